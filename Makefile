@@ -1,0 +1,69 @@
+# Everything runs from a virtual environment of its own; Python 3.11 or later is all that must be there.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check bench console lock openapi settings
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+# Everything is compiled here, once: where Python may not write bytecode, each start would compile it all again.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Sublet needs Python 3.11 or later, and $(PYTHON) is older. Run: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || \
+	  { echo "The virtual environment could not be made. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing Python packages (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src node
+	@touch $@
+
+CONSOLE_SOURCES := $(shell find console -path console/node_modules -prune -o -path console/dist -prune -o -type f -print 2>/dev/null)
+
+console/node_modules/.installed: $(STAMP) console/package-lock.json
+	@echo "Installing the console's packages (once)"
+	@cd console && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --no-audit --no-fund --no-update-notifier
+	@touch $@
+
+console/dist/index.html: console/node_modules/.installed $(CONSOLE_SOURCES)
+	@echo "Building the console"
+	@cd console && PATH="$(abspath $(BIN)):$$PATH" npm run --silent build -- --logLevel warn
+
+console: console/dist/index.html ## Build the console
+
+up: $(STAMP) console/dist/index.html ## Set everything up and run Sublet with a demo node and a card sandbox
+	@exec $(BIN)/sublet up
+
+test: $(STAMP) console/dist/index.html ## Set everything up and run every test
+	@$(BIN)/python -m tests.support.prepare
+	@cd console && PATH="$(abspath $(BIN)):$$PATH" npm run --silent test
+	@$(BIN)/python -m tests.support.run
+	@$(BIN)/python -m tests.support.run --on-debian
+
+check: $(STAMP) console/dist/index.html ## Format, lint, types, imports and the built console
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/ruff check --target-version py39 --select E9,F node/sublet_node
+	@cd node && $(abspath $(BIN))/mypy --config-file ../pyproject.toml --python-version 3.10 -p sublet_node
+	@$(BIN)/lint-imports
+	@cd console && PATH="$(abspath $(BIN)):$$PATH" && export PATH && npm run --silent typecheck && npm run --silent lint && npm run --silent size
+
+bench: $(STAMP) ## Measure as ratios against floors and peers, in one run
+	@$(BIN)/python -m bench
+
+openapi: $(STAMP) ## Write the console's OpenAPI document and its types anew
+	@$(BIN)/python -m sublet.entry.openapi > console/openapi.json
+	@cd console && PATH="$(abspath $(BIN)):$$PATH" npm run --silent generate
+
+settings: $(STAMP) ## Write docs/settings.md anew
+	@$(BIN)/python docs
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --universal \
+	  --python-version 3.11 pyproject.toml -o requirements.lock
