@@ -1,0 +1,1 @@
+"""What every domain stands on: database, money, time, errors, outbox, leases. Imports no domain."""

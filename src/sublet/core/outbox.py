@@ -1,0 +1,181 @@
+"""Events that leave a transaction: written in it, delivered after it, never lost and never invented."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, Field
+from sqlalchemy import BigInteger, Column, DateTime, Table, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from sublet.core.db import Session, metadata
+from sublet.core.ids import new_id
+
+CHANNEL = "sublet_outbox"
+END_OF_TRANSACTION = 10**15  # larger than any event id: the place behind all events of a transaction
+
+outbox_event = Table(
+    "outbox_event",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("xid", Text),
+    Column("event_id", Text),
+    Column("type", Text),
+    Column("subject", Text),
+    Column("organization_id", Text),
+    Column("data", JSONB),
+    Column("occurred_at", DateTime(timezone=True)),
+)
+
+
+class Event(BaseModel):
+    """Base of every event; `type` is past tense with a dot: `allocation.released`."""
+
+    type: ClassVar[str]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Register the event, so that the AsyncAPI document lists it."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "type" in cls.__dict__:
+            EVENT_TYPES[cls.type] = cls
+
+
+EVENT_TYPES: dict[str, type[Event]] = {}
+"""Every event that this process knows, by type."""
+
+
+class StoredEvent(BaseModel):
+    """An event as it is read back: CloudEvents-shaped, `id` is its place in the stream."""
+
+    id: str
+    type: str
+    time: datetime
+    subject: str
+    data: dict[str, Any]
+    organization_id: str | None = Field(default=None, exclude=True)
+
+
+# NOTIFY carries no payload: it only wakes readers, and PostgreSQL folds repeats within a transaction into one.
+_PUBLISH = text(
+    """
+    WITH stored AS (
+      INSERT INTO outbox_event (event_id, type, subject, organization_id, data)
+      VALUES (:event_id, :type, :subject, :organization_id, :data)
+      RETURNING 1
+    )
+    SELECT pg_notify('sublet_outbox', '') FROM stored
+    """
+).bindparams(bindparam("data", type_=JSONB))
+
+_PUBLISH_QUIETLY = text(
+    """
+    INSERT INTO outbox_event (event_id, type, subject, organization_id, data)
+    VALUES (:event_id, :type, :subject, :organization_id, :data)
+    """
+).bindparams(bindparam("data", type_=JSONB))
+
+
+async def publish(
+    session: Session, event: Event, *, subject: str, organization_id: str | None, wake: bool = True
+) -> None:
+    """Store the event in the session's transaction; `organization_id` None means the platform's operators.
+
+    `wake=False` leaves readers to their poll: NOTIFY takes a global lock at commit, so bulk writers skip it.
+    """
+    await session.execute(
+        _PUBLISH if wake else _PUBLISH_QUIETLY,
+        {
+            "event_id": new_id("evt"),
+            "type": event.type,
+            "subject": subject,
+            "organization_id": organization_id,
+            "data": event.model_dump(mode="json"),
+        },
+    )
+
+
+# Transactions commit out of id order; a reader that only remembers the highest id loses events. Below the oldest
+# running transaction nothing can appear any more, so (xid, id) is a safe place to continue from.
+_READ = text(
+    """
+    SELECT id, xid::text AS xid, type, subject, organization_id, data, occurred_at
+      FROM outbox_event
+     WHERE (xid, id) > (CAST(:xid AS xid8), :id)
+       AND xid < pg_snapshot_xmin(pg_current_snapshot())
+       AND (:everything OR organization_id IS NOT DISTINCT FROM :organization_id
+            OR (:platform AND organization_id IS NULL))
+     ORDER BY xid, id
+     LIMIT :limit
+    """
+)
+
+
+async def read_after(
+    session: Session,
+    cursor: tuple[int, int],
+    *,
+    organization_id: str | None = None,
+    platform: bool = False,
+    everything: bool = False,
+    limit: int = 200,
+) -> list[tuple[tuple[int, int], StoredEvent]]:
+    """Events after `cursor` = (xid, id), oldest first, with the cursor of each.
+
+    An organization's events, with `platform` also the operators', or with `everything` all (for our own handlers).
+    """
+    rows = await session.execute(
+        _READ,
+        {
+            "xid": str(cursor[0]),
+            "id": cursor[1],
+            "organization_id": organization_id,
+            "platform": platform,
+            "everything": everything,
+            "limit": limit,
+        },
+    )
+    return [
+        (
+            (int(row.xid), row.id),
+            StoredEvent(
+                id=f"{row.xid}-{row.id}",
+                type=row.type,
+                time=row.occurred_at,
+                subject=row.subject,
+                data=row.data,
+                organization_id=row.organization_id,
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def latest_cursor(session: Session) -> tuple[int, int]:
+    """The place just before everything that is still to become visible: where a fresh reader starts."""
+    row = (await session.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))).scalar_one()
+    return (int(row) - 1, END_OF_TRANSACTION)
+
+
+_PARKED = text(
+    """
+    SELECT event_id, event_type, subject, attempts, last_error FROM outbox_failure
+     WHERE parked ORDER BY failed_at LIMIT :limit
+    """
+)
+
+
+async def parked(session: Session, *, limit: int = 100) -> list[tuple[str, str]]:
+    """Events that a handler kept refusing and that were set aside: subject, and what happened."""
+    rows = await session.execute(_PARKED, {"limit": limit})
+    return [
+        (row.subject, f"{row.event_type} {row.event_id} failed {row.attempts} times, last with {row.last_error}")
+        for row in rows
+    ]
+
+
+def parse_cursor(value: str) -> tuple[int, int] | None:
+    """`xid-id` as given out in `StoredEvent.id`, or None if it is not one."""
+    xid, separator, number = value.partition("-")
+    if separator and xid.isdecimal() and number.isdecimal() and len(xid) < 20 and len(number) < 19:
+        return int(xid), int(number)
+    return None

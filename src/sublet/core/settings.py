@@ -1,0 +1,222 @@
+"""Every setting, in one place. Environment variables carry the prefix `SUBLET_`; secrets are given by reference."""
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from sublet.core.errors import SubletError
+
+
+class SecretUnavailable(SubletError):
+    """A secret's reference points at nothing readable."""
+
+    code = "secret_unavailable"
+
+
+class SettingsInvalid(SubletError):
+    """A setting is not what it must be."""
+
+    code = "settings_invalid"
+
+
+class SecretRef:
+    """Where a secret lies: `file:/path`, `credential:name` (systemd) or `docker:name`; never printed."""
+
+    def __init__(self, reference: str) -> None:
+        scheme, separator, rest = reference.partition(":")
+        if not separator or scheme not in {"file", "credential", "docker"} or not rest:
+            raise ValueError(
+                "a secret is given by reference, never as its value: write it to a file with mode 0600 and give "
+                "file:/path/to/it (or credential:NAME under systemd, docker:NAME for a Docker secret)"
+            )
+        self.reference = reference
+        self._scheme, self._rest = scheme, rest
+
+    @property
+    def path(self) -> Path:
+        """The file that holds the secret."""
+        if self._scheme == "credential":
+            return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / self._rest
+        if self._scheme == "docker":
+            return Path("/run/secrets") / self._rest
+        return Path(self._rest)
+
+    def read(self) -> str:
+        """The secret itself, without its trailing newline."""
+        try:
+            return self.path.read_text(encoding="utf-8").rstrip("\n")
+        except OSError as error:
+            raise SecretUnavailable(
+                f"The secret {self.reference} cannot be read ({error.strerror}). Nothing was started with it. "
+                "Create the file, readable by the account that runs Sublet, and try again."
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"SecretRef({self.reference!r})"
+
+
+def _secret(value: Any) -> SecretRef:
+    return value if isinstance(value, SecretRef) else SecretRef(str(value))
+
+
+Secret = Annotated[SecretRef, BeforeValidator(_secret)]
+
+
+def _names(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
+"""A list, given as text separated by commas or as JSON."""
+
+
+def default_data_directory() -> Path:
+    """`/var/lib/sublet` for root, else the user's data directory by the XDG rules."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/sublet")
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "sublet"
+
+
+class Settings(BaseSettings):
+    """What can be configured. `docs/settings.md` lists them; a test holds it against this class."""
+
+    # A refused value may be a secret that was given plainly: errors must not repeat it.
+    model_config = SettingsConfigDict(
+        env_prefix="SUBLET_", extra="ignore", arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
+
+    data_directory: Path = Field(
+        default_factory=default_data_directory,
+        description="Where the embedded database, generated keys and the demo keep their files.",
+        validation_alias=AliasChoices("SUBLET_DATA_DIR", "SUBLET_DATA_DIRECTORY", "data_directory"),
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="PostgreSQL 15 or later, as postgresql://…; without it `sublet up` runs an embedded PostgreSQL.",
+        validation_alias=AliasChoices("DATABASE_URL", "SUBLET_DATABASE_URL", "database_url"),
+    )
+    database_owner_url: str | None = Field(
+        default=None,
+        description="The role that owns the schema and runs migrations; defaults to the database URL.",
+        validation_alias=AliasChoices("DATABASE_OWNER_URL", "SUBLET_DATABASE_OWNER_URL", "database_owner_url"),
+    )
+    database_pool_size: int = Field(default=10, ge=1, description="Connections kept by one process.")
+    host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that the web process listens on.")
+    public_url: str = Field(
+        default="http://127.0.0.1:8000",
+        description="The address customers use; cookies, allowed origins and links are derived from it.",
+    )
+    allowed_origins: Names = Field(
+        default_factory=list, description="Further origins that may call the API from a browser, separated by commas."
+    )
+    trusted_proxies: Names = Field(
+        default_factory=list,
+        description="Addresses of reverse proxies whose X-Forwarded-For is believed, separated by commas.",
+    )
+    console_directory: Path | None = Field(
+        default=None, description="The built console; defaults to the one that came with the package or the checkout."
+    )
+    key_file: Secret | None = Field(
+        default=None,
+        description="Key-encryption key of the `file` key provider; created under the data directory when missing.",
+    )
+    stripe_api_base: str = Field(
+        default="https://api.stripe.com", description="Base address of the card processor's API."
+    )
+    stripe_api_key: Secret | None = Field(default=None, description="Secret key for the card processor, by reference.")
+    stripe_webhook_secret: Secret | None = Field(
+        default=None, description="Signing secret of the card processor's webhooks, by reference."
+    )
+    settle_interval_seconds: int = Field(
+        default=3600, ge=1, description="How often running usage is posted to the ledger."
+    )
+    metering_interval_seconds: int = Field(
+        default=10, ge=1, description="How often delivered seconds are counted and holds extended."
+    )
+    observe_interval_seconds: int = Field(
+        default=5, ge=1, description="How often each node is observed; billing never runs past the last observation."
+    )
+    funds_grace_seconds: int = Field(
+        default=900, ge=0, description="How long an allocation runs on after funds ran out, before it is suspended."
+    )
+    detection_seconds: int = Field(
+        default=60, ge=1, description="Extra seconds held, for noticing that funds ran out and for stopping."
+    )
+    node_lost_seconds: int = Field(
+        default=300, ge=5, description="Without an observation for so long, a node's allocations are lost."
+    )
+    lease_seconds: int = Field(
+        default=6, ge=1, description="How long a worker owns a resource without renewing; bounds the take-over time."
+    )
+    sweep_interval_seconds: float = Field(
+        default=2.0, gt=0, description="How often due work without a worker is sought."
+    )
+    provision_attempts: int = Field(default=5, ge=1, description="Attempts before an allocation is failed.")
+    session_idle_seconds: int = Field(default=12 * 3600, ge=60, description="A browser session ends when idle so long.")
+    session_absolute_seconds: int = Field(default=7 * 86400, ge=60, description="A browser session ends after so long.")
+    user_certificate_seconds: int = Field(
+        default=3600, ge=30, le=3600, description="Lifetime of a customer's SSH certificate."
+    )
+    host_certificate_seconds: int = Field(
+        default=66400, ge=60, description="Lifetime of a node's host certificate; renewed every hour."
+    )
+    terminal_sessions: int = Field(
+        default=10, ge=1, description="How many browser terminals one allocation may have open."
+    )
+    terminal_idle_seconds: int = Field(
+        default=4 * 3600, ge=10, description="A browser terminal without a key pressed or output ends after so long."
+    )
+    join_token_seconds: int = Field(default=3600, ge=60, description="Lifetime of a node's one-time join token.")
+    demo: bool = Field(
+        default=False, description="Set by `sublet up` for its demo: local node, card sandbox, seed data."
+    )
+    log_format: str = Field(default="json", pattern="^(json|console)$", description="`json` or `console`.")
+    log_level: str = Field(default="INFO", description="Lowest level that is logged.")
+    otlp_endpoint: str | None = Field(
+        default=None,
+        description="Where traces are sent by OTLP over HTTP, for example http://127.0.0.1:4318; none are by default.",
+    )
+    trace_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="Which part of the traces that begin here is sent, from 0 to 1."
+    )
+
+    @cached_property
+    def origins(self) -> frozenset[str]:
+        """Every origin that may make unsafe requests and open WebSockets."""
+        return frozenset({self.public_url.rstrip("/"), *(o.rstrip("/") for o in self.allowed_origins)})
+
+    @property
+    def secure_cookies(self) -> bool:
+        """False only for plain HTTP on loopback, the one exception."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def owner_url(self) -> str | None:
+        """The URL for migrations."""
+        return self.database_owner_url or self.database_url
+
+
+def read_settings() -> Settings:
+    """The settings of this process; SettingsInvalid names each variable that is wrong, and never its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{_variable(str(item['loc'][0]))}: {item['msg']}" for item in error.errors())
+        raise SettingsInvalid(
+            f"A setting is not valid: {wrong}. Nothing was started. Correct it; docs/settings.md lists them all."
+        ) from None
+
+
+def _variable(name: str) -> str:
+    return name if name.isupper() else f"SUBLET_{name.upper()}"

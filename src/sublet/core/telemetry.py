@@ -1,0 +1,84 @@
+"""Structured logs and metrics. Secrets are never given to them; known secret keys are cut out all the same."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+from prometheus_client import Counter, Gauge, Histogram
+
+from sublet.core.context import request_id
+
+SECRET_KEYS = frozenset(
+    {"password", "token", "secret", "cookie", "authorization", "private_key", "join_token", "api_key"}
+)
+
+requests_total = Counter("sublet_http_requests_total", "HTTP requests served", ["method", "route", "status"])
+request_seconds = Histogram("sublet_http_request_seconds", "Time to answer a request", ["method", "route"])
+allocation_transitions_total = Counter(
+    "sublet_allocation_transitions_total", "Allocation state changes", ["previous", "state"]
+)
+provision_seconds = Histogram(
+    "sublet_provision_seconds", "From launch to active", buckets=(0.25, 0.5, 1, 1.5, 2, 3, 5, 8, 13, 30, 60)
+)
+worker_tick_seconds = Histogram("sublet_worker_tick_seconds", "Time of one periodic task", ["task"])
+worker_failures_total = Counter("sublet_worker_failures_total", "Tasks that raised", ["task"])
+open_websockets = Gauge("sublet_open_websockets", "Open WebSockets", ["channel"])
+
+
+def _add_ids(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    identifier = request_id.get()
+    if identifier is not None:
+        event.setdefault("request_id", identifier)
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = f"{span.trace_id:032x}"
+    return event
+
+
+def _cut_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for key in event.keys() & SECRET_KEYS:
+        event[key] = "[cut]"
+    return event
+
+
+def configure_logging(*, log_format: str = "json", level: str = "INFO") -> None:
+    """Send structlog and the standard library's logs to stderr, one JSON object (or readable line) each."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_ids,
+        _cut_secrets,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("asyncssh", "httpx", "procrastinate", "uvicorn.access", "stripe"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose calls take an event name and keyword facts: `log.info("node.enrolled", node=node_id)`."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger

@@ -1,0 +1,58 @@
+"""How every WebSocket is let in: origin, subprotocol, actor and permission, before the handshake is accepted."""
+
+from starlette.websockets import WebSocket, WebSocketState
+
+from sublet.core import telemetry
+from sublet.core.access import Actor, Permission
+from sublet.core.db import Database
+from sublet.core.errors import SubletError
+
+log = telemetry.get_logger(__name__)
+
+UNAUTHENTICATED = 4401
+FORBIDDEN = 4403
+TOO_SLOW = 4408
+WINDOW_PASSED = 4410
+GOING_AWAY = 1001
+
+
+async def refuse(websocket: WebSocket, reason: str) -> None:
+    """Answer the handshake with 403: the socket never opens."""
+    log.info("websocket.refused", path=websocket.url.path, reason=reason)
+    await websocket.close(code=FORBIDDEN, reason=reason)
+
+
+async def admit(websocket: WebSocket, *, subprotocol: str, permission: Permission) -> Actor | None:
+    """Let the caller in and return who it is, or answer the refusal and return None.
+
+    A browser always names its origin, and it must be one of ours: foreign, missing and `null` are refused. A program
+    that sends an API token carries no ambient credential, so it needs no origin; one that it sends must still be ours.
+    A caller whose credential does not hold is closed with 4401 (or 4403) after the handshake, so that it can read why.
+    """
+    origin = websocket.headers.get("origin")
+    by_token = websocket.headers.get("authorization", "").startswith("Bearer ")
+    if origin not in websocket.app.state.settings.origins and not (by_token and origin is None):
+        await refuse(websocket, "origin")
+        return None
+    if subprotocol not in websocket.scope.get("subprotocols", []):
+        await refuse(websocket, "subprotocol")
+        return None
+    database: Database = websocket.app.state.database
+    try:
+        actor: Actor | None = await websocket.app.state.authenticator(database, websocket)
+    except SubletError:
+        actor = None
+    await websocket.accept(subprotocol=subprotocol)
+    if actor is None:
+        await websocket.close(UNAUTHENTICATED, "sign in first")
+        return None
+    if not actor.can(permission):
+        await websocket.close(FORBIDDEN, f"needs {permission.value}")
+        return None
+    return actor
+
+
+async def close(websocket: WebSocket, code: int, reason: str) -> None:
+    """Close the socket if it is still open."""
+    if websocket.client_state is WebSocketState.CONNECTED and websocket.application_state is WebSocketState.CONNECTED:
+        await websocket.close(code, reason)

@@ -1,0 +1,73 @@
+"""Bring a database to the newest schema."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from sublet.core.db import driver_url
+from sublet.core.errors import SubletError
+
+LOCK = 7_351_902  # an advisory lock of our own; any constant would do
+OLDEST_SERVER = 150_000
+
+
+class DatabaseUnsuitable(SubletError):
+    """The server is too old, or the schema is newer than this release."""
+
+    code = "database_unsuitable"
+
+
+def configuration() -> Config:
+    """Alembic's configuration, without a file."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config
+
+
+def head() -> str:
+    """The revision that this release needs."""
+    revision = ScriptDirectory.from_config(configuration()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def migrate(owner_url: str, *, target: str = "head") -> tuple[str | None, str | None]:
+    """Run what is missing under an advisory lock; returns the revision before and after.
+
+    DatabaseUnsuitable if the server is older than PostgreSQL 15 or the schema comes from a newer release.
+    """
+    config = configuration()
+    engine = create_engine(driver_url(owner_url), connect_args={"options": "-c timezone=UTC -c lock_timeout=10s"})
+    try:
+        with engine.connect() as connection:
+            version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+            if version < OLDEST_SERVER:
+                raise DatabaseUnsuitable(
+                    f"This PostgreSQL is version {version // 10000}; Sublet needs 15 or later. Nothing was changed. "
+                    "Upgrade the server, or leave DATABASE_URL unset to use the embedded one."
+                )
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+            try:
+                before = MigrationContext.configure(connection).get_current_revision()
+                known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+                if before is not None and before not in known:
+                    raise DatabaseUnsuitable(
+                        f"The database's schema is {before}, which this release does not know: it comes from a newer "
+                        "one. Nothing was changed. Run the newer release, or restore the backup made before it."
+                    )
+                connection.commit()
+                config.attributes["connection"] = connection
+                command.upgrade(config, target)
+                connection.commit()
+                after = MigrationContext.configure(connection).get_current_revision()
+            finally:
+                connection.rollback()
+                connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
+                connection.commit()
+    finally:
+        engine.dispose()
+    return before, after

@@ -1,0 +1,111 @@
+"""Roles, the outbox, idempotency keys, leases, periodic ticks and the job queue's own schema."""
+
+from alembic import op
+from procrastinate.schema import SchemaManager
+
+from sublet.migrations.script import execute_script
+
+revision = "0001_core"
+down_revision = None
+
+ROLES = """
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'sublet_app') THEN
+    CREATE ROLE sublet_app NOLOGIN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'sublet_ledger') THEN
+    CREATE ROLE sublet_ledger NOLOGIN;
+  END IF;
+EXCEPTION
+  WHEN unique_violation OR duplicate_object THEN NULL;  -- another database of the cluster made them just now
+END $$;
+-- Whoever migrates must be able to hand tables to the ledger's role and to act as the application.
+DO $$ BEGIN EXECUTE format('GRANT sublet_app, sublet_ledger TO %I', current_user); END $$;
+GRANT USAGE ON SCHEMA public TO sublet_app;
+"""
+
+TABLES = """
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+
+CREATE FUNCTION sublet_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE SEQUENCE lease_token;
+GRANT USAGE ON SEQUENCE lease_token TO sublet_app;
+
+CREATE TABLE outbox_event (
+  id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  xid             xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  event_id        text NOT NULL UNIQUE,
+  type            text NOT NULL,
+  subject         text NOT NULL,
+  organization_id text,
+  data            jsonb NOT NULL,
+  occurred_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX outbox_event_stream ON outbox_event (xid, id);
+CREATE INDEX outbox_event_organization ON outbox_event (organization_id, xid, id);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON outbox_event
+  FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
+GRANT SELECT, INSERT ON outbox_event TO sublet_app;
+
+CREATE TABLE outbox_cursor (
+  subscriber text PRIMARY KEY,
+  xid        xid8 NOT NULL,
+  id         bigint NOT NULL
+);
+GRANT SELECT, INSERT, UPDATE ON outbox_cursor TO sublet_app;
+
+CREATE TABLE outbox_failure (
+  subscriber text NOT NULL,
+  event_id   text NOT NULL,
+  event_type text NOT NULL,
+  subject    text NOT NULL,
+  attempts   integer NOT NULL CHECK (attempts > 0),
+  last_error text NOT NULL,
+  parked     boolean NOT NULL DEFAULT false,
+  failed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (subscriber, event_id)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_failure TO sublet_app;
+
+CREATE TABLE idempotency_key (
+  actor        text NOT NULL,
+  key          text NOT NULL,
+  request_hash bytea NOT NULL,
+  status       smallint,
+  body         bytea,
+  created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (actor, key),
+  CHECK ((status IS NULL) = (body IS NULL))
+);
+CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO sublet_app;
+
+CREATE TABLE periodic_tick (
+  name    text PRIMARY KEY,
+  due_at  timestamptz NOT NULL DEFAULT '-infinity',
+  last_at timestamptz
+);
+GRANT SELECT, INSERT, UPDATE ON periodic_tick TO sublet_app;
+"""
+
+JOB_GRANTS = """
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sublet_app;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO sublet_app;
+REVOKE UPDATE, DELETE ON outbox_event FROM sublet_app;
+REVOKE ALL ON alembic_version FROM sublet_app;
+GRANT SELECT ON alembic_version TO sublet_app;
+"""
+
+
+def upgrade() -> None:
+    """Create what the core needs."""
+    op.execute(ROLES)
+    # The queue's schema comes from the library, whose release is pinned; a later release brings its own steps.
+    execute_script(SchemaManager.get_schema())
+    op.execute(TABLES)
+    op.execute(JOB_GRANTS)

@@ -1,0 +1,43 @@
+"""Who did what: one append-only table."""
+
+from sublet.migrations.script import execute_script
+
+revision = "0002_audit"
+down_revision = "0001_core"
+
+TABLES = """
+CREATE TABLE audit_event (
+  seq                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id                   text NOT NULL UNIQUE,
+  occurred_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+  actor_kind           text NOT NULL CHECK (actor_kind IN ('user', 'token', 'system', 'anonymous')),
+  actor_user_id        text,
+  actor_name           text NOT NULL,
+  actor_role           text,
+  actor_platform_roles text[] NOT NULL DEFAULT '{}',
+  organization_id      text,
+  session_id           text,
+  token_id             text,
+  request_id           text,
+  address              text,
+  action               text NOT NULL CHECK (action ~ '^[a-z_]+(\\.[a-z_]+)+$'),
+  target_type          text NOT NULL CHECK (target_type ~ '^[a-z_]+$'),
+  target_id            text NOT NULL,
+  before               jsonb CHECK (jsonb_typeof(before) = 'object'),
+  after                jsonb CHECK (jsonb_typeof(after) = 'object'),
+  CHECK (actor_kind NOT IN ('user', 'token') OR actor_user_id IS NOT NULL)
+);
+CREATE INDEX audit_event_target ON audit_event (target_type, target_id, seq);
+CREATE INDEX audit_event_target_id ON audit_event (target_id, seq);
+CREATE INDEX audit_event_actor ON audit_event (actor_user_id, seq);
+CREATE INDEX audit_event_action ON audit_event (action, seq);
+CREATE INDEX audit_event_organization ON audit_event (organization_id, seq);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
+  FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
+GRANT SELECT, INSERT ON audit_event TO sublet_app;
+"""
+
+
+def upgrade() -> None:
+    """Create the audit trail."""
+    execute_script(TABLES)

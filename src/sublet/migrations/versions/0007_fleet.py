@@ -1,0 +1,150 @@
+"""Nodes, GPUs, join tokens, the SSH certificate authority and what it issued, and open terminals."""
+
+from alembic import op
+
+revision = "0007_fleet"
+down_revision = "0006_billing"
+
+NODES = """
+CREATE TABLE node (
+  id                          text PRIMARY KEY CHECK (id ~ '^nd_[a-z2-7]{16}$'),
+  name                        text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+  address                     text NOT NULL CHECK (length(address) BETWEEN 1 AND 253),
+  port                        integer NOT NULL CHECK (port BETWEEN 1 AND 65535),
+  labels                      jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(labels) = 'object'),
+  state                       text NOT NULL CHECK (state IN ('enrolling', 'ready', 'cordoned', 'draining',
+                                'maintenance', 'quarantined', 'offline')),
+  -- What the node becomes when it can be reached again.
+  resumes_as                  text NOT NULL DEFAULT 'ready' CHECK (resumes_as IN ('ready', 'cordoned', 'draining',
+                                'maintenance', 'quarantined')),
+  host_public_key             text UNIQUE,
+  host_certificate_expires_at timestamptz,
+  inventory                   jsonb,
+  capabilities                jsonb NOT NULL DEFAULT '[]',
+  limits_enforced             boolean,
+  helper_version              text,
+  boot_id                     text,
+  last_seen_at                timestamptz,
+  observed_at                 timestamptz,
+  enrolled_at                 timestamptz,
+  verified_at                 timestamptz,
+  failure                     jsonb,
+  trust_due_at                timestamptz NOT NULL DEFAULT 'infinity',
+  lease_token                 bigint,
+  lease_expires_at            timestamptz,
+  attempts                    integer NOT NULL DEFAULT 0,
+  next_attempt_at             timestamptz NOT NULL DEFAULT 'infinity',
+  created_at                  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  UNIQUE (address, port),
+  CHECK (state IN ('enrolling', 'offline') OR (host_public_key IS NOT NULL AND inventory IS NOT NULL))
+);
+CREATE INDEX node_due ON node (next_attempt_at);
+CREATE INDEX node_trust_due ON node (trust_due_at);
+GRANT SELECT, INSERT, UPDATE ON node TO sublet_app;
+
+CREATE TABLE node_history (
+  id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  node_id    text NOT NULL REFERENCES node,
+  from_state text,
+  to_state   text NOT NULL,
+  reason     text NOT NULL,
+  actor      text NOT NULL,
+  at         timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX node_history_node ON node_history (node_id, id);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON node_history
+  FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
+GRANT SELECT, INSERT ON node_history TO sublet_app;
+
+CREATE TABLE gpu (
+  uuid       text PRIMARY KEY CHECK (length(uuid) BETWEEN 1 AND 100),
+  node_id    text NOT NULL REFERENCES node,
+  model      text NOT NULL,
+  memory_mib integer NOT NULL CHECK (memory_mib >= 0),
+  state      text NOT NULL CHECK (state IN ('available', 'quarantined', 'missing')),
+  seen_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX gpu_node ON gpu (node_id);
+GRANT SELECT, INSERT, UPDATE ON gpu TO sublet_app;
+
+CREATE TABLE join_token (
+  token_hash      bytea PRIMARY KEY CHECK (length(token_hash) = 32),
+  node_id         text NOT NULL REFERENCES node,
+  created_by      text NOT NULL,
+  created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+  expires_at      timestamptz NOT NULL,
+  used_at         timestamptz,
+  host_public_key text,
+  CHECK ((used_at IS NULL) = (host_public_key IS NULL))
+);
+CREATE INDEX join_token_node ON join_token (node_id, created_at);
+GRANT SELECT, INSERT, UPDATE ON join_token TO sublet_app;
+
+-- A uid is never used twice in the fleet, so a file that a node kept by mistake belongs to nobody.
+CREATE SEQUENCE allocation_uid AS bigint MINVALUE 200000 MAXVALUE 2000000000 START 200000 NO CYCLE;
+GRANT USAGE ON SEQUENCE allocation_uid TO sublet_app;
+"""
+
+AUTHORITY = """
+CREATE TABLE ssh_ca_key (
+  id                 text PRIMARY KEY,
+  kind               text NOT NULL CHECK (kind IN ('user', 'host')),
+  slot               text NOT NULL CHECK (slot IN ('current', 'next')),
+  public_key         text NOT NULL UNIQUE,
+  sealed_private_key bytea NOT NULL,
+  created_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  UNIQUE (kind, slot)
+);
+GRANT SELECT, INSERT ON ssh_ca_key TO sublet_app;
+
+CREATE SEQUENCE certificate_serial AS bigint START 1 NO CYCLE;
+GRANT USAGE ON SEQUENCE certificate_serial TO sublet_app;
+
+CREATE TABLE issued_certificate (
+  serial            bigint PRIMARY KEY DEFAULT nextval('certificate_serial'),
+  kind              text NOT NULL CHECK (kind IN ('customer', 'terminal', 'control', 'host')),
+  ca_public_key     text NOT NULL,
+  key_id            text NOT NULL,
+  principals        text[] NOT NULL CHECK (cardinality(principals) > 0),
+  fingerprint       text NOT NULL,
+  subject           text NOT NULL,
+  user_id           text,
+  request_id        text,
+  valid_after       timestamptz NOT NULL,
+  valid_before      timestamptz NOT NULL,
+  revoked_at        timestamptz,
+  revocation_reason text,
+  CHECK (valid_after < valid_before),
+  CHECK ((revoked_at IS NULL) = (revocation_reason IS NULL)),
+  CHECK (kind = 'host' OR valid_before - valid_after <= interval '62 minutes'),
+  CHECK (kind <> 'control' OR valid_before - valid_after <= interval '6 minutes')
+);
+ALTER SEQUENCE certificate_serial OWNED BY issued_certificate.serial;
+CREATE INDEX issued_certificate_subject ON issued_certificate (subject, valid_before);
+CREATE INDEX issued_certificate_revoked ON issued_certificate (valid_before) WHERE revoked_at IS NOT NULL;
+GRANT SELECT, INSERT, UPDATE (revoked_at, revocation_reason) ON issued_certificate TO sublet_app;
+"""
+
+TERMINALS = """
+CREATE TABLE terminal_session (
+  id            text PRIMARY KEY,
+  allocation_id text NOT NULL,
+  user_id       text,
+  address       text,
+  opened_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Renewed while the socket is open; a session whose process died ends by itself.
+  alive_until   timestamptz NOT NULL,
+  ended_at      timestamptz,
+  ended_reason  text,
+  CHECK ((ended_at IS NULL) = (ended_reason IS NULL))
+);
+CREATE INDEX terminal_session_open ON terminal_session (allocation_id) WHERE ended_at IS NULL;
+GRANT SELECT, INSERT, UPDATE ON terminal_session TO sublet_app;
+"""
+
+
+def upgrade() -> None:
+    """Create the fleet's tables."""
+    op.execute(NODES)
+    op.execute(AUTHORITY)
+    op.execute(TERMINALS)
