@@ -1,0 +1,39 @@
+"""Read the audit trail, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from sublet.audit.models import audit_event
+from sublet.core.db import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events are wanted; None means any."""
+
+    target_type: str | None = None
+    target_id: str | None = None
+    actor: str | None = None
+    action: str | None = None
+    organization_id: str | None = None
+
+
+async def newest(session: Session, wanted: Filter, *, before: int | None, limit: int) -> Sequence[Row[Any]]:
+    """Up to `limit` events older than the sequence number `before`, newest first."""
+    statement = select(audit_event).order_by(audit_event.c.seq.desc()).limit(limit)
+    columns = {
+        audit_event.c.target_type: wanted.target_type,
+        audit_event.c.target_id: wanted.target_id,
+        audit_event.c.actor_user_id: wanted.actor,
+        audit_event.c.action: wanted.action,
+        audit_event.c.organization_id: wanted.organization_id,
+    }
+    for column, value in columns.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if before is not None:
+        statement = statement.where(audit_event.c.seq < before)
+    return (await session.execute(statement)).all()

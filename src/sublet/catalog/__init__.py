@@ -1,0 +1,1 @@
+"""What is for sale: SKUs, and their versioned, effective-dated prices."""

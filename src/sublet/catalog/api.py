@@ -1,0 +1,77 @@
+"""The catalog's routes. Offers (SKU, price and what is free now) are scheduling's."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import Query
+
+from sublet.catalog import prices, skus
+from sublet.catalog.schemas import PriceCreate, PriceOut, SkuChange, SkuCreate, SkuOut
+from sublet.core.access import Permission
+from sublet.core.errors import InvalidInput
+from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.money import Rate
+from sublet.core.pages import Page, PageQueryDep, page_of
+
+FURTHEST_AHEAD = timedelta(days=5 * 366)
+
+router = SubletRouter(prefix="/api/v1", tags=["catalog"])
+
+
+@router.get("/skus", permission=Permission.CATALOG_READ)
+async def list_skus(session: SessionDep, page: PageQueryDep) -> Page[SkuOut]:
+    """Every SKU that is offered, oldest first."""
+    (after,) = page.position(int) or (None,)
+    rows = await skus.page(session, include_inactive=False, after=after, limit=page.limit + 1)
+    return page_of(rows, page.limit, lambda row: SkuOut.of(row[1]), lambda row: [row[0]])
+
+
+@router.get("/admin/skus", permission=Permission.ADMIN_CATALOG_READ)
+async def list_all_skus(session: SessionDep, page: PageQueryDep) -> Page[SkuOut]:
+    """Every SKU, also those no longer offered, oldest first."""
+    (after,) = page.position(int) or (None,)
+    rows = await skus.page(session, include_inactive=True, after=after, limit=page.limit + 1)
+    return page_of(rows, page.limit, lambda row: SkuOut.of(row[1]), lambda row: [row[0]])
+
+
+@router.post("/admin/skus", permission=Permission.ADMIN_CATALOG_MANAGE, creates=True, status_code=201)
+async def create_sku(actor: ActorDep, session: SessionDep, body: SkuCreate) -> SkuOut:
+    """Add a SKU."""
+    return SkuOut.of(await skus.create(session, actor, **body.model_dump()))
+
+
+@router.patch("/admin/skus/{sku_id}", permission=Permission.ADMIN_CATALOG_MANAGE)
+async def change_sku(actor: ActorDep, session: SessionDep, sku_id: str, body: SkuChange) -> SkuOut:
+    """Rename a SKU, offer it, or stop offering it; what runs already is not touched."""
+    return SkuOut.of(await skus.change(session, actor, sku_id, name=body.name, active=body.active))
+
+
+@router.get("/admin/prices", permission=Permission.ADMIN_CATALOG_READ)
+async def list_prices(
+    session: SessionDep, page: PageQueryDep, sku_id: Annotated[str | None, Query(max_length=64)] = None
+) -> Page[PriceOut]:
+    """Every version of every price, or of one SKU's, newest first."""
+    (before,) = page.position(int) or (None,)
+    rows = await prices.page(session, sku_id=sku_id, before=before, limit=page.limit + 1)
+    return page_of(rows, page.limit, lambda row: PriceOut.of(row[1]), lambda row: [row[0]])
+
+
+@router.post("/admin/prices", permission=Permission.ADMIN_CATALOG_MANAGE, creates=True, status_code=201)
+async def create_price(actor: ActorDep, session: SessionDep, body: PriceCreate) -> PriceOut:
+    """Add a version of a SKU's price, in force from now or from a later moment; running allocations keep theirs."""
+    per_hour, suspended = Rate.parse(body.per_hour, body.currency), Rate.parse(body.suspended_per_hour, body.currency)
+    if suspended.nano_per_hour > per_hour.nano_per_hour:
+        raise InvalidInput(
+            "A suspended hour cannot cost more than a running one. Nothing was created.", field="suspended_per_hour"
+        )
+    if body.effective_at is not None and body.effective_at > datetime.now(UTC) + FURTHEST_AHEAD:
+        raise InvalidInput("A price can be set at most five years ahead. Nothing was created.", field="effective_at")
+    made = await prices.create(
+        session,
+        actor,
+        sku_id=body.sku_id,
+        per_hour=per_hour,
+        suspended_per_hour=suspended,
+        effective_at=body.effective_at,
+    )
+    return PriceOut.of(made)

@@ -1,0 +1,34 @@
+"""What of the catalog goes into the audit trail."""
+
+from datetime import datetime
+from typing import Annotated
+
+from sublet.audit.fields import IGNORE, TRACK, Recorded
+
+
+class SkuRecord(Recorded):
+    """A SKU as the trail keeps it."""
+
+    id: Annotated[str, IGNORE]
+    code: Annotated[str, TRACK]
+    name: Annotated[str, TRACK]
+    vcpu: Annotated[int, TRACK]
+    memory_mib: Annotated[int, TRACK]
+    disk_gib: Annotated[int, TRACK]
+    gpu_model: Annotated[str | None, TRACK]
+    gpu_count: Annotated[int, TRACK]
+    node_labels: Annotated[dict[str, str], TRACK]
+    active: Annotated[bool, TRACK]
+    created_at: Annotated[datetime, IGNORE]
+
+
+class PriceRecord(Recorded):
+    """A price as the trail keeps it."""
+
+    id: Annotated[str, IGNORE]
+    sku_id: Annotated[str, TRACK]
+    currency: Annotated[str, TRACK]
+    nano_per_hour: Annotated[int, TRACK]
+    suspended_nano_per_hour: Annotated[int, TRACK]
+    effective_at: Annotated[datetime, TRACK]
+    created_at: Annotated[datetime, IGNORE]

@@ -1,0 +1,138 @@
+"""Prices: append-only versions, each in force from a moment that was not yet past when it was made."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from sublet.audit.records import record
+from sublet.catalog import skus
+from sublet.catalog.audited import PriceRecord
+from sublet.catalog.errors import PriceBackdated, PriceExists
+from sublet.catalog.models import price
+from sublet.core.access import Actor
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.errors import NotFound
+from sublet.core.ids import new_id
+from sublet.core.money import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A version of a SKU's price, in billionths of `currency` for each hour."""
+
+    id: str
+    sku_id: str
+    currency: str
+    nano_per_hour: int
+    suspended_nano_per_hour: int
+    effective_at: datetime
+    created_at: datetime
+
+    @property
+    def per_hour(self) -> Rate:
+        """What a running hour costs."""
+        return Rate(self.nano_per_hour, self.currency)
+
+    @property
+    def suspended_per_hour(self) -> Rate:
+        """What a suspended hour costs."""
+        return Rate(self.suspended_nano_per_hour, self.currency)
+
+
+COLUMNS = [price.c[name] for name in Price.__dataclass_fields__]
+
+_IN_FORCE = (
+    select(*COLUMNS)
+    .ext(distinct_on(price.c.sku_id))
+    .where(
+        price.c.sku_id.in_(bindparam("sku_ids", expanding=True)),
+        price.c.currency == bindparam("currency"),
+        price.c.effective_at <= func.coalesce(bindparam("at", type_=price.c.effective_at.type), func.clock_timestamp()),
+    )
+    .order_by(price.c.sku_id, price.c.effective_at.desc())
+)
+
+
+def _price(row: Row[Any]) -> Price:
+    return Price(**row._mapping)
+
+
+async def get(session: Session, price_id: str) -> Price:
+    """The price version; NotFound."""
+    row = (await session.execute(select(*COLUMNS).where(price.c.id == price_id))).first()
+    if row is None:
+        raise NotFound("price", price_id)
+    return _price(row)
+
+
+async def get_many(session: Session, price_ids: Collection[str]) -> dict[str, Price]:
+    """The price versions that exist among the ids, by id."""
+    rows = await session.execute(select(*COLUMNS).where(price.c.id.in_(price_ids)))
+    return {row.id: _price(row) for row in rows}
+
+
+async def in_force(
+    session: Session, sku_ids: Collection[str], at: datetime | None = None, *, currency: str = "USD"
+) -> dict[str, Price]:
+    """The price of each SKU at a moment (the database's now by default), by SKU id; SKUs without one are left out."""
+    rows = await session.execute(_IN_FORCE, {"sku_ids": list(sku_ids), "currency": currency, "at": at})
+    return {row.sku_id: _price(row) for row in rows}
+
+
+async def page(session: Session, *, sku_id: str | None, before: int | None, limit: int) -> Sequence[tuple[int, Price]]:
+    """Up to `limit` versions older than the sequence number `before`, newest first, each with its own."""
+    statement = select(price.c.seq, *COLUMNS).order_by(price.c.seq.desc()).limit(limit)
+    if sku_id is not None:
+        statement = statement.where(price.c.sku_id == sku_id)
+    if before is not None:
+        statement = statement.where(price.c.seq < before)
+    rows = await session.execute(statement)
+    return [(row.seq, Price(**{name: value for name, value in row._mapping.items() if name != "seq"})) for row in rows]
+
+
+async def create(
+    session: Session,
+    actor: Actor,
+    *,
+    sku_id: str,
+    per_hour: Rate,
+    suspended_per_hour: Rate,
+    effective_at: datetime | None = None,
+) -> Price:
+    """A new version, in force from `effective_at` (now by default); PriceBackdated, PriceExists, NotFound."""
+    await skus.get(session, sku_id)
+    now = await database_now(session)
+    if effective_at is not None and effective_at < now:
+        raise PriceBackdated(
+            f"A price cannot take effect in the past, and it is {now.isoformat()} now. Nothing was created, and no "
+            "bill changes. Leave the time out to price from now on.",
+            field="effective_at",
+        )
+    row = (
+        await session.execute(
+            insert(price)
+            .values(
+                id=new_id("prc"),
+                sku_id=sku_id,
+                currency=per_hour.currency,
+                nano_per_hour=per_hour.nano_per_hour,
+                suspended_nano_per_hour=suspended_per_hour.nano_per_hour,
+                effective_at=now if effective_at is None else effective_at,
+            )
+            .on_conflict_do_nothing()
+            .returning(*COLUMNS)
+        )
+    ).first()
+    if row is None:
+        raise PriceExists(
+            "This SKU has a price from that very moment already, and prices are never changed. Nothing was created. "
+            "Choose another time."
+        )
+    made = _price(row)
+    await record(session, actor, "price.created", "price", made.id, after=PriceRecord.model_validate(made))
+    return made

@@ -1,0 +1,112 @@
+"""SKUs and prices as the API takes and shows them; offers and allocations embed `SkuOut` and `PriceOut`."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+
+from sublet.catalog.prices import Price
+from sublet.catalog.skus import Sku
+from sublet.core.money import CurrencyCode, RateField
+
+DisplayName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+SkuCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$")]
+LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Za-z0-9._-]*$")]
+RateText = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,9})?$"),
+    Field(description="A decimal amount for an hour, at most nine places.", examples=["0.3600"]),
+]
+
+
+class SkuOut(BaseModel):
+    """A sellable shape."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    code: str
+    name: str
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    gpu_model: str | None
+    gpu_count: int
+    node_labels: dict[str, str]
+    active: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, sku: Sku) -> Self:
+        """From the catalog's own value."""
+        return cls.model_validate(sku)
+
+
+class PriceOut(BaseModel):
+    """A version of a SKU's price, in force from `effective_at` until the next one is."""
+
+    id: str
+    sku_id: str
+    currency: str
+    per_hour: RateField
+    suspended_per_hour: RateField
+    effective_at: datetime
+    created_at: datetime
+
+    @classmethod
+    def of(cls, price: Price) -> Self:
+        """From the catalog's own value."""
+        return cls(
+            id=price.id,
+            sku_id=price.sku_id,
+            currency=price.currency,
+            per_hour=price.per_hour.field(),
+            suspended_per_hour=price.suspended_per_hour.field(),
+            effective_at=price.effective_at,
+            created_at=price.created_at,
+        )
+
+
+class SkuCreate(BaseModel):
+    """A new shape; it is offered once it has a price. GPUs without a model mean any model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: SkuCode
+    name: DisplayName
+    vcpu: Annotated[int, Field(ge=1, le=4096)]
+    memory_mib: Annotated[int, Field(ge=1, le=2**30)]
+    disk_gib: Annotated[int, Field(ge=1, le=2**24)]
+    gpu_model: DisplayName | None = None
+    gpu_count: Annotated[int, Field(ge=0, le=64)] = 0
+    node_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = {}
+
+    @model_validator(mode="after")
+    def _model_needs_gpus(self) -> Self:
+        if self.gpu_model is not None and self.gpu_count == 0:
+            raise ValueError("gpu_model is given, but gpu_count is 0")
+        return self
+
+
+class SkuChange(BaseModel):
+    """What may change about a SKU; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: DisplayName | None = None
+    active: StrictBool | None = None
+
+
+class PriceCreate(BaseModel):
+    """A new version of a SKU's price; without `effective_at` it is in force at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sku_id: Annotated[str, StringConstraints(max_length=64)]
+    per_hour: RateText
+    suspended_per_hour: RateText = "0"
+    currency: CurrencyCode = "USD"
+    effective_at: AwareDatetime | None = None

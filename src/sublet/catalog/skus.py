@@ -1,0 +1,139 @@
+"""SKUs: sellable shapes. A shape never changes once made; only its name and whether it is offered."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from sublet.audit.records import record
+from sublet.catalog.audited import SkuRecord
+from sublet.catalog.errors import SkuCodeTaken
+from sublet.catalog.models import sku
+from sublet.core.access import Actor
+from sublet.core.db import Session
+from sublet.core.errors import NotFound
+from sublet.core.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Sku:
+    """What one allocation gets; `gpu_model` None with GPUs means any model."""
+
+    id: str
+    code: str
+    name: str
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    gpu_model: str | None
+    gpu_count: int
+    node_labels: Mapping[str, str]
+    active: bool
+    created_at: datetime
+
+
+COLUMNS = [sku.c[name] for name in Sku.__dataclass_fields__]
+
+
+def _sku(row: Row[Any]) -> Sku:
+    return Sku(**row._mapping)
+
+
+async def get(session: Session, sku_id: str) -> Sku:
+    """The SKU, active or not; NotFound."""
+    row = (await session.execute(select(*COLUMNS).where(sku.c.id == sku_id))).first()
+    if row is None:
+        raise NotFound("SKU", sku_id)
+    return _sku(row)
+
+
+async def get_many(session: Session, sku_ids: Collection[str]) -> dict[str, Sku]:
+    """The SKUs that exist among the ids, by id."""
+    rows = await session.execute(select(*COLUMNS).where(sku.c.id.in_(sku_ids)))
+    return {row.id: _sku(row) for row in rows}
+
+
+async def list_active(session: Session) -> list[Sku]:
+    """Every SKU that is offered, oldest first."""
+    rows = await session.execute(select(*COLUMNS).where(sku.c.active).order_by(sku.c.seq))
+    return [_sku(row) for row in rows]
+
+
+async def page(session: Session, *, include_inactive: bool, after: int | None, limit: int) -> Sequence[tuple[int, Sku]]:
+    """Up to `limit` SKUs behind the sequence number `after`, oldest first, each with its own."""
+    statement = select(sku.c.seq, *COLUMNS).order_by(sku.c.seq).limit(limit)
+    if not include_inactive:
+        statement = statement.where(sku.c.active)
+    if after is not None:
+        statement = statement.where(sku.c.seq > after)
+    rows = await session.execute(statement)
+    return [(row.seq, Sku(**{name: value for name, value in row._mapping.items() if name != "seq"})) for row in rows]
+
+
+async def create(
+    session: Session,
+    actor: Actor,
+    *,
+    code: str,
+    name: str,
+    vcpu: int,
+    memory_mib: int,
+    disk_gib: int,
+    gpu_model: str | None = None,
+    gpu_count: int = 0,
+    node_labels: Mapping[str, str] | None = None,
+) -> Sku:
+    """A new, active SKU without a price; SkuCodeTaken."""
+    row = (
+        await session.execute(
+            insert(sku)
+            .values(
+                id=new_id("sku"),
+                code=code,
+                name=name,
+                vcpu=vcpu,
+                memory_mib=memory_mib,
+                disk_gib=disk_gib,
+                gpu_model=gpu_model,
+                gpu_count=gpu_count,
+                node_labels=dict(node_labels or {}),
+            )
+            .on_conflict_do_nothing(index_elements=[sku.c.code])
+            .returning(*COLUMNS)
+        )
+    ).first()
+    if row is None:
+        raise SkuCodeTaken(f"There is a SKU with the code {code!r} already. Nothing was created. Choose another code.")
+    made = _sku(row)
+    await record(session, actor, "sku.created", "sku", made.id, after=SkuRecord.model_validate(made))
+    return made
+
+
+async def change(
+    session: Session, actor: Actor, sku_id: str, *, name: str | None = None, active: bool | None = None
+) -> Sku:
+    """Rename a SKU, offer it or stop offering it; None leaves a value as it is. NotFound."""
+    row = (await session.execute(select(*COLUMNS).where(sku.c.id == sku_id).with_for_update())).first()
+    if row is None:
+        raise NotFound("SKU", sku_id)
+    before = _sku(row)
+    wanted = {
+        "name": before.name if name is None else name,
+        "active": before.active if active is None else active,
+    }
+    changed = (await session.execute(update(sku).where(sku.c.id == sku_id).values(**wanted).returning(*COLUMNS))).one()
+    after = _sku(changed)
+    if after != before:
+        await record(
+            session,
+            actor,
+            "sku.changed",
+            "sku",
+            sku_id,
+            before=SkuRecord.model_validate(before),
+            after=SkuRecord.model_validate(after),
+        )
+    return after

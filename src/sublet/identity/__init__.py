@@ -1,0 +1,1 @@
+"""People, their organizations, and every credential they act with."""

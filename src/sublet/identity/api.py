@@ -1,0 +1,212 @@
+"""Identity's routes: signing up, in and out, and what a person owns: sessions, API tokens, SSH keys."""
+
+from typing import Annotated
+
+from fastapi import Header, Request, Response
+
+from sublet.core.access import PUBLIC, Permission
+from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
+from sublet.core.json_bytes import JsonBytes
+from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.settings import Settings
+from sublet.identity import api_tokens, organizations, sessions, sign_in, ssh_keys, whoami
+from sublet.identity.authentication import address_of
+from sublet.identity.cookies import SessionCookie
+from sublet.identity.schemas import (
+    AdminOrganizationOut,
+    ApiTokenCreate,
+    ApiTokenCreated,
+    ApiTokenOut,
+    Login,
+    Me,
+    MemberOut,
+    OrganizationOut,
+    SessionOut,
+    SignUp,
+    SshKeyCreate,
+    SshKeyOut,
+)
+from sublet.identity.sign_in import Visitor
+
+router = SubletRouter(prefix="/api/v1", tags=["identity"])
+
+
+def _cookie(request: Request) -> SessionCookie:
+    return SessionCookie.of(request.app.state.settings)
+
+
+def _visitor(request: Request) -> Visitor:
+    return Visitor(address_of(request), request.headers.get("user-agent"), _cookie(request).read(request))
+
+
+@router.post("/auth/signup", permission=PUBLIC, status_code=201)
+async def sign_up(request: Request, response: Response, database: DatabaseDep, body: SignUp) -> Me:
+    """Make an account with its own organization, and sign in to it."""
+    settings: Settings = request.app.state.settings
+    signed_in = await sign_in.sign_up(
+        database,
+        _visitor(request),
+        email=body.email,
+        password=body.password,
+        name=body.name,
+        organization_name=body.organization_name,
+        absolute_seconds=settings.session_absolute_seconds,
+        on_signup=getattr(request.app.state, "on_signup", ()),
+    )
+    _cookie(request).give(response, signed_in.secret)
+    return Me.model_validate(await whoami.who(database, signed_in.actor))
+
+
+@router.post("/auth/login", permission=PUBLIC)
+async def log_in(request: Request, response: Response, database: DatabaseDep, body: Login) -> Me:
+    """Sign in; the session that the browser had before, if any, ends."""
+    settings: Settings = request.app.state.settings
+    signed_in = await sign_in.sign_in(
+        database,
+        _visitor(request),
+        email=body.email,
+        password=body.password,
+        absolute_seconds=settings.session_absolute_seconds,
+    )
+    _cookie(request).give(response, signed_in.secret)
+    return Me.model_validate(await whoami.who(database, signed_in.actor))
+
+
+@router.post("/auth/logout", permission=PUBLIC, status_code=204)
+async def log_out(request: Request, response: Response, session: SessionDep) -> None:
+    """Sign out; also fine for somebody who is not signed in."""
+    await sign_in.sign_out(session, _visitor(request))
+    _cookie(request).take_back(response)
+
+
+@router.get("/me", permission=Permission.ACCOUNT_READ, direct=True, response_model=Me)
+async def me(actor: ActorDep, database: DatabaseDep) -> Response:
+    """Who is asking, in which organization, and what they may do."""
+    return JsonBytes.of(await whoami.who(database, actor))
+
+
+@router.get("/auth/sessions", permission=Permission.ACCOUNT_MANAGE)
+async def list_sessions(request: Request, actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[SessionOut]:
+    """Where the caller is signed in, newest first."""
+    settings: Settings = request.app.state.settings
+    (before,) = page.position(int) or (None,)
+    rows = await sessions.page(
+        session,
+        str(actor.user_id),
+        idle_seconds=settings.session_idle_seconds,
+        before=before,
+        limit=page.limit + 1,
+    )
+    return page_of(
+        rows,
+        page.limit,
+        lambda row: SessionOut(
+            id=row.id,
+            created_at=row.created_at,
+            last_seen_at=row.last_seen_at,
+            address=row.address,
+            user_agent=row.user_agent,
+            current=row.id == actor.session_id,
+        ),
+        lambda row: [row.seq],
+    )
+
+
+@router.delete("/auth/sessions/{session_id}", permission=Permission.ACCOUNT_MANAGE, status_code=204)
+async def end_session(
+    request: Request, response: Response, actor: ActorDep, session: SessionDep, session_id: str
+) -> None:
+    """Sign out somewhere; its requests and sockets end within seconds."""
+    await sessions.revoke(session, actor, session_id)
+    if session_id == actor.session_id:
+        _cookie(request).take_back(response)
+
+
+@router.get("/organizations", permission=Permission.ORGANIZATION_READ)
+async def list_organizations(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[OrganizationOut]:
+    """The organizations that the caller is in, longest first."""
+    (after,) = page.position(int) or (None,)
+    rows = await organizations.of_actor(session, actor, after=after, limit=page.limit + 1)
+    return page_of(rows, page.limit, OrganizationOut.model_validate, lambda row: [row.seq])
+
+
+@router.get("/organizations/{organization_id}", permission=Permission.ORGANIZATION_READ)
+async def show_organization(actor: ActorDep, session: SessionDep, organization_id: str) -> OrganizationOut:
+    """One organization that the caller is in."""
+    return OrganizationOut.model_validate(await organizations.get(session, actor, organization_id))
+
+
+@router.get("/organizations/{organization_id}/members", permission=Permission.ORGANIZATION_READ)
+async def list_members(
+    actor: ActorDep, session: SessionDep, page: PageQueryDep, organization_id: str
+) -> Page[MemberOut]:
+    """Who is in an organization that the caller is in, longest first."""
+    (after,) = page.position(int) or (None,)
+    rows = await organizations.members(session, actor, organization_id, after=after, limit=page.limit + 1)
+    return page_of(rows, page.limit, MemberOut.model_validate, lambda row: [row.seq])
+
+
+@router.get("/admin/organizations", permission=Permission.ADMIN_ORGANIZATION_READ)
+async def list_every_organization(session: SessionDep, page: PageQueryDep) -> Page[AdminOrganizationOut]:
+    """Every organization with its owner, newest first."""
+    (before,) = page.position(int) or (None,)
+    rows = await organizations.overview(session, before=before, limit=page.limit + 1)
+    return page_of(rows, page.limit, AdminOrganizationOut.model_validate, lambda row: [row.seq])
+
+
+@router.get("/api-tokens", permission=Permission.TOKEN_MANAGE)
+async def list_api_tokens(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[ApiTokenOut]:
+    """The caller's own tokens for this organization, newest first."""
+    (before,) = page.position(int) or (None,)
+    rows = await api_tokens.page(session, actor, before=before, limit=page.limit + 1)
+    return page_of(rows, page.limit, ApiTokenOut.model_validate, lambda row: [row.seq])
+
+
+@router.post("/api-tokens", permission=Permission.TOKEN_MANAGE, shows_secret=True, status_code=201)
+async def create_api_token(
+    actor: ActorDep,
+    session: SessionDep,
+    body: ApiTokenCreate,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> ApiTokenCreated:
+    """Make a token; this answer alone shows it.
+
+    The same Idempotency-Key never makes a second token: as the first answer is not kept, it gets 409
+    `token_already_created` with the token's id.
+    """
+    # Not `creates=True`: that would store the answer, and with it the secret, for replays.
+    made = await api_tokens.create(
+        session,
+        actor,
+        name=body.name,
+        scopes=body.scopes,
+        expires_at=body.expires_at,
+        idempotency_key=idempotency_key,
+    )
+    return ApiTokenCreated(**ApiTokenOut.model_validate(made.row).model_dump(), token=made.token)
+
+
+@router.delete("/api-tokens/{token_id}", permission=Permission.TOKEN_MANAGE, status_code=204)
+async def revoke_api_token(actor: ActorDep, session: SessionDep, token_id: str) -> None:
+    """End a token; it is refused from now on."""
+    await api_tokens.revoke(session, actor, token_id)
+
+
+@router.get("/ssh-keys", permission=Permission.ACCOUNT_READ)
+async def list_ssh_keys(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[SshKeyOut]:
+    """The caller's own SSH keys, newest first."""
+    (before,) = page.position(int) or (None,)
+    rows = await ssh_keys.page(session, actor, before=before, limit=page.limit + 1)
+    return page_of(rows, page.limit, SshKeyOut.model_validate, lambda row: [row.seq])
+
+
+@router.post("/ssh-keys", permission=Permission.ACCOUNT_MANAGE, creates=True, status_code=201)
+async def add_ssh_key(actor: ActorDep, session: SessionDep, body: SshKeyCreate) -> SshKeyOut:
+    """Register a public key; it opens the allocations of every organization that the caller is in."""
+    return SshKeyOut.model_validate(await ssh_keys.add(session, actor, name=body.name, public_key=body.public_key))
+
+
+@router.delete("/ssh-keys/{key_id}", permission=Permission.ACCOUNT_MANAGE, status_code=204)
+async def remove_ssh_key(actor: ActorDep, session: SessionDep, key_id: str) -> None:
+    """Forget a key; allocations stop letting it in."""
+    await ssh_keys.remove(session, actor, key_id)

@@ -1,0 +1,54 @@
+"""What of people and their credentials goes into the audit trail."""
+
+from datetime import datetime
+from typing import Annotated
+
+from sublet.audit.fields import IGNORE, SECRET, TRACK, Recorded
+
+
+class UserRecord(Recorded):
+    """A user as the trail keeps it."""
+
+    id: Annotated[str, IGNORE]
+    email: Annotated[str, TRACK]
+    name: Annotated[str, TRACK]
+    password_hash: Annotated[str, SECRET]
+    platform_roles: Annotated[list[str], TRACK]
+    disabled_at: Annotated[datetime | None, TRACK]
+    created_at: Annotated[datetime, IGNORE]
+
+
+class OrganizationRecord(Recorded):
+    """An organization as the trail keeps it."""
+
+    id: Annotated[str, IGNORE]
+    name: Annotated[str, TRACK]
+    owner_id: Annotated[str, TRACK]
+
+
+class SessionRecord(Recorded):
+    """A browser session as the trail keeps it."""
+
+    id: Annotated[str, IGNORE]
+    user_id: Annotated[str, TRACK]
+    expires_at: Annotated[datetime, TRACK]
+    address: Annotated[str | None, TRACK]
+    user_agent: Annotated[str | None, TRACK]
+
+
+class ApiTokenRecord(Recorded):
+    """An API token as the trail keeps it."""
+
+    id: Annotated[str, IGNORE]
+    name: Annotated[str, TRACK]
+    scopes: Annotated[list[str], TRACK]
+    expires_at: Annotated[datetime, TRACK]
+
+
+class SshKeyRecord(Recorded):
+    """An SSH key as the trail keeps it."""
+
+    id: Annotated[str, IGNORE]
+    name: Annotated[str, TRACK]
+    public_key: Annotated[str, IGNORE]
+    fingerprint: Annotated[str, TRACK]

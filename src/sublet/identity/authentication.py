@@ -1,0 +1,164 @@
+"""Who is asking: a browser with a session cookie, or a program with an API token. One query for each request."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from sqlalchemy import TextClause, text
+from starlette.requests import HTTPConnection
+
+from sublet.core.access import Actor
+from sublet.core.db import Database
+from sublet.core.errors import NotAuthenticated
+from sublet.core.reads import Columns, Read
+from sublet.core.settings import Settings
+from sublet.identity import sessions
+from sublet.identity.cookies import SessionCookie
+from sublet.identity.permissions import held_by, held_by_token
+from sublet.identity.token_format import is_well_formed, secret_hash
+
+TOUCH_SECONDS = 60.0
+"""Use is written down at most so often."""
+
+_BY_SESSION = Read(
+    """
+    SELECT s.id, s.user_id, s.organization_id, u.name, u.platform_roles, m.role,
+           s.last_seen_at < clock_timestamp() - make_interval(secs => :touch_seconds) AS is_stale
+      FROM user_session s
+      JOIN user_account u ON u.id = s.user_id
+      LEFT JOIN membership m ON m.organization_id = s.organization_id AND m.user_id = s.user_id
+     WHERE s.secret_hash = :secret_hash AND s.revoked_at IS NULL AND u.disabled_at IS NULL
+       AND s.expires_at > clock_timestamp()
+       AND s.last_seen_at > clock_timestamp() - make_interval(secs => :idle_seconds)
+    """
+)
+_BY_TOKEN = Read(
+    """
+    SELECT t.id, t.user_id, t.organization_id, u.name, u.platform_roles, m.role,
+           coalesce(t.last_used_at < clock_timestamp() - make_interval(secs => :touch_seconds), true) AS is_stale,
+           t.scopes
+      FROM api_token t
+      JOIN user_account u ON u.id = t.user_id
+      LEFT JOIN membership m ON m.organization_id = t.organization_id AND m.user_id = t.user_id
+     WHERE t.secret_hash = :secret_hash AND t.revoked_at IS NULL AND u.disabled_at IS NULL
+       AND t.expires_at > clock_timestamp()
+    """
+)
+
+# A row that another request is writing down just now is skipped: nobody waits for a timestamp.
+_TOUCH_SESSION = text(
+    """
+    UPDATE user_session SET last_seen_at = clock_timestamp()
+     WHERE id = (SELECT id FROM user_session WHERE id = :id FOR UPDATE SKIP LOCKED)
+    """
+)
+_TOUCH_TOKEN = text(
+    """
+    UPDATE api_token SET last_used_at = clock_timestamp()
+     WHERE id = (SELECT id FROM api_token WHERE id = :id FOR UPDATE SKIP LOCKED)
+    """
+)
+
+
+def address_of(connection: HTTPConnection) -> str | None:
+    """The caller's address; behind a trusted proxy the server has put the real one there."""
+    return connection.client.host if connection.client is not None else None
+
+
+class SessionAuthenticator:
+    """Implements `core.http.Authenticator` on sessions and API tokens."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.cookie = SessionCookie.of(settings)
+        self.cookie.warn_if_insecure()
+        self.idle_seconds = settings.session_idle_seconds
+        self._touch_seconds = min(TOUCH_SECONDS, self.idle_seconds / 4)
+
+    async def __call__(self, database: Database, connection: HTTPConnection) -> Actor | None:
+        """The actor; None without a credential, NotAuthenticated for one that does not hold (any more)."""
+        authorization = connection.headers.get("authorization")
+        if authorization:
+            return await self._by_token(database, authorization, address_of(connection))
+        secret = self.cookie.read(connection)
+        return None if not secret else await self._by_session(database, secret, address_of(connection))
+
+    def alive_on(self, database: Database) -> Callable[[Actor], Awaitable[bool]]:
+        """For open sockets: whether an actor's credential still holds, asked of this database."""
+
+        async def alive(actor: Actor) -> bool:
+            async with database.reading() as session:
+                return await sessions.is_alive(session, actor, idle_seconds=self.idle_seconds)
+
+        return alive
+
+    async def _by_session(self, database: Database, secret: str, address: str | None) -> Actor:
+        row = await database.reads.first(
+            _BY_SESSION,
+            {
+                "secret_hash": secret_hash(secret),
+                "touch_seconds": self._touch_seconds,
+                "idle_seconds": self.idle_seconds,
+            },
+        )
+        if row is None:
+            raise NotAuthenticated("Your session has ended. Nothing was changed. Sign in again.")
+        session_id, person = row[0], _Person.of(row)
+        if row[6]:
+            await _touch(database, _TOUCH_SESSION, session_id)
+        return Actor(
+            kind="user",
+            user_id=person.id,
+            organization_id=person.organization_id,
+            role=person.role,
+            platform_roles=person.platform_roles,
+            permissions=held_by(person.role, person.platform_roles),
+            session_id=session_id,
+            address=address,
+            name=person.name,
+        )
+
+    async def _by_token(self, database: Database, authorization: str, address: str | None) -> Actor:
+        scheme, _, token = authorization.partition(" ")
+        row: Columns | None = None
+        if scheme.lower() == "bearer" and is_well_formed(token.strip()):
+            row = await database.reads.first(
+                _BY_TOKEN, {"secret_hash": secret_hash(token.strip()), "touch_seconds": self._touch_seconds}
+            )
+        if row is None:
+            raise NotAuthenticated(
+                "This API token is not valid: it is mistyped, expired or revoked. Nothing was changed. Make a new one."
+            )
+        token_id, person = row[0], _Person.of(row)
+        if row[6]:
+            await _touch(database, _TOUCH_TOKEN, token_id)
+        return Actor(
+            kind="token",
+            user_id=person.id,
+            organization_id=person.organization_id,
+            role=person.role,
+            platform_roles=person.platform_roles,
+            permissions=held_by_token(person.role, person.platform_roles, frozenset(row[7])),
+            token_id=token_id,
+            address=address,
+            name=person.name,
+        )
+
+
+class _Person(NamedTuple):
+    """Who a credential belongs to, from the columns that both queries begin with."""
+
+    id: str
+    organization_id: str | None
+    name: str
+    platform_roles: frozenset[str]
+    role: str | None
+
+    @classmethod
+    def of(cls, row: Columns) -> "_Person":
+        """Out of its organization, a person acts in none."""
+        _, user_id, organization_id, name, platform_roles, role, *_ = row
+        return cls(user_id, None if role is None else organization_id, name, frozenset(platform_roles), role)
+
+
+async def _touch(database: Database, statement: TextClause, credential_id: str) -> None:
+    async with database.reading() as session:
+        await session.execute(statement, {"id": credential_id})

@@ -1,0 +1,72 @@
+"""Who may do what: the one table from roles to permissions. A permission that nobody holds fails the build."""
+
+from functools import lru_cache
+
+from sublet.core.access import Permission
+
+OWNER, ADMIN, BILLING, MEMBER = "owner", "admin", "billing", "member"
+FLEET, FINANCE, SUPPORT, PLATFORM_ADMIN = "fleet", "finance", "support", "admin"
+
+P = Permission
+
+EVERYBODY = frozenset({P.ACCOUNT_READ, P.ACCOUNT_MANAGE})
+"""What signed-in people may do wherever they are: see and protect their own account."""
+
+_SEES = EVERYBODY | {
+    P.ORGANIZATION_READ,
+    P.TOKEN_MANAGE,
+    P.CATALOG_READ,
+    P.ALLOCATION_READ,
+    P.WALLET_READ,
+    P.EVENTS_READ,
+}
+_USES = _SEES | {P.ALLOCATION_LAUNCH, P.ALLOCATION_MANAGE, P.ALLOCATION_CONNECT}
+_PAYS = _SEES | {P.WALLET_TOP_UP}
+
+ROLES: dict[str, frozenset[Permission]] = {
+    OWNER: _USES | _PAYS,
+    ADMIN: _USES | _PAYS,
+    BILLING: _PAYS,
+    MEMBER: _USES,
+}
+"""What a member of an organization may do in it."""
+
+_WATCHES = EVERYBODY | {
+    P.TOKEN_MANAGE,
+    P.CATALOG_READ,
+    P.EVENTS_READ,
+    P.ADMIN_CATALOG_READ,
+    P.ADMIN_ALLOCATION_READ,
+    P.ADMIN_ORGANIZATION_READ,
+}
+
+PLATFORM_ROLES: dict[str, frozenset[Permission]] = {
+    FLEET: _WATCHES | {P.ADMIN_NODE_READ, P.ADMIN_NODE_MANAGE},
+    FINANCE: _WATCHES | {P.ADMIN_CATALOG_MANAGE, P.ADMIN_AUDIT_READ, P.ADMIN_RECONCILE},
+    SUPPORT: _WATCHES | {P.ADMIN_NODE_READ, P.ADMIN_AUDIT_READ},
+    PLATFORM_ADMIN: _WATCHES
+    | {P.ADMIN_NODE_READ, P.ADMIN_NODE_MANAGE, P.ADMIN_CATALOG_MANAGE, P.ADMIN_AUDIT_READ, P.ADMIN_RECONCILE},
+}
+"""What an operator may do on the platform, in addition to what the organization's role gives."""
+
+CONNECTING_ROLES = tuple(role for role, held in ROLES.items() if P.ALLOCATION_CONNECT in held)
+"""The members whose SSH keys open the organization's allocations."""
+
+TOKENS_ALWAYS = frozenset({P.ACCOUNT_READ})
+"""Every API token may ask who it is."""
+
+
+@lru_cache(maxsize=1024)
+def held_by(role: str | None, platform_roles: frozenset[str]) -> frozenset[Permission]:
+    """Everything that the roles give together; an unknown role gives nothing."""
+    held = EVERYBODY | ROLES.get(role or "", frozenset())
+    for platform_role in platform_roles:
+        held |= PLATFORM_ROLES.get(platform_role, frozenset())
+    return held
+
+
+@lru_cache(maxsize=4096)
+def held_by_token(role: str | None, platform_roles: frozenset[str], scopes: frozenset[str]) -> frozenset[Permission]:
+    """What a token may do now: its scopes, as far as its creator still holds them."""
+    held = held_by(role, platform_roles)
+    return frozenset(permission for permission in held if permission.value in scopes) | TOKENS_ALWAYS

@@ -1,0 +1,165 @@
+"""People, organizations and credentials as the API takes and shows them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+DisplayName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=254, pattern=r"^[^\x00-\x20\x7f]+$"),
+    Field(json_schema_extra={"format": "email"}),
+]
+Password = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024), Field(json_schema_extra={"format": "password"})
+]
+
+
+class SignUp(BaseModel):
+    """A new account. Passwords have 12 to 256 characters, and are not what anybody would guess."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    email: Email
+    password: Password
+    name: DisplayName
+    organization_name: DisplayName | None = None
+
+
+class Login(BaseModel):
+    """A sign-in by password."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    email: Email
+    password: Password
+
+
+class MeUser(BaseModel):
+    """The person."""
+
+    id: str
+    email: str
+    name: str
+
+
+class MeOrganization(BaseModel):
+    """An organization that the person is in, and their role in it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    role: str
+
+
+class Me(BaseModel):
+    """Who the caller is, where they act, and everything that they may do there."""
+
+    user: MeUser
+    organization: MeOrganization
+    organizations: list[MeOrganization]
+    platform_roles: list[str]
+    permissions: list[str]
+    auth: Literal["session", "token"]
+
+
+class SessionOut(BaseModel):
+    """A place where the person is signed in; `current` is the one that asks."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    address: str | None
+    user_agent: str | None
+    current: bool
+
+
+class OrganizationOut(BaseModel):
+    """An organization that the caller is in."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    role: str
+    created_at: datetime
+
+
+class MemberOut(BaseModel):
+    """A person in an organization."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    user_id: str
+    email: str
+    name: str
+    role: str
+
+
+class AdminOrganizationOut(BaseModel):
+    """An organization as operators see it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    owner_email: str
+    members: int
+    created_at: datetime
+
+
+class ApiTokenCreate(BaseModel):
+    """A new token: scopes are permissions that the caller holds; it must expire within a year."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: DisplayName
+    scopes: Annotated[
+        list[Annotated[str, StringConstraints(max_length=64)]],
+        Field(min_length=1, max_length=100, examples=[["allocation:read", "allocation:launch"]]),
+    ]
+    expires_at: AwareDatetime
+
+
+class ApiTokenOut(BaseModel):
+    """A token without its secret."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    scopes: list[str]
+    expires_at: datetime
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+class ApiTokenCreated(ApiTokenOut):
+    """A token that was just made; `token` is shown here and never again."""
+
+    token: str
+
+
+class SshKeyCreate(BaseModel):
+    """A public key, as the line in the file that ends in .pub."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    name: DisplayName
+    public_key: Annotated[str, StringConstraints(min_length=1, max_length=16384)]
+
+
+class SshKeyOut(BaseModel):
+    """A registered public key."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    public_key: str
+    fingerprint: str
+    created_at: datetime

@@ -1,0 +1,133 @@
+"""SSH public keys that people register; allocations let them in. A private key that is sent by mistake is refused."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncssh
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from sqlalchemy import Row, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from sublet.audit.records import record
+from sublet.core.access import Actor
+from sublet.core.db import Session
+from sublet.core.errors import InvalidInput, NotFound
+from sublet.core.ids import new_id
+from sublet.identity import organizations
+from sublet.identity.audited import SshKeyRecord
+from sublet.identity.errors import PrivateKeyRefused, SshKeyTaken, TooManyKeys
+from sublet.identity.events import publish_access_changed
+from sublet.identity.models import membership, ssh_key, user_account
+from sublet.identity.permissions import CONNECTING_ROLES
+
+LONGEST_LINE = 8192
+MOST_KEYS = 50
+FEWEST_RSA_BITS = 2048
+TYPES = (
+    "ssh-ed25519",
+    "sk-ssh-ed25519@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "ssh-rsa",
+)
+
+_columns = ssh_key.c
+
+
+def read_public_key(text: str) -> tuple[str, str]:
+    """A public key line as (`type base64`, SHA-256 fingerprint); InvalidInput says what is wrong with anything else."""
+    line = text.strip()
+    if "PRIVATE KEY" in line or line.startswith("PuTTY-User-Key-File"):
+        raise PrivateKeyRefused(
+            "This is a private key. It was not stored, but it has left your machine: do not use it any more. Make a "
+            "new pair with ssh-keygen -t ed25519 and send the line from the file that ends in .pub.",
+            field="public_key",
+        )
+    kind = line.partition(" ")[0]
+    if len(line) > LONGEST_LINE or not line.isascii() or not line.isprintable() or kind not in TYPES:
+        raise InvalidInput(
+            f"Send one public key on one line, as in the file that ends in .pub, of a type among: {', '.join(TYPES)}.",
+            field="public_key",
+        )
+    try:
+        key = asyncssh.import_public_key(line)
+    except (asyncssh.KeyImportError, ValueError) as error:
+        raise InvalidInput(f"The public key cannot be read: {error}.", field="public_key") from None
+    pyca_key = key.pyca_key
+    if isinstance(pyca_key, RSAPublicKey) and pyca_key.key_size < FEWEST_RSA_BITS:
+        raise InvalidInput(
+            f"This RSA key has {pyca_key.key_size} bits, and {FEWEST_RSA_BITS} are the least that is safe. Use "
+            "ssh-keygen -t ed25519.",
+            field="public_key",
+        )
+    normal = key.export_public_key("openssh").decode().split()
+    return f"{normal[0]} {normal[1]}", key.get_fingerprint("sha256")
+
+
+async def add(session: Session, actor: Actor, *, name: str, public_key: str) -> Row[*tuple[Any, ...]]:
+    """Register a key of the actor; it opens every allocation of theirs. InvalidInput, SshKeyTaken, TooManyKeys."""
+    line, fingerprint = read_public_key(public_key)
+    held = await session.execute(select(func.count()).where(_columns.user_id == actor.user_id))
+    if held.scalar_one() >= MOST_KEYS:
+        raise TooManyKeys(f"You have {MOST_KEYS} SSH keys, which is the most. Nothing was added. Remove one first.")
+    row = (
+        await session.execute(
+            insert(ssh_key)
+            .values(id=new_id("key"), user_id=actor.user_id, name=name, public_key=line, fingerprint=fingerprint)
+            .on_conflict_do_nothing(index_elements=[_columns.user_id, _columns.fingerprint])
+            .returning(*_columns)
+        )
+    ).first()
+    if row is None:
+        raise SshKeyTaken(f"You have registered this key ({fingerprint}) already. Nothing was added.")
+    await record(session, actor, "ssh_key.added", "ssh_key", row.id, after=SshKeyRecord.model_validate(row))
+    await _tell(session, actor, "ssh_key_added")
+    return row
+
+
+async def page(session: Session, actor: Actor, *, before: int | None, limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Up to `limit` of the actor's own keys, newest first."""
+    statement = select(*_columns).where(_columns.user_id == actor.user_id).order_by(_columns.seq.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(_columns.seq < before)
+    return (await session.execute(statement)).all()
+
+
+async def remove(session: Session, actor: Actor, key_id: str) -> None:
+    """Forget one of the actor's own keys; NotFound for any other."""
+    row = (
+        await session.execute(
+            delete(ssh_key).where(_columns.id == key_id, _columns.user_id == actor.user_id).returning(*_columns)
+        )
+    ).first()
+    if row is None:
+        raise NotFound("SSH key", key_id)
+    await record(session, actor, "ssh_key.removed", "ssh_key", key_id, before=SshKeyRecord.model_validate(row))
+    await _tell(session, actor, "ssh_key_removed")
+
+
+async def public_keys_of(session: Session, organization_id: str) -> list[str]:
+    """The `type base64` lines that may log in to the organization's allocations, each once, in a stable order.
+
+    They are those of members who may connect and are not disabled.
+    """
+    rows = await session.execute(
+        select(_columns.public_key)
+        .join_from(ssh_key, membership, membership.c.user_id == _columns.user_id)
+        .join(user_account, user_account.c.id == _columns.user_id)
+        .where(
+            membership.c.organization_id == organization_id,
+            membership.c.role.in_(CONNECTING_ROLES),
+            user_account.c.disabled_at.is_(None),
+        )
+        .distinct()
+        .order_by(_columns.public_key)
+    )
+    return list(rows.scalars())
+
+
+async def _tell(session: Session, actor: Actor, reason: Any) -> None:
+    affected = await organizations.ids_of_user(session, actor.user_id or "")
+    await publish_access_changed(session, affected, user_id=actor.user_id or "", reason=reason)

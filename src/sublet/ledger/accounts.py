@@ -1,0 +1,95 @@
+"""Wallets: what an organization has, what is set aside, what it owes."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from sublet.core.db import Session
+from sublet.core.errors import NotFound
+from sublet.core.money import Money
+from sublet.core.outbox import publish
+from sublet.ledger.events import WalletChanged
+from sublet.ledger.functions import call_for_id
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """An organization's money in one currency.
+
+    `balance` is paid-in money and `promo` promotional money; `held` is the part of both that is set aside,
+    `available` what is not. `receivable` is what the organization owes.
+    """
+
+    organization_id: str
+    currency: str
+    balance: Money
+    held: Money
+    available: Money
+    promo: Money
+    receivable: Money
+
+
+_WALLETS = """
+    SELECT w.owner_id, w.currency, b.balance, b.held + p.held AS held,
+           b.balance - b.held + p.balance - p.held AS available, p.balance AS promo, -r.balance AS receivable
+      FROM ledger.wallet w
+      JOIN ledger.balance b ON b.account_id = w.id
+      JOIN ledger.balance p ON p.account_id = w.promo_id
+      JOIN ledger.balance r ON r.account_id = w.receivable_id
+"""
+_WALLET = text(f"{_WALLETS} WHERE w.owner_id = :organization_id AND w.currency = :currency")
+_WALLETS_OF_HOLDS = text(
+    f"{_WALLETS} WHERE w.id IN (SELECT wallet_id FROM ledger.hold WHERE id = ANY(:hold_ids)) ORDER BY w.id"  # noqa: S608 - constants
+)
+
+
+def _wallet(row: Row[Any]) -> Wallet:
+    def money(micro: int) -> Money:
+        return Money(micro, row.currency)
+
+    return Wallet(
+        row.owner_id,
+        row.currency,
+        money(row.balance),
+        money(row.held),
+        money(row.available),
+        money(row.promo),
+        money(row.receivable),
+    )
+
+
+async def open_wallet(session: Session, organization_id: str, *, currency: str = "USD") -> None:
+    """Open the organization's wallet, promo account and receivable; one that is open stays as it is."""
+    await call_for_id(session, "open_wallet", owner=organization_id, currency=currency)
+
+
+async def wallet(session: Session, organization_id: str, *, currency: str = "USD") -> Wallet:
+    """The organization's wallet; NotFound if it has none in that currency."""
+    row = (await session.execute(_WALLET, {"organization_id": organization_id, "currency": currency})).one_or_none()
+    if row is None:
+        raise NotFound("wallet", organization_id)
+    return _wallet(row)
+
+
+async def announce(session: Session, organization_id: str, *, currency: str = "USD") -> None:
+    """Publish that the organization's wallet changed, with what it holds now."""
+    await _publish(session, await wallet(session, organization_id, currency=currency))
+
+
+async def announce_holders(session: Session, hold_ids: Collection[int]) -> None:
+    """Publish it for the wallets of many holds; readers find these at their next poll."""
+    changed = [_wallet(row) for row in await session.execute(_WALLETS_OF_HOLDS, {"hold_ids": list(hold_ids)})]
+    for each in changed:
+        await _publish(session, each, wake=len(changed) == 1)
+
+
+async def _publish(session: Session, changed: Wallet, *, wake: bool = True) -> None:
+    event = WalletChanged(
+        organization_id=changed.organization_id,
+        balance=changed.balance.field(),
+        held=changed.held.field(),
+        available=changed.available.field(),
+    )
+    await publish(session, event, subject=changed.organization_id, organization_id=changed.organization_id, wake=wake)

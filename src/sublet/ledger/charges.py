@@ -1,0 +1,82 @@
+"""Charges: delivered usage becomes revenue, out of the money that was set aside for it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.money import Money
+from sublet.ledger import accounts, entries, holds
+from sublet.ledger.entries import LedgerEntry
+from sublet.ledger.functions import call_for_id, rows
+
+
+async def capture(
+    session: Session,
+    hold_id: int,
+    amount: Money,
+    *,
+    source_type: str,
+    source_id: str,
+    idempotency_key: str,
+    description: str,
+    revenue: str = "revenue_compute",
+    effective_at: datetime | None = None,
+    overrun: bool = False,
+) -> LedgerEntry:
+    """Take a charge from a hold, promotional money first, then the wallet.
+
+    HoldExhausted if the hold covers less, unless `overrun`: then free promotional money, free money of the wallet and
+    finally the receivable bear what the hold does not.
+    """
+    entry_id = await call_for_id(
+        session,
+        "capture",
+        hold=hold_id,
+        amount=amount.micro,
+        overrun=overrun,
+        revenue=revenue,
+        key=idempotency_key,
+        description=description,
+        source_type=source_type,
+        source_id=source_id,
+        effective_at=effective_at or await database_now(session),
+    )
+    hold = await holds.get(session, hold_id)
+    await accounts.announce(session, hold.organization_id, currency=amount.currency)
+    return await entries.get(session, entry_id)
+
+
+async def capture_batch(
+    session: Session,
+    micro_by_hold: Mapping[int, int],
+    *,
+    currency: str,
+    source_id: str,
+    idempotency_key: str,
+    description: str,
+    effective_at: datetime,
+    revenue: str = "revenue_compute",
+) -> dict[int, int]:
+    """Charge many holds in one entry, one line for each wallet; returns hold → entry for those that could be charged.
+
+    Holds that do not cover their charge, and wallets with promotional money, are left for `capture`.
+    """
+    if not micro_by_hold:
+        return {}
+    charged = await rows(
+        session,
+        "capture_batch",
+        holds=list(micro_by_hold),
+        amounts=list(micro_by_hold.values()),
+        currency=currency,
+        revenue=revenue,
+        key=idempotency_key,
+        description=description,
+        source_type="settlement",
+        source_id=source_id,
+        effective_at=effective_at,
+    )
+    entry_of = {row.charged_hold_id: row.charged_entry_id for row in charged}
+    await accounts.announce_holders(session, entry_of)
+    return entry_of

@@ -1,0 +1,66 @@
+"""What the ledger refuses, as named facts; in each case nothing was posted."""
+
+from sqlalchemy.exc import DBAPIError
+
+from sublet.core.errors import Conflict, IdempotencyKeyReused, SubletError
+from sublet.core.money import Money
+
+
+class InsufficientFunds(SubletError):
+    """The wallet cannot bear it."""
+
+    code = "insufficient_funds"
+    status = 402
+    title = "There is not enough money in the wallet"
+
+    @classmethod
+    def for_hold(cls, needed: Money, available: Money) -> "InsufficientFunds":
+        """What was to be set aside, and what there is."""
+        return cls(
+            f"{needed} must be set aside and {available} is available. Nothing was started or charged. "
+            "Top up the wallet and try again.",
+            extra={"needed": needed.field().model_dump(), "available": available.field().model_dump()},
+        )
+
+
+class HoldExhausted(Conflict):
+    """The hold is closed, or covers less than what was to be taken from it."""
+
+    code = "hold_exhausted"
+
+
+class NoWallet(Conflict):
+    """The organization has no wallet in that currency, so that it can neither pay nor be paid in it."""
+
+    code = "no_wallet"
+    title = "There is no wallet for this"
+
+
+class LedgerRefused(SubletError):
+    """The books were asked for something that cannot be posted: a fault on our side."""
+
+    code = "ledger_refused"
+
+
+def named(error: DBAPIError) -> SubletError | None:
+    """The named error behind one that PostgreSQL raised in a ledger function, or None if it is not one of those."""
+    origin = error.orig
+    sqlstate = getattr(origin, "sqlstate", None)
+    said = getattr(getattr(origin, "diag", None), "message_primary", None) or str(origin)
+    match sqlstate:
+        case "SL001":
+            return IdempotencyKeyReused(
+                f"The ledger already has an entry for another request under this key ({said}). Nothing was posted. "
+                "Use a new key for a new request."
+            )
+        case "SL003":
+            return HoldExhausted(f"{said[:1].upper()}{said[1:]}. Nothing was charged.")
+        case "SL004" | "SL005" | "SL006":
+            refusal = NoWallet if sqlstate == "SL006" else LedgerRefused
+            return refusal(f"The ledger refused: {said}. Nothing was posted.")
+        case "23514" if getattr(getattr(origin, "diag", None), "constraint_name", None) == "balance_floor":
+            return InsufficientFunds("The wallet does not hold that much. Nothing was posted. Top up and try again.")
+        case "40001":
+            return Conflict(f"{said[:1].upper()}{said[1:]}. Nothing was posted.")
+        case _:
+            return None

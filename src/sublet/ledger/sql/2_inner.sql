@@ -1,0 +1,136 @@
+-- Part of the ledger, version 1: see 1_tables.sql.
+
+-- Functions that only other functions of the ledger may execute.
+
+-- The entry that this key already made, or NULL; the same key for another request is an error of its own.
+CREATE FUNCTION ledger.replayed(_key text, _hash bytea) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  earlier record;
+BEGIN
+  SELECT id, request_hash INTO earlier FROM ledger.ledger_entry WHERE idempotency_key = _key;
+  IF earlier.request_hash <> _hash THEN
+    RAISE EXCEPTION 'the key % belongs to another request', _key USING ERRCODE = 'SL001';
+  END IF;
+  RETURN earlier.id;
+END $$;
+
+CREATE FUNCTION ledger.replayed_hold(_key text, _hash bytea) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  earlier record;
+BEGIN
+  SELECT hold_id, request_hash INTO earlier FROM ledger.hold_event WHERE idempotency_key = _key;
+  IF earlier.request_hash <> _hash THEN
+    RAISE EXCEPTION 'the key % belongs to another request', _key USING ERRCODE = 'SL001';
+  END IF;
+  RETURN earlier.hold_id;
+END $$;
+
+CREATE FUNCTION ledger.hash_of(VARIADIC _parts text[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+  SELECT sha256(convert_to(_parts::text, 'UTF8'))
+$$;
+
+CREATE FUNCTION ledger.system_account(_kind text, _currency text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  found_id bigint;
+BEGIN
+  SELECT id INTO found_id FROM ledger.account WHERE code = _kind || ':' || _currency AND NOT materialised;
+  IF found_id IS NULL THEN
+    RAISE EXCEPTION 'there is no account %:%', _kind, _currency USING ERRCODE = 'SL006';
+  END IF;
+  RETURN found_id;
+END $$;
+
+-- Locks the wallet's row, and with it all money of that organization in that currency.
+CREATE FUNCTION ledger.lock_wallet(_owner text, _currency text) RETURNS ledger.wallet LANGUAGE plpgsql AS $$
+DECLARE
+  w ledger.wallet;
+BEGIN
+  SELECT * INTO w FROM ledger.wallet WHERE owner_id = _owner AND currency = _currency;
+  IF w.id IS NULL THEN
+    RAISE EXCEPTION '% has no wallet in %', _owner, _currency USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM 1 FROM ledger.balance WHERE account_id = w.id FOR NO KEY UPDATE;
+  RETURN w;
+END $$;
+
+-- The wallet of a hold, locked as above.
+CREATE FUNCTION ledger.lock_wallet_of(_hold bigint) RETURNS ledger.wallet LANGUAGE plpgsql AS $$
+DECLARE
+  w ledger.wallet;
+BEGIN
+  SELECT owner.* INTO w FROM ledger.hold h JOIN ledger.wallet owner ON owner.id = h.wallet_id WHERE h.id = _hold;
+  IF w.id IS NULL THEN
+    RAISE EXCEPTION 'there is no hold %', _hold USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM 1 FROM ledger.balance WHERE account_id = w.id FOR NO KEY UPDATE;
+  RETURN w;
+END $$;
+
+-- Sets money of a locked wallet aside, promotional money first; returns how much of it is promotional.
+-- NULL: there is not enough, and nothing was changed.
+CREATE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  free bigint; free_promo bigint; from_promo bigint;
+BEGIN
+  SELECT balance - held INTO free FROM ledger.balance WHERE account_id = _w.id;
+  SELECT balance - held INTO free_promo FROM ledger.balance WHERE account_id = _w.promo_id;
+  IF free + free_promo < _amount THEN
+    RETURN NULL;
+  END IF;
+  from_promo := least(free_promo, _amount);
+  UPDATE ledger.balance SET held = held + _amount - from_promo WHERE account_id = _w.id;
+  IF from_promo > 0 THEN
+    UPDATE ledger.balance SET held = held + from_promo WHERE account_id = _w.promo_id;
+  END IF;
+  RETURN from_promo;
+END $$;
+
+-- Writes an entry whose line i moves amounts[i] on accounts[i]; lines of zero are left out.
+-- The caller has locked the wallets concerned and looked for a replay.
+CREATE FUNCTION ledger.post(
+  _kind ledger.entry_kind, _key text, _hash bytea, _description text, _source_type text, _source_id text, _reverses bigint,
+  _effective_at timestamptz, _accounts bigint[], _amounts bigint[]
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  entry_id bigint;
+BEGIN
+  INSERT INTO ledger.ledger_entry
+    (kind, idempotency_key, request_hash, description, source_type, source_id, reverses_entry_id, effective_at)
+  VALUES (_kind, _key, _hash, _description, _source_type, _source_id, _reverses, _effective_at)
+  RETURNING id INTO entry_id;
+  WITH lines AS (
+    SELECT l.account_id, l.amount, row_number() OVER (ORDER BY l.place)::int AS line
+      FROM unnest(_accounts, _amounts) WITH ORDINALITY AS l(account_id, amount, place)
+     WHERE l.amount <> 0
+  ), moved AS (
+    UPDATE ledger.balance b SET balance = b.balance + l.amount, seq = b.seq + 1
+      FROM lines l WHERE l.account_id = b.account_id
+    RETURNING b.account_id, b.seq, b.balance
+  )
+  INSERT INTO ledger.posting (entry_id, line, account_id, amount, account_seq, balance_after)
+  SELECT entry_id, l.line, l.account_id, l.amount, m.seq, m.balance
+    FROM lines l LEFT JOIN moved m ON m.account_id = l.account_id;
+  RETURN entry_id;
+END $$;
+
+CREATE FUNCTION ledger.open_books(_currency text) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO ledger.account (code, kind, currency, materialised)
+  SELECT kind || ':' || _currency, kind, _currency, false
+    FROM unnest(ARRAY['stripe_balance', 'payout_in_transit', 'bank', 'dispute_receivable', 'refund_pending',
+                      'revenue_compute', 'revenue_storage', 'sla_contra_revenue', 'promo_expense', 'stripe_fees',
+                      'dispute_fees', 'bad_debt', 'tax_payable', 'rounding', 'suspense']) AS kind
+  ON CONFLICT (code) DO NOTHING
+$$;
+
+-- Brings the lots of a locked wallet up to date: what is no longer in the wallet was taken from the oldest first.
+CREATE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void LANGUAGE sql AS $$
+  UPDATE ledger.topup_lot l SET consumed = c.consumed
+    FROM (SELECT charge_id, least(room, greatest(0, sum(room) OVER () - b.balance - (sum(room) OVER older - room))) AS consumed
+            FROM (SELECT charge_id, entry_id, paid - refunded - disputed AS room
+                    FROM ledger.topup_lot WHERE wallet_id = _wallet) lots,
+                 ledger.balance b
+           WHERE b.account_id = _wallet
+          WINDOW older AS (ORDER BY entry_id)) c
+   WHERE l.charge_id = c.charge_id AND l.consumed <> c.consumed
+$$;
+

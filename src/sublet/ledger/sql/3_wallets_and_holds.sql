@@ -1,0 +1,132 @@
+-- Part of the ledger, version 1: see 1_tables.sql.
+
+CREATE FUNCTION ledger.open_wallet(_owner text, _currency text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  w bigint; p bigint; r bigint;
+BEGIN
+  SELECT id INTO w FROM wallet WHERE owner_id = _owner AND currency = _currency;
+  IF w IS NOT NULL THEN
+    RETURN w;
+  END IF;
+  PERFORM open_books(_currency);
+  INSERT INTO account (code, kind, owner_id, currency, materialised)
+  VALUES ('wallet:' || _owner || ':' || _currency, 'wallet', _owner, _currency, true)
+  ON CONFLICT (code) DO NOTHING RETURNING id INTO w;
+  IF w IS NULL THEN  -- somebody else opened it while we waited
+    RETURN (SELECT id FROM wallet WHERE owner_id = _owner AND currency = _currency);
+  END IF;
+  INSERT INTO account (code, kind, owner_id, currency, materialised)
+  VALUES ('promo:' || _owner || ':' || _currency, 'promo', _owner, _currency, true) RETURNING id INTO p;
+  INSERT INTO account (code, kind, owner_id, currency, materialised)
+  VALUES ('receivable:' || _owner || ':' || _currency, 'receivable', _owner, _currency, true) RETURNING id INTO r;
+  INSERT INTO balance (account_id, min_available, max_balance) VALUES (w, 0, NULL), (p, 0, NULL), (r, NULL, 0);
+  INSERT INTO wallet (id, promo_id, receivable_id, owner_id, currency) VALUES (w, p, r, _owner, _currency);
+  RETURN w;
+END $$;
+
+-- Places a hold. NULL: there is not enough money, and nothing was changed.
+CREATE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject); placed bigint; promo bigint;
+BEGIN
+  w := lock_wallet(_owner, _currency);
+  placed := replayed_hold(_key, hash);
+  IF placed IS NOT NULL THEN
+    RETURN placed;
+  END IF;
+  promo := set_aside(w, _amount);
+  IF promo IS NULL THEN
+    RETURN NULL;
+  END IF;
+  INSERT INTO hold (wallet_id, subject_id, amount, promo_rest) VALUES (w.id, _subject, _amount, promo)
+  RETURNING id INTO placed;
+  INSERT INTO hold_event (hold_id, number, kind, amount, idempotency_key, request_hash)
+  VALUES (placed, 1, 'placed', _amount, _key, hash);
+  RETURN placed;
+END $$;
+
+-- Sets more aside on an open hold. NULL: there is not enough money, and nothing was changed.
+CREATE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  w wallet; hash bytea := hash_of('extend', _hold::text, _amount::text); promo bigint; happened int;
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a hold is extended by something' USING ERRCODE = 'SL006';
+  END IF;
+  w := lock_wallet_of(_hold);
+  IF replayed_hold(_key, hash) IS NOT NULL THEN
+    RETURN _hold;
+  END IF;
+  IF (SELECT closed FROM hold WHERE id = _hold) THEN
+    RAISE EXCEPTION 'hold % is closed', _hold USING ERRCODE = 'SL003';
+  END IF;
+  promo := set_aside(w, _amount);
+  IF promo IS NULL THEN
+    RETURN NULL;
+  END IF;
+  UPDATE hold SET amount = amount + _amount, promo_rest = promo_rest + promo, events = events + 1
+   WHERE id = _hold RETURNING events INTO happened;
+  INSERT INTO hold_event (hold_id, number, kind, amount, idempotency_key, request_hash)
+  VALUES (_hold, happened, 'extended', _amount, _key, hash);
+  RETURN _hold;
+END $$;
+
+-- Extends many open holds from wallets without promotional money, each only if its wallet still has enough;
+-- returns those extended. The caller derives the amounts from what is missing, so a repetition adds nothing.
+CREATE FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[])
+RETURNS SETOF bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+BEGIN
+  PERFORM 1 FROM balance
+    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
+    ORDER BY account_id FOR NO KEY UPDATE;
+  RETURN QUERY
+  WITH wanted AS (
+    SELECT h.id, h.wallet_id, l.amount, sum(l.amount) OVER (PARTITION BY h.wallet_id ORDER BY h.id) AS up_to_here
+      FROM unnest(_holds, _amounts) AS l(id, amount) JOIN hold h ON h.id = l.id
+     WHERE NOT h.closed AND l.amount > 0
+  ), possible AS (
+    SELECT wanted.* FROM wanted
+      JOIN wallet w ON w.id = wanted.wallet_id
+      JOIN balance b ON b.account_id = w.id
+      JOIN balance p ON p.account_id = w.promo_id
+     WHERE p.balance = 0 AND up_to_here <= b.balance - b.held
+  ), aside AS (
+    UPDATE balance b SET held = b.held + total.amount
+      FROM (SELECT wallet_id, sum(amount)::bigint AS amount FROM possible GROUP BY wallet_id) total
+     WHERE b.account_id = total.wallet_id
+  ), extended AS (
+    UPDATE hold h SET amount = h.amount + p.amount, events = h.events + 1
+      FROM possible p WHERE h.id = p.id RETURNING h.id, h.events, p.amount
+  )
+  INSERT INTO hold_event (hold_id, number, kind, amount)
+  SELECT id, events, 'extended', amount FROM extended RETURNING hold_id;
+END $$;
+
+-- Gives back what is left of a hold and closes it; a closed hold stays as it is.
+CREATE FUNCTION ledger.release_hold(_hold bigint, _key text)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  w wallet; h hold; hash bytea := hash_of('release', _hold::text); rest bigint;
+BEGIN
+  w := lock_wallet_of(_hold);
+  IF replayed_hold(_key, hash) IS NOT NULL THEN
+    RETURN _hold;
+  END IF;
+  SELECT * INTO h FROM hold WHERE id = _hold;
+  IF h.closed THEN
+    RETURN _hold;
+  END IF;
+  rest := h.amount - h.captured - h.released;
+  UPDATE balance SET held = held - (rest - h.promo_rest) WHERE account_id = w.id;
+  IF h.promo_rest > 0 THEN
+    UPDATE balance SET held = held - h.promo_rest WHERE account_id = w.promo_id;
+  END IF;
+  UPDATE hold SET released = released + rest, promo_rest = 0, closed = true, events = events + 1 WHERE id = _hold;
+  INSERT INTO hold_event (hold_id, number, kind, amount, idempotency_key, request_hash)
+  VALUES (_hold, h.events + 1, 'released', rest, _key, hash);
+  RETURN _hold;
+END $$;
+

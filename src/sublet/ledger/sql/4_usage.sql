@@ -1,0 +1,141 @@
+-- Part of the ledger, version 1: see 1_tables.sql.
+
+-- Takes a charge from a hold, promotional money first, and returns the entry. More than the hold covers is refused,
+-- unless `_overrun`: then free promotional money, the free wallet and finally the receivable bear the difference.
+-- The hot path, a hold on the wallet alone, looks once and then locks the wallet's row by updating it; the guards on
+-- entry and hold notice what changed in between.
+CREATE FUNCTION ledger.capture(
+  _hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text,
+  _source_type text, _source_id text, _effective_at timestamptz
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  hash bytea := sha256(convert_to(
+    concat_ws(chr(31), 'capture', _hold, _amount, _overrun, _revenue, _source_type, _source_id), 'UTF8'));
+  seen record; locked boolean := false; after bigint; after_seq bigint; made bigint; happened int;
+  from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
+  over bigint; over_promo bigint; over_wallet bigint;
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
+  END IF;
+  LOOP
+    SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
+           p.balance - p.held AS free_promo,
+           (SELECT a.id FROM account a WHERE a.code = _revenue || ':' || w.currency) AS revenue_id,
+           (SELECT e.id FROM ledger_entry e WHERE e.idempotency_key = _key) AS entry_id
+      INTO seen
+      FROM hold h JOIN wallet w ON w.id = h.wallet_id JOIN balance p ON p.account_id = w.promo_id
+     WHERE h.id = _hold;
+    IF seen.wallet_id IS NULL THEN
+      RAISE EXCEPTION 'there is no hold %', _hold USING ERRCODE = 'SL006';
+    END IF;
+    IF seen.entry_id IS NOT NULL THEN
+      RETURN replayed(_key, hash);
+    END IF;
+    EXIT WHEN locked;
+    IF _amount <= seen.rest AND seen.promo_rest = 0 AND seen.free_promo = 0 THEN
+      UPDATE balance SET balance = balance - _amount, held = held - _amount, seq = seq + 1
+       WHERE account_id = seen.wallet_id RETURNING balance, seq INTO after, after_seq;
+      INSERT INTO ledger_entry
+        (kind, idempotency_key, request_hash, description, source_type, source_id, effective_at)
+      VALUES ('usage', _key, hash, _description, _source_type, _source_id, _effective_at)
+      ON CONFLICT (idempotency_key) DO NOTHING RETURNING id INTO made;
+      IF made IS NULL THEN
+        -- The same request, written by somebody else while we waited for the wallet.
+        UPDATE balance SET balance = balance + _amount, held = held + _amount, seq = seq - 1
+         WHERE account_id = seen.wallet_id;
+        RETURN replayed(_key, hash);
+      END IF;
+      UPDATE hold SET captured = captured + _amount, events = events + 1
+       WHERE id = _hold AND promo_rest = 0 RETURNING events INTO happened;
+      IF happened IS NULL THEN
+        RAISE EXCEPTION 'hold % changed at this very moment: try again', _hold USING ERRCODE = '40001';
+      END IF;
+      INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
+      VALUES (_hold, happened, 'captured', _amount, made);
+      INSERT INTO posting (entry_id, line, account_id, amount, account_seq, balance_after)
+      VALUES (made, 1, seen.wallet_id, -_amount, after_seq, after), (made, 2, seen.revenue_id, _amount, NULL, NULL);
+      RETURN made;
+    END IF;
+    PERFORM 1 FROM balance WHERE account_id = seen.wallet_id FOR NO KEY UPDATE;
+    locked := true;  -- the next look sees everything that decides
+  END LOOP;
+
+  IF _amount > seen.rest AND NOT _overrun THEN
+    RAISE EXCEPTION 'hold % has % left, not %', _hold, seen.rest, _amount USING ERRCODE = 'SL003';
+  END IF;
+  from_hold := least(_amount, seen.rest);
+  -- Promotional money that came after the hold goes first too: it takes over part of what the wallet covers.
+  shifted := least(seen.free_promo, greatest(from_hold - seen.promo_rest, 0));
+  held_promo := least(from_hold, seen.promo_rest + shifted);
+  held_wallet := from_hold - held_promo;
+  over := _amount - from_hold;
+  over_promo := least(over, seen.free_promo - shifted);
+  over_wallet := least(over - over_promo, (SELECT balance - held FROM balance WHERE account_id = seen.wallet_id) + shifted);
+  UPDATE balance SET held = held - held_wallet - shifted WHERE account_id = seen.wallet_id;
+  UPDATE balance SET held = held - held_promo + shifted WHERE account_id = seen.promo_id;
+  made := post('usage', _key, hash, _description, _source_type, _source_id, NULL, _effective_at,
+    ARRAY[seen.promo_id, seen.wallet_id, seen.receivable_id, seen.revenue_id],
+    ARRAY[-held_promo - over_promo, -held_wallet - over_wallet, over_promo + over_wallet - over, _amount]);
+  IF from_hold > 0 THEN
+    WITH used AS (
+      UPDATE hold SET captured = captured + from_hold, promo_rest = promo_rest + shifted - held_promo,
+                      events = events + 1
+       WHERE id = _hold RETURNING events
+    )
+    INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
+    SELECT _hold, used.events, 'captured', from_hold, made FROM used;
+  END IF;
+  RETURN made;
+END $$;
+
+-- Charges many holds in one entry, one line for each wallet. Holds that cannot bear their charge, and wallets with
+-- promotional money, are left alone: the result names the holds charged, and the caller charges the rest singly.
+CREATE FUNCTION ledger.capture_batch(
+  _holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text,
+  _source_type text, _source_id text, _effective_at timestamptz
+) RETURNS TABLE (charged_hold_id bigint, charged_entry_id bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _revenue, _source_type, _source_id);
+  revenue_id bigint := system_account(_revenue, _currency); made bigint; able bigint[]; charge bigint[];
+BEGIN
+  PERFORM 1 FROM balance
+    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
+    ORDER BY account_id FOR NO KEY UPDATE;
+  made := replayed(_key, hash);
+  IF made IS NOT NULL THEN
+    RETURN QUERY SELECT e.hold_id, e.entry_id FROM hold_event e
+      WHERE e.hold_id = ANY (_holds) AND e.kind = 'captured' AND e.entry_id = made;
+    RETURN;
+  END IF;
+  SELECT array_agg(h.id), array_agg(l.amount) INTO able, charge
+    FROM unnest(_holds, _amounts) AS l(id, amount)
+    JOIN hold h ON h.id = l.id
+    JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
+    JOIN balance p ON p.account_id = w.promo_id
+   WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND p.balance = 0;
+  IF able IS NULL THEN
+    RETURN;
+  END IF;
+  INSERT INTO ledger_entry (kind, idempotency_key, request_hash, description, source_type, source_id, effective_at)
+  VALUES ('usage_batch', _key, hash, _description, _source_type, _source_id, _effective_at) RETURNING id INTO made;
+  WITH charged AS (
+    UPDATE hold h SET captured = h.captured + l.amount, events = h.events + 1
+      FROM unnest(able, charge) AS l(id, amount) WHERE h.id = l.id
+    RETURNING h.id, h.wallet_id, h.events, l.amount
+  ), noted AS (
+    INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
+    SELECT c.id, c.events, 'captured', c.amount, made FROM charged c
+  ), moved AS (
+    UPDATE balance b SET balance = b.balance - t.amount, held = b.held - t.amount, seq = b.seq + 1
+      FROM (SELECT wallet_id, sum(amount)::bigint AS amount FROM charged GROUP BY wallet_id) t
+     WHERE b.account_id = t.wallet_id RETURNING b.account_id, b.seq, b.balance, t.amount
+  )
+  INSERT INTO posting (entry_id, line, account_id, amount, account_seq, balance_after)
+  SELECT made, 1, revenue_id, sum(c.amount)::bigint, NULL, NULL FROM charged c
+  UNION ALL
+  SELECT made, 1 + row_number() OVER ()::int, m.account_id, -m.amount, m.seq, m.balance FROM moved m;
+  RETURN QUERY SELECT unnest(able), made;
+END $$;
+

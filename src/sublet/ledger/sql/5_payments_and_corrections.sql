@@ -1,0 +1,82 @@
+-- Part of the ledger, version 1: see 1_tables.sql.
+
+-- A card payment: clears what is owed first, then fills the wallet.
+CREATE FUNCTION ledger.top_up(
+  _owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text,
+  _source_type text, _source_id text
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  hash bytea := hash_of('top_up', _owner, _currency, _amount::text, _payment_intent, _charge);
+  key text := 'pi:' || _payment_intent; w wallet; entry_id bigint; cleared bigint;
+BEGIN
+  w := lock_wallet(_owner, _currency);
+  entry_id := replayed(key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  PERFORM consume_lots(w.id);
+  SELECT least(-balance, _amount) INTO cleared FROM balance WHERE account_id = w.receivable_id;
+  entry_id := post('top_up', key, hash, _description, _source_type, _source_id, NULL, now(),
+    ARRAY[w.receivable_id, w.id, system_account('stripe_balance', _currency)],
+    ARRAY[cleared, _amount - cleared, -_amount]);
+  INSERT INTO topup_lot (charge_id, payment_intent_id, wallet_id, entry_id, paid, consumed)
+  VALUES (_charge, _payment_intent, w.id, entry_id, _amount, cleared);
+  RETURN entry_id;
+END $$;
+
+-- What the card processor kept of a payment, by its balance transaction.
+CREATE FUNCTION ledger.stripe_fee(
+  _currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  hash bytea := hash_of('stripe_fee', _currency, _amount::text, _transaction);
+  key text := 'txn:' || _transaction || ':fee'; entry_id bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended(key, 0));
+  entry_id := replayed(key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  RETURN post('stripe_fee', key, hash, _description, _source_type, _source_id, NULL, now(),
+    ARRAY[system_account('stripe_fees', _currency), system_account('stripe_balance', _currency)],
+    ARRAY[-_amount, _amount]);
+END $$;
+
+-- Promotional money: spent first, never refunded.
+CREATE FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  hash bytea := hash_of('credit', _owner, _currency, _amount::text); w wallet; entry_id bigint;
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a credit is of something' USING ERRCODE = 'SL006';
+  END IF;
+  w := lock_wallet(_owner, _currency);
+  entry_id := replayed(_key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  RETURN post('credit', _key, hash, _description, NULL, NULL, NULL, now(),
+    ARRAY[w.promo_id, system_account('promo_expense', _currency)], ARRAY[_amount, -_amount]);
+END $$;
+
+-- The opposite of an entry, once. Payments are not reversed: they are refunded through the card processor.
+CREATE FUNCTION ledger.reverse(_entry bigint, _key text, _description text)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  hash bytea := hash_of('reverse', _entry::text); entry_id bigint; accounts bigint[]; amounts bigint[];
+BEGIN
+  IF (SELECT kind IN ('top_up', 'stripe_fee', 'reversal') FROM ledger_entry WHERE id = _entry) IS NOT FALSE THEN
+    RAISE EXCEPTION 'entry % cannot be reversed', _entry USING ERRCODE = 'SL006';
+  END IF;
+  SELECT array_agg(p.account_id ORDER BY p.account_id), array_agg(-p.amount ORDER BY p.account_id)
+    INTO accounts, amounts FROM posting p WHERE p.entry_id = _entry;
+  PERFORM 1 FROM balance
+    WHERE account_id IN (SELECT w.id FROM wallet w JOIN account a USING (owner_id, currency) WHERE a.id = ANY (accounts))
+    ORDER BY account_id FOR NO KEY UPDATE;
+  entry_id := replayed(_key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  RETURN post('reversal', _key, hash, _description, NULL, NULL, _entry, now(), accounts, amounts);
+END $$;

@@ -1,0 +1,124 @@
+-- Part of the ledger, version 1: see 1_tables.sql.
+
+CREATE FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) RETURNS bytea LANGUAGE sql STABLE AS $$
+  SELECT sha256(_prev || int8send(_from) || int8send(_to) || coalesce(string_agg(digest, ''::bytea ORDER BY id), ''))
+    FROM (SELECT e.id, ledger.hash_of(
+                   e.id::text, e.kind::text, e.idempotency_key, encode(e.request_hash, 'hex'), e.description, e.source_type,
+                   e.source_id, e.reverses_entry_id::text, extract(epoch FROM e.effective_at)::text,
+                   extract(epoch FROM e.recorded_at)::text,
+                   (SELECT array_agg(ARRAY[p.line, p.account_id, p.amount, p.account_seq, p.balance_after]
+                                     ORDER BY p.line)::text
+                      FROM ledger.posting p WHERE p.entry_id = e.id)) AS digest
+            FROM ledger.ledger_entry e WHERE e.id BETWEEN _from AND _to) entries
+$$;
+
+-- Seals what has become final since the last call, in a transaction of its own. An id is final when every transaction
+-- that could have drawn it or a lower one has ended: those drew their transaction id before `up_to` was read,
+-- so they are older than `bound`, which is drawn after it.
+CREATE FUNCTION ledger.seal_ranges(_entries_each int)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  top bigint; mark seal_mark; last_seal seal; sealed bigint := 0; first_id bigint; last_id bigint; prev bytea;
+BEGIN
+  IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+    RAISE EXCEPTION 'sealing needs a transaction of its own' USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('ledger.seal', 0));
+  SELECT CASE WHEN is_called THEN last_value ELSE 0 END INTO top FROM entry_id;
+  SELECT * INTO mark FROM seal_mark;
+  SELECT * INTO last_seal FROM seal ORDER BY from_id DESC LIMIT 1;
+  last_id := coalesce(last_seal.to_id, 0);
+  prev := coalesce(last_seal.hash, '\x00');
+  IF mark.bound <= pg_snapshot_xmin(pg_current_snapshot()) THEN
+    LOOP
+      first_id := last_id + 1;
+      SELECT max(id) INTO last_id FROM (
+        SELECT id FROM ledger_entry WHERE id BETWEEN first_id AND mark.up_to ORDER BY id LIMIT _entries_each) range;
+      EXIT WHEN last_id IS NULL;
+      INSERT INTO seal (from_id, to_id, prev_hash, hash)
+      VALUES (first_id, last_id, prev, range_hash(prev, first_id, last_id)) RETURNING hash INTO prev;
+      sealed := sealed + 1;
+    END LOOP;
+  ELSIF mark.bound <= pg_current_xact_id() THEN
+    RETURN 0;  -- still waiting for somebody; a bound from the future came with a dump and is replaced
+  END IF;
+  IF top > coalesce(mark.up_to, 0) OR mark.bound > pg_current_xact_id() THEN
+    INSERT INTO seal_mark (up_to, bound) VALUES (top, pg_current_xact_id())
+    ON CONFLICT (only_row) DO UPDATE SET up_to = excluded.up_to, bound = excluded.bound;
+  END IF;
+  RETURN sealed;
+END $$;
+
+CREATE VIEW ledger.unbalanced_entry AS
+  SELECT e.id AS entry_id, coalesce(sum(p.amount), 0) AS total, count(p.entry_id) AS lines
+    FROM ledger.ledger_entry e LEFT JOIN ledger.posting p ON p.entry_id = e.id
+   GROUP BY e.id HAVING sum(p.amount) IS DISTINCT FROM 0 OR count(p.entry_id) < 2
+  UNION ALL
+  SELECT p.entry_id, sum(p.amount), count(*) FROM ledger.posting p
+   WHERE NOT EXISTS (SELECT FROM ledger.ledger_entry e WHERE e.id = p.entry_id) GROUP BY p.entry_id;
+
+CREATE VIEW ledger.drifted_balance AS
+  SELECT a.code, b.balance, coalesce(p.total, 0) AS posted, b.seq, coalesce(p.lines, 0) AS lines
+    FROM ledger.balance b
+    JOIN ledger.account a ON a.id = b.account_id
+    LEFT JOIN (SELECT account_id, sum(amount) AS total, count(*) AS lines
+                 FROM ledger.posting WHERE account_seq IS NOT NULL GROUP BY account_id) p ON p.account_id = b.account_id
+   WHERE b.balance <> coalesce(p.total, 0) OR b.seq <> coalesce(p.lines, 0);
+
+CREATE VIEW ledger.broken_chain AS
+  SELECT a.code, link.account_seq, link.entry_id
+    FROM (SELECT account_id, account_seq, entry_id,
+                 balance_after - amount = coalesce(lag(balance_after) OVER w, 0)
+                   AND account_seq = coalesce(lag(account_seq) OVER w, 0) + 1 AS fits
+            FROM ledger.posting WHERE account_seq IS NOT NULL
+          WINDOW w AS (PARTITION BY account_id ORDER BY account_seq)) link
+    JOIN ledger.account a ON a.id = link.account_id
+   WHERE NOT link.fits;
+
+CREATE VIEW ledger.drifted_hold AS
+  SELECT a.code AS subject, b.held, coalesce(o.rest, 0) AS open_holds
+    FROM ledger.balance b
+    JOIN ledger.account a ON a.id = b.account_id
+    LEFT JOIN (
+      SELECT account_id, sum(rest) AS rest FROM (
+        SELECT wallet_id AS account_id, amount - captured - released - promo_rest AS rest
+          FROM ledger.hold WHERE NOT closed
+        UNION ALL
+        SELECT w.promo_id, h.promo_rest
+          FROM ledger.hold h JOIN ledger.wallet w ON w.id = h.wallet_id WHERE NOT h.closed) parts
+       GROUP BY account_id) o ON o.account_id = b.account_id
+   WHERE b.held <> coalesce(o.rest, 0)
+  UNION ALL
+  SELECT 'hold:' || h.id, h.amount - h.captured - h.released, e.rest
+    FROM ledger.hold h
+    JOIN (SELECT hold_id, count(*) AS events,
+                 sum(CASE WHEN kind IN ('placed', 'extended') THEN amount ELSE -amount END) AS rest
+            FROM ledger.hold_event GROUP BY hold_id) e ON e.hold_id = h.id
+   WHERE h.amount - h.captured - h.released <> e.rest OR h.events <> e.events;
+
+CREATE VIEW ledger.broken_seal AS
+  SELECT from_id, to_id FROM (
+    SELECT s.*, lag(hash) OVER w AS before_hash, lag(to_id) OVER w AS before_to
+      FROM ledger.seal s WINDOW w AS (ORDER BY from_id)) s
+   WHERE prev_hash <> coalesce(before_hash, '\x00') OR from_id <> coalesce(before_to, 0) + 1
+      OR hash <> ledger.range_hash(prev_hash, from_id, to_id);
+
+-- ------------------------------------------------------------------- what other domains may read in their queries
+
+CREATE VIEW ledger.open_hold AS
+  SELECT id, subject_id, amount, amount - captured - released AS rest FROM ledger.hold WHERE NOT closed;
+
+-- What an organization could spend in all, what it owes taken off; held money is part of it.
+CREATE VIEW ledger.funds AS
+  SELECT w.owner_id, w.currency, b.balance + p.balance + r.balance AS total
+    FROM ledger.wallet w
+    JOIN ledger.balance b ON b.account_id = w.id
+    JOIN ledger.balance p ON p.account_id = w.promo_id
+    JOIN ledger.balance r ON r.account_id = w.receivable_id;
+
+CREATE VIEW ledger.usage_revenue AS
+  SELECT p.entry_id, p.amount
+    FROM ledger.posting p
+    JOIN ledger.account a ON a.id = p.account_id AND a.kind = 'revenue_compute'
+    JOIN ledger.ledger_entry e ON e.id = p.entry_id AND e.kind IN ('usage', 'usage_batch')
+   WHERE p.account_seq IS NULL;
