@@ -1,0 +1,14 @@
+"""What billing tells the rest of the house."""
+
+from typing import ClassVar
+
+from sublet.core.outbox import Event
+
+
+class WalletLow(Event):
+    """An organization's money comes to its end; told once for each threshold."""
+
+    type: ClassVar[str] = "wallet.low"
+
+    threshold: str
+    runway_seconds: int

@@ -1,0 +1,236 @@
+"""Meters: from when to when a subject runs, at which rate, and up to when that is proven."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Row, text
+
+from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.core.db import Session
+from sublet.core.errors import NotFound
+
+Kind = Literal["running", "suspended"]
+
+_START = text(
+    """
+    WITH started AS (
+      INSERT INTO meter (subject_id, subject_name, organization_id, hold_id, currency, price_id, nano_per_hour,
+                         suspended_nano_per_hour, started_at, observed_to, settle_due_at)
+      VALUES (:subject_id, :subject_name, :organization_id, :hold_id, :currency, :price_id, :nano_per_hour,
+              :suspended_nano_per_hour, :at, :at, CAST(:at AS timestamptz) + make_interval(secs => :settle_interval))
+      ON CONFLICT (subject_id) DO NOTHING
+      RETURNING subject_id, price_id, nano_per_hour, started_at
+    )
+    INSERT INTO meter_segment (subject_id, period, kind, price_id, nano_per_hour, metered_to, posted_to)
+    SELECT subject_id, tstzrange(started_at, NULL), 'running', price_id, nano_per_hour, started_at, started_at
+      FROM started
+    """
+)
+
+# Rows are locked in one order, so that two observers never wait for each other in a circle.
+_OBSERVE = text(
+    """
+    WITH seen AS (
+      SELECT subject_id, observed_to, stopped_at FROM meter
+       WHERE subject_id = ANY(:subject_ids) AND NOT settled AND observed_to < :at
+       ORDER BY subject_id FOR NO KEY UPDATE
+    )
+    UPDATE meter m SET observed_to = :at FROM seen
+     WHERE m.subject_id = seen.subject_id
+    RETURNING m.subject_id, seen.observed_to AS proven_to,
+              :at - seen.observed_to > CAST(:longest_gap AS interval)
+              AND (seen.stopped_at IS NULL OR seen.stopped_at > seen.observed_to) AS unproven
+    """
+)
+
+_LOCK = text("SELECT * FROM meter WHERE subject_id = :subject_id FOR NO KEY UPDATE")
+_CHARGED_TO = text(
+    """
+    SELECT max(posted_to) FROM meter_segment WHERE subject_id = :subject_id AND posted_to > lower(period)
+    """
+)
+_DROP_AFTER = text("DELETE FROM meter_segment WHERE subject_id = :subject_id AND lower(period) >= :at")
+_CLOSE_AT = text(
+    """
+    UPDATE meter_segment
+       SET period = tstzrange(lower(period), :at),
+           metered_to = least(metered_to, lower(period) + date_trunc('second', :at - lower(period)))
+     WHERE subject_id = :subject_id AND period @> CAST(:at AS timestamptz)
+    """
+)
+_OPEN_AT = text(
+    """
+    INSERT INTO meter_segment (subject_id, period, kind, price_id, nano_per_hour, metered_to, posted_to)
+    VALUES (:subject_id, tstzrange(:at, :until), :kind, :price_id, :nano_per_hour, :at, :at)
+    """
+)
+_SWITCH = text("UPDATE meter SET kind = :kind WHERE subject_id = :subject_id")
+_STOP = text("UPDATE meter SET stopped_at = :at WHERE subject_id = :subject_id")
+_TOUCHED = text(
+    """
+    SELECT id, lower(period) AS started, upper(period) AS ended, kind, price_id, nano_per_hour
+      FROM meter_segment
+     WHERE subject_id = :subject_id AND period && tstzrange(:gap_from, :gap_to)
+     ORDER BY id FOR NO KEY UPDATE
+    """
+)
+_REMOVE = text("DELETE FROM meter_segment WHERE id = :id")
+_SHORTEN = text("UPDATE meter_segment SET period = tstzrange(lower(period), :at) WHERE id = :id")
+_UNMETERED = text(
+    """
+    INSERT INTO unmetered_interval (subject_id, period, reason)
+    VALUES (:subject_id, tstzrange(:gap_from, :gap_to), :reason)
+    """
+)
+_ENDED = text("SELECT subject_id FROM meter WHERE subject_id = ANY(:subject_ids) AND settled")
+
+
+async def start(
+    session: Session,
+    subject_id: str,
+    organization_id: str,
+    hold_id: int,
+    *,
+    price_id: str,
+    nano_per_hour: int,
+    suspended_nano_per_hour: int,
+    currency: str,
+    at: datetime,
+    name: str | None = None,
+    policy: Policy = DEFAULT_POLICY,
+) -> None:
+    """Start to meter a subject that is proven to run since `at`; one that is metered already stays as it is."""
+    await session.execute(
+        _START,
+        {
+            "subject_id": subject_id,
+            "subject_name": name,
+            "organization_id": organization_id,
+            "hold_id": hold_id,
+            "currency": currency,
+            "price_id": price_id,
+            "nano_per_hour": nano_per_hour,
+            "suspended_nano_per_hour": suspended_nano_per_hour,
+            "at": at,
+            "settle_interval": policy.settle_interval_seconds,
+        },
+    )
+
+
+async def observe(
+    session: Session, subject_ids: Collection[str], observed_at: datetime, *, policy: Policy = DEFAULT_POLICY
+) -> None:
+    """Note that the subjects were seen at `observed_at`, which proves the time since they were last seen.
+
+    After a longer gap than the policy allows, nobody knows what was delivered in it: it is recorded as unmetered and
+    never billed. An observation older than the last one changes nothing.
+    """
+    if not subject_ids:
+        return
+    seen = await session.execute(
+        _OBSERVE,
+        {
+            "subject_ids": list(subject_ids),
+            "at": observed_at,
+            "longest_gap": timedelta(seconds=policy.evidence_gap_seconds),
+        },
+    )
+    for row in seen.all():
+        if row.unproven:
+            await _cut_out(session, row.subject_id, row.proven_to, observed_at)
+
+
+async def switch(session: Session, subject_id: str, kind: Kind, at: datetime) -> None:
+    """From `at` on the subject runs, or is suspended, at the rate for that; the same kind again changes nothing.
+
+    What was charged stays charged: an `at` before that counts as its end.
+    """
+    meter = await lock(session, subject_id)
+    if meter.kind == kind or meter.stopped_at is not None:
+        return
+    at = await _end_segments(session, meter, at)
+    rate = meter.nano_per_hour if kind == "running" else meter.suspended_nano_per_hour
+    await _open(session, subject_id, at, until=None, kind=kind, price_id=meter.price_id, rate=rate)
+    await session.execute(_SWITCH, {"subject_id": subject_id, "kind": kind})
+
+
+async def stop(session: Session, subject_id: str, at: datetime) -> None:
+    """End billing at `at`, the moment of the customer's request; a stopped meter stays as it is.
+
+    Observations that come later still prove the time before. Call it in the transaction that accepts the request:
+    what was charged by then stays charged.
+    """
+    meter = await lock(session, subject_id)
+    if meter.stopped_at is None:
+        at = await _end_segments(session, meter, at)
+        await session.execute(_STOP, {"subject_id": subject_id, "at": at})
+
+
+async def ended_among(session: Session, subject_ids: Collection[str]) -> set[str]:
+    """Which of the subjects have had their final settlement."""
+    return set((await session.execute(_ENDED, {"subject_ids": list(subject_ids)})).scalars())
+
+
+async def lock(session: Session, subject_id: str) -> Row[Any]:
+    """The meter's row, locked until the transaction ends; NotFound if the subject has none."""
+    row = (await session.execute(_LOCK, {"subject_id": subject_id})).one_or_none()
+    if row is None:
+        raise NotFound("meter", subject_id)
+    return row
+
+
+async def record_unmetered(
+    session: Session, subject_id: str, gap_from: datetime, gap_to: datetime, *, reason: str
+) -> None:
+    """Note time that is not billed because nobody can prove it."""
+    await session.execute(
+        _UNMETERED, {"subject_id": subject_id, "gap_from": gap_from, "gap_to": gap_to, "reason": reason}
+    )
+
+
+async def _end_segments(session: Session, meter: Row[Any], at: datetime) -> datetime:
+    charged_to = (await session.execute(_CHARGED_TO, {"subject_id": meter.subject_id})).scalar_one()
+    at = max(at, meter.started_at, charged_to or meter.started_at)
+    await session.execute(_DROP_AFTER, {"subject_id": meter.subject_id, "at": at})
+    await session.execute(_CLOSE_AT, {"subject_id": meter.subject_id, "at": at})
+    return at
+
+
+async def _open(
+    session: Session, subject_id: str, at: datetime, *, until: datetime | None, kind: str, price_id: str, rate: int
+) -> None:
+    await session.execute(
+        _OPEN_AT,
+        {
+            "subject_id": subject_id,
+            "at": at,
+            "until": until,
+            "kind": kind,
+            "price_id": price_id,
+            "nano_per_hour": rate,
+        },
+    )
+
+
+async def _cut_out(session: Session, subject_id: str, gap_from: datetime, gap_to: datetime) -> None:
+    """Take an unproven gap out of the subject's segments; nothing in it was metered yet."""
+    touched = await session.execute(_TOUCHED, {"subject_id": subject_id, "gap_from": gap_from, "gap_to": gap_to})
+    for segment in touched.all():
+        if segment.started < gap_from:
+            await session.execute(_SHORTEN, {"id": segment.id, "at": gap_from})
+        else:
+            await session.execute(_REMOVE, {"id": segment.id})
+        lost_to = gap_to if segment.ended is None else min(gap_to, segment.ended)
+        lost_from = max(gap_from, segment.started)
+        await record_unmetered(session, subject_id, lost_from, lost_to, reason="no observation of the node")
+        if segment.ended is None or segment.ended > gap_to:
+            await _open(
+                session,
+                subject_id,
+                gap_to,
+                until=segment.ended,
+                kind=segment.kind,
+                price_id=segment.price_id,
+                rate=segment.nano_per_hour,
+            )

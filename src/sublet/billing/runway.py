@@ -1,0 +1,88 @@
+"""Runway: how fast an organization spends, and how long until its funds clock starts."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Row, text
+
+from sublet.billing.charges import charged_micro_sql, seconds_covered, whole_seconds_sql
+from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.core.db import Session
+from sublet.core.money import Money, Rate
+
+Level = Literal["72h", "24h", "1h", "10m", "grace", "suspended"]
+
+WARNINGS: tuple[tuple[Level, int], ...] = (("10m", 600), ("1h", 3600), ("24h", 86_400), ("72h", 259_200))
+
+
+@dataclass(frozen=True, slots=True)
+class Runway:
+    """What an organization spends now, what it has left beside what already accrued, and how long that lasts.
+
+    `seconds` ends where the grace begins, which is paid for out of the money still held; None while nothing is spent.
+    """
+
+    organization_id: str
+    burn: Rate
+    left: Money
+    seconds: int | None
+
+    @property
+    def warning(self) -> Level | None:
+        """The threshold that the runway is under."""
+        if self.seconds is None:
+            return None
+        return next((level for level, under in WARNINGS if self.seconds <= under), None)
+
+
+_ACCRUED = (
+    charged_micro_sql(
+        "s.nano_per_hour", whole_seconds_sql("lower(s.period)", "coalesce(upper(s.period), clock_timestamp())")
+    )
+    + " - "
+    + charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.posted_to"))
+)
+# `if_resumed` is what it would spend if everything that lack of funds suspended ran again.
+BURNING = f"""
+    SELECT m.organization_id, m.currency,
+           coalesce(sum(s.nano_per_hour) FILTER (WHERE upper_inf(s.period)), 0)::bigint AS burn,
+           coalesce(sum(CASE WHEN m.out_of_funds THEN m.nano_per_hour ELSE s.nano_per_hour END)
+                    FILTER (WHERE upper_inf(s.period)), 0)::bigint AS if_resumed,
+           coalesce(sum({_ACCRUED}), 0)::bigint AS accrued,
+           bool_or(m.kind = 'running' AND m.stopped_at IS NULL) AS running
+      FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND NOT s.complete
+     WHERE NOT m.settled {{scope}}
+     GROUP BY m.organization_id, m.currency
+"""  # noqa: S608 - only constant expressions
+_OF = text(
+    f"""
+    SELECT f.owner_id AS organization_id, f.currency, f.total - coalesce(b.accrued, 0) AS left,
+           coalesce(b.burn, 0) AS burn
+      FROM ledger.funds f
+      LEFT JOIN ({BURNING.format(scope="AND m.organization_id = :organization_id")}) b
+        ON b.organization_id = f.owner_id AND b.currency = f.currency
+     WHERE f.owner_id = :organization_id AND f.currency = :currency
+    """  # noqa: S608 - only constant expressions
+)
+
+
+def runway_of(row: Row[Any], policy: Policy) -> Runway:
+    """The runway that a row with organization_id, currency, left and burn describes."""
+    return runway_on(row.organization_id, row.currency, left=row.left, burn=row.burn, policy=policy)
+
+
+def runway_on(organization_id: str, currency: str, *, left: int, burn: int, policy: Policy) -> Runway:
+    """The runway with so many micro-units left beside what accrued, while so many nano-units an hour are spent."""
+    covered = seconds_covered(left, burn)
+    seconds = None if covered is None else max(0, covered - policy.reserve_seconds)
+    return Runway(organization_id, Rate(burn, currency), Money(left, currency), seconds)
+
+
+async def of(
+    session: Session, organization_id: str, *, currency: str = "USD", policy: Policy = DEFAULT_POLICY
+) -> Runway:
+    """The organization's runway now; accrued usage counts as spent whether or not it is proven yet."""
+    row = (await session.execute(_OF, {"organization_id": organization_id, "currency": currency})).one_or_none()
+    if row is None:
+        return Runway(organization_id, Rate(0, currency), Money.zero(currency), None)
+    return runway_of(row, policy)

@@ -1,0 +1,86 @@
+"""Charges as customers read them: each names its interval, price, evidence and entry in the books."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from sublet.billing.models import meter, usage_charge, usage_record
+from sublet.core.db import Session
+from sublet.core.money import Money, Rate
+
+FIRST = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One interval that was delivered, proven and charged."""
+
+    id: int
+    subject_id: str
+    subject_name: str | None
+    period_start: datetime
+    period_end: datetime
+    seconds: int
+    rate: Rate
+    amount: Money
+    kind: str
+    price_id: str
+    evidence_at: datetime
+    ledger_entry_id: int | None
+
+
+_CHARGES = (
+    select(
+        usage_charge,
+        meter.c.subject_name,
+        usage_record.c.period_end,
+        usage_record.c.seconds,
+        usage_record.c.kind,
+        usage_record.c.evidence_at,
+    )
+    .join_from(
+        usage_charge,
+        usage_record,
+        (usage_record.c.subject_id == usage_charge.c.subject_id)
+        & (usage_record.c.period_start == usage_charge.c.period_start),
+    )
+    .join(meter, meter.c.subject_id == usage_charge.c.subject_id)
+    .where(usage_charge.c.id < bindparam("before"))
+    .order_by(usage_charge.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_OF_SUBJECT = _CHARGES.where(usage_charge.c.subject_id == bindparam("owner"))
+_OF_ORGANIZATION = _CHARGES.where(usage_charge.c.organization_id == bindparam("owner"))
+
+
+def _charge(row: Row[Any]) -> Charge:
+    return Charge(
+        row.id,
+        row.subject_id,
+        row.subject_name,
+        row.period_start,
+        row.period_end,
+        row.seconds,
+        Rate(row.nano_per_hour, row.currency),
+        Money(row.amount, row.currency),
+        row.kind,
+        row.price_id,
+        row.evidence_at,
+        row.ledger_entry_id,
+    )
+
+
+async def charges_for(session: Session, subject_id: str, *, limit: int, before: int | None = None) -> list[Charge]:
+    """A subject's newest charges first, below the id `before`. The caller has checked whose subject it is."""
+    found = await session.execute(_OF_SUBJECT, {"owner": subject_id, "before": before or FIRST, "limit": limit})
+    return [_charge(row) for row in found]
+
+
+async def charges_of(session: Session, organization_id: str, *, limit: int, before: int | None = None) -> list[Charge]:
+    """An organization's newest charges first, below the id `before`."""
+    found = await session.execute(
+        _OF_ORGANIZATION, {"owner": organization_id, "before": before or FIRST, "limit": limit}
+    )
+    return [_charge(row) for row in found]

@@ -1,0 +1,97 @@
+"""Routes of payments: top-ups, the way back from the payment page, and the processor's webhook."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Query, Request
+from fastapi.responses import RedirectResponse
+
+from sublet.core.access import PUBLIC, Permission
+from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
+from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.settings import Settings
+from sublet.payments import checkout, top_ups, webhooks
+from sublet.payments.processor import Processor
+from sublet.payments.schemas import TopUp, TopUpRequest, WebhookReceived
+
+router = SubletRouter(prefix="/api/v1", tags=["payments"])
+
+WEBHOOK_PATH = "/api/v1/payments/stripe/webhook"
+"""Called by the processor, which signs what it sends: no cookie and no Origin come with it."""
+
+
+def _processor(request: Request) -> Processor:
+    processor: Processor = request.app.state.processor
+    return processor
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+ProcessorDep = Annotated[Processor, Depends(_processor)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+
+
+@router.post("/top-ups", permission=Permission.WALLET_TOP_UP, creates=True, status_code=201, response_model=TopUp)
+async def create_top_up(
+    *,
+    actor: ActorDep,
+    database: DatabaseDep,
+    processor: ProcessorDep,
+    settings: SettingsDep,
+    body: TopUpRequest,
+    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+) -> TopUp:
+    """Ask for a payment into the wallet; send the customer to `checkout_url` to make it."""
+    processor.require()
+    async with database.transaction() as session:
+        row, lease = await top_ups.request_top_up(
+            session,
+            actor,
+            body,
+            public_url=settings.public_url,
+            request_key=idempotency_key,
+        )
+    # What follows can break off anywhere: the row is there, and the sweeper goes on from it with the same key.
+    await checkout.open_page(database, processor, row)
+    if lease is not None:
+        await checkout.wait_for_payment(database, lease)
+    return top_ups.view(await checkout.load(database, row.id))
+
+
+@router.get("/top-ups", permission=Permission.WALLET_READ, response_model=Page[TopUp])
+async def list_top_ups(actor: ActorDep, session: SessionDep, query: PageQueryDep) -> Page[TopUp]:
+    """The organization's top-ups, newest first."""
+    position = query.position(int)
+    rows = await top_ups.list_top_ups(session, actor, limit=query.limit + 1, before=position[0] if position else None)
+    return page_of(rows, query.limit, top_ups.view, lambda row: [row.seq])
+
+
+@router.get("/top-ups/{top_up_id}", permission=Permission.WALLET_READ, response_model=TopUp)
+async def get_top_up(actor: ActorDep, session: SessionDep, top_up_id: str) -> TopUp:
+    """One top-up. Reading one that is open has its payment looked up again."""
+    row = await top_ups.read_top_up(session, actor, top_up_id)
+    await top_ups.poke_if_waiting(session, row)
+    return top_ups.view(row)
+
+
+@router.get("/top-ups/{top_up_id}/return", permission=PUBLIC, status_code=303, response_class=RedirectResponse)
+async def return_from_checkout(
+    database: DatabaseDep,
+    settings: SettingsDep,
+    top_up_id: str,
+    session_id: Annotated[str, Query(min_length=1, max_length=255, description="Filled in by the payment page.")],
+) -> RedirectResponse:
+    """Where the payment page sends the customer after paying; leads on into the console."""
+    async with database.transaction() as session:
+        path = await top_ups.customer_returned(session, top_up_id, session_id)
+    return RedirectResponse(settings.public_url.rstrip("/") + path, 303)
+
+
+@router.post("/payments/stripe/webhook", permission=PUBLIC, response_model=WebhookReceived)
+async def stripe_webhook(request: Request, session: SessionDep, processor: ProcessorDep) -> WebhookReceived:
+    """Take in a signed event of the card processor."""
+    body = await webhooks.read_body(request.stream())
+    await webhooks.receive(session, processor, body, request.headers.get("stripe-signature"))
+    return WebhookReceived()

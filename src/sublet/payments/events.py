@@ -1,0 +1,24 @@
+"""What happens to top-ups, told in the past tense."""
+
+from typing import ClassVar
+
+from sublet.core.money import MoneyField
+from sublet.core.outbox import Event
+
+
+class TopUpSucceeded(Event):
+    """The money has arrived and is in the wallet."""
+
+    type: ClassVar[str] = "top_up.succeeded"
+
+    top_up_id: str
+    amount: MoneyField
+
+
+class TopUpFailed(Event):
+    """The top-up ended without a payment: refused, failed or left until its page expired."""
+
+    type: ClassVar[str] = "top_up.failed"
+
+    top_up_id: str
+    amount: MoneyField

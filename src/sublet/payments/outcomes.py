@@ -1,0 +1,136 @@
+"""What a payment's standing at the processor means here: credited once, fee posted once, or ended without money."""
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from sublet.core.db import Session
+from sublet.core.errors import SubletError
+from sublet.core.telemetry import get_logger
+from sublet.ledger import top_ups as ledger
+from sublet.payments.models import stripe_transaction, top_up
+from sublet.payments.processor import BalanceTransaction, CheckoutSeen
+from sublet.payments.states import OPEN, TopUpState, move
+
+log = get_logger(__name__)
+
+
+class CurrencyDiffers(SubletError):
+    """The processor took money in a currency that the wallet does not keep; a person must look at it."""
+
+    code = "payment_currency_differs"
+
+
+async def apply(session: Session, top_up_id: str, seen: CheckoutSeen) -> bool:
+    """Make our books agree with what was seen, in the session's transaction; True when nothing is left to wait for.
+
+    Sightings may be applied in any order and any number of times: money that arrived wins over everything else, and
+    ledger entries are keyed by the processor's own ids.
+    """
+    row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
+    if seen.paid:
+        await _credit(session, row, seen)
+        return await _settle_fee(session, row, seen.transaction)
+    if row.state not in OPEN:
+        return row.state != TopUpState.SUCCEEDED or row.fee is not None
+    if seen.session_status == "expired" or seen.intent_status == "canceled":
+        code, message = seen.failure or ("checkout_expired", "The payment page was left without paying.")
+        await move(
+            session,
+            top_up_id,
+            TopUpState.EXPIRED,
+            reason="the payment page expired",
+            failure_code=code,
+            failure_message=message,
+            checkout_url=None,
+        )
+        return True
+    if seen.session_status == "complete" and seen.intent_status == "requires_payment_method":
+        code, message = seen.failure or ("payment_failed", "The payment failed.")
+        await move(
+            session,
+            top_up_id,
+            TopUpState.FAILED,
+            reason="the payment failed",
+            failure_code=code,
+            failure_message=message,
+            checkout_url=None,
+        )
+        return True
+    await _still_open(session, row, seen)
+    return False
+
+
+async def _credit(session: Session, row: Row[tuple[object, ...]], seen: CheckoutSeen) -> None:
+    if row.state == TopUpState.SUCCEEDED:
+        return
+    assert seen.received is not None  # a paid intent has all three
+    assert seen.intent_id is not None
+    assert seen.charge_id is not None
+    if seen.received.currency != row.currency:
+        raise CurrencyDiffers(
+            f"Payment {seen.intent_id} arrived in {seen.received.currency}, not {row.currency}. It was not credited. "
+            "An operator must refund or convert it."
+        )
+    if seen.received.micro != row.amount:
+        log.warning("top_up.amount_differs", top_up=row.id, asked=row.amount, received=seen.received.micro)
+    await ledger.credit(
+        session,
+        row.organization_id,
+        seen.received,
+        payment_intent_id=seen.intent_id,
+        charge_id=seen.charge_id,
+        source_id=row.id,
+    )
+    await move(
+        session,
+        row.id,
+        TopUpState.SUCCEEDED,
+        reason="the payment arrived",
+        payment_intent_id=seen.intent_id,
+        charge_id=seen.charge_id,
+        failure_code=None,
+        failure_message=None,
+        checkout_url=None,
+    )
+
+
+async def _settle_fee(session: Session, row: Row[tuple[object, ...]], found: BalanceTransaction | None) -> bool:
+    """Mirror the balance transaction and post its fee; False while the processor has none yet."""
+    if found is None:
+        return row.fee is not None
+    if row.fee is not None:
+        return True
+    await session.execute(
+        insert(stripe_transaction)
+        .values(
+            id=found.id,
+            type=found.type,
+            amount=found.amount.micro,
+            fee=found.fee.micro,
+            currency=found.amount.currency,
+            source=found.source,
+            created_at=found.created_at,
+            available_on=found.available_on,
+        )
+        .on_conflict_do_nothing()
+    )
+    if found.fee.micro > 0:
+        await ledger.post_fee(session, found.fee, transaction_id=found.id, source_id=row.id)
+    await session.execute(
+        update(top_up).where(top_up.c.id == row.id).values(fee=found.fee.micro, balance_transaction_id=found.id)
+    )
+    return True
+
+
+async def _still_open(session: Session, row: Row[tuple[object, ...]], seen: CheckoutSeen) -> None:
+    """Keep the last decline for the customer to read; `processing` is only for pages that were left after paying."""
+    code, message = seen.failure or (None, None)
+    if (row.failure_code, row.failure_message) != (code, message):
+        await session.execute(
+            update(top_up).where(top_up.c.id == row.id).values(failure_code=code, failure_message=message)
+        )
+    waiting = seen.session_status == "complete" or seen.intent_status == "processing"
+    if waiting and row.state == TopUpState.PENDING:
+        await move(session, row.id, TopUpState.PROCESSING, reason="paid, and the bank has not answered yet")
+    elif not waiting and row.state == TopUpState.PROCESSING:
+        await move(session, row.id, TopUpState.PENDING, reason="the payment page is still open")

@@ -1,0 +1,269 @@
+"""The card processor, through its real SDK; nothing else touches it. Base address and key decide who answers."""
+
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import stripe
+from stripe import RequestOptions
+from stripe.checkout import Session as CheckoutSession
+from stripe.params.checkout import SessionCreateParams
+
+from sublet.core.db import forbid_open_session
+from sublet.core.errors import RemoteFailure, SubletError, Unavailable
+from sublet.core.money import Money
+from sublet.core.settings import Settings
+from sublet.payments.connection import Connection
+
+MICRO_PER_CENT = 10_000
+TOP_UP_KEY = "sublet_top_up"
+SIGNATURE_LIFETIME_SECONDS = 300
+RETRIES = 2
+LONGEST_CALL_SECONDS = 40.0
+"""What one call can take at worst, retries included: leases around a call last longer."""
+
+_EXPAND = "payment_intent.latest_charge.balance_transaction"
+
+T = TypeVar("T")
+
+stripe.enable_telemetry = False  # no report about our earlier requests rides along with the next
+
+
+class PaymentsNotConfigured(Unavailable):
+    """No key for the card processor was given."""
+
+    code = "payments_not_configured"
+    title = "Card payments are not set up"
+
+
+class ProcessorUnavailable(Unavailable):
+    """The card processor does not answer, or not sensibly; the same call will be made again."""
+
+    code = "processor_unavailable"
+    title = "The card processor does not answer"
+
+
+class ProcessorRefused(RemoteFailure):
+    """The card processor understood the request and will never do it."""
+
+    code = "processor_refused"
+    title = "The card processor refused the payment"
+
+
+class WebhookRefused(SubletError):
+    """The signature does not belong to this body, secret and time."""
+
+    code = "webhook_signature_invalid"
+    status = 400
+    title = "The webhook's signature is not valid"
+
+
+class WebhookTooOld(WebhookRefused):
+    """The signature is right, but was made too long ago (or in the future)."""
+
+    code = "webhook_too_old"
+    title = "The webhook was signed too long ago"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutOrder:
+    """What a checkout is made from. It depends on the stored top-up alone, so that a repeated call is the same call."""
+
+    top_up_id: str
+    amount: Money
+    customer_email: str | None
+    success_url: str
+    cancel_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A page at the processor's where the customer pays."""
+
+    session_id: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceTransaction:
+    """What a payment is worth after fees; `fee` is not yet taken off `amount`."""
+
+    id: str
+    type: str
+    amount: Money
+    fee: Money
+    source: str | None
+    created_at: datetime
+    available_on: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutSeen:
+    """How a checkout stands at the processor's now."""
+
+    session_status: str | None
+    intent_status: str | None
+    intent_id: str | None
+    charge_id: str | None
+    received: Money | None
+    failure: tuple[str, str] | None
+    transaction: BalanceTransaction | None
+
+    @property
+    def paid(self) -> bool:
+        """Whether the money has been taken from the card."""
+        return self.intent_status == "succeeded"
+
+
+class Processor:
+    """A client with its own connections, timeouts and retries; safe to share within one event loop."""
+
+    def __init__(self, *, api_base: str, api_key: str | None, webhook_secret: str | None) -> None:
+        self._webhook_secret = webhook_secret
+        self._http = Connection()
+        self._client = (
+            stripe.StripeClient(
+                api_key,
+                base_addresses={"api": api_base},
+                max_network_retries=RETRIES,
+                http_client=self._http,
+            )
+            if api_key
+            else None
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Processor":
+        """The processor that the settings name; without a key every call raises PaymentsNotConfigured."""
+        key, secret = settings.stripe_api_key, settings.stripe_webhook_secret
+        return cls(
+            api_base=settings.stripe_api_base,
+            api_key=key.read() if key else None,
+            webhook_secret=secret.read() if secret else None,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close_async()
+
+    def require(self) -> stripe.StripeClient:
+        """The SDK's client, for a call without a session open; PaymentsNotConfigured if there is none."""
+        forbid_open_session("stripe")
+        if self._client is None:
+            raise PaymentsNotConfigured(
+                "This installation takes no card payments: no key for the card processor is set. Nothing was charged. "
+                "The operator sets SUBLET_STRIPE_API_KEY to file:/path/of/the/key."
+            )
+        return self._client
+
+    async def create_checkout(self, order: CheckoutOrder) -> Checkout:
+        """Open a payment page; for one top-up always the same page, however often this is called within a day."""
+        metadata = {TOP_UP_KEY: order.top_up_id}
+        params: SessionCreateParams = {
+            "mode": "payment",
+            "client_reference_id": order.top_up_id,
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": order.amount.currency.lower(),
+                        "unit_amount": order.amount.micro // MICRO_PER_CENT,
+                        "product_data": {"name": "Sublet balance"},
+                    },
+                }
+            ],
+            "success_url": order.success_url,
+            "cancel_url": order.cancel_url,
+            "metadata": metadata,
+            "payment_intent_data": {"description": f"Top-up {order.top_up_id}", "metadata": metadata},
+            "allowed_payment_method_types": ["card"],
+            "submit_type": "pay",
+        }
+        if order.customer_email is not None:
+            params["customer_email"] = order.customer_email
+        options: RequestOptions = {"idempotency_key": f"top-up:{order.top_up_id}"}
+        session = await _call(self.require().v1.checkout.sessions.create_async(params, options))
+        return Checkout(session.id, session.url)
+
+    async def fetch_checkout(self, session_id: str) -> CheckoutSeen:
+        """Ask how a payment page stands, down to the fee."""
+        session = await _call(self.require().v1.checkout.sessions.retrieve_async(session_id, {"expand": [_EXPAND]}))
+        return _seen(session)
+
+    def verify_webhook(self, body: bytes, signature: str | None) -> None:
+        """Check a webhook's signature over its raw body; WebhookRefused or WebhookTooOld if it does not hold."""
+        refusal = "The event was not taken. Check that the signing secret here is the one of this endpoint."
+        if not self._webhook_secret:
+            raise WebhookRefused(f"No signing secret is set, so no webhook can be trusted. {refusal}")
+        if signature is not None and not signature.isascii():
+            raise WebhookRefused(f"The Stripe-Signature header is not one of theirs. {refusal}")
+        try:
+            stripe.WebhookSignature.verify_header(body, signature, self._webhook_secret)
+        except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
+            raise WebhookRefused(f"The Stripe-Signature header does not fit this body. {refusal}") from error
+        assert signature is not None  # or the check above had failed
+        signed_at = next(int(item.split("=")[1]) for item in signature.split(",") if item.startswith("t="))
+        if abs(time.time() - signed_at) > SIGNATURE_LIFETIME_SECONDS:
+            raise WebhookTooOld(
+                "The signature is more than 5 minutes away from our clock. The event was not taken; it will be sent "
+                "again. If this persists, set this machine's clock."
+            )
+
+
+async def _call(answer: Awaitable[T]) -> T:
+    """Await one call, with its errors as ours."""
+    try:
+        return await answer
+    except stripe.InvalidRequestError as error:
+        raise ProcessorRefused(
+            f"The card processor refused: {error.user_message} Nothing was charged. Try another amount, or tell us the "
+            "request id if it happens again."
+        ) from error
+    except stripe.StripeError as error:
+        raise ProcessorUnavailable(
+            "The card processor could not be reached or answered with an error. Nothing was charged. Try again in a "
+            "minute; the same Idempotency-Key never pays twice."
+        ) from error
+
+
+def _money(cents: int, currency: str) -> Money:
+    return Money(cents * MICRO_PER_CENT, currency.upper())
+
+
+def _seen(session: CheckoutSession) -> CheckoutSeen:
+    # Expanded above, so each of these is the object itself or null; the SDK's types cannot know.
+    intent = cast("stripe.PaymentIntent | None", session.payment_intent)
+    charge = cast("stripe.Charge | None", intent.latest_charge if intent else None)
+    transaction = cast("stripe.BalanceTransaction | None", charge.balance_transaction if charge else None)
+    error = intent.last_payment_error if intent else None
+    return CheckoutSeen(
+        session_status=session.status,
+        intent_status=intent.status if intent else None,
+        intent_id=intent.id if intent else None,
+        charge_id=charge.id if charge else None,
+        received=_money(intent.amount_received, intent.currency) if intent else None,
+        failure=(_text(error, "code", "payment_failed"), _text(error, "message", "The payment failed."))
+        if error
+        else None,
+        transaction=_transaction(transaction) if transaction else None,
+    )
+
+
+def _text(error: Any, field: str, otherwise: str) -> str:
+    """A field that the processor may leave out."""
+    return str(getattr(error, field, None) or otherwise)
+
+
+def _transaction(found: stripe.BalanceTransaction) -> BalanceTransaction:
+    source = found.source
+    return BalanceTransaction(
+        id=found.id,
+        type=found.type,
+        amount=_money(found.amount, found.currency),
+        fee=_money(found.fee, found.currency),
+        source=source if isinstance(source, str) or source is None else source.id,
+        created_at=datetime.fromtimestamp(found.created, tz=UTC),
+        available_on=datetime.fromtimestamp(found.available_on, tz=UTC),
+    )

@@ -1,0 +1,177 @@
+"""Top-ups as rows: asked for, read back, and marked when the customer returns from paying."""
+
+import hmac
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from sqlalchemy import Row, func, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from sublet.core import leases
+from sublet.core.access import Actor
+from sublet.core.db import Session
+from sublet.core.errors import InvalidInput, NotFound
+from sublet.core.ids import new_id
+from sublet.core.jobs import poke
+from sublet.core.leases import Lease
+from sublet.core.money import Money
+from sublet.identity import organizations
+from sublet.ledger import accounts
+from sublet.payments.checkout import LEASE_SECONDS, TopUpRow
+from sublet.payments.models import top_up
+from sublet.payments.processor import MICRO_PER_CENT
+from sublet.payments.schemas import PaymentFailure, TopUp, TopUpRequest
+from sublet.payments.states import OPEN, TopUpState, move
+
+POKE = "top_up"
+SMALLEST = Money.parse("5.00")
+LARGEST = Money.parse("5000.00")
+MEMBERS_SEARCHED = 200
+RETURN_ROUTE = "/api/v1/top-ups/{id}/return"
+_MOMENT_AGO = text("clock_timestamp() - interval '2 seconds'")
+
+
+class AmountNotAllowed(InvalidInput):
+    """The amount is outside the limits, or not in whole cents."""
+
+    code = "amount_not_allowed"
+    title = "This amount cannot be put in"
+
+
+def read_amount(request: TopUpRequest) -> Money:
+    """The amount asked for; AmountNotAllowed tells which rule it breaks."""
+    try:
+        amount = Money.parse(request.amount, request.currency)
+    except ValueError as error:
+        raise AmountNotAllowed(f"{error}. Nothing was charged.", field="amount") from None
+    if not SMALLEST <= amount <= LARGEST:
+        raise AmountNotAllowed(
+            f"A top-up is from {SMALLEST.decimal_string()} to {LARGEST.decimal_string()} {amount.currency}, and "
+            f"{amount.decimal_string()} is not. Nothing was charged.",
+            field="amount",
+        )
+    if amount.micro % MICRO_PER_CENT:
+        raise AmountNotAllowed("Cards are charged in whole cents. Nothing was charged.", field="amount")
+    return amount
+
+
+async def request_top_up(
+    session: Session,
+    actor: Actor,
+    request: TopUpRequest,
+    *,
+    public_url: str,
+    request_key: str | None,
+) -> tuple[TopUpRow, Lease | None]:
+    """Write down what is wanted, before anything is asked of the processor; with the lease to go on at once.
+
+    The same `request_key` of the same person gives the same top-up, also when the first answer never arrived. There is
+    no lease while somebody else works on it. NotFound for an organization without a wallet.
+    """
+    amount = read_amount(request)
+    await accounts.wallet(session, actor.organization, currency=amount.currency)  # nobody pays into nothing
+    top_up_id = new_id("tu")
+    base = public_url.rstrip("/")
+    # The processor puts the session's id in place of the braces, which must therefore not be encoded.
+    success = base + RETURN_ROUTE.format(id=top_up_id) + "?session_id={CHECKOUT_SESSION_ID}"
+    await session.execute(
+        insert(top_up)
+        .values(
+            id=top_up_id,
+            organization_id=actor.organization,
+            requested_by=actor.user_id or actor.kind,
+            request_key=request_key,
+            amount=amount.micro,
+            currency=amount.currency,
+            customer_email=await _email_of(session, actor),
+            return_path=request.return_path,
+            success_url=success,
+            cancel_url=base + landing(request.return_path, top_up_id, cancelled="1"),
+        )
+        .on_conflict_do_nothing()
+    )
+    row = (
+        await session.execute(
+            select(top_up).where(
+                top_up.c.organization_id == actor.organization,
+                top_up.c.requested_by == (actor.user_id or actor.kind),
+                top_up.c.request_key == request_key if request_key is not None else top_up.c.id == top_up_id,
+            )
+        )
+    ).one()
+    return row, await leases.claim(session, top_up, row.id, seconds=LEASE_SECONDS)
+
+
+async def _email_of(session: Session, actor: Actor) -> str | None:
+    """The payer's address, which the payment page then need not ask for."""
+    known = await organizations.members(session, actor, actor.organization, after=None, limit=MEMBERS_SEARCHED)
+    return next((member.email for member in known if member.user_id == actor.user_id), None)
+
+
+def landing(return_path: str, top_up_id: str, **further: str) -> str:
+    """The console path that tells the customer about a top-up."""
+    return f"{return_path}?{urlencode({'top_up': top_up_id, **further})}"
+
+
+async def read_top_up(session: Session, actor: Actor, top_up_id: str) -> TopUpRow:
+    """A top-up of the actor's organization; NotFound for any other."""
+    row = (
+        await session.execute(
+            select(top_up).where(top_up.c.id == top_up_id, top_up.c.organization_id == actor.organization)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("top-up", top_up_id)
+    return row
+
+
+async def list_top_ups(session: Session, actor: Actor, *, limit: int, before: int | None) -> Sequence[TopUpRow]:
+    """Up to `limit` top-ups of the actor's organization, newest first, older than `before`."""
+    query = select(top_up).where(top_up.c.organization_id == actor.organization)
+    if before is not None:
+        query = query.where(top_up.c.seq < before)
+    return (await session.execute(query.order_by(top_up.c.seq.desc()).limit(limit))).all()
+
+
+async def poke_if_waiting(session: Session, row: TopUpRow) -> None:
+    """Have a worker refetch an open payment that somebody is looking at, unless that was done just now."""
+    if row.state not in OPEN or row.checkout_session_id is None:
+        return
+    stale = await session.execute(
+        top_up.update()
+        .where(top_up.c.id == row.id, or_(top_up.c.looked_at.is_(None), top_up.c.looked_at < _MOMENT_AGO))
+        .values(looked_at=func.clock_timestamp())
+    )
+    if stale.rowcount:
+        await poke(session, POKE, row.id)
+
+
+async def customer_returned(session: Session, top_up_id: str, checkout_session_id: str) -> str:
+    """The customer came back from paying: show `processing`, have the payment refetched; the path to land on.
+
+    The processor gives its session's id only to who was on that page; without it nothing is marked.
+    """
+    row: Row[tuple[object, ...]] | None = (
+        await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())
+    ).one_or_none()
+    known = "" if row is None else str(row.checkout_session_id or "")
+    if row is None or not hmac.compare_digest(known.encode(), checkout_session_id.encode()):
+        raise NotFound("top-up", top_up_id)
+    if row.state == TopUpState.PENDING:
+        await move(session, top_up_id, TopUpState.PROCESSING, reason="the customer returned from the payment page")
+        await poke(session, POKE, top_up_id)
+    return landing(str(row.return_path), top_up_id)
+
+
+def view(row: TopUpRow) -> TopUp:
+    """The row as the API shows it."""
+    return TopUp(
+        id=row.id,
+        amount=Money(row.amount, row.currency).field(),
+        state=row.state,
+        checkout_url=row.checkout_url if row.state == TopUpState.PENDING else None,
+        failure=PaymentFailure(code=row.failure_code, message=row.failure_message) if row.failure_code else None,
+        fee=Money(row.fee, row.currency).field() if row.fee is not None else None,
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+    )

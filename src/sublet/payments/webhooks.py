@@ -1,0 +1,70 @@
+"""Signed webhooks: proved genuine and recent over the raw body, stored, answered. The work is done afterwards."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from sublet.core.db import Session
+from sublet.core.errors import SubletError
+from sublet.payments.inbox import Notice, keep
+from sublet.payments.processor import TOP_UP_KEY, Processor
+
+LARGEST_BODY_BYTES = 1_048_576
+
+
+class WebhookMalformed(SubletError):
+    """The signature holds, but the body is not an event."""
+
+    code = "webhook_malformed"
+    status = 400
+    title = "The webhook is not an event"
+
+
+class WebhookTooLarge(WebhookMalformed):
+    """No event is this large."""
+
+    code = "webhook_too_large"
+    status = 413
+
+
+async def read_body(chunks: AsyncIterator[bytes]) -> bytes:
+    """The raw body, no more of it than any event has; WebhookTooLarge."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > LARGEST_BODY_BYTES:
+            raise WebhookTooLarge("Webhooks end at 1 MiB. The event was not taken.")
+    return bytes(body)
+
+
+async def receive(session: Session, processor: Processor, body: bytes, signature: str | None) -> bool:
+    """Take an event in; False if it was here already. Raises WebhookRefused before anything of the body is believed."""
+    processor.verify_webhook(body, signature)
+    return await keep(session, read_notice(body))
+
+
+def read_notice(body: bytes) -> Notice:
+    """What the event says it is about; WebhookMalformed if it is no event."""
+    try:
+        event: dict[str, Any] = json.loads(body)
+        about = event["data"]["object"]
+        metadata = about.get("metadata") or {}
+        return Notice(
+            id=_name(event["id"]),
+            type=_name(event["type"]),
+            created_at=datetime.fromtimestamp(int(event["created"]), tz=UTC),
+            object_id=_name(about["id"]) if "id" in about else None,
+            top_up_id=_name(metadata[TOP_UP_KEY]) if TOP_UP_KEY in metadata else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
+        raise WebhookMalformed(
+            "The body is signed, but it is not an event as we know them. It was not taken."
+        ) from error
+
+
+def _name(value: object) -> str:
+    """An identifier: short text that PostgreSQL can store."""
+    if not isinstance(value, str) or not 0 < len(value) <= 255 or not value.isprintable():
+        raise ValueError("not an identifier")
+    return value
