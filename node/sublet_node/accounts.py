@@ -1,0 +1,136 @@
+"""The Linux account of an allocation, and its home."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from . import commands, paths
+from .errors import NodeError
+from .request import FIRST_UID, Subject
+
+_USERADD_EXISTS = 9
+
+
+def passwd_entries() -> dict[str, int]:
+    """Login → uid of every local account. A file without root is an error: it proves nothing."""
+    entries = {}
+    for line in Path("/etc/passwd").read_text().splitlines():
+        parts = line.split(":")
+        if len(parts) >= 7:
+            entries[parts[0]] = int(parts[2])
+    if "root" not in entries:
+        raise NodeError("listing_failed", "/etc/passwd does not list root, so it cannot prove which accounts exist.")
+    return entries
+
+
+def home(login: str) -> Path:
+    """The account's home directory."""
+    return paths.HOMES / login
+
+
+def ensure(subject: Subject) -> None:
+    """Make the account with exactly this login and uid; refuses when either is taken by another."""
+    entries = passwd_entries()
+    if entries.get(subject.login) == subject.uid:
+        _complete(subject)
+        return
+    taken = next((login for login, uid in entries.items() if uid == subject.uid), None)
+    if subject.login in entries or taken:
+        raise NodeError(
+            "account_taken",
+            f"The node already has {taken or subject.login} with uid {entries[taken or subject.login]}. "
+            "Remove that account, or find out whose it is, before this allocation is applied.",
+        )
+    if not _is_mapped(subject.uid):
+        message = (
+            f"This node's ids end before {subject.uid}. Place the allocation on another node, or give this one more."
+        )
+        raise NodeError("uid_not_available", message)
+    shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+    # No subordinate uids: a process under one of them would escape every check by uid.
+    no_subordinates = ("-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0")
+    range_end = ("-K", "UID_MAX=4000000000", "-K", "GID_MAX=4000000000")
+    commands.run(
+        *("useradd", "--no-log-init", "--no-create-home", "--user-group", "--uid", str(subject.uid)),
+        *("--home-dir", str(home(subject.login)), "--shell", shell, "--password", "*"),
+        *("--comment", subject.allocation, *no_subordinates, *range_end, subject.login),
+        ok=(0, _USERADD_EXISTS),
+    )
+    if passwd_entries().get(subject.login) != subject.uid:
+        raise NodeError(
+            "account_failed", f"useradd did not make {subject.login} with uid {subject.uid}.", retryable=True
+        )
+
+
+def _complete(subject: Subject) -> None:
+    """Finish what a useradd that lost its power left out: it writes one file after the other."""
+    if not _names(Path("/etc/group"), subject.login):
+        commands.run("groupadd", "--gid", str(subject.uid), subject.login)
+    if not _names(Path("/etc/shadow"), subject.login):
+        commands.run("pwconv")
+        commands.run("usermod", "--password", "*", subject.login)
+
+
+def _names(path: Path, login: str) -> bool:
+    return any(line.startswith(f"{login}:") for line in path.read_text().splitlines())
+
+
+def _is_mapped(uid: int) -> bool:
+    """False on a node inside a user namespace that has no such uid."""
+    extents = (tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return any(first <= uid < first + count for first, _, count in extents)
+
+
+def ensure_home(subject: Subject, *, ready: bool) -> None:
+    """Make the home from /etc/skel, private to the login. Until it is complete it belongs to root."""
+    place = home(subject.login)
+    if place.is_symlink():
+        raise NodeError(
+            "home_unsafe", f"{place} is a symbolic link. Remove it; the home must be a directory of its own."
+        )
+    if not ready:
+        place.mkdir(mode=0o700, exist_ok=True)
+        for source in Path("/etc/skel").iterdir() if os.path.isdir("/etc/skel") else ():
+            target = place / source.name
+            if source.is_file() and not target.exists():
+                shutil.copyfile(source, target)
+                os.chown(target, subject.uid, subject.uid, follow_symlinks=False)
+    os.chmod(place, 0o700)
+    os.chown(place, subject.uid, subject.uid, follow_symlinks=False)
+
+
+def remove(subject: Subject) -> None:
+    """Remove the account and its group. Its processes must be gone."""
+    if subject.login in passwd_entries():
+        commands.run("userdel", subject.login, ok=(0, 6))
+    if _names(Path("/etc/group"), subject.login):
+        commands.run("groupdel", subject.login, ok=(0, 6))
+
+
+def remove_home(subject: Subject) -> None:
+    """Wipe the home: `rm` copes with trees of any depth and follows no link."""
+    if os.path.lexists(home(subject.login)):
+        commands.run("rm", "-rf", "--one-file-system", "--", str(home(subject.login)), timeout_seconds=600)
+
+
+def traces(subject: Subject) -> list[str]:
+    """Every account file that still names the login or its uid."""
+    found = []
+    passwd_entries()
+    for name in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid"):
+        path = Path("/etc") / name
+        if not path.exists():
+            continue
+        for line in path.read_text().splitlines():
+            parts = line.split(":")
+            by_number = name in ("passwd", "group") and len(parts) > 2 and parts[2] == str(subject.uid)
+            if parts[0] in (subject.login, str(subject.uid)) or by_number:
+                found.append(str(path))
+    return found
+
+
+def ours(entries: dict[str, int]) -> dict[str, int]:
+    """The accounts that look like allocations, by login or by uid."""
+    return {login: uid for login, uid in entries.items() if login.startswith("al-") or FIRST_UID <= uid < (1 << 31)}

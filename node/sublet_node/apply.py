@@ -1,0 +1,55 @@
+"""apply: bring one allocation to its whole desired state, whatever state it is in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import access, accounts, confinement, devices, gpus, limits, moment, request, sessions, systemd
+from .store import Allocation, Store
+
+
+def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, Any]:
+    """Apply the desired state and answer with what the kernel enforces. Safe to repeat from any half-done point."""
+    desired = request.desired(params)
+    with store.locked(desired.subject.allocation):
+        record = store.accept(desired.subject, generation, intent="apply")
+        available = gpus.inventory()
+        granted = devices.select(available, desired.gpus)
+        _close_first(desired)
+        _make_account(store, record, desired)
+        devices.grant(desired.subject.uid, granted, available)
+        limits.ensure(desired.subject.uid, desired.limits, granted)
+        if desired.state == "active":
+            access.open_login(desired)
+        record.state, record.intent = desired.state, ""
+        record.gpus = [gpu.uuid for gpu in granted]
+        record.limits = dict(vars(desired.limits))
+        store.put(record)
+        foreign = [gpu for gpu in available if gpu not in granted]
+        return {
+            "login": desired.subject.login,
+            "uid": desired.subject.uid,
+            "home": str(accounts.home(desired.subject.login)),
+            "slice": systemd.slice_name(desired.subject.uid),
+            "state": desired.state,
+            "login_open": access.is_open(desired.subject.login),
+            "enforced": limits.enforced(desired.subject.uid, desired.limits, granted, foreign),
+            "boot_id": moment.boot_id(),
+            "observed_at": moment.now(),
+        }
+
+
+def _close_first(desired: request.Desired) -> None:
+    """Suspend: nobody gets in any more, and whoever is in is thrown out. Data stay."""
+    if desired.state == "suspended":
+        access.close_login(desired.subject.login)
+        sessions.end(desired.subject.uid, desired.subject.login)
+
+
+def _make_account(store: Store, record: Allocation, desired: request.Desired) -> None:
+    accounts.ensure(desired.subject)
+    accounts.ensure_home(desired.subject, ready=record.home_ready)
+    if not record.home_ready:
+        record.home_ready = True
+        store.put(record)
+    confinement.confine(desired.subject)

@@ -1,0 +1,94 @@
+"""What this node can truly enforce, found out by trying it once after each boot."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from . import (
+    HELPER_VERSION,
+    cgroups,
+    confinement,
+    devices,
+    enrolment,
+    files,
+    firewall,
+    gpus,
+    limits,
+    moment,
+    paths,
+    systemd,
+)
+from .errors import NodeError
+from .request import Limits
+
+_CACHE = paths.RUN / "capabilities.json"
+_SLICE = "subletprobe.slice"  # a dash would nest it in another slice
+_TRIAL = Limits(cpu_percent=50, memory_mib=64, tasks_max=32, disk_gib=0)
+
+
+def read(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
+    """Every capability. A trial that went well is kept until the next boot; the rest is looked at each time."""
+    return [
+        *_trial(available),
+        _entry("disk_quota", False, "The file system of the homes has no quota that this helper can set."),
+        _entry("hidepid", *_confined("/proc shows a login its own processes only")),
+        _entry("private_tmp", *_confined("every login has a /tmp and a /var/tmp of its own")),
+        _entry("network_deny", *_network()),
+    ]
+
+
+def _trial(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
+    about = [moment.boot_id(), HELPER_VERSION, *(gpu.device for gpu in available)]
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+        kept = json.loads(_CACHE.read_bytes())
+        if kept["about"] == about:
+            return list(kept["capabilities"])
+    found = _try_limits(available)
+    if all(entry["enforced"] for entry in found):
+        files.replace(_CACHE, json.dumps({"about": about, "capabilities": found}).encode(), mode=0o600)
+    return found
+
+
+def _try_limits(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
+    if not systemd.is_running():
+        detail = "The node has no systemd of its own, so the kernel is asked for no limits."
+        return [_entry(name, False, detail) for name in ("cpu", "memory", "tasks", "devices")]
+    try:
+        limits.put_in_force(_SLICE, _TRIAL, [])
+        matches = limits.matches(_SLICE, _TRIAL)
+        shut, detail = devices.closed(_SLICE, [], available)
+        return [
+            *(
+                _entry(name, matches[name], f"Tried on {_SLICE}: the kernel's own file shows {_shown(name)}.")
+                for name in ("cpu", "memory", "tasks")
+            ),
+            _entry("devices", shut, detail),
+        ]
+    finally:
+        limits.stop_slice(_SLICE)
+        limits.remove_properties(_SLICE)
+
+
+def _shown(name: str) -> str:
+    value = {"cpu": cgroups.cpu_percent, "memory": cgroups.memory_bytes, "tasks": cgroups.tasks}[name](_SLICE)
+    return "no limit" if value is None else f"{value:g}"
+
+
+def _confined(promise: str) -> tuple[bool, str]:
+    if confinement.in_place():
+        return True, f"By pam_namespace, {promise}."
+    return False, "pam_namespace, or sublet's rule for it in /etc/pam.d/sshd, is missing. Enrol the node again."
+
+
+def _network() -> tuple[bool, str]:
+    known = enrolment.read()
+    try:
+        return firewall.measure(firewall.resolve(known.deny if known else []))
+    except NodeError as error:
+        return False, error.message
+
+
+def _entry(name: str, enforced: bool, detail: str) -> dict[str, Any]:
+    return {"name": name, "enforced": enforced, "detail": detail}

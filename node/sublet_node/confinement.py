@@ -1,0 +1,108 @@
+"""What keeps a login to itself: a /tmp of its own, a /proc that shows only its own, no setuid files of other logins,
+no cron, no user manager.
+
+All of it hangs on the session, by pam_namespace, so that the rest of the node stays as it was.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from . import commands, files, paths
+from .request import FIRST_UID, Subject
+
+SESSION_SCRIPT = paths.NAMESPACES / "sublet-session"
+_SCRIPT = b"""#!/bin/sh
+# Called by pam_namespace as root, in the new session's own mount namespace. Nobody runs as another login by a setuid
+# file in a home: such a process would live in the wrong slice and outlast the release of its owner.
+mount -o rbind,nosuid /home /home || exit 1
+# Show the login only its own processes.
+exec mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc
+"""
+# A job that cron or at starts would run outside the login's slice, without its limits.
+_OUTSIDE_THE_SLICE = ("cron", "crond", "atd")
+
+
+def install() -> list[str]:
+    """Prepare the node; returns what was changed."""
+    changed = []
+    for folder in (paths.PRIVATE_TMP, paths.PRIVATE_VAR_TMP):
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chmod(folder, 0o000)  # pam_namespace insists on it
+    if files.replace(SESSION_SCRIPT, _SCRIPT, mode=0o755):
+        changed.append(str(SESSION_SCRIPT))
+    session = [
+        f"session [success=ignore default=1] pam_succeed_if.so quiet uid >= {FIRST_UID}",
+        "session required pam_namespace.so mount_private",
+    ]
+    if files.add_block(paths.PAM / "sshd", session):
+        changed.append(str(paths.PAM / "sshd"))
+    for service in _OUTSIDE_THE_SLICE:
+        path = paths.PAM / service
+        rule = [f"account required pam_succeed_if.so quiet uid < {FIRST_UID}"]
+        if path.exists() and files.add_block(path, rule, at_top=True):
+            changed.append(str(path))
+    return changed
+
+
+def uninstall() -> None:
+    """Undo `install`."""
+    for service in ("sshd", *_OUTSIDE_THE_SLICE):
+        files.remove_block(paths.PAM / service)
+    files.remove(SESSION_SCRIPT)
+
+
+def in_place() -> bool:
+    """True when every new session of an allocation gets its own /tmp and /proc."""
+    library = any(Path("/").glob("lib*/**/security/pam_namespace.so")) or any(
+        Path("/usr").glob("lib*/**/security/pam_namespace.so")
+    )
+    return library and SESSION_SCRIPT.exists() and files.has_block(paths.PAM / "sshd")
+
+
+def confine(subject: Subject) -> None:
+    """Give the login its private places, and keep systemd from running anything for it outside them."""
+    lines = (
+        f"/tmp {paths.PRIVATE_TMP}/ user:iscript={SESSION_SCRIPT.name} ~{subject.login}\n"  # noqa: S108  (the place that is replaced by a private one)
+        f"/var/tmp {paths.PRIVATE_VAR_TMP}/ user:noinit ~{subject.login}\n"  # noqa: S108  (the place that is replaced by a private one)
+    )
+    files.replace(namespace_file(subject), lines.encode())
+    for mask in masks(subject.uid):
+        if not mask.is_symlink():
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            mask.symlink_to("/dev/null")
+
+
+def release(subject: Subject) -> None:
+    """Take the private places away with all that is in them."""
+    files.remove(namespace_file(subject))
+    for mask in masks(subject.uid):
+        files.remove(mask)
+    places = [str(place) for place in private_places(subject) if os.path.lexists(place)]
+    if places:
+        commands.run("rm", "-rf", "--one-file-system", "--", *places, timeout_seconds=600)
+
+
+def traces(subject: Subject) -> list[str]:
+    """What is left of the private places."""
+    candidates = (namespace_file(subject), *masks(subject.uid), *private_places(subject))
+    return [str(path) for path in candidates if os.path.lexists(path)]
+
+
+def namespace_file(subject: Subject) -> Path:
+    """The login's pam_namespace rules."""
+    return paths.NAMESPACES / f"{subject.login}.conf"
+
+
+def masks(uid: int) -> tuple[Path, Path]:
+    """Links that keep systemd from starting a user manager and a runtime directory for a login.
+
+    A manager would run its processes outside the session's private places; the directory would outlive the session.
+    """
+    return (paths.UNITS / f"user@{uid}.service", paths.UNITS / f"user-runtime-dir@{uid}.service")
+
+
+def private_places(subject: Subject) -> tuple[Path, Path]:
+    """Where the login's own /tmp and /var/tmp really are."""
+    return (paths.PRIVATE_TMP / subject.login, paths.PRIVATE_VAR_TMP / subject.login)

@@ -1,0 +1,63 @@
+"""sublet-node: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import HELPER_VERSION, boot, enrol, rpc
+from .errors import NodeError
+from .store import Store
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; status 1 with one line on standard error when it fails."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return _run(chosen)
+    except NodeError as error:
+        print(f"sublet-node: {error.message}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"sublet-node: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    if chosen.command == "rpc":
+        return rpc.main()
+    if chosen.command == "boot":
+        problems = boot.boot(Store())
+        for problem in problems:
+            print(f"sublet-node: {problem}", file=sys.stderr)
+        return 1 if problems else 0
+    if chosen.command == "unenrol":
+        enrol.unenrol(print, force=chosen.force)
+        return 0
+    token = sys.stdin.readline() if chosen.token_stdin else Path(chosen.token_file).read_text(encoding="utf-8")
+    enrol.enrol(chosen.url, token.strip(), chosen.deny, print)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sublet-node", description="Makes this machine a node of a Sublet fleet.")
+    parser.add_argument("--version", action="version", version=HELPER_VERSION)
+    commands = parser.add_subparsers(dest="command", required=True)
+    join = commands.add_parser("enrol", help="join a control plane (safe to repeat)")
+    join.add_argument("--url", required=True, help="address of the control plane, as in the join command")
+    token = join.add_mutually_exclusive_group(required=True)
+    token.add_argument("--token-file", help="file with the one-time join token")
+    token.add_argument("--token-stdin", action="store_true", help="read the one-time join token from standard input")
+    join.add_argument(
+        *("--deny",),
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="keep allocations from this address (without any: from the control plane's own)",
+    )
+    leave = commands.add_parser("unenrol", help="restore this machine as it was before")
+    leave.add_argument("--force", action="store_true", help="even though allocations are still here")
+    commands.add_parser("rpc", help="speak the node protocol on standard input and output")
+    commands.add_parser("boot", help="put back what a boot clears (run by systemd)")
+    return parser

@@ -1,0 +1,67 @@
+"""Proof of a release: each check looks at the node again and fails when it cannot look."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import accounts, confinement, devices, enrolment, gpus, leftovers, limits, paths, processes, sessions
+from .errors import NodeError
+from .request import Subject
+
+# A GPU without work holds a few MiB for its driver. More than this means that somebody's data are still on it.
+_IDLE_GPU_MIB = 256
+_LONGEST_NAME = 300
+
+
+def collect(subject: Subject, held_gpus: list[str]) -> list[dict[str, Any]]:
+    """All checks, in the order in which a person would ask."""
+    looks: list[tuple[str, Callable[[], list[str]]]] = [
+        ("access", lambda: _existing([paths.PRINCIPALS / subject.login])),
+        ("sessions", lambda: [f"session {name}" for name in sessions.of(subject.uid)]),
+        ("processes", lambda: [f"{process.name} ({process.pid})" for process in processes.of(subject.uid)]),
+        ("slice", lambda: limits.traces(subject.uid)),
+        ("account", lambda: accounts.traces(subject) + confinement.traces(subject)),
+        ("home", lambda: _existing([accounts.home(subject.login)])),
+        ("files", lambda: leftovers.owned_files(subject.uid, enrolment.open_places())),
+        ("cron", lambda: leftovers.jobs(subject)),
+        ("ipc", lambda: [f"{kind} {number}" for kind, number in leftovers.ipc(subject.uid)]),
+        ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),
+        ("gpu", lambda: _gpus(subject.uid, held_gpus)),
+    ]
+    return [_check(name, look) for name, look in looks]
+
+
+def _check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:
+    try:
+        found = look()
+    except (NodeError, OSError, ValueError, LookupError) as error:
+        return {"name": name, "clean": False, "detail": f"Could not be observed: {error}"}
+    if found:
+        rest = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        return {"name": name, "clean": False, "detail": "Left: " + ", ".join(map(_shown, found[:5])) + rest}
+    return {"name": name, "clean": True, "detail": "Looked again: nothing left."}
+
+
+def _shown(name: str) -> str:
+    """A name that a customer chose, as text that fits an answer and steers no terminal."""
+    printable = "".join(character if character.isprintable() else "?" for character in name)
+    return printable if len(printable) <= _LONGEST_NAME else f"{printable[:_LONGEST_NAME]}…"
+
+
+def _existing(candidates: list[Path]) -> list[str]:
+    return [str(path) for path in candidates if os.path.lexists(path)]
+
+
+def _gpus(uid: int, held: list[str]) -> list[str]:
+    available = gpus.inventory()
+    found = [f"access of uid {uid} to {uuid}" for uuid in devices.holders(uid, available)]
+    for uuid in held:
+        now = gpus.use(uuid)
+        if now.processes:
+            found.append(f"processes {', '.join(map(str, now.processes))} on {uuid}")
+        if now.memory_used_mib > _IDLE_GPU_MIB:
+            found.append(f"{now.memory_used_mib} MiB in use on {uuid}")
+    return found

@@ -1,0 +1,78 @@
+"""Writing files so that a reader, or a crash, sees the old content or the new one and nothing between."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+_BEGIN = "# >>> sublet (removed by `sublet-node unenrol`)"
+_END = "# <<< sublet"
+
+
+def replace(path: Path, content: bytes, *, mode: int = 0o644) -> bool:
+    """Put `content` at `path` atomically and durably; False when it was there already, with that mode."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == content and path.stat().st_mode & 0o7777 == mode:
+            return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    return True
+
+
+def remove(path: Path) -> bool:
+    """Remove a file; False when there was none."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def add_block(path: Path, lines: list[str], *, at_top: bool = False) -> bool:
+    """Keep exactly one marked block of ours in somebody else's file; False when it was there already."""
+    text = path.read_text()
+    block = "\n".join([_BEGIN, *lines, _END]) + "\n"
+    rest = _without_block(text)
+    wanted = block + rest if at_top else rest + ("" if rest.endswith("\n") or not rest else "\n") + block
+    return replace(path, wanted.encode(), mode=path.stat().st_mode & 0o7777)
+
+
+def remove_block(path: Path) -> bool:
+    """Take our block out again; False when there was none, or no file."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return False
+    return replace(path, _without_block(text).encode(), mode=path.stat().st_mode & 0o7777)
+
+
+def has_block(path: Path) -> bool:
+    """True when our block is in that file."""
+    with contextlib.suppress(FileNotFoundError):
+        return _BEGIN in path.read_text()
+    return False
+
+
+def _without_block(text: str) -> str:
+    kept, inside = [], False
+    for line in text.splitlines(keepends=True):
+        if line.startswith(_BEGIN):
+            inside = True
+        elif inside and line.startswith(_END):
+            inside = False
+        elif not inside:
+            kept.append(line)
+    return "".join(kept)

@@ -1,0 +1,112 @@
+"""observe and usage: all that exists on the node, and what it uses."""
+
+from __future__ import annotations
+
+import collections
+import os
+import re
+from typing import Any
+
+from . import access, accounts, cgroups, commands, moment, paths, processes, systemd
+from .errors import NodeError
+from .request import FIRST_UID, LAST_UID
+from .store import Allocation, Store
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def observe(store: Store) -> dict[str, Any]:
+    """Recorded allocations with what is truly there, and accounts, processes or homes that no record explains."""
+    records = [record for record in store.all() if not record.released]
+    entries = accounts.passwd_entries()
+    running: collections.Counter[int] = collections.Counter()
+    for process in processes.everything():
+        running.update(process.uids)
+    known = {record.uid for record in records}
+    return {
+        "boot_id": moment.boot_id(),
+        "time": moment.now(),
+        "allocations": [_observed(record, entries, running[record.uid]) for record in records],
+        "unknown": _unknown(entries, running, known),
+    }
+
+
+def _observed(record: Allocation, entries: dict[str, int], running: int) -> dict[str, Any]:
+    state = record.state
+    if record.intent == "release":
+        state = "releasing"
+    elif entries.get(record.login) != record.uid:
+        state = "absent"  # the account is gone, whatever the record says
+    return {
+        "allocation": record.allocation,
+        "login": record.login,
+        "uid": record.uid,
+        "generation": record.generation,
+        "state": state,
+        "processes": running,
+        "login_open": access.is_open(record.login),
+    }
+
+
+def _unknown(entries: dict[str, int], running: collections.Counter[int], known: set[int]) -> list[dict[str, Any]]:
+    found = {uid: login for login, uid in accounts.ours(entries).items() if uid not in known}
+    for uid in running:
+        if FIRST_UID <= uid <= LAST_UID and uid not in known:
+            found.setdefault(uid, "")
+    for name in os.listdir(paths.HOMES):
+        if re.fullmatch(r"al-[a-z0-9]{16}", name):
+            uid = (paths.HOMES / name).lstat().st_uid
+            if uid not in known and FIRST_UID <= uid <= LAST_UID:
+                found.setdefault(uid, name)
+    return [{"login": login, "uid": uid} for uid, login in sorted(found.items())]
+
+
+def usage(store: Store) -> dict[str, Any]:
+    """What each recorded allocation uses. Without systemd, processor time is that of living processes only."""
+    return {
+        "time": moment.now(),
+        "allocations": [_used(record) for record in store.all() if _is_here(record)],
+    }
+
+
+def _is_here(record: Allocation) -> bool:
+    return record.state in ("active", "suspended") and record.intent != "release"
+
+
+def _used(record: Allocation) -> dict[str, Any]:
+    name = systemd.slice_name(record.uid)
+    seconds, memory, tasks = cgroups.cpu_seconds(name), cgroups.memory_used(name), cgroups.tasks_used(name)
+    if not systemd.is_running():
+        seconds, memory, tasks = _by_process(record.uid)
+    return {
+        "allocation": record.allocation,
+        "cpu_seconds": round(seconds or 0.0, 3),
+        "memory_bytes": memory or 0,
+        "tasks": tasks or 0,
+        "disk_bytes": _disk_bytes(record.login),
+    }
+
+
+def _by_process(uid: int) -> tuple[float, int, int]:
+    seconds, memory, tasks = 0.0, 0, 0
+    for process in processes.of(uid):
+        try:
+            with open(f"/proc/{process.pid}/stat", encoding="utf-8", errors="replace") as stream:
+                parts = stream.read().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        seconds += (int(parts[11]) + int(parts[12])) / _TICKS_PER_SECOND
+        tasks += int(parts[17])
+        memory += int(parts[21]) * os.sysconf("SC_PAGE_SIZE")
+    return seconds, memory, tasks
+
+
+def _disk_bytes(login: str) -> int:
+    """Bytes in the home. A customer may be changing it meanwhile, which `du` reports as status 1."""
+    if not accounts.home(login).exists():
+        return 0  # taken away by hand: `observe` is where that shows
+    output = commands.run("du", "-sxB1", "--", str(accounts.home(login)), timeout_seconds=30, ok=(0, 1))
+    match = re.match(r"(\d+)\s", output)
+    if match is None:
+        raise NodeError("listing_failed", f"The home of {login} cannot be measured.", retryable=True)
+    return int(match.group(1))

@@ -1,0 +1,34 @@
+"""Every place on the node that sublet-node owns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HELPER = Path("/usr/local/sbin/sublet-node")
+
+CONFIG = Path("/etc/sublet")
+NODE_FILE = CONFIG / "node.json"
+PRINCIPALS = CONFIG / "principals"
+AUTHORIZED_KEYS = CONFIG / "authorized_keys"
+USER_CA = CONFIG / "user_ca.pub"
+REVOKED_KEYS = CONFIG / "revoked_keys"
+HOST_CERTIFICATE = CONFIG / "host_certificate.pub"
+FIREWALL_RULES = CONFIG / "firewall.nft"
+
+STATE = Path("/var/lib/sublet")
+ALLOCATIONS = STATE / "allocations"
+LOCKS = STATE / "locks"
+PRIVATE_TMP = STATE / "private-tmp"
+PRIVATE_VAR_TMP = STATE / "private-var-tmp"
+RUN = Path("/run/sublet")
+
+HOMES = Path("/home")
+HOST_KEY = Path("/etc/ssh/ssh_host_ed25519_key.pub")
+SSHD_CONFIG = Path("/etc/ssh/sshd_config")
+SSHD_DROP_IN = Path("/etc/ssh/sshd_config.d/10-sublet.conf")
+SUDOERS = Path("/etc/sudoers.d/sublet")
+UNITS = Path("/etc/systemd/system")
+UNIT = UNITS / "sublet-node.service"
+SLICE_PROPERTIES = Path("/etc/systemd/system.control")
+NAMESPACES = Path("/etc/security/namespace.d")
+PAM = Path("/etc/pam.d")

@@ -1,0 +1,55 @@
+"""probe: what the node is, has, and can enforce."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+from pathlib import Path
+from typing import Any
+
+from . import HELPER_VERSION, capabilities, gpus, moment, paths, sshd, systemd
+from .errors import NodeError
+
+_LIMITS = {"cpu", "memory", "tasks", "devices"}
+
+
+def probe() -> dict[str, Any]:
+    """Inventory and capabilities. `time` is the node's clock, for the control plane to compare with its own."""
+    available = gpus.inventory()
+    found = capabilities.read(available)
+    disk = os.statvfs(paths.HOMES)
+    return {
+        "vcpu": len(os.sched_getaffinity(0)),
+        "memory_mib": _memory_mib(),
+        "disk_gib": disk.f_bavail * disk.f_frsize >> 30,
+        "kernel": platform.release(),
+        "os": _os_name(),
+        "hostname": socket.gethostname(),
+        "helper_version": HELPER_VERSION,
+        "python": platform.python_version(),
+        "openssh": sshd.version(),
+        "time": moment.now(),
+        "boot_id": moment.boot_id(),
+        "gpus": [dict(vars(gpu)) for gpu in available],
+        "capabilities": found,
+        "limits_enforced": all(entry["enforced"] for entry in found if entry["name"] in _LIMITS),
+        "mode": systemd.mode(),
+    }
+
+
+def _memory_mib() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) >> 10
+    raise NodeError("listing_failed", "/proc/meminfo does not say how much memory there is.")
+
+
+def _os_name() -> str:
+    try:
+        for line in Path("/etc/os-release").read_text().splitlines():
+            if line.startswith("PRETTY_NAME="):
+                return line.partition("=")[2].strip().strip('"')
+    except FileNotFoundError:
+        pass
+    return platform.system()

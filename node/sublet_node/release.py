@@ -1,0 +1,55 @@
+"""release: take an allocation away, then prove by looking again that nothing of it is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import (
+    access,
+    accounts,
+    confinement,
+    devices,
+    enrolment,
+    evidence,
+    gpus,
+    leftovers,
+    limits,
+    moment,
+    request,
+    sessions,
+)
+from .store import Allocation, Store
+
+
+def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, Any]:
+    """Release and answer with the evidence; `clean` only when every check was proven. Safe to repeat at any time."""
+    subject = request.subject(params)
+    with store.locked(subject.allocation):
+        record = store.accept(subject, generation, intent="release")
+        _take_away(subject)
+        checks = evidence.collect(subject, record.gpus)
+        clean = all(check["clean"] for check in checks)
+        if clean:
+            _close_record(store, record)
+        return {"clean": clean, "checks": checks, "released_at": moment.now()}
+
+
+def _take_away(subject: request.Subject) -> None:
+    """The order matters: no new way in, then nothing alive, then nothing stored."""
+    access.close_login(subject.login)
+    sessions.end(subject.uid, subject.login)
+    limits.release(subject.uid)
+    leftovers.remove_jobs(subject)
+    leftovers.remove_ipc(subject.uid)
+    confinement.release(subject)
+    accounts.remove(subject)
+    accounts.remove_home(subject)
+    leftovers.remove_files(subject.uid, enrolment.open_places())
+    devices.revoke(subject.uid, gpus.inventory())
+
+
+def _close_record(store: Store, record: Allocation) -> None:
+    """Keep the record as a fence against late commands."""
+    record.state, record.intent = "released", ""
+    record.gpus, record.limits, record.home_ready = [], {}, False
+    store.put(record)

@@ -1,0 +1,109 @@
+"""What a request may contain: everything is checked here, once, before anything on the node is touched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import bad_request
+
+FIRST_UID = 200_000
+LAST_UID = 2_000_000_000
+
+_ALLOCATION = re.compile(r"al_[a-z0-9]{16}\Z")
+_LOGIN = re.compile(r"al-[a-z0-9]{16}\Z")
+_GPU = re.compile(r"[A-Za-z0-9-]{4,80}\Z")
+# Options before the key type are refused: `command=` or `environment=` are not for a customer to set this way.
+_KEY = re.compile(
+    r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
+    r" [A-Za-z0-9+/]+={0,2}( [^\r\n\x00]{0,200})?\Z"
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Which allocation a request is about, and its account on this node."""
+
+    allocation: str
+    login: str
+    uid: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the allocation may use. `cpu_percent` counts 100 for each processor."""
+
+    cpu_percent: int
+    memory_mib: int
+    tasks_max: int
+    disk_gib: int
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The whole desired state of one allocation."""
+
+    subject: Subject
+    state: str
+    limits: Limits
+    gpus: tuple[str, ...]
+    principals: tuple[str, ...]
+    authorized_keys: tuple[str, ...]
+
+
+def subject(params: dict[str, Any]) -> Subject:
+    """Read and check allocation, login and uid."""
+    allocation = _text(params, "allocation", _ALLOCATION)
+    login = _text(params, "login", _LOGIN)
+    if login[3:] != allocation[3:]:
+        raise bad_request(f"login {login} does not belong to allocation {allocation}")
+    return Subject(allocation, login, _number(params, "uid", FIRST_UID, LAST_UID))
+
+
+def desired(params: dict[str, Any]) -> Desired:
+    """Read and check the parameters of apply."""
+    state = params.get("state")
+    if state not in ("active", "suspended"):
+        raise bad_request('state must be "active" or "suspended"')
+    limits = params.get("limits")
+    if not isinstance(limits, dict):
+        raise bad_request("limits must be an object")
+    who = subject(params)
+    return Desired(
+        subject=who,
+        state=state,
+        limits=Limits(
+            cpu_percent=_number(limits, "cpu_percent", 1, 1_000_000),
+            memory_mib=_number(limits, "memory_mib", 16, 1 << 30),
+            tasks_max=_number(limits, "tasks_max", 8, 4_000_000),
+            disk_gib=_number(limits, "disk_gib", 0, 1 << 30),
+        ),
+        gpus=_list(params, "gpus", _GPU),
+        principals=_list(params, "principals", re.compile(re.escape(who.login) + r"\Z")),
+        authorized_keys=_list(params, "authorized_keys", _KEY),
+    )
+
+
+def _text(params: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
+    value = params.get(name)
+    if not isinstance(value, str) or not pattern.match(value):
+        raise bad_request(f"{name} must be text like {pattern.pattern}")
+    return value
+
+
+def _number(params: dict[str, Any], name: str, low: int, high: int) -> int:
+    value = params.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise bad_request(f"{name} must be a whole number from {low} to {high}")
+    return value
+
+
+def _list(params: dict[str, Any], name: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+    values = params.get(name, [])
+    if not isinstance(values, list) or len(values) > 256:
+        raise bad_request(f"{name} must be a list of at most 256 entries")
+    for value in values:
+        if not isinstance(value, str) or not pattern.match(value):
+            raise bad_request(f"an entry of {name} is not acceptable: it must be like {pattern.pattern[:80]}")
+    return tuple(values)

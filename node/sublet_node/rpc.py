@@ -1,0 +1,107 @@
+"""The loop that serves the control plane: one JSON request a line, one JSON answer a line, until the channel ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import syslog
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from . import PROTOCOL_VERSION
+from .apply import apply
+from .errors import NodeError, bad_request
+from .observe import observe, usage
+from .probe import probe
+from .release import release
+from .store import Store
+from .trust import trust
+
+_LONGEST_LINE = 4 << 20
+_CHANGING = {"apply", "release", "trust"}
+
+Verb = Callable[[Store, "dict[str, Any]", Any], "dict[str, Any]"]
+
+VERBS: dict[str, Verb] = {
+    "probe": lambda store, params, generation: probe(),
+    "apply": apply,
+    "release": release,
+    "observe": lambda store, params, generation: observe(store),
+    "usage": lambda store, params, generation: usage(store),
+    "trust": lambda store, params, generation: trust(params),
+}
+
+
+def serve(store: Store, source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer every line of `source` in order. A line that cannot be read is answered too, with id null."""
+    syslog.openlog("sublet-node", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
+    while True:
+        line = source.readline(_LONGEST_LINE)
+        if not line:
+            return
+        if not line.strip():
+            continue
+        sink.write(json.dumps(answer(store, line), separators=(",", ":")).encode() + b"\n")
+        sink.flush()
+
+
+def answer(store: Store, line: bytes) -> dict[str, Any]:
+    """The answer to one line; never raises, because the next request must still be served."""
+    name: str | None = None
+    verb = ""
+    try:
+        request = _parse(line)
+        name = request["id"]
+        verb = request["verb"]
+        observed = VERBS[verb](store, request["params"], request.get("generation"))
+    except NodeError as error:
+        _log(verb, name, error.code)
+        return _refusal(name, error.code, error.message, error.retryable)
+    except OSError as error:
+        _log(verb, name, str(error))
+        return _refusal(name, "node_fault", f"The node failed at {error.filename or 'a system call'}: {error}.", True)
+    except Exception as error:
+        _log(verb, name, repr(error))
+        return _refusal(name, "helper_fault", f"The helper itself failed: {error!r}. See the node's log.", False)
+    if verb in _CHANGING:
+        _log(verb, name, "done")
+    return {"id": name, "ok": True, "observed": observed}
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    if len(line) >= _LONGEST_LINE:
+        raise bad_request(f"a request may have at most {_LONGEST_LINE} bytes")
+    try:
+        request = json.loads(line)
+    except ValueError as error:
+        raise bad_request(f"the line is not JSON: {error}") from error
+    if not isinstance(request, dict) or not isinstance(request.get("id"), str) or len(request["id"]) > 200:
+        raise bad_request("a request is an object with a text id of at most 200 characters")
+    if request.get("version") != PROTOCOL_VERSION:
+        raise NodeError("version_unsupported", f"This helper speaks version {PROTOCOL_VERSION} of the protocol only.")
+    if request.get("verb") not in VERBS:
+        raise NodeError(
+            "verb_unknown", f"There is no verb {str(request.get('verb'))[:40]!r}; there are {', '.join(VERBS)}."
+        )
+    if not isinstance(request.setdefault("params", {}), dict):
+        raise bad_request("params must be an object")
+    return request
+
+
+def _refusal(name: str | None, code: str, message: str, retryable: bool) -> dict[str, Any]:
+    return {"id": name, "ok": False, "error": {"code": code, "message": message, "retryable": retryable}}
+
+
+def _log(verb: str, name: str | None, outcome: str) -> None:
+    """One line in the node's own log; never parameters, which hold keys."""
+    syslog.syslog(f"{verb or 'request'} {re.sub(r'[^ -~]', '?', name or '-')[:200]}: {outcome}")
+
+
+def main() -> int:
+    """Serve standard input and output, which stay free of anything else."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints by mistake goes to standard error
+    serve(Store(), sys.stdin.buffer, sink)
+    return 0

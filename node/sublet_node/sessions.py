@@ -1,0 +1,71 @@
+"""Login sessions, as systemd-logind records them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from . import cgroups, commands, processes, systemd
+from .errors import NodeError
+
+_SESSIONS = Path("/run/systemd/sessions")
+_LINGER = Path("/var/lib/systemd/linger")
+
+
+def end(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
+    """End every session and process of a login, also those that root runs on its behalf. NodeError when some remain."""
+    name = systemd.slice_name(uid)
+    if systemd.is_running():
+        if os.path.lexists(_LINGER / login):
+            commands.attempt("loginctl", "disable-linger", login)
+            (_LINGER / login).unlink(missing_ok=True)
+        cgroups.stop_forks(name)
+        if cgroups.process_ids(name):
+            # Also ends the part of sshd that root runs for the session, which no scan by uid would find.
+            commands.attempt("systemctl", "kill", "--signal=KILL", name)
+    processes.end_logins(login)
+    left = processes.end(uid, deadline_seconds=deadline_seconds)
+    if left:
+        names = ", ".join(f"{process.name} ({process.pid})" for process in left[:5])
+        raise NodeError("processes_remain", f"These processes of {login} cannot be killed: {names}.", retryable=True)
+    if systemd.is_running():
+        _end_records(uid, login, deadline_seconds)
+
+
+def _end_records(uid: int, login: str, deadline_seconds: float) -> None:
+    deadline = time.monotonic() + deadline_seconds
+    asked = False
+    while of(uid):
+        if not asked:
+            commands.attempt("loginctl", "terminate-user", str(uid))
+            asked = True
+        if time.monotonic() > deadline:
+            raise NodeError("sessions_remain", f"systemd-logind still has a session of {login}.", retryable=True)
+        time.sleep(0.01)
+
+
+def of(uid: int) -> list[str]:
+    """Sessions of a uid. Without systemd there are none but processes; there, a missing folder is an error."""
+    if not systemd.is_running():
+        return []
+    try:
+        names = [name for name in os.listdir(_SESSIONS) if "." not in name]
+    except FileNotFoundError:
+        raise NodeError(
+            "listing_failed", f"{_SESSIONS} is missing, so sessions cannot be listed. Is systemd-logind up?"
+        ) from None
+    found = []
+    for name in names:
+        try:
+            text = (_SESSIONS / name).read_text()
+        except FileNotFoundError:
+            continue
+        if f"\nUID={uid}\n" in f"\n{text}\n":
+            found.append(name)
+    return found
+
+
+def lingers(login: str) -> bool:
+    """True when systemd would start something for the login at boot."""
+    return os.path.lexists(_LINGER / login)

@@ -1,0 +1,127 @@
+"""The node's sshd: one drop-in, checked by sshd itself before it counts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+from . import commands, files, paths, systemd
+from .errors import NodeError
+
+CONTROL_USER = "sublet"
+CONTROL_PRINCIPAL = "sublet-control"
+_PID_FILE = Path("/run/sshd.pid")
+
+
+def command() -> str:
+    """The one command of the control plane. Without systemd its account is root by another name, and needs no sudo."""
+    return f"{'sudo -n ' if systemd.is_running() else ''}{paths.HELPER} rpc"
+
+
+def drop_in() -> bytes:
+    """The whole configuration that sublet-node adds."""
+    return f"""# Written by sublet-node; removed by `sublet-node unenrol`.
+HostKey /etc/ssh/ssh_host_ed25519_key
+HostCertificate {paths.HOST_CERTIFICATE}
+RevokedKeys {paths.REVOKED_KEYS}
+MaxStartups 200:30:400
+LoginGraceTime 30
+
+# The control plane: one command, nothing else. Only here and below are certificates believed at all, so no
+# certificate opens root or any other account of this node.
+Match User {CONTROL_USER}
+    TrustedUserCAKeys {paths.USER_CA}
+    AuthorizedPrincipalsFile {paths.PRINCIPALS}/%u
+    AuthorizedKeysFile none
+    AuthenticationMethods publickey
+    ForceCommand {command()}
+    DisableForwarding yes
+    PermitTTY no
+    PermitTunnel no
+    PermitUserRC no
+    MaxSessions 100
+
+# Customers: certificates of the control plane, and the keys it placed. Keys in the home do not count.
+Match User al-*
+    TrustedUserCAKeys {paths.USER_CA}
+    AuthorizedPrincipalsFile {paths.PRINCIPALS}/%u
+    AuthorizedKeysFile {paths.AUTHORIZED_KEYS}/%u
+    AuthenticationMethods publickey
+    PermitTunnel no
+    PermitUserRC no
+    X11Forwarding no
+    ClientAliveInterval 30
+    ClientAliveCountMax 4
+
+Match all
+""".encode()
+
+
+def control_principals() -> bytes:
+    """The control user's principals file: the restriction stands here too, so that either place alone is enough."""
+    return f'restrict,command="{command()}" {CONTROL_PRINCIPAL}\n'.encode()
+
+
+def install() -> bool:
+    """Write the drop-in and let sshd judge it; taken back when sshd refuses. True when something changed."""
+    if not _reads_drop_ins():
+        raise NodeError(
+            "sshd_ignores_drop_ins",
+            f"{paths.SSHD_CONFIG} does not include {paths.SSHD_DROP_IN.parent}/*.conf. Put the line "
+            f"`Include {paths.SSHD_DROP_IN.parent}/*.conf` at its top, then enrol again.",
+        )
+    before = paths.SSHD_DROP_IN.read_bytes() if paths.SSHD_DROP_IN.exists() else None
+    changed = files.replace(paths.SSHD_DROP_IN, drop_in())
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd -t insists on it
+    status, output, errors = commands.attempt("sshd", "-t")
+    if status != 0:
+        if before is None:
+            files.remove(paths.SSHD_DROP_IN)
+        else:
+            files.replace(paths.SSHD_DROP_IN, before)
+        said = (errors or output).strip()[-400:]
+        raise NodeError("sshd_refused", f"sshd refuses the configuration, so it was taken back: {said}")
+    return changed
+
+
+def reload() -> None:
+    """Let sshd read its configuration and certificate again. Open sessions go on; new ones wait for a moment."""
+    if systemd.is_running():
+        for unit in ("ssh.service", "sshd.service"):
+            if commands.attempt("systemctl", "is-active", "--quiet", unit)[0] == 0:
+                commands.run("systemctl", "reload", unit)
+                return
+        message = "Neither ssh.service nor sshd.service is active. Start OpenSSH's server, then try again."
+        raise NodeError("sshd_not_running", message, retryable=True)
+    try:
+        os.kill(int(_PID_FILE.read_text()), signal.SIGHUP)
+    except (OSError, ValueError):
+        message = f"sshd does not run, or {_PID_FILE} is wrong. Start it, then try again."
+        raise NodeError("sshd_not_running", message, retryable=True) from None
+
+
+def ports() -> list[int]:
+    """Where sshd listens, as its configuration says."""
+    _, output, _ = commands.attempt("sshd", "-T")
+    found = {int(port) for port in re.findall(r"^port (\d+)$", output, re.MULTILINE)}
+    return sorted(found) or [22]
+
+
+def version() -> str:
+    """The version of OpenSSH, like "OpenSSH_9.2p1"."""
+    _, output, errors = commands.attempt("sshd", "-V")
+    match = re.search(r"OpenSSH_[\w.]+", output + errors)
+    return match.group(0) if match else "unknown"
+
+
+def _reads_drop_ins() -> bool:
+    try:
+        text = paths.SSHD_CONFIG.read_text()
+    except FileNotFoundError:
+        raise NodeError(
+            "sshd_missing", f"{paths.SSHD_CONFIG} is missing. Install openssh-server, then enrol again."
+        ) from None
+    wanted = re.compile(r"^\s*include\s+\"?/etc/ssh/sshd_config\.d/\*(\.conf)?\"?\s*$", re.IGNORECASE | re.MULTILINE)
+    return bool(wanted.search(text))

@@ -1,0 +1,150 @@
+"""What the node remembers of each allocation, and the fence that keeps a late command from changing anything.
+
+One JSON file and one lock file for each allocation. The lock is flock, so the kernel gives it back when a process is
+killed. The highest generation seen is written before anything is done with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import commands, files, moment, paths
+from .errors import NodeError, bad_request
+from .request import Subject
+
+_LOCK_DEADLINE_SECONDS = 30.0
+_KEEP_RELEASED_SECONDS = 30 * 86400.0
+
+
+@dataclass
+class Allocation:
+    """The record. `state` is the last state reached; `intent` is what a run, perhaps a dead one, was doing."""
+
+    allocation: str
+    login: str
+    uid: int
+    generation: int
+    state: str = "absent"
+    intent: str = ""
+    home_ready: bool = False
+    gpus: list[str] = field(default_factory=list)
+    limits: dict[str, int] = field(default_factory=dict)
+    changed_at: str = ""
+
+    @property
+    def released(self) -> bool:
+        """True when all that is left is this record, kept as a fence."""
+        return self.state == "released"
+
+
+class Store:
+    """The records in a folder."""
+
+    def __init__(self, records: Path = paths.ALLOCATIONS, locks: Path = paths.LOCKS) -> None:
+        self._records = records
+        self._locks = locks
+
+    @contextlib.contextmanager
+    def locked(self, allocation: str, *, deadline_seconds: float = _LOCK_DEADLINE_SECONDS) -> Iterator[None]:
+        """Work on one allocation alone; NodeError `busy` when someone else does for too long."""
+        self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._locks / allocation, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            deadline = time.monotonic() + deadline_seconds
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        message = f"Another command is still working on {allocation}. Try again in a moment."
+                        raise NodeError("busy", message, retryable=True) from None
+                    time.sleep(0.02)
+            with commands.sharing(descriptor):
+                yield
+        finally:
+            os.close(descriptor)
+
+    def accept(self, subject: Subject, generation: Any, *, intent: str) -> Allocation:
+        """Raise the fence to `generation` and note the intent, or refuse. Call it with the lock held."""
+        if not isinstance(generation, int) or isinstance(generation, bool) or generation < 0:
+            raise bad_request("generation must be a whole number, 0 or more")
+        known = self.get(subject.allocation)
+        if known is None:
+            known = Allocation(subject.allocation, subject.login, subject.uid, generation)
+        self._refuse_if_late(known, subject, generation, intent)
+        known.generation = generation
+        known.intent = intent
+        self.put(known)
+        return known
+
+    def _refuse_if_late(self, known: Allocation, subject: Subject, generation: int, intent: str) -> None:
+        if generation < known.generation:
+            raise NodeError(
+                "stale_generation",
+                f"{known.allocation} has seen generation {known.generation}; generation {generation} changes nothing.",
+            )
+        if (known.login, known.uid) != (subject.login, subject.uid):
+            raise NodeError(
+                "identity_mismatch",
+                f"{known.allocation} is login {known.login} with uid {known.uid} on this node, not {subject.login} "
+                f"with uid {subject.uid}. Reconcile the two before anything is changed.",
+            )
+        ended = known.released or known.intent == "release"
+        if ended and intent == "apply" and generation == known.generation:
+            raise NodeError(
+                "stale_generation", f"{known.allocation} was released at generation {generation}; apply came too late."
+            )
+
+    def get(self, allocation: str) -> Allocation | None:
+        """The record, or None when this node never heard of it."""
+        try:
+            return self._read(self._records / f"{allocation}.json")
+        except FileNotFoundError:
+            return None
+
+    def put(self, record: Allocation) -> None:
+        """Write the record."""
+        record.changed_at = moment.now()
+        files.replace(self._records / f"{record.allocation}.json", json.dumps(asdict(record)).encode(), mode=0o600)
+
+    def all(self) -> list[Allocation]:
+        """Every record. A folder that cannot be read is an error: it never means "no allocations"."""
+        try:
+            names = sorted(os.listdir(self._records))
+        except OSError as error:
+            raise NodeError(
+                "state_unreadable", f"The node's records in {self._records} cannot be read: {error}. Enrol it again."
+            ) from error
+        found = []
+        for name in names:
+            if name.endswith(".json") and not name.startswith("."):
+                with contextlib.suppress(FileNotFoundError):  # removed since the listing
+                    found.append(self._read(self._records / name))
+        return found
+
+    def forget_old(self) -> int:
+        """Remove records released long ago; their generations can no longer come back. Returns how many."""
+        count = 0
+        for record in self.all():
+            path = self._records / f"{record.allocation}.json"
+            if record.released and time.time() - path.stat().st_mtime > _KEEP_RELEASED_SECONDS:
+                files.remove(path)
+                files.remove(self._locks / record.allocation)
+                count += 1
+        return count
+
+    def _read(self, path: Path) -> Allocation:
+        try:
+            return Allocation(**json.loads(path.read_bytes()))
+        except (ValueError, TypeError) as error:
+            message = f"The record {path} is damaged ({error}). Restore it, or release the allocation by hand."
+            raise NodeError("state_unreadable", message) from error

@@ -1,0 +1,1 @@
+"""Nodes: enrolment, the SSH certificate authority, the node protocol's client, inventory and health."""

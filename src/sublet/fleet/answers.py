@@ -1,0 +1,242 @@
+"""The node protocol's requests and answers. An answer is checked and turned into the backend's shapes; one that is not
+what the protocol promises is an error."""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError
+
+from sublet.fleet import backend
+from sublet.fleet.errors import NodeAnswerInvalid
+
+Short = Annotated[str, StringConstraints(max_length=200)]
+Long = Annotated[str, StringConstraints(max_length=4000)]
+Count = Annotated[int, Field(ge=0)]
+T = TypeVar("T", bound=BaseModel)
+
+
+def _words(value: object) -> str:
+    return str(value)[:200]
+
+
+class _Enforced(BaseModel):
+    limit: Short
+    requested: str | int | float | bool | list[str] | None
+    value: str | int | float | bool | list[str] | None
+    enforced: bool
+    detail: Long = ""
+
+
+class Applied(BaseModel):
+    """Answer to `apply`."""
+
+    login: Short
+    uid: int
+    home: Short
+    slice: Short
+    state: Literal["active", "suspended"]
+    login_open: bool
+    enforced: list[_Enforced]
+    boot_id: Short
+
+    def to_state(self, applied_at: datetime) -> backend.AppliedState:
+        """As the backend gives it."""
+        limits = tuple(
+            backend.EnforcedLimit(
+                item.limit,
+                _words(item.requested),
+                None if item.value is None else _words(item.value),
+                item.enforced,
+                item.detail,
+            )
+            for item in self.enforced
+        )
+        return backend.AppliedState(
+            login=self.login,
+            uid=self.uid,
+            home=self.home,
+            slice=self.slice,
+            state=self.state,
+            login_open=self.login_open,
+            enforced=limits,
+            boot_id=self.boot_id,
+            applied_at=applied_at,
+        )
+
+
+class _Check(BaseModel):
+    name: Short
+    clean: bool
+    detail: Long = ""
+
+
+class Released(BaseModel):
+    """Answer to `release`: evidence needs at least one check, and `clean` needs all of them to be."""
+
+    clean: bool
+    checks: list[_Check] = Field(min_length=1)
+
+    def to_evidence(self, released_at: datetime) -> backend.ReleaseEvidence:
+        """As the backend gives it."""
+        checks = tuple(backend.EvidenceCheck(check.name, check.clean, check.detail) for check in self.checks)
+        clean = self.clean and all(check.clean for check in checks)
+        return backend.ReleaseEvidence(clean=clean, checks=checks, released_at=released_at)
+
+
+class _Observed(BaseModel):
+    allocation: Short
+    login: Short
+    uid: int
+    generation: int
+    state: Short
+    processes: Count
+    login_open: bool
+
+    def to_allocation(self) -> backend.ObservedAllocation:
+        return backend.ObservedAllocation(
+            self.allocation, self.login, self.uid, self.generation, self.state, self.processes, self.login_open
+        )
+
+
+class _Unknown(BaseModel):
+    login: Short
+    uid: int
+
+
+class Observed(BaseModel):
+    """Answer to `observe`: a listing that lacks a part is no listing."""
+
+    boot_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    time: AwareDatetime
+    allocations: list[_Observed]
+    unknown: list[_Unknown]
+
+    def to_observation(self, node_id: str, observed_at: datetime) -> backend.Observation:
+        """As the backend gives it."""
+        return backend.Observation(
+            node_id=node_id,
+            boot_id=self.boot_id,
+            observed_at=observed_at,
+            node_time=self.time,
+            allocations=tuple(item.to_allocation() for item in self.allocations),
+            unknown=tuple(backend.UnknownAccount(item.login, item.uid) for item in self.unknown),
+        )
+
+
+class _Used(BaseModel):
+    allocation: Short
+    cpu_seconds: float | None = None
+    memory_bytes: int | None = None
+    tasks: int | None = None
+    disk_bytes: int | None = None
+
+
+class Used(BaseModel):
+    """Answer to `usage`."""
+
+    allocations: list[_Used]
+
+    def to_usage(self) -> tuple[backend.Usage, ...]:
+        """As the backend gives it."""
+        return tuple(
+            backend.Usage(item.allocation, item.cpu_seconds, item.memory_bytes, item.tasks, item.disk_bytes)
+            for item in self.allocations
+        )
+
+
+class _Gpu(BaseModel):
+    uuid: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    model: Short
+    memory_mib: Count
+
+
+class _Capability(BaseModel):
+    name: Short
+    enforced: bool
+    detail: Long = ""
+
+
+class Probed(BaseModel):
+    """Answer to `probe`; also what a node reports when it enrols."""
+
+    vcpu: Annotated[int, Field(ge=1, le=100_000)]
+    memory_mib: Annotated[int, Field(ge=1, le=2**40)]
+    disk_gib: Annotated[int, Field(ge=0, le=2**40)]
+    kernel: Short
+    os: Short
+    hostname: Short
+    helper_version: Short
+    boot_id: Short
+    time: AwareDatetime
+    mode: Short = ""
+    limits_enforced: bool
+    gpus: Annotated[list[_Gpu], Field(max_length=256)] = Field(default_factory=list)
+    capabilities: Annotated[list[_Capability], Field(max_length=100)] = Field(default_factory=list)
+
+    def to_probe(self) -> backend.Probe:
+        """As the backend gives it."""
+        return backend.Probe(
+            vcpu=self.vcpu,
+            memory_mib=self.memory_mib,
+            disk_gib=self.disk_gib,
+            kernel=self.kernel,
+            os=self.os,
+            hostname=self.hostname,
+            helper_version=self.helper_version,
+            boot_id=self.boot_id,
+            mode=self.mode,
+            limits_enforced=self.limits_enforced,
+            node_time=self.time,
+            gpus=tuple(backend.ProbedGpu(item.uuid, item.model, item.memory_mib) for item in self.gpus),
+            capabilities=tuple(backend.Capability(item.name, item.enforced, item.detail) for item in self.capabilities),
+        )
+
+
+class Trusted(BaseModel):
+    """Answer to `trust`."""
+
+    host_certificate_valid_before: AwareDatetime
+    host_public_key: Long
+
+
+def read(model: type[T], verb: str, observed: Mapping[str, Any]) -> T:
+    """The answer as `model`; NodeAnswerInvalid if it is not one."""
+    try:
+        return model.model_validate(dict(observed))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise NodeAnswerInvalid(
+            f"The node answered {verb} with something that the protocol does not allow ({where}: {first['msg']}). "
+            "Nothing was concluded from it. Check that its helper is of this release."
+        ) from None
+
+
+def trust_params(trust: backend.Trust) -> dict[str, Any]:
+    """The parameters of `trust`."""
+    return {
+        "user_ca_public_keys": list(trust.user_ca_public_keys),
+        "revoked_keys_base64": base64.b64encode(trust.revoked_keys).decode(),
+        "host_certificate": trust.host_certificate,
+    }
+
+
+def apply_params(account: backend.DesiredAccount) -> dict[str, Any]:
+    """The parameters of `apply`."""
+    return {
+        "allocation": account.allocation_id,
+        "login": account.login,
+        "uid": account.uid,
+        "state": account.state,
+        "limits": {
+            "cpu_percent": account.limits.cpu_percent,
+            "memory_mib": account.limits.memory_mib,
+            "tasks_max": account.limits.tasks_max,
+            "disk_gib": account.limits.disk_gib,
+        },
+        "gpus": list(account.gpus),
+        "principals": list(account.principals),
+        "authorized_keys": list(account.authorized_keys),
+    }

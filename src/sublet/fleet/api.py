@@ -1,0 +1,231 @@
+"""Operators' routes for nodes, and the one route that a joining machine calls."""
+
+import base64
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from fastapi import Request
+
+from sublet.audit.records import record
+from sublet.core.access import PUBLIC, Actor, Permission
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.settings import Settings
+from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
+from sublet.fleet.audited import IntentRecord
+from sublet.fleet.ca import authority_of
+from sublet.fleet.nodes import Node
+from sublet.fleet.schemas import (
+    Action,
+    CapabilityOut,
+    ChangedNode,
+    Claimed,
+    EnrolIn,
+    EnrolOut,
+    GpuOut,
+    HistoryOut,
+    InventoryOut,
+    JoinOut,
+    NewNode,
+    NewNodeOut,
+    NodeDetailOut,
+    NodeOut,
+    StepOut,
+)
+from sublet.fleet.states import AWAY, NodeState
+
+router = SubletRouter(prefix="/api/v1", tags=["fleet"])
+
+ClaimedCapacity = Callable[[Session, Sequence[str]], Awaitable[dict[str, Any]]]
+"""What scheduling has given out, by node id; each value has `vcpu`, `memory_mib`, `disk_gib` and `gpus`."""
+
+
+@router.get("/admin/nodes", permission=Permission.ADMIN_NODE_READ)
+async def list_nodes(request: Request, actor: ActorDep, session: SessionDep, query: PageQueryDep) -> Page[NodeOut]:
+    """Every node, by name."""
+    position = query.position(str)
+    found = await nodes.list_page(session, limit=query.limit, after_name=position[0] if position else None)
+    claimed = await _claimed(request, session, found)
+    return page_of(found, query.limit, lambda item: _node_out(item, actor, claimed), lambda item: [item.name])
+
+
+@router.post("/admin/nodes", permission=Permission.ADMIN_NODE_MANAGE, creates=True, shows_secret=True, status_code=201)
+async def add_node(request: Request, actor: ActorDep, session: SessionDep, body: NewNode) -> NewNodeOut:
+    """Name a node; the answer has the one command to run on the machine as root."""
+    node, join = await enrolment.add_node(
+        session,
+        actor,
+        body.name,
+        address=body.address,
+        port=body.port,
+        labels=body.labels,
+        settings=_settings(request),
+    )
+    return NewNodeOut(node=_node_out(node, actor, {}), join=_join_out(join))
+
+
+@router.get("/admin/nodes/{node_id}", permission=Permission.ADMIN_NODE_READ)
+async def show_node(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> NodeDetailOut:
+    """One node with its enrolment checklist and history."""
+    node = await nodes.get(session, node_id)
+    steps = checklist.steps(
+        node,
+        token_expires_at=await join_tokens.outstanding(session, node_id),
+        clock_skew_seconds=node.clock_skew_seconds,
+        now=await database_now(session),
+    )
+    claimed = await _claimed(request, session, [node])
+    return NodeDetailOut(
+        **_node_out(node, actor, claimed).model_dump(),
+        enrolment=[StepOut(name=step.name, state=step.state, detail=step.detail, fix=step.fix) for step in steps],
+        history=[
+            HistoryOut(
+                from_state=item.from_state, to_state=item.to_state, reason=item.reason, actor=item.actor, at=item.at
+            )
+            for item in await nodes.history(session, node_id)
+        ],
+    )
+
+
+@router.patch("/admin/nodes/{node_id}", permission=Permission.ADMIN_NODE_MANAGE)
+async def change_node(
+    request: Request, actor: ActorDep, session: SessionDep, node_id: str, body: ChangedNode
+) -> NodeOut:
+    """Change where a node answers, or its labels."""
+    node = await enrolment.change_place(
+        session, actor, node_id, address=body.address, port=body.port, labels=body.labels
+    )
+    return _node_out(node, actor, await _claimed(request, session, [node]))
+
+
+@router.post("/admin/nodes/{node_id}/cordon", permission=Permission.ADMIN_NODE_MANAGE)
+async def cordon(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> NodeOut:
+    """Place nothing new on the node; what runs there goes on."""
+    return await _change_intent(request, actor, session, node_id, cordoned=True)
+
+
+@router.post("/admin/nodes/{node_id}/uncordon", permission=Permission.ADMIN_NODE_MANAGE)
+async def uncordon(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> NodeOut:
+    """Let the node take new work again."""
+    return await _change_intent(request, actor, session, node_id, cordoned=False)
+
+
+@router.post("/admin/nodes/{node_id}/join-token", permission=Permission.ADMIN_NODE_MANAGE, shows_secret=True)
+async def new_join_token(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> JoinOut:
+    """Another one-time token for the node; one that was not used ends now."""
+    return _join_out(await enrolment.new_join_token(session, actor, node_id, settings=_settings(request)))
+
+
+@router.post("/nodes/enrol", permission=PUBLIC)
+async def enrol(request: Request, session: SessionDep, body: EnrolIn) -> EnrolOut:
+    """A machine joins with its one-time token; Sublet then connects back to it."""
+    joined = await enrolment.join(
+        session,
+        token=body.join_token,
+        host_public_key=body.host_public_key,
+        inventory=body.inventory.to_probe(),
+        authority=authority_of(request.app.state),
+        settings=_settings(request),
+    )
+    return EnrolOut(
+        node_id=joined.node_id,
+        name=joined.name,
+        user_ca_public_keys=list(joined.user_ca_public_keys),
+        host_certificate=joined.host_certificate,
+        revoked_keys_base64=base64.b64encode(joined.revoked_keys).decode(),
+        control_principal=certificates.CONTROL_PRINCIPAL,
+        control_user=certificates.CONTROL_USER,
+    )
+
+
+async def _change_intent(request: Request, actor: Actor, session: Session, node_id: str, *, cordoned: bool) -> NodeOut:
+    before = await nodes.lock(session, node_id)
+    change = states.cordon if cordoned else states.uncordon
+    await change(session, actor, node_id, reason="by an operator")
+    after = await nodes.get(session, node_id)
+    if (before.state, before.resumes_as) != (after.state, after.resumes_as):
+        await record(
+            session,
+            actor,
+            "node.cordoned" if cordoned else "node.uncordoned",
+            "node",
+            node_id,
+            before=IntentRecord(state=before.state.value, resumes_as=before.resumes_as.value),
+            after=IntentRecord(state=after.state.value, resumes_as=after.resumes_as.value),
+        )
+    return _node_out(after, actor, await _claimed(request, session, [after]))
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+async def _claimed(request: Request, session: Session, found: Sequence[Node]) -> dict[str, Any]:
+    source: ClaimedCapacity | None = getattr(request.app.state, "claimed_capacity", None)
+    return {} if source is None else await source(session, [item.id for item in found])
+
+
+def _join_out(join: join_tokens.Join) -> JoinOut:
+    return JoinOut(command=join.command, token=join.token, expires_at=join.expires_at)
+
+
+def _node_out(node: Node, actor: Actor, claimed: dict[str, Any]) -> NodeOut:
+    given = claimed.get(node.id)
+    return NodeOut(
+        id=node.id,
+        name=node.name,
+        address=node.address,
+        port=node.port,
+        state=node.state.value,
+        labels=node.labels,
+        limits_enforced=node.limits_enforced,
+        capabilities=[
+            CapabilityOut(name=item.name, enforced=item.enforced, detail=item.detail) for item in node.capabilities
+        ],
+        inventory=_inventory_out(node),
+        claimed=Claimed()
+        if given is None
+        else Claimed(vcpu=given.vcpu, memory_mib=given.memory_mib, disk_gib=given.disk_gib, gpus=given.gpus),
+        last_seen_at=node.last_seen_at,
+        host_certificate_expires_at=node.host_certificate_expires_at,
+        helper_version=node.helper_version,
+        created_at=node.created_at,
+        actions=_actions(node, actor),
+    )
+
+
+def _inventory_out(node: Node) -> InventoryOut | None:
+    if node.inventory is None:
+        return None
+    return InventoryOut(
+        vcpu=node.inventory.vcpu,
+        memory_mib=node.inventory.memory_mib,
+        disk_gib=node.inventory.disk_gib,
+        kernel=node.inventory.kernel,
+        os=node.inventory.os,
+        gpus=[
+            GpuOut(uuid=item.uuid, model=item.model, memory_mib=item.memory_mib, state=item.state.value)
+            for item in node.gpus
+        ],
+    )
+
+
+def _actions(node: Node, actor: Actor) -> list[Action]:
+    standing = node.resumes_as if node.state in AWAY else node.state
+    wanted = {
+        "cordon": None if standing is NodeState.READY else f"the node is {standing.value}",
+        "uncordon": None if standing is NodeState.CORDONED else "the node is not cordoned",
+        "join_token": None,
+    }
+    permitted = actor.can(Permission.ADMIN_NODE_MANAGE)
+    return [
+        Action(
+            name=name,
+            allowed=permitted and reason is None,
+            reason=reason if permitted else "this needs the platform role fleet or admin",
+        )
+        for name, reason in wanted.items()
+    ]

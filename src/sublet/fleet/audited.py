@@ -1,0 +1,43 @@
+"""What of nodes and certificates goes into the audit trail."""
+
+from datetime import datetime
+from typing import Annotated
+
+from sublet.audit.fields import TRACK, Recorded
+
+
+class PlaceRecord(Recorded):
+    """What a node is called and where it answers."""
+
+    name: Annotated[str, TRACK]
+    address: Annotated[str, TRACK]
+    port: Annotated[int, TRACK]
+    labels: Annotated[dict[str, str], TRACK]
+
+
+class IntentRecord(Recorded):
+    """A node's state, and what it becomes when it can be reached again."""
+
+    state: Annotated[str, TRACK]
+    resumes_as: Annotated[str, TRACK]
+
+
+class JoinTokenRecord(Recorded):
+    """A join token; the token itself is known to nobody but its reader."""
+
+    expires_at: Annotated[datetime, TRACK]
+
+
+class HostKeyRecord(Recorded):
+    """The host key that a machine joined with, and the serial of its certificate."""
+
+    host_public_key: Annotated[str | None, TRACK]
+    serial: Annotated[int | None, TRACK] = None
+
+
+class CertificateRecord(Recorded):
+    """A certificate that lets a person in."""
+
+    serial: Annotated[int, TRACK]
+    principal: Annotated[str, TRACK]
+    valid_before: Annotated[datetime, TRACK]

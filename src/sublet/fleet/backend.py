@@ -1,0 +1,212 @@
+"""What the control plane asks of a node and what it gets back, whatever speaks to the node underneath.
+
+Every call is idempotent and fenced: the node refuses a generation lower than the last one it saw for an allocation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+DesiredState = Literal["active", "suspended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an allocation may use at most; `cpu_percent` is 100 for each virtual CPU."""
+
+    cpu_percent: int
+    memory_mib: int
+    tasks_max: int
+    disk_gib: int
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredAccount:
+    """The whole desired state of one allocation on its node; `generation` grows with every change of it."""
+
+    allocation_id: str
+    login: str
+    uid: int
+    generation: int
+    state: DesiredState
+    limits: Limits
+    gpus: tuple[str, ...] = ()
+    authorized_keys: tuple[str, ...] = ()
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """Who may log in with a certificate: the login alone."""
+        return (self.login,)
+
+
+@dataclass(frozen=True, slots=True)
+class EnforcedLimit:
+    """One limit as the kernel holds it, beside what was asked for; `value` is None when nothing holds it."""
+
+    limit: str
+    requested: str
+    value: str | None
+    enforced: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedState:
+    """What exists on the node after `apply`. `applied_at` is the database's time before the request was sent."""
+
+    login: str
+    uid: int
+    home: str
+    slice: str
+    state: DesiredState
+    login_open: bool
+    enforced: tuple[EnforcedLimit, ...]
+    boot_id: str
+    applied_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceCheck:
+    """One thing that must be gone after a release, and whether it is."""
+
+    name: str
+    clean: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseEvidence:
+    """What the node found after removing an allocation; capacity is free again only when `clean`.
+
+    `released_at` is the database's time after the answer, so the evidence is never older than what it proves.
+    """
+
+    clean: bool
+    checks: tuple[EvidenceCheck, ...]
+    released_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedAllocation:
+    """One allocation's account as the node found it."""
+
+    allocation_id: str
+    login: str
+    uid: int
+    generation: int
+    state: str
+    processes: int
+    login_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownAccount:
+    """An account in Sublet's uid range that the node has no allocation for."""
+
+    login: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that exists on one node. `observed_at` is the database's time just before the node was asked, so that billing
+    up to it never counts a second that was not seen."""
+
+    node_id: str
+    boot_id: str
+    observed_at: datetime
+    node_time: datetime
+    allocations: tuple[ObservedAllocation, ...]
+    unknown: tuple[UnknownAccount, ...] = ()
+
+    def allocation(self, allocation_id: str) -> ObservedAllocation | None:
+        """The account of one allocation, or None if it was not there."""
+        return next((seen for seen in self.allocations if seen.allocation_id == allocation_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one allocation has used, as the kernel counts it; None where the node has no counter."""
+
+    allocation_id: str
+    cpu_seconds: float | None
+    memory_bytes: int | None
+    tasks: int | None
+    disk_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Whether the node's kernel enforces one kind of isolation."""
+
+    name: str
+    enforced: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedGpu:
+    """A GPU as the node sees it."""
+
+    uuid: str
+    model: str
+    memory_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A node's inventory, and what it enforces."""
+
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    kernel: str
+    os: str
+    hostname: str
+    helper_version: str
+    boot_id: str
+    mode: str
+    limits_enforced: bool
+    node_time: datetime
+    gpus: tuple[ProbedGpu, ...] = field(default=())
+    capabilities: tuple[Capability, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a node must trust: the user authorities, the revoked certificates, and its own new host certificate."""
+
+    user_ca_public_keys: tuple[str, ...]
+    revoked_keys: bytes
+    host_certificate: str
+
+
+class FleetBackend(Protocol):
+    """A way to run allocations on nodes. Errors are `NodeError`s; `retryable` says whether trying again is right."""
+
+    async def probe(self, node_id: str) -> Probe:
+        """The node's inventory and what it enforces."""
+        ...
+
+    async def apply(self, node_id: str, account: DesiredAccount) -> AppliedState:
+        """Make the account exist exactly so; StaleGeneration if a newer generation was seen."""
+        ...
+
+    async def release(
+        self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int
+    ) -> ReleaseEvidence:
+        """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen."""
+        ...
+
+    async def observe(self, node_id: str) -> Observation:
+        """All that exists on the node."""
+        ...
+
+    async def usage(self, node_id: str) -> Sequence[Usage]:
+        """What each allocation has used."""
+        ...
+
+    async def trust(self, node_id: str, trust: Trust) -> datetime:
+        """Replace what the node trusts; returns when its host certificate now ends."""
+        ...

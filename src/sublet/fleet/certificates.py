@@ -1,0 +1,297 @@
+"""Certificates for people, terminals, ourselves and nodes: short-lived, one principal, recorded, revocable."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import asyncssh
+from sqlalchemy import and_, func, insert, select, text, update
+
+from sublet.audit.records import record
+from sublet.core import context
+from sublet.core.access import Actor
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.errors import InvalidInput
+from sublet.fleet import krl
+from sublet.fleet.audited import CertificateRecord
+from sublet.fleet.ca import KEY_TYPE, CaKind, CertificateAuthority, public_line
+from sublet.fleet.models import issued_certificate, node
+from sublet.fleet.public_keys import read_public_key
+
+CONTROL_PRINCIPAL = "sublet-control"
+CONTROL_USER = "sublet"
+CONTROL_SECONDS = 240
+TERMINAL_SECONDS = 60
+LONGEST_USER_SECONDS = 3600
+# Clocks differ: a certificate is valid a little before it was made, never longer than promised after.
+BACKDATED = timedelta(seconds=60)
+
+_NEXT_SERIAL = text("SELECT nextval('certificate_serial')")
+
+
+class CertificateKind(StrEnum):
+    """Who uses a certificate."""
+
+    CUSTOMER = "customer"
+    TERMINAL = "terminal"
+    CONTROL = "control"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """A signed certificate, as an OpenSSH line, and what it says."""
+
+    certificate: str
+    serial: int
+    key_id: str
+    principals: tuple[str, ...]
+    valid_after: datetime
+    valid_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key made for one connection and its certificate; both live in memory only."""
+
+    key: asyncssh.SSHKey
+    certificate: asyncssh.SSHCertificate
+
+    def __repr__(self) -> str:
+        return "Credential(…)"
+
+
+async def issue_user(
+    session: Session,
+    actor: Actor,
+    allocation_id: str,
+    *,
+    authority: CertificateAuthority,
+    public_key: str,
+    login: str,
+    seconds: int,
+) -> IssuedCertificate:
+    """Sign a customer's own public key for one login; terminal and port forwarding, nothing else.
+
+    InvalidInput if the key is not a plain OpenSSH public key or the lifetime is over an hour.
+    """
+    if not 0 < seconds <= LONGEST_USER_SECONDS:
+        raise InvalidInput(f"A certificate lives at most {LONGEST_USER_SECONDS} seconds.", field="seconds")
+    key = read_public_key(public_key, field="public_key")
+    issued, _ = await _sign_user(
+        session,
+        authority,
+        key,
+        kind=CertificateKind.CUSTOMER,
+        principal=login,
+        subject=allocation_id,
+        actor=actor,
+        seconds=seconds,
+        permit_pty=True,
+        permit_port_forwarding=True,
+    )
+    await record(
+        session,
+        actor,
+        "ssh_certificate.issued",
+        "allocation",
+        allocation_id,
+        after=CertificateRecord(serial=issued.serial, principal=login, valid_before=issued.valid_before),
+    )
+    return issued
+
+
+async def issue_terminal(
+    session: Session, actor: Actor, allocation_id: str, *, authority: CertificateAuthority, login: str
+) -> Credential:
+    """A key and certificate for one browser terminal: 60 seconds to connect, a terminal and nothing else."""
+    key = asyncssh.generate_private_key(KEY_TYPE)
+    _, certificate = await _sign_user(
+        session,
+        authority,
+        key,
+        kind=CertificateKind.TERMINAL,
+        principal=login,
+        subject=allocation_id,
+        actor=actor,
+        seconds=TERMINAL_SECONDS,
+        permit_pty=True,
+        permit_port_forwarding=False,
+    )
+    return Credential(key, certificate)
+
+
+async def issue_control(session: Session, actor: Actor, node_id: str, *, authority: CertificateAuthority) -> Credential:
+    """A key and certificate for one connection of the control plane to one node: no terminal, no forwarding."""
+    key = asyncssh.generate_private_key(KEY_TYPE)
+    _, certificate = await _sign_user(
+        session,
+        authority,
+        key,
+        kind=CertificateKind.CONTROL,
+        principal=CONTROL_PRINCIPAL,
+        subject=node_id,
+        actor=actor,
+        seconds=CONTROL_SECONDS,
+        permit_pty=False,
+        permit_port_forwarding=False,
+    )
+    return Credential(key, certificate)
+
+
+async def issue_host(
+    session: Session, node_id: str, *, authority: CertificateAuthority, seconds: int
+) -> IssuedCertificate:
+    """Certify the host key that a node enrolled with, for its id, its name and its address."""
+    row = (
+        await session.execute(select(node.c.name, node.c.address, node.c.host_public_key).where(node.c.id == node_id))
+    ).one()
+    key = asyncssh.import_public_key(row.host_public_key)
+    signer = await authority.signing_key(session, CaKind.HOST)
+    principals = tuple(dict.fromkeys((node_id, row.name, row.address)))
+    now, serial = await _now_and_serial(session)
+    valid_after, valid_before = now - BACKDATED, now + timedelta(seconds=seconds)
+    key_id = f"host node={node_id} name={row.name}"
+    certificate = signer.generate_host_certificate(
+        key,
+        key_id,
+        serial=serial,
+        principals=list(principals),
+        valid_after=int(valid_after.timestamp()),
+        valid_before=int(valid_before.timestamp()),
+        comment=row.name,
+    )
+    issued = IssuedCertificate(_line(certificate), serial, key_id, principals, valid_after, valid_before)
+    await _store(session, issued, key, signer, kind=CertificateKind.HOST, subject=node_id, user_id=None)
+    return issued
+
+
+async def revoke(session: Session, serial: int, *, reason: str) -> bool:
+    """Revoke one certificate; nodes learn of it with the next push, which is made due now. False if there is nothing
+    to revoke."""
+    return await _revoke(session, issued_certificate.c.serial == serial, reason) > 0
+
+
+async def revoke_subject(session: Session, subject: str, *, user_id: str | None = None, reason: str) -> int:
+    """Revoke every certificate that still lives for an allocation or node (or one user's for it); returns how many."""
+    condition = issued_certificate.c.subject == subject
+    if user_id is not None:
+        condition = and_(condition, issued_certificate.c.user_id == user_id)
+    return await _revoke(session, condition, reason)
+
+
+async def revoke_user(session: Session, user_id: str, *, reason: str) -> int:
+    """Revoke every certificate of a person that still lives; returns how many."""
+    return await _revoke(session, issued_certificate.c.user_id == user_id, reason)
+
+
+async def revoked_keys(session: Session) -> bytes:
+    """The revocation list for nodes: revoked user certificates that have not yet expired."""
+    now = await database_now(session)
+    rows = await session.execute(
+        select(issued_certificate.c.serial, issued_certificate.c.ca_public_key).where(
+            issued_certificate.c.revoked_at.is_not(None),
+            issued_certificate.c.kind != CertificateKind.HOST.value,
+            issued_certificate.c.valid_before > now,
+        )
+    )
+    revoked: dict[bytes, list[int]] = defaultdict(list)
+    for row in rows:
+        revoked[asyncssh.import_public_key(row.ca_public_key).public_data].append(row.serial)
+    # Microseconds grow with time and never repeat, which is all that a version must do.
+    return krl.build(
+        revoked, version=int(now.timestamp() * 1_000_000), generated_at=int(now.timestamp()), comment="sublet"
+    )
+
+
+async def _revoke(session: Session, condition: Any, reason: str) -> int:
+    changed = await session.execute(
+        update(issued_certificate)
+        .where(
+            condition,
+            issued_certificate.c.revoked_at.is_(None),
+            issued_certificate.c.valid_before > func.clock_timestamp(),
+        )
+        .values(revoked_at=func.clock_timestamp(), revocation_reason=reason)
+    )
+    if changed.rowcount:
+        await session.execute(
+            update(node).where(node.c.host_public_key.is_not(None)).values(trust_due_at=func.clock_timestamp())
+        )
+    return int(changed.rowcount)
+
+
+async def _sign_user(
+    session: Session,
+    authority: CertificateAuthority,
+    key: asyncssh.SSHKey,
+    *,
+    kind: CertificateKind,
+    principal: str,
+    subject: str,
+    actor: Actor,
+    seconds: int,
+    permit_pty: bool,
+    permit_port_forwarding: bool,
+) -> tuple[IssuedCertificate, asyncssh.SSHCertificate]:
+    signer = await authority.signing_key(session, CaKind.USER)
+    now, serial = await _now_and_serial(session)
+    valid_after, valid_before = now - BACKDATED, now + timedelta(seconds=seconds)
+    who = actor.user_id or actor.name or actor.kind
+    key_id = f"{kind.value} user={who} for={subject} request={context.request_id.get() or '-'}"
+    certificate = signer.generate_user_certificate(
+        key,
+        key_id,
+        serial=serial,
+        principals=[principal],
+        valid_after=int(valid_after.timestamp()),
+        valid_before=int(valid_before.timestamp()),
+        permit_x11_forwarding=False,
+        permit_agent_forwarding=False,
+        permit_port_forwarding=permit_port_forwarding,
+        permit_pty=permit_pty,
+        permit_user_rc=False,
+        comment=subject,
+    )
+    issued = IssuedCertificate(_line(certificate), serial, key_id, (principal,), valid_after, valid_before)
+    await _store(session, issued, key, signer, kind=kind, subject=subject, user_id=actor.user_id)
+    return issued, certificate
+
+
+async def _now_and_serial(session: Session) -> tuple[datetime, int]:
+    serial: int = (await session.execute(_NEXT_SERIAL)).scalar_one()
+    return await database_now(session), serial
+
+
+async def _store(
+    session: Session,
+    issued: IssuedCertificate,
+    key: asyncssh.SSHKey,
+    signer: asyncssh.SSHKey,
+    *,
+    kind: CertificateKind,
+    subject: str,
+    user_id: str | None,
+) -> None:
+    await session.execute(
+        insert(issued_certificate).values(
+            serial=issued.serial,
+            kind=kind.value,
+            ca_public_key=public_line(signer),
+            key_id=issued.key_id,
+            principals=list(issued.principals),
+            fingerprint=key.get_fingerprint(),
+            subject=subject,
+            user_id=user_id,
+            request_id=context.request_id.get(),
+            valid_after=issued.valid_after,
+            valid_before=issued.valid_before,
+        )
+    )
+
+
+def _line(certificate: asyncssh.SSHCertificate) -> str:
+    return certificate.export_certificate().decode().strip()

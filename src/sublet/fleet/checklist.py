@@ -1,0 +1,113 @@
+"""What an operator sees while a machine becomes a node: each step, how it stands, and what to do when it does not."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sublet.fleet.backend import Capability
+from sublet.fleet.nodes import Node
+from sublet.fleet.states import NodeState
+
+StepState = Literal["done", "waiting", "failed"]
+
+MAX_CLOCK_SKEW_SECONDS = 20.0
+
+_FIXES = {
+    "node_unreachable": "Check the address and port given for the node, its firewall, and that its sshd runs.",
+    "node_timed_out": "Look at the node's load and at its helper: `sublet-node rpc` on it must answer.",
+    "node_refused": "Run the join command again with a new token; it puts the certificate authority's keys in place.",
+    "host_certificate_missing": "Run the join command again with a new token; it puts the host certificate in place.",
+    "host_key_changed": "If the machine was set up anew, run the join command again with a new token.",
+    "host_not_verified": "Run the join command again with a new token; check that no other machine has this address.",
+    "node_request_failed": "Look at the node's log; running the join command again reinstalls the helper.",
+    "node_answer_invalid": "Run the join command again with a new token, so that the helper is of this release.",
+    "machine_already_enrolled": "Enrol the other node again without this GPU, or remove it there.",
+}
+_JOIN_AGAIN = "Make a new join token and run its command on the machine as root."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of enrolment."""
+
+    name: str
+    state: StepState
+    detail: str
+    fix: str | None = None
+
+
+def steps(
+    node: Node, *, token_expires_at: datetime | None, clock_skew_seconds: float | None, now: datetime
+) -> list[Step]:
+    """Every step, in order, as it stands now."""
+    return [
+        Step("added", "done", f"{node.name} at {node.address}:{node.port}"),
+        _joined(node, token_expires_at),
+        _certified(node, now),
+        _connected_back(node),
+        _clock(node, clock_skew_seconds),
+        _limits(node),
+        _accepting(node),
+    ]
+
+
+def _joined(node: Node, token_expires_at: datetime | None) -> Step:
+    if node.enrolled_at is not None:
+        return Step("joined", "done", f"joined at {node.enrolled_at.isoformat(timespec='seconds')}")
+    if token_expires_at is not None:
+        until = token_expires_at.isoformat(timespec="seconds")
+        return Step("joined", "waiting", f"the join command works until {until}", "Run it on the machine as root.")
+    return Step("joined", "failed", "the join token ended before the machine joined", _JOIN_AGAIN)
+
+
+def _certified(node: Node, now: datetime) -> Step:
+    ends = node.host_certificate_expires_at
+    if ends is None:
+        return Step("host_certificate", "waiting", "issued when the machine joins")
+    if ends <= now:
+        return Step("host_certificate", "failed", f"ended at {ends.isoformat(timespec='seconds')}", _JOIN_AGAIN)
+    return Step("host_certificate", "done", f"valid until {ends.isoformat(timespec='seconds')}, renewed every hour")
+
+
+def _connected_back(node: Node) -> Step:
+    if node.failure is not None and node.enrolled_at is not None:
+        return Step("connected_back", "failed", node.failure.detail, _FIXES.get(node.failure.code, _JOIN_AGAIN))
+    if node.verified_at is not None:
+        return Step("connected_back", "done", "Sublet reached the node over SSH and it proved who it is")
+    return Step("connected_back", "waiting", "Sublet connects back as soon as the machine has joined")
+
+
+def _clock(node: Node, skew: float | None) -> Step:
+    if node.verified_at is None or skew is None:
+        return Step("clock", "waiting", "compared when Sublet connects back")
+    if abs(skew) > MAX_CLOCK_SKEW_SECONDS:
+        fix = "Keep the node's clock right with chrony or systemd-timesyncd."
+        return Step("clock", "failed", f"{skew:+.1f} s from ours: short-lived certificates will be refused", fix)
+    return Step("clock", "done", f"{skew:+.1f} s from ours")
+
+
+def _limits(node: Node) -> Step:
+    if node.verified_at is None or node.limits_enforced is None:
+        return Step("limits", "waiting", "measured when Sublet connects back")
+    missing = [item for item in node.capabilities if not item.enforced]
+    if node.limits_enforced:
+        also = f"; not enforced: {_names(missing)}" if missing else ""
+        return Step("limits", "done", f"the kernel enforces CPU, memory, task and device limits{also}")
+    detail = f"not enforced: {_names(missing)}. Offers on this node say so."
+    return Step("limits", "failed", detail, "Run the node with systemd and cgroups, then probe it again.")
+
+
+def _names(capabilities: list[Capability]) -> str:
+    return ", ".join(item.name for item in capabilities) or "unknown"
+
+
+def _accepting(node: Node) -> Step:
+    if node.state is NodeState.READY:
+        return Step("accepting_work", "done", "new allocations can be placed here")
+    if node.state is NodeState.ENROLLING:
+        return Step("accepting_work", "waiting", "once Sublet has connected back")
+    fix = {
+        NodeState.CORDONED: "Uncordon the node.",
+        NodeState.OFFLINE: "Bring the node back; it takes work again when it answers.",
+    }.get(node.state)
+    return Step("accepting_work", "failed", f"the node is {node.state.value}", fix)

@@ -1,0 +1,251 @@
+"""How a machine becomes a node: an operator names it, it joins with a one-time token, we connect back and look."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, text, update
+
+from sublet.audit.records import record
+from sublet.core import jobs
+from sublet.core.access import Actor, system_actor
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.errors import Conflict, InvalidInput
+from sublet.core.ids import new_id
+from sublet.core.settings import Settings
+from sublet.fleet import certificates, join_tokens, nodes
+from sublet.fleet.audited import HostKeyRecord, JoinTokenRecord, PlaceRecord
+from sublet.fleet.backend import Probe
+from sublet.fleet.ca import CaKind, CertificateAuthority
+from sublet.fleet.errors import MachineAlreadyEnrolled
+from sublet.fleet.join_tokens import Join
+from sublet.fleet.models import node, node_history
+from sublet.fleet.public_keys import read_host_key
+from sublet.fleet.states import NodeState, actor_name, come_back, move
+
+POKE = "node"
+_ADDRESS = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")
+
+# Names, addresses and host keys are unique; whoever changes one waits for the others, so that the answer is a sentence.
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7351903)")
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a machine gets when it joins; all of it may be public."""
+
+    node_id: str
+    name: str
+    user_ca_public_keys: tuple[str, ...]
+    host_certificate: str
+    revoked_keys: bytes
+
+
+async def add_node(
+    session: Session,
+    actor: Actor,
+    name: str,
+    *,
+    address: str,
+    port: int,
+    labels: Mapping[str, str],
+    settings: Settings,
+) -> tuple[nodes.Node, Join]:
+    """Name a new node and make its first join token. Conflict if the name or the address is taken."""
+    _check_address(address)
+    node_id = new_id("nd")
+    await _refuse_taken(session, None, name=name, address=address, port=port)
+    await session.execute(
+        insert(node).values(
+            id=node_id,
+            name=name,
+            address=address,
+            port=port,
+            labels=dict(labels),
+            state=NodeState.ENROLLING.value,
+        )
+    )
+    await session.execute(
+        insert(node_history).values(
+            node_id=node_id,
+            from_state=None,
+            to_state=NodeState.ENROLLING.value,
+            reason="added",
+            actor=actor_name(actor),
+        )
+    )
+    await record(
+        session,
+        actor,
+        "node.added",
+        "node",
+        node_id,
+        after=PlaceRecord(name=name, address=address, port=port, labels=dict(labels)),
+    )
+    join = await new_join_token(session, actor, node_id, settings=settings)
+    return await nodes.get(session, node_id), join
+
+
+async def new_join_token(session: Session, actor: Actor, node_id: str, *, settings: Settings) -> Join:
+    """Another join token for a node; enrolling again is safe at any time."""
+    await nodes.get(session, node_id)
+    join = await join_tokens.create(
+        session, actor, node_id, public_url=settings.public_url, seconds=settings.join_token_seconds
+    )
+    await record(
+        session,
+        actor,
+        "node.join_token_created",
+        "node",
+        node_id,
+        after=JoinTokenRecord(expires_at=join.expires_at),
+    )
+    return join
+
+
+async def change_place(
+    session: Session,
+    actor: Actor,
+    node_id: str,
+    *,
+    address: str | None,
+    port: int | None,
+    labels: dict[str, str] | None,
+) -> nodes.Node:
+    """Change where a node answers, or its labels; its certificate is renewed for the new address."""
+    before = await nodes.lock(session, node_id)
+    if address is not None:
+        _check_address(address)
+    new_address, new_port = address or before.address, port or before.port
+    new_labels = before.labels if labels is None else labels
+    await _refuse_taken(session, node_id, name=before.name, address=new_address, port=new_port)
+    values: dict[str, Any] = {"address": new_address, "port": new_port, "labels": new_labels}
+    if before.host_public_key is not None and (new_address, new_port) != (before.address, before.port):
+        values.update(next_attempt_at=func.clock_timestamp(), trust_due_at=func.clock_timestamp())
+    await session.execute(update(node).where(node.c.id == node_id).values(values))
+    await record(
+        session,
+        actor,
+        "node.changed",
+        "node",
+        node_id,
+        before=PlaceRecord(name=before.name, address=before.address, port=before.port, labels=before.labels),
+        after=PlaceRecord(name=before.name, address=new_address, port=new_port, labels=new_labels),
+    )
+    return await nodes.get(session, node_id)
+
+
+async def join(
+    session: Session,
+    *,
+    token: str,
+    host_public_key: str,
+    inventory: Probe,
+    authority: CertificateAuthority,
+    settings: Settings,
+) -> Joined:
+    """Take a machine in: its host key is certified and kept, and a worker is asked to connect back to it.
+
+    JoinTokenRefused for a token that is unknown, used or over; MachineAlreadyEnrolled if the host key or a GPU is
+    another node's. What the machine says of itself is shown, not believed: the probe over SSH decides.
+    """
+    key = read_host_key(host_public_key, field="host_public_key")
+    node_id = await join_tokens.redeem(session, token, key)
+    known = await nodes.lock(session, node_id)
+    await _refuse_other_machine(session, node_id, key)
+    if known.state is not NodeState.ENROLLING:
+        await move(session, system_actor("enrolment"), node_id, NodeState.ENROLLING, reason="joined again")
+    now = await database_now(session)
+    await session.execute(
+        update(node)
+        .where(node.c.id == node_id)
+        .values(host_public_key=key, enrolled_at=now, verified_at=None, failure=None, attempts=0, next_attempt_at=now)
+    )
+    await nodes.store_probe(session, node_id, inventory, clock_skew_seconds=(inventory.node_time - now).total_seconds())
+    if known.host_public_key not in {None, key}:
+        await certificates.revoke_subject(session, node_id, reason="the node joined with another host key")
+    issued = await certificates.issue_host(
+        session, node_id, authority=authority, seconds=settings.host_certificate_seconds
+    )
+    await schedule_renewal(session, node_id, issued.valid_before, settings=settings)
+    await record(
+        session,
+        system_actor("enrolment"),
+        "node.joined",
+        "node",
+        node_id,
+        before=HostKeyRecord(host_public_key=known.host_public_key),
+        after=HostKeyRecord(host_public_key=key, serial=issued.serial),
+    )
+    await jobs.poke(session, POKE, node_id)
+    return Joined(
+        node_id=node_id,
+        name=known.name,
+        user_ca_public_keys=(await authority.public_keys(session, CaKind.USER)).all,
+        host_certificate=issued.certificate,
+        revoked_keys=await certificates.revoked_keys(session),
+    )
+
+
+async def accept(session: Session, node_id: str, probe: Probe, *, seen_at: datetime) -> None:
+    """The node answered over SSH with its own certificate: keep what it enforces, and let it take work."""
+    await nodes.store_probe(session, node_id, probe, clock_skew_seconds=(probe.node_time - seen_at).total_seconds())
+    await session.execute(
+        update(node).where(node.c.id == node_id).values(verified_at=seen_at, last_seen_at=seen_at, failure=None)
+    )
+    await come_back(session, system_actor("enrolment"), node_id, reason="answered over SSH with its certificate")
+
+
+async def schedule_renewal(
+    session: Session,
+    node_id: str,
+    valid_before: datetime,
+    *,
+    settings: Settings,
+    unless_due_moved_from: datetime | None = None,
+) -> None:
+    """Note when a node's host certificate ends, and that it is renewed within the hour or a third of its life.
+
+    A revocation that came while the last push was under way has made the node due again; it stays due.
+    """
+    await session.execute(update(node).where(node.c.id == node_id).values(host_certificate_expires_at=valid_before))
+    seconds = min(3600.0, settings.host_certificate_seconds / 3)
+    statement = update(node).where(node.c.id == node_id)
+    if unless_due_moved_from is not None:
+        statement = statement.where(node.c.trust_due_at == unless_due_moved_from)
+    await session.execute(
+        statement.values(trust_due_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds))
+    )
+
+
+def _check_address(address: str) -> None:
+    if not _ADDRESS.match(address):
+        raise InvalidInput("The address must be a host name or an IP address.", field="address")
+
+
+async def _refuse_taken(session: Session, node_id: str | None, *, name: str, address: str, port: int) -> None:
+    await session.execute(_ONE_AT_A_TIME)
+    rows = await session.execute(
+        select(node.c.id, node.c.name).where(
+            (node.c.name == name) | ((node.c.address == address) & (node.c.port == port))
+        )
+    )
+    for row in rows:
+        if row.id != node_id:
+            what = f"The name {name}" if row.name == name else f"The address {address}:{port}"
+            raise Conflict(f"{what} belongs to the node {row.name}. Nothing was changed.")
+
+
+async def _refuse_other_machine(session: Session, node_id: str, key: str) -> None:
+    await session.execute(_ONE_AT_A_TIME)
+    other = (
+        await session.execute(select(node.c.name).where(node.c.host_public_key == key, node.c.id != node_id))
+    ).scalar_one_or_none()
+    if other is not None:
+        raise MachineAlreadyEnrolled(
+            f"This machine's host key is that of the node {other}. Nothing was changed. Run `sublet-node unenrol` on "
+            "it first, or make new host keys if the machine was cloned."
+        )

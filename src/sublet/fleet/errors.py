@@ -1,0 +1,103 @@
+"""What can go wrong with a node, by name. `retryable` says whether the same request may succeed later."""
+
+from typing import Any, ClassVar
+
+from sublet.core.errors import Conflict, PermissionDenied, RemoteFailure
+
+
+class NodeError(RemoteFailure):
+    """Base of everything that a node, or the way to it, refuses or fails."""
+
+    code = "node_failed"
+    retryable: bool = False
+
+
+class NodeUnreachable(NodeError):
+    """No connection to the node, or it was lost; whatever was asked may or may not have been done."""
+
+    code = "node_unreachable"
+    retryable = True
+
+
+class NodeTimedOut(NodeUnreachable):
+    """The node took the request and did not answer in time; whatever was asked may still be done."""
+
+    code = "node_timed_out"
+
+
+class NodeNotEnrolled(NodeError):
+    """The node has not joined, so there is nothing to connect to."""
+
+    code = "node_not_enrolled"
+
+
+class NodeRefused(NodeError):
+    """The node's sshd refused our certificate."""
+
+    code = "node_refused"
+    retryable = True
+
+
+class HostNotVerified(NodeError):
+    """Something answered at the node's address and could not prove that it is the node."""
+
+    code = "host_not_verified"
+
+
+class HostCertificateMissing(HostNotVerified):
+    """The host answers, but without a host certificate."""
+
+    code = "host_certificate_missing"
+
+
+class HostKeyChanged(HostNotVerified):
+    """The host answers with another key than the node enrolled with."""
+
+    code = "host_key_changed"
+
+
+class NodeAnswerInvalid(NodeError):
+    """The node's answer is not what the protocol promises, so nothing may be concluded from it."""
+
+    code = "node_answer_invalid"
+    retryable = True
+
+
+class ListingIncomplete(NodeAnswerInvalid):
+    """The node listed nothing although allocations are expected on it: an error, never "nothing exists"."""
+
+    code = "listing_incomplete"
+
+
+class NodeFailure(NodeError):
+    """The node understood the request and could not do it; `node_code` and the detail are the node's own."""
+
+    code = "node_request_failed"
+
+    def __init__(self, detail: str, *, node_code: str, retryable: bool, extra: dict[str, Any] | None = None) -> None:
+        super().__init__(detail, extra={"node_code": node_code, **(extra or {})})
+        self.node_code = node_code
+        self.retryable = retryable
+
+
+class StaleGeneration(NodeFailure):
+    """The node has seen a newer generation: whoever asked has been overtaken and changed nothing."""
+
+    code = "stale_generation"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, node_code="stale_generation", retryable=False)
+
+
+class JoinTokenRefused(PermissionDenied):
+    """The join token is unknown, used or expired."""
+
+    code: ClassVar[str] = "join_token_refused"
+    title = "This join token is not valid"
+
+
+class MachineAlreadyEnrolled(Conflict):
+    """The machine, or a GPU in it, belongs to another node."""
+
+    code = "machine_already_enrolled"
+    title = "This machine is part of another node"

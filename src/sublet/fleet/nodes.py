@@ -1,0 +1,252 @@
+"""Reading nodes and GPUs, and the lock under which capacity is given out."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from sublet.core.db import Session
+from sublet.core.errors import NotFound
+from sublet.fleet.backend import Capability, Probe
+from sublet.fleet.errors import MachineAlreadyEnrolled
+from sublet.fleet.models import gpu, node, node_history
+from sublet.fleet.states import GpuState, NodeState, move_gpu
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU in the inventory."""
+
+    uuid: str
+    node_id: str
+    model: str
+    memory_mib: int
+    state: GpuState
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a node has."""
+
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    kernel: str
+    os: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a node could not be reached or used when last tried."""
+
+    code: str
+    detail: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as the control plane knows it."""
+
+    id: str
+    name: str
+    address: str
+    port: int
+    state: NodeState
+    resumes_as: NodeState
+    labels: dict[str, str]
+    limits_enforced: bool | None
+    capabilities: tuple[Capability, ...]
+    inventory: Inventory | None
+    gpus: tuple[Gpu, ...]
+    host_public_key: str | None
+    host_certificate_expires_at: datetime | None
+    helper_version: str | None
+    boot_id: str | None
+    last_seen_at: datetime | None
+    enrolled_at: datetime | None
+    verified_at: datetime | None
+    failure: Failure | None
+    clock_skew_seconds: float | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One change of a node's state."""
+
+    from_state: str | None
+    to_state: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+# Not the times of the next work: `infinity` has no Python form, and nobody above needs them.
+_COLUMNS = [
+    column
+    for column in node.c
+    if column.name not in {"trust_due_at", "lease_token", "lease_expires_at", "attempts", "next_attempt_at"}
+]
+
+
+async def get(session: Session, node_id: str) -> Node:
+    """One node; NotFound if there is none."""
+    found = await _load(session, select(*_COLUMNS).where(node.c.id == node_id))
+    if not found:
+        raise NotFound("node", node_id)
+    return found[0]
+
+
+async def lock(session: Session, node_id: str) -> Node:
+    """One node, its row locked until the transaction ends: capacity is counted and claimed under this lock."""
+    found = await _load(session, select(*_COLUMNS).where(node.c.id == node_id).with_for_update())
+    if not found:
+        raise NotFound("node", node_id)
+    return found[0]
+
+
+async def list_placeable(session: Session) -> list[Node]:
+    """Every node that may be given new work, with its GPUs; a caller takes only GPUs that are available."""
+    return await _load(session, select(*_COLUMNS).where(node.c.state == NodeState.READY.value).order_by(node.c.name))
+
+
+async def list_page(session: Session, *, limit: int, after_name: str | None) -> list[Node]:
+    """Nodes by name, one more than `limit` if there are more."""
+    statement = select(*_COLUMNS).order_by(node.c.name).limit(limit + 1)
+    if after_name is not None:
+        statement = statement.where(node.c.name > after_name)
+    return await _load(session, statement)
+
+
+async def list_gpus(session: Session, node_id: str) -> list[Gpu]:
+    """A node's GPUs by UUID."""
+    return (await _gpus(session, [node_id]))[node_id]
+
+
+async def history(session: Session, node_id: str, *, limit: int = 50) -> list[HistoryEntry]:
+    """A node's latest changes of state, newest first."""
+    rows = await session.execute(
+        select(node_history).where(node_history.c.node_id == node_id).order_by(node_history.c.id.desc()).limit(limit)
+    )
+    return [HistoryEntry(row.from_state, row.to_state, row.reason, row.actor, row.at) for row in rows]
+
+
+async def quarantine_gpus(session: Session, uuids: Sequence[str]) -> int:
+    """Keep GPUs from being given out until they are proven clean; returns how many were not quarantined before."""
+    return sum([await move_gpu(session, uuid, GpuState.QUARANTINED) for uuid in uuids])
+
+
+async def clear_gpus(session: Session, uuids: Sequence[str]) -> int:
+    """End a quarantine: the GPUs are proven clean."""
+    return sum([await move_gpu(session, uuid, GpuState.AVAILABLE) for uuid in uuids])
+
+
+async def store_probe(session: Session, node_id: str, probe: Probe, *, clock_skew_seconds: float) -> None:
+    """Keep what a node has and enforces. GPUs that are no longer there become missing, never deleted.
+
+    Disk is what was free at enrolment: later probes see less of it only because allocations have filled it.
+    """
+    earlier = (await session.execute(select(node.c.inventory, node.c.verified_at).where(node.c.id == node_id))).one()
+    disk_gib = probe.disk_gib if earlier.verified_at is None else max(probe.disk_gib, earlier.inventory["disk_gib"])
+    await session.execute(
+        update(node)
+        .where(node.c.id == node_id)
+        .values(
+            inventory={
+                "vcpu": probe.vcpu,
+                "memory_mib": probe.memory_mib,
+                "disk_gib": disk_gib,
+                "kernel": probe.kernel,
+                "os": probe.os,
+                "hostname": probe.hostname,
+                "mode": probe.mode,
+                "clock_skew_seconds": round(clock_skew_seconds, 1),
+            },
+            capabilities=[
+                {"name": item.name, "enforced": item.enforced, "detail": item.detail} for item in probe.capabilities
+            ],
+            limits_enforced=probe.limits_enforced,
+            helper_version=probe.helper_version,
+            boot_id=probe.boot_id,
+        )
+    )
+    for found in probe.gpus:
+        stored = await session.execute(
+            insert(gpu)
+            .values(
+                uuid=found.uuid,
+                node_id=node_id,
+                model=found.model,
+                memory_mib=found.memory_mib,
+                state=GpuState.AVAILABLE.value,
+            )
+            .on_conflict_do_update(
+                index_elements=["uuid"],
+                set_={"model": found.model, "memory_mib": found.memory_mib},
+                where=gpu.c.node_id == node_id,
+            )
+            .returning(gpu.c.state)
+        )
+        state = stored.scalar_one_or_none()
+        if state is None:
+            raise MachineAlreadyEnrolled(
+                f"The GPU {found.uuid} already belongs to another node. Nothing of this inventory was stored. Remove "
+                "the GPU from the other node's inventory by enrolling that one again without it."
+            )
+        if state == GpuState.MISSING.value:
+            await move_gpu(session, found.uuid, GpuState.AVAILABLE)
+    present = [found.uuid for found in probe.gpus]
+    gone = await session.execute(select(gpu.c.uuid).where(and_(gpu.c.node_id == node_id, gpu.c.uuid.not_in(present))))
+    for row in gone.all():
+        await move_gpu(session, row.uuid, GpuState.MISSING)
+
+
+async def _gpus(session: Session, node_ids: Sequence[str]) -> dict[str, list[Gpu]]:
+    found: dict[str, list[Gpu]] = defaultdict(list)
+    if node_ids:
+        rows = await session.execute(select(gpu).where(gpu.c.node_id.in_(node_ids)).order_by(gpu.c.uuid))
+        for row in rows:
+            found[row.node_id].append(Gpu(row.uuid, row.node_id, row.model, row.memory_mib, GpuState(row.state)))
+    return found
+
+
+async def _load(session: Session, statement: Select[Any]) -> list[Node]:
+    rows = (await session.execute(statement)).all()
+    gpus = await _gpus(session, [row.id for row in rows])
+    return [_node(row, tuple(gpus[row.id])) for row in rows]
+
+
+def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
+    inventory, failure = row.inventory, row.failure
+    return Node(
+        id=row.id,
+        name=row.name,
+        address=row.address,
+        port=row.port,
+        state=NodeState(row.state),
+        resumes_as=NodeState(row.resumes_as),
+        labels=row.labels,
+        limits_enforced=row.limits_enforced,
+        capabilities=tuple(Capability(item["name"], item["enforced"], item["detail"]) for item in row.capabilities),
+        inventory=None
+        if inventory is None
+        else Inventory(
+            inventory["vcpu"], inventory["memory_mib"], inventory["disk_gib"], inventory["kernel"], inventory["os"]
+        ),
+        gpus=gpus,
+        host_public_key=row.host_public_key,
+        host_certificate_expires_at=row.host_certificate_expires_at,
+        helper_version=row.helper_version,
+        boot_id=row.boot_id,
+        last_seen_at=row.last_seen_at,
+        enrolled_at=row.enrolled_at,
+        verified_at=row.verified_at,
+        failure=None if failure is None else Failure(failure["code"], failure["detail"], failure["at"]),
+        clock_skew_seconds=None if inventory is None else inventory.get("clock_skew_seconds"),
+        created_at=row.created_at,
+    )

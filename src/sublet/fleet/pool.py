@@ -1,0 +1,194 @@
+"""One kept-open connection to each node, opened when first needed and again when lost.
+
+Nodes are independent: opening one, however long it hangs, never delays a request to another.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from sublet.core import telemetry
+from sublet.core.access import system_actor
+from sublet.core.db import Database, Session, forbid_open_session
+from sublet.core.errors import NotFound
+from sublet.fleet import answers, certificates
+from sublet.fleet.answers import trust_params
+from sublet.fleet.backend import Trust
+from sublet.fleet.ca import CaKind, CertificateAuthority
+from sublet.fleet.certificates import Credential
+from sublet.fleet.connection import CONNECT_SECONDS, HostTrust, NodeAddress, NodeConnection
+from sublet.fleet.errors import NodeNotEnrolled, NodeTimedOut, NodeUnreachable
+from sublet.fleet.models import node
+
+OLDEST_SECONDS = 3600.0
+LAPSED_CERTIFICATE_SECONDS = 3600
+
+log = telemetry.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to reach a node; `lapsed` is what must be pushed to it first, when its host certificate has ended."""
+
+    address: NodeAddress
+    credential: Credential
+    trust: HostTrust
+    lapsed: dict[str, Any] | None
+
+
+class NodePool:
+    """Connections of this process to the fleet's nodes; every one was opened with a certificate made for it."""
+
+    def __init__(
+        self, database: Database, authority: CertificateAuthority, *, connect_seconds: float = CONNECT_SECONDS
+    ) -> None:
+        self.database = database
+        self.authority = authority
+        self._connect_seconds = connect_seconds
+        self._open: dict[str, NodeConnection] = {}
+        self._opening: dict[str, asyncio.Task[NodeConnection]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def get(self, node_id: str) -> NodeConnection:
+        """The node's connection; whoever asks while it is being opened waits for the same attempt."""
+        forbid_open_session("node")
+        connection = self._open.get(node_id)
+        if connection is not None and self._fit(connection):
+            return connection
+        task = self._opening.get(node_id)
+        if task is None:
+            task = asyncio.create_task(self._connect(node_id))
+            self._opening[node_id] = task
+            task.add_done_callback(lambda _: self._opening.pop(node_id, None))
+        return await asyncio.shield(task)
+
+    async def request(
+        self,
+        node_id: str,
+        verb: str,
+        params: dict[str, Any] | None = None,
+        *,
+        generation: int | None = None,
+        timeout_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Ask a node. A kept connection that turns out to be lost is opened again once: every verb may be repeated."""
+        kept = self._open.get(node_id)
+        connection = await self.get(node_id)
+        try:
+            return await connection.request(verb, params or {}, generation=generation, timeout_seconds=timeout_seconds)
+        except NodeTimedOut:
+            self._discard(node_id, connection)
+            raise
+        except NodeUnreachable:
+            self._discard(node_id, connection)
+            if connection is not kept:
+                raise
+        connection = await self.get(node_id)
+        return await connection.request(verb, params or {}, generation=generation, timeout_seconds=timeout_seconds)
+
+    def forget(self, node_id: str) -> None:
+        """Drop what is known about the way to a node: its address, key or certificate has changed."""
+        connection = self._open.get(node_id)
+        if connection is not None:
+            self._discard(node_id, connection)
+
+    async def close(self) -> None:
+        """End every connection."""
+        for opening in list(self._opening.values()):
+            opening.cancel()
+        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        connections = list(self._open.values())
+        self._open.clear()
+        await asyncio.gather(*(connection.close() for connection in connections), return_exceptions=True)
+        for task in list(self._ending):
+            task.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _fit(self, connection: NodeConnection) -> bool:
+        aged = time.monotonic() - connection.opened_at > OLDEST_SECONDS and not connection.busy
+        return not connection.closed and not connection.suspect and not aged
+
+    async def _connect(self, node_id: str) -> NodeConnection:
+        way = await self._way(node_id)
+        if way.lapsed is not None:
+            await self._renew_lapsed(way, way.lapsed)
+            way = await self._way(node_id)
+        connection = await NodeConnection.open(
+            way.address, way.credential, way.trust, timeout_seconds=self._connect_seconds
+        )
+        earlier = self._open.get(node_id)
+        self._open[node_id] = connection
+        if earlier is not None:
+            self._end(earlier)
+        return connection
+
+    async def _way(self, node_id: str) -> _Way:
+        """All that is needed to connect to a node, with a certificate made for this one connection."""
+        async with self.database.transaction() as session:
+            row = (
+                await session.execute(
+                    select(
+                        node.c.name,
+                        node.c.address,
+                        node.c.port,
+                        node.c.host_public_key,
+                        (node.c.host_certificate_expires_at <= func.clock_timestamp()).label("lapsed"),
+                    ).where(node.c.id == node_id)
+                )
+            ).one_or_none()
+            if row is None:
+                raise NotFound("node", node_id)
+            if row.host_public_key is None:
+                raise NodeNotEnrolled(
+                    f"{row.name} has not joined yet, so there is nothing to connect to. Run its join command on it."
+                )
+            credential = await certificates.issue_control(session, system_actor(), node_id, authority=self.authority)
+            authorities = (await self.authority.public_keys(session, CaKind.HOST)).all
+            lapsed = await self._fresh_trust(session, node_id) if row.lapsed else None
+        address = NodeAddress(node_id, row.name, row.address, row.port, row.host_public_key)
+        return _Way(address, credential, HostTrust(authorities), lapsed)
+
+    async def _fresh_trust(self, session: Session, node_id: str) -> dict[str, Any]:
+        issued = await certificates.issue_host(
+            session, node_id, authority=self.authority, seconds=LAPSED_CERTIFICATE_SECONDS
+        )
+        keys = await self.authority.public_keys(session, CaKind.USER)
+        revoked = await certificates.revoked_keys(session)
+        return trust_params(Trust(keys.all, revoked, issued.certificate))
+
+    async def _renew_lapsed(self, way: _Way, fresh: dict[str, Any]) -> None:
+        """Nobody renewed the node's certificate in time, because Sublet itself was away: renew it now.
+
+        For this one request the node proves itself by the very key that it enrolled with, which says as much as a
+        certificate for that key.
+        """
+        by_key = HostTrust(enrolled_key=way.address.host_public_key)
+        connection = await NodeConnection.open(
+            way.address, way.credential, by_key, timeout_seconds=self._connect_seconds
+        )
+        try:
+            observed = await connection.request("trust", fresh)
+        finally:
+            await connection.close()
+        ends = answers.read(answers.Trusted, "trust", observed).host_certificate_valid_before
+        async with self.database.transaction() as session:
+            await session.execute(
+                update(node)
+                .where(node.c.id == way.address.node_id)
+                .values(host_certificate_expires_at=ends, trust_due_at=func.clock_timestamp())
+            )
+        log.warning("node.certificate_had_lapsed", node=way.address.node_id)
+
+    def _discard(self, node_id: str, connection: NodeConnection) -> None:
+        """Take the connection out of use; it ends at once, or when the last request on it has."""
+        if self._open.get(node_id) is connection:
+            del self._open[node_id]
+        self._end(connection)
+
+    def _end(self, connection: NodeConnection) -> None:
+        task = asyncio.create_task(connection.finish())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)

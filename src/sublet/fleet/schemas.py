@@ -1,0 +1,170 @@
+"""Nodes as the API shows and takes them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from sublet.fleet.answers import Probed
+
+NodeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$")]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,63}$")]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
+
+
+class Action(BaseModel):
+    """What the caller may do now, and why not."""
+
+    name: str
+    allowed: bool
+    reason: str | None = None
+
+
+class CapabilityOut(BaseModel):
+    """Whether the node's kernel enforces one kind of isolation."""
+
+    name: str
+    enforced: bool
+    detail: str
+
+
+class GpuOut(BaseModel):
+    """A GPU in a node."""
+
+    uuid: str
+    model: str
+    memory_mib: int
+    state: Literal["available", "quarantined", "missing"]
+
+
+class InventoryOut(BaseModel):
+    """What a node has."""
+
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    kernel: str
+    os: str
+    gpus: list[GpuOut]
+
+
+class Claimed(BaseModel):
+    """What is given out of a node."""
+
+    vcpu: int = 0
+    memory_mib: int = 0
+    disk_gib: int = 0
+    gpus: int = 0
+
+
+class NodeOut(BaseModel):
+    """A node as operators see it."""
+
+    id: str
+    name: str
+    address: str
+    port: int
+    state: Literal["enrolling", "ready", "cordoned", "draining", "maintenance", "quarantined", "offline"]
+    labels: dict[str, str]
+    limits_enforced: bool | None
+    capabilities: list[CapabilityOut]
+    inventory: InventoryOut | None
+    claimed: Claimed
+    last_seen_at: datetime | None
+    host_certificate_expires_at: datetime | None
+    helper_version: str | None
+    created_at: datetime
+    actions: list[Action]
+
+
+class StepOut(BaseModel):
+    """One step of enrolment, and what to do when it does not succeed."""
+
+    name: str
+    state: Literal["done", "waiting", "failed"]
+    detail: str
+    fix: str | None
+
+
+class HistoryOut(BaseModel):
+    """One change of a node's state."""
+
+    from_state: str | None
+    to_state: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+class NodeDetailOut(NodeOut):
+    """A node with its enrolment checklist and history."""
+
+    enrolment: list[StepOut]
+    history: list[HistoryOut]
+
+
+class JoinOut(BaseModel):
+    """How a machine joins. The token is shown once."""
+
+    command: str
+    token: str
+    expires_at: datetime
+
+
+class NewNode(BaseModel):
+    """A node to add."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: NodeName
+    address: Address
+    port: Port = 22
+    labels: Labels = Field(default_factory=dict)
+
+
+class ChangedNode(BaseModel):
+    """What to change about a node; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: Address | None = None
+    port: Port | None = None
+    labels: Labels | None = None
+
+
+class NewNodeOut(BaseModel):
+    """A node that was added, and the command that makes a machine it."""
+
+    node: NodeOut
+    join: JoinOut
+
+
+class EnrolIn(BaseModel):
+    """What a machine sends to join."""
+
+    join_token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    host_public_key: Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+    inventory: Probed
+    helper_version: Annotated[str, StringConstraints(max_length=100)]
+
+    @field_validator("join_token")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not value.isascii() or not value.isprintable():
+            raise ValueError("a join token is printable ASCII")
+        return value
+
+
+class EnrolOut(BaseModel):
+    """What a machine gets when it joins."""
+
+    node_id: str
+    name: str
+    user_ca_public_keys: list[str]
+    host_certificate: str
+    revoked_keys_base64: str
+    control_principal: str
+    control_user: str

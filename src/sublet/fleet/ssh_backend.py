@@ -1,0 +1,78 @@
+"""The fleet backend that speaks the node protocol over SSH."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sublet.core.clock import database_now
+from sublet.core.db import Database
+from sublet.fleet import answers
+from sublet.fleet.backend import (
+    AppliedState,
+    DesiredAccount,
+    Observation,
+    Probe,
+    ReleaseEvidence,
+    Trust,
+    Usage,
+)
+from sublet.fleet.errors import NodeAnswerInvalid
+from sublet.fleet.pool import NodePool
+
+
+class SshBackend:
+    """`FleetBackend` over a pool of connections."""
+
+    def __init__(self, pool: NodePool) -> None:
+        self.pool = pool
+
+    @property
+    def database(self) -> Database:
+        """Whose clock says when something was seen."""
+        return self.pool.database
+
+    async def probe(self, node_id: str) -> Probe:
+        """The node's inventory and what it enforces."""
+        observed = await self.pool.request(node_id, "probe")
+        return answers.read(answers.Probed, "probe", observed).to_probe()
+
+    async def apply(self, node_id: str, account: DesiredAccount) -> AppliedState:
+        """Make the account exist exactly so; StaleGeneration if a newer generation was seen."""
+        asked_at = await self._now()
+        observed = await self.pool.request(
+            node_id, "apply", answers.apply_params(account), generation=account.generation
+        )
+        answer = answers.read(answers.Applied, "apply", observed)
+        if (answer.login, answer.uid, answer.state) != (account.login, account.uid, account.state):
+            raise NodeAnswerInvalid(
+                f"The node reports {answer.login} (uid {answer.uid}, {answer.state}) after it was asked for "
+                f"{account.login} (uid {account.uid}, {account.state}). Nothing was concluded; it is asked again."
+            )
+        return answer.to_state(asked_at)
+
+    async def release(
+        self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int
+    ) -> ReleaseEvidence:
+        """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen."""
+        params = {"allocation": allocation_id, "login": login, "uid": uid}
+        observed = await self.pool.request(node_id, "release", params, generation=generation)
+        return answers.read(answers.Released, "release", observed).to_evidence(await self._now())
+
+    async def observe(self, node_id: str) -> Observation:
+        """All that exists on the node."""
+        asked_at = await self._now()
+        observed = await self.pool.request(node_id, "observe")
+        return answers.read(answers.Observed, "observe", observed).to_observation(node_id, asked_at)
+
+    async def usage(self, node_id: str) -> Sequence[Usage]:
+        """What each allocation has used."""
+        observed = await self.pool.request(node_id, "usage")
+        return answers.read(answers.Used, "usage", observed).to_usage()
+
+    async def trust(self, node_id: str, trust: Trust) -> datetime:
+        """Replace what the node trusts; returns when its host certificate now ends."""
+        observed = await self.pool.request(node_id, "trust", answers.trust_params(trust))
+        return answers.read(answers.Trusted, "trust", observed).host_certificate_valid_before
+
+    async def _now(self) -> datetime:
+        async with self.database.reading() as session:
+            return await database_now(session)
