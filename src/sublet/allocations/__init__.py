@@ -1,0 +1,1 @@
+"""A running right to resources on a node: where money and machine move together."""

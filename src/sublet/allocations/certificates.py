@@ -1,0 +1,49 @@
+"""SSH certificates for an allocation's login, while it can be used."""
+
+from dataclasses import dataclass
+
+from sublet.allocations.states import StateForbids
+from sublet.allocations.terminal import terminal_target
+from sublet.core.access import Actor
+from sublet.core.db import Session
+from sublet.fleet import certificates
+from sublet.fleet.access import TerminalTarget
+from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.certificates import IssuedCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A certificate, where it is good, and the line by which the node is believed."""
+
+    issued: IssuedCertificate
+    target: TerminalTarget
+    known_hosts: str
+
+
+async def issue(
+    session: Session,
+    actor: Actor,
+    allocation_id: str,
+    *,
+    authority: CertificateAuthority,
+    public_key: str,
+    seconds: int,
+) -> Ticket:
+    """Certify the caller's public key for the allocation's login; NotFound, StateForbids unless it is active."""
+    target = await terminal_target(session, actor, allocation_id)
+    if target.state != "active":
+        raise StateForbids(
+            f"The allocation is {target.state.replace('_', ' ')}, so nobody can log in. No certificate was made. "
+            "Wait until it is active, or resume it."
+        )
+    issued = await certificates.issue_user(
+        session,
+        actor,
+        allocation_id,
+        authority=authority,
+        public_key=public_key,
+        login=target.login,
+        seconds=seconds,
+    )
+    return Ticket(issued, target, await authority.known_hosts_line(session, target.host, target.port))

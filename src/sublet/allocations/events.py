@@ -1,0 +1,87 @@
+"""What is told about allocations and the work on them."""
+
+from typing import ClassVar
+
+from sublet.core.outbox import Event
+
+
+class AllocationEvent(Event):
+    """Base of the events about an allocation's state; `previous_state` is null for a new one."""
+
+    allocation_id: str
+    name: str
+    state: str
+    previous_state: str | None
+    reason: str
+
+
+class AllocationCreated(AllocationEvent):
+    """Launched: funds are held and capacity is claimed; the node knows nothing of it yet."""
+
+    type: ClassVar[str] = "allocation.created"
+
+
+class AllocationProvisioning(AllocationEvent):
+    """A worker has begun to set it up on its node."""
+
+    type: ClassVar[str] = "allocation.provisioning"
+
+
+class AllocationActive(AllocationEvent):
+    """It can be used, and is billed."""
+
+    type: ClassVar[str] = "allocation.active"
+
+
+class AllocationSuspended(AllocationEvent):
+    """Its login is closed and its processes have ended; its data are kept."""
+
+    type: ClassVar[str] = "allocation.suspended"
+
+
+class AllocationResumed(AllocationEvent):
+    """It was suspended and can be used again."""
+
+    type: ClassVar[str] = "allocation.resumed"
+
+
+class AllocationReleasing(AllocationEvent):
+    """Its release was asked for: it is not billed any more, and its node is being cleaned."""
+
+    type: ClassVar[str] = "allocation.releasing"
+
+
+class AllocationReleased(AllocationEvent):
+    """Nothing of it is left on its node, which is proven; its capacity is free and its hold is settled."""
+
+    type: ClassVar[str] = "allocation.released"
+
+
+class AllocationFailed(AllocationEvent):
+    """It could not be set up; nothing was charged."""
+
+    type: ClassVar[str] = "allocation.failed"
+
+
+class AllocationReleaseFailed(AllocationEvent):
+    """It is not proven that nothing is left: its capacity stays blocked, and its owner is not billed."""
+
+    type: ClassVar[str] = "allocation.release_failed"
+
+
+class AllocationLost(AllocationEvent):
+    """Its node has not answered for too long: it is not billed beyond what was last seen."""
+
+    type: ClassVar[str] = "allocation.lost"
+
+
+class OperationProgressed(Event):
+    """An operation has begun, passed a step, or ended."""
+
+    type: ClassVar[str] = "operation.progressed"
+
+    operation_id: str
+    allocation_id: str
+    kind: str
+    state: str
+    step: str | None

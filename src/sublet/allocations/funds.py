@@ -1,0 +1,66 @@
+"""What running out of money, and having some again, does to allocations.
+
+Billing's review locks meters; an allocation is always locked before its meter. So the review only publishes what is to
+be done, in its own transaction, and the events' handlers do it in theirs.
+"""
+
+from typing import ClassVar
+
+from sublet.allocations import records, suspension
+from sublet.allocations.states import AllocationState
+from sublet.billing.funds import FundsAction
+from sublet.core.access import system_actor
+from sublet.core.db import Session
+from sublet.core.outbox import Event, StoredEvent, publish
+
+
+class FundsRanOut(Event):
+    """The grace is over: the allocation is to be suspended."""
+
+    type: ClassVar[str] = "allocation.funds_ran_out"
+
+    allocation_id: str
+
+
+class FundsRestored(Event):
+    """There is money again: the allocation that lack of it suspended is to be resumed."""
+
+    type: ClassVar[str] = "allocation.funds_restored"
+
+    allocation_id: str
+
+
+_EVENTS: dict[str, type[FundsRanOut] | type[FundsRestored]] = {"suspend": FundsRanOut, "resume": FundsRestored}
+
+
+async def carry_out(session: Session, action: FundsAction) -> None:
+    """Have a step of billing's review carried out, in the transaction of that review.
+
+    Warnings and the start of the grace are told by billing itself.
+    """
+    event = _EVENTS.get(action.action)
+    if event is not None:
+        await publish(
+            session,
+            event(allocation_id=action.subject_id),
+            subject=action.subject_id,
+            organization_id=action.organization_id,
+        )
+
+
+async def on_funds_ran_out(session: Session, event: StoredEvent) -> None:
+    """Suspend the allocation if it still runs; handler of `allocation.funds_ran_out`, harmless when repeated."""
+    allocation = await records.lock_if_any(session, event.subject)
+    if allocation is None:
+        return
+    if allocation.wanted == "active" and allocation.state in {AllocationState.ACTIVE, AllocationState.LOST}:
+        await suspension.suspend(session, system_actor("funds"), allocation, cause="funds")
+
+
+async def on_funds_restored(session: Session, event: StoredEvent) -> None:
+    """Resume the allocation if lack of funds suspended it; handler of `allocation.funds_restored`."""
+    allocation = await records.lock_if_any(session, event.subject)
+    if allocation is None:
+        return
+    if allocation.wanted == "suspended" and allocation.suspended_for == "funds":
+        await suspension.resume(session, system_actor("funds"), allocation)

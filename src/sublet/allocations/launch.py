@@ -1,0 +1,140 @@
+"""Launching: price locked, funds held, capacity claimed, allocation written: all in one transaction or not at all."""
+
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
+from sublet.allocations import names, operations
+from sublet.allocations.audited import LaunchRecord
+from sublet.allocations.models import allocation as allocation_table
+from sublet.allocations.records import POKE
+from sublet.allocations.states import begin
+from sublet.audit.records import record
+from sublet.billing import funds
+from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.catalog import prices, skus
+from sublet.catalog.prices import Price
+from sublet.catalog.schemas import PriceOut, SkuOut
+from sublet.core.access import Actor
+from sublet.core.db import Session
+from sublet.core.errors import Conflict, InvalidInput, NotFound
+from sublet.core.ids import new_id
+from sublet.core.jobs import poke
+from sublet.fleet.accounts import login_of, next_uid
+from sublet.ledger import holds
+from sublet.ledger.failures import InsufficientFunds
+from sublet.scheduling import claims
+
+
+class PriceChanged(Conflict):
+    """The price that the customer saw is not in force any more."""
+
+    code = "price_changed"
+    title = "The price has changed"
+
+
+class NameTaken(Conflict):
+    """The organization has a running allocation of that name."""
+
+    code = "name_taken"
+    title = "There is an allocation of that name"
+
+
+async def launch(
+    session: Session,
+    actor: Actor,
+    offer_id: str,
+    *,
+    name: str | None = None,
+    price_id: str | None = None,
+    policy: Policy = DEFAULT_POLICY,
+) -> str:
+    """Launch an offer for the actor's organization and return the allocation's id; a worker sets it up.
+
+    `price_id` is the price that the customer saw: PriceChanged if another is in force. InsufficientFunds, NoCapacity,
+    NameTaken and NotFound (not offered) leave nothing behind.
+    """
+    organization_id = actor.organization
+    if name is not None and not names.is_allowed(name):
+        raise InvalidInput(
+            "A name has 2 to 31 lowercase letters, digits and hyphens, and begins with a letter.", field="name"
+        )
+    sku = await skus.get(session, offer_id)
+    price = (await prices.in_force(session, [sku.id])).get(sku.id)
+    if not sku.active or price is None:
+        raise NotFound("offer", offer_id)
+    _check_price(price, price_id)
+    if (await funds.clock(session, organization_id, currency=price.currency)).blocks_launch:
+        raise InsufficientFunds(
+            "The wallet's money has run out for what runs already, so nothing new can start. Nothing was launched. "
+            "Top up the wallet and try again."
+        )
+    allocation_id = new_id("al")
+    # The order of locks is wallet, then node, here and wherever both are touched.
+    hold = await holds.place(
+        session,
+        organization_id,
+        policy.hold_for(price.per_hour),
+        subject_id=allocation_id,
+        idempotency_key=f"hold:{allocation_id}",
+    )
+    claim = await claims.claim(session, sku, allocation_id)
+    chosen = name or await names.generate(session, organization_id)
+    values: dict[str, object] = {
+        "id": allocation_id,
+        "organization_id": organization_id,
+        "launched_by": actor.user_id,
+        "name": chosen,
+        "sku_id": sku.id,
+        "price_id": price.id,
+        "sku": SkuOut.of(sku).model_dump(mode="json"),
+        "price": PriceOut.of(price).model_dump(mode="json"),
+        "nano_per_hour": price.nano_per_hour,
+        "suspended_nano_per_hour": price.suspended_nano_per_hour,
+        "currency": price.currency,
+        "hold_id": hold.id,
+        "node_id": claim.node_id,
+        "gpus": list(claim.gpus),
+        "login": login_of(allocation_id),
+        "uid": await next_uid(session),
+    }
+    await _insert(session, values)
+    await begin(session, actor, allocation_id, chosen, organization_id)
+    await operations.start(session, allocation_id, organization_id, "provision", done=("hold_funds", "claim_capacity"))
+    await record(
+        session,
+        actor,
+        "allocation.launched",
+        "allocation",
+        allocation_id,
+        after=LaunchRecord(
+            name=chosen,
+            sku_id=sku.id,
+            price_id=price.id,
+            node_id=claim.node_id,
+            gpus=list(claim.gpus),
+            hold_id=hold.id,
+        ),
+    )
+    await poke(session, POKE, allocation_id)
+    return allocation_id
+
+
+def _check_price(price: Price, seen: str | None) -> None:
+    if seen is not None and seen != price.id:
+        raise PriceChanged(
+            f"The price is now {price.per_hour.decimal_string()} {price.currency} an hour. Nothing was launched. "
+            "Look at the offer again and confirm the new price.",
+            extra={"price_id": price.id},
+        )
+
+
+async def _insert(session: Session, values: dict[str, object]) -> None:
+    try:
+        await session.execute(insert(allocation_table).values(values))
+    except IntegrityError as error:
+        if getattr(getattr(error.orig, "diag", None), "constraint_name", None) != "allocation_name":
+            raise
+        raise NameTaken(
+            f"There is an allocation named {values['name']} in your organization. Nothing was launched. Choose another "
+            "name, or leave it out to get one."
+        ) from error

@@ -1,0 +1,98 @@
+"""What an observation of a node means for the allocations on it: evidence, drift, or strangers."""
+
+from sqlalchemy import func, select, text, update
+
+from sublet.allocations import records
+from sublet.allocations.evidence import as_applied
+from sublet.allocations.models import allocation as allocation_table
+from sublet.allocations.records import Allocation
+from sublet.allocations.states import AllocationState
+from sublet.billing import meters
+from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.core import telemetry
+from sublet.core.db import Database, Session
+from sublet.fleet.backend import Observation
+from sublet.fleet.observation import OnObserved
+
+log = telemetry.get_logger(__name__)
+
+_STEADY = frozenset({AllocationState.ACTIVE, AllocationState.SUSPENDED})
+
+_EXPECTED = text(
+    """
+    SELECT count(*) FROM allocation
+     WHERE node_id = :node_id AND on_node AND state IN ('active', 'suspended') AND applied_at IS NOT NULL
+    """
+)
+
+
+async def expected_on(session: Session, node_id: str) -> int:
+    """How many allocations surely exist on the node; a listing without any of them is then not believed."""
+    count: int = (await session.execute(_EXPECTED, {"node_id": node_id})).scalar_one()
+    return count
+
+
+def handler(database: Database, *, policy: Policy = DEFAULT_POLICY) -> OnObserved:
+    """`on_observed` as the fleet's observer calls it."""
+
+    async def handle(node_id: str, observation: Observation) -> None:
+        await on_observed(database, node_id, observation, policy=policy)
+
+    return handle
+
+
+async def on_observed(
+    database: Database, node_id: str, observation: Observation, *, policy: Policy = DEFAULT_POLICY
+) -> None:
+    """Take in a complete listing of a node; harmless when repeated, and when it comes late.
+
+    What was seen as applied is proven up to the observation. What is missing, restarted or changed is applied again,
+    and the time since it was last seen is not billed. Accounts that nobody knows are reported.
+    """
+    async with database.transaction() as session:
+        known = await records.lock_settled_on(session, node_id, observation.observed_at)
+        proven = [one.id for one in known if one.state in _STEADY and not one.unproven and as_applied(one, observation)]
+        if proven:
+            await session.execute(
+                update(allocation_table)
+                .where(allocation_table.c.id.in_(proven))
+                .values(seen_at=func.greatest(allocation_table.c.seen_at, observation.observed_at))
+            )
+        for one in known:
+            if one.state in _STEADY and one.id not in proven:
+                await _repair(session, one, observation)
+            elif one.state is AllocationState.LOST:
+                await records.wake(session, one.id)
+        await meters.observe(session, proven, observation.observed_at, policy=policy)
+        await _report_strangers(session, node_id, observation)
+
+
+async def _repair(session: Session, allocation: Allocation, observation: Observation) -> None:
+    seen = observation.allocation(allocation.id)
+    log.warning(
+        "allocation.drifted",
+        allocation=allocation.id,
+        node=allocation.node_id,
+        expected=allocation.wanted,
+        found=None if seen is None else seen.state,
+        restarted=observation.boot_id != allocation.boot_id,
+        login_open=None if seen is None else seen.login_open,
+    )
+    newer = {} if seen is None or seen.generation <= allocation.generation else {"generation": seen.generation + 1}
+    await records.wake(session, allocation.id, unproven=True, **newer)
+
+
+async def _report_strangers(session: Session, node_id: str, observation: Observation) -> None:
+    """Report accounts that should not be: unknown to the node, or known to it and not to the books."""
+    for account in observation.unknown:
+        log.error("node.unknown_account", node=node_id, login=account.login, uid=account.uid)
+    listed = [seen.allocation_id for seen in observation.allocations]
+    if not listed:
+        return
+    rows = await session.execute(
+        select(allocation_table.c.id).where(
+            allocation_table.c.id.in_(listed), allocation_table.c.node_id == node_id, allocation_table.c.on_node
+        )
+    )
+    for stranger in sorted(set(listed) - set(rows.scalars())):
+        log.error("node.unknown_allocation", node=node_id, allocation=stranger)

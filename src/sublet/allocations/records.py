@@ -1,0 +1,174 @@
+"""Reading an allocation for work on it, and making it due when what is wanted has changed."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, update
+
+from sublet.allocations.models import allocation
+from sublet.allocations.states import AllocationState
+from sublet.core.access import Actor
+from sublet.core.db import Session
+from sublet.core.errors import NotFound
+from sublet.core.jobs import poke
+
+Wanted = Literal["active", "suspended", "gone"]
+
+POKE = "allocation"
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What work on an allocation needs to know; `sku` is as it was sold."""
+
+    id: str
+    organization_id: str
+    name: str
+    state: AllocationState
+    wanted: Wanted
+    suspended_for: str | None
+    generation: int
+    applied_generation: int
+    on_node: bool
+    unproven: bool
+    sku: dict[str, Any]
+    price_id: str
+    nano_per_hour: int
+    suspended_nano_per_hour: int
+    currency: str
+    hold_id: int
+    node_id: str
+    gpus: list[str]
+    login: str
+    uid: int
+    boot_id: str | None
+    created_at: datetime
+    started_at: datetime | None
+    release_requested_at: datetime | None
+    attempts: int
+
+
+_COLUMNS = [allocation.c[field.name] for field in fields(Allocation)]
+
+
+def _read(row: Row[Any]) -> Allocation:
+    return Allocation(**{**row._mapping, "state": AllocationState(row.state)})
+
+
+async def _one(session: Session, statement: Select[Any], allocation_id: str) -> Allocation:
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("allocation", allocation_id)
+    return _read(row)
+
+
+async def lock(session: Session, allocation_id: str) -> Allocation:
+    """The allocation, locked until the transaction ends; NotFound."""
+    statement = select(*_COLUMNS).where(allocation.c.id == allocation_id).with_for_update(key_share=True)
+    return await _one(session, statement, allocation_id)
+
+
+async def lock_if_any(session: Session, allocation_id: str) -> Allocation | None:
+    """The allocation, locked; None if there is none: for ids that come from an event."""
+    statement = select(*_COLUMNS).where(allocation.c.id == allocation_id).with_for_update(key_share=True)
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else _read(row)
+
+
+async def lock_of(session: Session, actor: Actor, id_or_name: str) -> Allocation:
+    """An allocation of the actor's organization, locked; a name means the one that has not ended. NotFound."""
+    statement = scoped(select(*_COLUMNS), actor.organization, id_or_name).with_for_update(key_share=True)
+    return await _one(session, statement, id_or_name)
+
+
+def scoped(statement: Select[Any], organization_id: str, id_or_name: str) -> Select[Any]:
+    """Narrow a statement to one allocation of an organization, by id or by the name of one that has not ended."""
+    statement = statement.where(allocation.c.organization_id == organization_id)
+    if "_" in id_or_name:  # names have none, ids always do
+        return statement.where(allocation.c.id == id_or_name)
+    return statement.where(allocation.c.name == id_or_name, allocation.c.ended_at.is_(None))
+
+
+async def want(session: Session, allocation_id: str, **values: Any) -> None:
+    """Change what is wanted: a new generation, due at once, whoever works on the old one is overtaken.
+
+    The lease of a running worker ends here, so its result is refused, and the node refuses its later commands.
+    """
+    await session.execute(
+        update(allocation)
+        .where(allocation.c.id == allocation_id)
+        .values(generation=allocation.c.generation + 1, **_DUE_NOW, **values)
+    )
+    await poke(session, POKE, allocation_id)
+
+
+async def freshen(session: Session, allocation_id: str) -> None:
+    """What is wanted is the same, but made of newer facts: a new generation, due at once.
+
+    A worker that is at it goes on, stores its result, and then does it again. Were it overtaken, as by `want`, whoever
+    changes such facts often enough would keep every worker from finishing, and run unproven and unbilled.
+    """
+    await session.execute(
+        update(allocation)
+        .where(allocation.c.id == allocation_id)
+        .values(
+            generation=allocation.c.generation + 1,
+            attempts=0,
+            next_attempt_at=func.clock_timestamp(),
+        )
+    )
+    await poke(session, POKE, allocation_id)
+
+
+async def wake(session: Session, allocation_id: str, **values: Any) -> None:
+    """Make the allocation due at once for what is wanted already; a worker that is at it goes on."""
+    await session.execute(
+        update(allocation)
+        .where(allocation.c.id == allocation_id)
+        .values(attempts=0, next_attempt_at=func.clock_timestamp(), **values)
+    )
+    await poke(session, POKE, allocation_id)
+
+
+_DUE_NOW: dict[str, Any] = {
+    "attempts": 0,
+    "next_attempt_at": func.clock_timestamp(),
+    "lease_expires_at": None,
+}
+_NEVER: ColumnElement[datetime] = literal_column("'infinity'::timestamptz")
+
+
+async def rest(session: Session, allocation_id: str, **values: Any) -> None:
+    """Let nobody work on the allocation until it is woken; a running worker is overtaken."""
+    await session.execute(
+        update(allocation)
+        .where(allocation.c.id == allocation_id)
+        .values(attempts=0, next_attempt_at=_NEVER, lease_expires_at=None, **values)
+    )
+
+
+async def note(session: Session, allocation_id: str, **values: Any) -> None:
+    """Store facts about the allocation that change neither its state nor what is wanted."""
+    await session.execute(update(allocation).where(allocation.c.id == allocation_id).values(**values))
+
+
+async def lock_settled_on(session: Session, node_id: str, seen_at: datetime) -> list[Allocation]:
+    """The allocations that should run on a node and that nobody works on, locked, in one order.
+
+    One that was changed after `seen_at`, or is being changed, is left out: what was seen then says nothing about it.
+    """
+    rows = await session.execute(
+        select(*_COLUMNS)
+        .where(
+            allocation.c.node_id == node_id,
+            allocation.c.on_node,
+            allocation.c.state.in_(["active", "suspended", "lost"]),
+            func.coalesce(allocation.c.applied_at, allocation.c.created_at) < seen_at,
+            allocation.c.lease_expires_at.is_(None) | (allocation.c.lease_expires_at < func.clock_timestamp()),
+            (allocation.c.applied_generation == allocation.c.generation) | (allocation.c.state == "lost"),
+        )
+        .order_by(allocation.c.id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return [_read(row) for row in rows]

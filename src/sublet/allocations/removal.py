@@ -1,0 +1,184 @@
+"""Taking an allocation off its node: capacity is free, and money settled, only on proof that nothing is left."""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from sublet.allocations import operations, records
+from sublet.allocations.evidence import still_there
+from sublet.allocations.records import Allocation
+from sublet.allocations.retries import Pace
+from sublet.allocations.setup import newest_generation, worker
+from sublet.allocations.states import AllocationState, OperationState, move
+from sublet.billing import meters, settlement
+from sublet.core import leases, telemetry
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.errors import SubletError
+from sublet.core.leases import Lease
+from sublet.fleet.backend import FleetBackend, Observation, ReleaseEvidence
+from sublet.fleet.errors import NodeError, StaleGeneration
+from sublet.ledger import holds
+from sublet.scheduling import claims
+
+log = telemetry.get_logger(__name__)
+
+CHECKS_OF_STEP = {
+    "close_access": frozenset({"access", "keys"}),
+    "end_processes": frozenset({"processes", "sessions", "slice", "gpu"}),
+    "wipe": frozenset({"account", "home", "files", "cron", "ipc"}),
+}
+"""Which checks of the evidence show that a step is done; `verify` needs them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An allocation to be taken off its node, and the lease under which that is done."""
+
+    lease: Lease
+    allocation: Allocation
+    settled: bool
+
+    @property
+    def is_restoration(self) -> bool:
+        """Whether this cleans up after a failed set-up, whose money went back already."""
+        return self.allocation.state is AllocationState.FAILED
+
+
+@dataclass(slots=True)
+class RemovalResult:
+    """What came of it: the node's evidence, or why there is none, and what was seen just before."""
+
+    evidence: ReleaseEvidence | None = None
+    error: SubletError | None = None
+    before: Observation | None = None
+    newest_generation: int | None = None
+
+
+async def begin(session: Session, lease: Lease, allocation: Allocation) -> Removal:
+    """Say that it begins."""
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is not None:
+        await operations.attempt(session, operation, operation.first_remote_step)
+    return Removal(lease, allocation, settled=allocation.state is AllocationState.RELEASE_FAILED)
+
+
+async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
+    """Speak to the node; no session is open. What ran is looked at once more, because that proves it until the end."""
+    result = RemovalResult()
+    allocation = removal.allocation
+    if allocation.started_at is not None and not removal.settled:
+        with contextlib.suppress(NodeError):
+            result.before = await backend.observe(allocation.node_id)
+    try:
+        result.evidence = await backend.release(
+            allocation.node_id,
+            allocation_id=allocation.id,
+            login=allocation.login,
+            uid=allocation.uid,
+            generation=allocation.generation,
+        )
+    except SubletError as error:
+        result.error = error
+        if isinstance(error, StaleGeneration):
+            result.newest_generation = await newest_generation(backend, allocation)
+    return result
+
+
+async def conclude(session: Session, removal: Removal, result: RemovalResult, pace: Pace) -> bool:
+    """Store what came of it, if the lease is still ours; whether there is more to do at once."""
+    await leases.hold(session, removal.lease)
+    allocation = await records.lock(session, removal.allocation.id)
+    if result.newest_generation is not None:
+        await records.note(session, allocation.id, generation=result.newest_generation + 1)
+    before = result.before
+    if before is not None and not allocation.unproven and still_there(allocation, before):
+        await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
+    if result.evidence is not None:
+        await records.note(session, allocation.id, evidence=_stored(result.evidence))
+    if result.evidence is None or not result.evidence.clean:
+        await _not_proven(session, removal, allocation, result, pace)
+    elif removal.is_restoration:
+        await records.note(session, allocation.id, on_node=False)
+        await claims.free(session, allocation.id)
+        await leases.finish(session, removal.lease, retry_in_seconds=None)
+    else:
+        await _proven(session, removal, allocation, result.evidence)
+    return False
+
+
+def _stored(evidence: ReleaseEvidence) -> dict[str, Any]:
+    return {
+        "released_at": evidence.released_at.isoformat(),
+        "clean": evidence.clean,
+        "checks": [{"name": check.name, "clean": check.clean, "detail": check.detail} for check in evidence.checks],
+    }
+
+
+async def _proven(session: Session, removal: Removal, allocation: Allocation, evidence: ReleaseEvidence) -> None:
+    charged = await settle(session, allocation)
+    await records.note(session, allocation.id, on_node=False)
+    await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it is left on the node")
+    await claims.free(session, allocation.id)
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is not None:
+        at = (await database_now(session)).isoformat()
+        _mark(operation, at, evidence)
+        operation.mark(at, "done", "settle", detail=charged)
+        await operations.end(session, operation, OperationState.SUCCEEDED)
+    await leases.finish(session, removal.lease, retry_in_seconds=None)
+
+
+async def settle(session: Session, allocation: Allocation) -> str:
+    """Charge what is proven, give the rest of the hold back; any number of calls do it once. Says what was charged."""
+    if allocation.started_at is None:
+        await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
+        return "nothing was delivered, nothing was charged"
+    settled = await settlement.settle(session, allocation.id, final=True)
+    return f"{settled.amount} charged last, the rest of the hold is available again"
+
+
+async def _not_proven(
+    session: Session, removal: Removal, allocation: Allocation, result: RemovalResult, pace: Pace
+) -> None:
+    """Keep the capacity and go on trying. The customer's money does not wait for that: it is settled now."""
+    code, message = _problem(result)
+    log.error(
+        "allocation.not_proven_clean",
+        allocation=allocation.id,
+        node=allocation.node_id,
+        code=code,
+        attempt=allocation.attempts,
+        detail=message,
+    )
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is not None:
+        if result.evidence is not None:
+            _mark(operation, (await database_now(session)).isoformat(), result.evidence)
+        await operations.stumble(session, operation, code, message)
+    # A node that cannot be asked may answer soon; evidence that something is left is a fact at once.
+    sure = result.evidence is not None or allocation.attempts >= pace.release_attempts
+    if sure and allocation.state is AllocationState.RELEASING:
+        await settle(session, allocation)
+        await move(session, worker(), allocation.id, AllocationState.RELEASE_FAILED, reason=message)
+    if sure:
+        await claims.block(session, allocation.id, message)
+    wait = pace.wait_seconds(allocation.attempts, longest=pace.longest_repair_wait_seconds)
+    await leases.finish(session, removal.lease, retry_in_seconds=wait)
+
+
+def _problem(result: RemovalResult) -> tuple[str, str]:
+    if result.evidence is None:
+        assert result.error is not None
+        return result.error.code, result.error.detail
+    left = [f"{check.name} ({check.detail})" for check in result.evidence.checks if not check.clean]
+    return "not_clean", f"Something is left on the node: {', '.join(left)}."
+
+
+def _mark(operation: operations.Operation, at: str, evidence: ReleaseEvidence) -> None:
+    unclean = {check.name for check in evidence.checks if not check.clean}
+    for step, checks in CHECKS_OF_STEP.items():
+        left = sorted(unclean & checks)
+        operation.mark(at, "failed" if left else "done", step, detail=f"left: {', '.join(left)}" if left else None)
+    detail = f"{len(evidence.checks) - len(unclean)} of {len(evidence.checks)} checks are clean"
+    operation.mark(at, "failed" if unclean else "done", "verify", detail=detail)

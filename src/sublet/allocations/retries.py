@@ -1,0 +1,94 @@
+"""When a failed step is tried again, and when it is not."""
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.core.errors import SubletError
+from sublet.core.settings import Settings
+from sublet.fleet.errors import (
+    HostNotVerified,
+    NodeError,
+    NodeFailure,
+    NodeNotEnrolled,
+    NodeUnreachable,
+    StaleGeneration,
+)
+
+
+class Failure(StrEnum):
+    """What kind of failure a node's answer is."""
+
+    RETRYABLE = "retryable"
+    CAPACITY = "capacity"
+    PERMANENT = "permanent"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a lease is, how often is tried, and how long is waited in between."""
+
+    lease_seconds: float = 6.0
+    provision_attempts: int = 5
+    release_attempts: int = 6
+    shortest_wait_seconds: float = 0.5
+    longest_wait_seconds: float = 20.0
+    longest_repair_wait_seconds: float = 60.0
+    verify_seconds: float = 600.0
+    policy: Policy = DEFAULT_POLICY
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Pace":
+        """The pace that the settings describe."""
+        return cls(
+            lease_seconds=settings.lease_seconds,
+            provision_attempts=settings.provision_attempts,
+            policy=Policy.of(settings),
+        )
+
+    def wait_seconds(self, attempt: int, *, longest: float) -> float:
+        """Full jitter: anything up to a bound that doubles with each attempt, and is capped."""
+        bound = min(longest, self.shortest_wait_seconds * 2.0 ** min(attempt, 30))
+        return random.uniform(0, bound)  # noqa: S311 - spreads load, protects nothing
+
+    def until_verified_seconds(self) -> float:
+        """When what runs is applied again, so that limits which somebody changed on the node are set right."""
+        return self.verify_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, protects nothing
+
+
+DEFAULT_PACE = Pace()
+
+# The node is there and lacks what was promised: another node may have it, the same request here will not succeed.
+_LACKING = frozenset({"gpu_missing", "disk_full", "no_space"})
+
+
+def classify(error: SubletError) -> Failure:
+    """What kind of failure it is."""
+    if isinstance(error, StaleGeneration):
+        return Failure.RETRYABLE
+    if isinstance(error, NodeFailure) and error.node_code in _LACKING:
+        return Failure.CAPACITY
+    if isinstance(error, NodeNotEnrolled | HostNotVerified):
+        return Failure.CAPACITY
+    if isinstance(error, NodeError) and error.retryable:
+        return Failure.RETRYABLE
+    return Failure.PERMANENT
+
+
+def customer_reason(error: SubletError, failure: Failure) -> tuple[str, str]:
+    """A stable code and a sentence that the allocation's owner can act on, without the node's inside."""
+    if failure is Failure.CAPACITY:
+        return "node_lacks_capacity", (
+            "The node could not provide what the offer promises. Nothing was charged and the funds are available "
+            "again. Launch again: another node will be chosen if one is free."
+        )
+    if isinstance(error, NodeUnreachable):
+        return "node_unreachable", (
+            "The node did not answer, however often it was tried. Nothing was charged and the funds are available "
+            "again. Launch again, or wait until the node is back."
+        )
+    return "provisioning_failed", (
+        "The node could not set the allocation up. Nothing was charged and the funds are available again. Launch "
+        f"again; if it fails again, give the operator this code: {error.code}."
+    )

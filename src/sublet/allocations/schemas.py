@@ -1,0 +1,191 @@
+"""Allocations as the API takes and shows them. What is shown is written by `shown.py`; tests hold it against these."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from sublet.allocations.names import PATTERN
+from sublet.allocations.states import AllocationState, OperationState
+from sublet.catalog.schemas import PriceOut, SkuOut
+from sublet.core.money import MoneyField, RateField
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class Launch(BaseModel):
+    """What to launch; `price_id` is the price that the customer saw and agrees to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    offer_id: Identifier
+    name: Annotated[str, StringConstraints(pattern=PATTERN)] | None = None
+    price_id: Identifier | None = None
+
+
+class CertificateRequest(BaseModel):
+    """The caller's own public key, to be certified; its private half never comes here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    public_key: Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+
+
+class ActionOut(BaseModel):
+    """What the caller may do now, or why not."""
+
+    name: Literal["release", "suspend", "resume", "cancel", "terminal", "ssh"]
+    allowed: bool
+    reason: str | None
+
+
+class FailureOut(BaseModel):
+    """Why something failed: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+class StepOut(BaseModel):
+    """One step of an operation."""
+
+    name: str
+    state: Literal["pending", "running", "done", "failed"]
+    started_at: datetime | None
+    finished_at: datetime | None
+    detail: str | None
+
+
+class OperationOut(BaseModel):
+    """Tracked work on an allocation. `error` is that of the last attempt, also while it is tried again."""
+
+    id: str
+    kind: Literal["provision", "release", "suspend", "resume"]
+    state: OperationState
+    attempts: int
+    error: FailureOut | None
+    started_at: datetime
+    finished_at: datetime | None
+    steps: list[StepOut]
+
+
+class PlaceOut(BaseModel):
+    """The node that an allocation is on."""
+
+    id: str
+    name: str
+    limits_enforced: bool
+
+
+class SshOut(BaseModel):
+    """Where sshd answers, and the command for plain OpenSSH with a registered key."""
+
+    host: str
+    port: int
+    command: str
+
+
+class CostOut(BaseModel):
+    """What it has cost: `charged` is in the books, `accrued` is proven and not posted yet, `total` is both."""
+
+    charged: MoneyField
+    accrued: MoneyField
+    total: MoneyField
+    held: MoneyField
+    rate: RateField
+    as_of: datetime
+
+
+class FundsOut(BaseModel):
+    """How long the wallet carries what runs; all null for what has ended."""
+
+    runway_seconds: int | None
+    warning: str | None
+    suspend_at: datetime | None
+
+
+class LimitOut(BaseModel):
+    """A limit that was asked for, and whether the node's kernel holds it."""
+
+    limit: str
+    requested: str
+    enforced: bool
+    detail: str
+
+
+class CheckOut(BaseModel):
+    """One thing that was looked at after a release."""
+
+    name: str
+    clean: bool
+    detail: str | None
+
+
+class EvidenceOut(BaseModel):
+    """What the node found when the allocation was taken away."""
+
+    released_at: datetime
+    clean: bool
+    checks: list[CheckOut]
+
+
+class AllocationOut(BaseModel):
+    """A running right to resources on a node."""
+
+    id: str
+    name: str
+    state: AllocationState
+    sku: SkuOut
+    price: PriceOut
+    node: PlaceOut | None
+    login: str | None
+    ssh: SshOut | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    release_requested_at: datetime | None
+    failure: FailureOut | None
+    delivered_seconds: int
+    cost: CostOut
+    funds: FundsOut
+    enforced: list[LimitOut]
+    evidence: EvidenceOut | None
+    actions: list[ActionOut]
+    operation: OperationOut | None
+
+
+class OwnerOut(BaseModel):
+    """The organization that an allocation belongs to."""
+
+    id: str
+    name: str
+
+
+class AdminAllocationOut(AllocationOut):
+    """An allocation with whose it is and how long it has been in its state."""
+
+    organization: OwnerOut
+    state_seconds: int
+
+
+class StateChangeOut(BaseModel):
+    """One change of an allocation's state."""
+
+    from_: AllocationState | None = Field(alias="from")
+    to: AllocationState
+    reason: str
+    actor: str
+    at: datetime
+
+
+class CertificateOut(BaseModel):
+    """A certificate for one login, and the known_hosts line that makes the node believable."""
+
+    certificate: str
+    serial: int
+    login: str
+    host: str
+    port: int
+    principals: list[str]
+    valid_before: datetime
+    known_hosts: str

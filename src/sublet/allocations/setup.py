@@ -1,0 +1,262 @@
+"""Bringing an allocation to what is wanted on its node: set up, suspended, resumed, repaired."""
+
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sublet.allocations import operations, records
+from sublet.allocations.evidence import UNPROVEN, still_there
+from sublet.allocations.records import Allocation
+from sublet.allocations.retries import Failure, Pace, classify, customer_reason
+from sublet.allocations.states import AllocationState, OperationState, move
+from sublet.billing import meters
+from sublet.core import leases, telemetry
+from sublet.core.access import Actor, system_actor
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.errors import SubletError
+from sublet.core.leases import Lease
+from sublet.fleet.backend import AppliedState, DesiredAccount, FleetBackend, Limits, Observation
+from sublet.fleet.errors import NodeError, StaleGeneration
+from sublet.identity import ssh_keys
+from sublet.ledger import holds
+from sublet.scheduling import claims
+
+log = telemetry.get_logger(__name__)
+
+PERCENT_FOR_EACH_VCPU = 100
+TASKS_FOR_EACH_VCPU = 1024
+MOST_KEYS = 256
+
+_BY_WANTED = {"active": AllocationState.ACTIVE, "suspended": AllocationState.SUSPENDED}
+
+
+def worker() -> Actor:
+    """Who does what a reconciler does."""
+    return system_actor("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """An allocation to be brought to what is wanted, and the lease under which that is done."""
+
+    lease: Lease
+    allocation: Allocation
+    account: DesiredAccount
+
+
+@dataclass(slots=True)
+class SetupResult:
+    """What came of it: what the node applied, or why not, and what was seen there before."""
+
+    applied: AppliedState | None = None
+    error: SubletError | None = None
+    before: Observation | None = None
+    newest_generation: int | None = field(default=None)
+
+
+async def begin(session: Session, lease: Lease, allocation: Allocation) -> Setup:
+    """Say that it begins, and note that from now on something may exist on the node."""
+    if allocation.state is AllocationState.QUEUED:
+        await move(session, worker(), allocation.id, AllocationState.PROVISIONING, reason="a worker has begun")
+    if not allocation.on_node:
+        await records.note(session, allocation.id, on_node=True)
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is not None:
+        await operations.attempt(session, operation, operation.first_remote_step)
+    keys = await ssh_keys.public_keys_of(session, allocation.organization_id)
+    return Setup(lease, allocation, desired_account(allocation, keys))
+
+
+def desired_account(allocation: Allocation, keys: list[str]) -> DesiredAccount:
+    """The whole desired state of the allocation on its node."""
+    return DesiredAccount(
+        allocation_id=allocation.id,
+        login=allocation.login,
+        uid=allocation.uid,
+        generation=allocation.generation,
+        state="suspended" if allocation.wanted == "suspended" else "active",
+        limits=Limits(
+            cpu_percent=allocation.sku["vcpu"] * PERCENT_FOR_EACH_VCPU,
+            memory_mib=allocation.sku["memory_mib"],
+            tasks_max=allocation.sku["vcpu"] * TASKS_FOR_EACH_VCPU,
+            disk_gib=allocation.sku["disk_gib"],
+        ),
+        gpus=tuple(allocation.gpus),
+        authorized_keys=tuple(keys[:MOST_KEYS]),
+    )
+
+
+async def act(backend: FleetBackend, setup: Setup) -> SetupResult:
+    """Speak to the node; no session is open. What ran before is looked at first: that look is its last evidence."""
+    result = SetupResult()
+    node_id, allocation = setup.allocation.node_id, setup.allocation
+    if allocation.started_at is not None:
+        with contextlib.suppress(NodeError):
+            result.before = await backend.observe(node_id)
+    try:
+        result.applied = await backend.apply(node_id, setup.account)
+    except SubletError as error:
+        result.error = error
+        if isinstance(error, StaleGeneration):
+            result.newest_generation = await newest_generation(backend, allocation)
+    return result
+
+
+async def newest_generation(backend: FleetBackend, allocation: Allocation) -> int:
+    """The generation that the node goes by, when it has seen a newer one than the books know (after a restore)."""
+    with contextlib.suppress(NodeError):
+        seen = (await backend.observe(allocation.node_id)).allocation(allocation.id)
+        if seen is not None:
+            return max(seen.generation, allocation.generation)
+    return allocation.generation
+
+
+async def conclude(session: Session, setup: Setup, result: SetupResult, pace: Pace) -> bool:
+    """Store what came of it, if the lease is still ours; whether there is more to do at once."""
+    await leases.hold(session, setup.lease)
+    allocation = await records.lock(session, setup.allocation.id)
+    if allocation.wanted != setup.allocation.wanted:
+        await leases.finish(session, setup.lease, retry_in_seconds=0)
+        return True
+    if result.newest_generation is not None:
+        newest = max(result.newest_generation, allocation.generation)
+        await records.note(session, allocation.id, generation=newest + 1)
+    if result.error is not None:
+        return await _failed(session, setup, allocation, result.error, pace)
+    assert result.applied is not None
+    await _succeeded(session, setup, allocation, result.applied, result.before, pace=pace)
+    if allocation.generation != setup.allocation.generation:
+        # Newer facts are to be applied. What was applied counts all the same: it is the proof of what was delivered.
+        await leases.finish(session, setup.lease, retry_in_seconds=0)
+        return True
+    await leases.finish(session, setup.lease, retry_in_seconds=pace.until_verified_seconds())
+    await records.note(session, allocation.id, attempts=0)
+    return False
+
+
+async def _succeeded(
+    session: Session,
+    setup: Setup,
+    allocation: Allocation,
+    applied: AppliedState,
+    before: Observation | None,
+    *,
+    pace: Pace,
+) -> None:
+    now = await database_now(session)
+    unproven = allocation.unproven
+    if before is not None and not unproven:
+        if still_there(setup.allocation, before):
+            await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
+        else:
+            unproven = True
+            log.warning("allocation.drifted", allocation=allocation.id, node=allocation.node_id)
+    await records.note(
+        session,
+        allocation.id,
+        applied_generation=setup.allocation.generation,
+        applied_at=now,
+        seen_at=applied.applied_at,
+        boot_id=applied.boot_id,
+        unproven=False,
+        enforced=[
+            {"limit": one.limit, "requested": one.requested, "enforced": one.enforced, "detail": one.detail}
+            for one in applied.enforced
+        ],
+    )
+    if allocation.started_at is None:
+        await _start_billing(session, allocation, now)
+    elif unproven:
+        await meters.observe(session, [allocation.id], now, policy=UNPROVEN)
+    target = _BY_WANTED[allocation.wanted]
+    await meters.switch(session, allocation.id, "running" if target is AllocationState.ACTIVE else "suspended", now)
+    if allocation.state is not target:
+        await move(session, worker(), allocation.id, target, reason=_reason(allocation, target))
+    await _finish_operation(session, allocation, applied, now)
+
+
+async def _start_billing(session: Session, allocation: Allocation, now: datetime) -> None:
+    """Delivery begins when the node has answered, not when it was asked."""
+    await records.note(session, allocation.id, started_at=now)
+    await meters.start(
+        session,
+        allocation.id,
+        allocation.organization_id,
+        allocation.hold_id,
+        price_id=allocation.price_id,
+        nano_per_hour=allocation.nano_per_hour,
+        suspended_nano_per_hour=allocation.suspended_nano_per_hour,
+        currency=allocation.currency,
+        at=now,
+        name=allocation.name,
+    )
+    telemetry.provision_seconds.observe((now - allocation.created_at).total_seconds())
+
+
+def _reason(allocation: Allocation, target: AllocationState) -> str:
+    if target is AllocationState.SUSPENDED:
+        return "funds ran out" if allocation.suspended_for == "funds" else "asked for"
+    if allocation.state is AllocationState.LOST:
+        return "the node is back"
+    return "set up and verified" if allocation.state is AllocationState.PROVISIONING else "resumed"
+
+
+async def _finish_operation(session: Session, allocation: Allocation, applied: AppliedState, now: datetime) -> None:
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is None:
+        return
+    at = now.isoformat()
+    held = [one.limit for one in applied.enforced if one.enforced]
+    unheld = [one.limit for one in applied.enforced if not one.enforced]
+    for step in operation.unfinished_steps:
+        detail = None
+        if step == "create_account":
+            detail = applied.login
+        elif step == "apply_limits":
+            detail = f"enforced: {', '.join(held) or 'none'}" + (
+                f"; not enforced: {', '.join(unheld)}" if unheld else ""
+            )
+        operation.mark(at, "done", step, detail=detail)
+    await operations.end(session, operation, OperationState.SUCCEEDED)
+
+
+async def _failed(session: Session, setup: Setup, allocation: Allocation, error: SubletError, pace: Pace) -> bool:
+    failure = classify(error)
+    log.warning(
+        "allocation.apply_failed",
+        allocation=allocation.id,
+        node=allocation.node_id,
+        code=error.code,
+        failure=failure.value,
+        attempt=allocation.attempts,
+        detail=error.detail,
+    )
+    setting_up = allocation.state is AllocationState.PROVISIONING
+    if setting_up and (failure is not Failure.RETRYABLE or allocation.attempts >= pace.provision_attempts):
+        await give_up(session, setup.lease, allocation, *customer_reason(error, failure))
+        return True
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is not None:
+        await operations.stumble(session, operation, error.code, error.detail)
+    longest = pace.longest_wait_seconds if setting_up else pace.longest_repair_wait_seconds
+    wait = pace.wait_seconds(allocation.attempts, longest=longest)
+    await leases.finish(session, setup.lease, retry_in_seconds=wait)
+    return False
+
+
+async def give_up(session: Session, lease: Lease, allocation: Allocation, code: str, message: str) -> None:
+    """End an allocation that could not be set up: funds are free at once, capacity when the node is restored."""
+    await records.note(session, allocation.id, failure={"code": code, "message": message})
+    await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
+    await move(session, worker(), allocation.id, AllocationState.FAILED, reason=code)
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is not None:
+        await operations.end(session, operation, OperationState.FAILED, code=code, message=message)
+    if allocation.on_node:
+        # From here on the node is restored: with a newer generation, so that a late apply is refused.
+        await leases.finish(session, lease, retry_in_seconds=0)
+        await records.note(session, allocation.id, attempts=0, wanted="gone", generation=allocation.generation + 1)
+    else:
+        await claims.free(session, allocation.id)
+        await leases.finish(session, lease, retry_in_seconds=None)

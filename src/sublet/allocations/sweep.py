@@ -1,0 +1,49 @@
+"""What the worker's sweeper looks for: allocations that are due, and those whose node is away for too long."""
+
+from collections.abc import Collection
+
+from sqlalchemy import text
+
+from sublet.allocations import records
+from sublet.allocations.models import allocation as allocation_table
+from sublet.allocations.setup import worker
+from sublet.allocations.states import AllocationState, move
+from sublet.core import leases
+from sublet.core.db import Database, Session
+from sublet.core.jobs import poke
+
+BATCH = 200
+
+_AWAY = text(
+    """
+    SELECT a.id FROM allocation a JOIN node_capacity n USING (node_id)
+     WHERE a.state IN ('active', 'suspended') AND a.on_node AND n.state = 'offline'
+     ORDER BY a.id LIMIT :limit FOR NO KEY UPDATE OF a SKIP LOCKED
+    """
+)
+_ENDED = text("SELECT id FROM allocation WHERE id = ANY(:ids) AND ended_at IS NOT NULL")
+
+
+async def poke_due(database: Database) -> list[str]:
+    """Poke every allocation that is due and that nobody works on, and mark those that are lost; returns the poked."""
+    async with database.transaction() as session:
+        await mark_lost(session)
+    async with database.transaction() as session:
+        ids = await leases.due(session, allocation_table, limit=BATCH)
+        for allocation_id in ids:
+            await poke(session, records.POKE, allocation_id)
+    return ids
+
+
+async def mark_lost(session: Session) -> list[str]:
+    """Move what runs on nodes that are offline to lost; nothing is tried on them until the node answers again."""
+    lost = list((await session.execute(_AWAY, {"limit": BATCH})).scalars())
+    for allocation_id in lost:
+        await move(session, worker(), allocation_id, AllocationState.LOST, reason="its node does not answer")
+        await records.rest(session, allocation_id, unproven=True)
+    return lost
+
+
+async def ended_among(session: Session, subject_ids: Collection[str]) -> set[str]:
+    """Which of the subjects have ended; the ledger's check for money that is still set aside asks this."""
+    return set((await session.execute(_ENDED, {"ids": list(subject_ids)})).scalars())

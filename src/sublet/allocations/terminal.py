@@ -1,0 +1,27 @@
+"""Where a browser terminal to an allocation leads."""
+
+from sqlalchemy import text
+
+from sublet.core.access import Actor
+from sublet.core.db import Session
+from sublet.core.errors import NotFound
+from sublet.fleet.access import TerminalTarget
+
+_TARGET = text(
+    """
+    SELECT n.node_id, n.name AS node_name, a.login, n.address AS host, n.port,
+           CASE WHEN a.state = 'active' AND a.wanted <> 'active' THEN 'closing' ELSE a.state END AS state
+      FROM allocation a JOIN node_capacity n USING (node_id)
+     WHERE a.organization_id = :organization_id AND a.id = :allocation_id
+    """
+)
+
+
+async def terminal_target(session: Session, actor: Actor, allocation_id: str) -> TerminalTarget:
+    """The account behind an allocation of the actor's organization; NotFound. Open it only in state "active"."""
+    row = (
+        await session.execute(_TARGET, {"organization_id": actor.organization, "allocation_id": allocation_id})
+    ).one_or_none()
+    if row is None:
+        raise NotFound("allocation", allocation_id)
+    return TerminalTarget(row.node_id, row.node_name, row.login, row.host, row.port, row.state)

@@ -1,0 +1,1 @@
+"""What customers and operators are told as it happens: the events channel."""

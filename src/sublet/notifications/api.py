@@ -1,0 +1,41 @@
+"""GET /events for programs, and the events WebSocket."""
+
+from typing import Annotated
+
+from fastapi import Query, WebSocket
+
+from sublet.core.access import Permission
+from sublet.core.errors import InvalidInput
+from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.outbox import latest_cursor, parse_cursor, read_after
+from sublet.notifications.channel import sees_platform, serve_events
+from sublet.notifications.schemas import EventPage
+
+router = SubletRouter(prefix="/api/v1/events", tags=["live"])
+
+
+@router.get("", permission=Permission.EVENTS_READ)
+async def list_events(
+    actor: ActorDep,
+    session: SessionDep,
+    after: Annotated[str | None, Query(max_length=50, description="`next_cursor` or an event's id.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> EventPage:
+    """Events after a cursor, oldest first; without one, only the place from which new events can be read."""
+    if after is None:
+        xid, number = await latest_cursor(session)
+        return EventPage(items=[], next_cursor=f"{xid}-{number}")
+    cursor = parse_cursor(after)
+    if cursor is None:
+        raise InvalidInput("The cursor is not one that this list gave out. Start again without it.", field="after")
+    events = await read_after(
+        session, cursor, organization_id=actor.organization_id or "", platform=sees_platform(actor), limit=limit
+    )
+    last = events[-1][0] if events else cursor
+    return EventPage(items=[event for _, event in events], next_cursor=f"{last[0]}-{last[1]}")
+
+
+@router.api.websocket("")
+async def events(websocket: WebSocket) -> None:
+    """The events channel, subprotocol `sublet.events.v1`; see /asyncapi.json."""
+    await serve_events(websocket)

@@ -1,0 +1,151 @@
+"""WS /events: replay what was missed, then follow; heartbeats both ways; ends with the session that opened it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from pydantic import ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from sublet.core import telemetry, websockets
+from sublet.core.access import Actor, Permission
+from sublet.core.db import Database
+from sublet.core.outbox import parse_cursor, read_after
+from sublet.notifications.hub import Cursor, EventHub, Subscriber
+from sublet.notifications.schemas import Heartbeat, Subscribe
+
+SUBPROTOCOL = "sublet.events.v1"
+HEARTBEAT_SECONDS = 20.0
+SILENCE_SECONDS = 65.0
+RECHECK_SECONDS = 3.0
+FIRST_MESSAGE_SECONDS = 10.0
+REPLAY_LIMIT = 10_000
+REPLAY_PAGE = 500
+
+Alive = Callable[[Actor], Awaitable[bool]]
+
+
+class _Ended(Exception):
+    """The channel is to be closed with this code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+def sees_platform(actor: Actor) -> bool:
+    """Whether the actor is an operator, who also sees the platform's events."""
+    return actor.can(Permission.ADMIN_NODE_READ)
+
+
+async def serve_events(websocket: WebSocket) -> None:
+    """Run one events channel until either side ends it."""
+    actor = await websockets.admit(websocket, subprotocol=SUBPROTOCOL, permission=Permission.EVENTS_READ)
+    if actor is None:
+        return
+    hub: EventHub = websocket.app.state.event_hub
+    alive: Alive = websocket.app.state.session_alive
+    subscriber: Subscriber | None = None
+    telemetry.open_websockets.labels("events").inc()
+    try:
+        after = await _first_message(websocket)
+        subscriber, start = hub.subscribe(organization_id=actor.organization_id, platform=sees_platform(actor))
+        if after is not None:
+            await _replay(websocket, websocket.app.state.database, actor, after, start)
+        heard = _Heard()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_send(websocket, subscriber))
+            tasks.create_task(_receive(websocket, heard))
+            tasks.create_task(_watch(actor, alive, heard, subscriber, websocket))
+    except* _Ended as ended:
+        first = ended.exceptions[0]
+        assert isinstance(first, _Ended)
+        await websockets.close(websocket, first.code, first.reason)
+    except* (WebSocketDisconnect, RuntimeError):
+        pass  # the client left; there is nobody to tell
+    finally:
+        telemetry.open_websockets.labels("events").dec()
+        if subscriber is not None:
+            hub.unsubscribe(subscriber)
+
+
+class _Heard:
+    """When the client was last heard of."""
+
+    def __init__(self) -> None:
+        self.at = time.monotonic()
+
+
+async def _first_message(websocket: WebSocket) -> Cursor | None:
+    try:
+        text = await asyncio.wait_for(websocket.receive_text(), FIRST_MESSAGE_SECONDS)
+        message = Subscribe.model_validate_json(text)
+    except (TimeoutError, ValidationError, KeyError):
+        raise _Ended(1008, 'the first message is {"after": id or null}') from None
+    if message.after is None:
+        return None
+    cursor = parse_cursor(message.after)
+    if cursor is None:
+        raise _Ended(websockets.WINDOW_PASSED, "this cursor is not known; read again and subscribe with null")
+    return cursor
+
+
+async def _replay(websocket: WebSocket, database: Database, actor: Actor, after: Cursor, until: Cursor) -> None:
+    """Send what lies between the client's cursor and the place where the live queue begins."""
+    sent = 0
+    while after < until:
+        async with database.reading() as session:
+            events = await read_after(
+                session,
+                after,
+                organization_id=actor.organization_id or "",
+                platform=sees_platform(actor),
+                limit=REPLAY_PAGE,
+            )
+        for cursor, event in events:
+            if cursor > until:
+                return
+            await websocket.send_text(event.model_dump_json())
+            after = cursor
+        sent += len(events)
+        if sent > REPLAY_LIMIT:
+            raise _Ended(websockets.WINDOW_PASSED, "too much was missed; read again and subscribe with null")
+        if len(events) < REPLAY_PAGE:
+            return
+
+
+async def _send(websocket: WebSocket, subscriber: Subscriber) -> None:
+    beat = Heartbeat().model_dump_json()
+    while True:
+        try:
+            _, event = await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_SECONDS)
+        except TimeoutError:
+            await websocket.send_text(beat)
+        else:
+            await websocket.send_text(event.model_dump_json())
+
+
+async def _receive(websocket: WebSocket, heard: _Heard) -> None:
+    while True:
+        text = await websocket.receive_text()
+        try:
+            Heartbeat.model_validate_json(text)
+        except ValidationError:
+            raise _Ended(1008, "only heartbeats are expected here") from None
+        heard.at = time.monotonic()
+
+
+async def _watch(actor: Actor, alive: Alive, heard: _Heard, subscriber: Subscriber, websocket: WebSocket) -> None:
+    stopping: asyncio.Event = websocket.app.state.stopping
+    while True:
+        try:
+            await asyncio.wait_for(stopping.wait(), RECHECK_SECONDS)
+            raise _Ended(websockets.GOING_AWAY, "Sublet is restarting; connect again")
+        except TimeoutError:
+            pass
+        if subscriber.too_slow.is_set():
+            raise _Ended(websockets.TOO_SLOW, "events arrive faster than they are read")
+        if time.monotonic() - heard.at > SILENCE_SECONDS:
+            raise _Ended(websockets.GOING_AWAY, "no heartbeat")
+        if not await alive(actor):
+            raise _Ended(websockets.UNAUTHENTICATED, "the session has ended")

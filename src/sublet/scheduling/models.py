@@ -1,0 +1,30 @@
+"""Scheduling's tables; what is free is in the views `node_free` and `gpu_free`."""
+
+from sqlalchemy import BigInteger, Column, DateTime, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import TSTZRANGE
+
+from sublet.core.db import metadata
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("subject_id", Text),
+    Column("node_id", Text),
+    Column("sku_id", Text),
+    Column("vcpu", Integer),
+    Column("memory_mib", BigInteger),
+    Column("disk_gib", BigInteger),
+    Column("gpu_count", Integer),
+    Column("during", TSTZRANGE),
+    Column("blocked_at", DateTime(timezone=True)),
+    Column("blocked_reason", Text),
+)
+
+gpu_claim = Table(
+    "gpu_claim",
+    metadata,
+    Column("claim_id", Text, primary_key=True),
+    Column("gpu_uuid", Text, primary_key=True),
+    Column("during", TSTZRANGE),
+)

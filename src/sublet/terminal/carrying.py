@@ -1,0 +1,94 @@
+"""Bytes between a browser and a shell, each direction held back by the slower side."""
+
+import asyncio
+import time
+
+import asyncssh
+from pydantic import ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from sublet.terminal import ending
+from sublet.terminal.ending import TerminalEnded
+from sublet.terminal.frames import Exit, Ping, Pong, Resize, Signal, client_frame
+from sublet.terminal.limits import TerminalLimits
+
+CHUNK_BYTES = 64 * 1024
+KEYS = {"INT": b"\x03", "QUIT": b"\x1c", "TSTP": b"\x1a"}
+
+
+class Carrier:
+    """One terminal's two directions."""
+
+    def __init__(
+        self, websocket: WebSocket, process: "asyncssh.SSHClientProcess[bytes]", limits: TerminalLimits
+    ) -> None:
+        self._websocket = websocket
+        self._process = process
+        self._limits = limits
+        self.active_at = time.monotonic()
+
+    async def to_browser(self) -> None:
+        """Send what the shell writes, then how it ended. Nothing more is read until the browser has taken the last."""
+        try:
+            while chunk := await self._process.stdout.read(CHUNK_BYTES):
+                self.active_at = time.monotonic()
+                await self._websocket.send_bytes(chunk)
+            await self._process.wait_closed()
+        except (OSError, asyncssh.Error) as error:
+            raise TerminalEnded(
+                ending.NODE_FAILED,
+                "node_connection_lost",
+                f"The connection to the node was lost ({error}). Programs started with nohup or tmux may go on. "
+                "Open the terminal again.",
+            ) from None
+        signal = self._process.exit_signal
+        frame = Exit(status=None if signal else self._process.exit_status, signal=signal[0] if signal else None)
+        await self._websocket.send_text(frame.model_dump_json())
+        raise TerminalEnded(ending.NORMAL, None, "the shell has ended")
+
+    async def from_browser(self) -> None:
+        """Pass on what is typed, and do what text frames ask for."""
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1006))
+            data, text = message.get("bytes"), message.get("text")
+            try:
+                if data is not None:
+                    self.active_at = time.monotonic()
+                    await self._type(data)
+                elif text is not None:
+                    await self._obey(text)
+            except (OSError, asyncssh.Error):
+                # The shell is gone; the other direction knows how it ended.
+                await asyncio.Event().wait()
+
+    async def _type(self, data: bytes) -> None:
+        self._process.stdin.write(data)
+        try:
+            async with asyncio.timeout(self._limits.input_stalled_seconds):
+                await self._process.stdin.drain()
+        except TimeoutError:
+            raise TerminalEnded(
+                ending.BAD_FRAME, "input_stalled", "The program in the terminal does not read what is sent to it."
+            ) from None
+
+    async def _obey(self, text: str) -> None:
+        try:
+            frame = client_frame.validate_json(text)
+        except ValidationError as error:
+            raise ending.bad_frame(f"this text frame is not one of the protocol: {error.errors()[0]['msg']}") from None
+        if isinstance(frame, Resize):
+            self._process.change_terminal_size(frame.cols, frame.rows)
+        elif isinstance(frame, Signal):
+            await self._signal(frame.name)
+        elif isinstance(frame, Ping):
+            await self._websocket.send_text(Pong(id=frame.id).model_dump_json())
+        elif not isinstance(frame, Pong):
+            raise ending.bad_frame("the terminal is open already")
+
+    async def _signal(self, name: str) -> None:
+        if name in KEYS:
+            await self._type(KEYS[name])
+        else:
+            self._process.send_signal(name)

@@ -1,0 +1,204 @@
+"""WS /allocations/{id}/terminal: let the caller in, open a shell as the allocation's login, carry bytes, end."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+import asyncssh
+from fastapi import WebSocket
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.websockets import WebSocketDisconnect
+
+from sublet.core import telemetry, websockets
+from sublet.core.access import Actor, Permission
+from sublet.core.db import Session
+from sublet.core.errors import NotFound, SubletError
+from sublet.core.http import SubletRouter
+from sublet.fleet import certificates, nodes
+from sublet.fleet.access import TerminalTarget
+from sublet.fleet.ca import CaKind, authority_of
+from sublet.fleet.certificates import Credential
+from sublet.fleet.connection import HostTrust, NodeAddress, connect
+from sublet.fleet.errors import NodeError
+from sublet.terminal import ending, sessions
+from sublet.terminal.carrying import Carrier
+from sublet.terminal.ending import TerminalEnded
+from sublet.terminal.frames import SUBPROTOCOL, Error, Open, Opened
+from sublet.terminal.limits import TerminalLimits
+from sublet.terminal.sessions import TooManyTerminals
+from sublet.terminal.visit import Visit
+from sublet.terminal.watching import Watcher
+
+log = telemetry.get_logger(__name__)
+
+router = SubletRouter(prefix="/api/v1/allocations", tags=["allocations"])
+
+TERM = "xterm-256color"
+WINDOW_BYTES = 256 * 1024
+TELL_SECONDS = 2.0
+
+
+class FindTarget(Protocol):
+    """The layer that owns allocations finds where a terminal leads; NotFound for what the actor cannot see."""
+
+    def __call__(self, session: Session, actor: Actor, allocation_id: str) -> Awaitable[TerminalTarget]:
+        """The account and node of an allocation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """All that is needed to connect, gathered in one transaction that has ended."""
+
+    terminal_id: str
+    target: TerminalTarget
+    address: NodeAddress
+    credential: Credential
+    trust: HostTrust
+
+
+@router.api.websocket("/{allocation_id}/terminal")
+async def terminal(websocket: WebSocket, allocation_id: str) -> None:
+    """A browser terminal, subprotocol `sublet.terminal.v1`; see /asyncapi.json."""
+    if websocket.scope.get("subprotocols") != [SUBPROTOCOL]:
+        await websockets.refuse(websocket, "subprotocol")
+        return
+    actor = await websockets.admit(websocket, subprotocol=SUBPROTOCOL, permission=Permission.ALLOCATION_CONNECT)
+    if actor is None:
+        return
+    limits: TerminalLimits = getattr(websocket.app.state, "terminal_limits", None) or TerminalLimits()
+    telemetry.open_websockets.labels("terminal").inc()
+    try:
+        await _serve(Visit(websocket, actor, allocation_id, limits))
+    except TerminalEnded as ended:
+        await _tell(websocket, ended)
+    except (WebSocketDisconnect, RuntimeError) as error:
+        log.info("terminal.left", error=type(error).__name__)  # the client is gone; there is nobody to tell
+    finally:
+        telemetry.open_websockets.labels("terminal").dec()
+
+
+async def _serve(visit: Visit) -> None:
+    opening = await _first_frame(visit)
+    admission = await _admit_to_allocation(visit)
+    reason = "the browser left"
+    try:
+        await _run(visit, admission, opening)
+    except TerminalEnded as ended:
+        reason = ended.error_code or "ended"
+        raise
+    finally:
+        try:
+            async with visit.database.transaction() as session:
+                await sessions.end(session, admission.terminal_id, reason=reason)
+        except SQLAlchemyError as error:
+            # It stops counting by itself a few seconds from now.
+            log.warning("terminal.end_not_noted", error=type(error).__name__)
+
+
+async def _first_frame(visit: Visit) -> Open:
+    try:
+        async with asyncio.timeout(visit.limits.first_frame_seconds):
+            return Open.model_validate_json(await visit.websocket.receive_text())
+    except (TimeoutError, ValidationError, KeyError):
+        raise ending.bad_frame('the first frame is {"type":"open","cols":…,"rows":…}') from None
+
+
+async def _admit_to_allocation(visit: Visit) -> _Admission:
+    """Look the allocation up, note the terminal, and make a certificate that is good for one minute."""
+    state = visit.websocket.app.state
+    find_target: FindTarget = state.terminal_target
+    authority = authority_of(state)
+    actor, allocation_id = visit.actor, visit.allocation_id
+    try:
+        async with visit.database.transaction() as session:
+            target = await find_target(session, actor, allocation_id)
+            if target.state != "active":
+                raise ending.not_active(target.state)
+            terminal_id = await sessions.begin(session, actor, allocation_id, login=target.login, limits=visit.limits)
+            credential = await certificates.issue_terminal(
+                session, actor, allocation_id, authority=authority, login=target.login
+            )
+            trust = HostTrust((await authority.public_keys(session, CaKind.HOST)).all)
+            node = await nodes.get(session, target.node_id)
+    except NotFound as error:
+        raise TerminalEnded(ending.NOT_FOUND, error.code, error.detail) from None
+    except TooManyTerminals as error:
+        raise TerminalEnded(ending.TOO_MANY, error.code, error.detail) from None
+    except SubletError as error:
+        raise TerminalEnded(websockets.FORBIDDEN, error.code, error.detail) from None
+    address = NodeAddress(target.node_id, target.node_name, target.host, target.port, node.host_public_key or "")
+    return _Admission(terminal_id, target, address, credential, trust)
+
+
+async def _run(visit: Visit, admission: _Admission, opening: Open) -> None:
+    """One SSH connection for this terminal alone; it is cut before the browser is told, so that telling cannot hang."""
+    try:
+        ssh = await connect(
+            admission.address,
+            username=admission.target.login,
+            credential=admission.credential,
+            trust=admission.trust,
+            timeout_seconds=visit.limits.connect_seconds,
+        )
+    except NodeError as error:
+        raise TerminalEnded(ending.NODE_FAILED, error.code, error.detail) from None
+    try:
+        process = await _shell(ssh, admission.target.node_name, opening)
+        # A session of before would be found by a holder on the node; without one, a new shell is what there is.
+        await visit.websocket.send_text(Opened(session=admission.terminal_id, resumed=False).model_dump_json())
+        carrier = Carrier(visit.websocket, process, visit.limits)
+        watcher = Watcher(visit, admission.terminal_id, admission.target, carrier)
+        await _until_one_ends(carrier.to_browser(), carrier.from_browser(), watcher.watch())
+    finally:
+        ssh.abort()
+
+
+async def _shell(
+    ssh: asyncssh.SSHClientConnection, node_name: str, opening: Open
+) -> "asyncssh.SSHClientProcess[bytes]":
+    try:
+        return await ssh.create_process(
+            term_type=TERM,
+            term_size=(opening.cols, opening.rows),
+            env={"LANG": "C.UTF-8"},
+            encoding=None,
+            window=WINDOW_BYTES,
+        )
+    except (OSError, asyncssh.Error) as error:
+        raise TerminalEnded(
+            ending.NODE_FAILED, "shell_refused", f"{node_name} let you in and then gave no shell: {error}."
+        ) from None
+
+
+async def _until_one_ends(*parts: Awaitable[None]) -> None:
+    """Run all until the first raises or returns; the others are cancelled, and its outcome is ours."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    # When several ended at once, a reason that can be told matters more than a browser that left.
+    outcomes = [task.exception() for task in done if not task.cancelled()]
+    for outcome in sorted((item for item in outcomes if item is not None), key=_importance):
+        raise outcome
+
+
+def _importance(outcome: BaseException) -> int:
+    return 0 if isinstance(outcome, TerminalEnded) else 1
+
+
+async def _tell(websocket: WebSocket, ended: TerminalEnded) -> None:
+    """Say why, then close; a browser that does not read is not waited for."""
+    try:
+        async with asyncio.timeout(TELL_SECONDS):
+            if ended.error_code is not None:
+                frame = Error(code=ended.error_code, message=ended.message)
+                await websocket.send_text(frame.model_dump_json())
+            await websockets.close(websocket, ended.close_code, ended.message[:100])
+    except (TimeoutError, WebSocketDisconnect, RuntimeError):
+        log.info("terminal.not_told", reason=ended.error_code)

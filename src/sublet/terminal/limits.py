@@ -1,0 +1,20 @@
+"""How long and how much a terminal may."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalLimits:
+    """Limits of browser terminals; `app.state.terminal_limits` replaces the usual ones."""
+
+    sessions_per_allocation: int = 10
+    idle_seconds: float = 4 * 3600.0
+    first_frame_seconds: float = 10.0
+    recheck_seconds: float = 2.0
+    unknown_seconds: float = 15.0
+    input_stalled_seconds: float = 60.0
+    connect_seconds: float = 8.0
+
+
+ALIVE_SECONDS = 15.0
+"""A session whose process does not renew it for so long no longer counts."""
