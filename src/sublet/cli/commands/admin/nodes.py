@@ -1,0 +1,211 @@
+"""`admin node`: the fleet."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sublet.cli.commands.admin.options import Label
+from sublet.cli.connection import connect, note
+from sublet.cli.exits import Exit
+from sublet.cli.failures import Failure
+from sublet.cli.formats import NOTHING, local, mebibytes, since, words
+from sublet.cli.lazy import LazyGroup
+from sublet.cli.output import Output, output_options
+from sublet.cli.states import state_text
+from sublet.cli.tables import Column, print_facts, print_table
+from sublet.client.shapes import Join, Node, NodeAdded, NodeDetail
+from sublet.client.shapes.fleet import Capability, EnrolmentItem
+
+if TYPE_CHECKING:
+    from sublet.client.client import Client
+
+_HERE = "sublet.cli.commands.admin.nodes"
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "add": (f"{_HERE}:add", "Announce a server and print how it joins."),
+        "ls": (f"{_HERE}:ls", "List the fleet."),
+        "show": (f"{_HERE}:show", "Show a node: inventory, limits, enrolment."),
+        "join-token": (f"{_HERE}:join_token", "Make a new one-time token for a node."),
+        "cordon": (f"{_HERE}:cordon", "Place nothing new on a node."),
+        "uncordon": (f"{_HERE}:uncordon", "Place new allocations on a node again."),
+    },
+)
+def node() -> None:
+    """Add servers to the fleet and take them out of use."""
+
+
+def _taken(taken: int, of: int | None) -> str:
+    return f"{taken}/{of}" if of is not None else NOTHING
+
+
+def _memory(node: Node) -> str:
+    if node["inventory"] is None:
+        return NOTHING
+    return f"{mebibytes(node['claimed']['memory_mib'])} of {mebibytes(node['inventory']['memory_mib'])}"
+
+
+def _limits(node: Node) -> str:
+    return {True: "enforced", False: "not enforced", None: NOTHING}[node["limits_enforced"]]
+
+
+COLUMNS: list[Column[Node]] = [
+    Column("NODE", lambda one: one["name"], flexible=True),
+    Column("STATE", lambda one: state_text(one["state"])),
+    Column("ADDRESS", lambda one: f"{one['address']}:{one['port']}", flexible=True, optional=True),
+    Column(
+        "VCPU",
+        lambda one: _taken(one["claimed"]["vcpu"], one["inventory"]["vcpu"] if one["inventory"] else None),
+        right=True,
+    ),
+    Column("MEMORY", _memory, right=True, optional=True),
+    Column(
+        "GPUS",
+        lambda one: _taken(one["claimed"]["gpus"], len(one["inventory"]["gpus"]) if one["inventory"] else None),
+        right=True,
+    ),
+    Column("LIMITS", _limits, style=lambda one: "warn" if one["limits_enforced"] is False else None),
+    Column("SEEN", lambda one: since(one["last_seen_at"])),
+]
+
+CAPABILITIES: list[Column[Capability]] = [
+    Column("LIMIT", lambda one: words(one["name"])),
+    Column(
+        "ENFORCED",
+        lambda one: "yes" if one["enforced"] else "no",
+        style=lambda one: None if one["enforced"] else "warn",
+    ),
+    Column("DETAIL", lambda one: one["detail"] or "", flexible=True),
+]
+
+ENROLMENT: list[Column[EnrolmentItem]] = [
+    Column("STEP", lambda one: words(one["name"])),
+    Column("STATE", lambda one: state_text(one["state"])),
+    Column("DETAIL", lambda one: one["detail"] or "", flexible=True),
+    Column("TO DO", lambda one: one["fix"] or "", flexible=True),
+]
+
+
+@click.command()
+@click.argument("name")
+@click.argument("address")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of its sshd. Default: 22.")
+@click.option("--label", "labels", multiple=True, type=Label(), help="A label that SKUs can ask for; repeatable.")
+@output_options()
+def add(name: str, address: str, port: int | None, labels: tuple[tuple[str, str], ...], output: Output) -> None:
+    """Announce the server NAME at ADDRESS, and print the command that makes it join."""
+    with connect() as client:
+        added = client.admin.add_node(name, address, port=port, labels=dict(labels))
+    if output.quiet:
+        click.echo(added["node"]["id"])
+    else:
+        output.one(added, _show_added)
+
+
+@click.command()
+@output_options()
+def ls(output: Output) -> None:
+    """List the fleet: what is there, and how much of it is taken."""
+    with connect() as client:
+        output.many(
+            client.admin.nodes(), COLUMNS, empty="There are no nodes. Add one: sublet admin node add NAME ADDRESS"
+        )
+
+
+@click.command()
+@click.argument("node")
+@output_options()
+def show(node: str, output: Output) -> None:
+    """Show NODE, a name or id: inventory, which limits its kernel holds, enrolment."""
+    with connect() as client:
+        output.one(client.admin.node(find_node(client, node)), _show_node)
+
+
+@click.command("join-token")
+@click.argument("node")
+@output_options(quiet=False)
+def join_token(node: str, output: Output) -> None:
+    """Make a new one-time token for NODE; the one before stops working."""
+    with connect() as client:
+        output.one(client.admin.join_token(find_node(client, node)), _show_join)
+
+
+@click.command()
+@click.argument("node")
+@output_options()
+def cordon(node: str, output: Output) -> None:
+    """Place nothing new on NODE; what runs there stays."""
+    with connect() as client:
+        changed = client.admin.cordon(find_node(client, node))
+    note(f"{changed['name']} is {changed['state']}: it takes no new allocations, and those on it go on.")
+    _print_changed(changed, output)
+
+
+@click.command()
+@click.argument("node")
+@output_options()
+def uncordon(node: str, output: Output) -> None:
+    """Place new allocations on NODE again."""
+    with connect() as client:
+        changed = client.admin.uncordon(find_node(client, node))
+    note(f"{changed['name']} is {changed['state']}.")
+    _print_changed(changed, output)
+
+
+def find_node(client: "Client", wanted: str) -> str:
+    """The id of a node given by name or id; names are unique, and the API takes ids."""
+    if wanted.startswith("nd_"):
+        return wanted
+    for known in client.admin.nodes():
+        if wanted == known["name"]:
+            return known["id"]
+    raise Failure(
+        f"There is no node {wanted!r}. Nothing was changed. See the fleet: sublet admin node ls", Exit.NOT_FOUND
+    )
+
+
+def _print_changed(changed: Node, output: Output) -> None:
+    if not output.plain:
+        output.one(changed, lambda _: None)
+
+
+def _show_join(join: Join) -> None:
+    note(f"Run this as root on the server, and give it the token; it works once, until {local(join['expires_at'])}:")
+    print_facts([("Command", join["command"]), ("Token", join["token"])])
+
+
+def _show_added(added: NodeAdded) -> None:
+    note(f"{added['node']['name']} is announced. Watch it join: sublet admin node show {added['node']['name']}")
+    _show_join(added["join"])
+
+
+def _show_node(node: NodeDetail) -> None:
+    inventory = node["inventory"]
+    print_facts(
+        [
+            ("Node", node["name"]),
+            ("Id", node["id"]),
+            ("State", state_text(node["state"])),
+            ("Address", f"{node['address']}:{node['port']}"),
+            ("Labels", ", ".join(f"{key}={value}" for key, value in node["labels"].items())),
+            ("System", f"{inventory['os']}, Linux {inventory['kernel']}" if inventory else ""),
+            ("vCPU", _taken(node["claimed"]["vcpu"], inventory["vcpu"]) + " taken" if inventory else ""),
+            ("Memory", _memory(node) + " taken" if inventory else ""),
+            ("GPUs", ", ".join(f"{gpu['model']} ({gpu['state']})" for gpu in inventory["gpus"]) if inventory else ""),
+            ("Limits", _limits(node)),
+            ("Helper", node["helper_version"] or ""),
+            (
+                "Certificate",
+                f"until {local(node['host_certificate_expires_at'])}" if node["host_certificate_expires_at"] else "",
+            ),
+            ("Seen", since(node["last_seen_at"])),
+        ]
+    )
+    if node["capabilities"]:
+        click.echo()
+        print_table(node["capabilities"], CAPABILITIES)
+    if node.get("enrolment"):
+        click.echo()
+        print_table(node["enrolment"], ENROLMENT)

@@ -1,0 +1,49 @@
+"""Values that operators give: labels, sizes, decimal rates."""
+
+import re
+from typing import Any
+
+import click
+
+
+class Label(click.ParamType[tuple[str, str]]):
+    """`key=value`."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Split at the first `=`."""
+        if isinstance(value, tuple):
+            return value
+        key, separator, content = str(value).partition("=")
+        if not (key and separator):
+            self.fail(f"{value!r} is not a label such as zone=a.", param, ctx)
+        return key, content
+
+
+class Memory(click.ParamType[int]):
+    """A size in MiB, read from `16`, `16GiB` or `512MiB`; a bare number means GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Mebibytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d{1,7})\s*(GiB|MiB|G|M)?", str(value), re.IGNORECASE)
+        if match is None:
+            self.fail(f"{value!r} is not a size such as 16GiB or 512MiB.", param, ctx)
+        unit = (match[2] or "GiB")[0].upper()
+        return int(match[1]) * (1024 if unit == "G" else 1)
+
+
+class DecimalRate(click.ParamType[str]):
+    """A rate per hour as a decimal string with at most nine places."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The string itself: it never becomes a float."""
+        if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", str(value)):
+            self.fail(f"{value!r} is not a rate per hour such as 0.36.", param, ctx)
+        return str(value)

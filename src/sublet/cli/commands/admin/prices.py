@@ -1,0 +1,78 @@
+"""`admin price`: what it costs. A price is never changed: a new version follows it."""
+
+from datetime import datetime
+
+import click
+
+from sublet.cli.commands.admin.options import DecimalRate
+from sublet.cli.commands.admin.skus import find_sku
+from sublet.cli.connection import connect, note
+from sublet.cli.formats import local, rate
+from sublet.cli.lazy import LazyGroup
+from sublet.cli.output import Output, output_options
+from sublet.cli.tables import Column
+from sublet.client.shapes import Price
+
+_HERE = "sublet.cli.commands.admin.prices"
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "set": (f"{_HERE}:set_price", "Set a new price."),
+        "ls": (f"{_HERE}:ls", "List the versions of prices."),
+    },
+)
+def price() -> None:
+    """Set what it costs."""
+
+
+@click.command("set")
+@click.argument("sku")
+@click.argument("per_hour", metavar="RATE", type=DecimalRate())
+@click.option("--suspended", type=DecimalRate(), default="0", show_default=True, help="Rate per hour while suspended.")
+@click.option("--currency", default="USD", show_default=True, help="ISO 4217 code.")
+@click.option(
+    "--effective-at",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"]),
+    metavar="TIME",
+    help="From when on, with its zone: 2026-03-01T00:00+00:00. Default: now.",
+)
+@output_options()
+def set_price(
+    *, sku: str, per_hour: str, suspended: str, currency: str, effective_at: datetime | None, output: Output
+) -> None:
+    """Set the price of SKU, a code or id, to RATE per hour. What runs keeps the price it was launched at."""
+    with connect() as client:
+        priced = find_sku(client, sku)
+        created = client.admin.set_price(
+            priced["id"],
+            per_hour,
+            suspended_per_hour=suspended,
+            currency=currency.upper(),
+            effective_at=effective_at.isoformat() if effective_at else None,
+        )
+    note(
+        f"{priced['code']} costs {rate(created['per_hour'])} from {local(created['effective_at'])}, "
+        f"suspended {rate(created['suspended_per_hour'])}. What runs keeps its price."
+    )
+    if not output.plain:
+        output.one(created, lambda _: None)
+
+
+@click.command()
+@click.option("--sku", help="Only of this SKU, a code or id.")
+@output_options()
+def ls(sku: str | None, output: Output) -> None:
+    """List the versions of prices, newest first."""
+    with connect() as client:
+        codes = {known["id"]: known["code"] for known in client.admin.skus()}
+        chosen = find_sku(client, sku)["id"] if sku else None
+        columns: list[Column[Price]] = [
+            Column("SKU", lambda one: codes.get(one["sku_id"], one["sku_id"])),
+            Column("RATE", lambda one: rate(one["per_hour"]), right=True),
+            Column("SUSPENDED", lambda one: rate(one["suspended_per_hour"]), right=True),
+            Column("FROM", lambda one: local(one["effective_at"])),
+            Column("ID", lambda one: one["id"], optional=True),
+        ]
+        output.many(client.admin.prices(sku_id=chosen), columns, empty="There are no prices yet.")

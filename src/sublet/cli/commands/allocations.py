@@ -1,0 +1,141 @@
+"""`ls` and `show`: what runs, what it costs, what proves that it is gone."""
+
+import click
+
+from sublet.cli.commands.offers import shape
+from sublet.cli.commands.waiting import wait_for, wait_options
+from sublet.cli.completing import allocation_argument
+from sublet.cli.connection import connect
+from sublet.cli.formats import NOTHING, is_some, local, money, rate, since, words
+from sublet.cli.output import Output, output_options
+from sublet.cli.states import state_text
+from sublet.cli.style import Painted, glyphs_possible, paint
+from sublet.cli.tables import Column, print_facts, print_table
+from sublet.cli.timebar import runs, time_bar, time_line
+from sublet.client.shapes import Allocation, Rate
+from sublet.client.shapes.allocations import Check, Limit
+
+
+def node_text(allocation: Allocation) -> str:
+    """The node's name, marked where its limits are not enforced."""
+    node = allocation["node"]
+    if node is None:
+        return NOTHING
+    return f"{node['name']} (limits not enforced)" if node["limits_enforced"] is False else node["name"]
+
+
+def rate_of(one: Allocation) -> Rate:
+    """What it costs now while it is billed, otherwise the price that it was launched at."""
+    return one["cost"]["rate"] if one["state"] in {"active", "suspended"} else one["price"]["per_hour"]
+
+
+COLUMNS: list[Column[Allocation]] = [
+    Column("NAME", lambda one: one["name"], flexible=True),
+    Column("STATE", lambda one: state_text(one["state"])),
+    Column("OFFER", lambda one: one["sku"]["code"]),
+    Column("NODE", node_text, flexible=True, optional=True),
+    Column("LAUNCHED", lambda one: since(one["created_at"]), optional=True),
+    Column("RATE", lambda one: rate(rate_of(one)), right=True),
+    Column("COST", lambda one: money(one["cost"]["total"]), right=True),
+]
+TIME: Column[Allocation] = Column("TIME", time_bar, optional=True)
+
+
+@click.command()
+@click.option("-a", "--all", "include_ended", is_flag=True, help="Also those that have ended.")
+@click.option("--state", help="Only those in this state.")
+@output_options()
+def ls(include_ended: bool, state: str | None, output: Output) -> None:
+    """List your allocations, newest first."""
+    columns = [*COLUMNS, TIME] if glyphs_possible() else COLUMNS
+    empty = "You have no allocations" + ("" if include_ended else " now") + ". See what you can launch: sublet offers"
+    with connect() as client:
+        output.many(client.allocations(state=state, include_ended=include_ended), columns, empty=empty)
+
+
+@click.command()
+@allocation_argument
+@wait_options("until nothing moves any more", default=False)
+@output_options()
+def show(allocation: str, wait: bool, timeout: float, output: Output) -> None:
+    """Show ALLOCATION, a name or id: state, cost, limits, and the evidence of its release."""
+    with connect() as client:
+        shown = client.allocation(allocation)
+        if wait:
+            shown = wait_for(client, shown, None, timeout, output)
+    output.one(shown, show_allocation)
+
+
+def show_allocation(allocation: Allocation) -> None:
+    """Print everything that a person wants to know about an allocation."""
+    cost = allocation["cost"]
+    failure = allocation["failure"]
+    print_facts(
+        [
+            ("Name", allocation["name"]),
+            ("Id", allocation["id"]),
+            ("State", state_text(allocation["state"])),
+            ("Failure", paint(f"{failure['message']} ({failure['code']})", "bad") if failure else ""),
+            ("Offer", f"{allocation['sku']['code']} ({shape(allocation['sku'])})"),
+            ("Node", node_text(allocation)),
+            ("Launched", local(allocation["created_at"])),
+            ("Ended", local(allocation["ended_at"]) if allocation["ended_at"] else ""),
+            ("Time", _time(allocation)),
+            ("Rate", rate(rate_of(allocation))),
+            ("Cost", _cost(allocation)),
+            ("Held", money(cost["held"]) if is_some(cost["held"]) else ""),
+            ("Warning", paint(_warning(allocation), "warn")),
+            ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
+        ]
+    )
+    if runs(allocation) and allocation["enforced"]:
+        click.echo()
+        print_table(allocation["enforced"], LIMITS)
+    evidence = allocation["evidence"]
+    if evidence is not None:
+        click.echo()
+        verdict = "nothing was left" if evidence["clean"] else "something was left"
+        print_facts([("Evidence", f"{verdict}, {local(evidence['released_at'])}")])
+        print_table(evidence["checks"], CHECKS)
+
+
+LIMITS: list[Column[Limit]] = [
+    Column("LIMIT", lambda limit: limit["limit"]),
+    Column("ASKED FOR", lambda limit: str(limit["requested"])),
+    Column(
+        "ENFORCED",
+        lambda limit: "yes" if limit["enforced"] else "no",
+        style=lambda limit: None if limit["enforced"] else "warn",
+    ),
+    Column("DETAIL", lambda limit: limit["detail"] or "", flexible=True, optional=True),
+]
+
+CHECKS: list[Column[Check]] = [
+    Column("CHECK", lambda check: words(check["name"])),
+    Column(
+        "CLEAN",
+        lambda check: "yes" if check["clean"] else "no",
+        style=lambda check: "ok" if check["clean"] else "bad",
+    ),
+    Column("DETAIL", lambda check: check["detail"] or "", flexible=True, optional=True),
+]
+
+
+def _time(allocation: Allocation) -> Painted:
+    bar = time_bar(allocation) if glyphs_possible() else ""
+    line = paint(time_line(allocation), None)
+    return Painted(f"{bar} {line}" if bar else line)
+
+
+def _cost(allocation: Allocation) -> str:
+    cost = allocation["cost"]
+    accrued = f" ({money(cost['accrued'], exact=True)} not yet posted)" if is_some(cost["accrued"]) else ""
+    return money(cost["total"], exact=True) + accrued
+
+
+def _warning(allocation: Allocation) -> str:
+    funds = allocation["funds"]
+    if funds["warning"] is None:
+        return ""
+    when = f"It will be suspended {since(funds['suspend_at'])}. " if funds["suspend_at"] else ""
+    return f"Your balance runs out ({funds['warning']}). {when}Add funds: sublet top-up AMOUNT"

@@ -1,0 +1,108 @@
+"""`launch`: from an offer to an allocation one can log in to."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sublet.cli.commands.pricing import Estimate, estimate, show_estimate
+from sublet.cli.commands.waiting import wait_for, wait_options
+from sublet.cli.connection import connect, note
+from sublet.cli.exits import Exit, exit_of
+from sublet.cli.failures import Failure
+from sublet.cli.formats import money, rate
+from sublet.cli.output import Output, output_options
+from sublet.cli.states import state_text
+from sublet.cli.tables import print_facts
+from sublet.client.shapes import Allocation, Offer
+
+if TYPE_CHECKING:
+    from sublet.client.client import Client
+
+
+@click.command()
+@click.argument("offer")
+@click.option("--name", help="A name of your own; without it, Sublet gives one.")
+@click.option("--dry-run", is_flag=True, help="Price the launch and do nothing; the exit code says if it would work.")
+@click.option("--idempotency-key", metavar="KEY", help="Repeat a launch that got no answer: it happens once at most.")
+@wait_options("until it is active")
+@output_options()
+def launch(
+    *,
+    offer: str,
+    name: str | None,
+    dry_run: bool,
+    idempotency_key: str | None,
+    wait: bool,
+    timeout: float,
+    output: Output,
+) -> None:
+    """Launch an allocation of OFFER, a code or id that `sublet offers` shows.
+
+    You pay its rate by the second from when it is active until you release it. Ctrl-C while waiting cancels nothing.
+    """
+    with connect() as client:
+        chosen = _find(client, offer)
+        if dry_run:
+            _price(client, chosen, output)
+            return
+        # The price that was seen goes along, so that nobody pays another one unknowingly.
+        launched = client.launch(
+            chosen["id"], name=name, price_id=chosen["price"]["id"], idempotency_key=idempotency_key
+        )
+        note(
+            f"Launching {launched['name']} at {rate(launched['price']['per_hour'])}. "
+            f"{money(launched['cost']['held'])} of your balance is held for it."
+        )
+        if wait:
+            launched = wait_for(client, launched, "provision", timeout, output)
+    output.one(launched, _show)
+    if wait and launched["state"] not in {"active", "suspended"}:
+        raise _failed(launched)
+
+
+def _find(client: "Client", wanted: str) -> Offer:
+    known = list(client.offers())
+    for offer in known:
+        if wanted in {offer["id"], offer["sku"]["code"]}:
+            return offer
+    codes = ", ".join(offer["sku"]["code"] for offer in known) or "nothing"
+    raise Failure(f"There is no offer {wanted!r}. Nothing was launched. On offer now: {codes}.", Exit.NOT_FOUND)
+
+
+def _price(client: "Client", offer: Offer, output: Output) -> None:
+    priced: Estimate = estimate(offer, client.wallet())
+    if output.quiet:
+        click.echo(offer["id"])
+    else:
+        output.one(priced, show_estimate)
+    if offer["available"] == 0:
+        raise Failure(
+            priced["reason"] or f"No {offer['sku']['code']} is free now. Nothing was launched or charged.",
+            Exit.NO_CAPACITY,
+        )
+    if not priced["launchable"]:
+        raise Failure(priced["reason"] or "You cannot launch this now. Nothing was charged.", Exit.FUNDS)
+    note("Nothing was launched.")
+
+
+def _show(allocation: Allocation) -> None:
+    node = allocation["node"]
+    unenforced = node is not None and node["limits_enforced"] is False
+    print_facts(
+        [
+            ("Name", allocation["name"]),
+            ("State", state_text(allocation["state"])),
+            ("Node", f"{node['name']}{' (limits not enforced)' if unenforced else ''}" if node else ""),
+            ("Rate", rate(allocation["price"]["per_hour"])),
+            ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
+            ("Release", f"sublet release {allocation['name']}"),
+        ]
+    )
+
+
+def _failed(allocation: Allocation) -> Failure:
+    failure = allocation["failure"]
+    why = failure["message"] if failure else f"It ended as {allocation['state']}."
+    code = exit_of(failure["code"]) if failure else Exit.FAILURE
+    charged = money(allocation["cost"]["total"])
+    return Failure(f"{allocation['name']} did not become active. {why} Charged for it: {charged}.", code)

@@ -1,0 +1,95 @@
+"""`release`, `suspend`, `resume`: ending and pausing what runs."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sublet.cli.commands.allocations import show_allocation
+from sublet.cli.commands.waiting import wait_for, wait_options
+from sublet.cli.completing import allocation_argument
+from sublet.cli.connection import connect, note
+from sublet.cli.exits import Exit
+from sublet.cli.failures import Failure
+from sublet.cli.formats import money, rate
+from sublet.cli.output import Output, output_options
+from sublet.client.shapes import Allocation
+from sublet.client.waiting import GOALS
+
+if TYPE_CHECKING:
+    from sublet.client.client import Client
+
+
+@click.command()
+@allocation_argument
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@wait_options("until it is released and nothing is left")
+@output_options()
+def release(allocation: str, yes: bool, wait: bool, timeout: float, output: Output) -> None:
+    """Give ALLOCATION back. Billing ends now; its processes and files are deleted.
+
+    Also cancels one that is not active yet.
+    """
+    with connect() as client:
+        found = client.allocation(allocation)
+        if not yes:
+            _confirm(found)
+        asked = client.release(found["id"])
+        note(f"Releasing {asked['name']}. You pay nothing from now on.")
+        ended = _finish(client, asked, "release", wait=wait, timeout_seconds=timeout, output=output)
+        if wait:
+            note(f"{ended['name']} is released. It cost {money(ended['cost']['total'], exact=True)}.")
+
+
+@click.command()
+@allocation_argument
+@wait_options("until it is suspended")
+@output_options()
+def suspend(allocation: str, wait: bool, timeout: float, output: Output) -> None:
+    """Stop ALLOCATION and keep its files: logins close, processes end, the lower rate applies."""
+    with connect() as client:
+        asked = client.suspend(client.allocation(allocation)["id"])
+        note(f"Suspending {asked['name']}. Suspended, it costs {rate(asked['price']['suspended_per_hour'])}.")
+        _finish(client, asked, "suspend", wait=wait, timeout_seconds=timeout, output=output)
+
+
+@click.command()
+@allocation_argument
+@wait_options("until it is active")
+@output_options()
+def resume(allocation: str, wait: bool, timeout: float, output: Output) -> None:
+    """Start suspended ALLOCATION again."""
+    with connect() as client:
+        asked = client.resume(client.allocation(allocation)["id"])
+        note(f"Resuming {asked['name']}. Active, it costs {rate(asked['price']['per_hour'])}.")
+        _finish(client, asked, "resume", wait=wait, timeout_seconds=timeout, output=output)
+
+
+def _confirm(allocation: Allocation) -> None:
+    if not sys.stdin.isatty():
+        raise Failure(
+            f"Releasing {allocation['name']} deletes its files, and there is no terminal to ask at. "
+            "Nothing was released. Add --yes if you mean it.",
+            Exit.USAGE,
+        )
+    if not click.confirm(f"Release {allocation['name']} and delete its files?", err=True):
+        raise Failure(f"{allocation['name']} was not released and goes on running.")
+
+
+def _finish(
+    client: "Client", asked: Allocation, kind: str, *, wait: bool, timeout_seconds: float, output: Output
+) -> Allocation:
+    done = wait_for(client, asked, kind, timeout_seconds, output) if wait else asked
+    if not output.plain or wait:
+        output.one(done, show_allocation)
+    if wait and done["state"] not in GOALS[kind]:
+        raise _failed(done, kind)
+    return done
+
+
+def _failed(allocation: Allocation, kind: str) -> Failure:
+    operation = allocation["operation"]
+    error = allocation["failure"] or (operation["error"] if operation else None)
+    why = f" {error['message']}" if error else ""
+    effect = " You do not pay for it any more; the operator has to clean its node." if kind == "release" else ""
+    return Failure(f"{allocation['name']} is {allocation['state']}: the {kind} did not succeed.{why}{effect}")

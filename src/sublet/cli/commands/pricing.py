@@ -1,0 +1,73 @@
+"""What a launch would cost: a projection of the offer's rate, never a bill."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TypedDict
+
+from sublet.cli.formats import duration, money, rate
+from sublet.cli.states import action
+from sublet.cli.tables import print_facts
+from sublet.client.shapes import Money, Offer, Wallet
+
+_MICRO = Decimal("0.000001")
+
+
+class Projected(TypedDict):
+    """The offer's rate over usual times."""
+
+    hour: Money
+    day: Money
+    month: Money
+
+
+class Estimate(TypedDict):
+    """The answer of `launch --dry-run`."""
+
+    offer: Offer
+    projected: Projected
+    available_funds: Money
+    runway_seconds: int | None
+    launchable: bool
+    reason: str | None
+
+
+def _over(offer: Offer, hours: int) -> Money:
+    rate_per_hour = offer["price"]["per_hour"]
+    amount = (Decimal(rate_per_hour["amount"]) * hours).quantize(_MICRO, ROUND_HALF_UP)
+    whole, _, fraction = f"{amount:f}".partition(".")
+    return {"amount": f"{whole}.{fraction.rstrip('0').ljust(2, '0')}", "currency": rate_per_hour["currency"]}
+
+
+def _runway(offer: Offer, wallet: Wallet) -> int | None:
+    together = Decimal(offer["price"]["per_hour"]["amount"]) + Decimal(wallet["burn_per_hour"]["amount"])
+    return int(Decimal(wallet["available"]["amount"]) * 3600 / together) if together > 0 else None
+
+
+def estimate(offer: Offer, wallet: Wallet) -> Estimate:
+    """Price a launch of the offer beside everything that runs already."""
+    allowed, reason = action(offer, "launch")
+    return {
+        "offer": offer,
+        "projected": {"hour": _over(offer, 1), "day": _over(offer, 24), "month": _over(offer, 24 * 30)},
+        "available_funds": wallet["available"],
+        "runway_seconds": _runway(offer, wallet),
+        "launchable": allowed and offer["available"] > 0,
+        "reason": reason,
+    }
+
+
+def show_estimate(priced: Estimate) -> None:
+    """Print an estimate for a person."""
+    projected = priced["projected"]
+    runway = priced["runway_seconds"]
+    print_facts(
+        [
+            ("Offer", f"{priced['offer']['sku']['code']} ({priced['offer']['sku']['name']})"),
+            ("Rate", rate(priced["offer"]["price"]["per_hour"])),
+            ("1 hour", money(projected["hour"])),
+            ("24 hours", money(projected["day"])),
+            ("30 days", money(projected["month"])),
+            ("Available", money(priced["available_funds"])),
+            ("Lasts", f"{duration(runway)} with everything that runs" if runway is not None else "no end in sight"),
+            ("Free now", str(priced["offer"]["available"])),
+        ]
+    )

@@ -1,0 +1,100 @@
+"""How amounts, times and sizes read. Decimals stay decimals; nothing here is fed back into a calculation."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from sublet.client.shapes import Money, Rate
+
+NOTHING = "–"
+
+
+def money(value: Money, *, exact: bool = False) -> str:
+    """`12.35 USD`: two places, or with `exact` all that the books have."""
+    amount = Decimal(value["amount"])
+    shown = value["amount"] if exact else f"{amount.quantize(Decimal('0.01'), ROUND_HALF_UP):f}"
+    return f"{shown} {value['currency']}"
+
+
+def is_some(value: Money) -> bool:
+    """Whether the amount is not zero."""
+    return Decimal(value["amount"]) != 0
+
+
+def signed(value: Money) -> str:
+    """An exact amount with its sign, as in a ledger."""
+    sign = "" if value["amount"].startswith("-") else "+"
+    return f"{sign}{money(value, exact=True)}"
+
+
+def rate(value: Rate) -> str:
+    """`0.36 USD/h`: two to four places; more only where four would say nothing."""
+    amount = Decimal(value["amount"])
+    rounded = amount.quantize(Decimal("0.0001"), ROUND_HALF_UP)
+    shown = f"{rounded if rounded or not amount else amount:f}"
+    whole, _, fraction = shown.partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')} {value['currency']}/h"
+
+
+def duration(seconds: float | None) -> str:
+    """`45 s`, `12 min 05 s`, `1 h 05 min`, `3 d 04 h`."""
+    if seconds is None:
+        return NOTHING
+    whole = max(0, int(seconds))
+    minutes, rest = divmod(whole, 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours == 0:
+        return f"{minutes} min {rest:02d} s"
+    days, hours = divmod(hours, 24)
+    if days == 0:
+        return f"{hours} h {minutes:02d} min"
+    return f"{days} d {hours:02d} h"
+
+
+def parse_time(value: str) -> datetime:
+    """An ISO 8601 time of the API."""
+    parsed = datetime.fromisoformat(value)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def since(value: str | None, *, now: datetime | None = None) -> str:
+    """`5 min ago` within a day, else the local time with its zone; `in 5 min` for what is to come."""
+    if value is None:
+        return NOTHING
+    moment = parse_time(value)
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    if abs(seconds) >= 86400:
+        return local(value)
+    rough = _rough(abs(int(seconds)))
+    return f"{rough} ago" if seconds >= 0 else f"in {rough}"
+
+
+def local(value: str | None) -> str:
+    """`2026-03-01 14:20 CET`."""
+    return parse_time(value).astimezone().strftime("%Y-%m-%d %H:%M %Z") if value else NOTHING
+
+
+def clock(value: str) -> str:
+    """`14:20:05`, local, for lines that follow each other."""
+    return parse_time(value).astimezone().strftime("%H:%M:%S")
+
+
+def _rough(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    return duration(seconds)
+
+
+def mebibytes(value: int) -> str:
+    """`8 GiB`, `1.5 GiB`, `512 MiB`."""
+    if 0 < value < 1024:
+        return f"{value} MiB"
+    return f"{(Decimal(value) / 1024).quantize(Decimal('0.1')).normalize():f} GiB"
+
+
+def words(name: str) -> str:
+    """`release_failed` as people read it."""
+    return name.replace("_", " ")

@@ -1,0 +1,84 @@
+"""`sublet`: the table of commands, and the one place where errors become messages and exit codes."""
+
+import importlib.metadata
+from typing import Any
+
+import click
+
+from sublet.cli.exits import Exit
+from sublet.cli.failures import Failure, failure_of
+from sublet.cli.lazy import LazyGroup
+from sublet.client.errors import SubletClientError
+
+_HERE = "sublet.cli.commands"
+
+COMMANDS = {
+    "login": (f"{_HERE}.account:login", "Sign in with an API token."),
+    "logout": (f"{_HERE}.account:logout", "Forget the token, keys and certificates on this machine."),
+    "whoami": (f"{_HERE}.account:whoami", "Show who you are here."),
+    "offers": (f"{_HERE}.offers:offers", "List what you can launch, and its price."),
+    "launch": (f"{_HERE}.launch:launch", "Launch an allocation of an offer."),
+    "ls": (f"{_HERE}.allocations:ls", "List your allocations."),
+    "show": (f"{_HERE}.allocations:show", "Show an allocation: state, cost, limits, evidence."),
+    "ssh": (f"{_HERE}.ssh:ssh", "Open a shell on an allocation, or run a command there."),
+    "suspend": (f"{_HERE}.lifecycle:suspend", "Stop an allocation and keep its files."),
+    "resume": (f"{_HERE}.lifecycle:resume", "Start a suspended allocation again."),
+    "release": (f"{_HERE}.lifecycle:release", "Give an allocation back; its files are deleted."),
+    "operations": (f"{_HERE}.records:operations", "List the work done on an allocation."),
+    "charges": (f"{_HERE}.records:charges", "List what an allocation cost, interval by interval."),
+    "balance": (f"{_HERE}.money:balance", "Show the balance and how long it lasts."),
+    "ledger": (f"{_HERE}.money:ledger", "List the entries of your wallet."),
+    "top-up": (f"{_HERE}.money:top_up", "Begin a card payment into your wallet."),
+    "events": (f"{_HERE}.events:events", "Follow what happens."),
+    "completion": (f"{_HERE}.completion:completion", "Print the completion script of a shell."),
+    "admin": (f"{_HERE}.admin:admin", "Operate the platform: nodes, SKUs, prices."),
+    "up": (f"{_HERE}.server:up", "Run all of Sublet on this machine."),
+    "serve": (f"{_HERE}.server:serve", "Run a web process."),
+    "worker": (f"{_HERE}.server:worker", "Run a worker process."),
+    "migrate": (f"{_HERE}.server:migrate", "Bring the database to this version."),
+    "operator": (f"{_HERE}.server:operator", "Make an account with platform roles."),
+    "demo": (f"{_HERE}.server:demo", "What `sublet up` set up for a newcomer."),
+}
+
+EPILOG = (
+    "SUBLET_URL and SUBLET_TOKEN_FILE win over what `sublet login` stored. "
+    "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 sign-in or permission, 5 conflict, 6 funds, 7 no capacity, "
+    "8 wait timed out, 130 interrupted."
+)
+
+
+class RootGroup(LazyGroup):
+    """The root: errors of the client become Failures, Ctrl-C becomes 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except SubletClientError as error:
+            raise failure_of(error) from error
+        except (KeyboardInterrupt, click.Abort) as error:
+            click.echo(err=True)
+            message = "Interrupted. Nothing was cancelled: work that was asked for goes on. See it: sublet ls"
+            raise Failure(message, Exit.INTERRUPTED) from error
+
+
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(f"sublet {importlib.metadata.version('sublet')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=RootGroup,
+    lazy=COMMANDS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def cli() -> None:
+    """Rent a Linux or GPU machine by the second, and see every cent explained."""
+
+
+def main() -> None:
+    """The `sublet` script."""
+    cli(prog_name="sublet")

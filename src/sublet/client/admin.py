@@ -1,0 +1,118 @@
+"""What an operator can do; every call needs a token of somebody with a platform role."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+from sublet.client.shapes import AdminAllocation, Join, Node, NodeAdded, NodeDetail, Price, Reconciliation, Sku
+from sublet.client.transport import Transport
+
+
+class Admin:
+    """The operator's half of the API."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def nodes(self) -> Iterator[Node]:
+        """The fleet."""
+        return self._transport.pages("/admin/nodes")
+
+    def node(self, node_id: str) -> NodeDetail:
+        """One node, with its enrolment checklist."""
+        return cast(NodeDetail, self._transport.get(_node(node_id)))
+
+    def add_node(
+        self, name: str, address: str, *, port: int | None = None, labels: Mapping[str, str] | None = None
+    ) -> NodeAdded:
+        """Announce a server; run the answer's `join.command` on it."""
+        body: dict[str, Any] = {"name": name, "address": address}
+        if port is not None:
+            body["port"] = port
+        if labels:
+            body["labels"] = dict(labels)
+        return cast(NodeAdded, self._transport.create("/admin/nodes", body))
+
+    def join_token(self, node_id: str) -> Join:
+        """A new one-time token for a node; the one before stops working."""
+        return cast(Join, self._transport.create(_node(node_id, "join-token"), {}))
+
+    def cordon(self, node_id: str) -> Node:
+        """No new allocations on this node; those on it stay."""
+        return cast(Node, self._transport.post(_node(node_id, "cordon")))
+
+    def uncordon(self, node_id: str) -> Node:
+        """New allocations on this node again."""
+        return cast(Node, self._transport.post(_node(node_id, "uncordon")))
+
+    def skus(self) -> Iterator[Sku]:
+        """Every SKU, also inactive ones."""
+        return self._transport.pages("/admin/skus")
+
+    def add_sku(
+        self,
+        code: str,
+        *,
+        name: str,
+        vcpu: int,
+        memory_mib: int,
+        disk_gib: int,
+        gpu_model: str | None = None,
+        gpu_count: int = 0,
+        node_labels: Mapping[str, str] | None = None,
+    ) -> Sku:
+        """Define a sellable shape; it is on offer once it has a price."""
+        body: dict[str, Any] = {
+            "code": code,
+            "name": name,
+            "vcpu": vcpu,
+            "memory_mib": memory_mib,
+            "disk_gib": disk_gib,
+            "gpu_count": gpu_count,
+            "node_labels": dict(node_labels or {}),
+        }
+        if gpu_model is not None:
+            body["gpu_model"] = gpu_model
+        return cast(Sku, self._transport.create("/admin/skus", body))
+
+    def change_sku(self, sku_id: str, *, name: str | None = None, active: bool | None = None) -> Sku:
+        """Rename a SKU, or take it off or put it back on offer."""
+        asked = {"name": name, "active": active}
+        body = {field: value for field, value in asked.items() if value is not None}
+        return cast(Sku, self._transport.patch(f"/admin/skus/{quote(sku_id, safe='')}", body))
+
+    def prices(self, *, sku_id: str | None = None) -> Iterator[Price]:
+        """Versions of prices, newest first."""
+        return self._transport.pages("/admin/prices", sku_id=sku_id)
+
+    def set_price(
+        self,
+        sku_id: str,
+        per_hour: str,
+        *,
+        suspended_per_hour: str = "0",
+        currency: str = "USD",
+        effective_at: str | None = None,
+    ) -> Price:
+        """A new version of a SKU's price, for launches from `effective_at` (default: now); what runs keeps its own."""
+        body = {
+            "sku_id": sku_id,
+            "per_hour": per_hour,
+            "suspended_per_hour": suspended_per_hour,
+            "currency": currency,
+        }
+        if effective_at is not None:
+            body["effective_at"] = effective_at
+        return cast(Price, self._transport.create("/admin/prices", body))
+
+    def allocations(self, *, state: str | None = None) -> Iterator[AdminAllocation]:
+        """Everybody's allocations."""
+        return self._transport.pages("/admin/allocations", state=state)
+
+    def reconcile(self) -> Reconciliation:
+        """Check that the books, the machines and the card processor tell the same story."""
+        return cast(Reconciliation, self._transport.post("/admin/reconcile"))
+
+
+def _node(node_id: str, *parts: str) -> str:
+    return "/".join(("/admin/nodes", quote(node_id, safe=""), *parts))

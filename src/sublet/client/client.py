@@ -1,0 +1,167 @@
+"""`Client(url, token)`: what a customer can do. `client.admin` is what an operator can do."""
+
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self, cast
+from urllib.parse import quote
+
+from sublet.client.admin import Admin
+from sublet.client.retries import Retries
+from sublet.client.shapes import (
+    Allocation,
+    Charge,
+    Entry,
+    EventPage,
+    Me,
+    Offer,
+    Operation,
+    Sku,
+    SshCertificate,
+    StateChange,
+    TopUp,
+    Usage,
+    Wallet,
+)
+from sublet.client.transport import Transport
+
+
+class Client:
+    """A Sublet at `url`, used with an API token. Lists are iterators that fetch pages as they are consumed.
+
+    Raises SubletApiError when the server refuses, SubletConnectionError when it does not answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        timeout_seconds: float = 30.0,
+        retries: Retries | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._transport = Transport(url, token, timeout_seconds=timeout_seconds, retries=retries, sleep=sleep)
+        self.url = self._transport.url
+        self.admin = Admin(self._transport)
+        self.sleep = sleep
+
+    def __enter__(self) -> Self:
+        """Use as a context manager, so that connections are closed."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def me(self) -> Me:
+        """Who the token belongs to, and what it may do."""
+        return cast(Me, self._transport.get("/me"))
+
+    def skus(self) -> Iterator[Sku]:
+        """Every shape that is or was sold."""
+        return self._transport.pages("/skus")
+
+    def offers(self) -> Iterator[Offer]:
+        """What can be launched, its price, and how many are free."""
+        return self._transport.pages("/offers")
+
+    def allocations(self, *, state: str | None = None, include_ended: bool = False) -> Iterator[Allocation]:
+        """The organization's allocations, newest first."""
+        ended = "true" if include_ended else None
+        return self._transport.pages("/allocations", state=state, include_ended=ended)
+
+    def allocation(self, name_or_id: str) -> Allocation:
+        """One allocation, by name or id."""
+        return cast(Allocation, self._transport.get(_allocation(name_or_id)))
+
+    def launch(
+        self,
+        offer_id: str,
+        *,
+        name: str | None = None,
+        price_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Allocation:
+        """Hold funds, claim capacity and start provisioning; at `price_id`, or not at all if that was superseded."""
+        asked = {"offer_id": offer_id, "name": name, "price_id": price_id}
+        body = {field: value for field, value in asked.items() if value is not None}
+        return cast(Allocation, self._transport.create("/allocations", body, key=idempotency_key))
+
+    def release(self, allocation_id: str) -> Allocation:
+        """Give it back: billing ends now, everything on it is deleted. Cancels one that is not yet there."""
+        return cast(Allocation, self._transport.post(_allocation(allocation_id, "release")))
+
+    def suspend(self, allocation_id: str) -> Allocation:
+        """Close the login and end the processes; files stay."""
+        return cast(Allocation, self._transport.post(_allocation(allocation_id, "suspend")))
+
+    def resume(self, allocation_id: str) -> Allocation:
+        """Open a suspended one again."""
+        return cast(Allocation, self._transport.post(_allocation(allocation_id, "resume")))
+
+    def operations(self, allocation_id: str) -> Iterator[Operation]:
+        """The work that was done on an allocation, newest first."""
+        return self._transport.pages(_allocation(allocation_id, "operations"))
+
+    def charges(self, allocation_id: str) -> Iterator[Charge]:
+        """What an allocation cost, interval by interval."""
+        return self._transport.pages(_allocation(allocation_id, "charges"))
+
+    def history(self, allocation_id: str) -> Iterator[StateChange]:
+        """Every change of an allocation's state."""
+        return self._transport.pages(_allocation(allocation_id, "history"))
+
+    def ssh_certificate(self, allocation_id: str, public_key: str) -> SshCertificate:
+        """A certificate for an OpenSSH public key, alive for minutes."""
+        path = _allocation(allocation_id, "ssh-certificates")
+        # A second certificate for the same key harms nobody, so this one may be asked for again.
+        return cast(SshCertificate, self._transport.create(path, {"public_key": public_key}))
+
+    def wallet(self) -> Wallet:
+        """The balance, what of it is held, and how long it lasts."""
+        return cast(Wallet, self._transport.get("/wallet"))
+
+    def entries(self) -> Iterator[Entry]:
+        """The wallet's ledger, newest first."""
+        return self._transport.pages("/wallet/entries")
+
+    def usage(self) -> Iterator[Usage]:
+        """Every charge of the organization, with what it was for."""
+        return self._transport.pages("/usage")
+
+    def top_up(
+        self,
+        amount: str,
+        *,
+        currency: str = "USD",
+        return_path: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> TopUp:
+        """Begin a card payment of a decimal `amount`; it is paid at `checkout_url`."""
+        body: dict[str, Any] = {"amount": amount, "currency": currency}
+        if return_path is not None:
+            body["return_path"] = return_path
+        return cast(TopUp, self._transport.create("/top-ups", body, key=idempotency_key))
+
+    def top_ups(self) -> Iterator[TopUp]:
+        """The card payments so far, newest first."""
+        return self._transport.pages("/top-ups")
+
+    def top_up_by_id(self, top_up_id: str) -> TopUp:
+        """One card payment."""
+        return cast(TopUp, self._transport.get(f"/top-ups/{quote(top_up_id, safe='')}"))
+
+    def events(self, *, after: str | None = None, limit: int = 200) -> EventPage:
+        """What happened after a cursor, oldest first; `next_cursor` or the last id continues."""
+        return cast(EventPage, self._transport.get("/events", after=after, limit=limit))
+
+
+def _allocation(name_or_id: str, *parts: str) -> str:
+    return "/".join(("/allocations", quote(name_or_id, safe=""), *parts))

@@ -1,0 +1,48 @@
+"""The JSON of the API as types: what a method of the client returns is exactly what the server said."""
+
+from sublet.client.shapes.account import Me, Organization, SshKey, Token
+from sublet.client.shapes.allocations import (
+    Allocation,
+    Charge,
+    Operation,
+    SshCertificate,
+    StateChange,
+    Step,
+)
+from sublet.client.shapes.amounts import Action, Money, Rate
+from sublet.client.shapes.catalog import Offer, Price, Sku
+from sublet.client.shapes.events import Event, EventPage
+from sublet.client.shapes.fleet import AdminAllocation, Join, Node, NodeAdded, NodeDetail, Reconciliation
+from sublet.client.shapes.money import Entry, Page, TopUp, Usage, Wallet
+
+__all__ = [
+    "Action",
+    "AdminAllocation",
+    "Allocation",
+    "Charge",
+    "Entry",
+    "Event",
+    "EventPage",
+    "Join",
+    "Me",
+    "Money",
+    "Node",
+    "NodeAdded",
+    "NodeDetail",
+    "Offer",
+    "Operation",
+    "Organization",
+    "Page",
+    "Price",
+    "Rate",
+    "Reconciliation",
+    "Sku",
+    "SshCertificate",
+    "SshKey",
+    "StateChange",
+    "Step",
+    "Token",
+    "TopUp",
+    "Usage",
+    "Wallet",
+]

@@ -1,0 +1,52 @@
+"""People, organizations and their credentials."""
+
+from typing import TypedDict
+
+
+class User(TypedDict):
+    """A person."""
+
+    id: str
+    email: str
+    name: str
+
+
+class Organization(TypedDict):
+    """Who owns the wallet and the allocations, with the caller's role in it."""
+
+    id: str
+    name: str
+    role: str
+
+
+class Me(TypedDict):
+    """Who the caller is; `auth` is `session` or `token`."""
+
+    user: User
+    organization: Organization
+    organizations: list[Organization]
+    platform_roles: list[str]
+    permissions: list[str]
+    auth: str
+
+
+class Token(TypedDict, total=False):
+    """An API token; `token` itself is there only in the answer that created it."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    expires_at: str
+    last_used_at: str | None
+    created_at: str
+    token: str
+
+
+class SshKey(TypedDict):
+    """A registered public key."""
+
+    id: str
+    name: str
+    public_key: str
+    fingerprint: str
+    created_at: str

@@ -1,0 +1,156 @@
+"""A running right to resources, the work on it, and what it costs."""
+
+from typing import TypedDict
+
+from sublet.client.shapes.amounts import Action, Money, Rate
+from sublet.client.shapes.catalog import Price, Sku
+
+
+class Failure(TypedDict):
+    """Why something failed: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+class Step(TypedDict):
+    """One step of an operation: pending, running, done or failed."""
+
+    name: str
+    state: str
+    started_at: str | None
+    finished_at: str | None
+    detail: str | None
+
+
+class Operation(TypedDict):
+    """Tracked work on an allocation: provision, release, suspend or resume."""
+
+    id: str
+    kind: str
+    state: str
+    attempts: int
+    error: Failure | None
+    started_at: str | None
+    finished_at: str | None
+    steps: list[Step]
+
+
+class Place(TypedDict):
+    """The node that an allocation runs on."""
+
+    id: str
+    name: str
+    limits_enforced: bool | None
+
+
+class Ssh(TypedDict):
+    """Where sshd of the node answers."""
+
+    host: str
+    port: int
+    command: str
+
+
+class Cost(TypedDict):
+    """What an allocation cost so far: posted, accrued but not yet posted, and the sum."""
+
+    charged: Money
+    accrued: Money
+    total: Money
+    held: Money
+    rate: Rate
+    as_of: str
+
+
+class Funds(TypedDict):
+    """How long the wallet carries this allocation."""
+
+    runway_seconds: int | None
+    warning: str | None
+    suspend_at: str | None
+
+
+class Limit(TypedDict):
+    """A limit that was asked for, and whether the kernel of the node holds it."""
+
+    limit: str
+    requested: str
+    enforced: bool
+    detail: str
+
+
+class Check(TypedDict):
+    """One thing that was looked at after a release."""
+
+    name: str
+    clean: bool
+    detail: str | None
+
+
+class Evidence(TypedDict):
+    """The proof that nothing of an allocation is left on its node."""
+
+    released_at: str
+    clean: bool
+    checks: list[Check]
+
+
+class Allocation(TypedDict):
+    """A running right to resources on a node."""
+
+    id: str
+    name: str
+    state: str
+    sku: Sku
+    price: Price
+    node: Place | None
+    login: str | None
+    ssh: Ssh | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    release_requested_at: str | None
+    failure: Failure | None
+    delivered_seconds: int
+    cost: Cost
+    funds: Funds
+    enforced: list[Limit]
+    evidence: Evidence | None
+    actions: list[Action]
+    operation: Operation | None
+
+
+class Charge(TypedDict):
+    """What an interval of whole seconds cost, at which price version, on which evidence."""
+
+    id: str
+    period_start: str
+    period_end: str
+    seconds: int
+    rate: Rate
+    amount: Money
+    kind: str
+    price_id: str
+    evidence_at: str | None
+    ledger_entry_id: str | None
+
+
+# `from` is a keyword, so this one cannot be written as a class.
+StateChange = TypedDict(
+    "StateChange",
+    {"from": str | None, "to": str, "reason": str | None, "actor": str | None, "at": str},
+)
+
+
+class SshCertificate(TypedDict):
+    """A certificate for one login on one node, and the line that makes the node's host key believable."""
+
+    certificate: str
+    serial: int
+    login: str
+    host: str
+    port: int
+    principals: list[str]
+    valid_before: str
+    known_hosts: str

@@ -1,0 +1,129 @@
+"""What operators see: nodes, everybody's allocations, reconciliation."""
+
+from typing import TypedDict
+
+from sublet.client.shapes.allocations import Allocation
+from sublet.client.shapes.amounts import Action
+
+
+class Capability(TypedDict):
+    """A limit that the node can hold, or not, as its kernel says."""
+
+    name: str
+    enforced: bool
+    detail: str | None
+
+
+class Gpu(TypedDict):
+    """A GPU in a node."""
+
+    uuid: str
+    model: str
+    memory_mib: int
+    state: str
+
+
+class Inventory(TypedDict):
+    """What a node has."""
+
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    kernel: str | None
+    os: str | None
+    gpus: list[Gpu]
+
+
+class Claimed(TypedDict):
+    """What of a node is taken."""
+
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    gpus: int
+
+
+class EnrolmentItem(TypedDict):
+    """One line of the checklist of a node that joins, with what to do if it is not done."""
+
+    name: str
+    state: str
+    detail: str | None
+    fix: str | None
+
+
+class Node(TypedDict):
+    """One server of the fleet."""
+
+    id: str
+    name: str
+    address: str
+    port: int
+    state: str
+    labels: dict[str, str]
+    limits_enforced: bool | None
+    capabilities: list[Capability]
+    inventory: Inventory | None
+    claimed: Claimed
+    last_seen_at: str | None
+    host_certificate_expires_at: str | None
+    helper_version: str | None
+    created_at: str
+    actions: list[Action]
+
+
+class NodeDetail(Node, total=False):
+    """A node with its enrolment checklist."""
+
+    enrolment: list[EnrolmentItem]
+
+
+class Join(TypedDict):
+    """What to run on a server so that it joins; the token works once."""
+
+    command: str
+    token: str
+    expires_at: str
+
+
+class NodeAdded(TypedDict):
+    """A new node, and how its server joins."""
+
+    node: Node
+    join: Join
+
+
+class Owner(TypedDict):
+    """The organization that an allocation belongs to."""
+
+    id: str
+    name: str
+
+
+class AdminAllocation(Allocation):
+    """An allocation with whose it is and how long it has been in its state."""
+
+    organization: Owner
+    state_seconds: int
+
+
+class Finding(TypedDict):
+    """One mismatch."""
+
+    subject: str
+    detail: str
+
+
+class CheckResult(TypedDict):
+    """A check of reconciliation and what it found."""
+
+    name: str
+    ok: bool
+    findings: list[Finding]
+
+
+class Reconciliation(TypedDict):
+    """The result of a reconciliation."""
+
+    checks: list[CheckResult]
+    ran_at: str

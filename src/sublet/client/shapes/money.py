@@ -1,0 +1,78 @@
+"""The wallet and its books. Amounts are decimal strings: never turn one into a float."""
+
+from typing import Generic, TypedDict, TypeVar
+
+from sublet.client.shapes.allocations import Charge
+from sublet.client.shapes.amounts import Action, Money, Rate
+
+T = TypeVar("T")
+
+
+class Page(TypedDict, Generic[T]):
+    """One page of a list; `next_cursor` is null on the last."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+class Wallet(TypedDict):
+    """What an organization has, what is set aside, and how long it lasts at the present rate."""
+
+    organization_id: str
+    currency: str
+    balance: Money
+    held: Money
+    available: Money
+    promo: Money
+    receivable: Money
+    burn_per_hour: Rate
+    runway_seconds: int | None
+    warning: str | None
+    actions: list[Action]
+
+
+class Source(TypedDict):
+    """What an entry in the books comes from."""
+
+    type: str
+    id: str
+
+
+class Entry(TypedDict):
+    """One line of the wallet's ledger; `amount` is signed, positive into the wallet."""
+
+    id: str
+    kind: str
+    description: str
+    effective_at: str
+    recorded_at: str
+    amount: Money
+    balance_after: Money
+    source: Source | None
+
+
+class Usage(Charge):
+    """A charge with what it was for."""
+
+    subject_id: str
+    subject_name: str | None
+
+
+class TopUpFailure(TypedDict):
+    """Why a card payment failed."""
+
+    code: str
+    message: str
+
+
+class TopUp(TypedDict):
+    """A card payment into the wallet; pay at `checkout_url` while it is pending."""
+
+    id: str
+    amount: Money
+    state: str
+    checkout_url: str | None
+    failure: TopUpFailure | None
+    fee: Money | None
+    created_at: str
+    completed_at: str | None
