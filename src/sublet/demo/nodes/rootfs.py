@@ -1,0 +1,170 @@
+"""A Debian root filesystem built once with mmdebstrap and kept under the hash of what went into it."""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from .commands import CommandFailed, run
+from .local import NodeStartFailed
+
+PACKAGES = [
+    "acl",
+    "at",
+    "ca-certificates",
+    "cron",
+    "dbus",
+    "iproute2",
+    "less",
+    "libpam-systemd",
+    "nano",
+    "nftables",
+    "openssh-server",
+    "procps",
+    "python3",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "vim-tiny",
+]
+
+# Units that only cost boot time on a node that lives for a test or a demo.
+_MASKED = [
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "systemd-networkd.service",
+    "systemd-timesyncd.service",
+    "console-getty.service",
+    "getty@tty1.service",
+    "systemd-update-utmp.service",
+    "systemd-update-utmp-runlevel.service",
+    "man-db.timer",
+]
+
+_RECIPE = "3"  # raise when the steps below change, so that older caches are not used
+
+
+async def root_filesystem(cache: Path) -> Path:
+    """Path of a ready root filesystem in `cache`, built on first use (about 20 s). Never changed after it is built."""
+    sources = apt_sources()
+    if not sources:
+        raise NodeStartFailed(
+            "no apt sources file for this machine's own release was found in /etc/apt. "
+            "A systemd node needs one, to install a small system from."
+        )
+    cache.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (one small folder)
+    target = cache / f"rootfs-{_fingerprint(sources)}"
+    async with _only_one(cache / "rootfs.lock"):
+        if not target.is_dir():
+            await _build(target, sources)
+    return target
+
+
+def apt_sources() -> list[Path]:
+    """The machine's own apt sources files that offer its own release; third-party ones are left out."""
+    codename = _os_release().get("VERSION_CODENAME", "")
+    folder = Path("/etc/apt/sources.list.d")
+    candidates = [Path("/etc/apt/sources.list"), *sorted(folder.glob("*.sources")), *sorted(folder.glob("*.list"))]
+    return [path for path in candidates if codename and path.is_file() and _offers(path, codename)]
+
+
+def _offers(path: Path, codename: str) -> bool:
+    lines = [line for line in path.read_text(errors="replace").splitlines() if not line.lstrip().startswith("#")]
+    text = "\n".join(lines)
+    return bool(re.search(rf"\b{re.escape(codename)}\b", text) and re.search(r"\bmain\b", text))
+
+
+def _os_release() -> dict[str, str]:
+    found = {}
+    for line in Path("/etc/os-release").read_text().splitlines():
+        key, separator, value = line.partition("=")
+        if separator:
+            found[key] = value.strip('"')
+    return found
+
+
+def _fingerprint(sources: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for part in (
+        _RECIPE,
+        platform.machine(),
+        ",".join(PACKAGES),
+        *(path.read_text(errors="replace") for path in sources),
+    ):
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+async def _build(target: Path, sources: list[Path]) -> None:
+    for leftover in target.parent.glob("rootfs-*.building-*"):
+        shutil.rmtree(leftover, ignore_errors=True)  # the lock is ours, so nobody is building it
+    building = target.with_name(f"{target.name}.building-{os.getpid()}")
+    try:
+        await run(
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            f"--include={','.join(PACKAGES)}",
+            *await _proxy_options(),
+            _os_release()["VERSION_CODENAME"],
+            str(building),
+            *map(str, sources),
+            timeout_seconds=600,
+        )
+        _trim(building)
+        building.rename(target)
+    except CommandFailed as failure:
+        raise NodeStartFailed(f"the node's root filesystem could not be built. {failure}") from failure
+    finally:
+        if building.exists():
+            await asyncio.to_thread(shutil.rmtree, building, True)
+
+
+async def _proxy_options() -> list[str]:
+    """Carry over how this machine's apt reaches its mirrors, because mmdebstrap uses a configuration of its own."""
+    dump = await run("apt-config", "dump", check=False)
+    wanted = re.compile(r"^Acquire::(https?)::(Proxy|Verify-Peer|CAInfo)\b.* \"[^\"]+\";$", re.IGNORECASE)
+    return [f"--aptopt={line.rstrip(';')}" for line in dump.text.splitlines() if wanted.match(line)]
+
+
+def _trim(root: Path) -> None:
+    """Make it a template: no identity of its own, and nothing that only slows a boot down."""
+    for key in (root / "etc/ssh").glob("ssh_host_*"):
+        key.unlink()
+    (root / "etc/machine-id").write_text("")
+    units = root / "etc/systemd/system"
+    units.mkdir(parents=True, exist_ok=True)
+    for unit in _MASKED:
+        link = units / unit
+        if not link.is_symlink():
+            link.symlink_to("/dev/null")
+
+
+@asynccontextmanager
+async def _only_one(path: Path) -> AsyncIterator[None]:
+    """Hold an exclusive lock on a file; waiting for it can be cancelled, which a blocked thread could not."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        while not _locked(descriptor):  # noqa: ASYNC110  (another process holds it: nothing here could set an event)
+            await asyncio.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""Run the sandbox: python -m sublet.demo.stripe --port 4242 --data stripe.db …"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from sublet.demo.stripe.app import Configuration, create_app
+from sublet.demo.stripe.store import DataFileInUse
+
+
+def _secret(path: Path, what: str, prefix: str) -> str:
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        sys.exit(f"The {what} cannot be read: {error}")
+    if not secret.startswith(prefix):
+        sys.exit(f"The {what} in {path} must begin with {prefix}, as a test key does.")
+    return secret
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve on 127.0.0.1 until told to stop."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sublet.demo.stripe", description="A sandbox that speaks Stripe's API."
+    )
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--data", type=Path, required=True, help="SQLite file that holds the state")
+    parser.add_argument("--api-key-file", type=Path, required=True, help="file with the secret key (sk_test_…)")
+    parser.add_argument(
+        "--webhook-secret-file", type=Path, required=True, help="file with the signing secret (whsec_…)"
+    )
+    parser.add_argument("--webhook-url", required=True, help="where events are delivered")
+    given = parser.parse_args(arguments)
+    configuration = Configuration(
+        base_url=f"http://127.0.0.1:{given.port}",
+        data_file=given.data,
+        api_key=_secret(given.api_key_file, "API key", "sk_test_"),
+        webhook_secret=_secret(given.webhook_secret_file, "webhook secret", "whsec_"),
+        webhook_url=given.webhook_url,
+    )
+    try:
+        app = create_app(configuration)
+    except DataFileInUse as error:
+        sys.exit(str(error))
+    uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning", access_log=False, server_header=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The sandbox as one ASGI app."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from sublet.demo.stripe import api, control, hosted
+from sublet.demo.stripe.errors import StripeProblem
+from sublet.demo.stripe.store import Store
+from sublet.demo.stripe.webhooks import Courier
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Where it is reached, where the state lies, who may call, and where events go."""
+
+    base_url: str
+    data_file: Path
+    api_key: str
+    webhook_secret: str
+    webhook_url: str
+
+
+def create_app(configuration: Configuration) -> FastAPI:
+    """Open the data file and build the app; deliveries run for as long as the app does."""
+    store = Store(configuration.data_file)
+    courier = Courier(store, configuration.webhook_url, configuration.webhook_secret)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        delivering = asyncio.create_task(courier.run())
+        try:
+            yield
+        finally:
+            delivering.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await delivering
+            store.close()
+
+    app = FastAPI(title="Stripe sandbox", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_exception_handler(StripeProblem, control.problem_answer)
+    app.include_router(control.router(store, courier, configuration.api_key))
+    app.include_router(hosted.router(store, configuration.base_url, courier.wake))
+
+    @app.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "ok"}
+
+    api.mount(
+        app,
+        store,
+        api_key=configuration.api_key,
+        base_url=configuration.base_url,
+        after_commit=courier.wake,
+    )
+    return app

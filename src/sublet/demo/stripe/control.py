@@ -1,0 +1,122 @@
+"""/_sandbox: what Stripe does not offer and tests need. Never part of what the real SDK calls."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from sublet.demo.stripe import charges, rendering
+from sublet.demo.stripe.api import answer, check_key
+from sublet.demo.stripe.errors import StripeProblem, no_such
+from sublet.demo.stripe.store import Store
+from sublet.demo.stripe.webhooks import Courier
+from sublet.demo.stripe.work import Work
+
+
+class Command(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DeliveryMode(Command):
+    """How events are delivered from now on: at once, kept for `deliveries/release`, or never."""
+
+    mode: Literal["send", "hold", "drop"] = "send"
+    copies: int = Field(default=1, ge=1, le=100)
+
+
+class Release(Command):
+    """Deliver these events now, in this order, whatever became of them before."""
+
+    event_ids: list[str] = Field(min_length=1, max_length=500)
+    copies: int = Field(default=1, ge=1, le=100)
+
+
+class Advance(Command):
+    """Move the sandbox's clock forwards."""
+
+    seconds: int = Field(ge=0, le=10 * 365 * 86_400)
+
+
+class BalanceTransactions(Command):
+    """Withhold the balance transaction of new charges, as Stripe may for a while; or stop and post those owed."""
+
+    withhold: bool
+
+
+def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
+    """The control routes; they ask for the API key as the API does."""
+
+    def authorised(request: Request) -> None:
+        check_key(request, api_key)
+
+    control = APIRouter(prefix="/_sandbox", dependencies=[Depends(authorised)])
+
+    @control.put("/delivery")
+    async def set_delivery(command: DeliveryMode) -> DeliveryMode:
+        with store.transaction():
+            store.set_setting("delivery_mode", command.mode)
+            store.set_setting("delivery_copies", command.copies)
+        return command
+
+    @control.get("/deliveries")
+    async def deliveries() -> dict[str, Any]:
+        rows = store.execute(
+            "SELECT delivery.id, event_id, json_extract(body, '$.type') AS type, progress AS state, attempts,"
+            " last_status FROM delivery JOIN resource ON resource.id = event_id ORDER BY delivery.id"
+        )
+        return {"items": [dict(row) for row in rows]}
+
+    @control.post("/deliveries/release")
+    async def release(command: Release) -> dict[str, Any]:
+        """One event after the other; the copies of one event go at the same time."""
+        answers = []
+        for event_id in command.event_ids:
+            if store.get(event_id, "event") is None:
+                raise no_such("event", event_id)
+            with store.transaction():
+                store.execute(
+                    "UPDATE delivery SET progress = 'given_up' WHERE event_id = ? AND progress = 'held'", (event_id,)
+                )
+                made = [
+                    store.execute(
+                        "INSERT INTO delivery (event_id, progress, due_at) VALUES (?, 'held', 0) RETURNING id",
+                        (event_id,),
+                    )[0]["id"]
+                    for _ in range(command.copies)
+                ]
+            statuses = await asyncio.gather(*(courier.deliver(delivery_id) for delivery_id in made))
+            answers.append({"event_id": event_id, "statuses": statuses})
+        return {"items": answers}
+
+    @control.post("/clock")
+    async def advance(command: Advance) -> dict[str, int]:
+        with store.transaction():
+            store.set_setting("clock_offset_seconds", store.setting("clock_offset_seconds", 0) + command.seconds)
+        courier.wake()
+        return {"now": Work(store, "").now()}
+
+    @control.put("/balance-transactions")
+    async def balance_transactions(command: BalanceTransactions) -> BalanceTransactions:
+        work = Work(store, "")
+        with store.transaction():
+            store.set_setting("withhold_balance_transactions", command.withhold)
+            if not command.withhold:
+                for charge in store.find("charge", equal={"status": "succeeded"}, limit=-1):
+                    if charge["balance_transaction"] is None:
+                        charges.settle(work, charge)
+                        work.emit("charge.updated", charge)
+        courier.wake()
+        return command
+
+    return control
+
+
+async def problem_answer(request: Request, problem: Exception) -> Response:
+    """Errors outside the API's own routes: a page for people, the envelope for programs."""
+    assert isinstance(problem, StripeProblem)  # registered for this type only
+    if request.url.path.startswith("/c/"):
+        return rendering.message("There is no such page", problem.status)
+    return answer(problem, {})

@@ -1,0 +1,90 @@
+"""Refunds: money back on the card it came from, never more than was taken."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sublet.demo.stripe import balance
+from sublet.demo.stripe.errors import refused
+from sublet.demo.stripe.params import ListParams, Metadata, Params, RefundReason
+from sublet.demo.stripe.store import Resource
+from sublet.demo.stripe.work import Work, shaped
+
+
+class RefundParams(Params):
+    charge: str | None = None
+    payment_intent: str | None = None
+    amount: int | None = Field(default=None, ge=1)
+    reason: RefundReason | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class RefundListParams(ListParams):
+    charge: str | None = None
+    payment_intent: str | None = None
+
+
+def create(work: Work, params: RefundParams) -> Resource:
+    """Refund a charge wholly, or by `amount` cents."""
+    charge = _charge(work, params)
+    if charge["status"] != "succeeded":
+        raise refused(
+            f"Charge {charge['id']} has not been captured and cannot be refunded.", code="charge_not_captured"
+        )
+    left = charge["amount"] - charge["amount_refunded"]
+    if left == 0:
+        raise refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+    amount = params.amount if params.amount is not None else left
+    if amount > left:
+        raise refused(
+            f"Refund amount ({amount} {charge['currency']}) is greater than unrefunded amount on charge "
+            f"({left} {charge['currency']})",
+            param="amount",
+        )
+    refund = shaped(
+        work,
+        "refund",
+        "re",
+        {
+            "amount": amount,
+            "balance_transaction": None,
+            "charge": charge["id"],
+            "currency": charge["currency"],
+            "customer": charge["customer"],
+            "customer_account": None,
+            "destination_details": {"card": {"type": "refund"}, "type": "card"},
+            "metadata": params.metadata,
+            "payment_intent": charge["payment_intent"],
+            "payment_method": charge["payment_method"],
+            "reason": params.reason,
+            "receipt_number": None,
+            "source_transfer_reversal": None,
+            "status": "succeeded",
+            "transfer_reversal": None,
+        },
+    )
+    # Stripe keeps the fee of the original payment, so a refund costs its amount and returns no fee.
+    refund["balance_transaction"] = balance.record(work, "refund", refund, amount=-amount, fee=0)["id"]
+    work.store.insert(refund)
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    work.store.save(charge)
+    work.emit("refund.created", refund)
+    work.emit("charge.refunded", charge)
+    return refund
+
+
+def _charge(work: Work, params: RefundParams) -> Resource:
+    if (params.charge is None) == (params.payment_intent is None):
+        raise refused("One of the following params should be provided for this request: charge or payment_intent.")
+    if params.charge is not None:
+        return work.fetch("charge", params.charge, param="charge")
+    assert params.payment_intent is not None  # exactly one is given
+    intent = work.fetch("payment_intent", params.payment_intent, param="payment_intent")
+    if intent["latest_charge"] is None:
+        raise refused(
+            f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
+            code="payment_intent_unexpected_state",
+            param="payment_intent",
+        )
+    return work.fetch("charge", intent["latest_charge"])

@@ -1,0 +1,66 @@
+"""One request's view of the sandbox: the store, the time, and the events it gives rise to."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sublet.demo.stripe.errors import no_such
+from sublet.demo.stripe.store import Resource, Store, new_id
+
+API_VERSION = "2026-10-28.endive"
+
+
+def public(resource: Resource) -> Resource:
+    """The object as the outside may see it."""
+    return {name: copy.deepcopy(value) for name, value in resource.items() if not name.startswith("_")}
+
+
+@dataclass(frozen=True)
+class Work:
+    """Passed to everything that reads or changes the sandbox's state."""
+
+    store: Store
+    base_url: str
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+    def now(self) -> int:
+        """Unix seconds on the sandbox's clock, which the control path can move forwards."""
+        return int(time.time()) + int(self.store.setting("clock_offset_seconds", 0))
+
+    def fetch(self, kind: str, resource_id: str, *, param: str = "id") -> Resource:
+        """The object, or Stripe's 404."""
+        found = self.store.get(resource_id, kind)
+        if found is None:
+            raise no_such(kind, resource_id, param=param)
+        return found
+
+    def emit(self, event_type: str, resource: Resource) -> None:
+        """Record an event with a snapshot of the object, and queue its delivery by the mode in force."""
+        event: Resource = {
+            "id": new_id("evt"),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.now(),
+            "data": {"object": public(resource)},
+            "livemode": False,
+            "pending_webhooks": 1,
+            "request": {"id": self.request_id, "idempotency_key": self.idempotency_key},
+            "type": event_type,
+        }
+        self.store.insert(event)
+        mode = self.store.setting("delivery_mode", "send")
+        progress = {"send": "due", "hold": "held", "drop": "dropped"}[mode]
+        for _ in range(int(self.store.setting("delivery_copies", 1))):
+            self.store.execute(
+                "INSERT INTO delivery (event_id, progress, due_at) VALUES (?, ?, ?)",
+                (event["id"], progress, time.time()),
+            )
+
+
+def shaped(work: Work, kind: str, prefix: str, fields: dict[str, Any]) -> Resource:
+    """A new object: the fields that every kind has, and then its own."""
+    return {"id": new_id(prefix), "object": kind, "created": work.now(), **fields}

@@ -1,0 +1,1 @@
+"""Composition: the processes, and which parts they are made of. Nobody imports this package."""

@@ -1,0 +1,106 @@
+"""The database of `sublet up`: the embedded server, watched and started again, or the one that DATABASE_URL names."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+
+import sublet
+from sublet.core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from sublet.core.settings import Settings
+from sublet.demo.progress import Progress
+from sublet.entry.demo_files import DemoFiles
+
+WATCH_SECONDS = 0.1
+RESTARTS = 5
+RESTART_WINDOW_SECONDS = 60.0
+VERSIONS = Path(sublet.__file__).parent / "migrations" / "versions"
+
+
+class DatabaseProcess:
+    """Starts, watches and stops the embedded server; with DATABASE_URL there is nothing to start."""
+
+    def __init__(self, settings: Settings, files: DemoFiles, progress: Progress) -> None:
+        self._progress = progress
+        self._given = (settings.database_url, settings.owner_url)
+        self._server = None if settings.database_url is not None else EmbeddedPostgres(files.postgres)
+        # One thread for as long as we live: the server is to end with the thread that started it.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the server is ours."""
+        return self._server is not None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """How the other processes reach it; known before it runs."""
+        app, owner = (self._server.app_url, self._server.owner_url) if self._server else self._given
+        assert app is not None
+        return {"DATABASE_URL": app, "DATABASE_OWNER_URL": owner or app}
+
+    async def start(self) -> None:
+        """Return when it takes connections; EmbeddedPostgresError says why it cannot."""
+        if self._server is None:
+            self._progress.say("Using the database of DATABASE_URL")
+            return
+        with self._progress.step("starting the database"):
+            await self._do(lambda server: server.start(self._progress.say))
+        self._progress.say("The database runs")
+
+    async def has_schema(self) -> bool:
+        """Whether the database has this release's schema; asked without loading what migrates it."""
+        head = max(path.stem for path in VERSIONS.glob("[0-9]*.py"))  # files are named after their revisions
+        url = self.environment["DATABASE_OWNER_URL"]
+
+        def ask() -> bool:
+            with suppress(psycopg.Error), psycopg.connect(url, connect_timeout=5) as connection:
+                row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+                return row is not None and row[0] == head
+            return False
+
+        return await asyncio.to_thread(ask)
+
+    async def keep(self, give_up: Callable[[BaseException], None]) -> None:
+        """Start the server again when it ends; give up when it keeps ending."""
+        server = self._server
+        if server is None:
+            return
+        ends: list[float] = []
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if server.pid is not None:
+                continue
+            ends = [*(at for at in ends if at > time.monotonic() - RESTART_WINDOW_SECONDS), time.monotonic()]
+            self._progress.say("The database ended; starting it again")
+            try:
+                await self._do(lambda server: server.start(self._progress.say))
+                self._progress.say("The database runs again")
+            except EmbeddedPostgresError as error:
+                # The first attempts may meet processes of the old server, which are still on their way out.
+                if len(ends) >= RESTARTS:
+                    give_up(error)
+                    return
+                await asyncio.sleep(0.2 * len(ends))
+
+    def hurry(self) -> None:
+        """Let a stop that is under way be immediate; PostgreSQL recovers at the next start."""
+        if self._server is not None and (pid := self._server.pid) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
+
+    async def stop(self) -> None:
+        """Stop what was started, also when that was not finished."""
+        if self._server is not None:
+            await self._do(lambda server: server.stop())
+        self._thread.shutdown(wait=False)
+
+    async def _do(self, work: Callable[[EmbeddedPostgres], None]) -> None:
+        assert self._server is not None
+        await asyncio.get_running_loop().run_in_executor(self._thread, work, self._server)

@@ -1,0 +1,119 @@
+"""The demo's files under the data directory: keys made once, logs, the lock, and where everything lies."""
+
+import fcntl
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sublet.core.errors import SubletError
+from sublet.demo.info import LOCK, write_privately
+
+LOCK_SECONDS = 0.5  # `sublet demo info` holds the lock for a moment when it looks
+
+
+class DataDirectoryUnusable(SubletError):
+    """The data directory cannot be made or written."""
+
+    code = "data_directory_unusable"
+
+
+class AlreadyRunning(SubletError):
+    """Another `sublet up` uses the same data directory."""
+
+    code = "already_running"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFiles:
+    """Paths below one data directory."""
+
+    root: Path
+
+    @property
+    def keys(self) -> Path:
+        """Secrets that the demo generated; mode 0700."""
+        return self.root / "keys"
+
+    @property
+    def logs(self) -> Path:
+        """One log file a process."""
+        return self.root / "logs"
+
+    @property
+    def postgres(self) -> Path:
+        """The embedded database."""
+        return self.root / "postgres"
+
+    @property
+    def nodes(self) -> Path:
+        """What the demo's node keeps."""
+        return self.root / "nodes"
+
+    @property
+    def cache(self) -> Path:
+        """What may be deleted and is made again: the node's root filesystem."""
+        return self.root / "cache"
+
+    @property
+    def operator_token(self) -> Path:
+        """The operator's API token."""
+        return self.keys / "operator.token"
+
+    @property
+    def customer_token(self) -> Path:
+        """The customer's API token."""
+        return self.keys / "customer.token"
+
+    def prepare(self) -> None:
+        """Make the directories; DataDirectoryUnusable says why it cannot be done."""
+        try:
+            # What we make may be entered by the database's account, whatever the umask; what exists stays as it is.
+            for directory, mode in ((self.root, 0o711), (self.postgres, 0o711)):
+                if not directory.is_dir():
+                    directory.mkdir(parents=True)
+                    directory.chmod(mode)
+            for directory in (self.keys, self.logs, self.nodes, self.cache):
+                directory.mkdir(mode=0o700, exist_ok=True)
+            probe = self.root / f".writable-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise DataDirectoryUnusable(
+                f"The data directory {self.root} cannot be written ({error.strerror}: {error.filename}). Nothing was "
+                "started. Set SUBLET_DATA_DIR to a directory that you own, for example: "
+                "SUBLET_DATA_DIR=/tmp/sublet make up"
+            ) from error
+
+    def lock(self) -> IO[str]:
+        """The lock of this directory, held until closed; AlreadyRunning when another `up` has it."""
+        lock = (self.root / LOCK).open("a+")
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.02)
+                    continue
+                lock.seek(0)
+                owner = lock.read().strip()
+                lock.close()
+                raise AlreadyRunning(
+                    f"Sublet already runs on {self.root}{f' (process {owner})' if owner else ''}. Nothing was started "
+                    "or changed. `sublet demo info` shows where it is. Stop it with Ctrl-C, or set SUBLET_DATA_DIR and "
+                    "SUBLET_PORT to run another beside it."
+                ) from None
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            return lock
+
+    def secret(self, name: str, prefix: str = "") -> Path:
+        """A file with a generated secret; the same one at every start."""
+        path = self.keys / name
+        if not path.exists() or not path.stat().st_size:
+            write_privately(path, f"{prefix}{secrets.token_urlsafe(24)}\n")
+        return path

@@ -1,0 +1,63 @@
+"""`sublet operator`: make an account with platform roles; how an installation gets its first operator."""
+
+import argparse
+import asyncio
+import getpass
+import sys
+from pathlib import Path
+
+from sublet.core.errors import InvalidInput, SubletError
+from sublet.core.settings import read_settings
+from sublet.entry.runtime import database_of
+from sublet.identity import accounts
+from sublet.identity.permissions import PLATFORM_ROLES
+from sublet.ledger.accounts import open_wallet
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        if not sys.stdin.isatty():
+            raise InvalidInput("There is no terminal to ask for the password. Give --password-file.")
+        return getpass.getpass("Password (at least 12 characters): ")
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise InvalidInput(f"The password file {file} cannot be read ({error.strerror}). Nothing was made.") from error
+
+
+async def _create(email: str, password: str, name: str, roles: frozenset[str]) -> None:
+    database = database_of(read_settings())
+    try:
+        async with database.transaction() as session:
+            await accounts.create_operator(
+                session, email=email, password=password, name=name, platform_roles=roles, on_signup=[open_wallet]
+            )
+    finally:
+        await database.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the account; 1 with the reason when it cannot be made."""
+    parser = argparse.ArgumentParser(
+        prog="sublet operator",
+        description="Make an account with platform roles, on the machine that has DATABASE_URL.",
+    )
+    parser.add_argument("email", metavar="EMAIL")
+    parser.add_argument(
+        "--role", action="append", choices=sorted(PLATFORM_ROLES), help="what it may do; repeatable (default: admin)"
+    )
+    parser.add_argument("--name", default="Operator", help="what others see (default: Operator)")
+    parser.add_argument("--password-file", type=Path, help="read the password from a file instead of asking")
+    given = parser.parse_args(arguments)
+    roles = frozenset(given.role or ["admin"])
+    try:
+        asyncio.run(_create(given.email, _password(given.password_file), given.name, roles))
+    except SubletError as error:
+        print(error.detail, file=sys.stderr)
+        return 1
+    print(f"{given.email} may sign in as operator with: {', '.join(sorted(roles))}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

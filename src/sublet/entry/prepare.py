@@ -1,0 +1,75 @@
+"""Brings the database to what a start needs: this release's schema, a role that may log in, the demo's operator.
+
+A process of its own, so that the supervisor stays small and starts at once.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import psycopg
+
+from sublet.core.db import APPLICATION_ROLE, Database
+from sublet.core.errors import SubletError
+from sublet.core.settings import read_settings
+from sublet.demo.info import DemoAccount, DemoInfo
+from sublet.entry.runtime import NotConfigured, database_of
+from sublet.identity import accounts
+from sublet.identity.errors import EmailTaken
+from sublet.ledger.accounts import open_wallet
+from sublet.migrations.run import migrate
+
+ROLES = frozenset({"admin", "fleet", "finance", "support"})
+
+
+async def create_operator(database: Database, account: DemoAccount) -> None:
+    """Make the account unless an earlier run got that far."""
+    try:
+        async with database.transaction() as session:
+            await accounts.create_operator(
+                session,
+                email=account.email,
+                password=account.password,
+                name="Demo operator",
+                platform_roles=ROLES,
+                on_signup=[open_wallet],
+            )
+    except EmailTaken:
+        return
+    finally:
+        await database.close()
+
+
+def allow_login(owner_url: str) -> None:
+    """Let the application's role log in to a database of ours: its socket's directory is what keeps others out."""
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute(f"ALTER ROLE {APPLICATION_ROLE} LOGIN")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what is asked; 1 with the reason when it could not be done."""
+    parser = argparse.ArgumentParser(prog="sublet.entry.prepare")
+    parser.add_argument("--allow-login", action="store_true", help="the database is our own embedded one")
+    parser.add_argument("--operator-of", type=Path, help="data directory of the demo whose operator is made")
+    given = parser.parse_args(arguments)
+    try:
+        settings = read_settings()
+        if settings.owner_url is None:
+            raise NotConfigured("DATABASE_URL is not set. Nothing was changed. Set it to the database to prepare.")
+        migrate(settings.owner_url)
+        if given.allow_login:
+            allow_login(settings.owner_url)
+        if given.operator_of is not None and (info := DemoInfo.load(given.operator_of)) is not None:
+            asyncio.run(create_operator(database_of(settings), info.operator))
+    except SubletError as error:
+        print(error.detail, file=sys.stderr)
+        return 1
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

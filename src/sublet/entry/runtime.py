@@ -1,0 +1,46 @@
+"""What every process needs before it can work: settings that hold together, the database's URL, the key provider."""
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from sublet.core.db import Database
+from sublet.core.errors import SubletError
+from sublet.core.sealing import FileKeyProvider
+from sublet.core.settings import Settings
+
+
+class NotConfigured(SubletError):
+    """A setting that this process cannot do without is missing."""
+
+    code = "not_configured"
+
+
+def require_address(variable: str, url: str) -> None:
+    """NotConfigured unless the text is the address of a database; it may hold a password and is not repeated."""
+    try:
+        scheme = make_url(url).drivername
+    except (ArgumentError, ValueError):
+        scheme = ""
+    if scheme not in {"postgresql", "postgres"}:
+        raise NotConfigured(
+            f"{variable} is not the address of a PostgreSQL. Nothing was started. Give it as "
+            "postgresql://user@host:5432/name."
+        )
+
+
+def database_of(settings: Settings) -> Database:
+    """The pool on the configured database; NotConfigured when there is no DATABASE_URL."""
+    if settings.database_url is None:
+        raise NotConfigured(
+            "DATABASE_URL is not set, and this process does not bring a database. Nothing was started. "
+            "Set it to a PostgreSQL 15 or later, or use `sublet up`, which runs an embedded one."
+        )
+    require_address("DATABASE_URL", settings.database_url)
+    return Database(settings.database_url, pool_size=settings.database_pool_size)
+
+
+def key_provider_of(settings: Settings) -> FileKeyProvider:
+    """The provider that seals CA keys: the configured file, or one made under the data directory."""
+    if settings.key_file is not None:
+        return FileKeyProvider(settings.key_file)
+    return FileKeyProvider.create_if_missing(settings.data_directory / "keys" / "sealing.key")

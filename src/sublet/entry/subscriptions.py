@@ -1,0 +1,18 @@
+"""Event → handlers: every effect that crosses domains upwards or later, in one table. Handlers are idempotent."""
+
+from collections.abc import Mapping, Sequence
+
+from sublet.allocations import access, funds
+from sublet.entry.dispatch import Handler
+from sublet.entry.money import review_funds_soon
+
+SUBSCRIPTIONS: Mapping[str, Sequence[Handler]] = {
+    # Registered keys are placed on nodes for plain ssh; a change reaches running allocations. Whoever is locked out
+    # loses certificates too.
+    "organization.access_changed": (access.refresh_keys, access.revoke_certificates),
+    # The funds review only says what is to be done; each allocation is changed in a transaction of its own.
+    "allocation.funds_ran_out": (funds.on_funds_ran_out,),
+    "allocation.funds_restored": (funds.on_funds_restored,),
+    # Money that came in is looked at at once, so that a suspended allocation does not wait for the next review.
+    "top_up.succeeded": (review_funds_soon,),
+}

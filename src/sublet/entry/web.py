@@ -1,0 +1,141 @@
+"""The web application: every domain's routes, and what they need, in one place."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+import sublet
+from sublet.admin.api import router as admin_router
+from sublet.allocations.api import router as allocations_router
+from sublet.allocations.terminal import terminal_target
+from sublet.audit.api import router as audit_router
+from sublet.billing.api import router as billing_router
+from sublet.catalog.api import router as catalog_router
+from sublet.core.db import Database
+from sublet.core.direct import DirectRoutes
+from sublet.core.http import SubletRouter
+from sublet.core.outbox import EVENT_TYPES
+from sublet.core.settings import Settings
+from sublet.core.webapp import BodyLimit, BrowserSafety, RequestContext, install_error_handlers
+from sublet.entry import health
+from sublet.entry.console import SecurityHeaders, console_directory, install_console
+from sublet.entry.node_helper import node_helper
+from sublet.entry.runtime import database_of, key_provider_of
+from sublet.fleet.api import router as fleet_router
+from sublet.fleet.ca import CertificateAuthority
+from sublet.identity.api import router as identity_router
+from sublet.identity.authentication import SessionAuthenticator
+from sublet.ledger import accounts
+from sublet.ledger.api import router as ledger_router
+from sublet.notifications.api import router as notifications_router
+from sublet.notifications.hub import EventHub
+from sublet.notifications.schemas import asyncapi
+from sublet.payments.api import WEBHOOK_PATH
+from sublet.payments.api import router as payments_router
+from sublet.payments.processor import Processor
+from sublet.scheduling import claims
+from sublet.scheduling.api import router as scheduling_router
+from sublet.terminal.asyncapi import asyncapi_parts
+from sublet.terminal.gateway import router as terminal_router
+from sublet.terminal.limits import TerminalLimits
+
+ROUTERS: tuple[SubletRouter, ...] = (
+    identity_router,
+    audit_router,
+    catalog_router,
+    ledger_router,
+    billing_router,
+    fleet_router,
+    scheduling_router,
+    payments_router,
+    allocations_router,
+    terminal_router,
+    notifications_router,
+    admin_router,
+)
+
+# Programs call these, not browsers: the card processor signs what it sends, a node brings a one-time token.
+EXEMPT_FROM_BROWSER_RULES = frozenset({WEBHOOK_PATH, "/api/v1/nodes/enrol"})
+
+DESCRIPTION = """
+Money is `{"amount": "12.345678", "currency": "USD"}` with a decimal string; times are ISO 8601 in UTC.
+Errors are RFC 9457 problem+json with a stable `code`. Lists are pages. Creating POSTs take `Idempotency-Key`.
+"""
+
+
+def create_app(settings: Settings, *, database: Database | None = None) -> FastAPI:
+    """The application; without a database given, the configured one, opened and closed with the application."""
+    pool = database or database_of(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        hub = EventHub(pool)
+        app.state.event_hub = hub
+        app.state.stopping = asyncio.Event()
+        await hub.start()
+        try:
+            yield
+        finally:
+            app.state.stopping.set()
+            await hub.stop()
+            await app.state.processor.close()
+            if database is None:
+                await pool.close()
+
+    app = FastAPI(
+        title="Sublet",
+        version=sublet.__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        # `core/tracing.py` and `core/telemetry.py` do this; the framework would look for its own at every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings = settings
+    app.state.database = pool
+    app.state.key_provider = key_provider_of(settings)
+    app.state.authority = CertificateAuthority(app.state.key_provider)
+    app.state.processor = Processor.from_settings(settings)
+    authenticator = SessionAuthenticator(settings)
+    app.state.authenticator = authenticator
+    app.state.session_alive = authenticator.alive_on(pool)
+    app.state.on_signup = [accounts.open_wallet]
+    app.state.terminal_target = terminal_target
+    app.state.terminal_limits = TerminalLimits(
+        sessions_per_allocation=settings.terminal_sessions, idle_seconds=settings.terminal_idle_seconds
+    )
+    app.state.claimed_capacity = claims.claimed_on
+
+    install_error_handlers(app)
+    app.add_middleware(BrowserSafety, origins=settings.origins, exempt=EXEMPT_FROM_BROWSER_RULES)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders, secure=settings.secure_cookies)
+    app.add_middleware(RequestContext)
+
+    app.router.routes.append(DirectRoutes(route for router in ROUTERS for route in router.direct))
+    for router in ROUTERS:
+        app.include_router(router.api)
+    app.include_router(health.router)
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def asyncapi_document() -> dict[str, Any]:
+        document = asyncapi(sublet.__version__, EVENT_TYPES)
+        terminal = asyncapi_parts()
+        document["channels"] |= terminal["channels"]
+        document["operations"] |= terminal["operations"]
+        for kind, parts in terminal["components"].items():
+            document["components"].setdefault(kind, {}).update(parts)
+        return document
+
+    @app.get("/node/sublet-node.pyz", include_in_schema=False)
+    async def helper(_request: Request) -> Response:
+        return Response(node_helper(), media_type="application/zip")
+
+    install_console(app, console_directory(settings))
+    return app
