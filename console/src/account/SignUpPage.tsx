@@ -1,0 +1,58 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useForm } from "react-hook-form";
+import { Link, useSearchParams } from "react-router";
+import * as z from "zod/mini";
+import { signUp } from "~/api/commands";
+import { meQuery } from "~/api/queries";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { Button } from "~/ui/Button";
+import { Field, Form } from "~/ui/form";
+import { AuthFrame } from "./AuthFrame";
+import { isEmail } from "./email";
+
+const words = t.account.signUp;
+const PASSWORD_CHARACTERS = 12;
+
+const schema = z.object({
+  email: z.string().check(z.refine(isEmail, t.account.invalid.email)),
+  password: z.string().check(z.minLength(PASSWORD_CHARACTERS, t.account.invalid.password)),
+  name: z.string().check(z.trim(), z.minLength(1, t.account.invalid.name)),
+  organization: z.string().check(z.trim()),
+});
+
+type Values = z.infer<typeof schema>;
+
+const asked = ({ organization, ...rest }: Values) => ({ ...rest, ...(organization === "" ? {} : { organization_name: organization }) });
+
+export function SignUpPage() {
+  const [search] = useSearchParams();
+  const client = useQueryClient();
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: { email: "", password: "", name: "", organization: "" } });
+  const joining = useMutation({
+    mutationFn: (values: Values) => signUp(asked(values)),
+    onSuccess: (me) => client.setQueryData(meQuery().queryKey, me),
+  });
+  return (
+    <AuthFrame title={words.title}>
+      <Form
+        form={form}
+        error={joining.error}
+        onSubmit={(values) => joining.mutate(values)}
+        fieldNames={{ organization_name: "organization" }}
+      >
+        <Field control={form.control} name="email" type="email" label={words.email} autoComplete="username" autoFocus />
+        <Field control={form.control} name="password" type="password" label={words.password} help={words.passwordHelp} autoComplete="new-password" />
+        <Field control={form.control} name="name" label={words.name} autoComplete="name" />
+        <Field control={form.control} name="organization" label={words.organization} help={words.organizationHelp} autoComplete="organization" optional />
+        <Button type="submit" variant="primary" wide isPending={joining.isPending}>
+          {words.submit}
+        </Button>
+      </Form>
+      <p className="muted">
+        {words.other} <Link to={to.signIn(search.get("next") ?? undefined)}>{words.otherLink}</Link>
+      </p>
+    </AuthFrame>
+  );
+}

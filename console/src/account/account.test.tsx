@@ -1,0 +1,86 @@
+import { screen } from "@testing-library/react";
+import { http, HttpResponse } from "msw";
+import { describe, expect, test } from "vitest";
+import { me } from "~/testing/fixtures";
+import { renderAt } from "~/testing/renderAt";
+import { fails, problem, server, url } from "~/testing/server";
+
+const signedOut = () => server.use(fails("/me", 401, "not_authenticated"));
+
+describe("signing up", () => {
+  test("asks for a password of twelve characters before anything is sent", async () => {
+    signedOut();
+    const { user } = renderAt("/sign-up");
+    await user.type(await screen.findByLabelText("Email"), "ada@example.com");
+    await user.type(screen.getByLabelText("Password"), "short");
+    await user.type(screen.getByLabelText("Your name"), "Ada");
+    await user.click(screen.getByRole("button", { name: "Sign up" }));
+    expect(await screen.findByText("Use at least 12 characters.")).toBeTruthy();
+  });
+
+  test("lands in the console, with an empty organization left out", async () => {
+    signedOut();
+    let sent: unknown;
+    server.use(
+      http.post(url("/auth/signup"), async ({ request }) => {
+        sent = await request.json();
+        return HttpResponse.json(me, { status: 201 });
+      }),
+    );
+    const { user, router } = renderAt("/sign-up?next=/launch");
+    await user.type(await screen.findByLabelText("Email"), "ada@example.com");
+    await user.type(screen.getByLabelText("Password"), "a long enough one");
+    await user.type(screen.getByLabelText("Your name"), "Ada");
+    await user.click(screen.getByRole("button", { name: "Sign up" }));
+    expect(await screen.findByRole("heading", { name: "Launch" })).toBeTruthy();
+    expect(router.state.location.pathname).toBe("/launch");
+    expect(sent).toEqual({ email: "ada@example.com", password: "a long enough one", name: "Ada" });
+  });
+
+  test("puts the server's complaint beside the field it is about", async () => {
+    signedOut();
+    server.use(
+      http.post(url("/auth/signup"), () => problem(409, "email_taken", { errors: [{ field: "email", message: "This email has an account." }] })),
+    );
+    const { user } = renderAt("/sign-up");
+    await user.type(await screen.findByLabelText("Email"), "ada@example.com");
+    await user.type(screen.getByLabelText("Password"), "a long enough one");
+    await user.type(screen.getByLabelText("Your name"), "Ada");
+    await user.click(screen.getByRole("button", { name: "Sign up" }));
+    expect(await screen.findByText("This email has an account.")).toBeTruthy();
+    expect(screen.getByLabelText("Email").getAttribute("aria-invalid")).toBe("true");
+  });
+});
+
+describe("without a session", () => {
+  test("a page sends to sign in and remembers where one wanted to be", async () => {
+    signedOut();
+    const { router } = renderAt("/billing?view=charges");
+    expect(await screen.findByRole("heading", { name: "Sign in" })).toBeTruthy();
+    expect(router.state.location.search).toBe("?next=%2Fbilling%3Fview%3Dcharges");
+  });
+
+  test("an outage is not taken for being signed out", async () => {
+    server.use(fails("/me"));
+    renderAt("/");
+    expect(await screen.findByRole("alert")).toBeTruthy();
+    expect(screen.getByRole("button", { name: "Try again" })).toBeTruthy();
+  });
+
+  test.each([
+    "https://elsewhere.test/",
+    "//elsewhere.test",
+    "/\\elsewhere.test",
+    "/\t/elsewhere.test",
+    "/..//elsewhere.test",
+  ])("signing in never leads to %s", async (next) => {
+    const { router } = renderAt(`/sign-in?next=${encodeURIComponent(next)}`);
+    expect(await screen.findByRole("heading", { name: "Allocations" })).toBeTruthy();
+    expect(router.state.location.pathname).toBe("/");
+  });
+});
+
+test("the operator console is for operators", async () => {
+  renderAt("/operator/nodes");
+  expect(await screen.findByRole("heading", { name: "This page is for operators" })).toBeTruthy();
+});

@@ -1,0 +1,60 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { release, resume, suspend } from "~/api/commands";
+import type { Allocation } from "~/api/types";
+import { t } from "~/messages";
+import { ActionButton, actionNamed } from "~/ui/Button";
+import { Confirm } from "~/ui/Confirm";
+import { ErrorNotice } from "~/ui/Notice";
+import { OpenTerminal } from "./Connect";
+
+const words = t.allocations;
+
+/** What may be done with it now. `children` gives the buttons and, if the last act failed, the error. */
+export function AllocationActions({ allocation, children }: { allocation: Allocation; children: (buttons: ReactNode, error: ReactNode) => ReactNode }) {
+  const [asking, setAsking] = useState<"release" | "cancel" | null>(null);
+  const client = useQueryClient();
+  const refresh = () => client.invalidateQueries();
+  const pausing = useMutation({ mutationFn: () => suspend(allocation.id), onSuccess: refresh });
+  const resuming = useMutation({ mutationFn: () => resume(allocation.id), onSuccess: refresh });
+  const of = (name: string) => actionNamed(allocation.actions, name);
+  const cancel = of("cancel");
+  const failed = pausing.error ?? resuming.error;
+  const buttons = (
+    <>
+      {allocation.state === "suspended" ? (
+        <ActionButton action={of("resume")} isPending={resuming.isPending} onPress={() => resuming.mutate()}>
+          {words.resume}
+        </ActionButton>
+      ) : allocation.state === "active" ? (
+        <ActionButton action={of("suspend")} isPending={pausing.isPending} onPress={() => pausing.mutate()}>
+          {words.suspend}
+        </ActionButton>
+      ) : null}
+      {cancel?.allowed ? (
+        <ActionButton action={cancel} variant="danger" onPress={() => setAsking("cancel")}>
+          {words.cancel}
+        </ActionButton>
+      ) : (
+        <ActionButton action={of("release")} variant="danger" hideReason onPress={() => setAsking("release")}>
+          {words.release}
+        </ActionButton>
+      )}
+      <OpenTerminal allocation={allocation} />
+      {asking === null ? null : (
+        <Confirm
+          title={asking === "release" ? words.dialog.releaseTitle(allocation.name) : words.dialog.cancelTitle(allocation.name)}
+          consequences={asking === "release" ? words.dialog.consequences : words.dialog.cancelConsequences}
+          confirm={asking === "release" ? words.dialog.confirmRelease : words.dialog.confirmCancel}
+          keep={words.dialog.keep}
+          act={async () => {
+            await release(allocation.id);
+            await refresh();
+          }}
+          onClose={() => setAsking(null)}
+        />
+      )}
+    </>
+  );
+  return children(buttons, failed === null ? null : <ErrorNotice error={failed} />);
+}

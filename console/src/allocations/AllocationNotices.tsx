@@ -1,0 +1,44 @@
+import { Link } from "react-router";
+import type { Allocation } from "~/api/types";
+import { formatMoment } from "~/format/time";
+import { useNow } from "~/format/useNow";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { Notice } from "~/ui/Notice";
+
+const words = t.allocations;
+
+const BY_STATE = {
+  suspended: ["warn", words.suspendedNotice],
+  lost: ["bad", words.lostNotice],
+  release_failed: ["warn", words.releaseFailedNotice],
+} as const;
+
+/** What its owner should know about the state it is in. */
+export function AllocationNotices({ allocation }: { allocation: Allocation }) {
+  const now = useNow();
+  const { state, failure, funds } = allocation;
+  const [tone, notice] = BY_STATE[state as keyof typeof BY_STATE] ?? [];
+  return (
+    <>
+      {failure === null ? null : (
+        <Notice tone="bad" title={words.state[state]} role="alert">
+          <p>{failure.message}</p>
+          <p className="notice-id">{failure.code}</p>
+        </Notice>
+      )}
+      {tone === undefined ? null : (
+        <Notice tone={tone} title={notice.title}>
+          <p>{notice.detail}</p>
+        </Notice>
+      )}
+      {funds.suspend_at === null ? null : (
+        <Notice tone="bad">
+          <p>
+            {words.suspendAt(formatMoment(funds.suspend_at, now))} <Link to={to.billing()}>{t.billing.addFunds}</Link>
+          </p>
+        </Notice>
+      )}
+    </>
+  );
+}

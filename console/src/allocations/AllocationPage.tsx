@@ -1,0 +1,114 @@
+import { useEffect } from "react";
+import { Link, useParams, useSearchParams } from "react-router";
+import { useAllocation } from "~/api/queries";
+import type { Allocation } from "~/api/types";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { Button } from "~/ui/Button";
+import { Notice } from "~/ui/Notice";
+import { Page } from "~/ui/Page";
+import { Freshness, QueryView } from "~/ui/QueryView";
+import { Activity } from "./Activity";
+import { AllocationActions } from "./AllocationActions";
+import { AllocationNotices } from "./AllocationNotices";
+import { AllocationStatus } from "./AllocationStatus";
+import { Charges } from "./Charges";
+import { Connect } from "./Connect";
+import { Cost } from "./Cost";
+import { EvidencePanel } from "./EvidencePanel";
+import { History } from "./History";
+import { Limits } from "./Limits";
+
+const words = t.allocations;
+const UNDER_WAY = new Set(["queued", "provisioning", "releasing"]);
+const CLOSED = new Set(["releasing", "released", "failed", "release_failed"]);
+
+/** Goes to the terminal when the allocation is active, if the launch asked for it. */
+function useOpenTerminal({ id, state }: Allocation) {
+  const [search, setSearch] = useSearchParams();
+  const wanted = search.get("open") === "terminal";
+  useEffect(() => {
+    if (!wanted || state !== "active") return;
+    // Back from the terminal must come to this page, not to the terminal again.
+    window.history.replaceState(window.history.state, "", to.allocation(id));
+    window.location.assign(to.terminal(id));
+  }, [wanted, state, id]);
+  return { waiting: wanted && UNDER_WAY.has(state), stay: () => setSearch({}, { replace: true }) };
+}
+
+function Details({ allocation }: { allocation: Allocation }) {
+  const { id, state, operation, evidence } = allocation;
+  const terminal = useOpenTerminal(allocation);
+  const busy = UNDER_WAY.has(state) || operation?.state === "running";
+  const activity = operation === null ? null : <Activity operation={operation} />;
+  return (
+    <>
+      {terminal.waiting ? (
+        <Notice tone="busy">
+          <div className="spread">
+            <p>{words.willOpen}</p>
+            <Button size="small" onPress={terminal.stay}>
+              {words.dontOpen}
+            </Button>
+          </div>
+        </Notice>
+      ) : null}
+      <AllocationNotices allocation={allocation} />
+      <div className="allocation">
+        <div className="allocation-cost">
+          <Cost allocation={allocation} />
+        </div>
+        <div className="allocation-work stack" data-gap="24">
+          {busy ? activity : null}
+          {evidence === null ? null : <EvidencePanel evidence={evidence} />}
+          {CLOSED.has(state) ? null : <Connect allocation={allocation} />}
+          <Charges id={id} live={state === "active"} />
+          <History id={id} />
+        </div>
+        <div className="allocation-rest stack" data-gap="24">
+          {CLOSED.has(state) && allocation.enforced.length === 0 ? null : <Limits allocation={allocation} />}
+          {busy ? null : activity}
+        </div>
+      </div>
+    </>
+  );
+}
+
+export function AllocationPage() {
+  const { id = "" } = useParams();
+  const query = useAllocation(id);
+  const crumb = <Link to={to.home()}>{words.title}</Link>;
+  if (query.data === undefined) {
+    return (
+      <Page name={id} title={id} crumb={crumb}>
+        <QueryView query={query}>{() => null}</QueryView>
+      </Page>
+    );
+  }
+  const allocation = query.data;
+  return (
+    <AllocationActions allocation={allocation}>
+      {(buttons, error) => (
+        <Page
+          name={allocation.name}
+          crumb={crumb}
+          title={
+            <>
+              {allocation.name} <AllocationStatus state={allocation.state} />
+            </>
+          }
+          lead={t.units.join([allocation.sku.name, allocation.id])}
+          actions={
+            <>
+              <Freshness query={query} />
+              {buttons}
+            </>
+          }
+        >
+          {error}
+          <Details allocation={allocation} />
+        </Page>
+      )}
+    </AllocationActions>
+  );
+}

@@ -1,0 +1,102 @@
+import { Link, useSearchParams } from "react-router";
+import { useAllocations } from "~/api/queries";
+import type { Allocation } from "~/api/types";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { LinkButton } from "~/ui/Button";
+import { Copy } from "~/ui/Copy";
+import { type Column, DataTable } from "~/ui/DataTable";
+import { ExactAmount, RateFigure } from "~/ui/figures";
+import { Empty } from "~/ui/Notice";
+import { Page, Panel } from "~/ui/Page";
+import { Pager, useCursor } from "~/ui/Pager";
+import { Freshness, QueryView } from "~/ui/QueryView";
+import { AllocationStatus, runsUp } from "./AllocationStatus";
+import { AllocationTime } from "./AllocationTime";
+
+const words = t.allocations;
+const ENDED = "ended";
+
+/** What an hour costs now; before and after that, the price that it was launched at. */
+function Rate({ allocation: { state, cost, price } }: { allocation: Allocation }) {
+  return runsUp(state) ? (
+    <RateFigure rate={cost.rate} />
+  ) : (
+    <span className="muted">
+      <RateFigure rate={price.per_hour} />
+    </span>
+  );
+}
+
+const columns: Column<Allocation>[] = [
+  {
+    key: "name",
+    header: words.column.name,
+    plain: true,
+    cell: ({ id, name, sku, node }) => (
+      <span>
+        <Link className="cell-main" to={to.allocation(id)}>
+          {name}
+        </Link>
+        <span className="cell-sub">{t.units.join([sku.name, ...(node?.limits_enforced === false ? [words.notEnforced] : [])])}</span>
+      </span>
+    ),
+  },
+  { key: "status", header: words.column.status, narrow: true, cell: ({ state }) => <AllocationStatus state={state} /> },
+  { key: "time", header: words.column.time, cell: (allocation) => <AllocationTime allocation={allocation} /> },
+  { key: "rate", header: words.column.rate, numeric: true, narrow: true, cell: (allocation) => <Rate allocation={allocation} /> },
+  { key: "cost", header: words.column.cost, numeric: true, narrow: true, cell: ({ cost }) => <ExactAmount money={cost.total} /> },
+  {
+    key: "ssh",
+    header: words.column.ssh,
+    cell: ({ ssh }) => (ssh === null ? <span className="faint">{words.noSsh}</span> : <Copy bare text={ssh.command} what={words.sshCommand} />),
+  },
+];
+
+function EndedFilter({ shown }: { shown: boolean }) {
+  const [, setSearch] = useSearchParams();
+  return (
+    <label className="check">
+      <input type="checkbox" checked={shown} onChange={({ target }) => setSearch(target.checked ? { [ENDED]: "1" } : {})} />
+      {words.includeEnded}
+    </label>
+  );
+}
+
+export function AllocationsPage() {
+  const includeEnded = useSearchParams()[0].get(ENDED) === "1";
+  const cursor = useCursor();
+  const query = useAllocations({ includeEnded, cursor });
+  return (
+    <Page
+      name={words.title}
+      title={words.title}
+      actions={
+        <>
+          <Freshness query={query} />
+          <EndedFilter shown={includeEnded} />
+          <LinkButton variant="primary" to={to.launch()}>
+            {words.launch}
+          </LinkButton>
+        </>
+      }
+    >
+      <QueryView query={query} skeleton="table">
+        {({ items, next_cursor }) => (
+          <Panel flush>
+            {items.length > 0 ? (
+              <DataTable caption={words.table} columns={columns} rows={items} rowKey={({ id }) => id} />
+            ) : (
+              <Empty {...(includeEnded ? words.empty.never : words.empty)}>
+                <LinkButton variant="primary" to={to.launch()}>
+                  {words.empty.launch}
+                </LinkButton>
+              </Empty>
+            )}
+            <Pager next={next_cursor} />
+          </Panel>
+        )}
+      </QueryView>
+    </Page>
+  );
+}

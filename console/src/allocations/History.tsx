@@ -1,0 +1,40 @@
+import { useHistory } from "~/api/queries";
+import type { HistoryEntry } from "~/api/types";
+import { t } from "~/messages";
+import { type Column, DataTable } from "~/ui/DataTable";
+import { Moment } from "~/ui/figures";
+import { Panel } from "~/ui/Page";
+import { QueryView } from "~/ui/QueryView";
+import { Actor } from "./Actor";
+
+const words = t.allocations.history;
+const named = (state: string) => t.allocations.state[state] ?? state;
+
+const columns: Column<HistoryEntry>[] = [
+  { key: "at", header: words.column.at, cell: ({ at }) => <Moment at={at} /> },
+  {
+    key: "change",
+    header: words.column.change,
+    cell: (entry) => (entry.from === null ? named(entry.to) : words.change(named(entry.from), named(entry.to))),
+  },
+  { key: "reason", header: words.column.reason, cell: ({ reason }) => reason ?? t.units.none },
+  { key: "actor", header: words.column.actor, cell: ({ actor }) => <Actor id={actor} /> },
+];
+
+/** Every state it has been in, and why it changed. */
+export function History({ id }: { id: string }) {
+  const query = useHistory(id);
+  return (
+    <Panel title={words.title} flush>
+      <QueryView query={query} skeleton="table">
+        {({ items }) =>
+          items.length === 0 ? (
+            <p className="panel-note">{words.empty}</p>
+          ) : (
+            <DataTable caption={words.title} columns={columns} rows={items} rowKey={({ at, to }) => `${at} ${to}`} />
+          )
+        }
+      </QueryView>
+    </Panel>
+  );
+}

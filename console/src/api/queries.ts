@@ -1,0 +1,160 @@
+/** What pages read, one hook for each. Only this file and commands.ts know the routes of the API. */
+import { keepPreviousData } from "@tanstack/react-query";
+import { useLiveInterval } from "~/live/LiveProvider";
+import { api } from "./client";
+import type { AllocationState } from "./types";
+
+/** A page of a list, from the cursor in the URL; null is the first page. */
+type Paging = { cursor: string | null };
+
+const paged = ({ cursor }: Paging) => (cursor === null ? {} : { cursor });
+
+const ACTIVE_REFRESH_MS = 2_000;
+const OPERATION_REFRESH_MS = 1_000;
+const PAYMENT_REFRESH_MS = 1_500;
+
+export const meQuery = () =>
+  api.queryOptions("get", "/api/v1/me", {}, { retry: false, staleTime: Number.POSITIVE_INFINITY });
+
+export function useMe() {
+  return api.useQuery("get", "/api/v1/me", {}, { retry: false, staleTime: Number.POSITIVE_INFINITY });
+}
+
+/** The members of the organization one acts in; whoever may not read them gets none. */
+export function useMembers() {
+  const { data: me } = useMe();
+  const organization = me?.organization.id;
+  return api.useQuery(
+    "get",
+    "/api/v1/organizations/{organization_id}/members",
+    { params: { path: { organization_id: organization ?? "" } } },
+    { enabled: organization !== undefined, retry: false, staleTime: Number.POSITIVE_INFINITY },
+  );
+}
+
+export function useWallet() {
+  return api.useQuery("get", "/api/v1/wallet", {}, { refetchInterval: useLiveInterval(30_000) });
+}
+
+export function useEntries(paging: Paging) {
+  return api.useQuery("get", "/api/v1/wallet/entries", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
+}
+
+export function useUsage(paging: Paging) {
+  return api.useQuery("get", "/api/v1/usage", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
+}
+
+export function useTopUps(paging: Paging) {
+  return api.useQuery("get", "/api/v1/top-ups", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
+}
+
+/** One top-up, asked for again until the payment has ended one way or the other. */
+export function useTopUp(id: string | null) {
+  return api.useQuery(
+    "get",
+    "/api/v1/top-ups/{top_up_id}",
+    { params: { path: { top_up_id: id ?? "" } } },
+    {
+      enabled: id !== null,
+      refetchInterval: ({ state }) =>
+        state.data === undefined || ["pending", "processing"].includes(state.data.state) ? PAYMENT_REFRESH_MS : false,
+    },
+  );
+}
+
+export function useOffers() {
+  return api.useQuery("get", "/api/v1/offers", {}, { refetchInterval: useLiveInterval(15_000) });
+}
+
+export function useAllocations({ includeEnded, ...paging }: Paging & { includeEnded: boolean }) {
+  return api.useQuery(
+    "get",
+    "/api/v1/allocations",
+    { params: { query: { include_ended: includeEnded, ...paged(paging) } } },
+    { placeholderData: keepPreviousData, refetchInterval: useLiveInterval(15_000) },
+  );
+}
+
+/** One allocation; every 2 s while it costs money, every second while something is being done to it. */
+export function useAllocation(idOrName: string) {
+  const idle = useLiveInterval(15_000);
+  return api.useQuery(
+    "get",
+    "/api/v1/allocations/{id_or_name}",
+    { params: { path: { id_or_name: idOrName } } },
+    {
+      refetchInterval: ({ state }) => {
+        if (state.data === undefined) return idle;
+        if (["queued", "provisioning", "releasing"].includes(state.data.state)) return OPERATION_REFRESH_MS;
+        return state.data.state === "active" ? ACTIVE_REFRESH_MS : idle;
+      },
+    },
+  );
+}
+
+export function useCharges(id: string, { cursor, live }: Paging & { live: boolean }) {
+  return api.useQuery(
+    "get",
+    "/api/v1/allocations/{id_or_name}/charges",
+    { params: { path: { id_or_name: id }, query: paged({ cursor }) } },
+    { placeholderData: keepPreviousData, refetchInterval: live ? 5_000 : false },
+  );
+}
+
+export function useHistory(id: string) {
+  return api.useQuery("get", "/api/v1/allocations/{id_or_name}/history", { params: { path: { id_or_name: id } } });
+}
+
+export function useSshKeys() {
+  return api.useQuery("get", "/api/v1/ssh-keys", {});
+}
+
+export function useApiTokens() {
+  return api.useQuery("get", "/api/v1/api-tokens", {});
+}
+
+export function useSessions() {
+  return api.useQuery("get", "/api/v1/auth/sessions", {});
+}
+
+export function useNodes(paging: Paging) {
+  return api.useQuery(
+    "get",
+    "/api/v1/admin/nodes",
+    { params: { query: paged(paging) } },
+    { placeholderData: keepPreviousData, refetchInterval: useLiveInterval(15_000) },
+  );
+}
+
+/** One node; every 2 s while it enrols, so that the checklist is live. */
+export function useNode(id: string) {
+  const idle = useLiveInterval(15_000);
+  return api.useQuery(
+    "get",
+    "/api/v1/admin/nodes/{node_id}",
+    { params: { path: { node_id: id } } },
+    { refetchInterval: ({ state }) => (state.data?.state === "enrolling" ? ACTIVE_REFRESH_MS : idle) },
+  );
+}
+
+export function useAdminSkus(paging: Paging) {
+  return api.useQuery("get", "/api/v1/admin/skus", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
+}
+
+export function usePrices(skuId: string, paging: Paging) {
+  return api.useQuery(
+    "get",
+    "/api/v1/admin/prices",
+    { params: { query: { sku_id: skuId, ...paged(paging) } } },
+    { placeholderData: keepPreviousData },
+  );
+}
+
+export function useAdminAllocations({ state, ...paging }: Paging & { state: AllocationState | null }) {
+  return api.useQuery(
+    "get",
+    "/api/v1/admin/allocations",
+    { params: { query: { ...(state === null ? {} : { state: [state] }), ...paged(paging) } } },
+    { placeholderData: keepPreviousData, refetchInterval: useLiveInterval(15_000) },
+  );
+}

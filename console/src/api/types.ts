@@ -1,0 +1,60 @@
+/** Names for the shapes of the API, each taken from the route that answers with it. */
+import type { paths } from "./schema";
+
+type Json<R> = R extends { content: { "application/json": infer T } } ? T : never;
+type Answer<P extends keyof paths, M extends keyof paths[P], S extends number> = paths[P][M] extends {
+  responses: infer R;
+}
+  ? S extends keyof R
+    ? Json<R[S]>
+    : never
+  : never;
+type Body<P extends keyof paths> = paths[P] extends {
+  post: { requestBody: { content: { "application/json": infer T } } };
+}
+  ? T
+  : never;
+type Item<P> = P extends { items: (infer T)[] } ? T : never;
+
+export type Me = Answer<"/api/v1/me", "get", 200>;
+export type SessionView = Item<Answer<"/api/v1/auth/sessions", "get", 200>>;
+export type ApiToken = Item<Answer<"/api/v1/api-tokens", "get", 200>>;
+export type ApiTokenCreated = Answer<"/api/v1/api-tokens", "post", 201>;
+export type SshKey = Item<Answer<"/api/v1/ssh-keys", "get", 200>>;
+
+export type Offer = Item<Answer<"/api/v1/offers", "get", 200>>;
+export type Sku = Item<Answer<"/api/v1/admin/skus", "get", 200>>;
+export type Price = Item<Answer<"/api/v1/admin/prices", "get", 200>>;
+
+export type Allocation = Answer<"/api/v1/allocations/{id_or_name}", "get", 200>;
+export type AllocationState = Allocation["state"];
+export type Operation = NonNullable<Allocation["operation"]>;
+export type Evidence = NonNullable<Allocation["evidence"]>;
+export type Charge = Item<Answer<"/api/v1/allocations/{id_or_name}/charges", "get", 200>>;
+export type HistoryEntry = Item<Answer<"/api/v1/allocations/{id_or_name}/history", "get", 200>>;
+export type UsageCharge = Item<Answer<"/api/v1/usage", "get", 200>>;
+export type AdminAllocation = Item<Answer<"/api/v1/admin/allocations", "get", 200>>;
+
+export type Wallet = Answer<"/api/v1/wallet", "get", 200>;
+export type Entry = Item<Answer<"/api/v1/wallet/entries", "get", 200>>;
+export type TopUp = Answer<"/api/v1/top-ups", "post", 201>;
+
+export type Node = Item<Answer<"/api/v1/admin/nodes", "get", 200>>;
+export type NodeDetail = Answer<"/api/v1/admin/nodes/{node_id}", "get", 200>;
+export type NodeCreated = Answer<"/api/v1/admin/nodes", "post", 201>;
+export type Join = NodeCreated["join"];
+
+export type Money = Wallet["balance"];
+export type Rate = Wallet["burn_per_hour"];
+/** What may be done now; `reason` says why not. */
+export type Action = { name: string; allowed: boolean; reason?: string | null };
+
+export type SignUpBody = Body<"/api/v1/auth/signup">;
+export type LoginBody = Body<"/api/v1/auth/login">;
+export type ApiTokenBody = Body<"/api/v1/api-tokens">;
+export type SshKeyBody = Body<"/api/v1/ssh-keys">;
+export type LaunchBody = Body<"/api/v1/allocations">;
+export type TopUpBody = Body<"/api/v1/top-ups">;
+export type NodeBody = Body<"/api/v1/admin/nodes">;
+export type SkuBody = Body<"/api/v1/admin/skus">;
+export type PriceBody = Body<"/api/v1/admin/prices">;

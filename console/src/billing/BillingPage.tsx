@@ -1,0 +1,58 @@
+import { useState } from "react";
+import { useSearchParams } from "react-router";
+import { useWallet } from "~/api/queries";
+import { t } from "~/messages";
+import { BILLING_VIEWS, to } from "~/paths";
+import { ActionButton, actionNamed } from "~/ui/Button";
+import { FormDialog } from "~/ui/FormDialog";
+import { Page, Panel } from "~/ui/Page";
+import { Freshness, QueryView } from "~/ui/QueryView";
+import { Tabs } from "~/ui/Tabs";
+import { ChargesExplained } from "./ChargesExplained";
+import { Ledger } from "./Ledger";
+import { TopUpForm } from "./TopUpForm";
+import { TopUpOutcome } from "./TopUpOutcome";
+import { TopUps } from "./TopUps";
+import { WalletPanel } from "./WalletPanel";
+
+const words = t.billing;
+
+const VIEWS = { ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps };
+const LABELS = { ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps };
+
+export function BillingPage() {
+  const [search, setSearch] = useSearchParams();
+  const [adding, setAdding] = useState(false);
+  const wallet = useWallet();
+  const view = BILLING_VIEWS.find((name) => name === search.get("view")) ?? "ledger";
+  const View = VIEWS[view];
+  const topUpId = search.get("top_up");
+  return (
+    <Page
+      name={words.title}
+      title={words.title}
+      actions={
+        <>
+          <Freshness query={wallet} />
+          <ActionButton action={actionNamed(wallet.data?.actions ?? [], "top_up")} variant="primary" onPress={() => setAdding(true)}>
+            {words.addFunds}
+          </ActionButton>
+        </>
+      }
+    >
+      {topUpId === null ? null : <TopUpOutcome id={topUpId} onDismiss={() => setSearch({}, { replace: true })} />}
+      <QueryView query={wallet}>{(data) => <WalletPanel wallet={data} />}</QueryView>
+      <div className="stack">
+        <Tabs label={words.tabs.label} current={view} tabs={BILLING_VIEWS.map((id) => ({ id, label: LABELS[id], to: to.billing(id) }))} />
+        <Panel flush>
+          <View />
+        </Panel>
+      </div>
+      {adding ? (
+        <FormDialog title={words.form.title} onClose={() => setAdding(false)}>
+          <TopUpForm returnPath={to.billing()} />
+        </FormDialog>
+      ) : null}
+    </Page>
+  );
+}

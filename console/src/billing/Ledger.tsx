@@ -1,0 +1,58 @@
+import { useEntries } from "~/api/queries";
+import type { Entry } from "~/api/types";
+import { isNegative, isNothing } from "~/format/money";
+import { t } from "~/messages";
+import { type Column, DataTable } from "~/ui/DataTable";
+import { ExactAmount, Moment } from "~/ui/figures";
+import { Empty } from "~/ui/Notice";
+import { Pager, useCursor } from "~/ui/Pager";
+import { Freshness, QueryView } from "~/ui/QueryView";
+
+const words = t.billing.ledger;
+
+const columns: Column<Entry>[] = [
+  { key: "at", header: words.column.at, narrow: true, cell: ({ effective_at }) => <Moment at={effective_at} /> },
+  {
+    key: "what",
+    header: words.column.what,
+    cell: ({ kind, account, description, entry_id }) => (
+      <span>
+        {description}
+        <span className="cell-sub">
+          {t.units.join([words.kind[kind] ?? kind.replaceAll("_", " "), ...(words.account[account] ?? [])])} · <code>{words.number(entry_id)}</code>
+        </span>
+      </span>
+    ),
+  },
+  {
+    key: "amount",
+    header: words.column.amount,
+    numeric: true,
+    cell: ({ amount }) => (
+      <span className={isNegative(amount) || isNothing(amount) ? undefined : "positive"}>
+        <ExactAmount money={amount} signed={!isNothing(amount)} />
+      </span>
+    ),
+  },
+  { key: "balance", header: words.column.balance, numeric: true, cell: ({ balance_after }) => <ExactAmount money={balance_after} /> },
+];
+
+/** Every entry of the wallet, newest first, with the balance after it. */
+export function Ledger() {
+  const query = useEntries({ cursor: useCursor() });
+  return (
+    <QueryView query={query} skeleton="table">
+      {({ items, next_cursor }) => (
+        <>
+          <Freshness query={query} />
+          {items.length === 0 ? (
+            <Empty title={words.empty.title} detail={words.empty.detail} />
+          ) : (
+            <DataTable caption={words.caption} columns={columns} rows={items} rowKey={({ id }) => id} />
+          )}
+          <Pager next={next_cursor} />
+        </>
+      )}
+    </QueryView>
+  );
+}

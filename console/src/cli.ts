@@ -1,0 +1,51 @@
+/** The command that does the same as a form. */
+
+/** Quotes a word for a POSIX shell, where it needs that. */
+function word(value: string): string {
+  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
+}
+
+function command(words: string[], options: Record<string, string | string[] | null | undefined> = {}): string {
+  const flags = Object.entries(options).flatMap(([name, value]) =>
+    [value ?? []].flat().filter(Boolean).map((one) => `--${name} ${word(one)}`),
+  );
+  return ["sublet", ...words.map(word), ...flags].join(" ");
+}
+
+const pairs = (labels: Record<string, string>) => Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+
+type SkuInput = {
+  code: string;
+  name: string;
+  vcpu: string;
+  memory: string;
+  disk: string;
+  gpuModel: string;
+  gpuCount: string;
+  labels: Record<string, string>;
+};
+
+export const cli = {
+  launch: (code: string, name: string) => command(["launch", code], { name }),
+  topUp: (amount: string) => command(["top-up", amount || "AMOUNT"]),
+  addNode: (input: { name: string; address: string; port: string; labels: Record<string, string> }) =>
+    command(["admin", "node", "add", input.name || "NAME", input.address || "ADDRESS"], {
+      port: input.port === "22" ? null : input.port,
+      label: pairs(input.labels),
+    }),
+  createSku: (input: SkuInput) =>
+    command(["admin", "sku", "add", input.code || "CODE"], {
+      name: input.name,
+      vcpu: input.vcpu,
+      memory: input.memory,
+      disk: input.disk,
+      gpu: input.gpuModel,
+      gpus: input.gpuCount === "0" ? null : input.gpuCount,
+      label: pairs(input.labels),
+    }),
+  setPrice: (code: string, input: { rate: string; suspended: string; effective: string }) =>
+    command(["admin", "price", "set", code, input.rate || "RATE"], {
+      suspended: input.suspended === "0" ? null : input.suspended,
+      "effective-at": input.effective.replace(/\.\d+Z$/, "Z"),
+    }),
+};

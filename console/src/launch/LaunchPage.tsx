@@ -1,0 +1,127 @@
+import { useEffect, useRef, useState } from "react";
+import { useParams, useSearchParams } from "react-router";
+import { useOffers, useWallet } from "~/api/queries";
+import type { Offer } from "~/api/types";
+import { TopUpForm } from "~/billing/TopUpForm";
+import { isNothing } from "~/format/money";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { Empty, ErrorNotice, Notice } from "~/ui/Notice";
+import { Page, Panel } from "~/ui/Page";
+import { Freshness, QueryView } from "~/ui/QueryView";
+import { LaunchTotal } from "./LaunchTotal";
+import { OffersTable, refusal } from "./OffersTable";
+import { ResumeLaunch } from "./ResumeLaunch";
+import { lacksFunds, priceChanged, useLaunch } from "./useLaunch";
+
+const words = t.launch;
+const NAME = /^(?:[a-z][a-z0-9-]{1,30})?$/;
+
+/** The launch that an earlier visit of this page began, and the payment it waits for. */
+function useTakenUp() {
+  const { offer, price, key, then, name } = useParams();
+  const [search] = useSearchParams();
+  return {
+    offer: offer ?? search.get("offer"),
+    price,
+    key,
+    openTerminal: then !== "page",
+    name: name ?? "",
+    topUpId: key === undefined ? null : search.get("top_up"),
+  };
+}
+
+/** Takes money in the middle of a launch. It comes into view when it appears: the button that led to it may be far away. */
+function AddFunds({ error, returnPath }: { error: unknown; returnPath: string }) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    place.current?.focus({ preventScroll: true });
+    place.current?.scrollIntoView?.({ block: "nearest" });
+  }, []);
+  return (
+    <div ref={place} tabIndex={-1} className="arrival">
+      <Panel title={words.funds.title}>
+        {error === null ? null : <ErrorNotice error={error} />}
+        <p className="muted">{words.funds.detail}</p>
+        <TopUpForm returnPath={returnPath} />
+      </Panel>
+    </div>
+  );
+}
+
+function Chooser({ offers }: { offers: Offer[] }) {
+  const taken = useTakenUp();
+  const { data: wallet } = useWallet();
+  const [chosen, setChosen] = useState(taken.offer ?? offers.find((offer) => refusal(offer) === null)?.id ?? null);
+  const [name, setName] = useState(taken.name);
+  const [openTerminal, setOpenTerminal] = useState(taken.openTerminal);
+  const launching = useLaunch(taken.key);
+  const offer = offers.find(({ id }) => id === chosen);
+  const nameInvalid = !NAME.test(name);
+
+  const input = offer === undefined ? null : { offer: offer.id, price: offer.price.id, name, openTerminal };
+  const penniless = wallet !== undefined && isNothing(wallet.available);
+  const needsFunds = lacksFunds(launching.error) || (offer !== undefined && refusal(offer) !== null && offer.available > 0 && penniless);
+  const error = lacksFunds(launching.error) || priceChanged(launching.error) ? null : launching.error;
+
+  return (
+    <div className="columns">
+      <div className="stack" data-gap="24">
+        {taken.topUpId === null || launching.isError ? null : (
+          <ResumeLaunch
+            topUpId={taken.topUpId}
+            onPaid={() => taken.offer && taken.price && launching.mutate({ ...taken, offer: taken.offer, price: taken.price })}
+          />
+        )}
+        {priceChanged(launching.error) ? (
+          <Notice tone="warn" title={words.priceChanged.title} role="alert">
+            <p>{words.priceChanged.detail}</p>
+          </Notice>
+        ) : null}
+        <Panel title={words.offers} flush>
+          <OffersTable offers={offers} chosen={chosen} onChoose={setChosen} />
+        </Panel>
+        {needsFunds && input !== null ? (
+          <AddFunds error={launching.error} returnPath={to.resumeLaunch({ ...input, key: launching.keyOf(input) })} />
+        ) : null}
+      </div>
+      {offer === undefined || input === null ? (
+        <Panel title={words.total.title}>
+          <p className="muted">{words.total.nothing}</p>
+        </Panel>
+      ) : (
+        <LaunchTotal
+          offer={offer}
+          name={name}
+          nameInvalid={nameInvalid}
+          onName={setName}
+          openTerminal={openTerminal}
+          onOpenTerminal={setOpenTerminal}
+          isPending={launching.isPending}
+          onLaunch={() => !nameInvalid && launching.mutate(input)}
+        >
+          {error === null ? null : <ErrorNotice error={error} />}
+        </LaunchTotal>
+      )}
+    </div>
+  );
+}
+
+export function LaunchPage() {
+  const query = useOffers();
+  return (
+    <Page name={words.title} title={words.title} lead={words.lead} actions={<Freshness query={query} />}>
+      <QueryView query={query} skeleton="table">
+        {({ items }) =>
+          items.length > 0 ? (
+            <Chooser offers={items} />
+          ) : (
+            <Panel flush>
+              <Empty title={words.empty.title} detail={words.empty.detail} />
+            </Panel>
+          )
+        }
+      </QueryView>
+    </Page>
+  );
+}

@@ -1,0 +1,43 @@
+import { useEffect, useRef } from "react";
+import { useTopUp } from "~/api/queries";
+import type { TopUp } from "~/api/types";
+import { t } from "~/messages";
+import { ErrorNotice, Notice } from "~/ui/Notice";
+
+const words = t.launch.funds;
+
+type ResumeLaunchProps = { topUpId: string; onPaid: () => void };
+
+function Outcome({ topUp }: { topUp: TopUp }) {
+  if (topUp.state === "succeeded") return <Notice tone="ok" title={words.received} role="status" />;
+  if (topUp.state === "processing") return <Notice tone="busy" title={words.waiting} role="status" />;
+  return (
+    <Notice tone="warn" title={words.unpaid.title} role="status">
+      <p>{topUp.failure?.message ?? words.unpaid.detail}</p>
+      {topUp.state === "pending" && topUp.checkout_url !== null ? (
+        <div>
+          <a className="button" data-size="small" href={topUp.checkout_url}>
+            {t.billing.topUps.finish}
+          </a>
+        </div>
+      ) : null}
+    </Notice>
+  );
+}
+
+/**
+ * Goes on with a launch that waited for money, once the payment has arrived. Only a payment of one's own organization
+ * can be read here, so a link from elsewhere starts nothing.
+ */
+export function ResumeLaunch({ topUpId, onPaid }: ResumeLaunchProps) {
+  const query = useTopUp(topUpId);
+  const resumed = useRef(false);
+  const paid = query.data?.state === "succeeded";
+  useEffect(() => {
+    if (!paid || resumed.current) return;
+    resumed.current = true;
+    onPaid();
+  }, [paid, onPaid]);
+  if (query.data !== undefined) return <Outcome topUp={query.data} />;
+  return query.isError ? <ErrorNotice error={query.error} onRetry={() => void query.refetch()} /> : null;
+}

@@ -1,0 +1,17 @@
+/**
+ * Every word an end user reads is here or in `messages/`; `messages.test.ts` fails on text anywhere else.
+ * Sentence case, second person; a button names its act; an error says what happened, what it did to work and money,
+ * and what to do.
+ */
+import { account } from "./messages/account";
+import { allocations } from "./messages/allocations";
+import { billing } from "./messages/billing";
+import { errors } from "./messages/errors";
+import { launch } from "./messages/launch";
+import { operator } from "./messages/operator";
+import { settings } from "./messages/settings";
+import { shell } from "./messages/shell";
+import { terminal } from "./messages/terminal";
+import { units } from "./messages/units";
+
+export const t = { account, allocations, billing, errors, launch, operator, settings, shell, terminal, units };

@@ -1,0 +1,58 @@
+export const billing = {
+  title: "Billing",
+  addFunds: "Add funds",
+  tabs: { label: "Billing views", ledger: "Ledger", charges: "Charges explained", topUps: "Top-ups" },
+  wallet: {
+    balance: "Balance",
+    available: "Available",
+    held: "Held",
+    promo: "Of this, credit",
+    receivable: "Owed",
+    burn: "Spending now",
+    runway: "Lasts for",
+    heldHelp: "Held money is set aside for what runs; what is not used comes back.",
+  },
+  ledger: {
+    caption: "Ledger, newest first",
+    column: { at: "When", what: "Entry", amount: "Amount", balance: "Balance after" },
+    empty: { title: "The ledger is empty", detail: "Every payment and every charge becomes a line here, with the balance after it." },
+    kind: {
+      top_up: "Top-up", usage: "Charge", usage_batch: "Charge", credit: "Credit", reversal: "Reversal", stripe_fee: "Fee",
+    } as Record<string, string>,
+    /** Where the balance after an entry is not that of the money paid in, it is said. */
+    account: { wallet: [], promo: ["from credit"], receivable: ["owed"] } as Record<string, string[]>,
+    number: (id: string) => `entry ${id}`,
+  },
+  charges: {
+    caption: "Charges, newest first",
+    column: { subject: "Allocation", period: "Period", calculation: "Calculation", amount: "Amount", posted: "Ledger" },
+    empty: { title: "No charge yet", detail: "What runs is charged at intervals and when it is released. Each charge shows its rate, the seconds delivered and the amount." },
+  },
+  topUps: {
+    caption: "Top-ups, newest first",
+    column: { at: "When", amount: "Amount", state: "State", detail: "Detail" },
+    state: { pending: "Not paid yet", processing: "Processing", succeeded: "Succeeded", failed: "Failed", expired: "Expired" } as Record<string, string>,
+    empty: { title: "No top-up yet", detail: "Add funds by card and the payment shows up here." },
+    finish: "Continue to payment",
+  },
+  form: {
+    title: "Add funds",
+    amount: "Amount",
+    presets: ["20.00", "50.00", "100.00", "250.00"],
+    custom: "Another amount",
+    customLabel: (currency: string) => `Amount in ${currency}`,
+    invalid: "Enter an amount such as 20 or 20.50.",
+    help: "You pay by card on the next page. Funds do not expire.",
+    submit: "Continue to payment",
+    submitting: "Opening the payment page…",
+    unavailable: "The payment page could not be opened. You were not charged. Try again.",
+  },
+  outcome: {
+    processing: { title: "Payment is being processed", detail: "This takes a few seconds. Your balance follows by itself; you may leave this page." },
+    pending: { title: "Payment not finished", detail: "The payment page was left before paying. You were not charged." },
+    succeeded: (amount: string) => ({ title: `${amount} added`, detail: "Your balance is up to date." }),
+    failed: { title: "Payment failed", detail: "You were not charged. Try again, or use another card." },
+    expired: { title: "Payment page expired", detail: "You were not charged. Add funds again when you are ready." },
+    dismiss: "Dismiss",
+  },
+};

@@ -1,0 +1,23 @@
+export const terminal = {
+  title: (name: string) => `Terminal: ${name}`,
+  back: "Back to allocation",
+  region: (name: string) => `Terminal of ${name}`,
+  connecting: "Connecting…",
+  open: "Connected",
+  reconnecting: "Reconnecting…",
+  ended: "Ended",
+  reconnect: "Reconnect",
+  screenReader: "Screen-reader mode",
+  leave: { before: "Leave the terminal with", key: "Ctrl+Shift+Esc" },
+  notice: {
+    connecting: "Opening a shell with a certificate that lives for one minute…",
+    reconnecting: (n: number) => `The connection was lost. Trying again (${n})…`,
+    exit: (status: number | null) => (status === null ? "The node cut the shell off." : status === 0 ? "The shell ended." : `The shell ended with status ${status}.`),
+    readOnly: "What you see stays readable. Reconnect opens a new shell.",
+    closed: "The connection was closed.",
+    unauthenticated: "Your session has ended. Sign in again to open a shell.",
+    forbidden: "You may not open a terminal here.",
+    gone: "The allocation has ended, and the terminal with it. What you see stays readable.",
+    goingAway: "Sublet is restarting. Your processes keep running; reconnect in a moment.",
+  },
+};

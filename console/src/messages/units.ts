@@ -1,0 +1,17 @@
+export const units = {
+  seconds: (n: number) => `${n} s`,
+  minutes: (n: number) => `${n} min`,
+  hoursMinutes: (hours: number, minutes: string) => `${hours} h ${minutes} min`,
+  daysHours: (days: number, hours: number) => `${days} d ${hours} h`,
+  ago: (span: string) => `${span} ago`,
+  in: (span: string) => `in ${span}`,
+  justNow: "just now",
+  gib: (n: string) => `${n} GiB`,
+  disk: (n: string) => `${n} GiB disk`,
+  vcpu: (n: number) => `${n} vCPU`,
+  gpus: (n: number, model: string) => (n === 1 ? model : `${n} × ${model}`),
+  perHour: (amount: string) => `${amount}/h`,
+  lessThanCent: (cent: string) => `<${cent}`,
+  none: "–",
+  join: (parts: string[]) => parts.join(" · "),
+};

@@ -1,0 +1,104 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+import { useForm, useWatch } from "react-hook-form";
+import { Link } from "react-router";
+import * as z from "zod/mini";
+import { addNode } from "~/api/commands";
+import { useIntent } from "~/api/intent";
+import { useNode } from "~/api/queries";
+import type { NodeCreated } from "~/api/types";
+import { cli } from "~/cli";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { Button, LinkButton } from "~/ui/Button";
+import { CliHint } from "~/ui/Copy";
+import { Field, Form } from "~/ui/form";
+import { Page, Panel } from "~/ui/Page";
+import { QueryView } from "~/ui/QueryView";
+import { Enrolment } from "./Enrolment";
+import { JoinCommand } from "./JoinCommand";
+import { areLabels, parseLabels } from "./labels";
+import { NodeStatus } from "./NodeStatus";
+
+const words = t.operator.addNode;
+const LAST_PORT = 65_535;
+
+const schema = z.object({
+  name: z.string().check(z.trim(), z.regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, words.nameInvalid)),
+  address: z.string().check(z.trim(), z.regex(/^[\w.:-]+$/, words.addressInvalid)),
+  port: z.string().check(z.refine((port) => /^\d+$/.test(port) && Number(port) > 0 && Number(port) <= LAST_PORT, words.portInvalid)),
+  labels: z.string().check(z.refine(areLabels, words.labelsInvalid)),
+});
+
+type Values = z.infer<typeof schema>;
+
+const asked = ({ port, labels, ...rest }: Values) => ({ ...rest, port: Number(port), labels: parseLabels(labels) });
+
+function NodeForm({ onAdded }: { onAdded: (created: NodeCreated) => void }) {
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: { name: "", address: "", port: "22", labels: "" } });
+  const keyFor = useIntent();
+  const adding = useMutation({ mutationFn: (values: Values) => addNode(keyFor(asked(values)), asked(values)), onSuccess: onAdded });
+  const written = useWatch({ control: form.control });
+  return (
+    <Panel>
+      <Form form={form} error={adding.error} onSubmit={(values) => adding.mutate(values)}>
+        <div className="field-row">
+          <Field control={form.control} name="name" label={words.name} autoFocus />
+          <Field control={form.control} name="port" label={words.port} inputMode="numeric" />
+        </div>
+        <Field control={form.control} name="address" label={words.address} help={words.addressHelp} />
+        <Field control={form.control} name="labels" label={words.labels} help={words.labelsHelp} optional multiline mono />
+        <div>
+          <Button type="submit" variant="primary" isPending={adding.isPending}>
+            {words.submit}
+          </Button>
+        </div>
+        <CliHint
+          command={cli.addNode({
+            name: written.name ?? "",
+            address: written.address ?? "",
+            port: written.port ?? "",
+            labels: parseLabels(written.labels ?? ""),
+          })}
+        />
+      </Form>
+    </Panel>
+  );
+}
+
+function Joining({ created, onAnother }: { created: NodeCreated; onAnother: () => void }) {
+  const query = useNode(created.node.id);
+  return (
+    <>
+      <JoinCommand join={created.join} />
+      <QueryView query={query}>
+        {(node) => (
+          <>
+            <p>
+              <NodeStatus state={node.state} />
+            </p>
+            <Enrolment node={node} />
+          </>
+        )}
+      </QueryView>
+      <div className="cluster">
+        <LinkButton variant="primary" to={to.operator.node(created.node.id)}>
+          {words.open}
+        </LinkButton>
+        <Button onPress={onAnother}>{words.another}</Button>
+      </div>
+    </>
+  );
+}
+
+export function AddNodePage() {
+  const [created, setCreated] = useState<NodeCreated | null>(null);
+  return (
+    <Page name={words.title} title={created?.node.name ?? words.title} lead={words.lead} crumb={<Link to={to.operator.nodes()}>{t.operator.nodes.title}</Link>}>
+      <div className="narrow stack" data-gap="24">
+        {created === null ? <NodeForm onAdded={setCreated} /> : <Joining created={created} onAnother={() => setCreated(null)} />}
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,19 @@
+import type { Join } from "~/api/types";
+import { formatMoment } from "~/format/time";
+import { useNow } from "~/format/useNow";
+import { t } from "~/messages";
+import { Copy } from "~/ui/Copy";
+import { Panel } from "~/ui/Page";
+
+const words = t.operator.addNode;
+
+/** The one command that makes a server a node. Its token is shown here and nowhere else. */
+export function JoinCommand({ join }: { join: Join }) {
+  const now = useNow();
+  return (
+    <Panel title={words.run}>
+      <Copy text={join.command} what={words.command} />
+      <p className="field-help">{words.expires(formatMoment(join.expires_at, now))}</p>
+    </Panel>
+  );
+}

@@ -1,0 +1,108 @@
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link, useParams } from "react-router";
+import { cordon, newJoin, uncordon } from "~/api/commands";
+import { newKey } from "~/api/intent";
+import { useNode } from "~/api/queries";
+import type { NodeDetail } from "~/api/types";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { ActionButton, actionNamed, Button } from "~/ui/Button";
+import { Confirm } from "~/ui/Confirm";
+import { ErrorNotice } from "~/ui/Notice";
+import { Page } from "~/ui/Page";
+import { Freshness, QueryView } from "~/ui/QueryView";
+import { Enrolment } from "./Enrolment";
+import { JoinCommand } from "./JoinCommand";
+import { Capabilities, Capacity, Facts, Gpus } from "./NodePanels";
+import { NodeHistory } from "./NodeHistory";
+import { NodeStatus } from "./NodeStatus";
+
+const words = t.operator.node;
+
+function CordonButtons({ node, refresh }: { node: NodeDetail; refresh: () => Promise<unknown> }) {
+  const [asking, setAsking] = useState(false);
+  const opening = useMutation({ mutationFn: () => uncordon(node.id), onSuccess: refresh });
+  const uncordonAction = actionNamed(node.actions, "uncordon");
+  return (
+    <>
+      {opening.isError ? <ErrorNotice error={opening.error} /> : null}
+      {uncordonAction?.allowed ? (
+        <Button variant="primary" isPending={opening.isPending} onPress={() => opening.mutate()}>
+          {words.uncordon}
+        </Button>
+      ) : (
+        <ActionButton action={actionNamed(node.actions, "cordon")} hideReason onPress={() => setAsking(true)}>
+          {words.cordon}
+        </ActionButton>
+      )}
+      {asking ? (
+        <Confirm
+          title={words.cordonTitle(node.name)}
+          consequences={words.cordonConsequences}
+          confirm={words.cordon}
+          danger={false}
+          act={async () => {
+            await cordon(node.id);
+            await refresh();
+          }}
+          onClose={() => setAsking(false)}
+        />
+      ) : null}
+    </>
+  );
+}
+
+function Joining({ node }: { node: NodeDetail }) {
+  const asking = useMutation({ mutationFn: () => newJoin(newKey(), node.id), gcTime: 0 });
+  return (
+    <>
+      {asking.data === undefined ? null : <JoinCommand join={asking.data} />}
+      {asking.isError ? <ErrorNotice error={asking.error} /> : null}
+      <Enrolment node={node} />
+      <div>
+        <Button isPending={asking.isPending} onPress={() => asking.mutate()}>
+          {words.newJoin}
+        </Button>
+      </div>
+    </>
+  );
+}
+
+export function NodePage() {
+  const { id = "" } = useParams();
+  const query = useNode(id);
+  const node = query.data;
+  return (
+    <Page
+      name={node?.name ?? id}
+      crumb={<Link to={to.operator.nodes()}>{t.operator.nodes.title}</Link>}
+      title={
+        <>
+          {node?.name ?? id} {node === undefined ? null : <NodeStatus state={node.state} />}
+        </>
+      }
+      lead={node === undefined ? undefined : <code>{node.id}</code>}
+      actions={
+        <>
+          <Freshness query={query} />
+          {node === undefined ? null : <CordonButtons node={node} refresh={() => query.refetch()} />}
+        </>
+      }
+    >
+      <QueryView query={query}>
+        {(found) => (
+          <div className="columns">
+            <div className="stack" data-gap="24">
+              {found.state === "enrolling" ? <Joining node={found} /> : <Capacity node={found} />}
+              {found.inventory === null ? null : <Gpus gpus={found.inventory.gpus} />}
+              <Capabilities node={found} />
+              <NodeHistory history={found.history} />
+            </div>
+            <Facts node={found} />
+          </div>
+        )}
+      </QueryView>
+    </Page>
+  );
+}

@@ -1,0 +1,78 @@
+import { Link } from "react-router";
+import { useNodes } from "~/api/queries";
+import type { Node } from "~/api/types";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { LinkButton } from "~/ui/Button";
+import { type Column, DataTable } from "~/ui/DataTable";
+import { Moment } from "~/ui/figures";
+import { Empty } from "~/ui/Notice";
+import { Page, Panel } from "~/ui/Page";
+import { Pager, useCursor } from "~/ui/Pager";
+import { Freshness, QueryView } from "~/ui/QueryView";
+import { Enforcement, NodeStatus } from "./NodeStatus";
+
+const words = t.operator.nodes;
+
+function claimed({ inventory, claimed: used }: Node): string {
+  if (inventory === null) return t.units.none;
+  const gpus = inventory.gpus.length > 0 ? [words.gpu(used.gpus, inventory.gpus.length)] : [];
+  return t.units.join([words.cpu(used.vcpu, inventory.vcpu), ...gpus]);
+}
+
+const columns: Column<Node>[] = [
+  {
+    key: "name",
+    header: words.column.name,
+    plain: true,
+    cell: ({ id, name }) => (
+      <Link className="cell-main" to={to.operator.node(id)}>
+        {name}
+      </Link>
+    ),
+  },
+  { key: "state", header: words.column.state, narrow: true, cell: ({ state }) => <NodeStatus state={state} /> },
+  { key: "address", header: words.column.address, cell: ({ address, port }) => <code>{`${address}:${port}`}</code> },
+  { key: "limits", header: words.column.limits, cell: ({ limits_enforced }) => <Enforcement enforced={limits_enforced} /> },
+  { key: "capacity", header: words.column.capacity, cell: (node) => <span className="figures">{claimed(node)}</span> },
+  {
+    key: "seen",
+    header: words.column.seen,
+    cell: ({ last_seen_at }) => (last_seen_at === null ? <span className="faint">{words.never}</span> : <Moment at={last_seen_at} />),
+  },
+];
+
+const add = () => (
+  <LinkButton variant="primary" to={to.operator.addNode()}>
+    {words.add}
+  </LinkButton>
+);
+
+export function NodesPage() {
+  const query = useNodes({ cursor: useCursor() });
+  return (
+    <Page
+      name={words.title}
+      title={words.title}
+      actions={
+        <>
+          <Freshness query={query} />
+          {add()}
+        </>
+      }
+    >
+      <QueryView query={query} skeleton="table">
+        {({ items, next_cursor }) => (
+          <Panel flush>
+            {items.length === 0 ? (
+              <Empty title={words.empty.title} detail={words.empty.detail} />
+            ) : (
+              <DataTable caption={words.table} columns={columns} rows={items} rowKey={({ id }) => id} />
+            )}
+            <Pager next={next_cursor} />
+          </Panel>
+        )}
+      </QueryView>
+    </Page>
+  );
+}

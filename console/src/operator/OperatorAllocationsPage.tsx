@@ -1,0 +1,91 @@
+import { useId } from "react";
+import { useSearchParams } from "react-router";
+import { AllocationStatus } from "~/allocations/AllocationStatus";
+import { useAdminAllocations } from "~/api/queries";
+import type { AdminAllocation, AllocationState } from "~/api/types";
+import { formatSpan } from "~/format/time";
+import { t } from "~/messages";
+import { type Column, DataTable } from "~/ui/DataTable";
+import { ExactAmount } from "~/ui/figures";
+import { Empty } from "~/ui/Notice";
+import { Page, Panel } from "~/ui/Page";
+import { Pager, useCursor } from "~/ui/Pager";
+import { Freshness, QueryView } from "~/ui/QueryView";
+
+const words = t.operator.allocations;
+
+const isState = (name: string): name is AllocationState => name in t.allocations.state;
+
+const columns: Column<AdminAllocation>[] = [
+  {
+    key: "name",
+    header: words.column.name,
+    plain: true,
+    cell: ({ name, id, failure }) => (
+      <span>
+        <span className="cell-main">{name}</span>
+        <span className="cell-sub">
+          <code>{id}</code>
+        </span>
+        {failure === null ? null : <span className="cell-sub">{failure.message}</span>}
+      </span>
+    ),
+  },
+  { key: "status", header: words.column.status, narrow: true, cell: ({ state }) => <AllocationStatus state={state} /> },
+  { key: "age", header: words.column.age, numeric: true, narrow: true, cell: ({ state_seconds }) => formatSpan(state_seconds) },
+  { key: "customer", header: words.column.customer, cell: ({ organization }) => organization.name },
+  { key: "sku", header: words.column.sku, cell: ({ sku }) => <code>{sku.code}</code> },
+  { key: "node", header: words.column.node, cell: ({ node }) => node?.name ?? <span className="faint">{words.noNode}</span> },
+  { key: "cost", header: words.column.cost, numeric: true, narrow: true, cell: ({ cost }) => <ExactAmount money={cost.total} /> },
+];
+
+function StateFilter({ state }: { state: string | null }) {
+  const [, setSearch] = useSearchParams();
+  const id = useId();
+  return (
+    <span className="cluster">
+      <label className="field-label" htmlFor={id}>
+        {words.filter}
+      </label>
+      <select className="input select" id={id} value={state ?? ""} onChange={({ target }) => setSearch(target.value === "" ? {} : { state: target.value })}>
+        <option value="">{words.all}</option>
+        {Object.entries(t.allocations.state).map(([name, word]) => (
+          <option key={name} value={name}>
+            {word}
+          </option>
+        ))}
+      </select>
+    </span>
+  );
+}
+
+export function OperatorAllocationsPage() {
+  const asked = useSearchParams()[0].get("state");
+  const state = asked !== null && isState(asked) ? asked : null;
+  const query = useAdminAllocations({ state, cursor: useCursor() });
+  return (
+    <Page
+      name={words.title}
+      title={words.title}
+      actions={
+        <>
+          <Freshness query={query} />
+          <StateFilter state={state} />
+        </>
+      }
+    >
+      <QueryView query={query} skeleton="table">
+        {({ items, next_cursor }) => (
+          <Panel flush>
+            {items.length === 0 ? (
+              <Empty title={words.empty.title} detail={words.empty.detail} />
+            ) : (
+              <DataTable caption={words.table} columns={columns} rows={items} rowKey={({ id }) => id} />
+            )}
+            <Pager next={next_cursor} />
+          </Panel>
+        )}
+      </QueryView>
+    </Page>
+  );
+}

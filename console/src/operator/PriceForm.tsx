@@ -1,0 +1,64 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useMutation } from "@tanstack/react-query";
+import { useForm, useWatch } from "react-hook-form";
+import * as z from "zod/mini";
+import { createPrice } from "~/api/commands";
+import { useIntent } from "~/api/intent";
+import type { Sku } from "~/api/types";
+import { cli } from "~/cli";
+import { t } from "~/messages";
+import { Button } from "~/ui/Button";
+import { CliHint } from "~/ui/Copy";
+import { Field, Form } from "~/ui/form";
+
+const words = t.operator.prices;
+const DECIMAL = /^\d{1,6}(?:\.\d{1,9})?$/;
+
+const schema = z.object({
+  rate: z.string().check(z.trim(), z.regex(DECIMAL, words.rateInvalid)),
+  suspended: z.string().check(z.trim(), z.regex(DECIMAL, words.rateInvalid)),
+  effective: z.string().check(z.refine((value) => value === "" || !Number.isNaN(new Date(value).getTime()), words.effectiveInvalid)),
+});
+
+type Values = z.infer<typeof schema>;
+
+const utc = (local: string) => (local === "" ? undefined : new Date(local).toISOString());
+
+/** A new version of the price of a SKU. Prices are never changed, only followed by others. */
+export function PriceForm({ sku, onDone, onCancel }: { sku: Pick<Sku, "id" | "code">; onDone: () => void; onCancel: () => void }) {
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: { rate: "", suspended: "0", effective: "" } });
+  const keyFor = useIntent();
+  const creating = useMutation({
+    mutationFn: ({ rate, suspended, effective }: Values) => {
+      const input = { sku_id: sku.id, per_hour: rate, suspended_per_hour: suspended, currency: "USD", effective_at: utc(effective) };
+      return createPrice(keyFor(input), input);
+    },
+    onSuccess: onDone,
+  });
+  const written = useWatch({ control: form.control });
+  return (
+    <Form
+      form={form}
+      error={creating.error}
+      onSubmit={(values) => creating.mutate(values)}
+      fieldNames={{ per_hour: "rate", suspended_per_hour: "suspended", effective_at: "effective" }}
+    >
+      <Field control={form.control} name="rate" label={words.rate} help={words.rateHelp} inputMode="decimal" autoFocus />
+      <Field control={form.control} name="suspended" label={words.suspended} inputMode="decimal" />
+      <Field control={form.control} name="effective" type="datetime-local" label={words.effective} help={words.effectiveHelp} optional />
+      <CliHint
+        command={cli.setPrice(sku.code, {
+          rate: written.rate ?? "",
+          suspended: written.suspended ?? "",
+          effective: utc(written.effective ?? "") ?? "",
+        })}
+      />
+      <div className="dialog-actions">
+        <Button onPress={onCancel}>{t.shell.dialog.cancel}</Button>
+        <Button type="submit" variant="primary" isPending={creating.isPending}>
+          {words.submit}
+        </Button>
+      </div>
+    </Form>
+  );
+}

@@ -1,0 +1,90 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useMutation } from "@tanstack/react-query";
+import { useForm, useWatch } from "react-hook-form";
+import * as z from "zod/mini";
+import { createSku } from "~/api/commands";
+import { useIntent } from "~/api/intent";
+import { cli } from "~/cli";
+import { t } from "~/messages";
+import { Button } from "~/ui/Button";
+import { CliHint } from "~/ui/Copy";
+import { Field, Form } from "~/ui/form";
+import { areLabels, parseLabels } from "./labels";
+
+const words = t.operator.skuForm;
+const MIB_PER_GIB = 1024;
+
+const whole = z.string().check(z.regex(/^[1-9]\d*$/, words.numberInvalid));
+
+const schema = z
+  .object({
+    code: z.string().check(z.trim(), z.regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, words.codeInvalid)),
+    name: z.string().check(z.trim(), z.minLength(1, words.nameInvalid)),
+    vcpu: whole,
+    memory: whole,
+    disk: whole,
+    gpuModel: z.string().check(z.trim()),
+    gpuCount: z.string().check(z.regex(/^\d+$/, words.countInvalid)),
+    labels: z.string().check(z.refine(areLabels, t.operator.addNode.labelsInvalid)),
+  })
+  .check(z.refine(({ gpuModel, gpuCount }) => gpuModel === "" || gpuCount !== "0", { path: ["gpuCount"], error: words.gpuMismatch }));
+
+type Values = z.infer<typeof schema>;
+
+const asked = (values: Values) => ({
+  code: values.code,
+  name: values.name,
+  vcpu: Number(values.vcpu),
+  memory_mib: Number(values.memory) * MIB_PER_GIB,
+  disk_gib: Number(values.disk),
+  gpu_model: values.gpuModel === "" ? null : values.gpuModel,
+  gpu_count: Number(values.gpuCount),
+  node_labels: parseLabels(values.labels),
+});
+
+const EMPTY: Values = { code: "", name: "", vcpu: "1", memory: "1", disk: "10", gpuModel: "", gpuCount: "0", labels: "" };
+
+/** A new sellable shape. It is on offer once it has a price and a node can serve it. */
+export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; onCancel: () => void }) {
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: EMPTY });
+  const keyFor = useIntent();
+  const creating = useMutation({ mutationFn: (values: Values) => createSku(keyFor(asked(values)), asked(values)), onSuccess: ({ id }) => onDone(id) });
+  const written = useWatch({ control: form.control });
+  return (
+    <Form
+      form={form}
+      error={creating.error}
+      onSubmit={(values) => creating.mutate(values)}
+      fieldNames={{ memory_mib: "memory", disk_gib: "disk", gpu_model: "gpuModel", gpu_count: "gpuCount", node_labels: "labels" }}
+    >
+      <div className="field-row">
+        <Field control={form.control} name="code" label={words.code} autoFocus />
+        <Field control={form.control} name="name" label={words.name} />
+      </div>
+      <p className="field-help">{words.codeHelp}</p>
+      <div className="field-row" data-three>
+        <Field control={form.control} name="vcpu" label={words.vcpu} inputMode="numeric" />
+        <Field control={form.control} name="memory" label={words.memory} inputMode="numeric" />
+        <Field control={form.control} name="disk" label={words.disk} inputMode="numeric" />
+      </div>
+      <div className="field-row">
+        <Field control={form.control} name="gpuModel" label={words.gpuModel} optional />
+        <Field control={form.control} name="gpuCount" label={words.gpuCount} inputMode="numeric" />
+      </div>
+      <Field control={form.control} name="labels" label={words.labels} help={words.labelsHelp} optional multiline mono />
+      <CliHint
+        command={cli.createSku({
+          ...EMPTY,
+          ...written,
+          labels: parseLabels(written.labels ?? ""),
+        })}
+      />
+      <div className="dialog-actions">
+        <Button onPress={onCancel}>{t.shell.dialog.cancel}</Button>
+        <Button type="submit" variant="primary" isPending={creating.isPending}>
+          {words.submit}
+        </Button>
+      </div>
+    </Form>
+  );
+}

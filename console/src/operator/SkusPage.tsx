@@ -1,0 +1,134 @@
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+import { useNavigate } from "react-router";
+import { setSkuActive } from "~/api/commands";
+import { useAdminSkus, usePrices } from "~/api/queries";
+import type { Sku } from "~/api/types";
+import { useNow } from "~/format/useNow";
+import { formatShape } from "~/format/shape";
+import { gpuText } from "~/launch/OffersTable";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { Button, LinkButton } from "~/ui/Button";
+import { Confirm } from "~/ui/Confirm";
+import { type Column, DataTable } from "~/ui/DataTable";
+import { FormDialog } from "~/ui/FormDialog";
+import { RateFigure } from "~/ui/figures";
+import { Empty, ErrorNotice } from "~/ui/Notice";
+import { Page, Panel } from "~/ui/Page";
+import { Pager, useCursor } from "~/ui/Pager";
+import { Freshness, QueryView } from "~/ui/QueryView";
+import { Status } from "~/ui/Status";
+import { priceInEffect } from "./priceState";
+import { SkuForm } from "./SkuForm";
+
+const words = t.operator.skus;
+
+function PriceNow({ id }: { id: string }) {
+  const { data } = usePrices(id, { cursor: null });
+  const now = useNow();
+  if (data === undefined) return <span className="faint">{t.units.none}</span>;
+  const price = priceInEffect(data.items, now);
+  return price === undefined ? <span className="faint">{words.noPrice}</span> : <RateFigure rate={price.per_hour} />;
+}
+
+function Switch({ sku, refresh }: { sku: Sku; refresh: () => Promise<unknown> }) {
+  const [asking, setAsking] = useState(false);
+  const activating = useMutation({ mutationFn: () => setSkuActive(sku.id, true), onSuccess: refresh });
+  return (
+    <span className="cluster" data-tight>
+      <LinkButton size="small" to={to.operator.prices(sku.id)} aria-label={words.pricesLabel(sku.code)}>
+        {words.prices}
+      </LinkButton>
+      {sku.active ? (
+        <Button size="small" aria-label={words.deactivateLabel(sku.code)} onPress={() => setAsking(true)}>
+          {words.deactivate}
+        </Button>
+      ) : (
+        <Button size="small" aria-label={words.activateLabel(sku.code)} isPending={activating.isPending} onPress={() => activating.mutate()}>
+          {words.activate}
+        </Button>
+      )}
+      {activating.isError ? <ErrorNotice error={activating.error} /> : null}
+      {asking ? (
+        <Confirm
+          title={words.deactivateTitle(sku.code)}
+          consequences={words.deactivateConsequences}
+          confirm={words.deactivate}
+          act={async () => {
+            await setSkuActive(sku.id, false);
+            await refresh();
+          }}
+          onClose={() => setAsking(false)}
+        />
+      ) : null}
+    </span>
+  );
+}
+
+export function SkusPage() {
+  const query = useAdminSkus({ cursor: useCursor() });
+  const [creating, setCreating] = useState(false);
+  const navigate = useNavigate();
+  const columns: Column<Sku>[] = [
+    {
+      key: "name",
+      header: words.column.name,
+      plain: true,
+      cell: ({ name, code }) => (
+        <span>
+          <span className="cell-main">{name}</span>
+          <span className="cell-sub">
+            <code>{code}</code>
+          </span>
+        </span>
+      ),
+    },
+    {
+      key: "state",
+      header: words.column.state,
+      narrow: true,
+      cell: ({ active }) => (
+        <Status tone={active ? "ok" : "quiet"} shape={active ? "disc" : "ring"}>
+          {active ? words.active : words.inactive}
+        </Status>
+      ),
+    },
+    { key: "shape", header: words.column.shape, cell: (sku) => formatShape(sku) },
+    { key: "gpu", header: words.column.gpu, cell: (sku) => gpuText(sku) },
+    { key: "price", header: words.column.price, numeric: true, cell: ({ id }) => <PriceNow id={id} /> },
+    { key: "act", header: words.column.act, narrow: true, cell: (sku) => <Switch sku={sku} refresh={() => query.refetch()} /> },
+  ];
+  return (
+    <Page
+      name={words.title}
+      title={words.title}
+      actions={
+        <>
+          <Freshness query={query} />
+          <Button variant="primary" onPress={() => setCreating(true)}>
+            {words.create}
+          </Button>
+        </>
+      }
+    >
+      <QueryView query={query} skeleton="table">
+        {({ items, next_cursor }) => (
+          <Panel flush>
+            {items.length === 0 ? (
+              <Empty title={words.empty.title} detail={words.empty.detail} />
+            ) : (
+              <DataTable caption={words.table} columns={columns} rows={items} rowKey={({ id }) => id} />
+            )}
+            <Pager next={next_cursor} />
+          </Panel>
+        )}
+      </QueryView>
+      {creating ? (
+        <FormDialog title={t.operator.skuForm.title} onClose={() => setCreating(false)}>
+          <SkuForm onCancel={() => setCreating(false)} onDone={(id) => void query.refetch().then(() => navigate(to.operator.prices(id)))} />
+        </FormDialog>
+      ) : null}
+    </Page>
+  );
+}

@@ -1,0 +1,48 @@
+/** Every address of the console is built here. */
+
+type Search = Record<string, string | null | undefined>;
+
+function at(path: string, search: Search = {}): string {
+  const given = Object.entries(search).filter((pair): pair is [string, string] => Boolean(pair[1]));
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+}
+
+/** A launch that waits for a payment: everything to take it up again, with the key that it was first tried with. */
+export type PendingLaunch = { offer: string; price: string; key: string; openTerminal: boolean; name: string };
+
+export const BILLING_VIEWS = ["ledger", "charges", "top-ups"] as const;
+export const SETTINGS_VIEWS = ["keys", "tokens", "sessions"] as const;
+
+export const to = {
+  home: () => "/",
+  signIn: (next?: string) => at("/sign-in", { next }),
+  signUp: (next?: string) => at("/sign-up", { next }),
+  launch: (offer?: string) => at("/launch", { offer }),
+  /** In the path and not in the query, because the payment page gives back a plain path. */
+  resumeLaunch: ({ offer, price, key, openTerminal, name }: PendingLaunch) =>
+    ["/launch/resume", offer, price, key, openTerminal ? "terminal" : "page", name].filter(Boolean).join("/"),
+  allocation: (id: string, search: { open?: "terminal" } = {}) => at(`/allocations/${encodeURIComponent(id)}`, search),
+  terminal: (id: string) => `/allocations/${encodeURIComponent(id)}/terminal`,
+  billing: (view?: (typeof BILLING_VIEWS)[number]) => at("/billing", { view: view === "ledger" ? null : view }),
+  settings: (view?: (typeof SETTINGS_VIEWS)[number]) => at("/settings", { view: view === "keys" ? null : view }),
+  operator: {
+    nodes: () => "/operator/nodes",
+    addNode: () => "/operator/nodes/new",
+    node: (id: string) => `/operator/nodes/${encodeURIComponent(id)}`,
+    skus: () => "/operator/skus",
+    prices: (id: string) => `/operator/skus/${encodeURIComponent(id)}`,
+    allocations: (state?: string) => at("/operator/allocations", { state }),
+  },
+};
+
+/** Only addresses of this console may be gone to after signing in. Browsers drop tabs and line ends from addresses. */
+export function safeNext(next: string | null): string {
+  return next !== null && /^\/[^\s\\]*$/.test(next) && !next.includes("//") ? next : to.home();
+}
+
+const socketBase = () => window.location.origin.replace(/^http/, "ws");
+
+export const sockets = {
+  events: () => `${socketBase()}/api/v1/events`,
+  terminal: (id: string) => `${socketBase()}/api/v1/allocations/${encodeURIComponent(id)}/terminal`,
+};

@@ -1,0 +1,80 @@
+import { useState } from "react";
+import { revokeApiToken } from "~/api/commands";
+import { useApiTokens } from "~/api/queries";
+import type { ApiToken } from "~/api/types";
+import { t } from "~/messages";
+import { Button } from "~/ui/Button";
+import { Confirm } from "~/ui/Confirm";
+import type { Column } from "~/ui/DataTable";
+import { FormDialog } from "~/ui/FormDialog";
+import { Moment } from "~/ui/figures";
+import { CreateToken } from "./CreateToken";
+import { Section } from "./Section";
+
+const words = t.settings.tokens;
+
+/** Tokens for programs: what they may do, when they were used, when they end. */
+export function ApiTokens() {
+  const query = useApiTokens();
+  const [creating, setCreating] = useState(false);
+  const [revoking, setRevoking] = useState<ApiToken | null>(null);
+  const columns: Column<ApiToken>[] = [
+    { key: "name", header: words.column.name, cell: ({ name }) => <span className="cell-main">{name}</span> },
+    { key: "scopes", header: words.column.scopes, cell: ({ scopes }) => <code className="break">{scopes.join(" ")}</code> },
+    {
+      key: "used",
+      header: words.column.used,
+      cell: ({ last_used_at }) => (last_used_at === null ? <span className="faint">{words.never}</span> : <Moment at={last_used_at} />),
+    },
+    { key: "expires", header: words.column.expires, cell: ({ expires_at }) => <Moment at={expires_at} /> },
+    {
+      key: "act",
+      header: words.column.act,
+      narrow: true,
+      cell: (token) => (
+        <Button size="small" aria-label={words.revokeLabel(token.name)} onPress={() => setRevoking(token)}>
+          {words.revoke}
+        </Button>
+      ),
+    },
+  ];
+  return (
+    <>
+      <Section
+        title={words.title}
+        lead={words.lead}
+        query={query}
+        columns={columns}
+        rowKey={({ id }) => id}
+        empty={words.empty}
+        action={
+          <Button size="small" variant="primary" onPress={() => setCreating(true)}>
+            {words.create}
+          </Button>
+        }
+      />
+      {creating ? (
+        <FormDialog title={words.create} onClose={() => setCreating(false)}>
+          <CreateToken
+            onDone={() => {
+              setCreating(false);
+              void query.refetch();
+            }}
+          />
+        </FormDialog>
+      ) : null}
+      {revoking === null ? null : (
+        <Confirm
+          title={words.revokeTitle(revoking.name)}
+          consequences={words.revokeConsequences}
+          confirm={words.revoke}
+          act={async () => {
+            await revokeApiToken(revoking.id);
+            await query.refetch();
+          }}
+          onClose={() => setRevoking(null)}
+        />
+      )}
+    </>
+  );
+}

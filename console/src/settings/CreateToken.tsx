@@ -1,0 +1,107 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useMutation } from "@tanstack/react-query";
+import { Controller, useForm } from "react-hook-form";
+import * as z from "zod/mini";
+import { createApiToken } from "~/api/commands";
+import { useIntent } from "~/api/intent";
+import { useMe } from "~/api/queries";
+import { t } from "~/messages";
+import { Button } from "~/ui/Button";
+import { Copy } from "~/ui/Copy";
+import { Field, Form } from "~/ui/form";
+import { Notice } from "~/ui/Notice";
+
+const words = t.settings.tokens;
+const DAYS = ["30", "90", "365"];
+const DAY_MS = 24 * 3600 * 1000;
+
+const schema = z.object({
+  name: z.string().check(z.trim(), z.minLength(1, words.nameInvalid)),
+  scopes: z.array(z.string()).check(z.minLength(1, words.scopesInvalid)),
+  days: z.string(),
+});
+
+type Values = z.infer<typeof schema>;
+
+const toggled = (all: string[], one: string) => (all.includes(one) ? all.filter((scope) => scope !== one) : [...all, one]);
+
+function Scopes({ value, onChange, invalid }: { value: string[]; onChange: (scopes: string[]) => void; invalid: string | undefined }) {
+  const offered = useMe().data?.permissions ?? [];
+  const everything = offered.length > 0 && value.length === offered.length;
+  return (
+    <fieldset className="stack" data-gap="4">
+      <legend className="field-label">{words.scopes}</legend>
+      <span className="field-help">{words.scopesHelp}</span>
+      <label className="check">
+        <input type="checkbox" checked={everything} onChange={() => onChange(everything ? [] : offered)} />
+        {words.allScopes}
+      </label>
+      <div className="scopes">
+        {offered.map((scope) => (
+          <label className="check" key={scope}>
+            <input type="checkbox" checked={value.includes(scope)} onChange={() => onChange(toggled(value, scope))} />
+            <code>{scope}</code>
+          </label>
+        ))}
+      </div>
+      {invalid === undefined ? null : (
+        <span className="field-error" role="alert">
+          {invalid}
+        </span>
+      )}
+    </fieldset>
+  );
+}
+
+/** Creates a token and shows it, this once. It is kept nowhere in the console. */
+export function CreateToken({ onDone }: { onDone: () => void }) {
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: { name: "", scopes: [] as string[], days: "90" } });
+  const keyFor = useIntent();
+  const creating = useMutation({
+    gcTime: 0,
+    mutationFn: ({ name, scopes, days }: Values) =>
+      createApiToken(keyFor({ name, scopes, days }), { name, scopes, expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
+  });
+  if (creating.data !== undefined) {
+    return (
+      <div className="stack">
+        <Notice tone="warn" title={words.shownOnce.title} role="status">
+          <p>{words.shownOnce.detail}</p>
+        </Notice>
+        <Copy text={creating.data.token} what={words.token} />
+        <div className="dialog-actions">
+          <Button variant="primary" onPress={onDone}>
+            {words.done}
+          </Button>
+        </div>
+      </div>
+    );
+  }
+  return (
+    <Form form={form} error={creating.error} onSubmit={(values) => creating.mutate(values)}>
+      <Field control={form.control} name="name" label={words.name} autoFocus />
+      <Controller
+        control={form.control}
+        name="scopes"
+        render={({ field, fieldState }) => <Scopes value={field.value} onChange={field.onChange} invalid={fieldState.error?.message} />}
+      />
+      <fieldset className="stack" data-gap="8">
+        <legend className="field-label">{words.expires}</legend>
+        <div className="choices">
+          {DAYS.map((days) => (
+            <label className="choice" key={days}>
+              <input type="radio" value={days} {...form.register("days")} />
+              {words.days(Number(days))}
+            </label>
+          ))}
+        </div>
+      </fieldset>
+      <div className="dialog-actions">
+        <Button onPress={onDone}>{t.shell.dialog.cancel}</Button>
+        <Button type="submit" variant="primary" isPending={creating.isPending}>
+          {words.create}
+        </Button>
+      </div>
+    </Form>
+  );
+}

@@ -1,0 +1,63 @@
+import { useState } from "react";
+import { endSession } from "~/api/commands";
+import { useSessions } from "~/api/queries";
+import type { SessionView } from "~/api/types";
+import { t } from "~/messages";
+import { Button } from "~/ui/Button";
+import { Confirm } from "~/ui/Confirm";
+import type { Column } from "~/ui/DataTable";
+import { Moment } from "~/ui/figures";
+import { Section } from "./Section";
+import { programName } from "./userAgent";
+
+const words = t.settings.sessions;
+
+/** Where the user is signed in. */
+export function Sessions() {
+  const query = useSessions();
+  const [ending, setEnding] = useState<SessionView | null>(null);
+  const columns: Column<SessionView>[] = [
+    {
+      key: "where",
+      header: words.column.where,
+      cell: ({ user_agent, current }) => (
+        <span title={user_agent ?? undefined}>
+          {programName(user_agent)} {current ? <span className="tag">{words.current}</span> : null}
+        </span>
+      ),
+    },
+    { key: "address", header: words.column.address, cell: ({ address }) => <code>{address ?? t.units.none}</code> },
+    { key: "seen", header: words.column.seen, cell: ({ last_seen_at }) => <Moment at={last_seen_at} /> },
+    { key: "since", header: words.column.since, cell: ({ created_at }) => <Moment at={created_at} /> },
+    {
+      key: "act",
+      header: words.column.act,
+      narrow: true,
+      cell: (session) =>
+        session.current ? (
+          <span className="faint">{t.units.none}</span>
+        ) : (
+          <Button size="small" aria-label={words.endLabel(programName(session.user_agent))} onPress={() => setEnding(session)}>
+            {words.end}
+          </Button>
+        ),
+    },
+  ];
+  return (
+    <>
+      <Section title={words.title} lead={words.lead} query={query} columns={columns} rowKey={({ id }) => id} empty={words.empty} />
+      {ending === null ? null : (
+        <Confirm
+          title={words.endTitle}
+          consequences={words.endConsequences}
+          confirm={words.end}
+          act={async () => {
+            await endSession(ending.id);
+            await query.refetch();
+          }}
+          onClose={() => setEnding(null)}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,23 @@
+import { useSearchParams } from "react-router";
+import { t } from "~/messages";
+import { SETTINGS_VIEWS, to } from "~/paths";
+import { Page } from "~/ui/Page";
+import { Tabs } from "~/ui/Tabs";
+import { ApiTokens } from "./ApiTokens";
+import { Sessions } from "./Sessions";
+import { SshKeys } from "./SshKeys";
+
+const words = t.settings;
+const VIEWS = { keys: SshKeys, tokens: ApiTokens, sessions: Sessions };
+
+export function SettingsPage() {
+  const [search] = useSearchParams();
+  const view = SETTINGS_VIEWS.find((name) => name === search.get("view")) ?? "keys";
+  const View = VIEWS[view];
+  return (
+    <Page name={words.title} title={words.title}>
+      <Tabs label={words.tabs.label} current={view} tabs={SETTINGS_VIEWS.map((id) => ({ id, label: words.tabs[id], to: to.settings(id) }))} />
+      <View />
+    </Page>
+  );
+}

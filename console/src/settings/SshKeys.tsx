@@ -1,0 +1,103 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+import { useForm } from "react-hook-form";
+import * as z from "zod/mini";
+import { addSshKey, removeSshKey } from "~/api/commands";
+import { useIntent } from "~/api/intent";
+import { useSshKeys } from "~/api/queries";
+import type { SshKey } from "~/api/types";
+import { t } from "~/messages";
+import { Button } from "~/ui/Button";
+import { Confirm } from "~/ui/Confirm";
+import type { Column } from "~/ui/DataTable";
+import { FormDialog } from "~/ui/FormDialog";
+import { Moment } from "~/ui/figures";
+import { Field, Form } from "~/ui/form";
+import { Section } from "./Section";
+
+const words = t.settings.keys;
+
+const schema = z.object({
+  name: z.string().check(z.trim(), z.minLength(1, words.nameInvalid)),
+  public_key: z.string().check(z.trim(), z.regex(/^(?:ssh-|ecdsa-|sk-)\S+ \S+/, words.publicKeyInvalid)),
+});
+
+function AddKey({ onDone }: { onDone: () => void }) {
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: { name: "", public_key: "" } });
+  const keyFor = useIntent();
+  const adding = useMutation({ mutationFn: (input: z.infer<typeof schema>) => addSshKey(keyFor(input), input), onSuccess: onDone });
+  return (
+    <Form form={form} error={adding.error} onSubmit={(values) => adding.mutate(values)}>
+      <Field control={form.control} name="name" label={words.name} autoFocus />
+      <Field control={form.control} name="public_key" label={words.publicKey} help={words.publicKeyHelp} multiline mono />
+      <div className="dialog-actions">
+        <Button onPress={onDone}>{t.shell.dialog.cancel}</Button>
+        <Button type="submit" variant="primary" isPending={adding.isPending}>
+          {words.add}
+        </Button>
+      </div>
+    </Form>
+  );
+}
+
+/** Public keys that open every active allocation of their owner. */
+export function SshKeys() {
+  const query = useSshKeys();
+  const [adding, setAdding] = useState(false);
+  const [removing, setRemoving] = useState<SshKey | null>(null);
+  const columns: Column<SshKey>[] = [
+    { key: "name", header: words.column.name, cell: ({ name }) => <span className="cell-main">{name}</span> },
+    { key: "fingerprint", header: words.column.fingerprint, cell: ({ fingerprint }) => <code className="break">{fingerprint}</code> },
+    { key: "added", header: words.column.added, cell: ({ created_at }) => <Moment at={created_at} /> },
+    {
+      key: "act",
+      header: words.column.act,
+      narrow: true,
+      cell: (key) => (
+        <Button size="small" aria-label={words.removeLabel(key.name)} onPress={() => setRemoving(key)}>
+          {words.remove}
+        </Button>
+      ),
+    },
+  ];
+  return (
+    <>
+      <Section
+        title={words.title}
+        lead={words.lead}
+        query={query}
+        columns={columns}
+        rowKey={({ id }) => id}
+        empty={words.empty}
+        action={
+          <Button size="small" variant="primary" onPress={() => setAdding(true)}>
+            {words.add}
+          </Button>
+        }
+      />
+      {adding ? (
+        <FormDialog title={words.add} onClose={() => setAdding(false)}>
+          <AddKey
+            onDone={() => {
+              setAdding(false);
+              void query.refetch();
+            }}
+          />
+        </FormDialog>
+      ) : null}
+      {removing === null ? null : (
+        <Confirm
+          title={words.removeTitle(removing.name)}
+          consequences={words.removeConsequences}
+          confirm={words.remove}
+          act={async () => {
+            await removeSshKey(removing.id);
+            await query.refetch();
+          }}
+          onClose={() => setRemoving(null)}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,68 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
+import { signOut } from "~/api/commands";
+import { useMe } from "~/api/queries";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { Button } from "~/ui/Button";
+import { CheckIcon, PersonIcon } from "~/ui/icons";
+import { chooseTheme, chosenTheme, type Theme } from "./theme";
+
+const THEMES: Theme[] = ["system", "light", "dark"];
+
+/** Who is signed in, the colour scheme, and the way out. */
+export function AccountMenu() {
+  const { data: me } = useMe();
+  const client = useQueryClient();
+  const [theme, setTheme] = useState(chosenTheme);
+  const leaving = useMutation({
+    mutationFn: signOut,
+    onSuccess: () => {
+      client.clear();
+      // A whole new page: nothing of the last session is left in memory.
+      window.location.assign(to.signIn());
+    },
+  });
+  const choose = (next: Theme) => {
+    chooseTheme(next);
+    setTheme(next);
+  };
+  return (
+    <MenuTrigger>
+      <Button variant="quiet" size="icon" aria-label={t.shell.account}>
+        <PersonIcon />
+      </Button>
+      <Popover className="popover" placement="bottom end">
+        <div className="menu-head">
+          <div>{me?.user.name}</div>
+          <div className="faint">{me?.user.email}</div>
+        </div>
+        <Menu className="menu" aria-label={t.shell.account}>
+          <MenuSection
+            selectionMode="single"
+            selectedKeys={[theme]}
+            disallowEmptySelection
+            onSelectionChange={(keys) => choose([...(keys as Set<Theme>)][0] ?? "system")}
+          >
+            <Header className="menu-head">{t.shell.theme.label}</Header>
+            {THEMES.map((name) => (
+              <MenuItem key={name} id={name} className="menu-item" textValue={t.shell.theme[name]}>
+                {({ isSelected }) => (
+                  <>
+                    {t.shell.theme[name]}
+                    <span className="menu-check">{isSelected ? <CheckIcon /> : null}</span>
+                  </>
+                )}
+              </MenuItem>
+            ))}
+          </MenuSection>
+          <Separator className="menu-line" />
+          <MenuItem id="sign-out" className="menu-item" onAction={() => leaving.mutate()}>
+            {t.shell.signOut}
+          </MenuItem>
+        </Menu>
+      </Popover>
+    </MenuTrigger>
+  );
+}

@@ -1,0 +1,43 @@
+import { Link } from "react-router";
+import type { Wallet } from "~/api/types";
+import { useWallet } from "~/api/queries";
+import { formatMoney, isNothing } from "~/format/money";
+import { formatSpan } from "~/format/time";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { RunwayBar } from "~/ui/figures";
+
+/** How urgent a warning of the wallet is. */
+export function warningTone(warning: Wallet["warning"]): "warn" | "bad" | undefined {
+  if (warning === null) return undefined;
+  return warning === "72h" || warning === "24h" ? "warn" : "bad";
+}
+
+/** What the bar shows: while nothing runs it is full, unless there is nothing to run on. */
+export function barSeconds({ runway_seconds, available }: Wallet): number | null {
+  return runway_seconds ?? (isNothing(available) ? 0 : null);
+}
+
+/** Balance and time left: in the header of every customer page, and a way to the money. */
+export function Funds() {
+  const { data: wallet } = useWallet();
+  if (wallet === undefined) {
+    return (
+      <Link className="funds" to={to.billing()} aria-label={t.shell.fundsUnknown}>
+        <span className="funds-balance">{t.units.none}</span>
+        <span className="funds-left">{t.units.none}</span>
+        <RunwayBar seconds={0} />
+      </Link>
+    );
+  }
+  const left = wallet.runway_seconds === null ? t.shell.idle : t.shell.left(formatSpan(wallet.runway_seconds));
+  const balance = formatMoney(wallet.available);
+  const tone = warningTone(wallet.warning);
+  return (
+    <Link className="funds" data-tone={tone} to={to.billing()} aria-label={t.shell.fundsLabel(balance, left)}>
+      <span className="funds-balance">{balance}</span>
+      <span className="funds-left">{left}</span>
+      <RunwayBar seconds={barSeconds(wallet)} tone={tone} />
+    </Link>
+  );
+}

@@ -1,0 +1,55 @@
+import type { ReactNode } from "react";
+import { Link, useLocation } from "react-router";
+import { useLive } from "~/live/LiveProvider";
+import { t } from "~/messages";
+import { Status, type Shape, type Tone } from "~/ui/Status";
+
+export type RailLink = { to: string; label: string; short?: string; icon: ReactNode; also?: string };
+
+function isHere(pathname: string, { to, also }: RailLink): boolean {
+  const below = (base: string) => pathname === base || pathname.startsWith(`${base}/`);
+  return to === "/" ? pathname === "/" || (also !== undefined && below(also)) : below(to);
+}
+
+function RailItem({ link, current }: { link: RailLink; current: boolean }) {
+  return (
+    <Link to={link.to} aria-current={current ? "page" : undefined} aria-label={link.label}>
+      {link.icon}
+      <span className="rail-long">{link.label}</span>
+      <span className="rail-short">{link.short ?? link.label}</span>
+    </Link>
+  );
+}
+
+const STATES: Record<ReturnType<typeof useLive>, [Tone, Shape, string]> = {
+  connecting: ["quiet", "dashes", t.shell.connecting],
+  live: ["ok", "disc", t.shell.live],
+  reconnecting: ["warn", "dashes", t.shell.reconnecting],
+  stopped: ["quiet", "ring", t.shell.reconnecting],
+};
+
+/** The navigation: a rail on a wide screen, a bar at the bottom on a narrow one. */
+export function Rail({ organization, links, other }: { organization: string; links: RailLink[]; other: RailLink | null }) {
+  const { pathname } = useLocation();
+  const [tone, shape, word] = STATES[useLive()];
+  return (
+    <nav className="rail" aria-label={t.shell.mainNavigation}>
+      <p className="rail-org">{organization}</p>
+      <ul>
+        {links.map((link) => (
+          <li key={link.to}>
+            <RailItem link={link} current={isHere(pathname, link)} />
+          </li>
+        ))}
+      </ul>
+      <div className="rail-end">
+        {other === null ? null : <RailItem link={other} current={false} />}
+        <div className="link-state">
+          <Status tone={tone} shape={shape}>
+            {word}
+          </Status>
+        </div>
+      </div>
+    </nav>
+  );
+}

@@ -1,0 +1,94 @@
+import { type ReactNode, useEffect, useRef } from "react";
+import { Link, Outlet, useLocation } from "react-router";
+import { Toaster } from "sonner";
+import { useMe } from "~/api/queries";
+import { t } from "~/messages";
+import { to } from "~/paths";
+import { CardIcon, MachineIcon, Mark, OperatorIcon, PersonIcon, PlayIcon, SettingsIcon, TagIcon } from "~/ui/icons";
+import { AccountMenu } from "./AccountMenu";
+import { FundsBanner } from "./FundsBanner";
+import { Funds } from "./Funds";
+import { Rail, type RailLink } from "./Rail";
+
+const MAIN = "main";
+
+/** After a change of page the keyboard and the screen reader start at its beginning, as with a page of its own. */
+function useFocusOnNavigation() {
+  const main = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  const last = useRef(pathname);
+  useEffect(() => {
+    if (last.current === pathname) return;
+    last.current = pathname;
+    main.current?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }, [pathname]);
+  return main;
+}
+
+type FrameProps = { console: "customer" | "operator"; home: string; links: RailLink[]; other: RailLink | null; head: ReactNode; banner?: ReactNode };
+
+function Frame({ console: which, home, links, other, head, banner }: FrameProps) {
+  const main = useFocusOnNavigation();
+  const me = useMe();
+  return (
+    <div className="shell" data-console={which}>
+      <a className="skip" href={`#${MAIN}`}>
+        {t.shell.skip}
+      </a>
+      <header className="header">
+        <Link className="brand" to={home} aria-label={t.shell.product}>
+          <Mark />
+          <span className="brand-name">{t.shell.product}</span>
+        </Link>
+        {which === "operator" ? <span className="operator-tag">{t.shell.operatorTag}</span> : null}
+        <div className="header-end">
+          {head}
+          <AccountMenu />
+        </div>
+      </header>
+      <Rail organization={which === "operator" ? t.shell.operatorConsole : (me.data?.organization.name ?? "")} links={links} other={other} />
+      <main className="main" id={MAIN} tabIndex={-1} ref={main}>
+        {banner}
+        <Outlet />
+      </main>
+      <Toaster position="bottom-right" visibleToasts={3} containerAriaLabel={t.shell.toast.region} />
+    </div>
+  );
+}
+
+export function CustomerShell() {
+  const me = useMe();
+  const isOperator = (me.data?.platform_roles.length ?? 0) > 0;
+  return (
+    <Frame
+      console="customer"
+      home={to.home()}
+      links={[
+        { to: to.home(), label: t.shell.allocations, icon: <MachineIcon />, also: "/allocations" },
+        { to: to.launch(), label: t.shell.launch, icon: <PlayIcon /> },
+        { to: to.billing(), label: t.shell.billing, icon: <CardIcon /> },
+        { to: to.settings(), label: t.shell.settings, icon: <SettingsIcon /> },
+      ]}
+      other={isOperator ? { to: to.operator.nodes(), label: t.shell.operatorConsole, short: t.shell.operatorShort, icon: <OperatorIcon /> } : null}
+      head={<Funds />}
+      banner={<FundsBanner />}
+    />
+  );
+}
+
+export function OperatorShell() {
+  return (
+    <Frame
+      console="operator"
+      home={to.operator.nodes()}
+      links={[
+        { to: to.operator.nodes(), label: t.shell.nodes, icon: <MachineIcon /> },
+        { to: to.operator.skus(), label: t.shell.skus, short: t.shell.skusShort, icon: <TagIcon /> },
+        { to: to.operator.allocations(), label: t.shell.allocations, icon: <PlayIcon /> },
+      ]}
+      other={{ to: to.home(), label: t.shell.customerConsole, short: t.shell.customerShort, icon: <PersonIcon /> }}
+      head={null}
+    />
+  );
+}

@@ -1,0 +1,16 @@
+import { cleanup, configure } from "@testing-library/react";
+import { afterAll, afterEach, beforeAll } from "vitest";
+import { server } from "./server";
+
+// What a test waits for comes when it comes; on a busy machine a second is not enough.
+configure({ asyncUtilTimeout: 15_000 });
+
+beforeAll(() => {
+  server.listen({ onUnhandledFrame: "error" });
+  window.scrollTo = () => undefined;
+});
+afterEach(() => {
+  cleanup();
+  server.resetHandlers();
+});
+afterAll(() => server.close());

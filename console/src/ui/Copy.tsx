@@ -1,0 +1,44 @@
+import { useEffect, useState } from "react";
+import { t } from "~/messages";
+import { Button } from "./Button";
+import { CheckIcon, CopyIcon } from "./icons";
+
+const CONFIRMED_MS = 2_000;
+
+type CopyProps = { text: string; what: string; bare?: boolean };
+
+/** A line to copy, with a button that says when it has. */
+export function Copy({ text, what, bare }: CopyProps) {
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return undefined;
+    const timer = setTimeout(() => setCopied(false), CONFIRMED_MS);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  return (
+    <span className="copy" data-bare={bare || undefined}>
+      <code title={bare ? text : undefined}>{text}</code>
+      <Button
+        size="small"
+        aria-label={t.shell.copy.label(what)}
+        onPress={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+      >
+        {copied ? <CheckIcon /> : <CopyIcon />}
+        {bare ? null : copied ? t.shell.copy.copied : t.shell.copy.copy}
+      </Button>
+      <span className="visually-hidden" role="status">
+        {copied ? t.shell.copy.copied : ""}
+      </span>
+    </span>
+  );
+}
+
+/** The command that does the same as the form beside it. */
+export function CliHint({ command }: { command: string }) {
+  return (
+    <details className="disclosure">
+      <summary>{t.shell.cli.summary}</summary>
+      <Copy text={command} what={t.shell.cli.what} />
+    </details>
+  );
+}

@@ -1,0 +1,74 @@
+import type { UseQueryResult } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { formatSpan } from "~/format/time";
+import { useNow } from "~/format/useNow";
+import { useLive } from "~/live/LiveProvider";
+import { t } from "~/messages";
+import { Button } from "./Button";
+import { AlertIcon } from "./icons";
+import { ErrorNotice } from "./Notice";
+
+type Skeleton = "table" | "panel";
+
+/** The shape of what is to come; seen only after 200 ms, and after 3 s it says that it still waits. */
+export function Loading({ as = "panel" }: { as?: Skeleton }) {
+  const rows = as === "table" ? ["a", "b", "c", "d"] : ["a", "b", "c"];
+  return (
+    <div className="skeleton" role="status">
+      <span className="visually-hidden">{t.errors.loading}</span>
+      {rows.map((row, index) =>
+        as === "table" ? (
+          <div className="skeleton-row" key={row}>
+            <span className="skeleton-bar" />
+            <span className="skeleton-bar" />
+            <span className="skeleton-bar" />
+            <span className="skeleton-bar" />
+          </div>
+        ) : (
+          <span className="skeleton-bar" data-width={index + 1} key={row} />
+        ),
+      )}
+      <p className="skeleton-slow small">{t.errors.slow}</p>
+    </div>
+  );
+}
+
+const STALE_MS = 10_000;
+
+type Aged = { dataUpdatedAt: number; isRefetchError: boolean; refetch: () => Promise<unknown> };
+
+/** Says how old the data is, when it is no longer known to be true. */
+export function Freshness({ query }: { query: Aged }) {
+  const now = useNow();
+  const live = useLive();
+  const age = now - query.dataUpdatedAt;
+  const doubtful = query.isRefetchError || (live !== "live" && age > STALE_MS);
+  if (!doubtful || query.dataUpdatedAt === 0) return null;
+  return (
+    <span className="freshness" role="status">
+      <AlertIcon />
+      {t.errors.stale(t.units.ago(formatSpan(age / 1000)))}
+      <Button size="small" variant="quiet" onPress={() => void query.refetch()}>
+        {t.errors.staleRetry}
+      </Button>
+    </span>
+  );
+}
+
+type QueryViewProps<T> = { query: UseQueryResult<T, unknown>; skeleton?: Skeleton; children: (data: T) => ReactNode };
+
+/** A list that was empty when it was last read: while it cannot be read, that is no news. */
+function isEmptyList(data: unknown): boolean {
+  const { items } = (data ?? {}) as { items?: unknown };
+  return Array.isArray(items) && items.length === 0;
+}
+
+/** Loading, failed, stale or there: the four states of anything that is fetched, told the same way everywhere. */
+export function QueryView<T>({ query, skeleton, children }: QueryViewProps<T>) {
+  const stale = query.isError && isEmptyList(query.data);
+  if (query.data !== undefined && !stale) return children(query.data);
+  if (query.isError) {
+    return <ErrorNotice error={query.error} onRetry={() => void query.refetch()} />;
+  }
+  return <Loading as={skeleton} />;
+}

@@ -1,0 +1,16 @@
+import { Link } from "react-router";
+
+type Tab = { id: string; label: string; to: string };
+
+/** Views of one page; which one is in front is in the URL. */
+export function Tabs({ label, tabs, current }: { label: string; tabs: Tab[]; current: string }) {
+  return (
+    <nav className="tabs" aria-label={label}>
+      {tabs.map((tab) => (
+        <Link key={tab.id} to={tab.to} aria-current={tab.id === current ? "page" : undefined}>
+          {tab.label}
+        </Link>
+      ))}
+    </nav>
+  );
+}

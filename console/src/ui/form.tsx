@@ -1,0 +1,88 @@
+import { type ReactNode, useEffect } from "react";
+import { type Control, Controller, type FieldValues, type Path, type UseFormReturn } from "react-hook-form";
+import { FieldError, Input, Label, Text, TextArea, TextField } from "react-aria-components";
+import { Problem } from "~/errors";
+import { t } from "~/messages";
+import { ErrorNotice } from "./Notice";
+
+type FieldProps<V extends FieldValues> = {
+  control: Control<V>;
+  name: Path<V>;
+  label: string;
+  help?: string;
+  type?: "text" | "email" | "password" | "datetime-local";
+  inputMode?: "decimal" | "numeric";
+  autoComplete?: string;
+  optional?: boolean;
+  mono?: boolean;
+  multiline?: boolean;
+  autoFocus?: boolean;
+};
+
+/** A labelled field with its help and its error, of a react-hook-form form. */
+export function Field<V extends FieldValues>({ control, name, label, help, optional, mono, multiline, ...input }: FieldProps<V>) {
+  const look = { className: "input", "data-mono": mono || undefined };
+  return (
+    <Controller
+      control={control}
+      name={name}
+      render={({ field, fieldState }) => (
+        <TextField
+          className="field"
+          name={field.name}
+          value={field.value}
+          onChange={field.onChange}
+          onBlur={field.onBlur}
+          isInvalid={fieldState.invalid}
+          validationBehavior="aria"
+          type={input.type}
+          inputMode={input.inputMode}
+          autoComplete={input.autoComplete ?? "off"}
+          autoFocus={input.autoFocus}
+          isRequired={!optional}
+        >
+          <Label>
+            {label}
+            {optional ? <span className="field-optional"> ({t.shell.optional})</span> : null}
+          </Label>
+          {multiline ? <TextArea ref={field.ref} spellCheck={false} {...look} /> : <Input ref={field.ref} {...look} />}
+          {help === undefined ? null : (
+            <Text slot="description" className="field-help">
+              {help}
+            </Text>
+          )}
+          <FieldError className="field-error">{fieldState.error?.message}</FieldError>
+        </TextField>
+      )}
+    />
+  );
+}
+
+type FormProps<V extends FieldValues> = {
+  form: UseFormReturn<V>;
+  onSubmit: (values: V) => void;
+  error: unknown;
+  children: ReactNode;
+  /** How the server names fields, where it differs from the form. */
+  fieldNames?: Record<string, Path<V>>;
+};
+
+/** A form whose server-side errors go to their fields; what belongs to none is shown above. */
+export function Form<V extends FieldValues>({ form, onSubmit, error, children, fieldNames }: FormProps<V>) {
+  const values = form.getValues();
+  const found = error instanceof Problem ? error.fields.map(({ field, message }) => ({ field: fieldNames?.[field] ?? field, message })) : [];
+  const placed = found.length > 0 && found.every(({ field }) => field in values);
+  const { setError } = form;
+  useEffect(() => {
+    if (!(error instanceof Problem)) return;
+    for (const { field, message } of error.fields) setError((fieldNames?.[field] ?? field) as Path<V>, { message });
+    // fieldNames is written out at each call and never changes its meaning.
+    // oxlint-disable-next-line react/exhaustive-deps
+  }, [error, setError]);
+  return (
+    <form className="stack" noValidate onSubmit={(event) => void form.handleSubmit(onSubmit)(event)}>
+      {error !== null && error !== undefined && !placed ? <ErrorNotice error={error} /> : null}
+      {children}
+    </form>
+  );
+}
