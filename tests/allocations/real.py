@@ -1,0 +1,67 @@
+"""A real node that has joined the served application, and the parts of a worker that speak to it."""
+
+import importlib.util
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sublet.allocations import observed
+from sublet.demo.nodes import Enrolment, LocalNode
+from sublet.fleet.ca import authority_of
+from sublet.fleet.observation import Observer
+from sublet.fleet.pool import NodePool
+from sublet.fleet.ssh_backend import SshBackend
+from tests.support.app import Web
+
+
+@dataclass
+class RealFleet:
+    """One enrolled node, reached over SSH with certificates."""
+
+    node: LocalNode
+    node_id: str
+    pool: NodePool
+    backend: SshBackend
+    observer: Observer
+
+    async def close(self) -> None:
+        """End connections and looks; the node stays for other tests, without what belongs to this one."""
+        await self.observer.stop()
+        await self.pool.close()
+
+
+def build_helper(target: Path) -> Path:
+    """The node helper, from its sources."""
+    source = Path(__file__).resolve().parents[2] / "node" / "build.py"
+    spec = importlib.util.spec_from_file_location("sublet_node_build", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    built: Path = module.build(target)
+    return built
+
+
+async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:
+    """Enrol a node through the ordinary path, and look at it until it is ready."""
+    pool = NodePool(web.database, authority_of(web.app.state))
+    backend = SshBackend(pool)
+    observer = Observer(web.database, backend, web.settings)
+    observer.on_observed.append(observed.handler(web.database))
+    observer.expected = observed.expected_on
+    operator = await web.operator()
+    body = {"name": node.name, "address": node.address, "port": node.port}
+    answer = await operator.post("/api/v1/admin/nodes", json=body)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    port = int(web.url.rsplit(":", 1)[1])
+    await node.enrol(Enrolment(helper=helper, control_plane_port=port, token=made["join"]["token"]))
+    node_id: str = made["node"]["id"]
+    deadline = time.monotonic() + 30
+    while True:
+        await observer.tick()
+        await observer.drain()
+        state = (await operator.get(f"/api/v1/admin/nodes/{node_id}")).json()
+        if state["state"] == "ready":
+            return RealFleet(node, node_id, pool, backend, observer)
+        assert time.monotonic() < deadline, state

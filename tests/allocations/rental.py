@@ -1,0 +1,228 @@
+"""A small rental business in a test's database: an operator's offer, a customer with money, and a simulated fleet."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, select, text
+
+from sublet.allocations import launch as launching
+from sublet.allocations import observed, release, suspension, sweep
+from sublet.allocations.models import allocation
+from sublet.allocations.reconcile import reconcile
+from sublet.allocations.retries import Pace
+from sublet.billing import checks as billing_checks
+from sublet.billing import metering
+from sublet.catalog import prices, skus
+from sublet.catalog.skus import Sku
+from sublet.core.access import Actor, system_actor
+from sublet.core.db import Database
+from sublet.core.ids import new_id
+from sublet.core.money import Money, Rate
+from sublet.identity import accounts as identity_accounts
+from sublet.identity.permissions import held_by
+from sublet.ledger import accounts, top_ups
+from sublet.ledger import reconcile as books
+from sublet.ledger.accounts import Wallet
+from tests.allocations.simulated import SimulatedBackend
+from tests.scheduling.fleet_rows import add_node
+
+EAGER = Pace(
+    lease_seconds=2.0,
+    shortest_wait_seconds=0.01,
+    longest_wait_seconds=0.05,
+    longest_repair_wait_seconds=0.05,
+    provision_attempts=4,
+)
+PASSWORD = "correct horse battery 7"
+
+
+async def customer(database: Database, amount: str = "20.00") -> Actor:
+    """The owner of a new organization with so much in its wallet."""
+    async with database.transaction() as session:
+        made = await identity_accounts.create_user(
+            session,
+            email=f"{new_id('x')}@customer.example",
+            password=PASSWORD,
+            name="Customer",
+            on_signup=[accounts.open_wallet],
+        )
+    actor = Actor(
+        kind="user",
+        user_id=made.user_id,
+        organization_id=made.organization_id,
+        role="owner",
+        permissions=held_by("owner", frozenset()),
+        name="Customer",
+    )
+    if Money.parse(amount).micro:
+        await pay_in(database, actor, amount)
+    return actor
+
+
+async def pay_in(database: Database, actor: Actor, amount: str) -> None:
+    """A card payment that has succeeded."""
+    key = new_id("pi")
+    async with database.transaction() as session:
+        await top_ups.credit(
+            session,
+            actor.organization,
+            Money.parse(amount),
+            payment_intent_id=key,
+            charge_id=f"ch_{key}",
+            source_id=key,
+        )
+
+
+async def offer(
+    database: Database, code: str = "small", *, per_hour: str = "0.36", suspended: str = "0", **shape: Any
+) -> Sku:
+    """A SKU with a price in force."""
+    operator = system_actor("test")
+    values = {"vcpu": 1, "memory_mib": 1024, "disk_gib": 10, **shape}
+    async with database.transaction() as session:
+        sku = await skus.create(session, operator, code=code, name=code, **values)
+        await prices.create(
+            session, operator, sku_id=sku.id, per_hour=Rate.parse(per_hour), suspended_per_hour=Rate.parse(suspended)
+        )
+    return sku
+
+
+@dataclass
+class Rental:
+    """Everything that a test of allocations touches."""
+
+    database: Database
+    backend: SimulatedBackend
+    actor: Actor
+    sku: Sku
+    node_id: str
+    pace: Pace = field(default=EAGER)
+
+    @classmethod
+    async def open(cls, database: Database, *, amount: str = "20.00", gpus: int = 1, **shape: Any) -> "Rental":
+        """One node, one offer, one customer."""
+        node_id = await add_node(database, "north", gpus=["A"] * gpus)
+        sku = await offer(database, **shape)
+        return cls(database, SimulatedBackend(database), await customer(database, amount), sku, node_id)
+
+    async def launch(self, actor: Actor | None = None, **options: Any) -> str:
+        """Launch the offer."""
+        async with self.database.transaction() as session:
+            return await launching.launch(session, actor or self.actor, self.sku.id, **options)
+
+    async def work(self, allocation_id: str) -> None:
+        """One worker looks at the allocation."""
+        await reconcile(self.database, self.backend, allocation_id, pace=self.pace)
+
+    async def work_until(self, allocation_id: str, *states: str, seconds: float = 10.0) -> Row[Any]:
+        """Workers sweep until the allocation is in one of the states."""
+        deadline = time.monotonic() + seconds
+        while True:
+            for due in await sweep.poke_due(self.database):
+                await self.work(due)
+            row = await self.row(allocation_id)
+            if row.state in states:
+                return row
+            assert time.monotonic() < deadline, f"{allocation_id} is {row.state}, not {states}: {row}"
+            await asyncio.sleep(0.01)
+
+    async def running(self, **options: Any) -> str:
+        """An allocation that is active."""
+        allocation_id = await self.launch(**options)
+        await self.work_until(allocation_id, "active")
+        return allocation_id
+
+    async def release(self, allocation_id: str) -> None:
+        """The customer asks for the release."""
+        async with self.database.transaction() as session:
+            await release.request_release(session, self.actor, allocation_id)
+
+    async def suspend(self, allocation_id: str) -> None:
+        """The customer suspends."""
+        async with self.database.transaction() as session:
+            await suspension.request_suspension(session, self.actor, allocation_id)
+
+    async def resume(self, allocation_id: str) -> None:
+        """The customer resumes."""
+        async with self.database.transaction() as session:
+            await suspension.request_resumption(session, self.actor, allocation_id)
+
+    async def observe(self) -> None:
+        """The fleet looks at the node and tells what it saw."""
+        observation = await self.backend.observe(self.node_id)
+        await observed.on_observed(self.database, self.node_id, observation)
+        async with self.database.transaction() as session:
+            await metering.tick(session)
+
+    async def row(self, allocation_id: str) -> Row[Any]:
+        """The allocation's row."""
+        statement = select(*(column for column in allocation.c if column.name != "next_attempt_at"))
+        async with self.database.reading() as session:
+            return (await session.execute(statement.where(allocation.c.id == allocation_id))).one()
+
+    async def one(self, statement: str, **parameters: Any) -> Row[Any]:
+        """One row of anything."""
+        async with self.database.reading() as session:
+            return (await session.execute(text(statement), parameters)).one()
+
+    async def all(self, statement: str, **parameters: Any) -> list[Any]:
+        """One column of anything."""
+        async with self.database.reading() as session:
+            return list((await session.execute(text(statement), parameters)).scalars())
+
+    async def run(self, statement: str, **parameters: Any) -> None:
+        """Change anything, behind everybody's back."""
+        async with self.database.transaction() as session:
+            await session.execute(text(statement), parameters)
+
+    async def wallet(self) -> Wallet:
+        """The customer's money."""
+        async with self.database.reading() as session:
+            return await accounts.wallet(session, self.actor.organization)
+
+    async def events(self) -> list[str]:
+        """The types of all events so far that are about allocations and operations."""
+        return await self.all(
+            "SELECT type FROM outbox_event WHERE type LIKE 'allocation.%' OR type LIKE 'operation.%' ORDER BY id"
+        )
+
+    async def disagreements(self) -> list[str]:
+        """Where money and machine disagree; empty when all is as it must be."""
+        found: list[str] = []
+        found += await self.all(
+            """
+            SELECT 'open hold on ended ' || a.id FROM allocation a JOIN ledger.open_hold h ON h.id = a.hold_id
+             WHERE a.ended_at IS NOT NULL
+            """
+        )
+        found += await self.all(
+            """
+            SELECT 'capacity of ' || a.id || ' is free without proof' FROM allocation a
+             WHERE a.on_node AND NOT EXISTS (SELECT FROM claim c WHERE c.subject_id = a.id AND upper_inf(c.during))
+            """
+        )
+        found += await self.all(
+            """
+            SELECT 'capacity of ended ' || a.id || ' is still taken' FROM allocation a
+              JOIN claim c ON c.subject_id = a.id AND upper_inf(c.during)
+             WHERE a.ended_at IS NOT NULL AND NOT a.on_node
+            """
+        )
+        found += await self.all(
+            "SELECT 'meter of ended ' || a.id || ' runs' FROM allocation a JOIN meter m ON m.subject_id = a.id "
+            "WHERE a.ended_at IS NOT NULL AND NOT m.settled"
+        )
+        rows = await self.all("SELECT id FROM allocation WHERE NOT on_node OR ended_at IS NOT NULL AND NOT on_node")
+        for node in self.backend.nodes.values():
+            found += [f"{left} is on a node and nobody knows" for left in node.accounts if left in rows]
+        async with self.database.transaction() as session:
+            results = [*await books.run(session, ended_among=sweep.ended_among), *await billing_checks.run(session)]
+        found += [
+            f"{result.name}: {finding.subject} {finding.detail}"
+            for result in results
+            if result.name != "unmetered time"
+            for finding in result.findings
+        ]
+        return found

@@ -1,0 +1,208 @@
+"""A fleet in memory that keeps the node's promises (idempotent, fenced) and fails where a test wants it to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sublet.core.clock import database_now
+from sublet.core.db import Database, forbid_open_session
+from sublet.core.errors import SubletError
+from sublet.fleet.backend import (
+    AppliedState,
+    DesiredAccount,
+    EnforcedLimit,
+    EvidenceCheck,
+    Observation,
+    ObservedAllocation,
+    Probe,
+    ReleaseEvidence,
+    Trust,
+    UnknownAccount,
+    Usage,
+)
+from sublet.fleet.errors import NodeFailure, NodeUnreachable, StaleGeneration
+
+CHECKS = ("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu")
+
+Interruption = Callable[[str, str], Awaitable[None]]
+"""Called with a verb and "before" or "after" it took effect; what it raises reaches the caller."""
+
+
+async def nothing(_verb: str, _moment: str) -> None:
+    """No interruption."""
+
+
+def unreachable() -> NodeUnreachable:
+    """The node cannot be reached, or the answer was lost."""
+    return NodeUnreachable("The node did not answer.")
+
+
+@dataclass
+class Account:
+    """An account that exists on a simulated node."""
+
+    desired: DesiredAccount
+    login_open: bool
+
+
+@dataclass
+class SimulatedNode:
+    """What is on one node."""
+
+    boot_id: str = "boot-1"
+    accounts: dict[str, Account] = field(default_factory=dict)
+    fences: dict[str, int] = field(default_factory=dict)
+    released: set[str] = field(default_factory=set)
+    unknown: list[UnknownAccount] = field(default_factory=list)
+    dirty: set[str] = field(default_factory=set)
+    reachable: bool = True
+
+
+class SimulatedBackend:
+    """A `FleetBackend`; `calls` tells which verbs took effect, in order."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.nodes: dict[str, SimulatedNode] = {}
+        self.interrupt: Interruption = nothing
+        self.calls: list[tuple[str, str, int]] = []
+        self.running: dict[str, int] = {}
+        self.most_running: dict[str, int] = {}
+        self.delay_seconds = 0.0
+
+    def node(self, node_id: str) -> SimulatedNode:
+        """The node, made when first spoken of."""
+        return self.nodes.setdefault(node_id, SimulatedNode())
+
+    async def apply(self, node_id: str, account: DesiredAccount) -> AppliedState:
+        """Make the account exist exactly so."""
+        asked_at = await self._begin(node_id, "apply")
+        node = self.node(node_id)
+        await self._changing(node, account.allocation_id)
+        try:
+            self._fence(node, account.allocation_id, account.generation, releasing=False)
+            node.accounts[account.allocation_id] = Account(account, account.state == "active")
+            self.calls.append(("apply", account.allocation_id, account.generation))
+        finally:
+            self.running[account.allocation_id] -= 1
+        await self.interrupt("apply", "after")
+        limits = tuple(
+            EnforcedLimit(name, "x", "x", enforced=True, detail="shown by the kernel")
+            for name in ("cpu", "memory", "tasks", "devices")
+        )
+        return AppliedState(
+            login=account.login,
+            uid=account.uid,
+            home=f"/home/{account.login}",
+            slice=f"user-{account.uid}.slice",
+            state=account.state,
+            login_open=account.state == "active",
+            enforced=limits,
+            boot_id=node.boot_id,
+            applied_at=asked_at,
+        )
+
+    async def release(
+        self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int
+    ) -> ReleaseEvidence:
+        """Remove the account and prove it, unless the node is `dirty` with it."""
+        await self._begin(node_id, "release")
+        node = self.node(node_id)
+        await self._changing(node, allocation_id)
+        try:
+            self._fence(node, allocation_id, generation, releasing=True)
+            node.accounts.pop(allocation_id, None)
+            node.released.add(allocation_id)
+            self.calls.append(("release", allocation_id, generation))
+        finally:
+            self.running[allocation_id] -= 1
+        await self.interrupt("release", "after")
+        left = allocation_id in node.dirty
+        checks = tuple(EvidenceCheck(name, not (left and name == "files"), "looked") for name in CHECKS)
+        return ReleaseEvidence(not left, checks, await self._now())
+
+    async def observe(self, node_id: str) -> Observation:
+        """All that exists on the node."""
+        asked_at = await self._begin(node_id, "observe")
+        node = self.node(node_id)
+        seen = tuple(
+            ObservedAllocation(
+                allocation_id=name,
+                login=account.desired.login,
+                uid=account.desired.uid,
+                generation=node.fences[name],
+                state=account.desired.state,
+                processes=1,
+                login_open=account.login_open,
+            )
+            for name, account in node.accounts.items()
+        )
+        await self.interrupt("observe", "after")
+        return Observation(node_id, node.boot_id, asked_at, datetime.now(UTC), seen, tuple(node.unknown))
+
+    async def probe(self, node_id: str) -> Probe:
+        """Not simulated."""
+        raise NotImplementedError(node_id)
+
+    async def usage(self, node_id: str) -> Sequence[Usage]:
+        """Not simulated."""
+        raise NotImplementedError(node_id)
+
+    async def trust(self, node_id: str, trust: Trust) -> datetime:
+        """Not simulated."""
+        raise NotImplementedError(node_id)
+
+    async def _begin(self, node_id: str, verb: str) -> datetime:
+        forbid_open_session("node")
+        asked_at = await self._now()
+        if not self.node(node_id).reachable:
+            raise unreachable()
+        await self.interrupt(verb, "before")
+        return asked_at
+
+    async def _changing(self, node: SimulatedNode, allocation_id: str) -> None:
+        """The node works on one allocation alone, as under its file lock."""
+        count = self.running.get(allocation_id, 0) + 1
+        self.running[allocation_id] = count
+        self.most_running[allocation_id] = max(count, self.most_running.get(allocation_id, 0))
+        if self.delay_seconds:
+            try:
+                await asyncio.sleep(self.delay_seconds)
+            except asyncio.CancelledError:
+                self.running[allocation_id] -= 1
+                raise
+
+    async def _now(self) -> datetime:
+        async with self.database.reading() as session:
+            return await database_now(session)
+
+    @staticmethod
+    def _fence(node: SimulatedNode, allocation_id: str, generation: int, *, releasing: bool) -> None:
+        known = node.fences.get(allocation_id, 0)
+        late = allocation_id in node.released and not releasing and generation <= known
+        if generation < known or late:
+            raise StaleGeneration(f"{allocation_id} has seen generation {known}.")
+        node.fences[allocation_id] = generation
+
+
+class Killed(BaseException):
+    """The worker's process ended here: nothing after this line runs, and nobody catches it."""
+
+
+def failing(verb: str, moment: str, error: Callable[[], BaseException], *, times: int = 1) -> Interruption:
+    """Raise at one moment of a verb, so many times."""
+    left = times
+
+    async def interrupt(at_verb: str, at_moment: str) -> None:
+        nonlocal left
+        if (at_verb, at_moment) == (verb, moment) and left > 0:
+            left -= 1
+            raise error()
+
+    return interrupt
+
+
+def refused(code: str = "command_failed", *, retryable: bool = False) -> SubletError:
+    """The node understood and could not."""
+    return NodeFailure("useradd failed", node_code=code, retryable=retryable)

@@ -1,0 +1,282 @@
+"""From launch to release: what the customer gets, what it costs, and what proves it."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from sublet.allocations import funds
+from sublet.allocations.access import refresh_keys
+from sublet.allocations.states import StateForbids
+from sublet.billing.funds import FundsAction, Step
+from sublet.core.outbox import StoredEvent
+from sublet.identity import ssh_keys
+from sublet.ledger.failures import InsufficientFunds
+from tests.allocations.rental import Rental, offer
+from tests.allocations.simulated import failing, refused, unreachable
+
+pytestmark = pytest.mark.anyio
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1M0q0vq0b3n7r8p9Q2qz0y1v2u3t4s5r6q7p8o9n0m"
+
+
+async def ran_for(rental: Rental, allocation_id: str, seconds: int) -> None:
+    """Let the past be longer: the meter started so many seconds earlier, and the node was seen all the time."""
+    await rental.run(
+        "UPDATE meter SET started_at = started_at - make_interval(secs => :s) WHERE subject_id = :id",
+        s=seconds,
+        id=allocation_id,
+    )
+    await rental.run(
+        """
+        UPDATE meter_segment SET period = tstzrange(lower(period) - make_interval(secs => :s), upper(period)),
+               metered_to = metered_to - make_interval(secs => :s), posted_to = posted_to - make_interval(secs => :s)
+         WHERE subject_id = :id
+        """,
+        s=seconds,
+        id=allocation_id,
+    )
+
+
+async def steps(rental: Rental, allocation_id: str) -> dict[str, str]:
+    row = await rental.one(
+        "SELECT o.steps FROM allocation a JOIN allocation_operation o ON o.id = a.operation_id WHERE a.id = :id",
+        id=allocation_id,
+    )
+    return {step["name"]: step["state"] for step in row.steps}
+
+
+class TestSetUp:
+    async def test_ends_active_with_what_the_kernel_enforces_and_a_running_meter(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        row = await rental.row(allocation_id)
+        assert [limit["limit"] for limit in row.enforced] == ["cpu", "memory", "tasks", "devices"]
+        assert row.started_at is not None
+        meter = await rental.one("SELECT * FROM meter WHERE subject_id = :id", id=allocation_id)
+        assert meter.started_at == row.started_at
+        assert set((await steps(rental, allocation_id)).values()) == {"done"}
+        assert [event for event in await rental.events() if event.startswith("allocation.")] == [
+            "allocation.created",
+            "allocation.provisioning",
+            "allocation.active",
+        ]
+
+    async def test_asks_the_node_for_the_whole_shape_with_the_members_keys(self, rental: Rental) -> None:
+        async with rental.database.transaction() as session:
+            await ssh_keys.add(session, rental.actor, name="laptop", public_key=KEY)
+        allocation_id = await rental.running()
+        account = rental.backend.node(rental.node_id).accounts[allocation_id].desired
+        assert (account.limits.cpu_percent, account.limits.memory_mib, account.limits.disk_gib) == (100, 1024, 10)
+        assert account.authorized_keys == (KEY,)
+        assert account.principals == (account.login,)
+
+    async def test_places_a_changed_key_list_on_what_runs(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        async with rental.database.transaction() as session:
+            await ssh_keys.add(session, rental.actor, name="laptop", public_key=KEY)
+        event = await rental.one("SELECT * FROM outbox_event WHERE type = 'organization.access_changed'")
+        async with rental.database.transaction() as session:
+            await refresh_keys(
+                session,
+                StoredEvent(id="1-1", type=event.type, time=event.occurred_at, subject=event.subject, data=event.data),
+            )
+        await rental.work(allocation_id)
+        account = rental.backend.node(rental.node_id).accounts[allocation_id].desired
+        assert (account.authorized_keys, account.generation) == ((KEY,), 2)
+        assert await rental.disagreements() == []
+
+    async def test_tries_again_when_the_node_does_not_answer(self, rental: Rental) -> None:
+        rental.backend.interrupt = failing("apply", "before", unreachable, times=2)
+        allocation_id = await rental.running()
+        operation = await rental.one("SELECT * FROM allocation_operation")
+        assert (operation.state, operation.attempts) == ("succeeded", 3)
+        assert len([call for call in rental.backend.calls if call[1] == allocation_id]) == 1
+
+    async def test_fails_with_a_reason_and_the_money_back_when_it_cannot_be(self, rental: Rental) -> None:
+        rental.backend.interrupt = failing("apply", "after", refused, times=9)
+        allocation_id = await rental.launch()
+        row = await rental.work_until(allocation_id, "failed")
+        assert row.failure["code"] == "provisioning_failed"
+        assert (await rental.wallet()).held.micro == 0
+        await rental.work(allocation_id)  # restores the node, which is when the capacity is free
+        assert not (await rental.row(allocation_id)).on_node
+        assert rental.backend.node(rental.node_id).accounts == {}
+        assert await rental.disagreements() == []
+
+    async def test_fails_after_a_bounded_number_of_attempts(self, rental: Rental) -> None:
+        rental.backend.node(rental.node_id).reachable = False
+        allocation_id = await rental.launch()
+        row = await rental.work_until(allocation_id, "failed")
+        assert row.failure["code"] == "node_unreachable"
+        operation = await rental.one("SELECT * FROM allocation_operation")
+        assert operation.attempts == rental.pace.provision_attempts
+        assert (await rental.wallet()).held.micro == 0
+        assert await rental.disagreements() == []  # the capacity stays taken until the node is back
+        rental.backend.node(rental.node_id).reachable = True
+        for _ in range(100):
+            await rental.work_until(allocation_id, "failed")
+            if not (await rental.row(allocation_id)).on_node:
+                break
+            await asyncio.sleep(0.02)
+        assert (await rental.one("SELECT upper_inf(during) AS open FROM claim")).open is False
+
+
+class TestRelease:
+    async def test_frees_capacity_and_settles_only_on_proof(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await ran_for(rental, allocation_id, 100)
+        await rental.release(allocation_id)
+        row = await rental.row(allocation_id)
+        assert row.state == "releasing"
+        assert (await rental.one("SELECT upper_inf(during) AS open FROM claim")).open is True
+        row = await rental.work_until(allocation_id, "released")
+        assert row.evidence["clean"]
+        assert len(row.evidence["checks"]) == 11
+        assert set((await steps(rental, allocation_id)).values()) == {"done"}
+        charge = await rental.one(
+            """
+            SELECT sum(amount) AS micro, sum(seconds) AS seconds
+              FROM usage_charge JOIN usage_record USING (subject_id, period_start)
+            """
+        )
+        assert charge.seconds >= 100
+        assert charge.micro == 360_000_000 * charge.seconds // 3_600_000
+        wallet = await rental.wallet()
+        assert wallet.balance.micro == 20_000_000 - charge.micro
+        assert await rental.disagreements() == []
+
+    async def test_charges_nothing_after_the_request_however_long_the_cleaning_takes(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await rental.release(allocation_id)
+        requested = (await rental.row(allocation_id)).release_requested_at
+        rental.backend.interrupt = failing("release", "before", unreachable, times=1)
+        await rental.work_until(allocation_id, "released")
+        late = await rental.all("SELECT 1 FROM usage_record WHERE period_end > :at", at=requested)
+        assert late == []
+
+    async def test_what_is_left_on_the_node_blocks_its_capacity_and_not_the_customers_money(
+        self, rental: Rental
+    ) -> None:
+        rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
+        allocation_id = await rental.running()
+        rental.backend.node(rental.node_id).dirty.add(allocation_id)
+        await rental.release(allocation_id)
+        row = await rental.work_until(allocation_id, "release_failed")
+        assert not row.evidence["clean"]
+        assert (await rental.wallet()).held.micro == 0
+        assert (await steps(rental, allocation_id))["wipe"] == "failed"
+        assert await rental.all("SELECT state FROM gpu") == ["quarantined"]
+        assert (await rental.one("SELECT blocked_reason FROM claim")).blocked_reason.startswith("Something is left")
+        rental.backend.node(rental.node_id).dirty.clear()
+        row = await rental.work_until(allocation_id, "released")
+        assert row.evidence["clean"]
+        assert await rental.all("SELECT state FROM gpu") == ["available"]
+        assert await rental.disagreements() == []
+
+    async def test_a_node_that_stays_away_makes_it_release_failed_and_it_goes_on_trying(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        rental.backend.node(rental.node_id).reachable = False
+        await rental.release(allocation_id)
+        await rental.work_until(allocation_id, "release_failed")
+        assert (await rental.wallet()).held.micro == 0
+        rental.backend.node(rental.node_id).reachable = True
+        await rental.work_until(allocation_id, "released")
+        assert await rental.disagreements() == []
+
+    async def test_cancels_what_no_worker_has_begun_at_once(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        await rental.release(allocation_id)
+        assert (await rental.row(allocation_id)).state == "released"
+        assert await rental.all("SELECT state FROM allocation_operation") == ["cancelled"]
+        assert rental.backend.calls == []
+        assert await rental.disagreements() == []
+
+    async def test_cancels_in_the_middle_of_set_up_without_waiting_for_it(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        rental.backend.delay_seconds = 30.0
+        working = asyncio.create_task(rental.work(allocation_id))
+        while not rental.backend.running.get(allocation_id):
+            await asyncio.sleep(0.01)
+        await rental.release(allocation_id)
+        rental.backend.delay_seconds = 0.0
+        row = await rental.work_until(allocation_id, "released", seconds=10)
+        assert row.started_at is None
+        await asyncio.wait_for(working, 10)
+        assert rental.backend.node(rental.node_id).accounts == {}
+        assert sorted(await rental.all("SELECT state FROM allocation_operation")) == ["cancelled", "succeeded"]
+        assert await rental.all("SELECT 1 FROM usage_charge") == []
+        assert await rental.disagreements() == []
+
+    async def test_asking_twice_is_harmless_and_after_a_failure_refused(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await rental.release(allocation_id)
+        await rental.release(allocation_id)
+        await rental.work_until(allocation_id, "released")
+        await rental.release(allocation_id)
+        assert len(await rental.all("SELECT 1 FROM allocation_operation WHERE kind = 'release'")) == 1
+        rental.backend.interrupt = failing("apply", "before", refused)
+        failed = await rental.launch()
+        await rental.work_until(failed, "failed")
+        with pytest.raises(StateForbids):
+            await rental.release(failed)
+
+
+class TestSuspension:
+    async def test_closes_and_opens_and_bills_each_at_its_rate(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await rental.suspend(allocation_id)
+        row = await rental.work_until(allocation_id, "suspended")
+        account = rental.backend.node(rental.node_id).accounts[allocation_id]
+        assert (account.login_open, row.suspended_for) == (False, "customer")
+        assert await rental.all("SELECT kind FROM meter") == ["suspended"]
+        await rental.resume(allocation_id)
+        await rental.work_until(allocation_id, "active")
+        assert rental.backend.node(rental.node_id).accounts[allocation_id].login_open
+        assert await rental.all("SELECT kind FROM meter_segment ORDER BY id") == ["running", "suspended", "running"]
+        assert "allocation.resumed" in await rental.events()
+        await rental.release(allocation_id)
+        await rental.work_until(allocation_id, "released")
+        assert await rental.disagreements() == []
+
+    async def test_is_refused_in_other_states(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        with pytest.raises(StateForbids):
+            await rental.suspend(allocation_id)
+        with pytest.raises(StateForbids):
+            await rental.resume(allocation_id)
+
+    async def test_out_of_funds_suspends_and_a_top_up_resumes(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await _event(rental, allocation_id, "suspend")
+        row = await rental.work_until(allocation_id, "suspended")
+        assert row.suspended_for == "funds"
+        await rental.run("INSERT INTO funds_clock VALUES (:o, 'USD', 'suspended')", o=rental.actor.organization)
+        with pytest.raises(InsufficientFunds):
+            await rental.resume(allocation_id)
+        with pytest.raises(InsufficientFunds):
+            await rental.launch()
+        await _event(rental, allocation_id, "resume")
+        await rental.work_until(allocation_id, "active")
+
+    async def test_a_top_up_does_not_resume_what_the_customer_suspended(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await rental.suspend(allocation_id)
+        await rental.work_until(allocation_id, "suspended")
+        await _event(rental, allocation_id, "resume")
+        await rental.work(allocation_id)
+        assert (await rental.row(allocation_id)).state == "suspended"
+
+
+async def _event(rental: Rental, allocation_id: str, action: Step) -> None:
+    """Deliver what billing's review would have done."""
+    step = FundsAction(rental.actor.organization, allocation_id, action, None, 0, None)
+    async with rental.database.transaction() as session:
+        await funds.carry_out(session, step)
+    async with rental.database.transaction() as session:
+        row = (await session.execute(text("SELECT * FROM outbox_event ORDER BY id DESC LIMIT 1"))).one()
+        handlers = {
+            "allocation.funds_ran_out": funds.on_funds_ran_out,
+            "allocation.funds_restored": funds.on_funds_restored,
+        }
+        event = StoredEvent(id="1-1", type=row.type, time=row.occurred_at, subject=row.subject, data=row.data)
+        await handlers[row.type](session, event)

@@ -1,0 +1,149 @@
+"""What the fleet sees decides what is billed and what is repaired."""
+
+from datetime import timedelta
+
+import pytest
+
+from sublet.allocations import observed
+from sublet.allocations.sweep import mark_lost
+from sublet.fleet.backend import Observation
+from tests.allocations.rental import Rental
+
+pytestmark = pytest.mark.anyio
+
+
+async def proven_to(rental: Rental, allocation_id: str) -> object:
+    return (await rental.one("SELECT observed_to FROM meter WHERE subject_id = :id", id=allocation_id)).observed_to
+
+
+async def unmetered(rental: Rental) -> list[str]:
+    return await rental.all("SELECT reason FROM unmetered_interval")
+
+
+class TestEvidence:
+    async def test_advances_with_each_observation_and_never_beyond(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        started = await proven_to(rental, allocation_id)
+        await rental.observe()
+        first = await proven_to(rental, allocation_id)
+        await rental.observe()
+        second = await proven_to(rental, allocation_id)
+        assert started < first < second  # type: ignore[operator]  # both are times
+        assert (await rental.row(allocation_id)).seen_at == second
+        assert await unmetered(rental) == []
+
+    async def test_a_listing_from_before_the_set_up_says_nothing(self, rental: Rental) -> None:
+        before = await rental.backend.observe(rental.node_id)
+        allocation_id = await rental.running()
+        await observed.on_observed(rental.database, rental.node_id, before)
+        row = await rental.row(allocation_id)
+        assert (row.state, row.unproven) == ("active", False)
+        assert await rental.all("SELECT id FROM allocation WHERE next_attempt_at <= clock_timestamp()") == []
+
+    async def test_repeating_a_listing_changes_nothing(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        seen = await rental.backend.observe(rental.node_id)
+        await observed.on_observed(rental.database, rental.node_id, seen)
+        first = await proven_to(rental, allocation_id)
+        await observed.on_observed(rental.database, rental.node_id, seen)
+        assert await proven_to(rental, allocation_id) == first
+
+    async def test_says_how_many_must_be_there(self, rental: Rental) -> None:
+        async with rental.database.reading() as session:
+            assert await observed.expected_on(session, rental.node_id) == 0
+        await rental.running()
+        await rental.launch()
+        async with rental.database.reading() as session:
+            assert await observed.expected_on(session, rental.node_id) == 1
+
+
+class TestDrift:
+    async def test_a_missing_account_is_set_up_again_and_its_absence_not_billed(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await rental.observe()
+        rental.backend.node(rental.node_id).accounts.clear()
+        await rental.observe()
+        assert (await rental.row(allocation_id)).unproven
+        await rental.work_until(allocation_id, "active")
+        assert allocation_id in rental.backend.node(rental.node_id).accounts
+        assert await unmetered(rental) == ["no observation of the node"]
+        await rental.observe()
+        assert len(await unmetered(rental)) == 1
+
+    async def test_a_login_closed_by_hand_is_opened_again(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        rental.backend.node(rental.node_id).accounts[allocation_id].login_open = False
+        await rental.observe()
+        await rental.work_until(allocation_id, "active")
+        assert rental.backend.node(rental.node_id).accounts[allocation_id].login_open
+
+    async def test_a_restart_of_the_node_is_not_billed(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        rental.backend.node(rental.node_id).boot_id = "boot-2"
+        await rental.observe()
+        await rental.work_until(allocation_id, "active")
+        assert (await rental.row(allocation_id)).boot_id == "boot-2"
+        assert len(await unmetered(rental)) == 1
+
+    async def test_a_node_that_has_seen_a_newer_generation_is_caught_up_with(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        rental.backend.node(rental.node_id).fences[allocation_id] = 41
+        await rental.suspend(allocation_id)
+        row = await rental.work_until(allocation_id, "suspended")
+        assert row.generation == 42
+
+    async def test_limits_changed_by_hand_are_applied_again_in_time(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        due = await rental.one(
+            "SELECT next_attempt_at - clock_timestamp() AS wait FROM allocation WHERE id = :id", id=allocation_id
+        )
+        assert timedelta(minutes=8) < due.wait < timedelta(minutes=12)
+
+
+class TestLostNodes:
+    async def test_what_is_on_them_is_lost_unbilled_and_comes_back(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await rental.observe()
+        rental.backend.node(rental.node_id).reachable = False
+        await rental.run("UPDATE node SET state = 'offline'")
+        async with rental.database.transaction() as session:
+            assert await mark_lost(session) == [allocation_id]
+            assert await mark_lost(session) == []
+        calls = list(rental.backend.calls)
+        await rental.work(allocation_id)
+        assert rental.backend.calls == calls  # nothing is tried blindly
+        rental.backend.node(rental.node_id).reachable = True
+        await rental.run("UPDATE node SET state = 'ready'")
+        await rental.observe()
+        await rental.work_until(allocation_id, "active")
+        assert await unmetered(rental) == ["no observation of the node"]
+        assert "allocation.lost" in await rental.events()
+        await rental.release(allocation_id)
+        await rental.work_until(allocation_id, "released")
+        assert await rental.disagreements() == []
+
+    async def test_a_lost_allocation_can_be_released_and_is_proven_gone_later(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        rental.backend.node(rental.node_id).reachable = False
+        await rental.run("UPDATE node SET state = 'offline'")
+        async with rental.database.transaction() as session:
+            await mark_lost(session)
+        await rental.release(allocation_id)
+        await rental.work_until(allocation_id, "release_failed")
+        rental.backend.node(rental.node_id).reachable = True
+        await rental.work_until(allocation_id, "released")
+        assert await rental.all("SELECT amount FROM usage_charge WHERE amount > 0") == []
+        assert await rental.disagreements() == []
+
+
+class TestStrangers:
+    async def test_are_reported_and_change_nothing(self, rental: Rental, capsys: pytest.CaptureFixture[str]) -> None:
+        allocation_id = await rental.running()
+        seen = await rental.backend.observe(rental.node_id)
+        stranger = seen.allocations[0].__class__("al_stranger", "al-stranger", 299999, 1, "active", 1, login_open=True)
+        listing = Observation(
+            seen.node_id, seen.boot_id, seen.observed_at, seen.node_time, (*seen.allocations, stranger)
+        )
+        await observed.on_observed(rental.database, rental.node_id, listing)
+        assert "node.unknown_allocation" in capsys.readouterr().out
+        assert (await rental.row(allocation_id)).state == "active"

@@ -1,0 +1,125 @@
+"""The whole life of an allocation on a real Linux node: launched, logged in to, billed, released with proof."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncssh
+import pytest
+from sqlalchemy import text
+
+from sublet.allocations import sweep
+from sublet.allocations.reconcile import reconcile
+from sublet.billing import metering
+from sublet.core.access import Actor
+from sublet.demo.nodes import LocalNode
+from sublet.ledger import reconcile as books
+from tests.allocations.real import RealFleet, build_helper, join
+from tests.allocations.rental import offer, pay_in
+from tests.support.app import Web
+from tests.support.nodes import systemd_node_pair
+
+__all__ = ["systemd_node_pair"]
+
+pytestmark = [pytest.mark.anyio, pytest.mark.node]
+
+
+@pytest.fixture
+async def fleet(
+    web: Web, systemd_node_pair: tuple[LocalNode, LocalNode], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RealFleet]:
+    helper: Path = build_helper(tmp_path_factory.mktemp("helper") / "sublet-node.pyz")
+    fleet = await join(web, systemd_node_pair[0], helper)
+    yield fleet
+    await fleet.close()
+
+
+class TestOnARealNode:
+    async def test_launch_log_in_be_billed_and_release_with_proof(self, web: Web, fleet: RealFleet) -> None:
+        client = await web.customer()
+        me = (await client.get("/api/v1/me")).json()
+        actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=me["organization"]["id"])
+        await pay_in(web.database, actor, "20.00")
+        sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, gpu_count=1, per_hour="3.60")
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        launched = (await client.post("/api/v1/allocations", json={"offer_id": sku.id, "name": "real"})).json()
+        await reconcile(web.database, fleet.backend, launched["id"])
+        active = (await client.get("/api/v1/allocations/real")).json()
+        assert active["state"] == "active", active
+        enforced = {limit["limit"]: limit["enforced"] for limit in active["enforced"]}
+        assert enforced["memory"]
+        assert enforced["cpu"]
+        certified = await client.post(
+            "/api/v1/allocations/real/ssh-certificates", json={"public_key": key.export_public_key().decode()}
+        )
+        said = await _run_over_ssh(
+            certified.json(), key, "id -un; echo mine > kept; cat /proc/self/cgroup; ls /dev/nvidia*"
+        )
+        assert active["login"] in said
+        assert f"user-{await _uid(web, launched['id'])}.slice" in said
+        assert len((await client.get("/api/v1/offers")).json()["items"]) == 1
+
+        await asyncio.sleep(1.1)  # delivered time is the thing that is sold here: a whole second must pass
+        await fleet.observer.look_at(fleet.node_id)
+        await _observe(fleet)
+        async with web.database.transaction() as session:
+            await metering.tick(session)
+
+        assert (await client.post("/api/v1/allocations/real/suspend")).status_code == 202
+        await reconcile(web.database, fleet.backend, launched["id"])
+        with pytest.raises((asyncssh.Error, OSError)):
+            await _run_over_ssh(certified.json(), key, "true")
+        assert (await client.post("/api/v1/allocations/real/resume")).status_code == 202
+        await reconcile(web.database, fleet.backend, launched["id"])
+        assert "mine" in await _run_over_ssh(certified.json(), key, "cat kept")
+
+        assert (await client.post("/api/v1/allocations/real/release")).status_code == 202
+        await reconcile(web.database, fleet.backend, launched["id"])
+        released = (await client.get(f"/api/v1/allocations/{launched['id']}")).json()
+        assert released["state"] == "released", released
+        assert released["evidence"]["clean"]
+        assert len(released["evidence"]["checks"]) == 11
+        assert released["delivered_seconds"] >= 1
+        charges = (await client.get(f"/api/v1/allocations/{launched['id']}/charges")).json()["items"]
+        running = sum(charge["seconds"] for charge in charges if charge["kind"] == "running")
+        assert running == released["delivered_seconds"]
+        wallet = (await client.get("/api/v1/wallet")).json()
+        assert wallet["held"]["amount"] == "0.00"
+        assert round((20 - float(wallet["balance"]["amount"])) * 1000) == running  # 3.60 an hour is 0.001 a second
+        with pytest.raises((asyncssh.Error, OSError)):
+            await _run_over_ssh(certified.json(), key, "true")
+        left = await fleet.node.run_as_root(
+            "sh", "-c", f"id {active['login']} || ls -d /home/{active['login']} || echo none"
+        )
+        assert "none" in left.stdout.decode()
+        async with web.database.transaction() as session:
+            results = await books.run(session, ended_among=sweep.ended_among)
+        assert [result for result in results if not result.ok] == []
+
+
+async def _observe(fleet: RealFleet) -> None:
+    for handler in fleet.observer.on_observed:
+        await handler(fleet.node_id, await fleet.backend.observe(fleet.node_id))
+
+
+async def _uid(web: Web, allocation_id: str) -> int:
+    async with web.database.reading() as session:
+        found = await session.execute(text("SELECT uid FROM allocation WHERE id = :id"), {"id": allocation_id})
+        uid: int = found.scalar_one()
+    return uid
+
+
+async def _run_over_ssh(ticket: dict[str, object], key: asyncssh.SSHKey, command: str) -> str:
+    connection = await asyncssh.connect(
+        str(ticket["host"]),
+        int(str(ticket["port"])),
+        username=str(ticket["login"]),
+        client_keys=[(key, asyncssh.import_certificate(str(ticket["certificate"])))],
+        known_hosts=asyncssh.import_known_hosts(str(ticket["known_hosts"])),
+        agent_path=None,
+        config=None,
+        connect_timeout=10,
+    )
+    async with connection:
+        done = await connection.run(command, check=False, timeout=20)
+        return f"{done.stdout}{done.stderr}"

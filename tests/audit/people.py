@@ -1,0 +1,40 @@
+"""An application whose caller is whoever the test says, for the domains that stand beside identity or below it."""
+
+from collections.abc import Sequence
+
+import httpx
+from fastapi import FastAPI
+from starlette.requests import HTTPConnection
+
+from sublet.core.access import Actor, Permission
+from sublet.core.db import Database
+from sublet.core.http import SubletRouter
+from sublet.core.webapp import RequestContext, install_error_handlers
+
+OPERATOR = Actor(
+    kind="user",
+    user_id="usr_operator",
+    organization_id="org_operators",
+    role="owner",
+    platform_roles=frozenset({"finance"}),
+    permissions=frozenset(Permission),
+    session_id="ses_operator",
+    address="203.0.113.7",
+    name="Olga",
+)
+
+
+def browser_of(actor: Actor, database: Database, routers: Sequence[SubletRouter]) -> httpx.AsyncClient:
+    """A client whose every request is the actor's."""
+
+    async def authenticate(_database: Database, _connection: HTTPConnection) -> Actor | None:
+        return actor
+
+    app = FastAPI()
+    app.state.database = database
+    app.state.authenticator = authenticate
+    install_error_handlers(app)
+    app.add_middleware(RequestContext)
+    for router in routers:
+        app.include_router(router.api)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")

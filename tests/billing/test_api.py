@@ -1,0 +1,73 @@
+"""Wallet and usage as customers read them over HTTP."""
+
+import pytest
+
+from sublet.billing import funds, settlement
+from sublet.billing.policy import Policy
+from sublet.core.db import Database
+from sublet.core.money import Money, Rate
+from tests.billing.usage import new_subject, observe_until
+from tests.ledger.books import top_up, usd
+from tests.support.app import Web
+
+pytestmark = pytest.mark.anyio
+
+
+class TestWallet:
+    async def test_of_a_newcomer_is_empty_and_can_be_topped_up(self, web: Web) -> None:
+        customer = await web.customer()
+        wallet = (await customer.get("/api/v1/wallet")).json()
+        assert wallet["balance"] == {"amount": "0.00", "currency": "USD"}
+        assert wallet["runway_seconds"] is None
+        assert wallet["warning"] is None
+        assert wallet["actions"] == [{"name": "top_up", "allowed": True, "reason": None}]
+
+    async def test_shows_what_is_held_burnt_and_left(self, web: Web, database: Database) -> None:
+        customer = await web.customer()
+        organization = (await customer.get("/api/v1/me")).json()["organization"]["id"]
+        policy = Policy.of(web.settings)
+        async with database.transaction() as session:
+            await top_up(session, organization, "20")
+            await new_subject(
+                session, organization=organization, rate=Rate.parse("1"), held=usd("2"), started_ago=0, policy=policy
+            )
+        wallet = (await customer.get("/api/v1/wallet")).json()
+        assert (wallet["held"]["amount"], wallet["available"]["amount"]) == ("2.00", "18.00")
+        assert wallet["burn_per_hour"] == {"amount": "1.00", "currency": "USD", "per": "hour"}
+        most = 20 * 3600 - policy.reserve_seconds
+        assert most - 60 < wallet["runway_seconds"] <= most
+        assert wallet["warning"] == "24h"
+
+    async def test_says_when_grace_ends(self, web: Web, database: Database) -> None:
+        customer = await web.customer()
+        organization = (await customer.get("/api/v1/me")).json()["organization"]["id"]
+        async with database.transaction() as session:
+            await top_up(session, organization, "0.10")
+            await new_subject(session, organization=organization, rate=Rate.parse("1"), held=usd("0.1"), started_ago=0)
+            await funds.review(session, policy=Policy.of(web.settings))
+        wallet = (await customer.get("/api/v1/wallet")).json()
+        assert wallet["warning"] == "grace"
+        assert wallet["suspend_at"] is not None
+
+
+class TestUsage:
+    async def test_explains_every_charge(self, web: Web, database: Database) -> None:
+        customer = await web.customer()
+        organization = (await customer.get("/api/v1/me")).json()["organization"]["id"]
+        async with database.transaction() as session:
+            await top_up(session, organization, "20")
+            subject = await new_subject(session, organization=organization)
+            for step in range(1, 4):
+                await observe_until(session, subject, step * 240, since=(step - 1) * 240)
+                await settlement.settle(session, subject.id, final=False)
+        first = (await customer.get("/api/v1/usage", params={"limit": 2})).json()
+        rest = (await customer.get("/api/v1/usage", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+        charges = first["items"] + rest["items"]
+        assert [charge["seconds"] for charge in charges] == [240, 240, 240]
+        assert rest["next_cursor"] is None
+        for charge in charges:
+            assert charge["subject_id"] == subject.id
+            nano = Rate.parse(charge["rate"]["amount"]).nano_per_hour
+            assert Money.parse(charge["amount"]["amount"]).micro == nano * charge["seconds"] // 3_600_000
+        lines = (await customer.get("/api/v1/wallet/entries")).json()["items"]
+        assert {charge["ledger_entry_id"] for charge in charges} <= {line["entry_id"] for line in lines}

@@ -1,0 +1,61 @@
+"""The only functions that round."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from sublet.billing import charges
+from sublet.core.db import Database
+
+RATES = st.integers(0, 10**13)
+SECONDS = st.integers(0, 10**9)
+
+
+class TestRounding:
+    @given(rate=RATES, seconds=SECONDS)
+    def test_is_in_the_customers_favour_and_below_one_micro(self, rate: int, seconds: int) -> None:
+        exact = rate * seconds
+        charged = charges.charged_micro(rate, seconds) * charges.RATE_SECONDS_PER_MICRO
+        assert 0 <= exact - charged < charges.RATE_SECONDS_PER_MICRO
+
+    @given(rate=RATES, cuts=st.lists(SECONDS, min_size=1, max_size=20))
+    def test_posting_in_parts_adds_up_to_posting_once(self, rate: int, cuts: list[int]) -> None:
+        marks = [0, *sorted(cuts)]
+        parts = [charges.charged_between(rate, before, after) for before, after in pairwise(marks)]
+        assert sum(parts) == charges.charged_micro(rate, marks[-1])
+        assert min(parts) >= 0
+
+    @given(rate=RATES, seconds=SECONDS)
+    def test_a_hold_covers_what_it_is_for(self, rate: int, seconds: int) -> None:
+        assert charges.micro_to_hold(rate, seconds) >= charges.charged_micro(rate, seconds)
+
+    @given(micro=st.integers(0, 10**15), rate=st.integers(1, 10**13))
+    def test_a_runway_is_never_longer_than_the_money(self, micro: int, rate: int) -> None:
+        seconds = charges.seconds_covered(micro, rate)
+        assert seconds is not None
+        assert charges.charged_micro(rate, seconds) <= micro
+
+    def test_nothing_spent_lasts_for_ever(self) -> None:
+        assert charges.seconds_covered(5, 0) is None
+
+    @pytest.mark.parametrize(("seconds", "whole"), [(0.0, 0), (0.999999, 0), (1.0, 1), (59.5, 59), (-3.0, 0)])
+    def test_only_whole_seconds_count(self, seconds: float, whole: int) -> None:
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        assert charges.whole_seconds(start, start + timedelta(seconds=seconds)) == whole
+
+
+class TestInSql:
+    @pytest.mark.anyio
+    async def test_the_database_rounds_alike(self, database: Database) -> None:
+        cases = [(1, 3_599_999), (1, 3_600_000), (360_000_000, 7), (10**13, 10**9), (333_333_333, 12_345), (0, 5)]
+        statement = text(
+            f"SELECT {charges.charged_micro_sql(':rate', ':seconds')}, {charges.micro_to_hold_sql(':rate', ':seconds')}"
+        )
+        async with database.reading() as session:
+            for rate, seconds in cases:
+                row = (await session.execute(statement, {"rate": rate, "seconds": seconds})).one()
+                assert tuple(row) == (charges.charged_micro(rate, seconds), charges.micro_to_hold(rate, seconds))

@@ -1,0 +1,66 @@
+"""The cost that customers watch: charged, proven, and what is only believed, never mixed."""
+
+import pytest
+
+from sublet.billing import meters, settlement
+from sublet.billing.cost import cost_of
+from sublet.billing.policy import DEFAULT_POLICY
+from sublet.core.db import Database
+from sublet.core.money import Rate
+from tests.billing.usage import RATE, new_subject, observe_until
+from tests.ledger.books import usd
+
+pytestmark = pytest.mark.anyio
+
+
+class TestCost:
+    async def test_grows_with_each_observation_before_it_is_posted(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            seen = []
+            for moment in (10, 20, 30):
+                await meters.observe(session, {subject.id}, subject.at(moment))
+                seen.append((await cost_of(session, [subject.id]))[subject.id])
+        assert [cost.total.micro for cost in seen] == [1000, 2000, 3000]
+        assert [cost.delivered_seconds for cost in seen] == [10, 20, 30]
+        assert seen[-1].as_of == subject.at(30)
+
+    async def test_what_is_posted_is_charged_and_no_longer_accrued(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await settlement.settle(session, subject.id, final=False)
+            await observe_until(session, subject, 700, since=600)
+            cost = (await cost_of(session, [subject.id]))[subject.id]
+        assert (cost.charged, cost.accrued, cost.total) == (usd("0.06"), usd("0.01"), usd("0.07"))
+        assert cost.held == DEFAULT_POLICY.hold_for(RATE) - usd("0.06")
+        assert cost.rate == RATE
+
+    async def test_time_since_the_last_observation_is_only_an_estimate(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session, started_ago=130)
+            await meters.observe(session, {subject.id}, subject.at(100))
+            cost = (await cost_of(session, [subject.id]))[subject.id]
+        assert cost.total == usd("0.01")
+        assert 3000 <= cost.estimated.micro <= 6000
+
+    async def test_an_estimate_ends_where_evidence_would(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await meters.observe(session, {subject.id}, subject.at(100))
+            cost = (await cost_of(session, [subject.id]))[subject.id]
+        assert cost.estimated.micro == DEFAULT_POLICY.evidence_gap_seconds * 100
+
+    async def test_after_the_end_nothing_moves(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.stop(session, subject.id, subject.at(500))
+            await settlement.settle(session, subject.id, final=True)
+            cost = (await cost_of(session, [subject.id]))[subject.id]
+        assert (cost.total, cost.accrued, cost.estimated, cost.held) == (usd("0.05"), usd("0"), usd("0"), usd("0"))
+        assert (cost.rate, cost.delivered_seconds, cost.as_of) == (Rate(0), 500, subject.at(500))
+
+    async def test_of_something_never_metered_is_missing(self, database: Database) -> None:
+        async with database.reading() as session:
+            assert await cost_of(session, ["al_unknown"]) == {}

@@ -1,0 +1,244 @@
+"""The funds clock: each step is told once, grace is paid for, and a top-up turns it back."""
+
+import pytest
+from sqlalchemy import text
+
+from sublet.billing import extension, funds, meters, runway, settlement
+from sublet.billing.funds import FundsAction
+from sublet.billing.policy import Policy
+from sublet.core.db import Database, Session
+from sublet.core.money import Money, Rate
+from sublet.ledger import accounts, credits, holds
+from tests.billing.usage import Subject, new_subject
+from tests.ledger.books import assert_books_are_sound, key, new_wallet, top_up, usd
+
+pytestmark = pytest.mark.anyio
+
+POLICY = Policy(settle_interval_seconds=3600, detection_seconds=60, grace_seconds=900)
+A_DOLLAR_AN_HOUR = Rate.parse("1")
+
+
+async def _running(session: Session, funds_usd: str, **options: object) -> Subject:
+    return await new_subject(
+        session,
+        funds=funds_usd,
+        rate=A_DOLLAR_AN_HOUR,
+        suspended_rate=Rate(0),
+        started_ago=0,
+        held=usd("0.50"),
+        policy=POLICY,
+        **options,  # type: ignore[arg-type]  # the factory's own options
+    )
+
+
+async def _review(session: Session) -> list[tuple[str, str | None]]:
+    return [(action.action, action.level) for action in await funds.review(session, policy=POLICY)]
+
+
+async def _end_grace(session: Session) -> None:
+    await session.execute(text("UPDATE funds_clock SET grace_ends_at = clock_timestamp() WHERE level = 'grace'"))
+
+
+class TestWarnings:
+    @pytest.mark.parametrize(
+        ("funds_usd", "level"), [("100", None), ("70", "72h"), ("20", "24h"), ("1.20", "1h"), ("0.40", "10m")]
+    )
+    async def test_follow_the_runway(self, database: Database, funds_usd: str, level: str | None) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(
+                session, funds=funds_usd, rate=A_DOLLAR_AN_HOUR, started_ago=0, held=usd("0.30"), policy=POLICY
+            )
+            first, again = await _review(session), await _review(session)
+            lasts = await runway.of(session, subject.organization, policy=POLICY)
+        assert first == ([] if level is None else [("warn", level)])
+        assert again == []
+        assert lasts.warning == level
+
+    async def test_are_events_of_the_organization(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _running(session, "20")
+            for _ in range(3):
+                await funds.review(session, policy=POLICY)
+            told = await session.execute(
+                text("SELECT data FROM outbox_event WHERE type = 'wallet.low' AND organization_id = :id"),
+                {"id": subject.organization},
+            )
+            (data,) = told.scalars()
+        assert data["threshold"] == "24h"
+        assert 0 < data["runway_seconds"] <= 86_400
+
+    async def test_come_again_after_a_top_up_and_new_spending(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _running(session, "20")
+            assert await _review(session) == [("warn", "24h")]
+            await top_up(session, subject.organization, "100")
+            assert await _review(session) == []
+            await _running(session, "0", organization=subject.organization)
+            await _running(session, "0", organization=subject.organization)
+            assert [step for step in await _review(session) if step[0] == "warn"] == [("warn", "72h")] * 3
+
+
+class TestGrace:
+    async def test_starts_when_only_the_reserve_is_left_and_ends_in_suspension(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _running(session, "0.50")
+            # 0.26 is what 16 minutes cost: detection and grace are still paid for when the clock starts.
+            await session.execute(
+                text(
+                    "UPDATE meter_segment SET period = tstzrange(lower(period) - interval '15 min', NULL), "
+                    "metered_to = metered_to - interval '15 min', posted_to = posted_to - interval '15 min'"
+                )
+            )
+            started = await funds.review(session, policy=POLICY)
+            assert [action.action for action in started] == ["start_grace"]
+            assert await _review(session) == []
+            clock = await funds.clock(session, subject.organization)
+            assert clock.blocks_launch
+            assert clock.suspend_at == started[0].suspend_at
+            await _end_grace(session)
+            ended = await funds.review(session, policy=POLICY)
+            assert ended == [
+                FundsAction(subject.organization, subject.id, "suspend", "suspended", 0, None),
+            ]
+            assert await _review(session) == []
+
+    async def test_a_top_up_cancels_it(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _drained(session)
+            assert await _review(session) == [("start_grace", "grace")]
+            await top_up(session, subject.organization, "200")
+            assert await _review(session) == []
+            await _end_grace(session)
+            assert await _review(session) == []
+            assert not (await funds.clock(session, subject.organization)).blocks_launch
+
+    async def test_ends_with_what_ran(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _drained(session)
+            assert await _review(session) == [("start_grace", "grace")]
+            await meters.stop(session, subject.id, subject.at(1))
+            await settlement.settle(session, subject.id, final=True)
+            assert await _review(session) == []
+            assert not (await funds.clock(session, subject.organization)).blocks_launch
+
+
+class TestResume:
+    async def test_follows_a_top_up_once(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _suspended(session)
+            await top_up(session, subject.organization, "200")
+            resumed = await funds.review(session, policy=POLICY)
+            assert [(action.subject_id, action.action) for action in resumed] == [(subject.id, "resume")]
+            await meters.switch(session, subject.id, "running", subject.at(2))
+            assert await _review(session) == []
+
+    async def test_needs_more_than_the_reserve(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _suspended(session)
+            await top_up(session, subject.organization, "0.01")
+            assert await _review(session) == []
+
+    async def test_leaves_alone_what_the_customer_suspended(self, database: Database) -> None:
+        async with database.transaction() as session:
+            first = await _drained(session)
+            await top_up(session, first.organization, "0.50")
+            by_choice = await _running(session, "0", organization=first.organization)
+            await meters.switch(session, by_choice.id, "suspended", by_choice.at(0))
+            await session.execute(
+                text(
+                    "UPDATE meter_segment SET period = tstzrange(lower(period) - interval '60 min', upper(period)), "
+                    "metered_to = metered_to - interval '60 min', posted_to = posted_to - interval '60 min' "
+                    "WHERE subject_id = :id"
+                ),
+                {"id": first.id},
+            )
+            await _review(session)
+            await _end_grace(session)
+            assert await _review(session) == [("suspend", "suspended")]
+            await meters.switch(session, first.id, "suspended", first.at(1))
+            await top_up(session, first.organization, "200")
+            resumed = await funds.review(session, policy=POLICY)
+        assert [action.subject_id for action in resumed] == [first.id]
+
+
+class TestHoldsStayAhead:
+    async def test_are_filled_up_once(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _running(session, "20")
+            assert await extension.extend_holds(session, policy=POLICY) == []
+            assert await extension.extend_holds(session, policy=POLICY) == []
+            hold = await holds.get(session, subject.hold_id)
+        assert hold.rest == POLICY.hold_for(A_DOLLAR_AN_HOUR)
+
+    async def test_stay_ahead_when_settlement_is_late(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(
+                session, rate=A_DOLLAR_AN_HOUR, started_ago=7200, held=usd("0.50"), policy=POLICY
+            )
+            await extension.extend_holds(session, policy=POLICY)
+            hold = await holds.get(session, subject.hold_id)
+        assert hold.rest >= usd("2") + Money(960 * 1_000_000 // 3600)
+
+    async def test_name_those_whose_wallet_cannot_bear_it(self, database: Database) -> None:
+        async with database.transaction() as session:
+            poor, rich = await _running(session, "0.60"), await _running(session, "20")
+            assert await extension.extend_holds(session, policy=POLICY) == [poor.id]
+            assert (await holds.get(session, rich.hold_id)).rest == POLICY.hold_for(A_DOLLAR_AN_HOUR)
+            await assert_books_are_sound(session)
+
+    async def test_use_promotional_money_too(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _running(session, "0.50")
+            await credits.grant(session, subject.organization, usd("5"), idempotency_key=key(), reason="Welcome")
+            assert await extension.extend_holds(session, policy=POLICY) == []
+            assert (await holds.get(session, subject.hold_id)).rest == POLICY.hold_for(A_DOLLAR_AN_HOUR)
+            await assert_books_are_sound(session)
+
+
+class TestRunway:
+    async def test_nothing_running_lasts_for_ever(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            lasts = await runway.of(session, organization, policy=POLICY)
+        assert (lasts.seconds, lasts.burn, lasts.left) == (None, Rate(0), usd("20"))
+
+    async def test_counts_held_money_and_leaves_the_reserve_out(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _running(session, "20")
+            lasts = await runway.of(session, subject.organization, policy=POLICY)
+        assert lasts.burn == A_DOLLAR_AN_HOUR
+        assert lasts.seconds is not None
+        assert 20 * 3600 - 960 - 60 < lasts.seconds <= 20 * 3600 - 960
+
+    async def test_falls_while_usage_accrues(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(
+                session, rate=A_DOLLAR_AN_HOUR, started_ago=3600, held=usd("0.50"), policy=POLICY
+            )
+            lasts = await runway.of(session, subject.organization, policy=POLICY)
+        assert lasts.left < usd("19.0001")
+
+
+async def _drained(session: Session) -> Subject:
+    """A running subject whose money is down to the reserve."""
+    subject = await new_subject(
+        session,
+        funds="0.10",
+        rate=A_DOLLAR_AN_HOUR,
+        suspended_rate=Rate(0),
+        started_ago=0,
+        held=usd("0.10"),
+        policy=POLICY,
+    )
+    assert (await accounts.wallet(session, subject.organization)).available == usd("0")
+    return subject
+
+
+async def _suspended(session: Session) -> Subject:
+    """A subject that was suspended when its grace ended."""
+    subject = await _drained(session)
+    await funds.review(session, policy=POLICY)
+    await _end_grace(session)
+    assert [action.action for action in await funds.review(session, policy=POLICY)] == ["suspend"]
+    await meters.switch(session, subject.id, "suspended", subject.at(1))
+    return subject

@@ -1,0 +1,156 @@
+"""What is metered: whole seconds, proven, once."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from sublet.billing import checks, metering, meters, settlement
+from sublet.billing.cost import cost_of
+from sublet.core.db import Database
+from sublet.ledger import accounts
+from tests.billing.usage import SUSPENDED_RATE, charged_micro, new_subject, observe_until, unmetered_seconds
+from tests.ledger.books import usd
+
+pytestmark = pytest.mark.anyio
+
+
+class TestEvidence:
+    async def test_nothing_is_billed_beyond_the_last_observation(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await settlement.settle(session, subject.id, final=False)
+            assert await charged_micro(session, subject) == 60_000
+
+    async def test_an_older_observation_changes_nothing(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.observe(session, {subject.id}, subject.at(300))
+            cost = (await cost_of(session, [subject.id]))[subject.id]
+        assert cost.accrued == usd("0.06")
+
+    async def test_a_gap_without_observation_is_never_billed_and_visible(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.observe(session, {subject.id}, subject.at(5000))
+            await observe_until(session, subject, 5600, since=5000)
+            await settlement.settle(session, subject.id, final=False)
+            failed = {result.name for result in await checks.run(session) if not result.ok}
+            assert await charged_micro(session, subject) == 120_000
+            assert await unmetered_seconds(session, subject) == 4400
+        assert "unmetered time" in failed
+
+    async def test_a_gap_across_a_switch_keeps_both_rates_right(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 1000)
+            await meters.switch(session, subject.id, "suspended", subject.at(2000))
+            await meters.observe(session, {subject.id}, subject.at(3000))
+            await observe_until(session, subject, 4000, since=3000)
+            await meters.stop(session, subject.id, subject.at(4000))
+            await settlement.settle(session, subject.id, final=True)
+            assert await charged_micro(session, subject) == 100_000 + 10_000
+            assert await unmetered_seconds(session, subject) == 2000
+
+    async def test_an_end_that_nobody_saw_is_not_billed(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.stop(session, subject.id, subject.at(700))
+            await settlement.settle(session, subject.id, final=True)
+            assert await charged_micro(session, subject) == 60_000
+            assert await unmetered_seconds(session, subject) == 100
+
+    async def test_an_observation_after_the_request_proves_the_time_before_it(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.stop(session, subject.id, subject.at(700))
+            await meters.observe(session, {subject.id}, subject.at(720))
+            await settlement.settle(session, subject.id, final=True)
+            assert await charged_micro(session, subject) == 70_000
+            assert await unmetered_seconds(session, subject) == 0
+
+
+class TestSeconds:
+    async def test_a_started_second_is_free(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 99.9)
+            await meters.stop(session, subject.id, subject.at(99.9))
+            await settlement.settle(session, subject.id, final=True)
+            assert await charged_micro(session, subject) == 9900
+
+    async def test_suspended_time_costs_what_keeping_the_disk_costs(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 3600)
+            await meters.switch(session, subject.id, "suspended", subject.at(1800))
+            await meters.switch(session, subject.id, "running", subject.at(2700))
+            await settlement.settle(session, subject.id, final=False)
+            cost = (await cost_of(session, [subject.id]))[subject.id]
+            assert await charged_micro(session, subject) == 180_000 + 9_000 + 90_000
+        assert cost.delivered_seconds == 2700
+        assert SUSPENDED_RATE.decimal_string() == "0.036"
+
+    async def test_a_switch_back_at_the_same_moment_leaves_no_trace(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await meters.switch(session, subject.id, "suspended", subject.at(10))
+            await meters.switch(session, subject.id, "running", subject.at(10))
+            await observe_until(session, subject, 100)
+            await settlement.settle(session, subject.id, final=False)
+            assert await charged_micro(session, subject) == 10_000
+
+    async def test_stopping_before_what_was_metered_takes_it_back(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await metering.tick(session)
+            await meters.stop(session, subject.id, subject.at(300))
+            await settlement.settle(session, subject.id, final=True)
+            assert await charged_micro(session, subject) == 30_000
+
+    async def test_stopped_at_its_start_costs_nothing_and_gives_the_hold_back(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await meters.stop(session, subject.id, subject.at(0))
+            await settlement.settle(session, subject.id, final=True)
+            wallet = await accounts.wallet(session, subject.organization)
+        assert (wallet.balance, wallet.held) == (usd("20"), usd("0"))
+
+    async def test_two_segments_never_overlap(self, database: Database) -> None:
+        overlapping = text(
+            """
+            INSERT INTO meter_segment (subject_id, period, kind, price_id, nano_per_hour, metered_to, posted_to)
+            VALUES (:id, tstzrange(:at, NULL), 'running', 'prc_1', 1, :at, :at)
+            """
+        )
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+        async with database.reading() as session:
+            with pytest.raises(IntegrityError, match="meter_segment_subject_id_period_excl"):
+                await session.execute(overlapping, {"id": subject.id, "at": subject.at(50)})
+
+
+class TestTick:
+    async def test_runs_any_number_of_times(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            moved = [await metering.tick(session) for _ in range(10)]
+            await settlement.settle(session, subject.id, final=False)
+            assert await charged_micro(session, subject) == 60_000
+        assert moved == [1] + [0] * 9
+
+    async def test_a_missed_hour_is_one_longer_interval(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 7200)
+            await settlement.settle(session, subject.id, final=False)
+            records = await session.execute(
+                text("SELECT seconds FROM usage_record WHERE subject_id = :id"), {"id": subject.id}
+            )
+            assert [row.seconds for row in records] == [7200]

@@ -1,0 +1,92 @@
+"""Factories for tests of billing: a metered subject with money behind it, and steps of its life at given times."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from sublet.billing import meters
+from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.money import Money, Rate
+from sublet.ledger import holds
+from tests.ledger.books import key, new_wallet
+
+RATE = Rate.parse("0.36")  # 100 micro-dollars a second
+SUSPENDED_RATE = Rate.parse("0.036")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A metered subject, its organization and hold, and when it started."""
+
+    id: str
+    organization: str
+    hold_id: int
+    started_at: datetime
+
+    def at(self, seconds: float) -> datetime:
+        """The time so many seconds after the start."""
+        return self.started_at + timedelta(seconds=seconds)
+
+
+async def new_subject(
+    session: Session,
+    *,
+    funds: str = "20",
+    rate: Rate = RATE,
+    suspended_rate: Rate = SUSPENDED_RATE,
+    started_ago: float = 100_000,
+    held: Money | None = None,
+    organization: str | None = None,
+    policy: Policy = DEFAULT_POLICY,
+) -> Subject:
+    """A subject that started `started_ago` seconds ago and was not observed since."""
+    organization = organization or await new_wallet(session, funds)
+    subject_id = key("al")
+    hold = await holds.place(
+        session, organization, held or policy.hold_for(rate), subject_id=subject_id, idempotency_key=key()
+    )
+    started_at = await database_now(session) - timedelta(seconds=started_ago)
+    await meters.start(
+        session,
+        subject_id,
+        organization,
+        hold.id,
+        price_id="prc_1",
+        nano_per_hour=rate.nano_per_hour,
+        suspended_nano_per_hour=suspended_rate.nano_per_hour,
+        currency="USD",
+        at=started_at,
+        policy=policy,
+    )
+    return Subject(subject_id, organization, hold.id, started_at)
+
+
+async def observe_until(session: Session, subject: Subject, seconds: float, *, since: float = 0) -> None:
+    """Observations every four minutes from `since` to `seconds` after the start."""
+    moment = since
+    while moment < seconds:
+        moment = min(moment + 240, seconds)
+        await meters.observe(session, {subject.id}, subject.at(moment))
+
+
+async def charged_micro(session: Session, subject: Subject) -> int:
+    """What the subject was charged in all."""
+    found = await session.execute(
+        text("SELECT coalesce(sum(amount), 0)::bigint FROM usage_charge WHERE subject_id = :id"), {"id": subject.id}
+    )
+    return int(found.scalar_one())
+
+
+async def unmetered_seconds(session: Session, subject: Subject) -> float:
+    """Time of the subject that nobody can prove."""
+    found = await session.execute(
+        text(
+            "SELECT coalesce(sum(extract(epoch FROM upper(period) - lower(period))), 0) FROM unmetered_interval "
+            "WHERE subject_id = :id"
+        ),
+        {"id": subject.id},
+    )
+    return float(found.scalar_one())

@@ -1,0 +1,181 @@
+"""Prices: versions that take effect from a moment on, never changed and never for the past."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from sublet.audit.api import router as audit_router
+from sublet.catalog import prices
+from sublet.catalog.api import router
+from sublet.core.clock import database_now
+from sublet.core.db import Database
+from sublet.core.errors import NotFound
+from tests.audit.people import OPERATOR, browser_of
+from tests.catalog.test_skus import SMALL
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def browser(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser_of(OPERATOR, database, [router, audit_router]) as client:
+        yield client
+
+
+@pytest.fixture
+async def sku_id(browser: httpx.AsyncClient) -> str:
+    return str((await browser.post("/api/v1/admin/skus", json=SMALL)).json()["id"])
+
+
+async def set_price(browser: httpx.AsyncClient, sku_id: str, per_hour: str, **body: Any) -> httpx.Response:
+    return await browser.post("/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": per_hour, **body})
+
+
+async def now(database: Database) -> datetime:
+    async with database.reading() as session:
+        return await database_now(session)
+
+
+class TestCreating:
+    async def test_is_exact_and_in_force_at_once(
+        self, database: Database, browser: httpx.AsyncClient, sku_id: str
+    ) -> None:
+        answer = await set_price(browser, sku_id, "0.360000001", suspended_per_hour="0.0100")
+        made = answer.json()
+        assert answer.status_code == 201
+        assert made["per_hour"] == {"amount": "0.360000001", "currency": "USD", "per": "hour"}
+        assert made["suspended_per_hour"]["amount"] == "0.01"
+        async with database.reading() as session:
+            found = (await prices.in_force(session, [sku_id, "sku_x"]))[sku_id]
+            assert (found.id, found.nano_per_hour, found.suspended_nano_per_hour) == (made["id"], 360000001, 10000000)
+            assert (found.per_hour.decimal_string(), await prices.get(session, found.id)) == ("0.360000001", found)
+        trail = (await browser.get("/api/v1/admin/audit-events", params={"action": "price.created"})).json()["items"]
+        assert trail[0]["after"]["nano_per_hour"] == 360000001
+
+    async def test_for_the_past_is_refused_by_us_and_by_the_database(
+        self, database: Database, browser: httpx.AsyncClient, sku_id: str
+    ) -> None:
+        past = (await now(database) - timedelta(seconds=1)).isoformat()
+        answer = await set_price(browser, sku_id, "1", effective_at=past)
+        assert (answer.status_code, answer.json()["code"]) == (422, "price_backdated")
+        assert answer.json()["errors"][0]["field"] == "effective_at"
+        with pytest.raises(DBAPIError, match="cannot take effect in the past"):
+            async with database.transaction() as session:
+                await session.execute(
+                    text(
+                        "INSERT INTO price "
+                        "(id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, effective_at) "
+                        "VALUES ('prc_x', :sku, 'USD', 1, 0, now() - interval '1 millisecond')"
+                    ),
+                    {"sku": sku_id},
+                )
+
+    async def test_twice_for_one_moment_is_refused(
+        self, database: Database, browser: httpx.AsyncClient, sku_id: str
+    ) -> None:
+        later = (await now(database) + timedelta(hours=1)).isoformat()
+        assert (await set_price(browser, sku_id, "1", effective_at=later)).status_code == 201
+        again = await set_price(browser, sku_id, "2", effective_at=later)
+        assert (again.status_code, again.json()["code"]) == (409, "price_exists")
+        assert (await set_price(browser, sku_id, "2", effective_at=later, currency="EUR")).status_code == 201
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"per_hour": "-1"},
+            {"per_hour": "1e3"},
+            {"per_hour": "0.0000000001"},
+            {"per_hour": "9999999"},
+            {"per_hour": 0.36},
+            {"per_hour": "٣"},
+            {"suspended_per_hour": "2"},
+            {"currency": "usd"},
+            {"effective_at": "2026-01-01T00:00:00"},
+            {"effective_at": "9999-12-31T23:59:59-12:00"},
+            {"effective_at": "0001-01-01T00:00:00+14:00"},
+        ],
+    )
+    async def test_of_what_cannot_be_is_refused(
+        self, browser: httpx.AsyncClient, sku_id: str, body: dict[str, Any]
+    ) -> None:
+        answer = await browser.post("/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": "1", **body})
+        assert answer.status_code == 422, answer.text
+
+    async def test_for_no_sku_is_not_found(self, browser: httpx.AsyncClient) -> None:
+        assert (await set_price(browser, "sku_x", "1")).status_code == 404
+
+    async def test_with_one_idempotency_key_happens_once(self, browser: httpx.AsyncClient, sku_id: str) -> None:
+        body, key = {"sku_id": sku_id, "per_hour": "1"}, {"Idempotency-Key": "k"}
+        answers = [await browser.post("/api/v1/admin/prices", json=body, headers=key) for _ in range(2)]
+        assert answers[0].json()["id"] == answers[1].json()["id"]
+
+
+class TestInForce:
+    async def test_is_the_latest_that_has_begun(
+        self, database: Database, browser: httpx.AsyncClient, sku_id: str
+    ) -> None:
+        first = (await set_price(browser, sku_id, "1")).json()
+        second = (await set_price(browser, sku_id, "2")).json()
+        start = await now(database)
+        planned = start + timedelta(days=1)
+        third = (await set_price(browser, sku_id, "3", effective_at=planned.isoformat())).json()
+        at = datetime.fromisoformat(first["effective_at"])
+
+        async def then(moment: datetime | None) -> str | None:
+            async with database.reading() as session:
+                found = (await prices.in_force(session, [sku_id], moment)).get(sku_id)
+            return found.id if found else None
+
+        assert await then(at - timedelta(microseconds=1)) is None
+        assert await then(at) == first["id"]
+        assert await then(None) == await then(start) == second["id"]
+        assert await then(planned - timedelta(microseconds=1)) == second["id"]
+        assert await then(planned) == third["id"]
+
+    async def test_is_of_one_currency(self, database: Database, browser: httpx.AsyncClient, sku_id: str) -> None:
+        await set_price(browser, sku_id, "1", currency="EUR")
+        async with database.reading() as session:
+            assert await prices.in_force(session, [sku_id]) == {}
+            assert await prices.in_force(session, []) == {}
+            assert (await prices.in_force(session, [sku_id], currency="EUR"))[sku_id].currency == "EUR"
+
+
+class TestHistory:
+    async def test_is_listed_newest_first_for_one_sku_or_all(self, browser: httpx.AsyncClient, sku_id: str) -> None:
+        other = (await browser.post("/api/v1/admin/skus", json={**SMALL, "code": "other"})).json()["id"]
+        for amount in ("1", "2", "3"):
+            await set_price(browser, sku_id, amount)
+        await set_price(browser, other, "9")
+        first = (await browser.get("/api/v1/admin/prices", params={"sku_id": sku_id, "limit": 2})).json()
+        query = {"sku_id": sku_id, "cursor": first["next_cursor"]}
+        rest = (await browser.get("/api/v1/admin/prices", params=query)).json()
+        amounts = [item["per_hour"]["amount"] for item in first["items"] + rest["items"]]
+        assert amounts == ["3.00", "2.00", "1.00"]
+        assert len((await browser.get("/api/v1/admin/prices")).json()["items"]) == 4
+
+    @pytest.mark.parametrize(
+        "change", ["UPDATE price SET nano_per_hour = 0", "DELETE FROM price", "TRUNCATE price CASCADE"]
+    )
+    async def test_is_never_changed(
+        self, database: Database, owner_url: str, browser: httpx.AsyncClient, sku_id: str, change: str
+    ) -> None:
+        made = (await set_price(browser, sku_id, "1")).json()
+        with pytest.raises(DBAPIError, match="permission denied"):
+            async with database.transaction() as session:
+                await session.execute(text(change))
+        owner = Database(owner_url, pool_size=1, role="sublet_owner")
+        try:
+            with pytest.raises(DBAPIError, match="append-only"):
+                async with owner.transaction() as session:
+                    await session.execute(text(change))
+        finally:
+            await owner.close()
+        async with database.reading() as session:
+            assert (await prices.get_many(session, [made["id"]])).keys() == {made["id"]}
+            with pytest.raises(NotFound):
+                await prices.get(session, "prc_x")

@@ -1,0 +1,106 @@
+"""The examples of docs/cli.md, run against a fixed world. `python -m tests.cli.documented` writes what they print."""
+
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+from tests.cli.running import Cli
+from tests.client.fake_api import FakeApi, serving
+from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, World, at, furnished, per_hour, usd
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+URL = "https://sublet.example.org"
+
+_BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+# What depends on the moment is shown as it was when the page was written.
+_MOMENTS = (
+    re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"),
+    re.compile(r"\b\d\d:\d\d:\d\d\b"),
+    re.compile(r"\b\d+ (s|min) ago"),
+    re.compile(r"\b\d+\.\d s\b"),
+)
+
+
+def _world() -> World:
+    world = furnished()
+    small, _ = world.skus.values()
+    api = world.allocation("api", small)
+    world.allocation("nightly", small, state="suspended", seconds=7500)
+    world.begin(api, "provision", ("claim_capacity", "create_account", "apply_limits", "open_login"))
+    world.operations[api["id"]][0] |= {"state": "succeeded", "started_at": at(3902.1), "finished_at": at(3900)}
+    for step in api["operation"]["steps"]:
+        step["state"] = "done"
+    world.charges[api["id"]] = [
+        {
+            "id": "ch_2",
+            "period_start": at(3900),
+            "period_end": at(0),
+            "seconds": 3900,
+            "rate": per_hour("0.3600"),
+            "amount": usd("0.39"),
+            "kind": "running",
+            "price_id": api["price"]["id"],
+            "evidence_at": at(0),
+            "ledger_entry_id": "en_2",
+        }
+    ]
+    shared = {"effective_at": at(0), "recorded_at": at(0), "source": None}
+    world.entries = [
+        {"id": "en_2", "kind": "charge", "description": "api, 3900 s at 0.36 USD/h", **shared}
+        | {"amount": usd("-0.39"), "balance_after": usd("19.61")},
+        {"id": "en_1", "kind": "top_up", "description": "Card payment", **shared}
+        | {"amount": usd("20"), "balance_after": usd("20")},
+    ]
+    data = {"allocation_id": api["id"], "allocation_name": "api", "reason": None}
+    wallet = {"available": usd("18.61")}
+    world.events = [
+        {"id": "7-0", "type": "allocation.created", "time": at(), "subject": api["id"], "data": data},
+        {"id": "7-1", "type": "allocation.active", "time": at(), "subject": api["id"], "data": data},
+        {"id": "7-2", "type": "wallet.changed", "time": at(), "subject": "org_0000000000000001", "data": wallet},
+    ]
+    return world
+
+
+@contextmanager
+def _machine() -> Iterator[tuple[Cli, FakeApi]]:
+    with tempfile.TemporaryDirectory() as directory, serving(_world()) as api, chdir(directory):
+        cli = Cli(api, Path(directory))
+        cli.extra = {"XDG_CONFIG_HOME": f"{directory}/.config", "XDG_STATE_HOME": f"{directory}/.local/state"}
+        Path("token.txt").write_text(CUSTOMER_TOKEN)
+        Path("operator.txt").write_text(OPERATOR_TOKEN)
+        yield cli, api
+
+
+def rerun() -> str:
+    """The page with what its examples print now."""
+    with _machine() as (cli, api):
+
+        def run(command: str) -> str:
+            program, *arguments = shlex.split(command.replace(URL, api.url))
+            assert program == "sublet", command
+            operator = {"SUBLET_TOKEN_FILE": "operator.txt"} if arguments[0] == "admin" else {}
+            machine = Cli(api, cli.home, {**cli.extra, **operator})
+            printed = machine.run(*arguments).output
+            return printed.replace(api.url, URL).replace(str(cli.home), "/home/ada")
+
+        def block(match: re.Match[str]) -> str:
+            commands = [line[2:] for line in match[0].splitlines() if line.startswith("$ ")]
+            return "".join(f"$ {command}\n{run(command)}" for command in commands)
+
+        return _BLOCK.sub(block, PAGE.read_text(encoding="utf-8"))
+
+
+def timeless(text: str) -> str:
+    """The text without what depends on the moment."""
+    for pattern in _MOMENTS:
+        text = pattern.sub("<moment>", text)
+    text = re.sub(r'"time": "[^"]+"', '"time": <moment>', text)
+    # A moment of another length moves what stands beside it.
+    return re.sub(r"  +", "  ", text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rerun(), encoding="utf-8")

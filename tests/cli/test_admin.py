@@ -1,0 +1,113 @@
+"""The operator's commands."""
+
+import json
+
+from tests.cli.running import Cli
+
+
+class TestNode:
+    def test_add_prints_how_it_joins(self, operator: Cli) -> None:
+        result = operator.run("admin", "node", "add", "node-b", "10.0.0.2", "--port", "2222", "--label", "zone=b")
+        assert result.exit_code == 0
+        assert "enrol --url" in result.stdout
+        assert "join_first" in result.stdout
+        assert "sublet admin node show node-b" in result.stderr
+        body = operator.api.calls("POST", "/admin/nodes")[0].body
+        assert body == {"name": "node-b", "address": "10.0.0.2", "port": 2222, "labels": {"zone": "b"}}
+
+    def test_add_gives_scripts_id_or_json(self, operator: Cli) -> None:
+        said = json.loads(operator.run("admin", "node", "add", "node-b", "10.0.0.2", "--json").stdout)
+        assert said["join"]["token"] == "join_first"
+        identifier = operator.run("admin", "node", "add", "node-c", "10.0.0.3", "-q").stdout.strip()
+        assert operator.api.world.nodes[identifier]["name"] == "node-c"
+
+    def test_ls_shows_what_is_taken_and_what_is_enforced(self, operator: Cli) -> None:
+        operator.api.world.join(operator.api.world.add_node("loose", "10.0.0.9"), enforced=False)
+        lines = operator.run("admin", "node", "ls").stdout.splitlines()
+        assert lines[1].split()[:4] == ["node-a", "ready", "10.0.0.1:22", "0/8"]
+        assert "not enforced" in lines[2]
+
+    def test_show_lists_what_is_still_to_be_done(self, operator: Cli) -> None:
+        operator.run("admin", "node", "add", "node-b", "10.0.0.2")
+        shown = operator.run("admin", "node", "show", "node-b").stdout
+        assert "helper installed" in shown
+        assert "Run the command." in shown
+
+    def test_cordon_and_uncordon_by_name(self, operator: Cli) -> None:
+        node = next(iter(operator.api.world.nodes.values()))
+        assert "takes no new allocations" in operator.run("admin", "node", "cordon", "node-a").stderr
+        assert node["state"] == "cordoned"
+        assert operator.run("admin", "node", "uncordon", node["id"]).exit_code == 0
+        assert node["state"] == "ready"
+
+    def test_join_token_replaces_the_first(self, operator: Cli) -> None:
+        assert "join_second" in operator.run("admin", "node", "join-token", "node-a").stdout
+
+    def test_unknown_exits_with_3(self, operator: Cli) -> None:
+        assert operator.run("admin", "node", "cordon", "nobody").exit_code == 3
+        assert operator.run("admin", "node", "cordon", "nd_nobody").exit_code == 3
+
+    def test_is_refused_to_customers_with_4(self, cli: Cli) -> None:
+        result = cli.run("admin", "node", "ls")
+        assert result.exit_code == 4
+        assert "platform role" in result.stderr
+
+
+class TestSkuAndPrice:
+    def test_a_sku_is_defined_priced_and_on_offer(self, operator: Cli) -> None:
+        arguments = ("--vcpu", "4", "--memory", "512MiB", "--disk", "10", "--gpu", "A100", "--label", "zone=a")
+        assert operator.run("admin", "sku", "add", "tiny", *arguments).exit_code == 0
+        body = operator.api.calls("POST", "/admin/skus")[0].body
+        assert (body["memory_mib"], body["gpu_count"], body["node_labels"]) == (512, 1, {"zone": "a"})
+        priced = operator.run("admin", "price", "set", "tiny", "0.0500", "--suspended", "0.01")
+        assert "tiny costs 0.05 USD/h" in priced.stderr
+        assert "tiny" in operator.run("offers").stdout
+
+    def test_a_sku_can_ask_for_gpus_of_any_model(self, operator: Cli) -> None:
+        operator.run("admin", "sku", "add", "any", "--vcpu", "1", "--memory", "1", "--disk", "1", "--gpus", "2")
+        body = operator.api.calls("POST", "/admin/skus")[0].body
+        assert (body["gpu_count"], body.get("gpu_model"), body["memory_mib"]) == (2, None, 1024)
+
+    def test_a_price_can_begin_later(self, operator: Cli) -> None:
+        operator.run("admin", "price", "set", "cpu-small", "1", "--effective-at", "2030-01-01T00:00+02:00")
+        assert operator.api.calls("POST", "/admin/prices")[0].body["effective_at"] == "2030-01-01T00:00:00+02:00"
+
+    def test_prices_are_listed_by_code(self, operator: Cli) -> None:
+        lines = operator.run("admin", "price", "ls", "--sku", "gpu-a100").stdout.splitlines()
+        assert [line.split()[0] for line in lines] == ["SKU", "gpu-a100"]
+
+    def test_a_sku_goes_off_and_on_offer(self, operator: Cli) -> None:
+        assert operator.run("admin", "sku", "deactivate", "cpu-small").exit_code == 0
+        assert "cpu-small" not in operator.run("offers").stdout
+        assert "no" in operator.run("admin", "sku", "ls").stdout.splitlines()[1].split()
+        operator.run("admin", "sku", "activate", "cpu-small")
+        assert "cpu-small" in operator.run("offers").stdout
+
+    def test_what_cannot_be_a_rate_or_a_size_is_refused(self, operator: Cli) -> None:
+        shape = ("--vcpu", "1", "--disk", "1")
+        assert operator.run("admin", "price", "set", "cpu-small", "-1").exit_code == 2
+        assert operator.run("admin", "price", "set", "cpu-small", "1e2").exit_code == 2
+        assert operator.run("admin", "sku", "add", "x", *shape, "--memory", "much").exit_code == 2
+        assert operator.run("admin", "sku", "add", "x", *shape, "--memory", "1", "--label", "zone").exit_code == 2
+
+
+class TestPlatform:
+    def test_allocations_show_whose_and_since_when(self, operator: Cli) -> None:
+        world = operator.api.world
+        world.allocation("web", next(iter(world.skus.values())))
+        line = operator.run("admin", "allocations").stdout.splitlines()[1]
+        assert "Acme" in line
+        assert "1 min 15 s" in line
+        assert operator.run("admin", "allocations", "--state", "failed").stdout == ""
+
+    def test_reconcile_agrees(self, operator: Cli) -> None:
+        result = operator.run("admin", "reconcile")
+        assert result.exit_code == 0
+        assert "All 2 checks agree" in result.stderr
+
+    def test_reconcile_exits_with_1_on_a_mismatch_and_shows_it(self, operator: Cli) -> None:
+        operator.api.world.checks_ok = False
+        result = operator.run("admin", "reconcile")
+        assert result.exit_code == 1
+        assert "Held 1.00, holds say 2.00." in result.stdout
+        assert "Nothing was changed" in result.stderr

@@ -1,0 +1,81 @@
+"""Following what happens."""
+
+import json
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from tests.cli.running import Cli
+from tests.client.fake_api import DROP
+from tests.client.fake_world import at
+
+
+@pytest.fixture
+def happened(cli: Cli) -> list[dict[str, Any]]:
+    """Five events."""
+    data = {"allocation_name": "web", "reason": "asked"}
+    for number in range(5):
+        event = {"id": f"7-{number}", "type": "allocation.active", "time": at(), "subject": "al_1", "data": data}
+        cli.api.world.events.append(event)
+    cli.api.world.events[3] |= {"type": "wallet.changed", "data": {"available": {"amount": "3.10", "currency": "USD"}}}
+    return cli.api.world.events
+
+
+class TestEvents:
+    def test_says_where_new_ones_begin_when_asked_for_nothing_else(
+        self, cli: Cli, happened: list[dict[str, Any]]
+    ) -> None:
+        result = cli.run("events", "--no-follow")
+        assert result.stdout == ""
+        assert "sublet events --after 7-4" in result.stderr
+
+    def test_prints_all_in_order_and_ends_when_told_not_to_follow(
+        self, cli: Cli, happened: list[dict[str, Any]]
+    ) -> None:
+        lines = cli.run("events", "--no-follow", "--json", "--after", "0-0").stdout.splitlines()
+        assert [json.loads(line)["id"] for line in lines] == [event["id"] for event in happened]
+
+    def test_continues_after_an_event(self, cli: Cli, happened: list[dict[str, Any]]) -> None:
+        lines = cli.run("events", "--no-follow", "--json", "--after", "7-2").stdout.splitlines()
+        assert [json.loads(line)["id"] for line in lines] == ["7-3", "7-4"]
+
+    def test_filters_by_type(self, cli: Cli, happened: list[dict[str, Any]]) -> None:
+        shown = cli.run("events", "--no-follow", "--after", "0-0", "--type", "wallet.").stdout
+        assert len(shown.splitlines()) == 1
+        assert "available 3.10 USD" in shown
+
+    def test_follows_and_says_where_to_continue(self, cli: Cli, happened: list[dict[str, Any]]) -> None:
+        process = cli.start("events", "--json", "--after", "0-0")
+        assert process.stdout is not None
+        try:
+            seen = [json.loads(process.stdout.readline())["id"] for _ in range(5)]
+            cli.api.world.events.append({**happened[0], "id": "7-5"})
+            seen.append(json.loads(process.stdout.readline())["id"])
+            deadline = time.monotonic() + 20
+            while cli.api.calls("GET", "/events")[-1].query["after"] != "7-5":
+                assert time.monotonic() < deadline, "the command did not go on"
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+            process.wait()
+        assert seen == [f"7-{number}" for number in range(6)]
+        assert process.returncode == 130
+        assert "sublet events --after 7-5" in said
+
+    def test_waits_out_an_outage_without_a_gap(self, cli: Cli, happened: list[dict[str, Any]]) -> None:
+        cli.api.faults = [None, *[DROP] * 4]
+        process = cli.start("events", "--json", "--after", "0-0")
+        assert process.stdout is not None
+        try:
+            seen = [json.loads(process.stdout.readline())["id"] for _ in range(5)]
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+            process.wait()
+        assert seen == [f"7-{number}" for number in range(5)]
+        assert "nothing is missed" in said

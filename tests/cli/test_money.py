@@ -1,0 +1,63 @@
+"""The wallet on the command line."""
+
+import json
+from typing import Any
+
+from tests.cli.running import Cli
+from tests.client.fake_world import at, usd
+
+
+def entry(number: int, amount: str, after: str) -> dict[str, Any]:
+    return {
+        "id": f"en_{number}",
+        "kind": "charge",
+        "description": f"Entry {number}",
+        "effective_at": at(60),
+        "recorded_at": at(60),
+        "amount": usd(amount),
+        "balance_after": usd(after),
+        "source": None,
+    }
+
+
+class TestBalance:
+    def test_says_what_there_is_and_how_long_it_lasts(self, cli: Cli) -> None:
+        cli.api.world.allocation("web", next(iter(cli.api.world.skus.values())))
+        shown = cli.run("balance").stdout
+        for part in ("20.00 USD", "1.00 USD (set aside", "19.00 USD", "0.36 USD/h", "2 d 04 h"):
+            assert part in shown
+
+    def test_warns_on_stderr(self, cli: Cli) -> None:
+        cli.api.world.warning = "1h"
+        result = cli.run("balance")
+        assert "runs out (1h)" in result.stderr
+        assert "runs out" not in result.stdout
+
+    def test_keeps_decimals_as_strings_for_programs(self, cli: Cli) -> None:
+        assert json.loads(cli.run("balance", "--json").stdout)["balance"]["amount"] == "20.00"
+
+
+class TestLedger:
+    def test_shows_signed_exact_amounts(self, cli: Cli) -> None:
+        cli.api.world.entries = [entry(2, "-0.000123", "19.999877"), entry(1, "20", "20")]
+        lines = cli.run("ledger").stdout.splitlines()
+        assert "-0.000123 USD" in lines[1]
+        assert "19.999877 USD" in lines[1]
+        assert "+20.00 USD" in lines[2]
+
+    def test_stops_at_the_limit_and_fetches_no_more(self, cli: Cli) -> None:
+        cli.api.world.entries = [entry(number, "1", "1") for number in range(9)]
+        assert len(cli.run("ledger", "--limit", "3", "-q").stdout.splitlines()) == 3
+        assert len(cli.api.calls("GET", "/wallet/entries")) == 2
+        assert len(cli.run("ledger", "--all", "-q").stdout.splitlines()) == 9
+
+
+class TestTopUp:
+    def test_prints_the_page_to_pay_on_and_nothing_else(self, cli: Cli) -> None:
+        result = cli.run("top-up", "20.00")
+        assert result.stdout == "http://127.0.0.1:12111/pay/cs_test_1\n"
+        assert "Pay 20.00 USD" in result.stderr
+
+    def test_sends_the_amount_as_it_was_typed(self, cli: Cli) -> None:
+        cli.run("top-up", "20.1", "--currency", "usd")
+        assert cli.api.calls("POST", "/top-ups")[0].body == {"amount": "20.1", "currency": "USD"}

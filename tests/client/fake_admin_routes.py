@@ -1,0 +1,124 @@
+"""The operator's routes of the fake API."""
+
+from typing import Any
+
+from tests.client.fake_routes import Answer, Asked, page, route
+from tests.client.fake_world import OPERATOR_TOKEN, Problem, at
+
+
+def _operator(asked: Asked) -> None:
+    if asked.token != OPERATOR_TOKEN:
+        raise Problem(
+            403, "permission_denied", "This needs a platform role, which you do not have. Nothing was changed."
+        )
+
+
+def _node(asked: Asked) -> dict[str, Any]:
+    _operator(asked)
+    found = asked.world.nodes.get(asked.parts["id"])
+    if found is None:
+        raise Problem(
+            404, "not_found", f"There is no node {asked.parts['id']!r} that you can see. Nothing was changed."
+        )
+    return found
+
+
+def _join(token: str) -> dict[str, str]:
+    command = "python3 sublet-node.pyz enrol --url http://127.0.0.1:8000 --token-stdin"
+    return {"command": command, "token": token, "expires_at": "2030-01-01T00:00:00Z"}
+
+
+@route("GET", "/admin/nodes")
+def nodes(asked: Asked) -> Answer:
+    _operator(asked)
+    return page(asked, list(asked.world.nodes.values()))
+
+
+@route("POST", "/admin/nodes")
+def add_node(asked: Asked) -> Answer:
+    _operator(asked)
+    return 201, {"node": asked.world.add_node(**asked.body), "join": _join("join_first")}
+
+
+@route("GET", "/admin/nodes/{id}")
+def node(asked: Asked) -> Answer:
+    item = {"name": "helper_installed", "state": "waiting", "detail": "Nothing heard yet.", "fix": "Run the command."}
+    return 200, {**_node(asked), "enrolment": [item] if _node(asked)["state"] == "enrolling" else []}
+
+
+@route("POST", "/admin/nodes/{id}/join-token")
+def join_token(asked: Asked) -> Answer:
+    _node(asked)
+    return 201, _join("join_second")
+
+
+@route("POST", "/admin/nodes/{id}/cordon")
+def cordon(asked: Asked) -> Answer:
+    found = _node(asked)
+    found["state"] = "cordoned"
+    return 200, found
+
+
+@route("POST", "/admin/nodes/{id}/uncordon")
+def uncordon(asked: Asked) -> Answer:
+    found = _node(asked)
+    found["state"] = "ready"
+    return 200, found
+
+
+@route("GET", "/admin/skus")
+def skus(asked: Asked) -> Answer:
+    _operator(asked)
+    return page(asked, list(asked.world.skus.values()))
+
+
+@route("POST", "/admin/skus")
+def add_sku(asked: Asked) -> Answer:
+    _operator(asked)
+    sku = {"gpu_model": None, **asked.body, "id": asked.world.new_id("sku"), "active": True, "created_at": at()}
+    asked.world.skus[sku["id"]] = sku
+    asked.world.free[sku["id"]] = 1
+    return 201, sku
+
+
+@route("PATCH", "/admin/skus/{id}")
+def change_sku(asked: Asked) -> Answer:
+    _operator(asked)
+    asked.world.skus[asked.parts["id"]] |= asked.body
+    return 200, asked.world.skus[asked.parts["id"]]
+
+
+@route("GET", "/admin/prices")
+def prices(asked: Asked) -> Answer:
+    _operator(asked)
+    chosen = asked.query.get("sku_id")
+    return page(asked, [price for price in asked.world.prices if chosen in {None, price["sku_id"]}])
+
+
+@route("POST", "/admin/prices")
+def set_price(asked: Asked) -> Answer:
+    _operator(asked)
+    body = asked.body
+    effective_at = body.get("effective_at", at())
+    return 201, asked.world.add_price(body["sku_id"], body["per_hour"], body["suspended_per_hour"], effective_at)
+
+
+@route("GET", "/admin/allocations")
+def allocations(asked: Asked) -> Answer:
+    _operator(asked)
+    owner = {"organization": {"id": "org_0000000000000001", "name": "Acme"}, "state_seconds": 75}
+    state = asked.query.get("state")
+    listed = [{**one, **owner} for one in asked.world.allocations.values() if state in {None, one["state"]}]
+    return page(asked, listed)
+
+
+@route("POST", "/admin/reconcile")
+def reconcile(asked: Asked) -> Answer:
+    _operator(asked)
+    ok = asked.world.checks_ok
+    findings = [] if ok else [{"subject": "org_0000000000000001", "detail": "Held 1.00, holds say 2.00."}]
+    checks = [
+        {"name": "entries_balance", "ok": True, "findings": []},
+        {"name": "holds_match", "ok": ok, "findings": findings},
+    ]
+    return 200, {"checks": checks, "ran_at": at()}

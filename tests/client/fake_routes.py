@@ -1,0 +1,223 @@
+"""The routes of the fake API: what is asked of the world, and how it answers or refuses."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tests.client.fake_world import (
+    OPERATOR_TOKEN,
+    PROVISION_STEPS,
+    RELEASE_STEPS,
+    SHORT_STEPS,
+    Problem,
+    World,
+    at,
+    usd,
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request."""
+
+    world: World
+    query: dict[str, str]
+    body: dict[str, Any]
+    token: str
+    parts: dict[str, str]
+
+
+Answer = tuple[int, Any]
+ROUTES: list[tuple[str, re.Pattern[str], Callable[[Asked], Answer]]] = []
+
+
+def route(method: str, path: str) -> Callable[[Callable[[Asked], Answer]], Callable[[Asked], Answer]]:
+    """Register a handler for a path with `{names}`."""
+    pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+
+    def register(handler: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
+        ROUTES.append((method, pattern, handler))
+        return handler
+
+    return register
+
+
+def page(asked: Asked, items: list[Any]) -> Answer:
+    """A page by `limit` and `cursor`; the server's own limit is small, so that clients must turn pages."""
+    start = int(asked.query.get("cursor", "0"))
+    limit = min(int(asked.query.get("limit", "50")), 2)
+    more = start + limit
+    return 200, {"items": items[start:more], "next_cursor": str(more) if more < len(items) else None}
+
+
+@route("GET", "/me")
+def me(asked: Asked) -> Answer:
+    operator = asked.token == OPERATOR_TOKEN
+    organization = {"id": "org_0000000000000001", "name": "Acme", "role": "owner"}
+    return 200, {
+        "user": {"id": "usr_0000000000000001", "email": "ada@example.org", "name": "Ada"},
+        "organization": organization,
+        "organizations": [organization],
+        "platform_roles": ["fleet", "admin"] if operator else [],
+        "permissions": ["allocation:read"],
+        "auth": "token",
+    }
+
+
+@route("GET", "/offers")
+def offers(asked: Asked) -> Answer:
+    return page(asked, asked.world.offers())
+
+
+def find(asked: Asked) -> dict[str, Any]:
+    wanted = asked.parts["id"]
+    for allocation in asked.world.allocations.values():
+        if wanted in {allocation["id"], allocation["name"]}:
+            return allocation
+    raise Problem(404, "not_found", f"There is no allocation {wanted!r} that you can see. Nothing was changed.")
+
+
+@route("GET", "/allocations")
+def allocations(asked: Asked) -> Answer:
+    ended = {"released", "failed"}
+    listed = [
+        one
+        for one in reversed(asked.world.allocations.values())
+        if (asked.query.get("include_ended") == "true" or one["state"] not in ended)
+        and one["state"] == asked.query.get("state", one["state"])
+    ]
+    return page(asked, listed)
+
+
+@route("POST", "/allocations")
+def launch(asked: Asked) -> Answer:
+    world = asked.world
+    sku = world.skus.get(asked.body["offer_id"])
+    if sku is None:
+        raise Problem(404, "not_found", "There is no such offer. Nothing was changed.")
+    price = world.price_of(sku["id"])
+    if asked.body.get("price_id", price["id"]) != price["id"]:
+        raise Problem(409, "price_changed", "The price changed. Nothing was launched. Look at the offer again.")
+    if world.free[sku["id"]] == 0:
+        raise Problem(409, "no_capacity", "No cpu-small is free. You were not charged. Choose another offer.")
+    if world.balance - 1 < Decimal(price["per_hour"]["amount"]):
+        raise Problem(402, "insufficient_funds", "Your balance is too low. Nothing was launched. Add funds.")
+    name = asked.body.get("name") or "brave-otter"
+    if any(one["name"] == name for one in world.allocations.values()):
+        message = "An allocation has this name already."
+        raise Problem(422, "invalid_input", message, errors=[{"field": "name", "message": message}])
+    world.free[sku["id"]] -= 1
+    created = world.allocation(name, sku, state="queued", seconds=0)
+    return 202, world.begin(created, "provision", PROVISION_STEPS)
+
+
+@route("GET", "/allocations/{id}")
+def show(asked: Asked) -> Answer:
+    found = find(asked)
+    asked.world.advance(found)
+    return 200, found
+
+
+def _only(allocation: dict[str, Any], *states: str) -> None:
+    if allocation["state"] not in states:
+        raise Problem(409, "conflict", f"{allocation['name']} is {allocation['state']}. Nothing was changed.")
+
+
+@route("POST", "/allocations/{id}/release")
+def release(asked: Asked) -> Answer:
+    found = find(asked)
+    _only(found, "active", "suspended", "queued", "provisioning")
+    found |= {"state": "releasing", "release_requested_at": at()}
+    return 202, asked.world.begin(found, "release", RELEASE_STEPS)
+
+
+@route("POST", "/allocations/{id}/suspend")
+def suspend(asked: Asked) -> Answer:
+    found = find(asked)
+    _only(found, "active")
+    return 202, asked.world.begin(found, "suspend", SHORT_STEPS)
+
+
+@route("POST", "/allocations/{id}/resume")
+def resume(asked: Asked) -> Answer:
+    found = find(asked)
+    _only(found, "suspended")
+    return 202, asked.world.begin(found, "resume", SHORT_STEPS)
+
+
+@route("GET", "/allocations/{id}/operations")
+def operations(asked: Asked) -> Answer:
+    return page(asked, asked.world.operations.get(find(asked)["id"], []))
+
+
+@route("GET", "/allocations/{id}/charges")
+def charges(asked: Asked) -> Answer:
+    return page(asked, asked.world.charges.get(find(asked)["id"], []))
+
+
+@route("GET", "/allocations/{id}/history")
+def history(asked: Asked) -> Answer:
+    change = {"from": None, "to": "queued", "reason": None, "actor": "usr_1", "at": at()}
+    return page(asked, [change] if find(asked) else [])
+
+
+@route("POST", "/allocations/{id}/ssh-certificates")
+def certificates(asked: Asked) -> Answer:
+    found = find(asked)
+    _only(found, "active")
+    assert asked.world.certify is not None
+    return 201, asked.world.certify(found, asked.body["public_key"])
+
+
+@route("GET", "/wallet")
+def wallet(asked: Asked) -> Answer:
+    return 200, asked.world.wallet()
+
+
+@route("GET", "/wallet/entries")
+def entries(asked: Asked) -> Answer:
+    return page(asked, asked.world.entries)
+
+
+@route("GET", "/usage")
+def usage(asked: Asked) -> Answer:
+    return page(asked, [])
+
+
+@route("POST", "/top-ups")
+def top_up(asked: Asked) -> Answer:
+    created: dict[str, Any] = {
+        "id": asked.world.new_id("tu"),
+        "amount": usd(asked.body["amount"]),
+        "state": "pending",
+        "checkout_url": "http://127.0.0.1:12111/pay/cs_test_1",
+        "failure": None,
+        "fee": None,
+        "created_at": at(),
+        "completed_at": None,
+    }
+    asked.world.top_ups[created["id"]] = created
+    return 201, created
+
+
+@route("GET", "/top-ups/{id}")
+def one_top_up(asked: Asked) -> Answer:
+    return 200, asked.world.top_ups[asked.parts["id"]]
+
+
+@route("GET", "/top-ups")
+def top_ups(asked: Asked) -> Answer:
+    return page(asked, list(asked.world.top_ups.values()))
+
+
+@route("GET", "/events")
+def events(asked: Asked) -> Answer:
+    known = asked.world.events
+    after = asked.query.get("after")
+    if after is None:
+        return 200, {"items": [], "next_cursor": known[-1]["id"] if known else "0-0"}
+    start = next((number + 1 for number, one in enumerate(known) if one["id"] == after), 0)
+    shown = known[start : start + 2]
+    return 200, {"items": shown, "next_cursor": shown[-1]["id"] if shown else after}

@@ -1,0 +1,286 @@
+"""A small world that answers as the API promises: catalogue, wallet, allocations that move a step at each look."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+CUSTOMER_TOKEN = "sublet_customer"
+OPERATOR_TOKEN = "sublet_operator"
+
+PROVISION_STEPS = ("claim_capacity", "create_account", "apply_limits", "open_login")
+RELEASE_STEPS = ("close_login", "end_processes", "delete_files", "collect_evidence")
+SHORT_STEPS = ("apply_state",)
+EVIDENCE = ("access", "processes", "files")
+
+
+def at(seconds_ago: float = 0) -> str:
+    """A time of the API, before now."""
+    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat().replace("+00:00", "Z")
+
+
+def usd(amount: str | Decimal) -> dict[str, str]:
+    """Money, with at least two places."""
+    whole, _, fraction = f"{Decimal(amount):f}".partition(".")
+    return {"amount": f"{whole}.{fraction.rstrip('0').ljust(2, '0')}", "currency": "USD"}
+
+
+def per_hour(amount: str) -> dict[str, str]:
+    """A rate."""
+    return {"amount": amount, "currency": "USD", "per": "hour"}
+
+
+class Problem(Exception):
+    """A refusal of the server."""
+
+    def __init__(self, status: int, code: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail, **extra}
+
+
+@dataclass
+class World:
+    """What the server knows."""
+
+    skus: dict[str, dict[str, Any]] = field(default_factory=dict)
+    prices: list[dict[str, Any]] = field(default_factory=list)
+    free: dict[str, int] = field(default_factory=dict)
+    allocations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    charges: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    operations: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    top_ups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    certify: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
+    balance: Decimal = Decimal("20.00")
+    warning: str | None = None
+    stuck: bool = False
+    fails: bool = False
+    unclean: bool = False
+    checks_ok: bool = True
+    count: int = 0
+
+    def new_id(self, prefix: str) -> str:
+        """Ids count, so that a test knows them."""
+        self.count += 1
+        return f"{prefix}_{self.count:016d}"
+
+    def add_sku(self, code: str, rate: str, *, free: int = 2, gpu: str | None = None, **changes: Any) -> dict[str, Any]:
+        """A SKU with its price."""
+        sku: dict[str, Any] = {
+            "id": self.new_id("sku"),
+            "code": code,
+            "name": code.replace("-", " ").capitalize(),
+            "vcpu": 2,
+            "memory_mib": 4096,
+            "disk_gib": 20,
+            "gpu_model": gpu,
+            "gpu_count": 1 if gpu else 0,
+            "node_labels": {},
+            "active": True,
+            "created_at": at(86400),
+        } | changes
+        self.skus[sku["id"]] = sku
+        self.free[sku["id"]] = free
+        self.add_price(sku["id"], rate)
+        return sku
+
+    def add_price(
+        self, sku_id: str, rate: str, suspended: str = "0.00", effective_at: str | None = None
+    ) -> dict[str, Any]:
+        """A new version of a price."""
+        price = {
+            "id": self.new_id("price"),
+            "sku_id": sku_id,
+            "currency": "USD",
+            "per_hour": per_hour(rate),
+            "suspended_per_hour": per_hour(suspended),
+            "effective_at": effective_at or at(3600),
+            "created_at": at(3600),
+        }
+        self.prices.insert(0, price)
+        return price
+
+    def price_of(self, sku_id: str) -> dict[str, Any]:
+        """The newest version."""
+        return next(price for price in self.prices if price["sku_id"] == sku_id)
+
+    def offers(self) -> list[dict[str, Any]]:
+        """What is active and priced."""
+        return [
+            {
+                "id": sku["id"],
+                "sku": sku,
+                "price": self.price_of(sku["id"]),
+                "available": self.free[sku["id"]],
+                "limits_enforced": sku["code"] != "loose",
+                "actions": [{"name": "launch", "allowed": True, "reason": None}],
+            }
+            for sku in self.skus.values()
+            if sku["active"] and any(price["sku_id"] == sku["id"] for price in self.prices)
+        ]
+
+    def add_node(self, name: str, address: str, port: int = 22, labels: dict[str, str] | None = None) -> dict[str, Any]:
+        """A node that has not joined yet."""
+        node: dict[str, Any] = {
+            "id": self.new_id("nd"),
+            "name": name,
+            "address": address,
+            "port": port,
+            "state": "enrolling",
+            "labels": labels or {},
+            "limits_enforced": None,
+            "capabilities": [],
+            "inventory": None,
+            "claimed": {"vcpu": 0, "memory_mib": 0, "disk_gib": 0, "gpus": 0},
+            "last_seen_at": None,
+            "host_certificate_expires_at": None,
+            "helper_version": None,
+            "created_at": at(),
+            "actions": [],
+        }
+        self.nodes[node["id"]] = node
+        return node
+
+    def join(self, node: dict[str, Any], *, enforced: bool = True) -> dict[str, Any]:
+        """Let a node join."""
+        gpu = {"uuid": "GPU-1", "model": "A100", "memory_mib": 81920, "state": "free"}
+        node |= {
+            "state": "ready",
+            "limits_enforced": enforced,
+            "capabilities": [{"name": "cpu", "enforced": enforced, "detail": "cgroup v2"}],
+            "inventory": {
+                "vcpu": 8,
+                "memory_mib": 32768,
+                "disk_gib": 200,
+                "kernel": "6.1",
+                "os": "Debian 12",
+                "gpus": [gpu],
+            },
+            "last_seen_at": at(5),
+            "helper_version": "1",
+        }
+        return node
+
+    def allocation(
+        self, name: str, sku: dict[str, Any], *, state: str = "active", seconds: int = 3900
+    ) -> dict[str, Any]:
+        """An allocation that has run for some time."""
+        price = self.price_of(sku["id"])
+        cost = (Decimal(price["per_hour"]["amount"]) * seconds / 3600).quantize(Decimal("0.000001"))
+        node = next(iter(self.nodes.values()), None)
+        started = state in {"active", "suspended"}
+        allocation: dict[str, Any] = {
+            "id": self.new_id("al"),
+            "name": name,
+            "state": state,
+            "sku": sku,
+            "price": price,
+            "node": node and {key: node[key] for key in ("id", "name", "limits_enforced")},
+            "login": "al-test",
+            "ssh": None,
+            "created_at": at(seconds),
+            "started_at": at(seconds) if started else None,
+            "ended_at": None,
+            "release_requested_at": None,
+            "failure": None,
+            "delivered_seconds": seconds if started else 0,
+            "cost": {
+                "charged": usd("0.00"),
+                "accrued": usd(cost if started else "0"),
+                "total": usd(cost if started else "0"),
+                "held": usd("1.00"),
+                "rate": price["per_hour"],
+                "as_of": at(),
+            },
+            "funds": {"runway_seconds": 11700 if started else None, "warning": self.warning, "suspend_at": None},
+            "enforced": [{"limit": "cpu", "requested": "200%", "enforced": True, "detail": "cpu.max 200000"}],
+            "evidence": None,
+            "actions": [],
+            "operation": None,
+        }
+        self.allocations[allocation["id"]] = allocation
+        return allocation
+
+    def begin(self, allocation: dict[str, Any], kind: str, steps: tuple[str, ...]) -> dict[str, Any]:
+        """Start an operation."""
+        blank = {"state": "pending", "started_at": None, "finished_at": None, "detail": None}
+        operation = {
+            "id": self.new_id("op"),
+            "kind": kind,
+            "state": "running",
+            "attempts": 1,
+            "error": None,
+            "started_at": at(),
+            "finished_at": None,
+            "steps": [{"name": name, **blank} for name in steps],
+        }
+        allocation["operation"] = operation
+        self.operations.setdefault(allocation["id"], []).insert(0, operation)
+        return allocation
+
+    def advance(self, allocation: dict[str, Any]) -> None:
+        """Move one step on, unless the world is stuck."""
+        operation = allocation["operation"]
+        if self.stuck or operation is None or operation["state"] != "running":
+            return
+        if allocation["state"] == "queued":
+            allocation["state"] = "provisioning"
+        for step in operation["steps"]:
+            if step["state"] == "pending":
+                step |= {"state": "done", "started_at": at(0.4), "finished_at": at(0.1)}
+                break
+        if all(step["state"] == "done" for step in operation["steps"]):
+            self._finish(allocation, operation)
+
+    def _finish(self, allocation: dict[str, Any], operation: dict[str, Any]) -> None:
+        operation |= {"state": "succeeded", "finished_at": at()}
+        kind = operation["kind"]
+        if kind == "provision" and self.fails:
+            operation |= {"state": "failed"}
+            failure = {"code": "node_unreachable", "message": "The node did not answer. Your hold was released."}
+            allocation |= {"state": "failed", "failure": failure, "ended_at": at()}
+        elif kind == "release" and self.unclean:
+            operation |= {"state": "failed", "error": {"code": "unclean", "message": "A process is left."}}
+            allocation |= {"state": "release_failed"}
+        elif kind == "release":
+            checks = [{"name": name, "clean": True, "detail": "nothing left"} for name in EVIDENCE]
+            evidence = {"released_at": at(), "clean": True, "checks": checks}
+            allocation |= {"state": "released", "ended_at": at(), "evidence": evidence}
+            allocation["cost"] |= {"charged": allocation["cost"]["total"], "accrued": usd("0"), "held": usd("0")}
+            allocation["funds"]["runway_seconds"] = None
+        else:
+            allocation |= {"state": "suspended" if kind == "suspend" else "active", "started_at": at()}
+            allocation["funds"]["runway_seconds"] = 11700
+
+    def wallet(self) -> dict[str, Any]:
+        """The wallet."""
+        burn = sum(
+            (Decimal(one["cost"]["rate"]["amount"]) for one in self.allocations.values() if one["state"] == "active"),
+            Decimal("0.00"),
+        )
+        return {
+            "organization_id": "org_0000000000000001",
+            "currency": "USD",
+            "balance": usd(self.balance),
+            "held": usd("1.00"),
+            "available": usd(self.balance - 1),
+            "promo": usd("0"),
+            "receivable": usd("0"),
+            "burn_per_hour": per_hour(f"{burn:f}"),
+            "runway_seconds": int((self.balance - 1) * 3600 / burn) if burn else None,
+            "warning": self.warning,
+            "actions": [{"name": "top_up", "allowed": True, "reason": None}],
+        }
+
+
+def furnished() -> World:
+    """A world with two offers and a node."""
+    world = World()
+    world.join(world.add_node("node-a", "10.0.0.1"))
+    world.add_sku("cpu-small", "0.3600")
+    world.add_sku("gpu-a100", "2.4000", gpu="A100", vcpu=8, memory_mib=32768)
+    return world

@@ -1,0 +1,30 @@
+"""Fixtures that every test may use; each comes from a module of `tests/support`."""
+
+import pytest
+
+pytest_plugins = [
+    "tests.support.database",
+    "tests.support.app",
+    "tests.support.browser",
+    "tests.support.demo",
+]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Sublet runs on asyncio."""
+    return "asyncio"
+
+
+MACHINE = ("journeys", "entry", "faults", "node", "demo/nodes", "fleet/test_real_node", "allocations/test_real_node")
+"""Tests that start nodes, browsers or a whole demo. They share what is dear to start; and a node's network coming and
+going makes Chromium abort requests, so the two never run side by side."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes, one runs all that needs the machine, and a file's tests stay together."""
+    for item in items:
+        path = item.nodeid.partition("::")[0]
+        shared = path.startswith(tuple(f"tests/{place}" for place in MACHINE))
+        item.add_marker(pytest.mark.xdist_group("machine" if shared else path))

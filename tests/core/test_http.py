@@ -1,0 +1,144 @@
+"""What every route does alike: permission, one transaction, idempotency, problem+json, foreign origins refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+from sqlalchemy import text
+from starlette.requests import HTTPConnection
+
+from sublet.core.access import PUBLIC, Actor, Permission
+from sublet.core.db import Database
+from sublet.core.errors import Conflict
+from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
+from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
+
+pytestmark = pytest.mark.anyio
+
+ACTOR = Actor(kind="user", user_id="usr_a", organization_id="org_a", permissions=frozenset({Permission.WALLET_READ}))
+
+
+class Note(BaseModel):
+    name: str
+
+
+async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
+    return ACTOR if connection.headers.get("authorization") == "Bearer good" else None
+
+
+def build(database: Database) -> FastAPI:
+    router = SubletRouter(prefix="/api/v1/notes")
+
+    @router.post("", permission=Permission.WALLET_READ, creates=True, status_code=201)
+    async def create(actor: ActorDep, session: SessionDep, note: Note) -> dict[str, Any]:
+        await session.execute(
+            text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES (:n, '1', 1)"), {"n": note.name}
+        )
+        if note.name == "refused":
+            raise Conflict("No.")
+        return {"name": note.name, "actor": actor.user_id}
+
+    @router.get("/all", permission=Permission.WALLET_READ)
+    async def read(session: SessionDep) -> dict[str, Any]:
+        return {"count": (await session.execute(text("SELECT count(*) FROM outbox_cursor"))).scalar_one()}
+
+    @router.post("/forbidden", permission=Permission.ADMIN_RECONCILE)
+    async def forbidden() -> None: ...
+
+    @router.post("/open", permission=PUBLIC)
+    async def open_route(database: DatabaseDep) -> dict[str, Any]:
+        async with database.transaction() as session:
+            return {"one": (await session.execute(text("SELECT 1"))).scalar_one()}
+
+    app = FastAPI()
+    app.state.database = database
+    app.state.authenticator = authenticate
+    install_error_handlers(app)
+    app.add_middleware(BrowserSafety, origins=frozenset({"http://sublet.test"}), exempt=frozenset())
+    app.add_middleware(RequestContext)
+    app.include_router(router.api)
+    return app
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(build(database))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://sublet.test", headers={"Authorization": "Bearer good"}
+    ) as client:
+        yield client
+
+
+class TestEveryRoute:
+    async def test_refuses_nobody_and_the_unpermitted_with_problem_json(self, client: httpx.AsyncClient) -> None:
+        nobody = await client.get("/api/v1/notes/all", headers={"Authorization": ""})
+        assert nobody.status_code == 401
+        assert nobody.headers["content-type"] == "application/problem+json"
+        assert nobody.json()["request_id"] == nobody.headers["x-request-id"]
+        unpermitted = await client.post("/api/v1/notes/forbidden")
+        assert (unpermitted.status_code, unpermitted.json()["code"]) == (403, "permission_denied")
+
+    async def test_undoes_everything_when_it_fails(self, client: httpx.AsyncClient) -> None:
+        refused = await client.post("/api/v1/notes", json={"name": "refused"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        assert (await client.get("/api/v1/notes/all")).json() == {"count": 0}
+
+    async def test_names_the_field_that_is_wrong(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/api/v1/notes", json={"name": 7})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "name"
+
+    async def test_refuses_a_character_that_cannot_be_stored(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/api/v1/notes", json={"name": "a\x00b"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+    async def test_an_unknown_route_is_a_problem_too(self, client: httpx.AsyncClient) -> None:
+        answer = await client.get("/api/v1/nowhere")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+    async def test_a_route_with_its_own_transactions_works_unauthenticated(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/api/v1/notes/open", headers={"Authorization": ""})
+        assert answer.json() == {"one": 1}
+
+
+class TestIdempotencyKey:
+    async def test_same_key_and_body_do_it_once_even_at_the_same_time(self, client: httpx.AsyncClient) -> None:
+        async def send() -> httpx.Response:
+            return await client.post("/api/v1/notes", json={"name": "once"}, headers={"Idempotency-Key": "k1"})
+
+        answers = await asyncio.gather(*(send() for _ in range(10)))
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.content for answer in answers}) == 1
+        assert sum(answer.headers.get("idempotent-replayed") == "true" for answer in answers) == 9
+        assert (await client.get("/api/v1/notes/all")).json() == {"count": 1}
+
+    async def test_same_key_with_another_body_is_refused(self, client: httpx.AsyncClient) -> None:
+        await client.post("/api/v1/notes", json={"name": "first"}, headers={"Idempotency-Key": "k2"})
+        other = await client.post("/api/v1/notes", json={"name": "second"}, headers={"Idempotency-Key": "k2"})
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+    async def test_a_failed_request_leaves_its_key_free(self, client: httpx.AsyncClient) -> None:
+        key = {"Idempotency-Key": "k3"}
+        assert (await client.post("/api/v1/notes", json={"name": "refused"}, headers=key)).status_code == 409
+        assert (await client.post("/api/v1/notes", json={"name": "better"}, headers=key)).status_code == 201
+
+
+class TestBrowserSafety:
+    @pytest.mark.parametrize(
+        "headers", [{"Origin": "http://evil.test"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+    )
+    async def test_another_sites_page_is_refused(self, client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+        answer = await client.post("/api/v1/notes", json={"name": "x"}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "origin_refused")
+
+    async def test_a_cookie_without_any_origin_is_refused(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/api/v1/notes", json={"name": "x"}, headers={"Cookie": "sublet_session=a"})
+        assert answer.json()["code"] == "origin_refused"
+
+    async def test_only_json_bodies_are_taken(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/api/v1/notes", content=b'{"name": "x"}', headers={"Content-Type": "text/plain"})
+        assert answer.status_code == 415

@@ -1,0 +1,46 @@
+"""`sublet operator`: how an installation gets its first operator."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.app import PASSWORD, Web
+
+pytestmark = pytest.mark.anyio
+
+
+def make(app_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sublet.entry.operator", *arguments],
+        env={**os.environ, "DATABASE_URL": app_url},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class TestOperator:
+    async def test_may_sign_in_and_see_nodes(self, web: Web, app_url: str, tmp_path: Path) -> None:
+        password = tmp_path / "password"
+        password.write_text(PASSWORD + "\n")
+        made = make(app_url, "first@operator.example", "--role", "fleet", "--password-file", str(password))
+        assert made.returncode == 0, made.stderr
+        client = web.client()
+        signed_in = await client.post(
+            "/api/v1/auth/login", json={"email": "first@operator.example", "password": PASSWORD}
+        )
+        assert signed_in.json()["platform_roles"] == ["fleet"]
+        assert (await client.get("/api/v1/admin/nodes")).status_code == 200
+        again = make(app_url, "first@operator.example", "--password-file", str(password))
+        assert again.returncode == 1
+        assert "Traceback" not in again.stderr
+
+    async def test_without_a_terminal_says_how_to_give_the_password(self, app_url: str) -> None:
+        made = make(app_url, "first@operator.example")
+        assert made.returncode == 1
+        assert "--password-file" in made.stderr

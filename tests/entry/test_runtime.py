@@ -1,0 +1,26 @@
+"""A process that cannot work says why in words, and repeats no password."""
+
+import pytest
+
+from sublet.core.settings import Settings
+from sublet.entry import migrate
+from sublet.entry.runtime import NotConfigured, database_of
+
+
+class TestTheDatabasesAddress:
+    @pytest.mark.parametrize("url", ["canary", "mysql://u:canary@host/name", "postgresql://u:canary@host:port/name"])
+    def test_that_is_none_is_refused_and_not_repeated(self, url: str) -> None:
+        with pytest.raises(NotConfigured, match="DATABASE_URL is not the address") as refused:
+            database_of(Settings(database_url=url))
+        assert "canary" not in refused.value.detail
+
+    def test_where_nobody_answers_is_told_in_one_line(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.delenv("DATABASE_OWNER_URL", raising=False)
+        monkeypatch.setenv("DATABASE_URL", "postgresql://u:canary@127.0.0.1:1/name")
+        assert migrate.main() == 1
+        said = capsys.readouterr().err
+        assert said.startswith("The database could not be used: ")
+        assert said.count("\n") == 1
+        assert "canary" not in said

@@ -1,0 +1,145 @@
+"""A whole Sublet whose processes can be killed, frozen and restarted, and what is true of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+
+from sublet.core.embedded_postgres import EmbeddedPostgres
+from tests.entry.running import Up
+
+T = TypeVar("T")
+WORKER = "sublet.entry.worker"
+WEB = "sublet.entry.serve"
+
+
+@dataclass
+class House:
+    """One `sublet up` with a real node, and a second worker beside it."""
+
+    up: Up
+    info: dict[str, Any]
+    second: subprocess.Popen[bytes] = field(init=False)
+    frozen: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        environment = Path(f"/proc/{self.worker}/environ").read_bytes().decode().split("\0")
+        with (self.up.directory / "logs" / "second-worker.log").open("wb") as log:
+            self.second = subprocess.Popen(
+                [sys.executable, "-m", WORKER],
+                env=dict(item.split("=", 1) for item in environment if "=" in item),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        log_file = self.up.directory / "logs" / "second-worker.log"
+        self.wait("the second worker", lambda: "worker.started" in log_file.read_text())
+
+    def close(self) -> None:
+        """End the second worker, and let go whatever is frozen."""
+        for pid in list(self.frozen):
+            self.thaw(pid)
+        self.second.terminate()
+        self.second.wait(30)
+
+    @property
+    def worker(self) -> int:
+        """The supervisor's own worker; 0 while it is being started again."""
+        return self.up.child(WORKER)
+
+    @property
+    def web(self) -> int:
+        """The web process; 0 while it is being started again."""
+        return self.up.child(WEB)
+
+    @property
+    def postmaster(self) -> int:
+        """The database server."""
+        return int((self.up.directory / "postgres/data/postmaster.pid").read_text().split()[0])
+
+    def freeze(self, pid: int) -> None:
+        """SIGSTOP."""
+        os.kill(pid, signal.SIGSTOP)
+        self.frozen.add(pid)
+
+    def thaw(self, pid: int) -> None:
+        """SIGCONT."""
+        self.frozen.discard(pid)
+        os.kill(pid, signal.SIGCONT)
+
+    def wait(self, what: str, found: Callable[[], T], *, seconds: float = 60, pause: float = 0.02) -> T:
+        """Wait until something is true; its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := found()):
+            assert time.monotonic() < deadline, f"{what}: not within {seconds} s\n{self.up.printed[-2000:]}"
+            time.sleep(pause)
+        return value
+
+    def client(self, who: str = "customer") -> httpx.Client:
+        """The API as the demo's customer or operator, with its token."""
+        token = Path(self.info[who]["token_file"]).read_text().strip()
+        return httpx.Client(
+            base_url=f"{self.info['url']}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30
+        )
+
+    def query(self, statement: str, *parameters: object) -> list[Any]:
+        """Ask the database itself, as its owner; one column gives plain values."""
+        url = EmbeddedPostgres(self.up.directory / "postgres").owner_url
+        with psycopg.connect(url, autocommit=True) as connection:
+            rows = connection.execute(statement.encode(), parameters).fetchall()
+        return [row[0] if len(row) == 1 else row for row in rows]
+
+    def launch(self, name: str) -> str:
+        """Launch the small CPU offer; the allocation's id."""
+        with self.client() as client:
+            offers = client.get("/offers").json()["items"]
+            offer = next(item for item in offers if item["sku"]["code"] == "cpu-small")
+            answer = client.post("/allocations", json={"name": name, "offer_id": offer["id"]})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def release(self, allocation_id: str) -> None:
+        """Give it back, and wait until that is proven."""
+        with self.client() as client:
+            assert client.post(f"/allocations/{allocation_id}/release").status_code == 202
+        self.reach(allocation_id, "released")
+
+    def state(self, allocation_id: str) -> str:
+        """As the row has it."""
+        return str(self.query("SELECT state FROM allocation WHERE id = %s", allocation_id)[0])
+
+    def reach(self, allocation_id: str, state: str) -> None:
+        """Wait for a state; a failed allocation ends the wait."""
+        seen = self.wait(state, lambda: (now := self.state(allocation_id)) in {state, "failed"} and now)
+        assert seen == state
+
+    def lease(self, allocation_id: str) -> int | None:
+        """The token of the latest lease on it."""
+        found: int | None = self.query("SELECT lease_token FROM allocation WHERE id = %s", allocation_id)[0]
+        return found
+
+    def history(self, allocation_id: str) -> list[str]:
+        """The states it went through."""
+        return self.query("SELECT to_state FROM allocation_history WHERE allocation_id = %s ORDER BY id", allocation_id)
+
+    def accounts_on_node(self) -> list[str]:
+        """Logins of allocations in the node's own list of accounts."""
+        text = (self.up.directory / "nodes/systemd/root/etc/passwd").read_text()
+        return sorted(line.split(":")[0] for line in text.splitlines() if line.startswith("al-"))
+
+    def assert_books_are_right(self) -> None:
+        """Every check of the books passes, and money is held exactly for what runs."""
+        with self.client("operator") as operator:
+            answer = operator.post("/admin/reconcile")
+        assert answer.status_code == 200, answer.text
+        assert [check for check in answer.json()["checks"] if not check["ok"]] == []
+        held = self.query("SELECT count(*) FROM ledger.open_hold")
+        assert held == self.query("SELECT count(*) FROM allocation WHERE ended_at IS NULL")

@@ -1,0 +1,111 @@
+"""A real worker, killed with -9 in the middle of setting up a real node: taken over, and nothing is doubled."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sublet.core.access import Actor
+from sublet.demo.nodes import LocalNode
+from tests.allocations.real import RealFleet, build_helper, join
+from tests.allocations.rental import Rental, offer, pay_in
+from tests.allocations.simulated import SimulatedBackend
+from tests.faults.worker_process import WorkerProcess, worker_process
+from tests.support.app import Web
+from tests.support.nodes import systemd_node_pair
+
+__all__ = ["systemd_node_pair"]
+
+pytestmark = [pytest.mark.anyio, pytest.mark.node]
+
+TAKE_OVER_SECONDS = 10.0
+
+
+@pytest.fixture
+async def fleet(
+    web: Web, systemd_node_pair: tuple[LocalNode, LocalNode], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RealFleet]:
+    helper: Path = build_helper(tmp_path_factory.mktemp("helper") / "sublet-node.pyz")
+    fleet = await join(web, systemd_node_pair[0], helper)
+    yield fleet
+    await fleet.close()
+
+
+async def until(what: Callable[[], Awaitable[Any]], *, seconds: float) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := await what()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+    return found
+
+
+async def _started(worker: WorkerProcess) -> None:
+    async def ready() -> bool:
+        return worker.started
+
+    await until(ready, seconds=30)
+
+
+class TestAWorkerKilledInTheMiddle:
+    async def test_is_taken_over_within_ten_seconds_and_nothing_is_doubled(
+        self, web: Web, fleet: RealFleet, app_url: str, tmp_path: Path
+    ) -> None:
+        client = await web.customer()
+        me = (await client.get("/api/v1/me")).json()
+        actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=me["organization"]["id"])
+        await pay_in(web.database, actor, "20.00")
+        sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, per_hour="3.60")
+        books = Rental(web.database, SimulatedBackend(web.database), actor, sku, fleet.node_id)
+        for number, delay in enumerate((0.05, 0.15, 0.3)):
+            with worker_process(web, app_url, tmp_path / f"first-{number}.log") as first:
+                await _started(first)
+                launched = await _launch(client, sku.id)
+                await _begun(books, launched)
+                await asyncio.sleep(delay)
+                first.kill()
+            with worker_process(web, app_url, tmp_path / f"second-{number}.log") as second:
+                await _started(second)
+                there = time.monotonic()
+                await until(lambda: _in_state(client, launched, "active"), seconds=30)  # noqa: B023 - awaited at once
+                assert time.monotonic() - there < TAKE_OVER_SECONDS
+                await _is_there_once(books, fleet, launched)
+                assert (await client.post(f"/api/v1/allocations/{launched}/release")).status_code == 202
+                await until(lambda: _in_state(client, launched, "released"), seconds=20)  # noqa: B023 - awaited at once
+            assert (await fleet.backend.observe(fleet.node_id)).allocations == ()
+            assert await books.disagreements() == []
+
+
+async def _launch(client: httpx.AsyncClient, offer_id: str) -> str:
+    answer = await client.post("/api/v1/allocations", json={"offer_id": offer_id})
+    assert answer.status_code == 202, answer.text
+    allocation_id: str = answer.json()["id"]
+    return allocation_id
+
+
+async def _begun(books: Rental, allocation_id: str) -> None:
+    async def begun() -> bool:
+        return (await books.row(allocation_id)).state != "queued"
+
+    await until(begun, seconds=10)
+
+
+async def _in_state(client: httpx.AsyncClient, allocation_id: str, state: str) -> bool:
+    return bool((await client.get(f"/api/v1/allocations/{allocation_id}")).json()["state"] == state)
+
+
+async def _is_there_once(books: Rental, fleet: RealFleet, allocation_id: str) -> None:
+    row = await books.row(allocation_id)
+    seen = await fleet.backend.observe(fleet.node_id)
+    assert [(one.allocation_id, one.uid) for one in seen.allocations] == [(allocation_id, row.uid)]
+    assert seen.unknown == ()
+    listed = await fleet.node.run_as_root("sh", "-c", "getent passwd | grep -c ^al-")
+    assert listed.stdout.decode().strip() == "1"
+    assert len(await books.all("SELECT 1 FROM meter WHERE subject_id = :id", id=allocation_id)) == 1
+    holds = await books.all("SELECT 1 FROM ledger.hold WHERE subject_id = :id", id=allocation_id)
+    assert len(holds) == 1
+    claims = await books.all("SELECT 1 FROM claim WHERE subject_id = :id", id=allocation_id)
+    assert len(claims) == 1

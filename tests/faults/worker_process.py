@@ -1,0 +1,61 @@
+"""A worker as its own process, that can be killed like one."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.app import Web
+
+
+class WorkerProcess:
+    """`sublet worker` on a test's database, with its log in a file."""
+
+    def __init__(self, web: Web, app_url: str, log: Path) -> None:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SUBLET_")},
+            "DATABASE_URL": app_url,
+            "SUBLET_DATA_DIR": str(web.settings.data_directory),
+            "SUBLET_PUBLIC_URL": web.url,
+            "SUBLET_OBSERVE_INTERVAL_SECONDS": "1",
+            "SUBLET_METERING_INTERVAL_SECONDS": "1",
+        }
+        self.log = log
+        with log.open("wb") as sink:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sublet.entry.worker"], env=environment, stdout=sink, stderr=sink
+            )
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun to work."""
+        if self._process.poll() is not None:
+            raise AssertionError(f"the worker ended by itself: {self.log.read_text()[-2000:]}")
+        return "worker.started" in self.log.read_text()
+
+    def kill(self) -> None:
+        """End it without a chance to clean up."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it in good order, if it still runs."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@contextmanager
+def worker_process(web: Web, app_url: str, log: Path) -> Iterator[WorkerProcess]:
+    """A worker that is gone at the end, however the block ends."""
+    worker = WorkerProcess(web, app_url, log)
+    try:
+        yield worker
+    finally:
+        worker.stop()

@@ -1,0 +1,121 @@
+"""What the fleet's tests share: an authority, a pool, fake nodes that have joined, and a real sshd."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sublet.core.access import Actor, Permission
+from sublet.core.db import Database
+from sublet.core.sealing import FileKeyProvider
+from sublet.core.settings import Settings
+from sublet.fleet import answers, enrolment, nodes
+from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.nodes import Node
+from sublet.fleet.observation import Observer
+from sublet.fleet.pool import NodePool
+from sublet.fleet.ssh_backend import SshBackend
+from tests.fleet.fake_node import PROBE, FakeNode, now
+from tests.fleet.real_sshd import RealSshd, prepared_sshd
+
+OPERATOR = Actor(
+    kind="user",
+    user_id="usr_operator",
+    name="Operator",
+    platform_roles=frozenset({"fleet"}),
+    permissions=frozenset({Permission.ADMIN_NODE_READ, Permission.ADMIN_NODE_MANAGE}),
+)
+CUSTOMER = Actor(
+    kind="user",
+    user_id="usr_customer",
+    organization_id="org_customer",
+    name="Customer",
+    permissions=frozenset({Permission.ALLOCATION_READ, Permission.ALLOCATION_CONNECT}),
+)
+
+Joining = Callable[..., Awaitable[tuple[Node, FakeNode]]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with short times and keys of this test only."""
+    return Settings(data_directory=tmp_path, public_url="https://sublet.test", node_lost_seconds=5)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> CertificateAuthority:
+    """A certificate authority with keys of its own."""
+    return CertificateAuthority(FileKeyProvider.create_if_missing(tmp_path / "keys" / "sealing.key"))
+
+
+@pytest.fixture
+async def pool(database: Database, authority: CertificateAuthority) -> AsyncIterator[NodePool]:
+    """Connections that give up soon."""
+    pool = NodePool(database, authority, connect_seconds=2.0)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def backend(pool: NodePool) -> SshBackend:
+    """The backend over the pool."""
+    return SshBackend(pool)
+
+
+@pytest.fixture
+async def observer(database: Database, backend: SshBackend, settings: Settings) -> AsyncIterator[Observer]:
+    """An observer that is stopped at the end."""
+    observer = Observer(database, backend, settings)
+    yield observer
+    await observer.stop()
+
+
+@pytest.fixture
+async def join_node(database: Database, authority: CertificateAuthority, settings: Settings) -> AsyncIterator[Joining]:
+    """Start a fake node and let it join through the ordinary path; it is not verified yet."""
+    fakes: list[FakeNode] = []
+
+    async def joining(name: str = "north") -> tuple[Node, FakeNode]:
+        fake = FakeNode()
+        fakes.append(fake)
+        await fake.start()
+        async with database.transaction() as session:
+            node, join = await enrolment.add_node(
+                session, OPERATOR, name, address="127.0.0.1", port=fake.port, labels={}, settings=settings
+            )
+        probe = {**PROBE, "gpus": [{**PROBE["gpus"][0], "uuid": f"GPU-{name}-0"}], "time": now()}
+        fake.answers["probe"] = lambda _: {**probe, "boot_id": fake.boot_id, "time": now()}
+        async with database.transaction() as session:
+            joined = await enrolment.join(
+                session,
+                token=join.token,
+                host_public_key=fake.host_public_key,
+                inventory=answers.Probed.model_validate(probe).to_probe(),
+                authority=authority,
+                settings=settings,
+            )
+        fake.host_certificate = joined.host_certificate
+        fake.user_authorities = list(joined.user_ca_public_keys)
+        await fake.restart()
+        async with database.reading() as session:
+            return await nodes.get(session, node.id), fake
+
+    yield joining
+    for fake in fakes:
+        await fake.stop()
+
+
+@pytest.fixture
+async def ready_node(join_node: Joining, observer: Observer, database: Database) -> tuple[Node, FakeNode]:
+    """A fake node that has joined and answered over SSH."""
+    node, fake = await join_node()
+    assert await observer.look_at(node.id)
+    async with database.reading() as session:
+        return await nodes.get(session, node.id), fake
+
+
+@pytest.fixture
+def sshd() -> Iterator[RealSshd]:
+    """A real sshd, not started yet."""
+    with prepared_sshd() as sshd:
+        yield sshd

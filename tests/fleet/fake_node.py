@@ -1,0 +1,158 @@
+"""An SSH server that answers the node protocol as told: for what a real node does too rarely to be tested with."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncssh
+
+from sublet.fleet.ca import public_line
+
+Answer = Callable[[dict[str, Any]], Any]
+
+PROBE: dict[str, Any] = {
+    "vcpu": 8,
+    "memory_mib": 16384,
+    "disk_gib": 200,
+    "kernel": "6.1.0",
+    "os": "Debian GNU/Linux 12",
+    "hostname": "fake",
+    "helper_version": "0.1.0",
+    "python": "3.11.2",
+    "openssh": "OpenSSH_9.2p1",
+    "boot_id": "boot-1",
+    "mode": "systemd",
+    "limits_enforced": True,
+    "gpus": [{"index": 0, "uuid": "GPU-fake-0", "model": "Stand-in 24", "memory_mib": 24576, "device": "/dev/nvidia0"}],
+    "capabilities": [
+        {"name": name, "enforced": True, "detail": "shown by the kernel"}
+        for name in ("cpu", "memory", "tasks", "devices")
+    ]
+    + [{"name": "disk_quota", "enforced": False, "detail": "no quota"}],
+}
+
+
+def now() -> str:
+    """The node's clock."""
+    return datetime.now(UTC).isoformat()
+
+
+class FakeNode:
+    """Listens on 127.0.0.1; `answers[verb]` is called with the request and may return a coroutine."""
+
+    def __init__(self) -> None:
+        self.host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self.host_certificate: str | None = None
+        self.user_authorities: list[str] = []
+        self.requests: list[dict[str, Any]] = []
+        self.connections = 0
+        self.allocations: list[dict[str, Any]] = []
+        self.boot_id = "boot-1"
+        self.hung = asyncio.Event()
+        self.answers: dict[str, Answer] = {
+            "probe": lambda _: {**PROBE, "boot_id": self.boot_id, "time": now()},
+            "observe": lambda _: {
+                "boot_id": self.boot_id,
+                "time": now(),
+                "allocations": self.allocations,
+                "unknown": [],
+            },
+            "trust": self._trust,
+        }
+        self.port = 0
+        self._server: asyncssh.SSHAcceptor | None = None
+
+    @property
+    def host_public_key(self) -> str:
+        """As a machine sends it when it joins."""
+        return public_line(self.host_key)
+
+    async def start(self, port: int = 0) -> None:
+        """Listen with the present key, certificate and authorities."""
+        trusted = "".join(f'cert-authority,principals="sublet-control" {line}\n' for line in self.user_authorities)
+        self._server = await asyncssh.listen(
+            "127.0.0.1",
+            port or self.port,
+            server_host_keys=self._keys(),
+            authorized_client_keys=asyncssh.import_authorized_keys(trusted) if trusted else None,
+            process_factory=self._serve,
+            server_factory=lambda: _Counting(self),
+            encoding=None,
+        )
+        self.port = self._server.get_port()
+
+    def _keys(self) -> list[Any]:
+        if self.host_certificate is None:
+            return [self.host_key]
+        return [(self.host_key, asyncssh.import_certificate(self.host_certificate))]
+
+    async def stop(self) -> None:
+        """Stop listening and cut every connection."""
+        if self._server is not None:
+            self._server.close()
+            for connection in list(_live.get(self, ())):
+                connection.abort()
+            await self._server.wait_closed()
+            self._server = None
+
+    async def restart(self) -> None:
+        """Come back on the same port with what has been changed meanwhile."""
+        await self.stop()
+        await self.start(self.port)
+
+    async def _serve(self, process: "asyncssh.SSHServerProcess[bytes]") -> None:
+        with contextlib.suppress(asyncssh.Error, OSError):
+            async for line in process.stdin:
+                if not line:
+                    break
+                request = json.loads(line)
+                self.requests.append(request)
+                if self.hung.is_set():
+                    await asyncio.Event().wait()
+                process.stdout.write(await self._answer(request))
+            process.exit(0)
+
+    async def _answer(self, request: dict[str, Any]) -> bytes:
+        observed = self.answers[request["verb"]](request)
+        if asyncio.iscoroutine(observed):
+            observed = await observed
+        if isinstance(observed, bytes):
+            return observed
+        body = {"id": request["id"], "ok": "error" not in observed}
+        body["error" if "error" in observed else "observed"] = observed.get("error", observed)
+        return json.dumps(body).encode() + b"\n"
+
+    def _trust(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.host_certificate = request["params"]["host_certificate"]
+        assert self.host_certificate is not None
+        self.user_authorities = request["params"]["user_ca_public_keys"]
+        assert self._server is not None
+        self._server.update(server_host_keys=self._keys())
+        ends = asyncssh.import_certificate(self.host_certificate)._valid_before
+        return {
+            "host_certificate_valid_before": datetime.fromtimestamp(ends, UTC).isoformat(),
+            "host_public_key": self.host_public_key,
+        }
+
+
+_live: dict[FakeNode, set[asyncssh.SSHServerConnection]] = {}
+
+
+class _Counting(asyncssh.SSHServer):
+    def __init__(self, fake: FakeNode) -> None:
+        self._fake = fake
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, connection: asyncssh.SSHServerConnection) -> None:
+        self._connection = connection
+        _live.setdefault(self._fake, set()).add(connection)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self._connection is not None:
+            _live[self._fake].discard(self._connection)
+
+    def auth_completed(self) -> None:
+        self._fake.connections += 1

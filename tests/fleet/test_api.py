@@ -1,0 +1,204 @@
+"""Operators' routes for nodes, and the machine's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from starlette.requests import HTTPConnection
+
+from sublet.core.access import Actor
+from sublet.core.db import Database
+from sublet.core.settings import Settings
+from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
+from sublet.fleet.api import router
+from sublet.fleet.ca import CertificateAuthority
+from tests.fleet.conftest import CUSTOMER, OPERATOR
+from tests.fleet.fake_node import PROBE, FakeNode, now
+
+pytestmark = pytest.mark.anyio
+
+PEOPLE = {"Bearer operator": OPERATOR, "Bearer customer": CUSTOMER}
+
+
+@pytest.fixture
+async def client(
+    database: Database, authority: CertificateAuthority, settings: Settings
+) -> AsyncIterator[httpx.AsyncClient]:
+    async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
+        return PEOPLE.get(connection.headers.get("authorization", ""))
+
+    app = FastAPI()
+    app.state.settings = settings
+    app.state.database = database
+    app.state.authority = authority
+    app.state.authenticator = authenticate
+    install_error_handlers(app)
+    app.add_middleware(BrowserSafety, origins=settings.origins, exempt=frozenset({"/api/v1/nodes/enrol"}))
+    app.add_middleware(RequestContext)
+    app.include_router(router.api)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="https://sublet.test/api/v1", headers={"Authorization": "Bearer operator"}
+    ) as client:
+        yield client
+
+
+async def add(client: httpx.AsyncClient, name: str = "north", address: str = "192.0.2.1") -> dict[str, Any]:
+    answer = await client.post("/admin/nodes", json={"name": name, "address": address, "labels": {"zone": "a"}})
+    assert answer.status_code == 201, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def joining(token: str, fake: FakeNode, **changes: Any) -> dict[str, Any]:
+    return {
+        "join_token": token,
+        "host_public_key": fake.host_public_key,
+        "inventory": {**PROBE, "time": now()},
+        "helper_version": "0.1.0",
+        **changes,
+    }
+
+
+class TestAddingANode:
+    async def test_answers_with_the_node_and_its_join_command(self, client: httpx.AsyncClient) -> None:
+        body = await add(client)
+        node = body["node"]
+        assert (node["state"], node["port"], node["labels"], node["inventory"]) == (
+            "enrolling",
+            22,
+            {"zone": "a"},
+            None,
+        )
+        assert node["claimed"] == {"vcpu": 0, "memory_mib": 0, "disk_gib": 0, "gpus": 0}
+        assert {action["name"]: action["allowed"] for action in node["actions"]} == {
+            "cordon": True,
+            "uncordon": False,
+            "join_token": True,
+        }
+        assert body["join"]["token"] in body["join"]["command"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"name": "North", "address": "192.0.2.1"},
+            {"name": "n", "address": "-oProxyCommand=x"},
+            {"name": "n", "address": "a b"},
+            {"name": "n", "address": "192.0.2.1", "port": 0},
+            {"name": "n", "address": "192.0.2.1", "labels": {"Zone": "a"}},
+            {"name": "n", "address": "192.0.2.1", "state": "ready"},
+            {"name": "n\x00", "address": "192.0.2.1"},
+        ],
+    )
+    async def test_refuses_what_cannot_be_a_node(self, client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+        answer = await client.post("/admin/nodes", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+    async def test_the_same_name_at_the_same_time_is_given_once(self, client: httpx.AsyncClient) -> None:
+        body = {"name": "north", "address": "192.0.2.1"}
+        answers = await asyncio.gather(*(client.post("/admin/nodes", json=body) for _ in range(5)))
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+
+    async def test_customers_may_not(self, client: httpx.AsyncClient) -> None:
+        headers = {"Authorization": "Bearer customer"}
+        for method, path in [("GET", "/admin/nodes"), ("POST", "/admin/nodes"), ("GET", "/admin/nodes/nd_x")]:
+            answer = await client.request(method, path, headers=headers, json={} if method == "POST" else None)
+            assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+
+
+class TestListing:
+    async def test_walks_by_name(self, client: httpx.AsyncClient) -> None:
+        for number, name in enumerate(["charlie", "alpha", "bravo"]):
+            await add(client, name, f"192.0.2.{number}")
+        first = (await client.get("/admin/nodes", params={"limit": 2})).json()
+        assert [item["name"] for item in first["items"]] == ["alpha", "bravo"]
+        second = (await client.get("/admin/nodes", params={"cursor": first["next_cursor"]})).json()
+        assert ([item["name"] for item in second["items"]], second["next_cursor"]) == (["charlie"], None)
+
+    async def test_an_unknown_node_is_not_found(self, client: httpx.AsyncClient) -> None:
+        for path in ("nd_x", "nd_x/cordon", "nd_x/uncordon", "nd_x/join-token"):
+            method = "GET" if path == "nd_x" else "POST"
+            answer = await client.request(method, f"/admin/nodes/{path}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+class TestJoining:
+    async def test_needs_no_sign_in_and_gives_all_that_the_machine_needs(self, client: httpx.AsyncClient) -> None:
+        added = await add(client)
+        answer = await client.post(
+            "/nodes/enrol", json=joining(added["join"]["token"], FakeNode()), headers={"Authorization": ""}
+        )
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        assert (body["node_id"], body["name"]) == (added["node"]["id"], "north")
+        assert (body["control_principal"], body["control_user"]) == ("sublet-control", "sublet")
+        assert len(body["user_ca_public_keys"]) == 2
+        assert body["host_certificate"].startswith("ssh-ed25519-cert-v01@openssh.com ")
+        detail = (await client.get(f"/admin/nodes/{added['node']['id']}")).json()
+        assert detail["inventory"]["vcpu"] == 8
+        assert {step["name"]: step["state"] for step in detail["enrolment"]}["joined"] == "done"
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"host_public_key": "nonsense"},
+            {"join_token": ""},
+            {"join_token": "\x00"},
+            {"inventory": {}},
+            {"inventory": {**PROBE, "time": "2026-01-01T00:00:00"}},
+            {"helper_version": 7},
+        ],
+    )
+    async def test_refuses_nonsense_with_a_problem(self, client: httpx.AsyncClient, changes: dict[str, Any]) -> None:
+        added = await add(client)
+        answer = await client.post("/nodes/enrol", json=joining(added["join"]["token"], FakeNode(), **changes))
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+    async def test_refuses_an_unknown_token(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/nodes/enrol", json=joining("sublet_join_x", FakeNode()))
+        assert (answer.status_code, answer.json()["code"]) == (403, "join_token_refused")
+
+    async def test_a_new_token_can_be_had(self, client: httpx.AsyncClient) -> None:
+        added = await add(client)
+        join = (await client.post(f"/admin/nodes/{added['node']['id']}/join-token")).json()
+        assert join["token"] != added["join"]["token"]
+        assert (await client.post("/nodes/enrol", json=joining(join["token"], FakeNode()))).status_code == 200
+
+
+class TestCordoning:
+    async def test_is_kept_and_audited_once(self, client: httpx.AsyncClient, database: Database) -> None:
+        node_id = (await add(client))["node"]["id"]
+        for _ in range(2):
+            answer = await client.post(f"/admin/nodes/{node_id}/cordon")
+            assert answer.status_code == 200
+        actions = {action["name"]: action["allowed"] for action in answer.json()["actions"]}
+        assert (actions["cordon"], actions["uncordon"]) == (False, True)
+        assert (await client.post(f"/admin/nodes/{node_id}/uncordon")).status_code == 200
+        async with database.reading() as session:
+            rows = await session.execute(
+                text("SELECT action FROM audit_event WHERE target_id = :id ORDER BY seq"), {"id": node_id}
+            )
+            seen = [row.action for row in rows]
+        assert seen == ["node.added", "node.join_token_created", "node.cordoned", "node.uncordoned"]
+
+
+class TestChangingThePlace:
+    async def test_changes_address_port_and_labels(self, client: httpx.AsyncClient) -> None:
+        node_id = (await add(client))["node"]["id"]
+        answer = await client.patch(f"/admin/nodes/{node_id}", json={"address": "192.0.2.7", "port": 2222})
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["address"], answer.json()["port"], answer.json()["labels"]) == (
+            "192.0.2.7",
+            2222,
+            {"zone": "a"},
+        )
+
+    async def test_refuses_the_place_of_another(self, client: httpx.AsyncClient) -> None:
+        await add(client, "south", "192.0.2.7")
+        node_id = (await add(client))["node"]["id"]
+        answer = await client.patch(f"/admin/nodes/{node_id}", json={"address": "192.0.2.7"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")

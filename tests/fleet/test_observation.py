@@ -1,0 +1,281 @@
+"""Every node is looked at over and over; a listing that cannot be whole is an error, never "nothing exists"."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from sublet.core.clock import database_now
+from sublet.core.db import Database, Session
+from sublet.core.settings import Settings
+from sublet.fleet import certificates, nodes, observation, states
+from sublet.fleet.backend import Observation
+from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.host_certificates import HostCertificates
+from sublet.fleet.nodes import Node
+from sublet.fleet.observation import Observer
+from sublet.fleet.ssh_backend import SshBackend
+from sublet.fleet.states import GpuState, NodeState
+from tests.fleet.conftest import OPERATOR, Joining
+from tests.fleet.fake_node import PROBE, FakeNode, now
+
+pytestmark = pytest.mark.anyio
+
+ONE = {
+    "allocation": "al_aaaaaaaaaaaaaaaa",
+    "login": "al-aaaaaaaaaaaaaaaa",
+    "uid": 200000,
+    "generation": 1,
+    "state": "active",
+    "processes": 3,
+    "login_open": True,
+}
+
+
+class Seen:
+    """A handler that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.observations: list[Observation] = []
+
+    async def __call__(self, node_id: str, seen: Observation) -> None:
+        assert seen.node_id == node_id
+        self.observations.append(seen)
+
+
+async def look(database: Database, observer: Observer, node_id: str) -> bool:
+    """Look at a node now, due or not."""
+    async with database.transaction() as session:
+        await observation.make_due(session, node_id)
+    return await observer.look_at(node_id)
+
+
+async def get(database: Database, node_id: str) -> Node:
+    async with database.reading() as session:
+        return await nodes.get(session, node_id)
+
+
+async def long_ago(database: Database, node_id: str) -> None:
+    async with database.transaction() as session:
+        await session.execute(
+            text("UPDATE node SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = :id"), {"id": node_id}
+        )
+
+
+class TestLooking:
+    async def test_hands_on_what_was_seen_dated_before_it_was_asked(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, fake = ready_node
+        fake.allocations = [ONE]
+        seen = Seen()
+        observer.on_observed.append(seen)
+        asked: list[datetime] = []
+
+        async def answer(_request: dict[str, Any]) -> dict[str, Any]:
+            async with database.reading() as session:
+                asked.append(await database_now(session))
+            return {"boot_id": "boot-1", "time": now(), "allocations": [ONE], "unknown": []}
+
+        fake.answers["observe"] = answer
+        assert await look(database, observer, node.id)
+        assert seen.observations[0].observed_at < asked[0]
+        found = seen.observations[0].allocation("al_aaaaaaaaaaaaaaaa")
+        assert found is not None
+        assert found.processes == 3
+        assert (await get(database, node.id)).last_seen_at == seen.observations[0].observed_at
+
+    async def test_only_one_of_many_workers_looks(
+        self, ready_node: tuple[Node, FakeNode], database: Database, backend: SshBackend, settings: Settings
+    ) -> None:
+        node, fake = ready_node
+        fake.requests.clear()
+        async with database.transaction() as session:
+            await observation.make_due(session, node.id)
+        counts = await asyncio.gather(*(observation.observe_due(database, backend, settings) for _ in range(4)))
+        assert sum(counts) == 1
+        assert len(fake.requests) == 1
+
+    async def test_a_node_that_hangs_delays_no_other(
+        self, ready_node: tuple[Node, FakeNode], join_node: Joining, observer: Observer, database: Database
+    ) -> None:
+        hanging, fake = ready_node
+        other, _ = await join_node("south")
+        assert await observer.look_at(other.id)
+        fake.hung.set()
+        seen = Seen()
+        observer.on_observed.append(seen)
+        async with database.transaction() as session:
+            await observation.make_due(session, hanging.id)
+            await observation.make_due(session, other.id)
+        assert await observer.tick() == 2
+        async with asyncio.timeout(5):
+            while not seen.observations:
+                await asyncio.sleep(0.01)
+        assert [item.node_id for item in seen.observations] == [other.id]
+
+    async def test_a_handler_that_fails_is_not_the_nodes_fault(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        async def broken(_node_id: str, _seen: Observation) -> None:
+            raise ValueError("no")
+
+        seen = Seen()
+        observer.on_observed.extend([broken, seen])
+        assert await look(database, observer, ready_node[0].id)
+        assert len(seen.observations) == 1
+
+
+class TestListingsThatAreNotBelieved:
+    @pytest.mark.parametrize(
+        "listing",
+        [
+            {},
+            {"boot_id": "boot-1", "time": now(), "unknown": []},
+            {"boot_id": "boot-1", "time": now(), "allocations": None, "unknown": []},
+            {"boot_id": "", "time": now(), "allocations": [], "unknown": []},
+            {"boot_id": "boot-1", "time": now(), "allocations": [{"allocation": "al_x"}], "unknown": []},
+        ],
+    )
+    async def test_a_part_that_is_missing(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database, listing: dict[str, Any]
+    ) -> None:
+        node, fake = ready_node
+        seen = Seen()
+        observer.on_observed.append(seen)
+        fake.answers["observe"] = lambda _: listing
+        assert not await look(database, observer, node.id)
+        assert seen.observations == []
+        failure = (await get(database, node.id)).failure
+        assert failure is not None
+        assert failure.code == "node_answer_invalid"
+
+    async def test_nothing_where_allocations_must_be(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, _ = ready_node
+        seen = Seen()
+        observer.on_observed.append(seen)
+
+        async def two(_session: Session, _node_id: str) -> int:
+            return 2
+
+        observer.expected = two
+        assert not await look(database, observer, node.id)
+        assert seen.observations == []
+        failure = (await get(database, node.id)).failure
+        assert failure is not None
+        assert failure.code == "listing_incomplete"
+
+
+class TestBeingLost:
+    async def test_a_node_not_seen_for_long_is_offline_and_comes_back_as_it_was(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, fake = ready_node
+        async with database.transaction() as session:
+            await states.cordon(session, OPERATOR, node.id, reason="test")
+        await fake.stop()
+        assert not await look(database, observer, node.id)
+        assert not await look(database, observer, node.id)
+        assert await observer.note_offline() == []
+        await long_ago(database, node.id)
+        assert await observer.note_offline() == [node.id]
+        assert (await get(database, node.id)).state is NodeState.OFFLINE
+        await fake.start()
+        assert await look(database, observer, node.id)
+        assert (await get(database, node.id)).state is NodeState.CORDONED
+        async with database.reading() as session:
+            moves = [(item.from_state, item.to_state) for item in await nodes.history(session, node.id)]
+        assert moves[:2] == [("offline", "cordoned"), ("cordoned", "offline")]
+
+    async def test_a_control_plane_that_slept_blames_no_node(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, _ = ready_node
+        await long_ago(database, node.id)
+        assert await observer.note_offline() == []
+        assert await look(database, observer, node.id)
+        assert (await get(database, node.id)).state is NodeState.READY
+
+
+class TestRenewingTrust:
+    @pytest.fixture
+    def renewals(
+        self, database: Database, backend: SshBackend, authority: CertificateAuthority, settings: Settings
+    ) -> HostCertificates:
+        return HostCertificates(database, backend, authority, settings)
+
+    async def _make_due(self, database: Database) -> None:
+        async with database.transaction() as session:
+            await session.execute(
+                text("UPDATE node SET trust_due_at = clock_timestamp() WHERE verified_at IS NOT NULL")
+            )
+
+    async def test_pushes_a_longer_host_certificate_and_both_authorities(
+        self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database
+    ) -> None:
+        node, fake = ready_node
+        assert await renewals.tick() == 0
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
+        await self._make_due(database)
+        assert await renewals.tick() == 1
+        await renewals.drain()
+        async with database.reading() as session:
+            now_there = await database_now(session)
+        after = (await get(database, node.id)).host_certificate_expires_at
+        assert after is not None
+        assert after - now_there > timedelta(hours=23)
+        pushed = next(item for item in fake.requests if item["verb"] == "trust")["params"]
+        assert len(pushed["user_ca_public_keys"]) == 2
+        assert await renewals.tick() == 0
+
+    async def test_a_revocation_makes_every_node_due_at_once(
+        self,
+        ready_node: tuple[Node, FakeNode],
+        renewals: HostCertificates,
+        database: Database,
+        authority: CertificateAuthority,
+    ) -> None:
+        async with database.transaction() as session:
+            await certificates.issue_terminal(
+                session, OPERATOR, "al_aaaaaaaaaaaaaaaa", authority=authority, login="al-aaaaaaaaaaaaaaaa"
+            )
+            assert await certificates.revoke_subject(session, "al_aaaaaaaaaaaaaaaa", reason="released") == 1
+        assert await renewals.tick() == 1
+        await renewals.drain()
+
+    async def test_finds_gpus_that_came_and_went(
+        self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database
+    ) -> None:
+        node, fake = ready_node
+        other = [{**PROBE["gpus"][0], "uuid": "GPU-north-1"}]
+        fake.answers["probe"] = lambda _: {**PROBE, "gpus": other, "time": now()}
+        await renewals.renew(node.id)
+        states_of = {gpu.uuid: gpu.state for gpu in (await get(database, node.id)).gpus}
+        assert states_of == {"GPU-north-0": GpuState.MISSING, "GPU-north-1": GpuState.AVAILABLE}
+
+    async def test_a_reboot_is_noticed_and_the_node_probed_again(
+        self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, observer: Observer, database: Database
+    ) -> None:
+        node, fake = ready_node
+        fake.boot_id = "boot-2"
+        assert await look(database, observer, node.id)
+        assert await renewals.tick() == 1
+        await renewals.drain()
+        assert (await get(database, node.id)).boot_id == "boot-2"
+
+
+class TestQuarantine:
+    async def test_keeps_a_gpu_until_it_is_proven_clean(
+        self, ready_node: tuple[Node, FakeNode], database: Database
+    ) -> None:
+        node, _ = ready_node
+        async with database.transaction() as session:
+            assert await nodes.quarantine_gpus(session, ["GPU-north-0"]) == 1
+            assert await nodes.quarantine_gpus(session, ["GPU-north-0"]) == 0
+            assert [gpu.state for gpu in await nodes.list_gpus(session, node.id)] == [GpuState.QUARANTINED]
+            assert await nodes.clear_gpus(session, ["GPU-north-0"]) == 1

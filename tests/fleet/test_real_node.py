@@ -1,0 +1,253 @@
+"""A real Linux node joins through the ordinary path and obeys: its own helper, its own sshd, our client."""
+
+import asyncio
+import importlib.util
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from sublet.core.db import Database
+from sublet.core.settings import Settings
+from sublet.core.webapp import RequestContext, install_error_handlers
+from sublet.demo.nodes import Enrolment, LocalNode, NamespaceNode, NodeKind, SystemdNode
+from sublet.fleet import certificates, enrolment, nodes, observation
+from sublet.fleet.api import router
+from sublet.fleet.backend import DesiredAccount, Limits
+from sublet.fleet.ca import CaKind, CertificateAuthority, public_line
+from sublet.fleet.certificates import Credential
+from sublet.fleet.connection import HostTrust, NodeAddress, connect
+from sublet.fleet.errors import NodeRefused, StaleGeneration
+from sublet.fleet.host_certificates import HostCertificates
+from sublet.fleet.nodes import Node
+from sublet.fleet.observation import Observer
+from sublet.fleet.ssh_backend import SshBackend
+from sublet.fleet.states import NodeState
+from tests.fleet.conftest import CUSTOMER, OPERATOR
+from tests.support.nodes import CACHE, require
+
+pytestmark = pytest.mark.anyio
+
+LOGIN = "al-aaaaaaaaaaaaaaaa"
+ALLOCATION = "al_aaaaaaaaaaaaaaaa"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Real:
+    """A real node, and what the control plane knows of it."""
+
+    machine: LocalNode
+    node: Node
+    authorities: tuple[str, ...]
+
+    @property
+    def address(self) -> NodeAddress:
+        """Where it answers and how it proves itself."""
+        key = self.node.host_public_key
+        assert key is not None
+        return NodeAddress(self.node.id, self.node.name, self.node.address, self.node.port, key)
+
+
+def build_helper(target: Path) -> Path:
+    """The node's helper, from its sources."""
+    spec = importlib.util.spec_from_file_location("node_build_for_fleet", ROOT / "node" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    built: Path = module.build(target)
+    return built
+
+
+@pytest.fixture(params=["systemd", "namespace"])
+async def machine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LocalNode]:
+    """A running node that has not joined."""
+    kind: NodeKind = request.param
+    require(kind)
+    made: LocalNode = (
+        SystemdNode("fleet", directory=tmp_path / "fleet", cache=CACHE)
+        if kind == "systemd"
+        else NamespaceNode("fleet", directory=tmp_path / "fleet")
+    )
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.stop()
+
+
+@pytest.fixture
+async def control_plane_port(
+    database: Database, authority: CertificateAuthority, settings: Settings
+) -> AsyncIterator[int]:
+    """The fleet's routes on a free port, for the node to join."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    app = FastAPI()
+    app.state.settings, app.state.database, app.state.authority = settings, database, authority
+    install_error_handlers(app)
+    app.add_middleware(RequestContext)
+    app.include_router(router.api)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    await serving
+    listener.close()
+
+
+@pytest.fixture
+async def real(
+    machine: LocalNode,
+    control_plane_port: int,
+    database: Database,
+    authority: CertificateAuthority,
+    settings: Settings,
+    observer: Observer,
+    tmp_path: Path,
+) -> Real:
+    """The machine has joined with a token and answered over SSH."""
+    async with database.transaction() as session:
+        added, join = await enrolment.add_node(
+            session, OPERATOR, "real", address=machine.address, port=machine.port, labels={}, settings=settings
+        )
+    helper = build_helper(tmp_path / "sublet-node.pyz")
+    await machine.enrol(Enrolment(helper=helper, control_plane_port=control_plane_port, token=join.token))
+    assert await observer.look_at(added.id), await failure_of(database, added.id)
+    async with database.transaction() as session:
+        return Real(
+            machine,
+            await nodes.get(session, added.id),
+            (await authority.public_keys(session, CaKind.HOST)).all,
+        )
+
+
+async def failure_of(database: Database, node_id: str) -> object:
+    async with database.reading() as session:
+        return (await nodes.get(session, node_id)).failure
+
+
+def account(generation: int = 1, uid: int = 200_000) -> DesiredAccount:
+    limits = Limits(cpu_percent=100, memory_mib=256, tasks_max=64, disk_gib=1)
+    return DesiredAccount(ALLOCATION, LOGIN, uid, generation, "active", limits)
+
+
+async def customer(database: Database, authority: CertificateAuthority) -> tuple[Credential, int]:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    async with database.transaction() as session:
+        issued = await certificates.issue_user(
+            session, CUSTOMER, ALLOCATION, authority=authority, public_key=public_line(key), login=LOGIN, seconds=600
+        )
+    return Credential(key, asyncssh.import_certificate(issued.certificate)), issued.serial
+
+
+async def whoami(real: Real, credential: Credential) -> str:
+    connection = await connect(
+        real.address, username=LOGIN, credential=credential, trust=HostTrust(real.authorities), timeout_seconds=10
+    )
+    async with connection:
+        return str((await connection.run("id -un")).stdout).strip()
+
+
+class TestARealNode:
+    async def test_is_ready_with_what_its_kernel_enforces(self, real: Real) -> None:
+        assert real.node.state is NodeState.READY
+        assert real.node.limits_enforced is real.machine.limits_enforced
+        assert len(real.node.gpus) == len(real.machine.gpus)
+
+    async def test_serves_an_allocation_from_apply_to_proven_release(
+        self, real: Real, database: Database, authority: CertificateAuthority, backend: SshBackend, observer: Observer
+    ) -> None:
+        applied = await backend.apply(real.node.id, account(generation=2))
+        assert applied.login_open
+        credential, _ = await customer(database, authority)
+        assert await whoami(real, credential) == LOGIN
+        seen = (await backend.observe(real.node.id)).allocation(ALLOCATION)
+        assert seen is not None
+        assert (seen.generation, seen.state, seen.login_open) == (2, "active", True)
+        assert [item.allocation_id for item in await backend.usage(real.node.id)] == [ALLOCATION]
+        with pytest.raises(StaleGeneration):
+            await backend.apply(real.node.id, account(generation=1))
+        evidence = await backend.release(real.node.id, allocation_id=ALLOCATION, login=LOGIN, uid=200_000, generation=3)
+        assert evidence.clean, evidence.checks
+        assert (await backend.observe(real.node.id)).allocations == ()
+        with pytest.raises(NodeRefused):
+            await whoami(real, credential)
+
+    async def test_gives_the_control_certificate_no_shell(
+        self, real: Real, database: Database, authority: CertificateAuthority
+    ) -> None:
+        async with database.transaction() as session:
+            control = await certificates.issue_control(session, OPERATOR, real.node.id, authority=authority)
+        for username in ("root", LOGIN):
+            with pytest.raises(NodeRefused):
+                await connect(
+                    real.address,
+                    username=username,
+                    credential=control,
+                    trust=HostTrust(real.authorities),
+                    timeout_seconds=10,
+                )
+        connection = await connect(
+            real.address, username="sublet", credential=control, trust=HostTrust(real.authorities), timeout_seconds=10
+        )
+        async with connection:
+            answered = await connection.run("/bin/sh -c 'echo shell'", input="id\n")
+            assert "shell" not in str(answered.stdout).splitlines()
+            assert '"bad_request"' in str(answered.stdout)
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.create_process(term_type="xterm", request_pty="force")
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.open_connection("127.0.0.1", 22)
+
+    async def test_learns_of_a_revocation_and_renews_its_certificate(
+        self,
+        real: Real,
+        database: Database,
+        authority: CertificateAuthority,
+        backend: SshBackend,
+        settings: Settings,
+    ) -> None:
+        await backend.apply(real.node.id, account())
+        revoked, serial = await customer(database, authority)
+        other, _ = await customer(database, authority)
+        assert await whoami(real, revoked) == LOGIN
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
+            assert await certificates.revoke(session, serial, reason="lost laptop")
+        renewals = HostCertificates(database, backend, authority, settings)
+        assert await renewals.tick() == 1
+        await renewals.drain()
+        with pytest.raises(NodeRefused):
+            await whoami(real, revoked)
+        assert await whoami(real, other) == LOGIN
+        async with database.reading() as session:
+            row = await session.execute(text("SELECT host_certificate_expires_at > clock_timestamp() FROM node"))
+            assert row.scalar_one() is True
+
+    async def test_that_loses_power_is_seen_again_after_it_booted(
+        self, real: Real, database: Database, observer: Observer
+    ) -> None:
+        await real.machine.kill_power()
+        assert not await self._look(database, observer, real.node.id)
+        await real.machine.start()
+        deadline = time.monotonic() + 30
+        while not await self._look(database, observer, real.node.id):
+            assert time.monotonic() < deadline, await failure_of(database, real.node.id)
+
+    async def _look(self, database: Database, observer: Observer, node_id: str) -> bool:
+        async with database.transaction() as session:
+            await observation.make_due(session, node_id)
+        return await observer.look_at(node_id)

@@ -1,0 +1,116 @@
+"""The operations of the API as a sweep asks them, and what the database holds before and after."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import text
+from starlette.routing import WebSocketRoute
+
+from sublet.core.db import Database
+from sublet.core.direct import DirectRoutes
+from tests.identity.public_keys import ed25519_line
+
+SAFE = frozenset({"get", "head", "options"})
+METHODS = SAFE | {"post", "put", "patch", "delete"}
+
+
+BODIES = {"POST /api/v1/allocations/{id_or_name}/ssh-certificates": {"public_key": ed25519_line()}}
+"""What must be valid for the question whose thing it is to be asked at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path, with the permission that it names."""
+
+    method: str
+    path: str
+    permission: str
+    parameters: tuple[str, ...]
+    shows_secret: bool
+    takes_body: bool
+
+    @property
+    def label(self) -> str:
+        """As in `GET /api/v1/me`."""
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it only reads."""
+        return self.method in SAFE
+
+    def url(self, ids: Mapping[str, str]) -> str:
+        """The path with the ids in it; KeyError for a parameter that nobody thought of."""
+        return self.path.format_map(ids)
+
+    async def ask(self, client: httpx.AsyncClient, ids: Mapping[str, str], **options: Any) -> httpx.Response:
+        """Send it; a body, where one is taken, is an empty object unless given."""
+        if self.takes_body and not options.keys() & {"content", "json"}:
+            options["json"] = BODIES.get(self.label, {})
+        return await client.request(self.method.upper(), self.url(ids), **options)
+
+
+def operations_of(document: dict[str, Any]) -> list[Operation]:
+    """Every operation of an OpenAPI document; KeyError for one that names no permission."""
+    return [
+        Operation(
+            method,
+            path,
+            operation["x-permission"],
+            tuple(item["name"] for item in operation.get("parameters", []) if item["in"] == "path"),
+            "x-shows-secret" in operation,
+            "requestBody" in operation,
+        )
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method in METHODS
+    ]
+
+
+def undocumented(app: FastAPI) -> set[str]:
+    """The paths that the application answers and OpenAPI does not tell of."""
+    documented = set(app.openapi()["paths"])
+    served = {f"WS {path}" if is_socket else path for path, is_socket in _paths(app.router.routes, "")}
+    return served - documented
+
+
+def _paths(routes: Any, prefix: str) -> Iterator[tuple[str, bool]]:
+    for route in routes:
+        if isinstance(route, DirectRoutes):
+            yield from ((path, False) for path in route.paths)
+        elif (included := getattr(route, "original_router", None)) is not None:
+            yield from _paths(included.routes, prefix + route.include_context.prefix)
+        else:
+            yield prefix + route.path, isinstance(route, WebSocketRoute)
+
+
+# When somebody was last seen is written down at most so often, also by a request that is refused.
+_SEEN = "to_jsonb(t) - 'last_seen_at' - 'last_used_at'"
+
+
+async def _of_every_table(database: Database, expression: str) -> dict[str, str]:
+    """An aggregate over the rows `t` of each table, in one query."""
+    async with database.reading() as session:
+        tables = (
+            await session.execute(
+                text(
+                    "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+                    "WHERE schemaname IN ('public', 'ledger') AND tablename <> 'alembic_version'"
+                )
+            )
+        ).scalars()
+        parts = [f"SELECT '{table}' AS name, coalesce({expression}, '') AS content FROM {table} t" for table in tables]
+        return {row.name: row.content for row in await session.execute(text(" UNION ALL ".join(parts)))}
+
+
+async def contents(database: Database) -> dict[str, str]:
+    """A fingerprint of every table."""
+    return await _of_every_table(database, f"md5(string_agg(({_SEEN})::text, '' ORDER BY ({_SEEN})::text))")
+
+
+async def everything(database: Database) -> dict[str, str]:
+    """All rows of every table as text; bytes are shown as hex."""
+    return await _of_every_table(database, "string_agg(t::text, chr(10))")

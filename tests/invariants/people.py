@@ -1,0 +1,123 @@
+"""Everybody who may ask something, in one business with something of everything in it."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+
+from sublet.core.access import Actor, Permission
+from sublet.identity.permissions import PLATFORM_ROLES, ROLES, TOKENS_ALWAYS, held_by
+from tests.allocations.rental import Rental, pay_in
+from tests.identity.public_keys import ed25519_line
+from tests.support.app import Web
+
+NOBODY = "nobody"
+STRANGER = "owner of another organization"
+
+
+def tomorrow() -> str:
+    """When tokens of tests end."""
+    return (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who asks, what they hold according to the table of permissions, and how they ask."""
+
+    name: str
+    holds: frozenset[Permission]
+    client: httpx.AsyncClient
+
+
+async def token_of(client: httpx.AsyncClient, scopes: list[str]) -> dict[str, Any]:
+    """A new API token of a signed-in person."""
+    body = {"name": "test", "scopes": scopes, "expires_at": tomorrow()}
+    answer = await client.post("/api/v1/api-tokens", json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+@dataclass
+class Business:
+    """An organization with an owner, a running allocation, a key, a token and a top-up; operators; another tenant."""
+
+    web: Web
+    rental: Rental
+    owner: httpx.AsyncClient
+    me: dict[str, Any]
+    ids: dict[str, str]
+    secrets: dict[str, str]
+    """Shown once, or never: what must be nowhere else, by what it is."""
+    people: list[Person] = field(default_factory=list)
+
+    @classmethod
+    async def open(cls, web: Web) -> "Business":
+        """One node, one offer, one customer with money, whose allocation `first` runs."""
+        rental = await Rental.open(web.database)
+        owner = await web.customer()
+        me = (await owner.get("/api/v1/me")).json()
+        organization_id = me["organization"]["id"]
+        rental.actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=organization_id, role="owner")
+        await pay_in(web.database, rental.actor, "1000.00")
+        launched = await owner.post("/api/v1/allocations", json={"offer_id": rental.sku.id, "name": "first"})
+        assert launched.status_code == 202, launched.text
+        await rental.work_until(launched.json()["id"], "active")
+        key = await owner.post("/api/v1/ssh-keys", json={"name": "laptop", "public_key": ed25519_line()})
+        token = await token_of(owner, ["account:read"])
+        sessions = (await owner.get("/api/v1/auth/sessions")).json()["items"]
+        top_up_id = "tu_aaaaaaaaaaaaaaaa"
+        await rental.run(
+            "INSERT INTO top_up (id, organization_id, requested_by, amount, currency, return_path, success_url, "
+            "cancel_url) VALUES (:id, :organization_id, :user_id, 20000000, 'USD', '/billing', :url, :url)",
+            id=top_up_id,
+            organization_id=organization_id,
+            user_id=me["user"]["id"],
+            url=web.url,
+        )
+        ids = {
+            "id_or_name": launched.json()["id"],
+            "organization_id": organization_id,
+            "top_up_id": top_up_id,
+            "key_id": key.json()["id"],
+            "token_id": token["id"],
+            "session_id": sessions[0]["id"],
+            "node_id": rental.node_id,
+            "sku_id": rental.sku.id,
+        }
+        return cls(web, rental, owner, me, ids, {"api token": token["token"]})
+
+    async def invite_everybody(self) -> None:
+        """Nobody, every member's role, another tenant, every platform role, and a token for each single scope."""
+        add = self.people.append
+        add(Person(NOBODY, frozenset(), self.web.client()))
+        for role in ROLES:
+            add(Person(f"member: {role}", held_by(role, frozenset()), await self._member(role)))
+        stranger = await self.web.customer()
+        add(Person(STRANGER, held_by("owner", frozenset()), stranger))
+        for role in PLATFORM_ROLES:
+            add(Person(f"operator: {role}", held_by("owner", frozenset({role})), await self.web.operator(role)))
+        operator = await self.web.operator()
+        of_platform = frozenset.union(*PLATFORM_ROLES.values()) - ROLES["owner"]
+        for whose, source, scopes in (("owner", self.owner, ROLES["owner"]), ("operator", operator, of_platform)):
+            for scope in sorted(scopes):
+                made = await token_of(source, [scope.value])
+                add(Person(f"{whose}'s token: {scope.value}", TOKENS_ALWAYS | {scope}, self.web.client(made["token"])))
+        # By now the direct routes answer, without FastAPI: those who may nothing ask them too.
+        add(Person(NOBODY, frozenset(), self.web.client()))
+
+    async def _member(self, role: str) -> httpx.AsyncClient:
+        if role == "owner":
+            return self.owner
+        client = await self.web.customer()
+        user_id = (await client.get("/api/v1/me")).json()["user"]["id"]
+        async with self.web.database.transaction() as session:
+            for statement in (
+                "INSERT INTO membership (organization_id, user_id, role) VALUES (:organization_id, :user_id, :role)",
+                "UPDATE user_session SET organization_id = :organization_id WHERE user_id = :user_id",
+            ):
+                parameters = {"organization_id": self.ids["organization_id"], "user_id": user_id, "role": role}
+                await session.execute(text(statement), parameters)
+        return client

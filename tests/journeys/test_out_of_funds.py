@@ -1,0 +1,96 @@
+"""Out of funds on a real node: told in time, grace, suspended with the data kept, and a top-up brings it back."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sublet.demo.seed import Person, pay_by_card
+from tests.support.demo import SUBLET, Demo, new_data_directory, running_demo
+
+pytestmark = [pytest.mark.node]
+
+# A clock that runs in seconds instead of hours: what is held covers 6 s of use, and grace is 4 s of that.
+QUICK = {
+    "SUBLET_SETTLE_INTERVAL_SECONDS": "3",
+    "SUBLET_DETECTION_SECONDS": "2",
+    "SUBLET_FUNDS_GRACE_SECONDS": "4",
+    "SUBLET_METERING_INTERVAL_SECONDS": "1",
+    "SUBLET_OBSERVE_INTERVAL_SECONDS": "1",
+}
+RATE_PER_HOUR = "3600"  # one dollar a second: 25.00 are gone in 25 s
+DEADLINE = 90.0
+
+
+@pytest.fixture(scope="module")
+def quick_demo() -> Iterator[Demo]:
+    """A demo whose money clock runs fast."""
+    directory = new_data_directory()
+    try:
+        with running_demo(directory, environment=QUICK) as demo:
+            assert not demo.info.node.problem, demo.info.node.problem
+            yield demo
+    finally:
+        (directory / "cache").unlink(missing_ok=True)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def until(what: str, found: Callable[[], Any]) -> Any:
+    """Wait for a condition; its value, or a failure that names it."""
+    deadline = time.monotonic() + DEADLINE
+    while not (value := found()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {DEADLINE:.0f} s"
+        time.sleep(0.2)
+    return value
+
+
+def login_works(demo: Demo, name: str) -> bool:
+    done = demo.sublet("ssh", name, "--", "true", check=False)
+    return done.returncode == 0
+
+
+class TestOutOfFunds:
+    def test_warns_then_suspends_keeping_the_data_and_resumes_after_a_top_up(self, quick_demo: Demo) -> None:
+        demo = quick_demo
+
+        def show() -> dict[str, Any]:
+            shown: dict[str, Any] = json.loads(demo.sublet("show", "dear", "--json").stdout)
+            return shown
+
+        sku = ["--vcpu", "1", "--memory", "256MiB", "--disk", "1"]
+        demo.sublet("admin", "sku", "add", "dear", *sku, operator=True)
+        demo.sublet("admin", "price", "set", "dear", RATE_PER_HOUR, "--suspended", "0.36", operator=True)
+        demo.sublet("launch", "dear", "--name", "dear")
+        demo.sublet("ssh", "dear", "--", "echo kept > note; (sleep 600 &) ; true")
+
+        warned = until("a warning", lambda: show()["funds"]["warning"])
+        assert warned in {"72h", "24h", "1h", "10m", "grace"}
+        suspended = until("suspension", lambda: (one := show())["state"] == "suspended" and one)
+        assert not login_works(demo, "dear")
+        wallet = json.loads(demo.sublet("balance", "--json").stdout)
+        assert not wallet["balance"]["amount"].startswith("-")
+        assert wallet["receivable"]["amount"] == "0.00"
+
+        customer = Person.sign_in(demo.info.url, demo.info.customer.email, demo.info.customer.password)
+        pay_by_card(customer, "20.00")
+        until("resumption", lambda: show()["state"] == "active")
+        until("login", lambda: login_works(demo, "dear"))
+        kept = subprocess.run(
+            [SUBLET, "ssh", "dear", "--", "cat note; pgrep -c sleep"],
+            env=demo.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert kept.stdout.split() == ["kept", "0"], "the files stay, the processes do not"
+
+        demo.sublet("release", "dear", "--yes")
+        charges = json.loads(demo.sublet("charges", suspended["id"], "--json").stdout)
+        assert {charge["kind"] for charge in charges} == {"running", "suspended"}
+        checks = json.loads(demo.sublet("admin", "reconcile", "--json", operator=True).stdout)["checks"]
+        assert all(check["ok"] for check in checks), checks

@@ -1,0 +1,241 @@
+"""What the database refuses, whoever asks."""
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from sublet.core.db import Database
+from sublet.core.embedded_postgres import EmbeddedPostgres
+from sublet.ledger import holds, reconcile, sealing
+from tests.ledger.books import key, new_hold, new_wallet, usd
+
+pytestmark = pytest.mark.anyio
+
+TABLES = (
+    "account",
+    "balance",
+    "wallet",
+    "ledger_entry",
+    "posting",
+    "hold",
+    "hold_event",
+    "topup_lot",
+    "seal",
+    "seal_mark",
+)
+APPEND_ONLY = ("account", "wallet", "ledger_entry", "posting", "hold_event", "seal")
+NEVER_REMOVED = (*APPEND_ONLY, "balance", "hold", "topup_lot")
+ENTRY = "INSERT INTO ledger.ledger_entry (kind, idempotency_key, request_hash, description, effective_at) "
+
+
+async def _books_with_something_in_them(database: Database) -> str:
+    async with database.transaction() as session:
+        organization = await new_wallet(session, "20")
+        await new_hold(session, organization, "5")
+    return organization
+
+
+def _table(name: str) -> sql.Composed:
+    return sql.SQL("ledger.{}").format(sql.Identifier(name))
+
+
+class TestApplicationRole:
+    @pytest.mark.parametrize("table", TABLES)
+    async def test_may_read_and_nothing_else(self, database: Database, app_url: str, table: str) -> None:
+        await _books_with_something_in_them(database)
+        attempts = [
+            sql.SQL("UPDATE {} SET {column} = {column}"),
+            sql.SQL("DELETE FROM {}"),
+            sql.SQL("TRUNCATE {} CASCADE"),
+            sql.SQL("INSERT INTO {} DEFAULT VALUES"),
+        ]
+        with psycopg.connect(app_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("SELECT count(*) FROM {}").format(_table(table)))
+            columns = connection.execute(
+                "SELECT column_name FROM information_schema.columns "
+                "WHERE table_schema = 'ledger' AND table_name = %s AND is_identity = 'NO'",
+                [table],
+            ).fetchone()
+            assert columns is not None
+            for attempt in attempts:
+                statement = attempt.format(_table(table), table=_table(table), column=sql.Identifier(columns[0]))
+                with pytest.raises(errors.InsufficientPrivilege):
+                    connection.execute(statement)
+
+    async def test_cannot_execute_inner_functions(self, app_url: str) -> None:
+        with psycopg.connect(app_url, autocommit=True) as connection:
+            for call in (
+                "SELECT ledger.open_books('EUR')",
+                "SELECT ledger.consume_lots(1)",
+                "SELECT ledger.post('credit', 'k', '', 'd', NULL, NULL, NULL, now(), '{1}', '{1}')",
+            ):
+                with pytest.raises(errors.InsufficientPrivilege):
+                    connection.execute(call)
+
+    async def test_cannot_switch_triggers_off_or_become_the_owner(self, app_url: str) -> None:
+        with psycopg.connect(app_url, autocommit=True) as connection:
+            for attempt in (
+                "ALTER TABLE ledger.posting DISABLE TRIGGER ALL",
+                "SET session_replication_role = replica",
+                "SET ROLE sublet_ledger",
+                "CREATE TABLE ledger.mine (id int)",
+                "DROP SCHEMA ledger CASCADE",
+            ):
+                with pytest.raises(errors.InsufficientPrivilege):
+                    connection.execute(attempt)
+
+    async def test_every_function_it_may_execute_has_a_fixed_search_path(self, app_url: str) -> None:
+        with psycopg.connect(app_url, autocommit=True) as connection:
+            loose = connection.execute(
+                """
+                SELECT proname FROM pg_proc
+                 WHERE pronamespace = 'ledger'::regnamespace AND prosecdef
+                   AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=ledger, pg_temp']
+                """
+            ).fetchall()
+        assert loose == []
+
+    async def test_a_table_of_its_own_does_not_get_in_the_way(self, database: Database, app_url: str) -> None:
+        organization = await _books_with_something_in_them(database)
+        with psycopg.connect(app_url, autocommit=True) as connection:
+            connection.execute("CREATE TEMPORARY TABLE balance (account_id bigint, balance bigint, held bigint)")
+            connection.execute("SELECT ledger.place_hold(%s, 'USD', 1::bigint, 'al_x', %s)", [organization, key()])
+            untouched = connection.execute("SELECT count(*) FROM pg_temp.balance").fetchone()
+        assert untouched == (0,)
+
+
+class TestEvenTheOwner:
+    @pytest.mark.parametrize("table", NEVER_REMOVED)
+    async def test_cannot_delete_or_truncate(self, database: Database, owner_url: str, table: str) -> None:
+        await _books_with_something_in_them(database)
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            for attempt in (sql.SQL("DELETE FROM {}"), sql.SQL("TRUNCATE {} CASCADE")):
+                with pytest.raises(psycopg.Error) as raised:
+                    connection.execute(attempt.format(_table(table)))
+                assert raised.value.sqlstate == "SL004"
+
+    @pytest.mark.parametrize("table", APPEND_ONLY)
+    async def test_cannot_update(self, owner_url: str, table: str) -> None:
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            column = connection.execute(
+                "SELECT column_name FROM information_schema.columns "
+                "WHERE table_schema = 'ledger' AND table_name = %s AND is_identity = 'NO'",
+                [table],
+            ).fetchone()
+            assert column is not None
+            statement = sql.SQL("UPDATE {} SET {column} = {column}").format(
+                _table(table), column=sql.Identifier(column[0])
+            )
+            with pytest.raises(psycopg.Error) as raised:
+                connection.execute(statement)
+        assert raised.value.sqlstate == "SL004"
+
+    async def test_cannot_overdraw_or_free_more_than_is_held(self, database: Database, owner_url: str) -> None:
+        await _books_with_something_in_them(database)
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            for change in ("balance = 4999999", "held = 20000001", "held = -1"):
+                with pytest.raises(errors.CheckViolation):
+                    connection.execute(f"UPDATE ledger.balance SET {change} WHERE held = 5000000")
+
+    async def test_cannot_capture_more_than_a_hold(self, database: Database, owner_url: str) -> None:
+        await _books_with_something_in_them(database)
+        with psycopg.connect(owner_url, autocommit=True) as connection, pytest.raises(errors.CheckViolation):
+            connection.execute("UPDATE ledger.hold SET captured = amount + 1")
+
+
+class TestPostings:
+    """Entries that do not fit are refused whole, even from the role that owns the books."""
+
+    @pytest.mark.parametrize(
+        ("lines", "said"),
+        [
+            ("(1, {bank}, 5, NULL, NULL), (2, {fees}, -4, NULL, NULL)", "does not sum to zero"),
+            ("(1, {bank}, 5, NULL, NULL)", "does not sum to zero"),
+            ("(1, {bank}, 5, NULL, NULL), (2, {euros}, -5, NULL, NULL)", "mixes currencies"),
+            ("(1, {bank}, 5, NULL, NULL), (2, 999999, -5, NULL, NULL)", "names an unknown account"),
+            ("(1, {bank}, 5, NULL, NULL), (3, {fees}, -5, NULL, NULL)", "is not complete"),
+            ("(1, {bank}, 5, NULL, NULL), (2, {wallet}, -5, NULL, NULL)", "misses a balance"),
+            ("(1, {bank}, 5, 1, 5), (2, {fees}, -5, NULL, NULL)", "misses a balance"),
+            ("(1, {bank}, 5, NULL, NULL), (2, {wallet}, -5, 2, 19999995)", "breaks the chain"),
+            ("(1, {bank}, 5, NULL, NULL), (2, {wallet}, -5, 7, 19999995)", "breaks the chain"),
+        ],
+    )
+    async def test_refused(self, database: Database, owner_url: str, lines: str, said: str) -> None:
+        await _books_with_something_in_them(database)
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            connection.execute("SELECT ledger.open_books('EUR')")
+            accounts = {
+                name: connection.execute("SELECT id FROM ledger.account WHERE code LIKE %s", [code]).fetchone()
+                for name, code in {
+                    "bank": "bank:USD",
+                    "fees": "stripe_fees:USD",
+                    "euros": "bank:EUR",
+                    "wallet": "wallet:%",
+                }.items()
+            }
+            values = lines.format(**{name: row[0] for name, row in accounts.items() if row})
+            with pytest.raises(psycopg.Error, match=said) as raised:
+                connection.execute(
+                    f"WITH e AS ({ENTRY} VALUES ('credit', 'k', '', 'd', now()) RETURNING id) "
+                    "INSERT INTO ledger.posting "
+                    "SELECT e.id, l.line, l.account_id, l.amount, l.seq::bigint, l.after::bigint "
+                    f"FROM e, (VALUES {values}) AS l(line, account_id, amount, seq, after)"
+                )
+        assert raised.value.sqlstate == "SL005"
+
+    async def test_an_entry_is_never_added_to(self, database: Database, owner_url: str) -> None:
+        await _books_with_something_in_them(database)
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            entry = connection.execute("SELECT min(id) FROM ledger.ledger_entry").fetchone()
+            bank = connection.execute("SELECT id FROM ledger.account WHERE code = 'bank:USD'").fetchone()
+            assert entry is not None
+            assert bank is not None
+            for first_line, refused in ((1, "23505"), (3, "SL005")):
+                with pytest.raises(psycopg.Error) as raised:
+                    connection.execute(
+                        "INSERT INTO ledger.posting VALUES (%s, %s, %s, 5, NULL, NULL), (%s, %s, %s, -5, NULL, NULL)",
+                        [entry[0], first_line, bank[0], entry[0], first_line + 1, bank[0]],
+                    )
+                assert raised.value.sqlstate == refused
+
+
+class TestReconciliation:
+    """Checks find what got past every guard; the guards are switched off here by the server's superuser."""
+
+    @pytest.mark.parametrize(
+        ("tampering", "check"),
+        [
+            ("UPDATE ledger.posting SET amount = amount + 1 WHERE account_seq IS NULL", "unbalanced entries"),
+            ("DELETE FROM ledger.posting", "unbalanced entries"),
+            ("UPDATE ledger.balance SET balance = balance + 1 WHERE balance > 0", "balance drift"),
+            ("UPDATE ledger.posting SET balance_after = balance_after + 1 WHERE account_seq = 1", "broken chain"),
+            ("UPDATE ledger.balance SET held = held + 1 WHERE held > 0", "held funds"),
+            ("UPDATE ledger.hold SET released = released + 1", "held funds"),
+            ("UPDATE ledger.ledger_entry SET description = 'Gift'", "seals"),
+            ("DELETE FROM ledger.ledger_entry WHERE id = (SELECT min(id) FROM ledger.ledger_entry)", "seals"),
+        ],
+    )
+    async def test_finds_tampering(
+        self, database: Database, postgres: EmbeddedPostgres, database_name: str, tampering: str, check: str
+    ) -> None:
+        await _books_with_something_in_them(database)
+        for _ in range(2):
+            async with database.transaction() as session:
+                await sealing.seal_ranges(session)
+        with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(tampering)  # type: ignore[arg-type]  # a constant of this file
+        async with database.reading() as session:
+            failed = {result.name for result in await reconcile.run(session) if not result.ok}
+        assert check in failed
+
+    async def test_finds_money_set_aside_for_what_has_ended(self, database: Database) -> None:
+        async def everything(_session: object, subjects: object) -> set[str]:
+            return set(subjects)  # type: ignore[call-overload]  # a collection of subject ids
+
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            await holds.place(session, organization, usd("1"), subject_id="al_gone", idempotency_key=key())
+            results = await reconcile.run(session, ended_among=everything)
+        findings = {result.name: [finding.subject for finding in result.findings] for result in results}
+        assert findings["holds of ended subjects"] == ["al_gone"]

@@ -1,0 +1,71 @@
+"""Sealing waits for whoever may still write, and nothing escapes it."""
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from sublet.core.db import Database
+from sublet.ledger import sealing
+from sublet.ledger.failures import LedgerRefused
+from tests.ledger.books import key, new_wallet, top_up
+
+pytestmark = pytest.mark.anyio
+
+
+async def _seal(database: Database) -> int:
+    async with database.transaction() as session:
+        return await sealing.seal_ranges(session)
+
+
+async def _sealed_to(database: Database) -> int:
+    async with database.reading() as session:
+        return int((await session.execute(text("SELECT coalesce(max(to_id), 0) FROM ledger.seal"))).scalar_one())
+
+
+class TestSealing:
+    async def test_seals_what_an_earlier_call_saw(self, database: Database) -> None:
+        async with database.transaction() as session:
+            await new_wallet(session, "20")
+        assert await _seal(database) == 0
+        assert await _seal(database) == 1
+        assert await _seal(database) == 0
+
+    async def test_waits_for_a_transaction_with_a_lower_id(self, database: Database, app_url: str) -> None:
+        async with database.transaction() as session:
+            slow, fast = await new_wallet(session), await new_wallet(session)
+        with psycopg.connect(app_url) as laggard:
+            call = "SELECT ledger.top_up(%s, 'USD', 5000000::bigint, %s, %s, 'Top-up', 'top_up', 'tu_1')"
+            lower = laggard.execute(call, [slow, key("pi"), key("ch")]).fetchone()
+            async with database.transaction() as session:
+                await top_up(session, fast, "5")
+            for _ in range(3):
+                await _seal(database)
+            assert await _sealed_to(database) == 0
+            laggard.commit()
+        for _ in range(3):
+            await _seal(database)
+        assert lower is not None
+        assert await _sealed_to(database) == lower[0] + 1
+        async with database.reading() as session:
+            assert await sealing.broken_seals(session) == []
+
+    async def test_an_entry_that_never_came_leaves_no_gap_in_the_chain(self, database: Database, app_url: str) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "1")
+        with psycopg.connect(app_url) as giving_up:
+            call = "SELECT ledger.top_up(%s, 'USD', 5000000::bigint, %s, %s, 'Top-up', 'top_up', 'tu_1')"
+            giving_up.execute(call, [organization, key("pi"), key("ch")])
+            giving_up.rollback()
+        for amount in ("2", "3"):
+            async with database.transaction() as session:
+                await top_up(session, organization, amount)
+            for _ in range(2):
+                await _seal(database)
+        async with database.reading() as session:
+            assert await sealing.broken_seals(session) == []
+
+    async def test_needs_a_transaction_of_its_own(self, database: Database) -> None:
+        async with database.transaction() as session:
+            await new_wallet(session, "20")
+            with pytest.raises(LedgerRefused):
+                await sealing.seal_ranges(session)

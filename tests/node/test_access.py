@@ -1,0 +1,197 @@
+"""Who gets in, and as whom. Every refusal here is sshd's own."""
+
+import asyncio
+import base64
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from tests.node.conftest import Enrolled
+from tests.node.control_plane import Channel, ControlPlane, Refused, Tenant
+from tests.node.test_limits import run_as
+
+pytestmark = [pytest.mark.anyio, pytest.mark.node]
+
+
+async def refused(enrolled: Enrolled, user: str, *credentials: object) -> bool:
+    """True when sshd refuses these credentials for that user."""
+    try:
+        async with enrolled.control.login(enrolled.node, user, *credentials):  # type: ignore[arg-type]  # key, then certificate
+            return False
+    except asyncssh.PermissionDenied:
+        return True
+
+
+class _Hesitant(asyncssh.SSHClient):
+    """Somebody whom sshd knows by name, and who takes a minute to show a key."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def public_key_auth_requested(self) -> None:
+        """Say that sshd has asked, and let it wait."""
+        self.asked.set()
+        await asyncio.sleep(60)
+
+
+class TestCustomerCertificates:
+    async def test_the_own_principal_gets_in(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        assert await run_as(north, tenant, "whoami") == (f"{tenant.login}\n", 0)
+
+    async def test_expired_wrong_rogue_and_early_ones_are_refused(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        issue, login = north.control.user_certificate, tenant.login
+        rogue = asyncssh.generate_private_key("ssh-ed25519")
+        assert await refused(north, login, *issue(login, after="-2m", before="-1s"))
+        assert await refused(north, login, *issue(login, after="+1m", before="+2m"))
+        assert await refused(north, login, *issue(Tenant().login))
+        assert await refused(north, login, *issue(login, signer=rogue))
+        assert await refused(north, login, *issue("sublet-control"))
+        assert not await refused(north, login, *issue(login))
+
+    async def test_no_certificate_opens_root_or_the_control_account(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        for principal in (tenant.login, "sublet-control", "root"):
+            assert await refused(north, "root", *north.control.user_certificate(principal))
+        assert await refused(north, "sublet", *north.control.user_certificate(tenant.login))
+
+    async def test_a_revoked_certificate_is_refused_and_others_still_work(
+        self, north: Enrolled, channel: Channel, tenant: Tenant, tmp_path: Path
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        (tmp_path / "ca.pub").write_bytes(north.control.user_ca.export_public_key())
+        (tmp_path / "spec").write_text("serial: 99\n")
+        process = await asyncio.create_subprocess_exec(
+            *("ssh-keygen", "-q", "-k", "-f", str(tmp_path / "krl"), "-s", str(tmp_path / "ca.pub")),
+            str(tmp_path / "spec"),
+        )
+        assert await process.wait() == 0
+        public = (await channel.ask("trust", await _trust(north)))["host_public_key"]
+        north.control.revoked = (tmp_path / "krl").read_bytes()
+        try:
+            await channel.ask("trust", north.control.trust(public))
+            assert await refused(north, tenant.login, *north.control.user_certificate(tenant.login, serial=99))
+            assert not await refused(north, tenant.login, *north.control.user_certificate(tenant.login, serial=98))
+        finally:
+            north.control.revoked = b""
+            await channel.ask("trust", north.control.trust(public))
+
+    async def test_registered_keys_get_in_and_keys_in_the_home_do_not(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        registered, smuggled = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        line = registered.export_public_key().decode().strip()
+        await channel.ask("apply", tenant.desired(authorized_keys=[line]), generation=1)
+        own = smuggled.export_public_key().decode().strip()
+        await run_as(north, tenant, f"mkdir -m700 .ssh && echo '{own}' > .ssh/authorized_keys")
+        assert not await refused(north, tenant.login, registered)
+        assert await refused(north, tenant.login, smuggled)
+
+
+class TestControlCertificate:
+    async def test_a_command_a_shell_and_a_terminal_all_end_at_the_protocol(self, north: Enrolled) -> None:
+        async with north.control.login(
+            north.node, "sublet", *north.control.user_certificate("sublet-control")
+        ) as connection:
+            done = await connection.run("id; cat /etc/shadow", input="id\n")
+            assert '"code":"bad_request"' in str(done.stdout)
+            assert "root:" not in str(done.stdout)
+            with pytest.raises((asyncssh.ChannelOpenError, asyncssh.ProcessError)):
+                await connection.run("id", term_type="xterm", check=True)
+
+    async def test_forwarding_and_file_transfer_are_refused(self, north: Enrolled) -> None:
+        async with north.control.login(
+            north.node, "sublet", *north.control.user_certificate("sublet-control")
+        ) as connection:
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.open_connection("127.0.0.1", 22)
+            # sshd starts the forced command instead, which does not answer to SFTP.
+            with pytest.raises((asyncssh.Error, TimeoutError)):
+                await asyncio.wait_for(connection.start_sftp_client(), 2)
+
+
+class TestHostCertificate:
+    async def test_a_host_certified_by_another_authority_is_refused(self, north: Enrolled) -> None:
+        stranger = ControlPlane(user_ca=north.control.user_ca, address=north.control.address)
+        with pytest.raises(asyncssh.HostKeyNotVerifiable):
+            async with stranger.login(north.node, "sublet", *stranger.user_certificate("sublet-control")):
+                pass
+
+    async def test_renewal_is_used_for_the_next_connection(self, north: Enrolled, channel: Channel) -> None:
+        renewed = await channel.ask("trust", await _trust(north))
+        assert renewed["host_certificate_valid_before"].endswith("Z")
+        async with north.control.protocol(north.node) as another:
+            await another.ask("observe")
+
+    async def test_a_certificate_that_would_not_work_changes_nothing(self, north: Enrolled, channel: Channel) -> None:
+        trust = await _trust(north)
+        key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+        expired = north.control.host_certificate(_key_of(trust), valid_before="-10s")
+        for line, code in (
+            (north.control.host_certificate(key), "host_key_mismatch"),
+            (expired, "host_certificate_not_valid_now"),
+            ("garbage", "bad_request"),
+        ):
+            with pytest.raises(Refused) as refusal:
+                await channel.ask("trust", {**trust, "host_certificate": line})
+            assert refusal.value.code == code
+        with pytest.raises(Refused) as refusal:
+            await channel.ask("trust", {**trust, "revoked_keys_base64": base64.b64encode(b"garbage").decode()})
+        assert refusal.value.code == "bad_request"
+        async with north.control.protocol(north.node) as another:
+            await another.ask("observe")
+
+
+class TestSuspension:
+    async def test_ends_sessions_and_keeps_data_until_resumed(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await run_as(north, tenant, "echo kept > note; nohup sleep 600 >/dev/null 2>&1 </dev/null & true")
+        async with north.control.login(
+            north.node, tenant.login, *north.control.user_certificate(tenant.login)
+        ) as connection:
+            shell = await connection.create_process("cat", term_type="xterm")
+            suspended = await channel.ask("apply", tenant.desired(state="suspended"), generation=2)
+            await asyncio.wait_for(shell.wait_closed(), 5)
+        assert suspended["login_open"] is False
+        seen = await channel.ask("observe")
+        mine = next(entry for entry in seen["allocations"] if entry["allocation"] == tenant.allocation)
+        assert (mine["state"], mine["processes"], mine["login_open"]) == ("suspended", 0, False)
+        assert await refused(north, tenant.login, *north.control.user_certificate(tenant.login))
+        await channel.ask("apply", tenant.desired(), generation=3)
+        assert await run_as(north, tenant, "cat note") == ("kept\n", 0)
+
+    async def test_ends_whoever_is_just_logging_in(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        somebody = _Hesitant()
+        login = asyncio.ensure_future(
+            asyncssh.connect(
+                *(north.node.address, north.node.port),
+                username=tenant.login,
+                client_factory=lambda: somebody,
+                known_hosts=north.control.known_hosts,
+                agent_path=None,
+                config=None,
+            )
+        )
+        await asyncio.wait_for(somebody.asked.wait(), 10)
+        await channel.ask("apply", tenant.desired(state="suspended"), generation=2)
+        with pytest.raises((OSError, asyncssh.Error)):
+            await asyncio.wait_for(login, 5)
+
+
+async def _trust(enrolled: Enrolled) -> dict[str, object]:
+    line = (await enrolled.node.run_as_root("cat", "/etc/ssh/ssh_host_ed25519_key.pub")).text
+    return enrolled.control.trust(line)
+
+
+def _key_of(trust: dict[str, object]) -> str:
+    certificate = asyncssh.import_certificate(str(trust["host_certificate"]))
+    return certificate.key.export_public_key().decode()

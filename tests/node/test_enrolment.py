@@ -1,0 +1,120 @@
+"""Joining a control plane and leaving it again."""
+
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from sublet.demo.nodes.commands import CommandFailed
+from tests.node.conftest import Enrolled, build_helper
+from tests.node.control_plane import Tenant
+from tests.node.test_limits import run_as
+
+pytestmark = [pytest.mark.anyio, pytest.mark.node]
+
+STATE = """
+sha256sum /etc/ssh/sshd_config /etc/pam.d/* /etc/passwd /etc/sudoers.d/* 2>/dev/null
+ls /etc/ssh/sshd_config.d /etc/sublet /var/lib/sublet /usr/local/sbin 2>/dev/null
+ls /etc/systemd/system /etc/security/namespace.d 2>/dev/null
+nft list tables 2>/dev/null
+"""
+
+
+class TestEnrolment:
+    async def test_a_refused_token_says_what_to_do_and_leaves_sshd_alone(
+        self, pair: tuple[Enrolled, Enrolled], helper: Path
+    ) -> None:
+        south = pair[1]
+        before = (await south.node.run_as_root("sha256sum", "/etc/ssh/sshd_config.d/10-sublet.conf")).text
+        with pytest.raises(CommandFailed, match=r"It was used already\. Make a new join token"):
+            await south.control.enrol(south.node, helper, token="used")
+        assert (await south.node.run_as_root("sha256sum", "/etc/ssh/sshd_config.d/10-sublet.conf")).text == before
+        async with south.control.protocol(south.node) as channel:
+            await channel.ask("observe")
+
+    async def test_can_be_repeated_while_allocations_run(self, pair: tuple[Enrolled, Enrolled], helper: Path) -> None:
+        south, tenant = pair[1], Tenant()
+        async with south.control.protocol(south.node) as channel:
+            await channel.ask("apply", tenant.desired(), generation=1)
+        await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080",))
+        assert await run_as(south, tenant, "whoami") == (f"{tenant.login}\n", 0)
+        async with south.control.protocol(south.node) as channel:
+            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+
+    async def test_leaving_restores_the_node_and_refuses_while_allocations_are_on_it(
+        self, pair: tuple[Enrolled, Enrolled], helper: Path
+    ) -> None:
+        south, tenant = pair[1], Tenant()
+        async with south.control.protocol(south.node) as channel:
+            await channel.ask("apply", tenant.desired(), generation=1)
+        with pytest.raises(CommandFailed, match="Release them first"):
+            await south.node.run_as_root("/usr/local/sbin/sublet-node", "unenrol")
+        async with south.control.protocol(south.node) as channel:
+            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+        await south.node.run_as_root("/usr/local/sbin/sublet-node", "unenrol")
+        left = (await south.node.run_as_root("sh", "-c", STATE, check=False)).text
+        assert "sublet" not in left
+        believed = await south.node.run_as_root("sshd", "-T", "-C", "user=sublet,host=x,addr=127.0.0.1")
+        assert "sublet" not in believed.text
+        await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080",))
+        await south.node.run_as_root("/usr/local/sbin/sublet-node", "unenrol")
+        again = (await south.node.run_as_root("sh", "-c", STATE, check=False)).text
+        await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080",))
+        assert again == left
+
+    async def test_what_the_control_plane_is_told(self, north: Enrolled) -> None:
+        told = north.control.enrolled[0]
+        assert told["host_public_key"].startswith("ssh-ed25519 ")
+        assert told["inventory"]["gpus"][0]["model"] == "NVIDIA L4"
+        assert told["helper_version"]
+
+
+class TestNodeWithoutLimits:
+    async def test_says_so_and_does_all_the_rest(self, plain: Enrolled) -> None:
+        tenant, gpu = Tenant(), plain.node.gpus[0].uuid
+        assert plain.node.label == "limits not enforced"
+        async with plain.control.protocol(plain.node) as channel:
+            seen = await channel.ask("probe")
+            assert (seen["mode"], seen["limits_enforced"]) == ("namespace", False)
+            applied = await channel.ask("apply", tenant.desired(gpus=[gpu]), generation=1)
+            assert not any(entry["enforced"] for entry in applied["enforced"])
+            said, status = await run_as(plain, tenant, "whoami; ls /root; cat /etc/shadow; head -c0 /dev/nvidia1")
+            assert said.startswith(tenant.login)
+            assert status != 0
+            assert said.count("Permission denied") == 3
+            evidence = await channel.ask("release", tenant.subject, generation=2)
+            assert [check for check in evidence["checks"] if not check["clean"]] == []
+
+    async def test_its_control_account_gets_no_shell_and_root_no_certificate(self, plain: Enrolled) -> None:
+        issue = plain.control.user_certificate
+        async with plain.control.login(plain.node, "sublet", *issue("sublet-control")) as connection:
+            done = await connection.run("id", input="id\n")
+            assert '"code":"bad_request"' in str(done.stdout)
+        for user, principal in (("root", "sublet-control"), ("root", "root"), ("sublet", "root")):
+            with pytest.raises(asyncssh.PermissionDenied):
+                async with plain.control.login(plain.node, user, *issue(principal)):
+                    pass
+
+
+class TestHelperFile:
+    async def test_is_the_same_bytes_from_the_same_sources(self, helper: Path, tmp_path: Path) -> None:
+        assert build_helper(tmp_path / "again.pyz").read_bytes() == helper.read_bytes()
+        assert helper.read_bytes().startswith(b"#!/usr/bin/env python3\nPK")
+
+    async def test_explains_itself_where_it_cannot_run(self, north: Enrolled) -> None:
+        done = await north.node.run_as_root(
+            *("setpriv", "--reuid", "65534", "--clear-groups", "/usr/local/sbin/sublet-node", "enrol"),
+            *("--url", "http://127.0.0.1:1", "--token-stdin"),
+            check=False,
+        )
+        assert done.status == 1
+        assert done.stderr == b"sublet-node: Enrolment changes sshd and accounts. Run it as root.\n"
+
+    async def test_names_an_unreachable_control_plane(self, pair: tuple[Enrolled, Enrolled]) -> None:
+        done = await pair[1].node.run_as_root(
+            *("/usr/local/sbin/sublet-node", "enrol", "--url", "http://127.0.0.1:1", "--token-stdin"), check=False
+        )
+        assert b"http://127.0.0.1:1 cannot be reached from this node" in done.stderr
+        async with pair[1].control.protocol(pair[1].node) as channel:
+            found = {entry["name"]: entry["enforced"] for entry in (await channel.ask("probe"))["capabilities"]}
+        assert found["network_deny"]

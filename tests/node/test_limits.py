@@ -1,0 +1,200 @@
+"""Every limit is proven by something that tries to break it."""
+
+import asyncio
+import re
+import time
+
+import asyncssh
+import pytest
+
+from tests.node.conftest import Enrolled
+from tests.node.control_plane import Channel, Refused, Tenant
+
+pytestmark = [pytest.mark.anyio, pytest.mark.node]
+
+
+async def run_as(enrolled: Enrolled, tenant: Tenant, command: str, *, seconds: float = 60) -> tuple[str, int | None]:
+    """Run a command as the customer, over SSH; its output with errors, and its exit status."""
+    async with enrolled.control.login(
+        enrolled.node, tenant.login, *enrolled.control.user_certificate(tenant.login)
+    ) as connection:
+        done = await asyncio.wait_for(connection.run(command), seconds)
+        return f"{done.stdout!s}{done.stderr!s}", done.returncode
+
+
+class TestLimits:
+    async def test_the_kernel_shows_what_was_asked_for(self, channel: Channel, tenant: Tenant) -> None:
+        observed = await channel.ask("apply", tenant.desired(), generation=1)
+        enforced = {entry["limit"]: entry["enforced"] for entry in observed["enforced"]}
+        assert enforced == {"cpu": True, "memory": True, "tasks": True, "devices": True, "disk": False}
+
+    async def test_limits_still_stand_when_nobody_is_logged_in(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await run_as(north, tenant, "true")
+        observed = await channel.ask("apply", tenant.desired(), generation=1)
+        assert [entry["limit"] for entry in observed["enforced"] if not entry["enforced"]] == ["disk"]
+
+    async def test_a_memory_hog_is_killed(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        hog = "data = []\nfor size in range(1, 400):\n    data.append(b'x' * (1 << 20)); print(size, flush=True)"
+        said, status = await run_as(north, tenant, f'python3 -c "{hog}"')
+        reached = max(map(int, re.findall(r"^\d+$", said, re.MULTILINE)))
+        assert status != 0
+        assert 60 < reached < 128
+
+    async def test_a_fork_bomb_is_capped(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        bomb = (
+            "import os,time\nmade = 0\ntry:\n    while made < 500:\n"
+            "        if os.fork() == 0: time.sleep(60); os._exit(0)\n"
+            "        made += 1\nexcept BlockingIOError as error: print(made, error.strerror)"
+        )
+        said, _ = await run_as(north, tenant, f'python3 -c "{bomb}" </dev/null >out 2>&1; read said <out; echo $said')
+        usage = await channel.ask("usage")
+        mine = next(entry for entry in usage["allocations"] if entry["allocation"] == tenant.allocation)
+        assert "Resource temporarily unavailable" in said
+        assert mine["tasks"] <= 48
+
+    async def test_the_processor_is_throttled_to_the_quota(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        limits = {"cpu_percent": 20, "memory_mib": 128, "tasks_max": 48, "disk_gib": 1}
+        await channel.ask("apply", tenant.desired(limits=limits), generation=1)
+        burn = (
+            "import time,os\nstart = time.monotonic()\nwhile time.monotonic() - start < 3: pass\n"
+            "print(sum(os.times()[:2]) / (time.monotonic() - start))"
+        )
+        said, _ = await run_as(north, tenant, f'python3 -c "{burn}"')
+        assert 0.05 < float(said) < 0.26
+
+    async def test_another_gpu_is_refused_even_where_its_file_mode_would_let_in(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        mine, other = north.node.gpus[:2]
+        await channel.ask("apply", tenant.desired(gpus=[mine.uuid]), generation=1)
+        said, _ = await run_as(north, tenant, f"head -c0 {mine.device} && echo opened; head -c0 {other.device}")
+        assert "opened" in said
+        assert f"cannot open '{other.device}' for reading: Permission denied" in said
+        await north.node.run_as_root("chmod", "666", other.device)
+        try:
+            said, status = await run_as(north, tenant, f"head -c0 {other.device}")
+            assert status != 0
+            assert "Operation not permitted" in said
+        finally:
+            await north.node.run_as_root("chmod", "660", other.device)
+
+    async def test_gpus_stay_open_after_systemd_reloads(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        gpu = north.node.gpus[0]
+        await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
+        await north.node.run_as_root("systemctl", "daemon-reload")
+        said, status = await run_as(north, tenant, f"head -c0 {gpu.device}")
+        assert status == 0, said
+
+    async def test_one_gpu_never_has_two_holders(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        gpu, other = north.node.gpus[0], Tenant()
+        await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
+        try:
+            with pytest.raises(Refused) as refused:
+                await channel.ask("apply", other.desired(gpus=[gpu.uuid]), generation=1)
+        finally:
+            await channel.ask("release", other.subject, generation=2)
+        assert refused.value.code == "gpu_in_use"
+
+    async def test_apply_is_quick(self, channel: Channel, tenant: Tenant) -> None:
+        began = time.monotonic()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        assert time.monotonic() - began < 2.0  # 0.1 s on an idle machine
+
+
+class TestIsolation:
+    async def test_another_home_cannot_be_read(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        other = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", other.desired(), generation=1)
+        try:
+            await run_as(north, other, "echo secret > note; chmod 644 note; sleep 300 </dev/null >/dev/null 2>&1 &")
+            said, _ = await run_as(
+                north, tenant, f"cat /home/{other.login}/note; ls /home/{other.login}; ps axo user:20"
+            )
+            assert said.count("Permission denied") == 2
+            assert other.login not in re.sub(r"'?/home/\S+", "", said)
+        finally:
+            evidence = await channel.ask("release", other.subject, generation=2)
+        assert [check for check in evidence["checks"] if not check["clean"]] == []
+
+    async def test_a_setuid_file_of_another_login_changes_nobody(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        other = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", other.desired(), generation=1)
+        try:
+            assert await run_as(north, other, "cp /usr/bin/id .; chmod 4755 id; chmod 711 .") == ("", 0)
+            assert await run_as(north, tenant, f"/home/{other.login}/id -u") == (f"{tenant.uid}\n", 0)
+        finally:
+            assert (await channel.ask("release", other.subject, generation=2))["clean"] is True
+
+    async def test_there_is_no_sudo_and_no_shared_tmp(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await north.node.run_as_root("touch", "/tmp/of-the-node")
+        said, status = await run_as(north, tenant, "sudo -n id")
+        assert status != 0
+        assert "password is required" in said
+        assert await run_as(north, tenant, "touch /tmp/mine; ls /tmp") == ("mine\n", 0)
+
+    async def test_scheduled_jobs_do_not_run_outside_the_limits(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        rule = await north.node.run_as_root("head", "-2", "/etc/pam.d/cron")
+        assert "uid < 200000" in rule.text
+        assert (await run_as(north, tenant, "systemctl --user status"))[1] != 0
+
+    async def test_control_plane_ports_are_out_of_reach(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        listen = "import socket,time\ns=[socket.create_server(('127.0.0.1',p)) for p in (18080,18443,18090)]"
+        await north.node.run_as_root(
+            "systemd-run", "--unit=listener", "--quiet", "python3", "-c", f"{listen}\ntime.sleep(120)"
+        )
+        try:
+            ask = (
+                "for p in 18080 18443 18090; do (exec 3<>/dev/tcp/127.0.0.1/$p) 2>/dev/null && echo $p open; done; true"
+            )
+            async with asyncio.timeout(10):
+                while "18090 open" not in (await north.node.run_as_root("bash", "-c", ask)).text:
+                    await asyncio.sleep(0.05)
+            assert "18080 open" in (await north.node.run_as_root("bash", "-c", ask)).text
+            assert await run_as(north, tenant, ask) == ("18090 open\n", 0)
+            async with north.control.login(
+                north.node, tenant.login, *north.control.user_certificate(tenant.login)
+            ) as connection:
+                with pytest.raises(asyncssh.ChannelOpenError):
+                    await connection.open_connection("127.0.0.1", 18080)
+        finally:
+            await north.node.run_as_root("systemctl", "stop", "listener")
+
+    async def test_the_nodes_own_sshd_cannot_be_filled_from_within(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        every_address = "127.0.0.1 127.9.9.9 $(hostname -I)"
+        ask = f"for a in {every_address}; do (exec 3<>/dev/tcp/$a/22) 2>/dev/null && echo open; done; true"
+        assert "open" in (await north.node.run_as_root("bash", "-c", ask)).text
+        assert await run_as(north, tenant, ask) == ("", 0)
+
+    async def test_probe_reports_all_of_it_as_tried(self, channel: Channel) -> None:
+        observed = await channel.ask("probe")
+        capabilities = {entry["name"]: entry["enforced"] for entry in observed["capabilities"]}
+        assert observed["limits_enforced"] is True
+        assert observed["mode"] == "systemd"
+        assert len(observed["gpus"]) == 2
+        assert capabilities == {
+            **dict.fromkeys(("cpu", "memory", "tasks", "devices", "hidepid", "private_tmp", "network_deny"), True),
+            "disk_quota": False,
+        }

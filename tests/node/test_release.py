@@ -1,0 +1,229 @@
+"""After a release nothing is left, and a run that died in the middle can be repeated."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.node.conftest import Enrolled
+from tests.node.control_plane import Channel, Refused, Tenant
+from tests.node.test_limits import run_as
+
+pytestmark = [pytest.mark.anyio, pytest.mark.node]
+
+LITTER = """
+echo hello > note; echo x > /tmp/t; echo x > /var/tmp/v; echo x > /dev/shm/s; mkdir -p /dev/shm/deep/er
+touch "/dev/shm/deep/$(printf 'no\\377text\\033')"; ln -s /etc /dev/shm/deep/link
+(setsid sleep 600 </dev/null >/dev/null 2>&1 &)
+(trap '' TERM HUP INT; setsid sleep 600 </dev/null >/dev/null 2>&1 &)
+python3 - <<'END'
+import ctypes
+libc = ctypes.CDLL(None)
+print(libc.shmget(4711, 4096, 0o1600) >= 0, libc.semget(4712, 1, 0o1600) >= 0, libc.msgget(4713, 0o1600) >= 0)
+END
+"""
+
+
+async def facts(enrolled: Enrolled, tenant: Tenant) -> list[str]:
+    """What the node's own tools still find of a tenant, by other means than the helper's."""
+    look = f"""
+    ps -eo uid= | grep -w {tenant.uid}; getent passwd {tenant.login}; getent group {tenant.login}
+    find / -xdev -uid {tenant.uid} -not -path '/proc/*' 2>/dev/null; find /dev /run -uid {tenant.uid} 2>/dev/null
+    ls -d /sys/fs/cgroup/*/user.slice/user-{tenant.uid}.slice /home/{tenant.login} 2>/dev/null
+    ipcs -c | grep -w {tenant.login}; ipcs -c | grep -w {tenant.uid}
+    grep -rl --exclude='*-' {tenant.login} /etc /var/spool 2>/dev/null; getfacl -pn /dev/nvidia* | grep -w {tenant.uid}
+    find /etc /run /var -name '*{tenant.uid}*' -o -name '*{tenant.login}*' | grep -v /run/systemd/users
+    """
+    return (await enrolled.node.run_as_root("bash", "-c", look, check=False)).text.split()
+
+
+class TestRelease:
+    async def test_leaves_nothing_of_the_uid(self, north: Enrolled, channel: Channel) -> None:
+        tenant = Tenant()
+        await channel.ask("apply", tenant.desired(gpus=[north.node.gpus[1].uuid]), generation=1)
+        said, _ = await run_as(north, tenant, LITTER)
+        assert said == "True True True\n"
+        await north.node.run_as_root(
+            *(
+                "sh",
+                "-c",
+                f"echo '* * * * * true' | crontab -u {tenant.login} - ; loginctl enable-linger {tenant.login}",
+            )
+        )
+        async with north.control.login(
+            north.node, tenant.login, *north.control.user_certificate(tenant.login)
+        ) as connection:
+            shell = await connection.create_process("cat", term_type="xterm")
+            assert await facts(north, tenant) != []
+            evidence = await channel.ask("release", tenant.subject, generation=2)
+            await asyncio.wait_for(shell.wait_closed(), 5)
+        assert [check for check in evidence["checks"] if not check["clean"]] == []
+        assert evidence["clean"] is True
+        names = "access sessions processes slice account home files cron ipc keys gpu"
+        assert [check["name"] for check in evidence["checks"]] == names.split()
+        assert [fact for fact in await facts(north, tenant) if "/var/lib/sublet/" not in fact] == []
+
+    async def test_is_not_kept_by_what_another_login_put_into_its_folders(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        other = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", other.desired(), generation=1)
+        folder = f"/run/lock/{other.login}"
+        assert await run_as(north, other, f"mkdir -m 0777 {folder}") == ("", 0)
+        assert await run_as(north, tenant, f"mkdir {folder}/mine; echo x > {folder}/mine/file") == ("", 0)
+        evidence = await channel.ask("release", other.subject, generation=2)
+        assert [check for check in evidence["checks"] if not check["clean"]] == []
+
+    async def test_can_be_repeated_and_proves_it_again(self, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+        assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+
+    async def test_of_what_was_never_here_is_clean(self, channel: Channel) -> None:
+        assert (await channel.ask("release", Tenant().subject, generation=1))["clean"] is True
+
+    async def test_a_busy_gpu_is_not_clean(self, north: Enrolled, channel: Channel) -> None:
+        tenant, gpu = Tenant(), north.node.gpus[0]
+        samples = "/usr/local/share/sublet-demo/nvidia-smi.json"
+        before = (await north.node.run_as_root("cat", samples)).stdout
+        busy = json.loads(before)
+        busy["gpus"][0]["memory.used"] = "21000"
+        await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
+        await north.node.write_file(samples, json.dumps(busy).encode())
+        try:
+            evidence = await channel.ask("release", tenant.subject, generation=2)
+        finally:
+            await north.node.write_file(samples, before)
+        assert evidence["clean"] is False
+        assert [check["name"] for check in evidence["checks"] if not check["clean"]] == ["gpu"]
+        assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
+
+    async def test_a_check_that_cannot_look_is_not_clean(self, north: Enrolled, channel: Channel) -> None:
+        tenant = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await north.node.write_file("/usr/local/bin/nvidia-smi", b"#!/bin/sh\nexit 9\n", mode=0o755)
+        try:
+            with pytest.raises(Refused) as refused:
+                await channel.ask("release", tenant.subject, generation=2)
+            assert refused.value.retryable
+        finally:
+            await north.node.run_as_root("rm", "/usr/local/bin/nvidia-smi")
+        assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
+
+
+class TestFencing:
+    async def test_a_late_command_changes_nothing(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=5)
+        for verb, params in (("apply", tenant.desired(state="suspended")), ("release", tenant.subject)):
+            with pytest.raises(Refused) as refused:
+                await channel.ask(verb, params, generation=4)
+            assert refused.value.code == "stale_generation"
+        assert await run_as(north, tenant, "true") == ("", 0)
+
+    async def test_holds_on_another_channel_and_after_release(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=5)
+        await channel.ask("release", tenant.subject, generation=6)
+        async with north.control.protocol(north.node) as another:
+            for generation in (5, 6):
+                with pytest.raises(Refused) as refused:
+                    await another.ask("apply", tenant.desired(), generation=generation)
+                assert refused.value.code == "stale_generation"
+            assert (await another.ask("apply", tenant.desired(), generation=7))["login_open"] is True
+
+    async def test_another_uid_for_the_same_allocation_is_refused(self, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        with pytest.raises(Refused) as refused:
+            await channel.ask("apply", {**tenant.desired(), "uid": tenant.uid + 1}, generation=2)
+        assert refused.value.code == "identity_mismatch"
+
+
+class TestDeathInTheMiddle:
+    @pytest.mark.parametrize("milliseconds", [5, 15, 30, 45, 60, 80, 110])
+    async def test_apply_and_release_are_finished_by_a_repetition(
+        self, north: Enrolled, channel: Channel, milliseconds: int
+    ) -> None:
+        tenant = Tenant()
+        gpu = north.node.gpus[1].uuid
+        await _die_after(north, tenant, "apply", tenant.desired(gpus=[gpu]), 1, milliseconds / 1000)
+        observed = await channel.ask("apply", tenant.desired(gpus=[gpu]), generation=1)
+        assert [entry["limit"] for entry in observed["enforced"] if not entry["enforced"]] == ["disk"]
+        assert await run_as(north, tenant, "test -f .profile && pwd") == (f"/home/{tenant.login}\n", 0)
+        await _die_after(north, tenant, "release", tenant.subject, 2, milliseconds / 1000)
+        evidence = await channel.ask("release", tenant.subject, generation=2)
+        assert [check for check in evidence["checks"] if not check["clean"]] == []
+
+    async def test_after_a_power_loss_the_repetition_brings_everything_back(
+        self, pair: tuple[Enrolled, Enrolled]
+    ) -> None:
+        south, tenant = pair[1], Tenant()
+        async with south.control.protocol(south.node) as channel:
+            before = await channel.ask("apply", tenant.desired(gpus=[south.node.gpus[0].uuid]), generation=1)
+            await run_as(south, tenant, "echo kept > note; sync")
+        await south.node.kill_power()
+        await south.node.start()
+        async with south.control.protocol(south.node) as channel:
+            seen = await channel.ask("observe")
+            assert seen["boot_id"] != before["boot_id"]
+            capabilities = {entry["name"]: entry["enforced"] for entry in (await channel.ask("probe"))["capabilities"]}
+            assert capabilities["network_deny"]
+            after = await channel.ask("apply", tenant.desired(gpus=[south.node.gpus[0].uuid]), generation=1)
+            assert [entry["limit"] for entry in after["enforced"] if not entry["enforced"]] == ["disk"]
+            assert await run_as(south, tenant, f"cat note; head -c0 {south.node.gpus[0].device}") == ("kept\n", 0)
+            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+
+
+class TestObservation:
+    async def test_shows_what_nobody_ordered(self, north: Enrolled, channel: Channel) -> None:
+        stranger = Tenant()
+        await north.node.run_as_root("useradd", "-M", "-u", str(stranger.uid), stranger.login)
+        try:
+            seen = await channel.ask("observe")
+            assert {"login": stranger.login, "uid": stranger.uid} in seen["unknown"]
+        finally:
+            await north.node.run_as_root("userdel", stranger.login)
+
+    async def test_shows_that_an_account_was_taken_away_by_hand(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await north.node.run_as_root("userdel", tenant.login)
+        seen = await channel.ask("observe")
+        mine = next(entry for entry in seen["allocations"] if entry["allocation"] == tenant.allocation)
+        assert mine["state"] == "absent"
+        await channel.ask("apply", tenant.desired(), generation=1)
+        assert await run_as(north, tenant, "whoami") == (f"{tenant.login}\n", 0)
+
+    async def test_usage_counts_what_was_used(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await run_as(north, tenant, "head -c 5000000 /dev/zero > big; for i in $(seq 20000); do :; done")
+        usage = await channel.ask("usage")
+        mine = next(entry for entry in usage["allocations"] if entry["allocation"] == tenant.allocation)
+        assert mine["cpu_seconds"] > 0
+        assert mine["disk_bytes"] >= 5_000_000
+
+    async def test_unreadable_records_are_an_error(self, north: Enrolled, channel: Channel) -> None:
+        await north.node.run_as_root("mv", "/var/lib/sublet/allocations", "/var/lib/sublet/away")
+        try:
+            with pytest.raises(Refused) as refused:
+                await channel.ask("observe")
+            assert refused.value.code == "state_unreadable"
+        finally:
+            await north.node.run_as_root("mv", "/var/lib/sublet/away", "/var/lib/sublet/allocations")
+
+
+async def _die_after(
+    enrolled: Enrolled, tenant: Tenant, verb: str, params: dict[str, object], generation: int, seconds: float
+) -> None:
+    """Start a command on the node and kill its process with -9 after a moment."""
+    request = json.dumps({"id": "doomed", "version": 1, "verb": verb, "generation": generation, "params": params})
+    script = (
+        "import os,signal,subprocess,sys,time\n"
+        "p=subprocess.Popen(['/usr/local/sbin/sublet-node','rpc'],stdin=subprocess.PIPE,stdout=subprocess.PIPE)\n"
+        "p.stdin.write(b'{}\\n'); p.stdin.flush(); p.stdout.readline()\n"  # it is up now
+        f"p.stdin.write(sys.stdin.buffer.read()); p.stdin.flush(); time.sleep({seconds})\n"
+        "os.kill(p.pid, signal.SIGKILL); p.wait()"
+    )
+    await enrolled.node.run_as_root("python3", "-c", script, stdin=request.encode() + b"\n")

@@ -1,0 +1,182 @@
+"""The protocol's edges, without a node: what is refused before anything is touched."""
+
+import io
+import json
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from node.sublet_node import files, firewall, hostcert, request, rpc
+from node.sublet_node.errors import NodeError
+from node.sublet_node.request import Subject
+from node.sublet_node.store import Store
+
+SUBJECT = Subject("al_abcdefghijklmnop", "al-abcdefghijklmnop", 200_123)
+PARAMS: dict[str, Any] = {
+    "allocation": SUBJECT.allocation,
+    "login": SUBJECT.login,
+    "uid": SUBJECT.uid,
+    "state": "active",
+    "limits": {"cpu_percent": 100, "memory_mib": 1024, "tasks_max": 100, "disk_gib": 1},
+    "gpus": [],
+    "principals": [SUBJECT.login],
+    "authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZvbw== me@here"],
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "records", tmp_path / "locks")
+
+
+class TestLines:
+    def test_each_line_gets_one_answer_even_a_broken_one(self, store: Store) -> None:
+        sink = io.BytesIO()
+        lines = b'nonsense\n\n[1]\n{"id":"a","version":2,"verb":"probe"}\n{"id":"b","version":1,"verb":"reboot"}\n'
+        rpc.serve(store, io.BytesIO(lines), sink)
+        answers = [json.loads(line) for line in sink.getvalue().splitlines()]
+        assert [answer["error"]["code"] for answer in answers] == [
+            *("bad_request", "bad_request", "version_unsupported", "verb_unknown"),
+        ]
+        assert [answer["id"] for answer in answers] == [None, None, None, None]
+
+    @given(st.binary(max_size=300))
+    def test_no_line_ends_the_channel(self, line: bytes) -> None:
+        answer = rpc.answer(Store(Path("/nonexistent"), Path("/nonexistent")), line)
+        assert answer["ok"] is False
+
+    def test_an_overlong_line_is_refused(self, store: Store) -> None:
+        assert rpc.answer(store, b"x" * (4 << 20))["error"]["code"] == "bad_request"
+
+
+class TestRequests:
+    def test_a_good_one_is_read(self) -> None:
+        assert request.desired(PARAMS).subject == SUBJECT
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"allocation": "al_../../etc/passwd"},
+            {"allocation": "al_abcdefghijklmnop\n"},
+            {"login": "root"},
+            {"login": "al-ponmlkjihgfedcba"},
+            {"uid": 0},
+            {"uid": 199_999},
+            {"uid": True},
+            {"uid": "200123"},
+            {"state": "gone"},
+            {"limits": {}},
+            {"limits": {**PARAMS["limits"], "cpu_percent": 0}},
+            {"limits": {**PARAMS["limits"], "memory_mib": 1.5}},
+            {"gpus": ["GPU; rm -rf /"]},
+            {"gpus": "GPU-1"},
+            {"principals": ["sublet-control"]},
+            {"principals": [f"{SUBJECT.login}\nsublet-control"]},
+            {"authorized_keys": ['command="id" ssh-ed25519 AAAA me']},
+            {"authorized_keys": ["ssh-ed25519 AAAA me\nssh-ed25519 BBBB you"]},
+            {"authorized_keys": ["cert-authority ssh-ed25519 AAAA"]},
+        ],
+    )
+    def test_a_dangerous_one_is_refused(self, change: dict[str, Any]) -> None:
+        with pytest.raises(NodeError) as refused:
+            request.desired({**PARAMS, **change})
+        assert refused.value.code == "bad_request"
+
+
+class TestFence:
+    def test_lets_the_same_and_higher_generations_through(self, store: Store) -> None:
+        assert [store.accept(SUBJECT, number, intent="apply").generation for number in (1, 1, 2, 9)] == [1, 1, 2, 9]
+
+    def test_survives_in_the_file_and_refuses_a_lower_one(self, store: Store, tmp_path: Path) -> None:
+        store.accept(SUBJECT, 7, intent="apply")
+        with pytest.raises(NodeError, match="generation 7") as refused:
+            Store(tmp_path / "records", tmp_path / "locks").accept(SUBJECT, 6, intent="release")
+        assert refused.value.code == "stale_generation"
+
+    def test_an_apply_with_the_generation_of_a_release_is_too_late(self, store: Store) -> None:
+        store.accept(SUBJECT, 7, intent="release")
+        with pytest.raises(NodeError, match="too late"):
+            store.accept(SUBJECT, 7, intent="apply")
+        assert store.accept(SUBJECT, 7, intent="release").generation == 7
+
+    @pytest.mark.parametrize("generation", [None, -1, "1", 1.0, True])
+    def test_needs_a_number(self, store: Store, generation: Any) -> None:
+        with pytest.raises(NodeError, match="whole number"):
+            store.accept(SUBJECT, generation, intent="apply")
+
+    def test_one_command_at_a_time_and_the_lock_ends_with_its_process(self, store: Store) -> None:
+        context = multiprocessing.get_context("fork")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_hold, args=(store, theirs))
+        process.start()
+        try:
+            assert ours.recv() == "locked"
+            with pytest.raises(NodeError) as busy, store.locked(SUBJECT.allocation, deadline_seconds=0.05):
+                pass
+            assert busy.value.retryable
+        finally:
+            process.kill()
+            process.join()
+            ours.close()
+            theirs.close()
+        with store.locked(SUBJECT.allocation, deadline_seconds=1):
+            pass
+
+    def test_a_missing_or_damaged_record_is_never_an_empty_list(self, store: Store, tmp_path: Path) -> None:
+        with pytest.raises(NodeError) as missing:
+            store.all()
+        store.accept(SUBJECT, 1, intent="apply")
+        (tmp_path / "records" / f"{SUBJECT.allocation}.json").write_text("{")
+        with pytest.raises(NodeError) as damaged:
+            store.all()
+        assert {missing.value.code, damaged.value.code} == {"state_unreadable"}
+
+
+class TestManagedFiles:
+    def test_a_block_is_added_once_and_taken_out_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "sshd"
+        path.write_text("first\nlast")
+        assert files.add_block(path, ["ours"])
+        assert not files.add_block(path, ["ours"])
+        assert path.read_text().count("ours") == 1
+        assert files.remove_block(path)
+        assert path.read_text() == "first\nlast\n"
+
+    def test_replacing_with_the_same_says_so(self, tmp_path: Path) -> None:
+        path = tmp_path / "deep" / "file"
+        assert files.replace(path, b"one", mode=0o600)
+        assert not files.replace(path, b"one", mode=0o600)
+        assert files.replace(path, b"one", mode=0o640)
+        assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+class TestFirewallRules:
+    def test_name_every_address_and_only_its_port(self) -> None:
+        rules = firewall.rules(firewall.resolve(["127.0.0.1:443", "[::1]:8443", "192.0.2.7"]), [22])
+        assert "ip daddr 127.0.0.1 meta l4proto { tcp, udp } th dport 443 reject" in rules
+        assert "ip6 daddr ::1 meta l4proto { tcp, udp } th dport 8443 reject" in rules
+        assert "ip daddr 192.0.2.7 reject" in rules
+        assert 'oifname "lo" meta skuid 200000-2000000001 tcp dport 22 reject' in rules
+
+    @pytest.mark.parametrize("entry", ["", "http://example.org", "a b:1", "host:port", "::1:80; drop"])
+    def test_nonsense_is_refused(self, entry: str) -> None:
+        with pytest.raises(NodeError):
+            firewall.resolve([entry])
+
+
+class TestHostCertificates:
+    @given(st.text(max_size=200))
+    def test_garbage_is_a_bad_request(self, line: str) -> None:
+        with pytest.raises(NodeError) as refused:
+            hostcert.parse(line)
+        assert refused.value.code == "bad_request"
+
+
+def _hold(store: Store, pipe: Any) -> None:
+    with store.locked(SUBJECT.allocation):
+        pipe.send("locked")
+        pipe.recv()

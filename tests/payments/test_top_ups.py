@@ -1,0 +1,234 @@
+"""Asking for a top-up, paying for it, and reading how it went."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from sublet.core.db import OpenSessionError
+from sublet.payments import checkout
+from tests.payments.shop import BASE, Shop, new_processor
+
+pytestmark = pytest.mark.anyio
+
+
+class TestAsking:
+    async def test_opens_a_payment_page_for_exactly_the_amount(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization, "20.00")
+        assert top_up["state"] == "pending"
+        assert top_up["amount"] == {"amount": "20.00", "currency": "USD"}
+        assert top_up["checkout_url"].startswith(f"{shop.sandbox.url}/c/pay/cs_test_")
+        assert (top_up["failure"], top_up["fee"], top_up["completed_at"]) == (None, None, None)
+        sessions = shop.sandbox.client().v1.checkout.sessions.list().data
+        ours = [found for found in sessions if found.client_reference_id == top_up["id"]]
+        assert [(found.amount_total, found.currency) for found in ours] == [(2000, "usd")]
+        assert ours[0].customer_email == f"usr_{organization}@customer.example"
+        assert await shop.balance(organization) == "0.00"
+
+    @pytest.mark.parametrize(
+        "amount",
+        ["4.99", "5000.01", "0.00", "-20.00", "10.001", "ten", "２０", "", "1e3", "20,00", " ", "NaN", "9" * 24],
+    )
+    async def test_refuses_amounts_out_of_bounds_and_says_which_field(self, shop: Shop, amount: str) -> None:
+        answer = await shop.request(await shop.organization(), amount)
+        assert answer.status_code == 422
+        problem = answer.json()
+        assert problem["code"] == "amount_not_allowed"
+        assert problem["errors"][0]["field"] == "amount"
+        assert "Nothing was charged" in problem["detail"]
+        assert await shop.rows("SELECT 1 FROM top_up") == []
+
+    @pytest.mark.parametrize("amount", ["5", "5.00", "5000.00", "12.340000"])
+    async def test_takes_the_bounds_themselves(self, shop: Shop, amount: str) -> None:
+        assert (await shop.request(await shop.organization(), amount)).status_code == 201
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"currency": "EUR"},
+            {"return_path": "//evil.example"},
+            {"return_path": "https://evil.example"},
+            {"return_path": "/\\evil.example"},
+            {"return_path": "/a?b"},
+            {"colour": "red"},
+        ],
+    )
+    async def test_refuses_other_currencies_fields_and_ways_back(self, shop: Shop, body: dict[str, Any]) -> None:
+        assert (await shop.request(await shop.organization(), **body)).status_code == 422
+
+    async def test_needs_the_permission(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        refused = await shop.request(organization, headers={"Authorization": f"Bearer {organization} reader"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+        assert (await shop.request(organization, headers={"Authorization": ""})).status_code == 401
+
+    async def test_says_so_when_payments_are_not_set_up(self, shop: Shop) -> None:
+        shop.app.state.processor = processor = new_processor(shop.sandbox.url, key=None)
+        answer = await shop.request(await shop.organization())
+        assert (answer.status_code, answer.json()["code"]) == (503, "payments_not_configured")
+        await processor.close()
+
+    async def test_the_processor_is_never_called_with_a_transaction_open(self, shop: Shop) -> None:
+        top_up = await shop.top_up(await shop.organization())
+        row = await checkout.load(shop.database, top_up["id"])
+        async with shop.database.transaction():
+            with pytest.raises(OpenSessionError):
+                await shop.processor.fetch_checkout(str(row.checkout_session_id))
+
+
+class TestPaying:
+    async def test_credits_the_gross_amount_and_posts_the_fee(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        assert (await shop.pay(top_up)).status_code == 303
+        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        found = await shop.read(organization, top_up["id"])
+        assert found["state"] == "succeeded"
+        assert found["fee"] == {"amount": "0.88", "currency": "USD"}
+        assert found["checkout_url"] is None
+        assert found["completed_at"] is not None
+        assert await shop.balance(organization) == "20.00"
+        (mirrored,) = await shop.rows("SELECT type, amount, fee, currency, source FROM stripe_transaction")
+        (row,) = await shop.rows("SELECT charge_id FROM top_up")
+        assert tuple(mirrored) == ("charge", 20_000_000, 880_000, "USD", row.charge_id)
+        history = await shop.rows("SELECT previous, next FROM top_up_history ORDER BY id")
+        assert [tuple(step) for step in history] == [("pending", "succeeded")]
+        events = await shop.rows("SELECT type, subject, organization_id, data FROM outbox_event WHERE type ~ '^top_up'")
+        assert [tuple(event) for event in events] == [
+            (
+                "top_up.succeeded",
+                top_up["id"],
+                organization,
+                {"top_up_id": top_up["id"], "amount": {"amount": "20.00", "currency": "USD"}},
+            )
+        ]
+
+    async def test_looking_again_and_again_credits_once(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        await shop.pay(top_up)
+        for _ in range(5):
+            await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        assert await shop.balance(organization) == "20.00"
+        assert len(await shop.rows("SELECT 1 FROM top_up_history")) == 1
+
+    async def test_a_decline_is_told_and_the_page_stays_open(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        await shop.pay(top_up, "4000000000009995")
+        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        found = await shop.read(organization, top_up["id"])
+        assert found["state"] == "pending"
+        assert found["failure"] == {"code": "card_declined", "message": "Your card has insufficient funds."}
+        assert found["checkout_url"] == top_up["checkout_url"]
+        await shop.pay(top_up)
+        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        found = await shop.read(organization, top_up["id"])
+        assert (found["state"], found["failure"]) == ("succeeded", None)
+        assert await shop.balance(organization) == "20.00"
+
+    async def test_a_card_that_asks_the_bank_works(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization, "5.00")
+        await shop.pay(top_up, "4000000000003220", challenge="complete")
+        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        assert await shop.balance(organization) == "5.00"
+
+    async def test_a_page_left_until_it_expires_ends_without_money(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        abandoned, declined = await shop.top_up(organization), await shop.top_up(organization)
+        await shop.pay(declined, "4000000000000002")
+        client = shop.sandbox.client()
+        for (session_id,) in await shop.rows("SELECT checkout_session_id FROM top_up"):
+            client.v1.checkout.sessions.expire(session_id)
+        assert await checkout.reconcile_pending(shop.database, shop.processor) == 2
+        left = await shop.read(organization, abandoned["id"])
+        assert (left["state"], left["failure"]["code"], left["checkout_url"]) == ("expired", "checkout_expired", None)
+        assert (await shop.read(organization, declined["id"]))["failure"]["code"] == "card_declined"
+        types = [row.type for row in await shop.rows("SELECT type FROM outbox_event WHERE type ~ '^top_up'")]
+        assert types == ["top_up.failed", "top_up.failed"]
+        assert await shop.balance(organization) == "0.00"
+
+    async def test_the_fee_is_posted_when_the_processor_knows_it(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        await shop.control("PUT", "balance-transactions", {"withhold": True})
+        try:
+            top_up = await shop.top_up(organization)
+            await shop.pay(top_up)
+            await shop.make_due("top_up")
+            await checkout.process_due(shop.database, shop.processor)
+            found = await shop.read(organization, top_up["id"])
+            assert (found["state"], found["fee"]) == ("succeeded", None)
+            assert await shop.balance(organization) == "20.00"
+        finally:
+            await shop.control("PUT", "balance-transactions", {"withhold": False})
+        await shop.make_due("top_up")
+        await checkout.process_due(shop.database, shop.processor)
+        assert (await shop.read(organization, top_up["id"]))["fee"]["amount"] == "0.88"
+        assert await shop.balance(organization) == "20.00"
+        assert await shop.rows("SELECT 1 FROM top_up WHERE next_attempt_at < 'infinity'") == []
+
+
+class TestComingBack:
+    async def test_shows_processing_at_once_and_succeeds_without_a_webhook(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization, return_path="/billing")
+        back = (await shop.pay(top_up)).headers["location"]
+        assert back.startswith(f"{BASE}/api/v1/top-ups/{top_up['id']}/return?session_id=cs_test_")
+        landed = await shop.http.get(back)
+        assert (landed.status_code, landed.headers["location"]) == (303, f"{BASE}/billing?top_up={top_up['id']}")
+        assert (await shop.read(organization, top_up["id"]))["state"] == "processing"
+        jobs = await shop.rows("SELECT args FROM procrastinate_jobs WHERE args->>'kind' = 'top_up'")
+        assert {job.args["row_id"] for job in jobs} == {top_up["id"]}
+        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        assert (await shop.read(organization, top_up["id"]))["state"] == "succeeded"
+        assert (await shop.http.get(back)).status_code == 303
+        assert await shop.balance(organization) == "20.00"
+
+    async def test_needs_the_session_id_that_only_the_page_gives(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        for guess in ("cs_test_guess", "{CHECKOUT_SESSION_ID}"):
+            answer = await shop.http.get(f"/api/v1/top-ups/{top_up['id']}/return", params={"session_id": guess})
+            assert answer.status_code == 404
+        assert (await shop.read(organization, top_up["id"]))["state"] == "pending"
+
+    async def test_without_having_paid_goes_back_to_pending(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        session_id = top_up["checkout_url"].rpartition("/")[2]
+        await shop.http.get(f"/api/v1/top-ups/{top_up['id']}/return", params={"session_id": session_id})
+        assert (await shop.read(organization, top_up["id"]))["state"] == "processing"
+        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        assert (await shop.read(organization, top_up["id"]))["state"] == "pending"
+
+    async def test_giving_up_leads_back_to_the_console(self, shop: Shop) -> None:
+        top_up = await shop.top_up(await shop.organization())
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            page = (await browser.get(top_up["checkout_url"])).text
+        assert f'href="{BASE}/billing?top_up={top_up["id"]}&amp;cancelled=1"' in page
+
+
+class TestReading:
+    async def test_lists_newest_first_in_pages(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        made = [(await shop.top_up(organization, f"{amount}.00"))["id"] for amount in range(10, 15)]
+        seen: list[str] = []
+        cursor: str | None = None
+        for _ in range(3):
+            answer = await shop.http.get(
+                "/api/v1/top-ups",
+                params={"limit": 2, **({"cursor": cursor} if cursor else {})},
+                headers={"Authorization": f"Bearer {organization} reader"},
+            )
+            page = answer.json()
+            seen += [item["id"] for item in page["items"]]
+            cursor = page["next_cursor"]
+        assert (seen, cursor) == (made[::-1], None)
+
+    async def test_other_organizations_see_nothing(self, shop: Shop) -> None:
+        top_up = await shop.top_up(await shop.organization())
+        headers = {"Authorization": f"Bearer {await shop.organization()}"}
+        assert (await shop.http.get(f"/api/v1/top-ups/{top_up['id']}", headers=headers)).status_code == 404
+        assert (await shop.http.get("/api/v1/top-ups", headers=headers)).json()["items"] == []

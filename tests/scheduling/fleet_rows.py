@@ -1,0 +1,67 @@
+"""Nodes and GPUs as rows, without a machine behind them: for what is decided in the database alone."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import text
+
+from sublet.core.db import Database
+from sublet.core.ids import new_id
+
+_NODE = text(
+    """
+    INSERT INTO node (id, name, address, port, labels, state, host_public_key, inventory, limits_enforced, boot_id,
+                      last_seen_at, observed_at)
+    VALUES (:id, :name, :address, 22, CAST(:labels AS jsonb), :state, :id, CAST(:inventory AS jsonb), :enforced,
+            'boot-1', clock_timestamp(), clock_timestamp())
+    """
+)
+_GPU = text("INSERT INTO gpu (uuid, node_id, model, memory_mib, state) VALUES (:uuid, :node_id, :model, 24576, :state)")
+
+
+async def add_node(
+    database: Database,
+    name: str,
+    *,
+    vcpu: int = 8,
+    memory_mib: int = 16384,
+    disk_gib: int = 200,
+    gpus: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    state: str = "ready",
+    enforced: bool = True,
+) -> str:
+    """A node with GPUs of the given models, named `NAME-0`, `NAME-1` and so on; returns its id."""
+    node_id = new_id("nd")
+    inventory = {
+        "vcpu": vcpu,
+        "memory_mib": memory_mib,
+        "disk_gib": disk_gib,
+        "kernel": "6.1",
+        "os": "Debian",
+        "gpus": [],
+    }
+    async with database.transaction() as session:
+        await session.execute(
+            _NODE,
+            {
+                "id": node_id,
+                "name": name,
+                "address": f"{name}.node.example",
+                "labels": json.dumps(dict(labels or {})),
+                "state": state,
+                "inventory": json.dumps(inventory),
+                "enforced": enforced,
+            },
+        )
+        for index, model in enumerate(gpus):
+            await session.execute(
+                _GPU, {"uuid": f"GPU-{name}-{index}", "node_id": node_id, "model": model, "state": "available"}
+            )
+    return node_id
+
+
+async def set_gpu_state(database: Database, uuid: str, state: str) -> None:
+    """Change a GPU's state directly."""
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE gpu SET state = :state WHERE uuid = :uuid"), {"state": state, "uuid": uuid})

@@ -1,0 +1,172 @@
+"""Capacity: never given twice, whoever asks at the same time and whatever the code gets wrong."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from sublet.catalog import skus
+from sublet.catalog.skus import Sku
+from sublet.core.access import system_actor
+from sublet.core.db import Database
+from sublet.scheduling import claims
+from sublet.scheduling.claims import Claim, NoCapacity
+from sublet.scheduling.placement import availability
+from tests.scheduling.fleet_rows import add_node, set_gpu_state
+
+pytestmark = pytest.mark.anyio
+
+
+async def make_sku(database: Database, code: str, **shape: object) -> Sku:
+    values = {"vcpu": 2, "memory_mib": 4096, "disk_gib": 20, **shape}
+    async with database.transaction() as session:
+        return await skus.create(session, system_actor("test"), code=code, name=code, **values)  # type: ignore[arg-type]  # a test's shorthand
+
+
+async def take(database: Database, sku: Sku, subject_id: str) -> Claim:
+    async with database.transaction() as session:
+        return await claims.claim(session, sku, subject_id)
+
+
+async def free_of(database: Database, *shapes: Sku) -> list[int]:
+    async with database.reading() as session:
+        found = await availability(session, shapes)
+    return [found[shape.id].available for shape in shapes]
+
+
+class TestPlacement:
+    async def test_fills_the_fuller_node_first(self, database: Database) -> None:
+        await add_node(database, "big", vcpu=32, memory_mib=65536)
+        small = await add_node(database, "small", vcpu=4, memory_mib=8192)
+        sku = await make_sku(database, "s")
+        assert (await take(database, sku, "a")).node_id == small
+
+    async def test_leaves_nodes_with_gpus_to_those_who_need_them(self, database: Database) -> None:
+        await add_node(database, "gpu", vcpu=4, memory_mib=8192, gpus=["A"])
+        plain = await add_node(database, "plain", vcpu=32, memory_mib=65536)
+        assert (await take(database, await make_sku(database, "s"), "a")).node_id == plain
+
+    async def test_keeps_whole_groups_of_gpus_together(self, database: Database) -> None:
+        await add_node(database, "eight", vcpu=64, memory_mib=262144, gpus=["A"] * 8)
+        pair = await add_node(database, "pair", vcpu=64, memory_mib=262144, gpus=["A"] * 2)
+        one = await make_sku(database, "one", gpu_model="A", gpu_count=1)
+        assert (await take(database, one, "a")).node_id == pair
+        assert (await take(database, one, "b")).node_id == pair
+
+    async def test_honours_labels_models_and_states(self, database: Database) -> None:
+        await add_node(database, "cordoned", labels={"zone": "a"}, state="cordoned")
+        await add_node(database, "elsewhere", labels={"zone": "b"})
+        there = await add_node(database, "there", labels={"zone": "a", "disk": "fast"}, gpus=["B"])
+        sku = await make_sku(database, "s", node_labels={"zone": "a"})
+        assert (await take(database, sku, "a")).node_id == there
+        with pytest.raises(NoCapacity):
+            await take(database, await make_sku(database, "g", gpu_model="A", gpu_count=1), "b")
+
+    async def test_takes_no_quarantined_gpu(self, database: Database) -> None:
+        await add_node(database, "n", gpus=["A", "A"])
+        await set_gpu_state(database, "GPU-n-0", "quarantined")
+        sku = await make_sku(database, "g", gpu_count=1)
+        assert (await take(database, sku, "a")).gpus == ("GPU-n-1",)
+        with pytest.raises(NoCapacity):
+            await take(database, sku, "b")
+
+
+class TestClaims:
+    async def test_a_hundred_ask_for_the_last_gpu_and_one_gets_it(self, database: Database) -> None:
+        await add_node(database, "n", vcpu=256, memory_mib=1 << 20, disk_gib=10000, gpus=["A"])
+        sku = await make_sku(database, "g", gpu_model="A", gpu_count=1)
+        answers = await asyncio.gather(
+            *(take(database, sku, f"subject-{number}") for number in range(100)), return_exceptions=True
+        )
+        won = [answer for answer in answers if isinstance(answer, Claim)]
+        assert len(won) == 1
+        assert all(isinstance(answer, NoCapacity) for answer in answers if answer is not won[0])
+
+    async def test_parallel_claims_never_exceed_a_node(self, database: Database) -> None:
+        await add_node(database, "n", vcpu=10)
+        sku = await make_sku(database, "s", memory_mib=64, disk_gib=1)
+        answers = await asyncio.gather(*(take(database, sku, f"s{n}") for n in range(20)), return_exceptions=True)
+        assert sum(isinstance(answer, Claim) for answer in answers) == 5
+
+    async def test_what_is_freed_can_be_claimed_again_at_once(self, database: Database) -> None:
+        await add_node(database, "n", gpus=["A"])
+        sku = await make_sku(database, "g", gpu_count=1)
+        for number in range(5):
+            subject = f"s{number}"
+            assert (await take(database, sku, subject)).gpus == ("GPU-n-0",)
+            async with database.transaction() as session:
+                assert await claims.free(session, subject)
+                assert not await claims.free(session, subject)
+        assert await free_of(database, sku) == [1]
+
+    async def test_a_blocked_claim_keeps_its_gpus_and_nothing_else(self, database: Database) -> None:
+        node_id = await add_node(database, "n", gpus=["A", "A"])
+        sku = await make_sku(database, "g", gpu_count=1)
+        await take(database, sku, "a")
+        async with database.transaction() as session:
+            assert await claims.block(session, "a", "a file is left")
+            assert (await claims.claimed_on(session, [node_id]))[node_id].gpus == 1
+        assert (await take(database, sku, "b")).gpus == ("GPU-n-1",)
+        async with database.transaction() as session:
+            assert await claims.free(session, "a")
+        assert (await take(database, sku, "c")).gpus == ("GPU-n-0",)
+
+
+class TestTheDatabaseRefuses:
+    async def test_a_gpu_claimed_twice(self, database: Database) -> None:
+        await add_node(database, "n", gpus=["A"])
+        first = await take(database, await make_sku(database, "g", gpu_count=1), "a")
+        second = await take(database, await make_sku(database, "s"), "b")
+        with pytest.raises(IntegrityError, match="gpu_claimed_once"):
+            async with database.transaction() as session:
+                await session.execute(
+                    text("INSERT INTO gpu_claim VALUES (:claim, :gpu, tstzrange(clock_timestamp(), NULL))"),
+                    {"claim": second.id, "gpu": first.gpus[0]},
+                )
+
+    async def test_more_than_a_node_has(self, database: Database) -> None:
+        node_id = await add_node(database, "n", vcpu=3)
+        sku = await make_sku(database, "s")
+        await take(database, sku, "a")
+        insert = text(
+            """
+            INSERT INTO claim (id, subject_id, node_id, sku_id, vcpu, memory_mib, disk_gib, gpu_count, during)
+            VALUES ('clm_x', 'b', :node, :sku, 2, 1, 1, 0, tstzrange(clock_timestamp(), NULL))
+            """
+        )
+        with pytest.raises(IntegrityError, match="has not enough left"):
+            async with database.transaction() as session:
+                await session.execute(insert, {"node": node_id, "sku": sku.id})
+
+    async def test_an_ended_claim_that_begins_again_and_any_deletion(self, database: Database) -> None:
+        await add_node(database, "n")
+        await take(database, await make_sku(database, "s"), "a")
+        async with database.transaction() as session:
+            await claims.free(session, "a")
+        for statement in ("UPDATE claim SET during = tstzrange(lower(during), NULL)", "DELETE FROM claim"):
+            with pytest.raises(DBAPIError):
+                async with database.transaction() as session:
+                    await session.execute(text(statement))
+
+
+class TestAvailability:
+    async def test_counts_each_shape_alone_over_all_nodes(self, database: Database) -> None:
+        await add_node(database, "a", vcpu=8, memory_mib=16384, gpus=["A", "A", "A"])
+        await add_node(database, "b", vcpu=4, memory_mib=16384, enforced=False)
+        await add_node(database, "c", state="offline")
+        small = await make_sku(database, "small")
+        pair = await make_sku(database, "pair", gpu_model="A", gpu_count=2, vcpu=1)
+        other = await make_sku(database, "other", gpu_model="B", gpu_count=1)
+        assert await free_of(database, small, pair, other) == [6, 1, 0]
+        await take(database, pair, "x")
+        assert await free_of(database, small, pair, other) == [5, 0, 0]
+
+    async def test_says_when_a_node_would_not_enforce(self, database: Database) -> None:
+        await add_node(database, "a", labels={"kind": "good"})
+        await add_node(database, "b", enforced=False)
+        good = await make_sku(database, "good", node_labels={"kind": "good"})
+        mixed = await make_sku(database, "any")
+        async with database.reading() as session:
+            found = await availability(session, [good, mixed])
+        assert (found[good.id].limits_enforced, found[mixed.id].limits_enforced) == (True, False)

@@ -1,0 +1,99 @@
+"""The whole web application on a test's database, served on a free loopback port as in production."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from sublet.core.db import Database
+from sublet.core.settings import Settings
+from sublet.entry.web import create_app
+from sublet.identity import accounts
+
+PASSWORD = "correct horse battery 7"
+
+
+@dataclass
+class Web:
+    """A running application: its address, its settings and its database."""
+
+    url: str
+    app: FastAPI
+    database: Database
+    settings: Settings
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
+
+    def client(self, token: str | None = None) -> httpx.AsyncClient:
+        """A browser-like client (its own cookies and our origin), or a program with a token."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {"Origin": self.url}
+        client = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20)
+        self.clients.append(client)
+        return client
+
+    async def customer(self, email: str | None = None) -> httpx.AsyncClient:
+        """A signed-up, signed-in customer with an organization and an empty wallet."""
+        client = self.client()
+        body = {"email": email or f"{uuid4().hex[:10]}@customer.example", "password": PASSWORD, "name": "Customer"}
+        answer = await client.post("/api/v1/auth/signup", json=body)
+        assert answer.status_code == 201, answer.text
+        return client
+
+    async def operator(self, *roles: str) -> httpx.AsyncClient:
+        """A signed-in operator with the given platform roles (all by default)."""
+        email = f"{uuid4().hex[:10]}@operator.example"
+        async with self.database.transaction() as session:
+            await accounts.create_operator(
+                session,
+                email=email,
+                password=PASSWORD,
+                name="Operator",
+                platform_roles=frozenset(roles or ("admin", "fleet", "finance", "support")),
+            )
+        client = self.client()
+        answer = await client.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return client
+
+
+def settings_for(tmp_path: Path, url: str = "http://127.0.0.1:8000", **changes: Any) -> Settings:
+    """Settings of a test: keys in its own directory, nothing from the environment."""
+    return Settings(data_directory=tmp_path, public_url=url, **changes)
+
+
+@pytest.fixture
+async def web(database: Database, tmp_path: Path) -> AsyncIterator[Web]:
+    """The application, served until the test ends."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    settings = settings_for(tmp_path, url)
+    app = create_app(settings, database=database)
+    config = uvicorn.Config(app, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2, lifespan="on")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        assert not serving.done(), serving
+        await asyncio.sleep(0.01)
+    web = Web(url, app, database, settings)
+    yield web
+    for client in web.clients:
+        await client.aclose()
+    server.should_exit = True
+    await serving
+    listener.close()
+
+
+@pytest.fixture(scope="session")
+def openapi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The application's OpenAPI document; needs no database."""
+    settings = settings_for(tmp_path_factory.mktemp("openapi"))
+    app = create_app(settings, database=Database("postgresql://nobody@localhost/none"))
+    return app.openapi()

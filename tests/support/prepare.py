@@ -1,0 +1,77 @@
+"""Get what the tests need beyond Python packages: as root, Debian packages; otherwise say what is missing.
+
+Installing a server package must not leave a service running on the machine, so service starts are refused meanwhile.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A Debian package, the program that shows it is there, and the tests that want it."""
+
+    package: str
+    program: str
+    lane: str
+
+
+NEEDS = (
+    Need("chromium", "/usr/bin/chromium", "browser journeys"),
+    Need("openssh-server", "/usr/sbin/sshd", "real nodes"),
+    Need("openssh-client", "/usr/bin/ssh", "plain SSH"),
+    Need("systemd-container", "/usr/bin/systemd-nspawn", "nodes with enforced limits"),
+    Need("mmdebstrap", "/usr/bin/mmdebstrap", "nodes with enforced limits"),
+    Need("uidmap", "/usr/bin/newuidmap", "nodes without root"),
+    Need("iproute2", "/sbin/ip", "nodes with enforced limits"),
+    Need("acl", "/usr/bin/setfacl", "GPU isolation"),
+    Need("postgresql-15", "/usr/lib/postgresql/15/bin/postgres", "PostgreSQL 15"),
+)
+
+
+@contextmanager
+def no_service_starts() -> Iterator[None]:
+    """While packages are installed, refuse to start their services; leaves the machine's own policy alone."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+
+
+def main() -> int:
+    """Install what is missing if we may, else list it; never fails by itself: the lanes decide whether to skip."""
+    missing = [need for need in NEEDS if not Path(need.program).exists()]
+    if not missing:
+        return 0
+    packages = [need.package for need in missing]
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        for need in missing:
+            print(f"not installed: {need.package} ({need.lane} will be skipped)", file=sys.stderr)
+        print(f"to run everything: sudo apt-get install {' '.join(packages)}", file=sys.stderr)
+        return 0
+    print(f"Installing {', '.join(packages)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages]
+    with no_service_starts():
+        subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment, stdout=subprocess.DEVNULL)
+        done = subprocess.run(install, check=False, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        print(done.stderr[-2000:], file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
