@@ -1,0 +1,1 @@
+"""Measurements as ratios against a floor and peers, taken in one run on one machine."""

@@ -1,0 +1,59 @@
+"""`make bench`: the table, in one run; every measurement brings what it needs and takes it away again."""
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.launch.run import run as launch
+from bench.ledger.run import run as charge
+from bench.listing.measure import run as listing
+from bench.rows import Row, table
+from bench.servers import own_postgres
+from bench.terminal.run import run as terminal
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "bench.md"
+HEADER = """# Measurements
+
+Written by `make bench`. Ratios taken in one run on one machine count; absolute figures are only indications. Each floor
+is what the machine does without Sublet: a bare script, a bare driver, a bare ssh client. Peers such as pgledger, webssh
+and JupyterHub are not installed by this run, so their columns are not there.
+"""
+
+
+def ledger() -> Sequence[Row]:
+    """One charge against the floor, on a server of its own."""
+    with own_postgres() as server:
+        return charge(server.owner_url)
+
+
+MEASUREMENTS: dict[str, Callable[[], Sequence[Row]]] = {
+    "launch": launch,
+    "ledger": ledger,
+    "listing": listing,
+    "terminal": terminal,
+}
+
+
+def main() -> int:
+    """Run the measurements, print the table, and with --write keep it in docs/bench.md."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure as ratios against floors.")
+    parser.add_argument("--only", choices=sorted(MEASUREMENTS), action="append", help="only this; may be repeated")
+    parser.add_argument("--write", action="store_true", help="write docs/bench.md")
+    given = parser.parse_args()
+    rows: list[Row] = []
+    for name, measure in MEASUREMENTS.items():
+        if given.only is None or name in given.only:
+            print(f"Measuring {name}", file=sys.stderr, flush=True)
+            rows += measure()
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}"
+    print(f"{table(rows)}\n\n{machine}")
+    if given.write:
+        PAGE.write_text(f"{HEADER}\n{table(rows)}\n\nMeasured on: {machine}.\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Servers that a measurement needs, each gone when it ends: a PostgreSQL of its own, and processes of ours."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from sublet.core.embedded_postgres import EmbeddedPostgres
+from sublet.migrations.run import migrate
+
+START_SECONDS = 30.0
+
+
+@contextmanager
+def own_postgres() -> Iterator[EmbeddedPostgres]:
+    """A migrated PostgreSQL with its production settings, in a directory of its own."""
+    directory = Path(tempfile.mkdtemp(prefix="sublet-bench-"))
+    directory.chmod(0o711)
+    server = EmbeddedPostgres(directory)
+    try:
+        server.start()
+        migrate(server.owner_url)
+        server.create_login()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(module: str, *arguments: str, url: str, environment: Mapping[str, str]) -> Iterator[int]:
+    """A Python module as a process that answers at `url`; yields its process id."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                httpx.get(url, timeout=1)
+                break
+            except httpx.HTTPError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{module} did not start") from None
+                time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has used so far, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
