@@ -37,9 +37,10 @@ async def top_up(session: Session, organization: str, amount: str) -> None:
     )
 
 
-async def new_hold(session: Session, organization: str, amount: str) -> Hold:
+async def new_hold(session: Session, organization: str, amount: str, *, currency: str = "USD") -> Hold:
     """Money set aside for a new subject."""
-    return await holds.place(session, organization, usd(amount), subject_id=key("al"), idempotency_key=key())
+    money = Money.parse(amount, currency)
+    return await holds.place(session, organization, money, subject_id=key("al"), idempotency_key=key())
 
 
 async def assert_books_are_sound(session: Session) -> None:

@@ -6,7 +6,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.errors import IdempotencyKeyReused
 from sublet.ledger import accounts, charges, credits, entries, holds, top_ups
-from sublet.ledger.failures import HoldExhausted, InsufficientFunds, LedgerRefused
+from sublet.ledger.failures import HoldExhausted, InsufficientFunds, LedgerRefused, NoWallet
 from tests.ledger.books import assert_books_are_sound, key, new_hold, new_wallet, top_up, usd
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +101,15 @@ class TestHold:
             wallet = await accounts.wallet(session, organization)
         assert raised.value.extra["available"] == {"amount": "5.00", "currency": "USD"}
         assert wallet.held == usd("15")
+
+    async def test_needs_a_wallet_in_its_currency(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+        with pytest.raises(NoWallet) as raised:
+            async with database.transaction() as session:
+                await new_hold(session, organization, "5", currency="EUR")
+        assert raised.value.status == 409
+        assert "has no wallet in EUR. Nothing was posted." in raised.value.detail
 
     async def test_the_same_key_places_one(self, database: Database) -> None:
         async with database.transaction() as session:

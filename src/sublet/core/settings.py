@@ -169,7 +169,7 @@ class Settings(BaseSettings):
         default=3600, ge=30, le=3600, description="Lifetime of a customer's SSH certificate."
     )
     host_certificate_seconds: int = Field(
-        default=66400, ge=60, description="Lifetime of a node's host certificate; renewed every hour."
+        default=86400, ge=60, description="Lifetime of a node's host certificate; renewed every hour."
     )
     terminal_sessions: int = Field(
         default=10, ge=1, description="How many browser terminals one allocation may have open."

@@ -53,11 +53,12 @@ def named(error: DBAPIError) -> SubletError | None:
                 f"The ledger already has an entry for another request under this key ({said}). Nothing was posted. "
                 "Use a new key for a new request."
             )
+        case "SL002":
+            return NoWallet(f"{said}. Nothing was posted. Name a currency that the organization has a wallet in.")
         case "SL003":
             return HoldExhausted(f"{said[:1].upper()}{said[1:]}. Nothing was charged.")
         case "SL004" | "SL005" | "SL006":
-            refusal = NoWallet if sqlstate == "SL006" else LedgerRefused
-            return refusal(f"The ledger refused: {said}. Nothing was posted.")
+            return LedgerRefused(f"The ledger refused: {said}. Nothing was posted.")
         case "23514" if getattr(getattr(origin, "diag", None), "constraint_name", None) == "balance_floor":
             return InsufficientFunds("The wallet does not hold that much. Nothing was posted. Top up and try again.")
         case "40001":

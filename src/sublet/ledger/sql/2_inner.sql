@@ -47,7 +47,7 @@ DECLARE
 BEGIN
   SELECT * INTO w FROM ledger.wallet WHERE owner_id = _owner AND currency = _currency;
   IF w.id IS NULL THEN
-    RAISE EXCEPTION '% has no wallet in %', _owner, _currency USING ERRCODE = 'SL006';
+    RAISE EXCEPTION '% has no wallet in %', _owner, _currency USING ERRCODE = 'SL002';
   END IF;
   PERFORM 1 FROM ledger.balance WHERE account_id = w.id FOR NO KEY UPDATE;
   RETURN w;
