@@ -1,5 +1,7 @@
 """What the ledger refuses, as named facts; in each case nothing was posted."""
 
+from collections.abc import Callable
+
 from sqlalchemy.exc import DBAPIError
 
 from sublet.core.errors import Conflict, IdempotencyKeyReused, SubletError
@@ -42,26 +44,31 @@ class LedgerRefused(SubletError):
     code = "ledger_refused"
 
 
+_NAMED: dict[str, tuple[Callable[[str], SubletError], str]] = {
+    "SL001": (
+        IdempotencyKeyReused,
+        "The ledger already has an entry for another request under this key ({said}). Nothing was posted. "
+        "Use a new key for a new request.",
+    ),
+    "SL002": (NoWallet, "{said}. Nothing was posted. Name a currency that the organization has a wallet in."),
+    "SL003": (HoldExhausted, "{said}. Nothing was charged."),
+    "SL004": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
+    "SL005": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
+    "SL006": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
+    "40001": (Conflict, "{said}. Nothing was posted."),
+}
+"""What the ledger's functions raise, by SQLSTATE: see the files in `sql/`."""
+
+
 def named(error: DBAPIError) -> SubletError | None:
     """The named error behind one that PostgreSQL raised in a ledger function, or None if it is not one of those."""
     origin = error.orig
     sqlstate = getattr(origin, "sqlstate", None)
-    said = getattr(getattr(origin, "diag", None), "message_primary", None) or str(origin)
-    match sqlstate:
-        case "SL001":
-            return IdempotencyKeyReused(
-                f"The ledger already has an entry for another request under this key ({said}). Nothing was posted. "
-                "Use a new key for a new request."
-            )
-        case "SL002":
-            return NoWallet(f"{said}. Nothing was posted. Name a currency that the organization has a wallet in.")
-        case "SL003":
-            return HoldExhausted(f"{said[:1].upper()}{said[1:]}. Nothing was charged.")
-        case "SL004" | "SL005" | "SL006":
-            return LedgerRefused(f"The ledger refused: {said}. Nothing was posted.")
-        case "23514" if getattr(getattr(origin, "diag", None), "constraint_name", None) == "balance_floor":
-            return InsufficientFunds("The wallet does not hold that much. Nothing was posted. Top up and try again.")
-        case "40001":
-            return Conflict(f"{said[:1].upper()}{said[1:]}. Nothing was posted.")
-        case _:
-            return None
+    diagnosis = getattr(origin, "diag", None)
+    if sqlstate == "23514" and getattr(diagnosis, "constraint_name", None) == "balance_floor":
+        return InsufficientFunds("The wallet does not hold that much. Nothing was posted. Top up and try again.")
+    if sqlstate not in _NAMED:
+        return None
+    fact, detail = _NAMED[sqlstate]
+    said = getattr(diagnosis, "message_primary", None) or str(origin)
+    return fact(detail.format(said=said[:1].upper() + said[1:] if detail.startswith("{") else said))
