@@ -162,6 +162,18 @@ class TestAvailability:
         await take(database, pair, "x")
         assert await free_of(database, small, pair, other) == [5, 0, 0]
 
+    async def test_a_node_that_lost_capacity_takes_nothing_from_the_others(self, database: Database) -> None:
+        shrunk = await add_node(database, "shrunk", vcpu=8, memory_mib=16384)
+        sku = await make_sku(database, "s")
+        for subject_id in "abcd":
+            await take(database, sku, subject_id)
+        await add_node(database, "whole", vcpu=4, memory_mib=8192)
+        async with database.transaction() as session:
+            await session.execute(
+                text("UPDATE node SET inventory = jsonb_set(inventory, '{vcpu}', '2') WHERE id = :id"), {"id": shrunk}
+            )
+        assert await free_of(database, sku) == [2]
+
     async def test_says_when_a_node_would_not_enforce(self, database: Database) -> None:
         await add_node(database, "a", labels={"kind": "good"})
         await add_node(database, "b", enforced=False)

@@ -72,8 +72,8 @@ _CANDIDATES = text(
 _AVAILABLE = text(
     """
     SELECT s.id,
-           coalesce(sum(least(f.vcpu / s.vcpu, f.memory_mib / s.memory_mib, f.disk_gib / s.disk_gib,
-                              g.fitting / nullif(s.gpu_count, 0))), 0)::integer AS available,
+           coalesce(sum(greatest(least(f.vcpu / s.vcpu, f.memory_mib / s.memory_mib, f.disk_gib / s.disk_gib,
+                                       g.fitting / nullif(s.gpu_count, 0)), 0)), 0)::integer AS available,
            coalesce(bool_and(f.limits_enforced), true) AS limits_enforced
       FROM jsonb_to_recordset(CAST(:shapes AS jsonb))
            AS s(id text, vcpu integer, memory_mib bigint, disk_gib bigint, gpu_model text, gpu_count integer,
@@ -124,4 +124,4 @@ async def availability(session: Session, shapes: Sequence[Shape]) -> dict[str, A
         for shape in shapes
     ]
     rows = await session.execute(_AVAILABLE, {"shapes": json.dumps(described)})
-    return {row.id: Availability(max(row.available, 0), row.limits_enforced) for row in rows}
+    return {row.id: Availability(row.available, row.limits_enforced) for row in rows}
