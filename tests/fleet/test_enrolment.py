@@ -237,6 +237,39 @@ class TestVerifying:
         assert await observer.look_at(node.id)
         assert (await machines.get(node.id)).state is NodeState.CORDONED
 
+    async def test_a_look_at_what_it_was_lets_it_take_no_work(
+        self, ready_node: tuple[Node, FakeNode], database: Database, observer: Observer, machines: Machines
+    ) -> None:
+        node, fake = ready_node
+        async with database.transaction() as session:
+            again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=machines.settings)
+        gpus = [{**PROBE["gpus"][0], "uuid": "GPU-north-0"}]
+
+        async def join_meanwhile(_request: dict[str, object]) -> dict[str, object]:
+            await machines.join(again.token, FakeNode().host_public_key, gpus=gpus)
+            return {"boot_id": "boot-1", "time": now(), "allocations": [], "unknown": []}
+
+        fake.answers["observe"] = join_meanwhile
+        await self._make_due(database, node.id)
+        assert not await observer.look_at(node.id)
+        assert (await machines.get(node.id)).state is NodeState.ENROLLING
+
+    async def test_the_machine_that_it_was_cannot_answer_for_the_new_one(
+        self, ready_node: tuple[Node, FakeNode], database: Database, observer: Observer, machines: Machines
+    ) -> None:
+        node, before = ready_node
+        async with database.transaction() as session:
+            again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=machines.settings)
+        gpus = [{**PROBE["gpus"][0], "uuid": "GPU-north-0"}]
+        await machines.join(again.token, FakeNode().host_public_key, gpus=gpus)
+        before.requests.clear()
+        assert not await observer.look_at(node.id)
+        assert before.requests == []
+        found = await machines.get(node.id)
+        assert found.state is NodeState.ENROLLING
+        assert found.failure is not None
+        assert found.failure.code == "host_key_changed"
+
     async def _steps(self, database: Database, node_id: str) -> dict[str, checklist.Step]:
         async with database.reading() as session:
             node = await nodes.get(session, node_id)

@@ -13,6 +13,7 @@ from sublet.core.settings import Settings
 from sublet.fleet import certificates, nodes, observation, states
 from sublet.fleet.backend import Observation
 from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.errors import NodeFailure
 from sublet.fleet.host_certificates import HostCertificates
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
@@ -191,6 +192,23 @@ class TestBeingLost:
             moves = [(item.from_state, item.to_state) for item in await nodes.history(session, node.id)]
         assert moves[:2] == [("offline", "cordoned"), ("cordoned", "offline")]
 
+    async def test_one_away_for_days_is_still_noted_and_tried_again(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, fake = ready_node
+        await fake.stop()
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET attempts = 20000 WHERE id = :id"), {"id": node.id})
+        assert not await look(database, observer, node.id)
+        failure = (await get(database, node.id)).failure
+        assert failure is not None
+        assert failure.code == "node_unreachable"
+        async with database.reading() as session:
+            wait = await session.execute(
+                text("SELECT next_attempt_at - clock_timestamp() FROM node WHERE id = :id"), {"id": node.id}
+            )
+        assert timedelta(0) < wait.scalar_one() <= timedelta(seconds=30)
+
     async def test_a_control_plane_that_slept_blames_no_node(
         self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
     ) -> None:
@@ -247,6 +265,23 @@ class TestRenewingTrust:
             assert await certificates.revoke_subject(session, "al_aaaaaaaaaaaaaaaa", reason="released") == 1
         assert await renewals.tick() == 1
         await renewals.drain()
+
+    async def test_a_node_that_cannot_be_probed_still_learns_of_revocations(
+        self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database
+    ) -> None:
+        node, fake = ready_node
+        refusal = {"code": "gpu_listing_failed", "message": "nvidia-smi lists no GPU", "retryable": False}
+        fake.answers["probe"] = lambda _: {"error": refusal}
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
+        with pytest.raises(NodeFailure):
+            await renewals.renew(node.id)
+        assert [item["verb"] for item in fake.requests].count("trust") == 1
+        async with database.reading() as session:
+            now_there = await database_now(session)
+        after = (await get(database, node.id)).host_certificate_expires_at
+        assert after is not None
+        assert after - now_there > timedelta(hours=23)
 
     async def test_finds_gpus_that_came_and_went(
         self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database

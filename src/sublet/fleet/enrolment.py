@@ -159,10 +159,19 @@ async def join(
     if known.state is not NodeState.ENROLLING:
         await move(session, system_actor("enrolment"), node_id, NodeState.ENROLLING, reason="joined again")
     now = await database_now(session)
+    # Whoever is looking at the node looks at what it was: without its lease, it cannot let the node take work.
     await session.execute(
         update(node)
         .where(node.c.id == node_id)
-        .values(host_public_key=key, enrolled_at=now, verified_at=None, failure=None, attempts=0, next_attempt_at=now)
+        .values(
+            host_public_key=key,
+            enrolled_at=now,
+            verified_at=None,
+            failure=None,
+            attempts=0,
+            next_attempt_at=now,
+            lease_expires_at=None,
+        )
     )
     await nodes.store_probe(session, node_id, inventory, clock_skew_seconds=(inventory.node_time - now).total_seconds())
     if known.host_public_key not in {None, key}:
@@ -211,7 +220,7 @@ async def schedule_renewal(
 
     A revocation that came while the last push was under way has made the node due again; it stays due.
     """
-    await session.execute(update(node).where(node.c.id == node_id).values(host_certificate_expires_at=valid_before))
+    await note_certificate(session, node_id, valid_before)
     seconds = min(3600.0, settings.host_certificate_seconds / 3)
     statement = update(node).where(node.c.id == node_id)
     if unless_due_moved_from is not None:
@@ -219,6 +228,11 @@ async def schedule_renewal(
     await session.execute(
         statement.values(trust_due_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds))
     )
+
+
+async def note_certificate(session: Session, node_id: str, valid_before: datetime) -> None:
+    """Note when the host certificate that a node now shows ends."""
+    await session.execute(update(node).where(node.c.id == node_id).values(host_certificate_expires_at=valid_before))
 
 
 def _check_address(address: str) -> None:

@@ -65,7 +65,10 @@ class HostCertificates:
         await self.drain()
 
     async def renew(self, node_id: str) -> datetime:
-        """Push a new host certificate, the authorities and the revocations; returns when the certificate ends."""
+        """Push a new host certificate, the authorities and the revocations; returns when the certificate ends.
+
+        Then the node is probed. One that cannot be stays due, and has what it must trust all the same.
+        """
         async with self.database.transaction() as session:
             due_before = (await session.execute(select(node.c.trust_due_at).where(node.c.id == node_id))).scalar_one()
             issued = await certificates.issue_host(
@@ -73,8 +76,10 @@ class HostCertificates:
             )
             keys = await self.authority.public_keys(session, CaKind.USER)
             revoked = await certificates.revoked_keys(session)
-        probe = await self.backend.probe(node_id)
         valid_before = await self.backend.trust(node_id, Trust(keys.all, revoked, issued.certificate))
+        async with self.database.transaction() as session:
+            await enrolment.note_certificate(session, node_id, valid_before)
+        probe = await self.backend.probe(node_id)
         async with self.database.transaction() as session:
             now = await database_now(session)
             skew = (probe.node_time - now).total_seconds()

@@ -36,6 +36,7 @@ Expected = Callable[[Session, str], Awaitable[int]]
 
 LEASE_SECONDS = 25
 LONGEST_RETRY_SECONDS = 30.0
+MOST_DOUBLINGS = 10
 MISSES_BEFORE_OFFLINE = 2
 BATCH = 200
 
@@ -221,7 +222,8 @@ class Observer:
 
     async def _failed(self, claim: _Claim, error: SubletError) -> None:
         """Note why; the next try comes soon, and later as failures go on."""
-        seconds = min(self.settings.observe_interval_seconds * 2.0 ** (claim.attempts - 1), LONGEST_RETRY_SECONDS)
+        doublings = min(claim.attempts - 1, MOST_DOUBLINGS)
+        seconds = min(self.settings.observe_interval_seconds * 2.0**doublings, LONGEST_RETRY_SECONDS)
         delay = seconds * random.uniform(0.7, 1.0)  # noqa: S311 - only spreads load
         log.warning("node.not_seen", node=claim.node_id, code=error.code, attempts=claim.attempts)
         async with self.database.transaction() as session:

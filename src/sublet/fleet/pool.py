@@ -56,7 +56,7 @@ class NodePool:
         """The node's connection; whoever asks while it is being opened waits for the same attempt."""
         forbid_open_session("node")
         connection = self._open.get(node_id)
-        if connection is not None and self._fit(connection):
+        if connection is not None and self._fit(connection) and await self._leads_there(connection):
             return connection
         task = self._opening.get(node_id)
         if task is None:
@@ -110,6 +110,17 @@ class NodePool:
     def _fit(self, connection: NodeConnection) -> bool:
         aged = time.monotonic() - connection.opened_at > OLDEST_SECONDS and not connection.busy
         return not connection.closed and not connection.suspect and not aged
+
+    async def _leads_there(self, connection: NodeConnection) -> bool:
+        """Whether the node is still the machine at the other end: it may have joined anew, or moved, meanwhile."""
+        there = connection.address
+        async with self.database.reading() as session:
+            row = (
+                await session.execute(
+                    select(node.c.address, node.c.port, node.c.host_public_key).where(node.c.id == there.node_id)
+                )
+            ).one_or_none()
+        return row is not None and tuple(row) == (there.host, there.port, there.host_public_key)
 
     async def _connect(self, node_id: str) -> NodeConnection:
         way = await self._way(node_id)
