@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+import socket
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import httpx
 import pytest
 import websockets
+from sqlalchemy.exc import OperationalError
 from tests.support.app import Web
 
+from sublet.core import telemetry
 from sublet.core.outbox import Event, publish
+from sublet.notifications.hub import EventHub
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +26,7 @@ class ThingHappened(Event):
 
     type: ClassVar[str] = "test.happened"
     number: int
+    weight: str = ""
 
 
 async def organization_of(client: httpx.AsyncClient) -> str:
@@ -44,11 +50,11 @@ async def happen(web: Web, organization: str | None, number: int, *, wake: bool 
         await publish(session, ThingHappened(number=number), subject="x", organization_id=organization, wake=wake)
 
 
-async def numbers(socket: websockets.ClientConnection, count: int) -> list[int]:
+async def numbers(channel: websockets.ClientConnection, count: int) -> list[int]:
     received: list[int] = []
     async with asyncio.timeout(DEADLINE):
         while len(received) < count:
-            message = json.loads(await socket.recv())
+            message = json.loads(await channel.recv())
             if message["type"] == "test.happened":
                 received.append(message["data"]["number"])
     return received
@@ -57,19 +63,19 @@ async def numbers(socket: websockets.ClientConnection, count: int) -> list[int]:
 class TestEventsChannel:
     async def test_follows_the_organizations_events_only(self, web: Web) -> None:
         mine, other = await web.customer(), await web.customer()
-        async with connect(web, mine) as socket:
-            await socket.send('{"after": null}')
+        async with connect(web, mine) as channel:
+            await channel.send('{"after": null}')
             await happen(web, await organization_of(other), 1)
             await happen(web, None, 2)
             await happen(web, await organization_of(mine), 3)
-            assert await numbers(socket, 1) == [3]
+            assert await numbers(channel, 1) == [3]
 
     async def test_an_operator_sees_the_platforms_events(self, web: Web) -> None:
         operator = await web.operator()
-        async with connect(web, operator) as socket:
-            await socket.send('{"after": null}')
+        async with connect(web, operator) as channel:
+            await channel.send('{"after": null}')
             await happen(web, None, 7)
-            assert await numbers(socket, 1) == [7]
+            assert await numbers(channel, 1) == [7]
 
     async def test_no_gap_after_reconnecting_under_concurrent_writers(self, web: Web) -> None:
         client = await web.customer()
@@ -84,10 +90,10 @@ class TestEventsChannel:
         writers = asyncio.gather(*(write(worker) for worker in range(8)))
         async with asyncio.timeout(30):
             while len(seen) < total:
-                async with connect(web, client) as socket:
-                    await socket.send(json.dumps({"after": after}))
+                async with connect(web, client) as channel:
+                    await channel.send(json.dumps({"after": after}))
                     for _ in range(25):  # then the connection is dropped and resumed from the last event's id
-                        message = json.loads(await socket.recv())
+                        message = json.loads(await channel.recv())
                         after = message["id"]
                         if message["type"] == "test.happened":
                             assert message["data"]["number"] not in seen, "an event came twice"
@@ -119,26 +125,101 @@ class TestEventsChannel:
         assert refused.value.response.status_code == 403
 
     async def test_nobody_is_closed_as_unauthenticated(self, web: Web) -> None:
-        async with connect(web, web.client()) as socket:
+        async with connect(web, web.client()) as channel:
             with pytest.raises(websockets.ConnectionClosed):
-                await socket.recv()
-            assert socket.close_code == 4401
+                await channel.recv()
+            assert channel.close_code == 4401
 
     async def test_an_unknown_cursor_asks_to_read_again(self, web: Web) -> None:
-        async with connect(web, await web.customer()) as socket:
-            await socket.send('{"after": "nonsense"}')
+        async with connect(web, await web.customer()) as channel:
+            await channel.send('{"after": "nonsense"}')
             with pytest.raises(websockets.ConnectionClosed):
-                await socket.recv()
-            assert socket.close_code == 4410
+                await channel.recv()
+            assert channel.close_code == 4410
 
     async def test_ends_within_five_seconds_of_signing_out(self, web: Web) -> None:
         client = await web.customer()
-        async with connect(web, client) as socket:
-            await socket.send('{"after": null}')
+        async with connect(web, client) as channel:
+            await channel.send('{"after": null}')
             assert (await client.post("/api/v1/auth/logout")).status_code == 204
             async with asyncio.timeout(5):
-                await socket.wait_closed()
-            assert socket.close_code == 4401
+                await channel.wait_closed()
+            assert channel.close_code == 4401
+
+    async def test_ends_soon_for_a_client_that_does_not_read(self, web: Web) -> None:
+        client = await web.customer()
+        organization = await organization_of(client)
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        narrow.connect((httpx.URL(web.url).host, httpx.URL(web.url).port))
+        stalling = {"sock": narrow, "max_queue": 1, "compression": None, "close_timeout": 0.2}
+        async with connect(web, client, **stalling) as stalled:
+            await stalled.send('{"after": null}')
+            await until(lambda: open_channels() == 1)
+            async with web.database.transaction() as session:
+                for number in range(100):  # more than the sockets' buffers take
+                    heavy = ThingHappened(number=number, weight="x" * 100_000)
+                    await publish(session, heavy, subject="x", organization_id=organization)
+            assert (await client.post("/api/v1/auth/logout")).status_code == 204
+            await until(lambda: open_channels() == 0)
+
+    async def test_asks_to_come_back_when_the_database_is_away(self, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def away(_actor: object) -> bool:
+            raise OperationalError("SELECT", {}, OSError("gone"))
+
+        monkeypatch.setattr(web.app.state, "session_alive", away)
+        async with connect(web, await web.customer()) as channel:
+            await channel.send('{"after": null}')
+            async with asyncio.timeout(DEADLINE):
+                await channel.wait_closed()
+            assert channel.close_code == 1001
+
+    @pytest.mark.parametrize("first", ['{"after": null}', None])
+    async def test_a_message_that_is_none_of_the_protocol_ends_it(self, web: Web, first: str | None) -> None:
+        async with connect(web, await web.customer()) as channel:
+            if first is not None:
+                await channel.send(first)
+            await channel.send(b"bytes")
+            async with asyncio.timeout(DEADLINE):
+                await channel.wait_closed()
+            assert channel.close_code == 1008
+
+    async def test_a_client_that_has_read_on_elsewhere_gets_nothing_twice(
+        self, web: Web, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = await web.customer()
+        organization = await organization_of(client)
+        behind = EventHub(web.database)  # of a process that has not read yet what another has handed out
+        monkeypatch.setattr(web.app.state, "event_hub", behind)
+        cursor = (await client.get("/api/v1/events")).json()["next_cursor"]
+        await happen(web, organization, 1)
+        (seen,) = (await client.get("/api/v1/events", params={"after": cursor})).json()["items"]
+        async with connect(web, client) as channel:
+            await channel.send(json.dumps({"after": seen["id"]}))
+            await until(lambda: behind._subscribers)
+
+            async def from_the_beginning(_session: object) -> tuple[int, int]:
+                return (0, 0)
+
+            monkeypatch.setattr("sublet.notifications.hub.latest_cursor", from_the_beginning)
+            await behind.start()
+            try:
+                await happen(web, organization, 2)
+                assert await numbers(channel, 1) == [2]
+            finally:
+                await behind.stop()
+
+
+def open_channels() -> float:
+    """How many events channels this process serves."""
+    return telemetry.open_websockets.labels("events")._value.get()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(DEADLINE):
+        while not holds():
+            await asyncio.sleep(0.02)
 
 
 class TestAsyncApi:

@@ -126,6 +126,13 @@ class TestEnding:
             assert (await terminal.closed())[0] == 4409
             assert await gone(pid, 5)
 
+    async def test_a_restart_of_sublet_is_told(self, gateway: Gateway) -> None:
+        gateway.app.state.stopping = asyncio.Event()
+        async with gateway.terminal() as terminal:
+            gateway.app.state.stopping.set()
+            assert (await terminal.frame("error"))["code"] == "going_away"
+            assert (await terminal.closed())[0] == 1001
+
     async def test_leaving_the_page_ends_the_shell(self, gateway: Gateway) -> None:
         async with gateway.terminal() as terminal:
             pid = await shell_pid(terminal)

@@ -1,6 +1,8 @@
 """How every WebSocket is let in: origin, subprotocol, actor and permission, before the handshake is accepted."""
 
-from starlette.websockets import WebSocket, WebSocketState
+import asyncio
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sublet.core import telemetry
 from sublet.core.access import Actor, Permission
@@ -14,6 +16,8 @@ FORBIDDEN = 4403
 TOO_SLOW = 4408
 WINDOW_PASSED = 4410
 GOING_AWAY = 1001
+CLOSE_SECONDS = 2.0
+"""How long a client that does not read may keep us from closing; then the connection just ends."""
 
 
 async def refuse(websocket: WebSocket, reason: str) -> None:
@@ -53,6 +57,10 @@ async def admit(websocket: WebSocket, *, subprotocol: str, permission: Permissio
 
 
 async def close(websocket: WebSocket, code: int, reason: str) -> None:
-    """Close the socket if it is still open."""
+    """Close the socket if it is still open; a client that does not read, or has left, is not waited for."""
     if websocket.client_state is WebSocketState.CONNECTED and websocket.application_state is WebSocketState.CONNECTED:
-        await websocket.close(code, reason)
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await websocket.close(code, reason)
+        except (TimeoutError, WebSocketDisconnect, RuntimeError) as error:
+            log.info("websocket.not_told", code=code, error=type(error).__name__)

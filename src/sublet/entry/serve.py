@@ -1,14 +1,42 @@
 """`sublet serve`: one web process; run as many as you like behind a load balancer."""
 
+import asyncio
+import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sublet.core import tracing
 from sublet.core.errors import SubletError
 from sublet.core.settings import read_settings
 from sublet.core.telemetry import configure_logging
 from sublet.entry.web import create_app
+
+GOODBYE_SECONDS = 2.0
+LOOK_SECONDS = 0.02
+
+
+class WebServer(uvicorn.Server):
+    """Ends each WebSocket in its own words (a close code, a terminal's reason) before the connections are cut."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell everybody that we go away, wait a moment for it to be said, and shut down."""
+        self._app.state.stopping.set()
+        for _ in range(round(GOODBYE_SECONDS / LOOK_SECONDS)):
+            if not self._still_talking() or self.force_exit:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        await super().shutdown(sockets)
+
+    def _still_talking(self) -> bool:
+        connections = self.server_state.connections
+        return any(isinstance(one, WebSocketsSansIOProtocol) and not one.close_sent for one in connections)
 
 
 def main(_arguments: list[str] | None = None) -> int:
@@ -27,7 +55,7 @@ def main(_arguments: list[str] | None = None) -> int:
         port=settings.port,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=WebSocketsSansIOProtocol,
         ws_max_size=1_048_576,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
@@ -38,7 +66,7 @@ def main(_arguments: list[str] | None = None) -> int:
         access_log=False,
         log_config=None,
     )
-    server = uvicorn.Server(config)
+    server = WebServer(config, app)
     try:
         server.run()
     finally:

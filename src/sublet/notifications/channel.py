@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sublet.core import telemetry, websockets
@@ -13,6 +14,8 @@ from sublet.core.db import Database
 from sublet.core.outbox import parse_cursor, read_after
 from sublet.notifications.hub import Cursor, EventHub, Subscriber
 from sublet.notifications.schemas import Heartbeat, Subscribe
+
+log = telemetry.get_logger(__name__)
 
 SUBPROTOCOL = "sublet.events.v1"
 HEARTBEAT_SECONDS = 20.0
@@ -54,13 +57,16 @@ async def serve_events(websocket: WebSocket) -> None:
             await _replay(websocket, websocket.app.state.database, actor, after, start)
         heard = _Heard()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_send(websocket, subscriber))
+            tasks.create_task(_send(websocket, subscriber, after))
             tasks.create_task(_receive(websocket, heard))
             tasks.create_task(_watch(actor, alive, heard, subscriber, websocket))
     except* _Ended as ended:
         first = ended.exceptions[0]
         assert isinstance(first, _Ended)
         await websockets.close(websocket, first.code, first.reason)
+    except* SQLAlchemyError as failed:
+        log.warning("events.database_away", error=type(failed.exceptions[0]).__name__)
+        await websockets.close(websocket, websockets.GOING_AWAY, "the database does not answer; connect again")
     except* (WebSocketDisconnect, RuntimeError):
         pass  # the client left; there is nobody to tell
     finally:
@@ -114,23 +120,24 @@ async def _replay(websocket: WebSocket, database: Database, actor: Actor, after:
             return
 
 
-async def _send(websocket: WebSocket, subscriber: Subscriber) -> None:
+async def _send(websocket: WebSocket, subscriber: Subscriber, after: Cursor | None) -> None:
     beat = Heartbeat().model_dump_json()
     while True:
         try:
-            _, event = await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_SECONDS)
+            cursor, event = await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_SECONDS)
         except TimeoutError:
             await websocket.send_text(beat)
         else:
-            await websocket.send_text(event.model_dump_json())
+            # A client that comes from another web process may have read on further than our hub has.
+            if after is None or cursor > after:
+                await websocket.send_text(event.model_dump_json())
 
 
 async def _receive(websocket: WebSocket, heard: _Heard) -> None:
     while True:
-        text = await websocket.receive_text()
         try:
-            Heartbeat.model_validate_json(text)
-        except ValidationError:
+            Heartbeat.model_validate_json(await websocket.receive_text())
+        except (ValidationError, KeyError):  # KeyError: bytes instead of text
             raise _Ended(1008, "only heartbeats are expected here") from None
         heard.at = time.monotonic()
 
