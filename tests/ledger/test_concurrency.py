@@ -11,7 +11,7 @@ from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
 from sublet.ledger import accounts, charges, credits, entries, holds, top_ups
-from sublet.ledger.failures import InsufficientFunds
+from sublet.ledger.failures import HoldExhausted, InsufficientFunds
 from tests.ledger.books import assert_books_are_sound, key, new_hold, new_wallet, usd
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +48,17 @@ class TestOneKeyFromManyClients:
             wallet = await accounts.wallet(session, organization)
             await assert_books_are_sound(session)
         assert wallet.balance == usd("19.99")
+
+    async def test_captures_most_of_a_hold_once(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            hold = await new_hold(session, organization, "10")
+        made = await asyncio.gather(*(_capture(database, hold.id, 6_000_000, "once") for _ in range(CLIENTS)))
+        async with database.transaction() as session:
+            wallet = await accounts.wallet(session, organization)
+            await assert_books_are_sound(session)
+        assert len(set(made)) == 1
+        assert (wallet.balance, wallet.held) == (usd("14"), usd("4"))
 
     async def test_credits_a_payment_once(self, database: Database) -> None:
         async def deliver() -> int:
@@ -104,6 +115,37 @@ class TestManySpenders:
         assert wallet.balance.micro == 1_000_000 - sum(spent)
         assert wallet.balance.micro >= 0
         assert wallet.held.micro == 0
+
+
+class TestOneHold:
+    """Charges that wait for each other find the hold as the one before left it."""
+
+    @pytest.mark.parametrize("others_held", [False, True], ids=["alone", "beside-others"])
+    async def test_refuses_what_it_no_longer_covers(self, database: Database, *, others_held: bool) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            hold = await new_hold(session, organization, "10")
+            if others_held:
+                await new_hold(session, organization, "10")
+        ended = await asyncio.gather(
+            *(_capture(database, hold.id, 6_000_000, key()) for _ in range(CLIENTS)), return_exceptions=True
+        )
+        async with database.transaction() as session:
+            wallet = await accounts.wallet(session, organization)
+            await assert_books_are_sound(session)
+        refused = [type(each) for each in ended if isinstance(each, Exception)]
+        assert refused == [HoldExhausted] * (CLIENTS - 1)
+        assert wallet.balance == usd("14")
+
+    async def test_goes_on_to_the_wallet_and_the_receivable(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            hold = await new_hold(session, organization, "10")
+        await asyncio.gather(*(_capture(database, hold.id, 6_000_000, key(), overrun=True) for _ in range(4)))
+        async with database.transaction() as session:
+            wallet = await accounts.wallet(session, organization)
+            await assert_books_are_sound(session)
+        assert (wallet.balance, wallet.held, wallet.receivable) == (usd("0"), usd("0"), usd("4"))
 
 
 class TestEverythingAtOnce:

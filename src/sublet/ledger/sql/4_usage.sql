@@ -3,7 +3,7 @@
 -- Takes a charge from a hold, promotional money first, and returns the entry. More than the hold covers is refused,
 -- unless `_overrun`: then free promotional money, the free wallet and finally the receivable bear the difference.
 -- The hot path, a hold on the wallet alone, looks once and then locks the wallet's row by updating it; the guards on
--- entry and hold notice what changed in between.
+-- wallet, hold and entry notice what changed in between.
 CREATE FUNCTION ledger.capture(
   _hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text,
   _source_type text, _source_id text, _effective_at timestamptz
@@ -35,27 +35,31 @@ BEGIN
     EXIT WHEN locked;
     IF _amount <= seen.rest AND seen.promo_rest = 0 AND seen.free_promo = 0 THEN
       UPDATE balance SET balance = balance - _amount, held = held - _amount, seq = seq + 1
-       WHERE account_id = seen.wallet_id RETURNING balance, seq INTO after, after_seq;
-      INSERT INTO ledger_entry
-        (kind, idempotency_key, request_hash, description, source_type, source_id, effective_at)
-      VALUES ('usage', _key, hash, _description, _source_type, _source_id, _effective_at)
-      ON CONFLICT (idempotency_key) DO NOTHING RETURNING id INTO made;
-      IF made IS NULL THEN
-        -- The same request, written by somebody else while we waited for the wallet.
+       WHERE account_id = seen.wallet_id AND held >= _amount RETURNING balance, seq INTO after, after_seq;
+      UPDATE hold SET captured = captured + _amount, events = events + 1
+       WHERE id = _hold AND after IS NOT NULL AND promo_rest = 0 AND _amount <= amount - captured - released
+      RETURNING events INTO happened;
+      IF happened IS NOT NULL THEN
+        INSERT INTO ledger_entry
+          (kind, idempotency_key, request_hash, description, source_type, source_id, effective_at)
+        VALUES ('usage', _key, hash, _description, _source_type, _source_id, _effective_at)
+        ON CONFLICT (idempotency_key) DO NOTHING RETURNING id INTO made;
+      END IF;
+      IF made IS NOT NULL THEN
+        INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
+        VALUES (_hold, happened, 'captured', _amount, made);
+        INSERT INTO posting (entry_id, line, account_id, amount, account_seq, balance_after)
+        VALUES (made, 1, seen.wallet_id, -_amount, after_seq, after), (made, 2, seen.revenue_id, _amount, NULL, NULL);
+        RETURN made;
+      END IF;
+      -- While we waited for the wallet, somebody wrote this very request or used the hold: undo, and look again.
+      IF happened IS NOT NULL THEN
+        UPDATE hold SET captured = captured - _amount, events = events - 1 WHERE id = _hold;
+      END IF;
+      IF after IS NOT NULL THEN
         UPDATE balance SET balance = balance + _amount, held = held + _amount, seq = seq - 1
          WHERE account_id = seen.wallet_id;
-        RETURN replayed(_key, hash);
       END IF;
-      UPDATE hold SET captured = captured + _amount, events = events + 1
-       WHERE id = _hold AND promo_rest = 0 RETURNING events INTO happened;
-      IF happened IS NULL THEN
-        RAISE EXCEPTION 'hold % changed at this very moment: try again', _hold USING ERRCODE = '40001';
-      END IF;
-      INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
-      VALUES (_hold, happened, 'captured', _amount, made);
-      INSERT INTO posting (entry_id, line, account_id, amount, account_seq, balance_after)
-      VALUES (made, 1, seen.wallet_id, -_amount, after_seq, after), (made, 2, seen.revenue_id, _amount, NULL, NULL);
-      RETURN made;
     END IF;
     PERFORM 1 FROM balance WHERE account_id = seen.wallet_id FOR NO KEY UPDATE;
     locked := true;  -- the next look sees everything that decides
