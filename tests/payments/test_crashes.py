@@ -150,6 +150,18 @@ class TestRetries:
         answer = await shop.request(organization, "30.00", headers={"Idempotency-Key": "k"})
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
+    async def test_a_key_outlives_the_answer_that_was_kept_for_it(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        made = await shop.top_up(organization, headers={"Idempotency-Key": "k"})
+        async with shop.database.transaction() as session:
+            await session.exec_driver_sql("DELETE FROM idempotency_key")  # as happens after two days
+        another = await shop.request(organization, "30.00", headers={"Idempotency-Key": "k"})
+        async with shop.database.transaction() as session:
+            await session.exec_driver_sql("DELETE FROM idempotency_key")
+        again = await shop.top_up(organization, headers={"Idempotency-Key": "k"})
+        assert (another.status_code, another.json()["code"]) == (422, "idempotency_key_reused")
+        assert (again["id"], again["amount"]) == (made["id"], made["amount"])
+
     async def test_an_unreachable_processor_is_said_and_the_row_waits(self, shop: Shop) -> None:
         organization = await shop.organization()
         healthy = shop.app.state.processor

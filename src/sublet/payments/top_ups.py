@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sublet.core import leases
 from sublet.core.access import Actor
 from sublet.core.db import Session
-from sublet.core.errors import InvalidInput, NotFound
+from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.core.jobs import poke
 from sublet.core.leases import Lease
@@ -65,8 +65,9 @@ async def request_top_up(
 ) -> tuple[TopUpRow, Lease | None]:
     """Write down what is wanted, before anything is asked of the processor; with the lease to go on at once.
 
-    The same `request_key` of the same person gives the same top-up, also when the first answer never arrived. There is
-    no lease while somebody else works on it. NotFound for an organization without a wallet.
+    The same `request_key` of the same person gives the same top-up, also when the first answer never arrived or was
+    forgotten; IdempotencyKeyReused if it asked for something else. There is no lease while somebody else works on it.
+    NotFound for an organization without a wallet.
     """
     amount = read_amount(request)
     await accounts.wallet(session, actor.organization, currency=amount.currency)  # nobody pays into nothing
@@ -99,6 +100,11 @@ async def request_top_up(
             )
         )
     ).one()
+    if (row.amount, row.currency, row.return_path) != (amount.micro, amount.currency, request.return_path):
+        raise IdempotencyKeyReused(
+            f"This Idempotency-Key came before with another request, for {Money(row.amount, row.currency)}: top-up "
+            f"{row.id}, which stays as it is. Nothing was charged now. Use a new key for a new request."
+        )
     return row, await leases.claim(session, top_up, row.id, seconds=LEASE_SECONDS)
 
 
