@@ -4,6 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+# Certificates that the machine trusts beyond the usual (a company's proxy, say) count for every installer.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS := 1
+export NODE_USE_SYSTEM_CA := 1
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help up test check bench console lock openapi settings
 

@@ -15,7 +15,7 @@ from bench.servers import cpu_seconds, free_port, own_postgres, serving
 from sublet.core.db import Database
 
 ROUNDS = 5
-REQUESTS = 400
+REQUESTS = 1000
 WARM_UP = 200
 EMAIL = "bench@customer.example"
 
