@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,13 +60,39 @@ class TestEmbeddedPostgres:
 
     def test_a_pid_file_that_names_another_program_is_no_obstacle(self, server: EmbeddedPostgres) -> None:
         server.start()
-        pid_file = server.data / "postmaster.pid"
-        lines = pid_file.read_text().splitlines()
+        files = [server.data / "postmaster.pid", *server.socket_directory.glob("*.lock")]
+        assert len(files) == 2
         server.kill()
-        lines[0] = str(os.getpid())
-        pid_file.write_text("\n".join(lines) + "\n")
+        account = server.account
+        # A program of the very account that the database runs as: to PostgreSQL it looks like a running server.
+        other = subprocess.Popen(["sleep", "300"], user=account.uid if account else None)
+        try:
+            for file in files:
+                file.write_text(f"{other.pid}\n{file.read_text().partition(chr(10))[2]}")
+            server.start()
+            assert server.sql("SELECT 1") == "1"
+            assert other.poll() is None
+        finally:
+            other.kill()
+            other.wait()
+
+    def test_a_pid_file_that_was_never_finished_is_no_obstacle(self, server: EmbeddedPostgres) -> None:
+        server.start()
+        pid_file = server.data / "postmaster.pid"
+        server.stop()
+        pid_file.write_text("")
         server.start()
         assert server.sql("SELECT 1") == "1"
+
+    def test_data_that_is_damaged_is_refused_and_untouched(self, server: EmbeddedPostgres) -> None:
+        server.start()
+        server.stop()
+        (server.data / "PG_VERSION").rename(server.data / "PG_VERSION.lost")
+        with pytest.raises(EmbeddedPostgresError, match="Nothing was changed"):
+            server.start()
+        (server.data / "PG_VERSION.lost").rename(server.data / "PG_VERSION")
+        server.start()
+        assert server.sql("SELECT 1", "sublet") == "1"
 
     def test_two_on_one_directory_are_refused(self, server: EmbeddedPostgres, directory: Path) -> None:
         server.start()

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,14 +83,9 @@ def _reachable(path: Path, account: Account) -> bool:
         if not directory.exists():
             continue
         status = directory.stat()
-        mode = status.st_mode
-        if status.st_uid == account.uid:
-            allowed = bool(mode & stat.S_IXUSR)
-        elif status.st_gid == account.gid:
-            allowed = bool(mode & stat.S_IXGRP)
-        else:
-            allowed = bool(mode & stat.S_IXOTH)
-        if stat.S_ISDIR(mode) and not allowed:
+        of_others = stat.S_IXGRP if status.st_gid == account.gid else stat.S_IXOTH
+        needed = stat.S_IXUSR if status.st_uid == account.uid else of_others
+        if stat.S_ISDIR(status.st_mode) and not status.st_mode & needed:
             return False
     return True
 
@@ -155,7 +151,9 @@ class EmbeddedPostgres:
             self._bin = self._binaries(progress) / "bin"
             self._end_orphan(progress)
             self._prepare_directory(self.socket_directory)
-            if not (self.data / "PG_VERSION").exists():
+            for leftover in self.socket_directory.glob(".s.PGSQL.*"):
+                leftover.unlink()
+            if not self._has_data():
                 progress("Creating the database")
                 self._initialise()
             self._check_version()
@@ -249,12 +247,20 @@ class EmbeddedPostgres:
 
     def _end_orphan(self, progress: Callable[[str], None]) -> None:
         """We hold the lock, so a server that still runs on our directory has lost its supervisor: stop it."""
+        pid_file = self.data / "postmaster.pid"
         try:
-            pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        except (OSError, ValueError, IndexError):
+            first, _, rest = pid_file.read_text().partition("\n")
+            pid = int(first)
+        except FileNotFoundError:
+            return
+        except ValueError:
+            pid_file.unlink()  # its server was killed before it had written down anything, or had shared any memory
             return
         if not self._is_our_server(pid):
-            return  # no server, or the pid is another program's by now; PostgreSQL itself replaces a stale pid file
+            # No server. The pid may be another program's by now, which PostgreSQL would take for one if the program is
+            # of the same account; its own parent's pid it knows to be stale, and goes on to look for what is left.
+            self._write_as_account(pid_file, f"{os.getpid()}\n{rest}")
+            return
         progress("Stopping a database that an earlier run left")
         os.kill(pid, signal.SIGINT)
         deadline = time.monotonic() + STOP_SECONDS
@@ -266,6 +272,14 @@ class EmbeddedPostgres:
                 )
             time.sleep(0.05)
 
+    def _write_as_account(self, path: Path, text: str) -> None:
+        whole = path.with_suffix(".new")
+        whole.write_text(text)
+        whole.chmod(0o600)
+        if self.account is not None:
+            os.chown(whole, self.account.uid, self.account.gid)
+        whole.replace(path)
+
     def _is_our_server(self, pid: int) -> bool:
         try:
             return str(self.data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -274,9 +288,11 @@ class EmbeddedPostgres:
 
     def _prepare_directory(self, path: Path) -> None:
         owner = self.account.uid if self.account else os.geteuid()
-        if path.is_symlink() or (path.exists() and path.stat().st_uid not in {owner, os.geteuid()}):
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        status = path.lstat()  # after it was made: where anybody may write, it may have come to be just before
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {owner, os.geteuid()}:
             raise EmbeddedPostgresError(f"{path} belongs to somebody else. Nothing was started. Remove it first.")
-        path.mkdir(mode=0o700, exist_ok=True)
         if self.account is not None:
             os.chown(path, self.account.uid, self.account.gid)
         path.chmod(0o700)
@@ -302,10 +318,20 @@ class EmbeddedPostgres:
         finally:
             log.close()
 
+    def _has_data(self) -> bool:
+        if (self.data / "PG_VERSION").exists():
+            return True
+        if self.data.exists() and any(self.data.iterdir()):
+            raise EmbeddedPostgresError(
+                f"{self.data} holds files, and is no whole database: PG_VERSION is missing. Nothing was changed. Put "
+                "back what is missing, from a backup if need be, or set SUBLET_DATA_DIR to a new directory."
+            )
+        return False
+
     def _initialise(self) -> None:
         # In a directory of its own name, moved into place when it is whole: an initdb that was killed may still be
         # removing what it made, and what it left is not a database.
-        for leftover in (self.data, *self.directory.glob("creating-*")):
+        for leftover in self.directory.glob("creating-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         creating = Path(tempfile.mkdtemp(prefix="creating-", dir=self.directory))
         self._prepare_directory(creating)
@@ -324,13 +350,9 @@ class EmbeddedPostgres:
 
     def _check_version(self) -> None:
         assert self._bin is not None
-        ours = (
-            subprocess.run(  # noqa: S603 - our own binary
-                [str(self._bin / "postgres"), "--version"], check=True, capture_output=True, text=True
-            )
-            .stdout.split()[2]
-            .split(".")[0]
-        )
+        command = [str(self._bin / "postgres"), "--version"]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own binary
+        ours = said.split()[2].split(".")[0]
         theirs = (self.data / "PG_VERSION").read_text().strip()
         if ours != theirs:
             raise EmbeddedPostgresError(
