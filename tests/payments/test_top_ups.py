@@ -1,12 +1,16 @@
 """Asking for a top-up, paying for it, and reading how it went."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from sublet.core.db import OpenSessionError
-from sublet.payments import checkout
+from sublet.core.money import Money
+from sublet.payments import checkout, outcomes
+from tests.demo.stripe.orders import open_session
+from tests.ledger.books import assert_books_are_sound
 from tests.payments.shop import BASE, Shop, new_processor
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +172,55 @@ class TestPaying:
         assert (await shop.read(organization, top_up["id"]))["fee"]["amount"] == "0.88"
         assert await shop.balance(organization) == "20.00"
         assert await shop.rows("SELECT 1 FROM top_up WHERE next_attempt_at < 'infinity'") == []
+
+
+class TestOtherCurrencies:
+    async def test_an_account_that_settles_in_another_one_credits_all_the_same(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        await shop.pay(top_up)
+        seen = await checkout.sight(shop.database, shop.processor, top_up["id"])
+        assert seen is not None
+        assert seen.transaction is not None
+        in_euros = replace(
+            seen, transaction=replace(seen.transaction, amount=Money.parse("18", "EUR"), fee=Money.parse("0.8", "EUR"))
+        )
+        for _ in range(2):
+            async with shop.database.transaction() as session:
+                assert await outcomes.apply(session, top_up["id"], in_euros)
+                await assert_books_are_sound(session)
+        found = await shop.read(organization, top_up["id"])
+        assert (found["state"], found["fee"]) == ("succeeded", None)
+        assert await shop.balance(organization) == "20.00"
+        fees = await shop.rows(
+            "SELECT a.code, p.amount FROM ledger.posting p JOIN ledger.account a ON a.id = p.account_id "
+            "JOIN ledger.ledger_entry e ON e.id = p.entry_id WHERE e.kind = 'stripe_fee' ORDER BY p.line"
+        )
+        assert [tuple(line) for line in fees] == [("stripe_fees:EUR", -800_000), ("stripe_balance:EUR", 800_000)]
+        assert await checkout.reconcile_pending(shop.database, shop.processor) == 0
+
+    async def test_a_payment_in_another_one_waits_for_a_person_and_stops_nobody(self, shop: Shop) -> None:
+        strange, organization = await shop.organization(), await shop.organization()
+        in_euros, good = await shop.top_up(strange), await shop.top_up(organization)
+        price = {"currency": "eur", "unit_amount": 2000, "product_data": {"name": "Balance"}}
+        page = open_session(shop.sandbox.client(), line_items=[{"quantity": 1, "price_data": price}])
+        await shop.pay({"checkout_url": page.url})
+        await shop.pay(good)
+        async with shop.database.transaction() as session:
+            await session.exec_driver_sql(
+                "UPDATE top_up SET checkout_session_id = %s WHERE id = %s", (page.id, in_euros["id"])
+            )
+        assert await checkout.reconcile_pending(shop.database, shop.processor) == 2
+        assert await shop.balance(organization) == "20.00"
+        assert await shop.balance(strange) == "0.00"
+        await shop.make_due("top_up")
+        assert await checkout.process_due(shop.database, shop.processor) == 2
+        (row,) = await shop.rows(
+            "SELECT next_attempt_at > clock_timestamp() AS later, lease_expires_at FROM top_up WHERE id = :id",
+            id=in_euros["id"],
+        )
+        assert tuple(row) == (True, None)
+        assert (await shop.read(strange, in_euros["id"]))["state"] == "pending"
 
 
 class TestComingBack:

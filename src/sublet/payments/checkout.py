@@ -6,16 +6,16 @@ Load → act → apply: no session is open while the processor is called, and wh
 from contextlib import suppress
 from datetime import timedelta
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, exists, func, or_, select, update
 
 from sublet.core import leases
 from sublet.core.clock import database_now
 from sublet.core.db import Database
-from sublet.core.errors import NotFound
+from sublet.core.errors import NotFound, SubletError
 from sublet.core.leases import Lease, LeaseLost
 from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
-from sublet.payments.models import top_up
+from sublet.payments.models import stripe_transaction, top_up
 from sublet.payments.outcomes import apply
 from sublet.payments.processor import (
     LONGEST_CALL_SECONDS,
@@ -87,17 +87,18 @@ async def sight(database: Database, processor: Processor, top_up_id: str) -> Che
 
 
 async def look_at(database: Database, processor: Processor, top_up_id: str) -> None:
-    """Answer a poke: refetch the payment and apply what is seen, whatever the schedule says."""
+    """Answer a poke: refetch the payment and apply what is seen, whatever the schedule says; failures are logged."""
     try:
         seen = await sight(database, processor, top_up_id)
-    except (ProcessorUnavailable, ProcessorRefused) as error:
-        log.warning("top_up.not_seen", top_up=top_up_id, code=error.code)
-        return
-    if seen is None:
-        return
-    async with database.transaction() as session:
-        await apply(session, top_up_id, seen)
-        await session.execute(update(top_up).where(top_up.c.id == top_up_id).values(looked_at=func.clock_timestamp()))
+        if seen is None:
+            return
+        async with database.transaction() as session:
+            await apply(session, top_up_id, seen)
+            await session.execute(
+                update(top_up).where(top_up.c.id == top_up_id).values(looked_at=func.clock_timestamp())
+            )
+    except SubletError as error:
+        log_failure(error, top_up=top_up_id)
 
 
 async def process_due(database: Database, processor: Processor) -> int:
@@ -118,11 +119,6 @@ async def work_on(database: Database, processor: Processor, lease: Lease) -> Non
     """One look under a lease; it ends done, or due again after a pause."""
     try:
         seen = await sight(database, processor, lease.row_id)
-    except (ProcessorUnavailable, ProcessorRefused) as error:
-        log.warning("top_up.not_seen", top_up=lease.row_id, code=error.code, detail=error.detail)
-        await _give_back(database, lease)
-        return
-    try:
         async with database.transaction() as session:
             await leases.hold(session, lease)
             done = seen is None or await apply(session, lease.row_id, seen)
@@ -134,6 +130,15 @@ async def work_on(database: Database, processor: Processor, lease: Lease) -> Non
             await leases.finish(session, lease, retry_in_seconds=None if done else pause_seconds(row.attempts + 4))
     except LeaseLost:
         log.info("top_up.lease_lost", top_up=lease.row_id)
+    except SubletError as error:
+        log_failure(error, top_up=lease.row_id)
+        await _give_back(database, lease)
+
+
+def log_failure(error: SubletError, **about: str) -> None:
+    """An outage passes by itself; a sighting that cannot be applied needs a person."""
+    passing = isinstance(error, ProcessorUnavailable | ProcessorRefused)
+    (log.warning if passing else log.error)("top_up.not_applied", code=error.code, detail=error.detail, **about)
 
 
 async def wait_for_payment(database: Database, lease: Lease) -> None:
@@ -167,7 +172,10 @@ async def _give_up(database: Database, top_up_id: str, code: str, message: str) 
 
 async def reconcile_pending(database: Database, processor: Processor) -> int:
     """Look at every top-up that waits for money or for its fee, and find what lost webhooks kept from us; how many."""
-    waiting = or_(top_up.c.state.in_(OPEN), (top_up.c.state == TopUpState.SUCCEEDED) & top_up.c.fee.is_(None))
+    fee_seen = exists().where(stripe_transaction.c.source == top_up.c.charge_id)
+    waiting = or_(
+        top_up.c.state.in_(OPEN), (top_up.c.state == TopUpState.SUCCEEDED) & top_up.c.fee.is_(None) & ~fee_seen
+    )
     looked, after = 0, 0
     while True:
         async with database.reading() as session:

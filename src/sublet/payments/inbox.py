@@ -12,13 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core import leases
 from sublet.core.db import Database, Session
+from sublet.core.errors import SubletError
 from sublet.core.jobs import poke
 from sublet.core.leases import Lease, LeaseLost
 from sublet.core.telemetry import get_logger
-from sublet.payments.checkout import LEASE_SECONDS, sight
+from sublet.payments.checkout import LEASE_SECONDS, log_failure, sight
 from sublet.payments.models import stripe_event, top_up
 from sublet.payments.outcomes import apply
-from sublet.payments.processor import Processor, ProcessorRefused, ProcessorUnavailable
+from sublet.payments.processor import Processor
 from sublet.payments.retries import pause_seconds
 
 log = get_logger(__name__)
@@ -73,7 +74,7 @@ async def process(database: Database, processor: Processor, event_id: str) -> bo
             return False
         row = (
             await session.execute(
-                select(stripe_event.c.type, stripe_event.c.attempts, top_up.c.id.label("top_up_id"))
+                select(stripe_event.c.attempts, top_up.c.id.label("top_up_id"))
                 .select_from(stripe_event.outerjoin(top_up, top_up.c.id == stripe_event.c.top_up_id))
                 .where(stripe_event.c.id == event_id)
             )
@@ -90,8 +91,8 @@ async def process(database: Database, processor: Processor, event_id: str) -> bo
             await _finish(session, lease, "applied")
     except LeaseLost:
         log.info("stripe_event.lease_lost", stripe_event=event_id)
-    except (ProcessorUnavailable, ProcessorRefused) as error:
-        log.warning("stripe_event.postponed", stripe_event=event_id, type=row.type, code=error.code)
+    except SubletError as error:
+        log_failure(error, top_up=row.top_up_id, stripe_event=event_id)
         await _postpone(database, lease, error.code, pause_seconds(row.attempts))
     return True
 

@@ -95,7 +95,11 @@ async def _credit(session: Session, row: Row[tuple[object, ...]], seen: Checkout
 
 
 async def _settle_fee(session: Session, row: Row[tuple[object, ...]], found: BalanceTransaction | None) -> bool:
-    """Mirror the balance transaction and post its fee; False while the processor has none yet."""
+    """Mirror the balance transaction and post its fee; False while the processor has none yet.
+
+    An account that settles in another currency pays the fee in that one: it is posted there, and not on the top-up,
+    whose fee is in the currency of the payment.
+    """
     if found is None:
         return row.fee is not None
     if row.fee is not None:
@@ -116,6 +120,9 @@ async def _settle_fee(session: Session, row: Row[tuple[object, ...]], found: Bal
     )
     if found.fee.micro > 0:
         await ledger.post_fee(session, found.fee, transaction_id=found.id, source_id=row.id)
+    if found.fee.currency != row.currency:
+        log.warning("top_up.settled_in_another_currency", top_up=row.id, currency=found.fee.currency)
+        return True
     await session.execute(
         update(top_up).where(top_up.c.id == row.id).values(fee=found.fee.micro, balance_transaction_id=found.id)
     )

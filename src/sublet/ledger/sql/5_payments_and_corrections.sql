@@ -24,7 +24,8 @@ BEGIN
   RETURN entry_id;
 END $$;
 
--- What the card processor kept of a payment, by its balance transaction.
+-- What the card processor kept of a payment, by its balance transaction; in the currency that it settles in, which no
+-- wallet may have brought into the books yet.
 CREATE FUNCTION ledger.stripe_fee(
   _currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
@@ -36,6 +37,9 @@ BEGIN
   entry_id := replayed(key, hash);
   IF entry_id IS NOT NULL THEN
     RETURN entry_id;
+  END IF;
+  IF NOT EXISTS (SELECT FROM account WHERE code = 'stripe_fees:' || _currency) THEN
+    PERFORM open_books(_currency);
   END IF;
   RETURN post('stripe_fee', key, hash, _description, _source_type, _source_id, NULL, now(),
     ARRAY[system_account('stripe_fees', _currency), system_account('stripe_balance', _currency)],
