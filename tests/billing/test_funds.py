@@ -179,6 +179,17 @@ class TestHoldsStayAhead:
             hold = await holds.get(session, subject.hold_id)
         assert hold.rest >= usd("2") + Money(960 * 1_000_000 // 3600)
 
+    async def test_stay_ahead_of_what_earlier_rates_have_accrued(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(
+                session, rate=A_DOLLAR_AN_HOUR, started_ago=7200, held=usd("0.50"), policy=POLICY
+            )
+            await meters.switch(session, subject.id, "suspended", subject.at(7190))
+            await meters.switch(session, subject.id, "running", subject.at(7191))
+            await extension.extend_holds(session, policy=POLICY)
+            hold = await holds.get(session, subject.hold_id)
+        assert hold.rest >= usd("1.999") + Money(960 * 1_000_000 // 3600)
+
     async def test_name_those_whose_wallet_cannot_bear_it(self, database: Database) -> None:
         async with database.transaction() as session:
             poor, rich = await _running(session, "0.60"), await _running(session, "20")

@@ -2,29 +2,28 @@
 
 from sqlalchemy import text
 
-from sublet.billing.charges import charged_micro_sql, micro_to_hold_sql, whole_seconds_sql
+from sublet.billing.charges import micro_to_hold_sql
 from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.runway import ACCRUED
 from sublet.core.db import Session
 from sublet.core.money import Money
 from sublet.ledger import holds
 from sublet.ledger.failures import InsufficientFunds
 
 # After a posting the hold is filled up again to cover the time until the next one; if that is late, the hold still
-# keeps ahead of what has accrued by the time that noticing, grace and stopping take.
-_ACCRUED = (
-    charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "clock_timestamp()"))
-    + " - "
-    + charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.posted_to"))
-)
+# keeps ahead of what has accrued, at whatever rates, by the time that noticing, grace and stopping take.
 _SHORT = text(
     f"""
     SELECT m.subject_id, m.currency, h.id AS hold_id, h.amount AS extended_to, needed.micro - h.rest AS missing
       FROM meter m
-      JOIN meter_segment s ON s.subject_id = m.subject_id AND upper_inf(s.period)
+      JOIN meter_segment latest ON latest.subject_id = m.subject_id AND upper_inf(latest.period)
       JOIN ledger.open_hold h ON h.id = m.hold_id
      CROSS JOIN LATERAL (
-       SELECT greatest({micro_to_hold_sql("s.nano_per_hour", ":hold_seconds")},
-                       {_ACCRUED} + {micro_to_hold_sql("s.nano_per_hour", ":reserve_seconds")}) AS micro) needed
+       SELECT sum({ACCRUED})::bigint AS micro
+         FROM meter_segment s WHERE s.subject_id = m.subject_id AND NOT s.complete) accrued
+     CROSS JOIN LATERAL (
+       SELECT greatest({micro_to_hold_sql("latest.nano_per_hour", ":hold_seconds")},
+                       accrued.micro + {micro_to_hold_sql("latest.nano_per_hour", ":reserve_seconds")}) AS micro) needed
      WHERE m.stopped_at IS NULL AND needed.micro > h.rest
      ORDER BY h.id
     """  # noqa: S608 - only constant expressions

@@ -35,20 +35,22 @@ class Runway:
         return next((level for level, under in WARNINGS if self.seconds <= under), None)
 
 
-_ACCRUED = (
+ACCRUED = (
     charged_micro_sql(
         "s.nano_per_hour", whole_seconds_sql("lower(s.period)", "coalesce(upper(s.period), clock_timestamp())")
     )
     + " - "
     + charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.posted_to"))
 )
+"""What a segment `s` has cost since it was last posted, proven or not."""
+
 # `if_resumed` is what it would spend if everything that lack of funds suspended ran again.
 BURNING = f"""
     SELECT m.organization_id, m.currency,
            coalesce(sum(s.nano_per_hour) FILTER (WHERE upper_inf(s.period)), 0)::bigint AS burn,
            coalesce(sum(CASE WHEN m.out_of_funds THEN m.nano_per_hour ELSE s.nano_per_hour END)
                     FILTER (WHERE upper_inf(s.period)), 0)::bigint AS if_resumed,
-           coalesce(sum({_ACCRUED}), 0)::bigint AS accrued,
+           coalesce(sum({ACCRUED}), 0)::bigint AS accrued,
            bool_or(m.kind = 'running' AND m.stopped_at IS NULL) AS running
       FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND NOT s.complete
      WHERE NOT m.settled {{scope}}
