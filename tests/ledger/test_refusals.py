@@ -1,10 +1,12 @@
 """What the database refuses, whoever asks."""
 
+from collections.abc import Collection
+
 import psycopg
 import pytest
 from psycopg import errors, sql
 
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.ledger import holds, reconcile, sealing
 from tests.ledger.books import key, new_hold, new_wallet, usd
@@ -239,3 +241,16 @@ class TestReconciliation:
             results = await reconcile.run(session, ended_among=everything)
         findings = {result.name: [finding.subject for finding in result.findings] for result in results}
         assert findings["holds of ended subjects"] == ["al_gone"]
+
+    async def test_takes_nothing_amiss_that_ends_while_it_looks(self, database: Database) -> None:
+        async def ends_now(_session: Session, subjects: Collection[str]) -> set[str]:
+            async with database.transaction() as other:
+                await holds.release(other, hold.id, idempotency_key=key())
+            return set(subjects)
+
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            hold = await new_hold(session, organization, "1")
+        async with database.reading() as session:
+            results = await reconcile.run(session, ended_among=ends_now)
+        assert {result.name: result.findings for result in results}["holds of ended subjects"] == []
