@@ -38,6 +38,14 @@ class TestSignUp:
             ("organization.created", organization["id"], organization["id"])
         ]
 
+    async def test_is_in_the_audit_trail_with_where_it_came_from(self, house: House) -> None:
+        me = (await sign_up(house.browser("203.0.113.8"), new_email())).json()
+        events = await house.rows("SELECT action, actor_user_id, address FROM audit_event ORDER BY seq")
+        assert [tuple(event) for event in events] == [
+            (action, me["user"]["id"], "203.0.113.8")
+            for action in ("user.created", "organization.created", "login.succeeded")
+        ]
+
     async def test_an_address_is_taken_in_any_case(self, house: House) -> None:
         await sign_up(house.browser(), "ada@customer.example")
         again = await sign_up(house.browser(), "ADA@customer.EXAMPLE")

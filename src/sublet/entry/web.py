@@ -115,8 +115,8 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     install_error_handlers(app)
     app.add_middleware(BrowserSafety, origins=settings.origins, exempt=EXEMPT_FROM_BROWSER_RULES)
     app.add_middleware(BodyLimit)
-    app.add_middleware(SecurityHeaders, secure=settings.secure_cookies)
     app.add_middleware(RequestContext)
+    app.add_middleware(SecurityHeaders, secure=settings.secure_cookies)  # around all that answers, crashes too
 
     app.router.routes.append(DirectRoutes(route for router in ROUTERS for route in router.direct))
     for router in ROUTERS:

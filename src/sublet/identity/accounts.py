@@ -55,7 +55,7 @@ async def open_account(
     platform_roles: frozenset[str] = frozenset(),
     on_signup: Sequence[SignupHook] = (),
 ) -> NewAccount:
-    """A user, an organization and the ownership between them; EmailTaken. Without an actor the user acts."""
+    """A user, an organization and the ownership between them; EmailTaken. Without an actor the user acts themselves."""
     new = NewAccount(new_id("usr"), new_id("org"))
     row = (
         await session.execute(
@@ -76,7 +76,14 @@ async def open_account(
     await session.execute(
         membership.insert().values(organization_id=new.organization_id, user_id=new.user_id, role=OWNER)
     )
-    doer = actor or Actor(kind="user", user_id=new.user_id, organization_id=new.organization_id, role=OWNER, name=name)
+    doer = actor or Actor(
+        kind="user",
+        user_id=new.user_id,
+        organization_id=new.organization_id,
+        role=OWNER,
+        address=address,
+        name=name,
+    )
     created = OrganizationRecord(id=new.organization_id, name=title, owner_id=new.user_id)
     await record(session, doer, "user.created", "user", new.user_id, after=UserRecord.model_validate(row))
     await record(session, doer, "organization.created", "organization", new.organization_id, after=created)
