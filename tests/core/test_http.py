@@ -1,11 +1,13 @@
 """What every route does alike: permission, one transaction, idempotency, problem+json, foreign origins refused."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+import structlog.testing
 from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -48,6 +50,10 @@ def build(database: Database) -> FastAPI:
 
     @router.post("/forbidden", permission=Permission.ADMIN_RECONCILE)
     async def forbidden() -> None: ...
+
+    @router.post("/broken", permission=PUBLIC)
+    async def broken(session: SessionDep, note: Note) -> None:
+        await session.execute(text("SELECT 1 FROM nowhere WHERE secret = :secret"), {"secret": note.name})
 
     @router.post("/open", permission=PUBLIC)
     async def open_route(database: DatabaseDep) -> dict[str, Any]:
@@ -95,6 +101,17 @@ class TestEveryRoute:
     async def test_refuses_a_character_that_cannot_be_stored(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/api/v1/notes", json={"name": "a\x00b"})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+    async def test_that_crashes_tells_neither_the_caller_nor_the_log_what_was_sent(
+        self, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with structlog.testing.capture_logs() as logs:
+            answer = await client.post("/api/v1/notes/broken", json={"name": "canary-of-http"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        (crash,) = (entry for entry in logs if entry["event"] == "request.crashed")
+        told = "".join(traceback.format_exception(crash["exc_info"]))
+        assert "nowhere" in told
+        assert "canary-of-http" not in told + answer.text + caplog.text
 
     async def test_an_unknown_route_is_a_problem_too(self, client: httpx.AsyncClient) -> None:
         answer = await client.get("/api/v1/nowhere")

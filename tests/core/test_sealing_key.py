@@ -3,7 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sublet.core.sealing import FileKeyProvider
+import pytest
+
+from sublet.core.errors import SubletError
+from sublet.core.sealing import FileKeyProvider, SealBroken, seal, unseal
+from sublet.core.settings import SecretRef
 
 
 class TestKeyFile:
@@ -15,3 +19,37 @@ class TestKeyFile:
             assert len(ids) == 1
             assert path.stat().st_mode & 0o777 == 0o600
         assert len(list(tmp_path.iterdir())) == 20
+
+    @pytest.mark.parametrize("content", ["", "canary", "ab" * 16, "ab" * 33])
+    def test_that_is_none_is_refused_and_not_repeated(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "sealing.key"
+        path.write_text(content)
+        path.chmod(0o600)
+        with pytest.raises(SubletError, match="does not hold a key") as refused:
+            FileKeyProvider(SecretRef(f"file:{path}"))
+        assert not content or content not in refused.value.detail
+
+    def test_that_is_missing_or_open_to_others_says_what_to_do(self, tmp_path: Path) -> None:
+        path = tmp_path / "sealing.key"
+        with pytest.raises(SubletError, match="Create the file"):
+            FileKeyProvider(SecretRef(f"file:{path}"))
+        path.write_text("ab" * 32)
+        path.chmod(0o640)
+        with pytest.raises(SubletError, match="chmod 600"):
+            FileKeyProvider(SecretRef(f"file:{path}"))
+
+
+class TestSealing:
+    def test_opens_only_in_the_place_it_was_made_for_and_with_its_key(self, tmp_path: Path) -> None:
+        ours, other = (FileKeyProvider.create_if_missing(tmp_path / name) for name in ("one.key", "two.key"))
+        place = {"table": "ssh_ca", "column": "private_key", "row": "ca_1"}
+        sealed = seal(ours, b"canary", **place)
+        assert unseal(ours, sealed, **place) == b"canary"
+        assert b"canary" not in sealed
+        for moved in ({"table": "x"}, {"column": "x"}, {"row": "x"}):
+            with pytest.raises(SealBroken):
+                unseal(ours, sealed, **{**place, **moved})
+        with pytest.raises(SealBroken):
+            unseal(other, sealed, **place)
+        with pytest.raises(SealBroken):
+            unseal(ours, sealed.replace(b'"data": "', b'"data": "AAAA'), **place)

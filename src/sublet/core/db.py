@@ -55,6 +55,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_pre_ping=False,
+            hide_parameters=True,  # they may be secrets, and errors are logged
             connect_args={"options": self.options(), "application_name": "sublet"},
         )
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -257,7 +257,7 @@ class _Connection:
             return
         if self._pgconn.status != pq.ConnStatus.OK:
             self._lose()
-        elif self._answer is not None and self._result is not None:
+        elif self._answer is not None and self._result is not None and not self._answer.done():
             self._answer.set_result(self._result)
             self._result = None
 

@@ -19,6 +19,7 @@ from sublet.core.errors import SubletError
 from sublet.core.settings import SecretRef
 
 NONCE_BYTES = 12
+KEY_BYTES = 32
 
 
 class SealBroken(SubletError):
@@ -46,13 +47,22 @@ class FileKeyProvider:
 
     def __init__(self, reference: SecretRef) -> None:
         self._path = reference.path
+        text = reference.read()
         mode = self._path.stat().st_mode & 0o777
         if mode & 0o077:
             raise SubletError(
                 f"The key file {self._path} can be read by others (mode {mode:04o}). Nothing was opened with it. "
                 f"Run: chmod 600 {self._path}"
             )
-        key = bytes.fromhex(reference.read())
+        try:
+            key = bytes.fromhex(text)
+        except ValueError:
+            key = b""
+        if len(key) != KEY_BYTES:
+            raise SubletError(
+                f"The key file {self._path} does not hold a key, which has {2 * KEY_BYTES} hexadecimal digits. Nothing "
+                "was opened with it. Put the right file back: without it, what was sealed with it stays sealed."
+            )
         self.key_id = f"file:{AESGCM(key).encrypt(bytes(NONCE_BYTES), b'key id', None)[-6:].hex()}"
         self._cipher = AESGCM(key)
 
@@ -65,7 +75,7 @@ class FileKeyProvider:
             descriptor, whole = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
             try:
                 with os.fdopen(descriptor, "w") as file:
-                    file.write(secrets.token_hex(32) + "\n")
+                    file.write(secrets.token_hex(KEY_BYTES) + "\n")
                     file.flush()
                     os.fsync(file.fileno())
                 with suppress(FileExistsError):
