@@ -40,6 +40,16 @@ class TestOperator:
         assert again.returncode == 1
         assert "Traceback" not in again.stderr
 
+    async def test_without_a_database_says_so_in_one_line(self, tmp_path: Path) -> None:
+        password = tmp_path / "password"
+        password.write_text(PASSWORD)
+        away = "postgresql://u:canary@127.0.0.1:1/name"
+        made = make(away, "first@operator.example", "--password-file", str(password))
+        assert made.returncode == 1
+        assert made.stderr.startswith("The database could not be used: ")
+        assert made.stderr.count("\n") == 1
+        assert "canary" not in made.stderr
+
     async def test_without_a_terminal_says_how_to_give_the_password(self, app_url: str) -> None:
         made = make(app_url, "first@operator.example")
         assert made.returncode == 1

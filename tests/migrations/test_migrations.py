@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 import sublet
 from sublet.core.db import metadata
 from sublet.core.embedded_postgres import EmbeddedPostgres
-from sublet.migrations.run import DatabaseUnsuitable, configuration, head, migrate
+from sublet.migrations.run import LOCK, DatabaseUnsuitable, configuration, head, migrate
 
 SOURCE = Path(sublet.__file__).parent
 
@@ -64,6 +64,15 @@ class TestHistory:
             outcomes = list(pool.map(lambda _: migrate(empty), range(4)))
         assert {after for _, after in outcomes} == {head()}
         assert sum(before is None for before, _ in outcomes) == 1
+
+    def test_another_migration_is_waited_for_however_long_it_takes(self, empty: str) -> None:
+        with ThreadPoolExecutor(1) as pool, psycopg.connect(empty, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+            waiting = pool.submit(migrate, empty, lock_seconds=0.05)
+            with pytest.raises(TimeoutError):
+                waiting.result(1)
+            connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+            assert waiting.result(60) == (None, head())
 
     def test_a_newer_schema_is_refused_and_untouched(self, owner_url: str) -> None:
         with psycopg.connect(owner_url, autocommit=True) as connection:

@@ -6,6 +6,8 @@ import getpass
 import sys
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from sublet.core.errors import InvalidInput, SubletError
 from sublet.core.settings import read_settings
 from sublet.entry.runtime import database_of
@@ -54,6 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
         asyncio.run(_create(given.email, _password(given.password_file), given.name, roles))
     except SubletError as error:
         print(error.detail, file=sys.stderr)
+        return 1
+    except OperationalError as error:
+        said = str(error.orig).strip().splitlines()[0]
+        print(f"The database could not be used: {said}. Nothing was made. Mend that, then try again.", file=sys.stderr)
         return 1
     print(f"{given.email} may sign in as operator with: {', '.join(sorted(roles))}.")
     return 0

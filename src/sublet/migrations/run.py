@@ -12,6 +12,7 @@ from sublet.core.db import driver_url
 from sublet.core.errors import SubletError
 
 LOCK = 7_351_902  # an advisory lock of our own; any constant would do
+LOCK_SECONDS = 10.0
 OLDEST_SERVER = 150_000
 
 
@@ -35,13 +36,18 @@ def head() -> str:
     return revision
 
 
-def migrate(owner_url: str, *, target: str = "head") -> tuple[str | None, str | None]:
+def migrate(
+    owner_url: str, *, target: str = "head", lock_seconds: float = LOCK_SECONDS
+) -> tuple[str | None, str | None]:
     """Run what is missing under an advisory lock; returns the revision before and after.
+
+    It waits for another migration as long as that takes, and no longer than `lock_seconds` for a lock on a table.
 
     DatabaseUnsuitable if the server is older than PostgreSQL 15 or the schema comes from a newer release.
     """
     config = configuration()
-    engine = create_engine(driver_url(owner_url), connect_args={"options": "-c timezone=UTC -c lock_timeout=10s"})
+    options = f"-c timezone=UTC -c lock_timeout={round(lock_seconds * 1000)}ms"
+    engine = create_engine(driver_url(owner_url), connect_args={"options": options})
     try:
         with engine.connect() as connection:
             version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
@@ -50,6 +56,7 @@ def migrate(owner_url: str, *, target: str = "head") -> tuple[str | None, str | 
                     f"This PostgreSQL is version {version // 10000}; Sublet needs 15 or later. Nothing was changed. "
                     "Upgrade the server, or leave DATABASE_URL unset to use the embedded one."
                 )
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
             try:
                 before = MigrationContext.configure(connection).get_current_revision()
