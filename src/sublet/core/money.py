@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 MICRO = 1_000_000
 NANO = 1_000_000_000
-MAX_BIGINT = 2**63 - 1
+MAX_BIGINT = 2**63 - 1  # what PostgreSQL can keep
 
 _DECIMAL = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]+))?")
 
@@ -25,6 +25,8 @@ def _parse_decimal(text: str, places: int) -> int:
     if len(fraction) > places:
         raise ValueError(f"{text!r} has more than {places} decimal places")
     units = int(whole + fraction.ljust(places, "0"))
+    if units > MAX_BIGINT:
+        raise ValueError(f"{text!r} is larger than can be kept")
     return -units if sign else units
 
 
