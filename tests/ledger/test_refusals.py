@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
+from sublet.billing import checks
 from sublet.core.db import Database, Session
 from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.ledger import holds, reconcile, sealing
@@ -230,6 +231,15 @@ class TestReconciliation:
         async with database.reading() as session:
             failed = {result.name for result in await reconcile.run(session) if not result.ok}
         assert check in failed
+
+    async def test_asks_often_only_what_is_cheap_to_ask(self, database: Database) -> None:
+        async def nothing(_session: Session, _subjects: Collection[str]) -> set[str]:
+            return set()
+
+        async with database.reading() as session:
+            often = [result.name for result in await reconcile.run(session, ended_among=nothing, thorough=False)]
+            often += [result.name for result in await checks.run(session, thorough=False)]
+        assert often == ["balance drift", "held funds", "holds of ended subjects", "metering behind"]
 
     async def test_finds_money_set_aside_for_what_has_ended(self, database: Database) -> None:
         async def everything(_session: object, subjects: object) -> set[str]:

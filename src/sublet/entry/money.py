@@ -18,6 +18,7 @@ log = get_logger(__name__)
 REVIEW = "review funds"
 SEAL_SECONDS = 60.0
 CHECK_SECONDS = 300.0
+THOROUGH_CHECK_SECONDS = 86_400.0
 
 
 async def review_funds_soon(session: Session, _event: StoredEvent) -> None:
@@ -45,11 +46,14 @@ def money_tasks(database: Database, settings: Settings, policy: Policy) -> list[
         for action in await funds.review(session, policy=policy):
             await allocation_funds.carry_out(session, action)
 
-    async def check(session: Session) -> None:
-        books = await reconcile.run(session, ended_among=allocation_sweep.ended_among)
-        for result in [*books, *await checks.run(session)]:
+    async def check(session: Session, *, thorough: bool = False) -> None:
+        books = await reconcile.run(session, ended_among=allocation_sweep.ended_among, thorough=thorough)
+        for result in [*books, *await checks.run(session, thorough=thorough)]:
             for finding in result.findings:
                 log.error("books.finding", check=result.name, subject=finding.subject, detail=finding.detail)
+
+    async def check_thoroughly(session: Session) -> None:
+        await check(session, thorough=True)
 
     meter_seconds = float(settings.metering_interval_seconds)
     return [
@@ -58,5 +62,6 @@ def money_tasks(database: Database, settings: Settings, policy: Policy) -> list[
         Periodic(REVIEW, meter_seconds, in_transaction(review)),
         Periodic("settle", min(60.0, settings.settle_interval_seconds), in_transaction(settle)),
         Periodic("seal the ledger", SEAL_SECONDS, in_transaction(sealing.seal_ranges)),
-        Periodic("check the books", CHECK_SECONDS, in_transaction(check)),
+        Periodic("check balances", CHECK_SECONDS, in_transaction(check)),
+        Periodic("check the books", THOROUGH_CHECK_SECONDS, in_transaction(check_thoroughly)),
     ]
