@@ -30,19 +30,24 @@ def home(login: str) -> Path:
     return paths.HOMES / login
 
 
+def exists(subject: Subject) -> bool:
+    """Whether the account is there; NodeError when its login or its uid is somebody else's."""
+    entries = passwd_entries()
+    taken = next((login for login, uid in entries.items() if uid == subject.uid and login != subject.login), None)
+    if taken is None and entries.get(subject.login, subject.uid) == subject.uid:
+        return subject.login in entries
+    raise NodeError(
+        "account_taken",
+        f"The node already has {taken or subject.login} with uid {entries[taken or subject.login]}. Nothing of it was "
+        "touched. Remove that account, or find out whose it is, before this allocation is applied or released.",
+    )
+
+
 def ensure(subject: Subject) -> None:
     """Make the account with exactly this login and uid; refuses when either is taken by another."""
-    entries = passwd_entries()
-    if entries.get(subject.login) == subject.uid:
+    if exists(subject):
         _complete(subject)
         return
-    taken = next((login for login, uid in entries.items() if uid == subject.uid), None)
-    if subject.login in entries or taken:
-        raise NodeError(
-            "account_taken",
-            f"The node already has {taken or subject.login} with uid {entries[taken or subject.login]}. "
-            "Remove that account, or find out whose it is, before this allocation is applied.",
-        )
     if not _is_mapped(subject.uid):
         message = (
             f"This node's ids end before {subject.uid}. Place the allocation on another node, or give this one more."

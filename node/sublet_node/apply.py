@@ -17,6 +17,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         granted = devices.select(available, desired.gpus)
         _close_first(desired)
         _make_account(store, record, desired)
+        _note_gpus(store, record, granted)
         devices.grant(desired.subject.uid, granted, available)
         limits.ensure(desired.subject.uid, desired.limits, granted)
         if desired.state == "active":
@@ -37,6 +38,14 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
             "boot_id": moment.boot_id(),
             "observed_at": moment.now(),
         }
+
+
+def _note_gpus(store: Store, record: Allocation, granted: list[gpus.Gpu]) -> None:
+    """Remember a GPU before it is opened: the release has to prove it idle, even if this run ends in the middle."""
+    held = sorted({*record.gpus, *(gpu.uuid for gpu in granted)})
+    if held != sorted(record.gpus):
+        record.gpus = held
+        store.put(record)
 
 
 def _close_first(desired: request.Desired) -> None:

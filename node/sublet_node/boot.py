@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from . import acl, enrolment, firewall, gpus, paths
@@ -10,19 +11,34 @@ from .store import Store
 
 
 def boot(store: Store) -> list[str]:
-    """Put them back, fail closed: GPUs nobody holds are shut first. Returns what could not be done."""
+    """Put them back, each whatever becomes of the others. Returns what could not be done."""
     problems: list[str] = []
     paths.RUN.mkdir(mode=0o755, exist_ok=True)
+    steps: tuple[Callable[[], object], ...] = (_deny_addresses, lambda: _grant_gpus(store), store.forget_old)
+    for step in steps:
+        try:
+            step()
+        except (NodeError, OSError) as error:
+            problems.append(str(error))
+    return problems
+
+
+def _deny_addresses() -> None:
+    known = enrolment.read()
+    if known is None or not known.deny:
+        return
+    try:
+        firewall.install(firewall.resolve(known.deny))
+    except NodeError:
+        # Names may not be known yet, this early: until they are, the addresses that they had are denied.
+        firewall.restore()
+        raise
+
+
+def _grant_gpus(store: Store) -> None:
+    """Shut the GPUs that nobody holds, and open the others to their holders alone."""
     available = gpus.inventory()
     holders = {uuid: record.uid for record in store.all() if not record.released for uuid in record.gpus}
     for gpu in available:
         holder = holders.get(gpu.uuid)
         acl.set_users(Path(gpu.device), set() if holder is None else {holder})
-    known = enrolment.read()
-    if known is not None and known.deny:
-        try:
-            firewall.install(firewall.resolve(known.deny))
-        except NodeError as error:
-            problems.append(error.message)
-    store.forget_old()
-    return problems

@@ -22,8 +22,10 @@ from . import (
 )
 from .errors import NodeError
 from .request import Limits
+from .store import Store
 
 _CACHE = paths.RUN / "capabilities.json"
+_LOCK = "capabilities"
 _SLICE = "subletprobe.slice"  # a dash would nest it in another slice
 _TRIAL = Limits(cpu_percent=50, memory_mib=64, tasks_max=32, disk_gib=0)
 
@@ -41,14 +43,16 @@ def read(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
 
 def _trial(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
     about = [moment.boot_id(), HELPER_VERSION, *(gpu.device for gpu in available)]
-    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
-        kept = json.loads(_CACHE.read_bytes())
-        if kept["about"] == about:
-            return list(kept["capabilities"])
-    found = _try_limits(available)
-    if all(entry["enforced"] for entry in found):
-        files.replace(_CACHE, json.dumps({"about": about, "capabilities": found}).encode(), mode=0o600)
-    return found
+    # One at a time: the slice of the trial has one name, and whoever ends first takes it away.
+    with Store().locked(_LOCK):
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+            kept = json.loads(_CACHE.read_bytes())
+            if kept["about"] == about:
+                return list(kept["capabilities"])
+        found = _try_limits(available)
+        if all(entry["enforced"] for entry in found):
+            files.replace(_CACHE, json.dumps({"about": about, "capabilities": found}).encode(), mode=0o600)
+        return found
 
 
 def _try_limits(available: list[gpus.Gpu]) -> list[dict[str, Any]]:

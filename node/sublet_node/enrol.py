@@ -34,6 +34,7 @@ from .probe import probe
 from .store import Store
 
 _TIMEOUT_SECONDS = 30
+_ANSWERED = {"node_id", "name", "user_ca_public_keys", "revoked_keys_base64", "host_certificate"}
 _UNIT = f"""[Unit]
 Description=Sublet: put back firewall rules and GPU access after a boot
 After=local-fs.target network.target nss-lookup.target
@@ -187,7 +188,7 @@ def _join(url: str, token: str) -> dict[str, Any]:
             "then enrol again.",
             retryable=True,
         ) from error
-    missing = {"node_id", "name", "user_ca_public_keys", "host_certificate"} - set(answer)
+    missing = _ANSWERED - set(answer)
     if missing:
         raise NodeError(
             "join_answer_wrong", f"{url} answered without {', '.join(sorted(missing))}. Is it a Sublet server?"

@@ -34,7 +34,7 @@ def read() -> Enrolment | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        message = f"{paths.NODE_FILE} is damaged ({error}). Enrol the node again."
+        message = f"{paths.NODE_FILE} is damaged ({error}). Remove it, then enrol the node again with each --deny."
         raise NodeError("state_unreadable", message) from error
 
 

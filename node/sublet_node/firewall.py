@@ -71,6 +71,13 @@ def install(targets: list[Target]) -> str:
     raise NodeError("firewall_unavailable", f"No firewall can be set: {'; '.join(tried)}. Install nftables.")
 
 
+def restore() -> bool:
+    """Put back the rules that were last in force, as far as nftables held them; False when that cannot be done."""
+    if not paths.FIREWALL_RULES.exists() or not commands.installed("nft"):
+        return False
+    return commands.attempt("nft", "-f", str(paths.FIREWALL_RULES))[0] == 0
+
+
 def uninstall() -> None:
     """Take the rules away."""
     if commands.installed("nft"):

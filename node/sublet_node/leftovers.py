@@ -13,25 +13,39 @@ from .request import Subject
 # Every place a login can write to outside its home, on a node set up by the rules in protocol.md. What the node's
 # owner opened to the world besides is found at enrolment and kept in the node file.
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/var/spool", "/var/mail", "/var/lock", "/var/crash")  # noqa: S108  (these are searched, not used)
+_VANISHED = ": No such file or directory"
 _IPC = {"shm": "-m", "msg": "-q", "sem": "-s"}
 
 
 def owned_files(uid: int, extra: list[str]) -> list[str]:
-    """Every file of `uid` in those places, deepest first."""
-    output = _find(uid, extra, "-print0")
+    """Every file of `uid` in those places, deepest first. NodeError when a place could not be looked into."""
+    output, complaints = _find(uid, extra, "-print0")
+    unseen = [line for line in complaints if not line.endswith(_VANISHED) and not _elsewhere(line)]
+    if unseen:
+        raise NodeError("listing_failed", f"The search for left files is not complete: {unseen[0]}", retryable=True)
     return [name for name in output.split("\0") if name] + [str(path) for path in journals(uid)]
 
 
-def _find(uid: int, extra: list[str], *action: str) -> str:
+def _elsewhere(complaint: str) -> bool:
+    """True for a mount that keeps even root out, like one by FUSE: another file system, which is not searched."""
+    place = complaint.partition(": ")[2].rpartition(": ")[0].strip("‘’'")
+    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as stream:
+        return any(line.split(" ")[1] == place for line in stream)
+
+
+def _find(uid: int, extra: list[str], *action: str) -> tuple[str, list[str]]:
+    """What `find` printed, and what it complained of."""
     places = [place for place in (*PLACES, str(paths.STATE), str(paths.HOMES), *extra) if os.path.isdir(place)]
     if "/tmp" not in places:  # noqa: S108  (searched, not used)
         raise NodeError("listing_failed", "The node has no /tmp, so the search for left files proves nothing.")
-    return commands.run(
+    status, output, errors = commands.attempt(
         # -H: a place may itself be a link, like /var/lock; links inside it are never followed.
         *("find", "-H", *places, "-xdev", "-depth", "(", "-uid", str(uid), "-o", "-gid", str(uid), ")", *action),
         timeout_seconds=300,
-        ok=(0, 1),  # 1: something vanished while it looked, or cannot be removed
     )
+    if status not in (0, 1):  # 1: something vanished while it looked, or cannot be removed
+        raise NodeError("command_failed", f"find ended with status {status}: {errors.strip()[-500:]}", retryable=True)
+    return output, errors.splitlines()
 
 
 def journals(uid: int) -> list[Path]:

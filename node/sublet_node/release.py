@@ -26,6 +26,7 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
     subject = request.subject(params)
     with store.locked(subject.allocation):
         record = store.accept(subject, generation, intent="release")
+        accounts.exists(subject)  # processes and files of the uid end here: they must not be another account's
         _take_away(subject)
         checks = evidence.collect(subject, record.gpus)
         clean = all(check["clean"] for check in checks)

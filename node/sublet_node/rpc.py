@@ -52,9 +52,9 @@ def answer(store: Store, line: bytes) -> dict[str, Any]:
     name: str | None = None
     verb = ""
     try:
-        request = _parse(line)
+        request = _read(line)
         name = request["id"]
-        verb = request["verb"]
+        verb = _checked(request)
         observed = VERBS[verb](store, request["params"], request.get("generation"))
     except NodeError as error:
         _log(verb, name, error.code)
@@ -70,7 +70,7 @@ def answer(store: Store, line: bytes) -> dict[str, Any]:
     return {"id": name, "ok": True, "observed": observed}
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def _read(line: bytes) -> dict[str, Any]:
     if len(line) >= _LONGEST_LINE:
         raise bad_request(f"a request may have at most {_LONGEST_LINE} bytes")
     try:
@@ -79,15 +79,19 @@ def _parse(line: bytes) -> dict[str, Any]:
         raise bad_request(f"the line is not JSON: {error}") from error
     if not isinstance(request, dict) or not isinstance(request.get("id"), str) or len(request["id"]) > 200:
         raise bad_request("a request is an object with a text id of at most 200 characters")
+    return request
+
+
+def _checked(request: dict[str, Any]) -> str:
+    """The verb, once the request is known to be one that this helper can serve."""
     if request.get("version") != PROTOCOL_VERSION:
         raise NodeError("version_unsupported", f"This helper speaks version {PROTOCOL_VERSION} of the protocol only.")
-    if request.get("verb") not in VERBS:
-        raise NodeError(
-            "verb_unknown", f"There is no verb {str(request.get('verb'))[:40]!r}; there are {', '.join(VERBS)}."
-        )
+    verb = request.get("verb")
+    if not isinstance(verb, str) or verb not in VERBS:
+        raise NodeError("verb_unknown", f"There is no verb {str(verb)[:40]!r}; there are {', '.join(VERBS)}.")
     if not isinstance(request.setdefault("params", {}), dict):
         raise bad_request("params must be an object")
-    return request
+    return verb
 
 
 def _refusal(name: str | None, code: str, message: str, retryable: bool) -> dict[str, Any]:

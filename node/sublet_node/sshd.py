@@ -34,7 +34,9 @@ LoginGraceTime 30
 Match User {CONTROL_USER}
     TrustedUserCAKeys {paths.USER_CA}
     AuthorizedPrincipalsFile {paths.PRINCIPALS}/%u
+    AuthorizedPrincipalsCommand none
     AuthorizedKeysFile none
+    AuthorizedKeysCommand none
     AuthenticationMethods publickey
     ForceCommand {command()}
     DisableForwarding yes
@@ -43,11 +45,14 @@ Match User {CONTROL_USER}
     PermitUserRC no
     MaxSessions 100
 
-# Customers: certificates of the control plane, and the keys it placed. Keys in the home do not count.
+# Customers: certificates of the control plane, and the keys it placed. Keys in the home do not count, nor what the
+# node's owner lets others in by.
 Match User al-*
     TrustedUserCAKeys {paths.USER_CA}
     AuthorizedPrincipalsFile {paths.PRINCIPALS}/%u
+    AuthorizedPrincipalsCommand none
     AuthorizedKeysFile {paths.AUTHORIZED_KEYS}/%u
+    AuthorizedKeysCommand none
     AuthenticationMethods publickey
     PermitTunnel no
     PermitUserRC no

@@ -33,7 +33,7 @@ def write(params: dict[str, Any]) -> tuple[bool, hostcert.HostCertificate]:
         raise bad_request("user_ca_public_keys must be a list of at least one public key")
     if not all(isinstance(line, str) and _CA_LINE.match(line.strip()) for line in authorities):
         raise bad_request("user_ca_public_keys holds something that is not a public key")
-    revoked = _revoked(params.get("revoked_keys_base64", ""))
+    revoked = _revoked(params.get("revoked_keys_base64"))
     line = params.get("host_certificate")
     if not isinstance(line, str):
         raise bad_request("host_certificate must be one line of text")

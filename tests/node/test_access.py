@@ -93,6 +93,26 @@ class TestCustomerCertificates:
         assert not await refused(north, tenant.login, registered)
         assert await refused(north, tenant.login, smuggled)
 
+    async def test_what_lets_people_into_the_nodes_other_accounts_does_not_count(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        anybody = asyncssh.generate_private_key("ssh-ed25519")
+        line = anybody.export_public_key().decode().strip()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        program, setting = "/usr/local/sbin/anybody", "/etc/ssh/sshd_config.d/20-owner.conf"
+        await north.node.write_file(program, f"#!/bin/sh\necho '{line}'\n".encode(), mode=0o755)
+        await north.node.write_file(
+            setting, f"AuthorizedKeysCommand {program} %u\nAuthorizedKeysCommandUser nobody\n".encode()
+        )
+        await north.node.run_as_root("systemctl", "reload", "ssh.service")
+        try:
+            assert not await refused(north, "root", anybody)
+            assert await refused(north, tenant.login, anybody)
+            assert await refused(north, "sublet", anybody)
+        finally:
+            await north.node.run_as_root("rm", program, setting)
+            await north.node.run_as_root("systemctl", "reload", "ssh.service")
+
 
 class TestControlCertificate:
     async def test_a_command_a_shell_and_a_terminal_all_end_at_the_protocol(self, north: Enrolled) -> None:
@@ -141,9 +161,11 @@ class TestHostCertificate:
             with pytest.raises(Refused) as refusal:
                 await channel.ask("trust", {**trust, "host_certificate": line})
             assert refusal.value.code == code
-        with pytest.raises(Refused) as refusal:
-            await channel.ask("trust", {**trust, "revoked_keys_base64": base64.b64encode(b"garbage").decode()})
-        assert refusal.value.code == "bad_request"
+        without = {name: value for name, value in trust.items() if name != "revoked_keys_base64"}
+        for params in (without, {**trust, "revoked_keys_base64": base64.b64encode(b"garbage").decode()}):
+            with pytest.raises(Refused) as refusal:
+                await channel.ask("trust", params)
+            assert refusal.value.code == "bad_request"
         async with north.control.protocol(north.node) as another:
             await another.ask("observe")
 

@@ -1,6 +1,7 @@
 """Every limit is proven by something that tries to break it."""
 
 import asyncio
+import json
 import re
 import time
 
@@ -198,3 +199,45 @@ class TestIsolation:
             **dict.fromkeys(("cpu", "memory", "tasks", "devices", "hidepid", "private_tmp", "network_deny"), True),
             "disk_quota": False,
         }
+
+    async def test_probes_at_the_same_time_do_not_spoil_each_other(self, north: Enrolled) -> None:
+        await north.node.run_as_root("rm", "-f", "/run/sublet/capabilities.json")
+
+        async def probe() -> bool:
+            async with north.control.protocol(north.node) as channel:
+                return bool((await channel.ask("probe"))["limits_enforced"])
+
+        assert await asyncio.gather(*(probe() for _ in range(4))) == [True] * 4
+
+
+class TestBoot:
+    async def test_denies_addresses_although_the_gpus_cannot_be_listed(self, north: Enrolled, channel: Channel) -> None:
+        await north.node.run_as_root("nft", "delete", "table", "inet", "sublet")
+        await north.node.write_file("/usr/local/bin/nvidia-smi", b"#!/bin/sh\nexit 9\n", mode=0o755)
+        try:
+            done = await north.node.run_as_root("/usr/local/sbin/sublet-node", "boot", check=False)
+        finally:
+            await north.node.run_as_root("rm", "/usr/local/bin/nvidia-smi")
+        assert done.status == 1
+        assert b"nvidia-smi" in done.stderr
+        assert (await _capabilities(channel))["network_deny"]
+
+    async def test_denies_what_it_did_when_names_cannot_be_resolved_yet(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        place = "/etc/sublet/node.json"
+        before = (await north.node.run_as_root("cat", place)).stdout
+        named = {**json.loads(before), "deny": ["control.sublet.invalid:443"]}
+        await north.node.run_as_root("nft", "delete", "table", "inet", "sublet")
+        await north.node.write_file(place, json.dumps(named).encode())
+        try:
+            done = await north.node.run_as_root("/usr/local/sbin/sublet-node", "boot", check=False)
+        finally:
+            await north.node.write_file(place, before)
+        assert done.status == 1
+        assert b"control.sublet.invalid" in done.stderr
+        assert (await _capabilities(channel))["network_deny"]
+
+
+async def _capabilities(channel: Channel) -> dict[str, bool]:
+    return {entry["name"]: entry["enforced"] for entry in (await channel.ask("probe"))["capabilities"]}

@@ -111,6 +111,60 @@ class TestRelease:
             await north.node.run_as_root("rm", "/usr/local/bin/nvidia-smi")
         assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
 
+    async def test_a_search_that_could_not_see_everything_is_not_clean(self, north: Enrolled, channel: Channel) -> None:
+        tenant = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        blind = b'#!/bin/sh\n/usr/bin/find "$@"\necho "find: \'/run/bad\': Input/output error" >&2\nexit 1\n'
+        await north.node.write_file("/usr/local/bin/find", blind, mode=0o755)
+        try:
+            evidence = await channel.ask("release", tenant.subject, generation=2)
+        finally:
+            await north.node.run_as_root("rm", "/usr/local/bin/find")
+        unclean = [check for check in evidence["checks"] if not check["clean"]]
+        assert [check["name"] for check in unclean] == ["files"]
+        assert "/run/bad" in unclean[0]["detail"]
+        assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
+
+    async def test_a_gpu_given_by_a_run_that_failed_after_it_is_looked_at_too(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        tenant, gpu = Tenant(), north.node.gpus[0]
+        samples = "/usr/local/share/sublet-demo/nvidia-smi.json"
+        before = (await north.node.run_as_root("cat", samples)).stdout
+        busy = json.loads(before)
+        busy["gpus"][0]["memory.used"] = "21000"
+        await north.node.write_file("/usr/local/bin/systemctl", b"#!/bin/sh\nexit 9\n", mode=0o755)
+        try:
+            with pytest.raises(Refused):
+                await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
+        finally:
+            await north.node.run_as_root("rm", "/usr/local/bin/systemctl")
+        await north.node.write_file(samples, json.dumps(busy).encode())
+        try:
+            evidence = await channel.ask("release", tenant.subject, generation=2)
+        finally:
+            await north.node.write_file(samples, before)
+        assert [check["name"] for check in evidence["checks"] if not check["clean"]] == ["gpu"]
+        assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
+
+    async def test_touches_nothing_of_another_account_with_the_uid(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        script = (
+            f"useradd -m -u {tenant.uid} somebody && runuser -u somebody -- sh -c 'echo mine > /home/somebody/note; "
+            "sleep 600 >/dev/null 2>&1 </dev/null &'"
+        )
+        await north.node.run_as_root("sh", "-c", script)
+        try:
+            for verb, params in (("apply", tenant.desired()), ("release", tenant.subject)):
+                with pytest.raises(Refused) as refused:
+                    await channel.ask(verb, params, generation=1)
+                assert refused.value.code == "account_taken"
+            kept = await north.node.run_as_root("sh", "-c", "cat /home/somebody/note; pgrep -c -u somebody")
+            assert kept.text.split() == ["mine", "1"]
+        finally:
+            await north.node.run_as_root("sh", "-c", "pkill -KILL -u somebody; sleep 0.2; userdel -r somebody 2>&1")
+
 
 class TestFencing:
     async def test_a_late_command_changes_nothing(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:

@@ -42,7 +42,12 @@ class TestLines:
         assert [answer["error"]["code"] for answer in answers] == [
             *("bad_request", "bad_request", "version_unsupported", "verb_unknown"),
         ]
-        assert [answer["id"] for answer in answers] == [None, None, None, None]
+        assert [answer["id"] for answer in answers] == [None, None, "a", "b"]
+
+    @pytest.mark.parametrize("verb", [None, 7, ["probe"], {"verb": "probe"}, "rm"])
+    def test_what_is_no_verb_is_named_so(self, store: Store, verb: Any) -> None:
+        answer = rpc.answer(store, json.dumps({"id": "r1", "version": 1, "verb": verb}).encode())
+        assert (answer["id"], answer["error"]["code"]) == ("r1", "verb_unknown")
 
     @given(st.binary(max_size=300))
     def test_no_line_ends_the_channel(self, line: bytes) -> None:
