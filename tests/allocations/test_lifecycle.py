@@ -27,15 +27,22 @@ async def ran_for(rental: Rental, allocation_id: str, seconds: int) -> None:
         s=seconds,
         id=allocation_id,
     )
-    await rental.run(
-        """
-        UPDATE meter_segment SET period = tstzrange(lower(period) - make_interval(secs => :s), upper(period)),
-               metered_to = metered_to - make_interval(secs => :s), posted_to = posted_to - make_interval(secs => :s)
-         WHERE subject_id = :id
-        """,
-        s=seconds,
-        id=allocation_id,
-    )
+    # Those that have ended are moved as they are, and first, so that none overlaps another meanwhile.
+    for segment in await rental.all(
+        "SELECT id FROM meter_segment WHERE subject_id = :id ORDER BY id", id=allocation_id
+    ):
+        await rental.run(
+            """
+            UPDATE meter_segment
+               SET period = tstzrange(lower(period) - make_interval(secs => :s),
+                                      upper(period) - make_interval(secs => :s)),
+                   metered_to = metered_to - make_interval(secs => :s),
+                   posted_to = posted_to - make_interval(secs => :s)
+             WHERE id = :segment
+            """,
+            s=seconds,
+            segment=segment,
+        )
 
 
 async def steps(rental: Rental, allocation_id: str) -> dict[str, str]:
@@ -102,6 +109,12 @@ class TestSetUp:
         assert not (await rental.row(allocation_id)).on_node
         assert rental.backend.node(rental.node_id).accounts == {}
         assert await rental.disagreements() == []
+
+    @pytest.mark.parametrize("code", ["gpu_missing", "gpu_in_use", "uid_not_available"])
+    async def test_says_when_another_node_may_have_what_this_one_lacks(self, rental: Rental, code: str) -> None:
+        rental.backend.interrupt = failing("apply", "before", lambda: refused(code))
+        row = await rental.work_until(await rental.launch(), "failed")
+        assert row.failure["code"] == "node_lacks_capacity"
 
     async def test_fails_after_a_bounded_number_of_attempts(self, rental: Rental) -> None:
         rental.backend.node(rental.node_id).reachable = False
@@ -236,6 +249,19 @@ class TestSuspension:
         assert "allocation.resumed" in await rental.events()
         await rental.release(allocation_id)
         await rental.work_until(allocation_id, "released")
+        assert await rental.disagreements() == []
+
+    async def test_is_billed_until_the_release_that_ends_it(self, rental: Rental) -> None:
+        rental.sku = await offer(rental.database, "kept", suspended="0.18")
+        allocation_id = await rental.running()
+        await rental.suspend(allocation_id)
+        await rental.work_until(allocation_id, "suspended")
+        await ran_for(rental, allocation_id, 20)
+        await rental.run("UPDATE meter SET observed_to = observed_to - interval '20 seconds'")
+        await rental.release(allocation_id)
+        await rental.work_until(allocation_id, "released")
+        kept = "SELECT coalesce(sum(seconds), 0) AS seconds FROM usage_record WHERE kind = 'suspended'"
+        assert (await rental.one(kept)).seconds >= 20
         assert await rental.disagreements() == []
 
     async def test_is_refused_in_other_states(self, rental: Rental) -> None:

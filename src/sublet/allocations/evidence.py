@@ -17,7 +17,7 @@ def still_there(allocation: Allocation, observation: Observation) -> bool:
     if seen is None or (seen.uid, seen.login) != (allocation.uid, allocation.login):
         return False
     expected = {allocation.state.value, allocation.wanted} & {"active", "suspended"}
-    may_be_closed = "suspended" in expected
+    may_be_closed = "suspended" in {*expected, seen.state}
     return (
         observation.boot_id == allocation.boot_id
         and (seen.state in expected or (allocation.wanted == "gone" and seen.state in {"active", "suspended"}))

@@ -60,7 +60,7 @@ class Pace:
 DEFAULT_PACE = Pace()
 
 # The node is there and lacks what was promised: another node may have it, the same request here will not succeed.
-_LACKING = frozenset({"gpu_missing", "disk_full", "no_space"})
+_LACKING = frozenset({"gpu_missing", "gpu_in_use", "uid_not_available", "disk_full", "no_space"})
 
 
 def classify(error: SubletError) -> Failure:
