@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 import sublet
-from sublet.core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from sublet.core.embedded_postgres import APP_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from sublet.core.settings import Settings
 from sublet.demo.progress import Progress
 from sublet.entry.demo_files import DemoFiles
@@ -54,15 +54,19 @@ class DatabaseProcess:
             await self._do(lambda server: server.start(self._progress.say))
         self._progress.say("The database runs")
 
-    async def has_schema(self) -> bool:
-        """Whether the database has this release's schema; asked without loading what migrates it."""
+    async def is_prepared(self) -> bool:
+        """Whether the database has this release's schema and lets us in; asked without loading what migrates it."""
         head = max(path.stem for path in VERSIONS.glob("[0-9]*.py"))  # files are named after their revisions
         url = self.environment["DATABASE_OWNER_URL"]
 
         def ask() -> bool:
             with suppress(psycopg.Error), psycopg.connect(url, connect_timeout=5) as connection:
                 row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-                return row is not None and row[0] == head
+                if row is None or row[0] != head:
+                    return False
+                role = connection.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", (APP_ROLE,)).fetchone()
+                # Who logs in to a database that was given is not ours to say.
+                return not self.embedded or role == (True,)
             return False
 
         return await asyncio.to_thread(ask)

@@ -207,7 +207,7 @@ class Supervisor:
     async def _prepare(self, environment: dict[str, str]) -> None:
         """Bring the schema and the operator into being, unless an earlier start did."""
         operator_missing = self.with_seed and not self.files.operator_token.exists()
-        if not operator_missing and await self._database.has_schema():
+        if not operator_missing and await self._database.is_prepared():
             return
         options = ["--allow-login"] if self._database.embedded else []
         if self.with_seed:
