@@ -43,7 +43,7 @@ async def launch_without_money(page: Page, url: str, name: str) -> None:
     await page.goto(f"{url}/launch")
     await page.get_by_role("radio", name=re.compile("Small CPU")).check()
     await page.get_by_label("Name").fill(name)
-    await page.get_by_role("button", name="Launch", exact=True).click()
+    await page.get_by_role("button", name=re.compile("^Launch for ")).click()
     await expect(page.get_by_role("heading", name="Add funds to launch")).to_be_visible()
     await expect(page.get_by_role("alert")).to_contain_text("not enough money")
     await picture(page, "low-funds/1-add-funds")

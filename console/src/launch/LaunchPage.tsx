@@ -56,6 +56,7 @@ function Chooser({ offers }: { offers: Offer[] }) {
   const [name, setName] = useState(taken.name);
   const [openTerminal, setOpenTerminal] = useState(taken.openTerminal);
   const launching = useLaunch(taken.key);
+  const resumed = useRef(false);
   const offer = offers.find(({ id }) => id === chosen);
   const nameInvalid = !NAME.test(name);
 
@@ -64,14 +65,18 @@ function Chooser({ offers }: { offers: Offer[] }) {
   const needsFunds = lacksFunds(launching.error) || (offer !== undefined && refusal(offer) !== null && offer.available > 0 && penniless);
   const error = lacksFunds(launching.error) || priceChanged(launching.error) ? null : launching.error;
 
+  // Once for each visit: whoever chooses something else after a failure launches that, and not this as well.
+  const goOn = () => {
+    if (resumed.current || taken.offer === null || taken.price === undefined) return;
+    resumed.current = true;
+    launching.mutate({ ...taken, offer: taken.offer, price: taken.price });
+  };
+
   return (
     <div className="columns">
       <div className="stack" data-gap="24">
         {taken.topUpId === null || launching.isError ? null : (
-          <ResumeLaunch
-            topUpId={taken.topUpId}
-            onPaid={() => taken.offer && taken.price && launching.mutate({ ...taken, offer: taken.offer, price: taken.price })}
-          />
+          <ResumeLaunch topUpId={taken.topUpId} onPaid={goOn} />
         )}
         {priceChanged(launching.error) ? (
           <Notice tone="warn" title={words.priceChanged.title} role="alert">

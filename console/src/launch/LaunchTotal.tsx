@@ -2,7 +2,7 @@ import { type ReactNode, useId } from "react";
 import { useWallet } from "~/api/queries";
 import type { Offer } from "~/api/types";
 import { cli } from "~/cli";
-import { formatRateAmount, isNothing } from "~/format/money";
+import { formatRate, formatRateAmount, isNothing } from "~/format/money";
 import { formatShape } from "~/format/shape";
 import { t } from "~/messages";
 import { Button, ReasonedButton } from "~/ui/Button";
@@ -85,11 +85,11 @@ export function LaunchTotal({ offer, openTerminal, onOpenTerminal, isPending, on
         {children}
         {why === null ? (
           <Button type="submit" variant="primary" wide isPending={isPending}>
-            {isPending ? words.submitting : words.submit}
+            {isPending ? words.submitting : words.submit(formatRate(price.per_hour))}
           </Button>
         ) : (
           <ReasonedButton variant="primary" wide reason={why}>
-            {words.submit}
+            {words.submit(formatRate(price.per_hour))}
           </ReasonedButton>
         )}
         <p className="field-help">{words.total.seconds}</p>

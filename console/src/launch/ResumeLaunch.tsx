@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useEffect } from "react";
 import { useTopUp } from "~/api/queries";
 import type { TopUp } from "~/api/types";
 import { t } from "~/messages";
@@ -26,17 +26,14 @@ function Outcome({ topUp }: { topUp: TopUp }) {
 }
 
 /**
- * Goes on with a launch that waited for money, once the payment has arrived. Only a payment of one's own organization
- * can be read here, so a link from elsewhere starts nothing.
+ * Says when the payment that a launch waited for has arrived; it may say so more than once. Only a payment of one's own
+ * organization can be read here, so a link from elsewhere starts nothing.
  */
 export function ResumeLaunch({ topUpId, onPaid }: ResumeLaunchProps) {
   const query = useTopUp(topUpId);
-  const resumed = useRef(false);
   const paid = query.data?.state === "succeeded";
   useEffect(() => {
-    if (!paid || resumed.current) return;
-    resumed.current = true;
-    onPaid();
+    if (paid) onPaid();
   }, [paid, onPaid]);
   if (query.data !== undefined) return <Outcome topUp={query.data} />;
   return query.isError ? <ErrorNotice error={query.error} onRetry={() => void query.refetch()} /> : null;

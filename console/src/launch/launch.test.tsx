@@ -1,4 +1,4 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { beforeEach, describe, expect, test } from "vitest";
 import { allocation, offer, page, topUp } from "~/testing/fixtures";
@@ -20,16 +20,18 @@ function launches(...answers: (() => Response)[]): Sent[] {
   return sent;
 }
 
+const LAUNCH = "Launch for $0.036/h";
+
 const accepted = () => HttpResponse.json({ ...allocation, state: "queued" }, { status: 202 });
 
-beforeEach(() => server.use(get("/allocations/al_1", { ...allocation, state: "queued" }), get("/allocations/al_1/charges", page()), get("/allocations/al_1/history", page())));
+beforeEach(() => server.use(get("/allocations/al_1", { ...allocation, state: "queued" }), get("/allocations/al_1/charges", page()), get("/allocations/al_1/history", page()), get("/ssh-keys", page())));
 
 describe("launching", () => {
   test("sends the price that was seen, and goes to the allocation to open its terminal", async () => {
     const sent = launches(accepted);
     const { user, router } = renderAt("/launch");
     await user.type(await screen.findByLabelText(/^Name/), "notebook");
-    await user.click(screen.getByRole("button", { name: "Launch" }));
+    await user.click(screen.getByRole("button", { name: LAUNCH }));
     await waitFor(() => expect(router.state.location.pathname).toBe("/allocations/al_1"));
     expect(router.state.location.search).toBe("?open=terminal");
     expect(sent[0]?.body).toEqual({ offer_id: "sku_1", price_id: "prc_1", name: "notebook" });
@@ -40,7 +42,7 @@ describe("launching", () => {
   test("tries again with the same key, and with another once the request is another", async () => {
     const sent = launches(() => problem(503, "unavailable"));
     const { user } = renderAt("/launch");
-    const button = await screen.findByRole("button", { name: "Launch" });
+    const button = await screen.findByRole("button", { name: LAUNCH });
     await user.click(button);
     await screen.findByRole("alert");
     await user.click(button);
@@ -62,7 +64,7 @@ describe("launching", () => {
       }),
     );
     const { user } = renderAt("/launch");
-    await user.click(await screen.findByRole("button", { name: "Launch" }));
+    await user.click(await screen.findByRole("button", { name: LAUNCH }));
     await user.click(await screen.findByRole("button", { name: "Continue to payment" }));
     await waitFor(() => expect(asked.amount).toBe("20.00"));
     expect(asked.return_path).toBe(`/launch/resume/sku_1/prc_1/${sent[0]?.key}/terminal`);
@@ -76,6 +78,30 @@ describe("launching", () => {
     await waitFor(() => expect(router.state.location.pathname).toBe("/allocations/al_1"));
     expect(sent).toEqual([{ key: "abc123", body: { offer_id: "sku_1", price_id: "prc_1", name: "notebook" } }]);
     expect(router.state.location.search).toBe("");
+  });
+
+  test("takes the place of the address that launched, so that Back launches nothing", async () => {
+    server.use(get("/top-ups/tu_1", { ...topUp, state: "succeeded" }));
+    const sent = launches(accepted);
+    const { router } = renderAt("/settings");
+    await screen.findByRole("heading", { name: "Settings" });
+    await act(() => router.navigate("/launch/resume/sku_1/prc_1/abc123/page?top_up=tu_1"));
+    await waitFor(() => expect(router.state.location.pathname).toBe("/allocations/al_1"));
+    await act(() => router.navigate(-1));
+    await waitFor(() => expect(router.state.location.pathname).toBe("/settings"));
+    expect(sent).toHaveLength(1);
+  });
+
+  test("does not go on with a launch that failed when another is chosen instead", async () => {
+    const other = { ...offer, id: "sku_2", sku: { ...offer.sku, id: "sku_2", code: "cpu-large", name: "Large" }, price: { ...offer.price, id: "prc_2", sku_id: "sku_2" } };
+    server.use(get("/top-ups/tu_1", { ...topUp, state: "succeeded" }), get("/offers", page(offer, other)));
+    const sent = launches(() => problem(409, "no_capacity"), accepted);
+    const { user, router } = renderAt("/launch/resume/sku_1/prc_1/abc123/page?top_up=tu_1");
+    await screen.findByText("Nothing was changed.");
+    await user.click(screen.getByRole("radio", { name: "Large" }));
+    await user.click(screen.getByRole("button", { name: LAUNCH }));
+    await waitFor(() => expect(router.state.location.pathname).toBe("/allocations/al_1"));
+    expect(sent.map(({ body }) => (body as { offer_id: string }).offer_id)).toEqual(["sku_1", "sku_2"]);
   });
 
   test.each([
@@ -95,7 +121,7 @@ describe("launching", () => {
       return problem(409, "price_changed");
     });
     const { user } = renderAt("/launch");
-    await user.click(await screen.findByRole("button", { name: "Launch" }));
+    await user.click(await screen.findByRole("button", { name: LAUNCH }));
     expect(await screen.findByText("The price has changed")).toBeTruthy();
     expect((await screen.findAllByText("$0.05/h")).length).toBeGreaterThan(0);
   });
@@ -105,7 +131,7 @@ describe("launching", () => {
     server.use(get("/offers", page(taken)));
     const { user } = renderAt("/launch");
     await user.click(await screen.findByRole("radio", { name: "Small" }));
-    expect(screen.getByRole("button", { name: "Launch" }).getAttribute("aria-disabled")).toBe("true");
+    expect(screen.getByRole("button", { name: LAUNCH }).getAttribute("aria-disabled")).toBe("true");
     expect(screen.getAllByText("All are in use.").length).toBeGreaterThan(0);
   });
 
@@ -113,7 +139,7 @@ describe("launching", () => {
     const sent = launches(accepted);
     const { user } = renderAt("/launch");
     await user.type(await screen.findByLabelText(/^Name/), "My Machine");
-    await user.click(screen.getByRole("button", { name: "Launch" }));
+    await user.click(screen.getByRole("button", { name: LAUNCH }));
     expect(screen.getByText(/starting with a letter/)).toBeTruthy();
     expect(sent).toEqual([]);
   });

@@ -19,7 +19,10 @@ export function priceChanged(error: unknown): boolean {
   return error instanceof Problem && error.code === "price_changed";
 }
 
-/** Launches, then goes to the allocation. A repeat of the same launch, also after paying, carries the same key. */
+/**
+ * Launches, then goes to the allocation. A repeat of the same launch, also after paying, carries the same key; and then
+ * the allocation takes the place of the address that launches by itself, so that Back does not launch once more.
+ */
 export function useLaunch(key: string | undefined) {
   const keyFor = useIntent(key);
   const navigate = useNavigate();
@@ -28,7 +31,7 @@ export function useLaunch(key: string | undefined) {
     mutationFn: (input: LaunchInput) => launch(keyFor(asked(input)), asked(input)),
     onSuccess: (allocation, { openTerminal }) => {
       void client.invalidateQueries();
-      void navigate(to.allocation(allocation.id, openTerminal ? { open: "terminal" } : {}));
+      void navigate(to.allocation(allocation.id, openTerminal ? { open: "terminal" } : {}), { replace: key !== undefined });
     },
     onError: (error) => {
       if (priceChanged(error)) void client.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[1]).endsWith("/offers") });

@@ -21,7 +21,7 @@ export const launch = {
     available: "Available balance",
     seconds: "Charged by the second, for delivered time only. The price you see is locked for this allocation.",
   },
-  submit: "Launch",
+  submit: (rate: string) => `Launch for ${rate}`,
   submitting: "Launching…",
   empty: { title: "Nothing is on offer", detail: "The operator has not put any machine on sale yet. Nothing was charged. Come back later." },
   priceChanged: {
