@@ -4,10 +4,12 @@ import { t } from "~/messages";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
 import { Panel } from "~/ui/Page";
-import { QueryView } from "~/ui/QueryView";
+import { Pager, useCursor } from "~/ui/Pager";
+import { Freshness, QueryView } from "~/ui/QueryView";
 import { Actor } from "./Actor";
 
 const words = t.allocations.history;
+const CURSOR = "history";
 const named = (state: string) => t.allocations.state[state] ?? state;
 
 const columns: Column<HistoryEntry>[] = [
@@ -23,17 +25,20 @@ const columns: Column<HistoryEntry>[] = [
 
 /** Every state it has been in, and why it changed. */
 export function History({ id }: { id: string }) {
-  const query = useHistory(id);
+  const query = useHistory(id, { cursor: useCursor(CURSOR) });
   return (
-    <Panel title={words.title} flush>
+    <Panel title={words.title} aside={<Freshness query={query} />} flush>
       <QueryView query={query} skeleton="table">
-        {({ items }) =>
-          items.length === 0 ? (
-            <p className="panel-note">{words.empty}</p>
-          ) : (
-            <DataTable caption={words.title} columns={columns} rows={items} rowKey={({ at, to }) => `${at} ${to}`} />
-          )
-        }
+        {({ items, next_cursor }) => (
+          <>
+            {items.length === 0 ? (
+              <p className="panel-note">{words.empty}</p>
+            ) : (
+              <DataTable caption={words.title} columns={columns} rows={items} rowKey={({ at, to }) => `${at} ${to}`} />
+            )}
+            <Pager next={next_cursor} name={CURSOR} />
+          </>
+        )}
       </QueryView>
     </Panel>
   );

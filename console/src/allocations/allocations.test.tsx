@@ -173,3 +173,22 @@ describe("the page of an allocation", () => {
     for (const name of ["Ada", "Sublet", "usr_3"]) expect(screen.getByText(name, { selector: "td, td *" })).toBeTruthy();
   });
 });
+
+describe("the history of an allocation", () => {
+  test("is walked page by page, apart from its charges", async () => {
+    const change = { from: "active", to: "suspended", reason: "asked for", actor: "worker", at: "2026-01-02T00:00:00Z" };
+    server.use(
+      get("/allocations/al_1", allocation),
+      http.get(url("/allocations/al_1/charges"), ({ request }) =>
+        new URL(request.url).searchParams.has("cursor") ? problem(422, "invalid_input") : HttpResponse.json(page()),
+      ),
+      http.get(url("/allocations/al_1/history"), ({ request }) =>
+        HttpResponse.json(new URL(request.url).searchParams.get("cursor") === "more" ? page(change) : { ...page(), next_cursor: "more" }),
+      ),
+    );
+    const { user, router } = renderAt("/allocations/al_1");
+    await user.click(await screen.findByRole("link", { name: "Next page" }));
+    expect(await screen.findByText("asked for")).toBeTruthy();
+    expect(router.state.location.search).toBe("?history=more");
+  });
+});

@@ -101,20 +101,25 @@ export function useCharges(id: string, { cursor, live }: Paging & { live: boolea
   );
 }
 
-export function useHistory(id: string) {
-  return api.useQuery("get", "/api/v1/allocations/{id_or_name}/history", { params: { path: { id_or_name: id } } });
+export function useHistory(id: string, paging: Paging) {
+  return api.useQuery(
+    "get",
+    "/api/v1/allocations/{id_or_name}/history",
+    { params: { path: { id_or_name: id }, query: paged(paging) } },
+    { placeholderData: keepPreviousData },
+  );
 }
 
-export function useSshKeys() {
-  return api.useQuery("get", "/api/v1/ssh-keys", {});
+export function useSshKeys(paging: Paging) {
+  return api.useQuery("get", "/api/v1/ssh-keys", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
 }
 
-export function useApiTokens() {
-  return api.useQuery("get", "/api/v1/api-tokens", {});
+export function useApiTokens(paging: Paging) {
+  return api.useQuery("get", "/api/v1/api-tokens", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
 }
 
-export function useSessions() {
-  return api.useQuery("get", "/api/v1/auth/sessions", {});
+export function useSessions(paging: Paging) {
+  return api.useQuery("get", "/api/v1/auth/sessions", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
 }
 
 export function useNodes(paging: Paging) {

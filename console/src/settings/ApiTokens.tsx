@@ -9,13 +9,14 @@ import type { Column } from "~/ui/DataTable";
 import { FormDialog } from "~/ui/FormDialog";
 import { Moment } from "~/ui/figures";
 import { CreateToken } from "./CreateToken";
+import { useCursor } from "~/ui/Pager";
 import { Section } from "./Section";
 
 const words = t.settings.tokens;
 
 /** Tokens for programs: what they may do, when they were used, when they end. */
 export function ApiTokens() {
-  const query = useApiTokens();
+  const query = useApiTokens({ cursor: useCursor() });
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiToken | null>(null);
   const columns: Column<ApiToken>[] = [

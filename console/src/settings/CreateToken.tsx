@@ -1,5 +1,6 @@
 import { zodResolver } from "@hookform/resolvers/zod";
 import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
 import { Controller, useForm } from "react-hook-form";
 import * as z from "zod/mini";
 import { createApiToken } from "~/api/commands";
@@ -57,10 +58,14 @@ function Scopes({ value, onChange, invalid }: { value: string[]; onChange: (scop
 export function CreateToken({ onDone }: { onDone: () => void }) {
   const form = useForm({ resolver: zodResolver(schema), defaultValues: { name: "", scopes: [] as string[], days: "90" } });
   const keyFor = useIntent();
+  // Counted from when the form was opened, so that trying again asks for the very same token.
+  const [openedAt] = useState(() => Date.now());
   const creating = useMutation({
     gcTime: 0,
-    mutationFn: ({ name, scopes, days }: Values) =>
-      createApiToken(keyFor({ name, scopes, days }), { name, scopes, expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
+    mutationFn: ({ name, scopes, days }: Values) => {
+      const input = { name, scopes, expires_at: new Date(openedAt + Number(days) * DAY_MS).toISOString() };
+      return createApiToken(keyFor(input), input);
+    },
   });
   if (creating.data !== undefined) {
     return (

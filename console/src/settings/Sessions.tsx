@@ -7,6 +7,7 @@ import { Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import type { Column } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
+import { useCursor } from "~/ui/Pager";
 import { Section } from "./Section";
 import { programName } from "./userAgent";
 
@@ -14,7 +15,7 @@ const words = t.settings.sessions;
 
 /** Where the user is signed in. */
 export function Sessions() {
-  const query = useSessions();
+  const query = useSessions({ cursor: useCursor() });
   const [ending, setEnding] = useState<SessionView | null>(null);
   const columns: Column<SessionView>[] = [
     {

@@ -14,6 +14,7 @@ import type { Column } from "~/ui/DataTable";
 import { FormDialog } from "~/ui/FormDialog";
 import { Moment } from "~/ui/figures";
 import { Field, Form } from "~/ui/form";
+import { useCursor } from "~/ui/Pager";
 import { Section } from "./Section";
 
 const words = t.settings.keys;
@@ -43,7 +44,7 @@ function AddKey({ onDone }: { onDone: () => void }) {
 
 /** Public keys that open every active allocation of their owner. */
 export function SshKeys() {
-  const query = useSshKeys();
+  const query = useSshKeys({ cursor: useCursor() });
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<SshKey | null>(null);
   const columns: Column<SshKey>[] = [

@@ -4,20 +4,20 @@ import { LinkButton } from "./Button";
 
 const CURSOR = "cursor";
 
-/** The cursor of the page in front, from the URL. */
-export function useCursor(): string | null {
-  return useSearchParams()[0].get(CURSOR);
+/** The cursor of the page in front, from the URL. A second list of a page keeps its own under another name. */
+export function useCursor(name = CURSOR): string | null {
+  return useSearchParams()[0].get(name);
 }
 
 /** Walks a list by its cursors; the place is in the URL, so that Back goes back. */
-export function Pager({ next }: { next: string | null | undefined }) {
+export function Pager({ next, name = CURSOR }: { next: string | null | undefined; name?: string }) {
   const [search] = useSearchParams();
-  const cursor = search.get(CURSOR);
+  const cursor = search.get(name);
   if (cursor === null && !next) return null;
   const at = (value: string | null) => {
     const changed = new URLSearchParams(search);
-    if (value === null) changed.delete(CURSOR);
-    else changed.set(CURSOR, value);
+    if (value === null) changed.delete(name);
+    else changed.set(name, value);
     return { search: `?${changed}` };
   };
   return (
