@@ -14,7 +14,7 @@ import { Freshness, QueryView } from "~/ui/QueryView";
 
 const words = t.operator.allocations;
 
-const isState = (name: string): name is AllocationState => name in t.allocations.state;
+const isState = (name: string): name is AllocationState => Object.hasOwn(t.allocations.state, name);
 
 const columns: Column<AdminAllocation>[] = [
   {

@@ -56,6 +56,7 @@ export function PricesPage() {
   const { id = "" } = useParams();
   const skus = useAdminSkus({ cursor: null });
   const query = usePrices(id, { cursor: useCursor() });
+  const newest = usePrices(id, { cursor: null });
   const [creating, setCreating] = useState(false);
   const code = skus.data?.items.find((sku) => sku.id === id)?.code ?? id;
   return (
@@ -78,7 +79,7 @@ export function PricesPage() {
             {items.length === 0 ? (
               <Empty title={words.empty.title} detail={words.empty.detail} />
             ) : (
-              <DataTable caption={words.title(code)} columns={columnsOf(items)} rows={items} rowKey={({ id: key }) => key} />
+              <DataTable caption={words.title(code)} columns={columnsOf([...(newest.data?.items ?? []), ...items])} rows={items} rowKey={({ id: key }) => key} />
             )}
             <Pager next={next_cursor} />
           </Panel>
