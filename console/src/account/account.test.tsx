@@ -1,4 +1,4 @@
-import { screen } from "@testing-library/react";
+import { screen, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { describe, expect, test } from "vitest";
 import { me } from "~/testing/fixtures";
@@ -83,4 +83,16 @@ describe("without a session", () => {
 test("the operator console is for operators", async () => {
   renderAt("/operator/nodes");
   expect(await screen.findByRole("heading", { name: "This page is for operators" })).toBeTruthy();
+});
+
+describe("signing out", () => {
+  test("says so when it did not succeed, and can be tried again", async () => {
+    server.use(http.post(url("/auth/logout"), () => problem(503, "unavailable")));
+    const { user } = renderAt("/");
+    await user.click(await screen.findByRole("button", { name: "Account menu" }));
+    await user.click(await screen.findByRole("menuitem", { name: "Sign out" }));
+    const dialog = within(await screen.findByRole("dialog", { name: "You are still signed in" }));
+    expect(dialog.getByText("Request req_42")).toBeTruthy();
+    expect(dialog.getByRole("button", { name: "Try again" })).toBeTruthy();
+  });
 });

@@ -4,7 +4,7 @@ import { toast } from "sonner";
 import { meQuery } from "~/api/queries";
 import { sockets } from "~/paths";
 import { EventStream, type LiveState } from "./EventStream";
-import { isStaleAfter, toastFor } from "./effects";
+import { isFailure, isStaleAfter, toastFor } from "./effects";
 
 const LiveContext = createContext<LiveState>("connecting");
 
@@ -32,7 +32,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       onEvent: (event) => {
         void client.invalidateQueries({ predicate: (query) => isStaleAfter(event, query) });
         const line = toastFor(event, window.location.pathname);
-        if (line !== null) toast(line);
+        if (line !== null) toast(line, isFailure(event) ? { duration: Number.POSITIVE_INFINITY, closeButton: true } : {});
       },
       onGap: () => void client.invalidateQueries({ predicate: (query) => query.queryKey[1] !== me }),
       onUnauthenticated: () => void client.invalidateQueries({ queryKey: meQuery().queryKey }),

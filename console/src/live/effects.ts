@@ -26,6 +26,8 @@ export function isStaleAfter(event: LiveEvent, query: Query): boolean {
 
 const toast = t.shell.toast;
 
+const FAILURES = new Set(["allocation.failed", "allocation.release_failed", "allocation.lost", "top_up.failed"]);
+
 const TOASTS: Record<string, (name: string) => string> = {
   "allocation.active": toast.active,
   "allocation.suspended": toast.suspended,
@@ -36,6 +38,11 @@ const TOASTS: Record<string, (name: string) => string> = {
   "top_up.succeeded": () => toast.topUpSucceeded,
   "top_up.failed": () => toast.topUpFailed,
 };
+
+/** Whether an event tells of something that went wrong: what is said about it stays until it is put away. */
+export function isFailure({ type }: LiveEvent): boolean {
+  return FAILURES.has(type);
+}
 
 /** A line about an event in the background; null when the page in front already shows it. */
 export function toastFor(event: LiveEvent, location: string): string | null {

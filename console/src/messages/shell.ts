@@ -17,6 +17,7 @@ export const shell = {
   operatorTag: "Operator",
   account: "Account menu",
   signOut: "Sign out",
+  notSignedOut: "You are still signed in",
   theme: { label: "Colour scheme", system: "Match the system", light: "Light", dark: "Dark" },
   available: "Available balance",
   fundsLabel: (balance: string, left: string) => `Balance ${balance}, ${left}. Open billing`,
@@ -26,6 +27,7 @@ export const shell = {
   live: "Live",
   connecting: "Connecting…",
   reconnecting: "Reconnecting…",
+  notLive: "Not live",
   timebar: {
     runs: (elapsed: string, paid: string) => `Ran ${elapsed}, paid for ${paid} more`,
     ended: (elapsed: string) => `Ran ${elapsed}`,
@@ -49,6 +51,7 @@ export const shell = {
     topUpSucceeded: "Payment received. Your balance is up to date.",
     topUpFailed: "A payment failed. Open billing to see why.",
     region: "Background events",
+    close: "Close",
   },
   table: { pages: "Pages", firstPage: "First page", nextPage: "Next page" },
   copy: { copy: "Copy", copied: "Copied", label: (what: string) => `Copy ${what}` },

@@ -6,7 +6,9 @@ import { useMe } from "~/api/queries";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { Button } from "~/ui/Button";
+import { FormDialog } from "~/ui/FormDialog";
 import { CheckIcon, PersonIcon } from "~/ui/icons";
+import { ErrorNotice } from "~/ui/Notice";
 import { chooseTheme, chosenTheme, type Theme } from "./theme";
 
 const THEMES: Theme[] = ["system", "light", "dark"];
@@ -29,40 +31,47 @@ export function AccountMenu() {
     setTheme(next);
   };
   return (
-    <MenuTrigger>
-      <Button variant="quiet" size="icon" aria-label={t.shell.account}>
-        <PersonIcon />
-      </Button>
-      <Popover className="popover" placement="bottom end">
-        <div className="menu-head">
-          <div>{me?.user.name}</div>
-          <div className="faint">{me?.user.email}</div>
-        </div>
-        <Menu className="menu" aria-label={t.shell.account}>
-          <MenuSection
-            selectionMode="single"
-            selectedKeys={[theme]}
-            disallowEmptySelection
-            onSelectionChange={(keys) => choose([...(keys as Set<Theme>)][0] ?? "system")}
-          >
-            <Header className="menu-head">{t.shell.theme.label}</Header>
-            {THEMES.map((name) => (
-              <MenuItem key={name} id={name} className="menu-item" textValue={t.shell.theme[name]}>
-                {({ isSelected }) => (
-                  <>
-                    {t.shell.theme[name]}
-                    <span className="menu-check">{isSelected ? <CheckIcon /> : null}</span>
-                  </>
-                )}
-              </MenuItem>
-            ))}
-          </MenuSection>
-          <Separator className="menu-line" />
-          <MenuItem id="sign-out" className="menu-item" onAction={() => leaving.mutate()}>
-            {t.shell.signOut}
-          </MenuItem>
-        </Menu>
-      </Popover>
-    </MenuTrigger>
+    <>
+      <MenuTrigger>
+        <Button variant="quiet" size="icon" aria-label={t.shell.account}>
+          <PersonIcon />
+        </Button>
+        <Popover className="popover" placement="bottom end">
+          <div className="menu-head">
+            <div>{me?.user.name}</div>
+            <div className="faint">{me?.user.email}</div>
+          </div>
+          <Menu className="menu" aria-label={t.shell.account}>
+            <MenuSection
+              selectionMode="single"
+              selectedKeys={[theme]}
+              disallowEmptySelection
+              onSelectionChange={(keys) => choose([...(keys as Set<Theme>)][0] ?? "system")}
+            >
+              <Header className="menu-head">{t.shell.theme.label}</Header>
+              {THEMES.map((name) => (
+                <MenuItem key={name} id={name} className="menu-item" textValue={t.shell.theme[name]}>
+                  {({ isSelected }) => (
+                    <>
+                      {t.shell.theme[name]}
+                      <span className="menu-check">{isSelected ? <CheckIcon /> : null}</span>
+                    </>
+                  )}
+                </MenuItem>
+              ))}
+            </MenuSection>
+            <Separator className="menu-line" />
+            <MenuItem id="sign-out" className="menu-item" onAction={() => leaving.mutate()}>
+              {t.shell.signOut}
+            </MenuItem>
+          </Menu>
+        </Popover>
+      </MenuTrigger>
+      {leaving.isError ? (
+        <FormDialog title={t.shell.notSignedOut} onClose={leaving.reset}>
+          <ErrorNotice error={leaving.error} onRetry={() => leaving.mutate()} />
+        </FormDialog>
+      ) : null}
+    </>
   );
 }

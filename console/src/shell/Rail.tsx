@@ -25,7 +25,7 @@ const STATES: Record<ReturnType<typeof useLive>, [Tone, Shape, string]> = {
   connecting: ["quiet", "dashes", t.shell.connecting],
   live: ["ok", "disc", t.shell.live],
   reconnecting: ["warn", "dashes", t.shell.reconnecting],
-  stopped: ["quiet", "ring", t.shell.reconnecting],
+  stopped: ["quiet", "ring", t.shell.notLive],
 };
 
 /** The navigation: a rail on a wide screen, a bar at the bottom on a narrow one. */

@@ -52,7 +52,7 @@ function Frame({ console: which, home, links, other, head, banner }: FrameProps)
         {banner}
         <Outlet />
       </main>
-      <Toaster position="bottom-right" visibleToasts={3} containerAriaLabel={t.shell.toast.region} />
+      <Toaster position="bottom-right" visibleToasts={3} containerAriaLabel={t.shell.toast.region} toastOptions={{ closeButtonAriaLabel: t.shell.toast.close }} />
     </div>
   );
 }
