@@ -17,7 +17,7 @@ function sonnerWithoutInlineStyle(): Plugin {
   };
 }
 
-const server = "http://127.0.0.1:8080";
+const server = "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react(), sonnerWithoutInlineStyle()],
