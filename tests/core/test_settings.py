@@ -32,6 +32,11 @@ class TestSettings:
         monkeypatch.setenv("SUBLET_TRUSTED_PROXIES", given)
         assert read_settings().trusted_proxies == ["10.0.0.1", "10.0.0.2"]
 
+    def test_a_level_that_is_none_is_refused_with_those_that_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SUBLET_LOG_LEVEL", "loud")
+        with pytest.raises(SettingsInvalid, match=r"SUBLET_LOG_LEVEL: .*WARNING"):
+            read_settings()
+
     def test_a_secret_is_read_when_used_and_never_printed(self, tmp_path: Path) -> None:
         (tmp_path / "key").write_text("sk_test_hidden\n")
         settings = Settings(stripe_api_key=f"file:{tmp_path / 'key'}")

@@ -1,6 +1,5 @@
 """What a browser is told never to do with an answer, whichever answer it is."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -100,17 +99,3 @@ class TestMetrics:
         assert (await web.client().get("/metrics")).status_code == 200
         through = await web.client().get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})
         assert (through.status_code, through.json()["code"]) == (403, "permission_denied")
-
-
-class TestBodies:
-    async def test_end_at_a_mebibyte_announced_or_not(self, web: Web) -> None:
-        client, large = await web.customer(), b'"' + b"x" * (1 << 20) + b'"'
-
-        async def unannounced() -> AsyncIterator[bytes]:
-            for start in range(0, len(large), 65536):
-                yield large[start : start + 65536]
-
-        for content in (large, unannounced()):
-            headers = {"Content-Type": "application/json"}
-            answer = await client.post("/api/v1/ssh-keys", content=content, headers=headers)
-            assert (answer.status_code, answer.json()["code"]) == (413, "too_large")

@@ -182,7 +182,9 @@ class Settings(BaseSettings):
         default=False, description="Set by `sublet up` for its demo: local node, card sandbox, seed data."
     )
     log_format: str = Field(default="json", pattern="^(json|console)$", description="`json` or `console`.")
-    log_level: str = Field(default="INFO", description="Lowest level that is logged.")
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$", description="Lowest level that is logged."
+    )
     otlp_endpoint: str | None = Field(
         default=None,
         description="Where traces are sent by OTLP over HTTP, for example http://127.0.0.1:4318; none are by default.",
