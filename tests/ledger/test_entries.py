@@ -281,6 +281,18 @@ class TestReversal:
         assert first.id == again.id
         assert (wallet.balance, wallet.held) == (usd("20"), usd("3"))
 
+    async def test_gives_back_what_was_owed_and_paid_since(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "1")
+            hold = await new_hold(session, organization, "1")
+            await _overrun(session, hold.id, "3.5")
+            entry = (await entries.list_for(session, organization, limit=1))[0].entry.id
+            await top_up(session, organization, "2")
+            await entries.reverse(session, entry, idempotency_key="undo", reason="Charged in error")
+            wallet = await accounts.wallet(session, organization)
+            await assert_books_are_sound(session)
+        assert (wallet.balance, wallet.receivable) == (usd("3"), usd("0"))
+
     async def test_a_payment_is_refunded_and_not_reversed(self, database: Database) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")

@@ -64,7 +64,8 @@ BEGIN
     ARRAY[w.promo_id, system_account('promo_expense', _currency)], ARRAY[_amount, -_amount]);
 END $$;
 
--- The opposite of an entry, once. Payments are not reversed: they are refunded through the card processor.
+-- The opposite of an entry, once; what was owed for it and has been paid since goes to the wallet. Payments are not
+-- reversed: they are refunded through the card processor.
 CREATE FUNCTION ledger.reverse(_entry bigint, _key text, _description text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
@@ -73,14 +74,28 @@ BEGIN
   IF (SELECT kind IN ('top_up', 'stripe_fee', 'reversal') FROM ledger_entry WHERE id = _entry) IS NOT FALSE THEN
     RAISE EXCEPTION 'entry % cannot be reversed', _entry USING ERRCODE = 'SL006';
   END IF;
-  SELECT array_agg(p.account_id ORDER BY p.account_id), array_agg(-p.amount ORDER BY p.account_id)
-    INTO accounts, amounts FROM posting p WHERE p.entry_id = _entry;
   PERFORM 1 FROM balance
-    WHERE account_id IN (SELECT w.id FROM wallet w JOIN account a USING (owner_id, currency) WHERE a.id = ANY (accounts))
+    WHERE account_id IN (SELECT w.id FROM wallet w JOIN account a USING (owner_id, currency)
+                          WHERE a.id IN (SELECT p.account_id FROM posting p WHERE p.entry_id = _entry))
     ORDER BY account_id FOR NO KEY UPDATE;
   entry_id := replayed(_key, hash);
   IF entry_id IS NOT NULL THEN
     RETURN entry_id;
   END IF;
+  WITH opposite AS (
+    SELECT p.account_id, -p.amount AS amount, w.id AS wallet_id, greatest(0, b.balance - p.amount) AS paid_since
+      FROM posting p
+      LEFT JOIN wallet w ON w.receivable_id = p.account_id
+      LEFT JOIN balance b ON b.account_id = w.receivable_id
+     WHERE p.entry_id = _entry
+  ), line AS (
+    SELECT account_id, amount - paid_since AS amount FROM opposite
+    UNION ALL
+    SELECT wallet_id, paid_since FROM opposite WHERE paid_since > 0
+  ), total AS (
+    SELECT account_id, sum(amount)::bigint AS amount FROM line GROUP BY account_id
+  )
+  SELECT array_agg(account_id ORDER BY account_id), array_agg(amount ORDER BY account_id) INTO accounts, amounts
+    FROM total;
   RETURN post('reversal', _key, hash, _description, NULL, NULL, _entry, now(), accounts, amounts);
 END $$;
