@@ -30,7 +30,7 @@ VERBS: dict[str, Verb] = {
     "release": release,
     "observe": lambda store, params, generation: observe(store),
     "usage": lambda store, params, generation: usage(store),
-    "trust": lambda store, params, generation: trust(params),
+    "trust": lambda store, params, generation: trust(store, params),
 }
 
 

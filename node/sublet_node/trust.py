@@ -6,20 +6,31 @@ import base64
 import binascii
 import datetime
 import re
+import struct
+import time
 from typing import Any
 
 from . import files, hostcert, moment, paths, sshd
 from .errors import NodeError, bad_request
+from .store import Store
 
 _CA_LINE = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/]+={0,2}( [^\r\n]*)?\Z")
 _KRL_MAGIC = b"SSHKRL\n\x00"
+_KRL_HEAD = struct.Struct(">8sIQ")  # magic, version of the format, version of the list
+_LOCK = "trust"
+_CLOCKS_DIFFER_MICROSECONDS = 300 * 1_000_000
 
 
-def trust(params: dict[str, Any]) -> dict[str, Any]:
-    """Replace all three, each atomically; sshd is reloaded only when the host certificate is another one."""
-    changed, certificate = write(params)
-    if changed:
-        sshd.reload()
+def trust(store: Store, params: dict[str, Any]) -> dict[str, Any]:
+    """Replace all three, each atomically; sshd is reloaded only when the host certificate is another one.
+
+    A list of revoked keys that is older than the node's comes from somebody who has been overtaken: nothing changes.
+    """
+    with store.locked(_LOCK):
+        _refuse_if_late(_revoked(params.get("revoked_keys_base64")))
+        changed, certificate = write(params)
+        if changed:
+            sshd.reload()
     return {
         "host_certificate_valid_before": moment.iso(certificate.valid_before),
         "host_public_key": host_public_key(),
@@ -66,6 +77,21 @@ def _revoked(text: Any) -> bytes:
             "revoked_keys_base64 is not an OpenSSH key revocation list; sshd would refuse every certificate"
         )
     return data
+
+
+def _refuse_if_late(revoked: bytes) -> None:
+    """Versions grow with time, in microseconds. One from the future is a mistake of some clock, and binds nobody."""
+    known = _version(paths.REVOKED_KEYS.read_bytes()) if paths.REVOKED_KEYS.exists() else 0
+    if _version(revoked) < known <= time.time() * 1_000_000 + _CLOCKS_DIFFER_MICROSECONDS:
+        raise NodeError(
+            "stale_generation",
+            f"The node has list {known} of revoked keys; list {_version(revoked)} is older and changes nothing.",
+        )
+
+
+def _version(revoked: bytes) -> int:
+    """The version of a list; 0 for an empty one."""
+    return int(_KRL_HEAD.unpack_from(revoked)[2]) if len(revoked) >= _KRL_HEAD.size else 0
 
 
 def _checked(line: str) -> hostcert.HostCertificate:

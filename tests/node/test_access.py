@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import time
 from pathlib import Path
 
 import asyncssh
 import pytest
 
+from sublet.fleet import krl
 from tests.node.conftest import Enrolled
 from tests.node.control_plane import Channel, ControlPlane, Refused, Tenant
 from tests.node.test_limits import run_as
@@ -81,6 +83,31 @@ class TestCustomerCertificates:
         finally:
             north.control.revoked = b""
             await channel.ask("trust", north.control.trust(public))
+
+    async def test_an_older_list_of_revoked_keys_never_replaces_a_newer_one(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        public = (await channel.ask("trust", await _trust(north)))["host_public_key"]
+        authority, now = north.control.user_ca.public_data, int(time.time())
+
+        def listed(serials: list[int], at: int) -> bytes:
+            return krl.build({authority: serials}, version=at * 1_000_000, generated_at=at)
+
+        try:
+            north.control.revoked = listed([99], now)
+            await channel.ask("trust", north.control.trust(public))
+            north.control.revoked = listed([], now - 1)
+            with pytest.raises(Refused) as late:
+                await channel.ask("trust", north.control.trust(public))
+            assert late.value.code == "stale_generation"
+            assert await refused(north, tenant.login, *north.control.user_certificate(tenant.login, serial=99))
+            for at in (now + 86400, now + 1):  # a clock was wrong by a day, and is right again
+                north.control.revoked = listed([99], at)
+                await channel.ask("trust", north.control.trust(public))
+        finally:
+            north.control.revoked = b""
+            await north.node.run_as_root("truncate", "-s", "0", "/etc/sublet/revoked_keys")
 
     async def test_registered_keys_get_in_and_keys_in_the_home_do_not(
         self, north: Enrolled, channel: Channel, tenant: Tenant
