@@ -74,8 +74,10 @@ def configure_logging(*, log_format: str = "json", level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("asyncssh", "httpx", "procrastinate", "uvicorn.access", "stripe"):
+    for noisy in ("asyncssh", "httpcore", "httpx", "procrastinate", "uvicorn.access", "stripe", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # For debugging it writes down every header and frame of a WebSocket: cookies, and what is typed into terminals.
+    logging.getLogger("uvicorn.error").setLevel(max(root.level, logging.INFO))
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
