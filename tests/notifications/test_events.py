@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from tests.support.app import Web
 
 from sublet.core import telemetry
-from sublet.core.outbox import Event, publish
+from sublet.core.outbox import Event, parse_cursor, publish
 from sublet.notifications.hub import EventHub
 
 pytestmark = pytest.mark.anyio
@@ -146,20 +146,33 @@ class TestEventsChannel:
                 await channel.wait_closed()
             assert channel.close_code == 4401
 
-    async def test_ends_soon_for_a_client_that_does_not_read(self, web: Web) -> None:
+    @pytest.mark.parametrize("missed", [False, True])
+    async def test_ends_soon_for_a_client_that_does_not_read(self, web: Web, missed: bool) -> None:
         client = await web.customer()
         organization = await organization_of(client)
+        signed_up = (await client.get("/api/v1/events", params={"after": "1-1"})).json()
+
+        async def weigh_down() -> None:
+            async with web.database.transaction() as session:
+                for number in range(100):  # more than the sockets' buffers take
+                    heavy = ThingHappened(number=number, weight="x" * 100_000)
+                    await publish(session, heavy, subject="x", organization_id=organization)
+
+        hub: EventHub = web.app.state.event_hub
+        await until(lambda: hub.cursor >= parse_cursor(signed_up["items"][-1]["id"]))
+        before = hub.cursor
+        if missed:
+            await weigh_down()
+            await until(lambda: hub.cursor > before)
         narrow = socket.socket()
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         narrow.connect((httpx.URL(web.url).host, httpx.URL(web.url).port))
         stalling = {"sock": narrow, "max_queue": 1, "compression": None, "close_timeout": 0.2}
         async with connect(web, client, **stalling) as stalled:
-            await stalled.send('{"after": null}')
+            await stalled.send(json.dumps({"after": signed_up["next_cursor"] if missed else None}))
             await until(lambda: open_channels() == 1)
-            async with web.database.transaction() as session:
-                for number in range(100):  # more than the sockets' buffers take
-                    heavy = ThingHappened(number=number, weight="x" * 100_000)
-                    await publish(session, heavy, subject="x", organization_id=organization)
+            if not missed:
+                await weigh_down()
             assert (await client.post("/api/v1/auth/logout")).status_code == 204
             await until(lambda: open_channels() == 0)
 

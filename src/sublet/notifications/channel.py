@@ -53,11 +53,10 @@ async def serve_events(websocket: WebSocket) -> None:
     try:
         after = await _first_message(websocket)
         subscriber, start = hub.subscribe(organization_id=actor.organization_id, platform=sees_platform(actor))
-        if after is not None:
-            await _replay(websocket, websocket.app.state.database, actor, after, start)
         heard = _Heard()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_send(websocket, subscriber, after))
+            # The replay too is watched: whoever reads it slowly, or not at all, must not stay longer than they may.
+            tasks.create_task(_send(websocket, actor, subscriber, after, start))
             tasks.create_task(_receive(websocket, heard))
             tasks.create_task(_watch(actor, alive, heard, subscriber, websocket))
     except* _Ended as ended:
@@ -120,7 +119,11 @@ async def _replay(websocket: WebSocket, database: Database, actor: Actor, after:
             return
 
 
-async def _send(websocket: WebSocket, subscriber: Subscriber, after: Cursor | None) -> None:
+async def _send(
+    websocket: WebSocket, actor: Actor, subscriber: Subscriber, after: Cursor | None, start: Cursor
+) -> None:
+    if after is not None:
+        await _replay(websocket, websocket.app.state.database, actor, after, start)
     beat = Heartbeat().model_dump_json()
     while True:
         try:
