@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
-from sublet.fleet import certificates, nodes, observation, states
+from sublet.fleet import answers, certificates, enrolment, nodes, observation, states
 from sublet.fleet.backend import Observation
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.errors import NodeFailure
@@ -191,6 +191,47 @@ class TestBeingLost:
         async with database.reading() as session:
             moves = [(item.from_state, item.to_state) for item in await nodes.history(session, node.id)]
         assert moves[:2] == [("offline", "cordoned"), ("cordoned", "offline")]
+
+    async def test_one_that_joined_anew_and_never_answered_is_offline_until_it_is_verified(
+        self,
+        ready_node: tuple[Node, FakeNode],
+        observer: Observer,
+        database: Database,
+        authority: CertificateAuthority,
+        settings: Settings,
+    ) -> None:
+        node, fake = ready_node
+        async with database.transaction() as session:
+            again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=settings)
+            probe = {**PROBE, "gpus": [{**PROBE["gpus"][0], "uuid": "GPU-north-0"}], "time": now()}
+            await enrolment.join(
+                session,
+                token=again.token,
+                host_public_key=fake.host_public_key,
+                inventory=answers.Probed.model_validate(probe).to_probe(),
+                authority=authority,
+                settings=settings,
+            )
+        await fake.stop()
+        assert not await look(database, observer, node.id)
+        assert not await look(database, observer, node.id)
+        await long_ago(database, node.id)
+        assert await observer.note_offline() == [node.id]
+        await fake.start()
+        fake.requests.clear()
+        assert await look(database, observer, node.id)
+        assert [request["verb"] for request in fake.requests] == ["probe"]
+        assert (await get(database, node.id)).state is NodeState.READY
+
+    async def test_one_that_never_answered_waits(
+        self, join_node: Joining, observer: Observer, database: Database
+    ) -> None:
+        node, fake = await join_node()
+        await fake.stop()
+        assert not await look(database, observer, node.id)
+        assert not await look(database, observer, node.id)
+        assert await observer.note_offline() == []
+        assert (await get(database, node.id)).state is NodeState.ENROLLING
 
     async def test_one_away_for_days_is_still_noted_and_tried_again(
         self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database

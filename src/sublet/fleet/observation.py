@@ -53,7 +53,7 @@ _CLAIM = text(
                    ORDER BY next_attempt_at
                    LIMIT :limit
                      FOR UPDATE SKIP LOCKED)
-    RETURNING id, name, state, boot_id, attempts, lease_token
+    RETURNING id, name, verified_at IS NOT NULL AS verified, boot_id, attempts, lease_token
     """
 )
 
@@ -62,7 +62,7 @@ _CLAIM = text(
 class _Claim:
     node_id: str
     name: str
-    state: NodeState
+    verified: bool
     boot_id: str | None
     attempts: int
     token: int
@@ -111,13 +111,16 @@ class Observer:
         return bool(claims) and await self._look(claims[0])
 
     async def note_offline(self) -> list[str]:
-        """Move nodes that were not seen for too long, though they were tried, to offline; returns their ids."""
+        """Move nodes that were not seen for too long, though they were tried, to offline; returns their ids.
+
+        One that joined anew counts too: what ran on it is lost if it cannot be verified. One that was never seen waits.
+        """
         seconds = self.settings.node_lost_seconds
         async with self.database.transaction() as session:
             rows = await session.execute(
                 select(node.c.id)
                 .where(
-                    node.c.state.not_in([NodeState.ENROLLING.value, NodeState.OFFLINE.value]),
+                    node.c.state != NodeState.OFFLINE.value,
                     node.c.last_seen_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds),
                     node.c.attempts >= MISSES_BEFORE_OFFLINE,
                     node.c.failure.is_not(None),
@@ -135,17 +138,14 @@ class Observer:
         async with self.database.transaction() as session:
             rows = (await session.execute(_CLAIM, parameters)).all()
         now = time.monotonic()
-        return [
-            _Claim(row.id, row.name, NodeState(row.state), row.boot_id, row.attempts, row.lease_token, now)
-            for row in rows
-        ]
+        return [_Claim(row.id, row.name, row.verified, row.boot_id, row.attempts, row.lease_token, now) for row in rows]
 
     async def _look(self, claim: _Claim) -> bool:
         try:
-            if claim.state is NodeState.ENROLLING:
-                await self._verify(claim)
-            else:
+            if claim.verified:
                 await self._observe(claim)
+            else:
+                await self._verify(claim)
         except LeaseLost:
             log.info("node.overtaken", node=claim.node_id)
             return False
