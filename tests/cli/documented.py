@@ -47,11 +47,11 @@ def _world() -> World:
             "ledger_entry_id": "en_2",
         }
     ]
-    shared = {"effective_at": at(0), "recorded_at": at(0), "source": None}
+    shared = {"account": "wallet", "effective_at": at(0), "recorded_at": at(0), "source": None}
     world.entries = [
-        {"id": "en_2", "kind": "charge", "description": "api, 3900 s at 0.36 USD/h", **shared}
+        {"id": "en_2", "entry_id": "2", "kind": "charge", "description": "api, 3900 s at 0.36 USD/h", **shared}
         | {"amount": usd("-0.39"), "balance_after": usd("19.61")},
-        {"id": "en_1", "kind": "top_up", "description": "Card payment", **shared}
+        {"id": "en_1", "entry_id": "1", "kind": "top_up", "description": "Card payment", **shared}
         | {"amount": usd("20"), "balance_after": usd("20")},
     ]
     data = {"allocation_id": api["id"], "allocation_name": "api", "reason": None}

@@ -4,6 +4,8 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
+
 from tests.cli.running import Cli
 from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN
 
@@ -54,6 +56,21 @@ class TestLogin:
         result = stranger.run("login", "--url", "http://sublet.invalid", "--token-file", token_file(stranger))
         assert result.exit_code == 2
         assert "not encrypted" in result.stderr
+
+    @pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:x"])
+    def test_says_what_is_no_address(self, stranger: Cli, url: str) -> None:
+        result = stranger.run("login", "--url", url, "--token-file", token_file(stranger))
+        assert result.exit_code == 1
+        assert f"{url} does not answer like Sublet: Invalid port" in result.stderr
+
+    def test_mends_what_was_stored(self, stranger: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sublet.cli.commands.account.DEFAULT_URL", stranger.api.url)
+        credentials(stranger).parent.mkdir(parents=True)
+        credentials(stranger).write_text("{")
+        credentials(stranger).chmod(0o600)
+        result = stranger.run("login", "--token-file", token_file(stranger))
+        assert result.exit_code == 0
+        assert "ada@example.org" in stranger.run("whoami").stdout
 
     def test_refuses_what_cannot_be_a_token(self, stranger: Cli) -> None:
         for wrong in ("", "two words", "naïve", "a\nb"):

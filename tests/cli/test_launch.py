@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -151,6 +152,16 @@ class TestDryRun:
         cli.api.world.free[sku(cli)["id"]] = 0
         assert cli.run("launch", "cpu-small", "--dry-run").exit_code == 7
 
+    def test_says_what_is_in_the_way(self, cli: Cli) -> None:
+        cli.api.world.balance = Decimal("1.00")
+        empty = cli.run("launch", "cpu-small", "--dry-run", "--json")
+        assert empty.exit_code == 6
+        assert json.loads(empty.stdout)["launchable"] is False
+        cli.api.world.refusal = "Your role or token does not include launching."
+        refused = cli.run("launch", "cpu-small", "--dry-run")
+        assert refused.exit_code == 4
+        assert "does not include launching. Nothing was launched" in refused.stderr
+
 
 class TestUsage:
     @pytest.mark.parametrize(
@@ -163,6 +174,9 @@ class TestUsage:
             ["ls", "--nonsense"],
             ["top-up", "1e3"],
             ["top-up", "20.005"],
+            ["top-up", "٢٠"],
+            ["top-up", "20", "--idempotency-key", "é"],
+            ["launch", "cpu-small", "--idempotency-key", "a\nb"],
         ],
     )
     def test_errors_exit_with_2_and_touch_nothing(self, cli: Cli, wrong: list[str]) -> None:

@@ -10,6 +10,8 @@ from tests.client.fake_world import at, usd
 def entry(number: int, amount: str, after: str) -> dict[str, Any]:
     return {
         "id": f"en_{number}",
+        "entry_id": str(number),
+        "account": "wallet",
         "kind": "charge",
         "description": f"Entry {number}",
         "effective_at": at(60),
@@ -45,6 +47,15 @@ class TestLedger:
         assert "19.999877 USD" in lines[1]
         assert "+20.00 USD" in lines[2]
 
+    def test_says_which_entries_are_not_of_the_money_paid_in(self, cli: Cli) -> None:
+        cli.api.world.entries = [
+            entry(2, "-1", "4") | {"account": "promo"},
+            entry(1, "-3", "-3") | {"account": "receivable"},
+        ]
+        lines = cli.run("ledger").stdout.splitlines()
+        assert "Entry 2 (from credit)" in lines[1]
+        assert "Entry 1 (owed)" in lines[2]
+
     def test_stops_at_the_limit_and_fetches_no_more(self, cli: Cli) -> None:
         cli.api.world.entries = [entry(number, "1", "1") for number in range(9)]
         assert len(cli.run("ledger", "--limit", "3", "-q").stdout.splitlines()) == 3
@@ -53,6 +64,9 @@ class TestLedger:
 
 
 class TestTopUp:
+    def test_has_the_short_name_too(self, cli: Cli) -> None:
+        assert cli.run("topup", "20.00").stdout == "http://127.0.0.1:12111/pay/cs_test_1\n"
+
     def test_prints_the_page_to_pay_on_and_nothing_else(self, cli: Cli) -> None:
         result = cli.run("top-up", "20.00")
         assert result.stdout == "http://127.0.0.1:12111/pay/cs_test_1\n"

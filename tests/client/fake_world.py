@@ -57,6 +57,7 @@ class World:
     certify: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
     balance: Decimal = Decimal("20.00")
     warning: str | None = None
+    refusal: str | None = None
     stuck: bool = False
     fails: bool = False
     unclean: bool = False
@@ -117,7 +118,7 @@ class World:
                 "price": self.price_of(sku["id"]),
                 "available": self.free[sku["id"]],
                 "limits_enforced": sku["code"] != "loose",
-                "actions": [{"name": "launch", "allowed": True, "reason": None}],
+                "actions": [{"name": "launch", "allowed": self.refusal is None, "reason": self.refusal}],
             }
             for sku in self.skus.values()
             if sku["active"] and any(price["sku_id"] == sku["id"] for price in self.prices)
@@ -273,6 +274,7 @@ class World:
             "burn_per_hour": per_hour(f"{burn:f}"),
             "runway_seconds": int((self.balance - 1) * 3600 / burn) if burn else None,
             "warning": self.warning,
+            "suspend_at": None,
             "actions": [{"name": "top_up", "allowed": True, "reason": None}],
         }
 

@@ -64,7 +64,9 @@ class TestErrors:
         with pytest.raises(SubletProtocolError, match="does not answer like Sublet"):
             client.me()
 
-    @pytest.mark.parametrize("url", ["ftp://example.org", "not a url", "http://user:pass@example.org", ""])
+    @pytest.mark.parametrize(
+        "url", ["ftp://example.org", "not a url", "http://user:pass@example.org", "", "http://[::1"]
+    )
     def test_refuse_what_is_no_url(self, url: str) -> None:
         with pytest.raises(SubletProtocolError):
             Client(url, CUSTOMER_TOKEN)

@@ -13,6 +13,10 @@ from sublet.cli.private_files import make_private_directory, write_private
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
+class CredentialsDamaged(Failure):
+    """What was stored cannot be read as credentials: only signing in again helps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A URL and the token that belongs to it."""
@@ -62,7 +66,7 @@ def stored() -> Credentials | None:
         said = json.loads(content)
         return Credentials(str(said["url"]), str(said["token"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise Failure(f"{path} is damaged. Sign in again: sublet login", Exit.AUTH) from error
+        raise CredentialsDamaged(f"{path} is damaged. Sign in again: sublet login", Exit.AUTH) from error
 
 
 def store(credentials: Credentials) -> Path:

@@ -10,9 +10,16 @@ import click
 class LazyGroup(click.Group):
     """A group whose commands are named in a table: name → (`module:attribute`, the line in the group's help)."""
 
-    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        lazy: Mapping[str, tuple[str, str]],
+        aliases: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = lazy
+        self.aliases = aliases or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the table, which follows the work."""
@@ -20,11 +27,12 @@ class LazyGroup(click.Group):
         return list(self.lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command that is called."""
+        """Import the command that is called, by its name or by an alias, which no list shows."""
         del ctx
-        if cmd_name not in self.lazy:
+        name = self.aliases.get(cmd_name, cmd_name)
+        if name not in self.lazy:
             return None
-        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        module, _, attribute = self.lazy[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 

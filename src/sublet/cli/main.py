@@ -40,6 +40,8 @@ COMMANDS = {
     "demo": (f"{_HERE}.server:demo", "What `sublet up` set up for a newcomer."),
 }
 
+ALIASES = {"topup": "top-up"}
+
 EPILOG = (
     "SUBLET_URL and SUBLET_TOKEN_FILE win over what `sublet login` stored. "
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 sign-in or permission, 5 conflict, 6 funds, 7 no capacity, "
@@ -71,6 +73,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.group(
     cls=RootGroup,
     lazy=COMMANDS,
+    aliases=ALIASES,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -26,12 +26,19 @@ def new_idempotency_key() -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL names this machine."""
-    host = httpx.URL(url).host
+    """Whether the URL names this machine; SubletProtocolError when it is none."""
+    host = _parsed(url).host
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise SubletProtocolError(url, str(error)) from error
 
 
 class Transport:
@@ -46,10 +53,7 @@ class Transport:
         retries: Retries | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        try:
-            parsed = httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise SubletProtocolError(url, str(error)) from error
+        parsed = _parsed(url)
         if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.userinfo:
             raise SubletProtocolError(url, "a URL such as https://sublet.example.org is needed, without credentials")
         self.url = url.rstrip("/")

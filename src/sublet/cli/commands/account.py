@@ -8,7 +8,17 @@ from typing import cast
 import click
 
 from sublet.cli.connection import connect, note, require_safe
-from sublet.cli.credentials import DEFAULT_URL, Credentials, check_token, current, forget, read_token, store, stored
+from sublet.cli.credentials import (
+    DEFAULT_URL,
+    Credentials,
+    CredentialsDamaged,
+    check_token,
+    current,
+    forget,
+    read_token,
+    store,
+    stored,
+)
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
 from sublet.cli.output import Output, output_options
@@ -83,7 +93,11 @@ class WhoAmI(Me):
 
 
 def _last_url() -> str | None:
-    known = stored()
+    try:
+        known = stored()
+    except CredentialsDamaged:
+        # Signing in is what mends them.
+        return None
     return known.url if known else None
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sublet.cli.commands.pricing import Estimate, estimate, show_estimate
+from sublet.cli.commands.repeating import repeat_option
 from sublet.cli.commands.waiting import wait_for, wait_options
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit, exit_of
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("offer")
 @click.option("--name", help="A name of your own; without it, Sublet gives one.")
-@click.option("--dry-run", is_flag=True, help="Price the launch and do nothing; the exit code says if it would work.")
-@click.option("--idempotency-key", metavar="KEY", help="Repeat a launch that got no answer: it happens once at most.")
+@click.option("--dry-run", is_flag=True, help="Price the launch and do nothing; the exit code says what is in its way.")
+@repeat_option("a launch")
 @wait_options("until it is active")
 @output_options()
 def launch(
@@ -80,8 +81,12 @@ def _price(client: "Client", offer: Offer, output: Output) -> None:
             priced["reason"] or f"No {offer['sku']['code']} is free now. Nothing was launched or charged.",
             Exit.NO_CAPACITY,
         )
+    if priced["reason"] is not None:
+        raise Failure(f"{priced['reason']} Nothing was launched or charged.", Exit.AUTH)
     if not priced["launchable"]:
-        raise Failure(priced["reason"] or "You cannot launch this now. Nothing was charged.", Exit.FUNDS)
+        raise Failure(
+            "You have no funds to launch with. Nothing was launched. Add funds: sublet top-up AMOUNT", Exit.FUNDS
+        )
     note("Nothing was launched.")
 
 

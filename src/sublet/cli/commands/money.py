@@ -5,6 +5,7 @@ from itertools import islice
 
 import click
 
+from sublet.cli.commands.repeating import repeat_option
 from sublet.cli.connection import connect, note
 from sublet.cli.formats import duration, is_some, local, money, rate, signed
 from sublet.cli.output import Output, output_options
@@ -12,10 +13,18 @@ from sublet.cli.style import Painted, paint
 from sublet.cli.tables import Column, print_facts
 from sublet.client.shapes import Entry, TopUp, Wallet
 
+# An entry may touch more than the money paid in, and the balance after it is then another.
+_OTHER_ACCOUNTS = {"promo": " (from credit)", "receivable": " (owed)"}
+
+
+def _description(entry: Entry) -> str:
+    return entry["description"] + _OTHER_ACCOUNTS.get(entry["account"], "")
+
+
 ENTRIES: list[Column[Entry]] = [
     Column("TIME", lambda entry: local(entry["effective_at"])),
     Column("KIND", lambda entry: entry["kind"], optional=True),
-    Column("DESCRIPTION", lambda entry: entry["description"], flexible=True),
+    Column("DESCRIPTION", _description, flexible=True),
     Column("AMOUNT", lambda entry: signed(entry["amount"]), right=True),
     Column("BALANCE", lambda entry: money(entry["balance_after"], exact=True), right=True),
 ]
@@ -43,12 +52,12 @@ def ledger(limit: int, everything: bool, output: Output) -> None:
 @click.command("top-up")
 @click.argument("amount")
 @click.option("--currency", default="USD", show_default=True, help="ISO 4217 code.")
-@click.option("--idempotency-key", metavar="KEY", help="Repeat a top-up that got no answer: it happens once at most.")
+@repeat_option("a top-up")
 @output_options()
 def top_up(amount: str, currency: str, idempotency_key: str | None, output: Output) -> None:
     """Begin a card payment of AMOUNT (such as 20.00) and print the page to pay it on."""
     # Digits with at most two decimals: a float, an exponent or a sign is a mistake worth stopping at.
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,2})?", amount):
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", amount):
         raise click.BadParameter(f"{amount!r} is not an amount such as 20.00.", param_hint="AMOUNT")
     with connect() as client:
         begun = client.top_up(amount, currency=currency.upper(), idempotency_key=idempotency_key)

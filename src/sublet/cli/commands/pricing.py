@@ -45,12 +45,14 @@ def _runway(offer: Offer, wallet: Wallet) -> int | None:
 def estimate(offer: Offer, wallet: Wallet) -> Estimate:
     """Price a launch of the offer beside everything that runs already."""
     allowed, reason = action(offer, "launch")
+    # How much a launch sets aside the server alone knows; without anything it can set nothing aside.
+    funded = Decimal(wallet["available"]["amount"]) > 0
     return {
         "offer": offer,
         "projected": {"hour": _over(offer, 1), "day": _over(offer, 24), "month": _over(offer, 24 * 30)},
         "available_funds": wallet["available"],
         "runway_seconds": _runway(offer, wallet),
-        "launchable": allowed and offer["available"] > 0,
+        "launchable": allowed and offer["available"] > 0 and funded,
         "reason": reason,
     }
 

@@ -72,10 +72,21 @@ class Node(TypedDict):
     actions: list[Action]
 
 
+class NodeChange(TypedDict):
+    """A change of a node's state."""
+
+    from_state: str | None
+    to_state: str
+    reason: str
+    actor: str
+    at: str
+
+
 class NodeDetail(Node, total=False):
-    """A node with its enrolment checklist."""
+    """A node with its enrolment checklist and the states it has been in."""
 
     enrolment: list[EnrolmentItem]
+    history: list[NodeChange]
 
 
 class Join(TypedDict):

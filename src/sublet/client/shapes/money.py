@@ -28,6 +28,7 @@ class Wallet(TypedDict):
     burn_per_hour: Rate
     runway_seconds: int | None
     warning: str | None
+    suspend_at: str | None
     actions: list[Action]
 
 
@@ -39,9 +40,14 @@ class Source(TypedDict):
 
 
 class Entry(TypedDict):
-    """One line of the wallet's ledger; `amount` is signed, positive into the wallet."""
+    """One line of the books: an entry on `account` (`wallet`, `promo` or `receivable`), of which it gives the balance.
+
+    `amount` is signed, positive in the customer's favour.
+    """
 
     id: str
+    entry_id: str
+    account: str
     kind: str
     description: str
     effective_at: str

@@ -30,7 +30,7 @@ class Memory(click.ParamType[int]):
         """Mebibytes."""
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d{1,7})\s*(GiB|MiB|G|M)?", str(value), re.IGNORECASE)
+        match = re.fullmatch(r"([0-9]{1,7})\s*(GiB|MiB|G|M)?", str(value), re.IGNORECASE)
         if match is None:
             self.fail(f"{value!r} is not a size such as 16GiB or 512MiB.", param, ctx)
         unit = (match[2] or "GiB")[0].upper()
@@ -44,6 +44,6 @@ class DecimalRate(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The string itself: it never becomes a float."""
-        if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", str(value)):
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", str(value)):
             self.fail(f"{value!r} is not a rate per hour such as 0.36.", param, ctx)
         return str(value)
