@@ -153,7 +153,9 @@ class TestDryRun:
         assert cli.run("launch", "cpu-small", "--dry-run").exit_code == 7
 
     def test_says_what_is_in_the_way(self, cli: Cli) -> None:
-        cli.api.world.balance = Decimal("1.00")
+        cli.api.world.warning = "grace"
+        assert cli.run("launch", "cpu-small", "--dry-run").exit_code == 6
+        cli.api.world.warning, cli.api.world.balance = None, Decimal("1.00")
         empty = cli.run("launch", "cpu-small", "--dry-run", "--json")
         assert empty.exit_code == 6
         assert json.loads(empty.stdout)["launchable"] is False

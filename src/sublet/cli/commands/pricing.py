@@ -45,8 +45,8 @@ def _runway(offer: Offer, wallet: Wallet) -> int | None:
 def estimate(offer: Offer, wallet: Wallet) -> Estimate:
     """Price a launch of the offer beside everything that runs already."""
     allowed, reason = action(offer, "launch")
-    # How much a launch sets aside the server alone knows; without anything it can set nothing aside.
-    funded = Decimal(wallet["available"]["amount"]) > 0
+    # How much a launch sets aside the server alone knows; it sets nothing aside without money, nor once money has run out.
+    funded = Decimal(wallet["available"]["amount"]) > 0 and wallet["warning"] not in {"grace", "suspended"}
     return {
         "offer": offer,
         "projected": {"hour": _over(offer, 1), "day": _over(offer, 24), "month": _over(offer, 24 * 30)},
