@@ -45,7 +45,7 @@ def _runway(offer: Offer, wallet: Wallet) -> int | None:
 def estimate(offer: Offer, wallet: Wallet) -> Estimate:
     """Price a launch of the offer beside everything that runs already."""
     allowed, reason = action(offer, "launch")
-    # How much a launch sets aside the server alone knows; it sets nothing aside without money, nor once money has run out.
+    # How much a launch sets aside only the server knows: nothing without money, nor once money has run out.
     funded = Decimal(wallet["available"]["amount"]) > 0 and wallet["warning"] not in {"grace", "suspended"}
     return {
         "offer": offer,
