@@ -86,6 +86,7 @@ class TestOutOfFunds:
         assert wallet["receivable"]["amount"] == "0.00"
 
         pay_by_card(customer, "20.00")
+        customer.http.close()
         until("resumption", lambda: show()["state"] == "active")
         until("login", lambda: login_works(demo, "dear"))
         kept = subprocess.run(

@@ -98,13 +98,13 @@ async def publish(
 # running transaction nothing can appear any more, so (xid, id) is a safe place to continue from.
 _READ = text(
     """
-    SELECT id, xid::text AS xid, type, subject, organization_id, data, occurred_at
+    SELECT id, xid::text AS transaction, type, subject, organization_id, data, occurred_at
       FROM outbox_event
      WHERE (xid, id) > (CAST(:xid AS xid8), :id)
        AND xid < pg_snapshot_xmin(pg_current_snapshot())
        AND (:everything OR organization_id IS NOT DISTINCT FROM :organization_id
             OR (:platform AND organization_id IS NULL))
-     ORDER BY xid, id
+     ORDER BY xid, id  -- the column: text under the same name would put 1000 before 999
      LIMIT :limit
     """
 )
@@ -136,9 +136,9 @@ async def read_after(
     )
     return [
         (
-            (int(row.xid), row.id),
+            (int(row.transaction), row.id),
             StoredEvent(
-                id=f"{row.xid}-{row.id}",
+                id=f"{row.transaction}-{row.id}",
                 type=row.type,
                 time=row.occurred_at,
                 subject=row.subject,
