@@ -1,5 +1,8 @@
 """Fixtures that every test may use; each comes from a module of `tests/support`."""
 
+import resource
+import signal
+
 import pytest
 
 pytest_plugins = [
@@ -8,6 +11,17 @@ pytest_plugins = [
     "tests.support.browser",
     "tests.support.demo",
 ]
+
+
+def pytest_configure() -> None:
+    """Whatever the shell left: Ctrl-C reaches what we start, and there may be as many connections as the user may have.
+
+    A shell without job control starts background commands with SIGINT ignored, and children inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A real OpenSSH server on a free port of the loopback, with its own authorities, run as whoever runs the tests."""
 
+import grp
 import os
 import pwd
 import shutil
@@ -19,6 +20,18 @@ SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 PRINCIPAL = "al-0000000000000001"
 NODE_NAME = "node-a.sublet.internal"
 PRIVILEGE_SEPARATION = Path("/run/sshd")
+
+
+def sshd_may_give_terminals() -> bool:
+    """Whether an sshd of ours can hand a terminal over: root's always can, another's only if its group is right."""
+    if os.geteuid() == 0:
+        return True
+    ours, theirs = os.openpty()
+    try:
+        return os.fstat(theirs).st_gid == grp.getgrnam("tty").gr_gid
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def _keygen(*arguments: str) -> None:

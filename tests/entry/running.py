@@ -49,6 +49,15 @@ def as_ordinary_user() -> list[str]:
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env"]
 
 
+def without_user_namespaces() -> list[str]:
+    """What to put before a command, so that it runs as the same user where no more user namespaces may be made."""
+    user, group = (NOBODY, NOBODY) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    forbid = "echo 0 > /proc/sys/user/max_user_namespaces"
+    drop = 'exec setpriv --inh-caps=-all --ambient-caps=-all "$@"'
+    mapped = [f"--map-user={user}", f"--map-group={group}"]
+    return ["unshare", "--user", *mapped, "--keep-caps", "sh", "-c", f"{forbid} && {drop}", "sh"]
+
+
 def ordinary_environment() -> dict[str, str]:
     """Our packages for whichever Python runs."""
     packages = [path for path in sys.path if path.endswith("site-packages")]

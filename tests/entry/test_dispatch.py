@@ -1,4 +1,7 @@
-"""Delivery of events to our own handlers: effects once, in order, and one bad event holds up no other."""
+"""Delivery of events to our own handlers: effects once, in order for each subject, and one bad event holds up no other.
+
+Retries here wait for no time at all, or for ever, so that no test waits.
+"""
 
 from typing import ClassVar
 
@@ -7,64 +10,152 @@ from sqlalchemy import text
 
 from sublet.core.db import Database, Session
 from sublet.core.outbox import Event, StoredEvent, parked, publish
-from sublet.entry.dispatch import ATTEMPTS, deliver
+from sublet.entry.dispatch import RETRIES, Retries, deliver
 
 pytestmark = pytest.mark.anyio
 
+AT_ONCE = Retries(attempts=4, first_seconds=0.0, longest_seconds=0.0)
+NEVER = Retries(attempts=4, first_seconds=3600.0, longest_seconds=3600.0)
+LIMIT = 20
+
 
 class Poisoned(Event):
-    """An event of these tests; its handler fails on the number 2."""
+    """An event of these tests; its handler fails on the numbers in `broken`."""
 
     type: ClassVar[str] = "test.poisoned"
     number: int
 
 
-async def handle(session: Session, event: StoredEvent) -> None:
-    number = event.data["number"]
-    statement = text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES (:name, '1', 1)")
-    await session.execute(statement, {"name": f"effect-{number}"})
-    if number == 2:
-        await session.execute(text("SELECT 1 / 0"))
+class Stream:
+    """Events in a database, and a handler that writes down what it did."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.broken: set[int] = set()
+
+    async def publish(self, number: int, subject: str | None = None) -> None:
+        async with self.database.transaction() as session:
+            event = Poisoned(number=number)
+            await publish(session, event, subject=subject or f"x-{number}", organization_id=None)
+
+    async def handle(self, session: Session, event: StoredEvent) -> None:
+        number = event.data["number"]
+        statement = text(
+            "INSERT INTO outbox_cursor (subscriber, xid, id) VALUES (:name, pg_current_xact_id(), nextval('lease_token'))"
+        )
+        await session.execute(statement, {"name": f"effect-{number}"})
+        if number in self.broken:
+            await session.execute(text("SELECT 1 / 0"))
+
+    async def deliver(self, retries: Retries = AT_ONCE) -> int:
+        async with self.database.transaction() as session:
+            return await deliver(session, "test", {"test.poisoned": (self.handle,)}, retries=retries)
+
+    async def deliver_all(self, retries: Retries = AT_ONCE) -> int:
+        """Deliver until nothing is left to do; how many rounds that took."""
+        for rounds in range(LIMIT):
+            if await self.deliver(retries) == 0:
+                return rounds
+        raise AssertionError("there is always something to deliver")
+
+    async def effects(self) -> list[int]:
+        """What was done, in the order in which it was done."""
+        async with self.database.reading() as session:
+            rows = await session.execute(
+                text("SELECT subscriber FROM outbox_cursor WHERE subscriber LIKE 'effect-%' ORDER BY id")
+            )
+            return [int(name.removeprefix("effect-")) for name in rows.scalars()]
+
+    async def one(self, statement: str) -> object:
+        async with self.database.reading() as session:
+            return (await session.execute(text(statement))).scalar_one()
+
+    async def make_due(self) -> None:
+        async with self.database.transaction() as session:
+            await session.execute(text("UPDATE outbox_failure SET next_attempt_at = clock_timestamp()"))
 
 
 @pytest.fixture
-async def stream(database: Database) -> Database:
+async def stream(database: Database) -> Stream:
     async with database.transaction() as session:
         await session.execute(text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES ('test', '0', 0)"))
-    for number in (1, 2, 3):
-        async with database.transaction() as session:
-            await publish(session, Poisoned(number=number), subject=f"x-{number}", organization_id=None)
-    return database
-
-
-async def deliver_once(database: Database) -> int:
-    async with database.transaction() as session:
-        return await deliver(session, "test", {"test.poisoned": (handle,)})
-
-
-async def effects(database: Database) -> list[str]:
-    async with database.reading() as session:
-        rows = await session.execute(
-            text("SELECT subscriber FROM outbox_cursor WHERE subscriber LIKE 'effect-%' ORDER BY 1")
-        )
-        return list(rows.scalars())
+    return Stream(database)
 
 
 class TestDeliver:
-    async def test_an_event_that_keeps_failing_is_set_aside_and_the_rest_goes_on(self, stream: Database) -> None:
-        assert await deliver_once(stream) == 1
-        assert await effects(stream) == ["effect-1"], "what the failing handler did before is undone"
-        for _ in range(ATTEMPTS - 2):
-            assert await deliver_once(stream) == 0
-        assert await deliver_once(stream) == 2
-        assert await effects(stream) == ["effect-1", "effect-3"]
-        async with stream.reading() as session:
-            [(subject, detail)] = await parked(session)
-        assert subject == "x-2"
-        assert f"failed {ATTEMPTS} times" in detail
+    async def test_a_failing_event_holds_up_no_other(self, stream: Stream) -> None:
+        stream.broken = {2}
+        for number in (1, 2, 3):
+            await stream.publish(number)
+        assert await stream.deliver(NEVER) == 3
+        assert await stream.effects() == [1, 3], "what the failing handler did before is undone"
+        assert await stream.deliver(NEVER) == 0, "it is not tried again before its time"
 
-    async def test_delivers_each_event_once(self, stream: Database) -> None:
-        for _ in range(ATTEMPTS + 2):
-            await deliver_once(stream)
-        assert await deliver_once(stream) == 0
-        assert await effects(stream) == ["effect-1", "effect-3"]
+    async def test_what_failed_for_a_while_is_done_in_the_end(self, stream: Stream) -> None:
+        stream.broken = {2}
+        for number in (1, 2, 3):
+            await stream.publish(number)
+        await stream.deliver(NEVER)
+        stream.broken = set()
+        await stream.make_due()
+        assert await stream.deliver(NEVER) == 1
+        assert await stream.effects() == [1, 3, 2]
+        assert await stream.one("SELECT count(*) FROM outbox_failure") == 0
+
+    async def test_later_events_of_the_same_subject_wait_their_turn(self, stream: Stream) -> None:
+        stream.broken = {1}
+        for number, subject in ((1, "a"), (2, "a"), (3, "b"), (4, "a")):
+            await stream.publish(number, subject)
+        await stream.deliver(NEVER)
+        await stream.publish(5, "a")
+        await stream.deliver(NEVER)
+        assert await stream.effects() == [3]
+        stream.broken = set()
+        await stream.make_due()
+        await stream.deliver_all(NEVER)
+        assert await stream.effects() == [3, 1, 2, 4, 5]
+
+    async def test_an_event_that_always_fails_is_set_aside_and_its_subject_goes_on(self, stream: Stream) -> None:
+        stream.broken = {1}
+        for number in (1, 2):
+            await stream.publish(number, "a")
+        await stream.deliver_all()
+        assert await stream.effects() == [2]
+        async with stream.database.reading() as session:
+            [(subject, detail)] = await parked(session)
+        assert subject == "a"
+        assert f"failed {AT_ONCE.attempts} times" in detail
+
+    async def test_delivers_each_event_once(self, stream: Stream) -> None:
+        for number in (1, 2, 3):
+            await stream.publish(number)
+        await stream.deliver_all()
+        assert await stream.deliver() == 0
+        assert await stream.effects() == [1, 2, 3]
+
+
+class TestRetries:
+    async def test_wait_longer_each_time_up_to_a_limit_and_not_all_alike(self, stream: Stream) -> None:
+        subjects = 12
+        stream.broken = set(range(subjects))
+        for number in range(subjects):
+            await stream.publish(number)
+        waits: list[list[float]] = []
+        for _ in range(12):
+            await stream.make_due()
+            await stream.deliver(RETRIES)
+            async with stream.database.reading() as session:
+                rows = await session.execute(
+                    text("SELECT extract(epoch FROM next_attempt_at - failed_at)::float FROM outbox_failure")
+                )
+                waits.append(list(rows.scalars()))
+        for round_, seconds in enumerate(waits):
+            middle = min(RETRIES.first_seconds * 2**round_, RETRIES.longest_seconds)
+            assert all(middle * 0.49 < wait < middle * 1.51 for wait in seconds), (round_, seconds)
+            assert len({round(wait, 3) for wait in seconds}) > 3
+
+    def test_outlast_a_fault_that_somebody_mends(self) -> None:
+        waits = [
+            min(RETRIES.longest_seconds, RETRIES.first_seconds * 2**attempt) for attempt in range(RETRIES.attempts - 1)
+        ]
+        assert 0.5 * sum(waits) > 15 * 60

@@ -1,10 +1,12 @@
 """A process that cannot work says why in words, and repeats no password."""
 
+import resource
+
 import pytest
 
 from sublet.core.settings import Settings
 from sublet.entry import migrate
-from sublet.entry.runtime import NotConfigured, database_of
+from sublet.entry.runtime import NotConfigured, allow_many_connections, database_of
 
 
 class TestTheDatabasesAddress:
@@ -24,3 +26,14 @@ class TestTheDatabasesAddress:
         assert said.startswith("The database could not be used: ")
         assert said.count("\n") == 1
         assert "canary" not in said
+
+
+class TestTheLimitOnConnections:
+    def test_is_what_the_machine_allows_and_not_what_a_shell_begins_with(self) -> None:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        try:
+            allow_many_connections()
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.entry.conftest import NewUp
-from tests.entry.running import INFO, NOBODY, Up, as_ordinary_user, ordinary_environment, ordinary_python, refused
+from tests.entry.running import (
+    INFO,
+    NOBODY,
+    Up,
+    as_ordinary_user,
+    ordinary_environment,
+    ordinary_python,
+    refused,
+    without_user_namespaces,
+)
 
 NO_NODE = ("--no-demo",)
 
@@ -91,25 +100,47 @@ class TestDataDirectory:
         assert first.left() == []
 
 
-class TestMachineWithoutNamespacesAndRoot:
-    def test_runs_without_a_node_and_says_why_and_what_to_do(self, open_directory: Path) -> None:
-        home = open_directory / "home"
-        home.mkdir()
-        if os.geteuid() == 0:
-            os.chown(home, NOBODY, NOBODY)
-        up = ordinary(home / "data", HOME=str(home)).ready()
-        try:
-            printed = up.printed
-            assert "There is no demo node" in printed
-            assert "As root: " in printed  # what to do
-            info = up.info()
-            assert info["node"]["kind"] == "none"
-            assert info["node"]["problem"] in printed
-            assert info["running"] is True
-            assert up.answers()
-        finally:
-            assert up.stop() == 0
-        assert up.left() == []
+class TestMachineWithoutRoot:
+    def test_and_without_user_namespaces_runs_without_a_node_and_says_why(self, open_directory: Path) -> None:
+        home = new_home(open_directory)
+        up = ordinary(home / "data", HOME=str(home))
+        up.prefix = (*up.prefix, *without_user_namespaces())
+        printed = runs_without_a_node(up)
+        assert "user namespaces are switched off" in printed
+        assert "As root: sysctl " in printed
+
+    def test_and_without_subordinate_ids_runs_without_a_node_and_says_why(self, open_directory: Path) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("only root can run it as a user without subordinate ids")
+        home = new_home(open_directory)
+        printed = runs_without_a_node(ordinary(home / "data", HOME=str(home)))
+        assert "As root: " in printed
+
+
+def new_home(directory: Path) -> Path:
+    """A home of the ordinary user that `ordinary` is."""
+    home = directory / "home"
+    home.mkdir()
+    if os.geteuid() == 0:
+        os.chown(home, NOBODY, NOBODY)
+    return home
+
+
+def runs_without_a_node(up: Up) -> str:
+    """All but the node runs, and ends without a trace; what was printed."""
+    up.ready()
+    try:
+        printed = up.printed
+        assert "There is no demo node" in printed
+        info = up.info()
+        assert info["node"]["kind"] == "none"
+        assert info["node"]["problem"] in printed
+        assert info["running"] is True
+        assert up.answers()
+    finally:
+        assert up.stop() == 0
+    assert up.left() == []
+    return printed
 
 
 class TestDemoInfo:

@@ -141,11 +141,10 @@ class TestTheMainJob:
         access = answer.json()
         (tmp_path / "key-cert.pub").write_text(access["certificate"] + "\n")
         (tmp_path / "known_hosts").write_text(access["known_hosts"] + "\n")
-        alias = access["known_hosts"].split()[1].split(",")[0]
         printed = await self._run(
             *("ssh", "-F", "none", "-i", str(key), "-o", f"CertificateFile={tmp_path / 'key-cert.pub'}"),
             *("-o", f"UserKnownHostsFile={tmp_path / 'known_hosts'}", "-o", "StrictHostKeyChecking=yes"),
-            *("-o", f"HostKeyAlias={alias}", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
+            *("-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
             *("-p", str(access["port"]), f"{access['login']}@{access['host']}", "echo plain ssh; id -un"),
         )
         assert printed.split("\n")[:2] == ["plain ssh", access["login"]]

@@ -1,5 +1,7 @@
 """What every process needs before it can work: settings that hold together, the database's URL, the key provider."""
 
+import resource
+
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -7,6 +9,12 @@ from sublet.core.db import Database
 from sublet.core.errors import SubletError
 from sublet.core.sealing import FileKeyProvider
 from sublet.core.settings import Settings
+
+
+def allow_many_connections() -> None:
+    """Raise the soft limit on open files to the hard one: each console tab, terminal and node is a connection."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class NotConfigured(SubletError):

@@ -12,6 +12,7 @@ from sublet.core import tracing
 from sublet.core.errors import SubletError
 from sublet.core.settings import read_settings
 from sublet.core.telemetry import configure_logging
+from sublet.entry.runtime import allow_many_connections
 from sublet.entry.web import create_app
 
 GOODBYE_SECONDS = 2.0
@@ -42,6 +43,7 @@ class WebServer(uvicorn.Server):
 def main(_arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; open WebSockets are told that the process is going away."""
     try:
+        allow_many_connections()
         settings = read_settings()
         configure_logging(log_format=settings.log_format, level=settings.log_level)
         tracing.configure_tracing("web", settings.otlp_endpoint, ratio=settings.trace_ratio)

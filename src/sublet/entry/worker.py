@@ -17,7 +17,7 @@ from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging, get_logger
 from sublet.entry.dispatch import run_dispatch
 from sublet.entry.money import money_tasks
-from sublet.entry.runtime import database_of, key_provider_of
+from sublet.entry.runtime import allow_many_connections, database_of, key_provider_of
 from sublet.entry.schedule import Periodic, run_periodically
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.fleet.ca import CertificateAuthority
@@ -144,6 +144,7 @@ class Worker:
 def main(_arguments: list[str] | None = None) -> int:
     """Run one worker."""
     try:
+        allow_many_connections()
         settings = read_settings()
         configure_logging(log_format=settings.log_format, level=settings.log_level)
         tracing.configure_tracing("worker", settings.otlp_endpoint, ratio=settings.trace_ratio)
