@@ -40,11 +40,12 @@ async def new_subject(
     started_ago: float = 100_000,
     held: Money | None = None,
     organization: str | None = None,
+    subject_id: str | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> Subject:
     """A subject that started `started_ago` seconds ago and was not observed since."""
     organization = organization or await new_wallet(session, funds)
-    subject_id = key("al")
+    subject_id = subject_id or key("al")
     hold = await holds.place(
         session, organization, held or policy.hold_for(rate), subject_id=subject_id, idempotency_key=key()
     )
@@ -70,6 +71,19 @@ async def observe_until(session: Session, subject: Subject, seconds: float, *, s
     while moment < seconds:
         moment = min(moment + 240, seconds)
         await meters.observe(session, {subject.id}, subject.at(moment))
+
+
+async def age(session: Session, subject: Subject, seconds: float) -> None:
+    """Let so much more time have passed for the subject."""
+    await session.execute(
+        text(
+            "UPDATE meter_segment SET metered_to = metered_to - make_interval(secs => :seconds), "
+            "posted_to = posted_to - make_interval(secs => :seconds), "
+            "period = tstzrange(lower(period) - make_interval(secs => :seconds), upper(period)) "
+            "WHERE subject_id = :id"
+        ),
+        {"id": subject.id, "seconds": seconds},
+    )
 
 
 async def charged_micro(session: Session, subject: Subject) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Row, text
@@ -9,7 +10,7 @@ from sqlalchemy import Row, text
 from sublet.billing.charges import seconds_covered
 from sublet.billing.events import WalletLow
 from sublet.billing.policy import DEFAULT_POLICY, Policy
-from sublet.billing.runway import BURNING, Level, Runway, runway_of
+from sublet.billing.runway import BURNING, Level, runway_of
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import publish
@@ -44,6 +45,19 @@ class Clock:
         return self.level in {"grace", "suspended"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What a review does about one organization: the clock becomes `level`, and `action` is for its subjects."""
+
+    organization_id: str
+    currency: str
+    level_before: Level | None
+    level: Level | None
+    action: Step | None
+    runway_seconds: int = 0
+    suspend_at: datetime | None = None
+
+
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('billing.funds', 0))")
 _REVIEW = text(
     f"""
@@ -51,6 +65,7 @@ _REVIEW = text(
            coalesce(b.currency, c.currency) AS currency,
            coalesce(f.total, 0) - coalesce(b.accrued, 0) AS left, coalesce(b.burn, 0) AS burn,
            coalesce(b.if_resumed, 0) AS if_resumed, coalesce(b.running, false) AS running,
+           coalesce(b.running_on, false) AS running_on,
            c.level, c.grace_ends_at
       FROM ({BURNING.format(scope="")}) b
       FULL JOIN funds_clock c ON c.organization_id = b.organization_id AND c.currency = b.currency
@@ -70,23 +85,26 @@ _SET = text(
 _CLEAR = text("DELETE FROM funds_clock WHERE organization_id = :organization_id AND currency = :currency")
 _RUNNING = text(
     """
-    SELECT subject_id FROM meter
-     WHERE organization_id = :organization_id AND currency = :currency AND stopped_at IS NULL AND kind = 'running'
-     ORDER BY subject_id
+    SELECT d.place, m.subject_id
+      FROM unnest(CAST(:places AS int[]), CAST(:organization_ids AS text[]), CAST(:currencies AS text[]))
+           AS d(place, organization_id, currency)
+      JOIN meter m ON m.organization_id = d.organization_id AND m.currency = d.currency
+     WHERE m.stopped_at IS NULL AND m.kind = 'running'
     """
 )
-_MARK_SUSPENDED = text(
+# Rows are locked in one order, by this statement alone: an observer locks some of the same meters.
+_MARK = text(
     """
-    UPDATE meter SET out_of_funds = true
-     WHERE organization_id = :organization_id AND currency = :currency AND stopped_at IS NULL AND kind = 'running'
-    RETURNING subject_id
-    """
-)
-_MARK_RESUMED = text(
-    """
-    UPDATE meter SET out_of_funds = false
-     WHERE organization_id = :organization_id AND currency = :currency AND stopped_at IS NULL AND out_of_funds
-    RETURNING subject_id
+    WITH marked AS (
+      SELECT m.subject_id, d.place, d.out_of_funds
+        FROM unnest(CAST(:places AS int[]), CAST(:organization_ids AS text[]), CAST(:currencies AS text[]),
+                    CAST(:out_of_funds AS boolean[])) AS d(place, organization_id, currency, out_of_funds)
+        JOIN meter m ON m.organization_id = d.organization_id AND m.currency = d.currency
+       WHERE m.stopped_at IS NULL AND m.out_of_funds <> d.out_of_funds AND (m.kind = 'running' OR NOT d.out_of_funds)
+       ORDER BY m.subject_id FOR NO KEY UPDATE OF m
+    )
+    UPDATE meter m SET out_of_funds = marked.out_of_funds FROM marked WHERE m.subject_id = marked.subject_id
+    RETURNING marked.place, m.subject_id
     """
 )
 _CLOCK = text(
@@ -107,77 +125,83 @@ async def review(session: Session, *, policy: Policy = DEFAULT_POLICY) -> list[F
     """
     await session.execute(_ONE_AT_A_TIME)
     now = await database_now(session)
-    actions: list[FundsAction] = []
-    for row in (await session.execute(_REVIEW)).all():
-        actions += await _review_one(session, row, now, policy)
-    return actions
+    decisions = [
+        decision
+        for row in (await session.execute(_REVIEW)).all()
+        if (decision := _decide(row, now, policy)) is not None
+    ]
+    for decision in decisions:
+        await _take(session, decision)
+    subjects = await _subjects(session, decisions)
+    return [
+        FundsAction(
+            decision.organization_id,
+            subject_id,
+            decision.action,
+            decision.level,
+            decision.runway_seconds,
+            decision.suspend_at,
+        )
+        for decision, subject_ids in zip(decisions, subjects, strict=True)
+        if decision.action is not None
+        for subject_id in subject_ids
+    ]
 
 
-async def _review_one(session: Session, row: Row[Any], now: datetime, policy: Policy) -> list[FundsAction]:
+def _decide(row: Row[Any], now: datetime, policy: Policy) -> _Decision | None:
+    """What is to happen to an organization; None if nothing is."""
     runway = runway_of(row, policy)
+    decided = partial(_Decision, row.organization_id, row.currency, row.level)
     if row.level == "suspended":
         covered = seconds_covered(row.left, row.if_resumed)
-        if covered is not None and covered <= policy.reserve_seconds:
-            return []
-        return await _resume(session, row, runway)
-    if row.level == "grace" and runway.seconds == 0 and row.grace_ends_at <= now and row.running:
-        return await _step(session, row, "suspend", "suspended", seconds=0)
-    if runway.seconds == 0 and row.level != "grace" and row.running:
-        suspend_at = now + timedelta(seconds=policy.grace_seconds)
-        return await _step(session, row, "start_grace", "grace", seconds=0, suspend_at=suspend_at)
+        if covered is None or covered > policy.reserve_seconds:
+            return decided(None, "resume", runway.seconds or 0)
+        # What was being set up or resumed when the grace ended runs only now, and nobody pays for it.
+        return decided("suspended", "suspend") if row.running_on else None
     if runway.seconds == 0 and row.running:
-        return []
-    return await _warn(session, row, runway)
-
-
-async def _warn(session: Session, row: Row[Any], runway: Runway) -> list[FundsAction]:
+        if row.level != "grace":
+            return decided("grace", "start_grace", 0, now + timedelta(seconds=policy.grace_seconds))
+        return decided("suspended", "suspend") if row.grace_ends_at <= now else None
     level = runway.warning if row.running else None
     if level == row.level:
-        return []
-    if SEVERITY.index(level) > SEVERITY.index(row.level):
-        assert runway.seconds is not None
-        return await _step(session, row, "warn", level, seconds=runway.seconds)
-    await _store(session, row, level, None)
-    return []
+        return None
+    falls = SEVERITY.index(level) > SEVERITY.index(row.level)
+    return decided(level, "warn" if falls else None, runway.seconds or 0)
 
 
-async def _resume(session: Session, row: Row[Any], runway: Runway) -> list[FundsAction]:
-    await _store(session, row, None, None)
-    resumed = await session.execute(_MARK_RESUMED, {"organization_id": row.organization_id, "currency": row.currency})
-    return [
-        FundsAction(row.organization_id, subject_id, "resume", None, runway.seconds or 0, None)
-        for subject_id in sorted(resumed.scalars())
-    ]
-
-
-async def _step(
-    session: Session,
-    row: Row[Any],
-    action: Step,
-    level: Level | None,
-    *,
-    seconds: int,
-    suspend_at: datetime | None = None,
-) -> list[FundsAction]:
-    await _store(session, row, level, suspend_at)
-    statement = _MARK_SUSPENDED if action == "suspend" else _RUNNING
-    subjects = await session.execute(statement, {"organization_id": row.organization_id, "currency": row.currency})
-    assert level is not None
-    await publish(
-        session,
-        WalletLow(threshold=level, runway_seconds=seconds),
-        subject=row.organization_id,
-        organization_id=row.organization_id,
-    )
-    return [
-        FundsAction(row.organization_id, subject_id, action, level, seconds, suspend_at)
-        for subject_id in sorted(subjects.scalars())
-    ]
-
-
-async def _store(session: Session, row: Row[Any], level: Level | None, grace_ends_at: datetime | None) -> None:
-    key = {"organization_id": row.organization_id, "currency": row.currency}
-    if level is None:
+async def _take(session: Session, decision: _Decision) -> None:
+    """Move the organization's clock, and tell it what it has not been told yet."""
+    if decision.level == decision.level_before:
+        return
+    key = {"organization_id": decision.organization_id, "currency": decision.currency}
+    if decision.level is None:
         await session.execute(_CLEAR, key)
-    else:
-        await session.execute(_SET, {**key, "level": level, "grace_ends_at": grace_ends_at})
+        return
+    await session.execute(_SET, {**key, "level": decision.level, "grace_ends_at": decision.suspend_at})
+    if decision.action is not None:
+        await publish(
+            session,
+            WalletLow(threshold=decision.level, runway_seconds=decision.runway_seconds),
+            subject=decision.organization_id,
+            organization_id=decision.organization_id,
+        )
+
+
+async def _subjects(session: Session, decisions: list[_Decision]) -> list[list[str]]:
+    """For each decision the subjects that its action is for, marked by what they are out of."""
+    found: list[list[str]] = [[] for _ in decisions]
+    told = [place for place, decision in enumerate(decisions) if decision.action in {"warn", "start_grace"}]
+    marked = [place for place, decision in enumerate(decisions) if decision.action in {"suspend", "resume"}]
+    for places, statement in ((told, _RUNNING), (marked, _MARK)):
+        if not places:
+            continue
+        parameters: dict[str, Any] = {
+            "places": places,
+            "organization_ids": [decisions[place].organization_id for place in places],
+            "currencies": [decisions[place].currency for place in places],
+        }
+        if statement is _MARK:
+            parameters["out_of_funds"] = [decisions[place].action == "suspend" for place in places]
+        for row in await session.execute(statement, parameters):
+            found[row.place].append(row.subject_id)
+    return [sorted(subject_ids) for subject_ids in found]

@@ -44,14 +44,16 @@ ACCRUED = (
 )
 """What a segment `s` has cost since it was last posted, proven or not."""
 
-# `if_resumed` is what it would spend if everything that lack of funds suspended ran again.
+# `if_resumed` is what it would spend if everything that lack of funds suspended ran again; `running_on` is whether
+# something runs that lack of funds does not suspend already.
 BURNING = f"""
     SELECT m.organization_id, m.currency,
            coalesce(sum(s.nano_per_hour) FILTER (WHERE upper_inf(s.period)), 0)::bigint AS burn,
            coalesce(sum(CASE WHEN m.out_of_funds THEN m.nano_per_hour ELSE s.nano_per_hour END)
                     FILTER (WHERE upper_inf(s.period)), 0)::bigint AS if_resumed,
            coalesce(sum({ACCRUED}), 0)::bigint AS accrued,
-           bool_or(m.kind = 'running' AND m.stopped_at IS NULL) AS running
+           bool_or(m.kind = 'running' AND m.stopped_at IS NULL) AS running,
+           bool_or(m.kind = 'running' AND m.stopped_at IS NULL AND NOT m.out_of_funds) AS running_on
       FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND NOT s.complete
      WHERE NOT m.settled {{scope}}
      GROUP BY m.organization_id, m.currency
