@@ -54,6 +54,17 @@ class TestEvidence:
             assert await charged_micro(session, subject) == 100_000 + 10_000
             assert await unmetered_seconds(session, subject) == 2000
 
+    async def test_a_switch_dated_back_into_a_gap_bills_nothing_of_it(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.observe(session, {subject.id}, subject.at(5000))
+            await meters.switch(session, subject.id, "suspended", subject.at(2000))
+            await observe_until(session, subject, 5600, since=5000)
+            await settlement.settle(session, subject.id, final=False)
+            assert await charged_micro(session, subject) == 60_000 + 6_000
+            assert await unmetered_seconds(session, subject) == 4400
+
     async def test_an_end_that_nobody_saw_is_not_billed(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)

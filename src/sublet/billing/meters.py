@@ -50,6 +50,7 @@ _CHARGED_TO = text(
     SELECT max(posted_to) FROM meter_segment WHERE subject_id = :subject_id AND posted_to > lower(period)
     """
 )
+_UNMETERED_TO = text("SELECT max(upper(period)) FROM unmetered_interval WHERE subject_id = :subject_id")
 _DROP_AFTER = text("DELETE FROM meter_segment WHERE subject_id = :subject_id AND lower(period) >= :at")
 _CLOSE_AT = text(
     """
@@ -144,11 +145,13 @@ async def observe(
 async def switch(session: Session, subject_id: str, kind: Kind, at: datetime) -> None:
     """From `at` on the subject runs, or is suspended, at the rate for that; the same kind again changes nothing.
 
-    What was charged stays charged: an `at` before that counts as its end.
+    What was charged stays charged, and what nobody could prove stays free: an `at` before that counts as its end.
     """
     meter = await lock(session, subject_id)
     if meter.kind == kind or meter.stopped_at is not None:
         return
+    unmetered_to = (await session.execute(_UNMETERED_TO, {"subject_id": subject_id})).scalar_one()
+    at = max(at, unmetered_to or at)
     at = await _end_segments(session, meter, at)
     rate = meter.nano_per_hour if kind == "running" else meter.suspended_nano_per_hour
     await _open(session, subject_id, at, until=None, kind=kind, price_id=meter.price_id, rate=rate)
