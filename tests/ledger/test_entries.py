@@ -193,6 +193,24 @@ class TestCapture:
             async with database.transaction() as session:
                 await _capture(session, hold.id, "5.000001")
 
+    @pytest.mark.parametrize("revenue", ["revenue_of_nothing", "wallet:{organization}"])
+    async def test_to_an_account_that_is_none_of_ours_is_refused(self, database: Database, revenue: str) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            hold = await new_hold(session, organization, "5")
+        with pytest.raises(LedgerRefused, match=r"there is no account .*:USD"):
+            async with database.transaction() as session:
+                await charges.capture(
+                    session,
+                    hold.id,
+                    usd("1"),
+                    source_type="subject",
+                    source_id="al_1",
+                    idempotency_key=key(),
+                    description="Usage",
+                    revenue=revenue.format(organization=organization),
+                )
+
     async def test_an_overrun_takes_what_is_available_and_then_is_owed(self, database: Database) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")

@@ -55,7 +55,6 @@ _NAMED: dict[str, tuple[Callable[[str], SubletError], str]] = {
     "SL004": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
     "SL005": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
     "SL006": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
-    "40001": (Conflict, "{said}. Nothing was posted."),
 }
 """What the ledger's functions raise, by SQLSTATE: see the files in `sql/`."""
 

@@ -21,7 +21,8 @@ BEGIN
   LOOP
     SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
            p.balance - p.held AS free_promo,
-           (SELECT a.id FROM account a WHERE a.code = _revenue || ':' || w.currency) AS revenue_id,
+           w.currency, (SELECT a.id FROM account a
+                         WHERE a.code = _revenue || ':' || w.currency AND NOT a.materialised) AS revenue_id,
            (SELECT e.id FROM ledger_entry e WHERE e.idempotency_key = _key) AS entry_id
       INTO seen
       FROM hold h JOIN wallet w ON w.id = h.wallet_id JOIN balance p ON p.account_id = w.promo_id
@@ -31,6 +32,9 @@ BEGIN
     END IF;
     IF seen.entry_id IS NOT NULL THEN
       RETURN replayed(_key, hash);
+    END IF;
+    IF seen.revenue_id IS NULL THEN
+      RAISE EXCEPTION 'there is no account %:%', _revenue, seen.currency USING ERRCODE = 'SL006';
     END IF;
     EXIT WHEN locked;
     IF _amount <= seen.rest AND seen.promo_rest = 0 AND seen.free_promo = 0 THEN
