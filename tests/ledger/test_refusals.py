@@ -5,6 +5,7 @@ from collections.abc import Collection
 import psycopg
 import pytest
 from psycopg import errors, sql
+from sqlalchemy import text
 
 from sublet.billing import checks
 from sublet.core.db import Database, Session
@@ -228,7 +229,7 @@ class TestReconciliation:
         with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
             connection.execute(tampering)  # type: ignore[arg-type]  # a constant of this file
-        async with database.reading() as session:
+        async with database.transaction() as session:
             failed = {result.name for result in await reconcile.run(session) if not result.ok}
         assert check in failed
 
@@ -236,7 +237,7 @@ class TestReconciliation:
         async def nothing(_session: Session, _subjects: Collection[str]) -> set[str]:
             return set()
 
-        async with database.reading() as session:
+        async with database.transaction() as session:
             often = [result.name for result in await reconcile.run(session, ended_among=nothing, thorough=False)]
             often += [result.name for result in await checks.run(session, thorough=False)]
         assert often == ["balance drift", "held funds", "holds of ended subjects", "metering behind"]
@@ -261,6 +262,47 @@ class TestReconciliation:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
             hold = await new_hold(session, organization, "1")
-        async with database.reading() as session:
+        async with database.transaction() as session:
             results = await reconcile.run(session, ended_among=ends_now)
         assert {result.name: result.findings for result in results}["holds of ended subjects"] == []
+
+    @pytest.mark.parametrize("statement", ["SELECT pg_cancel_backend(pg_backend_pid())", "SELECT 1 / 0"])
+    async def test_a_check_that_fails_is_never_passed_and_stops_no_other(
+        self, database: Database, statement: str
+    ) -> None:
+        async def fails(session: Session, _subjects: Collection[str]) -> set[str]:
+            await session.execute(text(statement))
+            return set()
+
+        await _books_with_something_in_them(database)
+        async with database.transaction() as session:
+            results = await reconcile.run(session, ended_among=fails)
+        assert [result.name for result in results if not result.ok] == ["holds of ended subjects"]
+        (finding,) = next(result.findings for result in results if not result.ok)
+        assert "could not be finished" in finding.detail
+        assert results[-1].name == "seals"
+
+    async def test_a_check_of_billing_that_fails_stops_no_other(
+        self, database: Database, postgres: EmbeddedPostgres, database_name: str
+    ) -> None:
+        with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as connection:
+            connection.execute("REVOKE SELECT ON usage_record FROM sublet_app")
+        async with database.transaction() as session:
+            results = await checks.run(session)
+        assert [result.name for result in results if not result.ok] == ["charges against segments"]
+        assert len(results) == 4
+
+    async def test_checks_have_time_for_a_large_ledger_and_nothing_else_has(self, database: Database) -> None:
+        async def limit(session: Session) -> str:
+            return str((await session.execute(text("SHOW statement_timeout"))).scalar_one())
+
+        async def while_looking(session: Session, _subjects: Collection[str]) -> set[str]:
+            limits.append(await limit(session))
+            return set()
+
+        limits: list[str] = []
+        async with database.transaction() as session:
+            before = await limit(session)
+            await reconcile.run(session, ended_among=while_looking)
+            after = await limit(session)
+        assert (before, limits, after) == ("30s", ["30min"], "30s")

@@ -1,9 +1,7 @@
 """Billing's own checks: usage and books agree, and no time is charged twice or lost unseen."""
 
-from sqlalchemy import text
-
 from sublet.core.db import Session
-from sublet.ledger.reconcile import MOST_FINDINGS, CheckResult, Finding
+from sublet.ledger.reconcile import CheckResult, ask_query
 
 _CHECKS = {
     "usage charges against revenue": """
@@ -40,10 +38,4 @@ _OFTEN = {"metering behind"}
 
 async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
     """Run the checks of billing; unless `thorough`, only those that are worth asking every few minutes."""
-    results = []
-    for name, query in _CHECKS.items():
-        if not thorough and name not in _OFTEN:
-            continue
-        found = await session.execute(text(f"{query} LIMIT {MOST_FINDINGS}"))
-        results.append(CheckResult(name, [Finding(row.subject, row.detail) for row in found]))
-    return results
+    return [await ask_query(session, name, query) for name, query in _CHECKS.items() if thorough or name in _OFTEN]
