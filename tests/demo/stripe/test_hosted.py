@@ -1,6 +1,7 @@
 """The hosted page as a browser without scripts uses it: every test card, every slip of the hand, the challenge."""
 
 import re
+from html.parser import HTMLParser
 
 import httpx
 import pytest
@@ -17,6 +18,55 @@ def standing(client: stripe.StripeClient, session_id: str) -> tuple[str | None, 
     assert intent is None or isinstance(intent, stripe.PaymentIntent)
     error = intent.last_payment_error.code if intent and intent.last_payment_error else None
     return found.status, found.payment_status, intent.status if intent else None, error
+
+
+class Form(HTMLParser):
+    """A page's form as a reader meets it: its inputs by label, its buttons by what is on them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action = ""
+        self.labels: dict[str, str] = {}
+        self.inputs: dict[str, dict[str, str | None]] = {}
+        self.buttons: dict[str, tuple[str | None, str | None]] = {}
+        self._open: tuple[str, dict[str, str | None]] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self._open = (tag, given)
+        if tag == "form":
+            self.action = given["action"] or ""
+        elif tag == "input":
+            self.inputs[given["id"] or ""] = given
+
+    def handle_data(self, data: str) -> None:
+        tag, given = self._open or ("", {})
+        if tag == "label":
+            self.labels[data] = given["for"] or ""
+        elif tag == "button":
+            self.buttons[data] = (given.get("name"), given.get("value"))
+        self._open = None
+
+
+def form(page: str) -> Form:
+    """The form of a page."""
+    found = Form()
+    found.feed(page)
+    return found
+
+
+def press_pay(url: str, number: str, *, page: str | None = None) -> httpx.Response:
+    """Fill in the card and nothing else, and send the form as a browser does, which insists on what is required."""
+    shown = form(page or httpx.get(url, trust_env=False).text)
+    assert "Pay" in shown.buttons
+    fields = {given["name"] or "": given.get("value") or "" for given in shown.inputs.values()}
+    for label, value in (("Card number", number), ("Expiration", "12 / 40"), ("CVC", "123")):
+        fields[shown.inputs[shown.labels[label]]["name"] or ""] = value
+    missing = [
+        given["name"] for given in shown.inputs.values() if "required" in given and not fields[given["name"] or ""]
+    ]
+    assert missing == []
+    return httpx.post(str(httpx.URL(url).join(shown.action)), data=fields, trust_env=False)
 
 
 class TestPage:
@@ -164,7 +214,6 @@ class TestCards:
             ("expiry", "12", "Your card's expiration date is incomplete."),
             ("cvc", "12", "Your card's security code is incomplete."),
             ("cvc", "abc", "Your card's security code is invalid."),
-            ("name", " ", "Required"),
             ("email", "nobody", "Your email is incomplete."),
         ],
     )
@@ -178,6 +227,45 @@ class TestCards:
         assert fault is not None
         assert fault[1].replace("&#39;", "'") == message
         assert standing(client, session.id)[2] is None
+
+
+class TestFillingTheFormByItsLabels:
+    """What a person does who reads the page, fills what it cannot do without, and presses Pay."""
+
+    def test_card_number_expiration_and_cvc_are_enough(self, client: stripe.StripeClient) -> None:
+        session = open_session(client)
+        answer = press_pay(session.url or "", "4242 4242 4242 4242")
+        assert answer.headers["location"] == f"http://shop.test/done?session={session.id}"
+        assert standing(client, session.id) == ("complete", "paid", "succeeded", None)
+        paid = client.v1.checkout.sessions.retrieve(session.id)
+        assert paid.customer_details is not None
+        assert (paid.customer_details.name, paid.customer_details.email) == (None, None)
+
+    @pytest.mark.parametrize("number", ["4000000000000002", "4000000000009995", "4000000000000069"])
+    def test_a_declined_card_leads_back_to_a_form_that_takes_another(
+        self, client: stripe.StripeClient, number: str
+    ) -> None:
+        session = open_session(client)
+        declined = press_pay(session.url or "", number)
+        assert (declined.status_code, alert(declined) != "") == (402, True)
+        assert standing(client, session.id)[:3] == ("open", "unpaid", "requires_payment_method")
+        press_pay(session.url or "", "4242424242424242", page=declined.text)
+        assert standing(client, session.id) == ("complete", "paid", "succeeded", None)
+
+    @pytest.mark.parametrize("number", ["4000002500003155", "4000002760003184"])
+    def test_a_card_that_asks_the_bank_is_paid_once_that_is_completed(
+        self, client: stripe.StripeClient, number: str
+    ) -> None:
+        session = open_session(client)
+        asked = press_pay(session.url or "", number)
+        assert standing(client, session.id)[:3] == ("open", "unpaid", "requires_action")
+        challenge = asked.headers["location"]
+        page = httpx.get(challenge, trust_env=False)
+        assert form(page.text).buttons == {"Complete": ("decision", "complete"), "Fail": ("decision", "fail")}
+        back = httpx.post(challenge, data={"decision": "complete"}, trust_env=False)
+        done = httpx.get(str(httpx.URL(challenge).join(back.headers["location"])), trust_env=False)
+        assert done.headers["location"] == f"http://shop.test/done?session={session.id}"
+        assert standing(client, session.id) == ("complete", "paid", "succeeded", None)
 
 
 class TestEndOfASession:

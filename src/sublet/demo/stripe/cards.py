@@ -100,7 +100,7 @@ class ValidCard:
     card: SandboxCard | None
     exp_month: int
     exp_year: int
-    name: str
+    name: str | None
 
 
 def passes_luhn(digits: str) -> bool:
@@ -110,7 +110,7 @@ def passes_luhn(digits: str) -> bool:
 
 
 def check(entry: CardEntry, today: date) -> ValidCard | dict[str, str]:
-    """The card, or the faults by field: number, expiry, cvc, name."""
+    """The card, or the faults by field: number, expiry, cvc. Nobody has to give a name."""
     faults: dict[str, str] = {}
     number = "".join(entry.number.split()).replace("-", "")
     if fault := _number_fault(number):
@@ -120,11 +120,9 @@ def check(entry: CardEntry, today: date) -> ValidCard | dict[str, str]:
         faults["expiry"] = fault
     if fault := _cvc_fault(entry.cvc.strip(), amex=number.startswith(("34", "37"))):
         faults["cvc"] = fault
-    if not entry.name.strip():
-        faults["name"] = "Required"
     if faults:
         return faults
-    return ValidCard(BY_NUMBER.get(number), month, year, entry.name.strip()[:200])
+    return ValidCard(BY_NUMBER.get(number), month, year, entry.name.strip()[:200] or None)
 
 
 def _number_fault(number: str) -> str | None:

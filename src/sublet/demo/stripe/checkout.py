@@ -229,7 +229,7 @@ def pay(
     *,
     exp_month: int,
     exp_year: int,
-    name: str,
+    name: str | None,
     email: str | None,
 ) -> Resource:
     """One attempt from the hosted page; answers the intent, whose status tells how it went."""

@@ -86,7 +86,7 @@ def _over(session: Resource) -> Response | None:
 def _pay(work: Work, session: Resource, given: dict[str, str], after_commit: Callable[[], None]) -> Response:
     """Check the form, try the card, and lead on: to the merchant, to the bank, or back to the form."""
     known = _known_email(work.store, session)
-    email = known or given.get("email", "").strip()
+    email = known or given.get("email", "").strip() or None
     entry = CardEntry(
         number=given.get("cardNumber", ""),
         expiry=given.get("cardExpiry", ""),
@@ -95,8 +95,8 @@ def _pay(work: Work, session: Resource, given: dict[str, str], after_commit: Cal
     )
     checked = check(entry, datetime.fromtimestamp(work.now(), tz=UTC).date())
     faults = {} if isinstance(checked, ValidCard) else dict(checked)
-    if "@" not in email.strip("@"):
-        faults["email"] = "Your email is incomplete." if email else "Required"
+    if email is not None and "@" not in email.strip("@"):
+        faults["email"] = "Your email is incomplete."
     if faults or not isinstance(checked, ValidCard):
         return rendering.payment_form(session, known, faults=faults, given=given, status=422)
     if checked.card is None:
