@@ -64,12 +64,16 @@ CREATE TABLE outbox_failure (
   event_id   text NOT NULL,
   event_type text NOT NULL,
   subject    text NOT NULL,
-  attempts   integer NOT NULL CHECK (attempts > 0),
-  last_error text NOT NULL,
+  xid        xid8 NOT NULL,
+  id         bigint NOT NULL,
+  attempts   integer NOT NULL CHECK (attempts >= 0),  -- 0: has not had its turn, behind an earlier one of its subject
+  last_error text CHECK ((last_error IS NULL) = (attempts = 0)),
   parked     boolean NOT NULL DEFAULT false,
   failed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  next_attempt_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (subscriber, event_id)
 );
+CREATE INDEX outbox_failure_waiting ON outbox_failure (subscriber, subject, xid, id) WHERE NOT parked;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_failure TO sublet_app;
 
 CREATE TABLE idempotency_key (
@@ -86,9 +90,11 @@ CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO sublet_app;
 
 CREATE TABLE periodic_tick (
-  name    text PRIMARY KEY,
-  due_at  timestamptz NOT NULL DEFAULT '-infinity',
-  last_at timestamptz
+  name             text PRIMARY KEY,
+  due_at           timestamptz NOT NULL DEFAULT '-infinity',
+  last_at          timestamptz,
+  lease_token      bigint,
+  lease_expires_at timestamptz
 );
 GRANT SELECT, INSERT, UPDATE ON periodic_tick TO sublet_app;
 """
