@@ -3,9 +3,11 @@
 Retries here wait for no time at all, or for ever, so that no test waits.
 """
 
+from collections.abc import AsyncIterator
 from typing import ClassVar
 
 import pytest
+import structlog.testing
 from sqlalchemy import text
 
 from sublet.core.db import Database, Session
@@ -40,9 +42,7 @@ class Stream:
 
     async def handle(self, session: Session, event: StoredEvent) -> None:
         number = event.data["number"]
-        statement = text(
-            "INSERT INTO outbox_cursor (subscriber, xid, id) VALUES (:name, pg_current_xact_id(), nextval('lease_token'))"
-        )
+        statement = text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES (:name, '1', nextval('lease_token'))")
         await session.execute(statement, {"name": f"effect-{number}"})
         if number in self.broken:
             await session.execute(text("SELECT 1 / 0"))
@@ -76,10 +76,11 @@ class Stream:
 
 
 @pytest.fixture
-async def stream(database: Database) -> Stream:
+async def stream(database: Database) -> AsyncIterator[Stream]:
     async with database.transaction() as session:
         await session.execute(text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES ('test', '0', 0)"))
-    return Stream(database)
+    with structlog.testing.capture_logs():  # else every failure is drawn with all its frames
+        yield Stream(database)
 
 
 class TestDeliver:

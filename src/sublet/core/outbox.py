@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
-from sqlalchemy import BigInteger, Column, DateTime, Table, Text, bindparam, text
+from sqlalchemy import BigInteger, Column, DateTime, Row, Table, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.core.db import Session, metadata
@@ -134,20 +134,31 @@ async def read_after(
             "limit": limit,
         },
     )
-    return [
-        (
-            (int(row.transaction), row.id),
-            StoredEvent(
-                id=f"{row.transaction}-{row.id}",
-                type=row.type,
-                time=row.occurred_at,
-                subject=row.subject,
-                data=row.data,
-                organization_id=row.organization_id,
-            ),
-        )
-        for row in rows
-    ]
+    return [((int(row.transaction), row.id), _event(row)) for row in rows]
+
+
+def _event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
+    return StoredEvent(
+        id=f"{row.transaction}-{row.id}",
+        type=row.type,
+        time=row.occurred_at,
+        subject=row.subject,
+        data=row.data,
+        organization_id=row.organization_id,
+    )
+
+
+_READ_ONE = text(
+    """
+    SELECT id, xid::text AS transaction, type, subject, organization_id, data, occurred_at
+      FROM outbox_event WHERE xid = CAST(:xid AS xid8) AND id = :id
+    """
+)
+
+
+async def read_at(session: Session, cursor: tuple[int, int]) -> StoredEvent:
+    """The event whose place is `cursor`; events are never deleted."""
+    return _event((await session.execute(_READ_ONE, {"xid": str(cursor[0]), "id": cursor[1]})).one())
 
 
 async def latest_cursor(session: Session) -> tuple[int, int]:
