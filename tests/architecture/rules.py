@@ -102,6 +102,27 @@ def network_clients_without_the_guard(name: str, source: str) -> list[Violation]
     return []
 
 
+def payments_that_know_the_demo(name: str, source: str) -> list[Violation]:
+    """Payments run the same code against the sandbox and the real processor: they cannot even ask which one it is."""
+    if "/payments/" not in name:
+        return []
+    found: list[Violation] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imported = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            imported = []
+        if any(f"{module}.".startswith("sublet.demo.") for module in imported):
+            found.append((name, node.lineno, "imports sublet.demo"))
+        if isinstance(node, ast.Attribute) and node.attr == "demo":
+            found.append((name, node.lineno, "reads settings.demo"))
+        if isinstance(node, ast.Constant) and node.value in {"demo", "SUBLET_DEMO"}:
+            found.append((name, node.lineno, "reads settings.demo by its name"))
+    return found
+
+
 def names_that_say_nothing(paths: Iterable[Path]) -> list[Violation]:
     """Files are named for the question they answer."""
     return [(str(path), 0, "a name that says nothing") for path in paths if path.stem in NAMES_THAT_SAY_NOTHING]

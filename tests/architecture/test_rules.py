@@ -14,6 +14,16 @@ from tests.architecture import rules
 
 SourceRule = Callable[[str, str], list[rules.Violation]]
 
+PLANTED_IN_PAYMENTS = [
+    "from sublet.demo.stripe import cards",
+    "from sublet.demo import info",
+    "from sublet import demo",
+    "import sublet.demo.stripe.cards as cards",
+    "async def pay(settings):\n    if settings.demo:\n        return",
+    "fake = getattr(settings, 'demo')",
+    "fake = os.environ.get('SUBLET_DEMO')",
+]
+
 PLANTED: list[tuple[SourceRule, str]] = [
     (
         rules.states_assigned_outside_their_table,
@@ -36,6 +46,7 @@ class TestSourceRules:
             rules.states_assigned_outside_their_table,
             rules.commits_outside_the_database_module,
             rules.network_clients_without_the_guard,
+            rules.payments_that_know_the_demo,
         ],
         ids=lambda rule: rule.__name__,
     )
@@ -50,6 +61,11 @@ class TestSourceRules:
     @pytest.mark.parametrize(("rule", "source"), PLANTED)
     def test_a_planted_violation_is_caught(self, rule: SourceRule, source: str) -> None:
         assert rule("src/sublet/billing/planted.py", source)
+
+    @pytest.mark.parametrize("source", PLANTED_IN_PAYMENTS)
+    def test_payments_that_tell_the_sandbox_from_the_processor_are_caught(self, source: str) -> None:
+        assert rules.payments_that_know_the_demo("src/sublet/payments/planted.py", source)
+        assert rules.payments_that_know_the_demo("src/sublet/entry/planted.py", source) == []
 
     def test_states_files_may_assign_states(self) -> None:
         source = 'text("UPDATE node SET state = :s WHERE id = :id")'
