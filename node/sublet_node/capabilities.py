@@ -76,8 +76,11 @@ def _try_limits(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
 
 
 def _shown(name: str) -> str:
-    value = {"cpu": cgroups.cpu_percent, "memory": cgroups.memory_bytes, "tasks": cgroups.tasks}[name](_SLICE)
-    return "no limit" if value is None else f"{value:g}"
+    if name == "cpu":
+        percent = cgroups.cpu_percent(_SLICE)
+        return "no limit" if percent is None else f"{percent:g}%"
+    value = cgroups.memory_bytes(_SLICE) if name == "memory" else cgroups.tasks(_SLICE)
+    return "no limit" if value is None else f"{value} bytes" if name == "memory" else str(value)
 
 
 def _confined(promise: str) -> tuple[bool, str]:
