@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -9,6 +10,7 @@ from opentelemetry import trace
 from prometheus_client import Counter, Gauge, Histogram
 
 from sublet.core.context import request_id
+from sublet.core.crashes import describe
 
 SECRET_KEYS = frozenset(
     {"password", "token", "secret", "cookie", "authorization", "private_key", "join_token", "api_key"}
@@ -43,34 +45,45 @@ def _cut_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) 
     return event
 
 
-def configure_logging(*, log_format: str = "json", level: str = "INFO") -> None:
-    """Send structlog and the standard library's logs to stderr, one JSON object (or readable line) each."""
+_describe_exceptions = structlog.processors.ExceptionRenderer(lambda exc_info: describe(exc_info[1]))
+_shared: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _add_ids,
+    _cut_secrets,
+]
+
+
+def formatter(log_format: str) -> logging.Formatter:
+    """Writes a record as one JSON object (or readable lines); of exceptions only what `crashes.describe` tells."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_ids,
-        _cut_secrets,
-    ]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _describe_exceptions, renderer],
+    )
+
+
+def _log_crash(kind: type[BaseException], error: BaseException, frames: TracebackType | None) -> None:
+    """What ends a process goes to the log too, and not past its rules."""
+    if issubclass(kind, Exception):
+        get_logger(__name__).critical("process.crashed", error=kind.__name__, exc_info=(kind, error, frames))
+    else:
+        sys.__excepthook__(kind, error, frames)
+
+
+def configure_logging(*, log_format: str = "json", level: str = "INFO") -> None:
+    """Send structlog and the standard library's logs to stderr, one JSON object (or readable line) each."""
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                renderer,
-            ],
-        )
-    )
+    handler.setFormatter(formatter(log_format))
+    sys.excepthook = _log_crash
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

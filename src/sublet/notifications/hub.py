@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from sublet.core import telemetry
+from sublet.core.crashes import message_of
 from sublet.core.db import Database
 from sublet.core.outbox import CHANNEL, StoredEvent, latest_cursor, read_after
 
@@ -85,7 +86,7 @@ class EventHub:
                     async for _ in connection.notifies():
                         self._wake.set()
             except psycopg.Error as error:
-                log.warning("events.listen_failed", error=str(error))
+                log.warning("events.listen_failed", error=message_of(error))
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self) -> None:
@@ -96,7 +97,7 @@ class EventHub:
             try:
                 await self._read()
             except Exception as error:  # the database may be away; the stream goes on from the same place
-                log.warning("events.read_failed", error=str(error))
+                log.warning("events.read_failed", error=message_of(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _read(self) -> None:
