@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import structlog.testing
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import PUBLIC, Actor, Permission
+from sublet.core.crashes import describe
 from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
@@ -54,6 +56,21 @@ def build(database: Database) -> FastAPI:
     @router.post("/broken", permission=PUBLIC)
     async def broken(session: SessionDep, note: Note) -> None:
         await session.execute(text("SELECT 1 FROM nowhere WHERE secret = :secret"), {"secret": note.name})
+
+    @router.post("/incomplete", permission=PUBLIC)
+    async def incomplete(session: SessionDep, note: Note) -> None:
+        await session.execute(
+            text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES (:n, NULL, 1)"), {"n": note.name}
+        )
+
+    @router.post("/steps", permission=PUBLIC)
+    async def steps(database: DatabaseDep, note: Note) -> None:
+        async with database.transaction() as session:
+            await session.execute(
+                text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES (:n, '1', 1)"), {"n": note.name}
+            )
+        async with database.transaction() as session:
+            await session.execute(text("SELECT 1 FROM nowhere"))
 
     @router.post("/open", permission=PUBLIC)
     async def open_route(database: DatabaseDep) -> dict[str, Any]:
@@ -109,9 +126,28 @@ class TestEveryRoute:
             answer = await client.post("/api/v1/notes/broken", json={"name": "canary-of-http"})
         assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
         (crash,) = (entry for entry in logs if entry["event"] == "request.crashed")
-        told = "".join(traceback.format_exception(crash["exc_info"]))
+        told = describe(crash["exc_info"])
         assert "nowhere" in told
         assert "canary-of-http" not in told + answer.text + caplog.text
+
+    async def test_that_breaks_a_constraint_tells_the_log_which_and_not_the_row(
+        self, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with structlog.testing.capture_logs() as logs:
+            answer = await client.post("/api/v1/notes/incomplete", json={"name": "canary-of-http"})
+        assert answer.status_code == 500
+        (crash,) = (entry for entry in logs if entry["event"] == "request.crashed")
+        assert "canary-of-http" in "".join(traceback.format_exception(crash["exc_info"])), "PostgreSQL tells the row"
+        told = describe(crash["exc_info"])
+        assert "SQLSTATE 23502" in told
+        assert "canary-of-http" not in told + answer.text + caplog.text
+
+    async def test_that_crashes_half_way_does_not_claim_that_all_was_undone(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/api/v1/notes/steps", json={"name": "x"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert "undone" not in answer.json()["detail"]
+        assert "same Idempotency-Key" in answer.json()["detail"]
+        assert "undone" in (await client.post("/api/v1/notes/broken", json={"name": "x"})).json()["detail"]
 
     async def test_an_unknown_route_is_a_problem_too(self, client: httpx.AsyncClient) -> None:
         answer = await client.get("/api/v1/nowhere")
@@ -142,6 +178,40 @@ class TestIdempotencyKey:
         key = {"Idempotency-Key": "k3"}
         assert (await client.post("/api/v1/notes", json={"name": "refused"}, headers=key)).status_code == 409
         assert (await client.post("/api/v1/notes", json={"name": "better"}, headers=key)).status_code == 201
+
+
+END_THE_CONNECTION = """
+CREATE FUNCTION end_the_connection() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON outbox_cursor DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION end_the_connection();
+"""
+
+
+class TestLostDatabase:
+    async def test_during_a_commit_leaves_the_outcome_open_and_says_so(
+        self, client: httpx.AsyncClient, owner_url: str
+    ) -> None:
+        with psycopg.connect(owner_url) as owner:
+            owner.execute(END_THE_CONNECTION)
+        key = {"Idempotency-Key": "k"}
+        lost = await client.post("/api/v1/notes", json={"name": "x"}, headers=key)
+        assert (lost.status_code, lost.json()["code"]) == (503, "outcome_unknown")
+        assert "same Idempotency-Key" in lost.json()["detail"]
+        assert "Nothing was changed" not in lost.json()["detail"]
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("DROP TRIGGER at_commit ON outbox_cursor")
+        again = await client.post("/api/v1/notes", json={"name": "x"}, headers=key)
+        assert again.status_code == 201
+        assert (await client.get("/api/v1/notes/all")).json() == {"count": 1}
+
+    async def test_before_any_commit_has_changed_nothing(self, client: httpx.AsyncClient, owner_url: str) -> None:
+        at_once = END_THE_CONNECTION.replace("INITIALLY DEFERRED", "INITIALLY IMMEDIATE")
+        with psycopg.connect(owner_url) as owner:
+            owner.execute(at_once)
+        lost = await client.post("/api/v1/notes", json={"name": "x"})
+        assert (lost.status_code, lost.json()["code"]) == (503, "unavailable")
+        assert "Nothing was changed" in lost.json()["detail"]
 
 
 class TestBrowserSafety:

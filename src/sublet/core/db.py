@@ -8,6 +8,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from sublet.core import context
 from sublet.core.reads import Reads
 
 Session = AsyncConnection
@@ -80,6 +81,7 @@ class Database:
             try:
                 async with connection.begin():
                     yield connection
+                    context.note_commit()  # it comes next, and a connection lost during it leaves open whether it was
             finally:
                 _open_sessions.set(_open_sessions.get() - 1)
 

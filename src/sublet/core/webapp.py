@@ -20,6 +20,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sublet.core import context, telemetry
+from sublet.core.crashes import message_of
 from sublet.core.errors import InvalidInput, SubletError, Unavailable
 from sublet.core.http import SAFE_METHODS, SCHEMAS
 from sublet.core.ids import new_id
@@ -140,7 +141,17 @@ async def _data_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _database_away(_request: Request, error: Exception) -> JSONResponse:
-    log.error("database.unavailable", error=str(error).splitlines()[0])
+    log.error("database.unavailable", error=message_of(error), committing=context.may_have_committed())
+    if context.may_have_committed():
+        return problem(
+            503,
+            "outcome_unknown",
+            "It is not known whether this was done",
+            "The database went away while the result was being saved, so the request may have been done, in part or "
+            "whole. Send it again in a few seconds with the same Idempotency-Key: what was done is not done twice. "
+            "If it had no key, look first at what is there.",
+            headers={"Retry-After": "3"},
+        )
     return problem(
         503,
         Unavailable.code,
@@ -152,12 +163,17 @@ async def _database_away(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
     log.error("request.crashed", error=type(error).__name__, exc_info=error)
+    outcome = (
+        "a part of the request may have been done. Send it again with the same Idempotency-Key, or look first at what "
+        "is there"
+        if context.may_have_committed()
+        else "what the request began was undone. Try again"
+    )
     return problem(
         500,
         "internal_error",
         SubletError.title,
-        "Something failed on our side; what the request began was undone. Try again, and give us the request id if it "
-        "happens again.",
+        f"Something failed on our side; {outcome}, and give us the request id if it happens again.",
     )
 
 
@@ -275,6 +291,7 @@ class RequestContext:
         identifier = new_id("req")
         id_header = (b"x-request-id", identifier.encode())
         token = context.request_id.set(identifier)
+        context.begin_request()
         span = ServerSpan(scope)
         started, status, answered = time.perf_counter(), 500, False
 
