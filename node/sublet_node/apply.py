@@ -22,6 +22,8 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         limits.ensure(desired.subject.uid, desired.limits, granted)
         if desired.state == "active":
             access.open_login(desired)
+            _disconnect(record, desired)
+        record.disconnected = max(record.disconnected, desired.disconnect_generation)
         record.state, record.intent = desired.state, ""
         record.gpus = [gpu.uuid for gpu in granted]
         record.limits = dict(vars(desired.limits))
@@ -53,6 +55,12 @@ def _close_first(desired: request.Desired) -> None:
     if desired.state == "suspended":
         access.close_login(desired.subject.login)
         sessions.end(desired.subject.uid, desired.subject.login)
+
+
+def _disconnect(record: Allocation, desired: request.Desired) -> None:
+    """Once for each time it is asked for, and only now that whoever lost the right to come in cannot come back."""
+    if desired.disconnect_generation > record.disconnected:
+        sessions.disconnect(desired.subject.uid, desired.subject.login)
 
 
 def _make_account(store: Store, record: Allocation, desired: request.Desired) -> None:

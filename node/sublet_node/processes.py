@@ -69,13 +69,31 @@ def end(uid: int, *, deadline_seconds: float = 10) -> list[Process]:
         time.sleep(0.01)
 
 
-def end_logins(login: str) -> None:
-    """Kill what root's sshd runs for a login: also where it has let somebody in who has no process yet."""
+def end_connections(uid: int, login: str, *, deadline_seconds: float = 10) -> list[Process]:
+    """Kill every sshd that serves a login until none is left; returns those that outlived the deadline.
+
+    That is root's part, which is there as soon as somebody gave the login's name and long before anybody is let in,
+    and the login's own part, which carries the data. What they have started ends only if it minds.
+    """
     title = re.compile(rb"sshd(-session)?: " + re.escape(login.encode()) + rb"(?![a-z0-9])")
-    for process in everything():
-        with (
-            contextlib.suppress(FileNotFoundError, ProcessLookupError),
-            open(f"/proc/{process.pid}/cmdline", "rb") as stream,
-        ):
-            if 0 in process.uids and title.match(stream.read(200)):
+    deadline = time.monotonic() + deadline_seconds
+    while True:
+        left = [process for process in everything() if not process.zombie and _serves(process, uid, title)]
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.01)
+
+
+def _serves(process: Process, uid: int, title: re.Pattern[bytes]) -> bool:
+    """Whether a process calls itself an sshd of the login; others than root's and the login's own may say what they
+    like."""
+    if not process.uids & {0, uid}:
+        return False
+    try:
+        with open(f"/proc/{process.pid}/cmdline", "rb") as stream:
+            return title.match(stream.read(200)) is not None
+    except (FileNotFoundError, ProcessLookupError):
+        return False

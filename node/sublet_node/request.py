@@ -50,6 +50,7 @@ class Desired:
     gpus: tuple[str, ...]
     principals: tuple[str, ...]
     authorized_keys: tuple[str, ...]
+    disconnect_generation: int
 
 
 def subject(params: dict[str, Any]) -> Subject:
@@ -82,6 +83,7 @@ def desired(params: dict[str, Any]) -> Desired:
         gpus=_list(params, "gpus", _GPU),
         principals=_list(params, "principals", re.compile(re.escape(who.login) + r"\Z")),
         authorized_keys=_list(params, "authorized_keys", _KEY),
+        disconnect_generation=_number({"disconnect_generation": 0, **params}, "disconnect_generation", 0, 1 << 62),
     )
 
 

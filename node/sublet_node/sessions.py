@@ -24,13 +24,23 @@ def end(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
         if cgroups.process_ids(name):
             # Also ends the part of sshd that root runs for the session, which no scan by uid would find.
             commands.attempt("systemctl", "kill", "--signal=KILL", name)
-    processes.end_logins(login)
+    disconnect(uid, login, deadline_seconds=deadline_seconds)
     left = processes.end(uid, deadline_seconds=deadline_seconds)
     if left:
         names = ", ".join(f"{process.name} ({process.pid})" for process in left[:5])
         raise NodeError("processes_remain", f"These processes of {login} cannot be killed: {names}.", retryable=True)
     if systemd.is_running():
         _end_records(uid, login, deadline_seconds)
+
+
+def disconnect(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
+    """End every SSH connection of a login; what it left running without one goes on. NodeError when some remain."""
+    left = processes.end_connections(uid, login, deadline_seconds=deadline_seconds)
+    if left:
+        message = (
+            f"SSH connections of {login} cannot be ended: processes {', '.join(str(one.pid) for one in left[:5])}."
+        )
+        raise NodeError("sessions_remain", message, retryable=True)
 
 
 def _end_records(uid: int, login: str, deadline_seconds: float) -> None:

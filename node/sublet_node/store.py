@@ -26,7 +26,10 @@ _KEEP_RELEASED_SECONDS = 30 * 86400.0
 
 @dataclass
 class Allocation:
-    """The record. `state` is the last state reached; `intent` is what a run, perhaps a dead one, was doing."""
+    """The record. `state` is the last state reached; `intent` is what a run, perhaps a dead one, was doing.
+
+    `disconnected` is the latest generation that asked for the end of every connection and got it.
+    """
 
     allocation: str
     login: str
@@ -35,6 +38,7 @@ class Allocation:
     state: str = "absent"
     intent: str = ""
     home_ready: bool = False
+    disconnected: int = 0
     gpus: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
     changed_at: str = ""

@@ -55,6 +55,7 @@ class SimulatedNode:
     fences: dict[str, int] = field(default_factory=dict)
     released: set[str] = field(default_factory=set)
     unknown: list[UnknownAccount] = field(default_factory=list)
+    unenforced: set[str] = field(default_factory=set)
     dirty: set[str] = field(default_factory=set)
     reachable: bool = True
 
@@ -88,7 +89,7 @@ class SimulatedBackend:
             self.running[account.allocation_id] -= 1
         await self.interrupt("apply", "after")
         limits = tuple(
-            EnforcedLimit(name, "x", "x", enforced=True, detail="shown by the kernel")
+            EnforcedLimit(name, "x", "x", enforced=name not in node.unenforced, detail="as the kernel shows it")
             for name in ("cpu", "memory", "tasks", "devices")
         )
         return AppliedState(

@@ -1,6 +1,7 @@
 """From launch to release: what the customer gets, what it costs, and what proves it."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -91,6 +92,61 @@ class TestSetUp:
         account = rental.backend.node(rental.node_id).accounts[allocation_id].desired
         assert (account.authorized_keys, account.generation) == ((KEY,), 2)
         assert await rental.disagreements() == []
+
+    @pytest.mark.parametrize(
+        ("reason", "disconnects"), [("ssh_key_added", False), ("ssh_key_removed", True), ("user_disabled", True)]
+    )
+    async def test_ends_open_connections_once_when_somebody_may_no_longer_come_in(
+        self, rental: Rental, reason: str, disconnects: bool
+    ) -> None:
+        allocation_id = await rental.running()
+        for told in (reason, "ssh_key_added"):
+            data = {"user_id": rental.actor.user_id, "reason": told}
+            event = StoredEvent(
+                id="1-1", type="x", time=datetime.now(UTC), subject=rental.actor.organization, data=data
+            )
+            async with rental.database.transaction() as session:
+                await refresh_keys(session, event)
+        await rental.work(allocation_id)
+        account = rental.backend.node(rental.node_id).accounts[allocation_id].desired
+        assert (account.generation, account.disconnect_generation) == (3, 2 if disconnects else 0)
+
+    async def test_does_not_start_while_a_limit_that_the_node_enforces_is_missing(self, rental: Rental) -> None:
+        await rental.run(
+            """UPDATE node SET capabilities = '[{"name": "memory", "enforced": true, "detail": "tried"}]'"""
+        )
+        node = rental.backend.node(rental.node_id)
+        node.unenforced = {"memory"}
+        allocation_id = await rental.launch()
+        await rental.work(allocation_id)
+        assert (await rental.row(allocation_id)).state == "provisioning"
+        row = await rental.work_until(allocation_id, "failed")
+        assert row.failure["code"] == "limits_not_enforced"
+        assert (
+            await rental.one("SELECT attempts FROM allocation_operation")
+        ).attempts == rental.pace.provision_attempts
+        assert (await rental.wallet()).held.micro == 0
+        assert row.started_at is None
+        await rental.work(allocation_id)  # restores the node, which is when the capacity is free
+        assert node.accounts == {}
+        assert await rental.disagreements() == []
+
+    async def test_starts_as_soon_as_the_limit_is_there(self, rental: Rental) -> None:
+        await rental.run(
+            """UPDATE node SET capabilities = '[{"name": "memory", "enforced": true, "detail": "tried"}]'"""
+        )
+        node = rental.backend.node(rental.node_id)
+        node.unenforced = {"memory"}
+        allocation_id = await rental.launch()
+        await rental.work(allocation_id)
+        node.unenforced = set()
+        await rental.work_until(allocation_id, "active")
+        assert await rental.disagreements() == []
+
+    async def test_starts_on_a_node_that_says_it_enforces_nothing(self, rental: Rental) -> None:
+        rental.backend.node(rental.node_id).unenforced = {"cpu", "memory", "tasks", "devices"}
+        allocation_id = await rental.running()
+        assert not any(limit["enforced"] for limit in (await rental.row(allocation_id)).enforced)
 
     async def test_tries_again_when_the_node_does_not_answer(self, rental: Rental) -> None:
         rental.backend.interrupt = failing("apply", "before", unreachable, times=2)

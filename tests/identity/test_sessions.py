@@ -165,6 +165,15 @@ class TestDisable:
         assert trail[0].before["disabled_at"] is None
         assert trail[0].after["disabled_at"] is not None
 
+    async def test_tells_of_the_person_also_beside_any_organization(self, house: House) -> None:
+        async with house.database.transaction() as session:
+            await accounts.create_operator(session, EMAIL, PASSWORD, frozenset({"fleet"}))
+            found = await accounts.by_email(session, EMAIL)
+            assert found is not None
+            await accounts.disable(session, system_actor(), found.id)
+        events = await house.rows("SELECT subject, data FROM outbox_event WHERE type = 'user.disabled'")
+        assert [(event.subject, event.data["user_id"]) for event in events] == [(found.id, found.id)]
+
 
 class TestOperators:
     async def test_sign_in_and_hold_what_their_roles_give(self, house: House) -> None:

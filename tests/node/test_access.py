@@ -141,6 +141,56 @@ class TestCustomerCertificates:
             await north.node.run_as_root("systemctl", "reload", "ssh.service")
 
 
+class TestLosingAccess:
+    async def test_ends_open_connections_once_and_leaves_what_runs_without_one(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        line = key.export_public_key().decode().strip()
+        await channel.ask("apply", tenant.desired(authorized_keys=[line]), generation=1)
+        await run_as(north, tenant, "nohup sleep 600 >/dev/null 2>&1 </dev/null & true")
+        certified = north.control.user_certificate(tenant.login)
+        async with (
+            north.control.login(north.node, tenant.login, key) as by_key,
+            north.control.login(north.node, tenant.login, *certified) as by_certificate,
+        ):
+            shells = [
+                await connection.create_process("bash", term_type="xterm") for connection in (by_key, by_certificate)
+            ]
+            await channel.ask("apply", tenant.desired(disconnect_generation=2), generation=2)
+            for shell in shells:
+                await asyncio.wait_for(shell.wait_closed(), 5)
+        assert await refused(north, tenant.login, key)
+        async with north.control.login(north.node, tenant.login, *certified) as connection:
+            await channel.ask("apply", tenant.desired(disconnect_generation=2), generation=3)
+            done = await asyncio.wait_for(connection.run("pgrep -c -x sleep; pgrep -x bash | grep -cvx $$"), 5)
+        assert str(done.stdout) == "1\n0\n"
+
+    async def test_ends_them_also_without_systemd(self, plain: Enrolled) -> None:
+        tenant = Tenant()
+        async with plain.control.protocol(plain.node) as channel:
+            await channel.ask("apply", tenant.desired(), generation=1)
+            certified = plain.control.user_certificate(tenant.login)
+            async with plain.control.login(plain.node, tenant.login, *certified) as connection:
+                shell = await connection.create_process("sh", term_type="xterm")
+                await channel.ask("apply", tenant.desired(disconnect_generation=2), generation=2)
+                await asyncio.wait_for(shell.wait_closed(), 5)
+            assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
+
+
+class TestControlAccount:
+    @pytest.mark.parametrize("arguments", [["probe"], ["unenrol"], ["rpc", "x"], ["enrol", "--url", "x"], []])
+    async def test_may_raise_its_rights_for_nothing_but_the_protocol(
+        self, north: Enrolled, arguments: list[str]
+    ) -> None:
+        as_sublet = ("setpriv", "--reuid", "sublet", "--regid", "sublet", "--init-groups", "sudo", "-n")
+        helper = "/usr/local/sbin/sublet-node"
+        done = await north.node.run_as_root(*as_sublet, helper, *arguments, check=False)
+        assert done.status != 0
+        assert b"password is required" in done.stderr
+        assert (await north.node.run_as_root(*as_sublet, helper, "rpc")).text == ""
+
+
 class TestControlCertificate:
     async def test_a_command_a_shell_and_a_terminal_all_end_at_the_protocol(self, north: Enrolled) -> None:
         async with north.control.login(

@@ -19,6 +19,7 @@ allocation = Table(
     Column("suspended_for", Text),
     Column("generation", BigInteger),
     Column("applied_generation", BigInteger),
+    Column("disconnect_generation", BigInteger),
     Column("applied_at", DateTime(timezone=True)),
     Column("on_node", Boolean),
     Column("unproven", Boolean),

@@ -30,6 +30,7 @@ class Allocation:
     suspended_for: str | None
     generation: int
     applied_generation: int
+    disconnect_generation: int
     on_node: bool
     unproven: bool
     sku: dict[str, Any]
@@ -103,20 +104,21 @@ async def want(session: Session, allocation_id: str, **values: Any) -> None:
     await poke(session, POKE, allocation_id)
 
 
-async def freshen(session: Session, allocation_id: str) -> None:
+async def freshen(session: Session, allocation_id: str, *, disconnect: bool = False) -> None:
     """What is wanted is the same, but made of newer facts: a new generation, due at once.
+
+    With `disconnect` the node also ends every SSH connection: somebody who is in may no longer be.
 
     A worker that is at it goes on, stores its result, and then does it again. Were it overtaken, as by `want`, whoever
     changes such facts often enough would keep every worker from finishing, and run unproven and unbilled.
     """
+    newer: dict[str, Any] = {"generation": allocation.c.generation + 1}
+    if disconnect:
+        newer["disconnect_generation"] = allocation.c.generation + 1
     await session.execute(
         update(allocation)
         .where(allocation.c.id == allocation_id)
-        .values(
-            generation=allocation.c.generation + 1,
-            attempts=0,
-            next_attempt_at=func.clock_timestamp(),
-        )
+        .values(attempts=0, next_attempt_at=func.clock_timestamp(), **newer)
     )
     await poke(session, POKE, allocation_id)
 

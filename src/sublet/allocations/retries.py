@@ -9,6 +9,7 @@ from sublet.core.errors import SubletError
 from sublet.core.settings import Settings
 from sublet.fleet.errors import (
     HostNotVerified,
+    LimitsNotEnforced,
     NodeError,
     NodeFailure,
     NodeNotEnrolled,
@@ -87,6 +88,12 @@ def customer_reason(error: SubletError, failure: Failure) -> tuple[str, str]:
         return "node_unreachable", (
             "The node did not answer, however often it was tried. Nothing was charged and the funds are available "
             "again. Launch again, or wait until the node is back."
+        )
+    if isinstance(error, LimitsNotEnforced):
+        return "limits_not_enforced", (
+            "The node could not keep the allocation within its limits, and away from others, so it was not started. "
+            "Nothing was charged and the funds are available again. Launch again: another node will be chosen if one "
+            "is free."
         )
     return "provisioning_failed", (
         "The node could not set the allocation up. Nothing was charged and the funds are available again. Launch "

@@ -16,8 +16,9 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.leases import Lease
+from sublet.fleet import nodes
 from sublet.fleet.backend import AppliedState, DesiredAccount, FleetBackend, Limits, Observation
-from sublet.fleet.errors import NodeError, StaleGeneration
+from sublet.fleet.errors import LimitsNotEnforced, NodeError, StaleGeneration
 from sublet.identity import ssh_keys
 from sublet.ledger import holds
 from sublet.scheduling import claims
@@ -27,6 +28,9 @@ log = telemetry.get_logger(__name__)
 PERCENT_FOR_EACH_VCPU = 100
 TASKS_FOR_EACH_VCPU = 1024
 MOST_KEYS = 256
+
+_LIMIT_OF = {"cpu": "cpu", "memory": "memory", "tasks": "tasks", "devices": "devices", "disk_quota": "disk"}
+"""Which limit of an allocation each capability of a node is about."""
 
 _BY_WANTED = {"active": AllocationState.ACTIVE, "suspended": AllocationState.SUSPENDED}
 
@@ -84,6 +88,7 @@ def desired_account(allocation: Allocation, keys: list[str]) -> DesiredAccount:
         ),
         gpus=tuple(allocation.gpus),
         authorized_keys=tuple(keys[:MOST_KEYS]),
+        disconnect_generation=allocation.disconnect_generation,
     )
 
 
@@ -125,6 +130,10 @@ async def conclude(session: Session, setup: Setup, result: SetupResult, pace: Pa
     if result.error is not None:
         return await _failed(session, setup, allocation, result.error, pace)
     assert result.applied is not None
+    if allocation.state is AllocationState.PROVISIONING:
+        unkept = await _unkept_promise(session, allocation, result.applied)
+        if unkept is not None:
+            return await _failed(session, setup, allocation, unkept, pace)
     await _succeeded(session, setup, allocation, result.applied, result.before, pace=pace)
     if allocation.generation != setup.allocation.generation:
         # Newer facts are to be applied. What was applied counts all the same: it is the proof of what was delivered.
@@ -133,6 +142,23 @@ async def conclude(session: Session, setup: Setup, result: SetupResult, pace: Pa
     await leases.finish(session, setup.lease, retry_in_seconds=pace.until_verified_seconds())
     await records.note(session, allocation.id, attempts=0)
     return False
+
+
+async def _unkept_promise(session: Session, allocation: Allocation, applied: AppliedState) -> LimitsNotEnforced | None:
+    """What is wrong when this allocation lacks a limit that its node enforces otherwise: nobody may start like that.
+
+    A node that enforces no limits says so, and its allocations are sold as such.
+    """
+    capabilities = (await nodes.get(session, allocation.node_id)).capabilities
+    promised = {_LIMIT_OF[item.name] for item in capabilities if item.enforced and item.name in _LIMIT_OF}
+    unkept = sorted(promised - {one.limit for one in applied.enforced if one.enforced})
+    if not unkept:
+        return None
+    details = "; ".join(f"{one.limit}: {one.detail}" for one in applied.enforced if one.limit in unkept)
+    return LimitsNotEnforced(
+        f"The node enforces {', '.join(unkept)}, but not for {allocation.id} ({details}). It was not started; it is "
+        "tried again, and given up if that goes on."
+    )
 
 
 async def _succeeded(

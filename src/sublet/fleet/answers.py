@@ -239,4 +239,5 @@ def apply_params(account: backend.DesiredAccount) -> dict[str, Any]:
         "gpus": list(account.gpus),
         "principals": list(account.principals),
         "authorized_keys": list(account.authorized_keys),
+        "disconnect_generation": account.disconnect_generation,
     }

@@ -23,7 +23,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class DesiredAccount:
-    """The whole desired state of one allocation on its node; `generation` grows with every change of it."""
+    """The whole desired state of one allocation on its node; `generation` grows with every change of it.
+
+    `disconnect_generation` is the latest one with which somebody lost the right to come in: SSH connections that were
+    open before are ended.
+    """
 
     allocation_id: str
     login: str
@@ -33,6 +37,7 @@ class DesiredAccount:
     limits: Limits
     gpus: tuple[str, ...] = ()
     authorized_keys: tuple[str, ...] = ()
+    disconnect_generation: int = 0
 
     @property
     def principals(self) -> tuple[str, ...]:

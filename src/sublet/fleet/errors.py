@@ -63,6 +63,13 @@ class NodeAnswerInvalid(NodeError):
     retryable = True
 
 
+class LimitsNotEnforced(NodeError):
+    """The node did what was asked, but its kernel does not show limits that the node enforces otherwise."""
+
+    code = "limits_not_enforced"
+    retryable = True
+
+
 class ListingIncomplete(NodeAnswerInvalid):
     """The node listed nothing although allocations are expected on it: an error, never "nothing exists"."""
 

@@ -16,7 +16,7 @@ from sublet.identity import api_tokens, organizations, passwords, sessions
 from sublet.identity.audited import OrganizationRecord, UserRecord
 from sublet.identity.email_addresses import checked_email
 from sublet.identity.errors import EmailTaken
-from sublet.identity.events import OrganizationCreated, publish_access_changed
+from sublet.identity.events import OrganizationCreated, UserDisabled, publish_access_changed
 from sublet.identity.models import membership, organization, user_account
 from sublet.identity.password_rules import require_strong
 from sublet.identity.permissions import OWNER, PLATFORM_ROLES
@@ -173,5 +173,6 @@ async def disable(session: Session, actor: Actor, user_id: str) -> None:
         before=UserRecord.model_validate(before),
         after=UserRecord.model_validate(after),
     )
+    await publish(session, UserDisabled(user_id=user_id), subject=user_id, organization_id=None)
     affected = await organizations.ids_of_user(session, user_id)
     await publish_access_changed(session, affected, user_id=user_id, reason="user_disabled")

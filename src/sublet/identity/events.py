@@ -25,6 +25,14 @@ class OrganizationAccessChanged(Event):
     reason: Literal["ssh_key_added", "ssh_key_removed", "user_disabled"]
 
 
+class UserDisabled(Event):
+    """A person was locked out of Sublet, whichever organizations they are in, if any."""
+
+    type: ClassVar[str] = "user.disabled"
+
+    user_id: str
+
+
 async def publish_access_changed(
     session: Session,
     organization_ids: list[str],

@@ -1,0 +1,50 @@
+"""What follows from an event in other domains."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from sublet.core.access import Actor, system_actor
+from sublet.core.db import Database
+from sublet.core.outbox import StoredEvent
+from sublet.core.sealing import FileKeyProvider
+from sublet.entry.subscriptions import SUBSCRIPTIONS
+from sublet.fleet import certificates
+from sublet.fleet.ca import CertificateAuthority
+from sublet.identity import accounts
+from tests.identity.house import PASSWORD
+
+pytestmark = pytest.mark.anyio
+
+
+class TestLockingAPersonOut:
+    async def test_revokes_certificates_also_of_one_without_an_organization(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        authority = CertificateAuthority(FileKeyProvider.create_if_missing(tmp_path / "keys" / "sealing.key"))
+        async with database.transaction() as session:
+            await accounts.create_operator(session, "ops@example.com", PASSWORD, frozenset({"fleet"}))
+            person = await accounts.by_email(session, "ops@example.com")
+            assert person is not None
+            await certificates.issue_terminal(
+                session,
+                Actor(kind="user", user_id=person.id),
+                "al_aaaaaaaaaaaaaaaa",
+                authority=authority,
+                login="al-aaaaaaaaaaaaaaaa",
+            )
+            other = await accounts.create_user(session, email="next@example.com", password=PASSWORD, name="Next owner")
+            await session.execute(
+                text("UPDATE membership SET user_id = :other WHERE user_id = :id AND role = 'owner'"),
+                {"id": person.id, "other": other.user_id},
+            )
+            await accounts.disable(session, system_actor(), person.id)
+            for row in (await session.execute(text("SELECT * FROM outbox_event ORDER BY id"))).all():
+                event = StoredEvent(
+                    id=str(row.id), type=row.type, time=row.occurred_at, subject=row.subject, data=row.data
+                )
+                for handler in SUBSCRIPTIONS.get(row.type, ()):
+                    await handler(session, event)
+            revoked = await session.execute(text("SELECT revoked_at IS NOT NULL FROM issued_certificate"))
+            assert revoked.scalars().all() == [True]
