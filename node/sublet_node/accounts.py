@@ -53,6 +53,7 @@ def ensure(subject: Subject) -> None:
             f"This node's ids end before {subject.uid}. Place the allocation on another node, or give this one more."
         )
         raise NodeError("uid_not_available", message)
+    _refuse_subordinate(subject.uid)
     shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
     # No subordinate uids: a process under one of them would escape every check by uid.
     no_subordinates = ("-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0")
@@ -67,6 +68,21 @@ def ensure(subject: Subject) -> None:
         raise NodeError(
             "account_failed", f"useradd did not make {subject.login} with uid {subject.uid}.", retryable=True
         )
+
+
+def _refuse_subordinate(uid: int) -> None:
+    """A container without root runs as uids of its owner's ranges: one that is also an allocation's would mix both."""
+    for path in (Path("/etc/subuid"), Path("/etc/subgid")):
+        for line in path.read_text().splitlines() if path.exists() else ():
+            parts = line.strip().split(":")
+            if len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
+                first, count = int(parts[1]), int(parts[2])
+                if first <= uid < first + count:
+                    raise NodeError(
+                        "uid_not_available",
+                        f"{path} gives {first} to {first + count - 1} to {parts[0]}, for containers; {uid} is among "
+                        "them. Place the allocation on another node, or move that range out of the way.",
+                    )
 
 
 def _complete(subject: Subject) -> None:

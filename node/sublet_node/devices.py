@@ -66,17 +66,24 @@ def closed(slice_name: str, granted: list[Gpu], foreign: list[Gpu]) -> tuple[boo
     rules = cgroups.allowed_devices(slice_name)
     if rules is None:
         return False, "The slice has no device rules in the kernel."
-    allowed = {rule.split()[1] for rule in rules}
-    opened = [gpu.device for gpu in foreign if _number(gpu) in allowed or "*:*" in allowed]
-    shut = [gpu.device for gpu in granted if _number(gpu) not in allowed]
+    opened = [gpu.device for gpu in foreign if any(_opens(rule, gpu) for rule in rules)]
+    shut = [gpu.device for gpu in granted if not any(_opens(rule, gpu) for rule in rules)]
     if opened or shut:
         return False, f"The kernel's device rules leave {', '.join(opened + shut)} in the wrong state."
     return True, f"The kernel's device list has {len(rules)} rules and no other GPU."
 
 
-def _number(gpu: Gpu) -> str:
+def _opens(rule: str, gpu: Gpu) -> bool:
+    """Whether a rule like "c 195:* rw" lets the slice open a GPU's device file, wholly or in part."""
+    kind, _, rest = rule.partition(" ")
+    major, _, minor = rest.partition(" ")[0].partition(":")
     device = os.stat(gpu.device).st_rdev
-    return f"{os.major(device)}:{os.minor(device)}"
+    return (
+        kind in ("c", "a")
+        and major in (str(os.major(device)), "*")
+        and minor in (str(os.minor(device)), "*")
+        and any(way in rest.partition(" ")[2] for way in "rw")
+    )
 
 
 class _Query(ctypes.Structure):

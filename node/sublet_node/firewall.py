@@ -111,11 +111,26 @@ def measure(targets: list[Target]) -> tuple[bool, str]:
     """Whether an allocation is kept out of every target: tried, as a uid of theirs."""
     if not targets:
         return False, "No address was given with --deny, so nothing is denied."
+    listed = _listed()
     for target in targets:
+        # An address that cannot be reached anyhow looks just like one that is refused.
+        if not re.search(rf"(?<![\w.:]){re.escape(target.address)}(?![\w.:])", listed):
+            return False, f"The kernel lists no rule of the node's firewall for {target.address}. Enrol the node again."
         outcome = _try_as_allocation(target)
         if outcome not in _REFUSED_BY_FIREWALL:
             return False, f"{target.address} is not refused by the node's firewall ({_say(outcome)})."
     return True, f"Tried as an allocation's uid: {len(targets)} address(es) are refused by the node's firewall."
+
+
+def _listed() -> str:
+    """Our rules as the kernel has them now; "" when it has none."""
+    if commands.installed("nft"):
+        status, output, _ = commands.attempt("nft", "list", "table", "inet", "sublet")
+        if status == 0:
+            return output
+    programs = [program for program in ("iptables", "ip6tables") if commands.installed(program)]
+    answers = [commands.attempt(program, "-S", _CHAIN) for program in programs]
+    return "\n".join(output for status, output, _ in answers if status == 0)
 
 
 def _put_nft(targets: list[Target]) -> None:

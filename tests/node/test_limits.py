@@ -111,6 +111,42 @@ class TestLimits:
         assert time.monotonic() - began < 2.0  # 0.1 s on an idle machine
 
 
+class TestSubordinateIds:
+    @pytest.mark.parametrize("file", ["/etc/subuid", "/etc/subgid"])
+    async def test_are_never_given_to_an_allocation(self, north: Enrolled, channel: Channel, file: str) -> None:
+        tenant = Tenant()
+        before = (await north.node.run_as_root("cat", file)).stdout
+        own = f"root:{tenant.uid - 5}:6\nother:{tenant.uid + 1}:65536\n# a comment\n".encode()
+        await north.node.write_file(file, before + own)
+        try:
+            with pytest.raises(Refused) as refused:
+                await channel.ask("apply", tenant.desired(), generation=1)
+            assert refused.value.code == "uid_not_available"
+        finally:
+            await north.node.write_file(file, before)
+        await channel.ask("apply", tenant.desired(), generation=2)
+        assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
+
+
+class TestFirewall:
+    async def test_an_address_that_nobody_reaches_does_not_count_as_refused(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        file, lost = "/etc/sublet/node.json", "203.0.113.7"
+        enrolled = (await north.node.run_as_root("cat", file)).stdout
+        await north.node.write_file(file, json.dumps({**json.loads(enrolled), "deny": [lost]}).encode())
+        await north.node.run_as_root("ip", "route", "add", "unreachable", lost)
+        try:
+            found = {entry["name"]: entry for entry in (await channel.ask("probe"))["capabilities"]}
+        finally:
+            await north.node.run_as_root("ip", "route", "del", "unreachable", lost)
+            await north.node.write_file(file, enrolled)
+        assert found["network_deny"]["enforced"] is False
+        assert "no rule" in found["network_deny"]["detail"]
+        again = {entry["name"]: entry["enforced"] for entry in (await channel.ask("probe"))["capabilities"]}
+        assert again["network_deny"] is True
+
+
 class TestIsolation:
     async def test_another_home_cannot_be_read(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
         other = Tenant()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from node.sublet_node import files, firewall, hostcert, request, rpc
+from node.sublet_node import devices, files, firewall, hostcert, request, rpc
 from node.sublet_node.errors import NodeError
+from node.sublet_node.gpus import Gpu
 from node.sublet_node.request import Subject
 from node.sublet_node.store import Store
 
@@ -157,6 +158,31 @@ class TestManagedFiles:
         assert not files.replace(path, b"one", mode=0o600)
         assert files.replace(path, b"one", mode=0o640)
         assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+class TestDeviceRules:
+    """As the kernel lists them for a slice in a version 1 hierarchy; /dev/null (1:3) stands for a GPU here."""
+
+    @pytest.mark.parametrize(
+        ("rules", "shut"),
+        [
+            (["c 1:3 rw", "c 1:5 rw"], False),
+            (["c 1:* r"], False),
+            (["c *:3 w"], False),
+            (["c *:* rwm"], False),
+            (["a *:* rwm"], False),
+            (["c 1:5 rw", "c 11:3 rw", "c 1:33 rw", "b 1:3 rw", "b *:* rwm"], True),
+            (["c *:* m"], True),
+            ([], True),
+        ],
+    )
+    def test_are_read_with_their_wildcards(self, monkeypatch: pytest.MonkeyPatch, rules: list[str], shut: bool) -> None:
+        monkeypatch.setattr("node.sublet_node.systemd.is_running", lambda: True)
+        monkeypatch.setattr("node.sublet_node.cgroups.is_version_2", lambda: False)
+        monkeypatch.setattr("node.sublet_node.cgroups.allowed_devices", lambda _: rules)
+        gpu = Gpu(index=0, uuid="GPU-1", model="Stand-in", memory_mib=1, device="/dev/null")
+        assert devices.closed("user-200123.slice", [], [gpu])[0] is shut
+        assert devices.closed("user-200123.slice", [gpu], [])[0] is not shut
 
 
 class TestFirewallRules:
