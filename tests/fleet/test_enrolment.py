@@ -237,6 +237,32 @@ class TestVerifying:
         assert await observer.look_at(node.id)
         assert (await machines.get(node.id)).state is NodeState.CORDONED
 
+    @pytest.mark.parametrize(("same_machine", "disk_gib"), [(True, 200), (False, 50)])
+    async def test_disk_that_allocations_have_filled_counts_until_it_is_another_machine(
+        self,
+        ready_node: tuple[Node, FakeNode],
+        database: Database,
+        observer: Observer,
+        machines: Machines,
+        same_machine: bool,
+        disk_gib: int,
+    ) -> None:
+        node, fake = ready_node
+        async with database.transaction() as session:
+            again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=machines.settings)
+        now_free = {**PROBE, "gpus": [{**PROBE["gpus"][0], "uuid": "GPU-north-0"}], "disk_gib": 50}
+        fake.answers["probe"] = lambda _: {**now_free, "time": now()}
+        if not same_machine:
+            fake.host_key = asyncssh.generate_private_key("ssh-ed25519")
+        # What the machine says of itself, before it was asked over SSH, is not believed.
+        joined = await machines.join(again.token, fake.host_public_key, gpus=now_free["gpus"], disk_gib=9000)
+        fake.host_certificate = joined.host_certificate
+        await fake.restart()
+        assert await observer.look_at(node.id)
+        inventory = (await machines.get(node.id)).inventory
+        assert inventory is not None
+        assert inventory.disk_gib == disk_gib
+
     async def test_a_look_at_what_it_was_lets_it_take_no_work(
         self, ready_node: tuple[Node, FakeNode], database: Database, observer: Observer, machines: Machines
     ) -> None:

@@ -307,6 +307,25 @@ class TestRenewingTrust:
         assert await renewals.tick() == 1
         await renewals.drain()
 
+    @pytest.mark.parametrize(("life_seconds", "due_in_seconds"), [(86_400, 3600), (7200, 2400)])
+    async def test_comes_within_the_hour_or_a_third_of_the_certificates_life(
+        self,
+        ready_node: tuple[Node, FakeNode],
+        renewals: HostCertificates,
+        database: Database,
+        life_seconds: int,
+        due_in_seconds: int,
+    ) -> None:
+        node, _ = ready_node
+        renewals.settings = renewals.settings.model_copy(update={"host_certificate_seconds": life_seconds})
+        await renewals.renew(node.id)
+        async with database.reading() as session:
+            due = await session.execute(
+                text("SELECT extract(epoch FROM trust_due_at - clock_timestamp()) FROM node WHERE id = :id"),
+                {"id": node.id},
+            )
+            assert due_in_seconds - 60 < due.scalar_one() <= due_in_seconds
+
     async def test_a_node_that_cannot_be_probed_still_learns_of_revocations(
         self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database
     ) -> None:

@@ -173,7 +173,14 @@ async def join(
             lease_expires_at=None,
         )
     )
-    await nodes.store_probe(session, node_id, inventory, clock_skew_seconds=(inventory.node_time - now).total_seconds())
+    await nodes.store_probe(
+        session,
+        node_id,
+        inventory,
+        clock_skew_seconds=(inventory.node_time - now).total_seconds(),
+        proven=False,
+        anew=known.host_public_key != key,
+    )
     if known.host_public_key not in {None, key}:
         await certificates.revoke_subject(session, node_id, reason="the node joined with another host key")
     issued = await certificates.issue_host(

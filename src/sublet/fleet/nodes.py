@@ -146,13 +146,18 @@ async def clear_gpus(session: Session, uuids: Sequence[str]) -> int:
     return sum([await move_gpu(session, uuid, GpuState.AVAILABLE) for uuid in uuids])
 
 
-async def store_probe(session: Session, node_id: str, probe: Probe, *, clock_skew_seconds: float) -> None:
+async def store_probe(
+    session: Session, node_id: str, probe: Probe, *, clock_skew_seconds: float, proven: bool = True, anew: bool = False
+) -> None:
     """Keep what a node has and enforces. GPUs that are no longer there become missing, never deleted.
 
-    Disk is what was free at enrolment: later probes see less of it only because allocations have filled it.
+    Disk is the most that was ever free on this machine: later looks see less of it only because allocations have filled
+    it, also when it joins again. `proven` says that the node itself was asked, over SSH; what a machine says of itself
+    when it joins is shown and forgotten. `anew` says that it is another machine than before.
     """
-    earlier = (await session.execute(select(node.c.inventory, node.c.verified_at).where(node.c.id == node_id))).one()
-    disk_gib = probe.disk_gib if earlier.verified_at is None else max(probe.disk_gib, earlier.inventory["disk_gib"])
+    inventory = (await session.execute(select(node.c.inventory).where(node.c.id == node_id))).scalar_one()
+    earlier_gib = 0 if anew or inventory is None else inventory.get("proven_disk_gib", inventory["disk_gib"])
+    disk_gib = max(probe.disk_gib, earlier_gib)
     await session.execute(
         update(node)
         .where(node.c.id == node_id)
@@ -161,6 +166,7 @@ async def store_probe(session: Session, node_id: str, probe: Probe, *, clock_ske
                 "vcpu": probe.vcpu,
                 "memory_mib": probe.memory_mib,
                 "disk_gib": disk_gib,
+                "proven_disk_gib": disk_gib if proven else earlier_gib,
                 "kernel": probe.kernel,
                 "os": probe.os,
                 "hostname": probe.hostname,
