@@ -118,17 +118,21 @@ class DemoNodeHost:
         return self._place(self.node.kind if self.node is not None else self.kinds[-1]) / "console.log"
 
     def enrolled_as(self, helper: str) -> str | None:
-        """The id under which this very node joined, with this very helper; None when it has to join (again)."""
+        """The id under which this very node joined, with this very helper and where it is now; None when it has to join
+        (again).
+
+        Elsewhere it has to: what its firewall keeps allocations from is this machine's end of the cable, as it was.
+        """
         assert self.node is not None
         with suppress(OSError, ValueError):
-            node_id, joined_with = (self._place(self.node.kind) / "joined").read_text().split()
-            return node_id if joined_with == helper else None
+            node_id, *joined_with = (self._place(self.node.kind) / "joined").read_text().split()
+            return node_id if joined_with == [helper, self.node.address] else None
         return None
 
     def note_enrolled(self, node_id: str, helper: str) -> None:
         """Remember that the node has joined; the note lies beside the node's data and goes with them."""
         assert self.node is not None
-        write_privately(self._place(self.node.kind) / "joined", f"{node_id} {helper}\n")
+        write_privately(self._place(self.node.kind) / "joined", f"{node_id} {helper} {self.node.address}\n")
 
     @property
     def description(self) -> DemoNode:
