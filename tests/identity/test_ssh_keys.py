@@ -1,5 +1,6 @@
 """SSH keys: what is taken, what is refused and why, and whose allocations they open."""
 
+import asyncio
 import base64
 import hashlib
 from typing import Any
@@ -104,6 +105,16 @@ class TestAdding:
             for _ in range(2)
         ]
         assert codes == [201, 409]
+
+    async def test_of_many_at_once_passes_the_limit_with_none(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ssh_keys, "MOST_KEYS", 2)
+        browser = await house.customer()
+        bodies = [{"name": "x", "public_key": ed25519_line()} for _ in range(8)]
+        answers = await asyncio.gather(*(browser.post("/api/v1/ssh-keys", json=body) for body in bodies))
+        assert sorted(answer.status_code for answer in answers) == [201, 201] + [409] * 6
+        assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"too_many_ssh_keys"}
 
 
 class TestRemoving:

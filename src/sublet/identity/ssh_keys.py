@@ -69,6 +69,10 @@ def read_public_key(text: str) -> tuple[str, str]:
 async def add(session: Session, actor: Actor, *, name: str, public_key: str) -> Row[*tuple[Any, ...]]:
     """Register a key of the actor; it opens every allocation of theirs. InvalidInput, SshKeyTaken, TooManyKeys."""
     line, fingerprint = read_public_key(public_key)
+    # One at a time for each person, so that many at once cannot pass the limit together.
+    await session.execute(
+        select(user_account.c.id).where(user_account.c.id == actor.user_id).with_for_update(key_share=True)
+    )
     held = await session.execute(select(func.count()).where(_columns.user_id == actor.user_id))
     if held.scalar_one() >= MOST_KEYS:
         raise TooManyKeys(f"You have {MOST_KEYS} SSH keys, which is the most. Nothing was added. Remove one first.")
