@@ -15,6 +15,7 @@ UNAUTHENTICATED = 4401
 FORBIDDEN = 4403
 TOO_SLOW = 4408
 WINDOW_PASSED = 4410
+TOO_MANY = 4429
 GOING_AWAY = 1001
 CLOSE_SECONDS = 2.0
 """How long a client that does not read may keep us from closing; then the connection just ends."""

@@ -13,17 +13,12 @@ from sublet.core.access import Actor, Permission
 from sublet.core.db import Database
 from sublet.core.outbox import parse_cursor, read_after
 from sublet.notifications.hub import Cursor, EventHub, Subscriber
+from sublet.notifications.limits import EventsLimits
 from sublet.notifications.schemas import Heartbeat, Subscribe
 
 log = telemetry.get_logger(__name__)
 
 SUBPROTOCOL = "sublet.events.v1"
-HEARTBEAT_SECONDS = 20.0
-SILENCE_SECONDS = 65.0
-RECHECK_SECONDS = 3.0
-FIRST_MESSAGE_SECONDS = 10.0
-REPLAY_LIMIT = 10_000
-REPLAY_PAGE = 500
 
 Alive = Callable[[Actor], Awaitable[bool]]
 
@@ -48,17 +43,23 @@ async def serve_events(websocket: WebSocket) -> None:
         return
     hub: EventHub = websocket.app.state.event_hub
     alive: Alive = websocket.app.state.session_alive
+    limits: EventsLimits = getattr(websocket.app.state, "events_limits", None) or EventsLimits()
     subscriber: Subscriber | None = None
+    person = actor.user_id or ""
+    if not hub.enter(person, most=limits.channels_per_person):
+        reason = f"{limits.channels_per_person} channels are open for you, which is the most; close one"
+        await websockets.close(websocket, websockets.TOO_MANY, reason)
+        return
     telemetry.open_websockets.labels("events").inc()
     try:
-        after = await _first_message(websocket)
+        after = await _first_message(websocket, limits)
         subscriber, start = hub.subscribe(organization_id=actor.organization_id, platform=sees_platform(actor))
         heard = _Heard()
         async with asyncio.TaskGroup() as tasks:
             # The replay too is watched: whoever reads it slowly, or not at all, must not stay longer than they may.
-            tasks.create_task(_send(websocket, actor, subscriber, after, start))
+            tasks.create_task(_send(websocket, actor, subscriber, after, start, limits=limits))
             tasks.create_task(_receive(websocket, heard))
-            tasks.create_task(_watch(actor, alive, heard, subscriber, websocket))
+            tasks.create_task(_watch(actor, alive, heard, subscriber, websocket, limits=limits))
     except* _Ended as ended:
         first = ended.exceptions[0]
         assert isinstance(first, _Ended)
@@ -70,6 +71,7 @@ async def serve_events(websocket: WebSocket) -> None:
         pass  # the client left; there is nobody to tell
     finally:
         telemetry.open_websockets.labels("events").dec()
+        hub.leave(person)
         if subscriber is not None:
             hub.unsubscribe(subscriber)
 
@@ -81,9 +83,9 @@ class _Heard:
         self.at = time.monotonic()
 
 
-async def _first_message(websocket: WebSocket) -> Cursor | None:
+async def _first_message(websocket: WebSocket, limits: EventsLimits) -> Cursor | None:
     try:
-        text = await asyncio.wait_for(websocket.receive_text(), FIRST_MESSAGE_SECONDS)
+        text = await asyncio.wait_for(websocket.receive_text(), limits.first_message_seconds)
         message = Subscribe.model_validate_json(text)
     except (TimeoutError, ValidationError, KeyError):
         raise _Ended(1008, 'the first message is {"after": id or null}') from None
@@ -95,8 +97,9 @@ async def _first_message(websocket: WebSocket) -> Cursor | None:
     return cursor
 
 
-async def _replay(websocket: WebSocket, database: Database, actor: Actor, after: Cursor, until: Cursor) -> None:
+async def _replay(websocket: WebSocket, actor: Actor, after: Cursor, until: Cursor, limits: EventsLimits) -> None:
     """Send what lies between the client's cursor and the place where the live queue begins."""
+    database: Database = websocket.app.state.database
     sent = 0
     while after < until:
         async with database.reading() as session:
@@ -105,7 +108,7 @@ async def _replay(websocket: WebSocket, database: Database, actor: Actor, after:
                 after,
                 organization_id=actor.organization_id or "",
                 platform=sees_platform(actor),
-                limit=REPLAY_PAGE,
+                limit=limits.replay_page,
             )
         for cursor, event in events:
             if cursor > until:
@@ -113,21 +116,27 @@ async def _replay(websocket: WebSocket, database: Database, actor: Actor, after:
             await websocket.send_text(event.model_dump_json())
             after = cursor
         sent += len(events)
-        if sent > REPLAY_LIMIT:
+        if sent > limits.replay_events:
             raise _Ended(websockets.WINDOW_PASSED, "too much was missed; read again and subscribe with null")
-        if len(events) < REPLAY_PAGE:
+        if len(events) < limits.replay_page:
             return
 
 
 async def _send(
-    websocket: WebSocket, actor: Actor, subscriber: Subscriber, after: Cursor | None, start: Cursor
+    websocket: WebSocket,
+    actor: Actor,
+    subscriber: Subscriber,
+    after: Cursor | None,
+    start: Cursor,
+    *,
+    limits: EventsLimits,
 ) -> None:
     if after is not None:
-        await _replay(websocket, websocket.app.state.database, actor, after, start)
+        await _replay(websocket, actor, after, start, limits)
     beat = Heartbeat().model_dump_json()
     while True:
         try:
-            cursor, event = await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_SECONDS)
+            cursor, event = await asyncio.wait_for(subscriber.queue.get(), limits.heartbeat_seconds)
         except TimeoutError:
             await websocket.send_text(beat)
         else:
@@ -145,17 +154,19 @@ async def _receive(websocket: WebSocket, heard: _Heard) -> None:
         heard.at = time.monotonic()
 
 
-async def _watch(actor: Actor, alive: Alive, heard: _Heard, subscriber: Subscriber, websocket: WebSocket) -> None:
+async def _watch(
+    actor: Actor, alive: Alive, heard: _Heard, subscriber: Subscriber, websocket: WebSocket, *, limits: EventsLimits
+) -> None:
     stopping: asyncio.Event = websocket.app.state.stopping
     while True:
         try:
-            await asyncio.wait_for(stopping.wait(), RECHECK_SECONDS)
+            await asyncio.wait_for(stopping.wait(), limits.recheck_seconds)
             raise _Ended(websockets.GOING_AWAY, "Sublet is restarting; connect again")
         except TimeoutError:
             pass
         if subscriber.too_slow.is_set():
             raise _Ended(websockets.TOO_SLOW, "events arrive faster than they are read")
-        if time.monotonic() - heard.at > SILENCE_SECONDS:
+        if time.monotonic() - heard.at > limits.silence_seconds:
             raise _Ended(websockets.GOING_AWAY, "no heartbeat")
         if not await alive(actor):
             raise _Ended(websockets.UNAUTHENTICATED, "the session has ended")

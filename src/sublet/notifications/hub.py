@@ -5,6 +5,7 @@ a poll every second covers a lost connection. A subscriber that does not keep up
 """
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -45,6 +46,7 @@ class EventHub:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._subscribers: set[Subscriber] = set()
+        self._channels: Counter[str] = Counter()
         self._cursor: Cursor = (0, 0)
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,6 +67,19 @@ class EventHub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def enter(self, person: str, *, most: int) -> bool:
+        """Count a channel of a person's, from before it subscribes until `leave`; False if they have enough."""
+        if self._channels[person] >= most:
+            return False
+        self._channels[person] += 1
+        return True
+
+    def leave(self, person: str) -> None:
+        """One channel less."""
+        self._channels[person] -= 1
+        if self._channels[person] <= 0:
+            del self._channels[person]
 
     def subscribe(self, *, organization_id: str | None, platform: bool) -> tuple[Subscriber, Cursor]:
         """Register; events after the returned cursor will arrive in the queue, earlier ones are in the outbox."""

@@ -1,0 +1,19 @@
+"""How long and how much an events channel may."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLimits:
+    """Limits of events channels; `app.state.events_limits` replaces the usual ones.
+
+    `channels_per_person` are open at a time with one web process, whatever sign-in or token they came with.
+    """
+
+    channels_per_person: int = 50
+    heartbeat_seconds: float = 20.0
+    silence_seconds: float = 65.0
+    recheck_seconds: float = 3.0
+    first_message_seconds: float = 10.0
+    replay_events: int = 10_000
+    replay_page: int = 500
