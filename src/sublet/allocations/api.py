@@ -118,7 +118,9 @@ async def suspend_allocation(request: Request, actor: ActorDep, session: Session
 )
 async def resume_allocation(request: Request, actor: ActorDep, session: SessionDep, id_or_name: IdOrName) -> Response:
     """Resume it: the login opens again, and it costs the running rate once it has."""
-    allocation_id = await suspension.request_resumption(session, actor, id_or_name)
+    allocation_id = await suspension.request_resumption(
+        session, actor, id_or_name, policy=Policy.of(_settings(request))
+    )
     return await _accepted(request, session, actor, allocation_id)
 
 

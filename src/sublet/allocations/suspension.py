@@ -7,10 +7,12 @@ from sublet.allocations.audited import WantedRecord
 from sublet.allocations.records import Allocation
 from sublet.allocations.states import AllocationState, StateForbids
 from sublet.audit.records import record
-from sublet.billing import funds, meters
+from sublet.billing import funds, meters, runway
+from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.core.access import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
+from sublet.core.money import Rate
 from sublet.ledger.failures import InsufficientFunds
 
 Cause = Literal["customer", "funds"]
@@ -31,7 +33,9 @@ async def request_suspension(session: Session, actor: Actor, id_or_name: str) ->
     return allocation.id
 
 
-async def request_resumption(session: Session, actor: Actor, id_or_name: str) -> str:
+async def request_resumption(
+    session: Session, actor: Actor, id_or_name: str, *, policy: Policy = DEFAULT_POLICY
+) -> str:
     """Resume a suspended allocation of the actor's organization; returns its id. Asking again is harmless.
 
     InsufficientFunds while the wallet cannot carry it, StateForbids in other states.
@@ -44,7 +48,9 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str) ->
         )
     if allocation.wanted == "suspended":
         clock = await funds.clock(session, allocation.organization_id, currency=allocation.currency)
-        if clock.blocks_launch:
+        more = Rate(max(0, allocation.nano_per_hour - allocation.suspended_nano_per_hour), allocation.currency)
+        # The grace is paid out of what is left: nobody gets another one by suspending and resuming within it.
+        if clock.blocks_launch or not await runway.bears(session, allocation.organization_id, more, policy=policy):
             raise InsufficientFunds(
                 f"There is not enough money to run {allocation.name}. It stays suspended and its data are kept. "
                 "Top up the wallet: what was suspended for lack of funds then resumes by itself."

@@ -82,6 +82,13 @@ def runway_on(organization_id: str, currency: str, *, left: int, burn: int, poli
     return Runway(organization_id, Rate(burn, currency), Money(left, currency), seconds)
 
 
+async def bears(session: Session, organization_id: str, more: Rate, *, policy: Policy = DEFAULT_POLICY) -> bool:
+    """Whether the organization's money lasts longer than the reserve if it spent that much more."""
+    now = await of(session, organization_id, currency=more.currency, policy=policy)
+    covered = seconds_covered(now.left.micro, now.burn.nano_per_hour + more.nano_per_hour)
+    return covered is None or covered > policy.reserve_seconds
+
+
 async def of(
     session: Session, organization_id: str, *, currency: str = "USD", policy: Policy = DEFAULT_POLICY
 ) -> Runway:
