@@ -8,11 +8,14 @@ import asyncssh
 import pytest
 from sqlalchemy import text
 
-from sublet.allocations import sweep
+from sublet.allocations import release, sweep
 from sublet.allocations.reconcile import reconcile
 from sublet.billing import metering
-from sublet.core.access import Actor
+from sublet.core.access import Actor, system_actor
+from sublet.core.outbox import StoredEvent
 from sublet.demo.nodes import LocalNode
+from sublet.entry.subscriptions import SUBSCRIPTIONS
+from sublet.identity import accounts
 from sublet.ledger import reconcile as books
 from tests.allocations.real import RealFleet, build_helper, join
 from tests.allocations.rental import offer, pay_in
@@ -96,6 +99,53 @@ class TestOnARealNode:
             results = await books.run(session, ended_among=sweep.ended_among)
         assert [result for result in results if not result.ok] == []
 
+    @pytest.mark.parametrize("how", ["key removed", "person disabled"])
+    async def test_whoever_may_no_longer_come_in_is_out_within_five_seconds(
+        self, web: Web, fleet: RealFleet, how: str
+    ) -> None:
+        client = await web.customer()
+        me = (await client.get("/api/v1/me")).json()
+        actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=me["organization"]["id"])
+        await pay_in(web.database, actor, "20.00")
+        sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, per_hour="3.60")
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        body = {"name": "laptop", "public_key": key.export_public_key().decode()}
+        registered = (await client.post("/api/v1/ssh-keys", json=body)).json()
+        launched = (await client.post("/api/v1/allocations", json={"offer_id": sku.id, "name": "real"})).json()
+        await reconcile(web.database, fleet.backend, launched["id"])
+        other = asyncssh.generate_private_key("ssh-ed25519")
+        ticket = await client.post(
+            "/api/v1/allocations/real/ssh-certificates", json={"public_key": other.export_public_key().decode()}
+        )
+        by_key = await _connect(ticket.json(), key)
+        by_certificate = await _connect(ticket.json(), (other, ticket.json()["certificate"]))
+        async with by_key, by_certificate:
+            shells = [await one.create_process("cat", term_type="xterm") for one in (by_key, by_certificate)]
+            async with asyncio.timeout(5):
+                if how == "key removed":
+                    assert (await client.delete(f"/api/v1/ssh-keys/{registered['id']}")).status_code == 204
+                else:
+                    async with web.database.transaction() as session:
+                        await accounts.disable(session, system_actor(), me["user"]["id"])
+                await _deliver(web)
+                await reconcile(web.database, fleet.backend, launched["id"])
+                for shell in shells:
+                    await shell.wait_closed()
+        with pytest.raises(asyncssh.PermissionDenied):
+            await _connect(ticket.json(), key)
+        async with web.database.transaction() as session:
+            await release.request_release(session, actor, launched["id"])
+        await reconcile(web.database, fleet.backend, launched["id"])
+
+
+async def _deliver(web: Web) -> None:
+    """Hand every event so far to whoever waits for it, as a worker does; again is harmless."""
+    async with web.database.transaction() as session:
+        for row in (await session.execute(text("SELECT * FROM outbox_event ORDER BY id"))).all():
+            event = StoredEvent(id=str(row.id), type=row.type, time=row.occurred_at, subject=row.subject, data=row.data)
+            for handler in SUBSCRIPTIONS.get(row.type, ()):
+                await handler(session, event)
+
 
 async def _observe(fleet: RealFleet) -> None:
     for handler in fleet.observer.on_observed:
@@ -110,16 +160,26 @@ async def _uid(web: Web, allocation_id: str) -> int:
 
 
 async def _run_over_ssh(ticket: dict[str, object], key: asyncssh.SSHKey, command: str) -> str:
-    connection = await asyncssh.connect(
+    async with await _connect(ticket, (key, str(ticket["certificate"]))) as connection:
+        done = await connection.run(command, check=False, timeout=20)
+        return f"{done.stdout}{done.stderr}"
+
+
+async def _connect(
+    ticket: dict[str, object], credential: asyncssh.SSHKey | tuple[asyncssh.SSHKey, str]
+) -> asyncssh.SSHClientConnection:
+    """Log in with a registered key, or with a key and the certificate for it."""
+    if isinstance(credential, tuple):
+        credentials: list[object] = [(credential[0], asyncssh.import_certificate(credential[1]))]
+    else:
+        credentials = [credential]
+    return await asyncssh.connect(
         str(ticket["host"]),
         int(str(ticket["port"])),
         username=str(ticket["login"]),
-        client_keys=[(key, asyncssh.import_certificate(str(ticket["certificate"])))],
+        client_keys=credentials,
         known_hosts=asyncssh.import_known_hosts(str(ticket["known_hosts"])),
         agent_path=None,
         config=None,
         connect_timeout=10,
     )
-    async with connection:
-        done = await connection.run(command, check=False, timeout=20)
-        return f"{done.stdout}{done.stderr}"
