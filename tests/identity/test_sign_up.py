@@ -132,13 +132,50 @@ class TestPasswords:
             "kitten purple 12",
             "welcome to the engine",
             "пароль-для-двигателя",
-            "4815162342108",
+            "7402951638274",
             "2b7e151628aed2a6",
             "n" + "o-rule-on-which-characters",
         ],
     )
-    def test_that_nobody_would_guess_are_taken(self, password: str) -> None:
-        require_strong(password, email="ada.lovelace@customer.example", name="Ada Lovelace")
+    async def test_that_nobody_would_guess_are_taken(self, password: str) -> None:
+        await require_strong(password, email="ada.lovelace@customer.example", name="Ada Lovelace")
+
+    @pytest.mark.parametrize(
+        ("password", "said"),
+        [
+            ("unbelievable", "would be guessed"),
+            ("123qweasdzxc", "is on lists of leaked passwords"),
+            ("jesusislord1", "is close to one on lists of leaked passwords"),
+            ("iloveyouforever", "is close to one on lists of leaked passwords"),
+            ("manchesterunited", "is close to one on lists of leaked passwords"),
+            ("4815162342108", "is close to one on lists of leaked passwords"),
+        ],
+    )
+    async def test_that_leaked_elsewhere_or_that_a_list_would_find_are_refused(
+        self, house: House, password: str, said: str
+    ) -> None:
+        answer = await sign_up(house.browser(), new_email(), password=password)
+        assert (answer.status_code, answer.json()["code"]) == (422, "password_too_weak")
+        assert said in answer.json()["detail"]
+        assert answer.json()["errors"][0]["field"] == "password"
+        assert password not in answer.text
+
+    async def test_are_judged_without_holding_up_other_requests(self) -> None:
+        """The worst that can be sent: letters that each may stand for several others."""
+        loop = asyncio.get_running_loop()
+        ticks = 0
+
+        def tick() -> None:
+            nonlocal ticks
+            ticks += 1
+            ticking[0] = loop.call_later(0.001, tick)
+
+        ticking = [loop.call_soon(tick)]
+        started = loop.time()
+        await require_strong("4@8({[<369&#!1/|0$5+7%2/" * 10)
+        ticking[0].cancel()
+        assert loop.time() - started < 2
+        assert ticks > 2
 
     async def test_are_stored_as_argon2id(self, house: House) -> None:
         await sign_up(house.browser(), new_email())

@@ -110,7 +110,7 @@ async def create_user(
 ) -> NewAccount:
     """An account made by Sublet itself (the first operator, the demo); PasswordTooWeak, EmailTaken, InvalidInput."""
     address = checked_email(email)
-    require_strong(password, email=address, name=name)
+    await require_strong(password, email=address, name=name)
     return await open_account(
         session,
         system_actor(),

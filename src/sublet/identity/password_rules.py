@@ -1,7 +1,13 @@
-"""Which passwords are refused: short ones, and those made of what anybody would try first. No composition rules."""
+"""Which passwords are refused: short ones, leaked ones, and those made of what anybody would try first.
+
+No composition rules, and nothing is asked of anybody else: the lists of leaked passwords come with `zxcvbn`.
+"""
 
 import re
 import unicodedata
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
 
 from sublet.identity.errors import PasswordTooWeak
 
@@ -10,6 +16,15 @@ LONGEST = 256
 FEWEST_DISTINCT = 5
 FEWEST_LEFT = 4
 LONGEST_REPEATED_BLOCK = 11
+LOWEST_SCORE = 3
+"""Of zxcvbn's 0 to 4: more than a hundred million guesses."""
+JUDGED_AT_ONCE = 24
+MOST_JUDGED = 48
+"""Judging takes ever longer as texts grow, and one strong piece makes the whole strong."""
+LEAKED = "passwords"
+"""What zxcvbn calls its list of leaked passwords."""
+
+_one_at_a_time = CapacityLimiter(1)
 
 # Rows, columns and diagonals of keyboards, the alphabet and the digits; walked in either direction.
 WALKS = (
@@ -71,23 +86,58 @@ def _without(text: str, words: frozenset[str]) -> str:
     return re.sub(r"[\d\W_]+", "", text)
 
 
-def require_strong(password: str, *, email: str = "", name: str = "") -> None:
-    """Raise PasswordTooWeak for a password that would be guessed, with what is wrong with it."""
-    text = unicodedata.normalize("NFKC", password).casefold()
-    problem: str | None = None
+def _judge(text: str, personal: list[str]) -> dict[str, Any]:
+    """What zxcvbn makes of a text, or of its strongest piece."""
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - 15 MB that only a process which sees a new password needs
+
+    pieces = [text[start : start + JUDGED_AT_ONCE] for start in range(0, min(len(text), MOST_JUDGED), JUDGED_AT_ONCE)]
+    verdict: dict[str, Any] = {"score": -1}
+    for piece in pieces:
+        judged: dict[str, Any] = zxcvbn(piece, user_inputs=personal)
+        if judged["score"] > verdict["score"]:
+            verdict = judged
+        if verdict["score"] >= LOWEST_SCORE:
+            break
+    return verdict
+
+
+def _plain_problem(text: str, *, email: str, name: str) -> str | None:
+    """What can be seen without any list."""
     if len(text) < SHORTEST:
-        problem = f"It needs {SHORTEST} characters or more; a few unrelated words are easy to remember."
-    elif len(text) > LONGEST:
-        problem = f"It can have at most {LONGEST} characters."
-    elif len(set(text)) < FEWEST_DISTINCT or _is_repetition(text):
-        problem = "It is the same few characters over and over."
-    elif _is_walk(text):
-        problem = "It is a walk along the keyboard or the alphabet."
-    else:
-        guessable = WORDS | _personal_words(email, name)
-        left = min(len(_without(text, guessable)), len(_without(text.translate(_LETTER_SWAPS), guessable)))
-        # A long run of digits and signs without a word is not guessable by words, so letters must have been taken out.
-        if left < FEWEST_LEFT and left < len(re.sub(r"[\d\W_]+", "", text)):
-            problem = "It is made of common words, your own name or e-mail address, and digits."
+        return f"It needs {SHORTEST} characters or more; a few unrelated words are easy to remember."
+    if len(text) > LONGEST:
+        return f"It can have at most {LONGEST} characters."
+    if len(set(text)) < FEWEST_DISTINCT or _is_repetition(text):
+        return "It is the same few characters over and over."
+    if _is_walk(text):
+        return "It is a walk along the keyboard or the alphabet."
+    guessable = WORDS | _personal_words(email, name)
+    left = min(len(_without(text, guessable)), len(_without(text.translate(_LETTER_SWAPS), guessable)))
+    # A long run of digits and signs without a word is not guessable by words, so letters must have been taken out.
+    if left < FEWEST_LEFT and left < len(re.sub(r"[\d\W_]+", "", text)):
+        return "It is made of common words, your own name or e-mail address, and digits."
+    return None
+
+
+async def require_strong(password: str, *, email: str = "", name: str = "") -> None:
+    """Raise PasswordTooWeak for a password that would be guessed, with what is wrong with it."""
+    normal = unicodedata.normalize("NFKC", password)
+    problem = _plain_problem(normal.casefold(), email=email, name=name)
     if problem is not None:
         raise PasswordTooWeak(f"This password is too weak. {problem} Nothing was changed.", field="password")
+    personal = sorted(_personal_words(email, name))
+    verdict = await to_thread.run_sync(_judge, normal, personal, limiter=_one_at_a_time)
+    if verdict["score"] >= LOWEST_SCORE:
+        return
+    found = [match.get("dictionary_name") for match in verdict["sequence"]]
+    problem = (
+        "is on lists of leaked passwords, which are tried first."
+        if found == [LEAKED]
+        else "is close to one on lists of leaked passwords, which are tried first."
+        if LEAKED in found
+        else "would be guessed: it is made of a common word, a pattern or a date."
+    )
+    raise PasswordTooWeak(
+        f"This password {problem} Choose another; a few unrelated words are easy to remember. Nothing was changed.",
+        field="password",
+    )

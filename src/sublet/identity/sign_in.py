@@ -55,8 +55,8 @@ async def sign_up(
 ) -> SignedIn:
     """A new account, signed in; EmailTaken, PasswordTooWeak, InvalidInput, TooManyAttempts."""
     address = checked_email(email)
-    require_strong(password, email=address, name=name)
     await _pass_throttles(database, visitor, [(throttles.SIGN_UP_BY_ADDRESS, throttles.network_of(visitor.address))])
+    await require_strong(password, email=address, name=name)  # judging takes time, so it is throttled too
     password_hash = await passwords.hash_password(password)
     async with database.transaction() as session:
         new = await accounts.open_account(
