@@ -29,8 +29,12 @@ def python_files(directory: Path = SOURCE) -> Iterator[Path]:
 
 
 def _strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every text, an f-string as one with `x` where values go."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "x" for part in node.values]
+            yield node.lineno, "".join(str(part) for part in parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
 
 
@@ -44,8 +48,56 @@ def _docstrings(tree: ast.AST) -> set[int]:
     return lines
 
 
+def _has_state_key(node: ast.AST | None) -> bool:
+    """Whether an expression is a dict (literal or call) or a tuple of pairs that names a `state`."""
+    if isinstance(node, ast.Dict):
+        keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+        spread = [value for key, value in zip(node.keys, node.values, strict=True) if key is None]
+        return "state" in keys or any(_has_state_key(value) for value in spread)
+    if isinstance(node, ast.BinOp):
+        return _has_state_key(node.left) or _has_state_key(node.right)
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "dict":
+        return any(keyword.arg == "state" for keyword in node.keywords)
+    if isinstance(node, ast.Tuple) and node.elts and isinstance(node.elts[0], ast.Constant):
+        return node.elts[0].value == "state"
+    return False
+
+
+def _assigned(tree: ast.AST) -> dict[str, list[ast.AST]]:
+    """What each name of a file is ever assigned."""
+    values: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                values.setdefault(ast.unparse(target), []).append(node.value)
+        elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
+            values.setdefault(ast.unparse(node.target), []).append(node.value)
+    return values
+
+
+def _inserts(statement: ast.AST, assigned: dict[str, list[ast.AST]]) -> bool:
+    """Whether a statement's beginning is an insert for certain: a new row may be given its first state."""
+    while isinstance(statement, ast.Call | ast.Attribute):
+        if isinstance(statement, ast.Call) and ast.unparse(statement.func).rpartition(".")[2] == "insert":
+            return True
+        statement = statement.func if isinstance(statement, ast.Call) else statement.value
+    begun = assigned.get(ast.unparse(statement), [])
+    others = [value for value in begun if ast.unparse(statement) not in {ast.unparse(part) for part in ast.walk(value)}]
+    return bool(others) and all(_inserts(value, assigned) for value in others)
+
+
+def _gives_a_state(call: ast.Call, assigned: dict[str, list[ast.AST]]) -> bool:
+    given = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg is None)]
+    known = [value for node in given for value in (node, *assigned.get(ast.unparse(node), ()))]
+    return any(keyword.arg == "state" for keyword in call.keywords) or any(_has_state_key(value) for value in known)
+
+
 def states_assigned_outside_their_table(name: str, source: str) -> list[Violation]:
-    """A `state` may only be written by a file called states.py, whether by `.values(state=…)` or by SQL."""
+    """A `state` that exists may only be changed by a file called states.py: by no `.values(…)`, and by no SQL.
+
+    However the value gets there (a keyword, a dict, a name that holds one) and whatever holds the statement, unless it
+    surely is an insert.
+    """
     if name.endswith("states.py") or "/migrations/" in name:
         return []
     tree = ast.parse(source)
@@ -55,12 +107,16 @@ def states_assigned_outside_their_table(name: str, source: str) -> list[Violatio
         for line, text in _strings(tree)
         if line not in documentation and SETS_STATE_IN_SQL.search(text)
     ]
+    assigned = _assigned(tree)
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "values"):
-            continue
-        inner = ast.unparse(node.func.value)
-        if "update(" in inner and any(keyword.arg == "state" for keyword in node.keywords):
-            found.append((name, node.lineno, "update().values(state=…)"))
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"values", "ordered_values"}
+            and _gives_a_state(node, assigned)
+            and not _inserts(node.func.value, assigned)
+        ):
+            found.append((name, node.lineno, f".{node.func.attr}(…) sets a state"))
     return found
 
 

@@ -33,6 +33,22 @@ PLANTED: list[tuple[SourceRule, str]] = [
         rules.states_assigned_outside_their_table,
         "session.execute(update(node).where(node.c.id == 1).values(state='ready'))",
     ),
+    *(
+        (rules.states_assigned_outside_their_table, source)
+        for source in (
+            'session.execute(update(node).values(**{"state": "ready"}))',
+            'session.execute(update(node).values({"state": "ready"}))',
+            'session.execute(update(node).values({"name": "x"} | {"state": "ready"}))',
+            'session.execute(update(node).values(dict(state="ready")))',
+            'session.execute(update(node).ordered_values(("state", "ready")))',
+            'statement = update(node)\nsession.execute(statement.values(state="ready"))',
+            'statement = update(node)\nstatement = statement.where(x)\nrun(statement.values(state="ready"))',
+            'changes = {"state": "ready"}\nsession.execute(update(node).values(**changes))',
+            'changes = {"state": "ready"}\nsession.execute(node.update().values(changes))',
+            'session.execute(build(node).values(state="ready"))',
+            'await session.execute(text(f"UPDATE {table} SET name = :n, state = :s WHERE id = :id"))',
+        )
+    ),
     (rules.commits_outside_the_database_module, "await session.commit()"),
     (rules.commits_outside_the_database_module, 'session.execute(text("COMMIT"))'),
     (rules.network_clients_without_the_guard, "async def go():\n    await asyncssh.connect('node')"),
@@ -66,6 +82,18 @@ class TestSourceRules:
     def test_payments_that_tell_the_sandbox_from_the_processor_are_caught(self, source: str) -> None:
         assert rules.payments_that_know_the_demo("src/sublet/payments/planted.py", source)
         assert rules.payments_that_know_the_demo("src/sublet/entry/planted.py", source) == []
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            'session.execute(insert(node).values(state="enrolling"))',
+            'session.execute(node.insert().values({"state": "enrolling"}))',
+            'adding = insert(node)\nadding = adding.returning(node.c.id)\nsession.execute(adding.values(state="new"))',
+            'session.execute(update(node).where(node.c.state == "ready").values(name="x"))',
+        ],
+    )
+    def test_a_new_row_may_be_given_its_first_state(self, source: str) -> None:
+        assert rules.states_assigned_outside_their_table("src/sublet/fleet/planted.py", source) == []
 
     def test_states_files_may_assign_states(self) -> None:
         source = 'text("UPDATE node SET state = :s WHERE id = :id")'
