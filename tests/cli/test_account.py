@@ -126,6 +126,25 @@ class TestCredentials:
         assert result.exit_code == 4
         assert "was not sent" in result.stderr
 
+    def test_of_the_environment_do_not_travel_unencrypted_over_a_network(self, cli: Cli) -> None:
+        cli.extra["SUBLET_URL"] = "http://sublet.invalid"
+        result = cli.run("whoami")
+        assert result.exit_code == 2
+        assert "It was not sent" in result.stderr
+        assert "SUBLET_ALLOW_HTTP=1" in result.stderr
+
+    def test_of_the_environment_travel_as_they_are_told(self, cli: Cli) -> None:
+        cli.extra |= {"SUBLET_URL": "http://sublet.invalid:9", "SUBLET_ALLOW_HTTP": "1"}
+        result = cli.run("whoami")
+        assert result.exit_code == 1
+        assert "is not encrypted" in result.stderr
+
+    def test_stored_for_a_private_network_go_on_being_used(self, stranger: Cli) -> None:
+        credentials(stranger).parent.mkdir(parents=True, mode=0o700)
+        credentials(stranger).write_text(json.dumps({"url": "http://sublet.invalid:9", "token": CUSTOMER_TOKEN}))
+        credentials(stranger).chmod(0o600)
+        assert stranger.run("whoami").exit_code == 1
+
     def test_that_others_can_read_are_not_used(self, stranger: Cli) -> None:
         stranger.run("login", "--url", stranger.api.url, "--token-file", token_file(stranger))
         credentials(stranger).chmod(0o644)

@@ -97,7 +97,7 @@ class TestFormats:
             ("0.36", "0.36"),
             ("0.3600", "0.36"),
             ("2.4", "2.40"),
-            ("0.12345", "0.1235"),
+            ("0.12345", "0.1234"),
             ("0.000001", "0.000001"),
             ("0", "0.00"),
         ],
@@ -105,8 +105,19 @@ class TestFormats:
     def test_rates_have_two_to_four_places(self, amount: str, shown: str) -> None:
         assert formats.rate({"amount": amount, "currency": "USD", "per": "hour"}) == f"{shown} USD/h"
 
-    @pytest.mark.parametrize(("amount", "shown"), [("12.345678", "12.35"), ("0.005", "0.01"), ("-1.2", "-1.20")])
-    def test_money_has_two_places(self, amount: str, shown: str) -> None:
+    @pytest.mark.parametrize(
+        ("amount", "shown"),
+        [
+            ("12.345678", "12.34"),
+            ("19.999999", "19.99"),
+            ("-1.8475", "-1.84"),
+            ("-1.2", "-1.20"),
+            ("0.005", "<0.01"),
+            ("-0.005", ">-0.01"),
+            ("-0.00", "0.00"),
+        ],
+    )
+    def test_money_has_two_places_and_is_never_more_than_there_is(self, amount: str, shown: str) -> None:
         assert formats.money({"amount": amount, "currency": "EUR"}) == f"{shown} EUR"
 
     @pytest.mark.parametrize(

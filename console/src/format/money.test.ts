@@ -12,7 +12,9 @@ describe("formatMoney", () => {
     ["0", "$0.00"],
     ["-0.00", "$0.00"],
     ["19.999999", "$19.99"],
+    ["-1.8475", "−$1.84"],
     ["0.000003", "<$0.01"],
+    ["-0.005", ">−$0.01"],
   ])("shows %s as %s", (amount, shown) => expect(formatMoney(usd(amount))).toBe(shown));
 
   test("names a currency that has no sign of its own here", () => {

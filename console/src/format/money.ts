@@ -1,5 +1,6 @@
 /**
- * Shows decimal strings. Nothing here adds, multiplies or rounds money: digits that do not fit are left out or dimmed.
+ * Shows decimal strings, and is the only place that looks inside them. Nothing here adds, multiplies or rounds money:
+ * digits that do not fit are cut off or dimmed, as the command line cuts them, so that no more is shown than there is.
  */
 import type { Money, Rate } from "~/api/types";
 import { t } from "~/messages";
@@ -24,10 +25,10 @@ export function amountParts({ amount, currency }: Pick<Money, "amount" | "curren
   };
 }
 
-/** "$1,234.56"; what is under a cent but not nothing is "<$0.01", so that it never looks free. */
+/** "$1,234.56"; what is under a cent but not nothing is "<$0.01", so that it never looks free, and ">−$0.01" below nothing. */
 export function formatMoney(money: Money): string {
   const { sign, symbol, whole, shown, rest } = amountParts(money);
-  if (whole === "0" && shown === "00" && rest !== "") return t.units.lessThanCent(`${symbol}0.01`);
+  if (whole === "0" && shown === "00" && rest !== "") return (sign === "" ? t.units.lessThanCent : t.units.lessThanCentBelow)(`${sign}${symbol}0.01`);
   return `${sign}${symbol}${whole}.${shown}`;
 }
 

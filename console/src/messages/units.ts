@@ -12,6 +12,7 @@ export const units = {
   gpus: (n: number, model: string) => (n === 1 ? model : `${n} × ${model}`),
   perHour: (amount: string) => `${amount}/h`,
   lessThanCent: (cent: string) => `<${cent}`,
+  lessThanCentBelow: (cent: string) => `>${cent}`,
   none: "–",
   join: (parts: string[]) => parts.join(" · "),
 };

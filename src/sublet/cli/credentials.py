@@ -11,6 +11,7 @@ from sublet.cli.paths import credentials_file
 from sublet.cli.private_files import make_private_directory, write_private
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+ALLOW_HTTP = "SUBLET_ALLOW_HTTP"
 
 
 class CredentialsDamaged(Failure):
@@ -19,10 +20,11 @@ class CredentialsDamaged(Failure):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A URL and the token that belongs to it."""
+    """A URL and the token that belongs to it, and whether somebody allowed to send it there unencrypted."""
 
     url: str
     token: str
+    allow_http: bool = False
 
     def __repr__(self) -> str:
         """Without the token, so that no traceback shows it."""
@@ -64,7 +66,8 @@ def stored() -> Credentials | None:
         )
     try:
         said = json.loads(content)
-        return Credentials(str(said["url"]), str(said["token"]))
+        # `login` stores nothing for a URL that is not encrypted unless it was told so.
+        return Credentials(str(said["url"]), str(said["token"]), allow_http=True)
     except (ValueError, KeyError, TypeError) as error:
         raise CredentialsDamaged(f"{path} is damaged. Sign in again: sublet login", Exit.AUTH) from error
 
@@ -96,10 +99,10 @@ def current() -> Credentials:
     url = os.environ.get("SUBLET_URL") or None
     token_file = os.environ.get("SUBLET_TOKEN_FILE") or None
     if url is not None and token_file is not None:
-        return Credentials(url, read_token(token_file))
+        return Credentials(url, read_token(token_file), allow_http=os.environ.get(ALLOW_HTTP) == "1")
     known = stored()
     if token_file is not None:
-        return Credentials(known.url if known else DEFAULT_URL, read_token(token_file))
+        return Credentials(known.url if known else DEFAULT_URL, read_token(token_file), allow_http=True)
     if known is None:
         raise Failure("You are not signed in. Sign in: sublet login", Exit.AUTH)
     # A token is a secret between this machine and one server: another server must not get it to see.

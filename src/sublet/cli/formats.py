@@ -1,18 +1,27 @@
-"""How amounts, times and sizes read. Decimals stay decimals; nothing here is fed back into a calculation."""
+"""How amounts, times and sizes read. Decimals stay decimals; nothing here is fed back into a calculation.
+
+Shown money is cut toward zero, never rounded, as in the console: nobody reads of a cent that is not there.
+"""
 
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from sublet.client.shapes import Money, Rate
 
 NOTHING = "–"
+_CENT = Decimal("0.01")
 
 
 def money(value: Money, *, exact: bool = False) -> str:
-    """`12.35 USD`: two places, or with `exact` all that the books have."""
-    amount = Decimal(value["amount"])
-    shown = value["amount"] if exact else f"{amount.quantize(Decimal('0.01'), ROUND_HALF_UP):f}"
+    """`12.34 USD`: two places, `<0.01 USD` for less than a cent, or with `exact` all that the books have."""
+    shown = value["amount"] if exact else _cents(Decimal(value["amount"]))
     return f"{shown} {value['currency']}"
+
+
+def _cents(amount: Decimal) -> str:
+    if 0 < abs(amount) < _CENT:
+        return f"<{_CENT}" if amount > 0 else f">-{_CENT}"
+    return f"{abs(amount) if amount == 0 else amount.quantize(_CENT, ROUND_DOWN):.2f}"
 
 
 def is_some(value: Money) -> bool:
@@ -29,8 +38,8 @@ def signed(value: Money) -> str:
 def rate(value: Rate) -> str:
     """`0.36 USD/h`: two to four places; more only where four would say nothing."""
     amount = Decimal(value["amount"])
-    rounded = amount.quantize(Decimal("0.0001"), ROUND_HALF_UP)
-    shown = f"{rounded if rounded or not amount else amount:f}"
+    cut = amount.quantize(Decimal("0.0001"), ROUND_DOWN)
+    shown = f"{cut if cut or not amount else amount:f}"
     whole, _, fraction = shown.partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(2, '0')} {value['currency']}/h"
 

@@ -38,8 +38,8 @@ def login(url: str | None, token_file: str | None, allow_http: bool, output: Out
     The token is verified and kept in a file that only you can read.
     """
     address = (url or os.environ.get("SUBLET_URL") or _last_url() or DEFAULT_URL).rstrip("/")
-    require_safe(address, allowed=allow_http)
-    credentials = Credentials(address, _token(address, token_file))
+    require_safe(address, allowed=allow_http, how="add --allow-http")
+    credentials = Credentials(address, _token(address, token_file), allow_http=allow_http)
     with connect(credentials) as client:
         me = client.me()
     # What an earlier token opened is not for this one.
