@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { apiProxy } from "./scripts/apiProxy.ts";
 
 /**
  * sonner writes its stylesheet into the page when it is imported, which our content security policy refuses.
@@ -28,7 +29,7 @@ export default defineConfig({
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
     modulePreload: { polyfill: false },
   },
-  server: { host: "127.0.0.1", proxy: { "/api": { target: server, ws: true } } },
+  server: { host: "127.0.0.1", proxy: { "/api": apiProxy(server) } },
   test: {
     environment: "jsdom",
     environmentOptions: { jsdom: { url: "http://console.test/" } },

@@ -5,12 +5,15 @@ import { server } from "./server";
 // What a test waits for comes when it comes; on a busy machine a second is not enough.
 configure({ asyncUtilTimeout: 15_000 });
 
-beforeAll(() => {
-  server.listen({ onUnhandledFrame: "error" });
-  window.scrollTo = () => undefined;
-});
-afterEach(() => {
-  cleanup();
-  server.resetHandlers();
-});
-afterAll(() => server.close());
+// A test of the development server asks real servers, and no page.
+if (typeof window !== "undefined") {
+  beforeAll(() => {
+    server.listen({ onUnhandledFrame: "error" });
+    window.scrollTo = () => undefined;
+  });
+  afterEach(() => {
+    cleanup();
+    server.resetHandlers();
+  });
+  afterAll(() => server.close());
+}
