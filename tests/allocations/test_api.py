@@ -84,7 +84,8 @@ class TestOffers:
         conforms(OfferOut, small)
         assert (small["id"], small["available"], small["limits_enforced"]) == (shop.rental.sku.id, 8, True)
         assert small["price"]["per_hour"] == {"amount": "0.36", "currency": "USD", "per": "hour"}
-        assert gpu["actions"] == [{"name": "launch", "allowed": False, "reason": "Nothing of this kind is free now."}]
+        reason = "Nothing of this kind is free now."
+        assert gpu["actions"] == [{"name": "launch", "allowed": False, "reason": reason, "code": "no_capacity"}]
 
 
 class TestOneAllocation:

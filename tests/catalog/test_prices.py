@@ -158,6 +158,24 @@ class TestHistory:
         assert amounts == ["3.00", "2.00", "1.00"]
         assert len((await browser.get("/api/v1/admin/prices")).json()["items"]) == 4
 
+    async def test_says_which_version_is_in_force_by_the_databases_clock(
+        self, database: Database, browser: httpx.AsyncClient, sku_id: str
+    ) -> None:
+        planned = (await now(database) + timedelta(days=1)).isoformat()
+        await set_price(browser, sku_id, "1")
+        await set_price(browser, sku_id, "7", currency="EUR")
+        made = (await set_price(browser, sku_id, "2")).json()
+        later = (await set_price(browser, sku_id, "3", effective_at=planned)).json()
+        assert (made["standing"], made["in_force"]) == ("in_force", True)
+        assert (later["standing"], later["in_force"]) == ("planned", False)
+        items = (await browser.get("/api/v1/admin/prices", params={"sku_id": sku_id})).json()["items"]
+        assert [(item["per_hour"]["amount"], item["standing"]) for item in items] == [
+            ("3.00", "planned"),
+            ("2.00", "in_force"),
+            ("7.00", "in_force"),
+            ("1.00", "past"),
+        ]
+
     @pytest.mark.parametrize(
         "change", ["UPDATE price SET nano_per_hour = 0", "DELETE FROM price", "TRUNCATE price CASCADE"]
     )

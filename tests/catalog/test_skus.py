@@ -29,6 +29,10 @@ GPU: dict[str, Any] = {
 }
 
 
+def allowed(actions: list[dict[str, Any]]) -> set[str]:
+    return {action["name"] for action in actions if action["allowed"]}
+
+
 @pytest.fixture
 async def browser(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     async with browser_of(OPERATOR, database, [router, audit_router]) as client:
@@ -42,6 +46,8 @@ class TestCreating:
         assert answer.status_code == 201
         assert made.pop("id").startswith("sku_")
         assert made.pop("created_at")
+        assert allowed(made.pop("actions")) == {"rename", "deactivate", "set_price"}
+        assert made.pop("price") is None
         assert made == {**GPU, "active": True}
 
     async def test_without_gpus_needs_no_more(self, browser: httpx.AsyncClient) -> None:
@@ -100,6 +106,36 @@ class TestChanging:
 
     async def test_of_one_that_does_not_exist_is_not_found(self, browser: httpx.AsyncClient) -> None:
         assert (await browser.patch("/api/v1/admin/skus/sku_x", json={"active": True})).status_code == 404
+
+
+class TestManaging:
+    async def test_shows_one_with_its_price_in_force(self, browser: httpx.AsyncClient) -> None:
+        made = (await browser.post("/api/v1/admin/skus", json=SMALL)).json()
+        path = f"/api/v1/admin/skus/{made['id']}"
+        priced = (await browser.post("/api/v1/admin/prices", json={"sku_id": made["id"], "per_hour": "0.36"})).json()
+        shown = (await browser.get(path)).json()
+        assert (shown["code"], shown["price"]["id"]) == ("cpu-small", priced["id"])
+        assert (await browser.get("/api/v1/admin/skus")).json()["items"] == [shown]
+        assert (await browser.get("/api/v1/admin/skus/sku_x")).status_code == 404
+
+    async def test_says_what_may_be_done_now_and_why_not(self, browser: httpx.AsyncClient) -> None:
+        made = (await browser.post("/api/v1/admin/skus", json=SMALL)).json()
+        off = (await browser.patch(f"/api/v1/admin/skus/{made['id']}", json={"active": False})).json()
+        assert allowed(off["actions"]) == {"rename", "activate", "set_price"}
+        reasons = {action["name"]: action["reason"] for action in off["actions"]}
+        assert reasons["deactivate"] == "It is off offer already."
+        assert allowed((await browser.get("/api/v1/admin/skus")).json()["actions"]) == {"create"}
+
+    async def test_is_refused_with_a_reason_to_those_who_only_watch(
+        self, database: Database, browser: httpx.AsyncClient
+    ) -> None:
+        made = (await browser.post("/api/v1/admin/skus", json=SMALL)).json()
+        watcher = replace(OPERATOR, permissions=frozenset({Permission.ADMIN_CATALOG_READ}))
+        async with browser_of(watcher, database, [router]) as client:
+            listed = (await client.get("/api/v1/admin/skus")).json()
+            shown = (await client.get(f"/api/v1/admin/skus/{made['id']}")).json()
+        for action in listed["actions"] + shown["actions"]:
+            assert (action["allowed"], "platform roles finance and admin" in action["reason"]) == (False, True)
 
 
 class TestReading:

@@ -69,7 +69,7 @@ def uncordon(asked: Asked) -> Answer:
 @route("GET", "/admin/skus")
 def skus(asked: Asked) -> Answer:
     _operator(asked)
-    return page(asked, list(asked.world.skus.values()))
+    return page(asked, [asked.world.managed(sku) for sku in asked.world.skus.values()])
 
 
 @route("POST", "/admin/skus")
@@ -78,21 +78,30 @@ def add_sku(asked: Asked) -> Answer:
     sku = {"gpu_model": None, **asked.body, "id": asked.world.new_id("sku"), "active": True, "created_at": at()}
     asked.world.skus[sku["id"]] = sku
     asked.world.free[sku["id"]] = 1
-    return 201, sku
+    return 201, asked.world.managed(sku)
+
+
+@route("GET", "/admin/skus/{id}")
+def sku(asked: Asked) -> Answer:
+    _operator(asked)
+    found = asked.world.skus.get(asked.parts["id"])
+    if found is None:
+        raise Problem(404, "not_found", "There is no such SKU. Nothing was changed.")
+    return 200, asked.world.managed(found)
 
 
 @route("PATCH", "/admin/skus/{id}")
 def change_sku(asked: Asked) -> Answer:
     _operator(asked)
     asked.world.skus[asked.parts["id"]] |= asked.body
-    return 200, asked.world.skus[asked.parts["id"]]
+    return 200, asked.world.managed(asked.world.skus[asked.parts["id"]])
 
 
 @route("GET", "/admin/prices")
 def prices(asked: Asked) -> Answer:
     _operator(asked)
     chosen = asked.query.get("sku_id")
-    return page(asked, [price for price in asked.world.prices if chosen in {None, price["sku_id"]}])
+    return page(asked, [asked.world.listed(one) for one in asked.world.prices if chosen in {None, one["sku_id"]}])
 
 
 @route("POST", "/admin/prices")
@@ -100,7 +109,8 @@ def set_price(asked: Asked) -> Answer:
     _operator(asked)
     body = asked.body
     effective_at = body.get("effective_at", at())
-    return 201, asked.world.add_price(body["sku_id"], body["per_hour"], body["suspended_per_hour"], effective_at)
+    made = asked.world.add_price(body["sku_id"], body["per_hour"], body["suspended_per_hour"], effective_at)
+    return 201, asked.world.listed(made)
 
 
 @route("GET", "/admin/allocations")

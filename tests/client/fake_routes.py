@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from tests.client.fake_world import (
+    HOLD,
     OPERATOR_TOKEN,
     PROVISION_STEPS,
     RELEASE_STEPS,
@@ -102,7 +102,7 @@ def launch(asked: Asked) -> Answer:
         raise Problem(409, "price_changed", "The price changed. Nothing was launched. Look at the offer again.")
     if world.free[sku["id"]] == 0:
         raise Problem(409, "no_capacity", "No cpu-small is free. You were not charged. Choose another offer.")
-    if world.balance - 1 < Decimal(price["per_hour"]["amount"]):
+    if world.balance - 1 < HOLD:
         raise Problem(402, "insufficient_funds", "Your balance is too low. Nothing was launched. Add funds.")
     name = asked.body.get("name") or "brave-otter"
     if any(one["name"] == name for one in world.allocations.values()):

@@ -13,6 +13,7 @@ PROVISION_STEPS = ("claim_capacity", "create_account", "apply_limits", "open_log
 RELEASE_STEPS = ("close_login", "end_processes", "delete_files", "collect_evidence")
 SHORT_STEPS = ("apply_state",)
 EVIDENCE = ("access", "processes", "files")
+HOLD = Decimal("1.00")
 
 
 def at(seconds_ago: float = 0) -> str:
@@ -105,6 +106,16 @@ class World:
         self.prices.insert(0, price)
         return price
 
+    def managed(self, sku: dict[str, Any]) -> dict[str, Any]:
+        """A SKU as operators see it."""
+        price = next((price for price in self.prices if price["sku_id"] == sku["id"]), None)
+        return {**sku, "price": price, "actions": []}
+
+    def listed(self, price: dict[str, Any]) -> dict[str, Any]:
+        """A version of a price among all others."""
+        newest = self.price_of(price["sku_id"]) is price
+        return {**price, "in_force": newest, "standing": "in_force" if newest else "past"}
+
     def price_of(self, sku_id: str) -> dict[str, Any]:
         """The newest version."""
         return next(price for price in self.prices if price["sku_id"] == sku_id)
@@ -118,11 +129,23 @@ class World:
                 "price": self.price_of(sku["id"]),
                 "available": self.free[sku["id"]],
                 "limits_enforced": sku["code"] != "loose",
-                "actions": [{"name": "launch", "allowed": self.refusal is None, "reason": self.refusal}],
+                "hold": usd(HOLD),
+                "actions": [self.launch_action(sku["id"])],
             }
             for sku in self.skus.values()
             if sku["active"] and any(price["sku_id"] == sku["id"] for price in self.prices)
         ]
+
+    def launch_action(self, sku_id: str) -> dict[str, Any]:
+        """Whether a launch would go through, and if not, why not."""
+        code, reason = None, None
+        if self.refusal is not None:
+            code, reason = "permission_denied", self.refusal
+        elif self.free[sku_id] == 0:
+            code, reason = "no_capacity", "Nothing of this kind is free now."
+        elif self.warning in {"grace", "suspended"} or self.balance - 1 < HOLD:
+            code, reason = "insufficient_funds", f"A launch sets {HOLD} USD aside, and less is available."
+        return {"name": "launch", "allowed": code is None, "reason": reason, "code": code}
 
     def add_node(self, name: str, address: str, port: int = 22, labels: dict[str, str] | None = None) -> dict[str, Any]:
         """A node that has not joined yet."""

@@ -5,6 +5,9 @@ import { allocation, page } from "~/testing/fixtures";
 import { renderAt } from "~/testing/renderAt";
 import { channel, fails, get, problem, server, url } from "~/testing/server";
 
+const busy = () => screen.getByRole("link", { name: "notebook" }).closest("[aria-busy]")?.getAttribute("aria-busy");
+const member = (id: string, name: string) => ({ user_id: id, email: `${name}@example.com`, name, role: "member" });
+
 describe("the list of allocations", () => {
   test("says that it loads", async () => {
     server.use(http.get(url("/allocations"), () => delay("infinite")));
@@ -70,6 +73,19 @@ describe("the list of allocations", () => {
     await user.click(await screen.findByRole("checkbox", { name: "Show ended" }));
     await waitFor(() => expect(asked).toBe("true"));
     expect(router.state.location.search).toBe("?ended=1");
+  });
+
+  test("marks what is left of another filter until its own answer comes", async () => {
+    server.use(
+      http.get(url("/allocations"), ({ request }) =>
+        new URL(request.url).searchParams.get("include_ended") === "true" ? delay("infinite") : HttpResponse.json(page(allocation)),
+      ),
+    );
+    const { user } = renderAt("/");
+    await screen.findByRole("link", { name: "notebook" });
+    expect(busy()).toBe("false");
+    await user.click(screen.getByRole("checkbox", { name: "Show ended" }));
+    await waitFor(() => expect(busy()).toBe("true"));
   });
 
   test("follows an event without being asked", async () => {
@@ -156,6 +172,23 @@ describe("the page of an allocation", () => {
     const label = await screen.findByText("Launched at");
     expect(label.nextElementSibling?.textContent).toBe("$0.036/h");
     expect(screen.queryByText("$0.00/h")).toBeNull();
+  });
+
+  test("names also a member of a later page", async () => {
+    shows(allocation);
+    const change = { from: null, to: "queued", reason: null, actor: "usr_9", at: "2026-01-01T00:00:00Z" };
+    const asked: (string | null)[] = [];
+    server.use(
+      get("/allocations/al_1/history", page(change)),
+      http.get(url("/organizations/org_1/members"), ({ request }) => {
+        const cursor = new URL(request.url).searchParams.get("cursor");
+        asked.push(cursor);
+        return HttpResponse.json(cursor === "more" ? page(member("usr_9", "Zoe")) : { ...page(member("usr_2", "Bob")), next_cursor: "more" });
+      }),
+    );
+    renderAt("/allocations/al_1");
+    expect(await screen.findByText("Zoe")).toBeTruthy();
+    expect(asked).toEqual([null, "more"]);
   });
 
   test("names who did something, as far as they are known", async () => {

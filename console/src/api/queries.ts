@@ -1,5 +1,7 @@
 /** What pages read, one hook for each. Only this file and commands.ts know the routes of the API. */
 import { keepPreviousData } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { isTransient } from "~/errors";
 import { useLiveInterval } from "~/live/LiveProvider";
 import { api } from "./client";
 import type { AllocationState } from "./types";
@@ -12,6 +14,7 @@ const paged = ({ cursor }: Paging) => (cursor === null ? {} : { cursor });
 const ACTIVE_REFRESH_MS = 2_000;
 const OPERATION_REFRESH_MS = 1_000;
 const PAYMENT_REFRESH_MS = 1_500;
+const MOST_IN_A_PAGE = 200;
 
 export const meQuery = () =>
   api.queryOptions("get", "/api/v1/me", {}, { retry: false, staleTime: Number.POSITIVE_INFINITY });
@@ -20,16 +23,28 @@ export function useMe() {
   return api.useQuery("get", "/api/v1/me", {}, { retry: false, staleTime: Number.POSITIVE_INFINITY });
 }
 
-/** The members of the organization one acts in; whoever may not read them gets none. */
+/** All members of the organization one acts in, page by page; whoever may not read them gets none. */
 export function useMembers() {
   const { data: me } = useMe();
-  const organization = me?.organization.id;
-  return api.useQuery(
+  const organization = me?.organization.id ?? "";
+  const query = api.useInfiniteQuery(
     "get",
     "/api/v1/organizations/{organization_id}/members",
-    { params: { path: { organization_id: organization ?? "" } } },
-    { enabled: organization !== undefined, retry: false, staleTime: Number.POSITIVE_INFINITY },
+    { params: { path: { organization_id: organization }, query: { limit: MOST_IN_A_PAGE } } },
+    {
+      enabled: organization !== "",
+      retry: false,
+      staleTime: Number.POSITIVE_INFINITY,
+      pageParamName: "cursor",
+      initialPageParam: null,
+      getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined,
+    },
   );
+  const { hasNextPage, isFetching, isError, fetchNextPage } = query;
+  useEffect(() => {
+    if (hasNextPage && !isFetching && !isError) void fetchNextPage();
+  }, [hasNextPage, isFetching, isError, fetchNextPage]);
+  return query.data?.pages.flatMap(({ items }) => items) ?? [];
 }
 
 export function useWallet() {
@@ -48,7 +63,7 @@ export function useTopUps(paging: Paging) {
   return api.useQuery("get", "/api/v1/top-ups", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
 }
 
-/** One top-up, asked for again until the payment has ended one way or the other. */
+/** One top-up, asked for again until the payment has ended one way or the other, or asking again cannot help. */
 export function useTopUp(id: string | null) {
   return api.useQuery(
     "get",
@@ -56,8 +71,10 @@ export function useTopUp(id: string | null) {
     { params: { path: { top_up_id: id ?? "" } } },
     {
       enabled: id !== null,
-      refetchInterval: ({ state }) =>
-        state.data === undefined || ["pending", "processing"].includes(state.data.state) ? PAYMENT_REFRESH_MS : false,
+      refetchInterval: ({ state: { data, error } }) => {
+        if (error !== null && !isTransient(error)) return false;
+        return data === undefined || ["pending", "processing"].includes(data.state) ? PAYMENT_REFRESH_MS : false;
+      },
     },
   );
 }
@@ -144,6 +161,10 @@ export function useNode(id: string) {
 
 export function useAdminSkus(paging: Paging) {
   return api.useQuery("get", "/api/v1/admin/skus", { params: { query: paged(paging) } }, { placeholderData: keepPreviousData });
+}
+
+export function useAdminSku(id: string) {
+  return api.useQuery("get", "/api/v1/admin/skus/{sku_id}", { params: { path: { sku_id: id } } });
 }
 
 export function usePrices(skuId: string, paging: Paging) {

@@ -225,7 +225,7 @@ export interface paths {
         };
         /**
          * List All Skus
-         * @description Every SKU, also those no longer offered, oldest first.
+         * @description Every SKU, also those no longer offered, with its price in force, oldest first.
          */
         get: operations["list_all_skus_api_v1_admin_skus_get"];
         put?: never;
@@ -247,7 +247,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show Sku
+         * @description One SKU, on offer or not.
+         */
+        get: operations["show_sku_api_v1_admin_skus__sku_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -660,7 +664,7 @@ export interface paths {
         };
         /**
          * Offers
-         * @description Everything that is sold, with its price now and how many could be launched; always one page.
+         * @description Everything that is sold, with its price now and whether the caller could launch it; always one page.
          */
         get: operations["offers_api_v1_offers_get"];
         put?: never;
@@ -1541,6 +1545,20 @@ export interface components {
             price_id?: string | null;
         };
         /**
+         * LaunchActionOut
+         * @description Whether the caller could launch now; `code` is the one of the problem that a launch would be answered with.
+         */
+        LaunchActionOut: {
+            /** Allowed */
+            allowed: boolean;
+            /** Code */
+            code: ("permission_denied" | "no_capacity" | "insufficient_funds") | null;
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
          * LimitOut
          * @description A limit that was asked for, and whether the node's kernel holds it.
          */
@@ -1553,6 +1571,37 @@ export interface components {
             limit: string;
             /** Requested */
             requested: string;
+        };
+        /**
+         * ListedPriceOut
+         * @description A version among all others: `planned` before it takes effect, then `in_force`, `past` once another is.
+         */
+        ListedPriceOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Effective At
+             * Format: date-time
+             */
+            effective_at: string;
+            /** Id */
+            id: string;
+            /** In Force */
+            in_force: boolean;
+            per_hour: components["schemas"]["RateField"];
+            /** Sku Id */
+            sku_id: string;
+            /**
+             * Standing
+             * @enum {string}
+             */
+            standing: "planned" | "in_force" | "past";
+            suspended_per_hour: components["schemas"]["RateField"];
         };
         /**
          * Login
@@ -1569,6 +1618,54 @@ export interface components {
              * Format: password
              */
             password: string;
+        };
+        /**
+         * ManagedSkuOut
+         * @description A SKU as operators see it: the price in force, if there is one, and what they may do.
+         */
+        ManagedSkuOut: {
+            /** Actions */
+            actions: components["schemas"]["sublet__catalog__schemas__ActionOut"][];
+            /** Active */
+            active: boolean;
+            /** Code */
+            code: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Disk Gib */
+            disk_gib: number;
+            /** Gpu Count */
+            gpu_count: number;
+            /** Gpu Model */
+            gpu_model: string | null;
+            /** Id */
+            id: string;
+            /** Memory Mib */
+            memory_mib: number;
+            /** Name */
+            name: string;
+            /** Node Labels */
+            node_labels: {
+                [key: string]: string;
+            };
+            price: components["schemas"]["PriceOut"] | null;
+            /** Vcpu */
+            vcpu: number;
+        };
+        /**
+         * ManagedSkus
+         * @description A page of SKUs, with what the caller may do beside what each of them says.
+         */
+        ManagedSkus: {
+            /** Actions */
+            actions: components["schemas"]["sublet__catalog__schemas__ActionOut"][];
+            /** Items */
+            items: components["schemas"]["ManagedSkuOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /**
          * Me
@@ -1754,13 +1851,14 @@ export interface components {
         };
         /**
          * OfferOut
-         * @description A SKU, its price in force and how many could be launched now; `id` is the SKU's.
+         * @description A SKU, its price in force, what a launch sets aside (`hold`) and how many are free; `id` is the SKU's.
          */
         OfferOut: {
             /** Actions */
-            actions: components["schemas"]["sublet__scheduling__schemas__ActionOut"][];
+            actions: components["schemas"]["LaunchActionOut"][];
             /** Available */
             available: number;
+            hold: components["schemas"]["MoneyField"];
             /** Id */
             id: string;
             /** Limits Enforced */
@@ -1876,6 +1974,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[ListedPriceOut] */
+        Page_ListedPriceOut_: {
+            /** Items */
+            items: components["schemas"]["ListedPriceOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[MemberOut] */
         Page_MemberOut_: {
             /** Items */
@@ -1908,13 +2013,6 @@ export interface components {
         Page_OrganizationOut_: {
             /** Items */
             items: components["schemas"]["OrganizationOut"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /** Page[PriceOut] */
-        Page_PriceOut_: {
-            /** Items */
-            items: components["schemas"]["PriceOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -2547,6 +2645,18 @@ export interface components {
             reason: string | null;
         };
         /**
+         * ActionOut
+         * @description What the caller may do now, or why not.
+         */
+        sublet__catalog__schemas__ActionOut: {
+            /** Allowed */
+            allowed: boolean;
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
          * StepOut
          * @description One step of enrolment, and what to do when it does not succeed.
          */
@@ -2562,18 +2672,6 @@ export interface components {
              * @enum {string}
              */
             state: "done" | "waiting" | "failed";
-        };
-        /**
-         * ActionOut
-         * @description What the caller may do now, or why not.
-         */
-        sublet__scheduling__schemas__ActionOut: {
-            /** Allowed */
-            allowed: boolean;
-            /** Name */
-            name: string;
-            /** Reason */
-            reason: string | null;
         };
     };
     responses: never;
@@ -3032,7 +3130,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_PriceOut_"];
+                    "application/json": components["schemas"]["Page_ListedPriceOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -3074,7 +3172,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PriceOut"];
+                    "application/json": components["schemas"]["ListedPriceOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -3155,7 +3253,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_SkuOut_"];
+                    "application/json": components["schemas"]["ManagedSkus"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -3197,7 +3295,47 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SkuOut"];
+                    "application/json": components["schemas"]["ManagedSkuOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_sku_api_v1_admin_skus__sku_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sku_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedSkuOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -3241,7 +3379,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SkuOut"];
+                    "application/json": components["schemas"]["ManagedSkuOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

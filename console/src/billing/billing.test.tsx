@@ -3,7 +3,7 @@ import { http, HttpResponse } from "msw";
 import { describe, expect, test } from "vitest";
 import { entry, page, topUp } from "~/testing/fixtures";
 import { renderAt } from "~/testing/renderAt";
-import { fails, get, server, url } from "~/testing/server";
+import { fails, get, problem, server, url } from "~/testing/server";
 
 describe("billing", () => {
   test("shows the ledger to the last digit, with the balance after each entry", async () => {
@@ -50,6 +50,22 @@ describe("billing", () => {
     renderAt("/billing?top_up=tu_1");
     expect(await screen.findByText("Payment is being processed")).toBeTruthy();
     expect(await screen.findByText("$20.00 added", {}, { timeout: 4_000 })).toBeTruthy();
+  });
+
+  test("stops asking for a payment that there is none of", async () => {
+    let asked = 0;
+    server.use(
+      http.get(url("/top-ups/tu_1"), () => {
+        asked += 1;
+        return problem(404, "not_found");
+      }),
+    );
+    const { client } = renderAt("/billing?top_up=tu_1");
+    await screen.findByRole("alert");
+    const [query] = client.getQueryCache().findAll({ predicate: ({ queryKey }) => queryKey[1] === "/api/v1/top-ups/{top_up_id}" });
+    const { refetchInterval } = query?.observers[0]?.options ?? {};
+    expect(typeof refetchInterval === "function" && query ? refetchInterval(query) : refetchInterval).toBe(false);
+    expect(asked).toBe(1);
   });
 
   test("says why a payment failed, in the processor's words", async () => {

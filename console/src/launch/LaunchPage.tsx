@@ -1,16 +1,15 @@
 import { useEffect, useRef, useState } from "react";
 import { useParams, useSearchParams } from "react-router";
-import { useOffers, useWallet } from "~/api/queries";
+import { useOffers } from "~/api/queries";
 import type { Offer } from "~/api/types";
 import { TopUpForm } from "~/billing/TopUpForm";
-import { isNothing } from "~/format/money";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { Empty, ErrorNotice, Notice } from "~/ui/Notice";
 import { Page, Panel } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { LaunchTotal } from "./LaunchTotal";
-import { OffersTable, refusal } from "./OffersTable";
+import { needsFunds, OffersTable, refusal } from "./OffersTable";
 import { ResumeLaunch } from "./ResumeLaunch";
 import { lacksFunds, priceChanged, useLaunch } from "./useLaunch";
 
@@ -31,13 +30,18 @@ function useTakenUp() {
   };
 }
 
-/** Takes money in the middle of a launch. It comes into view when it appears: the button that led to it may be far away. */
+/** What is chosen before anybody chooses: what can be launched, or could be if there were money. */
+const first = (offers: Offer[]) => offers.find((offer) => refusal(offer) === null) ?? offers.find(needsFunds);
+
+/** Takes money in the middle of a launch. After a press it comes into view: the button that led to it may be far away. */
 function AddFunds({ error, returnPath }: { error: unknown; returnPath: string }) {
   const place = useRef<HTMLDivElement>(null);
+  const pressed = error !== null;
   useEffect(() => {
+    if (!pressed) return;
     place.current?.focus({ preventScroll: true });
     place.current?.scrollIntoView?.({ block: "nearest" });
-  }, []);
+  }, [pressed]);
   return (
     <div ref={place} tabIndex={-1} className="arrival">
       <Panel title={words.funds.title}>
@@ -51,8 +55,7 @@ function AddFunds({ error, returnPath }: { error: unknown; returnPath: string })
 
 function Chooser({ offers }: { offers: Offer[] }) {
   const taken = useTakenUp();
-  const { data: wallet } = useWallet();
-  const [chosen, setChosen] = useState(taken.offer ?? offers.find((offer) => refusal(offer) === null)?.id ?? null);
+  const [chosen, setChosen] = useState(taken.offer ?? first(offers)?.id ?? null);
   const [name, setName] = useState(taken.name);
   const [openTerminal, setOpenTerminal] = useState(taken.openTerminal);
   const launching = useLaunch(taken.key);
@@ -61,8 +64,7 @@ function Chooser({ offers }: { offers: Offer[] }) {
   const nameInvalid = !NAME.test(name);
 
   const input = offer === undefined ? null : { offer: offer.id, price: offer.price.id, name, openTerminal };
-  const penniless = wallet !== undefined && isNothing(wallet.available);
-  const needsFunds = lacksFunds(launching.error) || (offer !== undefined && refusal(offer) !== null && offer.available > 0 && penniless);
+  const lacks = lacksFunds(launching.error) || (offer !== undefined && needsFunds(offer));
   const error = lacksFunds(launching.error) || priceChanged(launching.error) ? null : launching.error;
 
   // Once for each visit: whoever chooses something else after a failure launches that, and not this as well.
@@ -86,8 +88,8 @@ function Chooser({ offers }: { offers: Offer[] }) {
         <Panel title={words.offers} flush>
           <OffersTable offers={offers} chosen={chosen} onChoose={setChosen} />
         </Panel>
-        {needsFunds && input !== null ? (
-          <AddFunds error={launching.error} returnPath={to.resumeLaunch({ ...input, key: launching.keyOf(input) })} />
+        {lacks && input !== null ? (
+          <AddFunds error={lacksFunds(launching.error) ? launching.error : null} returnPath={to.resumeLaunch({ ...input, key: launching.keyOf(input) })} />
         ) : null}
       </div>
       {offer === undefined || input === null ? (

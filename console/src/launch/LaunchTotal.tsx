@@ -7,7 +7,7 @@ import { formatShape } from "~/format/shape";
 import { t } from "~/messages";
 import { Button, ReasonedButton } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
-import { Amount, RateFigure } from "~/ui/figures";
+import { Amount, ExactAmount, RateFigure } from "~/ui/figures";
 import { Facts, Panel } from "~/ui/Page";
 import { gpuText, refusal } from "./OffersTable";
 
@@ -60,6 +60,7 @@ export function LaunchTotal({ offer, openTerminal, onOpenTerminal, isPending, on
     [words.total.hour, <data key="hour" value={price.per_hour.amount}>{formatRateAmount(price.per_hour)}</data>],
   ];
   if (!isNothing(price.suspended_per_hour)) rows.push([words.total.suspended, <RateFigure key="suspended" rate={price.suspended_per_hour} />]);
+  rows.push([words.total.hold, <ExactAmount key="hold" money={offer.hold} />]);
   if (wallet !== undefined) rows.push([words.total.available, <Amount key="available" money={wallet.available} />]);
   return (
     <form
@@ -83,15 +84,17 @@ export function LaunchTotal({ offer, openTerminal, onOpenTerminal, isPending, on
         </label>
         {offer.limits_enforced ? null : <p className="field-help">{words.notEnforcedHelp}</p>}
         {children}
-        {why === null ? (
-          <Button type="submit" variant="primary" wide isPending={isPending}>
-            {isPending ? words.submitting : words.submit(formatRate(price.per_hour))}
-          </Button>
-        ) : (
-          <ReasonedButton variant="primary" wide reason={why}>
-            {words.submit(formatRate(price.per_hour))}
-          </ReasonedButton>
-        )}
+        <div className="total-bar">
+          {why === null ? (
+            <Button type="submit" variant="primary" wide isPending={isPending}>
+              {isPending ? words.submitting : words.submit(formatRate(price.per_hour))}
+            </Button>
+          ) : (
+            <ReasonedButton variant="primary" wide reason={why}>
+              {words.submit(formatRate(price.per_hour))}
+            </ReasonedButton>
+          )}
+        </div>
         <p className="field-help">{words.total.seconds}</p>
         <CliHint command={cli.launch(sku.code, name.name)} />
       </Panel>

@@ -15,6 +15,11 @@ export function refusal(offer: Offer): string | null {
   return action === undefined || action.allowed ? null : (action.reason ?? "");
 }
 
+/** Whether money is all that a launch lacks, as the server says. */
+export function needsFunds({ actions }: Offer): boolean {
+  return actions.some(({ name, allowed, code }) => name === "launch" && !allowed && code === "insufficient_funds");
+}
+
 export function gpuText({ gpu_model, gpu_count }: Offer["sku"]): string {
   return gpu_count === 0 ? words.noGpu : t.units.gpus(gpu_count, gpu_model ?? words.anyGpu);
 }

@@ -71,6 +71,16 @@ describe("launching", () => {
     expect(asked.return_path).toMatch(/^\/([A-Za-z0-9_-][A-Za-z0-9_/.-]*)?$/);
   });
 
+  test("says before a launch that the money does not suffice, as the server does, and takes some", async () => {
+    const reason = "A launch sets 0.0456 USD aside, and less is available.";
+    server.use(get("/offers", page({ ...offer, actions: [{ name: "launch", allowed: false, reason, code: "insufficient_funds" }] })));
+    renderAt("/launch");
+    expect(await screen.findByRole("heading", { name: "Add funds to launch" })).toBeTruthy();
+    expect(screen.getByRole("button", { name: LAUNCH }).getAttribute("aria-disabled")).toBe("true");
+    expect(screen.getAllByText(reason).length).toBeGreaterThan(0);
+    expect(document.querySelector('data[value="0.0456"]')?.textContent).toBe("$0.0456");
+  });
+
   test("goes on by itself after the payment, with the key it began with", async () => {
     server.use(get("/top-ups/tu_1", { ...topUp, state: "succeeded" }));
     const sent = launches(accepted);
@@ -127,7 +137,7 @@ describe("launching", () => {
   });
 
   test("shows what is not free with the reason, and does not launch it", async () => {
-    const taken = { ...offer, available: 0, actions: [{ name: "launch", allowed: false, reason: "All are in use." }] };
+    const taken = { ...offer, available: 0, actions: [{ name: "launch", allowed: false, reason: "All are in use.", code: "no_capacity" as const }] };
     server.use(get("/offers", page(taken)));
     const { user } = renderAt("/launch");
     await user.click(await screen.findByRole("radio", { name: "Small" }));

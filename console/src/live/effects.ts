@@ -8,7 +8,7 @@ const API = "/api/v1";
 const STALE: [event: RegExp, routes: string[]][] = [
   [/^allocation\./, ["/allocations", "/admin/allocations", "/offers", "/admin/nodes"]],
   [/^operation\./, ["/allocations/"]],
-  [/^wallet\./, ["/wallet", "/usage"]],
+  [/^wallet\./, ["/wallet", "/usage", "/offers"]],
   [/^top_up\./, ["/top-ups", "/wallet"]],
   [/^node\./, ["/admin/nodes", "/offers"]],
 ];

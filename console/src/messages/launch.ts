@@ -18,6 +18,7 @@ export const launch = {
     rate: "Rate",
     hour: "One hour costs",
     suspended: "While suspended",
+    hold: "Set aside at launch",
     available: "Available balance",
     seconds: "Charged by the second, for delivered time only. The price you see is locked for this allocation.",
   },

@@ -1,12 +1,11 @@
 import { useState } from "react";
 import { Link, useParams } from "react-router";
-import { useAdminSkus, usePrices } from "~/api/queries";
+import { useAdminSku, usePrices } from "~/api/queries";
 import type { Price } from "~/api/types";
 import { formatFull } from "~/format/time";
-import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
 import { to } from "~/paths";
-import { Button } from "~/ui/Button";
+import { ActionButton, actionNamed } from "~/ui/Button";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { FormDialog } from "~/ui/FormDialog";
 import { Moment, RateFigure } from "~/ui/figures";
@@ -16,18 +15,17 @@ import { Pager, useCursor } from "~/ui/Pager";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Status } from "~/ui/Status";
 import { PriceForm } from "./PriceForm";
-import { priceState } from "./priceState";
 
 const words = t.operator.prices;
 
-const STATES = {
-  current: ["ok", "disc", words.current],
-  future: ["busy", "dashes", words.future],
+const STANDINGS = {
+  in_force: ["ok", "disc", words.current],
+  planned: ["busy", "dashes", words.future],
   past: ["quiet", "square", words.past],
 } as const;
 
-function PriceStatus({ price, prices }: { price: Price; prices: Price[] }) {
-  const [tone, shape, word] = STATES[priceState(price, prices, useNow())];
+function PriceStatus({ standing }: { standing: Price["standing"] }) {
+  const [tone, shape, word] = STANDINGS[standing];
   return (
     <Status tone={tone} shape={shape}>
       {word}
@@ -35,8 +33,8 @@ function PriceStatus({ price, prices }: { price: Price; prices: Price[] }) {
   );
 }
 
-const columnsOf = (prices: Price[]): Column<Price>[] => [
-  { key: "state", header: words.column.state, narrow: true, cell: (price) => <PriceStatus price={price} prices={prices} /> },
+const columns: Column<Price>[] = [
+  { key: "state", header: words.column.state, narrow: true, cell: ({ standing }) => <PriceStatus standing={standing} /> },
   {
     key: "effective",
     header: words.column.effective,
@@ -54,11 +52,10 @@ const columnsOf = (prices: Price[]): Column<Price>[] => [
 /** The prices of one SKU: every version, when each took or takes effect. */
 export function PricesPage() {
   const { id = "" } = useParams();
-  const skus = useAdminSkus({ cursor: null });
+  const { data: sku } = useAdminSku(id);
   const query = usePrices(id, { cursor: useCursor() });
-  const newest = usePrices(id, { cursor: null });
   const [creating, setCreating] = useState(false);
-  const code = skus.data?.items.find((sku) => sku.id === id)?.code ?? id;
+  const code = sku?.code ?? id;
   return (
     <Page
       name={words.title(code)}
@@ -67,9 +64,9 @@ export function PricesPage() {
       actions={
         <>
           <Freshness query={query} />
-          <Button variant="primary" onPress={() => setCreating(true)}>
+          <ActionButton action={actionNamed(sku?.actions ?? [], "set_price")} variant="primary" onPress={() => setCreating(true)}>
             {words.create}
-          </Button>
+          </ActionButton>
         </>
       }
     >
@@ -79,7 +76,7 @@ export function PricesPage() {
             {items.length === 0 ? (
               <Empty title={words.empty.title} detail={words.empty.detail} />
             ) : (
-              <DataTable caption={words.title(code)} columns={columnsOf([...(newest.data?.items ?? []), ...items])} rows={items} rowKey={({ id: key }) => key} />
+              <DataTable caption={words.title(code)} columns={columns} rows={items} rowKey={({ id: key }) => key} />
             )}
             <Pager next={next_cursor} />
           </Panel>

@@ -2,14 +2,13 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 import { setSkuActive } from "~/api/commands";
-import { useAdminSkus, usePrices } from "~/api/queries";
+import { useAdminSkus } from "~/api/queries";
 import type { Sku } from "~/api/types";
-import { useNow } from "~/format/useNow";
 import { formatShape } from "~/format/shape";
 import { gpuText } from "~/launch/OffersTable";
 import { t } from "~/messages";
 import { to } from "~/paths";
-import { Button, LinkButton } from "~/ui/Button";
+import { ActionButton, actionNamed, LinkButton } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { FormDialog } from "~/ui/FormDialog";
@@ -19,17 +18,12 @@ import { Page, Panel } from "~/ui/Page";
 import { Pager, useCursor } from "~/ui/Pager";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Status } from "~/ui/Status";
-import { priceInEffect } from "./priceState";
 import { SkuForm } from "./SkuForm";
 
 const words = t.operator.skus;
 
-function PriceNow({ id }: { id: string }) {
-  const { data } = usePrices(id, { cursor: null });
-  const now = useNow();
-  if (data === undefined) return <span className="faint">{t.units.none}</span>;
-  const price = priceInEffect(data.items, now);
-  return price === undefined ? <span className="faint">{words.noPrice}</span> : <RateFigure rate={price.per_hour} />;
+function PriceNow({ price }: Pick<Sku, "price">) {
+  return price === null ? <span className="faint">{words.noPrice}</span> : <RateFigure rate={price.per_hour} />;
 }
 
 function Switch({ sku, refresh }: { sku: Sku; refresh: () => Promise<unknown> }) {
@@ -41,13 +35,20 @@ function Switch({ sku, refresh }: { sku: Sku; refresh: () => Promise<unknown> })
         {words.prices}
       </LinkButton>
       {sku.active ? (
-        <Button size="small" aria-label={words.deactivateLabel(sku.code)} onPress={() => setAsking(true)}>
+        <ActionButton action={actionNamed(sku.actions, "deactivate")} hideReason size="small" aria-label={words.deactivateLabel(sku.code)} onPress={() => setAsking(true)}>
           {words.deactivate}
-        </Button>
+        </ActionButton>
       ) : (
-        <Button size="small" aria-label={words.activateLabel(sku.code)} isPending={activating.isPending} onPress={() => activating.mutate()}>
+        <ActionButton
+          action={actionNamed(sku.actions, "activate")}
+          hideReason
+          size="small"
+          aria-label={words.activateLabel(sku.code)}
+          isPending={activating.isPending}
+          onPress={() => activating.mutate()}
+        >
           {words.activate}
-        </Button>
+        </ActionButton>
       )}
       {activating.isError ? <ErrorNotice error={activating.error} /> : null}
       {asking ? (
@@ -96,7 +97,7 @@ export function SkusPage() {
     },
     { key: "shape", header: words.column.shape, cell: (sku) => formatShape(sku) },
     { key: "gpu", header: words.column.gpu, cell: (sku) => gpuText(sku) },
-    { key: "price", header: words.column.price, numeric: true, cell: ({ id }) => <PriceNow id={id} /> },
+    { key: "price", header: words.column.price, numeric: true, cell: ({ price }) => <PriceNow price={price} /> },
     { key: "act", header: words.column.act, narrow: true, cell: (sku) => <Switch sku={sku} refresh={() => query.refetch()} /> },
   ];
   return (
@@ -106,9 +107,9 @@ export function SkusPage() {
       actions={
         <>
           <Freshness query={query} />
-          <Button variant="primary" onPress={() => setCreating(true)}>
+          <ActionButton action={actionNamed(query.data?.actions ?? [], "create")} variant="primary" onPress={() => setCreating(true)}>
             {words.create}
-          </Button>
+          </ActionButton>
         </>
       }
     >

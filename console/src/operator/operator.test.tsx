@@ -1,7 +1,7 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { beforeEach, describe, expect, test } from "vitest";
-import { me, page, price, sku } from "~/testing/fixtures";
+import { listedPrice, managedSku, me, page } from "~/testing/fixtures";
 import { renderAt } from "~/testing/renderAt";
 import { fails, get, server, url } from "~/testing/server";
 
@@ -41,13 +41,36 @@ describe("the lists of the operator", () => {
   });
 });
 
+const denied = (name: string) => ({ name, allowed: false, reason: "Only finance may." });
+const skus = (...items: (typeof managedSku)[]) => ({ ...page(...items), actions: [{ name: "create", allowed: true, reason: null }] });
+
+describe("the SKUs", () => {
+  test("show the price in force, and what may be done", async () => {
+    server.use(get("/admin/skus", skus(managedSku)));
+    renderAt("/operator/skus");
+    expect(await screen.findByText("$0.036/h")).toBeTruthy();
+    expect(screen.getByRole("button", { name: "Deactivate cpu-small" }).getAttribute("aria-disabled")).toBeNull();
+  });
+
+  test("say to those who may not change them why not", async () => {
+    const watched = { ...managedSku, actions: ["deactivate", "set_price"].map(denied) };
+    server.use(get("/admin/skus", { ...page(watched), actions: [denied("create")] }), get("/admin/skus/sku_1", watched), get("/admin/prices", page()));
+    const { router } = renderAt("/operator/skus");
+    expect((await screen.findByRole("button", { name: "Deactivate cpu-small" })).getAttribute("aria-disabled")).toBe("true");
+    expect(screen.getByRole("button", { name: "Create SKU" }).getAttribute("aria-disabled")).toBe("true");
+    await act(() => router.navigate("/operator/skus/sku_1"));
+    expect((await screen.findByRole("button", { name: "Create price" })).getAttribute("aria-disabled")).toBe("true");
+    expect(screen.getByText("Only finance may.")).toBeTruthy();
+  });
+});
+
 describe("the prices of a SKU", () => {
-  test("on a later page are past when a newer one is in effect", async () => {
-    const older = { ...price, id: "prc_old", effective_at: "2025-01-01T00:00:00Z" };
+  test("stand as the server says, whatever the clock of this machine", async () => {
+    const older = { ...listedPrice, id: "prc_old", effective_at: "2999-01-01T00:00:00Z", in_force: false, standing: "past" as const };
     server.use(
-      get("/admin/skus", page(sku)),
+      get("/admin/skus/sku_1", managedSku),
       http.get(url("/admin/prices"), ({ request }) =>
-        HttpResponse.json(new URL(request.url).searchParams.get("cursor") === "more" ? page(older) : { ...page(price), next_cursor: "more" }),
+        HttpResponse.json(new URL(request.url).searchParams.get("cursor") === "more" ? page(older) : { ...page(listedPrice), next_cursor: "more" }),
       ),
     );
     const { user } = renderAt("/operator/skus/sku_1");

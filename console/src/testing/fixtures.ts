@@ -1,5 +1,5 @@
 /** Answers of the API, each complete; a test overrides what it is about. */
-import type { Allocation, Entry, Me, Offer, TopUp, Wallet } from "~/api/types";
+import type { Allocation, Entry, Me, Offer, Price, Sku, TopUp, Wallet } from "~/api/types";
 
 const usd = (amount: string) => ({ amount, currency: "USD" });
 const perHour = (amount: string) => ({ amount, currency: "USD", per: "hour" });
@@ -52,13 +52,22 @@ export const price: Offer["price"] = {
   created_at: "2026-01-01T00:00:00Z",
 };
 
+export const managedSku: Sku = {
+  ...sku,
+  price,
+  actions: ["rename", "deactivate", "set_price"].map((name) => ({ name, allowed: true, reason: null })),
+};
+
+export const listedPrice: Price = { ...price, in_force: true, standing: "in_force" };
+
 export const offer: Offer = {
   id: "sku_1",
   sku,
   price,
+  hold: usd("0.0456"),
   available: 3,
   limits_enforced: true,
-  actions: [{ name: "launch", allowed: true, reason: null }],
+  actions: [{ name: "launch", allowed: true, reason: null, code: null }],
 };
 
 export const allocation: Allocation = {

@@ -31,10 +31,10 @@ export function LinkButton({ variant, size, wide, ...rest }: LinkButtonProps) {
   return <Link {...look({ variant, size, wide })} {...rest} />;
 }
 
-type ReasonedProps = Look & { reason: string; children: ReactNode; hideReason?: boolean };
+type ReasonedProps = Look & { reason: string; children: ReactNode; hideReason?: boolean; "aria-label"?: string | undefined };
 
 /** A button that cannot be used now, and says why. It stays reachable, so that a screen reader finds the reason too; where the reason is hidden, a press shows it. */
-export function ReasonedButton({ reason, children, hideReason, ...rest }: ReasonedProps) {
+export function ReasonedButton({ reason, children, hideReason, "aria-label": label, ...rest }: ReasonedProps) {
   const id = useId();
   const [asked, setAsked] = useState(false);
   const hidden = hideReason && !asked;
@@ -43,6 +43,7 @@ export function ReasonedButton({ reason, children, hideReason, ...rest }: Reason
       <button
         type="button"
         aria-disabled="true"
+        aria-label={label}
         aria-describedby={id}
         title={hidden ? reason : undefined}
         onClick={() => setAsked(true)}
@@ -65,7 +66,7 @@ export function ActionButton({ action, hideReason, ...rest }: ActionButtonProps)
   if (action.allowed) return <Button {...rest} />;
   const { variant, size, wide, children } = rest;
   return (
-    <ReasonedButton {...{ variant, size, wide, hideReason }} reason={action.reason ?? ""}>
+    <ReasonedButton {...{ variant, size, wide, hideReason }} aria-label={rest["aria-label"]} reason={action.reason ?? ""}>
       {children}
     </ReasonedButton>
   );

@@ -63,10 +63,19 @@ function isEmptyList(data: unknown): boolean {
   return Array.isArray(items) && items.length === 0;
 }
 
-/** Loading, failed, stale or there: the four states of anything that is fetched, told the same way everywhere. */
+/**
+ * Loading, failed, stale or there: the four states of anything that is fetched, told the same way everywhere. What is
+ * still there of another filter or page is dimmed and busy until its own answer comes.
+ */
 export function QueryView<T>({ query, skeleton, children }: QueryViewProps<T>) {
   const stale = query.isError && isEmptyList(query.data);
-  if (query.data !== undefined && !stale) return children(query.data);
+  if (query.data !== undefined && !stale) {
+    return (
+      <div className="view" aria-busy={query.isPlaceholderData}>
+        {children(query.data)}
+      </div>
+    );
+  }
   if (query.isError) {
     return <ErrorNotice error={query.error} onRetry={() => void query.refetch()} />;
   }

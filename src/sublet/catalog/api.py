@@ -1,13 +1,26 @@
 """The catalog's routes. Offers (SKU, price and what is free now) are scheduling's."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Query
 
 from sublet.catalog import prices, skus
-from sublet.catalog.schemas import PriceCreate, PriceOut, SkuChange, SkuCreate, SkuOut
-from sublet.core.access import Permission
+from sublet.catalog.schemas import (
+    ActionOut,
+    ListedPriceOut,
+    ManagedSkuOut,
+    ManagedSkus,
+    PriceCreate,
+    PriceOut,
+    SkuChange,
+    SkuCreate,
+    SkuOut,
+)
+from sublet.catalog.skus import Sku
+from sublet.core.access import Actor, Permission
+from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.money import Rate
@@ -27,37 +40,47 @@ async def list_skus(session: SessionDep, page: PageQueryDep) -> Page[SkuOut]:
 
 
 @router.get("/admin/skus", permission=Permission.ADMIN_CATALOG_READ)
-async def list_all_skus(session: SessionDep, page: PageQueryDep) -> Page[SkuOut]:
-    """Every SKU, also those no longer offered, oldest first."""
+async def list_all_skus(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> ManagedSkus:
+    """Every SKU, also those no longer offered, with its price in force, oldest first."""
     (after,) = page.position(int) or (None,)
     rows = await skus.page(session, include_inactive=True, after=after, limit=page.limit + 1)
-    return page_of(rows, page.limit, lambda row: SkuOut.of(row[1]), lambda row: [row[0]])
+    shown = {sku.id: sku for sku in await _managed(session, actor, [row[1] for row in rows])}
+    found = page_of(rows, page.limit, lambda row: shown[row[1].id], lambda row: [row[0]])
+    return ManagedSkus(items=found.items, next_cursor=found.next_cursor, actions=_actions(actor, {"create": None}))
 
 
 @router.post("/admin/skus", permission=Permission.ADMIN_CATALOG_MANAGE, creates=True, status_code=201)
-async def create_sku(actor: ActorDep, session: SessionDep, body: SkuCreate) -> SkuOut:
+async def create_sku(actor: ActorDep, session: SessionDep, body: SkuCreate) -> ManagedSkuOut:
     """Add a SKU."""
-    return SkuOut.of(await skus.create(session, actor, **body.model_dump()))
+    made = await skus.create(session, actor, **body.model_dump())
+    return (await _managed(session, actor, [made]))[0]
+
+
+@router.get("/admin/skus/{sku_id}", permission=Permission.ADMIN_CATALOG_READ)
+async def show_sku(actor: ActorDep, session: SessionDep, sku_id: str) -> ManagedSkuOut:
+    """One SKU, on offer or not."""
+    return (await _managed(session, actor, [await skus.get(session, sku_id)]))[0]
 
 
 @router.patch("/admin/skus/{sku_id}", permission=Permission.ADMIN_CATALOG_MANAGE)
-async def change_sku(actor: ActorDep, session: SessionDep, sku_id: str, body: SkuChange) -> SkuOut:
+async def change_sku(actor: ActorDep, session: SessionDep, sku_id: str, body: SkuChange) -> ManagedSkuOut:
     """Rename a SKU, offer it, or stop offering it; what runs already is not touched."""
-    return SkuOut.of(await skus.change(session, actor, sku_id, name=body.name, active=body.active))
+    changed = await skus.change(session, actor, sku_id, name=body.name, active=body.active)
+    return (await _managed(session, actor, [changed]))[0]
 
 
 @router.get("/admin/prices", permission=Permission.ADMIN_CATALOG_READ)
 async def list_prices(
     session: SessionDep, page: PageQueryDep, sku_id: Annotated[str | None, Query(max_length=64)] = None
-) -> Page[PriceOut]:
+) -> Page[ListedPriceOut]:
     """Every version of every price, or of one SKU's, newest first."""
     (before,) = page.position(int) or (None,)
     rows = await prices.page(session, sku_id=sku_id, before=before, limit=page.limit + 1)
-    return page_of(rows, page.limit, lambda row: PriceOut.of(row[1]), lambda row: [row[0]])
+    return page_of(rows, page.limit, ListedPriceOut.listed, lambda row: [row.seq])
 
 
 @router.post("/admin/prices", permission=Permission.ADMIN_CATALOG_MANAGE, creates=True, status_code=201)
-async def create_price(actor: ActorDep, session: SessionDep, body: PriceCreate) -> PriceOut:
+async def create_price(actor: ActorDep, session: SessionDep, body: PriceCreate) -> ListedPriceOut:
     """Add a version of a SKU's price, in force from now or from a later moment; running allocations keep theirs."""
     per_hour, suspended = Rate.parse(body.per_hour, body.currency), Rate.parse(body.suspended_per_hour, body.currency)
     if suspended.nano_per_hour > per_hour.nano_per_hour:
@@ -74,4 +97,34 @@ async def create_price(actor: ActorDep, session: SessionDep, body: PriceCreate) 
         suspended_per_hour=suspended,
         effective_at=body.effective_at,
     )
-    return PriceOut.of(made)
+    return ListedPriceOut.listed(await prices.listed(session, made.id))
+
+
+async def _managed(session: Session, actor: Actor, found: Sequence[Sku]) -> list[ManagedSkuOut]:
+    priced = await prices.in_force(session, [sku.id for sku in found])
+    return [
+        ManagedSkuOut(
+            **SkuOut.of(sku).model_dump(),
+            price=PriceOut.of(priced[sku.id]) if sku.id in priced else None,
+            actions=_actions(actor, _in_the_way(sku)),
+        )
+        for sku in found
+    ]
+
+
+def _in_the_way(sku: Sku) -> dict[str, str | None]:
+    return {
+        "rename": None,
+        "activate": "It is on offer already." if sku.active else None,
+        "deactivate": None if sku.active else "It is off offer already.",
+        "set_price": None,
+    }
+
+
+def _actions(actor: Actor, wanted: Mapping[str, str | None]) -> list[ActionOut]:
+    permitted = actor.can(Permission.ADMIN_CATALOG_MANAGE)
+    denied = "Only the platform roles finance and admin may change SKUs and prices."
+    return [
+        ActionOut(name=name, allowed=permitted and reason is None, reason=reason if permitted else denied)
+        for name, reason in wanted.items()
+    ]

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Row, Select, bindparam, case, exists, func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from sublet.audit.records import record
@@ -44,6 +44,18 @@ class Price:
         return Rate(self.suspended_nano_per_hour, self.currency)
 
 
+Standing = Literal["planned", "in_force", "past"]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPrice:
+    """A version, its place in the list, and how it stands by the database's clock."""
+
+    seq: int
+    price: Price
+    standing: Standing
+
+
 COLUMNS = [price.c[name] for name in Price.__dataclass_fields__]
 
 _IN_FORCE = (
@@ -58,8 +70,34 @@ _IN_FORCE = (
 )
 
 
+_later = price.alias("later")
+# One moment for the whole statement, so that never two versions are in force, nor none.
+_NOW = func.statement_timestamp()
+_STANDING = case(
+    (price.c.effective_at > _NOW, "planned"),
+    (
+        exists().where(
+            _later.c.sku_id == price.c.sku_id,
+            _later.c.currency == price.c.currency,
+            _later.c.effective_at > price.c.effective_at,
+            _later.c.effective_at <= _NOW,
+        ),
+        "past",
+    ),
+    else_="in_force",
+).label("standing")
+
+
 def _price(row: Row[Any]) -> Price:
     return Price(**row._mapping)
+
+
+async def _listed(session: Session, statement: Select[Any]) -> list[ListedPrice]:
+    rows = await session.execute(statement)
+    return [
+        ListedPrice(row.seq, Price(**{name: row._mapping[name] for name in Price.__dataclass_fields__}), row.standing)
+        for row in rows
+    ]
 
 
 async def get(session: Session, price_id: str) -> Price:
@@ -84,15 +122,22 @@ async def in_force(
     return {row.sku_id: _price(row) for row in rows}
 
 
-async def page(session: Session, *, sku_id: str | None, before: int | None, limit: int) -> Sequence[tuple[int, Price]]:
-    """Up to `limit` versions older than the sequence number `before`, newest first, each with its own."""
-    statement = select(price.c.seq, *COLUMNS).order_by(price.c.seq.desc()).limit(limit)
+async def listed(session: Session, price_id: str) -> ListedPrice:
+    """The price version and how it stands; NotFound."""
+    found = await _listed(session, select(price.c.seq, *COLUMNS, _STANDING).where(price.c.id == price_id))
+    if not found:
+        raise NotFound("price", price_id)
+    return found[0]
+
+
+async def page(session: Session, *, sku_id: str | None, before: int | None, limit: int) -> Sequence[ListedPrice]:
+    """Up to `limit` versions older than the sequence number `before`, newest first."""
+    statement = select(price.c.seq, *COLUMNS, _STANDING).order_by(price.c.seq.desc()).limit(limit)
     if sku_id is not None:
         statement = statement.where(price.c.sku_id == sku_id)
     if before is not None:
         statement = statement.where(price.c.seq < before)
-    rows = await session.execute(statement)
-    return [(row.seq, Price(**{name: value for name, value in row._mapping.items() if name != "seq"})) for row in rows]
+    return await _listed(session, statement)
 
 
 async def create(

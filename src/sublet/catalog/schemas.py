@@ -5,9 +5,10 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
-from sublet.catalog.prices import Price
+from sublet.catalog.prices import ListedPrice, Price, Standing
 from sublet.catalog.skus import Sku
 from sublet.core.money import CurrencyCode, RateField
+from sublet.core.pages import Page
 
 DisplayName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -45,6 +46,14 @@ class SkuOut(BaseModel):
         return cls.model_validate(sku)
 
 
+class ActionOut(BaseModel):
+    """What the caller may do now, or why not."""
+
+    name: str
+    allowed: bool
+    reason: str | None
+
+
 class PriceOut(BaseModel):
     """A version of a SKU's price, in force from `effective_at` until the next one is."""
 
@@ -68,6 +77,32 @@ class PriceOut(BaseModel):
             effective_at=price.effective_at,
             created_at=price.created_at,
         )
+
+
+class ListedPriceOut(PriceOut):
+    """A version among all others: `planned` before it takes effect, then `in_force`, `past` once another is."""
+
+    in_force: bool
+    standing: Standing
+
+    @classmethod
+    def listed(cls, found: ListedPrice) -> Self:
+        """From the catalog's own value."""
+        shown = PriceOut.of(found.price).model_dump()
+        return cls(**shown, in_force=found.standing == "in_force", standing=found.standing)
+
+
+class ManagedSkuOut(SkuOut):
+    """A SKU as operators see it: the price in force, if there is one, and what they may do."""
+
+    price: PriceOut | None
+    actions: list[ActionOut]
+
+
+class ManagedSkus(Page[ManagedSkuOut]):
+    """A page of SKUs, with what the caller may do beside what each of them says."""
+
+    actions: list[ActionOut]
 
 
 class SkuCreate(BaseModel):

@@ -4,7 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
-from sublet.client.shapes import AdminAllocation, Join, Node, NodeAdded, NodeDetail, Price, Reconciliation, Sku
+from sublet.client.shapes import (
+    AdminAllocation,
+    Join,
+    ListedPrice,
+    ManagedSku,
+    Node,
+    NodeAdded,
+    NodeDetail,
+    Reconciliation,
+)
 from sublet.client.transport import Transport
 
 
@@ -45,9 +54,13 @@ class Admin:
         """New allocations on this node again."""
         return cast(Node, self._transport.post(_node(node_id, "uncordon")))
 
-    def skus(self) -> Iterator[Sku]:
+    def skus(self) -> Iterator[ManagedSku]:
         """Every SKU, also inactive ones."""
         return self._transport.pages("/admin/skus")
+
+    def sku(self, sku_id: str) -> ManagedSku:
+        """One SKU, by its id."""
+        return cast(ManagedSku, self._transport.get(f"/admin/skus/{quote(sku_id, safe='')}"))
 
     def add_sku(
         self,
@@ -60,7 +73,7 @@ class Admin:
         gpu_model: str | None = None,
         gpu_count: int = 0,
         node_labels: Mapping[str, str] | None = None,
-    ) -> Sku:
+    ) -> ManagedSku:
         """Define a sellable shape; it is on offer once it has a price."""
         body: dict[str, Any] = {
             "code": code,
@@ -73,15 +86,15 @@ class Admin:
         }
         if gpu_model is not None:
             body["gpu_model"] = gpu_model
-        return cast(Sku, self._transport.create("/admin/skus", body))
+        return cast(ManagedSku, self._transport.create("/admin/skus", body))
 
-    def change_sku(self, sku_id: str, *, name: str | None = None, active: bool | None = None) -> Sku:
+    def change_sku(self, sku_id: str, *, name: str | None = None, active: bool | None = None) -> ManagedSku:
         """Rename a SKU, or take it off or put it back on offer."""
         asked = {"name": name, "active": active}
         body = {field: value for field, value in asked.items() if value is not None}
-        return cast(Sku, self._transport.patch(f"/admin/skus/{quote(sku_id, safe='')}", body))
+        return cast(ManagedSku, self._transport.patch(f"/admin/skus/{quote(sku_id, safe='')}", body))
 
-    def prices(self, *, sku_id: str | None = None) -> Iterator[Price]:
+    def prices(self, *, sku_id: str | None = None) -> Iterator[ListedPrice]:
         """Versions of prices, newest first."""
         return self._transport.pages("/admin/prices", sku_id=sku_id)
 
@@ -93,7 +106,7 @@ class Admin:
         suspended_per_hour: str = "0",
         currency: str = "USD",
         effective_at: str | None = None,
-    ) -> Price:
+    ) -> ListedPrice:
         """A new version of a SKU's price, for launches from `effective_at` (default: now); what runs keeps its own."""
         body = {
             "sku_id": sku_id,
@@ -103,7 +116,7 @@ class Admin:
         }
         if effective_at is not None:
             body["effective_at"] = effective_at
-        return cast(Price, self._transport.create("/admin/prices", body))
+        return cast(ListedPrice, self._transport.create("/admin/prices", body))
 
     def allocations(self, *, state: str | None = None) -> Iterator[AdminAllocation]:
         """Everybody's allocations."""

@@ -1,28 +1,39 @@
 """Offers. They sit here, and not with the catalog, because what is available depends on the fleet."""
 
+from fastapi import Request
+
+from sublet.billing.policy import Policy
 from sublet.catalog.schemas import PriceOut, SkuOut
-from sublet.core.access import Actor, Permission
+from sublet.core.access import Permission
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.pages import Page
-from sublet.scheduling.offers import Offer, launch_refusal, list_offers
-from sublet.scheduling.schemas import ActionOut, OfferOut
+from sublet.scheduling.offers import Offer, Refusal, launch_refusal, list_offers, means_of
+from sublet.scheduling.schemas import LaunchActionOut, OfferOut
 
 router = SubletRouter(prefix="/api/v1", tags=["offers"])
 
 
 @router.get("/offers", permission=Permission.CATALOG_READ)
-async def offers(actor: ActorDep, session: SessionDep) -> Page[OfferOut]:
-    """Everything that is sold, with its price now and how many could be launched; always one page."""
-    return Page(items=[_shown(actor, offer) for offer in await list_offers(session)])
+async def offers(request: Request, actor: ActorDep, session: SessionDep) -> Page[OfferOut]:
+    """Everything that is sold, with its price now and whether the caller could launch it; always one page."""
+    found = await list_offers(session, policy=Policy.of(request.app.state.settings))
+    means = await means_of(session, actor)
+    return Page(items=[_shown(offer, launch_refusal(actor, offer, means)) for offer in found])
 
 
-def _shown(actor: Actor, offer: Offer) -> OfferOut:
-    refusal = launch_refusal(actor, offer)
+def _shown(offer: Offer, refusal: Refusal | None) -> OfferOut:
+    launch = LaunchActionOut(
+        name="launch",
+        allowed=refusal is None,
+        reason=None if refusal is None else refusal.reason,
+        code=None if refusal is None else refusal.code,
+    )
     return OfferOut(
         id=offer.sku.id,
         sku=SkuOut.of(offer.sku),
         price=PriceOut.of(offer.price),
+        hold=offer.hold.field(),
         available=offer.availability.available,
         limits_enforced=offer.availability.limits_enforced,
-        actions=[ActionOut(name="launch", allowed=refusal is None, reason=refusal)],
+        actions=[launch],
     )

@@ -1,24 +1,28 @@
 """Offers as the API shows them."""
 
+from typing import Literal
+
 from pydantic import BaseModel
 
-from sublet.catalog.schemas import PriceOut, SkuOut
+from sublet.catalog.schemas import ActionOut, PriceOut, SkuOut
+from sublet.core.money import MoneyField
+
+RefusalCode = Literal["permission_denied", "no_capacity", "insufficient_funds"]
 
 
-class ActionOut(BaseModel):
-    """What the caller may do now, or why not."""
+class LaunchActionOut(ActionOut):
+    """Whether the caller could launch now; `code` is the one of the problem that a launch would be answered with."""
 
-    name: str
-    allowed: bool
-    reason: str | None
+    code: RefusalCode | None
 
 
 class OfferOut(BaseModel):
-    """A SKU, its price in force and how many could be launched now; `id` is the SKU's."""
+    """A SKU, its price in force, what a launch sets aside (`hold`) and how many are free; `id` is the SKU's."""
 
     id: str
     sku: SkuOut
     price: PriceOut
+    hold: MoneyField
     available: int
     limits_enforced: bool
-    actions: list[ActionOut]
+    actions: list[LaunchActionOut]

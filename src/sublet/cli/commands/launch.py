@@ -52,7 +52,7 @@ def launch(
         )
         note(
             f"Launching {launched['name']} at {rate(launched['price']['per_hour'])}. "
-            f"{money(launched['cost']['held'])} of your balance is held for it."
+            f"{money(launched['cost']['held'], exact=True)} of your balance is held for it."
         )
         if wait:
             launched = wait_for(client, launched, "provision", timeout, output)
@@ -76,17 +76,10 @@ def _price(client: "Client", offer: Offer, output: Output) -> None:
         click.echo(offer["id"])
     else:
         output.one(priced, show_estimate)
-    if offer["available"] == 0:
-        raise Failure(
-            priced["reason"] or f"No {offer['sku']['code']} is free now. Nothing was launched or charged.",
-            Exit.NO_CAPACITY,
-        )
-    if priced["reason"] is not None:
-        raise Failure(f"{priced['reason']} Nothing was launched or charged.", Exit.AUTH)
     if not priced["launchable"]:
-        raise Failure(
-            "You have no funds to launch with. Nothing was launched. Add funds: sublet top-up AMOUNT", Exit.FUNDS
-        )
+        code = exit_of(priced["code"] or "", 403)
+        todo = " Add funds: sublet top-up AMOUNT" if code is Exit.FUNDS else ""
+        raise Failure(f"{priced['reason']} Nothing was launched or charged.{todo}", code)
     note("Nothing was launched.")
 
 

@@ -1,12 +1,11 @@
 """What a launch would cost: a projection of the offer's rate, never a bill."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import TypedDict
 
 from sublet.cli.formats import duration, money, rate
-from sublet.cli.states import action
 from sublet.cli.tables import print_facts
-from sublet.client.shapes import Money, Offer, Wallet
+from sublet.client.shapes import LaunchAction, Money, Offer, Wallet
 
 _MICRO = Decimal("0.000001")
 
@@ -24,15 +23,17 @@ class Estimate(TypedDict):
 
     offer: Offer
     projected: Projected
+    hold: Money
     available_funds: Money
     runway_seconds: int | None
     launchable: bool
     reason: str | None
+    code: str | None
 
 
 def _over(offer: Offer, hours: int) -> Money:
     rate_per_hour = offer["price"]["per_hour"]
-    amount = (Decimal(rate_per_hour["amount"]) * hours).quantize(_MICRO, ROUND_HALF_UP)
+    amount = (Decimal(rate_per_hour["amount"]) * hours).quantize(_MICRO, ROUND_DOWN)
     whole, _, fraction = f"{amount:f}".partition(".")
     return {"amount": f"{whole}.{fraction.rstrip('0').ljust(2, '0')}", "currency": rate_per_hour["currency"]}
 
@@ -43,18 +44,22 @@ def _runway(offer: Offer, wallet: Wallet) -> int | None:
 
 
 def estimate(offer: Offer, wallet: Wallet) -> Estimate:
-    """Price a launch of the offer beside everything that runs already."""
-    allowed, reason = action(offer, "launch")
-    # How much a launch sets aside only the server knows: nothing without money, nor once money has run out.
-    funded = Decimal(wallet["available"]["amount"]) > 0 and wallet["warning"] not in {"grace", "suspended"}
+    """Price a launch of the offer beside everything that runs already; whether it may start, the server says."""
+    launch = _launch(offer)
     return {
         "offer": offer,
         "projected": {"hour": _over(offer, 1), "day": _over(offer, 24), "month": _over(offer, 24 * 30)},
+        "hold": offer["hold"],
         "available_funds": wallet["available"],
         "runway_seconds": _runway(offer, wallet),
-        "launchable": allowed and offer["available"] > 0 and funded,
-        "reason": reason,
+        "launchable": launch["allowed"],
+        "reason": launch["reason"],
+        "code": launch["code"],
     }
+
+
+def _launch(offer: Offer) -> LaunchAction:
+    return next(action for action in offer["actions"] if action["name"] == "launch")
 
 
 def show_estimate(priced: Estimate) -> None:
@@ -68,6 +73,7 @@ def show_estimate(priced: Estimate) -> None:
             ("1 hour", money(projected["hour"])),
             ("24 hours", money(projected["day"])),
             ("30 days", money(projected["month"])),
+            ("Sets aside", money(priced["hold"], exact=True)),
             ("Available", money(priced["available_funds"])),
             ("Lasts", f"{duration(runway)} with everything that runs" if runway is not None else "no end in sight"),
             ("Free now", str(priced["offer"]["available"])),

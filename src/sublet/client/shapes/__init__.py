@@ -10,7 +10,7 @@ from sublet.client.shapes.allocations import (
     Step,
 )
 from sublet.client.shapes.amounts import Action, Money, Rate
-from sublet.client.shapes.catalog import Offer, Price, Sku
+from sublet.client.shapes.catalog import LaunchAction, ListedPrice, ManagedSku, Offer, Price, Sku
 from sublet.client.shapes.events import Event, EventPage
 from sublet.client.shapes.fleet import AdminAllocation, Join, Node, NodeAdded, NodeDetail, Reconciliation
 from sublet.client.shapes.money import Entry, Page, TopUp, Usage, Wallet
@@ -24,6 +24,9 @@ __all__ = [
     "Event",
     "EventPage",
     "Join",
+    "LaunchAction",
+    "ListedPrice",
+    "ManagedSku",
     "Me",
     "Money",
     "Node",

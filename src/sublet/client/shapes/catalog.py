@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from sublet.client.shapes.amounts import Action, Rate
+from sublet.client.shapes.amounts import Action, Money, Rate
 
 
 class Sku(TypedDict):
@@ -33,12 +33,33 @@ class Price(TypedDict):
     created_at: str
 
 
+class ListedPrice(Price):
+    """A version among all others; `standing` is `planned`, `in_force` or `past`."""
+
+    in_force: bool
+    standing: str
+
+
+class ManagedSku(Sku):
+    """A SKU as operators see it: with its price in force, if there is one."""
+
+    price: Price | None
+    actions: list[Action]
+
+
+class LaunchAction(Action):
+    """Whether a launch would go through now, and if not, the code of its refusal."""
+
+    code: str | None
+
+
 class Offer(TypedDict):
-    """A SKU, its price now, and how many could be launched now; `id` is the SKU's."""
+    """A SKU, its price now, what a launch sets aside and how many are free; `id` is the SKU's."""
 
     id: str
     sku: Sku
     price: Price
+    hold: Money
     available: int
     limits_enforced: bool
-    actions: list[Action]
+    actions: list[LaunchAction]

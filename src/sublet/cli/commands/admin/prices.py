@@ -7,11 +7,11 @@ import click
 from sublet.cli.commands.admin.options import DecimalRate
 from sublet.cli.commands.admin.skus import find_sku
 from sublet.cli.connection import connect, note
-from sublet.cli.formats import local, rate
+from sublet.cli.formats import local, rate, words
 from sublet.cli.lazy import LazyGroup
 from sublet.cli.output import Output, output_options
 from sublet.cli.tables import Column
-from sublet.client.shapes import Price
+from sublet.client.shapes import ListedPrice
 
 _HERE = "sublet.cli.commands.admin.prices"
 
@@ -68,11 +68,14 @@ def ls(sku: str | None, output: Output) -> None:
     with connect() as client:
         codes = {known["id"]: known["code"] for known in client.admin.skus()}
         chosen = find_sku(client, sku)["id"] if sku else None
-        columns: list[Column[Price]] = [
+        columns: list[Column[ListedPrice]] = [
             Column("SKU", lambda one: codes.get(one["sku_id"], one["sku_id"])),
             Column("RATE", lambda one: rate(one["per_hour"]), right=True),
             Column("SUSPENDED", lambda one: rate(one["suspended_per_hour"]), right=True),
             Column("FROM", lambda one: local(one["effective_at"])),
+            Column(
+                "STANDING", lambda one: words(one["standing"]), style=lambda one: None if one["in_force"] else "muted"
+            ),
             Column("ID", lambda one: one["id"], optional=True),
         ]
         output.many(client.admin.prices(sku_id=chosen), columns, empty="There are no prices yet.")
