@@ -11,6 +11,7 @@ from .errors import NodeError
 
 _SESSIONS = Path("/run/systemd/sessions")
 _LINGER = Path("/var/lib/systemd/linger")
+_ASK_AGAIN_SECONDS = 0.25
 
 
 def end(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
@@ -45,11 +46,14 @@ def disconnect(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
 
 def _end_records(uid: int, login: str, deadline_seconds: float) -> None:
     deadline = time.monotonic() + deadline_seconds
-    asked = False
-    while of(uid):
-        if not asked:
+    ask_at = 0.0
+    while found := of(uid):
+        if time.monotonic() >= ask_at:
+            # Again, because a session that was just being made misses the first. And the scopes too: logind may wait
+            # for processes in one that was empty before it began to wait, and nobody tells it.
             commands.attempt("loginctl", "terminate-user", str(uid))
-            asked = True
+            commands.attempt("systemctl", "stop", "--no-block", *(f"session-{name}.scope" for name in found))
+            ask_at = time.monotonic() + _ASK_AGAIN_SECONDS
         if time.monotonic() > deadline:
             raise NodeError("sessions_remain", f"systemd-logind still has a session of {login}.", retryable=True)
         time.sleep(0.01)

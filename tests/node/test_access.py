@@ -178,6 +178,16 @@ class TestLosingAccess:
             assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
 
 
+class TestLoggingInJustBeforeTheRelease:
+    async def test_leaves_no_session_that_waits_for_nobody(self, north: Enrolled, channel: Channel) -> None:
+        for _ in range(15):  # logind loses sight of about one in five such sessions
+            tenant = Tenant()
+            await channel.ask("apply", tenant.desired(), generation=1)
+            async with north.control.login(north.node, tenant.login, *north.control.user_certificate(tenant.login)):
+                pass
+            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+
+
 class TestControlAccount:
     @pytest.mark.parametrize("arguments", [["probe"], ["unenrol"], ["rpc", "x"], ["enrol", "--url", "x"], []])
     async def test_may_raise_its_rights_for_nothing_but_the_protocol(
