@@ -9,11 +9,13 @@ from sqlalchemy import text
 from sublet.allocations import funds
 from sublet.allocations.access import refresh_keys
 from sublet.allocations.states import StateForbids
+from sublet.billing import funds as billing_funds
 from sublet.billing.funds import FundsAction, Step
+from sublet.core.db import Database
 from sublet.core.outbox import StoredEvent
 from sublet.identity import ssh_keys
 from sublet.ledger.failures import InsufficientFunds
-from tests.allocations.rental import Rental, offer
+from tests.allocations.rental import Rental, offer, pay_in
 from tests.allocations.simulated import failing, refused, unreachable
 
 pytestmark = pytest.mark.anyio
@@ -347,6 +349,20 @@ class TestSuspension:
         await _event(rental, allocation_id, "resume")
         await rental.work(allocation_id)
         assert (await rental.row(allocation_id)).state == "suspended"
+
+    async def test_gives_nobody_another_grace(self, database: Database) -> None:
+        rental = await Rental.open(database, amount="0.50")
+        allocation_id = await rental.running()
+        await ran_for(rental, allocation_id, 4300)  # of 5000 seconds that the money lasts, 960 are the reserve
+        await rental.suspend(allocation_id)
+        await rental.work_until(allocation_id, "suspended")
+        async with database.transaction() as session:
+            assert await billing_funds.review(session) == []
+        with pytest.raises(InsufficientFunds):
+            await rental.resume(allocation_id)
+        await pay_in(database, rental.actor, "0.10")
+        await rental.resume(allocation_id)
+        await rental.work_until(allocation_id, "active")
 
 
 async def _event(rental: Rental, allocation_id: str, action: Step) -> None:
