@@ -118,6 +118,7 @@ class TestListing:
         assert [item["name"] for item in first["items"]] == ["alpha", "bravo"]
         second = (await client.get("/admin/nodes", params={"cursor": first["next_cursor"]})).json()
         assert ([item["name"] for item in second["items"]], second["next_cursor"]) == (["charlie"], None)
+        assert first["actions"] == [{"name": "add", "allowed": True, "reason": None}]
 
     async def test_an_unknown_node_is_not_found(self, client: httpx.AsyncClient) -> None:
         for path in ("nd_x", "nd_x/cordon", "nd_x/uncordon", "nd_x/join-token"):

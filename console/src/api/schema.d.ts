@@ -948,16 +948,16 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * Action
-         * @description What the caller may do now, and why not.
+         * ActionOut
+         * @description Something that can be done with a resource; `reason` says why the caller may not do it now.
          */
-        Action: {
+        ActionOut: {
             /** Allowed */
             allowed: boolean;
             /** Name */
             name: string;
             /** Reason */
-            reason?: string | null;
+            reason: string | null;
         };
         /**
          * AdminAllocationOut
@@ -965,7 +965,7 @@ export interface components {
          */
         AdminAllocationOut: {
             /** Actions */
-            actions: components["schemas"]["sublet__allocations__schemas__ActionOut"][];
+            actions: components["schemas"]["AllocationActionOut"][];
             cost: components["schemas"]["CostOut"];
             /**
              * Created At
@@ -1021,12 +1021,27 @@ export interface components {
             owner_email: string;
         };
         /**
+         * AllocationActionOut
+         * @description What the caller may do with an allocation now, or why not.
+         */
+        AllocationActionOut: {
+            /** Allowed */
+            allowed: boolean;
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "release" | "suspend" | "resume" | "cancel" | "terminal" | "ssh";
+            /** Reason */
+            reason: string | null;
+        };
+        /**
          * AllocationOut
          * @description A running right to resources on a node.
          */
         AllocationOut: {
             /** Actions */
-            actions: components["schemas"]["sublet__allocations__schemas__ActionOut"][];
+            actions: components["schemas"]["AllocationActionOut"][];
             cost: components["schemas"]["CostOut"];
             /**
              * Created At
@@ -1619,13 +1634,31 @@ export interface components {
              */
             password: string;
         };
+        /** ManagedPage[ManagedSkuOut] */
+        ManagedPage_ManagedSkuOut_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["ManagedSkuOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ManagedPage[NodeOut] */
+        ManagedPage_NodeOut_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["NodeOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /**
          * ManagedSkuOut
          * @description A SKU as operators see it: the price in force, if there is one, and what they may do.
          */
         ManagedSkuOut: {
             /** Actions */
-            actions: components["schemas"]["sublet__catalog__schemas__ActionOut"][];
+            actions: components["schemas"]["ActionOut"][];
             /** Active */
             active: boolean;
             /** Code */
@@ -1654,18 +1687,6 @@ export interface components {
             price: components["schemas"]["PriceOut"] | null;
             /** Vcpu */
             vcpu: number;
-        };
-        /**
-         * ManagedSkus
-         * @description A page of SKUs, with what the caller may do beside what each of them says.
-         */
-        ManagedSkus: {
-            /** Actions */
-            actions: components["schemas"]["sublet__catalog__schemas__ActionOut"][];
-            /** Items */
-            items: components["schemas"]["ManagedSkuOut"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
         };
         /**
          * Me
@@ -1767,7 +1788,7 @@ export interface components {
          */
         NodeDetailOut: {
             /** Actions */
-            actions: components["schemas"]["Action"][];
+            actions: components["schemas"]["ActionOut"][];
             /** Address */
             address: string;
             /** Capabilities */
@@ -1813,7 +1834,7 @@ export interface components {
          */
         NodeOut: {
             /** Actions */
-            actions: components["schemas"]["Action"][];
+            actions: components["schemas"]["ActionOut"][];
             /** Address */
             address: string;
             /** Capabilities */
@@ -1985,13 +2006,6 @@ export interface components {
         Page_MemberOut_: {
             /** Items */
             items: components["schemas"]["MemberOut"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /** Page[NodeOut] */
-        Page_NodeOut_: {
-            /** Items */
-            items: components["schemas"]["NodeOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -2523,7 +2537,7 @@ export interface components {
          */
         WalletOut: {
             /** Actions */
-            actions: components["schemas"]["sublet__billing__schemas__ActionOut"][];
+            actions: components["schemas"]["ActionOut"][];
             available: components["schemas"]["MoneyField"];
             balance: components["schemas"]["MoneyField"];
             burn_per_hour: components["schemas"]["RateField"];
@@ -2587,21 +2601,6 @@ export interface components {
             ok: boolean;
         };
         /**
-         * ActionOut
-         * @description What the caller may do now, or why not.
-         */
-        sublet__allocations__schemas__ActionOut: {
-            /** Allowed */
-            allowed: boolean;
-            /**
-             * Name
-             * @enum {string}
-             */
-            name: "release" | "suspend" | "resume" | "cancel" | "terminal" | "ssh";
-            /** Reason */
-            reason: string | null;
-        };
-        /**
          * CheckOut
          * @description One thing that was looked at after a release.
          */
@@ -2631,30 +2630,6 @@ export interface components {
              * @enum {string}
              */
             state: "pending" | "running" | "done" | "failed";
-        };
-        /**
-         * ActionOut
-         * @description What the caller may do now, and why not.
-         */
-        sublet__billing__schemas__ActionOut: {
-            /** Allowed */
-            allowed: boolean;
-            /** Name */
-            name: string;
-            /** Reason */
-            reason: string | null;
-        };
-        /**
-         * ActionOut
-         * @description What the caller may do now, or why not.
-         */
-        sublet__catalog__schemas__ActionOut: {
-            /** Allowed */
-            allowed: boolean;
-            /** Name */
-            name: string;
-            /** Reason */
-            reason: string | null;
         };
         /**
          * StepOut
@@ -2797,7 +2772,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_NodeOut_"];
+                    "application/json": components["schemas"]["ManagedPage_NodeOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -3253,7 +3228,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ManagedSkus"];
+                    "application/json": components["schemas"]["ManagedPage_ManagedSkuOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

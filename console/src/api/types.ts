@@ -47,7 +47,7 @@ export type Join = NodeCreated["join"];
 export type Money = Wallet["balance"];
 export type Rate = Wallet["burn_per_hour"];
 /** What may be done now; `reason` says why not. */
-export type Action = { name: string; allowed: boolean; reason?: string | null };
+export type Action = Wallet["actions"][number];
 
 export type SignUpBody = Body<"/api/v1/auth/signup">;
 export type LoginBody = Body<"/api/v1/auth/login">;

@@ -1,9 +1,9 @@
 import { Link } from "react-router";
 import { useNodes } from "~/api/queries";
-import type { Node } from "~/api/types";
+import type { Action, Node } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
-import { LinkButton } from "~/ui/Button";
+import { ActionButton, actionNamed, LinkButton } from "~/ui/Button";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
 import { Empty } from "~/ui/Notice";
@@ -42,11 +42,20 @@ const columns: Column<Node>[] = [
   },
 ];
 
-const add = () => (
-  <LinkButton variant="primary" to={to.operator.addNode()}>
-    {words.add}
-  </LinkButton>
-);
+/** A way to the page that adds a node, or why the caller may not. */
+function Add({ action }: { action: Action | undefined }) {
+  if (action?.allowed)
+    return (
+      <LinkButton variant="primary" to={to.operator.addNode()}>
+        {words.add}
+      </LinkButton>
+    );
+  return (
+    <ActionButton action={action} variant="primary">
+      {words.add}
+    </ActionButton>
+  );
+}
 
 export function NodesPage() {
   const query = useNodes({ cursor: useCursor() });
@@ -57,7 +66,7 @@ export function NodesPage() {
       actions={
         <>
           <Freshness query={query} />
-          {add()}
+          <Add action={actionNamed(query.data?.actions ?? [], "add")} />
         </>
       }
     >

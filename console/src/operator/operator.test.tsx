@@ -41,6 +41,12 @@ describe("the lists of the operator", () => {
   });
 });
 
+test("who may not add a node is told why", async () => {
+  server.use(get("/admin/nodes", { ...page(), actions: [denied("add")] }));
+  renderAt("/operator/nodes");
+  expect((await screen.findByRole("button", { name: "Add node" })).getAttribute("aria-disabled")).toBe("true");
+});
+
 const denied = (name: string) => ({ name, allowed: false, reason: "Only finance may." });
 const skus = (...items: (typeof managedSku)[]) => ({ ...page(...items), actions: [{ name: "create", allowed: true, reason: null }] });
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sublet.allocations.names import PATTERN
 from sublet.allocations.states import AllocationState, OperationState
 from sublet.catalog.schemas import PriceOut, SkuOut
+from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField, RateField
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -31,12 +32,10 @@ class CertificateRequest(BaseModel):
     public_key: Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
 
-class ActionOut(BaseModel):
-    """What the caller may do now, or why not."""
+class AllocationActionOut(ActionOut):
+    """What the caller may do with an allocation now, or why not."""
 
     name: Literal["release", "suspend", "resume", "cancel", "terminal", "ssh"]
-    allowed: bool
-    reason: str | None
 
 
 class FailureOut(BaseModel):
@@ -150,7 +149,7 @@ class AllocationOut(BaseModel):
     funds: FundsOut
     enforced: list[LimitOut]
     evidence: EvidenceOut | None
-    actions: list[ActionOut]
+    actions: list[AllocationActionOut]
     operation: OperationOut | None
 
 

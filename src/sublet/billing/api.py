@@ -4,8 +4,9 @@ from fastapi import Request
 
 from sublet.billing import funds, runway, usage
 from sublet.billing.policy import Policy
-from sublet.billing.schemas import ActionOut, UsageOut, WalletOut
+from sublet.billing.schemas import UsageOut, WalletOut
 from sublet.core.access import Actor, Permission
+from sublet.core.actions import ActionOut, actions_of
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.ledger import accounts
@@ -14,9 +15,8 @@ router = SubletRouter(prefix="/api/v1", tags=["money"])
 
 
 def _actions(actor: Actor) -> list[ActionOut]:
-    allowed = actor.can(Permission.WALLET_TOP_UP)
-    reason = None if allowed else "Only owners, admins and billing members of the organization may top up."
-    return [ActionOut(name="top_up", allowed=allowed, reason=reason)]
+    denied = "Only owners, admins and billing members of the organization may top up."
+    return actions_of(actor, Permission.WALLET_TOP_UP, denied, {"top_up": None})
 
 
 @router.get("/wallet", permission=Permission.WALLET_READ)

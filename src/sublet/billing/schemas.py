@@ -5,15 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from sublet.billing.usage import Charge
+from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField, RateField
-
-
-class ActionOut(BaseModel):
-    """What the caller may do now, and why not."""
-
-    name: str
-    allowed: bool
-    reason: str | None
 
 
 class WalletOut(BaseModel):

@@ -8,10 +8,8 @@ from fastapi import Query
 
 from sublet.catalog import prices, skus
 from sublet.catalog.schemas import (
-    ActionOut,
     ListedPriceOut,
     ManagedSkuOut,
-    ManagedSkus,
     PriceCreate,
     PriceOut,
     SkuChange,
@@ -20,6 +18,7 @@ from sublet.catalog.schemas import (
 )
 from sublet.catalog.skus import Sku
 from sublet.core.access import Actor, Permission
+from sublet.core.actions import ActionOut, ManagedPage, actions_of
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
@@ -40,13 +39,13 @@ async def list_skus(session: SessionDep, page: PageQueryDep) -> Page[SkuOut]:
 
 
 @router.get("/admin/skus", permission=Permission.ADMIN_CATALOG_READ)
-async def list_all_skus(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> ManagedSkus:
+async def list_all_skus(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> ManagedPage[ManagedSkuOut]:
     """Every SKU, also those no longer offered, with its price in force, oldest first."""
     (after,) = page.position(int) or (None,)
     rows = await skus.page(session, include_inactive=True, after=after, limit=page.limit + 1)
     shown = {sku.id: sku for sku in await _managed(session, actor, [row[1] for row in rows])}
     found = page_of(rows, page.limit, lambda row: shown[row[1].id], lambda row: [row[0]])
-    return ManagedSkus(items=found.items, next_cursor=found.next_cursor, actions=_actions(actor, {"create": None}))
+    return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=_actions(actor, {"create": None}))
 
 
 @router.post("/admin/skus", permission=Permission.ADMIN_CATALOG_MANAGE, creates=True, status_code=201)
@@ -121,10 +120,6 @@ def _in_the_way(sku: Sku) -> dict[str, str | None]:
     }
 
 
-def _actions(actor: Actor, wanted: Mapping[str, str | None]) -> list[ActionOut]:
-    permitted = actor.can(Permission.ADMIN_CATALOG_MANAGE)
+def _actions(actor: Actor, in_the_way: Mapping[str, str | None]) -> list[ActionOut]:
     denied = "Only the platform roles finance and admin may change SKUs and prices."
-    return [
-        ActionOut(name=name, allowed=permitted and reason is None, reason=reason if permitted else denied)
-        for name, reason in wanted.items()
-    ]
+    return actions_of(actor, Permission.ADMIN_CATALOG_MANAGE, denied, in_the_way)

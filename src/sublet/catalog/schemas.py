@@ -7,8 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, St
 
 from sublet.catalog.prices import ListedPrice, Price, Standing
 from sublet.catalog.skus import Sku
+from sublet.core.actions import ActionOut
 from sublet.core.money import CurrencyCode, RateField
-from sublet.core.pages import Page
 
 DisplayName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -44,14 +44,6 @@ class SkuOut(BaseModel):
     def of(cls, sku: Sku) -> Self:
         """From the catalog's own value."""
         return cls.model_validate(sku)
-
-
-class ActionOut(BaseModel):
-    """What the caller may do now, or why not."""
-
-    name: str
-    allowed: bool
-    reason: str | None
 
 
 class PriceOut(BaseModel):
@@ -96,12 +88,6 @@ class ManagedSkuOut(SkuOut):
     """A SKU as operators see it: the price in force, if there is one, and what they may do."""
 
     price: PriceOut | None
-    actions: list[ActionOut]
-
-
-class ManagedSkus(Page[ManagedSkuOut]):
-    """A page of SKUs, with what the caller may do beside what each of them says."""
-
     actions: list[ActionOut]
 
 

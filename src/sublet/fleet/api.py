@@ -1,24 +1,24 @@
 """Operators' routes for nodes, and the one route that a joining machine calls."""
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
 
 from sublet.audit.records import record
 from sublet.core.access import PUBLIC, Actor, Permission
+from sublet.core.actions import ActionOut, ManagedPage, actions_of
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
-from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.pages import PageQueryDep, page_of
 from sublet.core.settings import Settings
 from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
 from sublet.fleet.audited import IntentRecord
 from sublet.fleet.ca import authority_of
 from sublet.fleet.nodes import Node
 from sublet.fleet.schemas import (
-    Action,
     CapabilityOut,
     ChangedNode,
     Claimed,
@@ -43,12 +43,15 @@ ClaimedCapacity = Callable[[Session, Sequence[str]], Awaitable[dict[str, Any]]]
 
 
 @router.get("/admin/nodes", permission=Permission.ADMIN_NODE_READ)
-async def list_nodes(request: Request, actor: ActorDep, session: SessionDep, query: PageQueryDep) -> Page[NodeOut]:
+async def list_nodes(
+    request: Request, actor: ActorDep, session: SessionDep, query: PageQueryDep
+) -> ManagedPage[NodeOut]:
     """Every node, by name."""
     position = query.position(str)
     found = await nodes.list_page(session, limit=query.limit, after_name=position[0] if position else None)
     claimed = await _claimed(request, session, found)
-    return page_of(found, query.limit, lambda item: _node_out(item, actor, claimed), lambda item: [item.name])
+    page = page_of(found, query.limit, lambda item: _node_out(item, actor, claimed), lambda item: [item.name])
+    return ManagedPage(items=page.items, next_cursor=page.next_cursor, actions=_manageable(actor, {"add": None}))
 
 
 @router.post("/admin/nodes", permission=Permission.ADMIN_NODE_MANAGE, creates=True, shows_secret=True, status_code=201)
@@ -213,19 +216,18 @@ def _inventory_out(node: Node) -> InventoryOut | None:
     )
 
 
-def _actions(node: Node, actor: Actor) -> list[Action]:
+def _actions(node: Node, actor: Actor) -> list[ActionOut]:
     standing = node.resumes_as if node.state in AWAY else node.state
-    wanted = {
-        "cordon": None if standing is NodeState.READY else f"the node is {standing.value}",
-        "uncordon": None if standing is NodeState.CORDONED else "the node is not cordoned",
-        "join_token": None,
-    }
-    permitted = actor.can(Permission.ADMIN_NODE_MANAGE)
-    return [
-        Action(
-            name=name,
-            allowed=permitted and reason is None,
-            reason=reason if permitted else "this needs the platform role fleet or admin",
-        )
-        for name, reason in wanted.items()
-    ]
+    return _manageable(
+        actor,
+        {
+            "cordon": None if standing is NodeState.READY else f"the node is {standing.value}",
+            "uncordon": None if standing is NodeState.CORDONED else "the node is not cordoned",
+            "join_token": None,
+        },
+    )
+
+
+def _manageable(actor: Actor, in_the_way: Mapping[str, str | None]) -> list[ActionOut]:
+    denied = "this needs the platform role fleet or admin"
+    return actions_of(actor, Permission.ADMIN_NODE_MANAGE, denied, in_the_way)

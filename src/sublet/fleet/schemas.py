@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from sublet.core.actions import ActionOut
 from sublet.fleet.answers import Probed
 
 NodeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -13,14 +14,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,63}$")]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
-
-
-class Action(BaseModel):
-    """What the caller may do now, and why not."""
-
-    name: str
-    allowed: bool
-    reason: str | None = None
 
 
 class CapabilityOut(BaseModel):
@@ -77,7 +70,7 @@ class NodeOut(BaseModel):
     host_certificate_expires_at: datetime | None
     helper_version: str | None
     created_at: datetime
-    actions: list[Action]
+    actions: list[ActionOut]
 
 
 class StepOut(BaseModel):

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from sublet.catalog.schemas import ActionOut, PriceOut, SkuOut
+from sublet.catalog.schemas import PriceOut, SkuOut
+from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField
 
 RefusalCode = Literal["permission_denied", "no_capacity", "insufficient_funds"]
