@@ -205,6 +205,19 @@ class TestLostDatabase:
         assert again.status_code == 201
         assert (await client.get("/api/v1/notes/all")).json() == {"count": 1}
 
+    @pytest.mark.parametrize("sqlstate", ["40P01", "55P03", "57014"])
+    async def test_is_told_from_one_that_is_busy(
+        self, client: httpx.AsyncClient, owner_url: str, sqlstate: str
+    ) -> None:
+        gave_up = END_THE_CONNECTION.replace("INITIALLY DEFERRED", "INITIALLY IMMEDIATE").replace(
+            "PERFORM pg_terminate_backend(pg_backend_pid())", f"RAISE EXCEPTION 'too long' USING ERRCODE = '{sqlstate}'"
+        )
+        with psycopg.connect(owner_url) as owner:
+            owner.execute(gave_up)
+        busy = await client.post("/api/v1/notes", json={"name": "x"})
+        assert (busy.status_code, busy.json()["code"], busy.headers["Retry-After"]) == (503, "busy", "3")
+        assert "Nothing was changed" in busy.json()["detail"]
+
     async def test_before_any_commit_has_changed_nothing(self, client: httpx.AsyncClient, owner_url: str) -> None:
         at_once = END_THE_CONNECTION.replace("INITIALLY DEFERRED", "INITIALLY IMMEDIATE")
         with psycopg.connect(owner_url) as owner:

@@ -140,6 +140,10 @@ async def _data_error(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
+_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
+"""SQLSTATEs of a database that answers, and gave up waiting for somebody else's work or for its own."""
+
+
 async def _database_away(_request: Request, error: Exception) -> JSONResponse:
     log.error("database.unavailable", error=message_of(error), committing=context.may_have_committed())
     if context.may_have_committed():
@@ -150,6 +154,14 @@ async def _database_away(_request: Request, error: Exception) -> JSONResponse:
             "The database went away while the result was being saved, so the request may have been done, in part or "
             "whole. Send it again in a few seconds with the same Idempotency-Key: what was done is not done twice. "
             "If it had no key, look first at what is there.",
+            headers={"Retry-After": "3"},
+        )
+    if getattr(getattr(error, "orig", None), "sqlstate", None) in _BUSY:
+        return problem(
+            503,
+            "busy",
+            "Others are at work on the same thing",
+            "The database is busy, and this took too long. Nothing was changed. Try again in a few seconds.",
             headers={"Retry-After": "3"},
         )
     return problem(
