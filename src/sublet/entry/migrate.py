@@ -2,7 +2,9 @@
 
 import sys
 
-from sqlalchemy.exc import OperationalError
+import psycopg
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import DBAPIError
 
 from sublet.core.errors import SubletError
 from sublet.core.settings import read_settings
@@ -21,10 +23,16 @@ def main(_arguments: list[str] | None = None) -> int:
     except SubletError as error:
         print(error.detail, file=sys.stderr)
         return 1
-    except OperationalError as error:
-        said = str(error.orig).strip().splitlines()[0]
+    except (DBAPIError, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if not isinstance(cause, psycopg.OperationalError | InsufficientPrivilege):
+            raise
+        said = str(cause).strip().splitlines()[0]
+        mend = "Mend that"
+        if isinstance(cause, InsufficientPrivilege):
+            mend = "Set DATABASE_OWNER_URL to the role that owns the database and may create roles"
         print(
-            f"The database could not be used: {said}. A step that had not finished was taken back. Mend that, then "
+            f"The database could not be used: {said}. A step that had not finished was taken back. {mend}, then "
             "run `sublet migrate` again.",
             file=sys.stderr,
         )
