@@ -91,6 +91,7 @@ class TestRequests:
             "gpus": ["GPU-north-0"],
             "principals": ["al-aaaaaaaaaaaaaaaa"],
             "authorized_keys": ["ssh-ed25519 AAAA"],
+            "disconnect_generation": 0,
         }
 
     async def test_a_lost_connection_is_opened_again_unnoticed(

@@ -95,7 +95,9 @@ class TestLooking:
         fake.requests.clear()
         async with database.transaction() as session:
             await observation.make_due(session, node.id)
-        counts = await asyncio.gather(*(observation.observe_due(database, backend, settings) for _ in range(4)))
+        observers = [observation.Observer(database, backend, settings) for _ in range(4)]
+        counts = await asyncio.gather(*(observer.tick() for observer in observers))
+        await asyncio.gather(*(observer.drain() for observer in observers))
         assert sum(counts) == 1
         assert len(fake.requests) == 1
 
@@ -372,5 +374,5 @@ class TestQuarantine:
         async with database.transaction() as session:
             assert await nodes.quarantine_gpus(session, ["GPU-north-0"]) == 1
             assert await nodes.quarantine_gpus(session, ["GPU-north-0"]) == 0
-            assert [gpu.state for gpu in await nodes.list_gpus(session, node.id)] == [GpuState.QUARANTINED]
+            assert [gpu.state for gpu in (await nodes.get(session, node.id)).gpus] == [GpuState.QUARANTINED]
             assert await nodes.clear_gpus(session, ["GPU-north-0"]) == 1

@@ -78,7 +78,8 @@ class TestEveryAnswer:
     async def test_to_a_customers_program_is_as_documented(self, business: Business) -> None:
         outcome = await with_token(business, business.owner, ROLES["owner"], also=["public"], phases=ONE_BY_ONE)
         assert not outcome.failures, told(outcome)
-        assert outcome.phases["coverage"] > 500 < 10 * outcome.phases["fuzzing"], outcome.phases
+        assert outcome.phases["coverage"] > 500, outcome.phases
+        assert outcome.phases["fuzzing"] > 50, outcome.phases
 
     async def test_to_an_operators_program_is_as_documented(self, business: Business) -> None:
         outcome = await with_token(business, await business.web.operator(), PLATFORM, phases=ONE_BY_ONE)

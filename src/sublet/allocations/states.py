@@ -95,11 +95,6 @@ _REMEMBER = text(
 ).bindparams(bindparam("previous", type_=Text))
 
 
-def actor_name(actor: Actor) -> str:
-    """How an actor is called in a history."""
-    return actor.user_id or actor.name or actor.kind
-
-
 def sources_of(to: AllocationState) -> list[str]:
     """The states from which `to` can be reached."""
     return [state.value for state, targets in TRANSITIONS.items() if to in targets]
@@ -108,7 +103,7 @@ def sources_of(to: AllocationState) -> list[str]:
 async def begin(session: Session, actor: Actor, allocation_id: str, name: str, organization_id: str) -> None:
     """Write the first line of a new allocation's history and tell that it exists."""
     remembered = {"id": allocation_id, "previous": None, "to": _S.QUEUED.value, "reason": "launched"}
-    await session.execute(_REMEMBER, {**remembered, "actor": actor_name(actor)})
+    await session.execute(_REMEMBER, {**remembered, "actor": actor.shown_as})
     created = events.AllocationCreated(
         allocation_id=allocation_id, name=name, state=_S.QUEUED.value, previous_state=None, reason="launched"
     )
@@ -133,7 +128,7 @@ async def move(session: Session, actor: Actor, allocation_id: str, to: Allocatio
         )
     moved = Moved(AllocationState(row.previous), row.name, row.organization_id)
     remembered = {"id": allocation_id, "previous": row.previous, "to": to.value, "reason": reason}
-    await session.execute(_REMEMBER, {**remembered, "actor": actor_name(actor)})
+    await session.execute(_REMEMBER, {**remembered, "actor": actor.shown_as})
     resumes = moved.previous is _S.SUSPENDED and to is _S.ACTIVE
     event = events.AllocationResumed if resumes else _EVENTS[to]
     await publish(

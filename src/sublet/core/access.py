@@ -67,6 +67,11 @@ class Actor:
             )
 
     @property
+    def shown_as(self) -> str:
+        """How the actor is called in a history."""
+        return self.user_id or self.name or self.kind
+
+    @property
     def organization(self) -> str:
         """The organization that the actor works in; PermissionDenied for actors without one."""
         if self.organization_id is None:

@@ -1,30 +1,10 @@
-"""Time is passed in. Leases and bills use the database's clock, so that a wrong host clock changes neither."""
+"""What time it is: PostgreSQL says, so that a wrong clock of a host changes no lease and no bill."""
 
 from datetime import UTC, datetime
-from typing import Protocol
 
 from sqlalchemy import text
 
 from sublet.core.db import Session
-
-
-class Clock(Protocol):
-    """Anything that knows what time it is, in UTC."""
-
-    def now(self) -> datetime:
-        """The current time, timezone-aware."""
-        ...
-
-
-class SystemClock:
-    """The host's clock: for display and short-lived certificates, never for leases or bills."""
-
-    def now(self) -> datetime:
-        """The current time, timezone-aware."""
-        return datetime.now(UTC)
-
-
-system_clock = SystemClock()
 
 _NOW = text("SELECT clock_timestamp()")
 

@@ -240,8 +240,7 @@ async def _sign_user(
     signer = await authority.signing_key(session, CaKind.USER)
     now, serial = await _now_and_serial(session)
     valid_after, valid_before = now - BACKDATED, now + timedelta(seconds=seconds)
-    who = actor.user_id or actor.name or actor.kind
-    key_id = f"{kind.value} user={who} for={subject} request={context.request_id.get() or '-'}"
+    key_id = f"{kind.value} user={actor.shown_as} for={subject} request={context.request_id.get() or '-'}"
     certificate = signer.generate_user_certificate(
         key,
         key_id,

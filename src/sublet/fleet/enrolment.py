@@ -24,7 +24,7 @@ from sublet.fleet.errors import MachineAlreadyEnrolled
 from sublet.fleet.join_tokens import Join
 from sublet.fleet.models import node, node_history
 from sublet.fleet.public_keys import read_host_key
-from sublet.fleet.states import NodeState, actor_name, come_back, move
+from sublet.fleet.states import NodeState, come_back, move
 
 POKE = "node"
 _ADDRESS = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")
@@ -74,7 +74,7 @@ async def add_node(
             from_state=None,
             to_state=NodeState.ENROLLING.value,
             reason="added",
-            actor=actor_name(actor),
+            actor=actor.shown_as,
         )
     )
     await record(

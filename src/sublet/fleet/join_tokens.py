@@ -13,7 +13,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.fleet.errors import JoinTokenRefused
 from sublet.fleet.models import join_token, node
-from sublet.fleet.states import NodeState, actor_name
+from sublet.fleet.states import NodeState
 
 PREFIX = "sublet_join_"
 
@@ -42,7 +42,7 @@ async def create(session: Session, actor: Actor, node_id: str, *, public_url: st
     expires_at = now + timedelta(seconds=seconds)
     await session.execute(
         insert(join_token).values(
-            token_hash=_digest(token), node_id=node_id, created_by=actor_name(actor), expires_at=expires_at
+            token_hash=_digest(token), node_id=node_id, created_by=actor.shown_as, expires_at=expires_at
         )
     )
     return Join(_command(public_url, token), token, expires_at)

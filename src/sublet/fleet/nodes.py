@@ -110,22 +110,12 @@ async def lock(session: Session, node_id: str) -> Node:
     return found[0]
 
 
-async def list_placeable(session: Session) -> list[Node]:
-    """Every node that may be given new work, with its GPUs; a caller takes only GPUs that are available."""
-    return await _load(session, select(*_COLUMNS).where(node.c.state == NodeState.READY.value).order_by(node.c.name))
-
-
 async def list_page(session: Session, *, limit: int, after_name: str | None) -> list[Node]:
     """Nodes by name, one more than `limit` if there are more."""
     statement = select(*_COLUMNS).order_by(node.c.name).limit(limit + 1)
     if after_name is not None:
         statement = statement.where(node.c.name > after_name)
     return await _load(session, statement)
-
-
-async def list_gpus(session: Session, node_id: str) -> list[Gpu]:
-    """A node's GPUs by UUID."""
-    return (await _gpus(session, [node_id]))[node_id]
 
 
 async def history(session: Session, node_id: str, *, limit: int = 50) -> list[HistoryEntry]:

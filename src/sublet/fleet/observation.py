@@ -239,17 +239,6 @@ class Observer:
             )
 
 
-async def observe_due(
-    database: Database, backend: FleetBackend, settings: Settings, *, on_observed: Sequence[OnObserved] = ()
-) -> int:
-    """One pass over every due node, waiting for all; returns how many were looked at. For tests and single runs."""
-    observer = Observer(database, backend, settings)
-    observer.on_observed.extend(on_observed)
-    count = await observer.tick()
-    await observer.drain()
-    return count
-
-
 async def make_due(session: Session, node_id: str) -> None:
     """Let the node be looked at as soon as possible."""
     changed = await session.execute(

@@ -55,11 +55,6 @@ AWAY = frozenset({NodeState.ENROLLING, NodeState.OFFLINE})
 """States of a node that cannot be reached; what it was before is kept in `resumes_as`."""
 
 
-def actor_name(actor: Actor) -> str:
-    """How an actor is called in a history."""
-    return actor.user_id or actor.name or actor.kind
-
-
 async def move(session: Session, actor: Actor, node_id: str, to: NodeState, *, reason: str) -> NodeState:
     """Change a node's state, write its history and publish the event; returns the previous state.
 
@@ -150,6 +145,6 @@ async def _record(
 ) -> None:
     await session.execute(
         insert(node_history).values(
-            node_id=node_id, from_state=previous.value, to_state=to.value, reason=reason, actor=actor_name(actor)
+            node_id=node_id, from_state=previous.value, to_state=to.value, reason=reason, actor=actor.shown_as
         )
     )

@@ -77,7 +77,6 @@ class Error(_Frame):
 
 
 ClientFrame = Annotated[Open | Resize | Signal | Ping | Pong, Field(discriminator="type")]
-ServerFrame = Opened | Exit | Error | Ping | Pong
 
 client_frame: TypeAdapter[ClientFrame] = TypeAdapter(ClientFrame)
 
