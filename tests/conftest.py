@@ -1,7 +1,9 @@
 """Fixtures that every test may use; each comes from a module of `tests/support`."""
 
+import os
 import resource
 import signal
+from collections.abc import Generator
 
 import pytest
 
@@ -28,6 +30,17 @@ def pytest_configure() -> None:
 def anyio_backend() -> str:
     """Sublet runs on asyncio."""
     return "asyncio"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a lane that would skip fails, whoever asked for the skip."""
+    report = yield
+    if report.skipped and os.environ.get("SUBLET_TEST_REQUIRE_ALL"):
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"SUBLET_TEST_REQUIRE_ALL is set, but {item.nodeid} would skip: {reason}"
+    return report
 
 
 MACHINE = ("journeys", "entry", "faults", "node", "demo/nodes", "fleet/test_real_node", "allocations/test_real_node")
