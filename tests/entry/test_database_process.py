@@ -1,4 +1,4 @@
-"""The database of `sublet up`, as an earlier start that was killed may have left it."""
+"""The database of `sublet up`: its own, as an earlier start that was killed may have left it, or one that is given."""
 
 import shutil
 import tempfile
@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.demo.progress import Progress
 from sublet.entry.database_process import DatabaseProcess
 from sublet.entry.demo_files import DemoFiles
@@ -44,3 +45,34 @@ class TestAnEmbeddedDatabase:
         assert await embedded.is_prepared()
         with psycopg.connect(embedded.environment["DATABASE_URL"]) as connection:
             assert connection.execute("SELECT current_user").fetchone() == ("sublet_app",)
+
+
+class TestAGivenDatabase:
+    async def test_is_prepared_when_it_has_the_schema_whoever_may_log_in(
+        self, postgres: EmbeddedPostgres, database_name: str, tmp_path: Path
+    ) -> None:
+        url = postgres.url("sublet_owner", f"{database_name}_given")
+        postgres.sql(f"CREATE DATABASE {database_name}_given TEMPLATE template0")
+        database = given(tmp_path, database_url=url)
+        try:
+            assert not await database.is_prepared()
+            migrate(url)
+            assert await database.is_prepared()
+        finally:
+            await database.stop()
+            postgres.sql(f"DROP DATABASE {database_name}_given WITH (FORCE)")
+
+    async def test_is_neither_started_nor_stopped(self, app_url: str, owner_url: str, tmp_path: Path) -> None:
+        database = given(tmp_path, database_url=app_url, database_owner_url=owner_url)
+        assert not database.embedded
+        assert database.environment == {"DATABASE_URL": app_url, "DATABASE_OWNER_URL": owner_url}
+        await database.start()
+        await database.stop()
+        assert list(tmp_path.iterdir()) == []
+        with psycopg.connect(owner_url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def given(directory: Path, **addresses: str) -> DatabaseProcess:
+    """The database of an `up` that was given addresses."""
+    return DatabaseProcess(settings_for(directory, **addresses), DemoFiles(directory), Progress())

@@ -14,7 +14,7 @@ from sublet.core.db import APPLICATION_ROLE, Database
 from sublet.core.errors import SubletError
 from sublet.core.settings import read_settings
 from sublet.demo.info import DemoAccount, DemoInfo
-from sublet.entry.runtime import NotConfigured, database_of
+from sublet.entry.runtime import NotConfigured, database_of, require_address
 from sublet.identity import accounts
 from sublet.identity.errors import EmailTaken
 from sublet.ledger.accounts import open_wallet
@@ -57,6 +57,12 @@ def main(arguments: list[str] | None = None) -> int:
         settings = read_settings()
         if settings.owner_url is None:
             raise NotConfigured("DATABASE_URL is not set. Nothing was changed. Set it to the database to prepare.")
+        for variable, url in (
+            ("DATABASE_URL", settings.database_url),
+            ("DATABASE_OWNER_URL", settings.database_owner_url),
+        ):
+            if url is not None:
+                require_address(variable, url)
         migrate(settings.owner_url)
         if given.allow_login:
             allow_login(settings.owner_url)
