@@ -1,4 +1,4 @@
-"""When the demo's node is found again as it joined, and when it has to join anew."""
+"""Which node the demo has, when it is found again as it joined, and when it has to join anew."""
 
 import shutil
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import cast
 
 import pytest
 
-from sublet.demo.local_node import DemoNodeHost
-from sublet.demo.nodes import LocalNode
+from sublet.demo import local_node
+from sublet.demo.local_node import DemoNodeHost, NodeChoice
+from sublet.demo.nodes import Availability, LocalNode, NodeKind
 from sublet.demo.progress import Progress
 
 
@@ -46,3 +47,53 @@ class TestANodeThatJoined:
     def test_joins_again_when_its_data_are_gone(self, host: DemoNodeHost, tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "nodes")
         assert host.enrolled_as("helper-1") is None
+
+    def test_joins_again_after_one_of_another_kind_took_its_place(self, host: DemoNodeHost, tmp_path: Path) -> None:
+        systemd = host.node
+        (tmp_path / "nodes" / "namespace").mkdir()
+        host.node = cast(LocalNode, Placed("127.0.0.1", kind="namespace"))
+        host.note_enrolled("nd_1", "helper-1")
+        assert host.enrolled_as("helper-1") == "nd_1"
+        host.node = systemd
+        assert host.enrolled_as("helper-1") is None
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[NodeKind]:
+    """The kinds that were looked at, on a machine that can run none."""
+    looked_at: list[NodeKind] = []
+
+    def cannot(kind: NodeKind) -> Availability:
+        looked_at.append(kind)
+        return Availability(kind, False, f"no {kind} here", "Use another machine.")
+
+    async def installed(*_: object, **__: object) -> bool:
+        return True
+
+    monkeypatch.setattr(local_node, "availability", cannot)
+    monkeypatch.setattr(local_node, "install_requirements", installed)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    return looked_at
+
+
+@pytest.mark.anyio
+class TestAMachineThatCanRunNone:
+    @pytest.mark.parametrize(
+        ("wanted", "kinds"),
+        [
+            ("best", ["systemd", "namespace"]),
+            ("systemd", ["systemd"]),
+            ("namespace", ["namespace"]),
+            ("none", []),
+        ],
+    )
+    async def test_is_asked_for_the_wanted_kinds_only_and_says_why(
+        self, tmp_path: Path, tried: list[NodeKind], wanted: NodeChoice, kinds: list[NodeKind]
+    ) -> None:
+        host = DemoNodeHost(tmp_path / "nodes", tmp_path / "cache", Progress(), wanted=wanted)
+        await host.start()
+        assert tried == kinds
+        assert host.description.kind == "none"
+        for kind in kinds:
+            assert f"no {kind} here. Use another machine." in host.description.problem
+        assert ("--node none" in host.description.problem) == (wanted == "none")

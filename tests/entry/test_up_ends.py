@@ -109,7 +109,7 @@ class TestCrash:
 
 class TestChild:
     def test_killed_is_started_again(self, new_up: NewUp, set_up_directory: Path) -> None:
-        up = new_up("--no-node", directory=set_up_directory).ready()
+        up = new_up("--node", "none", directory=set_up_directory).ready()
         for part in ("web", "worker", "sandbox"):
             module = {"web": "sublet.entry.serve", "sandbox": "sublet.demo.stripe.__main__"}.get(
                 part, "sublet.entry.worker"
@@ -125,7 +125,7 @@ class TestChild:
         settle(up)
 
     def test_that_keeps_dying_ends_up_with_the_end_of_its_log(self, new_up: NewUp, set_up_directory: Path) -> None:
-        up = new_up("--no-node", directory=set_up_directory).ready()
+        up = new_up("--node", "none", directory=set_up_directory).ready()
         # From now on the sandbox meets a data file that it cannot use.
         data = set_up_directory / "sandbox.db"
         kept = data.read_bytes()

@@ -1,7 +1,6 @@
 """Out of funds on a real node: told in time, grace, suspended with the data kept, and a top-up brings it back."""
 
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from sublet.demo.seed import Person, pay_by_card
-from tests.support.demo import SUBLET, Demo, new_data_directory, running_demo
+from tests.support.demo import SUBLET, Demo, demo_with_node
 
 pytestmark = [pytest.mark.node]
 
@@ -29,14 +28,8 @@ DEADLINE = 90.0
 @pytest.fixture(scope="module")
 def quick_demo() -> Iterator[Demo]:
     """A demo whose money clock runs fast."""
-    directory = new_data_directory()
-    try:
-        with running_demo(directory, environment=QUICK) as demo:
-            assert not demo.info.node.problem, demo.info.node.problem
-            yield demo
-    finally:
-        (directory / "cache").unlink(missing_ok=True)
-        shutil.rmtree(directory, ignore_errors=True)
+    with demo_with_node(environment=QUICK, logs_in="quick-demo-logs") as demo:
+        yield demo
 
 
 def until(what: str, found: Callable[[], Any]) -> Any:

@@ -108,12 +108,15 @@ def new_data_directory() -> Path:
     return directory
 
 
-@pytest.fixture(scope="session")
-def demo() -> Iterator[Demo]:
-    """One demo for all journeys of a run; its logs are kept beside the other artefacts when something fails."""
+@contextmanager
+def demo_with_node(
+    *options: str, environment: dict[str, str] | None = None, logs_in: str = "demo-logs"
+) -> Iterator[Demo]:
+    """A demo on a fresh data directory, with a node: skips, saying why, where the machine can run none, or fails with
+    SUBLET_TEST_REQUIRE_ALL=1. Its logs are kept beside the other artefacts."""
     directory = new_data_directory()
     try:
-        with running_demo(directory) as running:
+        with running_demo(directory, *options, environment=environment) as running:
             if running.info.node.problem:
                 message = f"the demo has no node: {running.info.node.problem}"
                 if os.environ.get("SUBLET_TEST_REQUIRE_ALL"):
@@ -121,12 +124,19 @@ def demo() -> Iterator[Demo]:
                 pytest.skip(message)
             yield running
     finally:
-        logs = ROOT / "artifacts" / "demo-logs"
+        logs = ROOT / "artifacts" / logs_in
         shutil.rmtree(logs, ignore_errors=True)
         if (directory / "logs").exists():
             shutil.copytree(directory / "logs", logs)
         (directory / "cache").unlink(missing_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    """One demo for all journeys of a run."""
+    with demo_with_node() as running:
+        yield running
 
 
 def load_json(text: str) -> dict[str, object]:

@@ -5,6 +5,7 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal, get_args
 
 from sublet.demo.info import DemoNode, write_privately
 from sublet.demo.nodes import (
@@ -23,29 +24,37 @@ from sublet.demo.progress import Progress
 NAME = "demo-node"
 NODE_FAILURES = (NodeStartFailed, CommandFailed, OSError, TimeoutError)
 PORT = "port"
+JOINED = "joined"
+
+NodeChoice = Literal["best", "systemd", "namespace", "none"]
+"""Which node a demo is to have: the best kind that can run here, that very kind, or none."""
 
 
 class DemoNodeHost:
     """Chooses, starts and stops the node; without one, `description.problem` says why and what to do."""
 
-    def __init__(self, directory: Path, cache: Path, progress: Progress) -> None:
+    def __init__(self, directory: Path, cache: Path, progress: Progress, *, wanted: NodeChoice = "best") -> None:
         self._directory = directory
         self._cache = cache
         self._progress = progress
+        self._wanted = wanted
         self.node: LocalNode | None = None
         self.problem = "not started"
 
     @property
     def kinds(self) -> tuple[NodeKind, ...]:
-        """Which kinds to try, best first."""
+        """Which kinds to try, best first; a kind that was asked for is not replaced by another."""
+        if self._wanted == "none":
+            return ()
+        if self._wanted != "best":
+            return (self._wanted,)
         return ("systemd", "namespace") if os.geteuid() == 0 else ("namespace",)
-
-    def skip(self) -> None:
-        """Run without a node."""
-        self.problem = "Started without one (--no-node)."
 
     async def start(self) -> None:
         """Start the best kind that works; a machine that can run none is no reason for the rest not to work."""
+        if not self.kinds:
+            self.problem = "Started without one (--node none)."
+            return
         problems = []
         for kind in self.kinds:
             problem = await self._try(kind)
@@ -115,7 +124,8 @@ class DemoNodeHost:
     @property
     def log(self) -> Path:
         """What the node says."""
-        return self._place(self.node.kind if self.node is not None else self.kinds[-1]) / "console.log"
+        assert self.node is not None
+        return self._place(self.node.kind) / "console.log"
 
     def enrolled_as(self, helper: str) -> str | None:
         """The id under which this very node joined, with this very helper and where it is now; None when it has to join
@@ -125,14 +135,19 @@ class DemoNodeHost:
         """
         assert self.node is not None
         with suppress(OSError, ValueError):
-            node_id, *joined_with = (self._place(self.node.kind) / "joined").read_text().split()
+            node_id, *joined_with = (self._place(self.node.kind) / JOINED).read_text().split()
             return node_id if joined_with == [helper, self.node.address] else None
         return None
 
     def note_enrolled(self, node_id: str, helper: str) -> None:
-        """Remember that the node has joined; the note lies beside the node's data and goes with them."""
+        """Remember that the node has joined; the note lies beside the node's data and goes with them.
+
+        A node of another kind that had joined under this name has to join again: this one has taken its place.
+        """
         assert self.node is not None
-        write_privately(self._place(self.node.kind) / "joined", f"{node_id} {helper} {self.node.address}\n")
+        for kind in get_args(NodeKind):
+            (self._place(kind) / JOINED).unlink(missing_ok=True)
+        write_privately(self._place(self.node.kind) / JOINED, f"{node_id} {helper} {self.node.address}\n")
 
     @property
     def description(self) -> DemoNode:

@@ -16,7 +16,7 @@ import httpx
 from sublet.core.errors import SubletError
 from sublet.core.settings import Settings, read_settings
 from sublet.demo.info import DemoInfo
-from sublet.demo.local_node import DemoNodeHost
+from sublet.demo.local_node import DemoNodeHost, NodeChoice
 from sublet.demo.progress import Progress
 from sublet.entry.database_process import DatabaseProcess
 from sublet.entry.demo_files import DemoFiles
@@ -78,16 +78,15 @@ async def wait_ready(url: str, process: ChildProcess) -> None:
 class Supervisor:
     """Starts the parts side by side, keeps them running, and leaves nothing behind."""
 
-    def __init__(self, settings: Settings, *, with_node: bool, with_seed: bool, progress: Progress) -> None:
+    def __init__(self, settings: Settings, *, node: NodeChoice, with_seed: bool, progress: Progress) -> None:
         self.settings = settings
         self.files = DemoFiles(settings.data_directory.absolute())
-        self.with_node = with_node
         self.with_seed = with_seed
         self.progress = progress
         self.url = f"http://127.0.0.1:{settings.port}"
         self.stopping = asyncio.Event()
         self._database = DatabaseProcess(settings, self.files, progress)
-        self._node = DemoNodeHost(self.files.nodes, self.files.cache, progress)
+        self._node = DemoNodeHost(self.files.nodes, self.files.cache, progress, wanted=node)
         self._processes: list[ChildProcess] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._failure: BaseException | None = None
@@ -152,7 +151,7 @@ class Supervisor:
         # Loading takes the processes longest, and the database comes up meanwhile; so does the node.
         for process in (web, worker, sandbox):
             await process.load()
-        node_starting = self._background(self._start_node())
+        node_starting = self._background(self._node.start())
         await self._database.start()
         await self._prepare(environment)
         for process in (sandbox, web, worker):
@@ -197,12 +196,6 @@ class Supervisor:
             *("--webhook-secret-file", str(self.files.keys / "stripe-webhook-secret")),
             *("--webhook-url", f"{self.url}/api/v1/payments/stripe/webhook"),
         )
-
-    async def _start_node(self) -> None:
-        if self.with_node:
-            await self._node.start()
-        else:
-            self._node.skip()
 
     async def _prepare(self, environment: dict[str, str]) -> None:
         """Bring the schema and the operator into being, unless an earlier start did."""
@@ -291,7 +284,13 @@ def explain(error: BaseException, progress: Progress) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Parse the options, run, and explain a failure in words."""
     parser = argparse.ArgumentParser(prog="sublet up", description="Run Sublet on this machine with a demo.")
-    parser.add_argument("--no-node", action="store_true", help="do not start the demo node")
+    parser.add_argument(
+        "--node",
+        choices=("systemd", "namespace", "none"),
+        default="best",
+        help="the demo node: with a systemd of its own and enforced limits (needs root), of user namespaces (limits "
+        "not enforced), or none; the default is the best that can run here",
+    )
     parser.add_argument("--no-demo", action="store_true", help="neither node nor seed data")
     parser.add_argument("--data-dir", type=Path, help="where data lies (default: SUBLET_DATA_DIR)")
     parser.add_argument("--port", type=int, help="port of the console and API (default: SUBLET_PORT or 8000)")
@@ -304,7 +303,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         supervisor = Supervisor(
             read_settings(),
-            with_node=not (given.no_node or given.no_demo),
+            node="none" if given.no_demo else given.node,
             with_seed=not given.no_demo,
             progress=progress,
         )

@@ -1,0 +1,87 @@
+"""`sublet up` with the node that needs no root does the whole job, and says everywhere what it does not enforce."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.demo import Demo, demo_with_node
+from tests.support.nodes import require
+
+pytestmark = pytest.mark.node
+
+UNENFORCED = "limits not enforced"
+
+
+@pytest.fixture
+def namespaces_gone() -> Iterator[set[str]]:
+    """User namespaces to add to while they are in use; in the end no process is in any of them."""
+    used: set[str] = set()
+    yield used
+    assert used
+    assert [pid for pid, namespace in _user_namespaces().items() if namespace in used] == []
+
+
+@pytest.fixture
+def demo(namespaces_gone: set[str]) -> Iterator[Demo]:
+    """A demo with a namespace node; it is stopped by Ctrl-C, and no process, mount or port of it may be left then."""
+    require("namespace")
+    own = os.readlink("/proc/self/ns/user")
+    with demo_with_node("--node", "namespace", logs_in="namespace-demo-logs") as demo:
+        node = str(demo.directory / "nodes" / "namespace").encode()
+        for pid, namespace in _user_namespaces().items():
+            with suppress(OSError):
+                if namespace != own and node in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    namespaces_gone.add(namespace)
+        yield demo
+
+
+def _user_namespaces() -> dict[int, str]:
+    """The user namespace of every process that we may look at."""
+    found: dict[int, str] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                found[int(entry.name)] = os.readlink(entry / "ns" / "user")
+    return found
+
+
+class TestNamespaceNode:
+    def test_is_launched_on_logged_in_to_and_proven_clean_and_says_that_it_enforces_no_limits(self, demo: Demo) -> None:
+        assert (demo.info.node.kind, demo.info.node.limits_enforced) == ("namespace", False)
+        assert demo.info.node.label == UNENFORCED
+
+        offers = demo.sublet("offers").stdout
+        assert "not enforced" in offers
+        demo.sublet("launch", "cpu-small", "--name", "plain")
+        login = demo.sublet("ssh", "plain", "--", "id -un; hostname").stdout.split()
+        assert login[0].startswith("al-")
+        assert login[1] == demo.info.node.name
+
+        shown = demo.sublet("show", "plain").stdout
+        assert f"{demo.info.node.name} ({UNENFORCED})" in shown
+        allocation = json.loads(demo.sublet("show", "plain", "--json").stdout)
+        token = Path(demo.info.customer.token_file).read_text().strip()
+        answer = httpx.get(
+            f"{demo.info.url}/api/v1/allocations/{allocation['id']}",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["node"]["limits_enforced"] is False
+        enforced = {limit["limit"]: limit["enforced"] for limit in answer.json()["enforced"]}
+        assert not any(enforced[limit] for limit in ("cpu", "memory", "tasks"))
+
+        demo.sublet("release", "plain", "--yes")
+        released = json.loads(demo.sublet("show", allocation["id"], "--json").stdout)
+        assert released["state"] == "released"
+        assert released["evidence"]["clean"] is True
+        assert released["evidence"]["checks"] != []
+        assert all(check["clean"] for check in released["evidence"]["checks"])
+        assert demo.sublet("ssh", "plain", "--", "true", check=False).returncode != 0
+        checks = json.loads(demo.sublet("admin", "reconcile", "--json", operator=True).stdout)["checks"]
+        assert all(check["ok"] for check in checks), checks
