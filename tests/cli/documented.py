@@ -29,13 +29,13 @@ def _world() -> World:
     small, _ = world.skus.values()
     api = world.allocation("api", small)
     world.allocation("nightly", small, state="suspended", seconds=7500)
-    world.begin(api, "provision", ("claim_capacity", "create_account", "apply_limits", "open_login"))
+    world.begin(api, "provision")
     world.operations[api["id"]][0] |= {"state": "succeeded", "started_at": at(3902.1), "finished_at": at(3900)}
     for step in api["operation"]["steps"]:
         step["state"] = "done"
     world.charges[api["id"]] = [
         {
-            "id": "ch_2",
+            "id": "41",
             "period_start": at(3900),
             "period_end": at(0),
             "seconds": 3900,
@@ -44,23 +44,21 @@ def _world() -> World:
             "kind": "running",
             "price_id": api["price"]["id"],
             "evidence_at": at(0),
-            "ledger_entry_id": "en_2",
+            "ledger_entry_id": "2",
         }
     ]
     shared = {"account": "wallet", "effective_at": at(0), "recorded_at": at(0), "source": None}
     world.entries = [
-        {"id": "en_2", "entry_id": "2", "kind": "charge", "description": "api, 3900 s at 0.36 USD/h", **shared}
+        {"id": "2-1", "entry_id": "2", "kind": "usage", "description": "Usage of api", **shared}
         | {"amount": usd("-0.39"), "balance_after": usd("19.61")},
-        {"id": "en_1", "entry_id": "1", "kind": "top_up", "description": "Card payment", **shared}
+        {"id": "1-1", "entry_id": "1", "kind": "top_up", "description": "Top-up by card", **shared}
         | {"amount": usd("20"), "balance_after": usd("20")},
     ]
-    data = {"allocation_id": api["id"], "allocation_name": "api", "reason": None}
-    wallet = {"available": usd("18.61")}
-    world.events = [
-        {"id": "7-0", "type": "allocation.created", "time": at(), "subject": api["id"], "data": data},
-        {"id": "7-1", "type": "allocation.active", "time": at(), "subject": api["id"], "data": data},
-        {"id": "7-2", "type": "wallet.changed", "time": at(), "subject": "org_0000000000000001", "data": wallet},
-    ]
+    told = {"name": "api", "state": "queued", "previous_state": None, "reason": "launched"}
+    world.tell("allocation.created", api["id"], **told)
+    told = {"name": "api", "state": "active", "previous_state": "provisioning", "reason": "set up and verified"}
+    world.tell("allocation.active", api["id"], **told)
+    world.tell("wallet.changed", "org_0000000000000001", balance=usd("19.61"), held=usd("1"), available=usd("18.61"))
     return world
 
 

@@ -9,18 +9,19 @@ import pytest
 
 from tests.cli.running import Cli
 from tests.client.fake_api import DROP
-from tests.client.fake_world import at
+from tests.client.fake_world import usd
 
 
 @pytest.fixture
 def happened(cli: Cli) -> list[dict[str, Any]]:
     """Five events."""
-    data = {"allocation_name": "web", "reason": "asked"}
-    for number in range(5):
-        event = {"id": f"7-{number}", "type": "allocation.active", "time": at(), "subject": "al_1", "data": data}
-        cli.api.world.events.append(event)
-    cli.api.world.events[3] |= {"type": "wallet.changed", "data": {"available": {"amount": "3.10", "currency": "USD"}}}
-    return cli.api.world.events
+    world = cli.api.world
+    for kind in ("allocation.active", "allocation.active", "allocation.active", "wallet.changed", "allocation.active"):
+        if kind == "wallet.changed":
+            world.tell(kind, "org_0000000000000001", balance=usd("4.10"), held=usd("1"), available=usd("3.10"))
+        else:
+            world.tell(kind, "al_1", name="web", state="active", previous_state="provisioning", reason="ready")
+    return world.events
 
 
 class TestEvents:

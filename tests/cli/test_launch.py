@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.running import Cli
 from tests.client.fake_api import DROP
+from tests.client.fake_names import STEPS
 
 
 def sku(cli: Cli) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class TestLaunch:
         assert "sublet ssh web" in result.stdout
         assert "0.36 USD/h" in result.stderr
         assert [line.split("  ")[2].strip() for line in result.stderr.splitlines() if line.startswith("  done")] != []
-        assert all(step in result.stderr for step in ("claim capacity", "create account", "apply limits", "open login"))
+        assert all(f"done    {step.replace('_', ' ')}" in result.stderr for step in STEPS["provision"])
 
     def test_says_each_step_once(self, cli: Cli) -> None:
         assert cli.run("launch", "cpu-small").stderr.count("claim capacity") == 1

@@ -49,7 +49,7 @@ class TestTerminal:
         code, shown = cli.on_terminal("launch", "cpu-small", "--name", "web")
         assert code == 0
         plain = ANSI.sub("", shown)
-        assert "done    open login" in plain
+        assert "done    apply limits" in plain
         assert "sublet ssh web" in plain
 
 

@@ -9,10 +9,10 @@ from tests.client.fake_world import at, usd
 
 def entry(number: int, amount: str, after: str) -> dict[str, Any]:
     return {
-        "id": f"en_{number}",
+        "id": f"{number}-1",
         "entry_id": str(number),
         "account": "wallet",
-        "kind": "charge",
+        "kind": "usage",
         "description": f"Entry {number}",
         "effective_at": at(60),
         "recorded_at": at(60),

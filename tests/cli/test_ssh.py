@@ -106,7 +106,7 @@ class TestCertificates:
         self, cli: Cli, node: Sshd, web: dict[str, Any]
     ) -> None:
         cli.spawn("ssh", "web", "true")
-        web["operation"] = {"id": "op_later", "kind": "resume", "state": "succeeded", "steps": [], "error": None}
+        cli.api.world.begin(web, "resume")
         cli.spawn("ssh", "web", "true")
         assert len(node.issued) == 2
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.client.fake_names import CHECKS, ENROLMENT, join_command
 from tests.client.fake_routes import Answer, Asked, page, route
 from tests.client.fake_world import OPERATOR_TOKEN, Problem, at
 
@@ -24,32 +25,52 @@ def _node(asked: Asked) -> dict[str, Any]:
 
 
 def _join(token: str) -> dict[str, str]:
-    command = "python3 sublet-node.pyz enrol --url http://127.0.0.1:8000 --token-stdin"
+    command = join_command("https://sublet.example.org", token)
     return {"command": command, "token": token, "expires_at": "2030-01-01T00:00:00Z"}
+
+
+def _managed(asked: Asked, items: list[Any], action: str) -> Answer:
+    status, listed = page(asked, items)
+    return status, {**listed, "actions": [{"name": action, "allowed": True, "reason": None}]}
+
+
+def _checklist(node: dict[str, Any]) -> list[dict[str, Any]]:
+    if node["state"] != "enrolling":
+        return [{"name": name, "state": "done", "detail": "done", "fix": None} for name in ENROLMENT]
+    todo = {"joined": "Run it on the machine as root."}
+    return [
+        {
+            "name": name,
+            "state": "done" if name == "added" else "waiting",
+            "detail": detail.format(**node),
+            "fix": todo.get(name),
+        }
+        for name, detail in ENROLMENT.items()
+    ]
 
 
 @route("GET", "/admin/nodes")
 def nodes(asked: Asked) -> Answer:
     _operator(asked)
-    return page(asked, list(asked.world.nodes.values()))
+    return _managed(asked, list(asked.world.nodes.values()), "add")
 
 
 @route("POST", "/admin/nodes")
 def add_node(asked: Asked) -> Answer:
     _operator(asked)
-    return 201, {"node": asked.world.add_node(**asked.body), "join": _join("join_first")}
+    return 201, {"node": asked.world.add_node(**asked.body), "join": _join("sublet_join_first")}
 
 
 @route("GET", "/admin/nodes/{id}")
 def node(asked: Asked) -> Answer:
-    item = {"name": "helper_installed", "state": "waiting", "detail": "Nothing heard yet.", "fix": "Run the command."}
-    return 200, {**_node(asked), "enrolment": [item] if _node(asked)["state"] == "enrolling" else []}
+    found = _node(asked)
+    return 200, {**found, "enrolment": _checklist(found), "history": []}
 
 
 @route("POST", "/admin/nodes/{id}/join-token")
 def join_token(asked: Asked) -> Answer:
     _node(asked)
-    return 201, _join("join_second")
+    return 200, _join("sublet_join_second")
 
 
 @route("POST", "/admin/nodes/{id}/cordon")
@@ -69,7 +90,7 @@ def uncordon(asked: Asked) -> Answer:
 @route("GET", "/admin/skus")
 def skus(asked: Asked) -> Answer:
     _operator(asked)
-    return page(asked, [asked.world.managed(sku) for sku in asked.world.skus.values()])
+    return _managed(asked, [asked.world.managed(sku) for sku in asked.world.skus.values()], "create")
 
 
 @route("POST", "/admin/skus")
@@ -125,10 +146,7 @@ def allocations(asked: Asked) -> Answer:
 @route("POST", "/admin/reconcile")
 def reconcile(asked: Asked) -> Answer:
     _operator(asked)
-    ok = asked.world.checks_ok
-    findings = [] if ok else [{"subject": "org_0000000000000001", "detail": "Held 1.00, holds say 2.00."}]
-    checks = [
-        {"name": "entries_balance", "ok": True, "findings": []},
-        {"name": "holds_match", "ok": ok, "findings": findings},
-    ]
+    wrong = [] if asked.world.checks_ok else ["held funds"]
+    finding = {"subject": "org_0000000000000001", "detail": "held 1000000, open holds 2000000"}
+    checks = [{"name": name, "ok": name not in wrong, "findings": [finding] * (name in wrong)} for name in CHECKS]
     return 200, {"checks": checks, "ran_at": at()}

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.client import fake_admin_routes
+from tests.client.contract import drift
 from tests.client.fake_routes import ROUTES, Asked
 from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, Problem, World, furnished
 
@@ -41,6 +42,8 @@ class FakeApi:
     faults: list[Any] = field(default_factory=list)
     """What happens to the next requests instead: a status, (status, headers), DROP, DROP_AFTER, or raw bytes."""
     kept: dict[str, tuple[str, int, Any]] = field(default_factory=dict)
+    drift: list[str] = field(default_factory=list)
+    """Where requests and answers were not as console/openapi.json has them."""
 
     def calls(self, method: str, path: str) -> list[Seen]:
         """The requests of one kind."""
@@ -71,13 +74,19 @@ class Handler(BaseHTTPRequestHandler):
         if fault == DROP:
             self.close_connection = True
             return
-        status, answer = self._answer(split.path, dict(parse_qsl(split.query)), body)
+        query = dict(parse_qsl(split.query))
+        status, answer = self._answer(split.path, query, body)
+        # As it is now: the world goes on while others are answered.
+        answer = json.loads(json.dumps(answer))
+        self.api.drift += drift(
+            self.command, split.path, query=query, body=body, sent=bool(raw), status=status, answer=answer
+        )
         if fault == DROP_AFTER:
             self.close_connection = True
         elif isinstance(fault, int):
-            self._send(fault, {"code": "unavailable", "status": fault, "detail": "Try later."})
+            self._send(fault, _unavailable(fault))
         elif isinstance(fault, tuple):
-            self._send(fault[0], {"code": "unavailable", "status": fault[0], "detail": "Try later."}, fault[1])
+            self._send(fault[0], _unavailable(fault[0]), fault[1])
         elif isinstance(fault, bytes):
             self._send_raw(200, fault, "text/html", {})
         else:
@@ -123,6 +132,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+def _unavailable(status: int) -> dict[str, Any]:
+    return Problem(status, "unavailable", "Try later.").body
+
+
 class Server(ThreadingHTTPServer):
     """One thread a connection, all of them ended with the server."""
 
@@ -135,7 +148,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(world: World | None = None) -> Iterator[FakeApi]:
-    """Serve a world until the end of the block."""
+    """Serve a world until the end of the block; AssertionError if something was not as the API promises."""
     handler = type("BoundHandler", (Handler,), {})
     server = Server(("127.0.0.1", 0), handler)
     api = FakeApi(f"http://127.0.0.1:{server.server_address[1]}", world or furnished())
@@ -148,3 +161,4 @@ def serving(world: World | None = None) -> Iterator[FakeApi]:
         server.shutdown()
         server.server_close()
         thread.join()
+    assert not api.drift, "\n".join(dict.fromkeys(api.drift))

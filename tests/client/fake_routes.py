@@ -8,9 +8,6 @@ from typing import Any
 from tests.client.fake_world import (
     HOLD,
     OPERATOR_TOKEN,
-    PROVISION_STEPS,
-    RELEASE_STEPS,
-    SHORT_STEPS,
     Problem,
     World,
     at,
@@ -68,7 +65,12 @@ def me(asked: Asked) -> Answer:
 
 @route("GET", "/offers")
 def offers(asked: Asked) -> Answer:
-    return page(asked, asked.world.offers())
+    return 200, {"items": asked.world.offers(), "next_cursor": None}
+
+
+@route("GET", "/skus")
+def skus(asked: Asked) -> Answer:
+    return page(asked, list(asked.world.skus.values()))
 
 
 def find(asked: Asked) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def launch(asked: Asked) -> Answer:
         raise Problem(422, "invalid_input", message, errors=[{"field": "name", "message": message}])
     world.free[sku["id"]] -= 1
     created = world.allocation(name, sku, state="queued", seconds=0)
-    return 202, world.begin(created, "provision", PROVISION_STEPS)
+    return 202, world.begin(created, "provision")
 
 
 @route("GET", "/allocations/{id}")
@@ -130,21 +132,21 @@ def release(asked: Asked) -> Answer:
     found = find(asked)
     _only(found, "active", "suspended", "queued", "provisioning")
     found |= {"state": "releasing", "release_requested_at": at()}
-    return 202, asked.world.begin(found, "release", RELEASE_STEPS)
+    return 202, asked.world.begin(found, "release")
 
 
 @route("POST", "/allocations/{id}/suspend")
 def suspend(asked: Asked) -> Answer:
     found = find(asked)
     _only(found, "active")
-    return 202, asked.world.begin(found, "suspend", SHORT_STEPS)
+    return 202, asked.world.begin(found, "suspend")
 
 
 @route("POST", "/allocations/{id}/resume")
 def resume(asked: Asked) -> Answer:
     found = find(asked)
     _only(found, "suspended")
-    return 202, asked.world.begin(found, "resume", SHORT_STEPS)
+    return 202, asked.world.begin(found, "resume")
 
 
 @route("GET", "/allocations/{id}/operations")
@@ -159,7 +161,7 @@ def charges(asked: Asked) -> Answer:
 
 @route("GET", "/allocations/{id}/history")
 def history(asked: Asked) -> Answer:
-    change = {"from": None, "to": "queued", "reason": None, "actor": "usr_1", "at": at()}
+    change = {"from": None, "to": "queued", "reason": "launched", "actor": "usr_1", "at": at()}
     return page(asked, [change] if find(asked) else [])
 
 

@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tests.client.fake_names import DONE_AT_LAUNCH, EVIDENCE, STEPS
+
 CUSTOMER_TOKEN = "sublet_customer"
 OPERATOR_TOKEN = "sublet_operator"
 
-PROVISION_STEPS = ("claim_capacity", "create_account", "apply_limits", "open_login")
-RELEASE_STEPS = ("close_login", "end_processes", "delete_files", "collect_evidence")
-SHORT_STEPS = ("apply_state",)
-EVIDENCE = ("access", "processes", "files")
 HOLD = Decimal("1.00")
+UNCLEAN = "Something is left on the node: processes (Left: sleep (4711))."
+CONTROL_GROUP = "Read back from the kernel's control group."
+NO_QUOTA = "The file system of the home has no quota."
 
 
 def at(seconds_ago: float = 0) -> str:
@@ -95,7 +96,7 @@ class World:
     ) -> dict[str, Any]:
         """A new version of a price."""
         price = {
-            "id": self.new_id("price"),
+            "id": self.new_id("prc"),
             "sku_id": sku_id,
             "currency": "USD",
             "per_hour": per_hour(rate),
@@ -171,11 +172,11 @@ class World:
 
     def join(self, node: dict[str, Any], *, enforced: bool = True) -> dict[str, Any]:
         """Let a node join."""
-        gpu = {"uuid": "GPU-1", "model": "A100", "memory_mib": 81920, "state": "free"}
+        gpu = {"uuid": "GPU-1", "model": "A100", "memory_mib": 81920, "state": "available"}
         node |= {
             "state": "ready",
             "limits_enforced": enforced,
-            "capabilities": [{"name": "cpu", "enforced": enforced, "detail": "cgroup v2"}],
+            "capabilities": [{"name": "cpu", "enforced": enforced, "detail": "The kernel's own file shows it."}],
             "inventory": {
                 "vcpu": 8,
                 "memory_mib": 32768,
@@ -221,7 +222,10 @@ class World:
                 "as_of": at(),
             },
             "funds": {"runway_seconds": 11700 if started else None, "warning": self.warning, "suspend_at": None},
-            "enforced": [{"limit": "cpu", "requested": "200%", "enforced": True, "detail": "cpu.max 200000"}],
+            "enforced": [
+                {"limit": "cpu", "requested": "200%", "enforced": True, "detail": CONTROL_GROUP},
+                {"limit": "disk", "requested": "20 GiB", "enforced": False, "detail": NO_QUOTA},
+            ],
             "evidence": None,
             "actions": [],
             "operation": None,
@@ -229,9 +233,11 @@ class World:
         self.allocations[allocation["id"]] = allocation
         return allocation
 
-    def begin(self, allocation: dict[str, Any], kind: str, steps: tuple[str, ...]) -> dict[str, Any]:
-        """Start an operation."""
-        blank = {"state": "pending", "started_at": None, "finished_at": None, "detail": None}
+    def begin(self, allocation: dict[str, Any], kind: str) -> dict[str, Any]:
+        """Start an operation; a launch has done some of it already."""
+        pending = {"state": "pending", "started_at": None, "finished_at": None, "detail": None}
+        done = {"state": "done", "started_at": at(), "finished_at": at(), "detail": None}
+        ready = DONE_AT_LAUNCH if kind == "provision" else ()
         operation = {
             "id": self.new_id("op"),
             "kind": kind,
@@ -240,7 +246,7 @@ class World:
             "error": None,
             "started_at": at(),
             "finished_at": None,
-            "steps": [{"name": name, **blank} for name in steps],
+            "steps": [{"name": name, **(done if name in ready else pending)} for name in STEPS[kind]],
         }
         allocation["operation"] = operation
         self.operations.setdefault(allocation["id"], []).insert(0, operation)
@@ -268,10 +274,10 @@ class World:
             failure = {"code": "node_unreachable", "message": "The node did not answer. Your hold was released."}
             allocation |= {"state": "failed", "failure": failure, "ended_at": at()}
         elif kind == "release" and self.unclean:
-            operation |= {"state": "failed", "error": {"code": "unclean", "message": "A process is left."}}
+            operation |= {"state": "failed", "error": {"code": "not_clean", "message": UNCLEAN}}
             allocation |= {"state": "release_failed"}
         elif kind == "release":
-            checks = [{"name": name, "clean": True, "detail": "nothing left"} for name in EVIDENCE]
+            checks = [{"name": name, "clean": True, "detail": "Looked again: nothing left."} for name in EVIDENCE]
             evidence = {"released_at": at(), "clean": True, "checks": checks}
             allocation |= {"state": "released", "ended_at": at(), "evidence": evidence}
             allocation["cost"] |= {"charged": allocation["cost"]["total"], "accrued": usd("0"), "held": usd("0")}
@@ -279,6 +285,12 @@ class World:
         else:
             allocation |= {"state": "suspended" if kind == "suspend" else "active", "started_at": at()}
             allocation["funds"]["runway_seconds"] = 11700
+
+    def tell(self, kind: str, subject: str, **data: Any) -> None:
+        """An event; a subject is named in its data too."""
+        named = {"al": "allocation_id", "or": "organization_id", "nd": "node_id"}[subject[:2]]
+        event = {"id": f"7-{len(self.events)}", "type": kind, "time": at(), "subject": subject}
+        self.events.append({**event, "data": {named: subject, **data}})
 
     def wallet(self) -> dict[str, Any]:
         """The wallet."""

@@ -12,7 +12,7 @@ from sublet.client import Client, SubletApiError, SubletConnectionError, SubletP
 from sublet.client.retries import Retries
 from sublet.client.waiting import wait_until_settled
 from tests.client.fake_api import DROP, DROP_AFTER, FakeApi
-from tests.client.fake_world import CUSTOMER_TOKEN, at
+from tests.client.fake_world import CUSTOMER_TOKEN, usd
 
 
 def offer_id(client: Client) -> str:
@@ -24,15 +24,19 @@ class TestLists:
     def test_walk_every_page_once_and_in_order(self, api: FakeApi, client: Client) -> None:
         for number in range(5):
             api.world.add_sku(f"sku-{number}", "1.00")
-        codes = [offer["sku"]["code"] for offer in client.offers()]
+        codes = [sku["code"] for sku in client.skus()]
         assert codes == ["cpu-small", "gpu-a100", "sku-0", "sku-1", "sku-2", "sku-3", "sku-4"]
-        assert len(api.calls("GET", "/offers")) == 4
+        assert len(api.calls("GET", "/skus")) == 4
 
     def test_fetch_no_page_that_nobody_reads(self, api: FakeApi, client: Client) -> None:
         for number in range(5):
             api.world.add_sku(f"sku-{number}", "1.00")
-        next(client.offers())
-        assert len(api.calls("GET", "/offers")) == 1
+        next(client.skus())
+        assert len(api.calls("GET", "/skus")) == 1
+
+    def test_ask_for_a_list_that_comes_whole_without_a_limit(self, api: FakeApi, client: Client) -> None:
+        assert [offer["sku"]["code"] for offer in client.offers()] == ["cpu-small", "gpu-a100"]
+        assert [call.query for call in api.calls("GET", "/offers")] == [{}]
 
     def test_filter_allocations(self, api: FakeApi, client: Client) -> None:
         sku = next(iter(api.world.skus.values()))
@@ -182,22 +186,23 @@ class TestMoney:
 
 class TestEvents:
     def test_continue_after_a_cursor(self, api: FakeApi, client: Client) -> None:
-        for number in range(3):
-            api.world.events.append({"id": f"1-{number}", "type": "x", "time": at(), "subject": "s", "data": {}})
+        for _ in range(3):
+            api.world.tell("wallet.changed", "org_1", balance=usd("2"), held=usd("1"), available=usd("1"))
         begin = client.events()
-        assert (begin["items"], begin["next_cursor"]) == ([], "1-2"), "without a cursor, where new ones begin"
+        assert (begin["items"], begin["next_cursor"]) == ([], "7-2"), "without a cursor, where new ones begin"
         first = client.events(after="0-0")
-        assert [event["id"] for event in first["items"]] == ["1-0", "1-1"]
-        assert [event["id"] for event in client.events(after=first["next_cursor"])["items"]] == ["1-2"]
+        assert [event["id"] for event in first["items"]] == ["7-0", "7-1"]
+        assert [event["id"] for event in client.events(after=first["next_cursor"])["items"]] == ["7-2"]
 
 
 class TestAdmin:
     def test_adds_a_node_and_says_how_it_joins(self, operator: Client) -> None:
         added = operator.admin.add_node("node-b", "10.0.0.2", port=2222, labels={"zone": "b"})
         assert added["node"]["labels"] == {"zone": "b"}
-        assert added["join"]["token"] == "join_first"
-        assert operator.admin.node(added["node"]["id"])["enrolment"][0]["state"] == "waiting"
-        assert operator.admin.join_token(added["node"]["id"])["token"] == "join_second"
+        assert added["join"]["token"] == "sublet_join_first"
+        checklist = {item["name"]: item["state"] for item in operator.admin.node(added["node"]["id"])["enrolment"]}
+        assert (checklist["added"], checklist["joined"]) == ("done", "waiting")
+        assert operator.admin.join_token(added["node"]["id"])["token"] == "sublet_join_second"
 
     def test_defines_and_prices_a_sku(self, operator: Client) -> None:
         sku = operator.admin.add_sku("tiny", name="Tiny", vcpu=1, memory_mib=512, disk_gib=5)

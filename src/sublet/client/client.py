@@ -70,7 +70,7 @@ class Client:
 
     def offers(self) -> Iterator[Offer]:
         """What can be launched, its price, and how many are free."""
-        return self._transport.pages("/offers")
+        return self._transport.pages("/offers", limit=None)
 
     def allocations(self, *, state: str | None = None, include_ended: bool = False) -> Iterator[Allocation]:
         """The organization's allocations, newest first."""

@@ -91,11 +91,11 @@ class Transport:
         """DELETE."""
         self._call("DELETE", path)
 
-    def pages(self, path: str, **query: Any) -> Iterator[Any]:
-        """Every item of a list, fetched page by page as it is consumed."""
+    def pages(self, path: str, *, limit: int | None = PAGE_LIMIT, **query: Any) -> Iterator[Any]:
+        """Every item of a list, fetched page by page as it is consumed; `limit` is None where a list comes whole."""
         cursor: str | None = None
         while True:
-            page = self.get(path, **query, limit=PAGE_LIMIT, cursor=cursor)
+            page = self.get(path, **query, limit=limit, cursor=cursor)
             yield from page["items"]
             following = page.get("next_cursor")
             if following is None or following == cursor:

@@ -84,7 +84,7 @@ def _print(event: Event, as_json: bool) -> None:
         click.echo(json.dumps(event))
         return
     data = event["data"]
-    name = data.get("allocation_name") or data.get("name") or data.get("node_name") or event["subject"]
+    name = data.get("name") or event["subject"]
     click.echo(
         f"{paint(clock(event['time']), 'muted')}  {paint(event['type'].ljust(24), 'accent')}  {paint(str(name), None)}"
         f"{paint(_said(event), 'muted')}"

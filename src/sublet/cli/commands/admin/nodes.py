@@ -172,8 +172,8 @@ def _print_changed(changed: Node, output: Output) -> None:
 
 
 def _show_join(join: Join) -> None:
-    note(f"Run this as root on the server, and give it the token; it works once, until {local(join['expires_at'])}:")
-    print_facts([("Command", join["command"]), ("Token", join["token"])])
+    note(f"Run this as root on the server; the token in it works once, until {local(join['expires_at'])}:")
+    click.echo(join["command"])
 
 
 def _show_added(added: NodeAdded) -> None:

@@ -1,0 +1,42 @@
+"""Names that the server gives to what it does and checks; `test_fake.py` holds them to the server's own."""
+
+STEPS = {
+    "provision": ("hold_funds", "claim_capacity", "connect_to_node", "create_account", "apply_limits", "verify"),
+    "release": ("close_access", "end_processes", "wipe", "verify", "settle"),
+    "suspend": ("close_access", "end_processes", "verify"),
+    "resume": ("connect_to_node", "open_access", "verify"),
+}
+DONE_AT_LAUNCH = ("hold_funds", "claim_capacity")
+EVIDENCE = ("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu")
+ENROLMENT = {
+    "added": "{name} at {address}:{port}",
+    "joined": "the join command works until 2030-01-01T00:00:00+00:00",
+    "host_certificate": "issued when the machine joins",
+    "connected_back": "Sublet connects back as soon as the machine has joined",
+    "clock": "compared when Sublet connects back",
+    "limits": "measured when Sublet connects back",
+    "accepting_work": "once Sublet has connected back",
+}
+"""The checklist of a joining node, and what it says of a node that has just been added."""
+CHECKS = (
+    "unbalanced entries",
+    "balance drift",
+    "broken chain",
+    "held funds",
+    "holds of ended subjects",
+    "seals",
+    "usage charges against revenue",
+    "charges against segments",
+    "unmetered time",
+    "metering behind",
+    "events set aside",
+)
+ENTRY_KINDS = ("top_up", "stripe_fee", "usage", "usage_batch", "credit", "reversal")
+
+
+def join_command(url: str, token: str) -> str:
+    """The one line that makes a machine join, with the token in it."""
+    return (
+        f'd=$(mktemp -d) && curl -fsSo "$d/sublet-node.pyz" {url}/node/sublet-node.pyz && printf %s {token} | '
+        f'python3 "$d/sublet-node.pyz" enrol --url {url} --token-stdin'
+    )
