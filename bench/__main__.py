@@ -17,9 +17,10 @@ from bench.terminal.run import run as terminal
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bench.md"
 HEADER = """# Measurements
 
-Written by `make bench`. Ratios taken in one run on one machine count; absolute figures are only indications. Each floor
-is what the machine does without Sublet: a bare script, a bare driver, a bare ssh client. Peers such as pgledger, webssh
-and JupyterHub are not installed by this run, so their columns are not there.
+`make bench` prints this table, and `python -m bench --write` writes it here. Ratios taken in one run on one machine
+count; absolute figures are only indications. Each floor is what the machine does without Sublet: a bare script, a bare
+driver, a bare ssh client. Peers such as pgledger, webssh and JupyterHub are not installed by this run, so their columns
+are not there.
 """
 
 

@@ -54,9 +54,10 @@ class TestDispatch:
         assert CliRunner().invoke(cli, ["up", "fail"]).exit_code == 7
 
     def test_says_how_to_install_the_server(self, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        offer(server, monkeypatch, worker="stand_in_missing:main")
-        for name in ("worker", "serve"):
-            result = CliRunner().invoke(cli, [name])
+        offer(server, monkeypatch, worker="stand_in_missing:main", up="stand_in_missing:main")
+        needed = {"worker": "server", "serve": "server", "up": "demo", "demo info": "demo"}
+        for command, extra in needed.items():
+            result = CliRunner().invoke(cli, command.split())
             assert result.exit_code == 1
-            assert "pip install 'sublet[demo]'" in result.stderr
+            assert f"pip install 'sublet[{extra}]'" in result.stderr
         assert "stand_in_missing" not in sys.modules

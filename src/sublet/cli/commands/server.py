@@ -14,12 +14,15 @@ from sublet.cli.lazy import LazyGroup
 
 GROUP = "sublet.server"
 _HERE = "sublet.cli.commands.server"
+_OF_THE_DEMO = frozenset({"up", "demo-info"})
+"""What needs the extra `demo`; the other commands need `server` only."""
 
 
 def dispatch(name: str, arguments: Sequence[str]) -> int:
     """Run the entry point with the arguments; Failure says how to install the server when it is not there."""
     found = importlib.metadata.entry_points(group=GROUP, name=name)
-    missing = "This command belongs to the server, which is not installed here. Install it: pip install 'sublet[demo]'"
+    extra = "demo" if name in _OF_THE_DEMO else "server"
+    missing = f"This command needs more than is installed here. Install it: pip install 'sublet[{extra}]'"
     if not found:
         raise Failure(missing)
     try:
