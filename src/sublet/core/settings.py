@@ -178,9 +178,6 @@ class Settings(BaseSettings):
         default=4 * 3600, ge=10, description="A browser terminal without a key pressed or output ends after so long."
     )
     join_token_seconds: int = Field(default=3600, ge=60, description="Lifetime of a node's one-time join token.")
-    demo: bool = Field(
-        default=False, description="Set by `sublet up` for its demo: local node, card sandbox, seed data."
-    )
     log_format: str = Field(default="json", pattern="^(json|console)$", description="`json` or `console`.")
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$", description="Lowest level that is logged."

@@ -185,7 +185,6 @@ class Supervisor:
             "SUBLET_STRIPE_API_BASE": sandbox_url,
             "SUBLET_STRIPE_API_KEY": f"file:{key}",
             "SUBLET_STRIPE_WEBHOOK_SECRET": f"file:{webhook_secret}",
-            "SUBLET_DEMO": "true",
         }
 
     def _sandbox_arguments(self, sandbox_url: str) -> Sequence[str]:
