@@ -5,16 +5,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import psycopg
 
 from sublet.core.embedded_postgres import EmbeddedPostgres
+from sublet.demo.local_node import NAME
+from sublet.demo.nodes import SystemdNode
 from tests.entry.running import Up
+from tests.faults import moments
 
 T = TypeVar("T")
 WORKER = "sublet.entry.worker"
@@ -65,10 +68,15 @@ class House:
         """The database server."""
         return int((self.up.directory / "postgres/data/postmaster.pid").read_text().split()[0])
 
+    @property
+    def owner_url(self) -> str:
+        """The database, as its owner."""
+        return EmbeddedPostgres(self.up.directory / "postgres").owner_url
+
     def freeze(self, pid: int) -> None:
-        """SIGSTOP."""
-        os.kill(pid, signal.SIGSTOP)
+        """SIGSTOP to a worker, between two transactions."""
         self.frozen.add(pid)
+        moments.freeze(self.owner_url, pid)
 
     def thaw(self, pid: int) -> None:
         """SIGCONT."""
@@ -92,10 +100,36 @@ class House:
 
     def query(self, statement: str, *parameters: object) -> list[Any]:
         """Ask the database itself, as its owner; one column gives plain values."""
-        url = EmbeddedPostgres(self.up.directory / "postgres").owner_url
-        with psycopg.connect(url, autocommit=True) as connection:
-            rows = connection.execute(statement.encode(), parameters).fetchall()
+        rows = moments.ask(self.owner_url, statement, *parameters)
         return [row[0] if len(row) == 1 else row for row in rows]
+
+    @contextmanager
+    def node_does_not_answer(self) -> Iterator[None]:
+        """Meanwhile sshd and the helper on the node are frozen: what was asked of it stays unanswered."""
+        frozen = self._speakers()
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in frozen:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def _speakers(self) -> list[int]:
+        """The processes through which the node speaks; all of them are in its control groups."""
+        directory = self.up.directory / "nodes" / "systemd"
+        identity = SystemdNode(NAME, directory=directory, cache=self.up.directory).identity
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):
+                    command = (entry / "cmdline").read_bytes()
+                    speaks = b"sshd" in command or (b"sublet-node" in command and b"rpc" in command)
+                    if speaks and identity in (entry / "cgroup").read_text():
+                        found.append(int(entry.name))
+        assert found, "no sshd of the node was found"
+        return found
 
     def launch(self, name: str) -> str:
         """Launch the small CPU offer; the allocation's id."""
@@ -125,6 +159,14 @@ class House:
         """The token of the latest lease on it."""
         found: int | None = self.query("SELECT lease_token FROM allocation WHERE id = %s", allocation_id)[0]
         return found
+
+    def assert_taken_over(self, allocation_id: str, lease: int) -> None:
+        """Somebody with a later lease began again, and finished."""
+        now = self.lease(allocation_id)
+        assert now is not None
+        assert now > lease
+        tried = "SELECT state, attempts > 1 FROM allocation_operation WHERE allocation_id = %s AND kind = 'provision'"
+        assert self.query(tried, allocation_id) == [("succeeded", True)]
 
     def history(self, allocation_id: str) -> list[str]:
         """The states it went through."""

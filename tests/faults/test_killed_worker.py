@@ -14,6 +14,7 @@ from sublet.demo.nodes import LocalNode
 from tests.allocations.real import RealFleet, build_helper, join
 from tests.allocations.rental import Rental, offer, pay_in
 from tests.allocations.simulated import SimulatedBackend
+from tests.faults import moments
 from tests.faults.worker_process import WorkerProcess, worker_process
 from tests.support.app import Web
 from tests.support.nodes import systemd_node_pair
@@ -52,7 +53,7 @@ async def _started(worker: WorkerProcess) -> None:
 
 class TestAWorkerKilledInTheMiddle:
     async def test_is_taken_over_within_ten_seconds_and_nothing_is_doubled(
-        self, web: Web, fleet: RealFleet, app_url: str, tmp_path: Path
+        self, web: Web, fleet: RealFleet, app_url: str, owner_url: str, tmp_path: Path
     ) -> None:
         client = await web.customer()
         me = (await client.get("/api/v1/me")).json()
@@ -60,18 +61,25 @@ class TestAWorkerKilledInTheMiddle:
         await pay_in(web.database, actor, "20.00")
         sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, per_hour="3.60")
         books = Rental(web.database, SimulatedBackend(web.database), actor, sku, fleet.node_id)
-        for number, delay in enumerate((0.05, 0.15, 0.3)):
-            with worker_process(web, app_url, tmp_path / f"first-{number}.log") as first:
+        for moment in ("begun", "account-made", "done-but-not-stored"):
+            with (
+                worker_process(web, app_url, tmp_path / f"first-{moment}.log") as first,
+                worker_process(web, app_url, tmp_path / f"second-{moment}.log") as second,
+            ):
                 await _started(first)
-                launched = await _launch(client, sku.id)
-                await _begun(books, launched)
-                await asyncio.sleep(delay)
-                first.kill()
-            with worker_process(web, app_url, tmp_path / f"second-{number}.log") as second:
                 await _started(second)
-                there = time.monotonic()
+                await asyncio.to_thread(moments.freeze, owner_url, second.pid)
+                with moments.no_start_is_stored(owner_url):
+                    launched = await _launch(client, sku.id)
+                    await until(lambda: _at(moment, books, fleet, owner_url, launched), seconds=30)  # noqa: B023 - awaited at once
+                    first.kill()
+                    died = time.monotonic()
+                    under_way = await books.row(launched)
+                    assert under_way.state == "provisioning"
+                second.thaw()
+                left = died + TAKE_OVER_SECONDS - time.monotonic()
+                await until(lambda: _leased_after(books, launched, under_way.lease_token), seconds=left)  # noqa: B023 - awaited at once
                 await until(lambda: _in_state(client, launched, "active"), seconds=30)  # noqa: B023 - awaited at once
-                assert time.monotonic() - there < TAKE_OVER_SECONDS
                 await _is_there_once(books, fleet, launched)
                 assert (await client.post(f"/api/v1/allocations/{launched}/release")).status_code == 202
                 await until(lambda: _in_state(client, launched, "released"), seconds=20)  # noqa: B023 - awaited at once
@@ -86,11 +94,23 @@ async def _launch(client: httpx.AsyncClient, offer_id: str) -> str:
     return allocation_id
 
 
-async def _begun(books: Rental, allocation_id: str) -> None:
-    async def begun() -> bool:
-        return (await books.row(allocation_id)).state != "queued"
+async def _at(moment: str, books: Rental, fleet: RealFleet, owner_url: str, allocation_id: str) -> bool:
+    """Whether setting it up has come that far."""
+    if moment == "begun":
+        return (await books.row(allocation_id)).state == "provisioning"
+    if moment == "account-made":
+        return await _accounts_on(fleet) == 1
+    return await asyncio.to_thread(moments.a_start_waits, owner_url)
 
-    await until(begun, seconds=10)
+
+async def _leased_after(books: Rental, allocation_id: str, token: int) -> bool:
+    row = await books.row(allocation_id)
+    return bool(row.lease_token > token)
+
+
+async def _accounts_on(fleet: RealFleet) -> int:
+    listed = await fleet.node.run_as_root("sh", "-c", "getent passwd | grep -c ^al-", check=False)
+    return int(listed.stdout)
 
 
 async def _in_state(client: httpx.AsyncClient, allocation_id: str, state: str) -> bool:
@@ -102,8 +122,7 @@ async def _is_there_once(books: Rental, fleet: RealFleet, allocation_id: str) ->
     seen = await fleet.backend.observe(fleet.node_id)
     assert [(one.allocation_id, one.uid) for one in seen.allocations] == [(allocation_id, row.uid)]
     assert seen.unknown == ()
-    listed = await fleet.node.run_as_root("sh", "-c", "getent passwd | grep -c ^al-")
-    assert listed.stdout.decode().strip() == "1"
+    assert await _accounts_on(fleet) == 1
     assert len(await books.all("SELECT 1 FROM meter WHERE subject_id = :id", id=allocation_id)) == 1
     holds = await books.all("SELECT 1 FROM ledger.hold WHERE subject_id = :id", id=allocation_id)
     assert len(holds) == 1

@@ -36,6 +36,15 @@ class WorkerProcess:
             raise AssertionError(f"the worker ended by itself: {self.log.read_text()[-2000:]}")
         return "worker.started" in self.log.read_text()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def thaw(self) -> None:
+        """Let it go on after it was frozen; harmless when it was not."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it without a chance to clean up."""
         self._process.send_signal(signal.SIGKILL)
@@ -45,6 +54,7 @@ class WorkerProcess:
         """End it in good order, if it still runs."""
         if self._process.poll() is None:
             self._process.terminate()
+            self.thaw()
             try:
                 self._process.wait(15)
             except subprocess.TimeoutExpired:
