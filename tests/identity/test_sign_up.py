@@ -31,6 +31,12 @@ class TestSignUp:
         answer = await sign_up(house.browser(), new_email(), name="Grace")
         assert answer.json()["organization"]["name"] == "Grace"
 
+    @pytest.mark.parametrize("trick", ["a\u202eb", "\u2066x", "a\ufeff b", "a\x85b"])
+    async def test_takes_no_name_that_reads_other_than_it_is(self, house: House, trick: str) -> None:
+        answer = await sign_up(house.browser(), new_email(), name=trick)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "name")
+        assert (await sign_up(house.browser(), new_email(), name="Žofie 山田 👩‍🔬")).status_code == 201
+
     async def test_tells_the_rest_of_sublet(self, house: House) -> None:
         organization = (await sign_up(house.browser(), new_email())).json()["organization"]
         events = await house.rows("SELECT type, subject, organization_id, data FROM outbox_event")

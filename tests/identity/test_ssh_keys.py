@@ -81,6 +81,13 @@ class TestAdding:
             assert stored.startswith(f"{kind} ")
             assert fingerprint.startswith("SHA256:")
 
+    async def test_by_a_token_needs_that_the_token_may_connect(self, house: House) -> None:
+        browser, body = await house.customer(), {"name": "laptop", "public_key": ed25519_line()}
+        for scopes, status in ((("account:manage",), 403), (("account:manage", "allocation:connect"), 201)):
+            token = (await house.token(browser, *scopes))["token"]
+            program = house.program(token)
+            assert (await program.post("/api/v1/ssh-keys", json=body)).status_code == status
+
     async def test_once_for_each_person(self, house: House) -> None:
         mine, theirs, line = await house.customer(), await house.customer(), ed25519_line()
         body = {"name": "laptop", "public_key": line}

@@ -300,7 +300,7 @@ class EmbeddedPostgres:
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         assert self._bin is not None
         account = self.account
-        log = self.log_file.open("ab")
+        log = os.fdopen(os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
         try:
             return subprocess.Popen(  # noqa: S603 - our own binary and arguments
                 [str(self._bin / program), *arguments],

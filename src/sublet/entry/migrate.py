@@ -3,12 +3,11 @@
 import sys
 
 import psycopg
-from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.exc import DBAPIError
 
 from sublet.core.errors import SubletError
 from sublet.core.settings import read_settings
-from sublet.entry.runtime import NotConfigured, require_address
+from sublet.entry.runtime import NotConfigured, require_address, why_unusable
 from sublet.migrations.run import migrate
 
 
@@ -24,18 +23,10 @@ def main(_arguments: list[str] | None = None) -> int:
         print(error.detail, file=sys.stderr)
         return 1
     except (DBAPIError, psycopg.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        if not isinstance(cause, psycopg.OperationalError | InsufficientPrivilege):
+        reason = why_unusable(error)
+        if reason is None:
             raise
-        said = str(cause).strip().splitlines()[0]
-        mend = "Mend that"
-        if isinstance(cause, InsufficientPrivilege):
-            mend = "Set DATABASE_OWNER_URL to the role that owns the database and may create roles"
-        print(
-            f"The database could not be used: {said}. A step that had not finished was taken back. {mend}, then "
-            "run `sublet migrate` again.",
-            file=sys.stderr,
-        )
+        print(f"{reason}, then run `sublet migrate` again.", file=sys.stderr)
         return 1
     print(f"Schema {after} is in place." if before == after else f"Migrated from {before or 'nothing'} to {after}.")
     return 0

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from sublet.core.db import APPLICATION_ROLE, Database
 from sublet.core.errors import SubletError
 from sublet.core.settings import read_settings
 from sublet.demo.info import DemoAccount, DemoInfo
-from sublet.entry.runtime import NotConfigured, database_of, require_address
+from sublet.entry.runtime import NotConfigured, database_of, require_address, why_unusable
 from sublet.identity import accounts
 from sublet.identity.errors import EmailTaken
 from sublet.ledger.accounts import open_wallet
@@ -71,8 +72,11 @@ def main(arguments: list[str] | None = None) -> int:
     except SubletError as error:
         print(error.detail, file=sys.stderr)
         return 1
-    except Exception as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    except (DBAPIError, psycopg.Error) as error:
+        reason = why_unusable(error)
+        if reason is None:
+            raise
+        print(f"{reason}, then start again.", file=sys.stderr)
         return 1
     return 0
 

@@ -48,6 +48,7 @@ class ChildProcess:
         self._command = [sys.executable, "-m", "sublet.entry.held", module, *arguments]
         self._environment = {**os.environ, **environment}
         self._process: asyncio.subprocess.Process | None = None
+        self._log_began = 0
 
     @property
     def pid(self) -> int | None:
@@ -57,6 +58,7 @@ class ChildProcess:
     async def load(self) -> None:
         """Start the process as far as it gets before `begin`; its output goes to the end of its log file."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -110,14 +112,15 @@ class ChildProcess:
         """The error for this process, with the end of its log."""
         return ProcessFailed(
             f"The {self.name} process {happened}. Everything was stopped; the data is as it was. "
-            f"The end of {self.log}:\n{log_tail(self.log)}"
+            f"The end of {self.log}:\n{log_tail(self.log, since=self._log_began)}"
         )
 
 
-def log_tail(log: Path, lines: int = 12) -> str:
-    """The last lines of a log, indented."""
+def log_tail(log: Path, lines: int = 12, *, since: int = 0) -> str:
+    """The last lines of a log, indented; what stood in its first `since` bytes is an earlier run's."""
     try:
-        return "\n".join(f"  {line[:400]}" for line in log.read_text(errors="replace").splitlines()[-lines:])
+        written = log.read_bytes()[since:].decode(errors="replace")
+        return "\n".join(f"  {line[:400]}" for line in written.splitlines()[-lines:])
     except OSError:
         return "  (no log)"
 

@@ -2,8 +2,10 @@
 
 import resource
 
+import psycopg
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from sublet.core.db import Database
 from sublet.core.errors import SubletError
@@ -34,6 +36,18 @@ def require_address(variable: str, url: str) -> None:
             f"{variable} is not the address of a PostgreSQL. Nothing was started. Give it as "
             "postgresql://user@host:5432/name."
         )
+
+
+def why_unusable(error: DBAPIError | psycopg.Error) -> str | None:
+    """What keeps us from changing the schema, and what to mend; None for anything but access to the database."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg.OperationalError | InsufficientPrivilege):
+        return None
+    mend = "Mend that"
+    if isinstance(cause, InsufficientPrivilege):
+        mend = "Set DATABASE_OWNER_URL to the role that owns the database and may create roles"
+    said = str(cause).strip().splitlines()[0]
+    return f"The database could not be used: {said}. A step that had not finished was taken back. {mend}"
 
 
 def database_of(settings: Settings) -> Database:

@@ -26,7 +26,6 @@ from sublet.entry.processes import MARK, ChildProcess, end_earlier_run
 READY_SECONDS = 90.0
 RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60.0
-LAST_WORDS_SECONDS = 30.0
 
 
 class PortTaken(SubletError):

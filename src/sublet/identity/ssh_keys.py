@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.audit.records import record
-from sublet.core.access import Actor
+from sublet.core.access import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput, NotFound
 from sublet.core.ids import new_id
@@ -67,7 +67,12 @@ def read_public_key(text: str) -> tuple[str, str]:
 
 
 async def add(session: Session, actor: Actor, *, name: str, public_key: str) -> Row[*tuple[Any, ...]]:
-    """Register a key of the actor; it opens every allocation of theirs. InvalidInput, SshKeyTaken, TooManyKeys."""
+    """Register a key of the actor; it opens every allocation of theirs. InvalidInput, SshKeyTaken, TooManyKeys.
+
+    A token must be one that may connect itself: a key outlives it.
+    """
+    if actor.kind == "token":
+        actor.require(Permission.ALLOCATION_CONNECT)
     line, fingerprint = read_public_key(public_key)
     # One at a time for each person, so that many at once cannot pass the limit together.
     await session.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--webhook-url", required=True, help="where events are delivered")
     given = parser.parse_args(arguments)
+    os.umask(0o077)  # what it keeps is for its own account only
     configuration = Configuration(
         base_url=f"http://127.0.0.1:{given.port}",
         data_file=given.data,
