@@ -1,5 +1,5 @@
-"""What keeps a login to itself: a /tmp of its own, a /proc that shows only its own, no setuid files of other logins,
-no cron, no user manager.
+"""What keeps a login to itself: a /tmp of its own, a /proc that shows only its own, no word from systemd about others,
+no setuid files of other logins, no cron, no user manager.
 
 All of it hangs on the session, by pam_namespace, so that the rest of the node stays as it was.
 """
@@ -17,6 +17,13 @@ _SCRIPT = b"""#!/bin/sh
 # Called by pam_namespace as root, in the new session's own mount namespace. Nobody runs as another login by a setuid
 # file in a home: such a process would live in the wrong slice and outlast the release of its owner.
 mount -o rbind,nosuid /home /home || exit 1
+# Who else is here and what they run is told by more than /proc: by systemd over its bus, and by records of logins.
+for told in /run/dbus/system_bus_socket /run/utmp /var/log/wtmp /var/log/lastlog; do
+  [ ! -e "$told" ] || mount --bind /dev/null "$told" || exit 1
+done
+for told in /run/systemd/sessions /run/systemd/users; do
+  [ ! -d "$told" ] || mount -t tmpfs -o ro,nosuid,nodev,noexec,size=4k,mode=0555 none "$told" || exit 1
+done
 # Show the login only its own processes.
 exec mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc
 """
@@ -58,7 +65,11 @@ def in_place() -> bool:
     library = any(Path("/").glob("lib*/**/security/pam_namespace.so")) or any(
         Path("/usr").glob("lib*/**/security/pam_namespace.so")
     )
-    return library and SESSION_SCRIPT.exists() and files.has_block(paths.PAM / "sshd")
+    try:
+        current = SESSION_SCRIPT.read_bytes() == _SCRIPT
+    except FileNotFoundError:
+        current = False
+    return library and current and files.has_block(paths.PAM / "sshd")
 
 
 def confine(subject: Subject) -> None:

@@ -148,6 +148,29 @@ class TestFirewall:
 
 
 class TestIsolation:
+    async def test_systemd_tells_nothing_of_other_logins(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        other = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", other.desired(), generation=1)
+        processes = "org.freedesktop.systemd1.Manager GetUnitProcesses s"
+        ask = (
+            f"busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 {processes} user-{other.uid}.slice;"
+            f"systemctl status user-{other.uid}.slice; loginctl list-sessions; who; last; lastlog | grep -v Never;"
+            "cat /run/systemd/sessions/* /run/systemd/users/*"
+        )
+        try:
+            await run_as(north, other, "sh -c 'sleep 300; : --password=hunter2' </dev/null >/dev/null 2>&1 &")
+            told = (await north.node.run_as_root("systemctl", "status", f"user-{other.uid}.slice")).stdout
+            assert b"hunter2" in told, "there is something that could be told"
+            said, _ = await run_as(north, tenant, ask)
+            assert "hunter2" not in said
+            assert other.login not in said
+            assert "127.0.0.1" not in said
+        finally:
+            assert (await channel.ask("release", other.subject, generation=2))["clean"] is True
+
     async def test_another_home_cannot_be_read(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
         other = Tenant()
         await channel.ask("apply", tenant.desired(), generation=1)
