@@ -27,16 +27,15 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
     with store.locked(subject.allocation):
         record = store.accept(subject, generation, intent="release")
         accounts.exists(subject)  # processes and files of the uid end here: they must not be another account's
-        others = store.other_logins(subject)
-        _take_away(subject, others)
-        checks = evidence.collect(subject, record.gpus, others)
+        _take_away(subject)
+        checks = evidence.collect(subject, record.gpus)
         clean = all(check["clean"] for check in checks)
         if clean:
             _close_record(store, record)
         return {"clean": clean, "checks": checks, "released_at": moment.now()}
 
 
-def _take_away(subject: request.Subject, others: set[str]) -> None:
+def _take_away(subject: request.Subject) -> None:
     """The order matters: no new way in, then nothing alive, then nothing stored."""
     access.close_login(subject.login)
     sessions.end(subject.uid, subject.login)
@@ -46,7 +45,7 @@ def _take_away(subject: request.Subject, others: set[str]) -> None:
     confinement.release(subject)
     accounts.remove(subject)
     accounts.remove_home(subject)
-    leftovers.remove_files(subject.uid, enrolment.open_places(), others)
+    leftovers.remove_files(subject.uid, enrolment.open_places())
     devices.revoke(subject.uid, gpus.inventory())
 
 

@@ -135,16 +135,6 @@ class Store:
                     found.append(self._read(self._records / name))
         return found
 
-    def other_logins(self, subject: Subject) -> set[str]:
-        """Logins of the other allocations whose release is still to come; none when the records cannot be read.
-
-        To know none costs a release time, never evidence, so a damaged record of one does not hold up the others.
-        """
-        with contextlib.suppress(NodeError):
-            found = {record.login for record in self.all() if not record.released}
-            return found - {subject.login}
-        return set()
-
     def forget_old(self) -> int:
         """Remove records released long ago; their generations can no longer come back. Returns how many."""
         count = 0

@@ -11,7 +11,6 @@ from tests.node.test_limits import run_as
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
-PRIVATE = ("private-tmp", "private-var-tmp")
 LITTER = """
 echo hello > note; echo x > /tmp/t; echo x > /var/tmp/v; echo x > /dev/shm/s; mkdir -p /dev/shm/deep/er
 touch "/dev/shm/deep/$(printf 'no\\377text\\033')"; ln -s /etc /dev/shm/deep/link
@@ -75,44 +74,6 @@ class TestRelease:
         assert await run_as(north, tenant, f"mkdir {folder}/mine; echo x > {folder}/mine/file") == ("", 0)
         evidence = await channel.ask("release", other.subject, generation=2)
         assert [check for check in evidence["checks"] if not check["clean"]] == []
-
-    async def test_does_not_search_the_homes_of_other_allocations(
-        self, north: Enrolled, channel: Channel, tenant: Tenant
-    ) -> None:
-        leaving, log, stray = Tenant(), "/root/searched", f"/home/stray-{tenant.token}"
-        await channel.ask("apply", tenant.desired(), generation=1)
-        await channel.ask("apply", leaving.desired(), generation=1)
-        assert await run_as(north, tenant, "mkdir -p many/files; touch /tmp/a /var/tmp/b") == ("", 0)
-        left = f"mkdir -m 0777 {stray} && touch {stray}/file && chown {leaving.uid} {stray}/file"
-        await north.node.run_as_root("sh", "-c", left)
-        # Notes each search, with every place that it comes to.
-        watch = (
-            '#!/bin/sh\nplaces=; for word; do case $word in /*) places="$places $word";; esac; done\n'
-            f"/usr/bin/find $places -xdev >>{log} 2>/dev/null\n"
-            'exec /usr/bin/find "$@"\n'
-        )
-        await north.node.write_file("/usr/local/bin/find", watch.encode(), mode=0o755)
-        try:
-            evidence = await channel.ask("release", leaving.subject, generation=2)
-            searched = (await north.node.run_as_root("cat", log)).text.split()
-        finally:
-            await north.node.run_as_root("rm", "-rf", "/usr/local/bin/find", log, stray)
-        assert evidence["clean"] is True
-        assert f"{stray}/file" in searched, "a home that is nobody's is searched"
-        owned = (f"/home/{tenant.login}", *(f"/var/lib/sublet/{one}/{tenant.login}" for one in PRIVATE))
-        assert [place for place in searched if place.startswith(owned)] == []
-        assert await run_as(north, tenant, "ls /tmp /var/tmp; test -d many/files") == ("/tmp:\na\n\n/var/tmp:\nb\n", 0)
-
-    async def test_of_one_is_not_held_up_by_the_damaged_record_of_another(
-        self, north: Enrolled, channel: Channel, tenant: Tenant
-    ) -> None:
-        damaged = "/var/lib/sublet/allocations/al_damaged.json"
-        await channel.ask("apply", tenant.desired(), generation=1)
-        await north.node.write_file(damaged, b"{")
-        try:
-            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
-        finally:
-            await north.node.run_as_root("rm", damaged)
 
     async def test_can_be_repeated_and_proves_it_again(self, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
