@@ -37,7 +37,7 @@ async def embedded() -> AsyncIterator[DatabaseProcess]:
 
 class TestAnEmbeddedDatabase:
     async def test_is_prepared_when_the_application_can_use_it(self, embedded: DatabaseProcess) -> None:
-        owner_url = embedded.environment["DATABASE_OWNER_URL"]
+        owner_url = embedded.owner_environment["DATABASE_OWNER_URL"]
         assert not await embedded.is_prepared()
         migrate(owner_url)
         assert not await embedded.is_prepared()  # a start that was killed here must not be the last word
@@ -65,7 +65,8 @@ class TestAGivenDatabase:
     async def test_is_neither_started_nor_stopped(self, app_url: str, owner_url: str, tmp_path: Path) -> None:
         database = given(tmp_path, database_url=app_url, database_owner_url=owner_url)
         assert not database.embedded
-        assert database.environment == {"DATABASE_URL": app_url, "DATABASE_OWNER_URL": owner_url}
+        assert database.environment == {"DATABASE_URL": app_url}
+        assert database.owner_environment == {"DATABASE_URL": app_url, "DATABASE_OWNER_URL": owner_url}
         await database.start()
         await database.stop()
         assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -53,6 +54,15 @@ def servers(up: Up) -> list[str]:
     return [commands[pid] for pid in under if "postgres" in commands.get(pid, "")]
 
 
+def addresses_given(up: Up) -> dict[str, set[str]]:
+    """The database addresses in the environment of each process that stays, under whatever name."""
+    found = {}
+    for module in ("sublet.entry.serve", "sublet.entry.worker", "sublet.demo.stripe.__main__"):
+        entries = Path(f"/proc/{up.child(module)}/environ").read_text().split("\0")
+        found[module] = {value for _, _, value in (entry.partition("=") for entry in entries) if "postgresql:" in value}
+    return found
+
+
 def sign_up(up: Up) -> str:
     """Make an account through the API; its address."""
     email = "somebody@customer.example"
@@ -71,6 +81,11 @@ class TestDatabaseUrl:
         up = new_up(*WITHOUT_DEMO, environment=addresses).ready()
         assert "Using the database of DATABASE_URL" in up.printed
         assert servers(up) == []
+        assert addresses_given(up) == {
+            "sublet.entry.serve": {addresses["DATABASE_URL"]},
+            "sublet.entry.worker": {addresses["DATABASE_URL"]},
+            "sublet.demo.stripe.__main__": set(),
+        }
         email = sign_up(up)
         assert up.stop() == 0, up.printed
         assert up.left() == []
@@ -83,6 +98,12 @@ class TestDatabaseUrl:
         up = new_up(*WITHOUT_DEMO).ready()
         assert servers(up) != []
         assert (up.directory / "postgres" / "data").is_dir()
+        app_url = EmbeddedPostgres(up.directory / "postgres").app_url
+        assert addresses_given(up) == {
+            "sublet.entry.serve": {app_url},
+            "sublet.entry.worker": {app_url},
+            "sublet.demo.stripe.__main__": set(),
+        }
         assert up.stop() == 0, up.printed
 
     def test_that_is_no_address_is_refused_and_not_repeated(self, new_up: NewUp) -> None:

@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import psycopg
+from pydantic import AliasChoices
 
 import sublet
 from sublet.core.embedded_postgres import APP_ROLE, EmbeddedPostgres, EmbeddedPostgresError
@@ -21,6 +22,15 @@ WATCH_SECONDS = 0.1
 RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60.0
 VERSIONS = Path(sublet.__file__).parent / "migrations" / "versions"
+
+
+def withhold_addresses(environment: MutableMapping[str, str]) -> None:
+    """Take every database address out of an environment: a child has one only when it is given one."""
+    fields = (Settings.model_fields["database_url"], Settings.model_fields["database_owner_url"])
+    aliases = [alias for field in fields if isinstance(alias := field.validation_alias, AliasChoices)]
+    names = {str(name).upper() for alias in aliases for name in alias.choices}
+    for name in [name for name in environment if name.upper() in names]:
+        del environment[name]
 
 
 class DatabaseProcess:
@@ -40,10 +50,16 @@ class DatabaseProcess:
 
     @property
     def environment(self) -> dict[str, str]:
-        """How the other processes reach it; known before it runs."""
-        app, owner = (self._server.app_url, self._server.owner_url) if self._server else self._given
+        """How web and worker reach it, as the application's role; known before it runs."""
+        app = self._server.app_url if self._server else self._given[0]
         assert app is not None
-        return {"DATABASE_URL": app, "DATABASE_OWNER_URL": owner or app}
+        return {"DATABASE_URL": app}
+
+    @property
+    def owner_environment(self) -> dict[str, str]:
+        """How it is prepared: the owner's address too, which no process that stays is given."""
+        owner = self._server.owner_url if self._server else self._given[1]
+        return {**self.environment, "DATABASE_OWNER_URL": owner or self.environment["DATABASE_URL"]}
 
     async def start(self) -> None:
         """Return when it takes connections; EmbeddedPostgresError says why it cannot."""
@@ -57,7 +73,7 @@ class DatabaseProcess:
     async def is_prepared(self) -> bool:
         """Whether the database has this release's schema and lets us in; asked without loading what migrates it."""
         head = max(path.stem for path in VERSIONS.glob("[0-9]*.py"))  # files are named after their revisions
-        url = self.environment["DATABASE_OWNER_URL"]
+        url = self.owner_environment["DATABASE_OWNER_URL"]
 
         def ask() -> bool:
             with suppress(psycopg.Error), psycopg.connect(url, connect_timeout=5) as connection:

@@ -18,7 +18,7 @@ from sublet.core.settings import Settings, read_settings
 from sublet.demo.info import DemoInfo
 from sublet.demo.local_node import DemoNodeHost, NodeChoice
 from sublet.demo.progress import Progress
-from sublet.entry.database_process import DatabaseProcess
+from sublet.entry.database_process import DatabaseProcess, withhold_addresses
 from sublet.entry.demo_files import DemoFiles
 from sublet.entry.demo_seed import Seed, known_accounts
 from sublet.entry.processes import MARK, ChildProcess, end_earlier_run
@@ -142,8 +142,9 @@ class Supervisor:
         sandbox_url = f"http://127.0.0.1:{usual_port(earlier.sandbox if earlier else '')}"
         info = known_accounts(self.files, self.url, sandbox_url) if self.with_seed else None
         environment = self._environment(sandbox_url)
-        web = self._process("web", "sublet.entry.serve", environment=environment)
-        worker = self._process("worker", "sublet.entry.worker", environment=environment)
+        working = {**environment, **self._database.environment}
+        web = self._process("web", "sublet.entry.serve", environment=working)
+        worker = self._process("worker", "sublet.entry.worker", environment=working)
         sandbox = self._process(
             "sandbox", "sublet.demo.stripe.__main__", *self._sandbox_arguments(sandbox_url), environment=environment
         )
@@ -152,7 +153,7 @@ class Supervisor:
             await process.load()
         node_starting = self._background(self._node.start())
         await self._database.start()
-        await self._prepare(environment)
+        await self._prepare({**environment, **self._database.owner_environment})
         for process in (sandbox, web, worker):
             await process.begin()
             self._background(self._keep(process))
@@ -175,7 +176,6 @@ class Supervisor:
         key = self.files.secret("stripe-api-key", "sk_test_")
         webhook_secret = self.files.secret("stripe-webhook-secret", "whsec_")
         return {
-            **self._database.environment,
             MARK: str(self.files.root),
             "SUBLET_DATA_DIR": str(self.files.root),
             "SUBLET_PORT": str(self.settings.port),
@@ -299,8 +299,10 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["SUBLET_PORT"] = str(given.port)
     progress = Progress()
     try:
+        settings = read_settings()
+        withhold_addresses(os.environ)
         supervisor = Supervisor(
-            read_settings(),
+            settings,
             node="none" if given.no_demo else given.node,
             with_seed=not given.no_demo,
             progress=progress,
