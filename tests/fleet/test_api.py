@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor
 from sublet.core.db import Database
+from sublet.core.sealing import FileKeyProvider
 from sublet.core.settings import Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 from sublet.fleet.api import router
@@ -35,6 +36,7 @@ async def client(
     app.state.settings = settings
     app.state.database = database
     app.state.authority = authority
+    app.state.key_provider = FileKeyProvider.create_if_missing(settings.data_directory / "keys" / "sealing.key")
     app.state.authenticator = authenticate
     install_error_handlers(app)
     app.add_middleware(BrowserSafety, origins=settings.origins, exempt=frozenset({"/api/v1/nodes/enrol"}))
@@ -168,6 +170,24 @@ class TestJoining:
         join = (await client.post(f"/admin/nodes/{added['node']['id']}/join-token")).json()
         assert join["token"] != added["join"]["token"]
         assert (await client.post("/nodes/enrol", json=joining(join["token"], FakeNode()))).status_code == 200
+
+    async def test_asking_again_with_the_same_key_gives_the_same_token_and_ends_none(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        path = f"/admin/nodes/{(await add(client))['node']['id']}/join-token"
+        first, second = [await client.post(path, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+        assert first.status_code == second.status_code == 200
+        assert second.headers["Idempotent-Replayed"] == "true"
+        token = first.json()["token"]
+        assert second.json() == first.json()
+        assert (await client.post("/nodes/enrol", json=joining(token, FakeNode()))).status_code == 200
+
+    async def test_asking_with_a_key_that_came_for_another_node_is_refused(self, client: httpx.AsyncClient) -> None:
+        for place, status in (("192.0.2.1", 200), ("192.0.2.2", 422)):
+            node_id = (await add(client, f"n-{place[-1]}", place))["node"]["id"]
+            answer = await client.post(f"/admin/nodes/{node_id}/join-token", headers={"Idempotency-Key": "k"})
+            assert answer.status_code == status
+        assert answer.json()["code"] == "idempotency_key_reused"
 
 
 class TestCordoning:

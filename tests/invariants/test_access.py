@@ -301,7 +301,8 @@ class TestNoSecret:
                 assert added.status_code == 201, added.text
                 secrets[f"join token, answer {repetition}"] = added.json()["join"]["token"]
             assert secrets["join token, answer 0"] == secrets["join token, answer 1"]
-            again = await operator.post(f"/api/v1/admin/nodes/{added.json()['node']['id']}/join-token")
+            renew = f"/api/v1/admin/nodes/{added.json()['node']['id']}/join-token"
+            again = await operator.post(renew, headers={"Idempotency-Key": "again"})
             secrets["second join token"] = again.json()["token"]
             refused = {"join_token": secrets["join token, answer 0"], "host_public_key": "x"}
             answers["enrol"] = (await web.client().post("/api/v1/nodes/enrol", json=refused)).text

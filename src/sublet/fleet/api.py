@@ -115,7 +115,9 @@ async def uncordon(request: Request, actor: ActorDep, session: SessionDep, node_
     return await _change_intent(request, actor, session, node_id, cordoned=False)
 
 
-@router.post("/admin/nodes/{node_id}/join-token", permission=Permission.ADMIN_NODE_MANAGE, shows_secret=True)
+@router.post(
+    "/admin/nodes/{node_id}/join-token", permission=Permission.ADMIN_NODE_MANAGE, creates=True, shows_secret=True
+)
 async def new_join_token(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> JoinOut:
     """Another one-time token for the node; one that was not used ends now."""
     return _join_out(await enrolment.new_join_token(session, actor, node_id, settings=_settings(request)))
