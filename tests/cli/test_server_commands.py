@@ -45,9 +45,10 @@ class TestDispatch:
         assert result.exit_code == 0, result.stderr
         assert result.stdout == '["--port", "1", "--help", "-x", "--", "y"]\n'
 
-    def test_demo_info_is_one_of_them(self, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        offer(server, monkeypatch, **{"demo-info": "stand_in_server:main"})
-        assert CliRunner().invoke(cli, ["demo", "info", "--json"]).stdout == '["--json"]\n'
+    @pytest.mark.parametrize("name", ["info", "delete"])
+    def test_those_of_the_demo_are_among_them(self, name: str, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        offer(server, monkeypatch, **{f"demo-{name}": "stand_in_server:main"})
+        assert CliRunner().invoke(cli, ["demo", name, "--json"]).stdout == '["--json"]\n'
 
     def test_passes_the_exit_code_back(self, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         offer(server, monkeypatch, up="stand_in_server:main")
@@ -55,7 +56,7 @@ class TestDispatch:
 
     def test_says_how_to_install_the_server(self, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         offer(server, monkeypatch, worker="stand_in_missing:main", up="stand_in_missing:main")
-        needed = {"worker": "server", "serve": "server", "up": "demo", "demo info": "demo"}
+        needed = {"worker": "server", "serve": "server", "up": "demo", "demo info": "demo", "demo delete": "demo"}
         for command, extra in needed.items():
             result = CliRunner().invoke(cli, command.split())
             assert result.exit_code == 1

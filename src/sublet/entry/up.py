@@ -189,7 +189,7 @@ class Supervisor:
     def _sandbox_arguments(self, sandbox_url: str) -> Sequence[str]:
         return (
             *("--port", sandbox_url.rpartition(":")[2]),
-            *("--data", str(self.files.root / "sandbox.db")),
+            *("--data", str(self.files.sandbox)),
             *("--api-key-file", str(self.files.keys / "stripe-api-key")),
             *("--webhook-secret-file", str(self.files.keys / "stripe-webhook-secret")),
             *("--webhook-url", f"{self.url}/api/v1/payments/stripe/webhook"),

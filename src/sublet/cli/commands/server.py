@@ -1,4 +1,4 @@
-"""Commands of the server (`up`, `serve`, …, `demo info`), found by name so that this part stays light.
+"""Commands of the server (`up`, `serve`, …, `demo info`, `demo delete`), found by name so that this part stays light.
 
 An entry point of the group `sublet.server` is a function that takes the remaining arguments and returns an exit code.
 """
@@ -14,7 +14,7 @@ from sublet.cli.lazy import LazyGroup
 
 GROUP = "sublet.server"
 _HERE = "sublet.cli.commands.server"
-_OF_THE_DEMO = frozenset({"up", "demo-info"})
+_OF_THE_DEMO = frozenset({"up", "demo-info", "demo-delete"})
 """What needs the extra `demo`; the other commands need `server` only."""
 
 
@@ -63,10 +63,15 @@ migrate = ServerCommand("migrate", "migrate", "Bring the database to this versio
 operator = ServerCommand("operator", "operator", "Make an account with platform roles.")
 demo_info = ServerCommand("info", "demo-info", "Show URL, accounts, node, sandbox and data directory of the demo.")
 
+demo_delete = ServerCommand("delete", "demo-delete", "Delete the demo: accounts, balances, the node, keys and logs.")
+
 
 @click.group(
     cls=LazyGroup,
-    lazy={"info": (f"{_HERE}:demo_info", "Show URL, accounts, node, sandbox and data directory of the demo.")},
+    lazy={
+        "info": (f"{_HERE}:demo_info", "Show URL, accounts, node, sandbox and data directory of the demo."),
+        "delete": (f"{_HERE}:demo_delete", "Delete the demo: accounts, balances, the node, keys and logs."),
+    },
 )
 def demo() -> None:
     """What `sublet up` set up for a newcomer."""

@@ -118,9 +118,11 @@ class SystemdNode:
         self._record = None
 
     async def discard(self) -> None:
-        """Stop, and remove the data too."""
+        """Stop, and remove the data too; also after a run that was killed and left the node's mounts in there."""
         await self.stop()
-        await asyncio.to_thread(shutil.rmtree, self._directory, True)
+        await registry.sweep(_remove, kind="systemd")
+        if self._directory.exists():
+            await asyncio.to_thread(shutil.rmtree, self._directory)
 
     async def kill_power(self) -> None:
         """End everything on the node at once. Its data stay as they were; `start` boots it again."""

@@ -1,0 +1,103 @@
+"""`sublet demo delete` removes all that `sublet up` made, whoever it belongs to, and nothing else."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.entry.conftest import NewUp
+from tests.entry.running import NOBODY, as_ordinary_user, ordinary_environment, ordinary_python
+from tests.support.nodes import require
+
+DELETE = (sys.executable, "-m", "sublet.entry.demo_delete")
+NO_NODE = ("--node", "none")
+
+
+def delete(directory: Path, *options: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DELETE, *options],
+        env={**os.environ, "SUBLET_DATA_DIR": str(directory)},
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def answer(directory: Path, said: bytes) -> subprocess.CompletedProcess[str]:
+    """Run it with a terminal at which somebody answers."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, said)
+        return delete(directory, stdin=theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+class TestDeletion:
+    @pytest.mark.node
+    @pytest.mark.parametrize("kind", ["systemd", "namespace"])
+    def test_takes_the_node_with_it_also_after_a_crash(self, kind: str, new_up: NewUp) -> None:
+        require("systemd" if kind == "systemd" else "namespace")
+        up = new_up("--node", kind).ready()
+        cache = (up.directory / "cache").resolve()
+        up.crash()
+        done = delete(up.directory, "--yes", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout[done.stdout.index("{") :]) == {"deleted": str(up.directory), "kept": []}
+        assert not up.directory.exists()
+        assert cache.is_dir()
+        assert up.left() == []
+
+    def test_leaves_what_it_did_not_make(self, new_up: NewUp) -> None:
+        up = new_up(*NO_NODE).ready()
+        (up.directory / "mine.txt").write_text("mine")
+        assert up.stop() == 0
+        done = delete(up.directory, "--yes")
+        assert done.returncode == 0, done.stderr
+        assert "Kept, because `sublet up` did not make it: mine.txt" in done.stdout
+        assert [path.name for path in up.directory.iterdir()] == ["mine.txt"]
+        again = delete(up.directory, "--yes")
+        assert again.returncode == 3
+        assert f"There is no demo in {up.directory}" in again.stderr
+
+    def test_is_refused_while_it_runs_and_without_a_yes(self, new_up: NewUp) -> None:
+        up = new_up(*NO_NODE).ready()
+        running = delete(up.directory, "--yes")
+        assert running.returncode == 1
+        assert "Sublet already runs" in running.stderr
+        assert up.answers()
+        assert up.stop() == 0
+        unasked = delete(up.directory)
+        assert unasked.returncode == 2
+        assert "--yes" in unasked.stderr
+        assert answer(up.directory, b"n\n").returncode == 2
+        assert up.ready().answers()
+        assert up.stop() == 0
+        agreed = answer(up.directory, b"y\n")
+        assert "It cannot be undone" in agreed.stdout
+        assert agreed.returncode == 0, agreed.stderr
+        assert not up.directory.exists()
+
+    def test_of_somebody_elses_demo_is_refused(self, new_up: NewUp) -> None:
+        python = ordinary_python()
+        if os.geteuid() != 0 or python is None:
+            pytest.skip(f"only root can try it as user {NOBODY}, with a Python which that user can run")
+        up = new_up(*NO_NODE).ready()
+        assert up.stop() == 0
+        done = subprocess.run(
+            [*as_ordinary_user(), python, "-m", "sublet.entry.demo_delete", "--yes"],
+            env={**ordinary_environment(), "SUBLET_DATA_DIR": str(up.directory)},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 4
+        assert "belongs to somebody else" in done.stderr
+        assert up.ready().answers()
