@@ -2,6 +2,7 @@
 
 import json
 
+from sublet.cli.exits import Exit
 from tests.cli.running import Cli
 from tests.client.fake_names import CHECKS, join_command
 
@@ -112,3 +113,22 @@ class TestPlatform:
         assert result.exit_code == 1
         assert "held 1000000, open holds 2000000" in result.stdout
         assert "Nothing was changed" in result.stderr
+
+
+class TestEvent:
+    def test_ls_shows_what_was_set_aside(self, operator: Cli) -> None:
+        assert "No event was set aside" in operator.run("admin", "event", "ls").stderr
+        operator.api.world.set_event_aside("top_up.succeeded", "tu_1")
+        line = operator.run("admin", "event", "ls").stdout.splitlines()[1]
+        assert line.split()[:5] == ["7-40", "top_up.succeeded", "tu_1", "16", "DataError"]
+
+    def test_replay_hands_it_out_again_once(self, operator: Cli) -> None:
+        operator.api.world.set_event_aside("top_up.succeeded", "tu_1")
+        operator.api.world.tell("allocation.active", "al_1", name="web", state="active")
+        result = operator.run("admin", "event", "replay", "7-40")
+        assert (result.exit_code, operator.api.world.set_aside) == (0, [])
+        assert "will be handled again" in result.stderr
+        said = operator.run("admin", "event", "replay", "7-0", "--json")
+        assert json.loads(said.stdout)["state"] == "done"
+        assert "Nothing was changed" in said.stderr
+        assert operator.run("admin", "event", "replay", "7-99").exit_code == Exit.NOT_FOUND

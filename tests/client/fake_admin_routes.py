@@ -143,6 +143,24 @@ def allocations(asked: Asked) -> Answer:
     return page(asked, listed)
 
 
+@route("GET", "/admin/events/set-aside")
+def set_aside_events(asked: Asked) -> Answer:
+    _operator(asked)
+    return page(asked, asked.world.set_aside)
+
+
+@route("POST", "/admin/events/{id}/replay")
+def replay_event(asked: Asked) -> Answer:
+    _operator(asked)
+    chosen = [one for one in asked.world.set_aside if one["id"] == asked.parts["id"]]
+    known = chosen or [one for one in asked.world.events if one["id"] == asked.parts["id"]]
+    if not known:
+        raise Problem(404, "not_found", "There is no such event. Nothing was changed.")
+    asked.world.set_aside = [one for one in asked.world.set_aside if one not in chosen]
+    told = {field: known[0][field] for field in ("id", "type", "subject")}
+    return 200, {**told, "state": "waiting" if chosen else "done"}
+
+
 @route("POST", "/admin/reconcile")
 def reconcile(asked: Asked) -> Answer:
     _operator(asked)

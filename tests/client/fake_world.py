@@ -56,6 +56,7 @@ class World:
     entries: list[dict[str, Any]] = field(default_factory=list)
     top_ups: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    set_aside: list[dict[str, Any]] = field(default_factory=list)
     certify: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
     balance: Decimal = Decimal("20.00")
     warning: str | None = None
@@ -291,6 +292,11 @@ class World:
         named = {"al": "allocation_id", "or": "organization_id", "nd": "node_id"}[subject[:2]]
         event = {"id": f"7-{len(self.events)}", "type": kind, "time": at(), "subject": subject}
         self.events.append({**event, "data": {named: subject, **data}})
+
+    def set_event_aside(self, kind: str, subject: str) -> None:
+        """An event that its handler kept refusing."""
+        facts = {"id": f"7-{40 + len(self.set_aside)}", "type": kind, "subject": subject}
+        self.set_aside.append({**facts, "attempts": 16, "last_error": "DataError", "failed_at": at(300)})
 
     def wallet(self) -> dict[str, Any]:
         """The wallet."""

@@ -10,8 +10,9 @@ import pytest
 import structlog.testing
 from sqlalchemy import text
 
+from sublet.core import set_aside
 from sublet.core.db import Database, Session
-from sublet.core.outbox import Event, StoredEvent, parked, publish
+from sublet.core.outbox import Event, StoredEvent, publish
 from sublet.entry.dispatch import RETRIES, Retries, deliver
 
 pytestmark = pytest.mark.anyio
@@ -123,9 +124,9 @@ class TestDeliver:
         await stream.deliver_all()
         assert await stream.effects() == [2]
         async with stream.database.reading() as session:
-            [(subject, detail)] = await parked(session)
-        assert subject == "a"
-        assert f"failed {AT_ONCE.attempts} times" in detail
+            [event] = await set_aside.page(session)
+        assert event.subject == "a"
+        assert event.attempts == AT_ONCE.attempts
 
     async def test_delivers_each_event_once(self, stream: Stream) -> None:
         for number in (1, 2, 3):

@@ -1,16 +1,20 @@
-"""Operator routes that span domains: run the books' checks now."""
+"""Operator routes that span domains: run the books' checks now, and hand out again what was set aside."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel
 
 from sublet.allocations.sweep import ended_among
 from sublet.audit.records import record
 from sublet.billing import checks
+from sublet.core import set_aside
 from sublet.core.access import Permission
 from sublet.core.clock import database_now
+from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
-from sublet.core.outbox import parked
+from sublet.core.outbox import parse_cursor
+from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.ledger import reconcile
 from sublet.ledger.reconcile import CheckResult, Finding
 
@@ -39,11 +43,31 @@ class ReconciliationOut(BaseModel):
     ran_at: datetime
 
 
+class SetAsideOut(BaseModel):
+    """An event that its handler kept refusing; nobody tries it any more until it is replayed."""
+
+    id: str
+    type: str
+    subject: str
+    attempts: int
+    last_error: str
+    failed_at: datetime
+
+
+class ReplayOut(BaseModel):
+    """An event that was asked for again: it waits to be handled, or there is nothing left to do."""
+
+    id: str
+    type: str
+    subject: str
+    state: Literal["waiting", "done"]
+
+
 @router.post("/reconcile", permission=Permission.ADMIN_RECONCILE)
 async def run_reconciliation(actor: ActorDep, session: SessionDep) -> ReconciliationOut:
     """Run every check of the books now; changes nothing but the audit trail."""
     results = [*await reconcile.run(session, ended_among=ended_among), *await checks.run(session)]
-    refused = [Finding(subject, detail) for subject, detail in await parked(session)]
+    refused = [Finding(event.subject, str(event)) for event in await set_aside.page(session)]
     results.append(CheckResult("events set aside", refused))
     await record(session, actor, "ledger.reconciled", "ledger", "all")
     return ReconciliationOut(
@@ -56,4 +80,41 @@ async def run_reconciliation(actor: ActorDep, session: SessionDep) -> Reconcilia
             for result in results
         ],
         ran_at=await database_now(session),
+    )
+
+
+@router.get("/events/set-aside", permission=Permission.ADMIN_EVENT_READ)
+async def list_set_aside(session: SessionDep, query: PageQueryDep) -> Page[SetAsideOut]:
+    """Events that a handler kept refusing, in the order in which they happened."""
+    after = None
+    if position := query.position(str):
+        after = parse_cursor(position[0])
+        if after is None:
+            raise InvalidInput("The cursor is not one that this list gave out. Start again without it.", field="cursor")
+    return page_of(
+        await set_aside.page(session, after=after, limit=query.limit + 1),
+        query.limit,
+        lambda event: SetAsideOut(
+            id=event.event_id,
+            type=event.event_type,
+            subject=event.subject,
+            attempts=event.attempts,
+            last_error=event.last_error,
+            failed_at=event.failed_at,
+        ),
+        lambda event: [event.event_id],
+    )
+
+
+@router.post("/events/{event_id}/replay", permission=Permission.ADMIN_EVENT_REPLAY)
+async def replay_event(actor: ActorDep, session: SessionDep, event_id: str) -> ReplayOut:
+    """Let a worker handle an event again that was set aside; repeating it is harmless."""
+    replayed = await set_aside.replay(session, event_id)
+    if replayed.changed:
+        await record(session, actor, "event.replayed", "event", event_id)
+    return ReplayOut(
+        id=event_id,
+        type=replayed.event_type,
+        subject=replayed.subject,
+        state="waiting" if replayed.waiting else "done",
     )

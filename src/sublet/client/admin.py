@@ -13,6 +13,8 @@ from sublet.client.shapes import (
     NodeAdded,
     NodeDetail,
     Reconciliation,
+    ReplayedEvent,
+    SetAsideEvent,
 )
 from sublet.client.transport import Transport
 
@@ -121,6 +123,14 @@ class Admin:
     def allocations(self, *, state: str | None = None) -> Iterator[AdminAllocation]:
         """Everybody's allocations."""
         return self._transport.pages("/admin/allocations", state=state)
+
+    def set_aside_events(self) -> Iterator[SetAsideEvent]:
+        """Events that a handler kept refusing; nothing tries them until they are replayed."""
+        return self._transport.pages("/admin/events/set-aside")
+
+    def replay_event(self, event_id: str) -> ReplayedEvent:
+        """Let an event that was set aside be handled again."""
+        return cast(ReplayedEvent, self._transport.post(f"/admin/events/{quote(event_id, safe='')}/replay"))
 
     def reconcile(self) -> Reconciliation:
         """Check that the books, the machines and the card processor tell the same story."""

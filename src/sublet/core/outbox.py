@@ -167,23 +167,6 @@ async def latest_cursor(session: Session) -> tuple[int, int]:
     return (int(row) - 1, END_OF_TRANSACTION)
 
 
-_PARKED = text(
-    """
-    SELECT event_id, event_type, subject, attempts, last_error FROM outbox_failure
-     WHERE parked ORDER BY failed_at LIMIT :limit
-    """
-)
-
-
-async def parked(session: Session, *, limit: int = 100) -> list[tuple[str, str]]:
-    """Events that a handler kept refusing and that were set aside: subject, and what happened."""
-    rows = await session.execute(_PARKED, {"limit": limit})
-    return [
-        (row.subject, f"{row.event_type} {row.event_id} failed {row.attempts} times, last with {row.last_error}")
-        for row in rows
-    ]
-
-
 def parse_cursor(value: str) -> tuple[int, int] | None:
     """`xid-id` as given out in `StoredEvent.id`, or None if it is not one."""
     xid, separator, number = value.partition("-")

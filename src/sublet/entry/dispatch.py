@@ -2,7 +2,7 @@
 
 An event whose handler fails is tried again after a while (`outbox_failure`). Later events of its subject wait behind
 it; those of other subjects do not. What still fails after many attempts is set aside, and is a finding of
-`sublet admin reconcile`.
+`sublet admin reconcile`; `sublet admin event replay` hands it out again.
 """
 
 import asyncio

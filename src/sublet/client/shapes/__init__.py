@@ -12,8 +12,9 @@ from sublet.client.shapes.allocations import (
 from sublet.client.shapes.amounts import Action, Money, Rate
 from sublet.client.shapes.catalog import LaunchAction, ListedPrice, ManagedSku, Offer, Price, Sku
 from sublet.client.shapes.events import Event, EventPage
-from sublet.client.shapes.fleet import AdminAllocation, Join, Node, NodeAdded, NodeDetail, Reconciliation
+from sublet.client.shapes.fleet import AdminAllocation, Join, Node, NodeAdded, NodeDetail
 from sublet.client.shapes.money import Entry, Page, TopUp, Usage, Wallet
+from sublet.client.shapes.repairs import Reconciliation, ReplayedEvent, SetAsideEvent
 
 __all__ = [
     "Action",
@@ -39,6 +40,8 @@ __all__ = [
     "Price",
     "Rate",
     "Reconciliation",
+    "ReplayedEvent",
+    "SetAsideEvent",
     "Sku",
     "SshCertificate",
     "SshKey",

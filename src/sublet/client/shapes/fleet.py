@@ -1,4 +1,4 @@
-"""What operators see: nodes, everybody's allocations, reconciliation."""
+"""What operators see: nodes, everybody's allocations."""
 
 from typing import TypedDict
 
@@ -116,25 +116,3 @@ class AdminAllocation(Allocation):
 
     organization: Owner
     state_seconds: int
-
-
-class Finding(TypedDict):
-    """One mismatch."""
-
-    subject: str
-    detail: str
-
-
-class CheckResult(TypedDict):
-    """A check of reconciliation and what it found."""
-
-    name: str
-    ok: bool
-    findings: list[Finding]
-
-
-class Reconciliation(TypedDict):
-    """The result of a reconciliation."""
-
-    checks: list[CheckResult]
-    ran_at: str

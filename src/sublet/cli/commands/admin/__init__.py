@@ -14,6 +14,7 @@ _HERE = "sublet.cli.commands.admin"
         "sku": (f"{_HERE}.skus:sku", "Define what is sold."),
         "price": (f"{_HERE}.prices:price", "Set what it costs."),
         "allocations": (f"{_HERE}.allocations:allocations", "List everybody's allocations."),
+        "event": (f"{_HERE}.events:event", "Hand out events again that were set aside."),
         "reconcile": (f"{_HERE}.reconcile:reconcile", "Check that books and machines agree."),
     },
 )

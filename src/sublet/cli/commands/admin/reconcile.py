@@ -8,7 +8,7 @@ from sublet.cli.formats import words
 from sublet.cli.output import Output, output_options
 from sublet.cli.tables import Column, print_table
 from sublet.client.shapes import Reconciliation
-from sublet.client.shapes.fleet import CheckResult, Finding
+from sublet.client.shapes.repairs import CheckResult, Finding
 
 CHECKS: list[Column[CheckResult]] = [
     Column("CHECK", lambda one: words(one["name"])),
