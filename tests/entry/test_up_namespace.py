@@ -18,16 +18,22 @@ UNENFORCED = "limits not enforced"
 
 
 @pytest.fixture
-def namespaces_gone() -> Iterator[set[str]]:
-    """User namespaces to add to while they are in use; in the end no process is in any of them."""
-    used: set[str] = set()
+def namespaces_gone() -> Iterator[dict[str, int]]:
+    """User namespaces to add to while they are in use; in the end no process is in any of them.
+
+    Each by its name, with a descriptor that holds it: a namespace that is gone gives its name to another.
+    """
+    used: dict[str, int] = {}
     yield used
     assert used
-    assert [pid for pid, namespace in _user_namespaces().items() if namespace in used] == []
+    found = [pid for pid, namespace in _user_namespaces().items() if namespace in used]
+    for descriptor in used.values():
+        os.close(descriptor)
+    assert found == []
 
 
 @pytest.fixture
-def demo(namespaces_gone: set[str]) -> Iterator[Demo]:
+def demo(namespaces_gone: dict[str, int]) -> Iterator[Demo]:
     """A demo with a namespace node; it is stopped by Ctrl-C, and no process, mount or port of it may be left then."""
     require("namespace")
     own = os.readlink("/proc/self/ns/user")
@@ -35,8 +41,9 @@ def demo(namespaces_gone: set[str]) -> Iterator[Demo]:
         node = str(demo.directory / "nodes" / "namespace").encode()
         for pid, namespace in _user_namespaces().items():
             with suppress(OSError):
-                if namespace != own and node in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    namespaces_gone.add(namespace)
+                if namespace in {own, *namespaces_gone} or node not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    continue
+                namespaces_gone[namespace] = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         yield demo
 
 

@@ -81,7 +81,7 @@ async def machine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         await made.start()
         yield made
     finally:
-        await made.stop()
+        await made.discard()
 
 
 @pytest.fixture

@@ -197,7 +197,10 @@ class TestAvailability:
 
 
 class TestRegistry:
-    async def test_forgets_a_record_whose_owner_is_gone_and_keeps_a_living_one(self, tmp_path: Path) -> None:
+    async def test_forgets_a_record_whose_owner_is_gone_and_keeps_a_living_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(registry, "folder", lambda: tmp_path)
         record = registry.open_record("0badcafe")
         assert record is not None
         record.write({"kind": "made-up", "name": "living"})
