@@ -69,4 +69,4 @@ def _make_account(store: Store, record: Allocation, desired: request.Desired) ->
     if not record.home_ready:
         record.home_ready = True
         store.put(record)
-    confinement.confine(desired.subject)
+    confinement.confine(desired.subject, desired.limits.memory_mib)

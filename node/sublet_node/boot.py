@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from . import acl, enrolment, firewall, gpus, paths
+from . import acl, enrolment, firewall, gpus, mounts, paths
 from .errors import NodeError
 from .store import Store
 
@@ -14,7 +14,13 @@ def boot(store: Store) -> list[str]:
     """Put them back, each whatever becomes of the others. Returns what could not be done."""
     problems: list[str] = []
     paths.RUN.mkdir(mode=0o755, exist_ok=True)
-    steps: tuple[Callable[[], object], ...] = (_deny_addresses, lambda: _grant_gpus(store), store.forget_old)
+    paths.SESSION_ROOT.mkdir(mode=0o755, exist_ok=True)
+    steps: tuple[Callable[[], object], ...] = (
+        _deny_addresses,
+        lambda: _make_mounts(store),
+        lambda: _grant_gpus(store),
+        store.forget_old,
+    )
     for step in steps:
         try:
             step()
@@ -33,6 +39,13 @@ def _deny_addresses() -> None:
         # Names may not be known yet, this early: until they are, the addresses that they had are denied.
         firewall.restore()
         raise
+
+
+def _make_mounts(store: Store) -> None:
+    """Without its own places a login opens no session."""
+    for record in store.all():
+        if record.limits and not record.released:
+            mounts.ensure(record.login, record.limits["memory_mib"])
 
 
 def _grant_gpus(store: Store) -> None:

@@ -1,5 +1,5 @@
-"""What keeps a login to itself: a /tmp of its own, a /proc that shows only its own, no word from systemd about others,
-no setuid files of other logins, no cron, no user manager.
+"""What keeps a login to itself: a /tmp, terminals and shared memory of its own, a /proc that shows only its own, no
+word from systemd about others, no setuid files of other logins, no cron, no user manager.
 
 All of it hangs on the session, by pam_namespace, so that the rest of the node stays as it was.
 """
@@ -9,24 +9,45 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from . import commands, files, paths
+from . import commands, files, mounts, paths
 from .request import FIRST_UID, Subject
 
 SESSION_SCRIPT = paths.NAMESPACES / "sublet-session"
-_SCRIPT = b"""#!/bin/sh
-# Called by pam_namespace as root, in the new session's own mount namespace. Nobody runs as another login by a setuid
-# file in a home: such a process would live in the wrong slice and outlast the release of its owner.
-mount -o rbind,nosuid /home /home || exit 1
+_SCRIPT = f"""#!/bin/sh
+# Called by pam_namespace as root, in the new session's own mount namespace. Whatever fails ends the login; because
+# pam_namespace takes any exit status for success, the end has to be a violent one.
+refuse() {{
+  echo "sublet: $login gets no session, because it cannot be kept to itself ($1). Run sublet-node enrol again." >&2
+  kill -KILL $$
+}}
+login=$4
+own={paths.LOGINS}/$login
+[ -c "$own/pts/ptmx" ] || refuse "it has no terminals of its own"
+mount --bind "$own/pts" /dev/pts || refuse terminals
+mount --bind "$own/shm" /dev/shm || refuse "shared memory"
+[ ! -d /run/lock ] || mount --bind "$own/lock" /run/lock || refuse locks
+umount --lazy {paths.LOGINS} || refuse "places of others"
+# System V objects are the connection's: see connections.py. Without systemd they are the node's; nothing is bounded.
+if [ -d /run/systemd/system ]; then
+  [ -e /proc/1/ns/ipc ] && [ ! /proc/self/ns/ipc -ef /proc/1/ns/ipc ] || refuse "it has no System V objects of its own"
+  [ ! -d /dev/mqueue ] || mount -t mqueue -o nosuid,nodev,noexec none /dev/mqueue || refuse "message queues"
+fi
+# Nobody runs as another login by a setuid file in a home: such a process would live in the wrong slice and outlast the
+# release of its owner.
+mount -o rbind,nosuid /home /home || refuse homes
 # Who else is here and what they run is told by more than /proc: by systemd over its bus, and by records of logins.
 for told in /run/dbus/system_bus_socket /run/utmp /var/log/wtmp /var/log/lastlog; do
-  [ ! -e "$told" ] || mount --bind /dev/null "$told" || exit 1
+  [ ! -e "$told" ] || mount --bind /dev/null "$told" || refuse "$told"
 done
 for told in /run/systemd/sessions /run/systemd/users; do
-  [ ! -d "$told" ] || mount -t tmpfs -o ro,nosuid,nodev,noexec,size=4k,mode=0555 none "$told" || exit 1
+  [ ! -d "$told" ] || mount -t tmpfs -o ro,nosuid,nodev,noexec,size=4k,mode=0555 none "$told" || refuse "$told"
 done
 # Show the login only its own processes.
-exec mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc
-"""
+mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc || refuse processes
+# All of it is the root that sshd changes to.
+mount --rbind / {paths.SESSION_ROOT} || refuse "its root"
+""".encode()
+_OPEN_FILES = 16384
 # A job that cron or at starts would run outside the login's slice, without its limits.
 _OUTSIDE_THE_SLICE = ("cron", "crond", "atd")
 
@@ -39,8 +60,10 @@ def install() -> list[str]:
         os.chmod(folder, 0o000)  # pam_namespace insists on it
     if files.replace(SESSION_SCRIPT, _SCRIPT, mode=0o755):
         changed.append(str(SESSION_SCRIPT))
+    files.replace(paths.OPEN_FILES, f"* hard nofile {_OPEN_FILES}\n".encode())
     session = [
-        f"session [success=ignore default=1] pam_succeed_if.so quiet uid >= {FIRST_UID}",
+        f"session [success=ignore default=2] pam_succeed_if.so quiet uid >= {FIRST_UID}",
+        f"session required pam_limits.so conf={paths.OPEN_FILES}",
         "session required pam_namespace.so mount_private",
     ]
     if files.add_block(paths.PAM / "sshd", session):
@@ -58,6 +81,7 @@ def uninstall() -> None:
     for service in ("sshd", *_OUTSIDE_THE_SLICE):
         files.remove_block(paths.PAM / service)
     files.remove(SESSION_SCRIPT)
+    mounts.remove_all()
 
 
 def in_place() -> bool:
@@ -72,8 +96,9 @@ def in_place() -> bool:
     return library and current and files.has_block(paths.PAM / "sshd")
 
 
-def confine(subject: Subject) -> None:
+def confine(subject: Subject, memory_mib: int) -> None:
     """Give the login its private places, and keep systemd from running anything for it outside them."""
+    mounts.ensure(subject.login, memory_mib)
     lines = (
         f"/tmp {paths.PRIVATE_TMP}/ user:iscript={SESSION_SCRIPT.name} ~{subject.login}\n"  # noqa: S108  (the place that is replaced by a private one)
         f"/var/tmp {paths.PRIVATE_VAR_TMP}/ user:noinit ~{subject.login}\n"  # noqa: S108  (the place that is replaced by a private one)
@@ -87,6 +112,7 @@ def confine(subject: Subject) -> None:
 
 def release(subject: Subject) -> None:
     """Take the private places away with all that is in them."""
+    mounts.remove(subject.login)
     files.remove(namespace_file(subject))
     for mask in masks(subject.uid):
         files.remove(mask)
@@ -97,7 +123,7 @@ def release(subject: Subject) -> None:
 
 def traces(subject: Subject) -> list[str]:
     """What is left of the private places."""
-    candidates = (namespace_file(subject), *masks(subject.uid), *private_places(subject))
+    candidates = (namespace_file(subject), *masks(subject.uid), *private_places(subject), mounts.of(subject.login))
     return [str(path) for path in candidates if os.path.lexists(path)]
 
 

@@ -20,9 +20,11 @@ from . import (
     boot,
     commands,
     confinement,
+    connections,
     enrolment,
     files,
     firewall,
+    maxima,
     moment,
     paths,
     sshd,
@@ -65,7 +67,10 @@ def enrol(url: str, token: str, deny: list[str], say: Say) -> None:
     _make_control_user()
     say(f"made the account {sshd.CONTROL_USER} and its one command")
     if confinement.install():
-        say("gave every login a /tmp and a /proc of its own")
+        say("gave every login a /tmp, terminals, shared memory and a /proc of its own")
+    too_low = maxima.install()
+    if too_low:
+        say(f"WARNING: this kernel keeps its maxima, which all allocations share: {', '.join(too_low)}.")
     answer = _join(url, token)
     say(f"joined {url} as {answer['name']} ({answer['node_id']})")
     say(_firewall(targets))
@@ -84,7 +89,10 @@ def enrol(url: str, token: str, deny: list[str], say: Say) -> None:
     sshd.install()
     _install_unit()
     boot.boot(Store())
-    sshd.reload()
+    if connections.install():
+        sshd.restart()
+    else:
+        sshd.reload()
     say("sshd now knows the control plane's certificates and shows its own")
 
 
@@ -103,7 +111,7 @@ def _refuse_what_cannot_work() -> None:
         raise NodeError("python_too_old", "Python 3.9 or newer is needed. Install a newer python3.")
     wanted = {"sshd": "openssh-server", "useradd": "passwd", "find": "findutils", "ipcrm": "util-linux"}
     if systemd.is_running():
-        wanted["sudo"] = "sudo"
+        wanted.update({"sudo": "sudo", "unshare": "util-linux", "bash": "bash"})
     for program, package in wanted.items():
         if not commands.installed(program):
             raise NodeError("program_missing", f"The program {program} is missing. Install the package {package}.")
@@ -227,7 +235,9 @@ def unenrol(say: Say, *, force: bool) -> None:
     files.remove(paths.SSHD_DROP_IN)
     sshd.reload()
     say("sshd is as it was")
+    connections.uninstall()
     confinement.uninstall()
+    maxima.uninstall()
     firewall.uninstall()
     if systemd.is_running() and paths.UNIT.exists():
         commands.attempt("systemctl", "disable", "--quiet", paths.UNIT.name)

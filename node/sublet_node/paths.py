@@ -13,6 +13,7 @@ AUTHORIZED_KEYS = CONFIG / "authorized_keys"
 USER_CA = CONFIG / "user_ca.pub"
 REVOKED_KEYS = CONFIG / "revoked_keys"
 HOST_CERTIFICATE = CONFIG / "host_certificate.pub"
+OPEN_FILES = CONFIG / "limits.conf"
 FIREWALL_RULES = CONFIG / "firewall.nft"
 
 STATE = Path("/var/lib/sublet")
@@ -21,6 +22,9 @@ LOCKS = STATE / "locks"
 PRIVATE_TMP = STATE / "private-tmp"
 PRIVATE_VAR_TMP = STATE / "private-var-tmp"
 RUN = Path("/run/sublet")
+LOGINS = RUN / "logins"
+SESSION_ROOT = RUN / "root"
+SSHD_SESSION = Path("/usr/local/lib/sublet/sshd-session")
 
 HOMES = Path("/home")
 HOST_KEY = Path("/etc/ssh/ssh_host_ed25519_key.pub")

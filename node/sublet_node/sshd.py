@@ -12,6 +12,7 @@ from .errors import NodeError
 
 CONTROL_USER = "sublet"
 CONTROL_PRINCIPAL = "sublet-control"
+UNITS = ("ssh.service", "sshd.service")
 _PID_FILE = Path("/run/sshd.pid")
 
 
@@ -22,13 +23,14 @@ def command() -> str:
 
 def drop_in() -> bytes:
     """The whole configuration that sublet-node adds."""
+    session = f"SshdSessionPath {paths.SSHD_SESSION}\n" if systemd.is_running() and has_session_program() else ""
     return f"""# Written by sublet-node; removed by `sublet-node unenrol`.
 HostKey /etc/ssh/ssh_host_ed25519_key
 HostCertificate {paths.HOST_CERTIFICATE}
 RevokedKeys {paths.REVOKED_KEYS}
 MaxStartups 200:30:400
 LoginGraceTime 30
-
+{session}
 # The control plane: one command, nothing else. Only here and below are certificates believed at all, so no
 # certificate opens root or any other account of this node.
 Match User {CONTROL_USER}
@@ -46,8 +48,11 @@ Match User {CONTROL_USER}
     MaxSessions 100
 
 # Customers: certificates of the control plane, and the keys it placed. Keys in the home do not count, nor what the
-# node's owner lets others in by.
+# node's owner lets others in by. The root is the whole machine as the session is shown it: made when the session opens,
+# empty if that did not happen. Nobody in another root than the first can make namespaces, and with them terminals and
+# mounts beyond those given.
 Match User al-*
+    ChrootDirectory {paths.SESSION_ROOT}
     TrustedUserCAKeys {paths.USER_CA}
     AuthorizedPrincipalsFile {paths.PRINCIPALS}/%u
     AuthorizedPrincipalsCommand none
@@ -94,17 +99,47 @@ def install() -> bool:
 def reload() -> None:
     """Let sshd read its configuration and certificate again. Open sessions go on; new ones wait for a moment."""
     if systemd.is_running():
-        for unit in ("ssh.service", "sshd.service"):
-            if commands.attempt("systemctl", "is-active", "--quiet", unit)[0] == 0:
-                commands.run("systemctl", "reload", unit)
-                return
-        message = "Neither ssh.service nor sshd.service is active. Start OpenSSH's server, then try again."
-        raise NodeError("sshd_not_running", message, retryable=True)
+        commands.run("systemctl", "reload", unit())
+        return
     try:
         os.kill(int(_PID_FILE.read_text()), signal.SIGHUP)
     except (OSError, ValueError):
         message = f"sshd does not run, or {_PID_FILE} is wrong. Start it, then try again."
         raise NodeError("sshd_not_running", message, retryable=True) from None
+
+
+def restart() -> None:
+    """Start sshd anew, under systemd. Open sessions go on here too: they are no part of the unit's life."""
+    commands.run("systemctl", "restart", unit())
+
+
+def unit() -> str:
+    """The unit of systemd that runs sshd."""
+    for name in UNITS:
+        if commands.attempt("systemctl", "is-active", "--quiet", name)[0] == 0:
+            return name
+    message = "Neither ssh.service nor sshd.service is active. Start OpenSSH's server, then try again."
+    raise NodeError("sshd_not_running", message, retryable=True)
+
+
+def program() -> str:
+    """Where sshd is."""
+    return commands.where("sshd")
+
+
+def has_session_program() -> bool:
+    """Whether this sshd serves each connection by another program, as it does from 9.8 on."""
+    match = re.match(r"OpenSSH_(\d+)\.(\d+)", version())
+    return match is not None and (int(match.group(1)), int(match.group(2))) >= (9, 8)
+
+
+def session_program(but: Path) -> str:
+    """That program, as it was before another was put in its place."""
+    _, output, _ = commands.attempt("sshd", "-T", "-f", "/dev/null", "-h", "/etc/ssh/ssh_host_ed25519_key")
+    match = re.search(r"^sshdsessionpath (\S+)$", output, re.MULTILINE)
+    if match is None or match.group(1) == str(but):
+        raise NodeError("sshd_started_oddly", "sshd does not say which program serves a connection.")
+    return match.group(1)
 
 
 def ports() -> list[int]:

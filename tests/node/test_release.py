@@ -69,7 +69,8 @@ class TestRelease:
         other = Tenant()
         await channel.ask("apply", tenant.desired(), generation=1)
         await channel.ask("apply", other.desired(), generation=1)
-        folder = f"/run/lock/{other.login}"
+        await north.node.run_as_root("mkdir", "-p", "-m", "1777", "/var/crash")
+        folder = f"/var/crash/{other.login}"
         assert await run_as(north, other, f"mkdir -m 0777 {folder}") == ("", 0)
         assert await run_as(north, tenant, f"mkdir {folder}/mine; echo x > {folder}/mine/file") == ("", 0)
         evidence = await channel.ask("release", other.subject, generation=2)
@@ -218,6 +219,7 @@ class TestDeathInTheMiddle:
             await run_as(south, tenant, "echo kept > note; sync")
         await south.node.kill_power()
         await south.node.start()
+        assert await run_as(south, tenant, "cat note; echo x > /dev/shm/x") == ("kept\n", 0)
         async with south.control.protocol(south.node) as channel:
             seen = await channel.ask("observe")
             assert seen["boot_id"] != before["boot_id"]
