@@ -163,7 +163,7 @@ class TestLosingAccess:
         assert await refused(north, tenant.login, key)
         async with north.control.login(north.node, tenant.login, *certified) as connection:
             await channel.ask("apply", tenant.desired(disconnect_generation=2), generation=3)
-            gone = "until [ $(pgrep -x bash | grep -cvx $$) = 0 ]; do :; done"
+            gone = "while pgrep -x bash | grep -qvx $$; do :; done"
             done = await asyncio.wait_for(connection.run(f"{gone}; pgrep -c -x sleep"), 5)
         assert str(done.stdout) == "1\n"
 
