@@ -33,6 +33,7 @@ export const cli = {
       port: input.port === "22" ? null : input.port,
       label: pairs(input.labels),
     }),
+  clearGpu: (node: string, gpu: string, reason: string) => command(["admin", "node", "clear-gpu", node, gpu], { reason: reason || "REASON" }),
   createSku: (input: SkuInput) =>
     command(["admin", "sku", "add", input.code || "CODE"], {
       name: input.name,

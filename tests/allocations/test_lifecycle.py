@@ -15,6 +15,7 @@ from sublet.core.db import Database
 from sublet.core.outbox import StoredEvent
 from sublet.identity import ssh_keys
 from sublet.ledger.failures import InsufficientFunds
+from sublet.scheduling import claims
 from tests.allocations.rental import Rental, offer, pay_in
 from tests.allocations.simulated import failing, refused, unreachable
 
@@ -54,6 +55,11 @@ async def steps(rental: Rental, allocation_id: str) -> dict[str, str]:
         id=allocation_id,
     )
     return {step["name"]: step["state"] for step in row.steps}
+
+
+async def clear_gpu(rental: Rental, uuid: str) -> bool:
+    async with rental.database.transaction() as session:
+        return await claims.clear_gpu(session, rental.node_id, uuid)
 
 
 class TestSetUp:
@@ -242,6 +248,32 @@ class TestRelease:
         row = await rental.work_until(allocation_id, "released")
         assert row.evidence["clean"]
         assert await rental.all("SELECT state FROM gpu") == ["available"]
+        assert await rental.disagreements() == []
+
+    async def test_what_an_operator_vouches_for_is_given_out_again_and_the_rest_stays_blocked(
+        self, rental: Rental
+    ) -> None:
+        rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
+        allocation_id = await rental.running()
+        rental.backend.node(rental.node_id).dirty.add(allocation_id)
+        await rental.release(allocation_id)
+        await rental.work_until(allocation_id, "release_failed")
+        [uuid] = await rental.all("SELECT uuid FROM gpu")
+        assert await clear_gpu(rental, uuid) is True
+        assert await clear_gpu(rental, uuid) is False
+        next_one = await rental.running()
+        assert (await rental.one("SELECT count(*) AS claims FROM claim WHERE upper_inf(during)")).claims == 2
+        # The old release goes on failing, and takes nothing from whoever has the GPU now.
+        tried = (await rental.row(allocation_id)).attempts
+        await rental.run("UPDATE allocation SET next_attempt_at = clock_timestamp() WHERE id = :id", id=allocation_id)
+        await rental.work(allocation_id)
+        assert (await rental.row(allocation_id)).attempts > tried
+        assert await rental.all("SELECT state FROM gpu") == ["available"]
+        rental.backend.node(rental.node_id).dirty.clear()
+        await rental.work_until(allocation_id, "released")
+        await rental.release(next_one)
+        await rental.work_until(next_one, "released")
+        assert await rental.all("SELECT 1 FROM claim WHERE upper_inf(during)") == []
         assert await rental.disagreements() == []
 
     async def test_a_node_that_stays_away_makes_it_release_failed_and_it_goes_on_trying(self, rental: Rental) -> None:

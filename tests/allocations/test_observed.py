@@ -1,12 +1,14 @@
 """What the fleet sees decides what is billed and what is repaired."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from sublet.allocations import observed
 from sublet.allocations.sweep import mark_lost
-from sublet.fleet.backend import Observation
+from sublet.fleet import nodes
+from sublet.fleet.backend import Observation, UnknownAccount
 from tests.allocations.rental import Rental
 
 pytestmark = pytest.mark.anyio
@@ -136,6 +138,11 @@ class TestLostNodes:
         assert await rental.disagreements() == []
 
 
+async def strangers(rental: Rental) -> list[tuple[str, int]]:
+    async with rental.database.reading() as session:
+        return [(one.login, one.uid) for one in (await nodes.get(session, rental.node_id)).strangers]
+
+
 class TestStrangers:
     async def test_are_reported_and_change_nothing(self, rental: Rental, capsys: pytest.CaptureFixture[str]) -> None:
         allocation_id = await rental.running()
@@ -146,4 +153,27 @@ class TestStrangers:
         )
         await observed.on_observed(rental.database, rental.node_id, listing)
         assert "node.unknown_allocation" in capsys.readouterr().out
+        assert await strangers(rental) == [("al-stranger", 299999)]
         assert (await rental.row(allocation_id)).state == "active"
+
+    async def test_stay_known_since_they_were_first_seen_until_they_are_gone(self, rental: Rental) -> None:
+        seen = await rental.backend.observe(rental.node_id)
+        with_one = replace(seen, unknown=(UnknownAccount("al-left", 200_123),))
+        await observed.on_observed(rental.database, rental.node_id, with_one)
+        later = replace(with_one, observed_at=seen.observed_at + timedelta(seconds=5))
+        await observed.on_observed(rental.database, rental.node_id, later)
+        async with rental.database.reading() as session:
+            [(_, one)] = await nodes.strangers(session)
+        assert (one.login, one.since) == ("al-left", seen.observed_at)
+        await rental.observe()
+        assert await strangers(rental) == []
+
+    async def test_are_not_those_whose_release_was_stored_while_the_listing_was_on_its_way(
+        self, rental: Rental
+    ) -> None:
+        allocation_id = await rental.running()
+        listing = await rental.backend.observe(rental.node_id)
+        await rental.release(allocation_id)
+        await rental.work_until(allocation_id, "released")
+        await observed.on_observed(rental.database, rental.node_id, listing)
+        assert await strangers(rental) == []

@@ -59,6 +59,7 @@ def _world() -> World:
     told = {"name": "api", "state": "active", "previous_state": "provisioning", "reason": "set up and verified"}
     world.tell("allocation.active", api["id"], **told)
     world.tell("wallet.changed", "org_0000000000000001", balance=usd("19.61"), held=usd("1"), available=usd("18.61"))
+    next(iter(world.nodes.values()))["inventory"]["gpus"][0]["state"] = "quarantined"
     world.set_event_aside("top_up.succeeded", "tu_0000000000000009")
     return world
 

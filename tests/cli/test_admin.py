@@ -35,6 +35,12 @@ class TestNode:
         assert "accepting work" in shown
         assert "Run it on the machine as root." in shown
 
+    def test_show_names_what_is_nobodys(self, operator: Cli) -> None:
+        operator.api.world.strangers = [{"login": "al-x", "uid": 200123, "since": "2026-01-01T00:00:00Z"}]
+        shown = operator.run("admin", "node", "show", "node-a").stdout
+        assert "NOBODY'S" in shown
+        assert "al-x" in shown
+
     def test_cordon_and_uncordon_by_name(self, operator: Cli) -> None:
         node = next(iter(operator.api.world.nodes.values()))
         assert "takes no new allocations" in operator.run("admin", "node", "cordon", "node-a").stderr
@@ -113,6 +119,21 @@ class TestPlatform:
         assert result.exit_code == 1
         assert "held 1000000, open holds 2000000" in result.stdout
         assert "Nothing was changed" in result.stderr
+
+
+class TestClearGpu:
+    def test_gives_it_out_again_for_a_reason(self, operator: Cli) -> None:
+        [node] = operator.api.world.nodes.values()
+        node["inventory"]["gpus"][0]["state"] = "quarantined"
+        assert "GPU-1 (quarantined)" in operator.run("admin", "node", "show", "node-a").stdout
+        result = operator.run("admin", "node", "clear-gpu", "node-a", "GPU-1", "--reason", "reset it")
+        assert (result.exit_code, node["inventory"]["gpus"][0]["state"]) == (0, "available")
+        assert operator.api.calls("POST", f"/admin/nodes/{node['id']}/gpus/GPU-1/clear")[0].body == {
+            "reason": "reset it"
+        }
+
+    def test_says_that_a_reason_is_needed(self, operator: Cli) -> None:
+        assert operator.run("admin", "node", "clear-gpu", "node-a", "GPU-1").exit_code == Exit.USAGE
 
 
 class TestEvent:

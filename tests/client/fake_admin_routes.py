@@ -64,7 +64,7 @@ def add_node(asked: Asked) -> Answer:
 @route("GET", "/admin/nodes/{id}")
 def node(asked: Asked) -> Answer:
     found = _node(asked)
-    return 200, {**found, "enrolment": _checklist(found), "history": []}
+    return 200, {**found, "enrolment": _checklist(found), "history": [], "strangers": asked.world.strangers}
 
 
 @route("POST", "/admin/nodes/{id}/join-token")
@@ -84,6 +84,16 @@ def cordon(asked: Asked) -> Answer:
 def uncordon(asked: Asked) -> Answer:
     found = _node(asked)
     found["state"] = "ready"
+    return 200, found
+
+
+@route("POST", "/admin/nodes/{id}/gpus/{uuid}/clear")
+def clear_gpu(asked: Asked) -> Answer:
+    gpus = _node(asked)["inventory"]["gpus"]
+    found = next((gpu for gpu in gpus if gpu["uuid"] == asked.parts["uuid"]), None)
+    if found is None:
+        raise Problem(404, "not_found", "There is no such GPU. Nothing was changed.")
+    found["state"] = "available"
     return 200, found
 
 

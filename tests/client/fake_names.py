@@ -30,6 +30,7 @@ CHECKS = (
     "unmetered time",
     "metering behind",
     "events set aside",
+    "accounts on nodes",
 )
 ENTRY_KINDS = ("top_up", "stripe_fee", "usage", "usage_batch", "credit", "reversal")
 

@@ -57,6 +57,7 @@ class World:
     top_ups: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     set_aside: list[dict[str, Any]] = field(default_factory=list)
+    strangers: list[dict[str, Any]] = field(default_factory=list)
     certify: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
     balance: Decimal = Decimal("20.00")
     warning: str | None = None

@@ -81,6 +81,7 @@ class TestAddingANode:
             "cordon": True,
             "uncordon": False,
             "join_token": True,
+            "clear_gpu": False,
         }
         assert body["join"]["token"] in body["join"]["command"]
 

@@ -86,6 +86,8 @@ class Business:
             "session_id": sessions[0]["id"],
             "node_id": rental.node_id,
             "sku_id": rental.sku.id,
+            "gpu_uuid": (await rental.one("SELECT uuid FROM gpu LIMIT 1")).uuid,
+            "event_id": (await rental.one("SELECT xid::text || '-' || id AS id FROM outbox_event LIMIT 1")).id,
         }
         return cls(web, rental, owner, me, ids, {"api token": token["token"]})
 

@@ -37,6 +37,8 @@ export const addNode = async (key: string, input: NodeBody) =>
 const node = (id: string) => ({ params: { path: { node_id: id } } });
 export const cordon = async (id: string) => body(await http.POST("/api/v1/admin/nodes/{node_id}/cordon", node(id)));
 export const uncordon = async (id: string) => body(await http.POST("/api/v1/admin/nodes/{node_id}/uncordon", node(id)));
+export const clearGpu = async (id: string, gpu: string, reason: string) =>
+  body(await http.POST("/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", { params: { path: { node_id: id, gpu_uuid: gpu } }, body: { reason } }));
 export const newJoin = async (key: string, id: string) =>
   body(await http.POST("/api/v1/admin/nodes/{node_id}/join-token", { ...node(id), headers: keyed(key) }));
 

@@ -152,6 +152,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clear Gpu
+         * @description End a GPU's quarantine on the operator's word that nothing of a customer is left on it.
+         */
+        post: operations["clear_gpu_api_v1_admin_nodes__node_id__gpus__gpu_uuid__clear_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/nodes/{node_id}/join-token": {
         parameters: {
             query?: never;
@@ -1371,6 +1391,14 @@ export interface components {
             vcpu: number;
         };
         /**
+         * ClearGpu
+         * @description Why an operator says that a quarantined GPU is clean; kept in the audit trail.
+         */
+        ClearGpu: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * CostOut
          * @description What it has cost: `charged` is in the books, `accrued` is proven and not posted yet, `total` is both.
          */
@@ -1824,7 +1852,7 @@ export interface components {
         };
         /**
          * NodeDetailOut
-         * @description A node with its enrolment checklist and history.
+         * @description A node with its enrolment checklist, its history, and what is on it that should not be.
          */
         NodeDetailOut: {
             /** Actions */
@@ -1867,6 +1895,8 @@ export interface components {
              * @enum {string}
              */
             state: "enrolling" | "ready" | "cordoned" | "draining" | "maintenance" | "quarantined" | "offline";
+            /** Strangers */
+            strangers: components["schemas"]["StrangerOut"][];
         };
         /**
          * NodeOut
@@ -2529,6 +2559,21 @@ export interface components {
             type: string;
         };
         /**
+         * StrangerOut
+         * @description An account on a node that nobody knows; `login` is empty where only processes or files of the uid are left.
+         */
+        StrangerOut: {
+            /** Login */
+            login: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Uid */
+            uid: number;
+        };
+        /**
          * TopUp
          * @description A payment into the wallet. While it is open, `failure` tells of the last declined card.
          */
@@ -3107,6 +3152,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clear_gpu_api_v1_admin_nodes__node_id__gpus__gpu_uuid__clear_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+                gpu_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClearGpu"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GpuOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -14,7 +14,8 @@ import { Page } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Enrolment } from "./Enrolment";
 import { JoinCommand } from "./JoinCommand";
-import { Capabilities, Capacity, Facts, Gpus } from "./NodePanels";
+import { Gpus } from "./Gpus";
+import { Capabilities, Capacity, Facts, Strangers } from "./NodePanels";
 import { NodeHistory } from "./NodeHistory";
 import { NodeStatus } from "./NodeStatus";
 
@@ -94,8 +95,9 @@ export function NodePage() {
         {(found) => (
           <div className="columns">
             <div className="stack" data-gap="24">
+              <Strangers strangers={found.strangers} />
               {found.state === "enrolling" ? <Joining node={found} /> : <Capacity node={found} />}
-              {found.inventory === null ? null : <Gpus gpus={found.inventory.gpus} />}
+              {found.inventory === null ? null : <Gpus node={found} gpus={found.inventory.gpus} refresh={() => query.refetch()} />}
               <Capabilities node={found} />
               <NodeHistory history={found.history} />
             </div>

@@ -5,13 +5,13 @@ import { t } from "~/messages";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
 import { AlertIcon, CheckIcon } from "~/ui/icons";
+import { Notice } from "~/ui/Notice";
 import { Facts as FactList, Panel } from "~/ui/Page";
 import { Enforcement } from "./NodeStatus";
 
 const words = t.operator.node;
 
 type Inventory = NonNullable<NodeDetail["inventory"]>;
-type Gpu = Inventory["gpus"][number];
 type Line = { name: string; claimed: string; all: string };
 
 function lines({ claimed }: NodeDetail, inventory: Inventory): Line[] {
@@ -42,25 +42,6 @@ export function Capacity({ node }: { node: NodeDetail }) {
   );
 }
 
-const gpuColumns: Column<Gpu>[] = [
-  { key: "model", header: words.gpuColumn.model, plain: true, cell: ({ model }) => <span className="cell-main">{model}</span> },
-  { key: "memory", header: words.gpuColumn.memory, cell: ({ memory_mib }) => formatMemory(memory_mib) },
-  { key: "state", header: words.gpuColumn.state, cell: ({ state }) => words.gpuState[state] ?? state },
-  { key: "uuid", header: words.gpuColumn.uuid, cell: ({ uuid }) => <code className="break">{uuid}</code> },
-];
-
-export function Gpus({ gpus }: { gpus: Gpu[] }) {
-  return (
-    <Panel title={words.gpus} flush>
-      {gpus.length === 0 ? (
-        <p className="panel-note">{words.noGpu}</p>
-      ) : (
-        <DataTable caption={words.gpus} columns={gpuColumns} rows={gpus} rowKey={({ uuid }) => uuid} />
-      )}
-    </Panel>
-  );
-}
-
 /** What the node's kernel can enforce, each with what was seen. */
 export function Capabilities({ node }: { node: NodeDetail }) {
   return (
@@ -77,6 +58,22 @@ export function Capabilities({ node }: { node: NodeDetail }) {
         ))}
       </ul>
     </Panel>
+  );
+}
+
+/** What is on the node and nobody's: a fault to see to. */
+export function Strangers({ strangers }: { strangers: NodeDetail["strangers"] }) {
+  if (strangers.length === 0) return null;
+  return (
+    <Notice tone="bad" title={words.strangers}>
+      <ul>
+        {strangers.map(({ login, uid, since }) => (
+          <li key={uid}>
+            {words.stranger(login, uid)}, <Moment at={since} />
+          </li>
+        ))}
+      </ul>
+    </Notice>
   );
 }
 

@@ -1,6 +1,7 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { beforeEach, describe, expect, test } from "vitest";
+import type { NodeDetail } from "~/api/types";
 import { listedPrice, managedSku, me, page } from "~/testing/fixtures";
 import { renderAt } from "~/testing/renderAt";
 import { fails, get, server, url } from "~/testing/server";
@@ -45,6 +46,49 @@ test("who may not add a node is told why", async () => {
   server.use(get("/admin/nodes", { ...page(), actions: [denied("add")] }));
   renderAt("/operator/nodes");
   expect((await screen.findByRole("button", { name: "Add node" })).getAttribute("aria-disabled")).toBe("true");
+});
+
+describe("a node", () => {
+  const gpu = { uuid: "GPU-1", model: "A100", memory_mib: 81920, state: "quarantined" as const };
+  const node = {
+    id: "nd_1", name: "node-a", address: "10.0.0.1", port: 22, state: "ready" as const, labels: {}, limits_enforced: true, capabilities: [],
+    inventory: { vcpu: 8, memory_mib: 32768, disk_gib: 200, kernel: "6.1", os: "Debian 12", gpus: [gpu] },
+    claimed: { vcpu: 0, memory_mib: 0, disk_gib: 0, gpus: 0 },
+    last_seen_at: null, host_certificate_expires_at: null, helper_version: null, created_at: "2026-01-01T00:00:00Z",
+    actions: ["cordon", "clear_gpu"].map((name) => ({ name, allowed: true, reason: null })),
+    enrolment: [], history: [], strangers: [{ login: "al-left", uid: 200123, since: "2026-01-01T00:00:00Z" }],
+  } satisfies NodeDetail;
+
+  test("has its quarantined GPU given out again for a reason", async () => {
+    let told: unknown;
+    server.use(
+      get("/admin/nodes/nd_1", node),
+      http.post(url("/admin/nodes/nd_1/gpus/GPU-1/clear"), async ({ request }) => {
+        told = await request.json();
+        server.use(get("/admin/nodes/nd_1", { ...node, inventory: { ...node.inventory, gpus: [{ ...gpu, state: "available" }] } }));
+        return HttpResponse.json({ ...gpu, state: "available" });
+      }),
+    );
+    const { user } = renderAt("/operator/nodes/nd_1");
+    await user.click(await screen.findByRole("button", { name: "Clear" }));
+    const dialog = await screen.findByRole("dialog");
+    await user.click(within(dialog).getByRole("button", { name: "Clear" }));
+    expect(await within(dialog).findByText("Say how you know, in up to 500 characters.")).toBeTruthy();
+    await user.type(within(dialog).getByRole("textbox"), "reset it");
+    expect(within(dialog).getByText("sublet admin node clear-gpu node-a GPU-1 --reason 'reset it'")).toBeTruthy();
+    await user.click(within(dialog).getByRole("button", { name: "Clear" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect(told).toEqual({ reason: "reset it" });
+    expect(await screen.findByText("Available")).toBeTruthy();
+    expect(screen.queryByRole("button", { name: "Clear" })).toBeNull();
+  });
+
+  test("says which accounts on it are nobody's", async () => {
+    server.use(get("/admin/nodes/nd_1", node));
+    renderAt("/operator/nodes/nd_1");
+    expect(await screen.findByText("Accounts that are nobody's")).toBeTruthy();
+    expect(screen.getByText(/al-left, uid 200123/)).toBeTruthy();
+  });
 });
 
 const denied = (name: string) => ({ name, allowed: false, reason: "Only finance may." });

@@ -15,6 +15,7 @@ from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.fleet import nodes
 from sublet.ledger import reconcile
 from sublet.ledger.reconcile import CheckResult, Finding
 
@@ -69,6 +70,8 @@ async def run_reconciliation(actor: ActorDep, session: SessionDep) -> Reconcilia
     results = [*await reconcile.run(session, ended_among=ended_among), *await checks.run(session)]
     refused = [Finding(event.subject, str(event)) for event in await set_aside.page(session)]
     results.append(CheckResult("events set aside", refused))
+    unknown = [Finding(f"node:{name}", str(one)) for name, one in await nodes.strangers(session)]
+    results.append(CheckResult("accounts on nodes", unknown))
     await record(session, actor, "ledger.reconciled", "ledger", "all")
     return ReconciliationOut(
         checks=[

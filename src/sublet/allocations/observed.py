@@ -11,6 +11,7 @@ from sublet.billing import meters
 from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.core import telemetry
 from sublet.core.db import Database, Session
+from sublet.fleet import nodes
 from sublet.fleet.backend import Observation
 from sublet.fleet.observation import OnObserved
 
@@ -83,16 +84,22 @@ async def _repair(session: Session, allocation: Allocation, observation: Observa
 
 
 async def _report_strangers(session: Session, node_id: str, observation: Observation) -> None:
-    """Report accounts that should not be: unknown to the node, or known to it and not to the books."""
-    for account in observation.unknown:
-        log.error("node.unknown_account", node=node_id, login=account.login, uid=account.uid)
-    listed = [seen.allocation_id for seen in observation.allocations]
-    if not listed:
-        return
+    """Report and keep accounts that should not be: unknown to the node, or known to it and not to the books.
+
+    One whose release was stored after it was seen is none.
+    """
+    listed = {seen.allocation_id: seen for seen in observation.allocations}
     rows = await session.execute(
         select(allocation_table.c.id).where(
-            allocation_table.c.id.in_(listed), allocation_table.c.node_id == node_id, allocation_table.c.on_node
+            allocation_table.c.id.in_(listed),
+            allocation_table.c.node_id == node_id,
+            allocation_table.c.on_node | (allocation_table.c.state_since > observation.observed_at),
         )
     )
-    for stranger in sorted(set(listed) - set(rows.scalars())):
-        log.error("node.unknown_allocation", node=node_id, allocation=stranger)
+    unbooked = [listed[stranger] for stranger in sorted(set(listed) - set(rows.scalars()))]
+    for account in observation.unknown:
+        log.error("node.unknown_account", node=node_id, login=account.login, uid=account.uid)
+    for seen in unbooked:
+        log.error("node.unknown_allocation", node=node_id, allocation=seen.allocation_id)
+    found = {(account.login, account.uid) for account in (*observation.unknown, *unbooked)}
+    await nodes.note_strangers(session, node_id, found, observation.observed_at)

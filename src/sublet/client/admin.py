@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from sublet.client.shapes import (
     AdminAllocation,
+    Gpu,
     Join,
     ListedPrice,
     ManagedSku,
@@ -55,6 +56,11 @@ class Admin:
     def uncordon(self, node_id: str) -> Node:
         """New allocations on this node again."""
         return cast(Node, self._transport.post(_node(node_id, "uncordon")))
+
+    def clear_gpu(self, node_id: str, uuid: str, reason: str) -> Gpu:
+        """End a GPU's quarantine on your word that nothing of a customer is left on it."""
+        path = _node(node_id, "gpus", quote(uuid, safe=""), "clear")
+        return cast(Gpu, self._transport.post(path, {"reason": reason}))
 
     def skus(self) -> Iterator[ManagedSku]:
         """Every SKU, also inactive ones."""

@@ -33,8 +33,9 @@ from sublet.fleet.schemas import (
     NodeDetailOut,
     NodeOut,
     StepOut,
+    StrangerOut,
 )
-from sublet.fleet.states import AWAY, NodeState
+from sublet.fleet.states import AWAY, GpuState, NodeState
 
 router = SubletRouter(prefix="/api/v1", tags=["fleet"])
 
@@ -89,6 +90,7 @@ async def show_node(request: Request, actor: ActorDep, session: SessionDep, node
             )
             for item in await nodes.history(session, node_id)
         ],
+        strangers=[StrangerOut(login=item.login, uid=item.uid, since=item.since) for item in node.strangers],
     )
 
 
@@ -211,21 +213,20 @@ def _inventory_out(node: Node) -> InventoryOut | None:
         disk_gib=node.inventory.disk_gib,
         kernel=node.inventory.kernel,
         os=node.inventory.os,
-        gpus=[
-            GpuOut(uuid=item.uuid, model=item.model, memory_mib=item.memory_mib, state=item.state.value)
-            for item in node.gpus
-        ],
+        gpus=[GpuOut.of(item) for item in node.gpus],
     )
 
 
 def _actions(node: Node, actor: Actor) -> list[ActionOut]:
     standing = node.resumes_as if node.state in AWAY else node.state
+    quarantined = any(item.state is GpuState.QUARANTINED for item in node.gpus)
     return _manageable(
         actor,
         {
             "cordon": None if standing is NodeState.READY else f"the node is {standing.value}",
             "uncordon": None if standing is NodeState.CORDONED else "the node is not cordoned",
             "join_token": None,
+            "clear_gpu": None if quarantined else "no GPU of the node is quarantined",
         },
     )
 

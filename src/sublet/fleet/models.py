@@ -27,6 +27,7 @@ node = Table(
     Column("enrolled_at", DateTime(timezone=True)),
     Column("verified_at", DateTime(timezone=True)),
     Column("failure", JSONB(none_as_null=True)),
+    Column("strangers", JSONB),
     Column("trust_due_at", DateTime(timezone=True)),
     Column("lease_token", BigInteger),
     Column("lease_expires_at", DateTime(timezone=True)),

@@ -1,12 +1,12 @@
 """Reading nodes and GPUs, and the lock under which capacity is given out."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, select, update
+from sqlalchemy import Row, Select, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Session
@@ -49,6 +49,19 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """An account on a node that nobody knows; the login is empty where only processes or files of the uid are left."""
+
+    login: str
+    uid: int
+    since: datetime
+
+    def __str__(self) -> str:
+        what = f"the account {self.login}" if self.login else "processes or files without an account"
+        return f"{what} (uid {self.uid}) is nobody's, since {self.since.isoformat(timespec='seconds')}"
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node as the control plane knows it."""
 
@@ -71,6 +84,7 @@ class Node:
     enrolled_at: datetime | None
     verified_at: datetime | None
     failure: Failure | None
+    strangers: tuple[Stranger, ...]
     clock_skew_seconds: float | None
     created_at: datetime
 
@@ -202,6 +216,29 @@ async def store_probe(
         await move_gpu(session, row.uuid, GpuState.MISSING)
 
 
+async def note_strangers(session: Session, node_id: str, found: Collection[tuple[str, int]], at: datetime) -> None:
+    """Keep which accounts (login, uid) on a node nobody knows; each since it was first seen without a break."""
+    kept = (await session.execute(select(node.c.strangers).where(node.c.id == node_id))).scalar_one()
+    since = {(item["login"], item["uid"]): item["since"] for item in kept}
+    wanted = [
+        {"login": login, "uid": uid, "since": since.get((login, uid), at.isoformat())} for login, uid in sorted(found)
+    ]
+    if wanted != kept:
+        await session.execute(update(node).where(node.c.id == node_id).values(strangers=wanted))
+
+
+async def strangers(session: Session) -> list[tuple[str, Stranger]]:
+    """Every account that nobody knows, with its node's name."""
+    rows = await session.execute(
+        select(node.c.name, node.c.strangers).where(func.jsonb_array_length(node.c.strangers) > 0).order_by(node.c.name)
+    )
+    return [(row.name, one) for row in rows for one in _strangers(row.strangers)]
+
+
+def _strangers(stored: list[dict[str, Any]]) -> tuple[Stranger, ...]:
+    return tuple(Stranger(item["login"], item["uid"], datetime.fromisoformat(item["since"])) for item in stored)
+
+
 async def _gpus(session: Session, node_ids: Sequence[str]) -> dict[str, list[Gpu]]:
     found: dict[str, list[Gpu]] = defaultdict(list)
     if node_ids:
@@ -243,6 +280,7 @@ def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
         enrolled_at=row.enrolled_at,
         verified_at=row.verified_at,
         failure=None if failure is None else Failure(failure["code"], failure["detail"], failure["at"]),
+        strangers=_strangers(row.strangers),
         clock_skew_seconds=None if inventory is None else inventory.get("clock_skew_seconds"),
         created_at=row.created_at,
     )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from sublet.core.actions import ActionOut
 from sublet.fleet.answers import Probed
+from sublet.fleet.nodes import Gpu
 
 NodeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")]
@@ -31,6 +32,11 @@ class GpuOut(BaseModel):
     model: str
     memory_mib: int
     state: Literal["available", "quarantined", "missing"]
+
+    @classmethod
+    def of(cls, gpu: Gpu) -> "GpuOut":
+        """The GPU as shown."""
+        return cls(uuid=gpu.uuid, model=gpu.model, memory_mib=gpu.memory_mib, state=gpu.state.value)
 
 
 class InventoryOut(BaseModel):
@@ -92,11 +98,20 @@ class HistoryOut(BaseModel):
     at: datetime
 
 
+class StrangerOut(BaseModel):
+    """An account on a node that nobody knows; `login` is empty where only processes or files of the uid are left."""
+
+    login: str
+    uid: int
+    since: datetime
+
+
 class NodeDetailOut(NodeOut):
-    """A node with its enrolment checklist and history."""
+    """A node with its enrolment checklist, its history, and what is on it that should not be."""
 
     enrolment: list[StepOut]
     history: list[HistoryOut]
+    strangers: list[StrangerOut]
 
 
 class JoinOut(BaseModel):

@@ -1,14 +1,22 @@
-"""Offers. They sit here, and not with the catalog, because what is available depends on the fleet."""
+"""Offers, and giving a quarantined GPU out again.
+
+Offers sit here, and not with the catalog, because what is available depends on the fleet.
+"""
 
 from fastapi import Request
 
+from sublet.audit.records import record
 from sublet.billing.policy import Policy
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.access import Permission
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.pages import Page
+from sublet.fleet import nodes
+from sublet.fleet.schemas import GpuOut
+from sublet.scheduling import claims
+from sublet.scheduling.audited import GpuRecord
 from sublet.scheduling.offers import Offer, Refusal, launch_refusal, list_offers, means_of
-from sublet.scheduling.schemas import LaunchActionOut, OfferOut
+from sublet.scheduling.schemas import ClearGpu, LaunchActionOut, OfferOut
 
 router = SubletRouter(prefix="/api/v1", tags=["offers"])
 
@@ -19,6 +27,23 @@ async def offers(request: Request, actor: ActorDep, session: SessionDep) -> Page
     found = await list_offers(session, policy=Policy.of(request.app.state.settings))
     means = await means_of(session, actor)
     return Page(items=[_shown(offer, launch_refusal(actor, offer, means)) for offer in found])
+
+
+@router.post("/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", permission=Permission.ADMIN_NODE_MANAGE, tags=["operator"])
+async def clear_gpu(actor: ActorDep, session: SessionDep, node_id: str, gpu_uuid: str, body: ClearGpu) -> GpuOut:
+    """End a GPU's quarantine on the operator's word that nothing of a customer is left on it."""
+    if await claims.clear_gpu(session, node_id, gpu_uuid):
+        await record(
+            session,
+            actor,
+            "gpu.cleared",
+            "gpu",
+            gpu_uuid,
+            before=GpuRecord(node_id=node_id, state="quarantined"),
+            after=GpuRecord(node_id=node_id, state="available", reason=body.reason),
+        )
+    gpu = next(one for one in (await nodes.get(session, node_id)).gpus if one.uuid == gpu_uuid)
+    return GpuOut.of(gpu)
 
 
 def _shown(offer: Offer, refusal: Refusal | None) -> OfferOut:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Text, bindparam, insert, select, text
+from sqlalchemy import Text, bindparam, insert, text
 
 from sublet.core.db import Session
-from sublet.core.errors import Conflict
+from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
 from sublet.fleet import nodes
+from sublet.fleet.states import GpuState
 from sublet.scheduling.models import claim as claim_table
-from sublet.scheduling.models import gpu_claim
 from sublet.scheduling.placement import Shape, candidates, shape_parameters
 
 CANDIDATES = 8
@@ -89,6 +89,21 @@ _BLOCK = text(
     RETURNING id
     """  # noqa: S608 - a constant condition
 )
+_GPUS_OF = text(
+    f"""
+    SELECT gpu_uuid FROM gpu_claim
+     WHERE claim_id = (SELECT id FROM claim WHERE {_OPEN}) AND upper_inf(during)
+     ORDER BY gpu_uuid
+    """  # noqa: S608 - a constant condition
+)
+_TAKE_OUT = text(
+    """
+    UPDATE gpu_claim g
+       SET during = tstzrange(lower(g.during), greatest(clock_timestamp(), lower(g.during) + interval '1 microsecond'))
+      FROM claim c
+     WHERE c.id = g.claim_id AND g.gpu_uuid = :uuid AND upper_inf(g.during) AND c.blocked_at IS NOT NULL
+    """
+)
 _CLAIMED = text(
     """
     SELECT l.node_id, l.vcpu, l.memory_mib, l.disk_gib,
@@ -157,9 +172,10 @@ async def free(session: Session, subject_id: str) -> bool:
     GPUs that were blocked with the claim can be given out again.
     """
     await session.execute(_LOCK_LOAD_OF, {"subject_id": subject_id})
+    gpus = await _gpus_of(session, subject_id)
     row = (await session.execute(_FREE, {"subject_id": subject_id})).one_or_none()
     if row is not None and row.blocked_at is not None:
-        await nodes.clear_gpus(session, await _gpus_of(session, row.id))
+        await nodes.clear_gpus(session, gpus)
     return row is not None
 
 
@@ -170,8 +186,30 @@ async def block(session: Session, subject_id: str, reason: str) -> bool:
     """
     row = (await session.execute(_BLOCK, {"subject_id": subject_id, "reason": reason})).one_or_none()
     if row is not None:
-        await nodes.quarantine_gpus(session, await _gpus_of(session, row.id))
+        await nodes.quarantine_gpus(session, await _gpus_of(session, subject_id))
     return row is not None
+
+
+async def clear_gpu(session: Session, node_id: str, uuid: str) -> bool:
+    """End a GPU's quarantine on somebody's word that it is clean: it can be given out again. NotFound, Conflict.
+
+    It leaves the claim that is blocked; the rest of that stays blocked until the release is proven. False if the GPU is
+    not quarantined, so that repeating it is harmless.
+    """
+    await session.execute(_WAIT_FOR, {"node_id": node_id})
+    gpu = next((one for one in (await nodes.lock(session, node_id)).gpus if one.uuid == uuid), None)
+    if gpu is None:
+        raise NotFound("GPU", uuid)
+    if gpu.state is GpuState.MISSING:
+        raise Conflict(
+            f"The GPU {uuid} is missing: its node did not list it when last asked. Nothing was changed. Put it back or "
+            "see to its driver, then let the node join again."
+        )
+    if gpu.state is not GpuState.QUARANTINED:
+        return False
+    await session.execute(_TAKE_OUT, {"uuid": uuid})
+    await nodes.clear_gpus(session, [uuid])
+    return True
 
 
 async def claimed_on(session: Session, node_ids: Sequence[str]) -> dict[str, Claimed]:
@@ -180,8 +218,6 @@ async def claimed_on(session: Session, node_ids: Sequence[str]) -> dict[str, Cla
     return {row.node_id: Claimed(row.vcpu, row.memory_mib, row.disk_gib, row.gpus) for row in rows}
 
 
-async def _gpus_of(session: Session, claim_id: str) -> list[str]:
-    rows = await session.execute(
-        select(gpu_claim.c.gpu_uuid).where(gpu_claim.c.claim_id == claim_id).order_by(gpu_claim.c.gpu_uuid)
-    )
-    return list(rows.scalars())
+async def _gpus_of(session: Session, subject_id: str) -> list[str]:
+    """The GPUs that the subject has claimed and that were not taken out of its claim."""
+    return list((await session.execute(_GPUS_OF, {"subject_id": subject_id})).scalars())

@@ -1,8 +1,8 @@
-"""Offers as the API shows them."""
+"""Offers as the API shows them, and what it takes to give a GPU out again."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.actions import ActionOut
@@ -27,3 +27,14 @@ class OfferOut(BaseModel):
     available: int
     limits_enforced: bool
     actions: list[LaunchActionOut]
+
+
+class ClearGpu(BaseModel):
+    """Why an operator says that a quarantined GPU is clean; kept in the audit trail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"),
+    ]

@@ -12,7 +12,7 @@ from sublet.client.shapes.allocations import (
 from sublet.client.shapes.amounts import Action, Money, Rate
 from sublet.client.shapes.catalog import LaunchAction, ListedPrice, ManagedSku, Offer, Price, Sku
 from sublet.client.shapes.events import Event, EventPage
-from sublet.client.shapes.fleet import AdminAllocation, Join, Node, NodeAdded, NodeDetail
+from sublet.client.shapes.fleet import AdminAllocation, Gpu, Join, Node, NodeAdded, NodeDetail
 from sublet.client.shapes.money import Entry, Page, TopUp, Usage, Wallet
 from sublet.client.shapes.repairs import Reconciliation, ReplayedEvent, SetAsideEvent
 
@@ -24,6 +24,7 @@ __all__ = [
     "Entry",
     "Event",
     "EventPage",
+    "Gpu",
     "Join",
     "LaunchAction",
     "ListedPrice",

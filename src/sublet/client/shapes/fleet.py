@@ -82,9 +82,18 @@ class NodeChange(TypedDict):
     at: str
 
 
-class NodeDetail(Node, total=False):
-    """A node with its enrolment checklist and the states it has been in."""
+class Stranger(TypedDict):
+    """An account on a node that nobody knows; without a login only processes or files of the uid are left."""
 
+    login: str
+    uid: int
+    since: str
+
+
+class NodeDetail(Node, total=False):
+    """A node with its enrolment checklist, the states it has been in, and what is on it that should not be."""
+
+    strangers: list[Stranger]
     enrolment: list[EnrolmentItem]
     history: list[NodeChange]
 

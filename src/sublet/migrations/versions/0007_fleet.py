@@ -29,6 +29,8 @@ CREATE TABLE node (
   enrolled_at                 timestamptz,
   verified_at                 timestamptz,
   failure                     jsonb,
+  -- Accounts on it that nobody knows, each since when: a fault that an operator has to see to.
+  strangers                   jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(strangers) = 'array'),
   trust_due_at                timestamptz NOT NULL DEFAULT 'infinity',
   lease_token                 bigint,
   lease_expires_at            timestamptz,

@@ -80,7 +80,9 @@ BEGIN
     UPDATE node_load
        SET vcpu = vcpu - OLD.vcpu, memory_mib = memory_mib - OLD.memory_mib, disk_gib = disk_gib - OLD.disk_gib
      WHERE node_id = OLD.node_id;
-    UPDATE gpu_claim SET during = tstzrange(lower(during), upper(NEW.during)) WHERE claim_id = OLD.id;
+    -- A GPU that was taken out of the claim before keeps its own end: others may have had it since.
+    UPDATE gpu_claim SET during = tstzrange(lower(during), upper(NEW.during))
+     WHERE claim_id = OLD.id AND upper_inf(during);
   END IF;
   RETURN NEW;
 END $$;

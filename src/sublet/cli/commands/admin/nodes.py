@@ -13,8 +13,8 @@ from sublet.cli.lazy import LazyGroup
 from sublet.cli.output import Output, output_options
 from sublet.cli.states import state_text
 from sublet.cli.tables import Column, print_facts, print_table
-from sublet.client.shapes import Join, Node, NodeAdded, NodeDetail
-from sublet.client.shapes.fleet import Capability, EnrolmentItem
+from sublet.client.shapes import Gpu, Join, Node, NodeAdded, NodeDetail
+from sublet.client.shapes.fleet import Capability, EnrolmentItem, Stranger
 
 if TYPE_CHECKING:
     from sublet.client.client import Client
@@ -31,6 +31,7 @@ _HERE = "sublet.cli.commands.admin.nodes"
         "join-token": (f"{_HERE}:join_token", "Make a new one-time token for a node."),
         "cordon": (f"{_HERE}:cordon", "Place nothing new on a node."),
         "uncordon": (f"{_HERE}:uncordon", "Place new allocations on a node again."),
+        "clear-gpu": (f"{_HERE}:clear_gpu", "Give a quarantined GPU out again."),
     },
 )
 def node() -> None:
@@ -45,6 +46,12 @@ def _memory(node: Node) -> str:
     if node["inventory"] is None:
         return NOTHING
     return f"{mebibytes(node['claimed']['memory_mib'])} of {mebibytes(node['inventory']['memory_mib'])}"
+
+
+def _gpu(gpu: Gpu) -> str:
+    """Its state; and its id when somebody has to see to it."""
+    which = "" if gpu["state"] == "available" else f" {gpu['uuid']}"
+    return f"{gpu['model']}{which} ({gpu['state']})"
 
 
 def _limits(node: Node) -> str:
@@ -78,6 +85,12 @@ CAPABILITIES: list[Column[Capability]] = [
         style=lambda one: None if one["enforced"] else "warn",
     ),
     Column("DETAIL", lambda one: one["detail"] or "", flexible=True),
+]
+
+STRANGERS: list[Column[Stranger]] = [
+    Column("NOBODY'S", lambda one: one["login"] or "processes or files", style=lambda _: "bad"),
+    Column("UID", lambda one: str(one["uid"]), right=True),
+    Column("SINCE", lambda one: since(one["since"])),
 ]
 
 ENROLMENT: list[Column[EnrolmentItem]] = [
@@ -154,6 +167,20 @@ def uncordon(node: str, output: Output) -> None:
     _print_changed(changed, output)
 
 
+@click.command("clear-gpu")
+@click.argument("node")
+@click.argument("gpu")
+@click.option("--reason", required=True, help="How you know that it is clean; kept in the audit trail.")
+@output_options(quiet=False)
+def clear_gpu(node: str, gpu: str, reason: str, output: Output) -> None:
+    """End the quarantine of GPU, a UUID, on NODE: you vouch that nothing of a customer is left on it."""
+    with connect() as client:
+        cleared = client.admin.clear_gpu(find_node(client, node), gpu, reason)
+    note(f"{cleared['model']} {cleared['uuid']} is {cleared['state']}: it can be given out.")
+    if not output.plain:
+        output.one(cleared, lambda _: None)
+
+
 def find_node(client: "Client", wanted: str) -> str:
     """The id of a node given by name or id; names are unique, and the API takes ids."""
     if wanted.startswith("nd_"):
@@ -193,7 +220,7 @@ def _show_node(node: NodeDetail) -> None:
             ("System", f"{inventory['os']}, Linux {inventory['kernel']}" if inventory else ""),
             ("vCPU", _taken(node["claimed"]["vcpu"], inventory["vcpu"]) + " taken" if inventory else ""),
             ("Memory", _memory(node) + " taken" if inventory else ""),
-            ("GPUs", ", ".join(f"{gpu['model']} ({gpu['state']})" for gpu in inventory["gpus"]) if inventory else ""),
+            ("GPUs", ", ".join(_gpu(gpu) for gpu in inventory["gpus"]) if inventory else ""),
             ("Limits", _limits(node)),
             ("Helper", node["helper_version"] or ""),
             (
@@ -203,6 +230,9 @@ def _show_node(node: NodeDetail) -> None:
             ("Seen", since(node["last_seen_at"])),
         ]
     )
+    if node.get("strangers"):
+        click.echo()
+        print_table(node["strangers"], STRANGERS)
     if node["capabilities"]:
         click.echo()
         print_table(node["capabilities"], CAPABILITIES)

@@ -1,0 +1,87 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+import { useForm, useWatch } from "react-hook-form";
+import * as z from "zod/mini";
+import { clearGpu } from "~/api/commands";
+import type { NodeDetail } from "~/api/types";
+import { cli } from "~/cli";
+import { formatMemory } from "~/format/shape";
+import { t } from "~/messages";
+import { ActionButton, actionNamed, Button } from "~/ui/Button";
+import { CliHint } from "~/ui/Copy";
+import { type Column, DataTable } from "~/ui/DataTable";
+import { Field, Form } from "~/ui/form";
+import { FormDialog } from "~/ui/FormDialog";
+import { Panel } from "~/ui/Page";
+
+const words = t.operator.node;
+
+type Gpu = NonNullable<NodeDetail["inventory"]>["gpus"][number];
+
+const schema = z.object({ reason: z.string().check(z.trim(), z.minLength(1, words.reasonInvalid), z.maxLength(500, words.reasonInvalid)) });
+
+function ClearForm({ node, gpu, onDone, onCancel }: { node: NodeDetail; gpu: Gpu; onDone: () => Promise<unknown>; onCancel: () => void }) {
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: { reason: "" } });
+  const clearing = useMutation({ mutationFn: ({ reason }: { reason: string }) => clearGpu(node.id, gpu.uuid, reason), onSuccess: onDone });
+  const reason = useWatch({ control: form.control, name: "reason" });
+  return (
+    <Form form={form} error={clearing.error} onSubmit={(values) => clearing.mutate(values)}>
+      <p>{words.clearHint}</p>
+      <Field control={form.control} name="reason" label={words.reason} help={words.reasonHelp} autoFocus />
+      <CliHint command={cli.clearGpu(node.name, gpu.uuid, reason)} />
+      <div className="dialog-actions">
+        <Button onPress={onCancel}>{t.shell.dialog.cancel}</Button>
+        <Button type="submit" variant="primary" isPending={clearing.isPending}>
+          {words.clear}
+        </Button>
+      </div>
+    </Form>
+  );
+}
+
+/** The GPUs of a node; one in quarantine can be given out again on the operator's word. */
+export function Gpus({ node, gpus, refresh }: { node: NodeDetail; gpus: Gpu[]; refresh: () => Promise<unknown> }) {
+  const [asking, setAsking] = useState<Gpu>();
+  const columns: Column<Gpu>[] = [
+    { key: "model", header: words.gpuColumn.model, plain: true, cell: ({ model }) => <span className="cell-main">{model}</span> },
+    { key: "memory", header: words.gpuColumn.memory, cell: ({ memory_mib }) => formatMemory(memory_mib) },
+    { key: "state", header: words.gpuColumn.state, cell: ({ state }) => words.gpuState[state] ?? state },
+    { key: "uuid", header: words.gpuColumn.uuid, cell: ({ uuid }) => <code className="break">{uuid}</code> },
+  ];
+  if (gpus.some(({ state }) => state === "quarantined")) {
+    columns.push({
+      key: "act",
+      header: words.gpuColumn.act,
+      narrow: true,
+      cell: (gpu) =>
+        gpu.state === "quarantined" ? (
+          <ActionButton action={actionNamed(node.actions, "clear_gpu")} hideReason onPress={() => setAsking(gpu)}>
+            {words.clear}
+          </ActionButton>
+        ) : null,
+    });
+  }
+  return (
+    <Panel title={words.gpus} flush>
+      {gpus.length === 0 ? (
+        <p className="panel-note">{words.noGpu}</p>
+      ) : (
+        <DataTable caption={words.gpus} columns={columns} rows={gpus} rowKey={({ uuid }) => uuid} />
+      )}
+      {asking === undefined ? null : (
+        <FormDialog title={words.clearTitle(asking.model)} onClose={() => setAsking(undefined)}>
+          <ClearForm
+            node={node}
+            gpu={asking}
+            onDone={async () => {
+              await refresh();
+              setAsking(undefined);
+            }}
+            onCancel={() => setAsking(undefined)}
+          />
+        </FormDialog>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,83 @@
+"""A GPU in quarantine, and the operator's word that ends it."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.allocations.rental import offer
+from tests.scheduling.fleet_rows import add_node, set_gpu_state
+from tests.support.app import Web
+
+pytestmark = pytest.mark.anyio
+
+GPU = "GPU-north-0"
+REASON = {"reason": "reset it, nvidia-smi shows 0 MiB"}
+
+
+async def quarantined(web: Web) -> str:
+    """A node whose one GPU is sold and in quarantine; its id."""
+    node_id = await add_node(web.database, "north", gpus=["A"])
+    await offer(web.database, "gpu", gpu_model="A", gpu_count=1)
+    await set_gpu_state(web.database, GPU, "quarantined")
+    return node_id
+
+
+async def clear(client: httpx.AsyncClient, node_id: str, gpu: str = GPU, **body: Any) -> httpx.Response:
+    return await client.post(f"/api/v1/admin/nodes/{node_id}/gpus/{gpu}/clear", json=body or REASON)
+
+
+async def available(client: httpx.AsyncClient) -> int:
+    [item] = (await client.get("/api/v1/offers")).json()["items"]
+    return int(item["available"])
+
+
+class TestClearing:
+    async def test_puts_the_gpu_on_offer_again(self, web: Web) -> None:
+        operator = await web.operator("fleet")
+        node_id = await quarantined(web)
+        assert await available(operator) == 0
+        answer = await clear(operator, node_id)
+        assert (answer.status_code, answer.json()["state"]) == (200, "available")
+        assert await available(operator) == 1
+
+    async def test_is_audited_once_with_its_reason(self, web: Web) -> None:
+        operator = await web.operator()
+        node_id = await quarantined(web)
+        for _ in range(2):
+            assert (await clear(operator, node_id)).status_code == 200
+        trail = (await operator.get("/api/v1/admin/audit-events")).json()["items"]
+        [told] = [one for one in trail if one["action"] == "gpu.cleared"]
+        assert told["target"]["id"] == GPU
+        assert told["after"]["reason"] == REASON["reason"]
+
+    async def test_is_offered_on_nodes_that_have_something_to_clear(self, web: Web) -> None:
+        operator = await web.operator()
+        node_id = await quarantined(web)
+        for allowed in (True, False):
+            node = (await operator.get(f"/api/v1/admin/nodes/{node_id}")).json()
+            assert {one["name"]: one["allowed"] for one in node["actions"]}["clear_gpu"] is allowed
+            await clear(operator, node_id)
+
+    async def test_of_a_gpu_that_is_gone_is_refused(self, web: Web) -> None:
+        node_id = await quarantined(web)
+        await set_gpu_state(web.database, GPU, "missing")
+        answer = await clear(await web.operator(), node_id)
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+
+    async def test_of_what_the_node_does_not_have_finds_nothing(self, web: Web) -> None:
+        operator = await web.operator()
+        await quarantined(web)
+        other = await add_node(web.database, "south")
+        for node_id, gpu in ((other, GPU), ("nd_x", GPU), (other, "GPU-x")):
+            assert (await clear(operator, node_id, gpu)).status_code == 404
+
+    @pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\nb"])
+    async def test_needs_a_reason(self, web: Web, reason: str) -> None:
+        answer = await clear(await web.operator(), await quarantined(web), reason=reason)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+    async def test_is_for_who_manages_the_fleet(self, web: Web) -> None:
+        node_id = await quarantined(web)
+        for person in (await web.customer(), await web.operator("support"), await web.operator("finance")):
+            assert (await clear(person, node_id)).status_code == 403
