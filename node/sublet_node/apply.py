@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import access, accounts, confinement, devices, gpus, limits, moment, request, sessions, systemd
+from . import access, accounts, confinement, devices, gpus, limits, moment, mounts, request, sessions, systemd
 from .store import Allocation, Store
 
 
@@ -66,7 +66,9 @@ def _disconnect(record: Allocation, desired: request.Desired) -> None:
 def _make_account(store: Store, record: Allocation, desired: request.Desired) -> None:
     accounts.ensure(desired.subject)
     accounts.ensure_home(desired.subject, ready=record.home_ready)
+    sealed = mounts.ensure(desired.subject, desired.limits.memory_mib, must_seal=record.sealed)
     if not record.home_ready:
-        record.home_ready = True
+        # Nobody was ever let in before, so all that anybody ever had open of it is sealed.
+        record.home_ready, record.sealed = True, sealed
         store.put(record)
-    confinement.confine(desired.subject, desired.limits.memory_mib)
+    confinement.confine(desired.subject)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import acl, enrolment, firewall, gpus, mounts, paths
 from .errors import NodeError
+from .request import Subject
 from .store import Store
 
 
@@ -45,7 +46,8 @@ def _make_mounts(store: Store) -> None:
     """Without its own places a login opens no session."""
     for record in store.all():
         if record.limits and not record.released:
-            mounts.ensure(record.login, record.limits["memory_mib"])
+            subject = Subject(record.allocation, record.login, record.uid)
+            mounts.ensure(subject, record.limits["memory_mib"], must_seal=record.sealed)
 
 
 def _grant_gpus(store: Store) -> None:

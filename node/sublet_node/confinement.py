@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from . import commands, files, mounts, paths
+from . import files, mounts, paths
 from .request import FIRST_UID, Subject
 
 SESSION_SCRIPT = paths.NAMESPACES / "sublet-session"
@@ -22,19 +22,19 @@ refuse() {{
 }}
 login=$4
 own={paths.LOGINS}/$login
-[ -c "$own/pts/ptmx" ] || refuse "it has no terminals of its own"
+[ -e "$own/ready" ] || refuse "it has no places of its own"
 mount --bind "$own/pts" /dev/pts || refuse terminals
 mount --bind "$own/shm" /dev/shm || refuse "shared memory"
 [ ! -d /run/lock ] || mount --bind "$own/lock" /run/lock || refuse locks
+mount --bind "$own/tmp" /tmp || refuse /tmp
+mount --bind "$own/var-tmp" /var/tmp || refuse /var/tmp
+mount --rbind "$own/homes" /home || refuse homes
 umount --lazy {paths.LOGINS} || refuse "places of others"
 # System V objects are the connection's: see connections.py. Without systemd they are the node's; nothing is bounded.
 if [ -d /run/systemd/system ]; then
   [ -e /proc/1/ns/ipc ] && [ ! /proc/self/ns/ipc -ef /proc/1/ns/ipc ] || refuse "it has no System V objects of its own"
   [ ! -d /dev/mqueue ] || mount -t mqueue -o nosuid,nodev,noexec none /dev/mqueue || refuse "message queues"
 fi
-# Nobody runs as another login by a setuid file in a home: such a process would live in the wrong slice and outlast the
-# release of its owner.
-mount -o rbind,nosuid /home /home || refuse homes
 # Who else is here and what they run is told by more than /proc: by systemd over its bus, and by records of logins.
 for told in /run/dbus/system_bus_socket /run/utmp /var/log/wtmp /var/log/lastlog; do
   [ ! -e "$told" ] || mount --bind /dev/null "$told" || refuse "$told"
@@ -57,7 +57,7 @@ def install() -> list[str]:
     changed = []
     for folder in (paths.PRIVATE_TMP, paths.PRIVATE_VAR_TMP):
         folder.mkdir(parents=True, exist_ok=True)
-        os.chmod(folder, 0o000)  # pam_namespace insists on it
+        os.chmod(folder, 0o700)
     if files.replace(SESSION_SCRIPT, _SCRIPT, mode=0o755):
         changed.append(str(SESSION_SCRIPT))
     files.replace(paths.OPEN_FILES, f"* hard nofile {_OPEN_FILES}\n".encode())
@@ -96,14 +96,11 @@ def in_place() -> bool:
     return library and current and files.has_block(paths.PAM / "sshd")
 
 
-def confine(subject: Subject, memory_mib: int) -> None:
-    """Give the login its private places, and keep systemd from running anything for it outside them."""
-    mounts.ensure(subject.login, memory_mib)
-    lines = (
-        f"/tmp {paths.PRIVATE_TMP}/ user:iscript={SESSION_SCRIPT.name} ~{subject.login}\n"  # noqa: S108  (the place that is replaced by a private one)
-        f"/var/tmp {paths.PRIVATE_VAR_TMP}/ user:noinit ~{subject.login}\n"  # noqa: S108  (the place that is replaced by a private one)
-    )
-    files.replace(namespace_file(subject), lines.encode())
+def confine(subject: Subject) -> None:
+    """Let its sessions be kept to its own places, and keep systemd from running anything for it outside them."""
+    # pam_namespace mounts something on the root of sessions, in which nobody can do anything, and calls our script.
+    line = f"{paths.SESSION_ROOT} tmpfs tmpfs:iscript={SESSION_SCRIPT.name} ~{subject.login}\n"
+    files.replace(namespace_file(subject), line.encode())
     for mask in masks(subject.uid):
         if not mask.is_symlink():
             mask.parent.mkdir(parents=True, exist_ok=True)
@@ -111,20 +108,17 @@ def confine(subject: Subject, memory_mib: int) -> None:
 
 
 def release(subject: Subject) -> None:
-    """Take the private places away with all that is in them."""
-    mounts.remove(subject.login)
+    """Take the rules away, and its own places with all that is in them."""
     files.remove(namespace_file(subject))
     for mask in masks(subject.uid):
         files.remove(mask)
-    places = [str(place) for place in private_places(subject) if os.path.lexists(place)]
-    if places:
-        commands.run("rm", "-rf", "--one-file-system", "--", *places, timeout_seconds=600)
+    mounts.remove(subject)
 
 
 def traces(subject: Subject) -> list[str]:
-    """What is left of the private places."""
-    candidates = (namespace_file(subject), *masks(subject.uid), *private_places(subject), mounts.of(subject.login))
-    return [str(path) for path in candidates if os.path.lexists(path)]
+    """What is left of that."""
+    places = (*mounts.private_places(subject), mounts.of(subject.login))
+    return [str(path) for path in (namespace_file(subject), *masks(subject.uid), *places) if os.path.lexists(path)]
 
 
 def namespace_file(subject: Subject) -> Path:
@@ -138,8 +132,3 @@ def masks(uid: int) -> tuple[Path, Path]:
     A manager would run its processes outside the session's private places; the directory would outlive the session.
     """
     return (paths.UNITS / f"user@{uid}.service", paths.UNITS / f"user-runtime-dir@{uid}.service")
-
-
-def private_places(subject: Subject) -> tuple[Path, Path]:
-    """Where the login's own /tmp and /var/tmp really are."""
-    return (paths.PRIVATE_TMP / subject.login, paths.PRIVATE_VAR_TMP / subject.login)

@@ -16,8 +16,8 @@ _IDLE_GPU_MIB = 256
 _LONGEST_NAME = 300
 
 
-def collect(subject: Subject, held_gpus: list[str]) -> list[dict[str, Any]]:
-    """All checks, in the order in which a person would ask."""
+def collect(subject: Subject, held_gpus: list[str], sealed: set[str]) -> list[dict[str, Any]]:
+    """All checks, in the order in which a person would ask. Into the places of `sealed` logins nobody else can put."""
     looks: list[tuple[str, Callable[[], list[str]]]] = [
         ("access", lambda: _existing([paths.PRINCIPALS / subject.login])),
         ("sessions", lambda: [f"session {name}" for name in sessions.of(subject.uid)]),
@@ -25,7 +25,7 @@ def collect(subject: Subject, held_gpus: list[str]) -> list[dict[str, Any]]:
         ("slice", lambda: limits.traces(subject.uid)),
         ("account", lambda: accounts.traces(subject) + confinement.traces(subject)),
         ("home", lambda: _existing([accounts.home(subject.login)])),
-        ("files", lambda: leftovers.owned_files(subject.uid, enrolment.open_places())),
+        ("files", lambda: leftovers.owned_files(subject.uid, enrolment.open_places(), sealed)),
         ("cron", lambda: leftovers.jobs(subject)),
         ("ipc", lambda: [f"{kind} {number}" for kind, number in leftovers.ipc(subject.uid)]),
         ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),

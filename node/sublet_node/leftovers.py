@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from . import commands, files, paths, sessions
+from . import commands, files, mounts, paths, sessions
 from .errors import NodeError
 from .request import Subject
 
 # Every place a login can write to outside its home, on a node set up by the rules in protocol.md. What the node's
 # owner opened to the world besides is found at enrolment and kept in the node file.
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/var/spool", "/var/mail", "/var/lock", "/var/crash")  # noqa: S108  (these are searched, not used)
+# Folders that hold one entry for each login, named like it.
+_BY_LOGIN = (paths.HOMES, paths.PRIVATE_TMP, paths.PRIVATE_VAR_TMP)
 _VANISHED = ": No such file or directory"
 _IPC = {"shm": "-m", "msg": "-q", "sem": "-s"}
 
 
-def owned_files(uid: int, extra: list[str]) -> list[str]:
-    """Every file of `uid` in those places, deepest first. NodeError when a place could not be looked into."""
-    output, complaints = _find(uid, extra, "-print0")
+def owned_files(uid: int, extra: list[str], sealed: set[str]) -> list[str]:
+    """Every file of `uid` in those places, deepest first. NodeError when a place could not be looked into.
+
+    What belongs to the logins in `sealed` is not looked into: no other can have left anything there (see `seal`).
+    """
+    output, complaints = _find(uid, extra, sealed, "-print0")
     unseen = [line for line in complaints if not line.endswith(_VANISHED) and not _elsewhere(line)]
     if unseen:
         raise NodeError("listing_failed", f"The search for left files is not complete: {unseen[0]}", retryable=True)
@@ -33,14 +39,39 @@ def _elsewhere(complaint: str) -> bool:
         return any(line.split(" ")[1] == place for line in stream)
 
 
-def _find(uid: int, extra: list[str], *action: str) -> tuple[str, list[str]]:
-    """What `find` printed, and what it complained of."""
-    places = [place for place in (*PLACES, str(paths.STATE), str(paths.HOMES), *extra) if os.path.isdir(place)]
-    if "/tmp" not in places:  # noqa: S108  (searched, not used)
+def _search_places(extra: list[str], sealed: set[str]) -> list[str]:
+    """Where to look, or the millions of files of one customer would slow the release of every other."""
+    if not os.path.isdir("/tmp"):  # noqa: S108  (searched, not used)
         raise NodeError("listing_failed", "The node has no /tmp, so the search for left files proves nothing.")
+    # A place may itself be a link, like /var/lock. No other link is followed.
+    places = [os.path.realpath(place) for place in PLACES if os.path.isdir(place)]
+    places += [str(path) for path in _entries(paths.STATE) if path not in _BY_LOGIN]
+    for folder in _BY_LOGIN:
+        places += [str(path) for path in _entries(folder) if path.name not in sealed]
+    return [*places, *mounts.unsealed_in_memory(), *(place for place in extra if os.path.isdir(place))]
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """What is in a folder, without other file systems that are mounted on it. Without the folder there is nothing."""
+    if not folder.is_dir():
+        return
+    device = folder.stat().st_dev
+    for path in sorted(folder.iterdir()):
+        try:
+            if path.lstat().st_dev != device:
+                continue
+        except FileNotFoundError:
+            continue
+        except OSError:
+            pass  # `find` will say why it cannot be looked into
+        yield path
+
+
+def _find(uid: int, extra: list[str], sealed: set[str], *action: str) -> tuple[str, list[str]]:
+    """What `find` printed, and what it complained of."""
+    places = _search_places(extra, sealed)
     status, output, errors = commands.attempt(
-        # -H: a place may itself be a link, like /var/lock; links inside it are never followed.
-        *("find", "-H", *places, "-xdev", "-depth", "(", "-uid", str(uid), "-o", "-gid", str(uid), ")", *action),
+        *("find", "-P", *places, "-xdev", "-depth", "(", "-uid", str(uid), "-o", "-gid", str(uid), ")", *action),
         timeout_seconds=300,
     )
     if status not in (0, 1):  # 1: something vanished while it looked, or cannot be removed
@@ -53,15 +84,15 @@ def journals(uid: int) -> list[Path]:
     return sorted(Path("/var/log/journal").glob(f"*/user-{uid}[.@]*journal*"))
 
 
-def remove_files(uid: int, extra: list[str]) -> None:
-    """Remove them. What cannot be removed stays, for the check to find.
+def remove_files(uid: int, extra: list[str], sealed: set[str]) -> None:
+    """Remove what `owned_files` would list. What cannot be removed stays, for the check to find.
 
     `find` removes each where it found it, never by its path: another login may exchange a folder of that path for a
     link meanwhile, and root would remove whatever the link leads to. It also copes with names that are no text.
     """
     # What another login put into a folder of this one would keep the folder, and with it the release.
     with_all_in_it = ("-uid", str(uid), "-type", "d", "-execdir", "rm", "-rf", "--one-file-system", "--", "{}", ";")
-    _find(uid, extra, "(", "-delete", "-o", *with_all_in_it, ")")
+    _find(uid, extra, sealed, "(", "-delete", "-o", *with_all_in_it, ")")
     for journal in journals(uid):
         with contextlib.suppress(OSError):
             journal.unlink()

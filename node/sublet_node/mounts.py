@@ -1,8 +1,9 @@
-"""Places in memory that a login has to itself: its terminals, shared memory, and locks.
+"""The places that a login has to itself: its home, /tmp, terminals, shared memory and locks.
 
-Elsewhere they are everybody's, and one login could use them up for all: the kernel has so many terminals, and /dev/shm
-and /run/lock so much room. Here each login has its own, of a bounded size, and every session of it is shown these in
-place of the machine's. They end with the release.
+What is everybody's elsewhere, one login could use up for all: the kernel has so many terminals, and /dev/shm and
+/run/lock so much room. Here each login has its own, of a bounded size. And where the kernel can, each place is sealed
+(see `seal`), so that a release need not search the places of others. Every session of the login is shown all this in
+place of the machine's; it ends with the release.
 """
 
 from __future__ import annotations
@@ -11,56 +12,119 @@ import grp
 import os
 from pathlib import Path
 
-from . import commands, paths
+from . import commands, paths, seal
+from .errors import NodeError
+from .request import Subject
 from .store import Store
 
 TERMINALS = 128  # far more than people open, and few enough that the kernel's maximum (see `maxima`) serves hundreds
-_SMALLEST_INODES = 4096
-_INODES_PER_MIB = 256  # an empty file costs about 1 KiB of memory: names alone cannot take more than a quarter
+_LEAST_FILES, _MOST_FILES = 4096, 1 << 18  # in memory, where a release may have to search all of them
+_FILES_PER_MIB = 256  # an empty file costs about 1 KiB of memory: names alone cannot take more than a quarter
+_IN_MEMORY = ("shm", "lock")
 _LOCK = "mounts"
 
 
-def ensure(login: str, memory_mib: int) -> None:
-    """Make them, or give them the size that the login's memory asks for now. Safe to repeat."""
-    place = of(login)
-    room = f"size={memory_mib}m,nr_inodes={max(_SMALLEST_INODES, memory_mib * _INODES_PER_MIB)}"
+def ensure(subject: Subject, memory_mib: int, *, must_seal: bool) -> bool:
+    """Make them, or give them the size that the login's memory asks for now. Safe to repeat.
+
+    True when all that is stored on disk is sealed; NodeError when it must be and cannot.
+    """
+    place = of(subject.login)
+    files = min(_MOST_FILES, max(_LEAST_FILES, memory_mib * _FILES_PER_MIB))
+    room = f"size={memory_mib}m,nr_inodes={files}"
     with Store().locked(_LOCK):
         _make(paths.LOGINS, "tmpfs", "mode=0700,size=4m")
         if not _make(place, "tmpfs", f"mode=0700,{room}"):
             # Named in full, so that `mount` adds no options that it finds: where ids are mapped, those may be wrong.
             commands.run("mount", "-t", "tmpfs", "-o", f"remount,nosuid,{room}", "none", str(place))
-        for name in ("shm", "lock"):
-            (place / name).mkdir(exist_ok=True)
-            os.chmod(place / name, 0o1777)  # noqa: S103  (only the login is shown it)
+        for name in _IN_MEMORY:
+            _own(place / name, subject.uid)
+            _show(place / name, place / name, subject.uid)
         _make(place / "pts", "devpts", f"newinstance,gid={_terminal_group()},mode=620,ptmxmode=666,max={TERMINALS}")
+        for folder in private_places(subject):
+            _own(folder, subject.uid)
+        stored = (paths.HOMES / subject.login, *private_places(subject))
+        shown = (place / "homes" / subject.login, place / "tmp", place / "var-tmp")
+        sealed = [_show(source, target, subject.uid) for source, target in zip(stored, shown)]  # noqa: B905
+        if must_seal and not all(sealed):
+            raise NodeError("home_unsafe", f"The home of {subject.login} cannot be kept from other logins any more.")
+        (place / "ready").touch()
+    return all(sealed)
 
 
-def remove(login: str) -> None:
+def remove(subject: Subject) -> None:
     """Take them away with all that is in them. Nothing of the login may run any more."""
-    _remove(of(login))
+    _remove(of(subject.login))
+    places = [str(place) for place in private_places(subject) if os.path.lexists(place)]
+    if places:
+        commands.run("rm", "-rf", "--one-file-system", "--", *places, timeout_seconds=600)
 
 
 def remove_all() -> None:
-    """Take away those of every login."""
+    """Take away those of every login; what they stored stays."""
     _remove(paths.LOGINS)
 
 
 def of(login: str) -> Path:
-    """Where they are."""
+    """Where sessions find them."""
     return paths.LOGINS / login
+
+
+def private_places(subject: Subject) -> tuple[Path, Path]:
+    """Where the login's own /tmp and /var/tmp really are."""
+    return (paths.PRIVATE_TMP / subject.login, paths.PRIVATE_VAR_TMP / subject.login)
+
+
+def unsealed_in_memory() -> list[str]:
+    """Shared memory and locks of all logins into which others might put something, if their owner helps them."""
+    if not paths.LOGINS.is_dir():
+        return []
+    found = [place / name for place in sorted(paths.LOGINS.iterdir()) for name in _IN_MEMORY]
+    return [str(place) for place in found if place.is_dir() and not _is_sealed(place)]
+
+
+def _own(folder: Path, uid: int) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chown(folder, uid, uid, follow_symlinks=False)
+    os.chmod(folder, 0o1777)  # noqa: S103  (as programs expect; only the login is shown it)
+
+
+def _show(source: Path, target: Path, uid: int) -> bool:
+    """Whether the login is shown it sealed; where that cannot be, it is shown it without."""
+    target.mkdir(parents=True, exist_ok=True)
+    if _is_mount(target):
+        return _is_sealed(target)
+    if seal.bind(source, target, uid):
+        return True
+    if source != target:
+        commands.run("mount", "--bind", str(source), str(target))
+        commands.run("mount", "-o", "remount,bind,nosuid,nodev", str(target))
+    return False
+
+
+def _is_mount(place: Path) -> bool:
+    return any(line.split(" ")[4] == str(place) for line in _mountinfo())
+
+
+def _is_sealed(place: Path) -> bool:
+    return any(line.split(" ")[4] == str(place) and "idmapped" in line.split(" ")[5] for line in _mountinfo())
+
+
+def _mountinfo() -> list[str]:
+    return Path("/proc/self/mountinfo").read_text().splitlines()
 
 
 def _make(place: Path, kind: str, options: str) -> bool:
     """False when it was there already."""
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.path.ismount(place):
+    if _is_mount(place):
         return False
     commands.run("mount", "-t", kind, "-o", f"nosuid,{options}", "none", str(place))
     return True
 
 
 def _remove(place: Path) -> None:
-    while os.path.ismount(place):
+    while _is_mount(place):
         if commands.attempt("umount", "--recursive", str(place))[0] != 0:
             commands.run("umount", "--lazy", str(place))  # somebody else looks into it
     if os.path.lexists(place):

@@ -27,15 +27,16 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
     with store.locked(subject.allocation):
         record = store.accept(subject, generation, intent="release")
         accounts.exists(subject)  # processes and files of the uid end here: they must not be another account's
-        _take_away(subject)
-        checks = evidence.collect(subject, record.gpus)
+        sealed = store.sealed_logins(subject)
+        _take_away(subject, sealed)
+        checks = evidence.collect(subject, record.gpus, sealed)
         clean = all(check["clean"] for check in checks)
         if clean:
             _close_record(store, record)
         return {"clean": clean, "checks": checks, "released_at": moment.now()}
 
 
-def _take_away(subject: request.Subject) -> None:
+def _take_away(subject: request.Subject, sealed: set[str]) -> None:
     """The order matters: no new way in, then nothing alive, then nothing stored."""
     access.close_login(subject.login)
     sessions.end(subject.uid, subject.login)
@@ -45,12 +46,12 @@ def _take_away(subject: request.Subject) -> None:
     confinement.release(subject)
     accounts.remove(subject)
     accounts.remove_home(subject)
-    leftovers.remove_files(subject.uid, enrolment.open_places())
+    leftovers.remove_files(subject.uid, enrolment.open_places(), sealed)
     devices.revoke(subject.uid, gpus.inventory())
 
 
 def _close_record(store: Store, record: Allocation) -> None:
     """Keep the record as a fence against late commands."""
     record.state, record.intent = "released", ""
-    record.gpus, record.limits, record.home_ready = [], {}, False
+    record.gpus, record.limits, record.home_ready, record.sealed = [], {}, False, False
     store.put(record)

@@ -28,7 +28,8 @@ _KEEP_RELEASED_SECONDS = 30 * 86400.0
 class Allocation:
     """The record. `state` is the last state reached; `intent` is what a run, perhaps a dead one, was doing.
 
-    `disconnected` is the latest generation that asked for the end of every connection and got it.
+    `disconnected` is the latest generation that asked for the end of every connection and got it. `sealed` means that
+    nobody but the login itself was ever able to put anything into its home or its other places on disk.
     """
 
     allocation: str
@@ -38,6 +39,7 @@ class Allocation:
     state: str = "absent"
     intent: str = ""
     home_ready: bool = False
+    sealed: bool = False
     disconnected: int = 0
     gpus: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
@@ -134,6 +136,15 @@ class Store:
                 with contextlib.suppress(FileNotFoundError):  # removed since the listing
                     found.append(self._read(self._records / name))
         return found
+
+    def sealed_logins(self, subject: Subject) -> set[str]:
+        """The other logins that are here and sealed; none when the records cannot be read.
+
+        To know none costs a release time, never evidence, so a damaged record of one does not hold up the others.
+        """
+        with contextlib.suppress(NodeError):
+            return {record.login for record in self.all() if record.sealed and record.login != subject.login}
+        return set()
 
     def forget_old(self) -> int:
         """Remove records released long ago; their generations can no longer come back. Returns how many."""

@@ -14,10 +14,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
 STATE = """
 sha256sum /etc/ssh/sshd_config /etc/pam.d/* /etc/passwd /etc/sudoers.d/* 2>/dev/null
-ls /etc/ssh/sshd_config.d /etc/sublet /var/lib/sublet /usr/local/sbin 2>/dev/null
+ls /etc/ssh/sshd_config.d /etc/sublet /usr/local/sbin 2>/dev/null; find /var/lib/sublet -mindepth 1 2>/dev/null
 ls /etc/systemd/system /etc/security/namespace.d /etc/sysctl.d /usr/local/lib /run 2>/dev/null
 systemctl show ssh.service -pExecStart | sed 's/;.start_time.*//'; tr '\\0' ' ' </proc/$(pgrep -o sshd)/cmdline
-grep sublet /proc/mounts; nft list tables 2>/dev/null
+grep /run/sublet /proc/mounts; nft list tables 2>/dev/null
 """
 
 

@@ -180,23 +180,17 @@ class TestIsolation:
             said, _ = await run_as(
                 north, tenant, f"cat /home/{other.login}/note; ls /home/{other.login}; ps axo user:20"
             )
-            assert said.count("Permission denied") == 2
+            assert said.count("No such file or directory") == 2
             assert other.login not in re.sub(r"'?/home/\S+", "", said)
         finally:
             evidence = await channel.ask("release", other.subject, generation=2)
         assert [check for check in evidence["checks"] if not check["clean"]] == []
 
-    async def test_a_setuid_file_of_another_login_changes_nobody(
-        self, north: Enrolled, channel: Channel, tenant: Tenant
-    ) -> None:
-        other = Tenant()
+    async def test_a_setuid_file_changes_nobody(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
-        await channel.ask("apply", other.desired(), generation=1)
-        try:
-            assert await run_as(north, other, "cp /usr/bin/id .; chmod 4755 id; chmod 711 .") == ("", 0)
-            assert await run_as(north, tenant, f"/home/{other.login}/id -u") == (f"{tenant.uid}\n", 0)
-        finally:
-            assert (await channel.ask("release", other.subject, generation=2))["clean"] is True
+        plant = f"cp /usr/bin/id /home/{tenant.login}/ && chmod 6755 /home/{tenant.login}/id"
+        await north.node.run_as_root("sh", "-c", plant)
+        assert await run_as(north, tenant, "./id -u") == (f"{tenant.uid}\n", 0)
 
     async def test_there_is_no_sudo_and_no_shared_tmp(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)

@@ -24,6 +24,37 @@ END
 """
 
 
+# The owner opens its home and its other places to everybody and hands them over to whoever asks for them.
+HAND_OVER = """python3 - <<'END'
+import os, socket
+folders = [os.path.expanduser("~"), "/tmp", "/var/tmp", "/dev/shm", "/run/lock"]
+with socket.create_server("\\0{name}", family=socket.AF_UNIX) as server:
+    print("ready", flush=True)
+    for folder in folders: os.chmod(folder, 0o1777)
+    opened = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY) for folder in folders]
+    socket.send_fds(server.accept()[0], [b"x"], opened)
+END
+"""
+TAKE_AND_FILL = """python3 - <<'END'
+import os, socket
+with socket.socket(socket.AF_UNIX) as client:
+    client.connect("\\0{name}")
+    for folder in socket.recv_fds(client, 1, 9)[1]:
+        for fill in (
+            lambda: os.close(os.open("planted", os.O_CREAT | os.O_WRONLY, dir_fd=folder)),
+            lambda: os.mkdir("planted", dir_fd=folder),
+            lambda: os.symlink("/", "planted", dir_fd=folder),
+            lambda: os.link("own", "planted", dst_dir_fd=folder),
+            lambda: os.rename("own", "planted", dst_dir_fd=folder),
+            lambda: os.close(os.open(".", os.O_TMPFILE | os.O_WRONLY, dir_fd=folder)),
+        ):
+            try: fill()
+            except OSError: continue
+            print("planted")
+END
+"""
+
+
 async def facts(enrolled: Enrolled, tenant: Tenant) -> list[str]:
     """What the node's own tools still find of a tenant, by other means than the helper's."""
     look = f"""
@@ -75,6 +106,82 @@ class TestRelease:
         assert await run_as(north, tenant, f"mkdir {folder}/mine; echo x > {folder}/mine/file") == ("", 0)
         evidence = await channel.ask("release", other.subject, generation=2)
         assert [check for check in evidence["checks"] if not check["clean"]] == []
+
+    async def test_leaves_nothing_in_a_home_that_its_owner_opened_and_handed_over(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        leaving = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", leaving.desired(), generation=1)
+        owner = north.control.user_certificate(tenant.login)
+        async with north.control.login(north.node, tenant.login, *owner) as connection:
+            process = await connection.create_process(HAND_OVER.format(name=tenant.login))
+            assert await asyncio.wait_for(process.stdout.readline(), 10) == "ready\n"
+            said, _ = await run_as(north, leaving, f"touch own; {TAKE_AND_FILL.format(name=tenant.login)}")
+            await asyncio.wait_for(process.wait(), 10)
+        assert said == ""
+        evidence = await channel.ask("release", leaving.subject, generation=2)
+        assert [check for check in evidence["checks"] if not check["clean"]] == []
+        found = await north.node.run_as_root("find", "/home", "/var", "/run", "/dev/shm", "-uid", str(leaving.uid))
+        assert found.text == ""
+
+    async def test_does_not_search_what_other_allocations_store(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        leaving, log, stray = Tenant(), "/root/searched", f"/home/stray-{tenant.token}"
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", leaving.desired(), generation=1)
+        many = "mkdir -p many/files; touch /tmp/a /var/tmp/b /dev/shm/c /run/lock/d"
+        assert await run_as(north, tenant, many) == ("", 0)
+        left = f"mkdir -m 0777 {stray} && touch {stray}/file && chown {leaving.uid} {stray}/file"
+        await north.node.run_as_root("sh", "-c", left)
+        # Notes each search, with every place that it comes to.
+        watch = (
+            '#!/bin/sh\nplaces=; for word; do case $word in /*) places="$places $word";; esac; done\n'
+            f"/usr/bin/find $places -xdev >>{log} 2>/dev/null\n"
+            'exec /usr/bin/find "$@"\n'
+        )
+        await north.node.write_file("/usr/local/bin/find", watch.encode(), mode=0o755)
+        try:
+            evidence = await channel.ask("release", leaving.subject, generation=2)
+            searched = (await north.node.run_as_root("cat", log)).text.split()
+        finally:
+            await north.node.run_as_root("rm", "-rf", "/usr/local/bin/find", log, stray)
+        assert evidence["clean"] is True
+        assert f"{stray}/file" in searched, "a home that is nobody's is searched"
+        assert [place for place in searched if place.endswith((*"abcd", "many/files")) and tenant.login in place] == []
+        kept = "cd /; ls -d tmp/a var/tmp/b dev/shm/c run/lock/d ~/many/files | wc -l"
+        assert await run_as(north, tenant, kept) == ("5\n", 0)
+
+    async def test_searches_what_others_store_where_it_cannot_be_sealed(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        leaving, home = Tenant(), f"/home/{tenant.login}"
+        # An overlay is a file system that cannot be shown to one login alone.
+        overlay = "mount -t overlay -o lowerdir=/run/lay/l,upperdir=/run/lay/u,workdir=/run/lay/w none"
+        await north.node.run_as_root("sh", "-c", f"mkdir -p {home} /run/lay/l /run/lay/u /run/lay/w; {overlay} {home}")
+        try:
+            await channel.ask("apply", tenant.desired(), generation=1)
+            await channel.ask("apply", leaving.desired(), generation=1)
+            assert await run_as(north, tenant, "mkdir -m 0777 open; pwd") == (f"{home}\n", 0)
+            await north.node.run_as_root("umount", "--lazy", home)
+            plant = f"mkdir -p {home}/open && touch {home}/open/planted && chown {leaving.uid} {home}/open/planted"
+            await north.node.run_as_root("sh", "-c", plant)
+            assert (await channel.ask("release", leaving.subject, generation=2))["clean"] is True
+            assert (await north.node.run_as_root("ls", f"{home}/open")).text == ""
+        finally:
+            await north.node.run_as_root("sh", "-c", f"umount {home}; rm -rf /run/lay", check=False)
+
+    async def test_of_one_is_not_held_up_by_the_damaged_record_of_another(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        damaged = "/var/lib/sublet/allocations/al_damaged.json"
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await north.node.write_file(damaged, b"{")
+        try:
+            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+        finally:
+            await north.node.run_as_root("rm", damaged)
 
     async def test_can_be_repeated_and_proves_it_again(self, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)

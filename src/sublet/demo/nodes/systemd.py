@@ -20,6 +20,8 @@ from .local import Enrolment, NodeKind, NodeStartFailed, StandInGpu
 from .relay import Relay
 
 _START_DEADLINE_SECONDS = 60.0
+# Not on the overlay, because an overlay cannot show a folder to one login alone.
+_ON_DISK = {"home": "/home", "state": "/var/lib/sublet"}
 
 
 class SystemdNode:
@@ -219,7 +221,7 @@ class SystemdNode:
         return [] if cgroups.machine_runs_systemd() else cgroups.planned(self._id)
 
     async def _mount(self, template: Path) -> None:
-        for part in ("upper", "work", "root", "devices"):
+        for part in ("upper", "work", "root", "devices", *_ON_DISK):
             (self._directory / part).mkdir(exist_ok=True)
         options = f"lowerdir={template},upperdir={self._directory / 'upper'},workdir={self._directory / 'work'}"
         root = self._directory / "root"
@@ -249,6 +251,7 @@ class SystemdNode:
             *(f"--network-namespace-path={self._cable.namespace_path}", "--console=pipe", "--register=no"),
             f"--hostname={self._name}",
             "--capability=CAP_NET_ADMIN",  # for the node's own firewall, in a network of its own
+            *(f"--bind={_escaped(self._directory / part)}:{place}" for part, place in _ON_DISK.items()),
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--kill-signal=SIGRTMIN+3"),
             *(["--keep-unit"] if groups else []),
             *("/bin/sh", "-c", inner),
@@ -303,6 +306,11 @@ async def _remove(content: dict[str, Any]) -> None:
     await network.remove(network.Cable(**content["cable"]))
     while os.path.ismount(content["mount"]):  # noqa: ASYNC240  (a file in memory: nothing to wait for)
         await run("umount", "-R", content["mount"])
+
+
+def _escaped(path: Path) -> str:
+    """The path as nspawn takes it where a colon would end it."""
+    return str(path).replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _first_process(nspawn_pid: int) -> int:
