@@ -20,11 +20,11 @@ OPERATION = """
 """
 _BY_IDS = "IN (SELECT jsonb_array_elements_text(CAST(:ids AS jsonb)))"
 LASTING = f"""
-    SELECT a.id, json_build_object('id', a.id, 'name', a.name, 'sku', a.sku, 'price', a.price,
-                                   'created_at', a.created_at)::text
+    SELECT a.id, left(json_build_object('id', a.id, 'name', a.name, 'sku', a.sku, 'price', a.price,
+                                        'created_at', a.created_at)::text, -1)
       FROM allocation a WHERE a.id {_BY_IDS}
 """  # noqa: S608 - only constant expressions
-"""What was fixed at the launch: a trigger keeps it from changing."""
+"""What was fixed at the launch: a trigger keeps it from changing. Its JSON is left open; `write` goes on from there."""
 ENDED_OPERATIONS = f"""
     SELECT o.id, {OPERATION}::text FROM allocation_operation o WHERE o.id {_BY_IDS} AND o.finished_at IS NOT NULL
 """  # noqa: S608 - only constant expressions
@@ -55,24 +55,27 @@ FROM = f"""
 """
 
 
-def write(row: Columns, lasting: str, operations: Mapping[str, str], end: str) -> str:
+def write(row: Columns, lasting: str, operations: Mapping[str, str], end: str) -> bytes:
     """The allocation as JSON: `lasting` is its own of `LASTING`, `end` what follows all that is stored."""
-    node_id, node_name, limits_enforced, address, port, login = row[7:13]
-    started_at, ended_at, release_requested_at, failure, enforced, evidence, operation_id, running = row[13:21]
-    delivered_seconds, charged, accrued, total, held, nano_per_hour, as_of = row[21:28]
-    state, currency = row[STATE], row[CURRENCY]
-    ssh = _ssh(address, port) % login if state == row[WANTED] == "active" else "null"
+    (
+        _, _, _, state, wanted, currency, _,
+        node_id, node_name, limits_enforced, address, port, login,
+        started_at, ended_at, release_requested_at, failure, enforced, evidence, operation_id, running,
+        delivered_seconds, charged, accrued, total, held, nano_per_hour, as_of,
+    ) = row[:WIDTH]  # fmt: skip
+    node, ssh = _place(node_id, node_name, limits_enforced, address, port)
     shown_login = "null" if started_at is None else f'"{login}"'
+    shown_ssh = ssh % login if state == wanted == "active" else "null"
     operation = "null" if operation_id is None else running or operations[operation_id]
     return (
-        f'{lasting[:-1]},"state":"{state}","node":{_node(node_id, node_name, limits_enforced)},'
-        f'"login":{shown_login},"ssh":{ssh},"started_at":{started_at or "null"},"ended_at":{ended_at or "null"},'
+        f'{lasting},"state":"{state}","node":{node},"login":{shown_login},"ssh":{shown_ssh},'
+        f'"started_at":{started_at or "null"},"ended_at":{ended_at or "null"},'
         f'"release_requested_at":{release_requested_at or "null"},"failure":{failure or "null"},'
         f'"enforced":{enforced},"evidence":{evidence or "null"},"operation":{operation},'
         f'"delivered_seconds":{delivered_seconds},"cost":{{"charged":{_money(charged, currency)},'
         f'"accrued":{_money(accrued, currency)},"total":{_money(total, currency)},"held":{_money(held, currency)},'
         f'"rate":{_rate(nano_per_hour, currency)},"as_of":{as_of}}}{end}'
-    )
+    ).encode()
 
 
 @lru_cache(maxsize=16384)
@@ -86,16 +89,12 @@ def _rate(nano_per_hour: str, currency: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _node(node_id: str, name: str, limits_enforced: bool) -> str:
-    return _json({"id": node_id, "name": name, "limits_enforced": limits_enforced})
-
-
-@lru_cache(maxsize=4096)
-def _ssh(address: str, port: int) -> str:
-    """A template with a place for the login."""
+def _place(node_id: str, name: str, limits_enforced: bool, address: str, port: int) -> tuple[str, str]:
+    """Its node, and how to reach it there: a template with a place for the login."""
     option = "" if port == 22 else f"-p {port} "
-    shown = {"host": address, "port": port, "command": f"ssh {option}LOGIN@{address}"}
-    return _json(shown).replace("%", "%%").replace(" LOGIN@", " %s@", 1)
+    ssh = {"host": address, "port": port, "command": f"ssh {option}LOGIN@{address}"}
+    node = {"id": node_id, "name": name, "limits_enforced": limits_enforced}
+    return _json(node), _json(ssh).replace("%", "%%").replace(" LOGIN@", " %s@", 1)
 
 
 def _json(value: Any) -> str:

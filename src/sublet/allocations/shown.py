@@ -4,7 +4,7 @@ A list is read far more often than anything else, so no object is built for what
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -75,14 +75,14 @@ class _Funds:
 
 
 _NO_FUNDS = _Funds('{"runway_seconds":null,"warning":null,"suspend_at":null}', out=False)
-_Carried = Mapping[tuple[str, str], _Funds]
-"""The funds by organization and currency."""
+_FundsOf = Callable[[Columns], _Funds]
+"""Finds the funds that a row's allocation lives on."""
 
 
 async def page(database: Database, actor: Actor, query: Query, *, policy: Policy) -> bytes:
     """A page of the allocations of the actor's organization, as JSON."""
     rows = await database.reads.rows(_LIST, {"organization_id": actor.organization, **query.parameters()})
-    shown = await _shown(database, actor, rows[: query.limit], _carried(rows, policy))
+    shown = await _shown(database, actor, rows[: query.limit], _own_funds(policy))
     return _page(rows, shown, query.limit)
 
 
@@ -97,11 +97,11 @@ async def page_of_all(database: Database, actor: Actor, query: Query, *, policy:
             carried[owner, currency] = _funds(owner, currency, purse, policy)
     async with database.reading() as session:
         names = await organizations.names(session, owners)
-    shown = await _shown(database, actor, kept, carried)
+    shown = await _shown(database, actor, kept, lambda row: carried.get(_wallet(row), _NO_FUNDS))
     for place, row in enumerate(kept):
         owner, state_seconds = row[listed.ORGANIZATION], row[listed.STATE_SECONDS]
         whose = json.dumps({"id": owner, "name": names[owner]})
-        shown[place] = f'{shown[place][:-1]},"organization":{whose},"state_seconds":{state_seconds}}}'
+        shown[place] = shown[place][:-1] + f',"organization":{whose},"state_seconds":{state_seconds}}}'.encode()
     return _page(rows, shown, query.limit)
 
 
@@ -117,8 +117,7 @@ async def one(session: Session, actor: Actor, id_or_name: str, *, policy: Policy
     row = tuple(found[0])
     lasting = await _texts(session, _ONES_LASTING, row[listed.ID])
     operations = await _texts(session, _ONES_OPERATION, row[listed.OPERATION_ID])
-    shown = listed.write(row, lasting[row[listed.ID]], operations, _end(actor, row, _carried([row], policy)))
-    return shown.encode()
+    return listed.write(row, lasting[row[listed.ID]], operations, _end(actor, row, _own_funds(policy)))
 
 
 async def _texts(session: Session, statement: TextClause, wanted: str | None) -> dict[str, str]:
@@ -126,7 +125,7 @@ async def _texts(session: Session, statement: TextClause, wanted: str | None) ->
     return {row[0]: row[1] for row in rows}
 
 
-async def _shown(database: Database, actor: Actor, rows: Sequence[Columns], carried: _Carried) -> list[str]:
+async def _shown(database: Database, actor: Actor, rows: Sequence[Columns], funds_of: _FundsOf) -> list[bytes]:
     lasting = await database.reads.lasting(_LASTING, [row[listed.ID] for row in rows])
     ended = [
         row[listed.OPERATION_ID]
@@ -141,32 +140,36 @@ async def _shown(database: Database, actor: Actor, rows: Sequence[Columns], carr
         alike = row[listed.ORGANIZATION : listed.CURRENCY + 1]
         end = ends.get(alike)
         if end is None:
-            end = ends[alike] = _end(actor, row, carried)
+            end = ends[alike] = _end(actor, row, funds_of)
         shown.append(listed.write(row, lasting[row[listed.ID]], operations, end))
     return shown
 
 
-def _page(rows: Sequence[Columns], shown: Sequence[str], limit: int) -> bytes:
+def _page(rows: Sequence[Columns], shown: Sequence[bytes], limit: int) -> bytes:
     cursor = encode_cursor([rows[limit - 1][listed.SEQ]]) if len(rows) > limit else None
-    return f'{{"items":[{",".join(shown)}],"next_cursor":{json.dumps(cursor)}}}'.encode()
+    return b"".join((b'{"items":[', b",".join(shown), b'],"next_cursor":', json.dumps(cursor).encode(), b"}"))
 
 
-def _end(actor: Actor, row: Columns, carried: _Carried) -> str:
+def _end(actor: Actor, row: Columns, funds_of: _FundsOf) -> str:
     """What follows after all that is stored."""
-    organization_id, state, wanted, currency = row[listed.ORGANIZATION : listed.CURRENCY + 1]
-    funds = _NO_FUNDS if row[listed.ENDED_AT] else carried.get((organization_id, currency), _NO_FUNDS)
+    organization_id, state, wanted, _ = row[listed.ORGANIZATION : listed.CURRENCY + 1]
+    funds = _NO_FUNDS if row[listed.ENDED_AT] else funds_of(row)
     situation = Situation.of(actor, organization_id, state, wanted, out_of_funds=funds.out)
     return f',"funds":{funds.shown},"actions":{_actions(situation)}}}'
 
 
-def _carried(rows: Sequence[Columns], policy: Policy) -> _Carried:
-    """The funds of one organization, which every row repeats for its currency."""
-    carried: dict[tuple[str, str], _Funds] = {}
-    for row in rows:
-        wallet = row[listed.ORGANIZATION], row[listed.CURRENCY]
-        if wallet not in carried and row[listed.WIDTH] is not None:
-            carried[wallet] = _funds(*wallet, row[listed.WIDTH :], policy)
-    return carried
+def _wallet(row: Columns) -> tuple[str, str]:
+    return row[listed.ORGANIZATION], row[listed.CURRENCY]
+
+
+def _own_funds(policy: Policy) -> _FundsOf:
+    """From the columns that each row of `_MINE` brings along."""
+
+    def find(row: Columns) -> _Funds:
+        purse = row[listed.WIDTH :]
+        return _NO_FUNDS if purse[0] is None else _funds(*_wallet(row), purse, policy)
+
+    return find
 
 
 def _funds(organization_id: str, currency: str, purse: Sequence[Any], policy: Policy) -> _Funds:

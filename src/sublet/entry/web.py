@@ -118,7 +118,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.add_middleware(RequestContext)
     app.add_middleware(SecurityHeaders, secure=settings.secure_cookies)  # around all that answers, crashes too
 
-    app.router.routes.append(DirectRoutes(route for router in ROUTERS for route in router.direct))
+    app.router.routes.insert(0, DirectRoutes(route for router in ROUTERS for route in router.direct))
     for router in ROUTERS:
         app.include_router(router.api)
     app.include_router(health.router)
