@@ -17,6 +17,7 @@ from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.migrations.run import migrate
 
 START_SECONDS = 30.0
+_CPUCLOCK_SCHED = 2
 
 
 @contextmanager
@@ -70,6 +71,10 @@ def serving(module: str, *arguments: str, url: str, environment: Mapping[str, st
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has used so far, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time that a process has used so far, user and system, to the nanosecond."""
+    return time.clock_gettime(_cpu_clock(pid))
+
+
+def _cpu_clock(pid: int) -> int:
+    """The number of another process's CPU clock: what clock_getcpuclockid(3), which Python does not have, makes."""
+    return ~pid << 3 | _CPUCLOCK_SCHED

@@ -43,7 +43,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.pool.close()
 
 
-app = FastAPI(lifespan=lifespan)
+# With the settings of ours: nothing in between that ours does not have.
+app = FastAPI(lifespan=lifespan, telemetry={"tracing": False, "metrics": False, "logs": False})
 
 
 @app.get("/list")
@@ -59,4 +60,14 @@ async def list_fifty(request: Request) -> Items:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, loop="uvloop")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
+        proxy_headers=False,
+        access_log=False,
+        log_level="warning",
+    )
