@@ -101,5 +101,5 @@ async def _report_strangers(session: Session, node_id: str, observation: Observa
         log.error("node.unknown_account", node=node_id, login=account.login, uid=account.uid)
     for seen in unbooked:
         log.error("node.unknown_allocation", node=node_id, allocation=seen.allocation_id)
-    found = {(account.login, account.uid) for account in (*observation.unknown, *unbooked)}
+    found = {(one.login, one.uid) for one in observation.unknown} | {(one.login, one.uid) for one in unbooked}
     await nodes.note_strangers(session, node_id, found, observation.observed_at)
