@@ -1,15 +1,20 @@
 """Sessions on PostgreSQL: one transaction per request or task, and nobody else commits."""
 
+import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from typing import Any
+from weakref import WeakSet
 
-from sqlalchemy import MetaData
+import psycopg
+from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sublet.core import context
-from sublet.core.reads import Reads
+from sublet.core.reads import CONNECT_SECONDS, Reads
 
 Session = AsyncConnection
 """An open transaction (or, for reads, an autocommit connection): `await session.execute(statement)`."""
@@ -57,13 +62,20 @@ class Database:
             pool_timeout=10,
             pool_pre_ping=False,
             hide_parameters=True,  # they may be secrets, and errors are logged
-            connect_args={"options": self.options(), "application_name": "sublet"},
+            connect_args={
+                "options": self.options(),
+                "application_name": "sublet",
+                "connect_timeout": CONNECT_SECONDS,
+            },
         )
+        self._connected: WeakSet[psycopg.AsyncConnection] = WeakSet()
+        event.listen(self.engine.sync_engine, "connect", self._note_connected)
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.reads = Reads(
             libpq_url(url),
             options=f"{self.options()} -c default_transaction_read_only=on",
             size=max(1, pool_size // 2),
+            on_silence=self._cut,
         )
 
     def options(self) -> str:
@@ -72,6 +84,19 @@ class Database:
             f"-c role={self.role} -c timezone=UTC -c datestyle=ISO -c statement_timeout=30s "
             "-c idle_in_transaction_session_timeout=30s -c lock_timeout=15s"
         )
+
+    def _note_connected(self, connection: Any, _record: object) -> None:
+        self._connected.add(connection.driver_connection)
+
+    def _cut(self) -> None:
+        """The server is silent: end what waits for it, as if it had ended the connections itself.
+
+        A transaction whose connection ends is undone when the server comes to its senses.
+        """
+        for connection in list(self._connected):
+            if not connection.closed:
+                with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+                    ours.shutdown(socket.SHUT_RDWR)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

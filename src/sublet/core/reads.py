@@ -29,6 +29,15 @@ MOST_REMEMBERED = 5000
 WAIT_SECONDS = 10.0
 """How long a request waits for a connection before it is told that the database does not answer."""
 
+CONNECT_SECONDS = 5
+"""How long a server may take to let us in."""
+
+ANSWER_SECONDS = 5.0
+"""How long a read waits for its answer; a server that is silent for longer is taken for one that is away."""
+
+LOOK_SECONDS = 0.25
+"""How often a connection that owes an answer is looked at, also when the event loop says nothing of it."""
+
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _GOOD = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK})
 _SHUTDOWN = (errors.AdminShutdown, errors.CrashShutdown)
@@ -36,6 +45,10 @@ _SHUTDOWN = (errors.AdminShutdown, errors.CrashShutdown)
 
 class ConnectionLost(psycopg.OperationalError):
     """The connection ended before the answer came."""
+
+
+class Silent(psycopg.OperationalError):
+    """The server took the question and did not answer in time; asking it again would take as long."""
 
 
 class Read:
@@ -66,8 +79,19 @@ def _encoded(value: Parameter) -> bytes | None:
 class Reads:
     """A small pool of connections for `Read`s; opened when first needed, replaced when one dies."""
 
-    def __init__(self, conninfo: str, *, options: str, size: int) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        options: str,
+        size: int,
+        on_silence: Callable[[], None] = lambda: None,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
         self._conninfo = conninfo
+        self._on_silence = on_silence
+        self._answer_seconds = answer_seconds
+        self._looking: asyncio.TimerHandle | None = None
         self._options = options
         self._size = size
         self._all: set[_Connection] = set()
@@ -114,6 +138,9 @@ class Reads:
     async def close(self) -> None:
         """Close every connection; a later read opens new ones."""
         self._idle.clear()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         for connection in list(self._all):
             await self._discard(connection)
 
@@ -124,10 +151,11 @@ class Reads:
 
     async def _run(self, read: Read, arguments: list[bytes | None], formats: list[int]) -> list[Columns]:
         connection = await self._take()
+        self._look_later()
         try:
             rows = await connection.run(read, arguments, formats)
         except psycopg.Error as error:
-            if isinstance(error, ConnectionLost):
+            if isinstance(error, ConnectionLost | Silent):
                 await self._discard(connection)
             else:
                 self._give_back(connection)
@@ -139,7 +167,27 @@ class Reads:
         self._give_back(connection)
         return rows
 
+    def _look_later(self) -> None:
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Look at the connections that owe an answer, for as long as there are any.
+
+        The event loop does not tell of a socket whose other end closed with something of ours unread: libuv takes that
+        for an error of the poll itself, stops watching, and no callback runs.
+        """
+        self._looking = None
+        owing = [connection for connection in self._all if connection.owes_since is not None]
+        if not owing:
+            return
+        silent = [connection for connection in owing if not connection.look(self._answer_seconds)]
+        if silent:
+            self._on_silence()
+        self._look_later()
+
     async def _take(self) -> "_Connection":
+        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
         while True:
             while self._idle:
                 connection = self._idle.pop()
@@ -151,7 +199,7 @@ class Reads:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
-                await asyncio.wait_for(turn, WAIT_SECONDS)
+                await asyncio.wait_for(turn, deadline - asyncio.get_running_loop().time())
             except TimeoutError:
                 raise PoolTimeout(f"no connection became free within {WAIT_SECONDS:.0f} s") from None
             except BaseException:
@@ -162,7 +210,11 @@ class Reads:
         self._opening += 1
         try:
             session = await psycopg.AsyncConnection.connect(
-                self._conninfo, autocommit=True, options=self._options, application_name="sublet"
+                self._conninfo,
+                autocommit=True,
+                options=self._options,
+                application_name="sublet",
+                connect_timeout=CONNECT_SECONDS,
             )
         except BaseException:
             self._next()
@@ -196,6 +248,8 @@ class _Connection:
 
     def __init__(self, session: psycopg.AsyncConnection) -> None:
         self.lost = False
+        self.owes_since: float | None = None
+        self._silent = False
         self._session = session
         self._pgconn = session.pgconn
         self._transformer = Transformer(session)
@@ -217,13 +271,27 @@ class _Connection:
         self._transformer.set_pgresult(result)
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
+    def look(self, answer_seconds: float) -> bool:
+        """See whether the answer that it owes has come, or it has ended; False if it was silent for too long."""
+        if self.owes_since is not None and not self.lost:
+            self._readable()
+        waits = self._answer is not None and not self._answer.done()
+        if self.owes_since is None or not waits or self._loop.time() - self.owes_since < answer_seconds:
+            return True
+        self._silent = True
+        self._lose()
+        return False
+
     async def close(self) -> None:
         """End it, and whatever it was still doing."""
         self._lose()
         await self._session.close()
 
     async def _ask(self, send: Callable[[], None]) -> pq.abc.PGresult:
+        if self.lost:
+            raise ConnectionLost("the connection to the database was lost")
         self._answer = self._loop.create_future()
+        self.owes_since = self._loop.time()
         try:
             send()
             if self._pgconn.flush():  # the socket took only a part
@@ -231,7 +299,9 @@ class _Connection:
         except psycopg.OperationalError:
             self._lose()
         result = await self._answer
-        self._answer = None
+        self._answer = self.owes_since = None
+        if self._silent:
+            raise Silent("the database does not answer")
         if result is None:
             raise ConnectionLost("the connection to the database was lost")
         if result.status not in _GOOD:
