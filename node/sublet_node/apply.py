@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from . import access, accounts, confinement, devices, gpus, limits, moment, mounts, request, sessions, systemd
+from . import (
+    access,
+    accounts,
+    boot,
+    confinement,
+    devices,
+    firewall,
+    gpus,
+    limits,
+    moment,
+    mounts,
+    request,
+    sessions,
+    systemd,
+)
+from .errors import NodeError
 from .store import Allocation, Store
 
 
@@ -16,6 +32,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         available = gpus.inventory()
         granted = devices.select(available, desired.gpus)
         _close_first(desired)
+        _follow_network()
         _make_account(store, record, desired)
         _note_gpus(store, record, granted)
         devices.grant(desired.subject.uid, granted, available)
@@ -40,6 +57,13 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
             "boot_id": moment.boot_id(),
             "observed_at": moment.now(),
         }
+
+
+def _follow_network() -> None:
+    """A gateway may have come only after the boot. Where no firewall can be set, probe says so."""
+    if not firewall.is_current():
+        with contextlib.suppress(NodeError):
+            boot.deny_addresses()
 
 
 def _note_gpus(store: Store, record: Allocation, granted: list[gpus.Gpu]) -> None:

@@ -17,7 +17,7 @@ def boot(store: Store) -> list[str]:
     paths.RUN.mkdir(mode=0o755, exist_ok=True)
     paths.SESSION_ROOT.mkdir(mode=0o755, exist_ok=True)
     steps: tuple[Callable[[], object], ...] = (
-        _deny_addresses,
+        deny_addresses,
         lambda: _make_mounts(store),
         lambda: _grant_gpus(store),
         store.forget_old,
@@ -30,7 +30,8 @@ def boot(store: Store) -> list[str]:
     return problems
 
 
-def _deny_addresses() -> None:
+def deny_addresses() -> None:
+    """Keep allocations from what was denied at enrolment, and from what surrounds the node now."""
     known = enrolment.read()
     if known is None or not known.deny:
         return

@@ -53,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         *("--deny",),
         action="append",
         default=[],
-        metavar="HOST[:PORT]",
-        help="keep allocations from this address (without any: from the control plane's own)",
+        metavar="HOST[:PORT]|PREFIX",
+        help="keep allocations from this address or prefix (without any: from the control plane's own)",
     )
     leave = commands.add_parser("unenrol", help="restore this machine as it was before")
     leave.add_argument("--force", action="store_true", help="even though allocations are still here")

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import re
+import socket
 import time
+from pathlib import Path
 
 import asyncssh
 import pytest
@@ -21,6 +23,13 @@ async def run_as(enrolled: Enrolled, tenant: Tenant, command: str, *, seconds: f
     ) as connection:
         done = await asyncio.wait_for(connection.run(command), seconds)
         return f"{done.stdout!s}{done.stderr!s}", done.returncode
+
+
+async def _machine(*argv: str) -> list[str]:
+    """What a program on this machine, outside of all nodes, prints."""
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return output.decode().splitlines()
 
 
 class TestLimits:
@@ -145,6 +154,80 @@ class TestFirewall:
         assert "no rule" in found["network_deny"]["detail"]
         again = {entry["name"]: entry["enforced"] for entry in (await channel.ask("probe"))["capabilities"]}
         assert again["network_deny"] is True
+
+    async def test_neighbours_and_gateways_are_out_of_reach_by_every_version_of_ip(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        gateway = (await north.node.run_as_root("ip", "route", "show", "default")).text.split()[2]
+        cable = next(line for line in await _machine("ip", "-o", "addr", "show") if f" {gateway}/" in line).split()[1]
+        [link_local] = [
+            word.partition("/")[0]
+            for line in await _machine("ip", "-6", "-o", "addr", "show", "dev", cable)
+            for word in line.split()
+            if word.startswith("fe80:")
+        ]
+        index = socket.if_nametoindex(cable)
+        six = socket.socket(socket.AF_INET6)
+        with six, socket.create_server((gateway, 0)) as four:
+            six.bind((link_local, 0, 0, index))
+            six.listen()
+            reach = "".join(
+                f"(exec 3<>/dev/tcp/{host}/{server.getsockname()[1]}) 2>/dev/null && echo {host} reached; "
+                for host, server in ((f"{link_local}%eth0", six), (gateway, four))
+            )
+            everything = f"{link_local}%eth0 reached\n{gateway} reached"
+            async with asyncio.timeout(10):  # an address of version 6 is not in use at once
+                while (await north.node.run_as_root("bash", "-c", f"{reach} true")).text != everything:
+                    await asyncio.sleep(0.05)
+            assert await run_as(north, tenant, f"{reach} true") == ("", 0)
+
+    async def test_denied_prefixes_hold_by_every_version_of_ip(
+        self, pair: tuple[Enrolled, Enrolled], helper: Path
+    ) -> None:
+        south, tenant = pair[1], Tenant()
+        setup = "ip addr add fd51::7/64 dev lo; ip addr add 203.0.113.7/24 dev lo"
+        await south.node.run_as_root("sh", "-c", setup)
+        listen = "import socket\nsocket.create_server(('::', 18091), family=socket.AF_INET6, dualstack_ipv6=True)"
+        await south.node.run_as_root(
+            *("systemd-run", "--unit=prefixes", "--quiet", "python3", "-c"),
+            f"{listen.replace('socket.create', 's = socket.create')}\nimport time; time.sleep(120)",
+        )
+        ask = "for a in fd51::7 203.0.113.7; do (exec 3<>/dev/tcp/$a/18091) 2>/dev/null && echo $a; done; true"
+        try:
+            async with asyncio.timeout(10):
+                while (await south.node.run_as_root("bash", "-c", ask)).text != "fd51::7\n203.0.113.7":
+                    await asyncio.sleep(0.05)
+            async with south.control.protocol(south.node) as channel:
+                await channel.ask("apply", tenant.desired(), generation=1)
+                assert await run_as(south, tenant, ask) == ("fd51::7\n203.0.113.7\n", 0)
+                said = await south.control.enrol(south.node, helper, deny=("fd51::/16", "203.0.113.0/24"))
+                assert "WARNING: " not in said.replace("WARNING: this kernel keeps its maxima", "")
+                assert await run_as(south, tenant, ask) == ("", 0)
+                capabilities = {
+                    entry["name"]: entry["enforced"] for entry in (await channel.ask("probe"))["capabilities"]
+                }
+                assert capabilities["network_deny"]
+                assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+        finally:
+            await south.node.run_as_root("systemctl", "stop", "prefixes")
+            await south.node.run_as_root("sh", "-c", setup.replace(" add ", " del "))
+            await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080", "127.0.0.1:18443"))
+
+    async def test_a_gateway_that_came_later_is_out_of_reach_from_the_next_apply_on(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        later = ("via", "192.0.2.1", "dev", "eth0", "onlink", "metric", "9")
+        await north.node.run_as_root("ip", "route", "add", "default", *later)
+        try:
+            await channel.ask("apply", tenant.desired(), generation=1)
+            rules = (await north.node.run_as_root("nft", "list", "table", "inet", "sublet")).text
+        finally:
+            await north.node.run_as_root("ip", "route", "del", "default", *later)
+        assert "ip daddr 192.0.2.1 reject" in rules
+        await channel.ask("apply", tenant.desired(), generation=1)
+        rules = (await north.node.run_as_root("nft", "list", "table", "inet", "sublet")).text
+        assert "192.0.2.1" not in rules
 
 
 class TestIsolation:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from node.sublet_node import devices, files, firewall, hostcert, request, rpc
+from node.sublet_node import devices, files, firewall, hostcert, request, rpc, surroundings
 from node.sublet_node.errors import NodeError
 from node.sublet_node.gpus import Gpu
 from node.sublet_node.request import Subject
@@ -188,12 +188,35 @@ class TestDeviceRules:
 class TestFirewallRules:
     def test_name_every_address_and_only_its_port(self) -> None:
         rules = firewall.rules(firewall.resolve(["127.0.0.1:443", "[::1]:8443", "192.0.2.7"]), [22])
-        assert "ip daddr 127.0.0.1 meta l4proto { tcp, udp } th dport 443 reject" in rules
-        assert "ip6 daddr ::1 meta l4proto { tcp, udp } th dport 8443 reject" in rules
+        assert "ip daddr 127.0.0.1 tcp dport 443 reject" in rules
+        assert "ip6 daddr ::1 udp dport 8443 reject" in rules
         assert "ip daddr 192.0.2.7 reject" in rules
         assert 'oifname "lo" meta skuid 200000-2000000001 tcp dport 22 reject' in rules
 
-    @pytest.mark.parametrize("entry", ["", "http://example.org", "a b:1", "host:port", "::1:80; drop"])
+    def test_name_prefixes_and_what_surrounds_any_node(self) -> None:
+        rules = firewall.rules(firewall.resolve(["10.0.0.0/8", "fd00::/8"]), [22])
+        for denied in ("ip daddr 10.0.0.0/8", "ip6 daddr fd00::/8", "ip daddr 169.254.0.0/16", "ip6 daddr fe80::/10"):
+            assert f" {denied} reject" in rules
+
+    def test_let_names_be_asked_for_where_only_the_surroundings_would_deny_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(surroundings, "gateways", lambda: ["192.0.2.1"])
+        monkeypatch.setattr(surroundings, "nameservers", lambda: ["192.0.2.1", "169.254.169.253", "9.9.9.9"])
+        lines = firewall.rules(firewall.resolve(["169.254.169.253"]), []).splitlines()
+        wanted = (
+            "169.254.169.253 reject",
+            "192.0.2.1 tcp dport 53 accept",
+            "192.0.2.1 reject",
+            "169.254.0.0/16 reject",
+        )
+        order = [next(i for i, line in enumerate(lines) if f"daddr {part}" in line) for part in wanted]
+        assert order[0] < order[1] < min(order[2:])
+        assert not any("9.9.9.9" in line for line in lines)
+
+    @pytest.mark.parametrize(
+        "entry", ["10.0.0.1/8", "fd00::/129", "x/8", "", "http://example.org", "a b:1", "host:port", "::1:80; drop"]
+    )
     def test_nonsense_is_refused(self, entry: str) -> None:
         with pytest.raises(NodeError):
             firewall.resolve([entry])
