@@ -117,7 +117,10 @@ class TestPlatform:
         operator.api.world.checks_ok = False
         result = operator.run("admin", "reconcile")
         assert result.exit_code == 1
-        assert "held 1000000, open holds 2000000" in result.stdout
+        assert "held 1.00, open holds 2.500001" in result.stdout
+        said = json.loads(operator.run("admin", "reconcile", "--json").stdout)
+        details = [finding["detail"] for check in said["checks"] for finding in check["findings"]]
+        assert details == ["held 1000000 micros, open holds 2500001 micros"]
         assert "Nothing was changed" in result.stderr
 
 

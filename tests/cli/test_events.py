@@ -47,6 +47,14 @@ class TestEvents:
         assert len(shown.splitlines()) == 1
         assert "available 3.10 USD" in shown
 
+    def test_says_what_came_in_and_for_how_long_the_rest_lasts(self, cli: Cli) -> None:
+        world = cli.api.world
+        world.tell("top_up.succeeded", "tu_1", amount=usd("20.00"))
+        world.tell("top_up.failed", "tu_2", amount=usd("5.00"))
+        world.tell("wallet.low", "org_0000000000000001", threshold="warning", runway_seconds=3900)
+        shown = cli.run("events", "--no-follow", "--after", "0-0").stdout.splitlines()
+        assert [line.split("  ")[-1] for line in shown] == ["20.00 USD", "5.00 USD", "funds last 1 h 05 min"]
+
     def test_follows_and_says_where_to_continue(self, cli: Cli, happened: list[dict[str, Any]]) -> None:
         process = cli.start("events", "--json", "--after", "0-0")
         assert process.stdout is not None

@@ -175,6 +175,6 @@ def replay_event(asked: Asked) -> Answer:
 def reconcile(asked: Asked) -> Answer:
     _operator(asked)
     wrong = [] if asked.world.checks_ok else ["held funds"]
-    finding = {"subject": "org_0000000000000001", "detail": "held 1000000, open holds 2000000"}
+    finding = {"subject": "org_0000000000000001", "detail": "held 1000000 micros, open holds 2500001 micros"}
     checks = [{"name": name, "ok": name not in wrong, "findings": [finding] * (name in wrong)} for name in CHECKS]
     return 200, {"checks": checks, "ran_at": at()}

@@ -290,7 +290,7 @@ class World:
 
     def tell(self, kind: str, subject: str, **data: Any) -> None:
         """An event; a subject is named in its data too."""
-        named = {"al": "allocation_id", "or": "organization_id", "nd": "node_id"}[subject[:2]]
+        named = {"al": "allocation_id", "or": "organization_id", "nd": "node_id", "tu": "top_up_id"}[subject[:2]]
         event = {"id": f"7-{len(self.events)}", "type": kind, "time": at(), "subject": subject}
         self.events.append({**event, "data": {named: subject, **data}})
 

@@ -23,7 +23,7 @@ router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
 
 
 class FindingOut(BaseModel):
-    """One mismatch that a check found."""
+    """One mismatch that a check found; amounts in its detail are in micros: `held 1000000 micros`."""
 
     subject: str
     detail: str

@@ -6,7 +6,8 @@ from sublet.ledger.reconcile import CheckResult, ask_query
 _CHECKS = {
     "usage charges against revenue": """
         SELECT 'entry:' || coalesce(c.ledger_entry_id, r.entry_id) AS subject,
-               'charges ' || coalesce(c.amount, 0) || ', revenue ' || coalesce(r.amount, 0) AS detail
+               'charges ' || coalesce(c.amount, 0) || ' micros, revenue ' || coalesce(r.amount, 0) || ' micros'
+                 AS detail
           FROM (SELECT ledger_entry_id, sum(amount) AS amount FROM usage_charge
                  WHERE ledger_entry_id IS NOT NULL GROUP BY ledger_entry_id) c
           FULL JOIN ledger.usage_revenue r ON r.entry_id = c.ledger_entry_id

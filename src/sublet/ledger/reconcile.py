@@ -22,7 +22,7 @@ EndedAmong = Callable[[Session, Collection[str]], Awaitable[set[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that does not fit."""
+    """One thing that does not fit; amounts in its detail are in micros, and say so."""
 
     subject: str
     detail: str
@@ -43,17 +43,19 @@ class CheckResult:
 
 _CHECKS = {
     "unbalanced entries": """
-        SELECT 'entry:' || entry_id AS subject, lines || ' lines sum to ' || total AS detail
+        SELECT 'entry:' || entry_id AS subject, lines || ' lines sum to ' || total || ' micros' AS detail
           FROM ledger.unbalanced_entry""",
     "balance drift": """
         SELECT code AS subject,
-               'balance ' || balance || ' at ' || seq || ', postings sum to ' || posted || ' in ' || lines AS detail
+               'balance ' || balance || ' micros at ' || seq || ', postings sum to ' || posted || ' micros in ' || lines
+                 AS detail
           FROM ledger.drifted_balance""",
     "broken chain": """
         SELECT code AS subject, 'line ' || account_seq || ' (entry ' || entry_id || ') does not follow' AS detail
           FROM ledger.broken_chain""",
     "held funds": """
-        SELECT subject, 'held ' || held || ', open holds ' || open_holds AS detail FROM ledger.drifted_hold""",
+        SELECT subject, 'held ' || held || ' micros, open holds ' || open_holds || ' micros' AS detail
+          FROM ledger.drifted_hold""",
 }
 
 

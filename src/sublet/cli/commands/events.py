@@ -8,7 +8,7 @@ import click
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
-from sublet.cli.formats import clock
+from sublet.cli.formats import clock, duration, money
 from sublet.cli.style import paint
 from sublet.client.errors import SubletConnectionError
 from sublet.client.shapes import Event
@@ -98,5 +98,9 @@ def _said(event: Event) -> str:
     if event["type"] == "wallet.changed":
         available = data.get("available") or {}
         return f"  available {available.get('amount')} {available.get('currency')}"
+    if event["type"] == "wallet.low":
+        return f"  funds last {duration(data.get('runway_seconds'))}"
+    if event["type"].startswith("top_up.") and "amount" in data:
+        return f"  {money(data['amount'])}"
     reason = data.get("reason")
     return f"  {reason}" if reason else ""

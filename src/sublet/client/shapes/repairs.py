@@ -4,7 +4,7 @@ from typing import TypedDict
 
 
 class Finding(TypedDict):
-    """One mismatch."""
+    """One mismatch; amounts in its detail are in micros: `held 1000000 micros`."""
 
     subject: str
     detail: str

@@ -4,7 +4,7 @@ import click
 
 from sublet.cli.connection import connect, note
 from sublet.cli.failures import Failure
-from sublet.cli.formats import words
+from sublet.cli.formats import with_money, words
 from sublet.cli.output import Output, output_options
 from sublet.cli.tables import Column, print_table
 from sublet.client.shapes import Reconciliation
@@ -18,7 +18,7 @@ CHECKS: list[Column[CheckResult]] = [
 
 FINDINGS: list[Column[Finding]] = [
     Column("SUBJECT", lambda one: one["subject"]),
-    Column("FINDING", lambda one: one["detail"], flexible=True),
+    Column("FINDING", lambda one: with_money(one["detail"]), flexible=True),
 ]
 
 
