@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from sublet.core.db import Database
+from sublet.entry.console import ConsoleMissing
 from sublet.entry.web import create_app
 from tests.support.app import Web, settings_for
 
@@ -83,6 +84,17 @@ class TestTheConsole:
             assert "immutable" in (await client.get("/assets/main-abc123.js")).headers["cache-control"]
             assert (await client.get("/allocations")).headers["cache-control"] == "no-cache"
             assert (await client.get("/assets/gone.js")).status_code == 404
+
+    async def test_keeps_what_only_its_build_needs(self, database: Database, tmp_path: Path, built: Path) -> None:
+        (built / ".vite").mkdir()
+        (built / ".vite" / "manifest.json").write_text("{}")
+        async with browser(database, tmp_path, "https://sublet.example", console_directory=built) as client:
+            answer = await client.get("/.vite/manifest.json")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+    async def test_must_be_where_the_settings_say(self, database: Database, tmp_path: Path) -> None:
+        with pytest.raises(ConsoleMissing, match=r"SUBLET_CONSOLE_DIRECTORY .* no index\.html"):
+            create_app(settings_for(tmp_path, console_directory=tmp_path), database=database)
 
     @pytest.mark.parametrize("path", ["/../secret", "/%2e%2e/secret", "/assets/..%2f..%2fsecret", "/%00", "//secret"])
     async def test_gives_no_file_from_elsewhere(

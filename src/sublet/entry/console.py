@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from sublet.core.errors import NotFound
+from sublet.core.errors import NotFound, SubletError
 from sublet.core.settings import Settings
 
 HASHED = "/assets/"
@@ -32,11 +32,28 @@ ALWAYS_OURS = frozenset(name.encode() for name in ("content-security-policy", "s
 NOT_STORED = (b"cache-control", b"no-store")
 
 
+class ConsoleMissing(SubletError):
+    """The console is not where the settings say."""
+
+    code = "console_missing"
+
+
 def console_directory(settings: Settings) -> Path | None:
-    """Where the built console lies: as configured, in the package, or in the checkout; None if it was not built."""
+    """Where the built console lies: as configured, in the package, or in the checkout; None if it was not built.
+
+    ConsoleMissing if there is none where the settings say.
+    """
+    configured = settings.console_directory
+    if configured is not None:
+        if not (configured / "index.html").is_file():
+            raise ConsoleMissing(
+                f"SUBLET_CONSOLE_DIRECTORY is {configured}, and there is no index.html in it. Nothing was started. "
+                "Give the directory of a built console, or leave the setting out for the one that came with Sublet."
+            )
+        return configured
     here = Path(__file__).resolve()
-    candidates = [settings.console_directory, here.parents[1] / "console_dist", here.parents[3] / "console" / "dist"]
-    return next((path for path in candidates if path is not None and (path / "index.html").is_file()), None)
+    candidates = [here.parents[1] / "console_dist", here.parents[3] / "console" / "dist"]
+    return next((path for path in candidates if (path / "index.html").is_file()), None)
 
 
 def install_console(app: FastAPI, directory: Path | None) -> None:
@@ -60,20 +77,25 @@ def _page(directory: Path | None, scope: Scope) -> Response:
     if file is not None:
         cache = "public, max-age=31536000, immutable" if f"/{path}".startswith(HASHED) else "no-cache"
         return FileResponse(file, headers={"Cache-Control": cache})
-    if f"/{path}".startswith(HASHED):
+    if f"/{path}".startswith(HASHED) or _is_hidden(path):
         raise NotFound("file", f"/{path}")
     return FileResponse(root / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 def _file_below(root: Path, path: str) -> Path | None:
     """The file of the console that the path names; None for anything else, also for what cannot be a file's name."""
-    if not path or not path.isprintable():
+    if not path or not path.isprintable() or _is_hidden(path):
         return None
     try:
         file = (root / path).resolve()
         return file if file.is_file() and file.is_relative_to(root) else None
     except (OSError, ValueError):
         return None
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether it is among what the build keeps for itself, such as its manifest."""
+    return any(part.startswith(".") for part in path.split("/"))
 
 
 class SecurityHeaders:
