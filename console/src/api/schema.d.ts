@@ -1526,7 +1526,7 @@ export interface components {
         };
         /**
          * FindingOut
-         * @description One mismatch that a check found.
+         * @description One mismatch that a check found; amounts in its detail are in micros: `held 1000000 micros`.
          */
         FindingOut: {
             /** Detail */

@@ -8,7 +8,7 @@ import { to } from "~/paths";
 import { Empty, ErrorNotice, Notice } from "~/ui/Notice";
 import { Page, Panel } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
-import { LaunchTotal } from "./LaunchTotal";
+import { ADD_FUNDS, LaunchTotal } from "./LaunchTotal";
 import { needsFunds, OffersTable, refusal } from "./OffersTable";
 import { ResumeLaunch } from "./ResumeLaunch";
 import { lacksFunds, priceChanged, useLaunch } from "./useLaunch";
@@ -43,7 +43,7 @@ function AddFunds({ error, returnPath }: { error: unknown; returnPath: string })
     place.current?.scrollIntoView?.({ block: "nearest" });
   }, [pressed]);
   return (
-    <div ref={place} tabIndex={-1} className="arrival">
+    <div ref={place} id={ADD_FUNDS} tabIndex={-1} className="arrival">
       <Panel title={words.funds.title}>
         {error === null ? null : <ErrorNotice error={error} />}
         <p className="muted">{words.funds.detail}</p>

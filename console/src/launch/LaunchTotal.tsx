@@ -9,9 +9,12 @@ import { Button, ReasonedButton } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { Amount, ExactAmount, RateFigure } from "~/ui/figures";
 import { Facts, Panel } from "~/ui/Page";
-import { gpuText, refusal } from "./OffersTable";
+import { gpuText, needsFunds, refusal } from "./OffersTable";
 
 const words = t.launch;
+
+/** Where on the page money is taken; on a phone it is far above the bar that says that it is missing. */
+export const ADD_FUNDS = "add-funds";
 
 type LaunchTotalProps = {
   offer: Offer;
@@ -94,6 +97,7 @@ export function LaunchTotal({ offer, openTerminal, onOpenTerminal, isPending, on
               {words.submit(formatRate(price.per_hour))}
             </ReasonedButton>
           )}
+          {needsFunds(offer) ? <a href={`#${ADD_FUNDS}`}>{t.billing.addFunds}</a> : null}
         </div>
         <p className="field-help">{words.total.seconds}</p>
         <CliHint command={cli.launch(sku.code, name.name)} />

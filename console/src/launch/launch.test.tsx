@@ -78,6 +78,9 @@ describe("launching", () => {
     expect(await screen.findByRole("heading", { name: "Add funds to launch" })).toBeTruthy();
     expect(screen.getByRole("button", { name: LAUNCH }).getAttribute("aria-disabled")).toBe("true");
     expect(screen.getAllByText(reason).length).toBeGreaterThan(0);
+    const bar = screen.getByRole("button", { name: LAUNCH }).closest(".total-bar") as HTMLElement;
+    const place = within(bar).getByRole("link", { name: "Add funds" }).getAttribute("href");
+    expect(document.querySelector(`${place}`)?.textContent).toContain("Add funds to launch");
     expect(document.querySelector('data[value="0.0456"]')?.textContent).toBe("$0.0456");
   });
 
@@ -143,6 +146,7 @@ describe("launching", () => {
     await user.click(await screen.findByRole("radio", { name: "Small" }));
     expect(screen.getByRole("button", { name: LAUNCH }).getAttribute("aria-disabled")).toBe("true");
     expect(screen.getAllByText("All are in use.").length).toBeGreaterThan(0);
+    expect(screen.queryByRole("link", { name: "Add funds" })).toBeNull();
   });
 
   test("refuses a name that cannot be", async () => {
