@@ -1,5 +1,6 @@
 """`sublet serve`: what a web process says to whoever is connected when it stops, and what it never writes down."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,12 +12,23 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect as asyncio_connect
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
+from sublet.core.access import Actor
+from sublet.core.db import Database
+from sublet.core.sealing import FileKeyProvider
+from sublet.entry.serve import GOODBYE_SECONDS
+from sublet.fleet.ca import CertificateAuthority
+from sublet.terminal.frames import SUBPROTOCOL
+from tests.allocations.rental import Rental, pay_in
+from tests.fleet.joined import ALLOCATION, LOGIN, Joined
+from tests.fleet.real_sshd import RealSshd, prepared_sshd
 from tests.support.app import PASSWORD
 from tests.support.demo import free_port
+from tests.terminal.conftest import Terminal
 
 DEADLINE = 30.0
 LOG = "serve.log"
@@ -74,6 +86,70 @@ def following(url: str, browser: httpx.Client) -> Iterator[ClientConnection]:
         channel.send('{"after": "1-1"}')
         channel.recv(timeout=DEADLINE)  # what was missed comes first; from then on the channel follows
         yield channel
+
+
+COPY = """
+INSERT INTO allocation OVERRIDING SYSTEM VALUE
+SELECT (jsonb_populate_record(a, jsonb_build_object(
+         'seq', a.seq + 1, 'id', CAST(:id AS text), 'login', CAST(:login AS text), 'name', 'real',
+         'uid', a.uid + 1, 'node_id', CAST(:node_id AS text),
+         'state', 'queued', 'operation_id', NULL))).*
+  FROM allocation a WHERE a.id = :template
+"""
+
+
+async def lend_real_account(database: Database, joined: Joined, browser: httpx.AsyncClient) -> None:
+    """Let the one who browses have an allocation whose account a real sshd serves, though nothing provisioned it."""
+    await joined.join("real", gpu="GPU-real-0")
+    rental = await Rental.open(database)
+    me = (await browser.get("/api/v1/me")).json()
+    rental.actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=me["organization"]["id"], role="owner")
+    await pay_in(database, rental.actor, "20.00")
+    template = await rental.running()
+    place = {"id": ALLOCATION, "login": LOGIN, "node_id": joined.address.node_id, "template": template}
+    await rental.run(COPY, **place)
+    for state in ("provisioning", "active"):
+        await rental.run("UPDATE allocation SET state = :state WHERE id = :id", state=state, id=ALLOCATION)
+
+
+@pytest.fixture
+def sshd() -> Iterator[RealSshd]:
+    with prepared_sshd() as sshd:
+        yield sshd
+
+
+class TestATerminal:
+    @pytest.mark.anyio
+    async def test_is_told_and_its_shell_ended_when_the_process_stops(
+        self, serving: Serving, database: Database, sshd: RealSshd, tmp_path: Path
+    ) -> None:
+        url, process = serving
+        authority = CertificateAuthority(FileKeyProvider.create_if_missing(tmp_path / "keys" / "sealing.key"))
+        async with httpx.AsyncClient(base_url=url, headers={"Origin": url}) as browser:
+            body = {"email": "ada@customer.example", "password": PASSWORD, "name": "Ada"}
+            assert (await browser.post("/api/v1/auth/signup", json=body)).status_code == 201
+            await lend_real_account(database, Joined(database, authority, sshd), browser)
+            cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+        async with asyncio_connect(
+            f"{url.replace('http', 'ws', 1)}/api/v1/allocations/{ALLOCATION}/terminal",
+            origin=Origin(url),
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            additional_headers={"Cookie": cookie},
+            proxy=None,
+        ) as socket:
+            terminal = Terminal(socket)
+            await terminal.send(type="open", cols=80, rows=24)
+            await terminal.frame("opened")
+            await terminal.type("echo shell=$$.\n")
+            shell = Path("/proc") / (await terminal.match(rb"shell=(\d+)\.")).group(1).decode()
+            assert shell.exists()
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                assert (await terminal.frame("error"))["code"] == "going_away"
+                assert (await terminal.closed())[0] == 1001
+                while shell.exists():
+                    await asyncio.sleep(0.02)
+            await asyncio.to_thread(process.wait, DEADLINE)
 
 
 class TestServing:
