@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .errors import NodeError
@@ -14,9 +15,10 @@ from .errors import NodeError
 
 @dataclass(frozen=True)
 class Process:
-    """One process: its number, every user id it carries, its name, and whether it is a zombie."""
+    """One process: its number, its parent's, every user id it carries, its name, and whether it is a zombie."""
 
     pid: int
+    parent: int
     uids: frozenset[int]
     name: str
     zombie: bool
@@ -43,17 +45,19 @@ def of(uid: int) -> list[Process]:
 
 def _read(pid: int) -> Process:
     uids: frozenset[int] = frozenset()
-    name, zombie = "", False
+    name, zombie, parent = "", False, 0
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
         for line in stream:
             if line.startswith("Name:"):
                 name = line[5:].strip()
             elif line.startswith("State:"):
                 zombie = line[6:].strip().startswith(("Z", "X"))
+            elif line.startswith("PPid:"):
+                parent = int(line[5:])
             elif line.startswith("Uid:"):
                 uids = frozenset(map(int, line.split()[1:]))
                 break
-    return Process(pid, uids, name, zombie)
+    return Process(pid, parent, uids, name, zombie)
 
 
 def end(uid: int, *, deadline_seconds: float = 10) -> list[Process]:
@@ -69,16 +73,30 @@ def end(uid: int, *, deadline_seconds: float = 10) -> list[Process]:
         time.sleep(0.01)
 
 
-def end_connections(uid: int, login: str, *, deadline_seconds: float = 10) -> list[Process]:
-    """Kill every sshd that serves a login until none is left; returns those that outlived the deadline.
+def serving(uid: int, login: str) -> list[Process]:
+    """Every sshd that serves a login.
 
     That is root's part, which is there as soon as somebody gave the login's name and long before anybody is let in,
-    and the login's own part, which carries the data. What they have started ends only if it minds.
+    and the login's own part, its child, which carries the data.
     """
     title = re.compile(rb"sshd(-session)?: " + re.escape(login.encode()) + rb"(?![a-z0-9])")
+    return [process for process in everything() if not process.zombie and _serves(process, uid, title)]
+
+
+def end_connections(
+    uid: int, login: str, *, spared: Collection[int] = (), deadline_seconds: float = 10
+) -> list[Process]:
+    """Kill every sshd that serves a login until none is left; returns those that outlived the deadline.
+
+    `spared` are root's parts of connections that may go on. What the others have started ends only if it minds.
+    """
     deadline = time.monotonic() + deadline_seconds
     while True:
-        left = [process for process in everything() if not process.zombie and _serves(process, uid, title)]
+        left = [
+            process
+            for process in serving(uid, login)
+            if process.pid not in spared and not (uid in process.uids and process.parent in spared)
+        ]
         for process in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
-from . import cgroups, commands, processes, systemd
+from . import accepted, cgroups, commands, processes, systemd
 from .errors import NodeError
 
 _SESSIONS = Path("/run/systemd/sessions")
@@ -34,9 +35,12 @@ def end(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
         _end_records(uid, login, deadline_seconds)
 
 
-def disconnect(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
-    """End every SSH connection of a login; what it left running without one goes on. NodeError when some remain."""
-    left = processes.end_connections(uid, login, deadline_seconds=deadline_seconds)
+def disconnect(uid: int, login: str, *, keys: Collection[str] = (), deadline_seconds: float = 10) -> None:
+    """End every SSH connection of a login but those that one of `keys` is known to have opened; NodeError when some
+    remain. What the login left running without a connection goes on."""
+    opened = [process.pid for process in processes.serving(uid, login) if process.uids == {0}] if keys else []
+    spared = accepted.by_keys(opened, login, keys)
+    left = processes.end_connections(uid, login, spared=spared, deadline_seconds=deadline_seconds)
     if left:
         message = (
             f"SSH connections of {login} cannot be ended: processes {', '.join(str(one.pid) for one in left[:5])}."

@@ -167,6 +167,27 @@ class TestLosingAccess:
             done = await asyncio.wait_for(connection.run(f"{gone}; pgrep -c -x sleep"), 5)
         assert str(done.stdout) == "1\n"
 
+    async def test_ends_no_connection_of_a_key_that_still_counts(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        stays, goes = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        lines = [key.export_public_key().decode().strip() for key in (stays, goes)]
+        await channel.ask("apply", tenant.desired(authorized_keys=lines), generation=1)
+        async with (
+            north.control.login(north.node, tenant.login, stays) as kept,
+            north.control.login(north.node, tenant.login, goes) as lost,
+        ):
+            shells = [await connection.create_process("bash", term_type="xterm") for connection in (kept, lost)]
+            # Whoever shares the login may say anything there, and it proves nothing.
+            lie = f"Accepted publickey for {tenant.login} from 10.0.0.1 port 1 ssh2: ED25519 {stays.get_fingerprint()}"
+            await lost.run(f"logger -t sshd '{lie}'; logger -t 'sshd[1]' '{lie}'")
+            asked = tenant.desired(authorized_keys=lines[:1], disconnect_generation=2)
+            await channel.ask("apply", asked, generation=2)
+            await asyncio.wait_for(shells[1].wait_closed(), 5)
+            assert str((await kept.run("echo still here")).stdout) == "still here\n"
+            assert not shells[0].is_closing()
+        assert await refused(north, tenant.login, goes)
+
     async def test_ends_them_also_without_systemd(self, plain: Enrolled) -> None:
         tenant = Tenant()
         async with plain.control.protocol(plain.node) as channel:

@@ -22,8 +22,8 @@ _RUNNING_OF = text(
 async def refresh_keys(session: Session, event: StoredEvent) -> None:
     """Place the organization's SSH keys anew on its nodes; handler of `organization.access_changed`.
 
-    Where somebody is locked out, or a key is, open connections end too. Harmless when repeated: the node gets the whole
-    list of keys each time.
+    Where somebody is locked out, or a key is, open connections end too, all but those that the node knows to have been
+    opened by a key that is still on the list. Harmless when repeated: the node gets the whole list of keys each time.
     """
     disconnect = event.data["reason"] in _LOCKED_OUT
     running = await session.execute(_RUNNING_OF, {"organization_id": event.subject})

@@ -26,7 +26,7 @@ class DesiredAccount:
     """The whole desired state of one allocation on its node; `generation` grows with every change of it.
 
     `disconnect_generation` is the latest one with which somebody lost the right to come in: SSH connections that were
-    open before are ended.
+    open before are ended, all but those that one of `authorized_keys` is known to have opened.
     """
 
     allocation_id: str
