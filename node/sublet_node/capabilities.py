@@ -85,8 +85,11 @@ def _shown(name: str) -> str:
 
 def _confined(promise: str) -> tuple[bool, str]:
     if confinement.in_place():
-        return True, f"By pam_namespace, {promise}."
-    return False, "pam_namespace, or sublet's rule for it in /etc/pam.d/sshd, is missing. Enrol the node again."
+        return True, f"Set up for every session: {promise}."
+    return False, (
+        "pam_namespace is missing, or what sublet-node set up for sessions is, or is from an earlier version. "
+        "Run enrol again."
+    )
 
 
 def _network() -> tuple[bool, str]:

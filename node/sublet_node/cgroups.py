@@ -6,24 +6,31 @@ import contextlib
 import os
 from pathlib import Path
 
-_ROOT = Path("/sys/fs/cgroup")
+ROOT = Path("/sys/fs/cgroup")
 UNLIMITED = 1 << 60
 
 
 def is_version_2() -> bool:
     """True on a node with the unified hierarchy."""
-    return (_ROOT / "cgroup.controllers").exists()
+    return (ROOT / "cgroup.controllers").exists()
+
+
+def hierarchies() -> list[Path]:
+    """Where each hierarchy is mounted, and links to them; none without control groups."""
+    if is_version_2():
+        return [ROOT]
+    return [entry for entry in ROOT.iterdir() if entry.is_dir()] if ROOT.is_dir() else []
 
 
 def group(controller: str, slice_name: str) -> Path:
     """Where a slice's files for a controller are, whether or not they exist."""
     parent = Path(slice_name) if not slice_name.startswith("user-") else Path("user.slice") / slice_name
-    return _ROOT / parent if is_version_2() else _ROOT / controller / parent
+    return ROOT / parent if is_version_2() else ROOT / controller / parent
 
 
 def existing(slice_name: str) -> list[Path]:
     """Every group of that slice which exists in any hierarchy."""
-    roots = [_ROOT] if is_version_2() else [entry for entry in _ROOT.iterdir() if entry.is_dir()]
+    roots = [ROOT] if is_version_2() else [entry for entry in ROOT.iterdir() if entry.is_dir()]
     parent = Path(slice_name) if not slice_name.startswith("user-") else Path("user.slice") / slice_name
     return [root / parent for root in roots if (root / parent).is_dir()]
 

@@ -7,47 +7,20 @@ All of it hangs on the session, by pam_namespace, so that the rest of the node s
 from __future__ import annotations
 
 import os
+import pkgutil
+import sys
 from pathlib import Path
 
-from . import files, mounts, paths
+from . import connections, files, mounts, paths, sshd
 from .request import FIRST_UID, Subject
 
 SESSION_SCRIPT = paths.NAMESPACES / "sublet-session"
-_SCRIPT = f"""#!/bin/sh
-# Called by pam_namespace as root, in the new session's own mount namespace. Whatever fails ends the login; because
-# pam_namespace takes any exit status for success, the end has to be a violent one.
-refuse() {{
-  echo "sublet: $login gets no session, because it cannot be kept to itself ($1). Run sublet-node enrol again." >&2
-  kill -KILL $$
-}}
-login=$4
-own={paths.LOGINS}/$login
-[ -e "$own/ready" ] || refuse "it has no places of its own"
-mount --bind "$own/pts" /dev/pts || refuse terminals
-mount --bind "$own/shm" /dev/shm || refuse "shared memory"
-[ ! -d /run/lock ] || mount --bind "$own/lock" /run/lock || refuse locks
-mount --bind "$own/tmp" /tmp || refuse /tmp
-mount --bind "$own/var-tmp" /var/tmp || refuse /var/tmp
-mount --rbind "$own/homes" /home || refuse homes
-umount --lazy {paths.LOGINS} || refuse "places of others"
-# System V objects are the connection's: see connections.py. Without systemd they are the node's; nothing is bounded.
-if [ -d /run/systemd/system ]; then
-  [ -e /proc/1/ns/ipc ] && [ ! /proc/self/ns/ipc -ef /proc/1/ns/ipc ] || refuse "it has no System V objects of its own"
-  [ ! -d /dev/mqueue ] || mount -t mqueue -o nosuid,nodev,noexec none /dev/mqueue || refuse "message queues"
-fi
-# Who else is here and what they run is told by more than /proc: by systemd over its bus, and by records of logins.
-for told in /run/dbus/system_bus_socket /run/utmp /var/log/wtmp /var/log/lastlog; do
-  [ ! -e "$told" ] || mount --bind /dev/null "$told" || refuse "$told"
-done
-for told in /run/systemd/sessions /run/systemd/users; do
-  [ ! -d "$told" ] || mount -t tmpfs -o ro,nosuid,nodev,noexec,size=4k,mode=0555 none "$told" || refuse "$told"
-done
-# Show the login only its own processes.
-mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc || refuse processes
-# All of it is the root that sshd changes to.
-mount --rbind / {paths.SESSION_ROOT} || refuse "its root"
-""".encode()
 _OPEN_FILES = 16384
+_SESSION = [
+    f"session [success=ignore default=2] pam_succeed_if.so quiet uid >= {FIRST_UID}",
+    f"session required pam_limits.so conf={paths.OPEN_FILES}",
+    "session required pam_namespace.so mount_private",
+]
 # A job that cron or at starts would run outside the login's slice, without its limits.
 _OUTSIDE_THE_SLICE = ("cron", "crond", "atd")
 
@@ -58,15 +31,10 @@ def install() -> list[str]:
     for folder in (paths.PRIVATE_TMP, paths.PRIVATE_VAR_TMP):
         folder.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, 0o700)
-    if files.replace(SESSION_SCRIPT, _SCRIPT, mode=0o755):
+    if files.replace(SESSION_SCRIPT, _script(), mode=0o755):
         changed.append(str(SESSION_SCRIPT))
     files.replace(paths.OPEN_FILES, f"* hard nofile {_OPEN_FILES}\n".encode())
-    session = [
-        f"session [success=ignore default=2] pam_succeed_if.so quiet uid >= {FIRST_UID}",
-        f"session required pam_limits.so conf={paths.OPEN_FILES}",
-        "session required pam_namespace.so mount_private",
-    ]
-    if files.add_block(paths.PAM / "sshd", session):
+    if files.add_block(paths.PAM / "sshd", _SESSION):
         changed.append(str(paths.PAM / "sshd"))
     for service in _OUTSIDE_THE_SLICE:
         path = paths.PAM / service
@@ -74,6 +42,14 @@ def install() -> list[str]:
         if path.exists() and files.add_block(path, rule, at_top=True):
             changed.append(str(path))
     return changed
+
+
+def _script() -> bytes:
+    """A program that needs nothing but Python, and of that as little as can be: every login waits for it."""
+    source = pkgutil.get_data(__package__, "session.py")
+    assert source is not None
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+    return f"#!{python} -IS\n".encode() + source
 
 
 def uninstall() -> None:
@@ -85,15 +61,12 @@ def uninstall() -> None:
 
 
 def in_place() -> bool:
-    """True when every new session of an allocation gets its own /tmp and /proc."""
+    """True when every new session of an allocation is confined as this version would do it."""
     library = any(Path("/").glob("lib*/**/security/pam_namespace.so")) or any(
         Path("/usr").glob("lib*/**/security/pam_namespace.so")
     )
-    try:
-        current = SESSION_SCRIPT.read_bytes() == _SCRIPT
-    except FileNotFoundError:
-        current = False
-    return library and current and files.has_block(paths.PAM / "sshd")
+    ours = files.holds(SESSION_SCRIPT, _script()) and files.has_block(paths.PAM / "sshd", _SESSION)
+    return library and ours and files.holds(paths.SSHD_DROP_IN, sshd.drop_in()) and connections.in_place()
 
 
 def confine(subject: Subject) -> None:

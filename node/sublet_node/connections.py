@@ -46,6 +46,16 @@ def install() -> bool:
     return True
 
 
+def in_place() -> bool:
+    """True when sshd is told to start connections like this. Whether it does, each session looks at itself."""
+    if not systemd.is_running():
+        return True
+    if sshd.has_session_program():
+        return SESSION.exists()
+    told = any(_drop_in(unit).exists() for unit in sshd.UNITS)
+    return told and files.holds(_SSHD, _starts_again(sshd.program()))
+
+
 def uninstall() -> None:
     """Let sshd start its connections itself again."""
     found = [_drop_in(unit) for unit in sshd.UNITS if _drop_in(unit).exists()]

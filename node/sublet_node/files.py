@@ -44,7 +44,7 @@ def remove(path: Path) -> bool:
 def add_block(path: Path, lines: list[str], *, at_top: bool = False) -> bool:
     """Keep exactly one marked block of ours in somebody else's file; False when it was there already."""
     text = path.read_text()
-    block = "\n".join([_BEGIN, *lines, _END]) + "\n"
+    block = _block(lines)
     rest = _without_block(text)
     wanted = block + rest if at_top else rest + ("" if rest.endswith("\n") or not rest else "\n") + block
     return replace(path, wanted.encode(), mode=path.stat().st_mode & 0o7777)
@@ -59,11 +59,22 @@ def remove_block(path: Path) -> bool:
     return replace(path, _without_block(text).encode(), mode=path.stat().st_mode & 0o7777)
 
 
-def has_block(path: Path) -> bool:
-    """True when our block is in that file."""
+def has_block(path: Path, lines: list[str]) -> bool:
+    """True when our block is in that file, with exactly these lines."""
     with contextlib.suppress(FileNotFoundError):
-        return _BEGIN in path.read_text()
+        return _block(lines) in path.read_text()
     return False
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """True when a file has exactly this content."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes() == content
+    return False
+
+
+def _block(lines: list[str]) -> str:
+    return "\n".join([_BEGIN, *lines, _END]) + "\n"
 
 
 def _without_block(text: str) -> str:

@@ -12,7 +12,7 @@ import grp
 import os
 from pathlib import Path
 
-from . import commands, paths, seal
+from . import cgroups, commands, paths, seal, systemd
 from .errors import NodeError
 from .request import Subject
 from .store import Store
@@ -48,8 +48,24 @@ def ensure(subject: Subject, memory_mib: int, *, must_seal: bool) -> bool:
         sealed = [_show(source, target, subject.uid) for source, target in zip(stored, shown)]  # noqa: B905
         if must_seal and not all(sealed):
             raise NodeError("home_unsafe", f"The home of {subject.login} cannot be kept from other logins any more.")
-        (place / "ready").touch()
+        _make_views(place, subject.uid)
+        (place / "ready").write_text(f"{systemd.slice_name(subject.uid)}\n")  # a session looks for it
     return all(sealed)
+
+
+def _make_views(place: Path, uid: int) -> None:
+    """Folders for what a session is shown of control groups and of systemd; the session fills them for itself."""
+    for folder in ("empty", "systemd/system", "systemd/journal", "systemd/resolve"):
+        (place / folder).mkdir(parents=True, exist_ok=True)
+    groups = place / "cgroup"
+    groups.mkdir(exist_ok=True)
+    for real in cgroups.hierarchies():
+        view = groups / real.relative_to(cgroups.ROOT)
+        if real.is_symlink():
+            if not view.is_symlink():
+                view.symlink_to(os.readlink(real))
+        else:
+            (view / "user.slice" / systemd.slice_name(uid)).mkdir(parents=True, exist_ok=True)
 
 
 def remove(subject: Subject) -> None:

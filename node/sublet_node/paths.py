@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from . import session
+
 HELPER = Path("/usr/local/sbin/sublet-node")
 
 CONFIG = Path("/etc/sublet")
@@ -22,8 +24,8 @@ LOCKS = STATE / "locks"
 PRIVATE_TMP = STATE / "private-tmp"
 PRIVATE_VAR_TMP = STATE / "private-var-tmp"
 RUN = Path("/run/sublet")
-LOGINS = RUN / "logins"
-SESSION_ROOT = RUN / "root"
+LOGINS = Path(session.LOGINS)
+SESSION_ROOT = Path(session.ROOT)
 SSHD_SESSION = Path("/usr/local/lib/sublet/sshd-session")
 
 HOMES = Path("/home")

@@ -1,0 +1,135 @@
+"""A login sees nothing of others, and one that cannot be confined does not get in."""
+
+import asyncssh
+import pytest
+
+from tests.node.conftest import Enrolled
+from tests.node.control_plane import Channel, Tenant
+from tests.node.test_limits import run_as
+
+pytestmark = [pytest.mark.anyio, pytest.mark.node]
+
+SCRIPT = "/etc/security/namespace.d/sublet-session"
+DROP_IN = "/etc/systemd/system/ssh.service.d/50-sublet.conf"
+EARLIER = b"#!/bin/sh\nexec mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc\n"
+
+
+async def gets_in(enrolled: Enrolled, tenant: Tenant) -> bool:
+    """Whether the customer can do anything at all with a connection."""
+    for terminal in (None, "xterm"):
+        try:
+            credentials = enrolled.control.user_certificate(tenant.login)
+            async with enrolled.control.login(enrolled.node, tenant.login, *credentials) as connection:
+                if "inside" in str((await connection.run("echo inside", term_type=terminal)).stdout):
+                    return True
+                async with connection.start_sftp_client() as sftp:
+                    if "etc" in await sftp.listdir("/"):
+                        return True
+        except (asyncssh.Error, OSError):
+            continue
+    return False
+
+
+async def capabilities(channel: Channel) -> dict[str, tuple[bool, str]]:
+    """What the node says it can enforce of confinement."""
+    found = (await channel.ask("probe"))["capabilities"]
+    wanted = ("hidepid", "private_tmp")
+    return {entry["name"]: (entry["enforced"], entry["detail"]) for entry in found if entry["name"] in wanted}
+
+
+class TestOthers:
+    async def test_are_not_told_of_by_sockets_files_or_control_groups(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        other = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", other.desired(), generation=1)
+        records = "/var/lib/wtmpdb /var/lib/lastlog"
+        await north.node.run_as_root(
+            "sh", "-c", f"mkdir -p {records}; for place in {records}; do echo {other.login} >$place/db; done"
+        )
+        ask = (
+            "find /sys/fs/cgroup /run/systemd /run/dbus /run/user; cat /sys/fs/cgroup/*/cgroup.procs;"
+            f"cat /var/lib/wtmpdb/db /var/lib/lastlog/db; ls -d /sys/fs/cgroup/*/user.slice/user-{tenant.uid}.slice"
+        )
+        try:
+            await run_as(north, other, "sleep 300 </dev/null >/dev/null 2>&1 &")
+            told = (await north.node.run_as_root("bash", "-c", ask, check=False)).text
+            for thing in (f"user-{other.uid}.slice", other.login, "io.system.ManagedOOM", "system.slice"):
+                assert thing in told, "there is something that could be told"
+            said, _ = await run_as(north, tenant, ask)
+        finally:
+            await north.node.run_as_root("rm", "-r", *records.split())
+            assert (await channel.ask("release", other.subject, generation=2))["clean"] is True
+        for thing in (str(other.uid), other.login, "ManagedOOM", "userdb", "system.slice", "init.scope"):
+            assert thing not in said
+        assert f"/memory/user.slice/user-{tenant.uid}.slice" in said, "its own limits can be read"
+
+    async def test_are_not_told_of_after_the_bus_was_started_again(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        ask = "echo ready; read go; busctl --timeout=2 list || echo no bus"
+        credentials = north.control.user_certificate(tenant.login)
+        async with north.control.login(north.node, tenant.login, *credentials) as connection:
+            process = await connection.create_process(ask)
+            assert await process.stdout.readline() == "ready\n"
+            await north.node.run_as_root("systemctl", "restart", "dbus.socket", "dbus.service")
+            process.stdin.write("\n")
+            assert await process.stdout.readline() == "no bus\n"
+
+
+class TestConfinement:
+    async def test_of_an_earlier_version_does_not_count_and_lets_nobody_in(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        current = (await north.node.run_as_root("cat", SCRIPT)).stdout
+        assert {enforced for enforced, _ in (await capabilities(channel)).values()} == {True}
+        await north.node.write_file(SCRIPT, EARLIER, mode=0o755)
+        try:
+            for enforced, detail in (await capabilities(channel)).values():
+                assert not enforced
+                assert detail.endswith("or is from an earlier version. Run enrol again.")
+            assert not await gets_in(north, tenant)
+        finally:
+            await north.node.write_file(SCRIPT, current, mode=0o755)
+        assert {enforced for enforced, _ in (await capabilities(channel)).values()} == {True}
+        assert await gets_in(north, tenant)
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            f"chmod -x {SCRIPT}",
+            "mv /etc/security/namespace.d/LOGIN.conf /root/away",
+            "rm /run/sublet/logins/LOGIN/ready",
+            "umount /run/sublet/logins/LOGIN/pts; rmdir /run/sublet/logins/LOGIN/pts",
+            "umount --recursive /run/sublet/logins",
+        ],
+    )
+    async def test_that_fails_lets_nobody_in(
+        self, north: Enrolled, channel: Channel, tenant: Tenant, broken: str
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        assert await gets_in(north, tenant)
+        await north.node.run_as_root("sh", "-c", broken.replace("LOGIN", tenant.login))
+        try:
+            assert not await gets_in(north, tenant)
+        finally:
+            await north.node.run_as_root("chmod", "+x", SCRIPT)
+        await channel.ask("apply", tenant.desired(), generation=1)
+        assert await gets_in(north, tenant)
+
+    async def test_without_system_v_objects_of_its_own_lets_nobody_in(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        again = "systemctl daemon-reload && systemctl restart ssh.service"
+        await north.node.run_as_root("sh", "-c", f"mv {DROP_IN} /root/away && {again}")
+        try:
+            assert not await gets_in(north, tenant)
+            log = (await north.node.run_as_root("journalctl", "-t", "sublet-session", "-n", "5", "--no-pager")).text
+            assert "no System V objects of its own" in log
+        finally:
+            await north.node.run_as_root("sh", "-c", f"mv /root/away {DROP_IN} && {again}")
+        assert await gets_in(north, tenant)
