@@ -84,6 +84,7 @@ def _local_mounts() -> list[str]:
         for line in stream:
             _, where, kind, options = line.split(" ")[:4]
             where = where.encode().decode("unicode_escape")
-            if kind not in _PSEUDO and "rw" in options.split(",") and os.path.isdir(where):
+            ours = where.startswith(f"{paths.RUN}/")  # what logins are shown: theirs alone
+            if not ours and kind not in _PSEUDO and "rw" in options.split(",") and os.path.isdir(where):
                 found.append(where)
     return found

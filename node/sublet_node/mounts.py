@@ -12,7 +12,7 @@ import grp
 import os
 from pathlib import Path
 
-from . import cgroups, commands, paths, seal, systemd
+from . import cgroups, commands, files, paths, seal, systemd
 from .errors import NodeError
 from .request import Subject
 from .store import Store
@@ -30,16 +30,17 @@ def ensure(subject: Subject, memory_mib: int, *, must_seal: bool) -> bool:
     True when all that is stored on disk is sealed; NodeError when it must be and cannot.
     """
     place = of(subject.login)
-    files = min(_MOST_FILES, max(_LEAST_FILES, memory_mib * _FILES_PER_MIB))
-    room = f"size={memory_mib}m,nr_inodes={files}"
+    memory = place / "memory"
+    room = f"size={memory_mib}m,nr_inodes={min(_MOST_FILES, max(_LEAST_FILES, memory_mib * _FILES_PER_MIB))}"
     with Store().locked(_LOCK):
-        _make(paths.LOGINS, "tmpfs", "mode=0700,size=4m")
-        if not _make(place, "tmpfs", f"mode=0700,{room}"):
-            # Named in full, so that `mount` adds no options that it finds: where ids are mapped, those may be wrong.
-            commands.run("mount", "-t", "tmpfs", "-o", f"remount,nosuid,{room}", "none", str(place))
+        _make(paths.LOGINS, "tmpfs", "mode=0700,size=64m")
+        if not _make(memory, "tmpfs", f"mode=0700,{room}"):
+            # Named in full, so that `mount` adds no options that it finds: where ids are mapped, those may be wrong. It
+            # fails when more than this is in use already, which the limit of the login's memory settles.
+            commands.attempt("mount", "-t", "tmpfs", "-o", f"remount,nosuid,{room}", "none", str(memory))
         for name in _IN_MEMORY:
-            _own(place / name, subject.uid)
-            _show(place / name, place / name, subject.uid)
+            _own(memory / name, subject.uid)
+            _show(memory / name, memory / name, subject.uid)
         _make(place / "pts", "devpts", f"newinstance,gid={_terminal_group()},mode=620,ptmxmode=666,max={TERMINALS}")
         for folder in private_places(subject):
             _own(folder, subject.uid)
@@ -48,13 +49,18 @@ def ensure(subject: Subject, memory_mib: int, *, must_seal: bool) -> bool:
         sealed = [_show(source, target, subject.uid) for source, target in zip(stored, shown)]  # noqa: B905
         if must_seal and not all(sealed):
             raise NodeError("home_unsafe", f"The home of {subject.login} cannot be kept from other logins any more.")
-        _make_views(place, subject.uid)
-        (place / "ready").write_text(f"{systemd.slice_name(subject.uid)}\n")  # a session looks for it
+        _make_views(place, subject)
+        # A session looks for it, and finds the name of its slice.
+        files.replace(place / "ready", f"{systemd.slice_name(subject.uid)}\n".encode())
     return all(sealed)
 
 
-def _make_views(place: Path, uid: int) -> None:
-    """Folders for what a session is shown of control groups and of systemd; the session fills them for itself."""
+def _make_views(place: Path, subject: Subject) -> None:
+    """What a session is shown of accounts, and folders for what it is shown of control groups and of systemd."""
+    for name in ("passwd", "group"):
+        lines = (paths.ACCOUNTS / name).read_text().splitlines(keepends=True)
+        shown = [line for line in lines if not line.startswith("al-") or line.startswith(f"{subject.login}:")]
+        files.replace(place / name, "".join(shown).encode())
     for folder in ("empty", "systemd/system", "systemd/journal", "systemd/resolve"):
         (place / folder).mkdir(parents=True, exist_ok=True)
     groups = place / "cgroup"
@@ -65,12 +71,16 @@ def _make_views(place: Path, uid: int) -> None:
             if not view.is_symlink():
                 view.symlink_to(os.readlink(real))
         else:
-            (view / "user.slice" / systemd.slice_name(uid)).mkdir(parents=True, exist_ok=True)
+            (view / "user.slice" / systemd.slice_name(subject.uid)).mkdir(parents=True, exist_ok=True)
 
 
 def remove(subject: Subject) -> None:
     """Take them away with all that is in them. Nothing of the login may run any more."""
-    _remove(of(subject.login))
+    place = of(subject.login)
+    for below in reversed([where for where, _ in _mounts() if where.startswith(f"{place}/")]):
+        _unmount(Path(below))
+    if os.path.lexists(place):
+        commands.run("rm", "-rf", "--one-file-system", "--", str(place))
     places = [str(place) for place in private_places(subject) if os.path.lexists(place)]
     if places:
         commands.run("rm", "-rf", "--one-file-system", "--", *places, timeout_seconds=600)
@@ -78,7 +88,9 @@ def remove(subject: Subject) -> None:
 
 def remove_all() -> None:
     """Take away those of every login; what they stored stays."""
-    _remove(paths.LOGINS)
+    _unmount(paths.LOGINS)
+    if paths.LOGINS.is_dir():
+        paths.LOGINS.rmdir()
 
 
 def of(login: str) -> Path:
@@ -95,7 +107,7 @@ def unsealed_in_memory() -> list[str]:
     """Shared memory and locks of all logins into which others might put something, if their owner helps them."""
     if not paths.LOGINS.is_dir():
         return []
-    found = [place / name for place in sorted(paths.LOGINS.iterdir()) for name in _IN_MEMORY]
+    found = [place / "memory" / name for place in sorted(paths.LOGINS.iterdir()) for name in _IN_MEMORY]
     return [str(place) for place in found if place.is_dir() and not _is_sealed(place)]
 
 
@@ -119,15 +131,17 @@ def _show(source: Path, target: Path, uid: int) -> bool:
 
 
 def _is_mount(place: Path) -> bool:
-    return any(line.split(" ")[4] == str(place) for line in _mountinfo())
+    return any(where == str(place) for where, _ in _mounts())
 
 
 def _is_sealed(place: Path) -> bool:
-    return any(line.split(" ")[4] == str(place) and "idmapped" in line.split(" ")[5] for line in _mountinfo())
+    return any(where == str(place) and "idmapped" in options for where, options in _mounts())
 
 
-def _mountinfo() -> list[str]:
-    return Path("/proc/self/mountinfo").read_text().splitlines()
+def _mounts() -> list[tuple[str, str]]:
+    """Where something is mounted, in the order of mounting, and with what options."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [(line.split(" ")[4], line.split(" ")[5]) for line in lines]
 
 
 def _make(place: Path, kind: str, options: str) -> bool:
@@ -139,12 +153,10 @@ def _make(place: Path, kind: str, options: str) -> bool:
     return True
 
 
-def _remove(place: Path) -> None:
+def _unmount(place: Path) -> None:
     while _is_mount(place):
         if commands.attempt("umount", "--recursive", str(place))[0] != 0:
             commands.run("umount", "--lazy", str(place))  # somebody else looks into it
-    if os.path.lexists(place):
-        place.rmdir()
 
 
 def _terminal_group() -> int:

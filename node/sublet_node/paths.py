@@ -28,6 +28,7 @@ LOGINS = Path(session.LOGINS)
 SESSION_ROOT = Path(session.ROOT)
 SSHD_SESSION = Path("/usr/local/lib/sublet/sshd-session")
 
+ACCOUNTS = Path("/etc")
 HOMES = Path("/home")
 HOST_KEY = Path("/etc/ssh/ssh_host_ed25519_key.pub")
 SSHD_CONFIG = Path("/etc/ssh/sshd_config")

@@ -16,9 +16,24 @@ _GROUPS = "/sys/fs/cgroup"
 _READ_ONLY, _NO_SETUID, _NO_DEVICES, _NO_PROGRAMS, _AGAIN, _BIND, _ALL_BENEATH = 1, 2, 4, 8, 32, 4096, 16384
 _SAFE = _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS
 _DETACH = 2
-# Others are told of by systemd over its bus, and by records of logins.
-_HIDDEN_FOLDERS = ("/run/dbus", "/run/user", "/var/lib/wtmpdb", "/var/lib/lastlog")
-_HIDDEN_FILES = ("/run/utmp", "/var/log/wtmp", "/var/log/wtmp.db", "/var/log/lastlog")
+_OWN = (
+    ("pts", "/dev/pts"),
+    ("memory/shm", "/dev/shm"),  # noqa: S108  (as below)
+    ("memory/lock", "/run/lock"),
+    ("tmp", "/tmp"),  # noqa: S108  (the place that is replaced by its own)
+    ("var-tmp", "/var/tmp"),  # noqa: S108  (as above)
+    ("passwd", "/etc/passwd"),
+    ("group", "/etc/group"),
+)
+# Others are told of by systemd over its bus, by records of logins, and by what sublet-node keeps of them.
+_HIDDEN_FOLDERS = (
+    *("/run/dbus", "/run/user", "/var/lib/wtmpdb", "/var/lib/lastlog"),
+    *("/etc/sublet", "/etc/security/namespace.d", "/etc/systemd/system", "/etc/systemd/system.control"),
+)
+_HIDDEN_FILES = (
+    *("/run/utmp", "/var/log/wtmp", "/var/log/wtmp.db", "/var/log/lastlog"),
+    *("/etc/passwd-", "/etc/group-", "/etc/subuid", "/etc/subgid", "/etc/subuid-", "/etc/subgid-"),
+)
 # And over sockets and files in /run/systemd, of which programs need only the log and the names of other machines.
 _NEEDED_OF_SYSTEMD = ("journal", "resolve")
 
@@ -30,9 +45,8 @@ def confine(login: str) -> None:
     own = f"{LOGINS}/{login}"
     with open(f"{own}/ready", encoding="ascii") as stream:
         group = f"user.slice/{stream.read().strip()}"
-    for name, place in (("pts", "/dev/pts"), ("shm", "/dev/shm"), ("tmp", "/tmp"), ("var-tmp", "/var/tmp")):  # noqa: S108
+    for name, place in _OWN:
         _bind(f"{own}/{name}", place)
-    _bind(f"{own}/lock", "/run/lock")
     _bind(f"{own}/homes", "/home", _ALL_BENEATH)
     for view in sorted(os.listdir(f"{own}/cgroup")):
         part = group if view == "user.slice" else f"{view}/{group}"

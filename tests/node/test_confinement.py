@@ -65,6 +65,24 @@ class TestOthers:
             assert thing not in said
         assert f"/memory/user.slice/user-{tenant.uid}.slice" in said, "its own limits can be read"
 
+    async def test_are_not_told_of_by_lists_of_accounts_and_keys(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        other = Tenant()
+        key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+        await channel.ask("apply", other.desired(authorized_keys=[f"{key} somebody@example.org"]), generation=1)
+        await channel.ask("apply", tenant.desired(), generation=1)
+        ask = f"getent passwd; getent group; id {other.login}; grep -rs -e {other.login} -e somebody@example.org /etc"
+        try:
+            told = (await north.node.run_as_root("sh", "-c", ask, check=False)).text
+            assert "somebody@example.org" in told
+            said, _ = await run_as(north, tenant, f"{ask}; find /etc /run /var/lib -name '*{other.login}*'")
+        finally:
+            assert (await channel.ask("release", other.subject, generation=2))["clean"] is True
+        assert "somebody@example.org" not in said
+        assert said.count(other.login) == 1, "only the answer that there is no such user names it"
+        assert said.count(f"{tenant.login}:x:{tenant.uid}:") == 2, "it knows itself"
+
     async def test_are_not_told_of_after_the_bus_was_started_again(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
@@ -103,6 +121,7 @@ class TestConfinement:
             f"chmod -x {SCRIPT}",
             "mv /etc/security/namespace.d/LOGIN.conf /root/away",
             "rm /run/sublet/logins/LOGIN/ready",
+            "umount /run/sublet/logins/LOGIN/memory/*; umount /run/sublet/logins/LOGIN/memory",
             "umount /run/sublet/logins/LOGIN/pts; rmdir /run/sublet/logins/LOGIN/pts",
             "umount --recursive /run/sublet/logins",
         ],

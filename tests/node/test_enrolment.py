@@ -37,7 +37,9 @@ class TestEnrolment:
         south, tenant = pair[1], Tenant()
         async with south.control.protocol(south.node) as channel:
             await channel.ask("apply", tenant.desired(), generation=1)
+        assert await run_as(south, tenant, "mkdir -m 0777 open; chmod 0777 . /tmp /dev/shm") == ("", 0)
         await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080",))
+        assert tenant.login not in (await south.node.run_as_root("cat", "/etc/sublet/node.json")).text
         assert await run_as(south, tenant, "whoami") == (f"{tenant.login}\n", 0)
         async with south.control.protocol(south.node) as channel:
             assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True

@@ -37,6 +37,9 @@ for place in ("/run/lock", "/dev/shm"):
         try:
             for _ in range(16): held.append(big.write(bytes(1 << 20)))
         except OSError: pass
+try:
+    for number in range(40000): open(f"/dev/shm/{number}", "x").close()
+except OSError: pass
 """
 
 
@@ -83,9 +86,10 @@ class TestHogs:
             await north.node.run_as_root("ipcrm", "--all")
 
     async def test_of_shared_memory_and_locks_fill_their_own(
-        self, north: Enrolled, tenant: Tenant, neighbour: Tenant
+        self, north: Enrolled, channel: Channel, tenant: Tenant, neighbour: Tenant
     ) -> None:
         async with hogging(north, tenant, LOCKS):
+            await channel.ask("apply", tenant.desired(), generation=1)
             write = "for place in /run/lock /var/lock /dev/shm; do ls $place; echo x > $place/mine || exit; done"
             assert await run_as(north, neighbour, write) == ("mine\n", 0)
             seen = await north.node.run_as_root("sh", "-c", "ls -d /dev/shm/big /run/lock/big; true", check=False)
