@@ -95,7 +95,7 @@ def _file_below(root: Path, path: str) -> Path | None:
 
 def _is_hidden(path: str) -> bool:
     """Whether it is among what the build keeps for itself, such as its manifest."""
-    return any(part.startswith(".") for part in path.split("/"))
+    return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
 
 
 class SecurityHeaders:
