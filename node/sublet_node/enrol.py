@@ -86,10 +86,11 @@ def enrol(url: str, token: str, deny: list[str], say: Say) -> None:
     )
     trust.write(answer)
     files.replace(paths.PRINCIPALS / sshd.CONTROL_USER, sshd.control_principals())
+    restart = connections.install()  # before sshd is told of what it puts there
     sshd.install()
     _install_unit()
     boot.boot(Store())
-    if connections.install():
+    if restart:
         sshd.restart()
     else:
         sshd.reload()

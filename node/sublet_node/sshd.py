@@ -136,7 +136,7 @@ def has_session_program() -> bool:
 def session_program(but: Path) -> str:
     """That program, as it was before another was put in its place."""
     _, output, _ = commands.attempt("sshd", "-T", "-f", "/dev/null", "-h", "/etc/ssh/ssh_host_ed25519_key")
-    match = re.search(r"^sshdsessionpath (\S+)$", output, re.MULTILINE)
+    match = re.search(r"^sshdsessionpath (\S+)$", output, re.MULTILINE | re.IGNORECASE)
     if match is None or match.group(1) == str(but):
         raise NodeError("sshd_started_oddly", "sshd does not say which program serves a connection.")
     return match.group(1)
