@@ -120,12 +120,11 @@ def _own(folder: Path, uid: int) -> None:
 def _show(source: Path, target: Path, uid: int) -> bool:
     """Whether the login is shown it sealed; where that cannot be, it is shown it without."""
     target.mkdir(parents=True, exist_ok=True)
-    if _is_mount(target):
-        return _is_sealed(target)
-    if seal.bind(source, target, uid):
+    if _is_sealed(target) or (not _is_mount(target) and seal.bind(source, target, uid)):
         return True
     if source != target:
-        commands.run("mount", "--bind", str(source), str(target))
+        if not _is_mount(target):
+            commands.run("mount", "--bind", str(source), str(target))
         commands.run("mount", "-o", "remount,bind,nosuid,nodev", str(target))
     return False
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,22 +56,22 @@ def bind(source: Path, target: Path, uid: int) -> bool:
 def _namespace(uid: int) -> Iterator[int]:
     """An open user namespace that has this one id, for users and groups, and no other."""
     ready, made = os.pipe()
+    ended, held = os.pipe()
     child = os.fork()
     if child == 0:
-        failed = _libc.unshare(_NEW_USER_NAMESPACE)
-        os.write(made, b"n" if failed else b"y")
-        signal.pause()
+        os.close(held)
+        os.write(made, b"n" if _libc.unshare(_NEW_USER_NAMESPACE) else b"y")
+        os.read(ended, 1)  # until the parent has done, or has died
         os._exit(0)
     try:
-        os.close(made)
         if os.read(ready, 1) != b"y":
             raise OSError("the kernel makes no user namespace")
         for kind in ("uid_map", "gid_map"):
             Path(f"/proc/{child}/{kind}").write_text(f"{uid} {uid} 1\n")
         descriptor = os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
-        os.close(ready)
-        os.kill(child, signal.SIGKILL)
+        for end in (ready, made, ended, held):
+            os.close(end)
         os.waitpid(child, 0)
     try:
         yield descriptor

@@ -315,6 +315,8 @@ class TestDeathInTheMiddle:
         assert await run_as(north, tenant, "test -f .profile && pwd") == (f"/home/{tenant.login}\n", 0)
         await _die_after(north, tenant, "release", tenant.subject, 2, milliseconds / 1000)
         evidence = await channel.ask("release", tenant.subject, generation=2)
+        orphans = await north.node.run_as_root("pgrep", "-P", "1", "-f", "sublet-node", check=False)
+        assert orphans.text == ""
         assert [check for check in evidence["checks"] if not check["clean"]] == []
 
     async def test_after_a_power_loss_the_repetition_brings_everything_back(
