@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from . import acl, enrolment, firewall, gpus, mounts, paths
+from . import acl, confinement, enrolment, firewall, gpus, mounts, paths
 from .errors import NodeError
 from .request import Subject
 from .store import Store
@@ -44,17 +44,25 @@ def deny_addresses() -> None:
 
 
 def _make_mounts(store: Store) -> None:
-    """Without its own places a login opens no session."""
-    for record in store.all():
-        if record.limits and not record.released:
+    """Without its own places and this version's rules a login opens no session. What fails for one fails no other."""
+    records, damaged = store.readable()
+    problems = [str(error) for error in damaged]
+    for record in records:
+        if record.limits and not record.going:
             subject = Subject(record.allocation, record.login, record.uid)
-            mounts.ensure(subject, record.limits["memory_mib"], must_seal=record.sealed)
+            try:
+                mounts.ensure(subject, record.limits["memory_mib"], must_seal=record.sealed)
+                confinement.confine(subject)
+            except (NodeError, OSError) as error:
+                problems.append(f"{record.login}: {error}")
+    if problems:
+        raise NodeError("places_missing", "; ".join(problems))
 
 
 def _grant_gpus(store: Store) -> None:
     """Shut the GPUs that nobody holds, and open the others to their holders alone."""
     available = gpus.inventory()
-    holders = {uuid: record.uid for record in store.all() if not record.released for uuid in record.gpus}
+    holders = {uuid: record.uid for record in store.all() if not record.going for uuid in record.gpus}
     for gpu in available:
         holder = holders.get(gpu.uuid)
         acl.set_users(Path(gpu.device), set() if holder is None else {holder})

@@ -72,7 +72,9 @@ def in_place() -> bool:
 def confine(subject: Subject) -> None:
     """Let its sessions be kept to its own places, and keep systemd from running anything for it outside them."""
     # pam_namespace mounts something on the root of sessions, in which nobody can do anything, and calls our script.
-    line = f"{paths.SESSION_ROOT} tmpfs tmpfs:iscript={SESSION_SCRIPT.name} ~{subject.login}\n"
+    line = (
+        f"{paths.SESSION_ROOT} tmpfs tmpfs:iscript={SESSION_SCRIPT.name}:mntopts=mode=0755,size=4k ~{subject.login}\n"
+    )
     files.replace(namespace_file(subject), line.encode())
     for mask in masks(subject.uid):
         if not mask.is_symlink():

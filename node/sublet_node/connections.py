@@ -87,14 +87,21 @@ def leave() -> None:
 
 
 def _starts(program: str) -> bytes:
-    return f'#!/bin/sh\n# Written by sublet-node.\nexec unshare --ipc -- {program} "$@"\n'.encode()
+    return f"""#!/bin/sh
+# Written by sublet-node. Where no namespace can be made, administrators still come in; allocations' sessions refuse.
+unshare --ipc -- true 2>/dev/null && exec unshare --ipc -- {program} "$@"
+exec {program} "$@"
+""".encode()
 
 
 def _starts_again(program: str) -> bytes:
     return f"""#!/bin/bash
 # Written by sublet-node. sshd starts itself by this name: with -R for a connection, without it to be configured anew.
 for word; do
-  [ "$word" != -R ] || exec unshare --ipc -- {program} "$@"
+  [ "$word" = -R ] || continue
+  # Where no namespace can be made, administrators still come in; allocations' sessions refuse.
+  unshare --ipc -- true 2>/dev/null && exec unshare --ipc -- {program} "$@"
+  exec {program} "$@"
 done
 exec -a "$0" {program} "$@"
 """.encode()

@@ -38,13 +38,15 @@ from .store import Store
 _TIMEOUT_SECONDS = 30
 _ANSWERED = {"node_id", "name", "user_ca_public_keys", "revoked_keys_base64", "host_certificate"}
 _UNIT = f"""[Unit]
-Description=Sublet: put back firewall rules and GPU access after a boot
+Description=Sublet: put back firewall rules, places of logins and GPU access after a boot
 After=local-fs.target network.target nss-lookup.target
 Before=ssh.service sshd.service
+RequiresMountsFor={paths.HOMES} {paths.STATE}
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+TimeoutStartSec=120
 ExecStart={paths.HELPER} boot
 
 [Install]
@@ -61,18 +63,18 @@ def enrol(url: str, token: str, deny: list[str], say: Say) -> None:
     # What was closed stays closed unless other addresses are named; at least the control plane itself is.
     deny = deny or (known.deny if known else []) or [_address_of(url)]
     targets = firewall.resolve(deny)
-    install_helper()
-    say(f"installed the helper as {paths.HELPER}")
     _make_folders()
     _make_control_user()
     say(f"made the account {sshd.CONTROL_USER} and its one command")
-    if confinement.install():
-        say("gave every login a /tmp, terminals, shared memory and a /proc of its own")
     too_low = maxima.install()
     if too_low:
         say(f"WARNING: this kernel keeps its maxima, which all allocations share: {', '.join(too_low)}.")
     answer = _join(url, token)
     say(f"joined {url} as {answer['name']} ({answer['node_id']})")
+    install_helper()
+    say(f"installed the helper as {paths.HELPER}")
+    if confinement.install():
+        say("gave every login a /tmp, terminals, shared memory and a /proc of its own")
     say(_firewall(targets))
     enrolment.write(
         enrolment.Enrolment(

@@ -68,7 +68,9 @@ def resolve(entries: list[str]) -> list[Target]:
 
 def _prefix(entry: str) -> str:
     try:
-        return str(ipaddress.ip_network(entry))
+        network = ipaddress.ip_network(entry)
+        # One of a single address is listed as that address by the firewall.
+        return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
     except ValueError as error:
         raise bad_request(f"--deny {entry} is no prefix like 10.0.0.0/8 or fd00::/8: {error}") from None
 

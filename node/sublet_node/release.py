@@ -29,7 +29,9 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
         accounts.exists(subject)  # processes and files of the uid end here: they must not be another account's
         sealed = store.sealed_logins(subject)
         _take_away(subject, sealed)
-        checks = evidence.collect(subject, record.gpus, sealed)
+        # An operator may have cleared a GPU of a release that was not proven: what runs on it now is another's.
+        held = sorted(set(record.gpus) - store.gpus_in_use())
+        checks = evidence.collect(subject, held, sealed)
         clean = all(check["clean"] for check in checks)
         if clean:
             _close_record(store, record)

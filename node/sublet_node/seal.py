@@ -63,6 +63,8 @@ def _namespace(uid: int) -> Iterator[int]:
         os.write(made, b"n" if _libc.unshare(_NEW_USER_NAMESPACE) else b"y")
         os.read(ended, 1)  # until the parent has done, or has died
         os._exit(0)
+    os.close(made)  # so that a child that dies is heard
+    os.close(ended)
     try:
         if os.read(ready, 1) != b"y":
             raise OSError("the kernel makes no user namespace")
@@ -70,7 +72,7 @@ def _namespace(uid: int) -> Iterator[int]:
             Path(f"/proc/{child}/{kind}").write_text(f"{uid} {uid} 1\n")
         descriptor = os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
-        for end in (ready, made, ended, held):
+        for end in (ready, held):
             os.close(end)
         os.waitpid(child, 0)
     try:

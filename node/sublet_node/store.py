@@ -50,6 +50,11 @@ class Allocation:
         """True when all that is left is this record, kept as a fence."""
         return self.state == "released"
 
+    @property
+    def going(self) -> bool:
+        """True from the first release on, proven or not: what it held may be another's by now."""
+        return self.released or self.intent == "release"
+
 
 class Store:
     """The records in a folder."""
@@ -123,19 +128,36 @@ class Store:
         files.replace(self._records / f"{record.allocation}.json", json.dumps(asdict(record)).encode(), mode=0o600)
 
     def all(self) -> list[Allocation]:
-        """Every record. A folder that cannot be read is an error: it never means "no allocations"."""
+        """Every record. What cannot be read is an error: it never means "no allocations"."""
+        found, damaged = self.readable()
+        if damaged:
+            raise damaged[0]
+        return found
+
+    def readable(self) -> tuple[list[Allocation], list[NodeError]]:
+        """The records that can be read, and what is wrong with the others; NodeError when the folder cannot be."""
         try:
             names = sorted(os.listdir(self._records))
         except OSError as error:
             raise NodeError(
                 "state_unreadable", f"The node's records in {self._records} cannot be read: {error}. Enrol it again."
             ) from error
-        found = []
+        found, damaged = [], []
         for name in names:
             if name.endswith(".json") and not name.startswith("."):
-                with contextlib.suppress(FileNotFoundError):  # removed since the listing
+                try:
                     found.append(self._read(self._records / name))
-        return found
+                except NodeError as error:
+                    damaged.append(error)
+                except FileNotFoundError:
+                    continue  # removed since the listing
+        return found, damaged
+
+    def gpus_in_use(self) -> set[str]:
+        """The GPUs of allocations that are not being released; none when the records cannot be read."""
+        with contextlib.suppress(NodeError):
+            return {uuid for record in self.all() if not record.going for uuid in record.gpus}
+        return set()
 
     def sealed_logins(self, subject: Subject) -> set[str]:
         """The other logins that are here and sealed; none when the records cannot be read.

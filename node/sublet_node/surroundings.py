@@ -9,7 +9,8 @@ import struct
 from pathlib import Path
 
 _LINK_LOCAL = ["169.254.0.0/16", "fe80::/10"]  # clouds tell a machine its secrets at 169.254.169.254
-_METADATA = ["fd00:ec2::254", "100.100.100.200", "168.63.129.16"]  # and at these: AWS, Alibaba, Azure
+# And at these: AWS, Google, Oracle, Scaleway, Alibaba, Azure.
+_METADATA = ["fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "100.100.100.200", "168.63.129.16"]
 _IS_GATEWAY = 2
 _NOWHERE = "0" * 32
 

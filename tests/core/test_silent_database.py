@@ -22,6 +22,7 @@ from sublet.core.reads import Read
 pytestmark = pytest.mark.anyio
 
 PID = Read("SELECT pg_backend_pid()")
+SLOW = Read("SELECT pg_sleep(60)::text")
 FAREWELL = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0"
 LONGEST_SECONDS = 12.0
 
@@ -132,6 +133,15 @@ class TestAConnectionThatEndsWithAQuestionUnread:
         after = await asyncio.wait_for(asking, LONGEST_SECONDS)
         assert after is not None
         assert after != before
+
+
+class TestAServerThatIsSlow:
+    async def test_ends_the_read_that_is_slow_and_nothing_else(self, database: Database) -> None:
+        async with database.transaction() as session:
+            before = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            with pytest.raises(OperationalError, match="statement timeout"):
+                await database.reads.first(SLOW, {})
+            assert (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one() == before
 
 
 class TestAServerThatSaysNothing:

@@ -66,6 +66,17 @@ class TestDeletion:
         assert again.returncode == 3
         assert f"There is no demo in {up.directory}" in again.stderr
 
+    def test_leaves_the_key_of_another_database(self, new_up: NewUp) -> None:
+        up = new_up(*NO_NODE).ready()
+        assert up.stop() == 0
+        of_another = up.directory / "keys" / "sealing.key"
+        assert not of_another.exists()
+        of_another.write_text("kept")
+        done = delete(up.directory, "--yes")
+        assert done.returncode == 0, done.stderr
+        assert "keys" in done.stdout
+        assert [path for path in up.directory.rglob("*") if path.is_file()] == [of_another]
+
     def test_is_refused_while_it_runs_and_without_a_yes(self, new_up: NewUp) -> None:
         up = new_up(*NO_NODE).ready()
         running = delete(up.directory, "--yes")

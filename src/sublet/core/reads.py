@@ -92,7 +92,9 @@ class Reads:
         self._on_silence = on_silence
         self._answer_seconds = answer_seconds
         self._looking: asyncio.TimerHandle | None = None
-        self._options = options
+        # A server that is there gives up before we take it for one that is away: a slow read ends nothing but itself.
+        patience = f"{int(answer_seconds * 800)}ms"
+        self._options = f"{options} -c statement_timeout={patience} -c lock_timeout={patience}"
         self._size = size
         self._all: set[_Connection] = set()
         self._idle: list[_Connection] = []

@@ -76,6 +76,7 @@ async def replay(session: Session, event_id: str) -> Replay:
     place = parse_cursor(event_id)
     if place is None:
         raise NotFound("event", event_id)
+    event_id = f"{place[0]}-{place[1]}"  # as it is stored: zeros in front say nothing
     changed = await session.execute(_REPLAY, {"event_id": event_id})
     found = await session.execute(_FIND, {"event_id": event_id, "xid": str(place[0]), "id": place[1]})
     event = found.one_or_none()

@@ -79,6 +79,10 @@ Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
 """A list, given as text separated by commas or as JSON."""
 
 
+SEALING_KEY = "sealing.key"
+"""What the key of a process that was given no key file is called, in `keys` of the data directory."""
+
+
 def default_data_directory() -> Path:
     """`/var/lib/sublet` for root, else the user's data directory by the XDG rules."""
     if os.geteuid() == 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from sublet.core.errors import SubletError
+from sublet.core.settings import SEALING_KEY
 from sublet.demo.info import FILE, LOCK, write_privately
 
 LOCK_SECONDS = 0.5  # `sublet demo info` holds the lock for a moment when it looks
@@ -125,9 +126,16 @@ class DemoFiles:
     def delete(self) -> None:
         """Remove what an `up` made here, the lock last, and the directory when nothing else is in it.
 
-        What node and database keep is theirs to remove before.
+        What node and database keep is theirs to remove before. A key that seals another database's secrets stays: no
+        copy of that database could be opened without it.
         """
-        for directory in (self.nodes, self.cache, self.logs, self.keys):
+        if self.keys.is_dir():
+            for key in self.keys.iterdir():
+                if key.name != SEALING_KEY:
+                    key.unlink()
+            if not any(self.keys.iterdir()):
+                self.keys.rmdir()
+        for directory in (self.nodes, self.cache, self.logs):
             if directory.is_symlink():  # what it leads to may have other users
                 directory.unlink()
             elif directory.exists():
@@ -136,6 +144,13 @@ class DemoFiles:
             file.unlink(missing_ok=True)
         if not any(self.root.iterdir()):
             self.root.rmdir()
+
+    def sealing_key(self) -> Path:
+        """The key for what the embedded database seals, and nothing else; the same one at every start."""
+        path = self.keys / "embedded-sealing.key"
+        if not path.exists() or not path.stat().st_size:
+            write_privately(path, f"{secrets.token_hex(32)}\n")
+        return path
 
     def secret(self, name: str, prefix: str = "") -> Path:
         """A file with a generated secret; the same one at every start."""

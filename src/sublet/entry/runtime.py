@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sublet.core.db import Database
 from sublet.core.errors import SubletError
 from sublet.core.sealing import FileKeyProvider
-from sublet.core.settings import Settings
+from sublet.core.settings import SEALING_KEY, Settings
 
 
 def allow_many_connections() -> None:
@@ -65,4 +65,4 @@ def key_provider_of(settings: Settings) -> FileKeyProvider:
     """The provider that seals CA keys: the configured file, or one made under the data directory."""
     if settings.key_file is not None:
         return FileKeyProvider(settings.key_file)
-    return FileKeyProvider.create_if_missing(settings.data_directory / "keys" / "sealing.key")
+    return FileKeyProvider.create_if_missing(settings.data_directory / "keys" / SEALING_KEY)
