@@ -12,6 +12,7 @@ from tests.node.test_limits import run_as
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
+SESSION_SCRIPT = "/etc/security/namespace.d/sublet-session"
 STATE = """
 sha256sum /etc/ssh/sshd_config /etc/pam.d/* /etc/passwd /etc/sudoers.d/* 2>/dev/null
 ls /etc/ssh/sshd_config.d /etc/sublet /usr/local/sbin 2>/dev/null; find /var/lib/sublet -mindepth 1 2>/dev/null
@@ -22,16 +23,36 @@ grep /run/sublet /proc/mounts; nft list tables 2>/dev/null
 
 
 class TestEnrolment:
-    async def test_a_refused_token_says_what_to_do_and_leaves_sshd_alone(
+    async def test_a_refused_token_says_what_to_do_and_leaves_logins_alone(
         self, pair: tuple[Enrolled, Enrolled], helper: Path
     ) -> None:
         south = pair[1]
-        before = (await south.node.run_as_root("sha256sum", "/etc/ssh/sshd_config.d/10-sublet.conf")).text
-        with pytest.raises(CommandFailed, match=r"It was used already\. Make a new join token"):
-            await south.control.enrol(south.node, helper, token="used")
-        assert (await south.node.run_as_root("sha256sum", "/etc/ssh/sshd_config.d/10-sublet.conf")).text == before
+        script = (await south.node.run_as_root("cat", SESSION_SCRIPT)).stdout
+        earlier = script + b"# of an earlier version\n"
+        await south.node.write_file(SESSION_SCRIPT, earlier, mode=0o755)
+        look = "find /etc/ssh /etc/pam.d /etc/security /usr/local -type f -exec sha256sum {} + | sort -k2"
+        before = (await south.node.run_as_root("sh", "-c", look)).text
+        assert SESSION_SCRIPT in before
+        try:
+            with pytest.raises(CommandFailed, match=r"It was used already\. Make a new join token"):
+                await south.control.enrol(south.node, helper, token="used")
+            assert (await south.node.run_as_root("sh", "-c", look)).text == before
+        finally:
+            await south.node.write_file(SESSION_SCRIPT, script, mode=0o755)
         async with south.control.protocol(south.node) as channel:
             await channel.ask("observe")
+
+    async def test_leaves_sshd_to_administrators_where_the_kernel_gives_connections_nothing_of_their_own(
+        self, pair: tuple[Enrolled, Enrolled]
+    ) -> None:
+        node = pair[1].node
+        await node.write_file("/tmp/refuses/unshare", b"#!/bin/sh\nexit 1\n", mode=0o755)
+        try:
+            serve = "PATH=/tmp/refuses:$PATH exec /usr/local/lib/sublet/sshd -R -V"
+            done = await node.run_as_root("sh", "-c", serve, check=False)
+        finally:
+            await node.run_as_root("rm", "-r", "/tmp/refuses")
+        assert b"OpenSSH" in done.stderr
 
     async def test_can_be_repeated_while_allocations_run(self, pair: tuple[Enrolled, Enrolled], helper: Path) -> None:
         south, tenant = pair[1], Tenant()
