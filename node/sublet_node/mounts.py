@@ -46,7 +46,7 @@ def ensure(subject: Subject, memory_mib: int, *, must_seal: bool) -> bool:
             _own(folder, subject.uid)
         stored = (paths.HOMES / subject.login, *private_places(subject))
         shown = (place / "homes" / subject.login, place / "tmp", place / "var-tmp")
-        sealed = [_show(source, target, subject.uid) for source, target in zip(stored, shown)]  # noqa: B905
+        sealed = [_show(source, target, subject.uid) for source, target in zip(stored, shown)]  # noqa: B905  (Python 3.9)
         if must_seal and not all(sealed):
             raise NodeError("home_unsafe", f"The home of {subject.login} cannot be kept from other logins any more.")
         _make_views(place, subject)

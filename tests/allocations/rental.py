@@ -226,3 +226,27 @@ class Rental:
             for finding in result.findings
         ]
         return found
+
+    async def ran_for(self, allocation_id: str, seconds: int) -> None:
+        """Let the past be longer: the meter started so many seconds earlier, and the node was seen all the time."""
+        await self.run(
+            "UPDATE meter SET started_at = started_at - make_interval(secs => :s) WHERE subject_id = :id",
+            s=seconds,
+            id=allocation_id,
+        )
+        # Those that have ended are moved as they are, and first, so that none overlaps another meanwhile.
+        for segment in await self.all(
+            "SELECT id FROM meter_segment WHERE subject_id = :id ORDER BY id", id=allocation_id
+        ):
+            await self.run(
+                """
+                UPDATE meter_segment
+                   SET period = tstzrange(lower(period) - make_interval(secs => :s),
+                                          upper(period) - make_interval(secs => :s)),
+                       metered_to = metered_to - make_interval(secs => :s),
+                       posted_to = posted_to - make_interval(secs => :s)
+                 WHERE id = :segment
+                """,
+                s=seconds,
+                segment=segment,
+            )

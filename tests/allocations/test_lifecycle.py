@@ -4,49 +4,18 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
 
-from sublet.allocations import funds
 from sublet.allocations.access import refresh_keys
 from sublet.allocations.states import StateForbids
-from sublet.billing import funds as billing_funds
-from sublet.billing.funds import FundsAction, Step
-from sublet.core.db import Database
 from sublet.core.outbox import StoredEvent
 from sublet.identity import ssh_keys
-from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling import claims
-from tests.allocations.rental import Rental, offer, pay_in
+from tests.allocations.rental import Rental, offer
 from tests.allocations.simulated import failing, refused, unreachable
 
 pytestmark = pytest.mark.anyio
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1M0q0vq0b3n7r8p9Q2qz0y1v2u3t4s5r6q7p8o9n0m"
-
-
-async def ran_for(rental: Rental, allocation_id: str, seconds: int) -> None:
-    """Let the past be longer: the meter started so many seconds earlier, and the node was seen all the time."""
-    await rental.run(
-        "UPDATE meter SET started_at = started_at - make_interval(secs => :s) WHERE subject_id = :id",
-        s=seconds,
-        id=allocation_id,
-    )
-    # Those that have ended are moved as they are, and first, so that none overlaps another meanwhile.
-    for segment in await rental.all(
-        "SELECT id FROM meter_segment WHERE subject_id = :id ORDER BY id", id=allocation_id
-    ):
-        await rental.run(
-            """
-            UPDATE meter_segment
-               SET period = tstzrange(lower(period) - make_interval(secs => :s),
-                                      upper(period) - make_interval(secs => :s)),
-                   metered_to = metered_to - make_interval(secs => :s),
-                   posted_to = posted_to - make_interval(secs => :s)
-             WHERE id = :segment
-            """,
-            s=seconds,
-            segment=segment,
-        )
 
 
 async def steps(rental: Rental, allocation_id: str) -> dict[str, str]:
@@ -198,10 +167,20 @@ class TestSetUp:
         assert (await rental.one("SELECT upper_inf(during) AS open FROM claim")).open is False
 
 
+async def unproven_release_of_a_gpu(rental: Rental) -> str:
+    """The id of an allocation with a GPU, of which something stays on the node."""
+    rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
+    allocation_id = await rental.running()
+    rental.backend.node(rental.node_id).dirty.add(allocation_id)
+    await rental.release(allocation_id)
+    await rental.work_until(allocation_id, "release_failed")
+    return allocation_id
+
+
 class TestRelease:
     async def test_frees_capacity_and_settles_only_on_proof(self, rental: Rental) -> None:
         allocation_id = await rental.running()
-        await ran_for(rental, allocation_id, 100)
+        await rental.ran_for(allocation_id, 100)
         await rental.release(allocation_id)
         row = await rental.row(allocation_id)
         assert row.state == "releasing"
@@ -234,11 +213,8 @@ class TestRelease:
     async def test_what_is_left_on_the_node_blocks_its_capacity_and_not_the_customers_money(
         self, rental: Rental
     ) -> None:
-        rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
-        allocation_id = await rental.running()
-        rental.backend.node(rental.node_id).dirty.add(allocation_id)
-        await rental.release(allocation_id)
-        row = await rental.work_until(allocation_id, "release_failed")
+        allocation_id = await unproven_release_of_a_gpu(rental)
+        row = await rental.row(allocation_id)
         assert not row.evidence["clean"]
         assert (await rental.wallet()).held.micro == 0
         assert (await steps(rental, allocation_id))["wipe"] == "failed"
@@ -253,11 +229,7 @@ class TestRelease:
     async def test_what_an_operator_vouches_for_is_given_out_again_and_the_rest_stays_blocked(
         self, rental: Rental
     ) -> None:
-        rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
-        allocation_id = await rental.running()
-        rental.backend.node(rental.node_id).dirty.add(allocation_id)
-        await rental.release(allocation_id)
-        await rental.work_until(allocation_id, "release_failed")
+        allocation_id = await unproven_release_of_a_gpu(rental)
         [uuid] = await rental.all("SELECT uuid FROM gpu")
         assert await clear_gpu(rental, uuid) is True
         assert await clear_gpu(rental, uuid) is False
@@ -322,91 +294,3 @@ class TestRelease:
         await rental.work_until(failed, "failed")
         with pytest.raises(StateForbids):
             await rental.release(failed)
-
-
-class TestSuspension:
-    async def test_closes_and_opens_and_bills_each_at_its_rate(self, rental: Rental) -> None:
-        allocation_id = await rental.running()
-        await rental.suspend(allocation_id)
-        row = await rental.work_until(allocation_id, "suspended")
-        account = rental.backend.node(rental.node_id).accounts[allocation_id]
-        assert (account.login_open, row.suspended_for) == (False, "customer")
-        assert await rental.all("SELECT kind FROM meter") == ["suspended"]
-        await rental.resume(allocation_id)
-        await rental.work_until(allocation_id, "active")
-        assert rental.backend.node(rental.node_id).accounts[allocation_id].login_open
-        assert await rental.all("SELECT kind FROM meter_segment ORDER BY id") == ["running", "suspended", "running"]
-        assert "allocation.resumed" in await rental.events()
-        await rental.release(allocation_id)
-        await rental.work_until(allocation_id, "released")
-        assert await rental.disagreements() == []
-
-    async def test_is_billed_until_the_release_that_ends_it(self, rental: Rental) -> None:
-        rental.sku = await offer(rental.database, "kept", suspended="0.18")
-        allocation_id = await rental.running()
-        await rental.suspend(allocation_id)
-        await rental.work_until(allocation_id, "suspended")
-        await ran_for(rental, allocation_id, 20)
-        await rental.run("UPDATE meter SET observed_to = observed_to - interval '20 seconds'")
-        await rental.release(allocation_id)
-        await rental.work_until(allocation_id, "released")
-        kept = "SELECT coalesce(sum(seconds), 0) AS seconds FROM usage_record WHERE kind = 'suspended'"
-        assert (await rental.one(kept)).seconds >= 20
-        assert await rental.disagreements() == []
-
-    async def test_is_refused_in_other_states(self, rental: Rental) -> None:
-        allocation_id = await rental.launch()
-        with pytest.raises(StateForbids):
-            await rental.suspend(allocation_id)
-        with pytest.raises(StateForbids):
-            await rental.resume(allocation_id)
-
-    async def test_out_of_funds_suspends_and_a_top_up_resumes(self, rental: Rental) -> None:
-        allocation_id = await rental.running()
-        await _event(rental, allocation_id, "suspend")
-        row = await rental.work_until(allocation_id, "suspended")
-        assert row.suspended_for == "funds"
-        await rental.run("INSERT INTO funds_clock VALUES (:o, 'USD', 'suspended')", o=rental.actor.organization)
-        with pytest.raises(InsufficientFunds):
-            await rental.resume(allocation_id)
-        with pytest.raises(InsufficientFunds):
-            await rental.launch()
-        await _event(rental, allocation_id, "resume")
-        await rental.work_until(allocation_id, "active")
-
-    async def test_a_top_up_does_not_resume_what_the_customer_suspended(self, rental: Rental) -> None:
-        allocation_id = await rental.running()
-        await rental.suspend(allocation_id)
-        await rental.work_until(allocation_id, "suspended")
-        await _event(rental, allocation_id, "resume")
-        await rental.work(allocation_id)
-        assert (await rental.row(allocation_id)).state == "suspended"
-
-    async def test_gives_nobody_another_grace(self, database: Database) -> None:
-        rental = await Rental.open(database, amount="0.50")
-        allocation_id = await rental.running()
-        await ran_for(rental, allocation_id, 4300)  # of 5000 seconds that the money lasts, 960 are the reserve
-        await rental.suspend(allocation_id)
-        await rental.work_until(allocation_id, "suspended")
-        async with database.transaction() as session:
-            assert await billing_funds.review(session) == []
-        with pytest.raises(InsufficientFunds):
-            await rental.resume(allocation_id)
-        await pay_in(database, rental.actor, "0.10")
-        await rental.resume(allocation_id)
-        await rental.work_until(allocation_id, "active")
-
-
-async def _event(rental: Rental, allocation_id: str, action: Step) -> None:
-    """Deliver what billing's review would have done."""
-    step = FundsAction(rental.actor.organization, allocation_id, action, None, 0, None)
-    async with rental.database.transaction() as session:
-        await funds.carry_out(session, step)
-    async with rental.database.transaction() as session:
-        row = (await session.execute(text("SELECT * FROM outbox_event ORDER BY id DESC LIMIT 1"))).one()
-        handlers = {
-            "allocation.funds_ran_out": funds.on_funds_ran_out,
-            "allocation.funds_restored": funds.on_funds_restored,
-        }
-        event = StoredEvent(id="1-1", type=row.type, time=row.occurred_at, subject=row.subject, data=row.data)
-        await handlers[row.type](session, event)

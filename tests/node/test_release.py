@@ -191,55 +191,6 @@ class TestRelease:
     async def test_of_what_was_never_here_is_clean(self, channel: Channel) -> None:
         assert (await channel.ask("release", Tenant().subject, generation=1))["clean"] is True
 
-    async def test_a_busy_gpu_is_not_clean(self, north: Enrolled, channel: Channel) -> None:
-        tenant, gpu = Tenant(), north.node.gpus[0]
-        samples = "/usr/local/share/sublet-demo/nvidia-smi.json"
-        before = (await north.node.run_as_root("cat", samples)).stdout
-        busy = json.loads(before)
-        busy["gpus"][0]["memory.used"] = "21000"
-        await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
-        await north.node.write_file(samples, json.dumps(busy).encode())
-        try:
-            evidence = await channel.ask("release", tenant.subject, generation=2)
-        finally:
-            await north.node.write_file(samples, before)
-        assert evidence["clean"] is False
-        assert [check["name"] for check in evidence["checks"] if not check["clean"]] == ["gpu"]
-        assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
-
-    async def test_does_not_mind_what_runs_on_a_gpu_that_another_has_by_now(
-        self, north: Enrolled, channel: Channel
-    ) -> None:
-        tenant, after, gpu = Tenant(), Tenant(), north.node.gpus[0]
-        samples = "/usr/local/share/sublet-demo/nvidia-smi.json"
-        before = (await north.node.run_as_root("cat", samples)).stdout
-        busy = json.loads(before)
-        busy["gpus"][0]["memory.used"] = "21000"
-        await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
-        await north.node.write_file(samples, json.dumps(busy).encode())
-        try:
-            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is False
-            await channel.ask("apply", after.desired(gpus=[gpu.uuid]), generation=1)
-            await north.node.run_as_root("/usr/local/sbin/sublet-node", "boot")
-            acl = (await north.node.run_as_root("getfacl", "-npc", gpu.device)).text
-            assert f"user:{after.uid}:rw-" in acl
-            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
-        finally:
-            await north.node.write_file(samples, before)
-        assert (await channel.ask("release", after.subject, generation=2))["clean"] is True
-
-    async def test_a_check_that_cannot_look_is_not_clean(self, north: Enrolled, channel: Channel) -> None:
-        tenant = Tenant()
-        await channel.ask("apply", tenant.desired(), generation=1)
-        await north.node.write_file("/usr/local/bin/nvidia-smi", b"#!/bin/sh\nexit 9\n", mode=0o755)
-        try:
-            with pytest.raises(Refused) as refused:
-                await channel.ask("release", tenant.subject, generation=2)
-            assert refused.value.retryable
-        finally:
-            await north.node.run_as_root("rm", "/usr/local/bin/nvidia-smi")
-        assert (await channel.ask("release", tenant.subject, generation=3))["clean"] is True
-
     async def test_a_search_that_could_not_see_everything_is_not_clean(self, north: Enrolled, channel: Channel) -> None:
         tenant = Tenant()
         await channel.ask("apply", tenant.desired(), generation=1)
