@@ -112,22 +112,14 @@ async def answer_as(context: BrowserContext, views: list[View], mode: Mode) -> N
         await context.route("**/api/v1/**", fail)
 
 
-GO_WITHIN = """path => {
-  history.pushState({}, "", path);
-  dispatchEvent(new PopStateEvent("popstate"));
-}"""
 AT_REST = """([selector, failed]) => document.querySelector(selector) !== null
   && document.querySelector(".skeleton") === null
   && (!failed || document.querySelector("[role=alert]") !== null)"""
 
 
 async def visit(page: Page, url: str, view: View, mode: Mode) -> None:
-    """Go to a page, as a link within the console does where that can be, and wait until it stands still."""
-    if page.url.startswith(url) and not view.path.endswith("/terminal"):
-        await page.evaluate("() => { const old = document.querySelector('h1'); if (old) old.dataset.old = 'yes'; }")
-        await page.evaluate(GO_WITHIN, view.path)
-    else:
-        await page.goto(f"{url}{view.path}")
+    """Load a page anew, so that nothing of another is taken for it, and wait until it stands still."""
+    await page.goto(f"{url}{view.path}")
     await page.wait_for_function(AT_REST, arg=[view.settled, mode in {"error", "cut"}])
 
 
