@@ -92,7 +92,7 @@ class TestAnyOrderOfFaults:
         assert await rental.disagreements() == []
         assert await rental.all("SELECT 1 FROM ledger.open_hold") == []
         assert await rental.all("SELECT 1 FROM claim WHERE upper_inf(during)") == []
-        assert max(rental.backend.most_running.values()) == 1
+        assert set(rental.backend.most_running.values()) <= {1}  # in a run of faults only, the node is never reached
         assert await rental.all("SELECT state FROM gpu") == ["available"]
 
 
