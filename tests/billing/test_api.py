@@ -1,6 +1,9 @@
 """Wallet and usage as customers read them over HTTP."""
 
+from re import fullmatch
+
 import pytest
+from sqlalchemy import text
 
 from sublet.billing import funds, settlement
 from sublet.billing.policy import Policy
@@ -71,3 +74,39 @@ class TestUsage:
             assert Money.parse(charge["amount"]["amount"]).micro == nano * charge["seconds"] // 3_600_000
         lines = (await customer.get("/api/v1/wallet/entries")).json()["items"]
         assert {charge["ledger_entry_id"] for charge in charges} <= {line["entry_id"] for line in lines}
+
+
+class TestEntriesOfASharedSettlement:
+    async def test_name_nobody_elses_allocations(self, web: Web, database: Database) -> None:
+        customers = [await web.customer() for _ in range(3)]
+        organizations = [(await customer.get("/api/v1/me")).json()["organization"]["id"] for customer in customers]
+        names = [["alpha"], ["beta"], ["gamma", "delta"]]
+        own: list[set[str]] = []
+        async with database.transaction() as session:
+            for organization, named in zip(organizations, names, strict=True):
+                await top_up(session, organization, "20")
+                subjects = [
+                    await new_subject(session, organization=organization, name=name, started_ago=600) for name in named
+                ]
+                for subject in subjects:
+                    await observe_until(session, subject, 600)
+                own.append({subject.id for subject in subjects})
+            await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
+            await settlement.settle_due(session)
+        batches = set()
+        for customer, mine, named in zip(customers, own, names, strict=True):
+            answer = await customer.get("/api/v1/wallet/entries")
+            batch = next(item for item in answer.json()["items"] if item["kind"] == "usage_batch")
+            batches.add((batch["entry_id"], batch["source"]["type"], batch["source"]["id"]))
+            others = set().union(*own, *names) - mine - set(named)
+            assert not any(other in answer.text for other in others)
+            assert {purpose["subject_id"] for purpose in batch["purposes"]} == mine
+            assert batch["purpose_count"] == len(mine)
+            assert (
+                sum(usd(purpose["amount"]["amount"]).micro for purpose in batch["purposes"])
+                == -usd(batch["amount"]["amount"]).micro
+            )
+            assert all(name in batch["description"] for name in named)
+        ((_, kind, source_id),) = batches
+        assert kind == "settlement"
+        assert fullmatch(r"stl_[a-z2-7]{16}", source_id)

@@ -41,6 +41,7 @@ async def new_subject(
     held: Money | None = None,
     organization: str | None = None,
     subject_id: str | None = None,
+    name: str | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> Subject:
     """A subject that started `started_ago` seconds ago and was not observed since."""
@@ -60,6 +61,7 @@ async def new_subject(
         suspended_nano_per_hour=suspended_rate.nano_per_hour,
         currency="USD",
         at=started_at,
+        name=name,
         policy=policy,
     )
     return Subject(subject_id, organization, hold.id, started_at)

@@ -48,6 +48,7 @@ def _world() -> World:
         }
     ]
     shared = {"account": "wallet", "effective_at": at(0), "recorded_at": at(0), "source": None}
+    shared |= {"purposes": [], "purpose_count": 0}
     world.entries = [
         {"id": "2-1", "entry_id": "2", "kind": "usage", "description": "Usage of api", **shared}
         | {"amount": usd("-0.39"), "balance_after": usd("19.61")},

@@ -19,6 +19,8 @@ def entry(number: int, amount: str, after: str) -> dict[str, Any]:
         "amount": usd(amount),
         "balance_after": usd(after),
         "source": None,
+        "purposes": [],
+        "purpose_count": 0,
     }
 
 

@@ -157,7 +157,7 @@ class World:
             self.session,
             {hold.id: amount},
             currency="USD",
-            source_id="shard",
+            settlement_id="stl_1",
             idempotency_key=key(),
             description="Usage",
             effective_at=await database_now(self.session),

@@ -182,7 +182,7 @@ class TestEverythingAtOnce:
                                     session,
                                     {each: chance.randint(1, 999) for each in chosen},
                                     currency="USD",
-                                    source_id="shard",
+                                    settlement_id="stl_1",
                                     idempotency_key=key(),
                                     description="Usage",
                                     effective_at=await database_now(session),

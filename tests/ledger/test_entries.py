@@ -339,8 +339,8 @@ class TestList:
                 paged += page
                 before = page[-1].next_position
             wallet = await accounts.wallet(session, organization)
-        assert [(line.entry.id, line.line) for line in paged] == [(line.entry.id, line.line) for line in everything]
-        assert len({(line.entry.id, line.line) for line in paged}) == len(everything)
+        assert [(line.entry.id, line.account) for line in paged] == [(line.entry.id, line.account) for line in everything]
+        assert len({(line.entry.id, line.account) for line in paged}) == len(everything)
         sums = dict.fromkeys(("wallet", "promo", "receivable"), 0)
         for line in everything:
             sums[line.account] += line.amount.micro
@@ -381,7 +381,7 @@ async def _batch(session: Session, micro_by_hold: dict[int, int], shard: str | N
         session,
         micro_by_hold,
         currency="USD",
-        source_id=shard,
+        settlement_id=shard,
         idempotency_key=f"settle:{shard}",
         description="Usage",
         effective_at=await database_now(session),

@@ -992,7 +992,7 @@ export interface paths {
         };
         /**
          * List Entries
-         * @description Every line of the books on the organization's accounts, newest first.
+         * @description Every line of the books on the organization's accounts, newest first, with what each was for.
          */
         get: operations["list_entries_api_v1_wallet_entries_get"];
         put?: never;
@@ -1450,6 +1450,9 @@ export interface components {
         /**
          * EntryOut
          * @description One line on the organization's accounts; `amount` is signed, positive in the customer's favour.
+         *
+         *     `purposes` are the subjects that the whole entry charges the organization for, dearest first, and `purpose_count`
+         *     says how many there are; lines that are no usage have none.
          */
         EntryOut: {
             /**
@@ -1472,6 +1475,10 @@ export interface components {
             id: string;
             /** Kind */
             kind: string;
+            /** Purpose Count */
+            purpose_count: number;
+            /** Purposes */
+            purposes: components["schemas"]["PurposeOut"][];
             /**
              * Recorded At
              * Format: date-time
@@ -2287,6 +2294,17 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * PurposeOut
+         * @description One subject of the organization that an entry charges for; `amount` is over all lines of the entry.
+         */
+        PurposeOut: {
+            amount: components["schemas"]["MoneyField"];
+            /** Subject Id */
+            subject_id: string;
+            /** Subject Name */
+            subject_name: string | null;
+        };
+        /**
          * RateField
          * @description `{"amount": "0.36", "currency": "USD", "per": "hour"}`.
          */
@@ -2471,7 +2489,7 @@ export interface components {
         };
         /**
          * SourceOut
-         * @description What an entry comes from.
+         * @description What an entry comes from. A settlement charges many organizations at once, and its id says nothing of any.
          */
         SourceOut: {
             /** Id */

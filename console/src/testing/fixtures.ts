@@ -114,7 +114,9 @@ export const entry: Entry = {
   recorded_at: "2026-01-01T01:02:08Z",
   amount: usd("-0.03723"),
   balance_after: usd("19.96277"),
-  source: { type: "allocation", id: "al_1" },
+  source: { type: "subject", id: "al_1" },
+  purposes: [{ subject_id: "al_1", subject_name: "notebook", amount: usd("0.03723") }],
+  purpose_count: 1,
 };
 
 export const topUp: TopUp = {

@@ -1,15 +1,15 @@
-"""The wallet with its runway, and the charges behind it."""
+"""The wallet with its runway, the entries of its books with what each was for, and the charges behind them."""
 
 from fastapi import Request
 
-from sublet.billing import funds, runway, usage
+from sublet.billing import funds, purposes, runway, usage
 from sublet.billing.policy import Policy
-from sublet.billing.schemas import UsageOut, WalletOut
+from sublet.billing.schemas import EntryOut, UsageOut, WalletOut
 from sublet.core.access import Actor, Permission
 from sublet.core.actions import ActionOut, actions_of
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.ledger import accounts
+from sublet.ledger import accounts, entries
 
 router = SubletRouter(prefix="/api/v1", tags=["money"])
 
@@ -39,6 +39,22 @@ async def read_wallet(request: Request, actor: ActorDep, session: SessionDep) ->
         warning=clock.level if clock.blocks_launch else lasts.warning,
         suspend_at=clock.suspend_at,
         actions=_actions(actor),
+    )
+
+
+@router.get("/wallet/entries", permission=Permission.WALLET_READ)
+async def list_entries(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[EntryOut]:
+    """Every line of the books on the organization's accounts, newest first, with what each was for."""
+    before = page.position(int, int, int)
+    lines = await entries.list_for(
+        session,
+        actor.organization,
+        limit=page.limit + 1,
+        before=None if before is None else (before[0], before[1], before[2]),
+    )
+    found = await purposes.of_entries(session, actor.organization, {line.entry.id for line in lines})
+    return page_of(
+        lines, page.limit, lambda line: EntryOut.of(line, found.get(line.entry.id)), lambda line: line.next_position
     )
 
 

@@ -1,12 +1,15 @@
 """What billing shows over HTTP."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel
 
+from sublet.billing.purposes import Purposes
 from sublet.billing.usage import Charge
 from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField, RateField
+from sublet.ledger.entries import WalletLine
 
 
 class WalletOut(BaseModel):
@@ -24,6 +27,67 @@ class WalletOut(BaseModel):
     warning: str | None
     suspend_at: datetime | None
     actions: list[ActionOut]
+
+
+class SourceOut(BaseModel):
+    """What an entry comes from. A settlement charges many organizations at once, and its id says nothing of any."""
+
+    type: str
+    id: str
+
+
+class PurposeOut(BaseModel):
+    """One subject of the organization that an entry charges for; `amount` is over all lines of the entry."""
+
+    subject_id: str
+    subject_name: str | None
+    amount: MoneyField
+
+
+class EntryOut(BaseModel):
+    """One line on the organization's accounts; `amount` is signed, positive in the customer's favour.
+
+    `purposes` are the subjects that the whole entry charges the organization for, dearest first, and `purpose_count`
+    says how many there are; lines that are no usage have none.
+    """
+
+    id: str
+    entry_id: str
+    kind: str
+    account: Literal["wallet", "promo", "receivable"]
+    description: str
+    effective_at: datetime
+    recorded_at: datetime
+    amount: MoneyField
+    balance_after: MoneyField
+    source: SourceOut | None
+    purposes: list[PurposeOut]
+    purpose_count: int
+
+    @classmethod
+    def of(cls, line: WalletLine, purposes: Purposes | None) -> "EntryOut":
+        """The line as the API shows it."""
+        entry = line.entry
+        source = None
+        if entry.source_type is not None and entry.source_id is not None:
+            source = SourceOut(type=entry.source_type, id=entry.source_id)
+        return cls(
+            id=f"{entry.id}-{line.account}",
+            entry_id=str(entry.id),
+            kind=entry.kind,
+            account=line.account,
+            description=purposes.sentence() if purposes is not None else entry.description,
+            effective_at=entry.effective_at,
+            recorded_at=entry.recorded_at,
+            amount=line.amount.field(),
+            balance_after=line.balance_after.field(),
+            source=source,
+            purposes=[
+                PurposeOut(subject_id=each.subject_id, subject_name=each.subject_name, amount=each.amount.field())
+                for each in (purposes.dearest if purposes is not None else [])
+            ],
+            purpose_count=purposes.subjects if purposes is not None else 0,
+        )
 
 
 class ChargeOut(BaseModel):

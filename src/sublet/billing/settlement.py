@@ -12,6 +12,7 @@ from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
+from sublet.core.ids import new_id
 from sublet.core.money import Money
 from sublet.ledger import charges as ledger_charges
 from sublet.ledger import holds
@@ -217,13 +218,12 @@ async def settle_due(session: Session, *, policy: Policy = DEFAULT_POLICY, limit
         charges = {
             row.hold_id: row.amount for row in owed if row.amount > 0 and currency_of[row.subject_id] == currency
         }
-        shard = f"{as_of.isoformat()}:{currency}:{subject_ids[0]}"
         entry_of |= await ledger_charges.capture_batch(
             session,
             charges,
             currency=currency,
-            source_id=shard,
-            idempotency_key=f"settle:{shard}",
+            settlement_id=new_id("stl"),
+            idempotency_key=f"settle:{as_of.isoformat()}:{currency}:{subject_ids[0]}",
             description="Usage",
             effective_at=as_of,
         )

@@ -30,7 +30,6 @@ from sublet.fleet.ca import CertificateAuthority
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
 from sublet.ledger import accounts
-from sublet.ledger.api import router as ledger_router
 from sublet.notifications.api import router as notifications_router
 from sublet.notifications.hub import EventHub
 from sublet.notifications.schemas import asyncapi
@@ -47,7 +46,6 @@ ROUTERS: tuple[SubletRouter, ...] = (
     identity_router,
     audit_router,
     catalog_router,
-    ledger_router,
     billing_router,
     fleet_router,
     scheduling_router,

@@ -52,7 +52,7 @@ async def capture_batch(
     micro_by_hold: Mapping[int, int],
     *,
     currency: str,
-    source_id: str,
+    settlement_id: str,
     idempotency_key: str,
     description: str,
     effective_at: datetime,
@@ -60,7 +60,8 @@ async def capture_batch(
 ) -> dict[int, int]:
     """Charge many holds in one entry, one line for each wallet; returns hold → entry for those that could be charged.
 
-    Holds that do not cover their charge, and wallets with promotional money, are left for `capture`.
+    Holds that do not cover their charge, and wallets with promotional money, are left for `capture`. Every organization
+    charged reads `settlement_id` and the description of the one entry, so neither names anybody.
     """
     if not micro_by_hold:
         return {}
@@ -74,7 +75,7 @@ async def capture_batch(
         key=idempotency_key,
         description=description,
         source_type="settlement",
-        source_id=source_id,
+        source_id=settlement_id,
         effective_at=effective_at,
     )
     entry_of = {row.charged_hold_id: row.charged_entry_id for row in charged}

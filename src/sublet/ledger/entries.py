@@ -36,7 +36,6 @@ class WalletLine:
     """One line of an entry on the organization's wallet, promo account or receivable; positive is in its favour."""
 
     entry: LedgerEntry
-    line: int
     account: str
     amount: Money
     balance_after: Money
@@ -57,7 +56,7 @@ _ENTRY = select(
 _LINES = text(
     """
     SELECT e.id, e.kind::text AS kind, e.description, e.source_type, e.source_id, e.effective_at, e.recorded_at,
-           l.line, a.account, l.amount, l.balance_after, l.account_seq, w.currency
+           a.account, l.amount, l.balance_after, l.account_seq, w.currency
       FROM ledger.wallet w
      CROSS JOIN LATERAL (VALUES (w.id, 'wallet', CAST(:wallet_seq AS bigint)),
                                 (w.promo_id, 'promo', CAST(:promo_seq AS bigint)),
@@ -117,7 +116,6 @@ async def list_for(
                     row.effective_at,
                     row.recorded_at,
                 ),
-                row.line,
                 row.account,
                 Money(row.amount, row.currency),
                 Money(row.balance_after, row.currency),

@@ -39,10 +39,19 @@ class Source(TypedDict):
     id: str
 
 
+class Purpose(TypedDict):
+    """One subject (an allocation) that an entry charges for; `amount` is over all lines of the entry."""
+
+    subject_id: str
+    subject_name: str | None
+    amount: Money
+
+
 class Entry(TypedDict):
     """One line of the books: an entry on `account` (`wallet`, `promo` or `receivable`), of which it gives the balance.
 
-    `amount` is signed, positive in the customer's favour.
+    `amount` is signed, positive in the customer's favour. `purposes` are the subjects that the whole entry charges for,
+    dearest first, and `purpose_count` says how many there are; an entry that is no usage has none.
     """
 
     id: str
@@ -55,6 +64,8 @@ class Entry(TypedDict):
     amount: Money
     balance_after: Money
     source: Source | None
+    purposes: list[Purpose]
+    purpose_count: int
 
 
 class Usage(Charge):

@@ -85,7 +85,7 @@ CREATE TABLE usage_charge (
 );
 CREATE INDEX usage_charge_organization ON usage_charge (organization_id, id);
 CREATE INDEX usage_charge_subject ON usage_charge (subject_id, id);
-CREATE INDEX usage_charge_entry ON usage_charge (ledger_entry_id);
+CREATE INDEX usage_charge_entry ON usage_charge (ledger_entry_id, organization_id);
 
 -- Time that nobody can prove was delivered: never billed, and shown to operators.
 CREATE TABLE unmetered_interval (
