@@ -339,7 +339,9 @@ class TestList:
                 paged += page
                 before = page[-1].next_position
             wallet = await accounts.wallet(session, organization)
-        assert [(line.entry.id, line.account) for line in paged] == [(line.entry.id, line.account) for line in everything]
+        assert [(line.entry.id, line.account) for line in paged] == [
+            (line.entry.id, line.account) for line in everything
+        ]
         assert len({(line.entry.id, line.account) for line in paged}) == len(everything)
         sums = dict.fromkeys(("wallet", "promo", "receivable"), 0)
         for line in everything:
