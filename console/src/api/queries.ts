@@ -2,7 +2,7 @@
 import { keepPreviousData } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { isTransient } from "~/errors";
-import { useLiveInterval } from "~/live/LiveProvider";
+import { useLiveInterval } from "~/live/state";
 import { api } from "./client";
 import type { AllocationState } from "./types";
 

@@ -1,24 +1,11 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { toast } from "sonner";
 import { meQuery } from "~/api/queries";
 import { sockets } from "~/paths";
 import { EventStream, type LiveState } from "./EventStream";
 import { isFailure, isStaleAfter, toastFor } from "./effects";
-
-const LiveContext = createContext<LiveState>("connecting");
-
-const POLL_MS = 5_000;
-
-/** How the events channel stands. */
-export function useLive(): LiveState {
-  return useContext(LiveContext);
-}
-
-/** How often to ask again: rarely while events tell of changes, often while they do not. */
-export function useLiveInterval(liveMs: number): number {
-  return useLive() === "live" ? liveMs : POLL_MS;
-}
+import { LiveContext } from "./state";
 
 /** Keeps one events channel open for all pages below, and refreshes what its events make stale. */
 export function LiveProvider({ children }: { children: ReactNode }) {

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { Link, useLocation } from "react-router";
-import { useLive } from "~/live/LiveProvider";
+import { useLive } from "~/live/state";
 import { t } from "~/messages";
 import { Status, type Shape, type Tone } from "~/ui/Status";
 

@@ -2,7 +2,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { formatSpan } from "~/format/time";
 import { useNow } from "~/format/useNow";
-import { useLive } from "~/live/LiveProvider";
+import { useLive } from "~/live/state";
 import { t } from "~/messages";
 import { Button } from "./Button";
 import { AlertIcon } from "./icons";
