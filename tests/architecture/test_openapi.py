@@ -5,24 +5,24 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from tests.architecture import rules
+from tests.architecture.openapi import presentation_fields, routes_without_permission
 
 
 class TestEveryRoute:
     def test_names_its_permission(self, openapi: dict[str, Any]) -> None:
         assert len(openapi["paths"]) > 30
-        assert rules.routes_without_permission(openapi["paths"]) == []
+        assert routes_without_permission(openapi["paths"]) == []
 
     def test_an_open_route_is_caught(self) -> None:
         app = FastAPI()
         router = APIRouter()
         router.add_api_route("/api/v1/open", lambda: None)
         app.include_router(router)
-        assert rules.routes_without_permission(app.openapi()["paths"])
+        assert routes_without_permission(app.openapi()["paths"])
 
     def test_carries_no_presentation(self, openapi: dict[str, Any]) -> None:
-        assert rules.presentation_fields(openapi["components"]["schemas"]) == []
+        assert presentation_fields(openapi["components"]["schemas"]) == []
 
     @pytest.mark.parametrize("field", ["color", "bg", "icon", "badge_color", "class_name"])
     def test_a_presentation_field_is_caught(self, field: str) -> None:
-        assert rules.presentation_fields({"Sku": {"properties": {field: {"type": "string"}}}})
+        assert presentation_fields({"Sku": {"properties": {field: {"type": "string"}}}})

@@ -1,0 +1,28 @@
+"""Files have names that say something, and a length that one can read at once."""
+
+from pathlib import Path
+
+from tests.architecture.files import LONGEST_CONSOLE_FILE, LONGEST_FILE, files_too_long, names_that_say_nothing
+from tests.architecture.source import CODE, ROOT, files
+
+
+class TestFiles:
+    def test_have_names_that_say_something(self) -> None:
+        assert names_that_say_nothing([*files(CODE), *files(ROOT / "tests"), *files(ROOT / "node")]) == []
+
+    def test_with_a_name_that_says_nothing_are_caught(self) -> None:
+        assert names_that_say_nothing([Path("src/sublet/billing/utils.py")])
+
+    def test_are_no_longer_than_one_can_read(self) -> None:
+        paths = [*files(CODE, ".py", ".sql"), *files(ROOT / "node"), *files(ROOT / "tests" / "architecture")]
+        assert files_too_long(paths, LONGEST_FILE) == []
+
+    def test_of_the_console_are_shorter_still(self) -> None:
+        generated = "schema.d.ts"
+        paths = [path for path in files(ROOT / "console" / "src", ".ts", ".tsx") if path.name != generated]
+        assert paths
+        assert files_too_long(paths, LONGEST_CONSOLE_FILE) == []
+
+    def test_that_grew_are_caught(self, tmp_path: Path) -> None:
+        (tmp_path / "long.py").write_text("x = 1\n" * 401)
+        assert files_too_long([tmp_path / "long.py"], LONGEST_FILE)

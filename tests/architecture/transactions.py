@@ -1,0 +1,61 @@
+"""Who may end a transaction, who may talk to a network, and what payments may not know."""
+
+import ast
+import re
+
+from tests.architecture.source import Source, Violation, dotted
+
+COMMITS_IN_SQL = re.compile(r"^\s*(COMMIT|ROLLBACK)\b", re.IGNORECASE)
+CONNECTING = frozenset(
+    {"asyncssh.connect", "stripe.StripeClient", "httpx.AsyncClient", "httpx.Client", "StripeClient"},
+)
+UNGUARDED = frozenset({"client", "cli", "demo", "entry", "migrations"})
+
+
+def commits_outside_the_database_module(source: Source) -> list[Violation]:
+    """Only core/db.py ends transactions; migrations run on a connection of their own."""
+    if source.path.endswith("core/db.py") or {"migrations", "demo"} & set(source.parts):
+        return []
+    instead = "let the `transaction()` of core/db.py end it"
+    found = [
+        Violation(source.path, line, f"SQL ends a transaction; {instead}")
+        for line, text in source.strings
+        if COMMITS_IN_SQL.match(text)
+    ]
+    for node in source.nodes:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"commit", "rollback"}
+        ):
+            found.append(Violation(source.path, node.lineno, f".{node.func.attr}() ends a transaction; {instead}"))
+    return found
+
+
+def network_clients_without_the_guard(source: Source) -> list[Violation]:
+    """A server module that opens connections with a network library must call forbid_open_session before it does."""
+    if source.parts[0] in UNGUARDED:
+        return []
+    opens = [node for node in source.nodes if isinstance(node, ast.Call) and dotted(node.func) in CONNECTING]
+    if opens and "forbid_open_session(" not in source.text:
+        what = "opens a connection unguarded; call `forbid_open_session` first, so that no transaction waits for it"
+        return [Violation(source.path, opens[0].lineno, what)]
+    return []
+
+
+def payments_that_know_the_demo(source: Source) -> list[Violation]:
+    """Payments run the same code against the sandbox and the real processor: they cannot even ask which one it is."""
+    if source.parts[0] != "payments":
+        return []
+    instead = "payments run the same code against the sandbox; make the difference a setting that both have"
+    found = [
+        Violation(source.path, imported.line, f"imports sublet.demo; {instead}")
+        for imported in source.imports
+        if f"{imported.dotted}.".startswith("sublet.demo.")
+    ]
+    for node in source.nodes:
+        if isinstance(node, ast.Attribute) and node.attr == "demo":
+            found.append(Violation(source.path, node.lineno, f"reads settings.demo; {instead}"))
+        if isinstance(node, ast.Constant) and node.value in {"demo", "SUBLET_DEMO"}:
+            found.append(Violation(source.path, node.lineno, f"reads settings.demo by its name; {instead}"))
+    return found
