@@ -127,26 +127,8 @@ CREATE INDEX issued_certificate_revoked ON issued_certificate (valid_before) WHE
 GRANT SELECT, INSERT, UPDATE (revoked_at, revocation_reason) ON issued_certificate TO sublet_app;
 """
 
-TERMINALS = """
-CREATE TABLE terminal_session (
-  id            text PRIMARY KEY,
-  allocation_id text NOT NULL,
-  user_id       text,
-  address       text,
-  opened_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-  -- Renewed while the socket is open; a session whose process died ends by itself.
-  alive_until   timestamptz NOT NULL,
-  ended_at      timestamptz,
-  ended_reason  text,
-  CHECK ((ended_at IS NULL) = (ended_reason IS NULL))
-);
-CREATE INDEX terminal_session_open ON terminal_session (allocation_id) WHERE ended_at IS NULL;
-GRANT SELECT, INSERT, UPDATE ON terminal_session TO sublet_app;
-"""
-
 
 def upgrade() -> None:
     """Create the fleet's tables."""
     op.execute(NODES)
     op.execute(AUTHORITY)
-    op.execute(TERMINALS)

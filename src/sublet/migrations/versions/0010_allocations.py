@@ -23,7 +23,8 @@ GRANT SELECT ON allocation_transition TO sublet_app;
 
 -- `generation` grows with every change of what is wanted; the node refuses lower ones. `on_node` says that something
 -- of the allocation may exist on its node: capacity is not free while it does. `unproven` says that nobody knows what
--- was delivered since it was last seen, so that this time is not billed.
+-- was delivered since it was last seen, so that this time is not billed. `disconnect_generation` is the latest
+-- generation with which somebody lost access: the node ends connections that are older.
 CREATE TABLE allocation (
   seq                  bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
   id                   text PRIMARY KEY,
@@ -38,6 +39,7 @@ CREATE TABLE allocation (
   suspended_for        text CHECK (suspended_for IN ('customer', 'funds')),
   generation           bigint NOT NULL DEFAULT 1 CHECK (generation > 0),
   applied_generation   bigint NOT NULL DEFAULT 0 CHECK (applied_generation <= generation),
+  disconnect_generation bigint NOT NULL DEFAULT 0 CHECK (disconnect_generation BETWEEN 0 AND generation),
   applied_at           timestamptz,
   on_node              boolean NOT NULL DEFAULT false,
   unproven             boolean NOT NULL DEFAULT false,
