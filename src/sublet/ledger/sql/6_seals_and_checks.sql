@@ -107,14 +107,16 @@ CREATE VIEW ledger.broken_seal AS
 
 CREATE VIEW ledger.open_hold AS
   SELECT id, subject_id, amount, amount - captured - released AS rest FROM ledger.hold WHERE NOT closed;
+COMMENT ON VIEW ledger.open_hold IS 'Published: what is still set aside for each subject, in micro-units.';
 
--- What an organization could spend in all, what it owes taken off; held money is part of it.
 CREATE VIEW ledger.funds AS
   SELECT w.owner_id, w.currency, b.balance + p.balance + r.balance AS total
     FROM ledger.wallet w
     JOIN ledger.balance b ON b.account_id = w.id
     JOIN ledger.balance p ON p.account_id = w.promo_id
     JOIN ledger.balance r ON r.account_id = w.receivable_id;
+COMMENT ON VIEW ledger.funds IS
+  'Published: what each organization could spend in all, with what is held and less what it owes, in micro-units.';
 
 CREATE VIEW ledger.usage_revenue AS
   SELECT p.entry_id, p.amount
@@ -122,3 +124,4 @@ CREATE VIEW ledger.usage_revenue AS
     JOIN ledger.account a ON a.id = p.account_id AND a.kind = 'revenue_compute'
     JOIN ledger.ledger_entry e ON e.id = p.entry_id AND e.kind IN ('usage', 'usage_batch')
    WHERE p.account_seq IS NULL;
+COMMENT ON VIEW ledger.usage_revenue IS 'Published: what each entry of usage brought in, negative, in micro-units.';

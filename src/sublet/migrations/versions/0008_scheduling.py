@@ -114,6 +114,9 @@ CREATE VIEW gpu_free AS
    WHERE g.state = 'available'
      AND NOT EXISTS (SELECT FROM gpu_claim c WHERE c.gpu_uuid = g.uuid AND upper_inf(c.during));
 
+COMMENT ON VIEW node_capacity IS 'Published: how each node is reached, where it stands and what it has.';
+COMMENT ON VIEW node_free IS 'Published: what of each node is not claimed.';
+COMMENT ON VIEW gpu_free IS 'Published: GPUs that work and that nobody has.';
 GRANT SELECT ON node_capacity, node_free, gpu_free TO sublet_app;
 """
 

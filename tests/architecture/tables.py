@@ -1,0 +1,225 @@
+"""Whose table is it? A domain's SQL reads and writes its own tables, and what others publish to it in a view.
+
+A table belongs to the domain that its migration is named for (`0007_fleet.py`), or in whose `sql/` it is made. A view
+is published by a comment in the same place, which says what it promises to others:
+
+    COMMENT ON VIEW node_free IS 'Published: what of each node is not claimed.';
+"""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from tests.architecture.source import CODE, ROOT, Source, Violation, dotted, sources
+
+MADE = re.compile(
+    r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:UNLOGGED\s+)?(TABLE|(?:MATERIALIZED\s+)?VIEW|FUNCTION|PROCEDURE)\s+"
+    r'(?:IF\s+NOT\s+EXISTS\s+)?"?((?:\w+\.)?\w+)',
+    re.IGNORECASE,
+)
+PUBLISHED = re.compile(
+    r"\bCOMMENT\s+ON\s+(?:MATERIALIZED\s+)?VIEW\s+((?:\w+\.)?\w+)\s+IS\s+'Published: ", re.IGNORECASE
+)
+NAME = r'(?:ONLY\s+)?"?(?P<{0}>(?:\w+"?\."?)?\w+)"?'
+READ = re.compile(
+    r"(?<!DISTINCT )\b(?:FROM|JOIN|USING|UPDATE(?!\s+OF\b)|"
+    r"(?:INSERT|MERGE)\s+INTO|TRUNCATE(?:\s+TABLE)?|(?:LOCK|ALTER)\s+TABLE|COPY)\s+" + NAME.format("first"),
+    re.IGNORECASE,
+)
+ALSO = re.compile(
+    r"(?:\s+(?:AS\s+)?(?!ON\b|WHERE\b|SET\b)\w+)?\s*,\s*(?:LATERAL\s+)?" + NAME.format("next"), re.IGNORECASE
+)
+SHADOWS = re.compile(
+    r"(?:\bWITH(?:\s+RECURSIVE)?|,)\s+(\w+)(?:\s*\([\w\s,]*\))?\s+AS\s+(?:NOT\s+MATERIALIZED\s+|MATERIALIZED\s+)?\(",
+    re.IGNORECASE,
+)
+CALL = re.compile(r"\b((?:\w+\.)?\w+)\s*\(")
+ASIDE = re.compile(r"--[^\n]*|\b(?:EXTRACT|SUBSTRING|TRIM|OVERLAY)\s*\([^()]*?\bFROM\b", re.IGNORECASE)
+"""Comments, and the only functions whose arguments have a FROM."""
+SQL = re.compile(
+    r"^\s*(?:WITH|SELECT|INSERT|UPDATE|DELETE|MERGE|TRUNCATE|LOCK|CREATE|ALTER|COPY|DO|CALL)\b", re.IGNORECASE
+)
+SHOUTED = re.compile(r"\b(?:SELECT|FROM|JOIN|INSERT INTO|UPDATE|DELETE|MERGE)\b")
+
+LIBRARY = {"procrastinate_": "core", "alembic_version": "migrations"}
+"""What libraries make in our database, by how it begins, and who may speak to it."""
+
+ELSEWHERE = {
+    "entry/dispatch.py": "delivers the outbox, whose tables are core's",
+    "entry/schedule.py": "keeps the periodic ticks, whose table is core's",
+    "entry/health.py": "asks which migration ran last",
+    "entry/database_process.py": "asks which migration ran last",
+    "migrations/versions/0008_scheduling.py": "makes the views of what is free out of the fleet's nodes and GPUs",
+}
+"""Files that read the table of another all the same, each with the reason."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table, view or function: whose it is, and whether others may read it."""
+
+    owner: str
+    kind: str
+    published: bool = False
+
+
+def domain_of(source: Source) -> str:
+    """The domain that a file speaks for: a migration's is in its name."""
+    if source.parts[0] == "migrations" and len(source.parts) > 2:
+        return source.parts[-1].removesuffix(".py").partition("_")[2]
+    return source.parts[0]
+
+
+@cache
+def relations() -> dict[str, Relation]:
+    """Everything that the code's SQL makes, by its name, with its schema where it has one of its own."""
+    return made_in(sources(CODE, ".py", ".sql"))
+
+
+def made_in(among: Iterable[Source]) -> dict[str, Relation]:
+    """What these files make."""
+    made: dict[str, Relation] = {}
+    for source in among:
+        texts = _sql(source)
+        published = {name.lower() for _, text in texts for name in PUBLISHED.findall(text)}
+        for _, text in texts:
+            for kind, name in MADE.findall(ASIDE.sub("", text)):
+                made[name.lower()] = Relation(domain_of(source), kind.lower(), name.lower() in published)
+    return made
+
+
+@cache
+def floors() -> dict[str, int]:
+    """How high each domain stands, from the import contract; neighbours share a floor."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers: list[str] = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
+    return {domain.strip(): height for height, layer in enumerate(reversed(layers)) for domain in layer.split("|")}
+
+
+def tables_of_others(source: Source, known: dict[str, Relation] | None = None) -> list[Violation]:
+    """SQL that reads or writes a table of another domain, or a view that it does not publish downwards to us."""
+    if "/".join(source.parts) in ELSEWHERE:
+        return []
+    known = relations() if known is None else known
+    domain = domain_of(source)
+    found = []
+    for line, text in _sql(source):
+        for name in _names(text):
+            owner = _owner(name, known)
+            if owner not in {None, domain} and (why := _refusal(name, domain, known)):
+                found.append(Violation(source.path, line, why))
+    return [*found, *_declared_elsewhere(source, known)]
+
+
+def tables_without_a_domain(among: Iterable[Source]) -> list[Violation]:
+    """Migrations that make tables are named for the domain whose tables they are."""
+    return [
+        Violation(
+            source.path, 1, f"makes tables for `{domain_of(source)}`, which is no domain; name it for their owner"
+        )
+        for source in among
+        if domain_of(source) not in floors() and made_in([source])
+    ]
+
+
+def unneeded_exceptions() -> list[Violation]:
+    """Entries of ELSEWHERE for files that are gone or keep the rule by now."""
+    by_name = {"/".join(source.parts): source for source in sources(CODE, ".py", ".sql")}
+    return [
+        Violation("tests/architecture/tables.py", 0, f"{name} keeps the rule now; take it off the list ELSEWHERE")
+        for name in ELSEWHERE
+        if name not in by_name or not any(_foreign(text, domain_of(by_name[name])) for _, text in _sql(by_name[name]))
+    ]
+
+
+def _foreign(text: str, domain: str) -> bool:
+    return any(
+        _owner(name, relations()) not in {None, domain} and _refusal(name, domain, relations()) for name in _names(text)
+    )
+
+
+def _sql(source: Source) -> tuple[tuple[int, str], ...]:
+    if source.path.endswith(".sql"):
+        return ((1, source.text),)
+    return tuple(
+        (line, text) for line, text in source.strings if SQL.match(ASIDE.sub("", text)) or SHOUTED.search(text)
+    )
+
+
+def _names(text: str) -> Iterator[str]:
+    """The tables and functions that a piece of SQL speaks of, but for those that it makes for itself by WITH."""
+    sql = ASIDE.sub("", text)
+    shadowed = {name.lower() for name in SHADOWS.findall(sql)}
+    found = []
+    for match in READ.finditer(sql):
+        found.append(match["first"])
+        at = match.end()
+        while (also := ALSO.match(sql, at)) is not None:
+            found.append(also["next"])
+            at = also.end()
+    called = [name for name in CALL.findall(sql) if "." in name or _is_function(name)]
+    yield from (name for name in (_plain(name) for name in [*found, *called]) if name not in shadowed)
+
+
+def _is_function(name: str) -> bool:
+    relation = relations().get(name.lower())
+    return relation is not None and relation.kind in {"function", "procedure"}
+
+
+def _plain(name: str) -> str:
+    return name.replace('"', "").lower().removeprefix("public.")
+
+
+def _owner(name: str, known: dict[str, Relation]) -> str | None:
+    if name in known:
+        return known[name].owner
+    if library := next((owner for prefix, owner in LIBRARY.items() if name.startswith(prefix)), None):
+        return library
+    schema = name.partition(".")[0] if "." in name else ""
+    return next(
+        (relation.owner for other, relation in known.items() if schema and other.startswith(f"{schema}.")), None
+    )
+
+
+def _refusal(name: str, domain: str, known: dict[str, Relation]) -> str | None:
+    """Why a domain may not speak of a name, and what to do instead; None if it may."""
+    relation = known.get(name) or Relation(_owner(name, known) or "", "table")
+    if relation.kind in {"function", "procedure"} and relation.owner == "core":
+        return None  # triggers of every domain use core's
+    if not relation.published:
+        return (
+            f"reads or writes `{name}`, which is {relation.owner}'s; call a function of {relation.owner}, or have it "
+            "publish a view (see tests/architecture/tables.py)"
+        )
+    if floors().get(domain, 0) <= floors()[relation.owner]:
+        return f"reads `{name}` of {relation.owner}, which does not stand below {domain}; react to an event instead"
+    return None
+
+
+def _declared_elsewhere(source: Source, known: dict[str, Relation]) -> Iterator[Violation]:
+    """`Table("node", …)` and `table("node", …)` outside the domain whose table it is."""
+    for node in source.nodes if source.path.endswith(".py") else ():
+        if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] not in {"Table", "table"}:
+            continue
+        schema = next((keyword.value for keyword in node.keywords if keyword.arg == "schema"), None)
+        if not node.args or not isinstance(node.args[0], ast.Constant) or not isinstance(node.args[0].value, str):
+            continue
+        name = node.args[0].value
+        name = name if schema is None else _schemed(schema, source, name)
+        owner, domain = _owner(name, known), domain_of(source)
+        if owner not in {None, domain} and (why := _refusal(name, domain, known)):
+            yield Violation(source.path, node.lineno, why)
+
+
+def _schemed(schema: ast.expr, source: Source, name: str) -> str:
+    if isinstance(schema, ast.Name):  # a constant of the same file
+        values = [
+            node.value for node in source.nodes if isinstance(node, ast.Assign) and dotted(node.targets[0]) == schema.id
+        ]
+        schema = values[0] if values else schema
+    return f"{schema.value}.{name}" if isinstance(schema, ast.Constant) else name
