@@ -1,7 +1,7 @@
 """The catalog's routes. Offers (SKU, price and what is free now) are scheduling's."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Query
@@ -19,6 +19,7 @@ from sublet.catalog.schemas import (
 from sublet.catalog.skus import Sku
 from sublet.core.access import Actor, Permission
 from sublet.core.actions import ActionOut, ManagedPage, actions_of
+from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
@@ -86,7 +87,7 @@ async def create_price(actor: ActorDep, session: SessionDep, body: PriceCreate) 
         raise InvalidInput(
             "A suspended hour cannot cost more than a running one. Nothing was created.", field="suspended_per_hour"
         )
-    if body.effective_at is not None and body.effective_at > datetime.now(UTC) + FURTHEST_AHEAD:
+    if body.effective_at is not None and body.effective_at > await database_now(session) + FURTHEST_AHEAD:
         raise InvalidInput("A price can be set at most five years ahead. Nothing was created.", field="effective_at")
     made = await prices.create(
         session,

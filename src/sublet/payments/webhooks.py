@@ -5,12 +5,21 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.payments.inbox import Notice, keep
-from sublet.payments.processor import TOP_UP_KEY, Processor
+from sublet.payments.processor import TOP_UP_KEY, Processor, WebhookRefused
 
 LARGEST_BODY_BYTES = 1_048_576
+SIGNATURE_LIFETIME_SECONDS = 300
+
+
+class WebhookTooOld(WebhookRefused):
+    """The signature is right, but was made too long ago (or in the future)."""
+
+    code = "webhook_too_old"
+    title = "The webhook was signed too long ago"
 
 
 class WebhookMalformed(SubletError):
@@ -40,7 +49,13 @@ async def read_body(chunks: AsyncIterator[bytes]) -> bytes:
 
 async def receive(session: Session, processor: Processor, body: bytes, signature: str | None) -> bool:
     """Take an event in; False if it was here already. Raises WebhookRefused before anything of the body is believed."""
-    processor.verify_webhook(body, signature)
+    signed_at = processor.verify_webhook(body, signature)
+    now = await database_now(session)
+    if abs(now.timestamp() - signed_at) > SIGNATURE_LIFETIME_SECONDS:
+        raise WebhookTooOld(
+            "The signature is more than 5 minutes away from PostgreSQL's clock. The event was not taken; it will be "
+            "sent again. If this persists, set the clock of PostgreSQL's machine."
+        )
     return await keep(session, read_notice(body))
 
 
