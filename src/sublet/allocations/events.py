@@ -85,3 +85,19 @@ class OperationProgressed(Event):
     kind: str
     state: str
     step: str | None
+
+
+class FundsRanOut(Event):
+    """The grace is over: the allocation is to be suspended."""
+
+    type: ClassVar[str] = "allocation.funds_ran_out"
+
+    allocation_id: str
+
+
+class FundsRestored(Event):
+    """There is money again: the allocation that lack of it suspended is to be resumed."""
+
+    type: ClassVar[str] = "allocation.funds_restored"
+
+    allocation_id: str

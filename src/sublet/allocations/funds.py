@@ -4,31 +4,13 @@ Billing's review locks meters; an allocation is always locked before its meter. 
 be done, in its own transaction, and the events' handlers do it in theirs.
 """
 
-from typing import ClassVar
-
 from sublet.allocations import records, suspension
+from sublet.allocations.events import FundsRanOut, FundsRestored
 from sublet.allocations.states import AllocationState
 from sublet.billing.funds import FundsAction
 from sublet.core.access import system_actor
 from sublet.core.db import Session
-from sublet.core.outbox import Event, StoredEvent, publish
-
-
-class FundsRanOut(Event):
-    """The grace is over: the allocation is to be suspended."""
-
-    type: ClassVar[str] = "allocation.funds_ran_out"
-
-    allocation_id: str
-
-
-class FundsRestored(Event):
-    """There is money again: the allocation that lack of it suspended is to be resumed."""
-
-    type: ClassVar[str] = "allocation.funds_restored"
-
-    allocation_id: str
-
+from sublet.core.outbox import StoredEvent, publish
 
 _EVENTS: dict[str, type[FundsRanOut] | type[FundsRestored]] = {"suspend": FundsRanOut, "resume": FundsRestored}
 
