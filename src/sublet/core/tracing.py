@@ -28,9 +28,12 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class _Tracing:
-    """The process's provider: one that only gives ids until `configure_tracing` replaces it."""
+    """The process's provider: one that only gives ids, but between `configure_tracing` and `stop_tracing`."""
 
     def __init__(self) -> None:
+        self.rest()
+
+    def rest(self) -> None:
         self.use(TracerProvider(sampler=ALWAYS_OFF, resource=Resource(_SERVICE), shutdown_on_exit=False))
 
     def use(self, provider: TracerProvider) -> None:
@@ -62,8 +65,9 @@ def configure_tracing(process: str, endpoint: str | None, *, ratio: float = 1.0)
 
 
 def stop_tracing() -> None:
-    """Send what is still waiting; at the end of a process."""
+    """Send what is still waiting, and no span that begins later; at the end of a process."""
     _tracing.provider.shutdown()
+    _tracing.rest()
 
 
 def traceparent() -> str | None:

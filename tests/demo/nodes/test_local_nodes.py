@@ -178,7 +178,7 @@ class TestLife:
 
 class TestAvailability:
     def test_names_the_missing_package_and_how_to_get_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(requirements._PROGRAMS["systemd"], "no-such-program", "some-package")
+        monkeypatch.setitem(requirements.PROGRAMS["systemd"], "no-such-program", "some-package")
         can = availability("systemd")
         assert not can.available
         assert "some-package" in can.reason

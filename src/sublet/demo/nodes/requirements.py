@@ -10,7 +10,7 @@ from . import cgroups, idmap, rootfs
 from .commands import run
 from .local import Availability, NodeKind
 
-_PROGRAMS = {
+PROGRAMS = {
     "systemd": {
         "systemd-nspawn": "systemd-container",
         "mmdebstrap": "mmdebstrap",
@@ -53,7 +53,7 @@ def best() -> Availability:
 def missing_packages(kind: NodeKind) -> list[str]:
     """Packages whose programs are not on this machine."""
     path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
-    wanted = _PROGRAMS[kind]
+    wanted = PROGRAMS[kind]
     places = {"python3": "/usr/bin:/bin"}  # the node sees the machine's /usr, and not what lies in a home
     return sorted({wanted[name] for name in wanted if shutil.which(name, path=places.get(name, path)) is None})
 
