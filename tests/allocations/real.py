@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sublet.allocations import observed
 from sublet.demo.nodes import Enrolment, LocalNode
-from sublet.fleet.ca import authority_of
+from sublet.fleet.api import AUTHORITY
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
@@ -44,7 +44,7 @@ def build_helper(target: Path) -> Path:
 
 async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:
     """Enrol a node through the ordinary path, and look at it until it is ready."""
-    pool = NodePool(web.database, authority_of(web.app.state))
+    pool = NodePool(web.database, web.parts[AUTHORITY])
     backend = SshBackend(pool)
     observer = Observer(web.database, backend, web.settings)
     observer.on_observed.append(observed.handler(web.database))

@@ -9,6 +9,7 @@ OURS = ("sublet", "sublet_node", "sublet_sandbox", "tests", "bench", "docs")
 WEB = ("fastapi", "starlette")
 
 EDGE = {
+    "core/app.py": "holds what routes need, and gives it to them",
     "core/direct.py": "answers the reads that are not FastAPI's",
     "core/http.py": "gives routes their permissions, sessions and idempotency",
     "core/idempotency.py": "keeps the answers of creating requests",

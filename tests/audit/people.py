@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor, Permission
+from sublet.core.app import AUTHENTICATOR, DATABASE, App
 from sublet.core.db import Database
 from sublet.core.http import SubletRouter
 from sublet.core.webapp import RequestContext, install_error_handlers
@@ -31,10 +32,8 @@ def browser_of(actor: Actor, database: Database, routers: Sequence[SubletRouter]
         return actor
 
     app = FastAPI()
-    app.state.database = database
-    app.state.authenticator = authenticate
     install_error_handlers(app)
     app.add_middleware(RequestContext)
-    for router in routers:
-        app.include_router(router.api)
+    parts = App().put(DATABASE, database).put(AUTHENTICATOR, authenticate)
+    parts.attach(app, [router.api for router in routers])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import PUBLIC, Actor, Permission
+from sublet.core.app import AUTHENTICATOR, DATABASE, App
 from sublet.core.crashes import describe
 from sublet.core.db import Database
 from sublet.core.errors import Conflict
@@ -78,12 +79,10 @@ def build(database: Database) -> FastAPI:
             return {"one": (await session.execute(text("SELECT 1"))).scalar_one()}
 
     app = FastAPI()
-    app.state.database = database
-    app.state.authenticator = authenticate
     install_error_handlers(app)
     app.add_middleware(BrowserSafety, origins=frozenset({"http://sublet.test"}), exempt=frozenset())
     app.add_middleware(RequestContext)
-    app.include_router(router.api)
+    App().put(DATABASE, database).put(AUTHENTICATOR, authenticate).attach(app, [router.api])
     return app
 
 

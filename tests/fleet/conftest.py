@@ -1,15 +1,19 @@
 """What the fleet's tests share: an authority, a pool, fake nodes that have joined, and a real sshd."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor, Permission
-from sublet.core.db import Database
+from sublet.core.app import AUTHENTICATOR, DATABASE, KEY_PROVIDER, SETTINGS, App
+from sublet.core.db import Database, Session
 from sublet.core.sealing import FileKeyProvider
 from sublet.core.settings import Settings
 from sublet.fleet import answers, enrolment, nodes
+from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
@@ -32,6 +36,25 @@ CUSTOMER = Actor(
     name="Customer",
     permissions=frozenset({Permission.ALLOCATION_READ, Permission.ALLOCATION_CONNECT}),
 )
+
+
+async def nothing_claimed(_session: Session, _node_ids: Sequence[str]) -> dict[str, Any]:
+    """Nothing was given out."""
+    return {}
+
+
+async def nobody(_database: Database, _connection: HTTPConnection) -> Actor | None:
+    """Nobody is signed in: a machine that joins needs not be."""
+    return None
+
+
+def fleet_parts(settings: Settings, database: Database, authority: CertificateAuthority) -> App:
+    """What the fleet's routes work with."""
+    key_provider = FileKeyProvider.create_if_missing(settings.data_directory / "keys" / "sealing.key")
+    parts = App().put(SETTINGS, settings).put(DATABASE, database).put(KEY_PROVIDER, key_provider)
+    parts.put(AUTHENTICATOR, nobody).put(AUTHORITY, authority).put(CLAIMED_CAPACITY, nothing_claimed)
+    return parts
+
 
 Joining = Callable[..., Awaitable[tuple[Node, FakeNode]]]
 

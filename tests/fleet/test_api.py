@@ -11,13 +11,13 @@ from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor
+from sublet.core.app import AUTHENTICATOR
 from sublet.core.db import Database
-from sublet.core.sealing import FileKeyProvider
 from sublet.core.settings import Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 from sublet.fleet.api import router
 from sublet.fleet.ca import CertificateAuthority
-from tests.fleet.conftest import CUSTOMER, OPERATOR
+from tests.fleet.conftest import CUSTOMER, OPERATOR, fleet_parts
 from tests.fleet.fake_node import PROBE, FakeNode, now
 
 pytestmark = pytest.mark.anyio
@@ -33,15 +33,10 @@ async def client(
         return PEOPLE.get(connection.headers.get("authorization", ""))
 
     app = FastAPI()
-    app.state.settings = settings
-    app.state.database = database
-    app.state.authority = authority
-    app.state.key_provider = FileKeyProvider.create_if_missing(settings.data_directory / "keys" / "sealing.key")
-    app.state.authenticator = authenticate
     install_error_handlers(app)
     app.add_middleware(BrowserSafety, origins=settings.origins, exempt=frozenset({"/api/v1/nodes/enrol"}))
     app.add_middleware(RequestContext)
-    app.include_router(router.api)
+    fleet_parts(settings, database, authority).put(AUTHENTICATOR, authenticate).attach(app, [router.api])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
         transport=transport, base_url="https://sublet.test/api/v1", headers={"Authorization": "Bearer operator"}

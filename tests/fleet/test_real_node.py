@@ -30,7 +30,7 @@ from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import NodeState
-from tests.fleet.conftest import CUSTOMER, OPERATOR
+from tests.fleet.conftest import CUSTOMER, OPERATOR, fleet_parts
 from tests.support.nodes import CACHE, require
 
 pytestmark = pytest.mark.anyio
@@ -92,10 +92,9 @@ async def control_plane_port(
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     app = FastAPI()
-    app.state.settings, app.state.database, app.state.authority = settings, database, authority
     install_error_handlers(app)
     app.add_middleware(RequestContext)
-    app.include_router(router.api)
+    fleet_parts(settings, database, authority).attach(app, [router.api])
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     deadline = time.monotonic() + 10

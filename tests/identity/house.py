@@ -13,9 +13,12 @@ from starlette.requests import HTTPConnection
 
 from sublet.audit.api import router as audit_router
 from sublet.core.access import Actor
+from sublet.core.app import AUTHENTICATOR, DATABASE, KEY_PROVIDER, SETTINGS, App
 from sublet.core.db import Database
+from sublet.core.sealing import FileKeyProvider
 from sublet.core.settings import Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
+from sublet.identity.api import ON_SIGNUP
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
 
@@ -30,6 +33,8 @@ class House:
     database: Database
     settings: Settings
     app: FastAPI
+    parts: App
+    authenticator: SessionAuthenticator
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     @classmethod
@@ -37,16 +42,15 @@ class House:
         """An application that is reached at `url`."""
         settings = Settings(data_directory=directory, public_url=url, **changes)
         app = FastAPI()
-        app.state.database = database
-        app.state.settings = settings
-        app.state.authenticator = SessionAuthenticator(settings)
-        app.state.on_signup = []
         install_error_handlers(app)
         app.add_middleware(BrowserSafety, origins=settings.origins, exempt=frozenset())
         app.add_middleware(RequestContext)
-        app.include_router(identity_router.api)
-        app.include_router(audit_router.api)
-        return cls(database, settings, app)
+        parts = App().put(SETTINGS, settings).put(DATABASE, database).put(ON_SIGNUP, [])
+        authenticator = SessionAuthenticator(settings)
+        key_provider = FileKeyProvider.create_if_missing(directory / "keys" / "sealing.key")
+        parts.put(AUTHENTICATOR, authenticator.authenticate).put(KEY_PROVIDER, key_provider)
+        parts.attach(app, [identity_router.api, audit_router.api])
+        return cls(database, settings, app, parts, authenticator)
 
     def browser(self, address: str = "203.0.113.7") -> httpx.AsyncClient:
         """A browser on our own page, with its own cookies."""
@@ -109,7 +113,7 @@ class House:
             "headers": [(name.lower(), value) for name, value in connection.headers.raw],
             "client": ("203.0.113.7", 40000),
         }
-        actor: Actor | None = await self.app.state.authenticator(self.database, HTTPConnection(scope))
+        actor = await self.authenticator.authenticate(self.database, HTTPConnection(scope))
         assert actor is not None
         return actor
 

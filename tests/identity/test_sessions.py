@@ -49,7 +49,7 @@ class TestSessions:
         assert (await first.delete(f"/api/v1/auth/sessions/{other}")).status_code == 204
         assert (await second.get("/api/v1/me")).status_code == 401
         assert (await first.get("/api/v1/me")).status_code == 200
-        assert not await house.app.state.authenticator.alive_on(house.database)(actor)
+        assert not await house.authenticator.alive_on(house.database)(actor)
         assert (await first.delete(f"/api/v1/auth/sessions/{other}")).status_code == 404
 
     async def test_of_somebody_else_cannot_be_ended(self, house: House) -> None:
@@ -81,7 +81,7 @@ class TestSessions:
 
     async def test_end_when_idle_and_at_their_absolute_end(self, house: House) -> None:
         idle, old = await house.customer(), await house.customer()
-        alive = house.app.state.authenticator.alive_on(house.database)
+        alive = house.authenticator.alive_on(house.database)
         actors = [await house.actor(idle), await house.actor(old)]
         assert [await alive(actor) for actor in actors] == [True, True]
         shift = "UPDATE user_session SET {} WHERE id = :id"

@@ -7,6 +7,7 @@ import pytest
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
 from sublet.identity import throttles
+from sublet.identity.api import ON_SIGNUP
 from sublet.identity.password_rules import require_strong
 from tests.identity.house import House, new_email, sign_up
 
@@ -89,7 +90,7 @@ class TestHooks:
             assert session.in_transaction()
             seen.append(organization_id)
 
-        house.app.state.on_signup = [open_wallet]
+        house.parts.put(ON_SIGNUP, [open_wallet])
         me = (await sign_up(house.browser(), new_email())).json()
         assert seen == [me["organization"]["id"]]
 
@@ -97,11 +98,11 @@ class TestHooks:
         async def refuse(_session: Session, _organization_id: str) -> None:
             raise Conflict("No wallet today.")
 
-        house.app.state.on_signup = [refuse]
+        house.parts.put(ON_SIGNUP, [refuse])
         email = new_email()
         assert (await sign_up(house.browser(), email)).status_code == 409
         assert await house.rows("SELECT 1 FROM user_account") == []
-        house.app.state.on_signup = []
+        house.parts.put(ON_SIGNUP, [])
         assert (await sign_up(house.browser(), email)).status_code == 201
 
 

@@ -19,7 +19,8 @@ from fastapi import FastAPI
 from sublet.core.access import Permission
 from sublet.core.errors import NotAuthenticated
 from sublet.entry.web import EXEMPT_FROM_BROWSER_RULES
-from sublet.fleet.ca import CaKind, authority_of
+from sublet.fleet.api import AUTHORITY
+from sublet.fleet.ca import CaKind
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES
 from tests.identity.public_keys import ed25519_line
 from tests.invariants.operations import Operation, contents, everything, operations_of, undocumented
@@ -312,7 +313,7 @@ class TestNoSecret:
                         answers[f"{operation.label} to the {name}"] = (await operation.ask(person, business.ids)).text
             async with web.database.transaction() as session:
                 for kind in CaKind:
-                    signing = await authority_of(web.app.state).signing_key(session, kind)
+                    signing = await web.parts[AUTHORITY].signing_key(session, kind)
                     secrets[f"{kind.value} authority"] = signing.export_private_key("openssh").decode().splitlines()[2]
         rows = await everything(web.database)
         assert "api_token.created" in rows["public.audit_event"]

@@ -14,8 +14,10 @@ from websockets.typing import Origin, Subprotocol
 from sublet.core.access import Actor, system_actor
 from sublet.core.db import Session
 from sublet.fleet.access import TerminalTarget
+from sublet.fleet.api import AUTHORITY
 from sublet.identity import accounts
 from sublet.terminal.frames import SUBPROTOCOL
+from sublet.terminal.gateway import TERMINAL_TARGET
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
 from tests.fleet.real_sshd import RealSshd, prepared_sshd
 from tests.notifications import channels
@@ -53,14 +55,14 @@ class TestRevocation:
     async def test_ends_requests_events_and_terminal_within_five_seconds(
         self, web: Web, sshd: RealSshd, revoke: Callable[[Web, httpx.AsyncClient], Awaitable[None]]
     ) -> None:
-        joined = Joined(web.database, web.app.state.authority, sshd)
+        joined = Joined(web.database, web.parts[AUTHORITY], sshd)
         await joined.join()
 
         async def find_target(_session: Session, _actor: Actor, _allocation_id: str) -> TerminalTarget:
             place = joined.address
             return TerminalTarget(place.node_id, place.name, LOGIN, place.host, place.port, "active")
 
-        web.app.state.terminal_target = find_target  # a real shell, of an allocation that nothing had to launch
+        web.parts.put(TERMINAL_TARGET, find_target)  # a real shell, of an allocation that nothing had to launch
         browser = await web.customer()
         cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
         address = f"{web.url.replace('http', 'ws', 1)}/api/v1/allocations/{ALLOCATION}/terminal"

@@ -9,7 +9,9 @@ import pytest
 import websockets
 from sqlalchemy.exc import OperationalError
 
+from sublet.core.app import ALIVE
 from sublet.core.outbox import parse_cursor, publish
+from sublet.notifications.api import EVENT_HUB
 from sublet.notifications.hub import EventHub
 from tests.notifications.channels import (
     DEADLINE,
@@ -133,7 +135,7 @@ class TestEventsChannel:
                     heavy = ThingHappened(number=number, weight="x" * 100_000)
                     await publish(session, heavy, subject="x", organization_id=organization)
 
-        hub: EventHub = web.app.state.event_hub
+        hub = web.parts[EVENT_HUB]
         await until(lambda: hub.cursor >= parse_cursor(signed_up["items"][-1]["id"]))
         before = hub.cursor
         if missed:
@@ -155,7 +157,7 @@ class TestEventsChannel:
         async def away(_actor: object) -> bool:
             raise OperationalError("SELECT", {}, OSError("gone"))
 
-        monkeypatch.setattr(web.app.state, "session_alive", away)
+        web.parts.put(ALIVE, away)
         async with connect(web, await web.customer()) as channel:
             await channel.send('{"after": null}')
             async with asyncio.timeout(DEADLINE):
@@ -178,7 +180,7 @@ class TestEventsChannel:
         client = await web.customer()
         organization = await organization_of(client)
         behind = EventHub(web.database)  # of a process that has not read yet what another has handed out
-        monkeypatch.setattr(web.app.state, "event_hub", behind)
+        web.parts.put(EVENT_HUB, behind)
         cursor = (await client.get("/api/v1/events")).json()["next_cursor"]
         await happen(web, organization, 1)
         (seen,) = (await client.get("/api/v1/events", params={"after": cursor})).json()["items"]

@@ -8,6 +8,7 @@ import websockets
 
 from sublet.core.outbox import publish
 from sublet.notifications import hub
+from sublet.notifications.api import EVENT_HUB, EVENTS_LIMITS
 from sublet.notifications.limits import EventsLimits
 from tests.notifications.channels import DEADLINE, ThingHappened, connect, happen, open_channels, organization_of, until
 from tests.support.app import Web
@@ -30,7 +31,7 @@ class TestHeartbeats:
         assert 60 < EventsLimits().silence_seconds < 80
 
     async def test_are_sent_when_nothing_happens(self, web: Web) -> None:
-        web.app.state.events_limits = EventsLimits(heartbeat_seconds=0.05)
+        web.parts.put(EVENTS_LIMITS, EventsLimits(heartbeat_seconds=0.05))
         async with connect(web, await web.customer()) as channel:
             await channel.send(FOLLOW)
             async with asyncio.timeout(DEADLINE):
@@ -38,7 +39,7 @@ class TestHeartbeats:
 
     async def test_of_the_client_keep_the_channel_open_and_their_absence_ends_it(self, web: Web) -> None:
         limits = EventsLimits(heartbeat_seconds=0.1, silence_seconds=0.6, recheck_seconds=0.05)
-        web.app.state.events_limits = limits
+        web.parts.put(EVENTS_LIMITS, limits)
         async with connect(web, await web.customer()) as channel:
             await channel.send(FOLLOW)
             async with asyncio.timeout(DEADLINE):
@@ -50,19 +51,19 @@ class TestHeartbeats:
 
 class TestLimits:
     async def test_a_client_that_says_nothing_at_first_is_closed(self, web: Web) -> None:
-        web.app.state.events_limits = EventsLimits(first_message_seconds=0.1)
+        web.parts.put(EVENTS_LIMITS, EventsLimits(first_message_seconds=0.1))
         async with connect(web, await web.customer()) as channel:
             assert (await close_code(channel))[0] == 1008
 
     async def test_one_that_missed_too_much_is_told_to_read_again(self, web: Web) -> None:
-        web.app.state.events_limits = EventsLimits(replay_events=4, replay_page=2)
+        web.parts.put(EVENTS_LIMITS, EventsLimits(replay_events=4, replay_page=2))
         client = await web.customer()
         organization = await organization_of(client)
         cursor = (await client.get("/api/v1/events")).json()["next_cursor"]
         for number in range(6):
             await happen(web, organization, number)
         last = (await client.get("/api/v1/events", params={"after": cursor})).json()["next_cursor"]
-        await until(lambda: web.app.state.event_hub.cursor >= tuple(int(part) for part in last.split("-")))
+        await until(lambda: web.parts[EVENT_HUB].cursor >= tuple(int(part) for part in last.split("-")))
         async with connect(web, client) as channel:
             await channel.send(json.dumps({"after": cursor}))
             assert (await close_code(channel))[0] == 4410
@@ -71,13 +72,13 @@ class TestLimits:
         self, web: Web, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(hub, "QUEUE_SIZE", 1)
-        web.app.state.events_limits = EventsLimits(recheck_seconds=0.05)
+        web.parts.put(EVENTS_LIMITS, EventsLimits(recheck_seconds=0.05))
         client = await web.customer()
         organization = await organization_of(client)
         async with connect(web, client) as channel:
             await channel.send(FOLLOW)
             await until(lambda: open_channels() == 1)
-            await until(lambda: web.app.state.event_hub._subscribers)
+            await until(lambda: web.parts[EVENT_HUB]._subscribers)
             async with web.database.transaction() as session:  # together, so that they arrive together
                 for number in range(20):
                     await publish(session, ThingHappened(number=number), subject="x", organization_id=organization)
@@ -85,7 +86,7 @@ class TestLimits:
 
     async def test_a_person_has_so_many_channels_and_another_is_not_touched_by_it(self, web: Web) -> None:
         assert EventsLimits().channels_per_person == 50
-        web.app.state.events_limits = EventsLimits(channels_per_person=2)
+        web.parts.put(EVENTS_LIMITS, EventsLimits(channels_per_person=2))
         mine, other = await web.customer(), await web.customer()
         async with connect(web, mine) as first, connect(web, mine):
             await until(lambda: open_channels() == 2)

@@ -15,11 +15,12 @@ from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor, Permission
+from sublet.core.app import AUTHENTICATOR, DATABASE, SETTINGS, App
 from sublet.core.db import Database
 from sublet.core.settings import SecretRef, Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 from sublet.ledger import accounts
-from sublet.payments.api import WEBHOOK_PATH, router
+from sublet.payments.api import PROCESSOR, WEBHOOK_PATH, router
 from sublet.payments.processor import Processor
 from tests.demo.stripe.process import API_KEY, WEBHOOK_SECRET, StripeSandbox, pay
 
@@ -62,6 +63,7 @@ class Shop:
     sandbox: StripeSandbox
     processor: Processor
     app: FastAPI
+    parts: App
     http: httpx.AsyncClient
 
     async def organization(self) -> str:
@@ -126,16 +128,14 @@ def build_app(database: Database, processor: Processor, directory: Path, public_
     """An application with the payment routes alone."""
     (directory / "key").write_text(API_KEY)
     app = FastAPI()
-    app.state.database = database
-    app.state.authenticator = authenticate
-    app.state.processor = processor
-    app.state.settings = Settings(
-        data_directory=directory, public_url=public_url, stripe_api_key=SecretRef(f"file:{directory / 'key'}")
-    )
     install_error_handlers(app)
     app.add_middleware(BrowserSafety, origins=frozenset({BASE}), exempt=frozenset({WEBHOOK_PATH}))
     app.add_middleware(RequestContext)
-    app.include_router(router.api)
+    settings = Settings(
+        data_directory=directory, public_url=public_url, stripe_api_key=SecretRef(f"file:{directory / 'key'}")
+    )
+    parts = App().put(SETTINGS, settings).put(DATABASE, database).put(AUTHENTICATOR, authenticate)
+    parts.put(PROCESSOR, processor).attach(app, [router.api])
     return app
 
 
@@ -146,7 +146,7 @@ async def open_shop(database: Database, sandbox: StripeSandbox, directory: Path)
     app = build_app(database, processor, directory)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-        yield Shop(database, sandbox, processor, app, client)
+        yield Shop(database, sandbox, processor, app, App.of(app), client)
     await processor.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sublet.payments import checkout, inbox
+from sublet.payments.api import PROCESSOR
 from tests.demo.stripe.process import StripeSandbox, free_port
 from tests.payments.deliveries import deliver, events_of
 from tests.payments.shop import Shop, new_processor, until
@@ -164,19 +165,21 @@ class TestRetries:
 
     async def test_an_unreachable_processor_is_said_and_the_row_waits(self, shop: Shop) -> None:
         organization = await shop.organization()
-        healthy = shop.app.state.processor
-        shop.app.state.processor = away = new_processor(f"http://127.0.0.1:{free_port()}")
+        healthy = shop.parts[PROCESSOR]
+        away = new_processor(f"http://127.0.0.1:{free_port()}")
+        shop.parts.put(PROCESSOR, away)
         answer = await shop.request(organization, headers={"Idempotency-Key": "k"})
         assert (answer.status_code, answer.json()["code"]) == (503, "processor_unavailable")
         assert "Nothing was charged" in answer.json()["detail"]
-        shop.app.state.processor = healthy
+        shop.parts.put(PROCESSOR, healthy)
         await away.close()
         again = await shop.top_up(organization, headers={"Idempotency-Key": "k"})
         assert again["checkout_url"] is not None
         assert len(await shop.rows("SELECT 1 FROM top_up")) == 1
 
     async def test_a_wrong_key_of_ours_is_no_fault_of_the_customer(self, shop: Shop) -> None:
-        shop.app.state.processor = wrong = new_processor(shop.sandbox.url, key="sk_test_wrong0123456789")
+        wrong = new_processor(shop.sandbox.url, key="sk_test_wrong0123456789")
+        shop.parts.put(PROCESSOR, wrong)
         answer = await shop.request(await shop.organization())
         assert (answer.status_code, answer.json()["code"]) == (503, "processor_unavailable")
         assert "sk_test" not in answer.text
@@ -184,11 +187,12 @@ class TestRetries:
 
     async def test_a_page_that_never_came_about_is_given_up_after_a_day(self, shop: Shop, owner_url: str) -> None:
         organization = await shop.organization()
-        healthy = shop.app.state.processor
-        shop.app.state.processor = away = new_processor(f"http://127.0.0.1:{free_port()}")
+        healthy = shop.parts[PROCESSOR]
+        away = new_processor(f"http://127.0.0.1:{free_port()}")
+        shop.parts.put(PROCESSOR, away)
         assert (await shop.request(organization)).status_code == 503
         await away.close()
-        shop.app.state.processor = healthy
+        shop.parts.put(PROCESSOR, healthy)
         (row,) = await shop.rows("SELECT id FROM top_up")
         async with shop.database.transaction() as session:
             await session.exec_driver_sql("UPDATE top_up SET created_at = created_at - interval '24 hours'")

@@ -9,6 +9,7 @@ import pytest
 from sublet.core.db import OpenSessionError
 from sublet.core.money import Money
 from sublet.payments import checkout, outcomes
+from sublet.payments.api import PROCESSOR
 from tests.demo.stripe.orders import open_session
 from tests.ledger.books import assert_books_are_sound
 from tests.payments.shop import BASE, Shop, new_processor
@@ -68,7 +69,8 @@ class TestAsking:
         assert (await shop.request(organization, headers={"Authorization": ""})).status_code == 401
 
     async def test_says_so_when_payments_are_not_set_up(self, shop: Shop) -> None:
-        shop.app.state.processor = processor = new_processor(shop.sandbox.url, key=None)
+        processor = new_processor(shop.sandbox.url, key=None)
+        shop.parts.put(PROCESSOR, processor)
         answer = await shop.request(await shop.organization())
         assert (answer.status_code, answer.json()["code"]) == (503, "payments_not_configured")
         await processor.close()

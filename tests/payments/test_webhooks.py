@@ -10,7 +10,7 @@ import pytest
 
 from sublet.core.db import Database
 from sublet.payments import checkout, inbox
-from sublet.payments.api import WEBHOOK_PATH
+from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from tests.demo.stripe.process import StripeSandbox, free_port
 from tests.payments.deliveries import deliver, events_of, signed
 from tests.payments.shop import Shop, build_app, new_processor, open_shop, served, until
@@ -71,7 +71,8 @@ class TestSignatures:
         assert answer.json()["code"] == "webhook_signature_invalid"
 
     async def test_without_a_secret_nothing_is_trusted(self, shop: Shop) -> None:
-        shop.app.state.processor = processor = new_processor(shop.sandbox.url, secret=None)
+        processor = new_processor(shop.sandbox.url, secret=None)
+        shop.parts.put(PROCESSOR, processor)
         assert (await deliver(shop, b"{}", signed(b"{}", secret=""))).status_code == 400
         await processor.close()
 

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from sublet.core.app import App
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.entry.web import create_app
@@ -29,6 +30,7 @@ class Web:
     app: FastAPI
     database: Database
     settings: Settings
+    parts: App
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def client(self, token: str | None = None) -> httpx.AsyncClient:
@@ -82,7 +84,7 @@ async def web(database: Database, tmp_path: Path) -> AsyncIterator[Web]:
     while not server.started:
         assert not serving.done(), serving
         await asyncio.sleep(0.01)
-    web = Web(url, app, database, settings)
+    web = Web(url, app, database, settings, App.of(app))
     yield web
     for client in web.clients:
         await client.aclose()

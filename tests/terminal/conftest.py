@@ -18,14 +18,16 @@ from starlette.requests import HTTPConnection
 from websockets.asyncio.client import ClientConnection, connect
 
 from sublet.core.access import Actor
+from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, SETTINGS, STOPPING, App
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound
 from sublet.core.sealing import FileKeyProvider
 from sublet.core.settings import Settings
 from sublet.fleet.access import TerminalTarget
+from sublet.fleet.api import AUTHORITY
 from sublet.fleet.ca import CertificateAuthority
 from sublet.terminal.frames import SUBPROTOCOL
-from sublet.terminal.gateway import router
+from sublet.terminal.gateway import TERMINAL_LIMITS, TERMINAL_TARGET, router
 from sublet.terminal.limits import TerminalLimits
 from tests.fleet.conftest import CUSTOMER, OPERATOR
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
@@ -40,7 +42,7 @@ DEADLINE = 10.0
 class Gateway:
     """The running gateway, and the facts that the layers around it would give it."""
 
-    app: FastAPI
+    parts: App
     url: str
     joined: Joined
     state: str = "active"
@@ -144,7 +146,7 @@ async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIt
     listener.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = FastAPI()
-    gateway = Gateway(app, url, joined)
+    gateway = Gateway(App(), url, joined)
 
     async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
         return PEOPLE.get(connection.cookies.get("sublet_session", ""))
@@ -158,16 +160,13 @@ async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIt
     async def alive(actor: Actor) -> bool:
         return actor.user_id not in gateway.signed_out
 
-    app.state.settings = Settings(data_directory=tmp_path, public_url=url)
-    app.state.database = database
-    app.state.authority = joined.authority
-    app.state.authenticator = authenticate
-    app.state.session_alive = alive
-    app.state.terminal_target = find_target
-    app.state.terminal_limits = TerminalLimits(
+    limits = TerminalLimits(
         sessions_per_allocation=3, recheck_seconds=0.5, first_frame_seconds=1.0, connect_seconds=3.0
     )
-    app.include_router(router.api)
+    parts = gateway.parts.put(SETTINGS, Settings(data_directory=tmp_path, public_url=url))
+    parts.put(DATABASE, database).put(AUTHENTICATOR, authenticate).put(ALIVE, alive).put(STOPPING, asyncio.Event())
+    parts.put(AUTHORITY, joined.authority).put(TERMINAL_TARGET, find_target).put(TERMINAL_LIMITS, limits)
+    parts.attach(app, [router.api])
     config = uvicorn.Config(
         app, log_config=None, ws="websockets-sansio", ws_per_message_deflate=False, timeout_graceful_shutdown=2
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sublet.core.app import STOPPING
+from sublet.terminal.gateway import TERMINAL_LIMITS
 from sublet.terminal.limits import TerminalLimits
 from tests.terminal.conftest import DEADLINE, Gateway, Terminal
 
@@ -109,7 +111,7 @@ class TestUsing:
 
 class TestEnding:
     async def test_signing_out_ends_the_shell_within_five_seconds(self, gateway: Gateway) -> None:
-        gateway.app.state.terminal_limits = TerminalLimits()  # the limits of production
+        gateway.parts.put(TERMINAL_LIMITS, TerminalLimits())  # the limits of production
         async with gateway.terminal() as terminal:
             pid = await shell_pid(terminal)
             started = time.monotonic()
@@ -127,9 +129,8 @@ class TestEnding:
             assert await gone(pid, 5)
 
     async def test_a_restart_of_sublet_is_told(self, gateway: Gateway) -> None:
-        gateway.app.state.stopping = asyncio.Event()
         async with gateway.terminal() as terminal:
-            gateway.app.state.stopping.set()
+            gateway.parts[STOPPING].set()
             assert (await terminal.frame("error"))["code"] == "going_away"
             assert (await terminal.closed())[0] == 1001
 
@@ -139,7 +140,7 @@ class TestEnding:
         assert await gone(pid, 5)
 
     async def test_a_long_silence_ends_it(self, gateway: Gateway) -> None:
-        gateway.app.state.terminal_limits = TerminalLimits(idle_seconds=1.0, recheck_seconds=0.2)
+        gateway.parts.put(TERMINAL_LIMITS, TerminalLimits(idle_seconds=1.0, recheck_seconds=0.2))
         async with gateway.terminal() as terminal:
             assert (await terminal.frame("error"))["code"] == "idle"
             assert (await terminal.closed())[0] == 4411

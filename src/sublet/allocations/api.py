@@ -16,15 +16,15 @@ from sublet.allocations.schemas import (
 )
 from sublet.allocations.states import AllocationState
 from sublet.billing import usage
+from sublet.billing.api import PolicyDep
 from sublet.billing.policy import Policy
 from sublet.billing.schemas import ChargeOut
 from sublet.core.access import Actor, Permission
 from sublet.core.db import Session
-from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
+from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.json_bytes import JsonBytes
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.core.settings import Settings
-from sublet.fleet.ca import authority_of
+from sublet.fleet.api import AuthorityDep
 
 router = SubletRouter(prefix="/api/v1", tags=["allocations"])
 
@@ -34,13 +34,7 @@ IdOrName = Annotated[
 States = Annotated[list[AllocationState] | None, Query(description="Only these states; repeat it for several.")]
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-async def _accepted(request: Request, session: Session, actor: Actor, allocation_id: str) -> Response:
-    policy = Policy.of(_settings(request))
+async def _accepted(policy: Policy, session: Session, actor: Actor, allocation_id: str) -> Response:
     return JsonBytes(await shown.one(session, actor, allocation_id, policy=policy), 202)
 
 
@@ -51,7 +45,7 @@ async def _accepted(request: Request, session: Session, actor: Actor, allocation
     status_code=202,
     response_model=AllocationOut,
 )
-async def launch_allocation(request: Request, actor: ActorDep, session: SessionDep, body: Launch) -> Response:
+async def launch_allocation(actor: ActorDep, session: SessionDep, policy: PolicyDep, body: Launch) -> Response:
     """Launch an offer: its price is locked, funds are held and capacity is claimed before this answers."""
     allocation_id = await launch.launch(
         session,
@@ -59,9 +53,9 @@ async def launch_allocation(request: Request, actor: ActorDep, session: SessionD
         body.offer_id,
         name=body.name,
         price_id=body.price_id,
-        policy=Policy.of(_settings(request)),
+        policy=policy,
     )
-    return await _accepted(request, session, actor, allocation_id)
+    return await _accepted(policy, session, actor, allocation_id)
 
 
 @router.get("/allocations", permission=Permission.ALLOCATION_READ, direct=True, response_model=Page[AllocationOut])
@@ -69,6 +63,7 @@ async def list_allocations(
     request: Request,
     actor: ActorDep,
     database: DatabaseDep,
+    settings: SettingsDep,
     page: PageQueryDep,
     *,
     state: States = None,
@@ -77,13 +72,13 @@ async def list_allocations(
     """The organization's allocations, newest first; those that have ended only when asked for."""
     (before,) = page.position(int) or (None,)
     query = shown.Query(state, include_ended, before, page.limit)
-    return JsonBytes(await shown.page(database, actor, query, policy=Policy.of(_settings(request))))
+    return JsonBytes(await shown.page(database, actor, query, policy=Policy.of(settings)))
 
 
 @router.get("/allocations/{id_or_name}", permission=Permission.ALLOCATION_READ, response_model=AllocationOut)
-async def read_allocation(request: Request, actor: ActorDep, session: SessionDep, id_or_name: IdOrName) -> Response:
+async def read_allocation(actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName) -> Response:
     """One allocation."""
-    return JsonBytes(await shown.one(session, actor, id_or_name, policy=Policy.of(_settings(request))))
+    return JsonBytes(await shown.one(session, actor, id_or_name, policy=policy))
 
 
 @router.post(
@@ -92,10 +87,10 @@ async def read_allocation(request: Request, actor: ActorDep, session: SessionDep
     status_code=202,
     response_model=AllocationOut,
 )
-async def release_allocation(request: Request, actor: ActorDep, session: SessionDep, id_or_name: IdOrName) -> Response:
+async def release_allocation(actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName) -> Response:
     """Release it, or cancel its set-up. Billing ends now; it is released once the node has proven that it is clean."""
     allocation_id = await release.request_release(session, actor, id_or_name)
-    return await _accepted(request, session, actor, allocation_id)
+    return await _accepted(policy, session, actor, allocation_id)
 
 
 @router.post(
@@ -104,10 +99,10 @@ async def release_allocation(request: Request, actor: ActorDep, session: Session
     status_code=202,
     response_model=AllocationOut,
 )
-async def suspend_allocation(request: Request, actor: ActorDep, session: SessionDep, id_or_name: IdOrName) -> Response:
+async def suspend_allocation(actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName) -> Response:
     """Suspend it: the login closes, processes end, data stay, and from now on it costs the suspended rate."""
     allocation_id = await suspension.request_suspension(session, actor, id_or_name)
-    return await _accepted(request, session, actor, allocation_id)
+    return await _accepted(policy, session, actor, allocation_id)
 
 
 @router.post(
@@ -116,12 +111,10 @@ async def suspend_allocation(request: Request, actor: ActorDep, session: Session
     status_code=202,
     response_model=AllocationOut,
 )
-async def resume_allocation(request: Request, actor: ActorDep, session: SessionDep, id_or_name: IdOrName) -> Response:
+async def resume_allocation(actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName) -> Response:
     """Resume it: the login opens again, and it costs the running rate once it has."""
-    allocation_id = await suspension.request_resumption(
-        session, actor, id_or_name, policy=Policy.of(_settings(request))
-    )
-    return await _accepted(request, session, actor, allocation_id)
+    allocation_id = await suspension.request_resumption(session, actor, id_or_name, policy=policy)
+    return await _accepted(policy, session, actor, allocation_id)
 
 
 @router.get("/allocations/{id_or_name}/operations", permission=Permission.ALLOCATION_READ)
@@ -164,16 +157,22 @@ async def list_history(
     status_code=201,
 )
 async def issue_certificate(
-    request: Request, actor: ActorDep, session: SessionDep, id_or_name: IdOrName, body: CertificateRequest
+    *,
+    actor: ActorDep,
+    session: SessionDep,
+    settings: SettingsDep,
+    authority: AuthorityDep,
+    id_or_name: IdOrName,
+    body: CertificateRequest,
 ) -> CertificateOut:
     """Certify the caller's own public key for the allocation's login, for an hour at most."""
     ticket = await certificates.issue(
         session,
         actor,
         await details.id_of(session, actor, id_or_name),
-        authority=authority_of(request.app.state),
+        authority=authority,
         public_key=body.public_key,
-        seconds=_settings(request).user_certificate_seconds,
+        seconds=settings.user_certificate_seconds,
     )
     return CertificateOut(
         certificate=ticket.issued.certificate,
@@ -189,9 +188,9 @@ async def issue_certificate(
 
 @router.get("/admin/allocations", permission=Permission.ADMIN_ALLOCATION_READ, response_model=Page[AdminAllocationOut])
 async def list_everybodys_allocations(
-    request: Request,
     actor: ActorDep,
     database: DatabaseDep,
+    policy: PolicyDep,
     page: PageQueryDep,
     *,
     state: States = None,
@@ -200,5 +199,4 @@ async def list_everybodys_allocations(
     """Everybody's allocations, newest first, with whose each is and how long it has been in its state."""
     (before,) = page.position(int) or (None,)
     query = shown.Query(state, include_ended, before, page.limit)
-    policy = Policy.of(_settings(request))
     return JsonBytes(await shown.page_of_all(database, actor, query, policy=policy))

@@ -1,17 +1,27 @@
 """The wallet with its runway, the entries of its books with what each was for, and the charges behind them."""
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Depends
 
 from sublet.billing import funds, purposes, runway, usage
 from sublet.billing.policy import Policy
 from sublet.billing.schemas import EntryOut, UsageOut, WalletOut
 from sublet.core.access import Actor, Permission
 from sublet.core.actions import ActionOut, actions_of
-from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.ledger import accounts, entries
 
 router = SubletRouter(prefix="/api/v1", tags=["money"])
+
+
+async def _policy(settings: SettingsDep) -> Policy:
+    return Policy.of(settings)
+
+
+PolicyDep = Annotated[Policy, Depends(_policy)]
+"""How money follows usage, for routes that name prices, funds or what a launch sets aside."""
 
 
 def _actions(actor: Actor) -> list[ActionOut]:
@@ -20,9 +30,8 @@ def _actions(actor: Actor) -> list[ActionOut]:
 
 
 @router.get("/wallet", permission=Permission.WALLET_READ)
-async def read_wallet(request: Request, actor: ActorDep, session: SessionDep) -> WalletOut:
+async def read_wallet(actor: ActorDep, session: SessionDep, policy: PolicyDep) -> WalletOut:
     """What the organization has, what is set aside, how fast it is spent and how long it lasts."""
-    policy = Policy.of(request.app.state.settings)
     wallet = await accounts.wallet(session, actor.organization)
     lasts = await runway.of(session, actor.organization, currency=wallet.currency, policy=policy)
     clock = await funds.clock(session, actor.organization, currency=wallet.currency)

@@ -7,7 +7,7 @@ must talk to a network in between takes `DatabaseDep` instead of `SessionDep` an
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -16,9 +16,11 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 
 from sublet.core import idempotency
 from sublet.core.access import Actor, Permission, Public
+from sublet.core.app import AUTHENTICATOR, DATABASE, KEY_PROVIDER, SETTINGS, App, Slot
 from sublet.core.db import Database, Session
 from sublet.core.direct import DirectRoute
 from sublet.core.errors import NotAuthenticated
+from sublet.core.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_BODY_SECONDS = 30.0
@@ -40,14 +42,6 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     )
 }
 """What every route may answer besides its own answer; `core/webapp.py` adds the schema."""
-
-
-class Authenticator(Protocol):
-    """Finds out who is asking; identity implements it, entry wires it into `app.state.authenticator`."""
-
-    async def __call__(self, database: Database, connection: HTTPConnection) -> Actor | None:
-        """The actor, or None if nobody is signed in; NotAuthenticated for a credential that is not valid."""
-        ...
 
 
 class RequestScope:
@@ -86,6 +80,14 @@ def scope_of(connection: HTTPConnection) -> RequestScope:
 class SubletRoute(APIRoute):
     """A route that runs in a RequestScope and, if it creates something, honours Idempotency-Key."""
 
+    @property
+    def slots(self) -> frozenset[Slot[Any]]:
+        """What the route needs besides what its parameters ask for."""
+        extra = self.openapi_extra or {}
+        seals = "x-creates" in extra and "x-shows-secret" in extra
+        slots: tuple[Slot[Any], ...] = (DATABASE, AUTHENTICATOR)
+        return frozenset((*slots, KEY_PROVIDER) if seals else slots)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler, so that the transaction ends before the response is sent."""
         inner = super().get_route_handler()
@@ -95,14 +97,15 @@ class SubletRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             await _receive_body(request)
-            scope = RequestScope(request.app.state.database, reading=request.method in SAFE_METHODS)
+            parts = App.of(request.app)
+            scope = RequestScope(parts[DATABASE], reading=request.method in SAFE_METHODS)
             request.state.scope = scope
             try:
                 if creates and (key := request.headers.get(idempotency.HEADER)) is not None:
                     actor = await _authenticate(request)
                     if permission is not None:
                         actor.require(permission)  # a replay does not reach the route's own dependency
-                    provider = request.app.state.key_provider if shows_secret else None
+                    provider = parts[KEY_PROVIDER] if shows_secret else None
                     response = await idempotency.once(
                         scope, actor, request, key, lambda: inner(request), provider=provider
                     )
@@ -133,8 +136,8 @@ async def _receive_body(request: Request) -> None:
 async def _authenticate(connection: HTTPConnection) -> Actor:
     known: Actor | None = connection.scope.get(_ACTOR)
     if known is None:
-        authenticator: Authenticator = connection.app.state.authenticator
-        known = await authenticator(connection.app.state.database, connection)
+        parts = App.of(connection.app)
+        known = await parts[AUTHENTICATOR](parts[DATABASE], connection)
         if known is None:
             raise NotAuthenticated("Nobody is signed in. Nothing was changed. Sign in, or send an API token.")
         connection.scope[_ACTOR] = known
@@ -151,6 +154,7 @@ async def _session(request: Request) -> Session:
 
 ActorDep = Annotated[Actor, Depends(_actor)]
 SessionDep = Annotated[Session, Depends(_session)]
+SettingsDep = Annotated[Settings, Depends(SETTINGS)]
 
 
 async def _database(request: Request) -> Database:
@@ -165,7 +169,8 @@ DatabaseDep = Annotated[Database, Depends(_database)]
 
 _GIVEN_DIRECTLY: dict[Any, Callable[[HTTPConnection, Actor], Any]] = {
     ActorDep: lambda _connection, actor: actor,
-    DatabaseDep: lambda connection, _actor: connection.app.state.database,
+    DatabaseDep: lambda connection, _actor: App.of(connection.app)[DATABASE],
+    SettingsDep: lambda connection, _actor: App.of(connection.app)[SETTINGS],
 }
 
 

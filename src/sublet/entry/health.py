@@ -1,13 +1,15 @@
 """`/livez`, `/readyz` and `/metrics`: for whoever runs Sublet."""
 
 import ipaddress
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from sublet.core.app import DATABASE
 from sublet.core.db import Database
 from sublet.core.errors import PermissionDenied
 from sublet.migrations.run import head
@@ -22,9 +24,8 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def readyz(request: Request) -> JSONResponse:
+async def readyz(database: Annotated[Database, Depends(DATABASE)]) -> JSONResponse:
     """The process can serve: the database answers and has this release's schema; 503 with the reason otherwise."""
-    database: Database = request.app.state.database
     try:
         async with database.reading() as session:
             revision = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()

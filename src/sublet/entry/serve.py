@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sublet.core import tracing
+from sublet.core.app import STOPPING, App
 from sublet.core.errors import SubletError
 from sublet.core.settings import read_settings
 from sublet.core.telemetry import configure_logging
@@ -28,7 +29,7 @@ class WebServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell everybody that we go away, wait a moment for it to be said, and shut down."""
-        self._app.state.stopping.set()
+        App.of(self._app)[STOPPING].set()
         for _ in range(round(GOODBYE_SECONDS / LOOK_SECONDS)):
             if not self._still_talking() or self.force_exit:
                 break

@@ -15,6 +15,7 @@ from sublet.allocations.terminal import terminal_target
 from sublet.audit.api import router as audit_router
 from sublet.billing.api import router as billing_router
 from sublet.catalog.api import router as catalog_router
+from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, KEY_PROVIDER, SETTINGS, STOPPING, App
 from sublet.core.db import Database
 from sublet.core.direct import DirectRoutes
 from sublet.core.http import SubletRouter
@@ -25,20 +26,25 @@ from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
 from sublet.entry.node_helper import node_helper
 from sublet.entry.runtime import database_of, key_provider_of
+from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
+from sublet.identity.api import ON_SIGNUP
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
 from sublet.ledger import accounts
+from sublet.notifications.api import EVENT_HUB, EVENTS_LIMITS
 from sublet.notifications.api import router as notifications_router
 from sublet.notifications.hub import EventHub
+from sublet.notifications.limits import EventsLimits
 from sublet.notifications.schemas import asyncapi
-from sublet.payments.api import WEBHOOK_PATH
+from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
 from sublet.payments.processor import Processor
 from sublet.scheduling import claims
 from sublet.scheduling.api import router as scheduling_router
 from sublet.terminal.asyncapi import asyncapi_parts
+from sublet.terminal.gateway import TERMINAL_LIMITS, TERMINAL_TARGET
 from sublet.terminal.gateway import router as terminal_router
 from sublet.terminal.limits import TerminalLimits
 
@@ -65,22 +71,48 @@ Errors are RFC 9457 problem+json with a stable `code`. Lists are pages. Creating
 """
 
 
+def _parts(settings: Settings, database: Database) -> App:
+    """Everything that routes ask for; the application does not start without any of it."""
+    key_provider = key_provider_of(settings)
+    authenticator = SessionAuthenticator(settings)
+    limits = TerminalLimits(
+        sessions_per_allocation=settings.terminal_sessions, idle_seconds=settings.terminal_idle_seconds
+    )
+    return (
+        App()
+        .put(SETTINGS, settings)
+        .put(DATABASE, database)
+        .put(KEY_PROVIDER, key_provider)
+        .put(AUTHENTICATOR, authenticator.authenticate)
+        .put(ALIVE, authenticator.alive_on(database))
+        .put(STOPPING, asyncio.Event())
+        .put(ON_SIGNUP, [accounts.open_wallet])
+        .put(AUTHORITY, CertificateAuthority(key_provider))
+        .put(CLAIMED_CAPACITY, claims.claimed_on)
+        .put(PROCESSOR, Processor.from_settings(settings))
+        .put(TERMINAL_TARGET, terminal_target)
+        .put(TERMINAL_LIMITS, limits)
+        .put(EVENT_HUB, EventHub(database))
+        .put(EVENTS_LIMITS, EventsLimits())
+    )
+
+
 def create_app(settings: Settings, *, database: Database | None = None) -> FastAPI:
     """The application; without a database given, the configured one, opened and closed with the application."""
     pool = database or database_of(settings)
 
+    parts = _parts(settings, pool)
+
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        hub = EventHub(pool)
-        app.state.event_hub = hub
-        app.state.stopping = asyncio.Event()
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        hub = parts[EVENT_HUB]
         await hub.start()
         try:
             yield
         finally:
-            app.state.stopping.set()
+            parts[STOPPING].set()
             await hub.stop()
-            await app.state.processor.close()
+            await parts[PROCESSOR].close()
             if database is None:
                 await pool.close()
 
@@ -95,21 +127,6 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
         # `core/tracing.py` and `core/telemetry.py` do this; the framework would look for its own at every request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.settings = settings
-    app.state.database = pool
-    app.state.key_provider = key_provider_of(settings)
-    app.state.authority = CertificateAuthority(app.state.key_provider)
-    app.state.processor = Processor.from_settings(settings)
-    authenticator = SessionAuthenticator(settings)
-    app.state.authenticator = authenticator
-    app.state.session_alive = authenticator.alive_on(pool)
-    app.state.on_signup = [accounts.open_wallet]
-    app.state.terminal_target = terminal_target
-    app.state.terminal_limits = TerminalLimits(
-        sessions_per_allocation=settings.terminal_sessions, idle_seconds=settings.terminal_idle_seconds
-    )
-    app.state.claimed_capacity = claims.claimed_on
-
     install_error_handlers(app)
     app.add_middleware(BrowserSafety, origins=settings.origins, exempt=EXEMPT_FROM_BROWSER_RULES)
     app.add_middleware(BodyLimit)
@@ -117,9 +134,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.add_middleware(SecurityHeaders, secure=settings.secure_cookies)  # around all that answers, crashes too
 
     app.router.routes.insert(0, DirectRoutes(route for router in ROUTERS for route in router.direct))
-    for router in ROUTERS:
-        app.include_router(router.api)
-    app.include_router(health.router)
+    parts.attach(app, [*(router.api for router in ROUTERS), health.router])
 
     @app.get("/asyncapi.json", include_in_schema=False)
     async def asyncapi_document() -> dict[str, Any]:

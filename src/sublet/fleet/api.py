@@ -2,21 +2,21 @@
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends
 
 from sublet.audit.records import record
 from sublet.core.access import PUBLIC, Actor, Permission
 from sublet.core.actions import ActionOut, ManagedPage, actions_of
+from sublet.core.app import Slot
 from sublet.core.clock import database_now
 from sublet.core.db import Session
-from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import PageQueryDep, page_of
-from sublet.core.settings import Settings
 from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
 from sublet.fleet.audited import IntentRecord
-from sublet.fleet.ca import authority_of
+from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.nodes import Node
 from sublet.fleet.schemas import (
     CapabilityOut,
@@ -42,21 +42,26 @@ router = SubletRouter(prefix="/api/v1", tags=["fleet"])
 ClaimedCapacity = Callable[[Session, Sequence[str]], Awaitable[dict[str, Any]]]
 """What scheduling has given out, by node id; each value has `vcpu`, `memory_mib`, `disk_gib` and `gpus`."""
 
+CLAIMED_CAPACITY: Slot[ClaimedCapacity] = Slot("claimed capacity")
+ClaimedDep = Annotated[ClaimedCapacity, Depends(CLAIMED_CAPACITY)]
+AUTHORITY: Slot[CertificateAuthority] = Slot("SSH certificate authority")
+AuthorityDep = Annotated[CertificateAuthority, Depends(AUTHORITY)]
+
 
 @router.get("/admin/nodes", permission=Permission.ADMIN_NODE_READ)
 async def list_nodes(
-    request: Request, actor: ActorDep, session: SessionDep, query: PageQueryDep
+    claims: ClaimedDep, actor: ActorDep, session: SessionDep, query: PageQueryDep
 ) -> ManagedPage[NodeOut]:
     """Every node, by name."""
     position = query.position(str)
     found = await nodes.list_page(session, limit=query.limit, after_name=position[0] if position else None)
-    claimed = await _claimed(request, session, found)
+    claimed = await _claimed(claims, session, found)
     page = page_of(found, query.limit, lambda item: _node_out(item, actor, claimed), lambda item: [item.name])
     return ManagedPage(items=page.items, next_cursor=page.next_cursor, actions=_manageable(actor, {"add": None}))
 
 
 @router.post("/admin/nodes", permission=Permission.ADMIN_NODE_MANAGE, creates=True, shows_secret=True, status_code=201)
-async def add_node(request: Request, actor: ActorDep, session: SessionDep, body: NewNode) -> NewNodeOut:
+async def add_node(actor: ActorDep, session: SessionDep, settings: SettingsDep, body: NewNode) -> NewNodeOut:
     """Name a node; the answer has the one command to run on the machine as root."""
     node, join = await enrolment.add_node(
         session,
@@ -65,13 +70,13 @@ async def add_node(request: Request, actor: ActorDep, session: SessionDep, body:
         address=body.address,
         port=body.port,
         labels=body.labels,
-        settings=_settings(request),
+        settings=settings,
     )
     return NewNodeOut(node=_node_out(node, actor, {}), join=_join_out(join))
 
 
 @router.get("/admin/nodes/{node_id}", permission=Permission.ADMIN_NODE_READ)
-async def show_node(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> NodeDetailOut:
+async def show_node(claims: ClaimedDep, actor: ActorDep, session: SessionDep, node_id: str) -> NodeDetailOut:
     """One node with its enrolment checklist and history."""
     node = await nodes.get(session, node_id)
     steps = checklist.steps(
@@ -80,7 +85,7 @@ async def show_node(request: Request, actor: ActorDep, session: SessionDep, node
         clock_skew_seconds=node.clock_skew_seconds,
         now=await database_now(session),
     )
-    claimed = await _claimed(request, session, [node])
+    claimed = await _claimed(claims, session, [node])
     return NodeDetailOut(
         **_node_out(node, actor, claimed).model_dump(),
         enrolment=[StepOut(name=step.name, state=step.state, detail=step.detail, fix=step.fix) for step in steps],
@@ -96,45 +101,45 @@ async def show_node(request: Request, actor: ActorDep, session: SessionDep, node
 
 @router.patch("/admin/nodes/{node_id}", permission=Permission.ADMIN_NODE_MANAGE)
 async def change_node(
-    request: Request, actor: ActorDep, session: SessionDep, node_id: str, body: ChangedNode
+    claims: ClaimedDep, actor: ActorDep, session: SessionDep, node_id: str, body: ChangedNode
 ) -> NodeOut:
     """Change where a node answers, or its labels."""
     node = await enrolment.change_place(
         session, actor, node_id, address=body.address, port=body.port, labels=body.labels
     )
-    return _node_out(node, actor, await _claimed(request, session, [node]))
+    return _node_out(node, actor, await _claimed(claims, session, [node]))
 
 
 @router.post("/admin/nodes/{node_id}/cordon", permission=Permission.ADMIN_NODE_MANAGE)
-async def cordon(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> NodeOut:
+async def cordon(claims: ClaimedDep, actor: ActorDep, session: SessionDep, node_id: str) -> NodeOut:
     """Place nothing new on the node; what runs there goes on."""
-    return await _change_intent(request, actor, session, node_id, cordoned=True)
+    return await _change_intent(claims, actor, session, node_id, cordoned=True)
 
 
 @router.post("/admin/nodes/{node_id}/uncordon", permission=Permission.ADMIN_NODE_MANAGE)
-async def uncordon(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> NodeOut:
+async def uncordon(claims: ClaimedDep, actor: ActorDep, session: SessionDep, node_id: str) -> NodeOut:
     """Let the node take new work again."""
-    return await _change_intent(request, actor, session, node_id, cordoned=False)
+    return await _change_intent(claims, actor, session, node_id, cordoned=False)
 
 
 @router.post(
     "/admin/nodes/{node_id}/join-token", permission=Permission.ADMIN_NODE_MANAGE, creates=True, shows_secret=True
 )
-async def new_join_token(request: Request, actor: ActorDep, session: SessionDep, node_id: str) -> JoinOut:
+async def new_join_token(actor: ActorDep, session: SessionDep, settings: SettingsDep, node_id: str) -> JoinOut:
     """Another one-time token for the node; one that was not used ends now."""
-    return _join_out(await enrolment.new_join_token(session, actor, node_id, settings=_settings(request)))
+    return _join_out(await enrolment.new_join_token(session, actor, node_id, settings=settings))
 
 
 @router.post("/nodes/enrol", permission=PUBLIC)
-async def enrol(request: Request, session: SessionDep, body: EnrolIn) -> EnrolOut:
+async def enrol(session: SessionDep, settings: SettingsDep, authority: AuthorityDep, body: EnrolIn) -> EnrolOut:
     """A machine joins with its one-time token; Sublet then connects back to it."""
     joined = await enrolment.join(
         session,
         token=body.join_token,
         host_public_key=body.host_public_key,
         inventory=body.inventory.to_probe(),
-        authority=authority_of(request.app.state),
-        settings=_settings(request),
+        authority=authority,
+        settings=settings,
     )
     return EnrolOut(
         node_id=joined.node_id,
@@ -147,7 +152,9 @@ async def enrol(request: Request, session: SessionDep, body: EnrolIn) -> EnrolOu
     )
 
 
-async def _change_intent(request: Request, actor: Actor, session: Session, node_id: str, *, cordoned: bool) -> NodeOut:
+async def _change_intent(
+    claims: ClaimedCapacity, actor: Actor, session: Session, node_id: str, *, cordoned: bool
+) -> NodeOut:
     before = await nodes.lock(session, node_id)
     change = states.cordon if cordoned else states.uncordon
     await change(session, actor, node_id, reason="by an operator")
@@ -162,17 +169,11 @@ async def _change_intent(request: Request, actor: Actor, session: Session, node_
             before=IntentRecord(state=before.state.value, resumes_as=before.resumes_as.value),
             after=IntentRecord(state=after.state.value, resumes_as=after.resumes_as.value),
         )
-    return _node_out(after, actor, await _claimed(request, session, [after]))
+    return _node_out(after, actor, await _claimed(claims, session, [after]))
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-async def _claimed(request: Request, session: Session, found: Sequence[Node]) -> dict[str, Any]:
-    source: ClaimedCapacity | None = getattr(request.app.state, "claimed_capacity", None)
-    return {} if source is None else await source(session, [item.id for item in found])
+async def _claimed(source: ClaimedCapacity, session: Session, found: Sequence[Node]) -> dict[str, Any]:
+    return await source(session, [item.id for item in found])
 
 
 def _join_out(join: join_tokens.Join) -> JoinOut:

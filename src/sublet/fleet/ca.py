@@ -6,7 +6,6 @@ everywhere, and the current one signs; so a rotation never cuts anybody off.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import asyncssh
 from sqlalchemy import select
@@ -51,14 +50,6 @@ class PublicKeys:
 def public_line(key: asyncssh.SSHKey) -> str:
     """A public key as `type base64`, without its comment: the one form that is stored and compared."""
     return " ".join(key.export_public_key().decode().split()[:2])
-
-
-def authority_of(state: Any) -> "CertificateAuthority":
-    """The process's authority, made once from the key provider in an application's state."""
-    if getattr(state, "authority", None) is None:
-        state.authority = CertificateAuthority(state.key_provider)
-    authority: CertificateAuthority = state.authority
-    return authority
 
 
 class CertificateAuthority:

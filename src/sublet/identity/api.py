@@ -1,15 +1,17 @@
 """Identity's routes: signing up, in and out, and what a person owns: sessions, API tokens, SSH keys."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 
 from sublet.core.access import PUBLIC, Permission
-from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
+from sublet.core.app import Slot
+from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.json_bytes import JsonBytes
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.core.settings import Settings
 from sublet.identity import api_tokens, organizations, sessions, sign_in, ssh_keys, whoami
+from sublet.identity.accounts import SignupHook
 from sublet.identity.authentication import address_of
 from sublet.identity.cookies import SessionCookie
 from sublet.identity.schemas import (
@@ -30,53 +32,76 @@ from sublet.identity.sign_in import Visitor
 
 router = SubletRouter(prefix="/api/v1", tags=["identity"])
 
-
-def _cookie(request: Request) -> SessionCookie:
-    return SessionCookie.of(request.app.state.settings)
+ON_SIGNUP: Slot[Sequence[SignupHook]] = Slot("what a sign-up also opens")
 
 
-def _visitor(request: Request) -> Visitor:
-    return Visitor(address_of(request), request.headers.get("user-agent"), _cookie(request).read(request))
+async def _cookie(settings: SettingsDep) -> SessionCookie:
+    return SessionCookie.of(settings)
+
+
+CookieDep = Annotated[SessionCookie, Depends(_cookie)]
+
+
+async def _visitor(request: Request, cookie: CookieDep) -> Visitor:
+    return Visitor(address_of(request), request.headers.get("user-agent"), cookie.read(request))
+
+
+VisitorDep = Annotated[Visitor, Depends(_visitor)]
 
 
 @router.post("/auth/signup", permission=PUBLIC, status_code=201)
-async def sign_up(request: Request, response: Response, database: DatabaseDep, body: SignUp) -> Me:
+async def sign_up(
+    *,
+    response: Response,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    cookie: CookieDep,
+    visitor: VisitorDep,
+    on_signup: Annotated[Sequence[SignupHook], Depends(ON_SIGNUP)],
+    body: SignUp,
+) -> Me:
     """Make an account with its own organization, and sign in to it."""
-    settings: Settings = request.app.state.settings
     signed_in = await sign_in.sign_up(
         database,
-        _visitor(request),
+        visitor,
         email=body.email,
         password=body.password,
         name=body.name,
         organization_name=body.organization_name,
         absolute_seconds=settings.session_absolute_seconds,
-        on_signup=getattr(request.app.state, "on_signup", ()),
+        on_signup=on_signup,
     )
-    _cookie(request).give(response, signed_in.secret)
+    cookie.give(response, signed_in.secret)
     return Me.model_validate(await whoami.who(database, signed_in.actor))
 
 
 @router.post("/auth/login", permission=PUBLIC)
-async def log_in(request: Request, response: Response, database: DatabaseDep, body: Login) -> Me:
+async def log_in(
+    *,
+    response: Response,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    cookie: CookieDep,
+    visitor: VisitorDep,
+    body: Login,
+) -> Me:
     """Sign in; the session that the browser had before, if any, ends."""
-    settings: Settings = request.app.state.settings
     signed_in = await sign_in.sign_in(
         database,
-        _visitor(request),
+        visitor,
         email=body.email,
         password=body.password,
         absolute_seconds=settings.session_absolute_seconds,
     )
-    _cookie(request).give(response, signed_in.secret)
+    cookie.give(response, signed_in.secret)
     return Me.model_validate(await whoami.who(database, signed_in.actor))
 
 
 @router.post("/auth/logout", permission=PUBLIC, status_code=204)
-async def log_out(request: Request, response: Response, session: SessionDep) -> None:
+async def log_out(response: Response, session: SessionDep, cookie: CookieDep, visitor: VisitorDep) -> None:
     """Sign out; also fine for somebody who is not signed in."""
-    await sign_in.sign_out(session, _visitor(request))
-    _cookie(request).take_back(response)
+    await sign_in.sign_out(session, visitor)
+    cookie.take_back(response)
 
 
 @router.get("/me", permission=Permission.ACCOUNT_READ, direct=True, response_model=Me)
@@ -86,9 +111,10 @@ async def me(actor: ActorDep, database: DatabaseDep) -> Response:
 
 
 @router.get("/auth/sessions", permission=Permission.ACCOUNT_MANAGE)
-async def list_sessions(request: Request, actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[SessionOut]:
+async def list_sessions(
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, page: PageQueryDep
+) -> Page[SessionOut]:
     """Where the caller is signed in, newest first."""
-    settings: Settings = request.app.state.settings
     (before,) = page.position(int) or (None,)
     rows = await sessions.page(
         session,
@@ -114,12 +140,12 @@ async def list_sessions(request: Request, actor: ActorDep, session: SessionDep, 
 
 @router.delete("/auth/sessions/{session_id}", permission=Permission.ACCOUNT_MANAGE, status_code=204)
 async def end_session(
-    request: Request, response: Response, actor: ActorDep, session: SessionDep, session_id: str
+    response: Response, actor: ActorDep, session: SessionDep, cookie: CookieDep, session_id: str
 ) -> None:
     """Sign out somewhere; its requests and sockets end within seconds."""
     await sessions.revoke(session, actor, session_id)
     if session_id == actor.session_id:
-        _cookie(request).take_back(response)
+        cookie.take_back(response)
 
 
 @router.get("/organizations", permission=Permission.ORGANIZATION_READ)

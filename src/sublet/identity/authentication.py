@@ -65,7 +65,7 @@ def address_of(connection: HTTPConnection) -> str | None:
 
 
 class SessionAuthenticator:
-    """Implements `core.http.Authenticator` on sessions and API tokens."""
+    """Finds out who is asking (`core.app.Authenticator`), and whether that still holds, by sessions and API tokens."""
 
     def __init__(self, settings: Settings) -> None:
         self.cookie = SessionCookie.of(settings)
@@ -73,7 +73,7 @@ class SessionAuthenticator:
         self.idle_seconds = settings.session_idle_seconds
         self._touch_seconds = min(TOUCH_SECONDS, self.idle_seconds / 4)
 
-    async def __call__(self, database: Database, connection: HTTPConnection) -> Actor | None:
+    async def authenticate(self, database: Database, connection: HTTPConnection) -> Actor | None:
         """The actor; None without a credential, NotAuthenticated for one that does not hold (any more)."""
         authorization = connection.headers.get("authorization")
         if authorization:

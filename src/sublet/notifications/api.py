@@ -2,16 +2,23 @@
 
 from typing import Annotated
 
-from fastapi import Query, WebSocket
+from fastapi import Depends, Query, WebSocket
 
 from sublet.core.access import Permission
+from sublet.core.app import Slot
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.outbox import latest_cursor, parse_cursor, read_after
+from sublet.core.websockets import DoorDep
 from sublet.notifications.channel import sees_platform, serve_events
+from sublet.notifications.hub import EventHub
+from sublet.notifications.limits import EventsLimits
 from sublet.notifications.schemas import EventPage
 
 router = SubletRouter(prefix="/api/v1/events", tags=["live"])
+
+EVENT_HUB: Slot[EventHub] = Slot("event hub")
+EVENTS_LIMITS: Slot[EventsLimits] = Slot("limits of events channels")
 
 
 @router.get("", permission=Permission.EVENTS_READ)
@@ -36,6 +43,11 @@ async def list_events(
 
 
 @router.api.websocket("")
-async def events(websocket: WebSocket) -> None:
+async def events(
+    websocket: WebSocket,
+    door: DoorDep,
+    hub: Annotated[EventHub, Depends(EVENT_HUB)],
+    limits: Annotated[EventsLimits, Depends(EVENTS_LIMITS)],
+) -> None:
     """The events channel, subprotocol `sublet.events.v1`; see /asyncapi.json."""
-    await serve_events(websocket)
+    await serve_events(websocket, door, hub, limits)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +11,7 @@ from sublet.core import telemetry, websockets
 from sublet.core.access import Actor, Permission
 from sublet.core.db import Database
 from sublet.core.outbox import parse_cursor, read_after
+from sublet.core.websockets import Door
 from sublet.notifications.hub import Cursor, EventHub, Subscriber
 from sublet.notifications.limits import EventsLimits
 from sublet.notifications.schemas import Heartbeat, Subscribe
@@ -19,8 +19,6 @@ from sublet.notifications.schemas import Heartbeat, Subscribe
 log = telemetry.get_logger(__name__)
 
 SUBPROTOCOL = "sublet.events.v1"
-
-Alive = Callable[[Actor], Awaitable[bool]]
 
 
 class _Ended(Exception):
@@ -36,14 +34,11 @@ def sees_platform(actor: Actor) -> bool:
     return actor.can(Permission.ADMIN_NODE_READ)
 
 
-async def serve_events(websocket: WebSocket) -> None:
+async def serve_events(websocket: WebSocket, door: Door, hub: EventHub, limits: EventsLimits) -> None:
     """Run one events channel until either side ends it."""
-    actor = await websockets.admit(websocket, subprotocol=SUBPROTOCOL, permission=Permission.EVENTS_READ)
+    actor = await door.admit(websocket, subprotocol=SUBPROTOCOL, permission=Permission.EVENTS_READ)
     if actor is None:
         return
-    hub: EventHub = websocket.app.state.event_hub
-    alive: Alive = websocket.app.state.session_alive
-    limits: EventsLimits = getattr(websocket.app.state, "events_limits", None) or EventsLimits()
     subscriber: Subscriber | None = None
     person = actor.user_id or ""
     if not hub.enter(person, most=limits.channels_per_person):
@@ -57,9 +52,11 @@ async def serve_events(websocket: WebSocket) -> None:
         heard = _Heard()
         async with asyncio.TaskGroup() as tasks:
             # The replay too is watched: whoever reads it slowly, or not at all, must not stay longer than they may.
-            tasks.create_task(_send(websocket, actor, subscriber, after, start, limits=limits))
+            tasks.create_task(
+                _send(websocket, door.database, actor, subscriber, after=after, start=start, limits=limits)
+            )
             tasks.create_task(_receive(websocket, heard))
-            tasks.create_task(_watch(actor, alive, heard, subscriber, websocket, limits=limits))
+            tasks.create_task(_watch(actor, door, heard, subscriber, limits=limits))
     except* _Ended as ended:
         first = ended.exceptions[0]
         assert isinstance(first, _Ended)
@@ -97,9 +94,10 @@ async def _first_message(websocket: WebSocket, limits: EventsLimits) -> Cursor |
     return cursor
 
 
-async def _replay(websocket: WebSocket, actor: Actor, after: Cursor, until: Cursor, limits: EventsLimits) -> None:
+async def _replay(
+    websocket: WebSocket, database: Database, actor: Actor, after: Cursor, until: Cursor, *, limits: EventsLimits
+) -> None:
     """Send what lies between the client's cursor and the place where the live queue begins."""
-    database: Database = websocket.app.state.database
     sent = 0
     while after < until:
         async with database.reading() as session:
@@ -124,15 +122,16 @@ async def _replay(websocket: WebSocket, actor: Actor, after: Cursor, until: Curs
 
 async def _send(
     websocket: WebSocket,
+    database: Database,
     actor: Actor,
     subscriber: Subscriber,
+    *,
     after: Cursor | None,
     start: Cursor,
-    *,
     limits: EventsLimits,
 ) -> None:
     if after is not None:
-        await _replay(websocket, actor, after, start, limits)
+        await _replay(websocket, database, actor, after, start, limits=limits)
     beat = Heartbeat().model_dump_json()
     while True:
         try:
@@ -154,13 +153,10 @@ async def _receive(websocket: WebSocket, heard: _Heard) -> None:
         heard.at = time.monotonic()
 
 
-async def _watch(
-    actor: Actor, alive: Alive, heard: _Heard, subscriber: Subscriber, websocket: WebSocket, *, limits: EventsLimits
-) -> None:
-    stopping: asyncio.Event = websocket.app.state.stopping
+async def _watch(actor: Actor, door: Door, heard: _Heard, subscriber: Subscriber, *, limits: EventsLimits) -> None:
     while True:
         try:
-            await asyncio.wait_for(stopping.wait(), limits.recheck_seconds)
+            await asyncio.wait_for(door.stopping.wait(), limits.recheck_seconds)
             raise _Ended(websockets.GOING_AWAY, "Sublet is restarting; connect again")
         except TimeoutError:
             pass
@@ -168,5 +164,5 @@ async def _watch(
             raise _Ended(websockets.TOO_SLOW, "events arrive faster than they are read")
         if time.monotonic() - heard.at > limits.silence_seconds:
             raise _Ended(websockets.GOING_AWAY, "no heartbeat")
-        if not await alive(actor):
+        if not await door.alive(actor):
             raise _Ended(websockets.UNAUTHENTICATED, "the session has ended")

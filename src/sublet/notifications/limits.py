@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EventsLimits:
-    """Limits of events channels; `app.state.events_limits` replaces the usual ones.
+    """Limits of events channels; the defaults are those of production.
 
     `channels_per_person` are open at a time with one web process, whatever sign-in or token they came with.
     """

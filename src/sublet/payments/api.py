@@ -6,9 +6,9 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.responses import RedirectResponse
 
 from sublet.core.access import PUBLIC, Permission
-from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
+from sublet.core.app import Slot
+from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.core.settings import Settings
 from sublet.payments import checkout, top_ups, webhooks
 from sublet.payments.processor import Processor
 from sublet.payments.schemas import TopUp, TopUpRequest, WebhookReceived
@@ -19,18 +19,8 @@ WEBHOOK_PATH = "/api/v1/payments/stripe/webhook"
 """Called by the processor, which signs what it sends: no cookie and no Origin come with it."""
 
 
-def _processor(request: Request) -> Processor:
-    processor: Processor = request.app.state.processor
-    return processor
-
-
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-ProcessorDep = Annotated[Processor, Depends(_processor)]
-SettingsDep = Annotated[Settings, Depends(_settings)]
+PROCESSOR: Slot[Processor] = Slot("card processor")
+ProcessorDep = Annotated[Processor, Depends(PROCESSOR)]
 
 
 @router.post("/top-ups", permission=Permission.WALLET_TOP_UP, creates=True, status_code=201, response_model=TopUp)

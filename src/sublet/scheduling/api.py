@@ -3,10 +3,8 @@
 Offers sit here, and not with the catalog, because what is available depends on the fleet.
 """
 
-from fastapi import Request
-
 from sublet.audit.records import record
-from sublet.billing.policy import Policy
+from sublet.billing.api import PolicyDep
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.access import Permission
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
@@ -22,9 +20,9 @@ router = SubletRouter(prefix="/api/v1", tags=["offers"])
 
 
 @router.get("/offers", permission=Permission.CATALOG_READ)
-async def offers(request: Request, actor: ActorDep, session: SessionDep) -> Page[OfferOut]:
+async def offers(actor: ActorDep, session: SessionDep, policy: PolicyDep) -> Page[OfferOut]:
     """Everything that is sold, with its price now and whether the caller could launch it; always one page."""
-    found = await list_offers(session, policy=Policy.of(request.app.state.settings))
+    found = await list_offers(session, policy=policy)
     means = await means_of(session, actor)
     return Page(items=[_shown(offer, launch_refusal(actor, offer, means)) for offer in found])
 

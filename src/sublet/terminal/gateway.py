@@ -3,22 +3,24 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated
 
 import asyncssh
-from fastapi import WebSocket
+from fastapi import Depends, WebSocket
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocketDisconnect
 
 from sublet.core import telemetry, websockets
-from sublet.core.access import Actor, Permission
-from sublet.core.db import Session
+from sublet.core.access import Permission
+from sublet.core.app import Slot
 from sublet.core.errors import NotFound, SubletError
 from sublet.core.http import SubletRouter
+from sublet.core.websockets import DoorDep
 from sublet.fleet import certificates, nodes
 from sublet.fleet.access import TerminalTarget
-from sublet.fleet.ca import CaKind, authority_of
+from sublet.fleet.api import AuthorityDep
+from sublet.fleet.ca import CaKind
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, NodeAddress, connect
 from sublet.fleet.errors import NodeError
@@ -28,24 +30,19 @@ from sublet.terminal.ending import TerminalEnded
 from sublet.terminal.frames import SUBPROTOCOL, Error, Open, Opened
 from sublet.terminal.limits import TerminalLimits
 from sublet.terminal.sessions import TooManyTerminals
-from sublet.terminal.visit import Visit
+from sublet.terminal.visit import FindTarget, Visit
 from sublet.terminal.watching import Watcher
 
 log = telemetry.get_logger(__name__)
 
 router = SubletRouter(prefix="/api/v1/allocations", tags=["allocations"])
 
+TERMINAL_TARGET: Slot[FindTarget] = Slot("where a terminal leads")
+TERMINAL_LIMITS: Slot[TerminalLimits] = Slot("limits of terminals")
+
 TERM = "xterm-256color"
 WINDOW_BYTES = 256 * 1024
 TELL_SECONDS = 2.0
-
-
-class FindTarget(Protocol):
-    """The layer that owns allocations finds where a terminal leads; NotFound for what the actor cannot see."""
-
-    def __call__(self, session: Session, actor: Actor, allocation_id: str) -> Awaitable[TerminalTarget]:
-        """The account and node of an allocation."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +57,25 @@ class _Admission:
 
 
 @router.api.websocket("/{allocation_id}/terminal")
-async def terminal(websocket: WebSocket, allocation_id: str) -> None:
+async def terminal(
+    websocket: WebSocket,
+    allocation_id: str,
+    *,
+    door: DoorDep,
+    find_target: Annotated[FindTarget, Depends(TERMINAL_TARGET)],
+    authority: AuthorityDep,
+    limits: Annotated[TerminalLimits, Depends(TERMINAL_LIMITS)],
+) -> None:
     """A browser terminal, subprotocol `sublet.terminal.v1`; see /asyncapi.json."""
     if websocket.scope.get("subprotocols") != [SUBPROTOCOL]:
         await websockets.refuse(websocket, "subprotocol")
         return
-    actor = await websockets.admit(websocket, subprotocol=SUBPROTOCOL, permission=Permission.ALLOCATION_CONNECT)
+    actor = await door.admit(websocket, subprotocol=SUBPROTOCOL, permission=Permission.ALLOCATION_CONNECT)
     if actor is None:
         return
-    limits: TerminalLimits = getattr(websocket.app.state, "terminal_limits", None) or TerminalLimits()
     telemetry.open_websockets.labels("terminal").inc()
     try:
-        await _serve(Visit(websocket, actor, allocation_id, limits))
+        await _serve(Visit(websocket, actor, allocation_id, door, find_target, authority, limits))
     except TerminalEnded as ended:
         await _tell(websocket, ended)
     except (WebSocketDisconnect, RuntimeError) as error:
@@ -108,13 +112,10 @@ async def _first_frame(visit: Visit) -> Open:
 
 async def _admit_to_allocation(visit: Visit) -> _Admission:
     """Look the allocation up, note the terminal, and make a certificate that is good for one minute."""
-    state = visit.websocket.app.state
-    find_target: FindTarget = state.terminal_target
-    authority = authority_of(state)
-    actor, allocation_id = visit.actor, visit.allocation_id
+    actor, allocation_id, authority = visit.actor, visit.allocation_id, visit.authority
     try:
         async with visit.database.transaction() as session:
-            target = await find_target(session, actor, allocation_id)
+            target = await visit.find_target(session, actor, allocation_id)
             if target.state != "active":
                 raise ending.not_active(target.state)
             terminal_id = await sessions.begin(session, actor, allocation_id, login=target.login, limits=visit.limits)

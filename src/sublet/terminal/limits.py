@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TerminalLimits:
-    """Limits of browser terminals; `app.state.terminal_limits` replaces the usual ones."""
+    """Limits of browser terminals; the defaults are those of production."""
 
     sessions_per_allocation: int = 10
     idle_seconds: float = 4 * 3600.0

@@ -1,25 +1,34 @@
 """Who is at the other end of a terminal's WebSocket, and what for."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.websockets import WebSocket
 
 from sublet.core.access import Actor
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
+from sublet.core.websockets import Door
+from sublet.fleet.access import TerminalTarget
+from sublet.fleet.ca import CertificateAuthority
 from sublet.terminal.limits import TerminalLimits
+
+FindTarget = Callable[[Session, Actor, str], Awaitable[TerminalTarget]]
+"""The layer that owns allocations finds where a terminal to one leads, by its id; NotFound if the actor has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An admitted caller and the allocation that is asked for."""
+    """An admitted caller, the allocation that is asked for, and what it takes to open a terminal there."""
 
     websocket: WebSocket
     actor: Actor
     allocation_id: str
+    door: Door
+    find_target: FindTarget
+    authority: CertificateAuthority
     limits: TerminalLimits
 
     @property
     def database(self) -> Database:
         """The application's database."""
-        database: Database = self.websocket.app.state.database
-        return database
+        return self.door.database

@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from sublet.core import telemetry, websockets
-from sublet.core.access import Actor
 from sublet.core.errors import NotFound, PermissionDenied
 from sublet.fleet.access import TerminalTarget
 from sublet.terminal import ending, sessions
@@ -17,14 +15,11 @@ from sublet.terminal.visit import Visit
 
 log = telemetry.get_logger(__name__)
 
-Alive = Callable[[Actor], Awaitable[bool]]
-
 
 class Watcher:
     """Looks again every few seconds; whatever no longer holds ends the terminal."""
 
     def __init__(self, visit: Visit, terminal_id: str, target: TerminalTarget, carrier: Carrier) -> None:
-        self._state = visit.websocket.app.state
         self._visit = visit
         self._terminal_id = terminal_id
         self._target = target
@@ -36,10 +31,9 @@ class Watcher:
 
         While the database does not answer, what was last known holds, but not for long.
         """
-        stopping: asyncio.Event | None = getattr(self._state, "stopping", None)
         known_at = time.monotonic()
         while True:
-            await self._pause(stopping)
+            await self._pause()
             if time.monotonic() - self._carrier.active_at > self._limits.idle_seconds:
                 raise TerminalEnded(
                     ending.IDLE, "idle", "Nothing was typed or shown for a long time, so this terminal was closed."
@@ -53,26 +47,20 @@ class Watcher:
                 if time.monotonic() - known_at > self._limits.unknown_seconds:
                     raise ending.session_ended() from None
 
-    async def _pause(self, stopping: asyncio.Event | None) -> None:
-        if stopping is None:
-            await asyncio.sleep(self._limits.recheck_seconds)
-            return
+    async def _pause(self) -> None:
         try:
             async with asyncio.timeout(self._limits.recheck_seconds):
-                await stopping.wait()
+                await self._visit.door.stopping.wait()
         except TimeoutError:
             return
         raise TerminalEnded(websockets.GOING_AWAY, "going_away", "Sublet is restarting. Open the terminal again.")
 
     async def _recheck(self) -> None:
-        alive: Alive = self._state.session_alive
-        if not await alive(self._visit.actor):
+        if not await self._visit.door.alive(self._visit.actor):
             raise ending.session_ended()
         async with self._visit.database.transaction() as session:
             try:
-                target: TerminalTarget = await self._state.terminal_target(
-                    session, self._visit.actor, self._visit.allocation_id
-                )
+                target = await self._visit.find_target(session, self._visit.actor, self._visit.allocation_id)
             except (NotFound, PermissionDenied):
                 raise ending.session_ended() from None
             if target.state != "active" or (target.node_id, target.login) != (self._target.node_id, self._target.login):
