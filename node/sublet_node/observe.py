@@ -7,7 +7,7 @@ import os
 import re
 from typing import Any
 
-from . import access, accounts, cgroups, commands, moment, paths, processes, systemd
+from . import access, accounts, cgroups, commands, moment, paths, processes, space, systemd
 from .errors import NodeError
 from .request import FIRST_UID, LAST_UID
 from .store import Allocation, Store
@@ -26,6 +26,7 @@ def observe(store: Store) -> dict[str, Any]:
     return {
         "boot_id": moment.boot_id(),
         "time": moment.now(),
+        **space.free(),
         "allocations": [_observed(record, entries, running[record.uid]) for record in records],
         "unknown": _unknown(entries, running, known),
     }

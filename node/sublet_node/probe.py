@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from . import HELPER_VERSION, capabilities, gpus, moment, paths, sshd, systemd
+from . import HELPER_VERSION, capabilities, gpus, moment, space, sshd, systemd
 from .errors import NodeError
 
 _LIMITS = {"cpu", "memory", "tasks", "devices"}
@@ -18,11 +18,10 @@ def probe() -> dict[str, Any]:
     """Inventory and capabilities. `time` is the node's clock, for the control plane to compare with its own."""
     available = gpus.inventory()
     found = capabilities.read(available)
-    disk = os.statvfs(paths.HOMES)
     return {
         "vcpu": len(os.sched_getaffinity(0)),
         "memory_mib": _memory_mib(),
-        "disk_gib": disk.f_bavail * disk.f_frsize >> 30,
+        "disk_gib": space.free()["disk_free_gib"],
         "kernel": platform.release(),
         "os": _os_name(),
         "hostname": socket.gethostname(),

@@ -13,6 +13,7 @@ from sublet.fleet.backend import (
     DesiredAccount,
     EnforcedLimit,
     EvidenceCheck,
+    FreeSpace,
     Observation,
     ObservedAllocation,
     Probe,
@@ -24,6 +25,8 @@ from sublet.fleet.backend import (
 from sublet.fleet.errors import NodeFailure, NodeUnreachable, StaleGeneration
 
 CHECKS = ("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu")
+
+PLENTY = FreeSpace(disk_gib=500, inodes=1_000_000)
 
 Interruption = Callable[[str, str], Awaitable[None]]
 """Called with a verb and "before" or "after" it took effect; what it raises reaches the caller."""
@@ -57,6 +60,7 @@ class SimulatedNode:
     unknown: list[UnknownAccount] = field(default_factory=list)
     unenforced: set[str] = field(default_factory=set)
     dirty: set[str] = field(default_factory=set)
+    space: FreeSpace = PLENTY
     reachable: bool = True
 
 
@@ -140,7 +144,7 @@ class SimulatedBackend:
             for name, account in node.accounts.items()
         )
         await self.interrupt("observe", "after")
-        return Observation(node_id, node.boot_id, asked_at, datetime.now(UTC), seen, tuple(node.unknown))
+        return Observation(node_id, node.boot_id, asked_at, datetime.now(UTC), node.space, seen, tuple(node.unknown))
 
     async def probe(self, node_id: str) -> Probe:
         """Not simulated."""

@@ -149,7 +149,7 @@ class TestStrangers:
         seen = await rental.backend.observe(rental.node_id)
         stranger = seen.allocations[0].__class__("al_stranger", "al-stranger", 299999, 1, "active", 1, login_open=True)
         listing = Observation(
-            seen.node_id, seen.boot_id, seen.observed_at, seen.node_time, (*seen.allocations, stranger)
+            seen.node_id, seen.boot_id, seen.observed_at, seen.node_time, seen.space, (*seen.allocations, stranger)
         )
         await observed.on_observed(rental.database, rental.node_id, listing)
         assert "node.unknown_allocation" in capsys.readouterr().out

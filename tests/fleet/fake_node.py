@@ -34,6 +34,8 @@ PROBE: dict[str, Any] = {
     + [{"name": "disk_quota", "enforced": False, "detail": "no quota"}],
 }
 
+SPACE: dict[str, int | None] = {"disk_free_gib": 150, "inodes_free": 1_000_000}
+
 
 def now() -> str:
     """The node's clock."""
@@ -51,12 +53,14 @@ class FakeNode:
         self.connections = 0
         self.allocations: list[dict[str, Any]] = []
         self.boot_id = "boot-1"
+        self.space: dict[str, int | None] = dict(SPACE)
         self.hung = asyncio.Event()
         self.answers: dict[str, Answer] = {
             "probe": lambda _: {**PROBE, "boot_id": self.boot_id, "time": now()},
             "observe": lambda _: {
                 "boot_id": self.boot_id,
                 "time": now(),
+                **self.space,
                 "allocations": self.allocations,
                 "unknown": [],
             },

@@ -17,7 +17,7 @@ from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.states import NodeState
 from tests.fleet.conftest import OPERATOR, Joining
-from tests.fleet.fake_node import PROBE, FakeNode, now
+from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
 
 pytestmark = pytest.mark.anyio
 
@@ -270,7 +270,7 @@ class TestVerifying:
 
         async def join_meanwhile(_request: dict[str, object]) -> dict[str, object]:
             await machines.join(again.token, FakeNode().host_public_key, gpus=gpus)
-            return {"boot_id": "boot-1", "time": now(), "allocations": [], "unknown": []}
+            return {"boot_id": "boot-1", "time": now(), **SPACE, "allocations": [], "unknown": []}
 
         fake.answers["observe"] = join_meanwhile
         await self._make_due(database, node.id)

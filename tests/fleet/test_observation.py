@@ -20,7 +20,7 @@ from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import GpuState, NodeState
 from tests.fleet.conftest import OPERATOR, Joining
-from tests.fleet.fake_node import PROBE, FakeNode, now
+from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +78,7 @@ class TestLooking:
         async def answer(_request: dict[str, Any]) -> dict[str, Any]:
             async with database.reading() as session:
                 asked.append(await database_now(session))
-            return {"boot_id": "boot-1", "time": now(), "allocations": [ONE], "unknown": []}
+            return {"boot_id": "boot-1", "time": now(), **SPACE, "allocations": [ONE], "unknown": []}
 
         fake.answers["observe"] = answer
         assert await look(database, observer, node.id)
@@ -136,10 +136,12 @@ class TestListingsThatAreNotBelieved:
         "listing",
         [
             {},
-            {"boot_id": "boot-1", "time": now(), "unknown": []},
-            {"boot_id": "boot-1", "time": now(), "allocations": None, "unknown": []},
-            {"boot_id": "", "time": now(), "allocations": [], "unknown": []},
-            {"boot_id": "boot-1", "time": now(), "allocations": [{"allocation": "al_x"}], "unknown": []},
+            {"boot_id": "boot-1", "time": now(), **SPACE, "unknown": []},
+            {"boot_id": "boot-1", "time": now(), **SPACE, "allocations": None, "unknown": []},
+            {"boot_id": "boot-1", "time": now(), "allocations": [], "unknown": []},
+            {"boot_id": "boot-1", "time": now(), "disk_free_gib": 1, "allocations": [], "unknown": []},
+            {"boot_id": "", "time": now(), **SPACE, "allocations": [], "unknown": []},
+            {"boot_id": "boot-1", "time": now(), **SPACE, "allocations": [{"allocation": "al_x"}], "unknown": []},
         ],
     )
     async def test_a_part_that_is_missing(

@@ -336,6 +336,16 @@ class TestIsolation:
             "disk_quota": False,
         }
 
+    async def test_observe_reports_what_is_free_where_the_homes_are(self, north: Enrolled, channel: Channel) -> None:
+        before, seen = await _homes(north), await channel.ask("observe")
+        after = await _homes(north)
+        gib = sorted(blocks * size >> 30 for blocks, size, _, _ in (before, after))
+        assert gib[0] <= seen["disk_free_gib"] <= gib[1]
+        if before[3] == 0:  # btrfs, for one, makes inodes as it needs them
+            assert seen["inodes_free"] is None
+        else:
+            assert min(before[2], after[2]) <= seen["inodes_free"] <= max(before[2], after[2])
+
     async def test_probes_at_the_same_time_do_not_spoil_each_other(self, north: Enrolled) -> None:
         await north.node.run_as_root("rm", "-f", "/run/sublet/capabilities.json")
 
@@ -373,6 +383,11 @@ class TestBoot:
         assert done.status == 1
         assert b"control.sublet.invalid" in done.stderr
         assert (await _capabilities(channel))["network_deny"]
+
+
+async def _homes(north: Enrolled) -> list[int]:
+    """Free blocks, their size, free inodes and inodes in all, as the node's own `stat` sees the homes."""
+    return [int(word) for word in (await north.node.run_as_root("stat", "-fc", "%a %S %d %c", "/home")).text.split()]
 
 
 async def _capabilities(channel: Channel) -> dict[str, bool]:

@@ -10,10 +10,10 @@ from sublet.core.ids import new_id
 
 _NODE = text(
     """
-    INSERT INTO node (id, name, address, port, labels, state, host_public_key, inventory, limits_enforced, boot_id,
-                      last_seen_at, observed_at)
-    VALUES (:id, :name, :address, 22, CAST(:labels AS jsonb), :state, :id, CAST(:inventory AS jsonb), :enforced,
-            'boot-1', clock_timestamp(), clock_timestamp())
+    INSERT INTO node (id, kind, name, address, port, labels, state, host_public_key, inventory, limits_enforced,
+                      boot_id, last_seen_at, observed_at, fresh_until)
+    VALUES (:id, :kind, :name, :address, 22, CAST(:labels AS jsonb), :state, :id, CAST(:inventory AS jsonb), :enforced,
+            'boot-1', clock_timestamp(), clock_timestamp(), clock_timestamp() + interval '1 day')
     """
 )
 _GPU = text("INSERT INTO gpu (uuid, node_id, model, memory_mib, state) VALUES (:uuid, :node_id, :model, 24576, :state)")
@@ -30,6 +30,7 @@ async def add_node(
     labels: Mapping[str, str] | None = None,
     state: str = "ready",
     enforced: bool = True,
+    kind: str = "ssh",
 ) -> str:
     """A node with GPUs of the given models, named `NAME-0`, `NAME-1` and so on; returns its id."""
     node_id = new_id("nd")
@@ -46,6 +47,7 @@ async def add_node(
             _NODE,
             {
                 "id": node_id,
+                "kind": kind,
                 "name": name,
                 "address": f"{name}.node.example",
                 "labels": json.dumps(dict(labels or {})),

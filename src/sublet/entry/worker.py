@@ -22,6 +22,7 @@ from sublet.entry.schedule import Periodic, run_periodically
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.host_certificates import HostCertificates
+from sublet.fleet.kinds import SSH, BackendsByKind
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
@@ -44,7 +45,7 @@ class Worker:
         self.database = database_of(settings)
         authority = CertificateAuthority(key_provider_of(settings))
         self.pool = NodePool(self.database, authority)
-        self.backend = SshBackend(self.pool)
+        self.backend = BackendsByKind(self.database, {SSH: SshBackend(self.pool)})
         self.processor = Processor.from_settings(settings)
         self.observer = Observer(self.database, self.backend, settings)
         self.certificates = HostCertificates(self.database, self.backend, authority, settings)

@@ -110,6 +110,8 @@ class Observed(BaseModel):
 
     boot_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     time: AwareDatetime
+    disk_free_gib: Annotated[int, Field(ge=0, le=2**40)]
+    inodes_free: Annotated[int, Field(ge=0, lt=2**63)] | None
     allocations: list[_Observed]
     unknown: list[_Unknown]
 
@@ -120,6 +122,7 @@ class Observed(BaseModel):
             boot_id=self.boot_id,
             observed_at=observed_at,
             node_time=self.time,
+            space=backend.FreeSpace(self.disk_free_gib, self.inodes_free),
             allocations=tuple(item.to_allocation() for item in self.allocations),
             unknown=tuple(backend.UnknownAccount(item.login, item.uid) for item in self.unknown),
         )

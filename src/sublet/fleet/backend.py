@@ -114,6 +114,14 @@ class UnknownAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeSpace:
+    """What is free on the file system of the homes; `inodes` is None where it has no fixed number of them."""
+
+    disk_gib: int
+    inodes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that exists on one node. `observed_at` is the database's time just before the node was asked, so that billing
     up to it never counts a second that was not seen."""
@@ -122,6 +130,7 @@ class Observation:
     boot_id: str
     observed_at: datetime
     node_time: datetime
+    space: FreeSpace
     allocations: tuple[ObservedAllocation, ...]
     unknown: tuple[UnknownAccount, ...] = ()
 

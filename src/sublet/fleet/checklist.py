@@ -23,6 +23,16 @@ _FIXES = {
     "node_answer_invalid": "Run the join command again with a new token, so that the helper is of this release.",
     "machine_already_enrolled": "Enrol the other node again without this GPU, or remove it there.",
 }
+_CLOSED = {
+    "not_seen": (
+        "nothing is placed here: the node was not seen at its last three looks",
+        "Look at why it does not answer; it takes work again with the first look that succeeds.",
+    ),
+    "no_inodes": (
+        "nothing is placed here: the file system of the homes has fewer than 10000 free inodes",
+        "Remove files there, or give it a file system with more inodes.",
+    ),
+}
 _JOIN_AGAIN = "Make a new join token and run its command on the machine as root."
 
 
@@ -102,8 +112,10 @@ def _names(capabilities: list[Capability]) -> str:
 
 
 def _accepting(node: Node) -> Step:
-    if node.state is NodeState.READY:
+    if node.closed is None:
         return Step("accepting_work", "done", "new allocations can be placed here")
+    if node.closed in _CLOSED:
+        return Step("accepting_work", "failed", *_CLOSED[node.closed])
     if node.state is NodeState.ENROLLING:
         return Step("accepting_work", "waiting", "once Sublet has connected back")
     fix = {

@@ -22,6 +22,7 @@ from sublet.fleet.backend import Probe
 from sublet.fleet.ca import CaKind, CertificateAuthority
 from sublet.fleet.errors import MachineAlreadyEnrolled
 from sublet.fleet.join_tokens import Join
+from sublet.fleet.kinds import SSH
 from sublet.fleet.models import node, node_history
 from sublet.fleet.public_keys import read_host_key
 from sublet.fleet.states import NodeState, come_back, move
@@ -61,6 +62,7 @@ async def add_node(
     await session.execute(
         insert(node).values(
             id=node_id,
+            kind=SSH,
             name=name,
             address=address,
             port=port,

@@ -31,6 +31,13 @@ class NodeNotEnrolled(NodeError):
     code = "node_not_enrolled"
 
 
+class NodeKindUnknown(NodeError):
+    """The node is of a kind that this process has no backend for; one of a newer release may have it."""
+
+    code = "node_kind_unknown"
+    retryable = True
+
+
 class NodeRefused(NodeError):
     """The node's sshd refused our certificate."""
 

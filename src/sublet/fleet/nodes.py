@@ -3,18 +3,25 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import Row, Select, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
+from sublet.core.settings import Settings
 from sublet.fleet.backend import Capability, Probe
 from sublet.fleet.errors import MachineAlreadyEnrolled
 from sublet.fleet.models import gpu, node, node_history
 from sublet.fleet.states import GpuState, NodeState, move_gpu
+
+Closed = Literal["state", "not_seen", "no_inodes"]
+"""Why nothing new is placed on a node: by its state, not seen for three intervals, or hardly an inode is free."""
+
+FRESH_INTERVALS = 3
+"""What was seen of a node is believed for so many intervals between looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class Node:
     """A node as the control plane knows it."""
 
     id: str
+    kind: str
     name: str
     address: str
     port: int
@@ -81,6 +89,9 @@ class Node:
     helper_version: str | None
     boot_id: str | None
     last_seen_at: datetime | None
+    closed: Closed | None
+    disk_free_gib: int | None
+    inodes_free: int | None
     enrolled_at: datetime | None
     verified_at: datetime | None
     failure: Failure | None
@@ -101,10 +112,10 @@ class HistoryEntry:
 
 
 # Not the times of the next work: `infinity` has no Python form, and nobody above needs them.
+_HIDDEN = {"trust_due_at", "lease_token", "lease_expires_at", "attempts", "next_attempt_at", "fresh_until"}
 _COLUMNS = [
-    column
-    for column in node.c
-    if column.name not in {"trust_due_at", "lease_token", "lease_expires_at", "attempts", "next_attempt_at"}
+    *(column for column in node.c if column.name not in _HIDDEN),
+    func.node_closed(node.c.state, node.c.fresh_until, node.c.inodes_free, func.clock_timestamp()).label("closed"),
 ]
 
 
@@ -216,6 +227,11 @@ async def store_probe(
         await move_gpu(session, row.uuid, GpuState.MISSING)
 
 
+def fresh_until(seen_at: datetime, settings: Settings) -> datetime:
+    """Until when a look at a node is believed: placement passes it over after that, until it is seen again."""
+    return seen_at + timedelta(seconds=FRESH_INTERVALS * settings.observe_interval_seconds)
+
+
 async def note_strangers(session: Session, node_id: str, found: Collection[tuple[str, int]], at: datetime) -> None:
     """Keep which accounts (login, uid) on a node nobody knows; each since it was first seen without a break."""
     kept = (await session.execute(select(node.c.strangers).where(node.c.id == node_id))).scalar_one()
@@ -258,6 +274,7 @@ def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
     inventory, failure = row.inventory, row.failure
     return Node(
         id=row.id,
+        kind=row.kind,
         name=row.name,
         address=row.address,
         port=row.port,
@@ -277,6 +294,9 @@ def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
         helper_version=row.helper_version,
         boot_id=row.boot_id,
         last_seen_at=row.last_seen_at,
+        closed=row.closed,
+        disk_free_gib=row.disk_free_gib,
+        inodes_free=row.inodes_free,
         enrolled_at=row.enrolled_at,
         verified_at=row.verified_at,
         failure=None if failure is None else Failure(failure["code"], failure["detail"], failure["at"]),

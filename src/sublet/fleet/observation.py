@@ -20,7 +20,7 @@ from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound, SubletError
 from sublet.core.leases import LeaseLost
 from sublet.core.settings import Settings
-from sublet.fleet import enrolment
+from sublet.fleet import enrolment, nodes
 from sublet.fleet.backend import FleetBackend, Observation
 from sublet.fleet.errors import ListingIncomplete
 from sublet.fleet.models import node
@@ -179,7 +179,8 @@ class Observer:
             raise LeaseLost(f"The look at {claim.name} took longer than its lease.")
         await self._hand_on(claim.node_id, observation)
         async with self.database.transaction() as session:
-            await self._finish(session, claim, last_seen_at=observation.observed_at)
+            space = {"disk_free_gib": observation.space.disk_gib, "inodes_free": observation.space.inodes}
+            await self._finish(session, claim, last_seen_at=observation.observed_at, **space)
             await come_back(session, system_actor("observation"), claim.node_id, reason="answers again")
             if claim.boot_id != observation.boot_id:
                 # After a boot the kernel may enforce other things; the next trust push looks again.
@@ -203,7 +204,7 @@ class Observer:
         async with self.database.reading() as session:
             return await self.expected(session, node_id)
 
-    async def _finish(self, session: Session, claim: _Claim, *, last_seen_at: datetime) -> None:
+    async def _finish(self, session: Session, claim: _Claim, *, last_seen_at: datetime, **space: int | None) -> None:
         interval = self.settings.observe_interval_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - only spreads load
         changed = await session.execute(
             update(node)
@@ -211,6 +212,8 @@ class Observer:
             .values(
                 last_seen_at=last_seen_at,
                 observed_at=last_seen_at,
+                fresh_until=nodes.fresh_until(last_seen_at, self.settings),
+                **space,
                 failure=None,
                 attempts=0,
                 lease_expires_at=None,

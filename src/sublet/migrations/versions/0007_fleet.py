@@ -8,6 +8,8 @@ down_revision = "0006_billing"
 NODES = """
 CREATE TABLE node (
   id                          text PRIMARY KEY CHECK (id ~ '^nd_[a-z2-7]{16}$'),
+  -- Which backend speaks to it; said when it is added.
+  kind                        text NOT NULL CHECK (kind ~ '^[a-z][a-z0-9-]{0,30}$'),
   name                        text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
   address                     text NOT NULL CHECK (length(address) BETWEEN 1 AND 253),
   port                        integer NOT NULL CHECK (port BETWEEN 1 AND 65535),
@@ -26,6 +28,11 @@ CREATE TABLE node (
   boot_id                     text,
   last_seen_at                timestamptz,
   observed_at                 timestamptz,
+  -- What was last seen is believed for so long: nothing new is placed after that until the node is seen again.
+  fresh_until                 timestamptz NOT NULL DEFAULT '-infinity',
+  -- What was free on the file system of the homes when last looked; NULL inodes are without a fixed number.
+  disk_free_gib               bigint CHECK (disk_free_gib >= 0),
+  inodes_free                 bigint CHECK (inodes_free >= 0),
   enrolled_at                 timestamptz,
   verified_at                 timestamptz,
   failure                     jsonb,
@@ -40,6 +47,15 @@ CREATE TABLE node (
   UNIQUE (address, port),
   CHECK (state IN ('enrolling', 'offline') OR (host_public_key IS NOT NULL AND inventory IS NOT NULL))
 );
+
+-- Why nothing new is placed on a node, whatever it has free; NULL when it may be. A launch needs a few hundred inodes,
+-- and what is done in a home needs thousands.
+CREATE FUNCTION node_closed(state text, fresh_until timestamptz, inodes_free bigint, at timestamptz) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN CASE WHEN state <> 'ready' THEN 'state'
+              WHEN fresh_until <= at THEN 'not_seen'
+              WHEN inodes_free < 10000 THEN 'no_inodes' END;
+
 CREATE INDEX node_due ON node (next_attempt_at);
 CREATE INDEX node_trust_due ON node (trust_due_at);
 GRANT SELECT, INSERT, UPDATE ON node TO sublet_app;

@@ -1,0 +1,84 @@
+"""Each node by the backend of its kind: `ssh` today. A further kind is one more line where the process is put together.
+
+A node gets its kind when it is added, and keeps it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from sublet.core.db import Database
+from sublet.core.errors import NotFound
+from sublet.fleet.backend import (
+    AppliedState,
+    DesiredAccount,
+    FleetBackend,
+    Observation,
+    Probe,
+    ReleaseEvidence,
+    Trust,
+    Usage,
+)
+from sublet.fleet.errors import NodeKindUnknown
+from sublet.fleet.models import node
+
+SSH = "ssh"
+"""The node protocol over SSH: `SshBackend`."""
+
+
+class BackendsByKind:
+    """`FleetBackend` that hands each call on to the backend of the node's kind."""
+
+    def __init__(self, database: Database, backends: Mapping[str, FleetBackend]) -> None:
+        self.database = database
+        self._backends = dict(backends)
+        self._kind_of: dict[str, str] = {}
+
+    async def fleet_backend(self, node_id: str) -> FleetBackend:
+        """The backend that speaks to the node. NotFound; NodeKindUnknown if this process has none for its kind."""
+        kind = self._kind_of.get(node_id)
+        if kind is None:
+            kind = await self._read(node_id)
+            self._kind_of[node_id] = kind
+        backend = self._backends.get(kind)
+        if backend is None:
+            raise NodeKindUnknown(
+                f"The node {node_id} is of the kind {kind}, and this process speaks only to "
+                f"{', '.join(sorted(self._backends))}. Nothing was asked of it. Run a release that knows this kind."
+            )
+        return backend
+
+    async def _read(self, node_id: str) -> str:
+        async with self.database.reading() as session:
+            kind = (await session.execute(select(node.c.kind).where(node.c.id == node_id))).scalar_one_or_none()
+        if kind is None:
+            raise NotFound("node", node_id)
+        return str(kind)
+
+    async def probe(self, node_id: str) -> Probe:
+        """The node's inventory and what it enforces."""
+        return await (await self.fleet_backend(node_id)).probe(node_id)
+
+    async def apply(self, node_id: str, account: DesiredAccount) -> AppliedState:
+        """Make the account exist exactly so; StaleGeneration if a newer generation was seen."""
+        return await (await self.fleet_backend(node_id)).apply(node_id, account)
+
+    async def release(
+        self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int
+    ) -> ReleaseEvidence:
+        """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen."""
+        backend = await self.fleet_backend(node_id)
+        return await backend.release(node_id, allocation_id=allocation_id, login=login, uid=uid, generation=generation)
+
+    async def observe(self, node_id: str) -> Observation:
+        """All that exists on the node."""
+        return await (await self.fleet_backend(node_id)).observe(node_id)
+
+    async def usage(self, node_id: str) -> Sequence[Usage]:
+        """What each allocation has used."""
+        return await (await self.fleet_backend(node_id)).usage(node_id)
+
+    async def trust(self, node_id: str, trust: Trust) -> datetime:
+        """Replace what the node trusts; returns when its host certificate now ends."""
+        return await (await self.fleet_backend(node_id)).trust(node_id, trust)
