@@ -29,6 +29,7 @@ def run(target: Target) -> Sequence[Row]:
 
 
 async def measure(target: Target) -> list[Row]:
+    """Both in turn, several times, so that a busy moment falls on both; the medians as rows."""
     ours_ms, floor_ms = await _echo(browser_shell(target)), await _echo(ssh_shell(target))
     ours_rates, floor_rates = [], []
     for _ in range(ROUNDS):

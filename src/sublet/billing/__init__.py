@@ -1,0 +1,1 @@
+"""What was used is metered, rated and charged, and what is left is watched."""

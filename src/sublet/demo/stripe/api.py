@@ -28,6 +28,8 @@ LONGEST_KEY = 255
 
 
 class EventListParams(ListParams):
+    """Which events to list: of one type, or of several."""
+
     type: str | None = None
     types: list[str] | None = None
 

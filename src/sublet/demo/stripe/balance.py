@@ -13,6 +13,8 @@ FIXED_FEE_CENTS = 30
 
 
 class BalanceTransactionListParams(ListParams):
+    """Which balance transactions to list."""
+
     currency: str | None = None
     payout: str | None = None
     source: str | None = None

@@ -48,6 +48,7 @@ class SandboxCard:
 
     @property
     def last4(self) -> str:
+        """The last four digits of the number, which are all that is ever shown of it."""
         return self.number[-4:]
 
 

@@ -12,6 +12,8 @@ from sublet.demo.stripe.work import Work, shaped
 
 
 class ChargeListParams(CustomerFilter):
+    """Which charges to list."""
+
     payment_intent: str | None = None
 
 

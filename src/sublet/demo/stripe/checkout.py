@@ -18,27 +18,37 @@ SHORTEST_LIFETIME_SECONDS = 1_800
 
 
 class ProductData(Inner):
+    """What is sold, as the payment page shows it."""
+
     name: str = Field(min_length=1, max_length=250)
     description: str | None = Field(default=None, max_length=500)
 
 
 class PriceData(Inner):
+    """What one of it costs, in the currency's smallest unit."""
+
     currency: Currency
     unit_amount: int = Field(ge=0)
     product_data: ProductData
 
 
 class LineItem(Inner):
+    """How many of what are bought."""
+
     price_data: PriceData
     quantity: int = Field(default=1, ge=1, le=999_999)
 
 
 class PaymentIntentData(Inner):
+    """What the payment intent of the session is to carry."""
+
     description: str | None = Field(default=None, max_length=1000)
     metadata: Metadata = Field(default_factory=dict)
 
 
 class SessionParams(Params):
+    """What a payment page is made from."""
+
     mode: Literal["payment"]
     line_items: list[LineItem] = Field(min_length=1, max_length=100)
     success_url: str = Field(max_length=5000)
@@ -55,6 +65,8 @@ class SessionParams(Params):
 
 
 class SessionListParams(CustomerFilter):
+    """Which sessions to list."""
+
     payment_intent: str | None = None
     status: Literal["open", "complete", "expired"] | None = None
 

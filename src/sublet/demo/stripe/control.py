@@ -17,6 +17,8 @@ from sublet.demo.stripe.work import Work
 
 
 class Command(BaseModel):
+    """What the sandbox is told to do; a field that it does not know is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 

@@ -12,6 +12,8 @@ from sublet.demo.stripe.work import Work, shaped
 
 
 class CustomerParams(Params):
+    """What a customer is made from, or changed to."""
+
     email: str | None = Field(default=None, max_length=512)
     name: str | None = Field(default=None, max_length=256)
     description: str | None = Field(default=None, max_length=5000)
@@ -20,10 +22,13 @@ class CustomerParams(Params):
 
 
 class CustomerListParams(ListParams):
+    """Which customers to list."""
+
     email: str | None = None
 
 
 def create(work: Work, params: CustomerParams) -> Resource:
+    """A new customer, even if there is one with the same address."""
     given = params.model_dump(exclude={"expand"})
     customer = shaped(
         work,

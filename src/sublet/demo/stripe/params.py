@@ -52,6 +52,8 @@ class Inner(BaseModel):
 
 
 class CreatedRange(Inner):
+    """From when to when something was created, in seconds since 1970."""
+
     gt: int | None = None
     gte: int | None = None
     lt: int | None = None
@@ -67,6 +69,7 @@ class ListParams(Params):
     created: int | CreatedRange | None = None
 
     def created_range(self) -> dict[str, int]:
+        """The bounds that were given; a single moment is both."""
         if isinstance(self.created, int):
             return {"gte": self.created, "lte": self.created}
         return self.created.model_dump(exclude_none=True) if self.created else {}
@@ -77,6 +80,8 @@ class ListParams(Params):
 
 
 class CustomerFilter(ListParams):
+    """Lists that can be those of one customer."""
+
     customer: str | None = None
 
 

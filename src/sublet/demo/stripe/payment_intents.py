@@ -20,11 +20,15 @@ AUTHENTICATION_FAILED = (
 
 
 class AutomaticPaymentMethods(Inner):
+    """Whether the account's own payment methods are offered."""
+
     enabled: bool
     allow_redirects: Literal["always", "never"] | None = None
 
 
 class CreateParams(Params):
+    """What a payment intent is made from."""
+
     amount: int
     currency: Currency
     customer: str | None = None
@@ -38,11 +42,15 @@ class CreateParams(Params):
 
 
 class ConfirmParams(Params):
+    """What a payment intent is confirmed with."""
+
     payment_method: str | None = None
     return_url: str | None = None
 
 
 class CancelParams(Params):
+    """Why a payment intent is cancelled."""
+
     cancellation_reason: CancellationReason | None = None
 
 

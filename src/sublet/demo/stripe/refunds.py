@@ -12,6 +12,8 @@ from sublet.demo.stripe.work import Work, shaped
 
 
 class RefundParams(Params):
+    """What to refund: a charge or an intent, wholly unless an amount is given."""
+
     charge: str | None = None
     payment_intent: str | None = None
     amount: int | None = Field(default=None, ge=1)
@@ -20,6 +22,8 @@ class RefundParams(Params):
 
 
 class RefundListParams(ListParams):
+    """Which refunds to list."""
+
     charge: str | None = None
     payment_intent: str | None = None
 

@@ -73,6 +73,7 @@ class Store:
             raise DataFileInUse(f"{path} is in use by another sandbox") from error
 
     def close(self) -> None:
+        """Close the file; nothing can be read or written afterwards."""
         self._connection.close()
 
     @contextmanager
@@ -150,4 +151,5 @@ class Store:
         return json.loads(rows[0]["value"]) if rows else default
 
     def set_setting(self, name: str, value: Any) -> None:
+        """Keep a value that JSON can hold under a name, in place of an earlier one."""
         self.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (name, json.dumps(value)))
