@@ -220,7 +220,7 @@ class Rental:
         async with self.database.transaction() as session:
             results = [*await books.run(session, ended_among=sweep.ended_among), *await billing_checks.run(session)]
         found += [
-            f"{result.name}: {finding.subject} {finding.detail}"
+            f"{result.name}: {finding.subject} {finding.problem}"
             for result in results
             if result.name != "unmetered time"
             for finding in result.findings

@@ -5,6 +5,7 @@ import json
 from sublet.cli.exits import Exit
 from tests.cli.running import Cli
 from tests.client.fake_names import CHECKS, join_command
+from tests.client.fake_world import usd
 
 
 class TestNode:
@@ -117,10 +118,10 @@ class TestPlatform:
         operator.api.world.checks_ok = False
         result = operator.run("admin", "reconcile")
         assert result.exit_code == 1
-        assert "held 1.00, open holds 2.500001" in result.stdout
+        assert "(held 1.00 USD, open holds 2.500001 USD)" in " ".join(result.stdout.split())
         said = json.loads(operator.run("admin", "reconcile", "--json").stdout)
-        details = [finding["detail"] for check in said["checks"] for finding in check["findings"]]
-        assert details == ["held 1000000 micros, open holds 2500001 micros"]
+        amounts = [finding["amounts"] for check in said["checks"] for finding in check["findings"]]
+        assert amounts == [{"held": usd("1.00"), "open holds": usd("2.500001")}]
         assert "Nothing was changed" in result.stderr
 
 

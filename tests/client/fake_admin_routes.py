@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.client.fake_names import CHECKS, ENROLMENT, join_command
 from tests.client.fake_routes import Answer, Asked, page, route
-from tests.client.fake_world import OPERATOR_TOKEN, Problem, at
+from tests.client.fake_world import OPERATOR_TOKEN, Problem, at, usd
 
 
 def _operator(asked: Asked) -> None:
@@ -175,6 +175,10 @@ def replay_event(asked: Asked) -> Answer:
 def reconcile(asked: Asked) -> Answer:
     _operator(asked)
     wrong = [] if asked.world.checks_ok else ["held funds"]
-    finding = {"subject": "org_0000000000000001", "detail": "held 1000000 micros, open holds 2500001 micros"}
+    finding = {
+        "subject": "account:wallet:org_0000000000000001:USD",
+        "detail": "what is held is not what open holds and their history say",
+        "amounts": {"held": usd("1"), "open holds": usd("2.500001")},
+    }
     checks = [{"name": name, "ok": name not in wrong, "findings": [finding] * (name in wrong)} for name in CHECKS]
     return 200, {"checks": checks, "ran_at": at()}

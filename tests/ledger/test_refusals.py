@@ -251,7 +251,7 @@ class TestReconciliation:
             await holds.place(session, organization, usd("1"), subject_id="al_gone", idempotency_key=key())
             results = await reconcile.run(session, ended_among=everything)
         findings = {result.name: [finding.subject for finding in result.findings] for result in results}
-        assert findings["holds of ended subjects"] == ["al_gone"]
+        assert findings["holds of ended subjects"] == ["subject:al_gone"]
 
     async def test_takes_nothing_amiss_that_ends_while_it_looks(self, database: Database) -> None:
         async def ends_now(_session: Session, subjects: Collection[str]) -> set[str]:
@@ -279,7 +279,7 @@ class TestReconciliation:
             results = await reconcile.run(session, ended_among=fails)
         assert [result.name for result in results if not result.ok] == ["holds of ended subjects"]
         (finding,) = next(result.findings for result in results if not result.ok)
-        assert "could not be finished" in finding.detail
+        assert "could not be finished" in finding.problem
         assert results[-1].name == "seals"
 
     async def test_a_check_of_billing_that_fails_stops_no_other(

@@ -84,6 +84,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Findings
+         * @description What was found not to fit, newest first.
+         */
+        get: operations["list_findings_api_v1_admin_findings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/nodes": {
         parameters: {
             query?: never;
@@ -267,7 +287,7 @@ export interface paths {
         put?: never;
         /**
          * Run Reconciliation
-         * @description Run every check of the books now; changes nothing but the audit trail.
+         * @description Run every check now; opens and closes findings, and repairs nothing.
          */
         post: operations["run_reconciliation_api_v1_admin_reconcile_post"];
         delete?: never;
@@ -1533,13 +1553,27 @@ export interface components {
         };
         /**
          * FindingOut
-         * @description One mismatch that a check found; amounts in its detail are in micros: `held 1000000 micros`.
+         * @description One mismatch that a check found, with the amounts that do not fit by name.
          */
         FindingOut: {
+            /** Amounts */
+            amounts: {
+                [key: string]: components["schemas"]["MoneyField"];
+            };
             /** Detail */
             detail: string;
             /** Subject */
             subject: string;
+        };
+        /**
+         * FindingSubjectOut
+         * @description What does not fit.
+         */
+        FindingSubjectOut: {
+            /** Id */
+            id: string;
+            /** Type */
+            type: string;
         };
         /**
          * FundsOut
@@ -2142,6 +2176,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[StoredFindingOut] */
+        Page_StoredFindingOut_: {
+            /** Items */
+            items: components["schemas"]["StoredFindingOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[TopUp] */
         Page_TopUp_: {
             /** Items */
@@ -2395,6 +2436,12 @@ export interface components {
             type: string;
         };
         /**
+         * Severity
+         * @description How bad it is: to be looked at, wrong, or wrong in a way that loses money or hides that it does.
+         * @enum {string}
+         */
+        Severity: "warning" | "error" | "critical";
+        /**
          * SignUp
          * @description A new account. Passwords have 12 to 256 characters, and are not what anybody would guess.
          */
@@ -2575,6 +2622,40 @@ export interface components {
             time: string;
             /** Type */
             type: string;
+        };
+        /**
+         * StoredFindingOut
+         * @description One thing that was found not to fit: open while `until` is null.
+         *
+         *     `code` says what is wrong and stays the same; `detail` is for people to read and may change.
+         */
+        StoredFindingOut: {
+            /** Amounts */
+            amounts: {
+                [key: string]: components["schemas"]["MoneyField"];
+            };
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: string;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            severity: components["schemas"]["Severity"];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            subject: components["schemas"]["FindingSubjectOut"];
+            /** Until */
+            until: string | null;
         };
         /**
          * StrangerOut
@@ -2961,6 +3042,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReplayOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_findings_api_v1_admin_findings_get: {
+        parameters: {
+            query?: {
+                /** @description Left out: both. */
+                state?: ("open" | "closed") | null;
+                code?: string | null;
+                severity?: components["schemas"]["Severity"] | null;
+                subject_type?: string | null;
+                subject_id?: string | null;
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StoredFindingOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -5,28 +5,27 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from sublet.allocations.sweep import ended_among
+from sublet.admin import checks
 from sublet.audit.records import record
-from sublet.billing import checks
 from sublet.core import set_aside
 from sublet.core.access import Permission
 from sublet.core.clock import database_now
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.fleet import nodes
-from sublet.ledger import reconcile
-from sublet.ledger.reconcile import CheckResult, Finding
+from sublet.findings.checks import keep
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
 
 
 class FindingOut(BaseModel):
-    """One mismatch that a check found; amounts in its detail are in micros: `held 1000000 micros`."""
+    """One mismatch that a check found, with the amounts that do not fit by name."""
 
     subject: str
     detail: str
+    amounts: dict[str, MoneyField]
 
 
 class CheckOut(BaseModel):
@@ -66,19 +65,23 @@ class ReplayOut(BaseModel):
 
 @router.post("/reconcile", permission=Permission.ADMIN_RECONCILE)
 async def run_reconciliation(actor: ActorDep, session: SessionDep) -> ReconciliationOut:
-    """Run every check of the books now; changes nothing but the audit trail."""
-    results = [*await reconcile.run(session, ended_among=ended_among), *await checks.run(session)]
-    refused = [Finding(event.subject, str(event)) for event in await set_aside.page(session)]
-    results.append(CheckResult("events set aside", refused))
-    unknown = [Finding(f"node:{name}", str(one)) for name, one in await nodes.strangers(session)]
-    results.append(CheckResult("accounts on nodes", unknown))
+    """Run every check now; opens and closes findings, and repairs nothing."""
+    results = await checks.run(session)
+    await keep(session, results)
     await record(session, actor, "ledger.reconciled", "ledger", "all")
     return ReconciliationOut(
         checks=[
             CheckOut(
                 name=result.name,
                 ok=result.ok,
-                findings=[FindingOut(subject=found.subject, detail=found.detail) for found in result.findings],
+                findings=[
+                    FindingOut(
+                        subject=found.subject,
+                        detail=found.problem,
+                        amounts={name: amount.field() for name, amount in found.amounts.items()},
+                    )
+                    for found in result.findings
+                ],
             )
             for result in results
         ],

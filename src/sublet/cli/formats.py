@@ -3,7 +3,6 @@
 Shown money is cut toward zero, never rounded, as in the console: nobody reads of a cent that is not there.
 """
 
-import re
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 
@@ -11,7 +10,6 @@ from sublet.client.shapes import Money, Rate
 
 NOTHING = "–"
 _CENT = Decimal("0.01")
-_MICROS = re.compile(r"(-?\d+) micros\b")
 
 
 def money(value: Money, *, exact: bool = False) -> str:
@@ -24,16 +22,6 @@ def _cents(amount: Decimal) -> str:
     if 0 < abs(amount) < _CENT:
         return f"<{_CENT}" if amount > 0 else f">-{_CENT}"
     return f"{abs(amount) if amount == 0 else amount.quantize(_CENT, ROUND_DOWN):.2f}"
-
-
-def with_money(detail: str) -> str:
-    """A finding's text with each amount of micros as money, exact: `held 1000000 micros` is `held 1.00`."""
-    return _MICROS.sub(lambda found: _exact(Decimal(found[1]) / 1_000_000), detail)
-
-
-def _exact(amount: Decimal) -> str:
-    whole, _, fraction = f"{amount:.6f}".partition(".")
-    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def is_some(value: Money) -> bool:

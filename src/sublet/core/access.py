@@ -29,6 +29,7 @@ class Permission(StrEnum):
     ADMIN_ORGANIZATION_READ = "admin.organization:read"
     ADMIN_AUDIT_READ = "admin.audit:read"
     ADMIN_RECONCILE = "admin.reconcile:run"
+    ADMIN_FINDING_READ = "admin.finding:read"
     ADMIN_EVENT_READ = "admin.event:read"
     ADMIN_EVENT_REPLAY = "admin.event:replay"
 

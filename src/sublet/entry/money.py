@@ -2,18 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 
+from sublet.admin import checks
 from sublet.allocations import funds as allocation_funds
-from sublet.allocations import sweep as allocation_sweep
-from sublet.billing import checks, extension, funds, metering, settlement
+from sublet.billing import extension, funds, metering, settlement
 from sublet.billing.policy import Policy
 from sublet.core.db import Database, Session
 from sublet.core.outbox import StoredEvent
 from sublet.core.settings import Settings
-from sublet.core.telemetry import get_logger
 from sublet.entry.schedule import Periodic, make_due
-from sublet.ledger import reconcile, sealing
-
-log = get_logger(__name__)
+from sublet.findings.checks import keep
+from sublet.ledger import sealing
 
 REVIEW = "review funds"
 SEAL_SECONDS = 60.0
@@ -47,10 +45,7 @@ def money_tasks(database: Database, settings: Settings, policy: Policy) -> list[
             await allocation_funds.carry_out(session, action)
 
     async def check(session: Session, *, thorough: bool = False) -> None:
-        books = await reconcile.run(session, ended_among=allocation_sweep.ended_among, thorough=thorough)
-        for result in [*books, *await checks.run(session, thorough=thorough)]:
-            for finding in result.findings:
-                log.error("books.finding", check=result.name, subject=finding.subject, detail=finding.detail)
+        await keep(session, await checks.run(session, thorough=thorough))
 
     async def check_thoroughly(session: Session) -> None:
         await check(session, thorough=True)

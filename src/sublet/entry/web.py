@@ -26,6 +26,7 @@ from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
 from sublet.entry.node_helper import node_helper
 from sublet.entry.runtime import database_of, key_provider_of
+from sublet.findings.api import router as findings_router
 from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
@@ -51,6 +52,7 @@ from sublet.terminal.limits import TerminalLimits
 ROUTERS: tuple[SubletRouter, ...] = (
     identity_router,
     audit_router,
+    findings_router,
     catalog_router,
     billing_router,
     fleet_router,

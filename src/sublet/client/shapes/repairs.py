@@ -2,12 +2,15 @@
 
 from typing import TypedDict
 
+from sublet.client.shapes.amounts import Money
+
 
 class Finding(TypedDict):
-    """One mismatch; amounts in its detail are in micros: `held 1000000 micros`."""
+    """One mismatch, with the amounts that do not fit by name."""
 
     subject: str
     detail: str
+    amounts: dict[str, Money]
 
 
 class CheckResult(TypedDict):

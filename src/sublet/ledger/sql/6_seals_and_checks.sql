@@ -50,15 +50,19 @@ BEGIN
 END $$;
 
 CREATE VIEW ledger.unbalanced_entry AS
-  SELECT e.id AS entry_id, coalesce(sum(p.amount), 0) AS total, count(p.entry_id) AS lines
-    FROM ledger.ledger_entry e LEFT JOIN ledger.posting p ON p.entry_id = e.id
+  SELECT e.id AS entry_id, min(a.currency) AS currency, coalesce(sum(p.amount), 0) AS total,
+         count(p.entry_id) AS lines
+    FROM ledger.ledger_entry e
+    LEFT JOIN ledger.posting p ON p.entry_id = e.id
+    LEFT JOIN ledger.account a ON a.id = p.account_id
    GROUP BY e.id HAVING sum(p.amount) IS DISTINCT FROM 0 OR count(p.entry_id) < 2
   UNION ALL
-  SELECT p.entry_id, sum(p.amount), count(*) FROM ledger.posting p
+  SELECT p.entry_id, min(a.currency), sum(p.amount), count(*)
+    FROM ledger.posting p LEFT JOIN ledger.account a ON a.id = p.account_id
    WHERE NOT EXISTS (SELECT FROM ledger.ledger_entry e WHERE e.id = p.entry_id) GROUP BY p.entry_id;
 
 CREATE VIEW ledger.drifted_balance AS
-  SELECT a.code, b.balance, coalesce(p.total, 0) AS posted, b.seq, coalesce(p.lines, 0) AS lines
+  SELECT a.code, a.currency, b.balance, coalesce(p.total, 0) AS posted, b.seq, coalesce(p.lines, 0) AS lines
     FROM ledger.balance b
     JOIN ledger.account a ON a.id = b.account_id
     LEFT JOIN (SELECT account_id, sum(amount) AS total, count(*) AS lines
@@ -76,7 +80,7 @@ CREATE VIEW ledger.broken_chain AS
    WHERE NOT link.fits;
 
 CREATE VIEW ledger.drifted_hold AS
-  SELECT a.code AS subject, b.held, coalesce(o.rest, 0) AS open_holds
+  SELECT 'account' AS subject_type, a.code AS subject_id, a.currency, b.held, coalesce(o.rest, 0) AS open_holds
     FROM ledger.balance b
     JOIN ledger.account a ON a.id = b.account_id
     LEFT JOIN (
@@ -89,8 +93,9 @@ CREATE VIEW ledger.drifted_hold AS
        GROUP BY account_id) o ON o.account_id = b.account_id
    WHERE b.held <> coalesce(o.rest, 0)
   UNION ALL
-  SELECT 'hold:' || h.id, h.amount - h.captured - h.released, e.rest
+  SELECT 'hold', h.id::text, w.currency, h.amount - h.captured - h.released, e.rest
     FROM ledger.hold h
+    JOIN ledger.wallet w ON w.id = h.wallet_id
     JOIN (SELECT hold_id, count(*) AS events,
                  sum(CASE WHEN kind IN ('placed', 'extended') THEN amount ELSE -amount END) AS rest
             FROM ledger.hold_event GROUP BY hold_id) e ON e.hold_id = h.id
@@ -119,7 +124,7 @@ COMMENT ON VIEW ledger.funds IS
   'Published: what each organization could spend in all, with what is held and less what it owes, in micro-units.';
 
 CREATE VIEW ledger.usage_revenue AS
-  SELECT p.entry_id, p.amount
+  SELECT p.entry_id, a.currency, p.amount
     FROM ledger.posting p
     JOIN ledger.account a ON a.id = p.account_id AND a.kind = 'revenue_compute'
     JOIN ledger.ledger_entry e ON e.id = p.entry_id AND e.kind IN ('usage', 'usage_batch')

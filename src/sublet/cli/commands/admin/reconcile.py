@@ -4,7 +4,7 @@ import click
 
 from sublet.cli.connection import connect, note
 from sublet.cli.failures import Failure
-from sublet.cli.formats import with_money, words
+from sublet.cli.formats import money, words
 from sublet.cli.output import Output, output_options
 from sublet.cli.tables import Column, print_table
 from sublet.client.shapes import Reconciliation
@@ -16,9 +16,15 @@ CHECKS: list[Column[CheckResult]] = [
     Column("FINDINGS", lambda one: str(len(one["findings"])), right=True),
 ]
 
+
+def _with_amounts(one: Finding) -> str:
+    amounts = [f"{words(name)} {money(amount, exact=True)}" for name, amount in one["amounts"].items()]
+    return f"{one['detail']} ({', '.join(amounts)})" if amounts else one["detail"]
+
+
 FINDINGS: list[Column[Finding]] = [
     Column("SUBJECT", lambda one: one["subject"]),
-    Column("FINDING", lambda one: with_money(one["detail"]), flexible=True),
+    Column("FINDING", _with_amounts, flexible=True),
 ]
 
 

@@ -1,0 +1,35 @@
+"""Every check of the house, in the order in which they are told: of the books, of what was set aside, of the nodes."""
+
+from functools import partial
+
+from sublet.allocations.sweep import ended_among
+from sublet.billing import checks as billing_checks
+from sublet.core import set_aside
+from sublet.core.db import Session
+from sublet.findings.checks import Check, CheckResult, Finding, ask
+from sublet.findings.findings import Severity
+from sublet.fleet import nodes
+from sublet.ledger import reconcile
+
+_SET_ASIDE = Check("events set aside", "outbox.event_set_aside", Severity.ERROR)
+_STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
+
+
+async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
+    """Run the checks; unless `thorough`, only those that are worth asking every few minutes. They change nothing."""
+    return [
+        *await reconcile.run(session, ended_among=ended_among, thorough=thorough),
+        *await billing_checks.run(session, thorough=thorough),
+        await ask(session, _SET_ASIDE, partial(_set_aside, session)),
+        await ask(session, _STRANGERS, partial(_strangers, session)),
+    ]
+
+
+async def _set_aside(session: Session) -> list[Finding]:
+    return [
+        Finding("event", event.event_id, f"{event} (about {event.subject})") for event in await set_aside.page(session)
+    ]
+
+
+async def _strangers(session: Session) -> list[Finding]:
+    return [Finding("node_account", f"{name}/{one.uid}", str(one)) for name, one in await nodes.strangers(session)]

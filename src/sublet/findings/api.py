@@ -1,0 +1,34 @@
+"""The findings' one route."""
+
+from typing import Annotated, Literal
+
+from fastapi import Query
+
+from sublet.core.access import Permission
+from sublet.core.http import SessionDep, SubletRouter
+from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.findings import findings
+from sublet.findings.findings import Severity
+from sublet.findings.schemas import StoredFindingOut
+
+router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
+
+FilterText = Annotated[str | None, Query(max_length=200)]
+
+
+@router.get("/findings", permission=Permission.ADMIN_FINDING_READ)
+async def list_findings(
+    session: SessionDep,
+    page: PageQueryDep,
+    *,
+    state: Annotated[Literal["open", "closed"] | None, Query(description="Left out: both.")] = None,
+    code: FilterText = None,
+    severity: Severity | None = None,
+    subject_type: FilterText = None,
+    subject_id: FilterText = None,
+) -> Page[StoredFindingOut]:
+    """What was found not to fit, newest first."""
+    wanted = findings.Filter(state, code, severity, subject_type, subject_id)
+    (before,) = page.position(int) or (None,)
+    found = await findings.newest(session, wanted, before=before, limit=page.limit + 1)
+    return page_of(found, page.limit, StoredFindingOut.of, lambda one: [one.seq])

@@ -1,0 +1,164 @@
+"""Open and close findings, and read them: at most one is open for a code and a subject, however often it is seen."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import Row, bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from sublet.core.db import Session
+from sublet.core.ids import new_id
+from sublet.core.money import Money
+from sublet.findings.models import finding
+
+
+class Severity(StrEnum):
+    """How bad it is: to be looked at, wrong, or wrong in a way that loses money or hides that it does."""
+
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFinding:
+    """A finding as it is kept; open while `until` is None, and last seen to be so at `seen_at`.
+
+    `detail` is what whoever opened it wanted to be read beside it; nobody takes it apart.
+    """
+
+    seq: int
+    id: str
+    code: str
+    subject_type: str
+    subject_id: str
+    severity: Severity
+    amounts: dict[str, Money]
+    detail: dict[str, Any]
+    since: datetime
+    seen_at: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which findings are wanted; None means any."""
+
+    state: Literal["open", "closed"] | None = None
+    code: str | None = None
+    severity: Severity | None = None
+    subject_type: str | None = None
+    subject_id: str | None = None
+
+
+_OPEN = text(
+    """
+    INSERT INTO finding (id, code, subject_type, subject_id, severity, amounts, detail)
+    VALUES (:id, :code, :subject_type, :subject_id, :severity, :amounts, :detail)
+    ON CONFLICT (code, subject_type, subject_id) WHERE until IS NULL DO UPDATE
+       SET severity = excluded.severity, amounts = excluded.amounts, detail = excluded.detail,
+           seen_at = clock_timestamp()
+    RETURNING id
+    """
+).bindparams(bindparam("amounts", type_=JSONB), bindparam("detail", type_=JSONB))
+_CLOSE = text(
+    """
+    UPDATE finding SET until = clock_timestamp()
+     WHERE code = :code AND subject_type = :subject_type AND subject_id = :subject_id AND until IS NULL
+    """
+)
+_CLOSE_OTHERS = text(
+    """
+    UPDATE finding SET until = clock_timestamp()
+     WHERE code = :code AND until IS NULL
+       AND (subject_type, subject_id) NOT IN (
+             SELECT * FROM unnest(CAST(:subject_types AS text[]), CAST(:subject_ids AS text[])))
+    """
+)
+
+
+async def open_finding(
+    session: Session,
+    *,
+    code: str,
+    subject_type: str,
+    subject_id: str,
+    severity: Severity,
+    amounts: Mapping[str, Money] | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> str:
+    """Note that something does not fit, once for each `code` (`area.what_is_wrong`) and subject; returns the id.
+
+    One that is open already stays open since when it was, and says from now on what it was opened with last. After it
+    was closed, the same is a new finding.
+    """
+    opened = await session.execute(
+        _OPEN,
+        {
+            "id": new_id("fnd"),
+            "code": code,
+            "subject_type": subject_type,
+            "subject_id": subject_id,
+            "severity": severity.value,
+            "amounts": {
+                name: {"micro": amount.micro, "currency": amount.currency} for name, amount in (amounts or {}).items()
+            },
+            "detail": dict(detail or {}),
+        },
+    )
+    return str(opened.scalar_one())
+
+
+async def close_finding(session: Session, *, code: str, subject_type: str, subject_id: str) -> bool:
+    """Note that it fits again; False if nothing was open."""
+    closed = await session.execute(_CLOSE, {"code": code, "subject_type": subject_type, "subject_id": subject_id})
+    return closed.rowcount > 0
+
+
+async def close_others(session: Session, *, code: str, still: Collection[tuple[str, str]]) -> int:
+    """Close every open finding of a code but those of the subjects (type, id) in `still`; returns how many."""
+    closed = await session.execute(
+        _CLOSE_OTHERS,
+        {"code": code, "subject_types": [kind for kind, _ in still], "subject_ids": [one for _, one in still]},
+    )
+    return closed.rowcount
+
+
+async def newest(session: Session, wanted: Filter, *, before: int | None, limit: int) -> list[StoredFinding]:
+    """Up to `limit` findings that were first seen before the one with the sequence number `before`, newest first."""
+    statement = select(finding).order_by(finding.c.seq.desc()).limit(limit)
+    columns = {
+        finding.c.code: wanted.code,
+        finding.c.severity: wanted.severity,
+        finding.c.subject_type: wanted.subject_type,
+        finding.c.subject_id: wanted.subject_id,
+    }
+    for column, value in columns.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if wanted.state is not None:
+        statement = statement.where(
+            finding.c.until.is_(None) if wanted.state == "open" else finding.c.until.is_not(None)
+        )
+    if before is not None:
+        statement = statement.where(finding.c.seq < before)
+    return [_stored(row) for row in await session.execute(statement)]
+
+
+def _stored(row: Row[*tuple[Any, ...]]) -> StoredFinding:
+    return StoredFinding(
+        row.seq,
+        row.id,
+        row.code,
+        row.subject_type,
+        row.subject_id,
+        Severity(row.severity),
+        {name: Money(amount["micro"], amount["currency"]) for name, amount in row.amounts.items()},
+        row.detail,
+        row.since,
+        row.seen_at,
+        row.until,
+    )
