@@ -16,8 +16,8 @@ from tests.support.nodes import CACHE
 from bench.servers import free_port, own_postgres, serving
 from sublet.core.access import Actor
 from sublet.core.db import Database
-from sublet.demo.nodes import Enrolment, LocalNode, SystemdNode
 from sublet.identity import accounts
+from sublet_sandbox.nodes import Enrolment, LocalNode, SystemdNode
 
 READY_SECONDS = 60.0
 SHAPE = {

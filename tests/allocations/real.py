@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sublet.allocations import observed
-from sublet.demo.nodes import Enrolment, LocalNode
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
+from sublet_sandbox.nodes import Enrolment, LocalNode
 from tests.support.app import Web
 
 

@@ -13,10 +13,10 @@ from sublet.allocations.reconcile import reconcile
 from sublet.billing import metering
 from sublet.core.access import Actor, system_actor
 from sublet.core.outbox import StoredEvent
-from sublet.demo.nodes import LocalNode
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.identity import accounts
 from sublet.ledger import reconcile as books
+from sublet_sandbox.nodes import LocalNode
 from tests.allocations.real import RealFleet, build_helper, join
 from tests.allocations.rental import offer, pay_in
 from tests.support.app import Web

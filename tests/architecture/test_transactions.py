@@ -43,10 +43,10 @@ class TestPayments:
     @pytest.mark.parametrize(
         "text",
         [
-            "from sublet.demo.stripe import cards",
+            "from sublet_sandbox.stripe import cards",
             "from sublet.demo import info",
             "from sublet import demo",
-            "import sublet.demo.stripe.cards as cards",
+            "import sublet_sandbox.stripe.cards as cards",
             "async def pay(settings):\n    if settings.demo:\n        return",
             "fake = getattr(settings, 'demo')",
             "fake = os.environ.get('SUBLET_DEMO')",

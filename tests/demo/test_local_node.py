@@ -9,8 +9,8 @@ import pytest
 
 from sublet.demo import local_node
 from sublet.demo.local_node import DemoNodeHost, NodeChoice
-from sublet.demo.nodes import Availability, LocalNode, NodeKind
 from sublet.demo.progress import Progress
+from sublet_sandbox.nodes import Availability, LocalNode, NodeKind
 
 
 @dataclass

@@ -57,7 +57,7 @@ def servers(up: Up) -> list[str]:
 def addresses_given(up: Up) -> dict[str, set[str]]:
     """The database addresses in the environment of each process that stays, under whatever name."""
     found = {}
-    for module in ("sublet.entry.serve", "sublet.entry.worker", "sublet.demo.stripe.__main__"):
+    for module in ("sublet.entry.serve", "sublet.entry.worker", "sublet_sandbox.stripe.__main__"):
         entries = Path(f"/proc/{up.child(module)}/environ").read_text().split("\0")
         found[module] = {value for _, _, value in (entry.partition("=") for entry in entries) if "postgresql:" in value}
     return found
@@ -84,7 +84,7 @@ class TestDatabaseUrl:
         assert addresses_given(up) == {
             "sublet.entry.serve": {addresses["DATABASE_URL"]},
             "sublet.entry.worker": {addresses["DATABASE_URL"]},
-            "sublet.demo.stripe.__main__": set(),
+            "sublet_sandbox.stripe.__main__": set(),
         }
         email = sign_up(up)
         assert up.stop() == 0, up.printed
@@ -102,7 +102,7 @@ class TestDatabaseUrl:
         assert addresses_given(up) == {
             "sublet.entry.serve": {app_url},
             "sublet.entry.worker": {app_url},
-            "sublet.demo.stripe.__main__": set(),
+            "sublet_sandbox.stripe.__main__": set(),
         }
         assert up.stop() == 0, up.printed
 

@@ -111,7 +111,7 @@ class TestChild:
     def test_killed_is_started_again(self, new_up: NewUp, set_up_directory: Path) -> None:
         up = new_up("--node", "none", directory=set_up_directory).ready()
         for part in ("web", "worker", "sandbox"):
-            module = {"web": "sublet.entry.serve", "sandbox": "sublet.demo.stripe.__main__"}.get(
+            module = {"web": "sublet.entry.serve", "sandbox": "sublet_sandbox.stripe.__main__"}.get(
                 part, "sublet.entry.worker"
             )
             killed = up.child(module)
@@ -130,7 +130,7 @@ class TestChild:
         data = set_up_directory / "sandbox.db"
         kept = data.read_bytes()
         data.write_bytes(b"this is no database" * 500)
-        os.kill(up.child("sublet.demo.stripe.__main__"), signal.SIGKILL)
+        os.kill(up.child("sublet_sandbox.stripe.__main__"), signal.SIGKILL)
         assert up.wait() == 1
         data.write_bytes(kept)
         assert "The sandbox process ended 5 times within a minute" in up.printed

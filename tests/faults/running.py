@@ -15,7 +15,7 @@ import httpx
 
 from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.demo.local_node import NAME
-from sublet.demo.nodes import SystemdNode
+from sublet_sandbox.nodes import SystemdNode
 from tests.entry.running import Up
 from tests.faults import moments
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sublet.core.access import Actor
-from sublet.demo.nodes import LocalNode
+from sublet_sandbox.nodes import LocalNode
 from tests.allocations.real import RealFleet, build_helper, join
 from tests.allocations.rental import Rental, offer, pay_in
 from tests.allocations.simulated import SimulatedBackend

@@ -17,7 +17,6 @@ from sqlalchemy import text
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.core.webapp import RequestContext, install_error_handlers
-from sublet.demo.nodes import Enrolment, LocalNode, NamespaceNode, NodeKind, SystemdNode
 from sublet.fleet import certificates, enrolment, nodes, observation
 from sublet.fleet.api import router
 from sublet.fleet.backend import DesiredAccount, Limits
@@ -30,6 +29,7 @@ from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import NodeState
+from sublet_sandbox.nodes import Enrolment, LocalNode, NamespaceNode, NodeKind, SystemdNode
 from tests.fleet.conftest import CUSTOMER, OPERATOR, fleet_parts
 from tests.support.nodes import CACHE, require
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sublet.demo.nodes import LocalNode
+from sublet_sandbox.nodes import LocalNode
 from tests.node.control_plane import Channel, ControlPlane, Tenant
 from tests.support.nodes import namespace_node, systemd_node_pair
 

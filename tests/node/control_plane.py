@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncssh
 
-from sublet.demo.nodes import Enrolment, LocalNode
+from sublet_sandbox.nodes import Enrolment, LocalNode
 
 TOKEN = "join-once"
 

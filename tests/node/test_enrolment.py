@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from sublet.demo.nodes.commands import CommandFailed
+from sublet_sandbox.nodes.commands import CommandFailed
 from tests.node.conftest import Enrolled, build_helper
 from tests.node.control_plane import Tenant
 from tests.node.test_limits import run_as

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sublet.core.db import Database
-from tests.demo.stripe.process import StripeSandbox
 from tests.payments.shop import Shop, open_shop
+from tests.sandbox.stripe.process import StripeSandbox
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import httpx
 import stripe
 
 from sublet.payments.api import WEBHOOK_PATH
-from tests.demo.stripe.process import WEBHOOK_SECRET
 from tests.payments.shop import Shop
+from tests.sandbox.stripe.process import WEBHOOK_SECRET
 
 
 def events_of(shop: Shop, top_up_id: str) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from sublet.core.webapp import BrowserSafety, RequestContext, install_error_hand
 from sublet.ledger import accounts
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH, router
 from sublet.payments.processor import Processor
-from tests.demo.stripe.process import API_KEY, WEBHOOK_SECRET, StripeSandbox, pay
+from tests.sandbox.stripe.process import API_KEY, WEBHOOK_SECRET, StripeSandbox, pay
 
 BASE = "http://sublet.test"
 

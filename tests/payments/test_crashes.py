@@ -10,9 +10,9 @@ import pytest
 
 from sublet.payments import checkout, inbox
 from sublet.payments.api import PROCESSOR
-from tests.demo.stripe.process import StripeSandbox, free_port
 from tests.payments.deliveries import deliver, events_of
 from tests.payments.shop import Shop, new_processor, until
+from tests.sandbox.stripe.process import StripeSandbox, free_port
 
 pytestmark = pytest.mark.anyio
 

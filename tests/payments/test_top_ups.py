@@ -10,9 +10,9 @@ from sublet.core.db import OpenSessionError
 from sublet.core.money import Money
 from sublet.payments import checkout, outcomes
 from sublet.payments.api import PROCESSOR
-from tests.demo.stripe.orders import open_session
 from tests.ledger.books import assert_books_are_sound
 from tests.payments.shop import BASE, Shop, new_processor
+from tests.sandbox.stripe.orders import open_session
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ import pytest
 from sublet.core.db import Database
 from sublet.payments import checkout, inbox
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
-from tests.demo.stripe.process import StripeSandbox, free_port
 from tests.payments.deliveries import deliver, events_of, signed
 from tests.payments.shop import Shop, build_app, new_processor, open_shop, served, until
+from tests.sandbox.stripe.process import StripeSandbox, free_port
 
 pytestmark = pytest.mark.anyio
 

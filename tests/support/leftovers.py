@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.demo.local_node import NAME
-from sublet.demo.nodes import SystemdNode, registry
 from sublet.entry.processes import MARK
+from sublet_sandbox.nodes import SystemdNode, registry
 
 
 def leftovers(directory: Path, *, port: int | None = None) -> list[str]:

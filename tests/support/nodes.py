@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sublet.demo import nodes
-from sublet.demo.nodes import LocalNode, NamespaceNode, SystemdNode
+from sublet_sandbox import nodes
+from sublet_sandbox.nodes import LocalNode, NamespaceNode, SystemdNode
 
 # Shared by every run on this machine, so that the root filesystem is built once.
 CACHE = Path(__file__).resolve().parents[2] / ".node"

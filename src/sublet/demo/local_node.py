@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from sublet.demo.info import DemoNode, write_privately
-from sublet.demo.nodes import (
+from sublet.demo.progress import Progress
+from sublet_sandbox.nodes import (
     LocalNode,
     NamespaceNode,
     NodeKind,
@@ -17,9 +18,8 @@ from sublet.demo.nodes import (
     availability,
     install_requirements,
 )
-from sublet.demo.nodes.commands import CommandFailed
-from sublet.demo.nodes.rootfs import root_filesystem
-from sublet.demo.progress import Progress
+from sublet_sandbox.nodes.commands import CommandFailed
+from sublet_sandbox.nodes.rootfs import root_filesystem
 
 NAME = "demo-node"
 NODE_FAILURES = (NodeStartFailed, CommandFailed, OSError, TimeoutError)

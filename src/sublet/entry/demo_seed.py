@@ -13,7 +13,6 @@ import httpx
 from sublet.core.errors import SubletError
 from sublet.demo.info import DemoAccount, DemoInfo, DemoNode
 from sublet.demo.local_node import NODE_FAILURES, DemoNodeHost
-from sublet.demo.nodes import Enrolment, LocalNode
 from sublet.demo.progress import Progress
 from sublet.demo.seed import (
     CUSTOMER_EMAIL,
@@ -27,6 +26,7 @@ from sublet.demo.seed import (
 from sublet.entry.demo_files import DemoFiles
 from sublet.entry.node_helper import NAME as HELPER_NAME
 from sublet.entry.node_helper import node_helper
+from sublet_sandbox.nodes import Enrolment, LocalNode
 
 NODE_READY_SECONDS = 20.0
 NO_NODE = DemoNode("", "none", "", 0, limits_enforced=False, label="no node", problem="It has not been started yet.")

@@ -146,7 +146,7 @@ class Supervisor:
         web = self._process("web", "sublet.entry.serve", environment=working)
         worker = self._process("worker", "sublet.entry.worker", environment=working)
         sandbox = self._process(
-            "sandbox", "sublet.demo.stripe.__main__", *self._sandbox_arguments(sandbox_url), environment=environment
+            "sandbox", "sublet_sandbox.stripe.__main__", *self._sandbox_arguments(sandbox_url), environment=environment
         )
         # Loading takes the processes longest, and the database comes up meanwhile; so does the node.
         for process in (web, worker, sandbox):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sublet.demo.nodes import (
+from sublet_sandbox.nodes import (
     LocalNode,
     NamespaceNode,
     NodeStartFailed,
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.node]
 OWNER = """
 import asyncio, json, sys
 from pathlib import Path
-from sublet.demo.nodes import NamespaceNode, SystemdNode
+from sublet_sandbox.nodes import NamespaceNode, SystemdNode
 
 async def main():
     folder, kind, cache = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
@@ -190,7 +190,7 @@ class TestAvailability:
     ) -> None:
         require("systemd")
         node = SystemdNode("broken", directory=tmp_path / "node", cache=CACHE)
-        monkeypatch.setattr("sublet.demo.nodes.network.create", _fail)
+        monkeypatch.setattr("sublet_sandbox.nodes.network.create", _fail)
         with pytest.raises(NodeStartFailed, match="no cable today"):
             await node.start()
         assert traces(tmp_path / "node", "broken") == set()

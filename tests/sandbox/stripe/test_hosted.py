@@ -7,8 +7,8 @@ import httpx
 import pytest
 import stripe
 
-from tests.demo.stripe.orders import open_session
-from tests.demo.stripe.process import StripeSandbox, alert, pay
+from tests.sandbox.stripe.orders import open_session
+from tests.sandbox.stripe.process import StripeSandbox, alert, pay
 
 
 def standing(client: stripe.StripeClient, session_id: str) -> tuple[str | None, str, str | None, str | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from tests.demo.stripe.process import StripeSandbox
+from tests.sandbox.stripe.process import StripeSandbox
 
 
 @pytest.fixture(scope="module")

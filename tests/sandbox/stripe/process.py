@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class StripeSandbox:
-    """`python -m sublet.demo.stripe`, started and stopped as a user would."""
+    """`python -m sublet_sandbox.stripe`, started and stopped as a user would."""
 
     def __init__(self, directory: Path, webhook_url: str = "http://127.0.0.1:9/nobody") -> None:
         self.port = free_port()
@@ -45,7 +45,15 @@ class StripeSandbox:
     def arguments(self) -> list[str]:
         files = {name: self._directory / name for name in ("state.db", "key", "webhook-secret")}
         return [
-            *(sys.executable, "-m", "sublet.demo.stripe", "--port", str(self.port), "--data", str(files["state.db"])),
+            *(
+                sys.executable,
+                "-m",
+                "sublet_sandbox.stripe",
+                "--port",
+                str(self.port),
+                "--data",
+                str(files["state.db"]),
+            ),
             *("--api-key-file", str(files["key"]), "--webhook-secret-file", str(files["webhook-secret"])),
             *("--webhook-url", self.webhook_url),
         ]

@@ -4,9 +4,9 @@ import pytest
 import stripe
 from stripe import StripeObject
 
-from tests.demo.stripe.orders import open_session, paid_charge
-from tests.demo.stripe.process import StripeSandbox, pay
-from tests.demo.stripe.typed import faults
+from tests.sandbox.stripe.orders import open_session, paid_charge
+from tests.sandbox.stripe.process import StripeSandbox, pay
+from tests.sandbox.stripe.typed import faults
 
 
 class TestShapes:

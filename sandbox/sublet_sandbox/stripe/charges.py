@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sublet.demo.stripe import balance
-from sublet.demo.stripe.cards import Decline
-from sublet.demo.stripe.params import CustomerFilter
-from sublet.demo.stripe.store import Resource
-from sublet.demo.stripe.work import Work, shaped
+from sublet_sandbox.stripe import balance
+from sublet_sandbox.stripe.cards import Decline
+from sublet_sandbox.stripe.params import CustomerFilter
+from sublet_sandbox.stripe.store import Resource
+from sublet_sandbox.stripe.work import Work, shaped
 
 
 class ChargeListParams(CustomerFilter):

@@ -9,7 +9,7 @@ from fastapi import Response
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from sublet.demo.stripe.store import Resource
+from sublet_sandbox.stripe.store import Resource
 
 _PAGES = Path(__file__).parent / "pages"
 _TEMPLATES = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sublet.demo.stripe.errors import refused
-from sublet.demo.stripe.store import Resource
-from sublet.demo.stripe.work import Work, public
+from sublet_sandbox.stripe.errors import refused
+from sublet_sandbox.stripe.store import Resource
+from sublet_sandbox.stripe.work import Work, public
 
 MAX_DEPTH = 4
 _EXPANDABLE = {

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from sublet.demo.stripe import charges, payment_methods
-from sublet.demo.stripe.cards import Decline
-from sublet.demo.stripe.errors import StripeProblem, refused
-from sublet.demo.stripe.params import MAXIMUM_CENTS, MINIMUM_CENTS, Currency, Inner, Metadata, Params, card_only
-from sublet.demo.stripe.store import Resource, new_id
-from sublet.demo.stripe.work import Work, public, shaped
+from sublet_sandbox.stripe import charges, payment_methods
+from sublet_sandbox.stripe.cards import Decline
+from sublet_sandbox.stripe.errors import StripeProblem, refused
+from sublet_sandbox.stripe.params import MAXIMUM_CENTS, MINIMUM_CENTS, Currency, Inner, Metadata, Params, card_only
+from sublet_sandbox.stripe.store import Resource, new_id
+from sublet_sandbox.stripe.work import Work, public, shaped
 
 CancellationReason = Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"]
 AUTHENTICATION_FAILED = (

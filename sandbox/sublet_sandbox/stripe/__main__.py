@@ -1,4 +1,4 @@
-"""Run the sandbox: python -m sublet.demo.stripe --port 4242 --data stripe.db …"""
+"""Run the sandbox: python -m sublet_sandbox.stripe --port 4242 --data stripe.db …"""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import uvicorn
 
-from sublet.demo.stripe.app import Configuration, create_app
-from sublet.demo.stripe.store import DataFileInUse
+from sublet_sandbox.stripe.app import Configuration, create_app
+from sublet_sandbox.stripe.store import DataFileInUse
 
 
 def _secret(path: Path, what: str, prefix: str) -> str:
@@ -26,7 +26,7 @@ def _secret(path: Path, what: str, prefix: str) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Serve on 127.0.0.1 until told to stop."""
     parser = argparse.ArgumentParser(
-        prog="python -m sublet.demo.stripe", description="A sandbox that speaks Stripe's API."
+        prog="python -m sublet_sandbox.stripe", description="A sandbox that speaks Stripe's API."
     )
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
     parser.add_argument("--data", type=Path, required=True, help="SQLite file that holds the state")

@@ -12,9 +12,9 @@ import time
 
 import httpx
 
-from sublet.demo.stripe import balance, checkout
-from sublet.demo.stripe.store import Store
-from sublet.demo.stripe.work import Work
+from sublet_sandbox.stripe import balance, checkout
+from sublet_sandbox.stripe.store import Store
+from sublet_sandbox.stripe.work import Work
 
 LONGEST_PAUSE_SECONDS = 3600.0
 GIVE_UP_AFTER_ATTEMPTS = 80  # about three days

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sublet.demo.stripe import balance
-from sublet.demo.stripe.errors import refused
-from sublet.demo.stripe.params import ListParams, Metadata, Params, RefundReason
-from sublet.demo.stripe.store import Resource
-from sublet.demo.stripe.work import Work, shaped
+from sublet_sandbox.stripe import balance
+from sublet_sandbox.stripe.errors import refused
+from sublet_sandbox.stripe.params import ListParams, Metadata, Params, RefundReason
+from sublet_sandbox.stripe.store import Resource
+from sublet_sandbox.stripe.work import Work, shaped
 
 
 class RefundParams(Params):

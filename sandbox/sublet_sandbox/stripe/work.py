@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sublet.demo.stripe.errors import no_such
-from sublet.demo.stripe.store import Resource, Store, new_id
+from sublet_sandbox.stripe.errors import no_such
+from sublet_sandbox.stripe.store import Resource, Store, new_id
 
 API_VERSION = "2026-10-28.endive"
 

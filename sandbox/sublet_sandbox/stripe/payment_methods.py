@@ -6,10 +6,10 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-from sublet.demo.stripe.cards import BY_TOKEN, SandboxCard
-from sublet.demo.stripe.errors import no_such
-from sublet.demo.stripe.store import Resource
-from sublet.demo.stripe.work import Work, shaped
+from sublet_sandbox.stripe.cards import BY_TOKEN, SandboxCard
+from sublet_sandbox.stripe.errors import no_such
+from sublet_sandbox.stripe.store import Resource
+from sublet_sandbox.stripe.work import Work, shaped
 
 NO_ADDRESS = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from sublet.demo.stripe import api, control, hosted
-from sublet.demo.stripe.errors import StripeProblem
-from sublet.demo.stripe.store import Store
-from sublet.demo.stripe.webhooks import Courier
+from sublet_sandbox.stripe import api, control, hosted
+from sublet_sandbox.stripe.errors import StripeProblem
+from sublet_sandbox.stripe.store import Store
+from sublet_sandbox.stripe.webhooks import Courier
 
 
 @dataclass(frozen=True)

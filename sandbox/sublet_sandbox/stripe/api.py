@@ -14,14 +14,14 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
 
-from sublet.demo.stripe import balance, charges, checkout, customers, payment_intents, refunds
-from sublet.demo.stripe.errors import StripeProblem, from_validation, refused
-from sublet.demo.stripe.expansion import expand
-from sublet.demo.stripe.forms import decode
-from sublet.demo.stripe.lists import listed
-from sublet.demo.stripe.params import CustomerFilter, ListParams, Params
-from sublet.demo.stripe.store import Resource, Store, new_id
-from sublet.demo.stripe.work import API_VERSION, Work, public
+from sublet_sandbox.stripe import balance, charges, checkout, customers, payment_intents, refunds
+from sublet_sandbox.stripe.errors import StripeProblem, from_validation, refused
+from sublet_sandbox.stripe.expansion import expand
+from sublet_sandbox.stripe.forms import decode
+from sublet_sandbox.stripe.lists import listed
+from sublet_sandbox.stripe.params import CustomerFilter, ListParams, Params
+from sublet_sandbox.stripe.store import Resource, Store, new_id
+from sublet_sandbox.stripe.work import API_VERSION, Work, public
 
 KEY_LIFETIME_SECONDS = 86_400
 LONGEST_KEY = 255

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sublet.demo.stripe.errors import refused
-from sublet.demo.stripe.params import ListParams
-from sublet.demo.stripe.store import Resource
-from sublet.demo.stripe.work import Work, public
+from sublet_sandbox.stripe.errors import refused
+from sublet_sandbox.stripe.params import ListParams
+from sublet_sandbox.stripe.store import Resource
+from sublet_sandbox.stripe.work import Work, public
 
 
 def listed(

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from sublet.demo.stripe import payment_intents, payment_methods
-from sublet.demo.stripe.cards import SandboxCard
-from sublet.demo.stripe.errors import refused
-from sublet.demo.stripe.params import Currency, CustomerFilter, Inner, Metadata, Params, card_only
-from sublet.demo.stripe.store import Resource, new_id
-from sublet.demo.stripe.work import Work, shaped
+from sublet_sandbox.stripe import payment_intents, payment_methods
+from sublet_sandbox.stripe.cards import SandboxCard
+from sublet_sandbox.stripe.errors import refused
+from sublet_sandbox.stripe.params import Currency, CustomerFilter, Inner, Metadata, Params, card_only
+from sublet_sandbox.stripe.store import Resource, new_id
+from sublet_sandbox.stripe.work import Work, shaped
 
 DEFAULT_LIFETIME_SECONDS = 86_400
 SHORTEST_LIFETIME_SECONDS = 1_800

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import stripe
 
-from tests.demo.stripe.orders import open_session, order, paid_charge
-from tests.demo.stripe.process import API_KEY, StripeSandbox, pay
+from tests.sandbox.stripe.orders import open_session, order, paid_charge
+from tests.sandbox.stripe.process import API_KEY, StripeSandbox, pay
 
 
 class TestApiKeys:

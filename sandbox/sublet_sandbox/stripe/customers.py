@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from sublet.demo.stripe.params import ListParams, Metadata, Params
-from sublet.demo.stripe.store import Resource, new_id
-from sublet.demo.stripe.work import Work, shaped
+from sublet_sandbox.stripe.params import ListParams, Metadata, Params
+from sublet_sandbox.stripe.store import Resource, new_id
+from sublet_sandbox.stripe.work import Work, shaped
 
 
 class CustomerParams(Params):

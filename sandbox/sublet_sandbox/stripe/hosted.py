@@ -9,10 +9,10 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from sublet.demo.stripe import checkout, payment_intents, rendering
-from sublet.demo.stripe.cards import NOT_A_TEST_CARD, CardEntry, ValidCard, check
-from sublet.demo.stripe.store import Resource, Store
-from sublet.demo.stripe.work import Work
+from sublet_sandbox.stripe import checkout, payment_intents, rendering
+from sublet_sandbox.stripe.cards import NOT_A_TEST_CARD, CardEntry, ValidCard, check
+from sublet_sandbox.stripe.store import Resource, Store
+from sublet_sandbox.stripe.work import Work
 
 
 def router(store: Store, base_url: str, after_commit: Callable[[], None]) -> APIRouter:

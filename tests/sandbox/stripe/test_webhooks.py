@@ -10,8 +10,8 @@ import httpx
 import pytest
 import stripe
 
-from tests.demo.stripe.orders import open_session
-from tests.demo.stripe.process import WEBHOOK_SECRET, Receiver, StripeSandbox, eventually, pay
+from tests.sandbox.stripe.orders import open_session
+from tests.sandbox.stripe.process import WEBHOOK_SECRET, Receiver, StripeSandbox, eventually, pay
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sublet.demo.stripe.params import ListParams
-from sublet.demo.stripe.store import Resource
-from sublet.demo.stripe.work import Work, shaped
+from sublet_sandbox.stripe.params import ListParams
+from sublet_sandbox.stripe.store import Resource
+from sublet_sandbox.stripe.work import Work, shaped
 
 DAYS_UNTIL_AVAILABLE = 2
 FIXED_FEE_CENTS = 30

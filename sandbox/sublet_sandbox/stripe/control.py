@@ -8,12 +8,12 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sublet.demo.stripe import charges, rendering
-from sublet.demo.stripe.api import answer, check_key
-from sublet.demo.stripe.errors import StripeProblem, no_such
-from sublet.demo.stripe.store import Store
-from sublet.demo.stripe.webhooks import Courier
-from sublet.demo.stripe.work import Work
+from sublet_sandbox.stripe import charges, rendering
+from sublet_sandbox.stripe.api import answer, check_key
+from sublet_sandbox.stripe.errors import StripeProblem, no_such
+from sublet_sandbox.stripe.store import Store
+from sublet_sandbox.stripe.webhooks import Courier
+from sublet_sandbox.stripe.work import Work
 
 
 class Command(BaseModel):
