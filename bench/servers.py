@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.migrations.run import migrate
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 
 START_SECONDS = 30.0
 _CPUCLOCK_SCHED = 2

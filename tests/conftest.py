@@ -43,7 +43,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-MACHINE = ("journeys", "entry", "faults", "node", "sandbox/nodes", "fleet/test_real_node", "allocations/test_real_node")
+MACHINE = (
+    "journeys",
+    "supervisor",
+    "faults",
+    "node",
+    "sandbox/nodes",
+    "fleet/test_real_node",
+    "allocations/test_real_node",
+)
 """Tests that start nodes, browsers or a whole demo. They share what is dear to start; and a node's network coming and
 going makes Chromium abort requests, so the two never run side by side."""
 

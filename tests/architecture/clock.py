@@ -16,7 +16,7 @@ CLOCKS = frozenset(
 )
 """Whatever says what time it is on this machine. Durations are fine: `time.monotonic` and `time.perf_counter`."""
 
-OWN_MACHINE = ("client", "cli", "demo")
+OWN_MACHINE = ("client", "cli", "supervisor")
 """What runs on somebody's own machine, and shows that machine's time."""
 
 

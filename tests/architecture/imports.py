@@ -26,7 +26,7 @@ EDGE = {
 }
 """Files that know HTTP besides every `api.py` and `entry`, each with what it does there."""
 
-EDGE_FOLDERS = ("entry", "demo")
+EDGE_FOLDERS = ("entry",)
 
 
 PRIVATE_ALL_THE_SAME = {

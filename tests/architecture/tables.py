@@ -51,7 +51,7 @@ ELSEWHERE = {
     "entry/dispatch.py": "delivers the outbox, whose tables are core's",
     "entry/schedule.py": "keeps the periodic ticks, whose table is core's",
     "entry/health.py": "asks which migration ran last",
-    "entry/database_process.py": "asks which migration ran last",
+    "supervisor/database_process.py": "asks which migration ran last",
     "migrations/versions/0008_scheduling.py": "makes the views of what is free out of the fleet's nodes and GPUs",
 }
 """Files that read the table of another all the same, each with the reason."""

@@ -44,8 +44,8 @@ class TestPayments:
         "text",
         [
             "from sublet_sandbox.stripe import cards",
-            "from sublet.demo import info",
-            "from sublet import demo",
+            "from sublet.supervisor import info",
+            "from sublet import supervisor",
             "import sublet_sandbox.stripe.cards as cards",
             "async def pay(settings):\n    if settings.demo:\n        return",
             "fake = getattr(settings, 'demo')",

@@ -9,12 +9,12 @@ COMMITS_IN_SQL = re.compile(r"^\s*(COMMIT|ROLLBACK)\b", re.IGNORECASE)
 CONNECTING = frozenset(
     {"asyncssh.connect", "stripe.StripeClient", "httpx.AsyncClient", "httpx.Client", "StripeClient"},
 )
-UNGUARDED = frozenset({"client", "cli", "demo", "entry", "migrations"})
+UNGUARDED = frozenset({"client", "cli", "entry", "migrations", "supervisor"})
 
 
 def commits_outside_the_database_module(source: Source) -> list[Violation]:
     """Only core/db.py ends transactions; migrations run on a connection of their own."""
-    if source.path.endswith("core/db.py") or {"migrations", "demo"} & set(source.parts):
+    if source.path.endswith("core/db.py") or "migrations" in source.parts:
         return []
     instead = "let the `transaction()` of core/db.py end it"
     found = [
@@ -49,9 +49,9 @@ def payments_that_know_the_demo(source: Source) -> list[Violation]:
         return []
     instead = "payments run the same code against the sandbox; make the difference a setting that both have"
     found = [
-        Violation(source.path, imported.line, f"imports sublet.demo; {instead}")
+        Violation(source.path, imported.line, f"imports what only a demo has; {instead}")
         for imported in source.imports
-        if f"{imported.dotted}.".startswith("sublet.demo.")
+        if f"{imported.dotted}.".startswith(("sublet_sandbox.", "sublet.supervisor."))
     ]
     for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr == "demo":

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.exc import DataError, OperationalError
 
 from sublet.core.db import Database
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.core.reads import Read
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.anyio
 

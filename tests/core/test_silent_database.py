@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from tests.support.app import Web
 
 from sublet.core.db import Database
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.core.reads import Read
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.anyio
 

@@ -7,11 +7,11 @@ import pytest
 
 from sublet.billing.policy import Policy
 from sublet.core.db import Database
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.core.settings import Settings
 from sublet.entry.money import money_tasks
 from sublet.findings import findings
 from sublet.findings.findings import Severity
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.ledger.books import new_wallet, usd
 
 pytestmark = pytest.mark.anyio

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import httpx
 
-from sublet.core.embedded_postgres import EmbeddedPostgres
-from sublet.demo.local_node import NAME
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
+from sublet.supervisor.local_node import NAME
 from sublet_sandbox.nodes import SystemdNode
-from tests.entry.running import Up
 from tests.faults import moments
+from tests.supervisor.running import Up
 
 T = TypeVar("T")
 WORKER = "sublet.entry.worker"

@@ -24,9 +24,9 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.entry.running import Up
 from tests.faults import moments
 from tests.faults.running import House
+from tests.supervisor.running import Up
 from tests.support.demo import new_data_directory, remove_data
 from tests.support.leftovers import leftovers
 from tests.support.nodes import require

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from sublet.core.db import Database
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.identity import token_format
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.identity.house import House
 
 pytestmark = pytest.mark.anyio

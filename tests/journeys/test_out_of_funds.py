@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sublet.demo.seed import Person, pay_by_card
+from sublet.supervisor.seed_data import Person, pay_by_card
 from tests.support.demo import SUBLET, Demo, demo_with_node
 
 pytestmark = [pytest.mark.node]

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from sublet.billing import checks
 from sublet.core.db import Database, Session
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.ledger import holds, reconcile, sealing
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.ledger.books import key, new_hold, new_wallet, usd
 
 pytestmark = pytest.mark.anyio

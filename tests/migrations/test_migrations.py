@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 
 import sublet
 from sublet.core.db import metadata
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.migrations.run import LOCK, DatabaseUnsuitable, configuration, head, migrate
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 
 SOURCE = Path(sublet.__file__).parent
 

@@ -13,9 +13,9 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from sublet.core.db import Database
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.ledger import accounts
 from sublet.migrations.run import head
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.ledger.books import assert_books_are_sound, new_hold, new_wallet, usd
 from tests.support.database import new_server
 from tests.support.demo import ROOT, SUBLET

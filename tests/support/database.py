@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 
 from sublet.core.db import Database
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.migrations.run import migrate
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 
 DEBIAN_INSTALL = Path("/usr/lib/postgresql/15")
 MEMORY_NEEDED = 4 << 30

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sublet.demo.info import DemoInfo
+from sublet.supervisor.info import DemoInfo
 from tests.support.leftovers import leftovers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,7 @@ def new_data_directory() -> Path:
 def remove_data(directory: Path) -> None:
     """Remove a data directory as its user would: `sublet demo delete` first, because what the node keeps belongs to ids
     that only the node's root can remove; then what the test itself put there, and the output beside it."""
-    delete = [sys.executable, "-m", "sublet.entry.demo_delete", "--yes"]
+    delete = [sys.executable, "-m", "sublet.supervisor.demo_delete", "--yes"]
     done = subprocess.run(
         delete, env={**os.environ, "SUBLET_DATA_DIR": str(directory)}, capture_output=True, text=True, check=False
     )

@@ -5,9 +5,9 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from sublet.core.embedded_postgres import EmbeddedPostgres
-from sublet.demo.local_node import NAME
-from sublet.entry.processes import MARK
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
+from sublet.supervisor.local_node import NAME
+from sublet.supervisor.processes import MARK
 from sublet_sandbox.nodes import SystemdNode, registry
 
 

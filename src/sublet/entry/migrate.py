@@ -6,8 +6,8 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from sublet.core.errors import SubletError
+from sublet.core.runtime import NotConfigured, require_address, why_unusable
 from sublet.core.settings import read_settings
-from sublet.entry.runtime import NotConfigured, require_address, why_unusable
 from sublet.migrations.run import migrate
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from sublet.core.errors import InvalidInput, SubletError
+from sublet.core.runtime import database_of
 from sublet.core.settings import read_settings
-from sublet.entry.runtime import database_of
 from sublet.identity import accounts
 from sublet.identity.permissions import PLATFORM_ROLES
 from sublet.ledger.accounts import open_wallet

@@ -11,9 +11,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from sublet.core import tracing
 from sublet.core.app import STOPPING, App
 from sublet.core.errors import SubletError
+from sublet.core.runtime import allow_many_connections
 from sublet.core.settings import read_settings
 from sublet.core.telemetry import configure_logging
-from sublet.entry.runtime import allow_many_connections
 from sublet.entry.web import create_app
 
 GOODBYE_SECONDS = 2.0

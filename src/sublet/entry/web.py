@@ -20,16 +20,16 @@ from sublet.core.db import Database
 from sublet.core.direct import DirectRoutes
 from sublet.core.http import SubletRouter
 from sublet.core.outbox import EVENT_TYPES
+from sublet.core.runtime import database_of, key_provider_of
 from sublet.core.settings import Settings
 from sublet.core.webapp import BodyLimit, BrowserSafety, RequestContext, install_error_handlers
 from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
-from sublet.entry.node_helper import node_helper
-from sublet.entry.runtime import database_of, key_provider_of
 from sublet.findings.api import router as findings_router
 from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.node_helper import node_helper
 from sublet.identity.api import ON_SIGNUP
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator

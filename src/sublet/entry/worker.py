@@ -13,11 +13,11 @@ from sublet.billing.policy import Policy
 from sublet.core import retention, tracing
 from sublet.core.errors import SubletError
 from sublet.core.jobs import job_app, register_poke
+from sublet.core.runtime import allow_many_connections, database_of, key_provider_of
 from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging, get_logger
 from sublet.entry.dispatch import run_dispatch
 from sublet.entry.money import money_tasks
-from sublet.entry.runtime import allow_many_connections, database_of, key_provider_of
 from sublet.entry.schedule import Periodic, run_periodically
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.fleet.ca import CertificateAuthority

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
-from sublet.demo.info import DemoNode, write_privately
-from sublet.demo.progress import Progress
+from sublet.supervisor.info import DemoNode, write_privately
+from sublet.supervisor.progress import Progress
 from sublet_sandbox.nodes import (
     LocalNode,
     NamespaceNode,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.entry.running import Up
+from tests.supervisor.running import Up
 from tests.support.demo import new_data_directory, remove_data
 from tests.support.leftovers import leftovers
 

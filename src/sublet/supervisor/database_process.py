@@ -13,10 +13,10 @@ import psycopg
 from pydantic import AliasChoices
 
 import sublet
-from sublet.core.embedded_postgres import APP_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from sublet.core.settings import Settings
-from sublet.demo.progress import Progress
-from sublet.entry.demo_files import DemoFiles
+from sublet.supervisor.embedded_postgres import APP_ROLE, EmbeddedPostgres, EmbeddedPostgresError
+from sublet.supervisor.files import DemoFiles
+from sublet.supervisor.progress import Progress
 
 WATCH_SECONDS = 0.1
 RESTARTS = 5

@@ -13,13 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from sublet.core.db import APPLICATION_ROLE, Database
 from sublet.core.errors import SubletError
+from sublet.core.runtime import NotConfigured, database_of, require_address, why_unusable
 from sublet.core.settings import read_settings
-from sublet.demo.info import DemoAccount, DemoInfo
-from sublet.entry.runtime import NotConfigured, database_of, require_address, why_unusable
 from sublet.identity import accounts
 from sublet.identity.errors import EmailTaken
 from sublet.ledger.accounts import open_wallet
 from sublet.migrations.run import migrate
+from sublet.supervisor.info import DemoAccount, DemoInfo
 
 ROLES = frozenset({"admin", "fleet", "finance", "support"})
 
@@ -50,7 +50,7 @@ def allow_login(owner_url: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what is asked; 1 with the reason when it could not be done."""
-    parser = argparse.ArgumentParser(prog="sublet.entry.prepare")
+    parser = argparse.ArgumentParser(prog="sublet.supervisor.prepare")
     parser.add_argument("--allow-login", action="store_true", help="the database is our own embedded one")
     parser.add_argument("--operator-of", type=Path, help="data directory of the demo whose operator is made")
     given = parser.parse_args(arguments)

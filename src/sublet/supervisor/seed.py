@@ -11,10 +11,13 @@ from typing import Any
 import httpx
 
 from sublet.core.errors import SubletError
-from sublet.demo.info import DemoAccount, DemoInfo, DemoNode
-from sublet.demo.local_node import NODE_FAILURES, DemoNodeHost
-from sublet.demo.progress import Progress
-from sublet.demo.seed import (
+from sublet.fleet.node_helper import NAME as HELPER_NAME
+from sublet.fleet.node_helper import node_helper
+from sublet.supervisor.files import DemoFiles
+from sublet.supervisor.info import DemoAccount, DemoInfo, DemoNode
+from sublet.supervisor.local_node import NODE_FAILURES, DemoNodeHost
+from sublet.supervisor.progress import Progress
+from sublet.supervisor.seed_data import (
     CUSTOMER_EMAIL,
     OPERATOR_EMAIL,
     Person,
@@ -23,9 +26,6 @@ from sublet.demo.seed import (
     pay_by_card,
     seed_catalog,
 )
-from sublet.entry.demo_files import DemoFiles
-from sublet.entry.node_helper import NAME as HELPER_NAME
-from sublet.entry.node_helper import node_helper
 from sublet_sandbox.nodes import Enrolment, LocalNode
 
 NODE_READY_SECONDS = 20.0

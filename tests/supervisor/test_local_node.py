@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from sublet.demo import local_node
-from sublet.demo.local_node import DemoNodeHost, NodeChoice
-from sublet.demo.progress import Progress
+from sublet.supervisor import local_node
+from sublet.supervisor.local_node import DemoNodeHost, NodeChoice
+from sublet.supervisor.progress import Progress
 from sublet_sandbox.nodes import Availability, LocalNode, NodeKind
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sublet.core.embedded_postgres import EmbeddedPostgres
-from sublet.demo.progress import Progress
-from sublet.entry.database_process import DatabaseProcess
-from sublet.entry.demo_files import DemoFiles
-from sublet.entry.prepare import allow_login
 from sublet.migrations.run import migrate
+from sublet.supervisor.database_process import DatabaseProcess
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
+from sublet.supervisor.files import DemoFiles
+from sublet.supervisor.prepare import allow_login
+from sublet.supervisor.progress import Progress
 from tests.support.app import settings_for
 
 pytestmark = pytest.mark.anyio

@@ -6,13 +6,13 @@ import json
 import sys
 from contextlib import suppress
 
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.core.errors import SubletError
 from sublet.core.settings import Settings, read_settings
-from sublet.demo.local_node import NODE_FAILURES, DemoNodeHost
-from sublet.demo.progress import Progress
-from sublet.entry.demo_files import DemoFiles
-from sublet.entry.processes import end_earlier_run
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
+from sublet.supervisor.files import DemoFiles
+from sublet.supervisor.local_node import NODE_FAILURES, DemoNodeHost
+from sublet.supervisor.processes import end_earlier_run
+from sublet.supervisor.progress import Progress
 
 FAILURE = 1
 USAGE = 2

@@ -8,10 +8,10 @@ import httpx
 import psycopg
 import pytest
 
-from sublet.core.embedded_postgres import EmbeddedPostgres
 from sublet.migrations.run import head
-from tests.entry.conftest import NewUp
-from tests.entry.running import Up, refused
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
+from tests.supervisor.conftest import NewUp
+from tests.supervisor.running import Up, refused
 from tests.support.app import PASSWORD
 
 WITHOUT_DEMO = ("--no-demo",)

@@ -4,9 +4,9 @@ import resource
 
 import pytest
 
+from sublet.core.runtime import NotConfigured, allow_many_connections, database_of
 from sublet.core.settings import Settings
 from sublet.entry import migrate
-from sublet.entry.runtime import NotConfigured, allow_many_connections, database_of
 
 
 class TestTheDatabasesAddress:

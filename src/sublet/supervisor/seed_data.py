@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from sublet.demo.info import DemoAccount, write_privately
+from sublet.supervisor.info import DemoAccount, write_privately
 
 CUSTOMER_EMAIL = "customer@demo.example"
 OPERATOR_EMAIL = "operator@demo.example"

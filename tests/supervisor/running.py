@@ -19,8 +19,8 @@ from tests.support.leftovers import leftovers
 
 NOBODY = 65534
 SECONDS = 150.0
-UP = (sys.executable, "-m", "sublet.entry.up")
-INFO = (sys.executable, "-m", "sublet.entry.demo_info")
+UP = (sys.executable, "-m", "sublet.supervisor.up")
+INFO = (sys.executable, "-m", "sublet.supervisor.demo_info")
 
 
 def ordinary_python() -> str | None:
@@ -95,7 +95,7 @@ class Up:
         """Start it without waiting for anything."""
         with self._output.open("w") as sink:
             self.process = subprocess.Popen(
-                [*self.prefix, self.python, "-m", "sublet.entry.up", "--port", str(self.port), *self.options],
+                [*self.prefix, self.python, "-m", "sublet.supervisor.up", "--port", str(self.port), *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -155,7 +155,7 @@ class Up:
     def info(self) -> dict[str, Any]:
         """What `sublet demo info --json` prints."""
         done = subprocess.run(
-            [*self.prefix, self.python, "-m", "sublet.entry.demo_info", "--json"],
+            [*self.prefix, self.python, "-m", "sublet.supervisor.demo_info", "--json"],
             env={**os.environ, "SUBLET_DATA_DIR": str(self.directory), **self.environment},
             cwd="/",
             capture_output=True,

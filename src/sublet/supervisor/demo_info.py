@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from sublet.core.errors import SubletError
 from sublet.core.settings import read_settings
-from sublet.demo.info import DemoInfo, is_running
+from sublet.supervisor.info import DemoInfo, is_running
 
 NOT_FOUND = 3
 DENIED = 4

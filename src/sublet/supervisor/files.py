@@ -11,7 +11,7 @@ from typing import IO
 
 from sublet.core.errors import SubletError
 from sublet.core.settings import SEALING_KEY
-from sublet.demo.info import FILE, LOCK, write_privately
+from sublet.supervisor.info import FILE, LOCK, write_privately
 
 LOCK_SECONDS = 0.5  # `sublet demo info` holds the lock for a moment when it looks
 

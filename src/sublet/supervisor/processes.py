@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sublet.core.errors import SubletError
-from sublet.entry.held import GO
+from sublet.supervisor.child import GO
 
 STOP_SECONDS = 10.0
 LEFTOVER_SECONDS = 12.0
@@ -45,7 +45,7 @@ class ChildProcess:
     def __init__(self, name: str, module: str, *arguments: str, environment: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.log = log
-        self._command = [sys.executable, "-m", "sublet.entry.held", module, *arguments]
+        self._command = [sys.executable, "-m", "sublet.supervisor.child", module, *arguments]
         self._environment = {**os.environ, **environment}
         self._process: asyncio.subprocess.Process | None = None
         self._log_began = 0

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.database import new_server
 
-from sublet.core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from tests.support.database import new_server
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.entry.conftest import NewUp
-from tests.entry.running import (
+from tests.supervisor.conftest import NewUp
+from tests.supervisor.running import (
     INFO,
     NOBODY,
     Up,
@@ -156,7 +156,7 @@ class TestDemoInfo:
         (open_directory / "demo.json").chmod(0o000)
         up = ordinary(open_directory)
         done = subprocess.run(
-            [*up.prefix, up.python, "-m", "sublet.entry.demo_info"],
+            [*up.prefix, up.python, "-m", "sublet.supervisor.demo_info"],
             env={**up.environment, "SUBLET_DATA_DIR": str(open_directory)},
             capture_output=True,
             text=True,

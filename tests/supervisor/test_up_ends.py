@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.entry.conftest import NewUp
-from tests.entry.running import Up
+from tests.supervisor.conftest import NewUp
+from tests.supervisor.running import Up
 from tests.support.nodes import require
 
 SEED = int(os.environ.get("SUBLET_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))

@@ -15,13 +15,13 @@ import httpx
 
 from sublet.core.errors import SubletError
 from sublet.core.settings import Settings, read_settings
-from sublet.demo.info import DemoInfo
-from sublet.demo.local_node import DemoNodeHost, NodeChoice
-from sublet.demo.progress import Progress
-from sublet.entry.database_process import DatabaseProcess, withhold_addresses
-from sublet.entry.demo_files import DemoFiles
-from sublet.entry.demo_seed import Seed, known_accounts
-from sublet.entry.processes import MARK, ChildProcess, end_earlier_run
+from sublet.supervisor.database_process import DatabaseProcess, withhold_addresses
+from sublet.supervisor.files import DemoFiles
+from sublet.supervisor.info import DemoInfo
+from sublet.supervisor.local_node import DemoNodeHost, NodeChoice
+from sublet.supervisor.processes import MARK, ChildProcess, end_earlier_run
+from sublet.supervisor.progress import Progress
+from sublet.supervisor.seed import Seed, known_accounts
 
 READY_SECONDS = 90.0
 RESTARTS = 5
@@ -207,7 +207,7 @@ class Supervisor:
         options = ["--allow-login"] if self._database.embedded else []
         if self.with_seed:
             options += ["--operator-of", str(self.files.root)]
-        prepare = self._process("prepare", "sublet.entry.prepare", *options, environment=environment)
+        prepare = self._process("prepare", "sublet.supervisor.prepare", *options, environment=environment)
         with self.progress.step("preparing the database"):
             await prepare.start()
             if await prepare.ended() != 0:

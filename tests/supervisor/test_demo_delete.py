@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.entry.conftest import NewUp
-from tests.entry.running import NOBODY, as_ordinary_user, ordinary_environment, ordinary_python
+from tests.supervisor.conftest import NewUp
+from tests.supervisor.running import NOBODY, as_ordinary_user, ordinary_environment, ordinary_python
 from tests.support.nodes import require
 
-DELETE = (sys.executable, "-m", "sublet.entry.demo_delete")
+DELETE = (sys.executable, "-m", "sublet.supervisor.demo_delete")
 NO_NODE = ("--node", "none")
 
 
@@ -102,7 +102,7 @@ class TestDeletion:
         up = new_up(*NO_NODE).ready()
         assert up.stop() == 0
         done = subprocess.run(
-            [*as_ordinary_user(), python, "-m", "sublet.entry.demo_delete", "--yes"],
+            [*as_ordinary_user(), python, "-m", "sublet.supervisor.demo_delete", "--yes"],
             env={**ordinary_environment(), "SUBLET_DATA_DIR": str(up.directory)},
             cwd="/",
             capture_output=True,
