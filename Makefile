@@ -11,13 +11,13 @@ export NODE_USE_SYSTEM_CA := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench console lock openapi settings
+.PHONY: help install up test check bench console lock openapi settings
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 # Everything is compiled here, once: where Python may not write bytecode, each start would compile it all again.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml sandbox/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Sublet needs Python 3.11 or later, and $(PYTHON) is older. Run: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || \
@@ -25,9 +25,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing Python packages (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q src node
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./sandbox
+	@$(BIN)/python -m compileall -q src node sandbox
 	@touch $@
+
+install: $(STAMP) ## Set up the virtual environment with all that is developed here
 
 CONSOLE_SOURCES := $(shell find console -path console/node_modules -prune -o -path console/dist -prune -o -type f -print 2>/dev/null)
 
@@ -70,6 +72,7 @@ openapi: $(STAMP) ## Write the console's OpenAPI document and its types anew
 settings: $(STAMP) ## Write docs/settings.md anew
 	@$(BIN)/python docs
 
+# Neither of the two packages of this repository is in it: they are installed from where they are.
 lock: ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --universal \
-	  --python-version 3.11 pyproject.toml -o requirements.lock
+	  --python-version 3.11 --no-emit-package sublet-sandbox pyproject.toml -o requirements.lock

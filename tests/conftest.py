@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 from collections.abc import Generator
+from importlib.util import find_spec
 
 import pytest
 
@@ -16,10 +17,13 @@ pytest_plugins = [
 
 
 def pytest_configure() -> None:
-    """Whatever the shell left: Ctrl-C reaches what we start, and there may be as many connections as the user may have.
+    """Both packages are installed, Ctrl-C reaches what we start, and there may be as many connections as the user may
+    have, whatever the shell left.
 
     A shell without job control starts background commands with SIGINT ignored, and children inherit that.
     """
+    if find_spec("sublet_sandbox") is None:
+        pytest.exit("The package in sandbox/ is not installed here. Run: make install", 4)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ROOT / "src" / "sublet"
+SANDBOX = ROOT / "sandbox" / "sublet_sandbox"
 
 
 class Violation(NamedTuple):

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import CODE, ROOT
+from tests.architecture.source import CODE, ROOT, SANDBOX
 
 PLANTED = {
-    "ledger/planted.py": ("from sublet.billing import charges", "Floors call downwards only"),
-    "identity/planted.py": ("from sublet.catalog import skus", "Floors call downwards only"),
-    "allocations/planted.py": ("from sublet.fleet.models import node", "The tables of fleet are private"),
-    "payments/planted.py": ("from sublet.ledger.models import entry", "The tables of ledger are private"),
-    "admin/planted.py": ("import sublet.entry.web", "Nobody imports entry or supervisor"),
-    "cli/planted.py": ("import sqlalchemy", "The client and the command line stay light"),
+    "src/sublet/ledger/planted.py": ("from sublet.billing import charges", "Floors call downwards only"),
+    "src/sublet/identity/planted.py": ("from sublet.catalog import skus", "Floors call downwards only"),
+    "src/sublet/allocations/planted.py": ("from sublet.fleet.models import node", "The tables of fleet are private"),
+    "src/sublet/payments/planted.py": ("from sublet.ledger.models import entry", "The tables of ledger are private"),
+    "src/sublet/admin/planted.py": ("import sublet.entry.web", "Nobody imports entry or supervisor"),
+    "src/sublet/entry/planted.py": ("import sublet.supervisor.up", "Nobody imports entry or supervisor"),
+    "src/sublet/billing/planted.py": ("import sublet_sandbox.stripe", "Only the supervisor imports the sandbox"),
+    "sandbox/sublet_sandbox/planted.py": ("import sublet.core.money", "The sandbox imports nothing of Sublet"),
+    "src/sublet/cli/planted.py": ("import sqlalchemy", "The client and the command line stay light"),
 }
 
 
@@ -25,7 +28,7 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(Path(sys.executable).parent / "lint-imports"), "--config", "pyproject.toml", "--no-cache"],
         cwd=root,
-        env={"PYTHONPATH": str(root / "src"), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": f"{root / 'src'}:{root / 'sandbox'}", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,
@@ -35,7 +38,9 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The code and its contracts, for planting."""
-    shutil.copytree(CODE, tmp_path / "src" / "sublet", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in (CODE, SANDBOX):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(package, tmp_path / package.relative_to(ROOT), ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -58,12 +63,13 @@ class TestTheContracts:
 
     def test_catch_what_each_is_for(self, copy: Path) -> None:
         for file, (statement, _) in PLANTED.items():
-            (copy / "src" / "sublet" / file).write_text(f"{statement}\n")
+            (copy / file).write_text(f"{statement}\n")
         outcome = lint(copy)
         broken = {line.removesuffix(" BROKEN") for line in outcome.stdout.splitlines() if line.endswith(" BROKEN")}
         for file, (_, contract) in PLANTED.items():
             assert any(line.startswith(contract) for line in broken), outcome.stdout
-            assert f"sublet.{file.removesuffix('.py').replace('/', '.')} " in outcome.stdout, outcome.stdout
+            module = file.removesuffix(".py").partition("/")[2].replace("/", ".")
+            assert f"{module} " in outcome.stdout, outcome.stdout
 
     def test_catch_a_domain_without_a_floor(self, copy: Path) -> None:
         (copy / "src" / "sublet" / "stray").mkdir()

@@ -3,18 +3,20 @@
 from pathlib import Path
 
 from tests.architecture.files import LONGEST_CONSOLE_FILE, LONGEST_FILE, files_too_long, names_that_say_nothing
-from tests.architecture.source import CODE, ROOT, files
+from tests.architecture.source import CODE, ROOT, SANDBOX, files
 
 
 class TestFiles:
     def test_have_names_that_say_something(self) -> None:
-        assert names_that_say_nothing([*files(CODE), *files(ROOT / "tests"), *files(ROOT / "node")]) == []
+        places = (CODE, SANDBOX, ROOT / "tests", ROOT / "node")
+        assert names_that_say_nothing([path for place in places for path in files(place)]) == []
 
     def test_with_a_name_that_says_nothing_are_caught(self) -> None:
         assert names_that_say_nothing([Path("src/sublet/billing/utils.py")])
 
     def test_are_no_longer_than_one_can_read(self) -> None:
-        paths = [*files(CODE, ".py", ".sql"), *files(ROOT / "node"), *files(ROOT / "tests" / "architecture")]
+        places = (SANDBOX, ROOT / "node", ROOT / "tests" / "architecture")
+        paths = [*files(CODE, ".py", ".sql"), *(path for place in places for path in files(place))]
         assert files_too_long(paths, LONGEST_FILE) == []
 
     def test_of_the_console_are_shorter_still(self) -> None:

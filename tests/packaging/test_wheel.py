@@ -1,4 +1,5 @@
-"""What is packed: a wheel that brings the console and the nodes' helper, and stays light without the server."""
+"""What is packed: one wheel that brings console and nodes' helper and stays light without the server; the sandbox in
+another, which needs nothing of the first."""
 
 import importlib.metadata
 import shutil
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
-WRITTEN = (".gitignore", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml", "node", "src")
+WRITTEN = (".gitignore", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml", "node", "sandbox", "src")
 PAGE = "<!doctype html><title>A console that was built</title>"
 SCRIPT = "export {};\n"
 
@@ -34,9 +35,9 @@ Path(sys.argv[3]).write_bytes(asyncio.run(get(sys.argv[2])))
 """
 
 IMPORTS = """
-import importlib, pkgutil, sys, sublet.cli, sublet.client
+import importlib, pkgutil, sys
 
-for package in (sublet.cli, sublet.client):
+for package in map(importlib.import_module, sys.argv[1:]):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -110,6 +111,20 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def sandbox_wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sandbox's wheel."""
+    return build(project / "sandbox", "wheel", tmp_path_factory.mktemp("sandbox-wheel"))
+
+
+@pytest.fixture(scope="module")
+def installed_sandbox(sandbox_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where that is installed."""
+    directory = tmp_path_factory.mktemp("installed-sandbox") / "site-packages"
+    install(sandbox_wheel, directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `pip install sublet` brings along, and nothing else."""
     directory = tmp_path_factory.mktemp("light")
@@ -135,6 +150,10 @@ def required(name: str) -> set[str]:
     return found
 
 
+def _is_of(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
 def served(installed: Path, path: str, directory: Path) -> bytes:
     """What the server answers when it is installed from the wheel, with what it needs beside it."""
     command = ("-c", SERVES, str(installed), path, str(directory / "answer"))
@@ -152,17 +171,69 @@ class TestServer:
         assert served(installed, "/node/sublet-node.pyz", tmp_path) == (tmp_path / "built.pyz").read_bytes()
 
     def test_finds_every_step_of_the_schema(self, installed: Path) -> None:
-        for place in ("migrations/versions", "ledger/sql", "demo/stripe/pages"):
+        for place in ("migrations/versions", "ledger/sql"):
             source = ROOT / "src" / "sublet" / place
             written = {file.name for file in source.iterdir() if file.is_file()}
             assert written
             assert {file.name for file in (installed / "sublet" / place).iterdir()} == written
 
+    def test_is_without_the_sandbox(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as packed:
+            names = packed.namelist()
+        assert "sublet/supervisor/up.py" in names
+        assert not [name for name in names if "sandbox" in name or "stripe/pages" in name]
+
+    @pytest.mark.parametrize("command", [("up",), ("demo", "info"), ("demo", "delete")])
+    def test_serves_without_the_sandbox_and_says_what_a_demo_lacks(
+        self, command: tuple[str, ...], installed: Path, tmp_path: Path
+    ) -> None:
+        path = (installed, SITE_PACKAGES)
+        assert printed(run("-c", "import sublet.entry.web, sublet.entry.worker", path=path, cwd=tmp_path)) == b""
+        done = run("-m", "sublet.cli", *command, path=path, cwd=tmp_path)
+        if command == ("demo", "info"):  # reads a file
+            assert done.stderr.decode().startswith("No demo has run")
+            return
+        assert done.returncode == 1
+        (said,) = done.stderr.decode().splitlines()
+        assert f"`sublet {' '.join(command)}` needs the module sublet_sandbox" in said
+        assert said.endswith("pip install 'sublet[demo]'")
+
+
+class TestSandbox:
+    def test_brings_every_file_and_needs_nothing_of_sublet(self, installed_sandbox: Path, tmp_path: Path) -> None:
+        source = ROOT / "sandbox" / "sublet_sandbox"
+        written = {str(file.relative_to(source)) for file in source.rglob("*") if file.is_file()}
+        packed = installed_sandbox / "sublet_sandbox"
+        there = {str(file.relative_to(packed)) for file in packed.rglob("*") if file.is_file()}
+        assert there == {name for name in written if "__pycache__" not in name}
+        path = (installed_sandbox, SITE_PACKAGES)
+        missing = run("-c", "import sublet", path=path, cwd=tmp_path)
+        assert b"No module named 'sublet'" in missing.stderr
+        names = printed(run("-c", IMPORTS, "sublet_sandbox", path=path, cwd=tmp_path)).decode().split()
+        assert {"sublet_sandbox.stripe.app", "sublet_sandbox.nodes.systemd"} <= set(names)
+        assert b"--webhook-url" in printed(run("-m", "sublet_sandbox.stripe", "--help", path=path, cwd=tmp_path))
+
+    def test_is_what_the_extra_of_the_demo_names(self) -> None:
+        requirements = [Requirement(line) for line in importlib.metadata.requires("sublet") or []]
+        named = {
+            extra: {str(one.specifier) for one in requirements if one.name == "sublet-sandbox" and _is_of(one, extra)}
+            for extra in ("", "server", "demo")
+        }
+        assert named == {"": set(), "server": set(), "demo": {f"=={importlib.metadata.version('sublet-sandbox')}"}}
+
+    def test_runs_a_demo_beside_the_server(self, installed: Path, installed_sandbox: Path, tmp_path: Path) -> None:
+        path = (installed, installed_sandbox, SITE_PACKAGES)
+        assert b"--no-demo" in printed(run("-m", "sublet.cli", "up", "--help", path=path, cwd=tmp_path))
+
 
 class TestClient:
     def test_imports_with_nothing_of_the_server(self, installed: Path, light: Path, tmp_path: Path) -> None:
         assert not [name for name in ("fastapi", "psycopg", "pydantic", "sqlalchemy") if (light / name).exists()]
-        names = printed(run("-c", IMPORTS, path=(installed, light), cwd=tmp_path)).decode().split()
+        names = (
+            printed(run("-c", IMPORTS, "sublet.cli", "sublet.client", path=(installed, light), cwd=tmp_path))
+            .decode()
+            .split()
+        )
         assert {"sublet.cli.main", "sublet.client.client"} <= set(names)
 
     def test_without_the_server_says_how_to_install_it(self, installed: Path, light: Path, tmp_path: Path) -> None:

@@ -22,13 +22,14 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
     """Run the entry point with the arguments; Failure says how to install the server when it is not there."""
     found = importlib.metadata.entry_points(group=GROUP, name=name)
     extra = "demo" if name in _OF_THE_DEMO else "server"
-    missing = f"This command needs more than is installed here. Install it: pip install 'sublet[{extra}]'"
+    missing = "`sublet {}` needs {}, which is not installed here: pip install 'sublet[{}]'"
+    command = name.replace("-", " ")
     if not found:
-        raise Failure(missing)
+        raise Failure(missing.format(command, "the server", extra))
     try:
         run = next(iter(found)).load()
     except ModuleNotFoundError as error:
-        raise Failure(f"{missing} (There is no module {error.name}.)") from error
+        raise Failure(missing.format(command, f"the module {error.name}", extra)) from error
     code = run(list(arguments))
     return code if isinstance(code, int) else 0
 
