@@ -61,7 +61,11 @@ def without_user_namespaces() -> list[str]:
 def ordinary_environment() -> dict[str, str]:
     """Our packages for whichever Python runs."""
     packages = [path for path in sys.path if path.endswith("site-packages")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *packages]), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "sandbox"), *packages]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 @dataclass
