@@ -1,20 +1,57 @@
 """The table of states: one truth in Python and in PostgreSQL, and nothing gets past it."""
 
 import asyncio
-from itertools import product
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from sublet.allocations.states import ENDED, TRANSITIONS, AllocationState, StateForbids, move
+from sublet.allocations.operations import running
+from sublet.allocations.states import (
+    ENDED,
+    TRANSITIONS,
+    AllocationState,
+    OperationState,
+    StateForbids,
+    end_operation,
+    move,
+)
 from sublet.core.access import system_actor
+from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from tests.allocations.rental import Rental
+from tests.support.arrows import Machine
 
 pytestmark = pytest.mark.anyio
 
 S = AllocationState
+
+ALLOCATIONS = Machine(
+    "allocation",
+    """
+    queued         → provisioning released failed
+    provisioning   → active releasing failed
+    active         → suspended releasing lost
+    suspended      → active releasing lost
+    lost           → active suspended releasing
+    releasing      → released release_failed
+    release_failed → released
+    released
+    failed
+    """,
+    companions="release_requested_at = now(), ended_at = CASE WHEN :to IN ('released', 'failed') THEN now() END",
+)
+OPERATIONS = Machine(
+    "allocation_operation",
+    """
+    running → succeeded failed cancelled
+    succeeded
+    failed
+    cancelled
+    """,
+    companions="finished_at = CASE WHEN :to <> 'running' THEN now() END",
+)
+ENDS = ["succeeded", "failed", "cancelled"]
 
 
 def reachable(start: AllocationState) -> set[AllocationState]:
@@ -39,21 +76,42 @@ class TestTheTable:
         for state in (S.ACTIVE, S.SUSPENDED, S.LOST):
             assert not TRANSITIONS[state] & ENDED
 
-    async def test_says_the_same_to_postgresql(self, rental: Rental) -> None:
-        stored = await rental.all("SELECT from_state || ' ' || to_state FROM allocation_transition")
-        assert set(stored) == {f"{state} {target}" for state, targets in TRANSITIONS.items() for target in targets}
+    async def test_is_every_change_that_postgresql_allows(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        async with rental.database.transaction() as session:
+            assert await ALLOCATIONS.allowed_by_postgresql(session, allocation_id) == ALLOCATIONS.arrows
+
+    async def test_begins_queued(self, rental: Rental) -> None:
+        await rental.launch()
+        copied = """
+            INSERT INTO allocation (id, organization_id, name, state, sku_id, price_id, sku, price, nano_per_hour,
+                                    suspended_nano_per_hour, currency, hold_id, node_id, login, uid)
+            SELECT 'al_copy', organization_id, 'copy', :state, sku_id, price_id, sku, price, nano_per_hour,
+                   suspended_nano_per_hour, currency, hold_id, node_id, 'copy', uid + 1 FROM allocation
+            """
+        with pytest.raises(IntegrityError, match="begins queued, not provisioning"):
+            await rental.run(copied, state="provisioning")
+        await rental.run(copied, state="queued")
 
 
 class TestMove:
-    async def test_refuses_what_is_not_in_the_table_and_changes_nothing(self, rental: Rental) -> None:
+    async def test_makes_every_change_of_the_table_and_no_other(self, rental: Rental) -> None:
         allocation_id = await rental.launch()
-        events = await rental.events()
-        for target in set(AllocationState) - TRANSITIONS[S.QUEUED]:
-            with pytest.raises(StateForbids):
-                async with rental.database.transaction() as session:
-                    await move(session, system_actor("test"), allocation_id, target, reason="no")
-        assert (await rental.row(allocation_id)).state == "queued"
-        assert await rental.events() == events
+
+        async with rental.database.transaction() as session:
+
+            async def attempt(to: str) -> bool:
+                before = await _told(session)
+                try:
+                    await move(session, system_actor("test"), allocation_id, S(to), reason="tried")
+                except StateForbids:
+                    assert await _told(session) == before
+                    return False
+                return True
+
+            assert await ALLOCATIONS.allowed_by(session, allocation_id, attempt) == ALLOCATIONS.arrows
+
+    async def test_finds_no_allocation_that_is_not_there(self, rental: Rental) -> None:
         with pytest.raises(NotFound):
             async with rental.database.transaction() as session:
                 await move(session, system_actor("test"), "al_none", S.ACTIVE, reason="no")
@@ -84,17 +142,47 @@ class TestMove:
         assert sum(answer is None for answer in answers) == 1
 
 
-class TestPostgresqlRefuses:
-    async def test_every_change_that_is_not_in_the_table(self, rental: Rental) -> None:
-        allocation_id = await rental.launch()
-        for start, target in product((S.QUEUED,), set(AllocationState) - TRANSITIONS[S.QUEUED] - {S.QUEUED}):
-            with pytest.raises(IntegrityError, match=f"cannot go from {start} to {target}"):
-                await rental.run("UPDATE allocation SET state = :to WHERE id = :id", to=target.value, id=allocation_id)
+async def _told(session: Session) -> tuple[int, int]:
+    """How many lines of history and events there are."""
+    counted = "SELECT (SELECT count(*) FROM allocation_history), (SELECT count(*) FROM outbox_event)"
+    history, events = (await session.execute(text(counted))).one()
+    return history, events
 
+
+class TestOperations:
+    async def test_end_once_in_one_of_three_ways(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        async with rental.database.transaction() as session:
+            operation = await running(session, allocation_id, rental.actor.organization)
+            assert operation is not None
+
+            async def attempt(to: str) -> bool:
+                return await end_operation(session, operation.id, OperationState(to), steps=operation.steps, error=None)
+
+            assert await OPERATIONS.allowed_by(session, operation.id, attempt, among=ENDS) == OPERATIONS.arrows
+
+    async def test_are_rewritten_by_nobody(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        async with rental.database.transaction() as session:
+            operation = await running(session, allocation_id, rental.actor.organization)
+            assert operation is not None
+
+            async def attempt(to: str) -> bool:
+                try:
+                    async with session.begin_nested():
+                        await OPERATIONS.set_state(session, operation.id, to)
+                except IntegrityError:
+                    return False
+                return True
+
+            changed = await OPERATIONS.allowed_by(session, operation.id, attempt)
+            assert changed - {("running", "running")} == OPERATIONS.arrows
+
+
+class TestPostgresqlRefuses:
     @pytest.mark.parametrize(
         "statement",
         [
-            "UPDATE allocation SET generation = generation - 1",
             "DELETE FROM allocation",
             "UPDATE allocation_history SET reason = 'x'",
             "DELETE FROM allocation_history",
@@ -106,6 +194,12 @@ class TestPostgresqlRefuses:
         with pytest.raises(DBAPIError):
             async with rental.database.transaction() as session:
                 await session.execute(text(statement))
+
+    async def test_a_generation_that_goes_back(self, rental: Rental) -> None:
+        await rental.launch()
+        await rental.run("UPDATE allocation SET generation = generation + 1")
+        with pytest.raises(IntegrityError, match="refused"):
+            await rental.run("UPDATE allocation SET generation = generation - 1")
 
     async def test_a_released_allocation_that_may_still_be_on_its_node(self, rental: Rental) -> None:
         allocation_id = await rental.running()

@@ -12,10 +12,11 @@ _NODE = text(
     """
     INSERT INTO node (id, kind, name, address, port, labels, state, host_public_key, inventory, limits_enforced,
                       boot_id, last_seen_at, observed_at, fresh_until)
-    VALUES (:id, :kind, :name, :address, 22, CAST(:labels AS jsonb), :state, :id, CAST(:inventory AS jsonb), :enforced,
-            'boot-1', clock_timestamp(), clock_timestamp(), clock_timestamp() + interval '1 day')
+    VALUES (:id, :kind, :name, :address, 22, CAST(:labels AS jsonb), 'enrolling', :id, CAST(:inventory AS jsonb),
+            :enforced, 'boot-1', clock_timestamp(), clock_timestamp(), clock_timestamp() + interval '1 day')
     """
 )
+_STATE = text("UPDATE node SET state = :state WHERE id = :id")
 _GPU = text("INSERT INTO gpu (uuid, node_id, model, memory_mib, state) VALUES (:uuid, :node_id, :model, 24576, :state)")
 
 
@@ -51,11 +52,11 @@ async def add_node(
                 "name": name,
                 "address": f"{name}.node.example",
                 "labels": json.dumps(dict(labels or {})),
-                "state": state,
                 "inventory": json.dumps(inventory),
                 "enforced": enforced,
             },
         )
+        await session.execute(_STATE, {"id": node_id, "state": state})
         for index, model in enumerate(gpus):
             await session.execute(
                 _GPU, {"uuid": f"GPU-{name}-{index}", "node_id": node_id, "model": model, "state": "available"}

@@ -15,11 +15,11 @@ GPU = "GPU-north-0"
 REASON = {"reason": "reset it, nvidia-smi shows 0 MiB"}
 
 
-async def quarantined(web: Web) -> str:
+async def quarantined(web: Web, *, as_it_is: str = "quarantined") -> str:
     """A node whose one GPU is sold and in quarantine; its id."""
     node_id = await add_node(web.database, "north", gpus=["A"])
     await offer(web.database, "gpu", gpu_model="A", gpu_count=1)
-    await set_gpu_state(web.database, GPU, "quarantined")
+    await set_gpu_state(web.database, GPU, as_it_is)
     return node_id
 
 
@@ -60,8 +60,7 @@ class TestClearing:
             await clear(operator, node_id)
 
     async def test_of_a_gpu_that_is_gone_is_refused(self, web: Web) -> None:
-        node_id = await quarantined(web)
-        await set_gpu_state(web.database, GPU, "missing")
+        node_id = await quarantined(web, as_it_is="missing")
         answer = await clear(await web.operator(), node_id)
         assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
 

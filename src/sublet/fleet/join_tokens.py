@@ -76,10 +76,11 @@ async def redeem(session: Session, token: str, host_public_key: str) -> str:
                 "it, somebody else did: look at the node's host key."
             )
         return str(row.node_id)
+    # The transaction began before the look at the clock above, so it is never used after its end.
     await session.execute(
         update(join_token)
         .where(join_token.c.token_hash == row.token_hash)
-        .values(used_at=func.clock_timestamp(), host_public_key=host_public_key)
+        .values(used_at=func.now(), host_public_key=host_public_key)
     )
     return str(row.node_id)
 

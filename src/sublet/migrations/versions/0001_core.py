@@ -33,6 +33,29 @@ BEGIN
   RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END $$;
 
+-- Guards a table's column `state`: a row begins in the state that the trigger names, and moves only along the arrows in
+-- TABLE_transition.
+CREATE FUNCTION sublet_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  listed boolean;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.state <> TG_ARGV[0] THEN
+      RAISE EXCEPTION 'a row of % begins %, not %', TG_TABLE_NAME, TG_ARGV[0], NEW.state
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_transition';
+    END IF;
+  ELSIF NEW.state <> OLD.state THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE from_state = $1 AND to_state = $2)',
+                   TG_TABLE_NAME || '_transition')
+       INTO listed USING OLD.state, NEW.state;
+    IF NOT listed THEN
+      RAISE EXCEPTION 'a row of % cannot go from % to %', TG_TABLE_NAME, OLD.state, NEW.state
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_transition';
+    END IF;
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE SEQUENCE lease_token;
 GRANT USAGE ON SEQUENCE lease_token TO sublet_app;
 

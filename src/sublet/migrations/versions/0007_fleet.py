@@ -56,6 +56,28 @@ CREATE FUNCTION node_closed(state text, fresh_until timestamptz, inodes_free big
               WHEN fresh_until <= at THEN 'not_seen'
               WHEN inodes_free < 10000 THEN 'no_inodes' END;
 
+CREATE TABLE node_transition (
+  from_state text NOT NULL,
+  to_state   text NOT NULL,
+  PRIMARY KEY (from_state, to_state)
+);
+INSERT INTO node_transition (from_state, to_state) VALUES
+  ('enrolling', 'ready'), ('enrolling', 'cordoned'), ('enrolling', 'draining'), ('enrolling', 'maintenance'),
+  ('enrolling', 'quarantined'), ('enrolling', 'offline'),
+  ('ready', 'cordoned'), ('ready', 'draining'), ('ready', 'maintenance'), ('ready', 'quarantined'),
+  ('ready', 'offline'), ('ready', 'enrolling'),
+  ('cordoned', 'ready'), ('cordoned', 'draining'), ('cordoned', 'maintenance'), ('cordoned', 'quarantined'),
+  ('cordoned', 'offline'), ('cordoned', 'enrolling'),
+  ('draining', 'ready'), ('draining', 'cordoned'), ('draining', 'maintenance'), ('draining', 'quarantined'),
+  ('draining', 'offline'), ('draining', 'enrolling'),
+  ('maintenance', 'ready'), ('maintenance', 'cordoned'), ('maintenance', 'quarantined'), ('maintenance', 'offline'),
+  ('maintenance', 'enrolling'),
+  ('quarantined', 'ready'), ('quarantined', 'cordoned'), ('quarantined', 'maintenance'), ('quarantined', 'offline'),
+  ('quarantined', 'enrolling'),
+  ('offline', 'ready'), ('offline', 'cordoned'), ('offline', 'draining'), ('offline', 'maintenance'),
+  ('offline', 'quarantined'), ('offline', 'enrolling');
+GRANT SELECT ON node_transition TO sublet_app;
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON node FOR EACH ROW EXECUTE FUNCTION sublet_moves('enrolling');
 CREATE INDEX node_due ON node (next_attempt_at);
 CREATE INDEX node_trust_due ON node (trust_due_at);
 GRANT SELECT, INSERT, UPDATE ON node TO sublet_app;
@@ -82,6 +104,17 @@ CREATE TABLE gpu (
   state      text NOT NULL CHECK (state IN ('available', 'quarantined', 'missing')),
   seen_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE TABLE gpu_transition (
+  from_state text NOT NULL,
+  to_state   text NOT NULL,
+  PRIMARY KEY (from_state, to_state)
+);
+INSERT INTO gpu_transition (from_state, to_state) VALUES
+  ('available', 'quarantined'), ('available', 'missing'),
+  ('quarantined', 'available'),
+  ('missing', 'available'), ('missing', 'quarantined');
+GRANT SELECT ON gpu_transition TO sublet_app;
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON gpu FOR EACH ROW EXECUTE FUNCTION sublet_moves('available');
 CREATE INDEX gpu_node ON gpu (node_id);
 GRANT SELECT, INSERT, UPDATE ON gpu TO sublet_app;
 
@@ -96,6 +129,13 @@ CREATE TABLE join_token (
   CHECK ((used_at IS NULL) = (host_public_key IS NULL))
 );
 CREATE INDEX join_token_node ON join_token (node_id, created_at);
+-- It is for one node, is used once and in its time, and can only end sooner.
+CREATE TRIGGER made_for BEFORE UPDATE OF token_hash, node_id, created_by, created_at
+  ON join_token FOR EACH ROW EXECUTE FUNCTION sublet_refuse_change();
+CREATE TRIGGER used BEFORE UPDATE ON join_token FOR EACH ROW WHEN (OLD.used_at IS NOT NULL)
+  EXECUTE FUNCTION sublet_refuse_change();
+CREATE TRIGGER ended BEFORE UPDATE ON join_token FOR EACH ROW
+  WHEN (NEW.expires_at > OLD.expires_at OR NEW.used_at > OLD.expires_at) EXECUTE FUNCTION sublet_refuse_change();
 GRANT SELECT, INSERT, UPDATE ON join_token TO sublet_app;
 
 -- A uid is never used twice in the fleet, so a file that a node kept by mistake belongs to nobody.

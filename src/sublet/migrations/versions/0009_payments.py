@@ -43,6 +43,19 @@ CREATE TABLE top_up (
   CHECK ((failure_code IS NULL) = (failure_message IS NULL)),
   CHECK (checkout_session_id IS NOT NULL OR checkout_url IS NULL)
 );
+-- Money that did arrive is credited whatever we believed before; from `succeeded` nothing leads away.
+CREATE TABLE top_up_transition (
+  from_state text NOT NULL,
+  to_state   text NOT NULL,
+  PRIMARY KEY (from_state, to_state)
+);
+INSERT INTO top_up_transition (from_state, to_state) VALUES
+  ('pending', 'processing'), ('pending', 'succeeded'), ('pending', 'failed'), ('pending', 'expired'),
+  ('processing', 'pending'), ('processing', 'succeeded'), ('processing', 'failed'), ('processing', 'expired'),
+  ('failed', 'succeeded'),
+  ('expired', 'succeeded');
+GRANT SELECT ON top_up_transition TO sublet_app;
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON top_up FOR EACH ROW EXECUTE FUNCTION sublet_moves('pending');
 CREATE INDEX top_up_of_organization ON top_up (organization_id, seq DESC);
 CREATE INDEX top_up_due ON top_up (next_attempt_at) WHERE next_attempt_at < 'infinity';
 CREATE INDEX top_up_open ON top_up (seq) WHERE state IN ('pending', 'processing');

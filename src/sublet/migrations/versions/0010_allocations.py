@@ -81,23 +81,11 @@ CREATE INDEX allocation_state ON allocation (state, seq);
 CREATE INDEX allocation_due ON allocation (next_attempt_at) WHERE next_attempt_at < 'infinity';
 GRANT SELECT, INSERT, UPDATE ON allocation TO sublet_app;
 
-CREATE FUNCTION allocation_moves() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF TG_OP = 'INSERT' THEN
-    IF NEW.state <> 'queued' THEN
-      RAISE EXCEPTION 'an allocation begins queued, not %', NEW.state USING ERRCODE = 'check_violation';
-    END IF;
-  ELSIF NEW.state <> OLD.state
-        AND NOT EXISTS (SELECT FROM allocation_transition WHERE from_state = OLD.state AND to_state = NEW.state) THEN
-    RAISE EXCEPTION 'allocation % cannot go from % to %', NEW.id, OLD.state, NEW.state
-      USING ERRCODE = 'check_violation', CONSTRAINT = 'allocation_transition';
-  ELSIF NEW.generation < OLD.generation THEN
-    RAISE EXCEPTION 'the generation of allocation % only grows', NEW.id USING ERRCODE = 'check_violation';
-  END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state, generation ON allocation
-  FOR EACH ROW EXECUTE FUNCTION allocation_moves();
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON allocation FOR EACH ROW
+  EXECUTE FUNCTION sublet_moves('queued');
+-- The generation only grows.
+CREATE TRIGGER grows BEFORE UPDATE OF generation ON allocation FOR EACH ROW
+  WHEN (NEW.generation < OLD.generation) EXECUTE FUNCTION sublet_refuse_change();
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON allocation
   FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
 

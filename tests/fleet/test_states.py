@@ -1,0 +1,169 @@
+"""States of nodes, GPUs and join tokens: every arrow happens, every other pair is refused, here and in PostgreSQL."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from sublet.core.access import system_actor
+from sublet.core.db import Database
+from sublet.core.errors import Conflict, NotFound
+from sublet.fleet.states import GpuState, NodeState, move, move_gpu
+from tests.scheduling.fleet_rows import add_node
+from tests.support.arrows import Machine
+
+pytestmark = pytest.mark.anyio
+
+OPERATOR = system_actor("test")
+NODES = Machine(
+    "node",
+    """
+    enrolling   → ready cordoned draining maintenance quarantined offline
+    ready       → cordoned draining maintenance quarantined offline enrolling
+    cordoned    → ready draining maintenance quarantined offline enrolling
+    draining    → ready cordoned maintenance quarantined offline enrolling
+    maintenance → ready cordoned quarantined offline enrolling
+    quarantined → ready cordoned maintenance offline enrolling
+    offline     → ready cordoned draining maintenance quarantined enrolling
+    """,
+)
+GPUS = Machine(
+    "gpu",
+    """
+    available   → quarantined missing
+    quarantined → available
+    missing     → available quarantined
+    """,
+    key="uuid",
+)
+GPU = "GPU-north-0"
+
+
+class TestNodes:
+    async def test_make_every_change_of_the_table_and_no_other(self, database: Database) -> None:
+        node_id = await add_node(database, "north", state="enrolling")
+        async with database.transaction() as session:
+
+            async def attempt(to: str) -> bool:
+                told = "SELECT (SELECT count(*) FROM node_history) + (SELECT count(*) FROM outbox_event)"
+                before = (await session.execute(text(told))).scalar_one()
+                try:
+                    await move(session, OPERATOR, node_id, NodeState(to), reason="tried")
+                except Conflict:
+                    assert (await session.execute(text(told))).scalar_one() == before
+                    return False
+                return True
+
+            assert await NODES.allowed_by(session, node_id, attempt) == NODES.arrows
+
+    async def test_are_held_to_it_by_postgresql(self, database: Database) -> None:
+        node_id = await add_node(database, "north", state="enrolling")
+        async with database.transaction() as session:
+            assert await NODES.allowed_by_postgresql(session, node_id) == NODES.arrows
+
+    async def test_begin_enrolling(self, database: Database) -> None:
+        with pytest.raises(IntegrityError, match="begins enrolling, not ready"):
+            async with database.transaction() as session:
+                await session.execute(
+                    text("INSERT INTO node (id, name, address, port, state) VALUES (:id, 'n', 'n', 22, 'ready')"),
+                    {"id": "nd_aaaaaaaaaaaaaaaa"},
+                )
+
+    async def test_move_alone(self, database: Database) -> None:
+        node_id = await add_node(database, "north")
+        await add_node(database, "south")
+        async with database.transaction() as session:
+            await move(session, OPERATOR, node_id, NodeState.CORDONED, reason="tried")
+            states = await session.execute(text("SELECT state FROM node ORDER BY name"))
+            assert list(states.scalars()) == ["cordoned", "ready"]
+
+    async def test_that_are_not_there_are_not_found(self, database: Database) -> None:
+        with pytest.raises(NotFound):
+            async with database.transaction() as session:
+                await move(session, OPERATOR, "nd_none", NodeState.READY, reason="no")
+
+
+class TestGpus:
+    async def test_make_every_change_of_the_table_and_no_other(self, database: Database) -> None:
+        await add_node(database, "north", gpus=["A"])
+        async with database.transaction() as session:
+
+            async def attempt(to: str) -> bool:
+                return await move_gpu(session, GPU, GpuState(to))
+
+            assert await GPUS.allowed_by(session, GPU, attempt) == GPUS.arrows
+
+    async def test_are_held_to_it_by_postgresql(self, database: Database) -> None:
+        await add_node(database, "north", gpus=["A"])
+        async with database.transaction() as session:
+            assert await GPUS.allowed_by_postgresql(session, GPU) == GPUS.arrows
+
+    async def test_begin_available(self, database: Database) -> None:
+        node_id = await add_node(database, "north")
+        with pytest.raises(IntegrityError, match="begins available, not missing"):
+            async with database.transaction() as session:
+                await session.execute(
+                    text(
+                        "INSERT INTO gpu (uuid, node_id, model, memory_mib, state) "
+                        "VALUES ('x', :node, 'A', 1, 'missing')"
+                    ),
+                    {"node": node_id},
+                )
+
+    async def test_move_alone(self, database: Database) -> None:
+        await add_node(database, "north", gpus=["A", "A"])
+        async with database.transaction() as session:
+            assert await move_gpu(session, GPU, GpuState.QUARANTINED)
+            states = await session.execute(text("SELECT state FROM gpu ORDER BY uuid"))
+            assert list(states.scalars()) == ["quarantined", "available"]
+
+
+class TestJoinTokens:
+    """What PostgreSQL keeps of a token whatever the code does; that the code refuses is in `test_enrolment.py`."""
+
+    @pytest.fixture
+    async def token(self, database: Database) -> None:
+        """One token that has not been used."""
+        node_id = await add_node(database, "north", state="enrolling")
+        await add_node(database, "south", state="enrolling")
+        async with database.transaction() as session:
+            await session.execute(
+                text(
+                    "INSERT INTO join_token (token_hash, node_id, created_by, expires_at) "
+                    "VALUES (sha256('t'), :node, 'test', clock_timestamp() + interval '1 hour')"
+                ),
+                {"node": node_id},
+            )
+
+    USED = "UPDATE join_token SET used_at = clock_timestamp(), host_public_key = 'k'"
+    ENDED = "UPDATE join_token SET expires_at = clock_timestamp() - interval '1 second'"
+
+    async def _run(self, database: Database, *statements: str) -> None:
+        for statement in statements:
+            async with database.transaction() as session:
+                await session.execute(text(statement))
+
+    @pytest.mark.parametrize(
+        ("before", "refused"),
+        [
+            pytest.param(USED, USED, id="used a second time"),
+            pytest.param(USED, "UPDATE join_token SET used_at = NULL, host_public_key = NULL", id="made unused"),
+            pytest.param(USED, "UPDATE join_token SET host_public_key = 'other'", id="given to another machine"),
+            pytest.param(ENDED, USED, id="used after its end"),
+            pytest.param(ENDED, "UPDATE join_token SET expires_at = 'infinity'", id="ends later"),
+            pytest.param(
+                "SELECT 1",
+                "UPDATE join_token SET node_id = (SELECT id FROM node WHERE name = 'south')",
+                id="another node",
+            ),
+            pytest.param("SELECT 1", "UPDATE join_token SET token_hash = sha256('u')", id="another token"),
+        ],
+    )
+    @pytest.mark.usefixtures("token")
+    async def test_are_used_once_in_their_time(self, database: Database, before: str, refused: str) -> None:
+        await self._run(database, before)
+        with pytest.raises(IntegrityError, match="refused"):
+            await self._run(database, refused)
+
+    @pytest.mark.usefixtures("token")
+    async def test_can_be_used_and_can_end_sooner(self, database: Database) -> None:
+        await self._run(database, "UPDATE join_token SET expires_at = expires_at - interval '1 minute'", self.USED)

@@ -1,0 +1,129 @@
+"""States of top-ups: every arrow happens, every other pair is refused, here and in PostgreSQL; and late money."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from sublet.core.access import Actor
+from sublet.core.db import Database
+from sublet.core.errors import Conflict
+from sublet.core.money import Money
+from sublet.ledger import accounts
+from sublet.payments import outcomes, top_ups
+from sublet.payments.processor import BalanceTransaction, CheckoutSeen
+from sublet.payments.schemas import TopUpRequest
+from sublet.payments.states import TopUpState, move
+from tests.allocations.rental import customer
+from tests.ledger.books import assert_books_are_sound
+from tests.support.arrows import Machine
+
+pytestmark = pytest.mark.anyio
+
+TOP_UPS = Machine(
+    "top_up",
+    """
+    pending    → processing succeeded failed expired
+    processing → pending succeeded failed expired
+    failed     → succeeded
+    expired    → succeeded
+    succeeded
+    """,
+    companions="payment_intent_id = 'pi', charge_id = 'ch', "
+    "completed_at = CASE WHEN :to IN ('succeeded', 'failed', 'expired') THEN now() END",
+)
+EVENTS = {
+    "succeeded": ["top_up.succeeded"],
+    "failed": ["top_up.failed"],
+    "expired": ["top_up.failed"],
+    "pending": [],
+    "processing": [],
+}
+
+
+@pytest.fixture
+async def payer(database: Database) -> Actor:
+    """The owner of an organization with an empty wallet."""
+    return await customer(database, "0.00")
+
+
+@pytest.fixture
+async def top_up_id(database: Database, payer: Actor) -> str:
+    """A top-up of 20.00 that has just been asked for."""
+    async with database.transaction() as session:
+        row, _ = await top_ups.request_top_up(
+            session, payer, TopUpRequest(amount="20.00"), public_url="https://sublet.test", request_key=None
+        )
+    return row.id
+
+
+class TestTopUps:
+    async def test_make_every_change_of_the_table_and_no_other(self, database: Database, top_up_id: str) -> None:
+        told = text("SELECT type FROM outbox_event WHERE type LIKE 'top_up.%'")
+        paid = {"payment_intent_id": "pi", "charge_id": "ch"}
+        async with database.transaction() as session:
+
+            async def attempt(to: str) -> bool:
+                try:
+                    await move(session, top_up_id, TopUpState(to), reason="tried", **paid)
+                except Conflict:
+                    assert (await session.execute(told)).all() == []
+                    return False
+                assert list((await session.execute(told)).scalars()) == EVENTS[to]
+                return True
+
+            assert await TOP_UPS.allowed_by(session, top_up_id, attempt) == TOP_UPS.arrows
+
+    async def test_are_held_to_it_by_postgresql(self, database: Database, top_up_id: str) -> None:
+        async with database.transaction() as session:
+            assert await TOP_UPS.allowed_by_postgresql(session, top_up_id) == TOP_UPS.arrows
+
+    @pytest.mark.usefixtures("top_up_id")
+    async def test_begin_pending(self, database: Database) -> None:
+        with pytest.raises(IntegrityError, match="begins pending, not failed"):
+            async with database.transaction() as session:
+                await session.execute(
+                    text(
+                        "INSERT INTO top_up (id, organization_id, requested_by, amount, currency, return_path, "
+                        "success_url, cancel_url, state, completed_at) SELECT 'tu_x', organization_id, requested_by, "
+                        "amount, currency, return_path, success_url, cancel_url, 'failed', now() FROM top_up"
+                    )
+                )
+
+
+ARRIVED = CheckoutSeen(
+    session_status="complete",
+    intent_id="pi_late",
+    intent_status="succeeded",
+    received=Money.parse("20.00"),
+    charge_id="ch_late",
+    failure=None,
+    transaction=BalanceTransaction(
+        id="txn_late",
+        type="charge",
+        amount=Money.parse("20.00"),
+        fee=Money.parse("0.88"),
+        source="ch_late",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        available_on=datetime(2026, 1, 3, tzinfo=UTC),
+    ),
+)
+
+
+class TestLateMoney:
+    @pytest.mark.parametrize("ended", [TopUpState.FAILED, TopUpState.EXPIRED])
+    async def test_after_a_top_up_that_had_ended_is_credited_once(
+        self, database: Database, payer: Actor, top_up_id: str, ended: TopUpState
+    ) -> None:
+        async with database.transaction() as session:
+            await move(session, top_up_id, ended, reason="given up", failure_code="x", failure_message="x")
+        for _ in range(2):
+            async with database.transaction() as session:
+                assert await outcomes.apply(session, top_up_id, ARRIVED)
+        async with database.transaction() as session:
+            await assert_books_are_sound(session)
+            row = top_ups.view(await top_ups.read_top_up(session, payer, top_up_id))
+            wallet = await accounts.wallet(session, payer.organization)
+        assert (row.state, row.failure, row.fee) == ("succeeded", None, Money.parse("0.88").field())
+        assert wallet.balance == Money.parse("20.00")
