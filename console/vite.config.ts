@@ -3,6 +3,8 @@ import react from "@vitejs/plugin-react";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 import { apiProxy } from "./scripts/apiProxy.ts";
+import { mockApi } from "./scripts/mockApi.ts";
+import { noMock } from "./scripts/noMock.ts";
 
 /**
  * sonner writes its stylesheet into the page when it is imported, which our content security policy refuses.
@@ -18,23 +20,27 @@ function sonnerWithoutInlineStyle(): Plugin {
   };
 }
 
+const folder = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
+
 const server = "http://127.0.0.1:8000";
 
-export default defineConfig({
-  plugins: [react(), sonnerWithoutInlineStyle()],
-  resolve: { alias: { "~": fileURLToPath(new URL("./src", import.meta.url)) } },
+export default defineConfig(({ mode }) => ({
+  plugins: [react(), sonnerWithoutInlineStyle(), mode === "mock" ? mockApi() : noMock()],
+  resolve: { alias: { "~": folder("src"), "~mock": folder("mock") } },
   build: {
     manifest: true,
     assetsInlineLimit: 0,
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
     modulePreload: { polyfill: false },
   },
-  server: { host: "127.0.0.1", proxy: { "/api": apiProxy(server) } },
+  server: { host: "127.0.0.1", ...(mode === "mock" ? {} : { proxy: { "/api": apiProxy(server) } }) },
   test: {
     environment: "jsdom",
     environmentOptions: { jsdom: { url: "http://console.test/" } },
     setupFiles: ["src/testing/setup.ts"],
+    // All files of a worker share a page; each test starts over with an empty one and with a new account.
+    isolate: false,
     testTimeout: 30_000,
     restoreMocks: true,
   },
-});
+}));

@@ -1,32 +1,25 @@
 import { screen, within } from "@testing-library/react";
-import { http, HttpResponse } from "msw";
-import { describe, expect, test } from "vitest";
-import { me } from "~/testing/fixtures";
+import { beforeEach, describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
-import { fails, problem, server, url } from "~/testing/server";
-
-const signedOut = () => server.use(fails("/me", 401, "not_authenticated"));
+import { asked, refuses } from "~/testing/server";
+import { world } from "~mock/world";
 
 describe("signing up", () => {
+  beforeEach(() => {
+    world.signedIn = false;
+  });
+
   test("asks for a password of twelve characters before anything is sent", async () => {
-    signedOut();
     const { user } = renderAt("/sign-up");
     await user.type(await screen.findByLabelText("Email"), "ada@example.com");
     await user.type(screen.getByLabelText("Password"), "short");
     await user.type(screen.getByLabelText("Your name"), "Ada");
     await user.click(screen.getByRole("button", { name: "Sign up" }));
     expect(await screen.findByText("Use at least 12 characters.")).toBeTruthy();
+    expect(asked("post", "/api/v1/auth/signup")).toEqual([]);
   });
 
   test("lands in the console, with an empty organization left out", async () => {
-    signedOut();
-    let sent: unknown;
-    server.use(
-      http.post(url("/auth/signup"), async ({ request }) => {
-        sent = await request.json();
-        return HttpResponse.json(me, { status: 201 });
-      }),
-    );
     const { user, router } = renderAt("/sign-up?next=/launch");
     await user.type(await screen.findByLabelText("Email"), "ada@example.com");
     await user.type(screen.getByLabelText("Password"), "a long enough one");
@@ -34,14 +27,12 @@ describe("signing up", () => {
     await user.click(screen.getByRole("button", { name: "Sign up" }));
     expect(await screen.findByRole("heading", { name: "Launch" })).toBeTruthy();
     expect(router.state.location.pathname).toBe("/launch");
-    expect(sent).toEqual({ email: "ada@example.com", password: "a long enough one", name: "Ada" });
+    const sent = asked("post", "/api/v1/auth/signup").map(({ body }) => body);
+    expect(sent).toEqual([{ email: "ada@example.com", password: "a long enough one", name: "Ada" }]);
   });
 
   test("puts the server's complaint beside the field it is about", async () => {
-    signedOut();
-    server.use(
-      http.post(url("/auth/signup"), () => problem(409, "email_taken", { errors: [{ field: "email", message: "This email has an account." }] })),
-    );
+    refuses("post", "/api/v1/auth/signup", 409, "email_taken", { errors: [{ field: "email", message: "This email has an account." }] });
     const { user } = renderAt("/sign-up");
     await user.type(await screen.findByLabelText("Email"), "ada@example.com");
     await user.type(screen.getByLabelText("Password"), "a long enough one");
@@ -54,14 +45,14 @@ describe("signing up", () => {
 
 describe("without a session", () => {
   test("a page sends to sign in and remembers where one wanted to be", async () => {
-    signedOut();
+    world.signedIn = false;
     const { router } = renderAt("/billing?view=charges");
     expect(await screen.findByRole("heading", { name: "Sign in" })).toBeTruthy();
     expect(router.state.location.search).toBe("?next=%2Fbilling%3Fview%3Dcharges");
   });
 
   test("an outage is not taken for being signed out", async () => {
-    server.use(fails("/me"));
+    refuses("get", "/api/v1/me");
     renderAt("/");
     expect(await screen.findByRole("alert")).toBeTruthy();
     expect(screen.getByRole("button", { name: "Try again" })).toBeTruthy();
@@ -87,7 +78,7 @@ test("the operator console is for operators", async () => {
 
 describe("signing out", () => {
   test("says so when it did not succeed, and can be tried again", async () => {
-    server.use(http.post(url("/auth/logout"), () => problem(503, "unavailable")));
+    refuses("post", "/api/v1/auth/logout");
     const { user } = renderAt("/");
     await user.click(await screen.findByRole("button", { name: "Account menu" }));
     await user.click(await screen.findByRole("menuitem", { name: "Sign out" }));

@@ -17,6 +17,7 @@ type Body<P extends keyof paths> = paths[P] extends {
 type Item<P> = P extends { items: (infer T)[] } ? T : never;
 
 export type Me = Answer<"/api/v1/me", "get", 200>;
+export type Member = Item<Answer<"/api/v1/organizations/{organization_id}/members", "get", 200>>;
 export type SessionView = Item<Answer<"/api/v1/auth/sessions", "get", 200>>;
 export type ApiToken = Item<Answer<"/api/v1/api-tokens", "get", 200>>;
 export type ApiTokenCreated = Answer<"/api/v1/api-tokens", "post", 201>;

@@ -1,49 +1,47 @@
 import { screen } from "@testing-library/react";
-import { delay, http } from "msw";
 import { beforeEach, describe, expect, test } from "vitest";
-import { allocation, entry, managedSku, me, offer, page, topUp } from "~/testing/fixtures";
 import { renderAt } from "~/testing/renderAt";
-import { fails, get, server, url } from "~/testing/server";
+import { hangs, refuses } from "~/testing/server";
+import type { Route } from "~mock/api";
+import { busy } from "~mock/busy";
+import { begin } from "~mock/world";
 
-beforeEach(() =>
-  server.use(
-    get("/me", { ...me, platform_roles: ["admin"] }),
-    get("/allocations/al_1/charges", page()),
-    get("/allocations/al_1/history", page()),
-  ),
-);
+beforeEach(() => begin({ ...busy(Date.now()), stepMs: null }));
 
-/** Each page that shows something fetched: its address, what it asks for, and an answer with one thing in it. */
-const PAGES: [address: string, path: string, body: object][] = [
-  ["/", "/allocations", page(allocation)],
-  ["/launch", "/offers", page(offer)],
-  ["/allocations/al_1", "/allocations/al_1", allocation],
-  ["/billing", "/wallet/entries", page(entry)],
-  ["/billing?view=top-ups", "/top-ups", page(topUp)],
-  ["/operator/skus", "/admin/skus", { ...page(managedSku), actions: [] }],
+/** Each page that shows something fetched: its address, and what it asks for. */
+const PAGES: [address: string, route: Route<"get">][] = [
+  ["/", "/api/v1/allocations"],
+  ["/launch", "/api/v1/offers"],
+  ["/allocations/al_1", "/api/v1/allocations/{id_or_name}"],
+  ["/allocations/al_1", "/api/v1/allocations/{id_or_name}/charges"],
+  ["/allocations/al_1", "/api/v1/allocations/{id_or_name}/history"],
+  ["/billing", "/api/v1/wallet/entries"],
+  ["/billing?view=charges", "/api/v1/usage"],
+  ["/billing?view=top-ups", "/api/v1/top-ups"],
+  ["/settings", "/api/v1/ssh-keys"],
+  ["/settings?view=tokens", "/api/v1/api-tokens"],
+  ["/settings?view=sessions", "/api/v1/auth/sessions"],
+  ["/operator/nodes", "/api/v1/admin/nodes"],
+  ["/operator/nodes/nd_1", "/api/v1/admin/nodes/{node_id}"],
+  ["/operator/skus", "/api/v1/admin/skus"],
+  ["/operator/skus/sku_1", "/api/v1/admin/prices"],
+  ["/operator/allocations", "/api/v1/admin/allocations"],
 ];
 
-describe.each(PAGES)("the page at %s", (address, path, body) => {
+describe.each(PAGES)("the page at %s, which shows %s,", (address, route) => {
   test("says that it loads", async () => {
-    server.use(http.get(url(path), () => delay("infinite")));
+    hangs("get", route);
     renderAt(address);
     expect((await screen.findAllByText("Loading")).length).toBeGreaterThan(0);
   });
 
   test("keeps what it has when a refresh fails, and says how old it is", async () => {
-    server.use(get(path, body));
     const { client } = renderAt(address);
-    const holds = () => client.getQueryCache().getAll().filter(({ queryKey, state }) => fetched(queryKey, path) && state.data !== undefined);
+    const holds = () => client.getQueryCache().getAll().filter(({ queryKey, state }) => queryKey[1] === route && state.data !== undefined);
     await expect.poll(holds).not.toHaveLength(0);
-    server.use(fails(path));
-    await client.refetchQueries({ predicate: ({ queryKey }) => fetched(queryKey, path) });
+    refuses("get", route);
+    await client.refetchQueries({ predicate: ({ queryKey }) => queryKey[1] === route });
     expect((await screen.findAllByText(/^Updated .* ago/)).length).toBeGreaterThan(0);
     expect(screen.queryByText("Loading")).toBeNull();
   });
 });
-
-/** Whether a query's key, which holds the path as a template beside its parameters, is for a path. */
-function fetched([, template, init]: readonly unknown[], path: string): boolean {
-  const id = (init as { params?: { path?: Record<string, string> } } | undefined)?.params?.path ?? {};
-  return Object.values(id).reduce((said, value) => said.replace(/\{\w+\}/, value), String(template)) === `/api/v1${path}`;
-}

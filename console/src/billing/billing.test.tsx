@@ -1,13 +1,14 @@
 import { screen, waitFor, within } from "@testing-library/react";
-import { http, HttpResponse } from "msw";
 import { describe, expect, test } from "vitest";
-import { entry, page, topUp } from "~/testing/fixtures";
 import { renderAt } from "~/testing/renderAt";
-import { fails, get, problem, server, url } from "~/testing/server";
+import { answers, asked, refuses } from "~/testing/server";
+import { entry, topUp } from "~mock/fixtures/billing";
+import { like } from "~mock/fixtures/common";
+import { world } from "~mock/world";
 
 describe("billing", () => {
   test("shows the ledger to the last digit, with the balance after each entry", async () => {
-    server.use(get("/wallet/entries", page(entry)));
+    world.entries = [entry];
     renderAt("/billing");
     const row = (await screen.findByText("notebook, 1 h 02 min")).closest("tr") as HTMLElement;
     expect(row.querySelector('data[value="-0.03723"]')?.textContent).toBe("−$0.03723");
@@ -15,24 +16,17 @@ describe("billing", () => {
   });
 
   test("walks the ledger by its cursor, in the address", async () => {
-    server.use(
-      http.get(url("/wallet/entries"), ({ request }) =>
-        HttpResponse.json(
-          new URL(request.url).searchParams.get("cursor") === "c2"
-            ? page({ ...entry, id: "ent_2", description: "older" })
-            : { items: [entry], next_cursor: "c2" },
-        ),
-      ),
-    );
+    world.entries = [entry, like(entry, { id: "ent_2", description: "older" })];
+    world.pageLength = 1;
     const { user, router } = renderAt("/billing");
     await user.click(await screen.findByRole("link", { name: "Next page" }));
     expect(await screen.findByText("older")).toBeTruthy();
-    expect(router.state.location.search).toBe("?cursor=c2");
+    expect(router.state.location.search).toBe("?cursor=1");
     expect(screen.getByRole("link", { name: "First page" })).toBeTruthy();
   });
 
   test("shows a ledger that cannot be read as failed, beside a wallet that can", async () => {
-    server.use(fails("/wallet/entries"));
+    refuses("get", "/api/v1/wallet/entries");
     renderAt("/billing");
     expect(await screen.findByRole("alert")).toBeTruthy();
     expect(screen.getAllByText("$20.00").length).toBeGreaterThan(0);
@@ -40,36 +34,23 @@ describe("billing", () => {
   });
 
   test("asks until a payment has succeeded", async () => {
-    let asked = 0;
-    server.use(
-      http.get(url("/top-ups/tu_1"), () => {
-        asked += 1;
-        return HttpResponse.json({ ...topUp, state: asked > 1 ? "succeeded" : "processing" });
-      }),
-    );
+    answers("get", "/api/v1/top-ups/{top_up_id}", topUp, like(topUp, { state: "succeeded" }));
     renderAt("/billing?top_up=tu_1");
     expect(await screen.findByText("Payment is being processed")).toBeTruthy();
     expect(await screen.findByText("$20.00 added", {}, { timeout: 4_000 })).toBeTruthy();
   });
 
   test("stops asking for a payment that there is none of", async () => {
-    let asked = 0;
-    server.use(
-      http.get(url("/top-ups/tu_1"), () => {
-        asked += 1;
-        return problem(404, "not_found");
-      }),
-    );
     const { client } = renderAt("/billing?top_up=tu_1");
     await screen.findByRole("alert");
     const [query] = client.getQueryCache().findAll({ predicate: ({ queryKey }) => queryKey[1] === "/api/v1/top-ups/{top_up_id}" });
     const { refetchInterval } = query?.observers[0]?.options ?? {};
     expect(typeof refetchInterval === "function" && query ? refetchInterval(query) : refetchInterval).toBe(false);
-    expect(asked).toBe(1);
+    expect(asked("get", "/api/v1/top-ups/{top_up_id}")).toHaveLength(1);
   });
 
   test("says why a payment failed, in the processor's words", async () => {
-    server.use(get("/top-ups/tu_1", { ...topUp, state: "failed", failure: { code: "card_declined", message: "Your card was declined." } }));
+    world.topUps = [like(topUp, { state: "failed", failure: { code: "card_declined", message: "Your card was declined." } })];
     renderAt("/billing?top_up=tu_1");
     expect(await screen.findByText("Your card was declined.")).toBeTruthy();
   });
@@ -82,5 +63,6 @@ describe("billing", () => {
     await user.type(within(dialog).getByLabelText("Amount in USD"), "1e3");
     await user.click(within(dialog).getByRole("button", { name: "Continue to payment" }));
     await waitFor(() => expect(within(dialog).getByText(/Enter an amount/)).toBeTruthy());
+    expect(asked("post", "/api/v1/top-ups")).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { cleanup, configure } from "@testing-library/react";
-import { afterAll, afterEach, beforeAll } from "vitest";
-import { server } from "./server";
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
+import { begin } from "~mock/world";
+import { server, wrongAnswers } from "./server";
 
 // What a test waits for comes when it comes; on a busy machine a second is not enough.
 configure({ asyncUtilTimeout: 15_000 });
@@ -11,9 +12,11 @@ if (typeof window !== "undefined") {
     server.listen({ onUnhandledFrame: "error" });
     window.scrollTo = () => undefined;
   });
-  afterEach(() => {
+  beforeEach(() => begin());
+  afterEach(async () => {
     cleanup();
     server.resetHandlers();
+    expect(await wrongAnswers()).toEqual([]);
   });
   afterAll(() => server.close());
 }

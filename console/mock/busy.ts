@@ -1,0 +1,40 @@
+/** An account with something of everything, in each of its states: what `npm run dev:mock` shows. */
+import { allocationsOf } from "./busy/allocations";
+import { billingOf } from "./busy/billing";
+import { catalogOf } from "./busy/catalog";
+import { fleetOf } from "./busy/fleet";
+import { apiToken, me, session, sshKey } from "./fixtures/account";
+import { like } from "./fixtures/common";
+import type { World } from "./world";
+
+const PERMISSIONS = [
+  "account:read",
+  "allocation:connect",
+  "allocation:launch",
+  "allocation:manage",
+  "allocation:read",
+  "ssh_key:manage",
+  "wallet:read",
+  "wallet:top_up",
+];
+
+const CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36";
+
+/** The busy account as it is at a moment; what is begun in it goes on by itself. */
+export function busy(now: number): Partial<World> {
+  const ago = (seconds: number) => new Date(now - 1000 * seconds).toISOString();
+  return {
+    me: like(me, { platform_roles: ["admin"], permissions: PERMISSIONS }),
+    sessions: [
+      like(session, { id: "ses_2", current: true, user_agent: CHROME, created_at: ago(7_200), last_seen_at: ago(3) }),
+      like(session, { created_at: ago(9_000), last_seen_at: ago(600) }),
+    ],
+    sshKeys: [like(sshKey, { created_at: ago(80_000) })],
+    apiTokens: [like(apiToken, { created_at: ago(80_000) })],
+    ...billingOf(ago),
+    ...catalogOf(ago),
+    ...allocationsOf(ago),
+    ...fleetOf(ago),
+    stepMs: 1_200,
+  };
+}

@@ -1,0 +1,63 @@
+import type { AdminAllocation, AllocationState } from "~/api/types";
+import { actionsIn, allocation, change, charge, operation } from "../fixtures/allocations";
+import { type Ago, like, pairs } from "../fixtures/common";
+import type { World } from "../world";
+
+const NAMES: Record<AllocationState, string> = {
+  queued: "next-up",
+  provisioning: "warming-up",
+  active: "train-resnet",
+  suspended: "paused-lab",
+  releasing: "going-away",
+  released: "old-sweep",
+  failed: "no-luck",
+  release_failed: "stuck",
+  lost: "out-of-sight",
+};
+
+const CHECKED = ["access", "processes", "home", "keys"];
+
+const evidence = (clean: boolean, at: string): AdminAllocation["evidence"] => ({
+  released_at: at,
+  clean,
+  checks: CHECKED.map((name) => (clean || name !== "home" ? { name, clean: true, detail: null } : { name, clean, detail: "/home/al-1 is still there" })),
+});
+
+/** What is special about an allocation in a state. */
+function special(ago: Ago): Record<AllocationState, Partial<AdminAllocation>> {
+  const failure = { code: "node_request_failed", message: "The node did not set it up. You were not charged." };
+  return {
+    queued: { node: null, started_at: null, ssh: null },
+    provisioning: { started_at: null, ssh: null, operation: operation("provision", 3, ago(5)) },
+    active: { funds: { runway_seconds: 7_200, warning: "24h", suspend_at: null } },
+    suspended: { ssh: null },
+    releasing: { ssh: null, operation: operation("release", 2, ago(5)) },
+    released: { ssh: null, ended_at: ago(60), evidence: evidence(true, ago(60)) },
+    failed: { ssh: null, started_at: null, ended_at: ago(60), failure },
+    release_failed: { ssh: null, evidence: evidence(false, ago(60)) },
+    lost: { ssh: null },
+  };
+}
+
+/** One allocation in each state; the active one has what happened to it until now. */
+export function allocationsOf(ago: Ago): Pick<World, "allocations" | "charges" | "history"> {
+  const differs = special(ago);
+  const changes = ["queued", "provisioning", "active"] as const;
+  const common: Partial<AdminAllocation> = {
+    cost: { ...allocation.cost, as_of: ago(2) },
+    funds: { runway_seconds: null, warning: null, suspend_at: null },
+    created_at: ago(4_000),
+    started_at: ago(3_723),
+  };
+  return {
+    allocations: pairs(NAMES).map(([state, name], place) =>
+      like(allocation, common, { id: state === "active" ? "al_1" : `al_${place + 10}`, name, state, actions: actionsIn(state), state_seconds: 60 * (place + 1) }, differs[state]),
+    ),
+    charges: { al_1: [like(charge, { period_start: ago(3_723), period_end: ago(60) })] },
+    history: {
+      al_1: changes.map((to, place) =>
+        like(change, { from: changes[place - 1] ?? null, to, actor: place === 0 ? "usr_1" : "worker", at: ago(3_800 - 20 * place) }),
+      ),
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { Entry, TopUp } from "~/api/types";
+import { entry, topUp, usageCharge, wallet } from "../fixtures/billing";
+import { type Ago, like, pairs, perHour, usd } from "../fixtures/common";
+import type { World } from "../world";
+
+const NOBODY = { purposes: [], purpose_count: 0 };
+
+/** Newest first. */
+const ENTRIES: Partial<Entry>[] = [
+  { kind: "usage", description: "train-resnet, 1 h 02 min" },
+  { kind: "reversal", description: "Charge taken back", amount: usd("0.25"), ...NOBODY },
+  { kind: "credit", account: "promo", description: "Welcome credit", amount: usd("5.00"), ...NOBODY },
+  { kind: "usage_batch", account: "receivable", description: "2 allocations", amount: usd("-1.20") },
+  { kind: "top_up", description: "Card payment", amount: usd("50.00"), source: { type: "top_up", id: "tu_3" }, ...NOBODY },
+];
+
+const TOP_UPS: Record<TopUp["state"], Partial<TopUp>> = {
+  pending: { checkout_url: "/api/v1/top-ups/tu_1/return" },
+  processing: {},
+  succeeded: { fee: usd("0.88") },
+  failed: { failure: { code: "card_declined", message: "Your card was declined." } },
+  expired: {},
+};
+
+/** Some money and not much time, an entry of each kind, and a payment in each state. */
+export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" | "topUps"> {
+  const charged = { period_start: ago(3_723), period_end: ago(60) };
+  return {
+    wallet: like(wallet, {
+      balance: usd("53.05"),
+      held: usd("0.50"),
+      available: usd("52.55"),
+      promo: usd("5.00"),
+      burn_per_hour: perHour("0.036"),
+      runway_seconds: 60_000,
+      warning: "24h",
+    }),
+    entries: ENTRIES.map((differs, place) => like(entry, differs, { id: `${9 - place}-1`, entry_id: String(9 - place), effective_at: ago(600 * place + 30) })),
+    usage: [like(usageCharge, charged), like(usageCharge, charged, { id: "chg_2", kind: "suspended", ledger_entry_id: null, seconds: 60 })],
+    topUps: pairs(TOP_UPS).map(([state, differs], place) => like(topUp, differs, { id: `tu_${place + 1}`, state, created_at: ago(3_600 * place + 90) })),
+  };
+}

@@ -1,0 +1,28 @@
+import type { NodeDetail } from "~/api/types";
+import { type Ago, like, may, mayNot, pairs } from "../fixtures/common";
+import { enrolment, type Gpu, gpu, node } from "../fixtures/fleet";
+import type { World } from "../world";
+
+const GPU_STATES: Gpu["state"][] = ["available", "quarantined", "missing"];
+
+const STATES: Record<NodeDetail["state"], Partial<NodeDetail>> = {
+  ready: { strangers: [{ login: "al-left", uid: 200_123, since: "2026-01-01T00:00:00Z" }], labels: { zone: "a" } },
+  cordoned: { actions: may("uncordon", "clear_gpu") },
+  draining: {},
+  maintenance: {},
+  quarantined: { limits_enforced: false },
+  offline: { actions: mayNot("It does not answer.", "cordon") },
+  enrolling: { inventory: null, limits_enforced: null, capabilities: [], helper_version: null, last_seen_at: null, enrolment: enrolment(3) },
+};
+
+/** A node in each state, each with a GPU in each state. */
+export function fleetOf(ago: Ago): Pick<World, "nodes"> {
+  const gpus = GPU_STATES.map((state) => like(gpu, { uuid: `GPU-${state}`, state }));
+  const common: Partial<NodeDetail> = {
+    inventory: node.inventory === null ? null : { ...node.inventory, gpus },
+    last_seen_at: ago(4),
+    host_certificate_expires_at: ago(-600_000),
+    history: node.history.map((change) => like(change, { at: ago(86_000) })),
+  };
+  return { nodes: pairs(STATES).map(([state, differs], place) => like(node, common, { id: `nd_${place + 1}`, name: `node-${"abcdefg"[place]}`, state }, differs)) };
+}

@@ -1,0 +1,8 @@
+/** All routes that the mock answers: those that the console asks. */
+import { account } from "./handlers/account";
+import { allocations } from "./handlers/allocations";
+import { billing } from "./handlers/billing";
+import { catalog } from "./handlers/catalog";
+import { fleet } from "./handlers/fleet";
+
+export const handlers = [...account, ...billing, ...catalog, ...fleet, ...allocations];

@@ -1,0 +1,95 @@
+/** Allocations, as their owner and as operators see them. */
+import type { AdminAllocation, Allocation, AllocationState, LaunchBody } from "~/api/types";
+import { freshId, notFound, on, pageOf, Refusal } from "../api";
+import { tell } from "../events";
+import { actionsIn, allocation as known } from "../fixtures/allocations";
+import { move, work } from "../progress";
+import { world } from "../world";
+
+const ENDED = new Set<AllocationState>(["released", "failed"]);
+
+/** An allocation as its owner sees it. */
+export function owned({ organization: _organization, state_seconds: _seconds, ...allocation }: AdminAllocation): Allocation {
+  return allocation;
+}
+
+function found(idOrName: string): AdminAllocation {
+  const one = world.allocations.find(({ id, name, state }) => id === idOrName || (name === idOrName && !ENDED.has(state)));
+  if (one === undefined) throw notFound();
+  return one;
+}
+
+/** The allocation, if what is asked of it may be done now. */
+function allowed(idOrName: string, ...names: string[]): AdminAllocation {
+  const one = found(idOrName);
+  if (!one.actions.some((action) => names.includes(action.name) && action.allowed)) throw new Refusal(409, "conflict");
+  return one;
+}
+
+function launched({ offer_id, price_id, name }: LaunchBody): AdminAllocation {
+  const offer = world.offers.find(({ id }) => id === offer_id);
+  if (offer === undefined) throw notFound();
+  if (price_id != null && price_id !== offer.price.id) throw new Refusal(409, "price_changed");
+  const refused = offer.actions.find((action) => !action.allowed);
+  if (refused !== undefined) throw new Refusal(refused.code === "insufficient_funds" ? 402 : 409, refused.code ?? "conflict");
+  const now = new Date().toISOString();
+  const id = freshId("al", world.allocations);
+  const { cost } = known;
+  const nothing = { ...cost.total, amount: "0.00" };
+  return {
+    ...known,
+    id,
+    name: name ?? `machine-${id.slice(3)}`,
+    state: "queued",
+    sku: offer.sku,
+    price: offer.price,
+    login: null,
+    ssh: null,
+    created_at: now,
+    started_at: null,
+    delivered_seconds: 0,
+    cost: { ...cost, charged: nothing, accrued: nothing, total: nothing, held: offer.hold, as_of: now },
+    enforced: [],
+    actions: actionsIn("queued"),
+    state_seconds: 0,
+  };
+}
+
+export const allocations = [
+  on("get", "/api/v1/allocations", ({ query }) => {
+    const states = query.getAll("state");
+    const wanted = ({ state }: AdminAllocation) =>
+      states.length > 0 ? states.includes(state) : query.get("include_ended") === "true" || !ENDED.has(state);
+    return pageOf(world.allocations.filter(wanted).map(owned), query);
+  }),
+  on("post", "/api/v1/allocations", ({ body }) => {
+    const created = launched(body);
+    world.allocations = [created, ...world.allocations];
+    tell("allocation.created", created.id, { allocation_id: created.id, name: created.name });
+    work(created, "provision", ["provisioning", "active"]);
+    return owned(created);
+  }),
+  on("get", "/api/v1/allocations/{id_or_name}", ({ path }) => owned(found(path.id_or_name))),
+  on("get", "/api/v1/allocations/{id_or_name}/charges", ({ path, query }) => pageOf(world.charges[found(path.id_or_name).id] ?? [], query)),
+  on("get", "/api/v1/allocations/{id_or_name}/history", ({ path, query }) => pageOf(world.history[found(path.id_or_name).id] ?? [], query)),
+  on("post", "/api/v1/allocations/{id_or_name}/release", ({ path }) => {
+    const one = allowed(path.id_or_name, "release", "cancel");
+    move(one, "releasing");
+    work(one, "release", ["releasing", "released"]);
+    return owned(one);
+  }),
+  on("post", "/api/v1/allocations/{id_or_name}/suspend", ({ path }) => {
+    const one = allowed(path.id_or_name, "suspend");
+    work(one, "suspend", ["active", "suspended"]);
+    return owned(one);
+  }),
+  on("post", "/api/v1/allocations/{id_or_name}/resume", ({ path }) => {
+    const one = allowed(path.id_or_name, "resume");
+    work(one, "resume", ["suspended", "active"]);
+    return owned(one);
+  }),
+  on("get", "/api/v1/admin/allocations", ({ query }) => {
+    const states = query.getAll("state");
+    return pageOf(world.allocations.filter(({ state }) => states.length === 0 || states.includes(state)), query);
+  }),
+];

@@ -1,0 +1,72 @@
+/** The nodes of the fleet. */
+import type { Join, Node, NodeDetail } from "~/api/types";
+import { freshId, notFound, on, pageOf } from "../api";
+import { tell } from "../events";
+import { may } from "../fixtures/common";
+import { enrolment, node as known } from "../fixtures/fleet";
+import { world } from "../world";
+
+const HOUR_MS = 3_600_000;
+
+function found(id: string): NodeDetail {
+  const node = world.nodes.find((one) => one.id === id);
+  if (node === undefined) throw notFound();
+  return node;
+}
+
+/** A node as a list shows it. */
+function listed({ enrolment: _enrolment, history: _history, strangers: _strangers, ...node }: NodeDetail): Node {
+  return node;
+}
+
+function join({ name }: NodeDetail): Join {
+  const token = `join_${name}`;
+  return {
+    token,
+    command: `curl -fsS http://127.0.0.1:5173/join.sh | sudo sh -s -- ${token}`,
+    expires_at: new Date(Date.now() + HOUR_MS).toISOString(),
+  };
+}
+
+function move(node: NodeDetail, state: NodeDetail["state"], reason: string): Node {
+  const change = { from_state: node.state, to_state: state, reason, actor: world.me.user.id, at: new Date().toISOString() };
+  const names = [state === "cordoned" ? "uncordon" : "cordon", "clear_gpu"];
+  Object.assign(node, { state, history: [...node.history, change], actions: may(...names) });
+  tell("node.state_changed", node.id);
+  return listed(node);
+}
+
+export const fleet = [
+  on("get", "/api/v1/admin/nodes", ({ query }) => ({ ...pageOf(world.nodes.map(listed), query), actions: may("add") })),
+  on("get", "/api/v1/admin/nodes/{node_id}", ({ path }) => found(path.node_id)),
+  on("post", "/api/v1/admin/nodes", ({ body }) => {
+    const added: NodeDetail = {
+      ...known,
+      ...body,
+      id: freshId("nd", world.nodes),
+      port: body.port ?? 22,
+      labels: body.labels ?? {},
+      state: "enrolling",
+      limits_enforced: null,
+      capabilities: [],
+      inventory: null,
+      claimed: { vcpu: 0, memory_mib: 0, disk_gib: 0, gpus: 0 },
+      last_seen_at: null,
+      host_certificate_expires_at: null,
+      helper_version: null,
+      actions: may("cordon"),
+      enrolment: enrolment(1),
+      history: [],
+    };
+    world.nodes = [...world.nodes, added];
+    return { node: listed(added), join: join(added) };
+  }),
+  on("post", "/api/v1/admin/nodes/{node_id}/cordon", ({ path }) => move(found(path.node_id), "cordoned", "cordoned by an operator")),
+  on("post", "/api/v1/admin/nodes/{node_id}/uncordon", ({ path }) => move(found(path.node_id), "ready", "uncordoned by an operator")),
+  on("post", "/api/v1/admin/nodes/{node_id}/join-token", ({ path }) => join(found(path.node_id))),
+  on("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", ({ path }) => {
+    const gpu = found(path.node_id).inventory?.gpus.find(({ uuid }) => uuid === path.gpu_uuid);
+    if (gpu === undefined) throw notFound();
+    return Object.assign(gpu, { state: "available" as const });
+  }),
+];

@@ -1,0 +1,145 @@
+// @vitest-environment node
+/** The mock against OpenAPI: each of its routes answers what the API may answer, for an account with something of everything. */
+import { getResponse } from "msw";
+import { beforeEach, describe, expect, test } from "vitest";
+import { busy } from "./busy";
+import { routeOf, wrongAnswer, wrongQuestion } from "./contract";
+import { follow } from "./events";
+import { entry } from "./fixtures/billing";
+import { handlers } from "./handlers";
+import { begin, world } from "./world";
+
+const NOW = Date.parse("2026-11-28T12:00:00Z");
+
+beforeEach(() => begin({ ...busy(NOW), stepMs: null }));
+
+/** Asks the mock, and says what it answered and what is wrong with that. */
+async function ask(method: string, path: string, body?: object, headers: Record<string, string> = {}) {
+  const address = `http://mock.test/api/v1${path}`;
+  const response = await getResponse(handlers, new Request(address, { method, headers, ...(body && { body: JSON.stringify(body) }) }));
+  const route = routeOf(method.toLowerCase(), new URL(address).pathname);
+  if (response === undefined || route === null) throw new Error(`Nobody answers ${method} ${path}.`);
+  const text = await response.text();
+  const found = text === "" ? undefined : JSON.parse(text);
+  return { route: `${method} ${route}`, status: response.status, body: found, wrong: wrongAnswer(method.toLowerCase(), route, response.status, found) };
+}
+
+/** One question for each route; those that change something come after those that read. */
+const QUESTIONS: [method: string, path: string, body?: object][] = [
+  ["GET", "/me"],
+  ["GET", "/organizations/org_1/members"],
+  ["GET", "/auth/sessions"],
+  ["GET", "/ssh-keys"],
+  ["GET", "/api-tokens"],
+  ["GET", "/wallet"],
+  ["GET", "/wallet/entries"],
+  ["GET", "/usage"],
+  ["GET", "/top-ups"],
+  ["GET", "/top-ups/tu_1"],
+  ["GET", "/top-ups/tu_1/return"],
+  ["GET", "/offers"],
+  ["GET", "/allocations?include_ended=true"],
+  ["GET", "/allocations/al_1"],
+  ["GET", "/allocations/al_1/charges"],
+  ["GET", "/allocations/al_1/history"],
+  ["GET", "/admin/allocations"],
+  ["GET", "/admin/nodes"],
+  ["GET", "/admin/nodes/nd_1"],
+  ["GET", "/admin/skus"],
+  ["GET", "/admin/skus/sku_1"],
+  ["GET", "/admin/prices?sku_id=sku_1"],
+  ["POST", "/auth/signup", { email: "eve@example.com", password: "a long enough one", name: "Eve" }],
+  ["POST", "/auth/login", { email: "ada@example.com", password: "a long enough one" }],
+  ["POST", "/auth/logout"],
+  ["DELETE", "/auth/sessions/ses_1"],
+  ["POST", "/ssh-keys", { name: "desk", public_key: "ssh-ed25519 AAAA" }],
+  ["DELETE", "/ssh-keys/key_1"],
+  ["POST", "/api-tokens", { name: "bot", scopes: ["wallet:read"], expires_at: "2030-01-01T00:00:00Z" }],
+  ["DELETE", "/api-tokens/tok_1"],
+  ["POST", "/top-ups", { amount: "20.00", return_path: "/billing" }],
+  ["POST", "/allocations", { offer_id: "sku_1", name: "fresh" }],
+  ["POST", "/allocations/al_1/release"],
+  ["POST", "/allocations/al_1/suspend"],
+  ["POST", "/allocations/paused-lab/resume"],
+  ["POST", "/admin/nodes", { name: "node-z", address: "10.0.0.9" }],
+  ["POST", "/admin/nodes/nd_1/cordon"],
+  ["POST", "/admin/nodes/nd_1/uncordon"],
+  ["POST", "/admin/nodes/nd_1/join-token"],
+  ["POST", "/admin/nodes/nd_1/gpus/GPU-quarantined/clear", { reason: "reset it" }],
+  ["POST", "/admin/skus", { code: "cpu-new", name: "New", vcpu: 1, memory_mib: 1024, disk_gib: 10 }],
+  ["PATCH", "/admin/skus/sku_1", { active: false }],
+  ["POST", "/admin/prices", { sku_id: "sku_1", per_hour: "0.5" }],
+];
+
+describe("the mock", () => {
+  test.each(QUESTIONS)("answers %s %s as OpenAPI says", async (method, path, body) => {
+    const { status, wrong } = await ask(method, path, body);
+    expect(wrong).toEqual([]);
+    expect(status).toBeLessThan(400);
+  });
+
+  test("is asked for each of its routes here", async () => {
+    const asked = QUESTIONS.map(([method, path]) => `${method} ${routeOf(method.toLowerCase(), `/api/v1${path.replace(/\?.*/, "")}`)}`);
+    const served = handlers.map(({ info }) => `${info.method} ${String(info.path).slice(1).replaceAll(/:(\w+)/g, "{$1}")}`);
+    expect(asked.toSorted()).toEqual(served.toSorted());
+  });
+
+  test.each([
+    ["401 to who is signed out", () => { world.signedIn = false; }, "/wallet", 401],
+    ["403 to who is no operator", () => { world.me.platform_roles = []; }, "/admin/nodes", 403],
+    ["404 for what is not there", () => undefined, "/allocations/al_none", 404],
+  ])("answers %s, as OpenAPI says", async (_what, given, path, expected) => {
+    given();
+    const { status, wrong } = await ask("GET", path);
+    expect([status, wrong]).toEqual([expected, []]);
+  });
+
+  test("refuses a question that OpenAPI does not allow, and does nothing", async () => {
+    const { status, wrong } = await ask("POST", "/ssh-keys", { name: "desk" });
+    expect([status, wrong, world.sshKeys.length]).toEqual([422, [], 1]);
+  });
+
+  test("does once what is asked twice with one key", async () => {
+    const question = ["POST", "/allocations", { offer_id: "sku_1", name: "fresh" }, { "idempotency-key": "k1" }] as const;
+    const [first, second] = [await ask(...question), await ask(...question)];
+    expect(second.body).toEqual(first.body);
+    expect(world.allocations.filter(({ name }) => name === "fresh")).toHaveLength(1);
+  });
+
+  test("lets work go on by itself, and tells of it", async () => {
+    world.stepMs = 1;
+    const told: string[] = [];
+    const stop = follow(({ type }) => told.push(type));
+    const { body } = await ask("POST", "/allocations", { offer_id: "sku_1" });
+    await expect.poll(async () => (await ask("GET", `/allocations/${body.id}`)).body.state).toBe("active");
+    await ask("POST", `/allocations/${body.id}/release`);
+    await expect.poll(async () => (await ask("GET", `/allocations/${body.id}`)).body.evidence?.clean).toBe(true);
+    stop();
+    expect(told.filter((type) => type.startsWith("allocation."))).toEqual(
+      ["created", "provisioning", "active", "releasing", "released"].map((state) => `allocation.${state}`),
+    );
+  });
+});
+
+describe("the contract", () => {
+  const ENTRIES = ["get", "/api/v1/wallet/entries", 200] as const;
+
+  test.each([
+    ["misses a field", { items: [{ ...entry, amount: undefined }], next_cursor: null }],
+    ["has a field that is not promised", { items: [{ ...entry, colour: "red" }], next_cursor: null }],
+    ["has a value of another kind", { items: [{ ...entry, purpose_count: "1" }], next_cursor: null }],
+    ["names a state that there is none of", { items: [{ ...entry, account: "mattress" }], next_cursor: null }],
+    ["has a time that is none", { items: [{ ...entry, recorded_at: "yesterday" }], next_cursor: null }],
+    ["is not there", undefined],
+  ])("notices an answer that %s", (_what, body) => {
+    expect(wrongAnswer(...ENTRIES, { items: [entry], next_cursor: null })).toEqual([]);
+    expect(wrongAnswer(...ENTRIES, body)).not.toEqual([]);
+  });
+
+  test("notices a status, a body and a question that the API does not know", () => {
+    expect(wrongAnswer("get", "/api/v1/wallet/entries", 201, { items: [], next_cursor: null })).not.toEqual([]);
+    expect(wrongAnswer("delete", "/api/v1/ssh-keys/{key_id}", 204, {})).not.toEqual([]);
+    expect(wrongQuestion("post", "/api/v1/top-ups", { amount: "20.00", return_path: "https://elsewhere.test/" })).not.toEqual([]);
+    expect(wrongQuestion("post", "/api/v1/auth/logout", {})).not.toEqual([]);
+  });
+});

@@ -1,0 +1,85 @@
+/** All that the mock knows: one account, what belongs to it, and what operators manage. */
+import type {
+  AdminAllocation,
+  ApiToken,
+  Charge,
+  Entry,
+  HistoryEntry,
+  Me,
+  Member,
+  NodeDetail,
+  Offer,
+  Price,
+  SessionView,
+  Sku,
+  SshKey,
+  TopUp,
+  UsageCharge,
+  Wallet,
+} from "~/api/types";
+import { me, member } from "./fixtures/account";
+import { wallet } from "./fixtures/billing";
+import { offer } from "./fixtures/catalog";
+
+export type World = {
+  signedIn: boolean;
+  me: Me;
+  members: Member[];
+  sessions: SessionView[];
+  sshKeys: SshKey[];
+  apiTokens: ApiToken[];
+  wallet: Wallet;
+  entries: Entry[];
+  usage: UsageCharge[];
+  topUps: TopUp[];
+  offers: Offer[];
+  skus: Sku[];
+  prices: Price[];
+  allocations: AdminAllocation[];
+  /** Charges and changes of state of each allocation, by its id. */
+  charges: Record<string, Charge[]>;
+  history: Record<string, HistoryEntry[]>;
+  nodes: NodeDetail[];
+  /** Where each payment that was begun comes back to. */
+  returns: Record<string, string>;
+  /** What was answered to each idempotency key. */
+  answered: Map<string, unknown>;
+  /** How many items of a list are in one answer at most. */
+  pageLength: number;
+  /** How long each step of work takes; null: nothing goes on by itself. */
+  stepMs: number | null;
+};
+
+/** An account with money and nothing running. */
+export function quiet(): World {
+  return {
+    signedIn: true,
+    me: me,
+    members: [member],
+    sessions: [],
+    sshKeys: [],
+    apiTokens: [],
+    wallet: wallet,
+    entries: [],
+    usage: [],
+    topUps: [],
+    offers: [offer],
+    skus: [],
+    prices: [],
+    allocations: [],
+    charges: {},
+    history: {},
+    nodes: [],
+    returns: {},
+    answered: new Map(),
+    pageLength: 50,
+    stepMs: null,
+  };
+}
+
+export const world: World = structuredClone(quiet());
+
+/** Starts over; what is given differs from the quiet account. Nothing of it is shared with what was given. */
+export function begin(differs: Partial<World> = {}): void {
+  Object.assign(world, structuredClone({ ...quiet(), ...differs }));
+}
