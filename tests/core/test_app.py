@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
 from sublet.core.access import PUBLIC, Actor
-from sublet.core.app import AUTHENTICATOR, DATABASE, KEY_PROVIDER, App, NotWired, Slot
+from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App, Beforehand, NotWired, Slot
 from sublet.core.db import Database
 from sublet.core.http import SubletRouter
 
@@ -37,6 +37,20 @@ def asked_by_a_dependency() -> APIRouter:
 
     @router.get("/hello")
     async def hello(greeting: Annotated[str, Depends(through_another)]) -> str:
+        return greeting
+
+    return router
+
+
+async def at_length(greeting: str) -> str:
+    return f"{greeting}, and how are you?"
+
+
+def asked_by_what_is_got_beforehand() -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/hello")
+    async def hello(greeting: Annotated[str, Depends(Beforehand(GREETING, at_length))]) -> str:
         return greeting
 
     return router
@@ -79,10 +93,11 @@ class TestAnApplication:
         [
             (asked_by_a_route, GREETING),
             (asked_by_a_dependency, GREETING),
+            (asked_by_what_is_got_beforehand, GREETING),
             (asked_by_a_websocket, GREETING),
             (asked_by_every_route_of_ours, DATABASE),
             (asked_by_every_route_of_ours, AUTHENTICATOR),
-            (asked_by_a_route_whose_answer_is_sealed, KEY_PROVIDER),
+            (asked_by_a_route_whose_answer_is_sealed, KEYRING),
         ],
     )
     def test_that_lacks_something_does_not_start(self, router: Callable[[], APIRouter], lacking: Slot[object]) -> None:

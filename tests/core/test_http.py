@@ -3,23 +3,25 @@
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import httpx
 import psycopg
 import pytest
 import structlog.testing
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import PUBLIC, Actor, Permission
-from sublet.core.app import AUTHENTICATOR, DATABASE, App
+from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App, Beforehand, Slot
 from sublet.core.crashes import describe
-from sublet.core.db import Database
+from sublet.core.db import Database, forbid_open_session
 from sublet.core.errors import Conflict
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
+from sublet.core.key_files import keyring_at
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +37,23 @@ async def authenticate(_database: Database, connection: HTTPConnection) -> Actor
     return ACTOR if connection.headers.get("authorization") == "Bearer good" else None
 
 
-def build(database: Database) -> FastAPI:
+class Afar:
+    """Something on another machine, which may not be asked while a session is open."""
+
+    def __init__(self) -> None:
+        self.fetched = 0
+
+    async def fetch(self) -> int:
+        forbid_open_session("another machine")
+        self.fetched += 1
+        return self.fetched
+
+
+AFAR: Slot[Afar] = Slot("afar")
+FetchedDep = Annotated[int, Depends(Beforehand(AFAR, Afar.fetch))]
+
+
+def build(database: Database, directory: Path) -> FastAPI:
     router = SubletRouter(prefix="/api/v1/notes")
 
     @router.post("", permission=Permission.WALLET_READ, creates=True, status_code=201)
@@ -50,6 +68,19 @@ def build(database: Database) -> FastAPI:
     @router.get("/all", permission=Permission.WALLET_READ)
     async def read(session: SessionDep) -> dict[str, Any]:
         return {"count": (await session.execute(text("SELECT count(*) FROM outbox_cursor"))).scalar_one()}
+
+    @router.post("/secret", permission=Permission.WALLET_READ, creates=True, shows_secret=True)
+    async def secret(session: SessionDep) -> dict[str, str]:
+        count = (await session.execute(text("SELECT count(*) FROM idempotency_key"))).scalar_one()
+        return {"secret": f"canary-{count}"}
+
+    @router.post("/fetched", permission=Permission.WALLET_READ, creates=True)
+    async def fetched(session: SessionDep, fetched: FetchedDep) -> dict[str, int]:
+        await session.execute(text("SELECT 1"))
+        return {"fetched": fetched}
+
+    @router.post("/fetched-for-others", permission=Permission.ADMIN_RECONCILE)
+    async def fetched_for_others(fetched: FetchedDep) -> None: ...
 
     @router.post("/forbidden", permission=Permission.ADMIN_RECONCILE)
     async def forbidden() -> None: ...
@@ -82,13 +113,14 @@ def build(database: Database) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(BrowserSafety, origins=frozenset({"http://sublet.test"}), exempt=frozenset())
     app.add_middleware(RequestContext)
-    App().put(DATABASE, database).put(AUTHENTICATOR, authenticate).attach(app, [router.api])
+    parts = App().put(DATABASE, database).put(AUTHENTICATOR, authenticate).put(AFAR, Afar())
+    parts.put(KEYRING, keyring_at(directory / "sealing.key")).attach(app, [router.api])
     return app
 
 
 @pytest.fixture
-async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build(database))
+async def client(database: Database, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(build(database, tmp_path))
     async with httpx.AsyncClient(
         transport=transport, base_url="http://sublet.test", headers={"Authorization": "Bearer good"}
     ) as client:
@@ -157,7 +189,31 @@ class TestEveryRoute:
         assert answer.json() == {"one": 1}
 
 
+class TestWhatARouteNeedsFromAfar:
+    async def test_is_fetched_before_its_session_opens(self, client: httpx.AsyncClient) -> None:
+        assert (await client.post("/api/v1/notes/fetched")).json() == {"fetched": 1}
+        key = {"Idempotency-Key": "k"}
+        assert (await client.post("/api/v1/notes/fetched", headers=key)).json() == {"fetched": 2}
+
+    async def test_is_fetched_for_nobody_else(self, client: httpx.AsyncClient) -> None:
+        refused = await client.post("/api/v1/notes/fetched-for-others")
+        assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+        nobody = await client.post("/api/v1/notes/fetched", headers={"Authorization": ""})
+        assert nobody.status_code == 401
+        assert (await client.post("/api/v1/notes/fetched")).json() == {"fetched": 1}
+
+
 class TestIdempotencyKey:
+    async def test_an_answer_with_a_secret_is_kept_sealed_and_replayed_as_it_was(
+        self, client: httpx.AsyncClient, database: Database
+    ) -> None:
+        first, again = [await client.post("/api/v1/notes/secret", headers={"Idempotency-Key": "k"}) for _ in range(2)]
+        assert first.json() == again.json() == {"secret": "canary-1"}
+        assert again.headers["idempotent-replayed"] == "true"
+        async with database.reading() as session:
+            kept = (await session.execute(text("SELECT body FROM idempotency_key"))).scalar_one()
+        assert b"canary" not in bytes(kept)
+
     async def test_same_key_and_body_do_it_once_even_at_the_same_time(self, client: httpx.AsyncClient) -> None:
         async def send() -> httpx.Response:
             return await client.post("/api/v1/notes", json={"name": "once"}, headers={"Idempotency-Key": "k1"})

@@ -19,7 +19,7 @@ from websockets.typing import Origin, Subprotocol
 
 from sublet.core.access import Actor
 from sublet.core.db import Database
-from sublet.core.sealing import FileKeyProvider
+from sublet.core.key_files import keyring_at
 from sublet.entry.serve import GOODBYE_SECONDS
 from sublet.fleet.ca import CertificateAuthority
 from sublet.terminal.frames import SUBPROTOCOL
@@ -124,7 +124,7 @@ class TestATerminal:
         self, serving: Serving, database: Database, sshd: RealSshd, tmp_path: Path
     ) -> None:
         url, process = serving
-        authority = CertificateAuthority(FileKeyProvider.create_if_missing(tmp_path / "keys" / "sealing.key"))
+        authority = CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key"))
         async with httpx.AsyncClient(base_url=url, headers={"Origin": url}) as browser:
             body = {"email": "ada@customer.example", "password": PASSWORD, "name": "Ada"}
             assert (await browser.post("/api/v1/auth/signup", json=body)).status_code == 201

@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 from sublet.core.access import Actor, system_actor
 from sublet.core.db import Database
+from sublet.core.key_files import keyring_at
 from sublet.core.outbox import StoredEvent
-from sublet.core.sealing import FileKeyProvider
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.fleet import certificates
 from sublet.fleet.ca import CertificateAuthority
@@ -22,7 +22,8 @@ class TestLockingAPersonOut:
     async def test_revokes_certificates_also_of_one_without_an_organization(
         self, database: Database, tmp_path: Path
     ) -> None:
-        authority = CertificateAuthority(FileKeyProvider.create_if_missing(tmp_path / "keys" / "sealing.key"))
+        authority = CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key"))
+        signer = await authority.user_signer()
         async with database.transaction() as session:
             await accounts.create_operator(session, "ops@example.com", PASSWORD, frozenset({"fleet"}))
             person = await accounts.by_email(session, "ops@example.com")
@@ -31,7 +32,7 @@ class TestLockingAPersonOut:
                 session,
                 Actor(kind="user", user_id=person.id),
                 "al_aaaaaaaaaaaaaaaa",
-                authority=authority,
+                signer=signer,
                 login="al-aaaaaaaaaaaaaaaa",
             )
             other = await accounts.create_user(session, email="next@example.com", password=PASSWORD, name="Next owner")

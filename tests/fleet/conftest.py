@@ -8,9 +8,9 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor, Permission
-from sublet.core.app import AUTHENTICATOR, DATABASE, KEY_PROVIDER, SETTINGS, App
+from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, App
 from sublet.core.db import Database, Session
-from sublet.core.sealing import FileKeyProvider
+from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
 from sublet.fleet import answers, enrolment, nodes
 from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY
@@ -50,8 +50,8 @@ async def nobody(_database: Database, _connection: HTTPConnection) -> Actor | No
 
 def fleet_parts(settings: Settings, database: Database, authority: CertificateAuthority) -> App:
     """What the fleet's routes work with."""
-    key_provider = FileKeyProvider.create_if_missing(settings.data_directory / "keys" / "sealing.key")
-    parts = App().put(SETTINGS, settings).put(DATABASE, database).put(KEY_PROVIDER, key_provider)
+    keyring = keyring_at(settings.data_directory / "keys" / "sealing.key")
+    parts = App().put(SETTINGS, settings).put(DATABASE, database).put(KEYRING, keyring)
     parts.put(AUTHENTICATOR, nobody).put(AUTHORITY, authority).put(CLAIMED_CAPACITY, nothing_claimed)
     return parts
 
@@ -66,9 +66,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> CertificateAuthority:
+def authority(database: Database, tmp_path: Path) -> CertificateAuthority:
     """A certificate authority with keys of its own."""
-    return CertificateAuthority(FileKeyProvider.create_if_missing(tmp_path / "keys" / "sealing.key"))
+    return CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key"))
 
 
 @pytest.fixture
@@ -108,13 +108,14 @@ async def join_node(database: Database, authority: CertificateAuthority, setting
             )
         probe = {**PROBE, "gpus": [{**PROBE["gpus"][0], "uuid": f"GPU-{name}-0"}], "time": now()}
         fake.answers["probe"] = lambda _: {**probe, "boot_id": fake.boot_id, "time": now()}
+        signer = await authority.host_signer()
         async with database.transaction() as session:
             joined = await enrolment.join(
                 session,
                 token=join.token,
                 host_public_key=fake.host_public_key,
                 inventory=answers.Probed.model_validate(probe).to_probe(),
-                authority=authority,
+                signer=signer,
                 settings=settings,
             )
         fake.host_certificate = joined.host_certificate

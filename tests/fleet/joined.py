@@ -5,7 +5,7 @@ import asyncssh
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.fleet import answers, certificates, enrolment
-from sublet.fleet.ca import CaKind, CertificateAuthority, public_line
+from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys, public_line
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, NodeAddress, connect
 from tests.fleet.conftest import CUSTOMER, OPERATOR
@@ -28,6 +28,7 @@ class Joined:
         self.settings = Settings(public_url="https://sublet.test", data_directory=sshd.directory)
 
     async def join(self, name: str = "north", gpu: str = "GPU-fake-0") -> None:
+        signer = await self.authority.host_signer()
         async with self.database.transaction() as session:
             node, join = await enrolment.add_node(
                 session, OPERATOR, name, address="127.0.0.1", port=self.sshd.port, labels={}, settings=self.settings
@@ -39,22 +40,23 @@ class Joined:
                 inventory=answers.Probed.model_validate(
                     {**PROBE, "gpus": [{**PROBE["gpus"][0], "uuid": gpu}], "time": now()}
                 ).to_probe(),
-                authority=self.authority,
+                signer=signer,
                 settings=self.settings,
             )
-            self.authorities = (await self.authority.public_keys(session, CaKind.HOST)).all
+            self.authorities = (await public_keys(session, CaKind.HOST)).all
         self.address = NodeAddress(node.id, name, "127.0.0.1", self.sshd.port, public_line(self.sshd.host_key))
         self.user_authorities = list(joined.user_ca_public_keys)
         self.sshd.start(user_authorities=self.user_authorities, host_certificate=joined.host_certificate)
 
     async def customer(self, login: str = LOGIN, seconds: int = 600) -> tuple[Credential, int]:
         key = asyncssh.generate_private_key("ssh-ed25519")
+        signer = await self.authority.user_signer()
         async with self.database.transaction() as session:
             issued = await certificates.issue_user(
                 session,
                 CUSTOMER,
                 ALLOCATION,
-                authority=self.authority,
+                signer=signer,
                 public_key=public_line(key),
                 login=login,
                 seconds=seconds,

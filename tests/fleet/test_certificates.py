@@ -1,5 +1,6 @@
 """Certificates are short, single-principal and restricted; OpenSSH itself and our client refuse all others."""
 
+import asyncio
 import dataclasses
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.core.errors import InvalidInput
 from sublet.fleet import certificates
-from sublet.fleet.ca import CaKind, CertificateAuthority, public_line
+from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys, public_line
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, connect
 from sublet.fleet.errors import HostCertificateMissing, HostKeyChanged, HostNotVerified, NodeRefused
@@ -34,13 +35,14 @@ class TestWhatIsIssued:
         self, database: Database, authority: CertificateAuthority
     ) -> None:
         key = asyncssh.generate_private_key("ssh-ed25519")
+        signer = await authority.user_signer()
         async with database.transaction() as session:
             before = await database_now(session)
             issued = await certificates.issue_user(
                 session,
                 CUSTOMER,
                 ALLOCATION,
-                authority=authority,
+                signer=signer,
                 public_key=f"{public_line(key)} me@laptop",
                 login=LOGIN,
                 seconds=600,
@@ -54,12 +56,11 @@ class TestWhatIsIssued:
     async def test_a_terminals_certificate_lives_a_minute_and_a_controls_at_most_five(
         self, database: Database, authority: CertificateAuthority
     ) -> None:
+        signer = await authority.user_signer()
         async with database.transaction() as session:
             moment = (await database_now(session)).timestamp()
-            terminal = await certificates.issue_terminal(
-                session, CUSTOMER, ALLOCATION, authority=authority, login=LOGIN
-            )
-            control = await certificates.issue_control(session, OPERATOR, "nd_aaaaaaaaaaaaaaaa", authority=authority)
+            terminal = await certificates.issue_terminal(session, CUSTOMER, ALLOCATION, signer=signer, login=LOGIN)
+            control = await certificates.issue_control(session, OPERATOR, "nd_aaaaaaaaaaaaaaaa", signer=signer)
             ends = (
                 await session.execute(
                     text("SELECT kind, extract(epoch FROM valid_before)::float8 AS ends FROM issued_certificate")
@@ -86,18 +87,20 @@ class TestWhatIsIssued:
     async def test_what_is_not_a_public_key_is_not_signed(
         self, database: Database, authority: CertificateAuthority, key: str
     ) -> None:
+        signer = await authority.user_signer()
         async with database.transaction() as session:
             with pytest.raises(InvalidInput):
                 await certificates.issue_user(
-                    session, CUSTOMER, ALLOCATION, authority=authority, public_key=key, login=LOGIN, seconds=60
+                    session, CUSTOMER, ALLOCATION, signer=signer, public_key=key, login=LOGIN, seconds=60
                 )
 
     async def test_a_short_rsa_key_is_not_signed(self, database: Database, authority: CertificateAuthority) -> None:
         weak = public_line(asyncssh.generate_private_key("ssh-rsa", key_size=1024))
+        signer = await authority.user_signer()
         async with database.transaction() as session:
             with pytest.raises(InvalidInput, match="2048"):
                 await certificates.issue_user(
-                    session, CUSTOMER, ALLOCATION, authority=authority, public_key=weak, login=LOGIN, seconds=60
+                    session, CUSTOMER, ALLOCATION, signer=signer, public_key=weak, login=LOGIN, seconds=60
                 )
 
     async def test_the_database_refuses_a_long_life_too(self, database: Database) -> None:
@@ -114,9 +117,9 @@ class TestWhatIsIssued:
     async def test_private_keys_of_the_authorities_are_stored_sealed_only(
         self, database: Database, authority: CertificateAuthority
     ) -> None:
-        async with database.transaction() as session:
-            await authority.ensure(session)
-            await authority.ensure(session)
+        await asyncio.gather(authority.ensure(), authority.ensure())
+        await authority.ensure()
+        async with database.reading() as session:
             rows = (await session.execute(text("SELECT * FROM ssh_ca_key"))).all()
         assert {(row.kind, row.slot) for row in rows} == {(k, s) for k in ("user", "host") for s in ("current", "next")}
         assert all(b"PRIVATE KEY" not in bytes(row.sealed_private_key) for row in rows)
@@ -140,8 +143,7 @@ class TestOpenSsh:
 
     async def test_refuses_an_expired_certificate(self, joined: Joined) -> None:
         credential, _ = await joined.customer()
-        async with joined.database.transaction() as session:
-            signer = await joined.authority.signing_key(session, CaKind.USER)
+        signer = (await joined.authority.user_signer()).key
         expired = signer.generate_user_certificate(
             credential.key, "expired", principals=[LOGIN], valid_after="-10m", valid_before="-1s"
         )
@@ -170,15 +172,14 @@ class TestOpenSsh:
 
     async def test_trusts_the_next_authority_already(self, joined: Joined) -> None:
         async with joined.database.transaction() as session:
-            await joined.authority.public_keys(session, CaKind.USER)
+            await public_keys(session, CaKind.USER)
         text_of_file = (joined.sshd.directory / "user_ca.pub").read_text()
         assert len(text_of_file.splitlines()) == 2
 
     async def test_gives_the_control_certificate_its_one_command_and_no_shell(self, joined: Joined) -> None:
+        signer = await joined.authority.user_signer()
         async with joined.database.transaction() as session:
-            control = await certificates.issue_control(
-                session, OPERATOR, joined.address.node_id, authority=joined.authority
-            )
+            control = await certificates.issue_control(session, OPERATOR, joined.address.node_id, signer=signer)
         connection = await connect(
             joined.address,
             username="sublet",
@@ -214,8 +215,7 @@ class TestOurSide:
     async def test_refuses_a_changed_host_key_even_with_a_certificate_of_our_authority(self, joined: Joined) -> None:
         credential, _ = await joined.customer()
         changed = asyncssh.generate_private_key("ssh-ed25519")
-        async with joined.database.transaction() as session:
-            signer = await joined.authority.signing_key(session, CaKind.HOST)
+        signer = (await joined.authority.host_signer()).key
         certificate = signer.generate_host_certificate(
             changed, "stolen", principals=[joined.address.node_id], valid_after="-1m", valid_before="+5m"
         )
@@ -230,8 +230,7 @@ class TestOurSide:
     @pytest.mark.parametrize("fault", ["rogue", "expired", "another node"])
     async def test_refuses_a_host_certificate_that_does_not_hold(self, joined: Joined, fault: str) -> None:
         credential, _ = await joined.customer()
-        async with joined.database.transaction() as session:
-            signer = await joined.authority.signing_key(session, CaKind.HOST)
+        signer = (await joined.authority.host_signer()).key
         if fault == "rogue":
             signer = asyncssh.generate_private_key("ssh-ed25519")
         certificate = signer.generate_host_certificate(

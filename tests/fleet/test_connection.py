@@ -13,7 +13,7 @@ from sublet.core.db import Database, OpenSessionError
 from sublet.core.settings import Settings
 from sublet.fleet import enrolment, nodes
 from sublet.fleet.backend import DesiredAccount, Limits
-from sublet.fleet.ca import CaKind, CertificateAuthority
+from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.errors import (
     HostNotVerified,
     NodeAnswerInvalid,
@@ -239,8 +239,8 @@ class TestAHostCertificateThatLapsed:
     """Sublet was away for longer than the certificates that it renews live."""
 
     async def _lapse(self, fake: FakeNode, node: Node, database: Database, authority: CertificateAuthority) -> None:
+        signer = (await authority.host_signer()).key
         async with database.transaction() as session:
-            signer = await authority.signing_key(session, CaKind.HOST)
             await session.execute(text("UPDATE node SET host_certificate_expires_at = now() - interval '1 second'"))
         expired = signer.generate_host_certificate(
             fake.host_key, "expired", principals=[node.id], valid_after="-2d", valid_before="-1s"

@@ -39,13 +39,14 @@ class Machines:
             )
 
     async def join(self, token: str, host_public_key: str, **changes: object) -> Joined:
+        signer = await self.authority.host_signer()
         async with self.database.transaction() as session:
             return await enrolment.join(
                 session,
                 token=token,
                 host_public_key=host_public_key,
                 inventory=probe(**changes),
-                authority=self.authority,
+                signer=signer,
                 settings=self.settings,
             )
 

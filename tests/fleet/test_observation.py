@@ -205,6 +205,7 @@ class TestBeingLost:
         settings: Settings,
     ) -> None:
         node, fake = ready_node
+        signer = await authority.host_signer()
         async with database.transaction() as session:
             again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=settings)
             probe = {**PROBE, "gpus": [{**PROBE["gpus"][0], "uuid": "GPU-north-0"}], "time": now()}
@@ -213,7 +214,7 @@ class TestBeingLost:
                 token=again.token,
                 host_public_key=fake.host_public_key,
                 inventory=answers.Probed.model_validate(probe).to_probe(),
-                authority=authority,
+                signer=signer,
                 settings=settings,
             )
         await fake.stop()
@@ -303,9 +304,10 @@ class TestRenewingTrust:
         database: Database,
         authority: CertificateAuthority,
     ) -> None:
+        signer = await authority.user_signer()
         async with database.transaction() as session:
             await certificates.issue_terminal(
-                session, OPERATOR, "al_aaaaaaaaaaaaaaaa", authority=authority, login="al-aaaaaaaaaaaaaaaa"
+                session, OPERATOR, "al_aaaaaaaaaaaaaaaa", signer=signer, login="al-aaaaaaaaaaaaaaaa"
             )
             assert await certificates.revoke_subject(session, "al_aaaaaaaaaaaaaaaa", reason="released") == 1
         assert await renewals.tick() == 1

@@ -20,7 +20,7 @@ from sublet.core.webapp import RequestContext, install_error_handlers
 from sublet.fleet import certificates, enrolment, nodes, observation
 from sublet.fleet.api import router
 from sublet.fleet.backend import DesiredAccount, Limits
-from sublet.fleet.ca import CaKind, CertificateAuthority, public_line
+from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys, public_line
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, NodeAddress, connect
 from sublet.fleet.errors import NodeRefused, StaleGeneration
@@ -129,7 +129,7 @@ async def real(
         return Real(
             machine,
             await nodes.get(session, added.id),
-            (await authority.public_keys(session, CaKind.HOST)).all,
+            (await public_keys(session, CaKind.HOST)).all,
         )
 
 
@@ -145,9 +145,10 @@ def account(generation: int = 1, uid: int = 200_000) -> DesiredAccount:
 
 async def customer(database: Database, authority: CertificateAuthority) -> tuple[Credential, int]:
     key = asyncssh.generate_private_key("ssh-ed25519")
+    signer = await authority.user_signer()
     async with database.transaction() as session:
         issued = await certificates.issue_user(
-            session, CUSTOMER, ALLOCATION, authority=authority, public_key=public_line(key), login=LOGIN, seconds=600
+            session, CUSTOMER, ALLOCATION, signer=signer, public_key=public_line(key), login=LOGIN, seconds=600
         )
     return Credential(key, asyncssh.import_certificate(issued.certificate)), issued.serial
 
@@ -188,8 +189,9 @@ class TestARealNode:
     async def test_gives_the_control_certificate_no_shell(
         self, real: Real, database: Database, authority: CertificateAuthority
     ) -> None:
+        signer = await authority.user_signer()
         async with database.transaction() as session:
-            control = await certificates.issue_control(session, OPERATOR, real.node.id, authority=authority)
+            control = await certificates.issue_control(session, OPERATOR, real.node.id, signer=signer)
         for username in ("root", LOGIN):
             with pytest.raises(NodeRefused):
                 await connect(

@@ -13,9 +13,9 @@ from starlette.requests import HTTPConnection
 
 from sublet.audit.api import router as audit_router
 from sublet.core.access import Actor
-from sublet.core.app import AUTHENTICATOR, DATABASE, KEY_PROVIDER, SETTINGS, App
+from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, App
 from sublet.core.db import Database
-from sublet.core.sealing import FileKeyProvider
+from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 from sublet.identity.api import ON_SIGNUP
@@ -47,8 +47,8 @@ class House:
         app.add_middleware(RequestContext)
         parts = App().put(SETTINGS, settings).put(DATABASE, database).put(ON_SIGNUP, [])
         authenticator = SessionAuthenticator(settings)
-        key_provider = FileKeyProvider.create_if_missing(directory / "keys" / "sealing.key")
-        parts.put(AUTHENTICATOR, authenticator.authenticate).put(KEY_PROVIDER, key_provider)
+        keyring = keyring_at(directory / "keys" / "sealing.key")
+        parts.put(AUTHENTICATOR, authenticator.authenticate).put(KEYRING, keyring)
         parts.attach(app, [identity_router.api, audit_router.api])
         return cls(database, settings, app, parts, authenticator)
 

@@ -20,7 +20,6 @@ from sublet.core.access import Permission
 from sublet.core.errors import NotAuthenticated
 from sublet.entry.web import EXEMPT_FROM_BROWSER_RULES
 from sublet.fleet.api import AUTHORITY
-from sublet.fleet.ca import CaKind
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES
 from tests.identity.public_keys import ed25519_line
 from tests.invariants.operations import Operation, contents, everything, operations_of, undocumented
@@ -311,10 +310,10 @@ class TestNoSecret:
                 for person, name in ((business.owner, "owner"), (operator, "operator")):
                     if operation.is_safe:
                         answers[f"{operation.label} to the {name}"] = (await operation.ask(person, business.ids)).text
-            async with web.database.transaction() as session:
-                for kind in CaKind:
-                    signing = await web.parts[AUTHORITY].signing_key(session, kind)
-                    secrets[f"{kind.value} authority"] = signing.export_private_key("openssh").decode().splitlines()[2]
+            authority = web.parts[AUTHORITY]
+            for signer in (await authority.user_signer(), await authority.host_signer()):
+                private_lines = signer.key.export_private_key("openssh").decode().splitlines()
+                secrets[type(signer).__name__] = private_lines[2]
         rows = await everything(web.database)
         assert "api_token.created" in rows["public.audit_event"]
         assert {"public.outbox_event", "public.procrastinate_jobs", "public.idempotency_key"} <= rows.keys()

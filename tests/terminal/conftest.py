@@ -21,7 +21,7 @@ from sublet.core.access import Actor
 from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, SETTINGS, STOPPING, App
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound
-from sublet.core.sealing import FileKeyProvider
+from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
 from sublet.fleet.access import TerminalTarget
 from sublet.fleet.api import AUTHORITY
@@ -133,8 +133,7 @@ def sshd() -> Iterator[RealSshd]:
 @pytest.fixture
 async def joined(database: Database, sshd: RealSshd, tmp_path: Path) -> Joined:
     """A real sshd that has joined as a node."""
-    provider = FileKeyProvider.create_if_missing(tmp_path / "keys" / "sealing.key")
-    joined = Joined(database, CertificateAuthority(provider), sshd)
+    joined = Joined(database, CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key")), sshd)
     await joined.join()
     return joined
 

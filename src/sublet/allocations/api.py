@@ -24,7 +24,7 @@ from sublet.core.db import Session
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.json_bytes import JsonBytes
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.fleet.api import AuthorityDep
+from sublet.fleet.api import UserSignerDep
 
 router = SubletRouter(prefix="/api/v1", tags=["allocations"])
 
@@ -161,7 +161,7 @@ async def issue_certificate(
     actor: ActorDep,
     session: SessionDep,
     settings: SettingsDep,
-    authority: AuthorityDep,
+    signer: UserSignerDep,
     id_or_name: IdOrName,
     body: CertificateRequest,
 ) -> CertificateOut:
@@ -170,7 +170,7 @@ async def issue_certificate(
         session,
         actor,
         await details.id_of(session, actor, id_or_name),
-        authority=authority,
+        signer=signer,
         public_key=body.public_key,
         seconds=settings.user_certificate_seconds,
     )

@@ -8,7 +8,7 @@ from sublet.core.access import Actor
 from sublet.core.db import Session
 from sublet.fleet import certificates
 from sublet.fleet.access import TerminalTarget
-from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.ca import UserSigner, known_hosts_line
 from sublet.fleet.certificates import IssuedCertificate
 
 
@@ -26,7 +26,7 @@ async def issue(
     actor: Actor,
     allocation_id: str,
     *,
-    authority: CertificateAuthority,
+    signer: UserSigner,
     public_key: str,
     seconds: int,
 ) -> Ticket:
@@ -41,9 +41,9 @@ async def issue(
         session,
         actor,
         allocation_id,
-        authority=authority,
+        signer=signer,
         public_key=public_key,
         login=target.login,
         seconds=seconds,
     )
-    return Ticket(issued, target, await authority.known_hosts_line(session, target.host, target.port))
+    return Ticket(issued, target, await known_hosts_line(session, target.host, target.port))

@@ -15,9 +15,10 @@ from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor
 from sublet.core.db import Database
-from sublet.core.sealing import KeyProvider
+from sublet.core.keyring import Keyring
 from sublet.core.settings import Settings
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -30,6 +31,30 @@ class Slot(Generic[T]):
     async def __call__(self, connection: HTTPConnection) -> T:
         """What the application that serves this connection has here."""
         return App.of(connection.app)[self]
+
+
+class Beforehand(Generic[S, T]):
+    """What a route needs and nobody may get while a session is open: it is got from a slot's part before the session.
+
+    A route names it as a dependency, like a slot. It is got once it is known that the caller has the permission.
+    """
+
+    def __init__(self, slot: Slot[S], getting: Callable[[S], Awaitable[T]]) -> None:
+        self.slot = slot
+        self._getting = getting
+
+    async def get(self, connection: HTTPConnection) -> None:
+        """Get it for this request."""
+        got = await self._getting(App.of(connection.app)[self.slot])
+        connection.scope.setdefault(_BEFOREHAND, {})[self] = got
+
+    async def __call__(self, connection: HTTPConnection) -> T:
+        """What was got for this request."""
+        got: T = connection.scope[_BEFOREHAND][self]
+        return got
+
+
+_BEFOREHAND = "sublet.beforehand"
 
 
 class NotWired(RuntimeError):
@@ -76,11 +101,18 @@ class App:
 def _needed_by(route: Any) -> Iterator[Slot[Any]]:
     """The slots that the route's parameters ask for, and those that its class names beside them."""
     yield from getattr(route, "slots", ())
-    waiting: list[Dependant] = [route.dependant] if hasattr(route, "dependant") else []
+    if hasattr(route, "dependant"):
+        for part in parts_of(route.dependant):
+            yield part.slot if isinstance(part, Beforehand) else part
+
+
+def parts_of(dependant: Dependant) -> Iterator[Slot[Any] | Beforehand[Any, Any]]:
+    """The slots, and what is to be got beforehand, that a route's parameters ask for."""
+    waiting = [dependant]
     while waiting:
         dependant = waiting.pop()
         waiting += dependant.dependencies
-        if isinstance(dependant.call, Slot):
+        if isinstance(dependant.call, Slot | Beforehand):
             yield dependant.call
 
 
@@ -92,7 +124,7 @@ Alive = Callable[[Actor], Awaitable[bool]]
 
 SETTINGS: Slot[Settings] = Slot("settings")
 DATABASE: Slot[Database] = Slot("database")
-KEY_PROVIDER: Slot[KeyProvider] = Slot("key provider")
+KEYRING: Slot[Keyring] = Slot("keyring")
 AUTHENTICATOR: Slot[Authenticator] = Slot("authenticator")
 ALIVE: Slot[Alive] = Slot("whether a credential still holds")
 STOPPING: Slot[asyncio.Event] = Slot("the process is going away")

@@ -5,7 +5,7 @@ must talk to a network in between takes `DatabaseDep` instead of `SessionDep` an
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 
 from sublet.core import idempotency
 from sublet.core.access import Actor, Permission, Public
-from sublet.core.app import AUTHENTICATOR, DATABASE, KEY_PROVIDER, SETTINGS, App, Slot
+from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, App, Beforehand, Slot, parts_of
 from sublet.core.db import Database, Session
 from sublet.core.direct import DirectRoute
 from sublet.core.errors import NotAuthenticated
@@ -86,13 +86,14 @@ class SubletRoute(APIRoute):
         extra = self.openapi_extra or {}
         seals = "x-creates" in extra and "x-shows-secret" in extra
         slots: tuple[Slot[Any], ...] = (DATABASE, AUTHENTICATOR)
-        return frozenset((*slots, KEY_PROVIDER) if seals else slots)
+        return frozenset((*slots, KEYRING) if seals else slots)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler, so that the transaction ends before the response is sent."""
         inner = super().get_route_handler()
         extra = self.openapi_extra or {}
         creates, shows_secret = "x-creates" in extra, "x-shows-secret" in extra
+        beforehand = [part for part in parts_of(self.dependant) if isinstance(part, Beforehand)]
         permission = None if extra.get("x-permission") == OPEN else Permission(extra["x-permission"])
 
         async def handle(request: Request) -> Response:
@@ -101,13 +102,15 @@ class SubletRoute(APIRoute):
             scope = RequestScope(parts[DATABASE], reading=request.method in SAFE_METHODS)
             request.state.scope = scope
             try:
+                if permission is not None:
+                    (await _authenticate(request)).require(permission)
+                for part in beforehand:
+                    await part.get(request)
                 if creates and (key := request.headers.get(idempotency.HEADER)) is not None:
                     actor = await _authenticate(request)
-                    if permission is not None:
-                        actor.require(permission)  # a replay does not reach the route's own dependency
-                    provider = parts[KEY_PROVIDER] if shows_secret else None
+                    keyring = parts[KEYRING] if shows_secret else None
                     response = await idempotency.once(
-                        scope, actor, request, key, lambda: inner(request), provider=provider
+                        scope, actor, request, key, lambda: inner(request), keyring=keyring
                     )
                 else:
                     response = await inner(request)
@@ -174,13 +177,6 @@ _GIVEN_DIRECTLY: dict[Any, Callable[[HTTPConnection, Actor], Any]] = {
 }
 
 
-def _requires(permission: Permission) -> Callable[[Request], Awaitable[None]]:
-    async def require(request: Request) -> None:
-        (await _authenticate(request)).require(permission)
-
-    return require
-
-
 class SubletRouter:
     """A domain's routes; `permission` is not optional, so that no route is open by accident."""
 
@@ -189,16 +185,25 @@ class SubletRouter:
         self.direct: list[DirectRoute] = []
 
     def _add(
-        self, method: str, path: str, permission: Permission | Public, options: dict[str, Any], **flags: bool
+        self,
+        method: str,
+        path: str,
+        permission: Permission | Public,
+        options: dict[str, Any],
+        **flags: bool,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         extra = {"x-permission": permission.value if isinstance(permission, Permission) else OPEN}
         extra |= {f"x-{name.replace('_', '-')}": "yes" for name, is_set in flags.items() if is_set}
-        dependencies = [Depends(_requires(permission))] if isinstance(permission, Permission) else []
         options.setdefault("openapi_extra", {}).update(extra)
         options["responses"] = {**PROBLEMS, **options.get("responses", {})}
 
         def register(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-            self.api.add_api_route(path, endpoint, methods=[method], dependencies=dependencies, **options)
+            self.api.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                **options,
+            )
             return endpoint
 
         return register

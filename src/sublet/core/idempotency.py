@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sublet.core.access import Actor
 from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput
-from sublet.core.sealing import KeyProvider, seal, unseal
+from sublet.core.keyring import Keyring
+from sublet.core.sealing import DataKey, unseal
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
@@ -37,6 +38,10 @@ class Scope(Protocol):
         """The request's session."""
         ...
 
+    async def end(self) -> None:
+        """Commit what was opened; a later `session()` opens anew."""
+        ...
+
 
 def owner_of(actor: Actor) -> str:
     """Whose keys these are: two people never share a key by accident."""
@@ -50,15 +55,16 @@ async def once(
     key: str,
     run: Callable[[], Awaitable[Response]],
     *,
-    provider: KeyProvider | None,
+    keyring: Keyring | None,
 ) -> Response:
-    """Run the request, or replay the answer that the same key got before; with a provider, answers are kept sealed."""
+    """Run the request, or replay the answer that the same key got before; with a keyring, answers are kept sealed."""
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         raise InvalidInput("Idempotency-Key must have 1 to 255 printable characters.", field=HEADER)
     body = await request.body()
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + body).digest()
     parameters = {"actor": owner_of(actor), "key": key}
     place = {"table": "idempotency_key", "column": "body", "row": f"{parameters['actor']} {key}"}
+    data_key = None if keyring is None else await DataKey.new(keyring)
     session = await scope.session()
     if (await session.execute(_CLAIM, {**parameters, "request_hash": digest})).first() is None:
         stored = (await session.execute(_STORED, parameters)).one()
@@ -68,11 +74,12 @@ async def once(
                 "keeps its result. Use a new key for a new request."
             )
         if stored.status is not None:
-            answer = bytes(stored.body) if provider is None else unseal(provider, bytes(stored.body), **place)
+            await scope.end()
+            answer = bytes(stored.body) if keyring is None else await unseal(keyring, bytes(stored.body), **place)
             return Response(answer, stored.status, {REPLAYED_HEADER: "true"}, media_type="application/json")
     response = await run()
     if response.status_code < 400:
-        kept = bytes(response.body) if provider is None else seal(provider, bytes(response.body), **place)
+        kept = bytes(response.body) if data_key is None else data_key.seal(bytes(response.body), **place)
         session = await scope.session()
         await session.execute(_STORE, {**parameters, "status": response.status_code, "body": kept})
     return response

@@ -1,4 +1,4 @@
-"""What every process needs before it can work: settings that hold together, the database's URL, the key provider."""
+"""What every process needs before it can work: settings that hold together, the database's URL, the keyring."""
 
 import resource
 
@@ -9,7 +9,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from sublet.core.db import Database
 from sublet.core.errors import SubletError
-from sublet.core.sealing import FileKeyProvider
+from sublet.core.key_files import keyring_at, keyring_in
+from sublet.core.keyring import Keyring
 from sublet.core.settings import SEALING_KEY, Settings
 
 
@@ -61,8 +62,8 @@ def database_of(settings: Settings) -> Database:
     return Database(settings.database_url, pool_size=settings.database_pool_size)
 
 
-def key_provider_of(settings: Settings) -> FileKeyProvider:
-    """The provider that seals CA keys: the configured file, or one made under the data directory."""
+def keyring_of(settings: Settings) -> Keyring:
+    """The keys that secrets are sealed with: in the configured file, or one made under the data directory."""
     if settings.key_file is not None:
-        return FileKeyProvider(settings.key_file)
-    return FileKeyProvider.create_if_missing(settings.data_directory / "keys" / SEALING_KEY)
+        return keyring_in(settings.key_file)
+    return keyring_at(settings.data_directory / "keys" / SEALING_KEY)

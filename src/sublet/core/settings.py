@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     )
     key_file: Secret | None = Field(
         default=None,
-        description="Key-encryption key of the `file` key provider; created under the data directory when missing.",
+        description="The keys that secrets are sealed with, one a line, the current one first; made when not set.",
     )
     stripe_api_base: str = Field(
         default="https://api.stripe.com", description="Base address of the card processor's API."

@@ -15,12 +15,12 @@ from sublet.allocations.terminal import terminal_target
 from sublet.audit.api import router as audit_router
 from sublet.billing.api import router as billing_router
 from sublet.catalog.api import router as catalog_router
-from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, KEY_PROVIDER, SETTINGS, STOPPING, App
+from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, STOPPING, App
 from sublet.core.db import Database
 from sublet.core.direct import DirectRoutes
 from sublet.core.http import SubletRouter
 from sublet.core.outbox import EVENT_TYPES
-from sublet.core.runtime import database_of, key_provider_of
+from sublet.core.runtime import database_of, keyring_of
 from sublet.core.settings import Settings
 from sublet.core.webapp import BodyLimit, BrowserSafety, RequestContext, install_error_handlers
 from sublet.entry import health
@@ -75,7 +75,7 @@ Errors are RFC 9457 problem+json with a stable `code`. Lists are pages. Creating
 
 def _parts(settings: Settings, database: Database) -> App:
     """Everything that routes ask for; the application does not start without any of it."""
-    key_provider = key_provider_of(settings)
+    keyring = keyring_of(settings)
     authenticator = SessionAuthenticator(settings)
     limits = TerminalLimits(
         sessions_per_allocation=settings.terminal_sessions, idle_seconds=settings.terminal_idle_seconds
@@ -84,12 +84,12 @@ def _parts(settings: Settings, database: Database) -> App:
         App()
         .put(SETTINGS, settings)
         .put(DATABASE, database)
-        .put(KEY_PROVIDER, key_provider)
+        .put(KEYRING, keyring)
         .put(AUTHENTICATOR, authenticator.authenticate)
         .put(ALIVE, authenticator.alive_on(database))
         .put(STOPPING, asyncio.Event())
         .put(ON_SIGNUP, [accounts.open_wallet])
-        .put(AUTHORITY, CertificateAuthority(key_provider))
+        .put(AUTHORITY, CertificateAuthority(database, keyring))
         .put(CLAIMED_CAPACITY, claims.claimed_on)
         .put(PROCESSOR, Processor.from_settings(settings))
         .put(TERMINAL_TARGET, terminal_target)

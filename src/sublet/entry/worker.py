@@ -13,7 +13,7 @@ from sublet.billing.policy import Policy
 from sublet.core import retention, tracing
 from sublet.core.errors import SubletError
 from sublet.core.jobs import job_app, register_poke
-from sublet.core.runtime import allow_many_connections, database_of, key_provider_of
+from sublet.core.runtime import allow_many_connections, database_of, keyring_of
 from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging, get_logger
 from sublet.entry.dispatch import run_dispatch
@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.database = database_of(settings)
-        authority = CertificateAuthority(key_provider_of(settings))
+        authority = CertificateAuthority(self.database, keyring_of(settings))
         self.pool = NodePool(self.database, authority)
         self.backend = BackendsByKind(self.database, {SSH: SshBackend(self.pool)})
         self.processor = Processor.from_settings(settings)

@@ -9,14 +9,14 @@ from fastapi import Depends
 from sublet.audit.records import record
 from sublet.core.access import PUBLIC, Actor, Permission
 from sublet.core.actions import ActionOut, ManagedPage, actions_of
-from sublet.core.app import Slot
+from sublet.core.app import Beforehand, Slot
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import PageQueryDep, page_of
 from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
 from sublet.fleet.audited import IntentRecord
-from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.ca import CertificateAuthority, HostSigner, UserSigner
 from sublet.fleet.nodes import Node
 from sublet.fleet.schemas import (
     CapabilityOut,
@@ -46,6 +46,8 @@ CLAIMED_CAPACITY: Slot[ClaimedCapacity] = Slot("claimed capacity")
 ClaimedDep = Annotated[ClaimedCapacity, Depends(CLAIMED_CAPACITY)]
 AUTHORITY: Slot[CertificateAuthority] = Slot("SSH certificate authority")
 AuthorityDep = Annotated[CertificateAuthority, Depends(AUTHORITY)]
+UserSignerDep = Annotated[UserSigner, Depends(Beforehand(AUTHORITY, CertificateAuthority.user_signer))]
+HostSignerDep = Annotated[HostSigner, Depends(Beforehand(AUTHORITY, CertificateAuthority.host_signer))]
 
 
 @router.get("/admin/nodes", permission=Permission.ADMIN_NODE_READ)
@@ -131,14 +133,14 @@ async def new_join_token(actor: ActorDep, session: SessionDep, settings: Setting
 
 
 @router.post("/nodes/enrol", permission=PUBLIC)
-async def enrol(session: SessionDep, settings: SettingsDep, authority: AuthorityDep, body: EnrolIn) -> EnrolOut:
+async def enrol(session: SessionDep, settings: SettingsDep, signer: HostSignerDep, body: EnrolIn) -> EnrolOut:
     """A machine joins with its one-time token; Sublet then connects back to it."""
     joined = await enrolment.join(
         session,
         token=body.join_token,
         host_public_key=body.host_public_key,
         inventory=body.inventory.to_probe(),
-        authority=authority,
+        signer=signer,
         settings=settings,
     )
     return EnrolOut(

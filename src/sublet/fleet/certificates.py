@@ -17,7 +17,7 @@ from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.fleet import krl
 from sublet.fleet.audited import CertificateRecord
-from sublet.fleet.ca import KEY_TYPE, CaKind, CertificateAuthority, public_line
+from sublet.fleet.ca import KEY_TYPE, HostSigner, UserSigner, public_line
 from sublet.fleet.models import issued_certificate, node
 from sublet.fleet.public_keys import read_public_key
 
@@ -69,7 +69,7 @@ async def issue_user(
     actor: Actor,
     allocation_id: str,
     *,
-    authority: CertificateAuthority,
+    signer: UserSigner,
     public_key: str,
     login: str,
     seconds: int,
@@ -83,7 +83,7 @@ async def issue_user(
     key = read_public_key(public_key, field="public_key")
     issued, _ = await _sign_user(
         session,
-        authority,
+        signer,
         key,
         kind=CertificateKind.CUSTOMER,
         principal=login,
@@ -105,13 +105,13 @@ async def issue_user(
 
 
 async def issue_terminal(
-    session: Session, actor: Actor, allocation_id: str, *, authority: CertificateAuthority, login: str
+    session: Session, actor: Actor, allocation_id: str, *, signer: UserSigner, login: str
 ) -> Credential:
     """A key and certificate for one browser terminal: 60 seconds to connect, a terminal and nothing else."""
     key = asyncssh.generate_private_key(KEY_TYPE)
     _, certificate = await _sign_user(
         session,
-        authority,
+        signer,
         key,
         kind=CertificateKind.TERMINAL,
         principal=login,
@@ -124,12 +124,12 @@ async def issue_terminal(
     return Credential(key, certificate)
 
 
-async def issue_control(session: Session, actor: Actor, node_id: str, *, authority: CertificateAuthority) -> Credential:
+async def issue_control(session: Session, actor: Actor, node_id: str, *, signer: UserSigner) -> Credential:
     """A key and certificate for one connection of the control plane to one node: no terminal, no forwarding."""
     key = asyncssh.generate_private_key(KEY_TYPE)
     _, certificate = await _sign_user(
         session,
-        authority,
+        signer,
         key,
         kind=CertificateKind.CONTROL,
         principal=CONTROL_PRINCIPAL,
@@ -142,20 +142,17 @@ async def issue_control(session: Session, actor: Actor, node_id: str, *, authori
     return Credential(key, certificate)
 
 
-async def issue_host(
-    session: Session, node_id: str, *, authority: CertificateAuthority, seconds: int
-) -> IssuedCertificate:
+async def issue_host(session: Session, node_id: str, *, signer: HostSigner, seconds: int) -> IssuedCertificate:
     """Certify the host key that a node enrolled with, for its id, its name and its address."""
     row = (
         await session.execute(select(node.c.name, node.c.address, node.c.host_public_key).where(node.c.id == node_id))
     ).one()
     key = asyncssh.import_public_key(row.host_public_key)
-    signer = await authority.signing_key(session, CaKind.HOST)
     principals = tuple(dict.fromkeys((node_id, row.name, row.address)))
     now, serial = await _now_and_serial(session)
     valid_after, valid_before = now - BACKDATED, now + timedelta(seconds=seconds)
     key_id = f"host node={node_id} name={row.name}"
-    certificate = signer.generate_host_certificate(
+    certificate = signer.key.generate_host_certificate(
         key,
         key_id,
         serial=serial,
@@ -165,7 +162,7 @@ async def issue_host(
         comment=row.name,
     )
     issued = IssuedCertificate(_line(certificate), serial, key_id, principals, valid_after, valid_before)
-    await _store(session, issued, key, signer, kind=CertificateKind.HOST, subject=node_id, user_id=None)
+    await _store(session, issued, key, signer.key, kind=CertificateKind.HOST, subject=node_id, user_id=None)
     return issued
 
 
@@ -226,7 +223,7 @@ async def _revoke(session: Session, condition: Any, reason: str) -> int:
 
 async def _sign_user(
     session: Session,
-    authority: CertificateAuthority,
+    signer: UserSigner,
     key: asyncssh.SSHKey,
     *,
     kind: CertificateKind,
@@ -237,11 +234,10 @@ async def _sign_user(
     permit_pty: bool,
     permit_port_forwarding: bool,
 ) -> tuple[IssuedCertificate, asyncssh.SSHCertificate]:
-    signer = await authority.signing_key(session, CaKind.USER)
     now, serial = await _now_and_serial(session)
     valid_after, valid_before = now - BACKDATED, now + timedelta(seconds=seconds)
     key_id = f"{kind.value} user={actor.shown_as} for={subject} request={context.request_id.get() or '-'}"
-    certificate = signer.generate_user_certificate(
+    certificate = signer.key.generate_user_certificate(
         key,
         key_id,
         serial=serial,
@@ -256,7 +252,7 @@ async def _sign_user(
         comment=subject,
     )
     issued = IssuedCertificate(_line(certificate), serial, key_id, (principal,), valid_after, valid_before)
-    await _store(session, issued, key, signer, kind=kind, subject=subject, user_id=actor.user_id)
+    await _store(session, issued, key, signer.key, kind=kind, subject=subject, user_id=actor.user_id)
     return issued, certificate
 
 
@@ -269,7 +265,7 @@ async def _store(
     session: Session,
     issued: IssuedCertificate,
     key: asyncssh.SSHKey,
-    signer: asyncssh.SSHKey,
+    signed_with: asyncssh.SSHKey,
     *,
     kind: CertificateKind,
     subject: str,
@@ -279,7 +275,7 @@ async def _store(
         insert(issued_certificate).values(
             serial=issued.serial,
             kind=kind.value,
-            ca_public_key=public_line(signer),
+            ca_public_key=public_line(signed_with),
             key_id=issued.key_id,
             principals=list(issued.principals),
             fingerprint=key.get_fingerprint(),

@@ -19,7 +19,7 @@ from sublet.core.settings import Settings
 from sublet.fleet import certificates, join_tokens, nodes
 from sublet.fleet.audited import HostKeyRecord, JoinTokenRecord, PlaceRecord
 from sublet.fleet.backend import Probe
-from sublet.fleet.ca import CaKind, CertificateAuthority
+from sublet.fleet.ca import CaKind, HostSigner, public_keys
 from sublet.fleet.errors import MachineAlreadyEnrolled
 from sublet.fleet.join_tokens import Join
 from sublet.fleet.kinds import SSH
@@ -146,7 +146,7 @@ async def join(
     token: str,
     host_public_key: str,
     inventory: Probe,
-    authority: CertificateAuthority,
+    signer: HostSigner,
     settings: Settings,
 ) -> Joined:
     """Take a machine in: its host key is certified and kept, and a worker is asked to connect back to it.
@@ -185,9 +185,7 @@ async def join(
     )
     if known.host_public_key not in {None, key}:
         await certificates.revoke_subject(session, node_id, reason="the node joined with another host key")
-    issued = await certificates.issue_host(
-        session, node_id, authority=authority, seconds=settings.host_certificate_seconds
-    )
+    issued = await certificates.issue_host(session, node_id, signer=signer, seconds=settings.host_certificate_seconds)
     await schedule_renewal(session, node_id, issued.valid_before, settings=settings)
     await record(
         session,
@@ -202,7 +200,7 @@ async def join(
     return Joined(
         node_id=node_id,
         name=known.name,
-        user_ca_public_keys=(await authority.public_keys(session, CaKind.USER)).all,
+        user_ca_public_keys=(await public_keys(session, CaKind.USER)).all,
         host_certificate=issued.certificate,
         revoked_keys=await certificates.revoked_keys(session),
     )

@@ -12,7 +12,7 @@ from sublet.core.errors import SubletError
 from sublet.core.settings import Settings
 from sublet.fleet import certificates, enrolment, nodes
 from sublet.fleet.backend import FleetBackend, Trust
-from sublet.fleet.ca import CaKind, CertificateAuthority
+from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys
 from sublet.fleet.models import node
 
 log = telemetry.get_logger(__name__)
@@ -69,12 +69,13 @@ class HostCertificates:
 
         Then the node is probed. One that cannot be stays due, and has what it must trust all the same.
         """
+        signer = await self.authority.host_signer()
         async with self.database.transaction() as session:
             due_before = (await session.execute(select(node.c.trust_due_at).where(node.c.id == node_id))).scalar_one()
             issued = await certificates.issue_host(
-                session, node_id, authority=self.authority, seconds=self.settings.host_certificate_seconds
+                session, node_id, signer=signer, seconds=self.settings.host_certificate_seconds
             )
-            keys = await self.authority.public_keys(session, CaKind.USER)
+            keys = await public_keys(session, CaKind.USER)
             revoked = await certificates.revoked_keys(session)
         valid_before = await self.backend.trust(node_id, Trust(keys.all, revoked, issued.certificate))
         async with self.database.transaction() as session:

@@ -17,7 +17,7 @@ from sublet.core.errors import NotFound
 from sublet.fleet import answers, certificates
 from sublet.fleet.answers import trust_params
 from sublet.fleet.backend import Trust
-from sublet.fleet.ca import CaKind, CertificateAuthority
+from sublet.fleet.ca import CaKind, CertificateAuthority, HostSigner, public_keys
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import CONNECT_SECONDS, HostTrust, NodeAddress, NodeConnection
 from sublet.fleet.errors import NodeNotEnrolled, NodeTimedOut, NodeUnreachable
@@ -138,6 +138,7 @@ class NodePool:
 
     async def _way(self, node_id: str) -> _Way:
         """All that is needed to connect to a node, with a certificate made for this one connection."""
+        signer, host_signer = await self.authority.user_signer(), await self.authority.host_signer()
         async with self.database.transaction() as session:
             row = (
                 await session.execute(
@@ -156,17 +157,15 @@ class NodePool:
                 raise NodeNotEnrolled(
                     f"{row.name} has not joined yet, so there is nothing to connect to. Run its join command on it."
                 )
-            credential = await certificates.issue_control(session, system_actor(), node_id, authority=self.authority)
-            authorities = (await self.authority.public_keys(session, CaKind.HOST)).all
-            lapsed = await self._fresh_trust(session, node_id) if row.lapsed else None
+            credential = await certificates.issue_control(session, system_actor(), node_id, signer=signer)
+            authorities = (await public_keys(session, CaKind.HOST)).all
+            lapsed = await self._fresh_trust(session, node_id, host_signer) if row.lapsed else None
         address = NodeAddress(node_id, row.name, row.address, row.port, row.host_public_key)
         return _Way(address, credential, HostTrust(authorities), lapsed)
 
-    async def _fresh_trust(self, session: Session, node_id: str) -> dict[str, Any]:
-        issued = await certificates.issue_host(
-            session, node_id, authority=self.authority, seconds=LAPSED_CERTIFICATE_SECONDS
-        )
-        keys = await self.authority.public_keys(session, CaKind.USER)
+    async def _fresh_trust(self, session: Session, node_id: str, signer: HostSigner) -> dict[str, Any]:
+        issued = await certificates.issue_host(session, node_id, signer=signer, seconds=LAPSED_CERTIFICATE_SECONDS)
+        keys = await public_keys(session, CaKind.USER)
         revoked = await certificates.revoked_keys(session)
         return trust_params(Trust(keys.all, revoked, issued.certificate))
 

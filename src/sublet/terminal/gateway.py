@@ -20,7 +20,7 @@ from sublet.core.websockets import DoorDep
 from sublet.fleet import certificates, nodes
 from sublet.fleet.access import TerminalTarget
 from sublet.fleet.api import AuthorityDep
-from sublet.fleet.ca import CaKind
+from sublet.fleet.ca import CaKind, public_keys
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, NodeAddress, connect
 from sublet.fleet.errors import NodeError
@@ -112,17 +112,18 @@ async def _first_frame(visit: Visit) -> Open:
 
 async def _admit_to_allocation(visit: Visit) -> _Admission:
     """Look the allocation up, note the terminal, and make a certificate that is good for one minute."""
-    actor, allocation_id, authority = visit.actor, visit.allocation_id, visit.authority
+    actor, allocation_id = visit.actor, visit.allocation_id
     try:
+        signer = await visit.authority.user_signer()
         async with visit.database.transaction() as session:
             target = await visit.find_target(session, actor, allocation_id)
             if target.state != "active":
                 raise ending.not_active(target.state)
             terminal_id = await sessions.begin(session, actor, allocation_id, login=target.login, limits=visit.limits)
             credential = await certificates.issue_terminal(
-                session, actor, allocation_id, authority=authority, login=target.login
+                session, actor, allocation_id, signer=signer, login=target.login
             )
-            trust = HostTrust((await authority.public_keys(session, CaKind.HOST)).all)
+            trust = HostTrust((await public_keys(session, CaKind.HOST)).all)
             node = await nodes.get(session, target.node_id)
     except NotFound as error:
         raise TerminalEnded(ending.NOT_FOUND, error.code, error.detail) from None
