@@ -5,19 +5,20 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
 
 from sublet.core.app import App
 from sublet.core.db import Database
 from sublet.core.settings import Settings
-from sublet.entry.web import create_app
 from sublet.identity import accounts
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 PASSWORD = "correct horse battery 7"
 
@@ -27,7 +28,7 @@ class Web:
     """A running application: its address, its settings and its database."""
 
     url: str
-    app: FastAPI
+    app: "FastAPI"
     database: Database
     settings: Settings
     parts: App
@@ -77,6 +78,8 @@ async def web(database: Database, tmp_path: Path) -> AsyncIterator[Web]:
     listener.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = settings_for(tmp_path, url)
+    from sublet.entry.web import create_app  # noqa: PLC0415 - two seconds that not every test needs
+
     app = create_app(settings, database=database)
     config = uvicorn.Config(app, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2, lifespan="on")
     server = uvicorn.Server(config)
@@ -97,5 +100,7 @@ async def web(database: Database, tmp_path: Path) -> AsyncIterator[Web]:
 def openapi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The application's OpenAPI document; needs no database."""
     settings = settings_for(tmp_path_factory.mktemp("openapi"))
+    from sublet.entry.web import create_app  # noqa: PLC0415 - as above
+
     app = create_app(settings, database=Database("postgresql://nobody@localhost/none"))
     return app.openapi()
