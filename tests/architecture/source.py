@@ -1,6 +1,7 @@
 """A file of the code as the rules see it: parsed once, however many rules look at it."""
 
 import ast
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -54,7 +55,11 @@ class Source:
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
         """Every node of the tree."""
-        return tuple(ast.walk(self.tree))
+        gc.disable()  # nothing of it is garbage, and looking for some would take as long as the parsing
+        try:
+            return tuple(ast.walk(self.tree))
+        finally:
+            gc.enable()
 
     @cached_property
     def imports(self) -> tuple[Imported, ...]:
@@ -128,11 +133,19 @@ def files(directory: Path, *suffixes: str) -> Iterator[Path]:
 
 
 @cache
-def sources(directory: Path = CODE, *suffixes: str) -> tuple[Source, ...]:
-    """Every file below a directory, read and parsed once in a run."""
-    return tuple(
-        Source(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in files(directory, *suffixes)
-    )
+def sources(directory: Path = CODE) -> tuple[Source, ...]:
+    """Every Python file below a directory, read and parsed once in a run."""
+    return tuple(_read(path) for path in files(directory))
+
+
+@cache
+def with_sql() -> tuple[Source, ...]:
+    """The code of the server, and the SQL that lies beside it."""
+    return (*sources(), *(_read(path) for path in files(CODE, ".sql")))
+
+
+def _read(path: Path) -> Source:
+    return Source(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
 
 
 SourceRule = Callable[[Source], list[Violation]]

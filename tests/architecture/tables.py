@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tests.architecture.source import CODE, ROOT, Source, Violation, dotted, sources
+from tests.architecture.source import ROOT, Source, Violation, dotted, with_sql
 
 MADE = re.compile(
     r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:UNLOGGED\s+)?(TABLE|(?:MATERIALIZED\s+)?VIEW|FUNCTION|PROCEDURE)\s+"
@@ -76,7 +76,7 @@ def domain_of(source: Source) -> str:
 @cache
 def relations() -> dict[str, Relation]:
     """Everything that the code's SQL makes, by its name, with its schema where it has one of its own."""
-    return made_in(sources(CODE, ".py", ".sql"))
+    return made_in(with_sql())
 
 
 def made_in(among: Iterable[Source]) -> dict[str, Relation]:
@@ -129,7 +129,7 @@ def tables_without_a_domain(among: Iterable[Source]) -> list[Violation]:
 
 def unneeded_exceptions() -> list[Violation]:
     """Entries of ELSEWHERE for files that are gone or keep the rule by now."""
-    by_name = {"/".join(source.parts): source for source in sources(CODE, ".py", ".sql")}
+    by_name = {"/".join(source.parts): source for source in with_sql()}
     return [
         Violation("tests/architecture/tables.py", 0, f"{name} keeps the rule now; take it off the list ELSEWHERE")
         for name in ELSEWHERE

@@ -3,12 +3,12 @@
 import pytest
 
 from tests.architecture.money import float_money
-from tests.architecture.source import CODE, broken, planted, sources
+from tests.architecture.source import broken, planted, with_sql
 
 
 class TestMoney:
     def test_is_never_a_float(self) -> None:
-        assert broken(float_money, sources(CODE, ".py", ".sql")) == []
+        assert broken(float_money, with_sql()) == []
 
     @pytest.mark.parametrize(
         "text",

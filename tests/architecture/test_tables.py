@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.architecture.source import CODE, broken, planted, sources
+from tests.architecture.source import broken, planted, with_sql
 from tests.architecture.tables import (
     ELSEWHERE,
     made_in,
@@ -15,7 +15,7 @@ from tests.architecture.tables import (
 
 class TestTables:
     def test_are_spoken_of_by_their_own_domain_alone(self) -> None:
-        assert broken(tables_of_others, sources(CODE, ".py", ".sql")) == []
+        assert broken(tables_of_others, with_sql()) == []
 
     def test_are_all_known(self) -> None:
         owners = {name: relation.owner for name, relation in relations().items()}
@@ -93,7 +93,7 @@ class TestTables:
         assert tables_of_others(planted(reading, "fleet/planted.py"), known)
 
     def test_are_made_by_a_migration_named_for_their_domain(self) -> None:
-        assert tables_without_a_domain(sources(CODE, ".py", ".sql")) == []
+        assert tables_without_a_domain(with_sql()) == []
         assert tables_without_a_domain([planted('T = "CREATE TABLE a (b int)"', "migrations/versions/0099_things.py")])
 
     def test_are_no_longer_excused_than_needed(self) -> None:
