@@ -1,9 +1,9 @@
--- Part of the ledger, version 1: see 1_tables.sql.
+-- Part of the ledger: see 1_guards.sql.
 
 -- Functions that only other functions of the ledger may execute.
 
 -- The entry that this key already made, or NULL; the same key for another request is an error of its own.
-CREATE FUNCTION ledger.replayed(_key text, _hash bytea) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION ledger.replayed(_key text, _hash bytea) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
   earlier record;
 BEGIN
@@ -14,7 +14,7 @@ BEGIN
   RETURN earlier.id;
 END $$;
 
-CREATE FUNCTION ledger.replayed_hold(_key text, _hash bytea) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION ledger.replayed_hold(_key text, _hash bytea) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
   earlier record;
 BEGIN
@@ -25,11 +25,11 @@ BEGIN
   RETURN earlier.hold_id;
 END $$;
 
-CREATE FUNCTION ledger.hash_of(VARIADIC _parts text[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION ledger.hash_of(VARIADIC _parts text[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
   SELECT sha256(convert_to(_parts::text, 'UTF8'))
 $$;
 
-CREATE FUNCTION ledger.system_account(_kind text, _currency text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION ledger.system_account(_kind text, _currency text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
   found_id bigint;
 BEGIN
@@ -41,7 +41,7 @@ BEGIN
 END $$;
 
 -- Locks the wallet's row, and with it all money of that organization in that currency.
-CREATE FUNCTION ledger.lock_wallet(_owner text, _currency text) RETURNS ledger.wallet LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ledger.lock_wallet(_owner text, _currency text) RETURNS ledger.wallet LANGUAGE plpgsql AS $$
 DECLARE
   w ledger.wallet;
 BEGIN
@@ -54,7 +54,7 @@ BEGIN
 END $$;
 
 -- The wallet of a hold, locked as above.
-CREATE FUNCTION ledger.lock_wallet_of(_hold bigint) RETURNS ledger.wallet LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ledger.lock_wallet_of(_hold bigint) RETURNS ledger.wallet LANGUAGE plpgsql AS $$
 DECLARE
   w ledger.wallet;
 BEGIN
@@ -68,7 +68,7 @@ END $$;
 
 -- Sets money of a locked wallet aside, promotional money first; returns how much of it is promotional.
 -- NULL: there is not enough, and nothing was changed.
-CREATE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   free bigint; free_promo bigint; from_promo bigint;
 BEGIN
@@ -87,7 +87,7 @@ END $$;
 
 -- Writes an entry whose line i moves amounts[i] on accounts[i]; lines of zero are left out.
 -- The caller has locked the wallets concerned and looked for a replay.
-CREATE FUNCTION ledger.post(
+CREATE OR REPLACE FUNCTION ledger.post(
   _kind ledger.entry_kind, _key text, _hash bytea, _description text, _source_type text, _source_id text, _reverses bigint,
   _effective_at timestamptz, _accounts bigint[], _amounts bigint[]
 ) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -113,7 +113,7 @@ BEGIN
   RETURN entry_id;
 END $$;
 
-CREATE FUNCTION ledger.open_books(_currency text) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION ledger.open_books(_currency text) RETURNS void LANGUAGE sql AS $$
   INSERT INTO ledger.account (code, kind, currency, materialised)
   SELECT kind || ':' || _currency, kind, _currency, false
     FROM unnest(ARRAY['stripe_balance', 'payout_in_transit', 'bank', 'dispute_receivable', 'refund_pending',
@@ -123,7 +123,7 @@ CREATE FUNCTION ledger.open_books(_currency text) RETURNS void LANGUAGE sql AS $
 $$;
 
 -- Brings the lots of a locked wallet up to date: what is no longer in the wallet was taken from the oldest first.
-CREATE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void LANGUAGE sql AS $$
   UPDATE ledger.topup_lot l SET consumed = c.consumed
     FROM (SELECT charge_id, least(room, greatest(0, sum(room) OVER () - b.balance - (sum(room) OVER older - room))) AS consumed
             FROM (SELECT charge_id, entry_id, paid - refunded - disputed AS room
@@ -133,4 +133,3 @@ CREATE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void LANGUAGE sql AS
           WINDOW older AS (ORDER BY entry_id)) c
    WHERE l.charge_id = c.charge_id AND l.consumed <> c.consumed
 $$;
-

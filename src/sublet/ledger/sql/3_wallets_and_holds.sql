@@ -1,6 +1,6 @@
--- Part of the ledger, version 1: see 1_tables.sql.
+-- Part of the ledger: see 1_guards.sql.
 
-CREATE FUNCTION ledger.open_wallet(_owner text, _currency text) RETURNS bigint
+CREATE OR REPLACE FUNCTION ledger.open_wallet(_owner text, _currency text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   w bigint; p bigint; r bigint;
@@ -26,7 +26,7 @@ BEGIN
 END $$;
 
 -- Places a hold. NULL: there is not enough money, and nothing was changed.
-CREATE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text)
+CREATE OR REPLACE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject); placed bigint; promo bigint;
@@ -48,7 +48,7 @@ BEGIN
 END $$;
 
 -- Sets more aside on an open hold. NULL: there is not enough money, and nothing was changed.
-CREATE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text)
+CREATE OR REPLACE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   w wallet; hash bytea := hash_of('extend', _hold::text, _amount::text); promo bigint; happened int;
@@ -76,7 +76,7 @@ END $$;
 
 -- Extends many open holds from wallets without promotional money, each only if its wallet still has enough;
 -- returns those extended. The caller derives the amounts from what is missing, so a repetition adds nothing.
-CREATE FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[])
+CREATE OR REPLACE FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[])
 RETURNS SETOF bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 BEGIN
   PERFORM 1 FROM balance
@@ -106,7 +106,7 @@ BEGIN
 END $$;
 
 -- Gives back what is left of a hold and closes it; a closed hold stays as it is.
-CREATE FUNCTION ledger.release_hold(_hold bigint, _key text)
+CREATE OR REPLACE FUNCTION ledger.release_hold(_hold bigint, _key text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   w wallet; h hold; hash bytea := hash_of('release', _hold::text); rest bigint;
@@ -129,4 +129,3 @@ BEGIN
   VALUES (_hold, h.events + 1, 'released', rest, _key, hash);
   RETURN _hold;
 END $$;
-

@@ -1,10 +1,10 @@
--- Part of the ledger, version 1: see 1_tables.sql.
+-- Part of the ledger: see 1_guards.sql.
 
 -- Takes a charge from a hold, promotional money first, and returns the entry. More than the hold covers is refused,
 -- unless `_overrun`: then free promotional money, the free wallet and finally the receivable bear the difference.
 -- The hot path, a hold on the wallet alone, looks once and then locks the wallet's row by updating it; the guards on
 -- wallet, hold and entry notice what changed in between.
-CREATE FUNCTION ledger.capture(
+CREATE OR REPLACE FUNCTION ledger.capture(
   _hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text,
   _source_type text, _source_id text, _effective_at timestamptz
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
@@ -99,7 +99,7 @@ END $$;
 
 -- Charges many holds in one entry, one line for each wallet. Holds that cannot bear their charge, and wallets with
 -- promotional money, are left alone: the result names the holds charged, and the caller charges the rest singly.
-CREATE FUNCTION ledger.capture_batch(
+CREATE OR REPLACE FUNCTION ledger.capture_batch(
   _holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text,
   _source_type text, _source_id text, _effective_at timestamptz
 ) RETURNS TABLE (charged_hold_id bigint, charged_entry_id bigint)
@@ -146,4 +146,3 @@ BEGIN
   SELECT made, 1 + row_number() OVER ()::int, m.account_id, -m.amount, m.seq, m.balance FROM moved m;
   RETURN QUERY SELECT unnest(able), made;
 END $$;
-

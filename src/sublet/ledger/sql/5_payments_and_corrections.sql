@@ -1,7 +1,7 @@
--- Part of the ledger, version 1: see 1_tables.sql.
+-- Part of the ledger: see 1_guards.sql.
 
 -- A card payment: clears what is owed first, then fills the wallet.
-CREATE FUNCTION ledger.top_up(
+CREATE OR REPLACE FUNCTION ledger.top_up(
   _owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text,
   _source_type text, _source_id text
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
@@ -26,7 +26,7 @@ END $$;
 
 -- What the card processor kept of a payment, by its balance transaction; in the currency that it settles in, which no
 -- wallet may have brought into the books yet.
-CREATE FUNCTION ledger.stripe_fee(
+CREATE OR REPLACE FUNCTION ledger.stripe_fee(
   _currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
@@ -47,7 +47,7 @@ BEGIN
 END $$;
 
 -- Promotional money: spent first, never refunded.
-CREATE FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text)
+CREATE OR REPLACE FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   hash bytea := hash_of('credit', _owner, _currency, _amount::text); w wallet; entry_id bigint;
@@ -66,7 +66,7 @@ END $$;
 
 -- The opposite of an entry, once; what was owed for it and has been paid since goes to the wallet. Payments are not
 -- reversed: they are refunded through the card processor.
-CREATE FUNCTION ledger.reverse(_entry bigint, _key text, _description text)
+CREATE OR REPLACE FUNCTION ledger.reverse(_entry bigint, _key text, _description text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   hash bytea := hash_of('reverse', _entry::text); entry_id bigint; accounts bigint[]; amounts bigint[];

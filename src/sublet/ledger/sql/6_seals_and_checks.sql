@@ -1,6 +1,6 @@
--- Part of the ledger, version 1: see 1_tables.sql.
+-- Part of the ledger: see 1_guards.sql.
 
-CREATE FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) RETURNS bytea LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) RETURNS bytea LANGUAGE sql STABLE AS $$
   SELECT sha256(_prev || int8send(_from) || int8send(_to) || coalesce(string_agg(digest, ''::bytea ORDER BY id), ''))
     FROM (SELECT e.id, ledger.hash_of(
                    e.id::text, e.kind::text, e.idempotency_key, encode(e.request_hash, 'hex'), e.description, e.source_type,
@@ -15,7 +15,7 @@ $$;
 -- Seals what has become final since the last call, in a transaction of its own. An id is final when every transaction
 -- that could have drawn it or a lower one has ended: those drew their transaction id before `up_to` was read,
 -- so they are older than `bound`, which is drawn after it.
-CREATE FUNCTION ledger.seal_ranges(_entries_each int)
+CREATE OR REPLACE FUNCTION ledger.seal_ranges(_entries_each int)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   top bigint; mark seal_mark; last_seal seal; sealed bigint := 0; first_id bigint; last_id bigint; prev bytea;
@@ -49,7 +49,7 @@ BEGIN
   RETURN sealed;
 END $$;
 
-CREATE VIEW ledger.unbalanced_entry AS
+CREATE OR REPLACE VIEW ledger.unbalanced_entry AS
   SELECT e.id AS entry_id, min(a.currency) AS currency, coalesce(sum(p.amount), 0) AS total,
          count(p.entry_id) AS lines
     FROM ledger.ledger_entry e
@@ -61,7 +61,7 @@ CREATE VIEW ledger.unbalanced_entry AS
     FROM ledger.posting p LEFT JOIN ledger.account a ON a.id = p.account_id
    WHERE NOT EXISTS (SELECT FROM ledger.ledger_entry e WHERE e.id = p.entry_id) GROUP BY p.entry_id;
 
-CREATE VIEW ledger.drifted_balance AS
+CREATE OR REPLACE VIEW ledger.drifted_balance AS
   SELECT a.code, a.currency, b.balance, coalesce(p.total, 0) AS posted, b.seq, coalesce(p.lines, 0) AS lines
     FROM ledger.balance b
     JOIN ledger.account a ON a.id = b.account_id
@@ -69,7 +69,7 @@ CREATE VIEW ledger.drifted_balance AS
                  FROM ledger.posting WHERE account_seq IS NOT NULL GROUP BY account_id) p ON p.account_id = b.account_id
    WHERE b.balance <> coalesce(p.total, 0) OR b.seq <> coalesce(p.lines, 0);
 
-CREATE VIEW ledger.broken_chain AS
+CREATE OR REPLACE VIEW ledger.broken_chain AS
   SELECT a.code, link.account_seq, link.entry_id
     FROM (SELECT account_id, account_seq, entry_id,
                  balance_after - amount = coalesce(lag(balance_after) OVER w, 0)
@@ -79,7 +79,7 @@ CREATE VIEW ledger.broken_chain AS
     JOIN ledger.account a ON a.id = link.account_id
    WHERE NOT link.fits;
 
-CREATE VIEW ledger.drifted_hold AS
+CREATE OR REPLACE VIEW ledger.drifted_hold AS
   SELECT 'account' AS subject_type, a.code AS subject_id, a.currency, b.held, coalesce(o.rest, 0) AS open_holds
     FROM ledger.balance b
     JOIN ledger.account a ON a.id = b.account_id
@@ -101,7 +101,7 @@ CREATE VIEW ledger.drifted_hold AS
             FROM ledger.hold_event GROUP BY hold_id) e ON e.hold_id = h.id
    WHERE h.amount - h.captured - h.released <> e.rest OR h.events <> e.events;
 
-CREATE VIEW ledger.broken_seal AS
+CREATE OR REPLACE VIEW ledger.broken_seal AS
   SELECT from_id, to_id FROM (
     SELECT s.*, lag(hash) OVER w AS before_hash, lag(to_id) OVER w AS before_to
       FROM ledger.seal s WINDOW w AS (ORDER BY from_id)) s
@@ -110,11 +110,11 @@ CREATE VIEW ledger.broken_seal AS
 
 -- ------------------------------------------------------------------- what other domains may read in their queries
 
-CREATE VIEW ledger.open_hold AS
+CREATE OR REPLACE VIEW ledger.open_hold AS
   SELECT id, subject_id, amount, amount - captured - released AS rest FROM ledger.hold WHERE NOT closed;
 COMMENT ON VIEW ledger.open_hold IS 'Published: what is still set aside for each subject, in micro-units.';
 
-CREATE VIEW ledger.funds AS
+CREATE OR REPLACE VIEW ledger.funds AS
   SELECT w.owner_id, w.currency, b.balance + p.balance + r.balance AS total
     FROM ledger.wallet w
     JOIN ledger.balance b ON b.account_id = w.id
@@ -123,7 +123,7 @@ CREATE VIEW ledger.funds AS
 COMMENT ON VIEW ledger.funds IS
   'Published: what each organization could spend in all, with what is held and less what it owes, in micro-units.';
 
-CREATE VIEW ledger.usage_revenue AS
+CREATE OR REPLACE VIEW ledger.usage_revenue AS
   SELECT p.entry_id, a.currency, p.amount
     FROM ledger.posting p
     JOIN ledger.account a ON a.id = p.account_id AND a.kind = 'revenue_compute'

@@ -1,4 +1,4 @@
--- Part of the ledger, version 1: see 1_tables.sql.
+-- Part of the ledger: see 1_guards.sql.
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 GRANT USAGE ON SCHEMA ledger TO sublet_app;
@@ -8,5 +8,3 @@ GRANT EXECUTE ON FUNCTION
   ledger.capture_batch, ledger.top_up, ledger.stripe_fee, ledger.grant_credit, ledger.reverse, ledger.seal_ranges,
   ledger.range_hash, ledger.hash_of
 TO sublet_app;
-
-SELECT ledger.open_books('USD');
