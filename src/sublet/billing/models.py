@@ -1,6 +1,6 @@
 """Billing's tables, as far as statements are built from them; private to the domain."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Table, Text
 
 from sublet.core.db import metadata
 
@@ -9,6 +9,19 @@ meter = Table(
     metadata,
     Column("subject_id", Text, primary_key=True),
     Column("subject_name", Text),
+    Column("organization_id", Text, nullable=False),
+    Column("hold_id", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("price_id", Text, nullable=False),
+    Column("nano_per_hour", BigInteger, nullable=False),
+    Column("suspended_nano_per_hour", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("observed_to", DateTime(timezone=True), nullable=False),
+    Column("stopped_at", DateTime(timezone=True)),
+    Column("settle_due_at", DateTime(timezone=True), nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("out_of_funds", Boolean, nullable=False),
 )
 
 usage_record = Table(
@@ -16,22 +29,23 @@ usage_record = Table(
     metadata,
     Column("subject_id", Text, primary_key=True),
     Column("period_start", DateTime(timezone=True), primary_key=True),
-    Column("period_end", DateTime(timezone=True)),
-    Column("seconds", BigInteger),
-    Column("kind", Text),
-    Column("evidence_at", DateTime(timezone=True)),
+    Column("period_end", DateTime(timezone=True), nullable=False),
+    Column("seconds", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("evidence_at", DateTime(timezone=True), nullable=False),
 )
 
 usage_charge = Table(
     "usage_charge",
     metadata,
     Column("id", BigInteger, primary_key=True),
-    Column("subject_id", Text),
-    Column("period_start", DateTime(timezone=True)),
-    Column("organization_id", Text),
-    Column("currency", Text),
-    Column("price_id", Text),
-    Column("nano_per_hour", BigInteger),
-    Column("amount", BigInteger),
+    Column("subject_id", Text, nullable=False),
+    Column("period_start", DateTime(timezone=True), nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("price_id", Text, nullable=False),
+    Column("nano_per_hour", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
     Column("ledger_entry_id", BigInteger),
+    Column("charged_at", DateTime(timezone=True), nullable=False),
 )

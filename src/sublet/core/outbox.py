@@ -4,27 +4,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
-from sqlalchemy import BigInteger, Column, DateTime, Row, Table, Text, bindparam, text
+from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from sublet.core.db import Session, metadata
+from sublet.core.db import Session
 from sublet.core.ids import new_id
 
 CHANNEL = "sublet_outbox"
 END_OF_TRANSACTION = 10**15  # larger than any event id: the place behind all events of a transaction
-
-outbox_event = Table(
-    "outbox_event",
-    metadata,
-    Column("id", BigInteger, primary_key=True),
-    Column("xid", Text),
-    Column("event_id", Text),
-    Column("type", Text),
-    Column("subject", Text),
-    Column("organization_id", Text),
-    Column("data", JSONB),
-    Column("occurred_at", DateTime(timezone=True)),
-)
 
 
 class Event(BaseModel):
