@@ -11,7 +11,7 @@ export NODE_USE_SYSTEM_CA := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check bench console lock openapi settings
+.PHONY: help install up test check bench console lock openapi schema settings
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -68,6 +68,9 @@ bench: $(STAMP) ## Measure as ratios against floors and peers, in one run
 openapi: $(STAMP) ## Write the console's OpenAPI document and its types anew
 	@$(BIN)/python -m sublet.entry.openapi > console/openapi.json
 	@cd console && PATH="$(abspath $(BIN)):$$PATH" npm run --silent generate
+
+schema: $(STAMP) ## Write docs/schema.sql and the migrations' checksums anew
+	@$(BIN)/python -m tests.support.schema
 
 settings: $(STAMP) ## Write docs/settings.md anew
 	@$(BIN)/python docs

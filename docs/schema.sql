@@ -1,0 +1,2749 @@
+-- The schema of a migrated database, by pg_dump. Written by `make schema`, and held by a test; never edited.
+
+CREATE SCHEMA ledger;
+
+CREATE TYPE ledger.entry_kind AS ENUM (
+    'top_up',
+    'stripe_fee',
+    'usage',
+    'usage_batch',
+    'credit',
+    'reversal'
+);
+
+CREATE TYPE ledger.hold_event_kind AS ENUM (
+    'placed',
+    'extended',
+    'captured',
+    'released'
+);
+
+CREATE FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := sha256(convert_to(
+    concat_ws(chr(31), 'capture', _hold, _amount, _overrun, _revenue, _source_type, _source_id), 'UTF8'));
+  seen record; locked boolean := false; after bigint; after_seq bigint; made bigint; happened int;
+  from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
+  over bigint; over_promo bigint; over_wallet bigint;
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
+  END IF;
+  LOOP
+    SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
+           p.balance - p.held AS free_promo,
+           w.currency, (SELECT a.id FROM account a
+                         WHERE a.code = _revenue || ':' || w.currency AND NOT a.materialised) AS revenue_id,
+           (SELECT e.id FROM ledger_entry e WHERE e.idempotency_key = _key) AS entry_id
+      INTO seen
+      FROM hold h JOIN wallet w ON w.id = h.wallet_id JOIN balance p ON p.account_id = w.promo_id
+     WHERE h.id = _hold;
+    IF seen.wallet_id IS NULL THEN
+      RAISE EXCEPTION 'there is no hold %', _hold USING ERRCODE = 'SL006';
+    END IF;
+    IF seen.entry_id IS NOT NULL THEN
+      RETURN replayed(_key, hash);
+    END IF;
+    IF seen.revenue_id IS NULL THEN
+      RAISE EXCEPTION 'there is no account %:%', _revenue, seen.currency USING ERRCODE = 'SL006';
+    END IF;
+    EXIT WHEN locked;
+    IF _amount <= seen.rest AND seen.promo_rest = 0 AND seen.free_promo = 0 THEN
+      UPDATE balance SET balance = balance - _amount, held = held - _amount, seq = seq + 1
+       WHERE account_id = seen.wallet_id AND held >= _amount RETURNING balance, seq INTO after, after_seq;
+      UPDATE hold SET captured = captured + _amount, events = events + 1
+       WHERE id = _hold AND after IS NOT NULL AND promo_rest = 0 AND _amount <= amount - captured - released
+      RETURNING events INTO happened;
+      IF happened IS NOT NULL THEN
+        INSERT INTO ledger_entry
+          (kind, idempotency_key, request_hash, description, source_type, source_id, effective_at)
+        VALUES ('usage', _key, hash, _description, _source_type, _source_id, _effective_at)
+        ON CONFLICT (idempotency_key) DO NOTHING RETURNING id INTO made;
+      END IF;
+      IF made IS NOT NULL THEN
+        INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
+        VALUES (_hold, happened, 'captured', _amount, made);
+        INSERT INTO posting (entry_id, line, account_id, amount, account_seq, balance_after)
+        VALUES (made, 1, seen.wallet_id, -_amount, after_seq, after), (made, 2, seen.revenue_id, _amount, NULL, NULL);
+        RETURN made;
+      END IF;
+      -- While we waited for the wallet, somebody wrote this very request or used the hold: undo, and look again.
+      IF happened IS NOT NULL THEN
+        UPDATE hold SET captured = captured - _amount, events = events - 1 WHERE id = _hold;
+      END IF;
+      IF after IS NOT NULL THEN
+        UPDATE balance SET balance = balance + _amount, held = held + _amount, seq = seq - 1
+         WHERE account_id = seen.wallet_id;
+      END IF;
+    END IF;
+    PERFORM 1 FROM balance WHERE account_id = seen.wallet_id FOR NO KEY UPDATE;
+    locked := true;  -- the next look sees everything that decides
+  END LOOP;
+
+  IF _amount > seen.rest AND NOT _overrun THEN
+    RAISE EXCEPTION 'hold % has % left, not %', _hold, seen.rest, _amount USING ERRCODE = 'SL003';
+  END IF;
+  from_hold := least(_amount, seen.rest);
+  -- Promotional money that came after the hold goes first too: it takes over part of what the wallet covers.
+  shifted := least(seen.free_promo, greatest(from_hold - seen.promo_rest, 0));
+  held_promo := least(from_hold, seen.promo_rest + shifted);
+  held_wallet := from_hold - held_promo;
+  over := _amount - from_hold;
+  over_promo := least(over, seen.free_promo - shifted);
+  over_wallet := least(over - over_promo, (SELECT balance - held FROM balance WHERE account_id = seen.wallet_id) + shifted);
+  UPDATE balance SET held = held - held_wallet - shifted WHERE account_id = seen.wallet_id;
+  UPDATE balance SET held = held - held_promo + shifted WHERE account_id = seen.promo_id;
+  made := post('usage', _key, hash, _description, _source_type, _source_id, NULL, _effective_at,
+    ARRAY[seen.promo_id, seen.wallet_id, seen.receivable_id, seen.revenue_id],
+    ARRAY[-held_promo - over_promo, -held_wallet - over_wallet, over_promo + over_wallet - over, _amount]);
+  IF from_hold > 0 THEN
+    WITH used AS (
+      UPDATE hold SET captured = captured + from_hold, promo_rest = promo_rest + shifted - held_promo,
+                      events = events + 1
+       WHERE id = _hold RETURNING events
+    )
+    INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
+    SELECT _hold, used.events, 'captured', from_hold, made FROM used;
+  END IF;
+  RETURN made;
+END $$;
+
+CREATE FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) RETURNS TABLE(charged_hold_id bigint, charged_entry_id bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _revenue, _source_type, _source_id);
+  revenue_id bigint := system_account(_revenue, _currency); made bigint; able bigint[]; charge bigint[];
+BEGIN
+  PERFORM 1 FROM balance
+    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
+    ORDER BY account_id FOR NO KEY UPDATE;
+  made := replayed(_key, hash);
+  IF made IS NOT NULL THEN
+    RETURN QUERY SELECT e.hold_id, e.entry_id FROM hold_event e
+      WHERE e.hold_id = ANY (_holds) AND e.kind = 'captured' AND e.entry_id = made;
+    RETURN;
+  END IF;
+  SELECT array_agg(h.id), array_agg(l.amount) INTO able, charge
+    FROM unnest(_holds, _amounts) AS l(id, amount)
+    JOIN hold h ON h.id = l.id
+    JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
+    JOIN balance p ON p.account_id = w.promo_id
+   WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND p.balance = 0;
+  IF able IS NULL THEN
+    RETURN;
+  END IF;
+  INSERT INTO ledger_entry (kind, idempotency_key, request_hash, description, source_type, source_id, effective_at)
+  VALUES ('usage_batch', _key, hash, _description, _source_type, _source_id, _effective_at) RETURNING id INTO made;
+  WITH charged AS (
+    UPDATE hold h SET captured = h.captured + l.amount, events = h.events + 1
+      FROM unnest(able, charge) AS l(id, amount) WHERE h.id = l.id
+    RETURNING h.id, h.wallet_id, h.events, l.amount
+  ), noted AS (
+    INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
+    SELECT c.id, c.events, 'captured', c.amount, made FROM charged c
+  ), moved AS (
+    UPDATE balance b SET balance = b.balance - t.amount, held = b.held - t.amount, seq = b.seq + 1
+      FROM (SELECT wallet_id, sum(amount)::bigint AS amount FROM charged GROUP BY wallet_id) t
+     WHERE b.account_id = t.wallet_id RETURNING b.account_id, b.seq, b.balance, t.amount
+  )
+  INSERT INTO posting (entry_id, line, account_id, amount, account_seq, balance_after)
+  SELECT made, 1, revenue_id, sum(c.amount)::bigint, NULL, NULL FROM charged c
+  UNION ALL
+  SELECT made, 1 + row_number() OVER ()::int, m.account_id, -m.amount, m.seq, m.balance FROM moved m;
+  RETURN QUERY SELECT unnest(able), made;
+END $$;
+
+CREATE FUNCTION ledger.check_postings() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  fault text;
+BEGIN
+  SELECT CASE
+           WHEN min(n.entry_id) <> max(n.entry_id) THEN 'shares its statement with another'
+           WHEN sum(n.amount) <> 0 THEN 'does not sum to zero'
+           WHEN min(a.currency) <> max(a.currency) THEN 'mixes currencies'
+           WHEN count(a.currency) <> count(*) THEN 'names an unknown account'
+           WHEN min(n.line) <> 1 OR max(n.line) <> count(*) THEN 'is not complete'
+           WHEN bool_or(a.materialised <> (n.account_seq IS NOT NULL)
+                        OR a.materialised <> (n.balance_after IS NOT NULL)) THEN 'misses a balance'
+           WHEN NOT bool_and(n.account_seq IS NULL OR EXISTS (
+                  SELECT FROM ledger.balance b
+                    LEFT JOIN ledger.posting p ON p.account_id = n.account_id AND p.account_seq = n.account_seq - 1
+                   WHERE b.account_id = n.account_id AND b.seq = n.account_seq AND b.balance = n.balance_after
+                     AND n.balance_after = n.amount + CASE n.account_seq WHEN 1 THEN 0 ELSE p.balance_after END
+                  OFFSET 0)) THEN 'breaks the chain of a balance'
+           WHEN NOT EXISTS (SELECT FROM ledger.ledger_entry h WHERE h.id = min(n.entry_id)) THEN 'does not exist'
+         END INTO fault
+    FROM added n
+    LEFT JOIN LATERAL (SELECT currency, materialised FROM ledger.account WHERE id = n.account_id OFFSET 0) a ON true;
+  IF fault IS NOT NULL THEN
+    RAISE EXCEPTION 'an entry %', fault USING ERRCODE = 'SL005';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE ledger.topup_lot l SET consumed = c.consumed
+    FROM (SELECT charge_id, least(room, greatest(0, sum(room) OVER () - b.balance - (sum(room) OVER older - room))) AS consumed
+            FROM (SELECT charge_id, entry_id, paid - refunded - disputed AS room
+                    FROM ledger.topup_lot WHERE wallet_id = _wallet) lots,
+                 ledger.balance b
+           WHERE b.account_id = _wallet
+          WINDOW older AS (ORDER BY entry_id)) c
+   WHERE l.charge_id = c.charge_id AND l.consumed <> c.consumed
+$$;
+
+CREATE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  w wallet; hash bytea := hash_of('extend', _hold::text, _amount::text); promo bigint; happened int;
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a hold is extended by something' USING ERRCODE = 'SL006';
+  END IF;
+  w := lock_wallet_of(_hold);
+  IF replayed_hold(_key, hash) IS NOT NULL THEN
+    RETURN _hold;
+  END IF;
+  IF (SELECT closed FROM hold WHERE id = _hold) THEN
+    RAISE EXCEPTION 'hold % is closed', _hold USING ERRCODE = 'SL003';
+  END IF;
+  promo := set_aside(w, _amount);
+  IF promo IS NULL THEN
+    RETURN NULL;
+  END IF;
+  UPDATE hold SET amount = amount + _amount, promo_rest = promo_rest + promo, events = events + 1
+   WHERE id = _hold RETURNING events INTO happened;
+  INSERT INTO hold_event (hold_id, number, kind, amount, idempotency_key, request_hash)
+  VALUES (_hold, happened, 'extended', _amount, _key, hash);
+  RETURN _hold;
+END $$;
+
+CREATE FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM 1 FROM balance
+    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
+    ORDER BY account_id FOR NO KEY UPDATE;
+  RETURN QUERY
+  WITH wanted AS (
+    SELECT h.id, h.wallet_id, l.amount, sum(l.amount) OVER (PARTITION BY h.wallet_id ORDER BY h.id) AS up_to_here
+      FROM unnest(_holds, _amounts) AS l(id, amount) JOIN hold h ON h.id = l.id
+     WHERE NOT h.closed AND l.amount > 0
+  ), possible AS (
+    SELECT wanted.* FROM wanted
+      JOIN wallet w ON w.id = wanted.wallet_id
+      JOIN balance b ON b.account_id = w.id
+      JOIN balance p ON p.account_id = w.promo_id
+     WHERE p.balance = 0 AND up_to_here <= b.balance - b.held
+  ), aside AS (
+    UPDATE balance b SET held = b.held + total.amount
+      FROM (SELECT wallet_id, sum(amount)::bigint AS amount FROM possible GROUP BY wallet_id) total
+     WHERE b.account_id = total.wallet_id
+  ), extended AS (
+    UPDATE hold h SET amount = h.amount + p.amount, events = h.events + 1
+      FROM possible p WHERE h.id = p.id RETURNING h.id, h.events, p.amount
+  )
+  INSERT INTO hold_event (hold_id, number, kind, amount)
+  SELECT id, events, 'extended', amount FROM extended RETURNING hold_id;
+END $$;
+
+CREATE FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('credit', _owner, _currency, _amount::text); w wallet; entry_id bigint;
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a credit is of something' USING ERRCODE = 'SL006';
+  END IF;
+  w := lock_wallet(_owner, _currency);
+  entry_id := replayed(_key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  RETURN post('credit', _key, hash, _description, NULL, NULL, NULL, now(),
+    ARRAY[w.promo_id, system_account('promo_expense', _currency)], ARRAY[_amount, -_amount]);
+END $$;
+
+CREATE FUNCTION ledger.hash_of(VARIADIC _parts text[]) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT sha256(convert_to(_parts::text, 'UTF8'))
+$$;
+
+
+
+CREATE TABLE ledger.wallet (
+    id bigint NOT NULL,
+    promo_id bigint NOT NULL,
+    receivable_id bigint NOT NULL,
+    owner_id text NOT NULL,
+    currency text NOT NULL,
+    CONSTRAINT wallet_check CHECK (((id < promo_id) AND (promo_id < receivable_id)))
+);
+
+CREATE FUNCTION ledger.lock_wallet(_owner text, _currency text) RETURNS ledger.wallet
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  w ledger.wallet;
+BEGIN
+  SELECT * INTO w FROM ledger.wallet WHERE owner_id = _owner AND currency = _currency;
+  IF w.id IS NULL THEN
+    RAISE EXCEPTION '% has no wallet in %', _owner, _currency USING ERRCODE = 'SL002';
+  END IF;
+  PERFORM 1 FROM ledger.balance WHERE account_id = w.id FOR NO KEY UPDATE;
+  RETURN w;
+END $$;
+
+CREATE FUNCTION ledger.lock_wallet_of(_hold bigint) RETURNS ledger.wallet
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  w ledger.wallet;
+BEGIN
+  SELECT owner.* INTO w FROM ledger.hold h JOIN ledger.wallet owner ON owner.id = h.wallet_id WHERE h.id = _hold;
+  IF w.id IS NULL THEN
+    RAISE EXCEPTION 'there is no hold %', _hold USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM 1 FROM ledger.balance WHERE account_id = w.id FOR NO KEY UPDATE;
+  RETURN w;
+END $$;
+
+CREATE FUNCTION ledger.open_books(_currency text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  INSERT INTO ledger.account (code, kind, currency, materialised)
+  SELECT kind || ':' || _currency, kind, _currency, false
+    FROM unnest(ARRAY['stripe_balance', 'payout_in_transit', 'bank', 'dispute_receivable', 'refund_pending',
+                      'revenue_compute', 'revenue_storage', 'sla_contra_revenue', 'promo_expense', 'stripe_fees',
+                      'dispute_fees', 'bad_debt', 'tax_payable', 'rounding', 'suspense']) AS kind
+  ON CONFLICT (code) DO NOTHING
+$$;
+
+CREATE FUNCTION ledger.open_wallet(_owner text, _currency text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  w bigint; p bigint; r bigint;
+BEGIN
+  SELECT id INTO w FROM wallet WHERE owner_id = _owner AND currency = _currency;
+  IF w IS NOT NULL THEN
+    RETURN w;
+  END IF;
+  PERFORM open_books(_currency);
+  INSERT INTO account (code, kind, owner_id, currency, materialised)
+  VALUES ('wallet:' || _owner || ':' || _currency, 'wallet', _owner, _currency, true)
+  ON CONFLICT (code) DO NOTHING RETURNING id INTO w;
+  IF w IS NULL THEN  -- somebody else opened it while we waited
+    RETURN (SELECT id FROM wallet WHERE owner_id = _owner AND currency = _currency);
+  END IF;
+  INSERT INTO account (code, kind, owner_id, currency, materialised)
+  VALUES ('promo:' || _owner || ':' || _currency, 'promo', _owner, _currency, true) RETURNING id INTO p;
+  INSERT INTO account (code, kind, owner_id, currency, materialised)
+  VALUES ('receivable:' || _owner || ':' || _currency, 'receivable', _owner, _currency, true) RETURNING id INTO r;
+  INSERT INTO balance (account_id, min_available, max_balance) VALUES (w, 0, NULL), (p, 0, NULL), (r, NULL, 0);
+  INSERT INTO wallet (id, promo_id, receivable_id, owner_id, currency) VALUES (w, p, r, _owner, _currency);
+  RETURN w;
+END $$;
+
+CREATE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject); placed bigint; promo bigint;
+BEGIN
+  w := lock_wallet(_owner, _currency);
+  placed := replayed_hold(_key, hash);
+  IF placed IS NOT NULL THEN
+    RETURN placed;
+  END IF;
+  promo := set_aside(w, _amount);
+  IF promo IS NULL THEN
+    RETURN NULL;
+  END IF;
+  INSERT INTO hold (wallet_id, subject_id, amount, promo_rest) VALUES (w.id, _subject, _amount, promo)
+  RETURNING id INTO placed;
+  INSERT INTO hold_event (hold_id, number, kind, amount, idempotency_key, request_hash)
+  VALUES (placed, 1, 'placed', _amount, _key, hash);
+  RETURN placed;
+END $$;
+
+CREATE FUNCTION ledger.post(_kind ledger.entry_kind, _key text, _hash bytea, _description text, _source_type text, _source_id text, _reverses bigint, _effective_at timestamp with time zone, _accounts bigint[], _amounts bigint[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  entry_id bigint;
+BEGIN
+  INSERT INTO ledger.ledger_entry
+    (kind, idempotency_key, request_hash, description, source_type, source_id, reverses_entry_id, effective_at)
+  VALUES (_kind, _key, _hash, _description, _source_type, _source_id, _reverses, _effective_at)
+  RETURNING id INTO entry_id;
+  WITH lines AS (
+    SELECT l.account_id, l.amount, row_number() OVER (ORDER BY l.place)::int AS line
+      FROM unnest(_accounts, _amounts) WITH ORDINALITY AS l(account_id, amount, place)
+     WHERE l.amount <> 0
+  ), moved AS (
+    UPDATE ledger.balance b SET balance = b.balance + l.amount, seq = b.seq + 1
+      FROM lines l WHERE l.account_id = b.account_id
+    RETURNING b.account_id, b.seq, b.balance
+  )
+  INSERT INTO ledger.posting (entry_id, line, account_id, amount, account_seq, balance_after)
+  SELECT entry_id, l.line, l.account_id, l.amount, m.seq, m.balance
+    FROM lines l LEFT JOIN moved m ON m.account_id = l.account_id;
+  RETURN entry_id;
+END $$;
+
+CREATE FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) RETURNS bytea
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT sha256(_prev || int8send(_from) || int8send(_to) || coalesce(string_agg(digest, ''::bytea ORDER BY id), ''))
+    FROM (SELECT e.id, ledger.hash_of(
+                   e.id::text, e.kind::text, e.idempotency_key, encode(e.request_hash, 'hex'), e.description, e.source_type,
+                   e.source_id, e.reverses_entry_id::text, extract(epoch FROM e.effective_at)::text,
+                   extract(epoch FROM e.recorded_at)::text,
+                   (SELECT array_agg(ARRAY[p.line, p.account_id, p.amount, p.account_seq, p.balance_after]
+                                     ORDER BY p.line)::text
+                      FROM ledger.posting p WHERE p.entry_id = e.id)) AS digest
+            FROM ledger.ledger_entry e WHERE e.id BETWEEN _from AND _to) entries
+$$;
+
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'SL004';
+END $$;
+
+CREATE FUNCTION ledger.release_hold(_hold bigint, _key text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  w wallet; h hold; hash bytea := hash_of('release', _hold::text); rest bigint;
+BEGIN
+  w := lock_wallet_of(_hold);
+  IF replayed_hold(_key, hash) IS NOT NULL THEN
+    RETURN _hold;
+  END IF;
+  SELECT * INTO h FROM hold WHERE id = _hold;
+  IF h.closed THEN
+    RETURN _hold;
+  END IF;
+  rest := h.amount - h.captured - h.released;
+  UPDATE balance SET held = held - (rest - h.promo_rest) WHERE account_id = w.id;
+  IF h.promo_rest > 0 THEN
+    UPDATE balance SET held = held - h.promo_rest WHERE account_id = w.promo_id;
+  END IF;
+  UPDATE hold SET released = released + rest, promo_rest = 0, closed = true, events = events + 1 WHERE id = _hold;
+  INSERT INTO hold_event (hold_id, number, kind, amount, idempotency_key, request_hash)
+  VALUES (_hold, h.events + 1, 'released', rest, _key, hash);
+  RETURN _hold;
+END $$;
+
+CREATE FUNCTION ledger.replayed(_key text, _hash bytea) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  earlier record;
+BEGIN
+  SELECT id, request_hash INTO earlier FROM ledger.ledger_entry WHERE idempotency_key = _key;
+  IF earlier.request_hash <> _hash THEN
+    RAISE EXCEPTION 'the key % belongs to another request', _key USING ERRCODE = 'SL001';
+  END IF;
+  RETURN earlier.id;
+END $$;
+
+CREATE FUNCTION ledger.replayed_hold(_key text, _hash bytea) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  earlier record;
+BEGIN
+  SELECT hold_id, request_hash INTO earlier FROM ledger.hold_event WHERE idempotency_key = _key;
+  IF earlier.request_hash <> _hash THEN
+    RAISE EXCEPTION 'the key % belongs to another request', _key USING ERRCODE = 'SL001';
+  END IF;
+  RETURN earlier.hold_id;
+END $$;
+
+CREATE FUNCTION ledger.reverse(_entry bigint, _key text, _description text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('reverse', _entry::text); entry_id bigint; accounts bigint[]; amounts bigint[];
+BEGIN
+  IF (SELECT kind IN ('top_up', 'stripe_fee', 'reversal') FROM ledger_entry WHERE id = _entry) IS NOT FALSE THEN
+    RAISE EXCEPTION 'entry % cannot be reversed', _entry USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM 1 FROM balance
+    WHERE account_id IN (SELECT w.id FROM wallet w JOIN account a USING (owner_id, currency)
+                          WHERE a.id IN (SELECT p.account_id FROM posting p WHERE p.entry_id = _entry))
+    ORDER BY account_id FOR NO KEY UPDATE;
+  entry_id := replayed(_key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  WITH opposite AS (
+    SELECT p.account_id, -p.amount AS amount, w.id AS wallet_id, greatest(0, b.balance - p.amount) AS paid_since
+      FROM posting p
+      LEFT JOIN wallet w ON w.receivable_id = p.account_id
+      LEFT JOIN balance b ON b.account_id = w.receivable_id
+     WHERE p.entry_id = _entry
+  ), line AS (
+    SELECT account_id, amount - paid_since AS amount FROM opposite
+    UNION ALL
+    SELECT wallet_id, paid_since FROM opposite WHERE paid_since > 0
+  ), total AS (
+    SELECT account_id, sum(amount)::bigint AS amount FROM line GROUP BY account_id
+  )
+  SELECT array_agg(account_id ORDER BY account_id), array_agg(amount ORDER BY account_id) INTO accounts, amounts
+    FROM total;
+  RETURN post('reversal', _key, hash, _description, NULL, NULL, _entry, now(), accounts, amounts);
+END $$;
+
+CREATE FUNCTION ledger.seal_ranges(_entries_each integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  top bigint; mark seal_mark; last_seal seal; sealed bigint := 0; first_id bigint; last_id bigint; prev bytea;
+BEGIN
+  IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+    RAISE EXCEPTION 'sealing needs a transaction of its own' USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('ledger.seal', 0));
+  SELECT CASE WHEN is_called THEN last_value ELSE 0 END INTO top FROM entry_id;
+  SELECT * INTO mark FROM seal_mark;
+  SELECT * INTO last_seal FROM seal ORDER BY from_id DESC LIMIT 1;
+  last_id := coalesce(last_seal.to_id, 0);
+  prev := coalesce(last_seal.hash, '\x00');
+  IF mark.bound <= pg_snapshot_xmin(pg_current_snapshot()) THEN
+    LOOP
+      first_id := last_id + 1;
+      SELECT max(id) INTO last_id FROM (
+        SELECT id FROM ledger_entry WHERE id BETWEEN first_id AND mark.up_to ORDER BY id LIMIT _entries_each) range;
+      EXIT WHEN last_id IS NULL;
+      INSERT INTO seal (from_id, to_id, prev_hash, hash)
+      VALUES (first_id, last_id, prev, range_hash(prev, first_id, last_id)) RETURNING hash INTO prev;
+      sealed := sealed + 1;
+    END LOOP;
+  ELSIF mark.bound <= pg_current_xact_id() THEN
+    RETURN 0;  -- still waiting for somebody; a bound from the future came with a dump and is replaced
+  END IF;
+  IF top > coalesce(mark.up_to, 0) OR mark.bound > pg_current_xact_id() THEN
+    INSERT INTO seal_mark (up_to, bound) VALUES (top, pg_current_xact_id())
+    ON CONFLICT (only_row) DO UPDATE SET up_to = excluded.up_to, bound = excluded.bound;
+  END IF;
+  RETURN sealed;
+END $$;
+
+CREATE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  free bigint; free_promo bigint; from_promo bigint;
+BEGIN
+  SELECT balance - held INTO free FROM ledger.balance WHERE account_id = _w.id;
+  SELECT balance - held INTO free_promo FROM ledger.balance WHERE account_id = _w.promo_id;
+  IF free + free_promo < _amount THEN
+    RETURN NULL;
+  END IF;
+  from_promo := least(free_promo, _amount);
+  UPDATE ledger.balance SET held = held + _amount - from_promo WHERE account_id = _w.id;
+  IF from_promo > 0 THEN
+    UPDATE ledger.balance SET held = held + from_promo WHERE account_id = _w.promo_id;
+  END IF;
+  RETURN from_promo;
+END $$;
+
+CREATE FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('stripe_fee', _currency, _amount::text, _transaction);
+  key text := 'txn:' || _transaction || ':fee'; entry_id bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended(key, 0));
+  entry_id := replayed(key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  IF NOT EXISTS (SELECT FROM account WHERE code = 'stripe_fees:' || _currency) THEN
+    PERFORM open_books(_currency);
+  END IF;
+  RETURN post('stripe_fee', key, hash, _description, _source_type, _source_id, NULL, now(),
+    ARRAY[system_account('stripe_fees', _currency), system_account('stripe_balance', _currency)],
+    ARRAY[-_amount, _amount]);
+END $$;
+
+CREATE FUNCTION ledger.system_account(_kind text, _currency text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  found_id bigint;
+BEGIN
+  SELECT id INTO found_id FROM ledger.account WHERE code = _kind || ':' || _currency AND NOT materialised;
+  IF found_id IS NULL THEN
+    RAISE EXCEPTION 'there is no account %:%', _kind, _currency USING ERRCODE = 'SL006';
+  END IF;
+  RETURN found_id;
+END $$;
+
+CREATE FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('top_up', _owner, _currency, _amount::text, _payment_intent, _charge);
+  key text := 'pi:' || _payment_intent; w wallet; entry_id bigint; cleared bigint;
+BEGIN
+  w := lock_wallet(_owner, _currency);
+  entry_id := replayed(key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  PERFORM consume_lots(w.id);
+  SELECT least(-balance, _amount) INTO cleared FROM balance WHERE account_id = w.receivable_id;
+  entry_id := post('top_up', key, hash, _description, _source_type, _source_id, NULL, now(),
+    ARRAY[w.receivable_id, w.id, system_account('stripe_balance', _currency)],
+    ARRAY[cleared, _amount - cleared, -_amount]);
+  INSERT INTO topup_lot (charge_id, payment_intent_id, wallet_id, entry_id, paid, consumed)
+  VALUES (_charge, _payment_intent, w.id, entry_id, _amount, cleared);
+  RETURN entry_id;
+END $$;
+
+CREATE FUNCTION public.claim_gives_back() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF NOT upper_inf(OLD.during) OR lower(NEW.during) <> lower(OLD.during) THEN
+    RAISE EXCEPTION 'claim % has ended and stays so', OLD.id
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'claim_ended';
+  END IF;
+  IF NOT upper_inf(NEW.during) THEN
+    UPDATE node_load
+       SET vcpu = vcpu - OLD.vcpu, memory_mib = memory_mib - OLD.memory_mib, disk_gib = disk_gib - OLD.disk_gib
+     WHERE node_id = OLD.node_id;
+    -- A GPU that was taken out of the claim before keeps its own end: others may have had it since.
+    UPDATE gpu_claim SET during = tstzrange(lower(during), upper(NEW.during))
+     WHERE claim_id = OLD.id AND upper_inf(during);
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION public.claim_takes() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  taken node_load;
+  fits  boolean;
+BEGIN
+  IF NOT upper_inf(NEW.during) THEN
+    RAISE EXCEPTION 'a claim is made without an end' USING ERRCODE = 'check_violation', CONSTRAINT = 'claim_open';
+  END IF;
+  INSERT INTO node_load AS l (node_id, vcpu, memory_mib, disk_gib)
+    VALUES (NEW.node_id, NEW.vcpu, NEW.memory_mib, NEW.disk_gib)
+    ON CONFLICT (node_id) DO UPDATE
+      SET vcpu = l.vcpu + NEW.vcpu, memory_mib = l.memory_mib + NEW.memory_mib, disk_gib = l.disk_gib + NEW.disk_gib
+    RETURNING * INTO taken;
+  SELECT taken.vcpu <= c.vcpu AND taken.memory_mib <= c.memory_mib AND taken.disk_gib <= c.disk_gib
+    INTO fits FROM node_capacity c WHERE c.node_id = NEW.node_id;
+  IF fits IS NOT TRUE THEN
+    RAISE EXCEPTION 'node % has not enough left for claim %', NEW.node_id, NEW.id
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'claim_fits';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION public.node_closed(state text, fresh_until timestamp with time zone, inodes_free bigint, at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (state <> 'ready'::text) THEN 'state'::text WHEN (fresh_until <= at) THEN 'not_seen'::text WHEN (inodes_free < 10000) THEN 'no_inodes'::text ELSE NULL::text END;
+
+CREATE FUNCTION public.organization_needs_owner() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  organization text := CASE WHEN TG_TABLE_NAME = 'organization' THEN to_jsonb(NEW) ->> 'id'
+                            ELSE to_jsonb(OLD) ->> 'organization_id' END;
+BEGIN
+  IF NOT EXISTS (SELECT FROM membership WHERE organization_id = organization AND role = 'owner') THEN
+    RAISE EXCEPTION 'organization % has no owner', organization USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION public.price_not_backdated() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF NEW.effective_at < transaction_timestamp() THEN
+    RAISE EXCEPTION 'a price cannot take effect in the past (%)', NEW.effective_at USING ERRCODE = 'check_violation';
+  END IF;
+  NEW.created_at := clock_timestamp();
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION public.sublet_moves() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  listed boolean;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.state <> TG_ARGV[0] THEN
+      RAISE EXCEPTION 'a row of % begins %, not %', TG_TABLE_NAME, TG_ARGV[0], NEW.state
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_transition';
+    END IF;
+  ELSIF NEW.state <> OLD.state THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE from_state = $1 AND to_state = $2)',
+                   TG_TABLE_NAME || '_transition')
+       INTO listed USING OLD.state, NEW.state;
+    IF NOT listed THEN
+      RAISE EXCEPTION 'a row of % cannot go from % to %', TG_TABLE_NAME, OLD.state, NEW.state
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_transition';
+    END IF;
+  END IF;
+  RETURN NEW;
+END $_$;
+
+CREATE FUNCTION public.sublet_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TABLE ledger.account (
+    id bigint NOT NULL,
+    code text NOT NULL,
+    kind text NOT NULL,
+    owner_id text,
+    currency text NOT NULL,
+    materialised boolean NOT NULL,
+    CONSTRAINT account_check CHECK ((materialised = (kind = ANY (ARRAY['wallet'::text, 'promo'::text, 'receivable'::text])))),
+    CONSTRAINT account_check1 CHECK ((materialised = (owner_id IS NOT NULL))),
+    CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT account_kind_check CHECK ((kind = ANY (ARRAY['wallet'::text, 'promo'::text, 'receivable'::text, 'stripe_balance'::text, 'payout_in_transit'::text, 'bank'::text, 'dispute_receivable'::text, 'refund_pending'::text, 'revenue_compute'::text, 'revenue_storage'::text, 'sla_contra_revenue'::text, 'promo_expense'::text, 'stripe_fees'::text, 'dispute_fees'::text, 'bad_debt'::text, 'tax_payable'::text, 'rounding'::text, 'suspense'::text])))
+);
+
+ALTER TABLE ledger.account ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ledger.account_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE ledger.balance (
+    account_id bigint NOT NULL,
+    balance bigint DEFAULT 0 NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    seq bigint DEFAULT 0 NOT NULL,
+    min_available bigint,
+    max_balance bigint,
+    CONSTRAINT balance_floor CHECK (((held >= 0) AND ((balance - held) >= min_available) AND (balance <= max_balance)))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE ledger.posting (
+    entry_id bigint NOT NULL,
+    line integer NOT NULL,
+    account_id bigint NOT NULL,
+    amount bigint NOT NULL,
+    account_seq bigint,
+    balance_after bigint,
+    CONSTRAINT posting_amount_check CHECK ((amount <> 0))
+);
+
+CREATE VIEW ledger.broken_chain AS
+ SELECT a.code,
+    link.account_seq,
+    link.entry_id
+   FROM (( SELECT posting.account_id,
+            posting.account_seq,
+            posting.entry_id,
+            (((posting.balance_after - posting.amount) = COALESCE(lag(posting.balance_after) OVER w, (0)::bigint)) AND (posting.account_seq = (COALESCE(lag(posting.account_seq) OVER w, (0)::bigint) + 1))) AS fits
+           FROM ledger.posting
+          WHERE (posting.account_seq IS NOT NULL)
+          WINDOW w AS (PARTITION BY posting.account_id ORDER BY posting.account_seq)) link
+     JOIN ledger.account a ON ((a.id = link.account_id)))
+  WHERE (NOT link.fits);
+
+CREATE TABLE ledger.seal (
+    from_id bigint NOT NULL,
+    to_id bigint NOT NULL,
+    prev_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    sealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT seal_check CHECK ((from_id <= to_id))
+);
+
+CREATE VIEW ledger.broken_seal AS
+ SELECT from_id,
+    to_id
+   FROM ( SELECT s_1.from_id,
+            s_1.to_id,
+            s_1.prev_hash,
+            s_1.hash,
+            s_1.sealed_at,
+            lag(s_1.hash) OVER w AS before_hash,
+            lag(s_1.to_id) OVER w AS before_to
+           FROM ledger.seal s_1
+          WINDOW w AS (ORDER BY s_1.from_id)) s
+  WHERE ((prev_hash <> COALESCE(before_hash, '\x00'::bytea)) OR (from_id <> (COALESCE(before_to, (0)::bigint) + 1)) OR (hash <> ledger.range_hash(prev_hash, from_id, to_id)));
+
+CREATE VIEW ledger.drifted_balance AS
+ SELECT a.code,
+    a.currency,
+    b.balance,
+    COALESCE(p.total, (0)::numeric) AS posted,
+    b.seq,
+    COALESCE(p.lines, (0)::bigint) AS lines
+   FROM ((ledger.balance b
+     JOIN ledger.account a ON ((a.id = b.account_id)))
+     LEFT JOIN ( SELECT posting.account_id,
+            sum(posting.amount) AS total,
+            count(*) AS lines
+           FROM ledger.posting
+          WHERE (posting.account_seq IS NOT NULL)
+          GROUP BY posting.account_id) p ON ((p.account_id = b.account_id)))
+  WHERE (((b.balance)::numeric <> COALESCE(p.total, (0)::numeric)) OR (b.seq <> COALESCE(p.lines, (0)::bigint)));
+
+CREATE TABLE ledger.hold (
+    id bigint NOT NULL,
+    wallet_id bigint NOT NULL,
+    subject_id text NOT NULL,
+    amount bigint NOT NULL,
+    captured bigint DEFAULT 0 NOT NULL,
+    released bigint DEFAULT 0 NOT NULL,
+    promo_rest bigint DEFAULT 0 NOT NULL,
+    events integer DEFAULT 1 NOT NULL,
+    closed boolean DEFAULT false NOT NULL,
+    CONSTRAINT hold_check CHECK ((LEAST(captured, released, promo_rest, (((amount - captured) - released) - promo_rest)) >= 0))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE ledger.hold_event (
+    hold_id bigint NOT NULL,
+    number integer NOT NULL,
+    kind ledger.hold_event_kind NOT NULL,
+    amount bigint NOT NULL,
+    entry_id bigint,
+    idempotency_key text,
+    request_hash bytea,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT hold_event_check CHECK (((kind = 'captured'::ledger.hold_event_kind) = (entry_id IS NOT NULL)))
+);
+
+CREATE VIEW ledger.drifted_hold AS
+ SELECT 'account'::text AS subject_type,
+    a.code AS subject_id,
+    a.currency,
+    b.held,
+    COALESCE(o.rest, (0)::numeric) AS open_holds
+   FROM ((ledger.balance b
+     JOIN ledger.account a ON ((a.id = b.account_id)))
+     LEFT JOIN ( SELECT parts.account_id,
+            sum(parts.rest) AS rest
+           FROM ( SELECT hold.wallet_id AS account_id,
+                    (((hold.amount - hold.captured) - hold.released) - hold.promo_rest) AS rest
+                   FROM ledger.hold
+                  WHERE (NOT hold.closed)
+                UNION ALL
+                 SELECT w.promo_id,
+                    h.promo_rest
+                   FROM (ledger.hold h
+                     JOIN ledger.wallet w ON ((w.id = h.wallet_id)))
+                  WHERE (NOT h.closed)) parts
+          GROUP BY parts.account_id) o ON ((o.account_id = b.account_id)))
+  WHERE ((b.held)::numeric <> COALESCE(o.rest, (0)::numeric))
+UNION ALL
+ SELECT 'hold'::text AS subject_type,
+    (h.id)::text AS subject_id,
+    w.currency,
+    ((h.amount - h.captured) - h.released) AS held,
+    e.rest AS open_holds
+   FROM ((ledger.hold h
+     JOIN ledger.wallet w ON ((w.id = h.wallet_id)))
+     JOIN ( SELECT hold_event.hold_id,
+            count(*) AS events,
+            sum(
+                CASE
+                    WHEN (hold_event.kind = ANY (ARRAY['placed'::ledger.hold_event_kind, 'extended'::ledger.hold_event_kind])) THEN hold_event.amount
+                    ELSE (- hold_event.amount)
+                END) AS rest
+           FROM ledger.hold_event
+          GROUP BY hold_event.hold_id) e ON ((e.hold_id = h.id)))
+  WHERE (((((h.amount - h.captured) - h.released))::numeric <> e.rest) OR (h.events <> e.events));
+
+CREATE TABLE ledger.ledger_entry (
+    id bigint NOT NULL,
+    kind ledger.entry_kind NOT NULL,
+    idempotency_key text NOT NULL,
+    request_hash bytea NOT NULL,
+    description text NOT NULL,
+    source_type text,
+    source_id text,
+    reverses_entry_id bigint,
+    effective_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT ledger_entry_check CHECK (((kind = 'reversal'::ledger.entry_kind) = (reverses_entry_id IS NOT NULL)))
+);
+
+CREATE SEQUENCE ledger.entry_id
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE ledger.entry_id OWNED BY ledger.ledger_entry.id;
+
+CREATE VIEW ledger.funds AS
+ SELECT w.owner_id,
+    w.currency,
+    ((b.balance + p.balance) + r.balance) AS total
+   FROM (((ledger.wallet w
+     JOIN ledger.balance b ON ((b.account_id = w.id)))
+     JOIN ledger.balance p ON ((p.account_id = w.promo_id)))
+     JOIN ledger.balance r ON ((r.account_id = w.receivable_id)));
+
+ALTER TABLE ledger.hold ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ledger.hold_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW ledger.open_hold AS
+ SELECT id,
+    subject_id,
+    amount,
+    ((amount - captured) - released) AS rest
+   FROM ledger.hold
+  WHERE (NOT closed);
+
+CREATE TABLE ledger.seal_mark (
+    only_row boolean DEFAULT true NOT NULL,
+    up_to bigint NOT NULL,
+    bound xid8 NOT NULL,
+    CONSTRAINT seal_mark_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE ledger.topup_lot (
+    charge_id text NOT NULL,
+    payment_intent_id text NOT NULL,
+    wallet_id bigint NOT NULL,
+    entry_id bigint NOT NULL,
+    paid bigint NOT NULL,
+    consumed bigint DEFAULT 0 NOT NULL,
+    refunded bigint DEFAULT 0 NOT NULL,
+    disputed bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT topup_lot_check CHECK ((((consumed + refunded) + disputed) <= paid)),
+    CONSTRAINT topup_lot_consumed_check CHECK ((consumed >= 0)),
+    CONSTRAINT topup_lot_disputed_check CHECK ((disputed >= 0)),
+    CONSTRAINT topup_lot_paid_check CHECK ((paid > 0)),
+    CONSTRAINT topup_lot_refunded_check CHECK ((refunded >= 0))
+);
+
+CREATE VIEW ledger.unbalanced_entry AS
+ SELECT e.id AS entry_id,
+    min(a.currency) AS currency,
+    COALESCE(sum(p.amount), (0)::numeric) AS total,
+    count(p.entry_id) AS lines
+   FROM ((ledger.ledger_entry e
+     LEFT JOIN ledger.posting p ON ((p.entry_id = e.id)))
+     LEFT JOIN ledger.account a ON ((a.id = p.account_id)))
+  GROUP BY e.id
+ HAVING ((sum(p.amount) IS DISTINCT FROM (0)::numeric) OR (count(p.entry_id) < 2))
+UNION ALL
+ SELECT p.entry_id,
+    min(a.currency) AS currency,
+    sum(p.amount) AS total,
+    count(*) AS lines
+   FROM (ledger.posting p
+     LEFT JOIN ledger.account a ON ((a.id = p.account_id)))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM ledger.ledger_entry e
+          WHERE (e.id = p.entry_id))))
+  GROUP BY p.entry_id;
+
+CREATE VIEW ledger.usage_revenue AS
+ SELECT p.entry_id,
+    a.currency,
+    p.amount
+   FROM ((ledger.posting p
+     JOIN ledger.account a ON (((a.id = p.account_id) AND (a.kind = 'revenue_compute'::text))))
+     JOIN ledger.ledger_entry e ON (((e.id = p.entry_id) AND (e.kind = ANY (ARRAY['usage'::ledger.entry_kind, 'usage_batch'::ledger.entry_kind])))))
+  WHERE (p.account_seq IS NULL);
+
+CREATE TABLE public.allocation (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    organization_id text NOT NULL,
+    launched_by text,
+    name text NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    state_since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    wanted text DEFAULT 'active'::text NOT NULL,
+    suspended_for text,
+    generation bigint DEFAULT 1 NOT NULL,
+    applied_generation bigint DEFAULT 0 NOT NULL,
+    disconnect_generation bigint DEFAULT 0 NOT NULL,
+    applied_at timestamp with time zone,
+    on_node boolean DEFAULT false NOT NULL,
+    unproven boolean DEFAULT false NOT NULL,
+    sku_id text NOT NULL,
+    price_id text NOT NULL,
+    sku jsonb NOT NULL,
+    price jsonb NOT NULL,
+    nano_per_hour bigint NOT NULL,
+    suspended_nano_per_hour bigint NOT NULL,
+    currency text NOT NULL,
+    hold_id bigint NOT NULL,
+    node_id text NOT NULL,
+    gpus text[] DEFAULT '{}'::text[] NOT NULL,
+    login text NOT NULL,
+    uid integer NOT NULL,
+    boot_id text,
+    seen_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    started_at timestamp with time zone,
+    release_requested_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    failure jsonb,
+    enforced jsonb DEFAULT '[]'::jsonb NOT NULL,
+    evidence jsonb,
+    operation_id text,
+    lease_token bigint,
+    lease_expires_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT allocation_check CHECK ((applied_generation <= generation)),
+    CONSTRAINT allocation_check1 CHECK (((disconnect_generation >= 0) AND (disconnect_generation <= generation))),
+    CONSTRAINT allocation_check2 CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['released'::text, 'failed'::text])))),
+    CONSTRAINT allocation_check3 CHECK (((state <> 'released'::text) OR (NOT on_node))),
+    CONSTRAINT allocation_check4 CHECK (((state <> ALL (ARRAY['released'::text, 'releasing'::text, 'release_failed'::text])) OR (release_requested_at IS NOT NULL))),
+    CONSTRAINT allocation_check5 CHECK (((suspended_for IS NOT NULL) = (wanted = 'suspended'::text))),
+    CONSTRAINT allocation_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT allocation_generation_check CHECK ((generation > 0)),
+    CONSTRAINT allocation_name_check CHECK ((name ~ '^[a-z][a-z0-9-]{1,30}$'::text)),
+    CONSTRAINT allocation_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
+    CONSTRAINT allocation_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'provisioning'::text, 'active'::text, 'suspended'::text, 'releasing'::text, 'released'::text, 'failed'::text, 'release_failed'::text, 'lost'::text]))),
+    CONSTRAINT allocation_suspended_for_check CHECK ((suspended_for = ANY (ARRAY['customer'::text, 'funds'::text]))),
+    CONSTRAINT allocation_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0)),
+    CONSTRAINT allocation_uid_check CHECK ((uid >= 200000)),
+    CONSTRAINT allocation_wanted_check CHECK ((wanted = ANY (ARRAY['active'::text, 'suspended'::text, 'gone'::text])))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.allocation_history (
+    id bigint NOT NULL,
+    allocation_id text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.allocation_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.allocation_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.allocation_operation (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    allocation_id text NOT NULL,
+    kind text NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    error jsonb,
+    steps jsonb NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT allocation_operation_check CHECK (((state = 'running'::text) = (finished_at IS NULL))),
+    CONSTRAINT allocation_operation_kind_check CHECK ((kind = ANY (ARRAY['provision'::text, 'release'::text, 'suspend'::text, 'resume'::text]))),
+    CONSTRAINT allocation_operation_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+ALTER TABLE public.allocation_operation ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.allocation_operation_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE public.allocation ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.allocation_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.allocation_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
+CREATE SEQUENCE public.allocation_uid
+    START WITH 200000
+    INCREMENT BY 1
+    MINVALUE 200000
+    MAXVALUE 2000000000
+    CACHE 1;
+
+CREATE TABLE public.api_token (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    user_id text NOT NULL,
+    organization_id text,
+    name text NOT NULL,
+    secret_hash bytea NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    idempotency_key text,
+    request_hash bytea,
+    CONSTRAINT api_token_check CHECK (((expires_at > created_at) AND (expires_at <= (created_at + '367 days'::interval)))),
+    CONSTRAINT api_token_check1 CHECK (((idempotency_key IS NULL) = (request_hash IS NULL))),
+    CONSTRAINT api_token_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT api_token_scopes_check CHECK ((cardinality(scopes) > 0)),
+    CONSTRAINT api_token_secret_hash_check CHECK ((length(secret_hash) = 32))
+);
+
+ALTER TABLE public.api_token ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.api_token_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.audit_event (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor_kind text NOT NULL,
+    actor_user_id text,
+    actor_name text NOT NULL,
+    actor_role text,
+    actor_platform_roles text[] DEFAULT '{}'::text[] NOT NULL,
+    organization_id text,
+    session_id text,
+    token_id text,
+    request_id text,
+    address text,
+    action text NOT NULL,
+    target_type text NOT NULL,
+    target_id text NOT NULL,
+    before jsonb,
+    after jsonb,
+    CONSTRAINT audit_event_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text)),
+    CONSTRAINT audit_event_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['user'::text, 'token'::text, 'system'::text, 'anonymous'::text]))),
+    CONSTRAINT audit_event_after_check CHECK ((jsonb_typeof(after) = 'object'::text)),
+    CONSTRAINT audit_event_before_check CHECK ((jsonb_typeof(before) = 'object'::text)),
+    CONSTRAINT audit_event_check CHECK (((actor_kind <> ALL (ARRAY['user'::text, 'token'::text])) OR (actor_user_id IS NOT NULL))),
+    CONSTRAINT audit_event_target_type_check CHECK ((target_type ~ '^[a-z_]+$'::text))
+);
+
+ALTER TABLE public.audit_event ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_event_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.issued_certificate (
+    serial bigint NOT NULL,
+    kind text NOT NULL,
+    ca_public_key text NOT NULL,
+    key_id text NOT NULL,
+    principals text[] NOT NULL,
+    fingerprint text NOT NULL,
+    subject text NOT NULL,
+    user_id text,
+    request_id text,
+    valid_after timestamp with time zone NOT NULL,
+    valid_before timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revocation_reason text,
+    CONSTRAINT issued_certificate_check CHECK ((valid_after < valid_before)),
+    CONSTRAINT issued_certificate_check1 CHECK (((revoked_at IS NULL) = (revocation_reason IS NULL))),
+    CONSTRAINT issued_certificate_check2 CHECK (((kind = 'host'::text) OR ((valid_before - valid_after) <= '01:02:00'::interval))),
+    CONSTRAINT issued_certificate_check3 CHECK (((kind <> 'control'::text) OR ((valid_before - valid_after) <= '00:06:00'::interval))),
+    CONSTRAINT issued_certificate_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'terminal'::text, 'control'::text, 'host'::text]))),
+    CONSTRAINT issued_certificate_principals_check CHECK ((cardinality(principals) > 0))
+);
+
+CREATE SEQUENCE public.certificate_serial
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE public.certificate_serial OWNED BY public.issued_certificate.serial;
+
+CREATE TABLE public.claim (
+    id text NOT NULL,
+    subject_id text NOT NULL,
+    node_id text NOT NULL,
+    sku_id text NOT NULL,
+    vcpu integer NOT NULL,
+    memory_mib bigint NOT NULL,
+    disk_gib bigint NOT NULL,
+    gpu_count integer NOT NULL,
+    during tstzrange NOT NULL,
+    blocked_at timestamp with time zone,
+    blocked_reason text,
+    CONSTRAINT claim_check CHECK (((blocked_at IS NULL) = (blocked_reason IS NULL))),
+    CONSTRAINT claim_disk_gib_check CHECK ((disk_gib > 0)),
+    CONSTRAINT claim_during_check CHECK (((NOT isempty(during)) AND lower_inc(during) AND (NOT lower_inf(during)))),
+    CONSTRAINT claim_gpu_count_check CHECK ((gpu_count >= 0)),
+    CONSTRAINT claim_memory_mib_check CHECK ((memory_mib > 0)),
+    CONSTRAINT claim_vcpu_check CHECK ((vcpu > 0))
+);
+
+CREATE TABLE public.finding (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    code text NOT NULL,
+    subject_type text NOT NULL,
+    subject_id text NOT NULL,
+    severity text NOT NULL,
+    amounts jsonb NOT NULL,
+    detail jsonb NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    until timestamp with time zone,
+    CONSTRAINT finding_amounts_check CHECK (((jsonb_typeof(amounts) = 'object'::text) AND (NOT (amounts @? '$.*?(!(@."micro".type() == "number" && @."currency" like_regex "^[A-Z]{3}$"))'::jsonpath)))),
+    CONSTRAINT finding_check CHECK ((until >= since)),
+    CONSTRAINT finding_code_check CHECK ((code ~ '^[a-z]+(\.[a-z_]+)+$'::text)),
+    CONSTRAINT finding_detail_check CHECK ((jsonb_typeof(detail) = 'object'::text)),
+    CONSTRAINT finding_severity_check CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text, 'critical'::text]))),
+    CONSTRAINT finding_subject_type_check CHECK ((subject_type ~ '^[a-z_]+$'::text))
+);
+
+ALTER TABLE public.finding ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.finding_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.funds_clock (
+    organization_id text NOT NULL,
+    currency text NOT NULL,
+    level text NOT NULL,
+    grace_ends_at timestamp with time zone,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT funds_clock_check CHECK (((level = 'grace'::text) = (grace_ends_at IS NOT NULL))),
+    CONSTRAINT funds_clock_level_check CHECK ((level = ANY (ARRAY['72h'::text, '24h'::text, '1h'::text, '10m'::text, 'grace'::text, 'suspended'::text])))
+);
+
+CREATE TABLE public.gpu (
+    uuid text NOT NULL,
+    node_id text NOT NULL,
+    model text NOT NULL,
+    memory_mib integer NOT NULL,
+    state text NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT gpu_memory_mib_check CHECK ((memory_mib >= 0)),
+    CONSTRAINT gpu_state_check CHECK ((state = ANY (ARRAY['available'::text, 'quarantined'::text, 'missing'::text]))),
+    CONSTRAINT gpu_uuid_check CHECK (((length(uuid) >= 1) AND (length(uuid) <= 100)))
+);
+
+CREATE TABLE public.gpu_claim (
+    claim_id text NOT NULL,
+    gpu_uuid text NOT NULL,
+    during tstzrange NOT NULL,
+    CONSTRAINT gpu_claim_during_check CHECK ((NOT isempty(during)))
+);
+
+CREATE VIEW public.gpu_free AS
+ SELECT uuid,
+    node_id,
+    model
+   FROM public.gpu g
+  WHERE ((state = 'available'::text) AND (NOT (EXISTS ( SELECT
+           FROM public.gpu_claim c
+          WHERE ((c.gpu_uuid = g.uuid) AND upper_inf(c.during))))));
+
+CREATE TABLE public.gpu_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
+CREATE TABLE public.idempotency_key (
+    actor text NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status smallint,
+    body bytea,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT idempotency_key_check CHECK (((status IS NULL) = (body IS NULL)))
+);
+
+CREATE TABLE public.join_token (
+    token_hash bytea NOT NULL,
+    node_id text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    host_public_key text,
+    CONSTRAINT join_token_check CHECK (((used_at IS NULL) = (host_public_key IS NULL))),
+    CONSTRAINT join_token_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+CREATE SEQUENCE public.lease_token
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE public.membership (
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    user_id text NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT membership_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'billing'::text, 'member'::text])))
+);
+
+ALTER TABLE public.membership ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.membership_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.meter (
+    subject_id text NOT NULL,
+    subject_name text,
+    organization_id text NOT NULL,
+    hold_id bigint NOT NULL,
+    currency text NOT NULL,
+    price_id text NOT NULL,
+    nano_per_hour bigint NOT NULL,
+    suspended_nano_per_hour bigint NOT NULL,
+    kind text DEFAULT 'running'::text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    observed_to timestamp with time zone NOT NULL,
+    stopped_at timestamp with time zone,
+    settle_due_at timestamp with time zone NOT NULL,
+    settled boolean DEFAULT false NOT NULL,
+    out_of_funds boolean DEFAULT false NOT NULL,
+    CONSTRAINT meter_check CHECK ((observed_to >= started_at)),
+    CONSTRAINT meter_check1 CHECK ((stopped_at >= started_at)),
+    CONSTRAINT meter_check2 CHECK (((NOT settled) OR (stopped_at IS NOT NULL))),
+    CONSTRAINT meter_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT meter_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT meter_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
+    CONSTRAINT meter_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.meter_segment (
+    id bigint NOT NULL,
+    subject_id text NOT NULL,
+    period tstzrange NOT NULL,
+    kind text NOT NULL,
+    price_id text NOT NULL,
+    nano_per_hour bigint NOT NULL,
+    metered_to timestamp with time zone NOT NULL,
+    posted_to timestamp with time zone NOT NULL,
+    complete boolean DEFAULT false NOT NULL,
+    CONSTRAINT meter_segment_check CHECK ((((lower(period) <= posted_to) AND (posted_to <= metered_to) AND (metered_to <= upper(period))) OR ((upper(period) IS NULL) AND (lower(period) <= posted_to) AND (posted_to <= metered_to)))),
+    CONSTRAINT meter_segment_check1 CHECK (((mod(EXTRACT(epoch FROM (metered_to - lower(period))), (1)::numeric) = (0)::numeric) AND (mod(EXTRACT(epoch FROM (posted_to - lower(period))), (1)::numeric) = (0)::numeric))),
+    CONSTRAINT meter_segment_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT meter_segment_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
+    CONSTRAINT meter_segment_period_check CHECK (((NOT isempty(period)) AND (NOT lower_inf(period)) AND lower_inc(period) AND (NOT upper_inc(period))))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE public.meter_segment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.meter_segment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.node (
+    id text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    address text NOT NULL,
+    port integer NOT NULL,
+    labels jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text NOT NULL,
+    resumes_as text DEFAULT 'ready'::text NOT NULL,
+    host_public_key text,
+    host_certificate_expires_at timestamp with time zone,
+    inventory jsonb,
+    capabilities jsonb DEFAULT '[]'::jsonb NOT NULL,
+    limits_enforced boolean,
+    helper_version text,
+    boot_id text,
+    last_seen_at timestamp with time zone,
+    observed_at timestamp with time zone,
+    fresh_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    disk_free_gib bigint,
+    inodes_free bigint,
+    enrolled_at timestamp with time zone,
+    verified_at timestamp with time zone,
+    failure jsonb,
+    strangers jsonb DEFAULT '[]'::jsonb NOT NULL,
+    trust_due_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    lease_token bigint,
+    lease_expires_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
+    CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
+    CONSTRAINT node_disk_free_gib_check CHECK ((disk_free_gib >= 0)),
+    CONSTRAINT node_id_check CHECK ((id ~ '^nd_[a-z2-7]{16}$'::text)),
+    CONSTRAINT node_inodes_free_check CHECK ((inodes_free >= 0)),
+    CONSTRAINT node_kind_check CHECK ((kind ~ '^[a-z][a-z0-9-]{0,30}$'::text)),
+    CONSTRAINT node_labels_check CHECK ((jsonb_typeof(labels) = 'object'::text)),
+    CONSTRAINT node_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT node_port_check CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT node_resumes_as_check CHECK ((resumes_as = ANY (ARRAY['ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text]))),
+    CONSTRAINT node_state_check CHECK ((state = ANY (ARRAY['enrolling'::text, 'ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text, 'offline'::text]))),
+    CONSTRAINT node_strangers_check CHECK ((jsonb_typeof(strangers) = 'array'::text))
+);
+
+CREATE VIEW public.node_capacity AS
+ SELECT id AS node_id,
+    name,
+    address,
+    port,
+    state,
+    labels,
+    COALESCE(limits_enforced, false) AS limits_enforced,
+    COALESCE(((inventory ->> 'vcpu'::text))::integer, 0) AS vcpu,
+    COALESCE(((inventory ->> 'memory_mib'::text))::bigint, (0)::bigint) AS memory_mib,
+    COALESCE(((inventory ->> 'disk_gib'::text))::bigint, (0)::bigint) AS disk_gib
+   FROM public.node;
+
+CREATE TABLE public.node_load (
+    node_id text NOT NULL,
+    vcpu integer DEFAULT 0 NOT NULL,
+    memory_mib bigint DEFAULT 0 NOT NULL,
+    disk_gib bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT node_load_disk_gib_check CHECK ((disk_gib >= 0)),
+    CONSTRAINT node_load_memory_mib_check CHECK ((memory_mib >= 0)),
+    CONSTRAINT node_load_vcpu_check CHECK ((vcpu >= 0))
+)
+WITH (fillfactor='50');
+
+CREATE VIEW public.node_free AS
+ SELECT c.node_id,
+    c.name,
+    c.state,
+    c.labels,
+    c.limits_enforced,
+    (c.vcpu - COALESCE(l.vcpu, 0)) AS vcpu,
+    (c.memory_mib - COALESCE(l.memory_mib, (0)::bigint)) AS memory_mib,
+    (c.disk_gib - COALESCE(l.disk_gib, (0)::bigint)) AS disk_gib
+   FROM (public.node_capacity c
+     LEFT JOIN public.node_load l USING (node_id));
+
+CREATE TABLE public.node_history (
+    id bigint NOT NULL,
+    node_id text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.node_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.node_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.node_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
+CREATE TABLE public.organization (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT organization_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100)))
+);
+
+ALTER TABLE public.organization ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.organization_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.outbox_cursor (
+    subscriber text NOT NULL,
+    xid xid8 NOT NULL,
+    id bigint NOT NULL
+);
+
+CREATE TABLE public.outbox_event (
+    id bigint NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    event_id text NOT NULL,
+    type text NOT NULL,
+    subject text NOT NULL,
+    organization_id text,
+    data jsonb NOT NULL,
+    occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.outbox_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.outbox_failure (
+    subscriber text NOT NULL,
+    event_id text NOT NULL,
+    event_type text NOT NULL,
+    subject text NOT NULL,
+    xid xid8 NOT NULL,
+    id bigint NOT NULL,
+    attempts integer NOT NULL,
+    last_error text,
+    parked boolean DEFAULT false NOT NULL,
+    failed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT outbox_failure_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT outbox_failure_check CHECK (((last_error IS NULL) = (attempts = 0)))
+);
+
+CREATE TABLE public.periodic_tick (
+    name text NOT NULL,
+    due_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    last_at timestamp with time zone,
+    lease_token bigint,
+    lease_expires_at timestamp with time zone
+);
+
+CREATE TABLE public.price (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    sku_id text NOT NULL,
+    currency text NOT NULL,
+    nano_per_hour bigint NOT NULL,
+    suspended_nano_per_hour bigint NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT price_check CHECK (((suspended_nano_per_hour >= 0) AND (suspended_nano_per_hour <= nano_per_hour))),
+    CONSTRAINT price_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT price_nano_per_hour_check CHECK ((nano_per_hour >= 0))
+);
+
+ALTER TABLE public.price ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.price_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.sku (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    vcpu integer NOT NULL,
+    memory_mib integer NOT NULL,
+    disk_gib integer NOT NULL,
+    gpu_model text,
+    gpu_count integer NOT NULL,
+    node_labels jsonb DEFAULT '{}'::jsonb NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sku_check CHECK (((gpu_model IS NULL) OR (gpu_count > 0))),
+    CONSTRAINT sku_code_check CHECK ((code ~ '^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT sku_disk_gib_check CHECK ((disk_gib >= 1)),
+    CONSTRAINT sku_gpu_count_check CHECK ((gpu_count >= 0)),
+    CONSTRAINT sku_gpu_model_check CHECK (((length(gpu_model) >= 1) AND (length(gpu_model) <= 100))),
+    CONSTRAINT sku_memory_mib_check CHECK ((memory_mib >= 1)),
+    CONSTRAINT sku_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT sku_node_labels_check CHECK ((jsonb_typeof(node_labels) = 'object'::text)),
+    CONSTRAINT sku_vcpu_check CHECK ((vcpu >= 1))
+);
+
+ALTER TABLE public.sku ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.sku_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.ssh_ca_key (
+    id text NOT NULL,
+    kind text NOT NULL,
+    slot text NOT NULL,
+    public_key text NOT NULL,
+    sealed_private_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT ssh_ca_key_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'host'::text]))),
+    CONSTRAINT ssh_ca_key_slot_check CHECK ((slot = ANY (ARRAY['current'::text, 'next'::text])))
+);
+
+CREATE TABLE public.ssh_key (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    user_id text NOT NULL,
+    name text NOT NULL,
+    public_key text NOT NULL,
+    fingerprint text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT ssh_key_fingerprint_check CHECK ((fingerprint ~ '^SHA256:[A-Za-z0-9+/]{43}$'::text)),
+    CONSTRAINT ssh_key_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT ssh_key_public_key_check CHECK ((public_key ~ '^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$'::text))
+);
+
+ALTER TABLE public.ssh_key ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.ssh_key_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.stripe_event (
+    id text NOT NULL,
+    type text NOT NULL,
+    object_id text,
+    top_up_id text,
+    created_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    processed_at timestamp with time zone,
+    outcome text,
+    last_error text,
+    lease_token bigint,
+    lease_expires_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT stripe_event_check CHECK (((processed_at IS NULL) = (outcome IS NULL))),
+    CONSTRAINT stripe_event_outcome_check CHECK ((outcome = ANY (ARRAY['applied'::text, 'ignored'::text])))
+);
+
+CREATE TABLE public.stripe_transaction (
+    id text NOT NULL,
+    type text NOT NULL,
+    amount bigint NOT NULL,
+    fee bigint NOT NULL,
+    currency text NOT NULL,
+    source text,
+    payout_id text,
+    created_at timestamp with time zone NOT NULL,
+    available_on timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT stripe_transaction_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+
+CREATE TABLE public.terminal_session (
+    id text NOT NULL,
+    allocation_id text NOT NULL,
+    user_id text,
+    address text,
+    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    alive_until timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    ended_reason text,
+    CONSTRAINT terminal_session_check CHECK (((ended_at IS NULL) = (ended_reason IS NULL)))
+);
+
+CREATE TABLE public.throttle (
+    bucket bytea NOT NULL,
+    attempts integer NOT NULL,
+    window_ends_at timestamp with time zone NOT NULL,
+    CONSTRAINT throttle_attempts_check CHECK ((attempts >= 0))
+);
+
+CREATE TABLE public.top_up (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    requested_by text NOT NULL,
+    request_key text,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    customer_email text,
+    return_path text NOT NULL,
+    success_url text NOT NULL,
+    cancel_url text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    checkout_session_id text,
+    checkout_url text,
+    payment_intent_id text,
+    charge_id text,
+    balance_transaction_id text,
+    fee bigint,
+    failure_code text,
+    failure_message text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    completed_at timestamp with time zone,
+    looked_at timestamp with time zone,
+    lease_token bigint,
+    lease_expires_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (10000)::bigint) = 0))),
+    CONSTRAINT top_up_check CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
+    CONSTRAINT top_up_check1 CHECK (((state <> 'succeeded'::text) OR ((payment_intent_id IS NOT NULL) AND (charge_id IS NOT NULL)))),
+    CONSTRAINT top_up_check2 CHECK (((fee IS NULL) = (balance_transaction_id IS NULL))),
+    CONSTRAINT top_up_check3 CHECK (((failure_code IS NULL) = (failure_message IS NULL))),
+    CONSTRAINT top_up_check4 CHECK (((checkout_session_id IS NOT NULL) OR (checkout_url IS NULL))),
+    CONSTRAINT top_up_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT top_up_fee_check CHECK ((fee >= 0)),
+    CONSTRAINT top_up_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'processing'::text, 'succeeded'::text, 'failed'::text, 'expired'::text])))
+);
+
+CREATE TABLE public.top_up_history (
+    id bigint NOT NULL,
+    top_up_id text NOT NULL,
+    previous text NOT NULL,
+    next text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.top_up_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.top_up_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE public.top_up ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.top_up_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.top_up_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
+CREATE TABLE public.unmetered_interval (
+    id bigint NOT NULL,
+    subject_id text NOT NULL,
+    period tstzrange NOT NULL,
+    reason text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT unmetered_interval_period_check CHECK ((NOT isempty(period)))
+);
+
+ALTER TABLE public.unmetered_interval ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.unmetered_interval_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.usage_charge (
+    id bigint NOT NULL,
+    subject_id text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    organization_id text NOT NULL,
+    currency text NOT NULL,
+    price_id text NOT NULL,
+    nano_per_hour bigint NOT NULL,
+    amount bigint NOT NULL,
+    ledger_entry_id bigint,
+    charged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT usage_charge_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT usage_charge_check CHECK (((amount > 0) = (ledger_entry_id IS NOT NULL)))
+);
+
+ALTER TABLE public.usage_charge ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.usage_charge_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.usage_record (
+    subject_id text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    seconds bigint NOT NULL,
+    kind text NOT NULL,
+    evidence_at timestamp with time zone NOT NULL,
+    CONSTRAINT usage_record_check CHECK ((evidence_at >= period_end)),
+    CONSTRAINT usage_record_check1 CHECK (((period_end - period_start) = make_interval(secs => (seconds)::double precision))),
+    CONSTRAINT usage_record_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT usage_record_seconds_check CHECK ((seconds > 0))
+);
+
+CREATE TABLE public.user_account (
+    id text NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    password_hash text NOT NULL,
+    platform_roles text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT user_account_email_check CHECK (((email ~ '^[^@[:space:]]+@[^@[:space:]]+$'::text) AND (length(email) <= 254))),
+    CONSTRAINT user_account_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT user_account_password_hash_check CHECK ((password_hash ~~ '$argon2id$%'::text)),
+    CONSTRAINT user_account_platform_roles_check CHECK ((platform_roles <@ ARRAY['fleet'::text, 'finance'::text, 'support'::text, 'admin'::text]))
+);
+
+CREATE TABLE public.user_session (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    user_id text NOT NULL,
+    organization_id text,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    address text,
+    user_agent text,
+    CONSTRAINT user_session_check CHECK ((expires_at > created_at)),
+    CONSTRAINT user_session_secret_hash_check CHECK ((length(secret_hash) = 32))
+);
+
+ALTER TABLE public.user_session ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.user_session_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ONLY ledger.ledger_entry ALTER COLUMN id SET DEFAULT 
+CASE
+    WHEN (pg_current_xact_id() IS NOT NULL) THEN nextval('ledger.entry_id'::regclass)
+    ELSE NULL::bigint
+END;
+
+ALTER TABLE ONLY public.issued_certificate ALTER COLUMN serial SET DEFAULT nextval('public.certificate_serial'::regclass);
+
+ALTER TABLE ONLY ledger.account
+    ADD CONSTRAINT account_code_key UNIQUE (code);
+
+ALTER TABLE ONLY ledger.account
+    ADD CONSTRAINT account_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ledger.balance
+    ADD CONSTRAINT balance_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY ledger.hold_event
+    ADD CONSTRAINT hold_event_pkey PRIMARY KEY (hold_id, number);
+
+ALTER TABLE ONLY ledger.hold
+    ADD CONSTRAINT hold_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ledger.ledger_entry
+    ADD CONSTRAINT ledger_entry_idempotency_key_key UNIQUE (idempotency_key);
+
+ALTER TABLE ONLY ledger.ledger_entry
+    ADD CONSTRAINT ledger_entry_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ledger.ledger_entry
+    ADD CONSTRAINT ledger_entry_reverses_entry_id_key UNIQUE (reverses_entry_id);
+
+ALTER TABLE ONLY ledger.posting
+    ADD CONSTRAINT posting_pkey PRIMARY KEY (entry_id, line);
+
+ALTER TABLE ONLY ledger.seal
+    ADD CONSTRAINT seal_hash_key UNIQUE (hash);
+
+ALTER TABLE ONLY ledger.seal_mark
+    ADD CONSTRAINT seal_mark_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY ledger.seal
+    ADD CONSTRAINT seal_pkey PRIMARY KEY (from_id);
+
+ALTER TABLE ONLY ledger.seal
+    ADD CONSTRAINT seal_prev_hash_key UNIQUE (prev_hash);
+
+ALTER TABLE ONLY ledger.seal
+    ADD CONSTRAINT seal_to_id_key UNIQUE (to_id);
+
+ALTER TABLE ONLY ledger.topup_lot
+    ADD CONSTRAINT topup_lot_entry_id_key UNIQUE (entry_id);
+
+ALTER TABLE ONLY ledger.topup_lot
+    ADD CONSTRAINT topup_lot_payment_intent_id_key UNIQUE (payment_intent_id);
+
+ALTER TABLE ONLY ledger.topup_lot
+    ADD CONSTRAINT topup_lot_pkey PRIMARY KEY (charge_id);
+
+ALTER TABLE ONLY ledger.wallet
+    ADD CONSTRAINT wallet_owner_id_currency_key UNIQUE (owner_id, currency);
+
+ALTER TABLE ONLY ledger.wallet
+    ADD CONSTRAINT wallet_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ledger.wallet
+    ADD CONSTRAINT wallet_promo_id_key UNIQUE (promo_id);
+
+ALTER TABLE ONLY ledger.wallet
+    ADD CONSTRAINT wallet_receivable_id_key UNIQUE (receivable_id);
+
+ALTER TABLE ONLY public.allocation_history
+    ADD CONSTRAINT allocation_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_login_key UNIQUE (login);
+
+ALTER TABLE ONLY public.allocation_operation
+    ADD CONSTRAINT allocation_operation_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.allocation_operation
+    ADD CONSTRAINT allocation_operation_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.allocation_transition
+    ADD CONSTRAINT allocation_transition_pkey PRIMARY KEY (from_state, to_state);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_uid_key UNIQUE (uid);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_user_id_idempotency_key_key UNIQUE (user_id, idempotency_key);
+
+ALTER TABLE ONLY public.audit_event
+    ADD CONSTRAINT audit_event_id_key UNIQUE (id);
+
+ALTER TABLE ONLY public.audit_event
+    ADD CONSTRAINT audit_event_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY public.claim
+    ADD CONSTRAINT claim_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.claim
+    ADD CONSTRAINT claim_subject_id_during_excl EXCLUDE USING gist (subject_id WITH =, during WITH &&);
+
+ALTER TABLE ONLY public.finding
+    ADD CONSTRAINT finding_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.finding
+    ADD CONSTRAINT finding_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.funds_clock
+    ADD CONSTRAINT funds_clock_pkey PRIMARY KEY (organization_id, currency);
+
+ALTER TABLE ONLY public.gpu_claim
+    ADD CONSTRAINT gpu_claim_pkey PRIMARY KEY (claim_id, gpu_uuid);
+
+ALTER TABLE ONLY public.gpu_claim
+    ADD CONSTRAINT gpu_claimed_once EXCLUDE USING gist (gpu_uuid WITH =, during WITH &&);
+
+ALTER TABLE ONLY public.gpu
+    ADD CONSTRAINT gpu_pkey PRIMARY KEY (uuid);
+
+ALTER TABLE ONLY public.gpu_transition
+    ADD CONSTRAINT gpu_transition_pkey PRIMARY KEY (from_state, to_state);
+
+ALTER TABLE ONLY public.idempotency_key
+    ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (actor, key);
+
+ALTER TABLE ONLY public.issued_certificate
+    ADD CONSTRAINT issued_certificate_pkey PRIMARY KEY (serial);
+
+ALTER TABLE ONLY public.join_token
+    ADD CONSTRAINT join_token_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY public.membership
+    ADD CONSTRAINT membership_pkey PRIMARY KEY (organization_id, user_id);
+
+ALTER TABLE ONLY public.membership
+    ADD CONSTRAINT membership_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.meter
+    ADD CONSTRAINT meter_hold_id_key UNIQUE (hold_id);
+
+ALTER TABLE ONLY public.meter
+    ADD CONSTRAINT meter_pkey PRIMARY KEY (subject_id);
+
+ALTER TABLE ONLY public.meter_segment
+    ADD CONSTRAINT meter_segment_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.meter_segment
+    ADD CONSTRAINT meter_segment_subject_id_period_excl EXCLUDE USING gist (subject_id WITH =, period WITH &&);
+
+ALTER TABLE ONLY public.node
+    ADD CONSTRAINT node_address_port_key UNIQUE (address, port);
+
+ALTER TABLE ONLY public.node_history
+    ADD CONSTRAINT node_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.node
+    ADD CONSTRAINT node_host_public_key_key UNIQUE (host_public_key);
+
+ALTER TABLE ONLY public.node_load
+    ADD CONSTRAINT node_load_pkey PRIMARY KEY (node_id);
+
+ALTER TABLE ONLY public.node
+    ADD CONSTRAINT node_name_key UNIQUE (name);
+
+ALTER TABLE ONLY public.node
+    ADD CONSTRAINT node_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.node_transition
+    ADD CONSTRAINT node_transition_pkey PRIMARY KEY (from_state, to_state);
+
+ALTER TABLE ONLY public.organization
+    ADD CONSTRAINT organization_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.organization
+    ADD CONSTRAINT organization_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.outbox_cursor
+    ADD CONSTRAINT outbox_cursor_pkey PRIMARY KEY (subscriber);
+
+ALTER TABLE ONLY public.outbox_event
+    ADD CONSTRAINT outbox_event_event_id_key UNIQUE (event_id);
+
+ALTER TABLE ONLY public.outbox_event
+    ADD CONSTRAINT outbox_event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.outbox_failure
+    ADD CONSTRAINT outbox_failure_pkey PRIMARY KEY (subscriber, event_id);
+
+ALTER TABLE ONLY public.periodic_tick
+    ADD CONSTRAINT periodic_tick_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.price
+    ADD CONSTRAINT price_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.price
+    ADD CONSTRAINT price_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.price
+    ADD CONSTRAINT price_sku_id_currency_effective_at_key UNIQUE (sku_id, currency, effective_at);
+
+ALTER TABLE ONLY public.sku
+    ADD CONSTRAINT sku_code_key UNIQUE (code);
+
+ALTER TABLE ONLY public.sku
+    ADD CONSTRAINT sku_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.sku
+    ADD CONSTRAINT sku_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.ssh_ca_key
+    ADD CONSTRAINT ssh_ca_key_kind_slot_key UNIQUE (kind, slot);
+
+ALTER TABLE ONLY public.ssh_ca_key
+    ADD CONSTRAINT ssh_ca_key_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.ssh_ca_key
+    ADD CONSTRAINT ssh_ca_key_public_key_key UNIQUE (public_key);
+
+ALTER TABLE ONLY public.ssh_key
+    ADD CONSTRAINT ssh_key_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.ssh_key
+    ADD CONSTRAINT ssh_key_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.ssh_key
+    ADD CONSTRAINT ssh_key_user_id_fingerprint_key UNIQUE (user_id, fingerprint);
+
+ALTER TABLE ONLY public.stripe_event
+    ADD CONSTRAINT stripe_event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.stripe_transaction
+    ADD CONSTRAINT stripe_transaction_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.terminal_session
+    ADD CONSTRAINT terminal_session_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.throttle
+    ADD CONSTRAINT throttle_pkey PRIMARY KEY (bucket);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_balance_transaction_id_key UNIQUE (balance_transaction_id);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_charge_id_key UNIQUE (charge_id);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_checkout_session_id_key UNIQUE (checkout_session_id);
+
+ALTER TABLE ONLY public.top_up_history
+    ADD CONSTRAINT top_up_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_organization_id_requested_by_request_key_key UNIQUE (organization_id, requested_by, request_key);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_payment_intent_id_key UNIQUE (payment_intent_id);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.top_up_transition
+    ADD CONSTRAINT top_up_transition_pkey PRIMARY KEY (from_state, to_state);
+
+ALTER TABLE ONLY public.unmetered_interval
+    ADD CONSTRAINT unmetered_interval_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.unmetered_interval
+    ADD CONSTRAINT unmetered_interval_subject_id_period_excl EXCLUDE USING gist (subject_id WITH =, period WITH &&);
+
+ALTER TABLE ONLY public.usage_charge
+    ADD CONSTRAINT usage_charge_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.usage_charge
+    ADD CONSTRAINT usage_charge_subject_id_period_start_key UNIQUE (subject_id, period_start);
+
+ALTER TABLE ONLY public.usage_record
+    ADD CONSTRAINT usage_record_pkey PRIMARY KEY (subject_id, period_start);
+
+ALTER TABLE ONLY public.user_account
+    ADD CONSTRAINT user_account_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.user_session
+    ADD CONSTRAINT user_session_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.user_session
+    ADD CONSTRAINT user_session_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY public.user_session
+    ADD CONSTRAINT user_session_seq_key UNIQUE (seq);
+
+CREATE UNIQUE INDEX hold_event_key ON ledger.hold_event USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX hold_open ON ledger.hold USING btree (wallet_id) WHERE (NOT closed);
+
+CREATE INDEX hold_subject ON ledger.hold USING btree (subject_id);
+
+CREATE UNIQUE INDEX posting_chain ON ledger.posting USING btree (account_id, account_seq) WHERE (account_seq IS NOT NULL);
+
+CREATE INDEX topup_lot_wallet ON ledger.topup_lot USING btree (wallet_id, entry_id);
+
+CREATE INDEX allocation_due ON public.allocation USING btree (next_attempt_at) WHERE (next_attempt_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX allocation_history_allocation ON public.allocation_history USING btree (allocation_id, id);
+
+CREATE UNIQUE INDEX allocation_name ON public.allocation USING btree (organization_id, name) WHERE (ended_at IS NULL);
+
+CREATE INDEX allocation_node ON public.allocation USING btree (node_id) WHERE on_node;
+
+CREATE INDEX allocation_operation_allocation ON public.allocation_operation USING btree (allocation_id, seq);
+
+CREATE UNIQUE INDEX allocation_operation_running ON public.allocation_operation USING btree (allocation_id) WHERE (state = 'running'::text);
+
+CREATE INDEX allocation_organization ON public.allocation USING btree (organization_id, seq);
+
+CREATE INDEX allocation_state ON public.allocation USING btree (state, seq);
+
+CREATE INDEX api_token_user ON public.api_token USING btree (user_id, seq) WHERE (revoked_at IS NULL);
+
+CREATE INDEX audit_event_action ON public.audit_event USING btree (action, seq);
+
+CREATE INDEX audit_event_actor ON public.audit_event USING btree (actor_user_id, seq);
+
+CREATE INDEX audit_event_organization ON public.audit_event USING btree (organization_id, seq);
+
+CREATE INDEX audit_event_target ON public.audit_event USING btree (target_type, target_id, seq);
+
+CREATE INDEX audit_event_target_id ON public.audit_event USING btree (target_id, seq);
+
+CREATE INDEX claim_open_node ON public.claim USING btree (node_id) WHERE upper_inf(during);
+
+CREATE UNIQUE INDEX claim_open_subject ON public.claim USING btree (subject_id) WHERE upper_inf(during);
+
+CREATE UNIQUE INDEX finding_open ON public.finding USING btree (code, subject_type, subject_id) WHERE (until IS NULL);
+
+CREATE INDEX finding_open_newest ON public.finding USING btree (seq) WHERE (until IS NULL);
+
+CREATE INDEX finding_subject ON public.finding USING btree (subject_type, subject_id, seq);
+
+CREATE INDEX gpu_claim_open ON public.gpu_claim USING btree (gpu_uuid) WHERE upper_inf(during);
+
+CREATE INDEX gpu_node ON public.gpu USING btree (node_id);
+
+CREATE INDEX idempotency_key_age ON public.idempotency_key USING btree (created_at);
+
+CREATE INDEX issued_certificate_revoked ON public.issued_certificate USING btree (valid_before) WHERE (revoked_at IS NOT NULL);
+
+CREATE INDEX issued_certificate_subject ON public.issued_certificate USING btree (subject, valid_before);
+
+CREATE INDEX join_token_node ON public.join_token USING btree (node_id, created_at);
+
+CREATE UNIQUE INDEX membership_one_owner ON public.membership USING btree (organization_id) WHERE (role = 'owner'::text);
+
+CREATE INDEX membership_organization ON public.membership USING btree (organization_id, seq);
+
+CREATE INDEX membership_user ON public.membership USING btree (user_id, seq);
+
+CREATE INDEX meter_organization ON public.meter USING btree (organization_id, currency) WHERE (NOT settled);
+
+CREATE INDEX meter_segment_open ON public.meter_segment USING btree (subject_id) WHERE (NOT complete);
+
+CREATE INDEX meter_segment_subject ON public.meter_segment USING btree (subject_id, id);
+
+CREATE INDEX meter_settle_due ON public.meter USING btree (settle_due_at) WHERE (stopped_at IS NULL);
+
+CREATE INDEX node_due ON public.node USING btree (next_attempt_at);
+
+CREATE INDEX node_history_node ON public.node_history USING btree (node_id, id);
+
+CREATE INDEX node_trust_due ON public.node USING btree (trust_due_at);
+
+CREATE INDEX outbox_event_organization ON public.outbox_event USING btree (organization_id, xid, id);
+
+CREATE INDEX outbox_event_stream ON public.outbox_event USING btree (xid, id);
+
+CREATE INDEX outbox_failure_waiting ON public.outbox_failure USING btree (subscriber, subject, xid, id) WHERE (NOT parked);
+
+CREATE INDEX price_sku ON public.price USING btree (sku_id, seq);
+
+CREATE INDEX sku_active ON public.sku USING btree (seq) WHERE active;
+
+CREATE INDEX ssh_key_user ON public.ssh_key USING btree (user_id, seq);
+
+CREATE INDEX stripe_event_due ON public.stripe_event USING btree (next_attempt_at) WHERE (next_attempt_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX stripe_transaction_source ON public.stripe_transaction USING btree (source);
+
+CREATE INDEX terminal_session_open ON public.terminal_session USING btree (allocation_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX throttle_age ON public.throttle USING btree (window_ends_at);
+
+CREATE INDEX top_up_due ON public.top_up USING btree (next_attempt_at) WHERE (next_attempt_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX top_up_history_of ON public.top_up_history USING btree (top_up_id, id);
+
+CREATE INDEX top_up_of_organization ON public.top_up USING btree (organization_id, seq DESC);
+
+CREATE INDEX top_up_open ON public.top_up USING btree (seq) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text]));
+
+CREATE INDEX unmetered_interval_recent ON public.unmetered_interval USING btree (recorded_at);
+
+CREATE INDEX usage_charge_entry ON public.usage_charge USING btree (ledger_entry_id, organization_id);
+
+CREATE INDEX usage_charge_organization ON public.usage_charge USING btree (organization_id, id);
+
+CREATE INDEX usage_charge_subject ON public.usage_charge USING btree (subject_id, id);
+
+CREATE UNIQUE INDEX user_account_email ON public.user_account USING btree (lower(email));
+
+CREATE INDEX user_session_expiry ON public.user_session USING btree (expires_at);
+
+CREATE INDEX user_session_user ON public.user_session USING btree (user_id, seq) WHERE (revoked_at IS NULL);
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.account FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.hold_event FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.posting FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.seal FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.wallet FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.balance FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.hold FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.topup_lot FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER whole AFTER INSERT ON ledger.posting REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger.check_postings();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.allocation_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.outbox_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.stripe_transaction FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.top_up_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.unmetered_interval FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.usage_charge FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.usage_record FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER closed BEFORE UPDATE ON public.finding FOR EACH ROW WHEN ((old.until IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER ended BEFORE UPDATE ON public.allocation_operation FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new.expires_at > old.expires_at) OR (new.used_at > old.expires_at))) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER gives_back BEFORE UPDATE OF during ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_gives_back();
+
+CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation FOR EACH ROW WHEN ((new.generation < old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE CONSTRAINT TRIGGER has_owner AFTER DELETE OR UPDATE ON public.membership DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
+
+CREATE CONSTRAINT TRIGGER has_owner AFTER INSERT ON public.organization DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
+
+CREATE TRIGGER launched_as BEFORE UPDATE OF id, organization_id, name, sku, price, currency, login, created_at ON public.allocation FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER made_for BEFORE UPDATE OF token_hash, node_id, created_by, created_at ON public.join_token FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.allocation FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('queued');
+
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.gpu FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('available');
+
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.node FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('enrolling');
+
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.top_up FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
+
+CREATE TRIGGER not_backdated BEFORE INSERT ON public.price FOR EACH ROW EXECUTE FUNCTION public.price_not_backdated();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation_operation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.finding FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER takes BEFORE INSERT ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_takes();
+
+CREATE TRIGGER used BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN ((old.used_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+ALTER TABLE ONLY ledger.balance
+    ADD CONSTRAINT balance_account_id_fkey FOREIGN KEY (account_id) REFERENCES ledger.account(id);
+
+ALTER TABLE ONLY ledger.hold
+    ADD CONSTRAINT hold_wallet_id_fkey FOREIGN KEY (wallet_id) REFERENCES ledger.wallet(id);
+
+ALTER TABLE ONLY ledger.ledger_entry
+    ADD CONSTRAINT ledger_entry_reverses_entry_id_fkey FOREIGN KEY (reverses_entry_id) REFERENCES ledger.ledger_entry(id);
+
+ALTER TABLE ONLY ledger.topup_lot
+    ADD CONSTRAINT topup_lot_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES ledger.ledger_entry(id);
+
+ALTER TABLE ONLY ledger.topup_lot
+    ADD CONSTRAINT topup_lot_wallet_id_fkey FOREIGN KEY (wallet_id) REFERENCES ledger.wallet(id);
+
+ALTER TABLE ONLY ledger.wallet
+    ADD CONSTRAINT wallet_id_fkey FOREIGN KEY (id) REFERENCES ledger.account(id);
+
+ALTER TABLE ONLY ledger.wallet
+    ADD CONSTRAINT wallet_promo_id_fkey FOREIGN KEY (promo_id) REFERENCES ledger.account(id);
+
+ALTER TABLE ONLY ledger.wallet
+    ADD CONSTRAINT wallet_receivable_id_fkey FOREIGN KEY (receivable_id) REFERENCES ledger.account(id);
+
+ALTER TABLE ONLY public.allocation_history
+    ADD CONSTRAINT allocation_history_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_launched_by_fkey FOREIGN KEY (launched_by) REFERENCES public.user_account(id);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.allocation_operation
+    ADD CONSTRAINT allocation_operation_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES public.allocation_operation(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_price_id_fkey FOREIGN KEY (price_id) REFERENCES public.price(id);
+
+ALTER TABLE ONLY public.allocation
+    ADD CONSTRAINT allocation_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.api_token
+    ADD CONSTRAINT api_token_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
+
+ALTER TABLE ONLY public.claim
+    ADD CONSTRAINT claim_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.claim
+    ADD CONSTRAINT claim_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
+
+ALTER TABLE ONLY public.gpu_claim
+    ADD CONSTRAINT gpu_claim_claim_id_fkey FOREIGN KEY (claim_id) REFERENCES public.claim(id);
+
+ALTER TABLE ONLY public.gpu_claim
+    ADD CONSTRAINT gpu_claim_gpu_uuid_fkey FOREIGN KEY (gpu_uuid) REFERENCES public.gpu(uuid);
+
+ALTER TABLE ONLY public.gpu
+    ADD CONSTRAINT gpu_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.join_token
+    ADD CONSTRAINT join_token_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.membership
+    ADD CONSTRAINT membership_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.membership
+    ADD CONSTRAINT membership_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
+
+ALTER TABLE ONLY public.meter_segment
+    ADD CONSTRAINT meter_segment_subject_id_fkey FOREIGN KEY (subject_id) REFERENCES public.meter(subject_id);
+
+ALTER TABLE ONLY public.node_history
+    ADD CONSTRAINT node_history_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.node_load
+    ADD CONSTRAINT node_load_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.price
+    ADD CONSTRAINT price_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
+
+ALTER TABLE ONLY public.ssh_key
+    ADD CONSTRAINT ssh_key_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
+
+ALTER TABLE ONLY public.top_up_history
+    ADD CONSTRAINT top_up_history_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES public.top_up(id);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.unmetered_interval
+    ADD CONSTRAINT unmetered_interval_subject_id_fkey FOREIGN KEY (subject_id) REFERENCES public.meter(subject_id);
+
+ALTER TABLE ONLY public.usage_charge
+    ADD CONSTRAINT usage_charge_subject_id_period_start_fkey FOREIGN KEY (subject_id, period_start) REFERENCES public.usage_record(subject_id, period_start);
+
+ALTER TABLE ONLY public.usage_record
+    ADD CONSTRAINT usage_record_subject_id_fkey FOREIGN KEY (subject_id) REFERENCES public.meter(subject_id);
+
+ALTER TABLE ONLY public.user_session
+    ADD CONSTRAINT user_session_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.user_session
+    ADD CONSTRAINT user_session_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
+
+GRANT USAGE ON SCHEMA ledger TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.check_postings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.consume_lots(_wallet bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[]) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.hash_of(VARIADIC _parts text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.hash_of(VARIADIC _parts text[]) TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.wallet TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.lock_wallet(_owner text, _currency text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.lock_wallet_of(_hold bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.open_books(_currency text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.post(_kind ledger.entry_kind, _key text, _hash bytea, _description text, _source_type text, _source_id text, _reverses bigint, _effective_at timestamp with time zone, _accounts bigint[], _amounts bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.refuse_change() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.release_hold(_hold bigint, _key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.release_hold(_hold bigint, _key text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.replayed(_key text, _hash bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.replayed_hold(_key text, _hash bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.reverse(_entry bigint, _key text, _description text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.reverse(_entry bigint, _key text, _description text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.seal_ranges(_entries_each integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.seal_ranges(_entries_each integer) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.system_account(_kind text, _currency text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.account TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.balance TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.posting TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.broken_chain TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.seal TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.broken_seal TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.drifted_balance TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.hold TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.hold_event TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.drifted_hold TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.ledger_entry TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.funds TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.open_hold TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.seal_mark TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.topup_lot TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.unbalanced_entry TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.usage_revenue TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.allocation_history TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation_operation TO sublet_app;
+
+GRANT SELECT ON TABLE public.allocation_transition TO sublet_app;
+
+GRANT USAGE ON SEQUENCE public.allocation_uid TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.audit_event TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.issued_certificate TO sublet_app;
+
+GRANT UPDATE(revoked_at) ON TABLE public.issued_certificate TO sublet_app;
+
+GRANT UPDATE(revocation_reason) ON TABLE public.issued_certificate TO sublet_app;
+
+GRANT USAGE ON SEQUENCE public.certificate_serial TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.claim TO sublet_app;
+
+GRANT UPDATE(during) ON TABLE public.claim TO sublet_app;
+
+GRANT UPDATE(blocked_at) ON TABLE public.claim TO sublet_app;
+
+GRANT UPDATE(blocked_reason) ON TABLE public.claim TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(severity) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(amounts) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(detail) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(seen_at) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(until) ON TABLE public.finding TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.funds_clock TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.gpu_claim TO sublet_app;
+
+GRANT UPDATE(during) ON TABLE public.gpu_claim TO sublet_app;
+
+GRANT SELECT ON TABLE public.gpu_free TO sublet_app;
+
+GRANT SELECT ON TABLE public.gpu_transition TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_key TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.join_token TO sublet_app;
+
+GRANT USAGE ON SEQUENCE public.lease_token TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.membership TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.meter TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.meter_segment TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.node TO sublet_app;
+
+GRANT SELECT ON TABLE public.node_capacity TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.node_load TO sublet_app;
+
+GRANT SELECT ON TABLE public.node_free TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.node_history TO sublet_app;
+
+GRANT SELECT ON TABLE public.node_transition TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox_cursor TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.outbox_event TO sublet_app;
+
+GRANT USAGE ON SEQUENCE public.outbox_event_id_seq TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox_failure TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.periodic_tick TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.price TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.sku TO sublet_app;
+
+GRANT UPDATE(name) ON TABLE public.sku TO sublet_app;
+
+GRANT UPDATE(active) ON TABLE public.sku TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.ssh_ca_key TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.ssh_key TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.stripe_event TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.stripe_transaction TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.terminal_session TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.throttle TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.top_up TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.top_up_history TO sublet_app;
+
+GRANT SELECT ON TABLE public.top_up_transition TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.unmetered_interval TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.usage_charge TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.usage_record TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.user_account TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.user_session TO sublet_app;
+
