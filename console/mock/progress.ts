@@ -1,14 +1,14 @@
 /** Work on allocations that goes on by itself, step by step, as a worker would do it. */
-import type { AdminAllocation, AllocationState, Operation } from "~/api/types";
+import type { AllocationState, Operation } from "~/api/types";
 import { tell } from "./events";
-import { actionsIn, allocation as known, operation } from "./fixtures/allocations";
+import { actionsIn, allocation as known, operation, type WholeAllocation } from "./fixtures/allocations";
 import { usd } from "./fixtures/common";
 import { world } from "./world";
 
 const CHECKED = ["access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys"];
 
 /** What an allocation is in a state, beside its name. */
-function partsOf(state: AllocationState, now: string): Partial<AdminAllocation> {
+function partsOf(state: AllocationState, now: string): Partial<WholeAllocation> {
   if (state === "active") return { login: known.login, ssh: known.ssh, enforced: known.enforced, started_at: now };
   if (state === "releasing") return { ssh: null, release_requested_at: now };
   if (state === "suspended") return { ssh: null };
@@ -22,7 +22,7 @@ function partsOf(state: AllocationState, now: string): Partial<AdminAllocation> 
 }
 
 /** Puts an allocation into a state, writes it into its history and tells of it. */
-export function move(one: AdminAllocation, state: AllocationState): void {
+export function move(one: WholeAllocation, state: AllocationState): void {
   if (one.state === state) return;
   const now = new Date().toISOString();
   const change = { from: one.state, to: state, reason: "as asked", actor: "worker", at: now };
@@ -32,7 +32,7 @@ export function move(one: AdminAllocation, state: AllocationState): void {
 }
 
 /** Does an operation's steps one after the other, in the first state, and then puts the allocation into the second. */
-export function work(one: AdminAllocation, kind: Operation["kind"], [during, after]: [AllocationState, AllocationState]): void {
+export function work(one: WholeAllocation, kind: Operation["kind"], [during, after]: [AllocationState, AllocationState]): void {
   const begun = new Date().toISOString();
   one.operation = operation(kind, 0, begun);
   const { stepMs } = world;

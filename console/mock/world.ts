@@ -1,6 +1,5 @@
 /** All that the mock knows: one account, what belongs to it, and what operators manage. */
 import type {
-  AdminAllocation,
   ApiToken,
   Charge,
   Entry,
@@ -18,6 +17,7 @@ import type {
   Wallet,
 } from "~/api/types";
 import { me, member } from "./fixtures/account";
+import type { WholeAllocation } from "./fixtures/allocations";
 import { wallet } from "./fixtures/billing";
 import { offer } from "./fixtures/catalog";
 
@@ -35,7 +35,7 @@ export type World = {
   offers: Offer[];
   skus: Sku[];
   prices: Price[];
-  allocations: AdminAllocation[];
+  allocations: WholeAllocation[];
   /** Charges and changes of state of each allocation, by its id. */
   charges: Record<string, Charge[]>;
   history: Record<string, HistoryEntry[]>;

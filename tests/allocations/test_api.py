@@ -9,7 +9,13 @@ import pytest
 from pydantic import BaseModel
 
 from sublet.allocations.reconcile import reconcile
-from sublet.allocations.schemas import AdminAllocationOut, AllocationOut, OperationOut, StateChangeOut
+from sublet.allocations.schemas import (
+    AdminAllocationOut,
+    AllocationOut,
+    AllocationSummaryOut,
+    OperationOut,
+    StateChangeOut,
+)
 from sublet.billing.schemas import ChargeOut
 from sublet.core.access import Actor
 from sublet.scheduling.schemas import OfferOut
@@ -171,7 +177,7 @@ class TestLists:
         only = await shop.get("/allocations?state=released")
         assert [item["name"] for item in only["items"]] == ["two"]
         for item in everything["items"]:
-            conforms(AllocationOut, item)
+            conforms(AllocationSummaryOut, item)
 
     async def test_operators_see_everybodys_with_their_owners(self, shop: Shop) -> None:
         await shop.active(name="seen")
@@ -179,7 +185,6 @@ class TestLists:
         (item,) = (await shop.get("/admin/allocations?state=active&state=lost", operator))["items"]
         conforms(AdminAllocationOut, item)
         assert item["organization"]["id"] == shop.rental.actor.organization_id
-        assert allowed(item) == set()
 
     async def test_refuse_a_state_or_cursor_that_is_none(self, shop: Shop) -> None:
         for query in ("state=gone", "cursor=nonsense", "limit=0"):

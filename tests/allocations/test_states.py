@@ -201,6 +201,20 @@ class TestPostgresqlRefuses:
         with pytest.raises(IntegrityError, match="refused"):
             await rental.run("UPDATE allocation SET generation = generation - 1")
 
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE allocation SET name = 'renamed'",
+            'UPDATE allocation SET price = price || \'{"id": "prc_other"}\'',
+            "UPDATE allocation_operation SET attempts = attempts + 1 WHERE finished_at IS NOT NULL",
+            "DELETE FROM allocation_operation",
+        ],
+    )
+    async def test_changing_what_was_sold_or_has_ended(self, rental: Rental, statement: str) -> None:
+        await rental.running()
+        with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
+            await rental.run(statement)
+
     async def test_a_released_allocation_that_may_still_be_on_its_node(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         await rental.release(allocation_id)

@@ -13,10 +13,8 @@ WEB = ("fastapi", "starlette")
 
 EDGE = {
     "core/app.py": "holds what routes need, and gives it to them",
-    "core/direct.py": "answers the reads that are not FastAPI's",
     "core/http.py": "gives routes their permissions, sessions and idempotency",
     "core/idempotency.py": "keeps the answers of creating requests",
-    "core/json_bytes.py": "an answer whose body PostgreSQL wrote",
     "core/pages.py": "reads limit and cursor from the query",
     "core/webapp.py": "the application: middleware, error documents, metrics",
     "core/websockets.py": "closes sockets in the one way that we close them",

@@ -3,10 +3,11 @@
 import pytest
 
 from sublet.billing import meters, settlement
+from sublet.billing.charges import charged_micro
 from sublet.billing.cost import cost_of
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.core.money import Rate
+from tests.billing import usage
 from tests.billing.usage import RATE, new_subject, observe_until
 from tests.ledger.books import usd
 
@@ -33,23 +34,37 @@ class TestCost:
             await observe_until(session, subject, 700, since=600)
             cost = (await cost_of(session, [subject.id]))[subject.id]
         assert (cost.charged, cost.accrued, cost.total) == (usd("0.06"), usd("0.01"), usd("0.07"))
-        assert cost.held == DEFAULT_POLICY.hold_for(RATE) - usd("0.06")
         assert cost.rate == RATE
 
-    async def test_time_since_the_last_observation_is_only_an_estimate(self, database: Database) -> None:
+    async def test_time_since_the_last_observation_costs_nothing_yet(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session, started_ago=130)
             await meters.observe(session, {subject.id}, subject.at(100))
             cost = (await cost_of(session, [subject.id]))[subject.id]
-        assert cost.total == usd("0.01")
-        assert 3000 <= cost.estimated.micro <= 6000
+        assert (cost.total, cost.delivered_seconds, cost.as_of) == (usd("0.01"), 100, subject.at(100))
 
-    async def test_an_estimate_ends_where_evidence_would(self, database: Database) -> None:
+    async def test_time_that_is_still_to_come_costs_nothing_yet(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await new_subject(session)
-            await meters.observe(session, {subject.id}, subject.at(100))
+            subject = await new_subject(session, started_ago=10)
+            await meters.observe(session, {subject.id}, subject.at(100))  # of a node whose clock is ahead
             cost = (await cost_of(session, [subject.id]))[subject.id]
-        assert cost.estimated.micro == DEFAULT_POLICY.evidence_gap_seconds * 100
+        assert 10 <= cost.delivered_seconds < 90
+
+    async def test_is_rounded_once_however_often_it_is_posted(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session, rate=Rate.parse("0.123456789"))
+            since = 0
+            for until in (1, 8, 3599, 12345):
+                await observe_until(session, subject, until, since=since)
+                since = until
+                for settles in (False, True):
+                    if settles:
+                        await settlement.settle(session, subject.id, final=False)
+                    cost = (await cost_of(session, [subject.id]))[subject.id]
+                    assert cost.total.micro == charged_micro(123_456_789, until)
+                    assert cost.charged.micro == (await usage.charged_micro(session, subject))
+                    assert cost.charged + cost.accrued == cost.total
+                    assert cost.delivered_seconds == until
 
     async def test_after_the_end_nothing_moves(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -58,7 +73,7 @@ class TestCost:
             await meters.stop(session, subject.id, subject.at(500))
             await settlement.settle(session, subject.id, final=True)
             cost = (await cost_of(session, [subject.id]))[subject.id]
-        assert (cost.total, cost.accrued, cost.estimated, cost.held) == (usd("0.05"), usd("0"), usd("0"), usd("0"))
+        assert (cost.total, cost.accrued) == (usd("0.05"), usd("0"))
         assert (cost.rate, cost.delivered_seconds, cost.as_of) == (Rate(0), 500, subject.at(500))
 
     async def test_of_something_never_metered_is_missing(self, database: Database) -> None:

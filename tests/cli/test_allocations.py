@@ -34,7 +34,7 @@ class TestLs:
         assert cli.run("ls", "--all", "--state", "active").stdout == ""
 
     def test_prints_the_apis_own_json(self, cli: Cli, web: dict[str, Any]) -> None:
-        assert json.loads(cli.run("ls", "--json").stdout) == [web]
+        assert json.loads(cli.run("ls", "--json").stdout) == [cli.api.world.summary(web)]
 
     def test_prints_ids(self, cli: Cli, web: dict[str, Any]) -> None:
         assert cli.run("ls", "-q").stdout == f"{web['id']}\n"

@@ -147,10 +147,9 @@ def set_price(asked: Asked) -> Answer:
 @route("GET", "/admin/allocations")
 def allocations(asked: Asked) -> Answer:
     _operator(asked)
-    owner = {"organization": {"id": "org_0000000000000001", "name": "Acme"}, "state_seconds": 75}
     state = asked.query.get("state")
-    listed = [{**one, **owner} for one in asked.world.allocations.values() if state in {None, one["state"]}]
-    return page(asked, listed)
+    listed = [one for one in asked.world.allocations.values() if state in {None, one["state"]}]
+    return page(asked, [asked.world.admin_summary(one) for one in listed])
 
 
 @route("GET", "/admin/events/set-aside")

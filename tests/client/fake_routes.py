@@ -90,7 +90,7 @@ def allocations(asked: Asked) -> Answer:
         if (asked.query.get("include_ended") == "true" or one["state"] not in ended)
         and one["state"] == asked.query.get("state", one["state"])
     ]
-    return page(asked, listed)
+    return page(asked, [asked.world.summary(one) for one in listed])
 
 
 @route("POST", "/allocations")

@@ -235,6 +235,21 @@ class World:
         self.allocations[allocation["id"]] = allocation
         return allocation
 
+    def summary(self, allocation: dict[str, Any]) -> dict[str, Any]:
+        """What a list shows of it."""
+        shown = ("id", "name", "state", "node", "created_at", "started_at", "ended_at", "delivered_seconds")
+        parts = {"sku": ("id", "code", "name"), "price": ("per_hour",), "cost": ("total", "rate")}
+        parts["funds"] = ("runway_seconds", "warning")
+        summary = {key: allocation[key] for key in shown}
+        summary |= {part: {key: allocation[part][key] for key in keys} for part, keys in parts.items()}
+        return {**summary, "ssh": allocation["ssh"] and {"command": allocation["ssh"]["command"]}}
+
+    def admin_summary(self, allocation: dict[str, Any]) -> dict[str, Any]:
+        """What a list shows operators of it."""
+        shown = {key: value for key, value in self.summary(allocation).items() if key not in {"price", "ssh", "funds"}}
+        owner = {"id": "org_0000000000000001", "name": "Acme"}
+        return {**shown, "failure": allocation["failure"], "organization": owner, "state_seconds": 75}
+
     def begin(self, allocation: dict[str, Any], kind: str) -> dict[str, Any]:
         """Start an operation; a launch has done some of it already."""
         pending = {"state": "pending", "started_at": None, "finished_at": None, "detail": None}

@@ -107,8 +107,6 @@ class Business:
             for scope in sorted(scopes):
                 made = await token_of(source, [scope.value])
                 add(Person(f"{whose}'s token: {scope.value}", TOKENS_ALWAYS | {scope}, self.web.client(made["token"])))
-        # By now the direct routes answer, without FastAPI: those who may nothing ask them too.
-        add(Person(NOBODY, frozenset(), self.web.client()))
 
     async def _member(self, role: str) -> httpx.AsyncClient:
         if role == "owner":

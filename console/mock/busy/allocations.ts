@@ -1,5 +1,5 @@
-import type { AdminAllocation, AllocationState } from "~/api/types";
-import { actionsIn, allocation, change, charge, operation } from "../fixtures/allocations";
+import type { AllocationState } from "~/api/types";
+import { actionsIn, allocation, change, charge, operation, type WholeAllocation } from "../fixtures/allocations";
 import { type Ago, like, pairs } from "../fixtures/common";
 import type { World } from "../world";
 
@@ -17,14 +17,14 @@ const NAMES: Record<AllocationState, string> = {
 
 const CHECKED = ["access", "processes", "home", "keys"];
 
-const evidence = (clean: boolean, at: string): AdminAllocation["evidence"] => ({
+const evidence = (clean: boolean, at: string): WholeAllocation["evidence"] => ({
   released_at: at,
   clean,
   checks: CHECKED.map((name) => (clean || name !== "home" ? { name, clean: true, detail: null } : { name, clean, detail: "/home/al-1 is still there" })),
 });
 
 /** What is special about an allocation in a state. */
-function special(ago: Ago): Record<AllocationState, Partial<AdminAllocation>> {
+function special(ago: Ago): Record<AllocationState, Partial<WholeAllocation>> {
   const failure = { code: "node_request_failed", message: "The node did not set it up. You were not charged." };
   return {
     queued: { node: null, started_at: null, ssh: null },
@@ -43,7 +43,7 @@ function special(ago: Ago): Record<AllocationState, Partial<AdminAllocation>> {
 export function allocationsOf(ago: Ago): Pick<World, "allocations" | "charges" | "history"> {
   const differs = special(ago);
   const changes = ["queued", "provisioning", "active"] as const;
-  const common: Partial<AdminAllocation> = {
+  const common: Partial<WholeAllocation> = {
     cost: { ...allocation.cost, as_of: ago(2) },
     funds: { runway_seconds: null, warning: null, suspend_at: null },
     created_at: ago(4_000),

@@ -1,32 +1,32 @@
 /** Allocations, as their owner and as operators see them. */
-import type { AdminAllocation, Allocation, AllocationState, LaunchBody } from "~/api/types";
+import type { Allocation, AllocationState, LaunchBody } from "~/api/types";
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
 import { tell } from "../events";
-import { actionsIn, allocation as known } from "../fixtures/allocations";
+import { actionsIn, adminSummaryOf, allocation as known, summaryOf, type WholeAllocation } from "../fixtures/allocations";
 import { move, work } from "../progress";
 import { world } from "../world";
 
 const ENDED = new Set<AllocationState>(["released", "failed"]);
 
 /** An allocation as its owner sees it. */
-export function owned({ organization: _organization, state_seconds: _seconds, ...allocation }: AdminAllocation): Allocation {
+export function owned({ organization: _organization, state_seconds: _seconds, ...allocation }: WholeAllocation): Allocation {
   return allocation;
 }
 
-function found(idOrName: string): AdminAllocation {
+function found(idOrName: string): WholeAllocation {
   const one = world.allocations.find(({ id, name, state }) => id === idOrName || (name === idOrName && !ENDED.has(state)));
   if (one === undefined) throw notFound();
   return one;
 }
 
 /** The allocation, if what is asked of it may be done now. */
-function allowed(idOrName: string, ...names: string[]): AdminAllocation {
+function allowed(idOrName: string, ...names: string[]): WholeAllocation {
   const one = found(idOrName);
   if (!one.actions.some((action) => names.includes(action.name) && action.allowed)) throw new Refusal(409, "conflict");
   return one;
 }
 
-function launched({ offer_id, price_id, name }: LaunchBody): AdminAllocation {
+function launched({ offer_id, price_id, name }: LaunchBody): WholeAllocation {
   const offer = world.offers.find(({ id }) => id === offer_id);
   if (offer === undefined) throw notFound();
   if (price_id != null && price_id !== offer.price.id) throw new Refusal(409, "price_changed");
@@ -58,9 +58,9 @@ function launched({ offer_id, price_id, name }: LaunchBody): AdminAllocation {
 export const allocations = [
   on("get", "/api/v1/allocations", ({ query }) => {
     const states = query.getAll("state");
-    const wanted = ({ state }: AdminAllocation) =>
+    const wanted = ({ state }: WholeAllocation) =>
       states.length > 0 ? states.includes(state) : query.get("include_ended") === "true" || !ENDED.has(state);
-    return pageOf(world.allocations.filter(wanted).map(owned), query);
+    return pageOf(world.allocations.filter(wanted).map(summaryOf), query);
   }),
   on("post", "/api/v1/allocations", ({ body }) => {
     const created = launched(body);
@@ -90,6 +90,6 @@ export const allocations = [
   }),
   on("get", "/api/v1/admin/allocations", ({ query }) => {
     const states = query.getAll("state");
-    return pageOf(world.allocations.filter(({ state }) => states.length === 0 || states.includes(state)), query);
+    return pageOf(world.allocations.filter(({ state }) => states.length === 0 || states.includes(state)).map(adminSummaryOf), query);
   }),
 ];

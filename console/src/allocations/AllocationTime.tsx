@@ -1,22 +1,22 @@
-import type { Allocation } from "~/api/types";
+import type { AllocationSummary } from "~/api/types";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { TimeBar } from "~/ui/figures";
 import { hasEnded } from "./AllocationStatus";
 
-function barTone({ state, funds }: Pick<Allocation, "state" | "funds">): "warn" | "bad" | "quiet" | undefined {
+function barTone({ state, funds }: Pick<AllocationSummary, "state" | "funds">): "warn" | "bad" | "quiet" | undefined {
   if (hasEnded(state) || state === "lost") return "quiet";
   if (funds.warning === null) return undefined;
   return ["72h", "24h"].includes(funds.warning) ? "warn" : "bad";
 }
 
-export function AllocationTimeBar({ allocation }: { allocation: Allocation }) {
+export function AllocationTimeBar({ allocation }: { allocation: AllocationSummary }) {
   const { delivered_seconds: elapsed, funds } = allocation;
   return <TimeBar elapsed={elapsed} paid={funds.runway_seconds} tone={barTone(allocation)} />;
 }
 
 /** The time bar with its two figures in words. */
-export function AllocationTime({ allocation }: { allocation: Allocation }) {
+export function AllocationTime({ allocation }: { allocation: AllocationSummary }) {
   const { delivered_seconds: elapsed, funds, started_at } = allocation;
   const words =
     started_at === null

@@ -1,6 +1,6 @@
 import { Link, useSearchParams } from "react-router";
 import { useAllocations } from "~/api/queries";
-import type { Allocation } from "~/api/types";
+import type { AllocationSummary } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { LinkButton } from "~/ui/Button";
@@ -18,7 +18,7 @@ const words = t.allocations;
 const ENDED = "ended";
 
 /** What an hour costs now; before and after that, the price that it was launched at. */
-function Rate({ allocation: { state, cost, price } }: { allocation: Allocation }) {
+function Rate({ allocation: { state, cost, price } }: { allocation: AllocationSummary }) {
   return runsUp(state) ? (
     <RateFigure rate={cost.rate} />
   ) : (
@@ -28,7 +28,7 @@ function Rate({ allocation: { state, cost, price } }: { allocation: Allocation }
   );
 }
 
-const columns: Column<Allocation>[] = [
+const columns: Column<AllocationSummary>[] = [
   {
     key: "name",
     header: words.column.name,

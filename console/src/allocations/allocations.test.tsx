@@ -5,9 +5,8 @@ import { renderAt } from "~/testing/renderAt";
 import { answers, asked, hangs, refuses, server } from "~/testing/server";
 import { on } from "~mock/api";
 import { member } from "~mock/fixtures/account";
-import { actionsIn, allocation, change } from "~mock/fixtures/allocations";
+import { actionsIn, allocation, change, summaryOf } from "~mock/fixtures/allocations";
 import { like, perHour } from "~mock/fixtures/common";
-import { owned } from "~mock/handlers/allocations";
 import { move } from "~mock/progress";
 import { world } from "~mock/world";
 
@@ -84,7 +83,7 @@ describe("the list of allocations", () => {
   });
 
   test("marks what is left of another filter until its own answer comes", async () => {
-    const page = { items: [owned(allocation)], next_cursor: null };
+    const page = { items: [summaryOf(allocation)], next_cursor: null };
     server.use(on("get", LIST, async ({ query }) => (query.get("include_ended") === "true" ? delay("infinite").then(() => page) : page)));
     const { user } = renderAt("/");
     await screen.findByRole("link", { name: "notebook" });

@@ -1041,12 +1041,10 @@ export interface components {
         };
         /**
          * AdminAllocationOut
-         * @description An allocation with whose it is and how long it has been in its state.
+         * @description Anybody's allocation in a list: whose it is, and how long it has been in its state.
          */
         AdminAllocationOut: {
-            /** Actions */
-            actions: components["schemas"]["AllocationActionOut"][];
-            cost: components["schemas"]["CostOut"];
+            cost: components["schemas"]["CostSummaryOut"];
             /**
              * Created At
              * Format: date-time
@@ -1056,25 +1054,14 @@ export interface components {
             delivered_seconds: number;
             /** Ended At */
             ended_at: string | null;
-            /** Enforced */
-            enforced: components["schemas"]["LimitOut"][];
-            evidence: components["schemas"]["EvidenceOut"] | null;
             failure: components["schemas"]["FailureOut"] | null;
-            funds: components["schemas"]["FundsOut"];
             /** Id */
             id: string;
-            /** Login */
-            login: string | null;
             /** Name */
             name: string;
             node: components["schemas"]["PlaceOut"] | null;
-            operation: components["schemas"]["OperationOut"] | null;
             organization: components["schemas"]["OwnerOut"];
-            price: components["schemas"]["PriceOut"];
-            /** Release Requested At */
-            release_requested_at: string | null;
-            sku: components["schemas"]["SkuOut"];
-            ssh: components["schemas"]["SshOut"] | null;
+            sku: components["schemas"]["SkuSummaryOut"];
             /** Started At */
             started_at: string | null;
             state: components["schemas"]["AllocationState"];
@@ -1160,6 +1147,34 @@ export interface components {
          * @enum {string}
          */
         AllocationState: "queued" | "provisioning" | "active" | "suspended" | "releasing" | "released" | "failed" | "release_failed" | "lost";
+        /**
+         * AllocationSummaryOut
+         * @description An allocation in a list: all that a row shows. Ask for the one to learn what may be done with it.
+         */
+        AllocationSummaryOut: {
+            cost: components["schemas"]["CostSummaryOut"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered Seconds */
+            delivered_seconds: number;
+            /** Ended At */
+            ended_at: string | null;
+            funds: components["schemas"]["FundsSummaryOut"];
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            node: components["schemas"]["PlaceOut"] | null;
+            price: components["schemas"]["HourlyPriceOut"];
+            sku: components["schemas"]["SkuSummaryOut"];
+            ssh: components["schemas"]["SshCommandOut"] | null;
+            /** Started At */
+            started_at: string | null;
+            state: components["schemas"]["AllocationState"];
+        };
         /**
          * ApiTokenCreate
          * @description A new token: scopes are permissions that the caller holds; it must expire within a year.
@@ -1435,6 +1450,14 @@ export interface components {
             total: components["schemas"]["MoneyField"];
         };
         /**
+         * CostSummaryOut
+         * @description What it has cost in all, and what it costs now.
+         */
+        CostSummaryOut: {
+            rate: components["schemas"]["RateField"];
+            total: components["schemas"]["MoneyField"];
+        };
+        /**
          * EnrolIn
          * @description What a machine sends to join.
          */
@@ -1577,13 +1600,23 @@ export interface components {
         };
         /**
          * FundsOut
-         * @description How long the wallet carries what runs; all null for what has ended.
+         * @description How long the wallet carries what runs, and when that is suspended; all null for what has ended.
          */
         FundsOut: {
             /** Runway Seconds */
             runway_seconds: number | null;
             /** Suspend At */
             suspend_at: string | null;
+            /** Warning */
+            warning: string | null;
+        };
+        /**
+         * FundsSummaryOut
+         * @description How long the wallet carries what runs; all null for what has ended.
+         */
+        FundsSummaryOut: {
+            /** Runway Seconds */
+            runway_seconds: number | null;
             /** Warning */
             warning: string | null;
         };
@@ -1622,6 +1655,13 @@ export interface components {
             reason: string;
             /** To State */
             to_state: string;
+        };
+        /**
+         * HourlyPriceOut
+         * @description The price that it was launched at.
+         */
+        HourlyPriceOut: {
+            per_hour: components["schemas"]["RateField"];
         };
         /**
          * InventoryOut
@@ -2071,10 +2111,10 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-        /** Page[AllocationOut] */
-        Page_AllocationOut_: {
+        /** Page[AllocationSummaryOut] */
+        Page_AllocationSummaryOut_: {
             /** Items */
-            items: components["schemas"]["AllocationOut"][];
+            items: components["schemas"]["AllocationSummaryOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -2535,6 +2575,18 @@ export interface components {
             vcpu: number;
         };
         /**
+         * SkuSummaryOut
+         * @description Which shape it is.
+         */
+        SkuSummaryOut: {
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * SourceOut
          * @description What an entry comes from. A settlement charges many organizations at once, and its id says nothing of any.
          */
@@ -2543,6 +2595,14 @@ export interface components {
             id: string;
             /** Type */
             type: string;
+        };
+        /**
+         * SshCommandOut
+         * @description How to log in: the command for plain OpenSSH with a registered key.
+         */
+        SshCommandOut: {
+            /** Command */
+            command: string;
         };
         /**
          * SshKeyCreate
@@ -2575,7 +2635,7 @@ export interface components {
         };
         /**
          * SshOut
-         * @description Where sshd answers, and the command for plain OpenSSH with a registered key.
+         * @description How to log in, and where sshd answers.
          */
         SshOut: {
             /** Command */
@@ -3806,7 +3866,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_AllocationOut_"];
+                    "application/json": components["schemas"]["Page_AllocationSummaryOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -28,6 +28,8 @@ export type Sku = Item<Answer<"/api/v1/admin/skus", "get", 200>>;
 export type Price = Item<Answer<"/api/v1/admin/prices", "get", 200>>;
 
 export type Allocation = Answer<"/api/v1/allocations/{id_or_name}", "get", 200>;
+/** What a row of the list shows of one. */
+export type AllocationSummary = Item<Answer<"/api/v1/allocations", "get", 200>>;
 export type AllocationState = Allocation["state"];
 export type Operation = NonNullable<Allocation["operation"]>;
 export type Evidence = NonNullable<Allocation["evidence"]>;

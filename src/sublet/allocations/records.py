@@ -77,6 +77,15 @@ async def lock_if_any(session: Session, allocation_id: str) -> Allocation | None
     return None if row is None else _read(row)
 
 
+async def id_of(session: Session, actor: Actor, id_or_name: str) -> str:
+    """The id of an allocation of the actor's organization; NotFound."""
+    statement = scoped(select(allocation.c.id), actor.organization, id_or_name)
+    found: str | None = (await session.execute(statement)).scalar_one_or_none()
+    if found is None:
+        raise NotFound("allocation", id_or_name)
+    return found
+
+
 async def lock_of(session: Session, actor: Actor, id_or_name: str) -> Allocation:
     """An allocation of the actor's organization, locked; a name means the one that has not ended. NotFound."""
     statement = scoped(select(*_COLUMNS), actor.organization, id_or_name).with_for_update(key_share=True)

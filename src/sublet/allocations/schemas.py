@@ -1,4 +1,4 @@
-"""Allocations as the API takes and shows them. What is shown is written by `shown.py`; tests hold it against these."""
+"""Allocations as the API takes and shows them: in summary in lists, whole when asked for one."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -58,6 +58,8 @@ class StepOut(BaseModel):
 class OperationOut(BaseModel):
     """Tracked work on an allocation. `error` is that of the last attempt, also while it is tried again."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: str
     kind: Literal["provision", "release", "suspend", "resume"]
     state: OperationState
@@ -76,30 +78,51 @@ class PlaceOut(BaseModel):
     limits_enforced: bool
 
 
-class SshOut(BaseModel):
-    """Where sshd answers, and the command for plain OpenSSH with a registered key."""
+class SshCommandOut(BaseModel):
+    """How to log in: the command for plain OpenSSH with a registered key."""
 
-    host: str
-    port: int
     command: str
 
 
-class CostOut(BaseModel):
+class SshOut(SshCommandOut):
+    """How to log in, and where sshd answers."""
+
+    host: str
+    port: int
+
+
+def ssh_command(login: str, address: str, port: int) -> str:
+    """The command for plain OpenSSH."""
+    option = "" if port == 22 else f"-p {port} "
+    return f"ssh {option}{login}@{address}"
+
+
+class CostSummaryOut(BaseModel):
+    """What it has cost in all, and what it costs now."""
+
+    total: MoneyField
+    rate: RateField
+
+
+class CostOut(CostSummaryOut):
     """What it has cost: `charged` is in the books, `accrued` is proven and not posted yet, `total` is both."""
 
     charged: MoneyField
     accrued: MoneyField
-    total: MoneyField
     held: MoneyField
-    rate: RateField
     as_of: datetime
 
 
-class FundsOut(BaseModel):
+class FundsSummaryOut(BaseModel):
     """How long the wallet carries what runs; all null for what has ended."""
 
     runway_seconds: int | None
     warning: str | None
+
+
+class FundsOut(FundsSummaryOut):
+    """How long the wallet carries what runs, and when that is suspended; all null for what has ended."""
+
     suspend_at: datetime | None
 
 
@@ -153,6 +176,38 @@ class AllocationOut(BaseModel):
     operation: OperationOut | None
 
 
+class SkuSummaryOut(BaseModel):
+    """Which shape it is."""
+
+    id: str
+    code: str
+    name: str
+
+
+class HourlyPriceOut(BaseModel):
+    """The price that it was launched at."""
+
+    per_hour: RateField
+
+
+class AllocationSummaryOut(BaseModel):
+    """An allocation in a list: all that a row shows. Ask for the one to learn what may be done with it."""
+
+    id: str
+    name: str
+    state: AllocationState
+    sku: SkuSummaryOut
+    price: HourlyPriceOut
+    node: PlaceOut | None
+    ssh: SshCommandOut | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    delivered_seconds: int
+    cost: CostSummaryOut
+    funds: FundsSummaryOut
+
+
 class OwnerOut(BaseModel):
     """The organization that an allocation belongs to."""
 
@@ -160,15 +215,28 @@ class OwnerOut(BaseModel):
     name: str
 
 
-class AdminAllocationOut(AllocationOut):
-    """An allocation with whose it is and how long it has been in its state."""
+class AdminAllocationOut(BaseModel):
+    """Anybody's allocation in a list: whose it is, and how long it has been in its state."""
 
-    organization: OwnerOut
+    id: str
+    name: str
+    state: AllocationState
     state_seconds: int
+    organization: OwnerOut
+    sku: SkuSummaryOut
+    node: PlaceOut | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    failure: FailureOut | None
+    delivered_seconds: int
+    cost: CostSummaryOut
 
 
 class StateChangeOut(BaseModel):
     """One change of an allocation's state."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     from_: AllocationState | None = Field(alias="from")
     to: AllocationState

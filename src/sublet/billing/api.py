@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from sublet.billing import funds, purposes, runway, usage
+from sublet.billing import purposes, standing, usage
 from sublet.billing.policy import Policy
 from sublet.billing.schemas import EntryOut, UsageOut, WalletOut
 from sublet.core.access import Actor, Permission
@@ -33,8 +33,7 @@ def _actions(actor: Actor) -> list[ActionOut]:
 async def read_wallet(actor: ActorDep, session: SessionDep, policy: PolicyDep) -> WalletOut:
     """What the organization has, what is set aside, how fast it is spent and how long it lasts."""
     wallet = await accounts.wallet(session, actor.organization)
-    lasts = await runway.of(session, actor.organization, currency=wallet.currency, policy=policy)
-    clock = await funds.clock(session, actor.organization, currency=wallet.currency)
+    stands = await standing.standing(session, actor.organization, currency=wallet.currency, policy=policy)
     return WalletOut(
         organization_id=wallet.organization_id,
         currency=wallet.currency,
@@ -43,10 +42,10 @@ async def read_wallet(actor: ActorDep, session: SessionDep, policy: PolicyDep) -
         available=wallet.available.field(),
         promo=wallet.promo.field(),
         receivable=wallet.receivable.field(),
-        burn_per_hour=lasts.burn.field(),
-        runway_seconds=lasts.seconds,
-        warning=clock.level if clock.blocks_launch else lasts.warning,
-        suspend_at=clock.suspend_at,
+        burn_per_hour=stands.runway.burn.field(),
+        runway_seconds=stands.runway.seconds,
+        warning=stands.warning,
+        suspend_at=stands.suspend_at,
         actions=_actions(actor),
     )
 

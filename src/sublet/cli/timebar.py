@@ -2,14 +2,14 @@
 
 from sublet.cli.formats import duration
 from sublet.cli.style import Painted, paint
-from sublet.client.shapes import Allocation
+from sublet.client.shapes import Allocation, AllocationSummary
 
 CELLS = 12
 ELAPSED = "━"
 PAID = "─"
 
 
-def runs(allocation: Allocation) -> bool:
+def runs(allocation: Allocation | AllocationSummary) -> bool:
     """Whether time passes on it: it is there, active or suspended."""
     return allocation["state"] in {"active", "suspended"}
 
@@ -22,7 +22,7 @@ def fraction(elapsed_seconds: float, left_seconds: float | None) -> float:
     return elapsed_seconds / whole if whole > 0 else 1.0
 
 
-def time_bar(allocation: Allocation) -> Painted:
+def time_bar(allocation: Allocation | AllocationSummary) -> Painted:
     """Elapsed against paid time of an allocation that runs; empty for one that does not."""
     if not runs(allocation):
         return Painted("")

@@ -10,6 +10,7 @@ from sublet.client.admin import Admin
 from sublet.client.retries import Retries
 from sublet.client.shapes import (
     Allocation,
+    AllocationSummary,
     Charge,
     Entry,
     EventPage,
@@ -72,8 +73,8 @@ class Client:
         """What can be launched, its price, and how many are free."""
         return self._transport.pages("/offers", limit=None)
 
-    def allocations(self, *, state: str | None = None, include_ended: bool = False) -> Iterator[Allocation]:
-        """The organization's allocations, newest first."""
+    def allocations(self, *, state: str | None = None, include_ended: bool = False) -> Iterator[AllocationSummary]:
+        """The organization's allocations in summary, newest first; `allocation` has all about one."""
         ended = "true" if include_ended else None
         return self._transport.pages("/allocations", state=state, include_ended=ended)
 

@@ -18,7 +18,6 @@ from sublet.core import idempotency
 from sublet.core.access import Actor, Permission, Public
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, App, Beforehand, Slot, parts_of
 from sublet.core.db import Database, Session
-from sublet.core.direct import DirectRoute
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings
 
@@ -170,19 +169,11 @@ DatabaseDep = Annotated[Database, Depends(_database)]
 """For load/act/apply routes: the session that authentication used has ended. Declare it after `ActorDep`."""
 
 
-_GIVEN_DIRECTLY: dict[Any, Callable[[HTTPConnection, Actor], Any]] = {
-    ActorDep: lambda _connection, actor: actor,
-    DatabaseDep: lambda connection, _actor: App.of(connection.app)[DATABASE],
-    SettingsDep: lambda connection, _actor: App.of(connection.app)[SETTINGS],
-}
-
-
 class SubletRouter:
     """A domain's routes; `permission` is not optional, so that no route is open by accident."""
 
     def __init__(self, *, prefix: str = "", tags: Sequence[str] = ()) -> None:
         self.api = APIRouter(prefix=prefix, tags=list(tags), route_class=SubletRoute)
-        self.direct: list[DirectRoute] = []
 
     def _add(
         self,
@@ -209,23 +200,10 @@ class SubletRouter:
         return register
 
     def get(
-        self, path: str, *, permission: Permission | Public, direct: bool = False, **options: Any
+        self, path: str, *, permission: Permission | Public, **options: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register a GET route; `direct=True` is for those that are asked all the time: see `DirectRoute`."""
-        register = self._add("GET", path, permission, options)
-        if not direct:
-            return register
-        assert isinstance(permission, Permission)
-
-        def register_both(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-            route = DirectRoute(
-                self.api.prefix + path, endpoint, permission, authenticate=_authenticate, given=_GIVEN_DIRECTLY
-            )
-            self.direct.append(route)
-            register(route.remembering)
-            return endpoint
-
-        return register_both
+        """Register a GET route."""
+        return self._add("GET", path, permission, options)
 
     def post(
         self,

@@ -17,7 +17,6 @@ from sublet.billing.api import router as billing_router
 from sublet.catalog.api import router as catalog_router
 from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, STOPPING, App
 from sublet.core.db import Database
-from sublet.core.direct import DirectRoutes
 from sublet.core.http import SubletRouter
 from sublet.core.outbox import EVENT_TYPES
 from sublet.core.runtime import database_of, keyring_of
@@ -135,7 +134,6 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.add_middleware(RequestContext)
     app.add_middleware(SecurityHeaders, secure=settings.secure_cookies)  # around all that answers, crashes too
 
-    app.router.routes.insert(0, DirectRoutes(route for router in ROUTERS for route in router.direct))
     parts.attach(app, [*(router.api for router in ROUTERS), health.router])
 
     @app.get("/asyncapi.json", include_in_schema=False)

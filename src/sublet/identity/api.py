@@ -8,7 +8,6 @@ from fastapi import Depends, Header, Request, Response
 from sublet.core.access import PUBLIC, Permission
 from sublet.core.app import Slot
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
-from sublet.core.json_bytes import JsonBytes
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.identity import api_tokens, organizations, sessions, sign_in, ssh_keys, whoami
 from sublet.identity.accounts import SignupHook
@@ -72,7 +71,8 @@ async def sign_up(
         on_signup=on_signup,
     )
     cookie.give(response, signed_in.secret)
-    return Me.model_validate(await whoami.who(database, signed_in.actor))
+    async with database.reading() as session:
+        return await whoami.who(session, signed_in.actor)
 
 
 @router.post("/auth/login", permission=PUBLIC)
@@ -94,7 +94,8 @@ async def log_in(
         absolute_seconds=settings.session_absolute_seconds,
     )
     cookie.give(response, signed_in.secret)
-    return Me.model_validate(await whoami.who(database, signed_in.actor))
+    async with database.reading() as session:
+        return await whoami.who(session, signed_in.actor)
 
 
 @router.post("/auth/logout", permission=PUBLIC, status_code=204)
@@ -104,10 +105,10 @@ async def log_out(response: Response, session: SessionDep, cookie: CookieDep, vi
     cookie.take_back(response)
 
 
-@router.get("/me", permission=Permission.ACCOUNT_READ, direct=True, response_model=Me)
-async def me(actor: ActorDep, database: DatabaseDep) -> Response:
+@router.get("/me", permission=Permission.ACCOUNT_READ)
+async def me(actor: ActorDep, session: SessionDep) -> Me:
     """Who is asking, in which organization, and what they may do."""
-    return JsonBytes.of(await whoami.who(database, actor))
+    return await whoami.who(session, actor)
 
 
 @router.get("/auth/sessions", permission=Permission.ACCOUNT_MANAGE)

@@ -12,11 +12,11 @@ from sublet.cli.states import state_text
 from sublet.cli.style import Painted, glyphs_possible, paint
 from sublet.cli.tables import Column, print_facts, print_table
 from sublet.cli.timebar import runs, time_bar, time_line
-from sublet.client.shapes import Allocation, Rate
+from sublet.client.shapes import AdminAllocation, Allocation, AllocationSummary, Rate
 from sublet.client.shapes.allocations import Check, Limit
 
 
-def node_text(allocation: Allocation) -> str:
+def node_text(allocation: Allocation | AllocationSummary | AdminAllocation) -> str:
     """The node's name, marked where its limits are not enforced."""
     node = allocation["node"]
     if node is None:
@@ -24,12 +24,12 @@ def node_text(allocation: Allocation) -> str:
     return f"{node['name']} (limits not enforced)" if node["limits_enforced"] is False else node["name"]
 
 
-def rate_of(one: Allocation) -> Rate:
+def rate_of(one: Allocation | AllocationSummary) -> Rate:
     """What it costs now while it is billed, otherwise the price that it was launched at."""
     return one["cost"]["rate"] if one["state"] in {"active", "suspended"} else one["price"]["per_hour"]
 
 
-COLUMNS: list[Column[Allocation]] = [
+COLUMNS: list[Column[AllocationSummary]] = [
     Column("NAME", lambda one: one["name"], flexible=True),
     Column("STATE", lambda one: state_text(one["state"])),
     Column("OFFER", lambda one: one["sku"]["code"]),
@@ -38,7 +38,7 @@ COLUMNS: list[Column[Allocation]] = [
     Column("RATE", lambda one: rate(rate_of(one)), right=True),
     Column("COST", lambda one: money(one["cost"]["total"]), right=True),
 ]
-TIME: Column[Allocation] = Column("TIME", time_bar, optional=True)
+TIME: Column[AllocationSummary] = Column("TIME", time_bar, optional=True)
 
 
 @click.command()

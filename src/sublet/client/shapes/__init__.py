@@ -3,6 +3,7 @@
 from sublet.client.shapes.account import Me, Organization, SshKey, Token
 from sublet.client.shapes.allocations import (
     Allocation,
+    AllocationSummary,
     Charge,
     Operation,
     SshCertificate,
@@ -20,6 +21,7 @@ __all__ = [
     "Action",
     "AdminAllocation",
     "Allocation",
+    "AllocationSummary",
     "Charge",
     "Entry",
     "Event",

@@ -44,6 +44,58 @@ class Place(TypedDict):
     limits_enforced: bool | None
 
 
+class SkuSummary(TypedDict):
+    """Which shape an allocation is."""
+
+    id: str
+    code: str
+    name: str
+
+
+class HourlyPrice(TypedDict):
+    """The price that an allocation was launched at."""
+
+    per_hour: Rate
+
+
+class SshCommand(TypedDict):
+    """How to log in with OpenSSH."""
+
+    command: str
+
+
+class CostSummary(TypedDict):
+    """What an allocation cost in all, and what it costs now."""
+
+    total: Money
+    rate: Rate
+
+
+class FundsSummary(TypedDict):
+    """How long the wallet carries this allocation."""
+
+    runway_seconds: int | None
+    warning: str | None
+
+
+class AllocationSummary(TypedDict):
+    """A running right to resources, as a list shows it."""
+
+    id: str
+    name: str
+    state: str
+    sku: SkuSummary
+    price: HourlyPrice
+    node: Place | None
+    ssh: SshCommand | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    delivered_seconds: int
+    cost: CostSummary
+    funds: FundsSummary
+
+
 class Ssh(TypedDict):
     """Where sshd of the node answers."""
 

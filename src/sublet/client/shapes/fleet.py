@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from sublet.client.shapes.allocations import Allocation
+from sublet.client.shapes.allocations import CostSummary, Failure, Place, SkuSummary
 from sublet.client.shapes.amounts import Action
 
 
@@ -120,8 +120,19 @@ class Owner(TypedDict):
     name: str
 
 
-class AdminAllocation(Allocation):
-    """An allocation with whose it is and how long it has been in its state."""
+class AdminAllocation(TypedDict):
+    """Anybody's allocation in a list: whose it is, and for how many seconds it has been in its state."""
 
-    organization: Owner
+    id: str
+    name: str
+    state: str
     state_seconds: int
+    organization: Owner
+    sku: SkuSummary
+    node: Place | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    failure: Failure | None
+    delivered_seconds: int
+    cost: CostSummary

@@ -89,7 +89,7 @@ CREATE TRIGGER grows BEFORE UPDATE OF generation ON allocation FOR EACH ROW
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON allocation
   FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
 
--- Remembered by whoever showed it once.
+-- What was fixed at the launch stays as it was sold.
 CREATE TRIGGER launched_as BEFORE UPDATE OF id, organization_id, name, sku, price, currency, login, created_at
   ON allocation FOR EACH ROW EXECUTE FUNCTION sublet_refuse_change();
 

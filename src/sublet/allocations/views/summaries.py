@@ -1,0 +1,140 @@
+"""A page of allocations, each in summary: what a row of a list shows, and no more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from sublet.allocations.schemas import (
+    AdminAllocationOut,
+    AllocationSummaryOut,
+    CostSummaryOut,
+    FailureOut,
+    FundsSummaryOut,
+    HourlyPriceOut,
+    OwnerOut,
+    PlaceOut,
+    SkuSummaryOut,
+    SshCommandOut,
+    ssh_command,
+)
+from sublet.billing.cost import COST
+from sublet.billing.policy import Policy
+from sublet.billing.standing import Standing, standings
+from sublet.core.access import Actor
+from sublet.core.db import Session
+from sublet.core.money import Money, Rate
+from sublet.core.pages import Page, page_of
+from sublet.identity import organizations
+
+NEWEST = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a list is to hold: some states or all, newest first, below the sequence number `before`."""
+
+    states: Sequence[str] | None
+    include_ended: bool
+    before: int | None
+    limit: int
+
+    def parameters(self) -> dict[str, Any]:
+        """As parameters of a statement; one row more than asked for says that there is a next page."""
+        return {
+            "states": self.states,
+            "include_ended": self.include_ended or self.states is not None,
+            "before": NEWEST if self.before is None else self.before,
+            "limit": self.limit + 1,
+        }
+
+
+_PAGE = f"""
+    SELECT a.seq, a.id, a.organization_id, a.name, a.state, a.wanted, a.login, a.currency, a.created_at, a.started_at,
+           a.ended_at, a.failure, a.sku_id, a.sku ->> 'code' AS sku_code, a.sku ->> 'name' AS sku_name,
+           a.nano_per_hour AS price,
+           extract(epoch FROM clock_timestamp() - a.state_since)::bigint AS state_seconds,
+           n.node_id, n.name AS node_name, n.limits_enforced, n.address, n.port,
+           coalesce(k.charged + k.accrued, 0) AS total, coalesce(k.nano_per_hour, 0) AS rate,
+           coalesce(k.delivered_seconds, 0) AS delivered_seconds
+      FROM allocation a
+      JOIN node_capacity n ON n.node_id = a.node_id
+      LEFT JOIN LATERAL ({COST} WHERE m.subject_id = a.id) k ON true
+     WHERE {{scope}} AND (CAST(:states AS text[]) IS NULL OR a.state = ANY(CAST(:states AS text[])))
+       AND (:include_ended OR a.ended_at IS NULL) AND a.seq < :before
+     ORDER BY a.seq DESC LIMIT :limit
+"""  # noqa: S608 - only constant expressions
+_MINE = text(_PAGE.format(scope="a.organization_id = :organization_id"))
+_EVERYBODYS = text(_PAGE.format(scope="true"))
+
+
+async def of_organization(
+    session: Session, actor: Actor, query: Query, *, policy: Policy
+) -> Page[AllocationSummaryOut]:
+    """A page of the allocations of the actor's organization."""
+    rows = (await session.execute(_MINE, {"organization_id": actor.organization, **query.parameters()})).all()
+    funds = await standings(session, actor.organization, policy=policy)
+    return page_of(rows, query.limit, lambda row: _summary(row, funds.get(row.currency)), lambda row: [row.seq])
+
+
+async def of_everybody(session: Session, query: Query) -> Page[AdminAllocationOut]:
+    """A page of everybody's allocations, with whose each is and how long it has been in its state."""
+    rows = (await session.execute(_EVERYBODYS, query.parameters())).all()
+    names = await organizations.names(session, {row.organization_id for row in rows})
+    return page_of(
+        rows, query.limit, lambda row: _admin_summary(row, names[row.organization_id]), lambda row: [row.seq]
+    )
+
+
+def _summary(row: Row[Any], standing: Standing | None) -> AllocationSummaryOut:
+    funds = FundsSummaryOut(runway_seconds=None, warning=None)
+    if standing is not None and row.ended_at is None:
+        funds = FundsSummaryOut(runway_seconds=standing.runway.seconds, warning=standing.warning)
+    open_to_login = row.state == row.wanted == "active"
+    return AllocationSummaryOut(
+        id=row.id,
+        name=row.name,
+        state=row.state,
+        sku=_sku(row),
+        price=HourlyPriceOut(per_hour=Rate(row.price, row.currency).field()),
+        node=_place(row),
+        ssh=SshCommandOut(command=ssh_command(row.login, row.address, row.port)) if open_to_login else None,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        delivered_seconds=row.delivered_seconds,
+        cost=_cost(row),
+        funds=funds,
+    )
+
+
+def _admin_summary(row: Row[Any], organization_name: str) -> AdminAllocationOut:
+    return AdminAllocationOut(
+        id=row.id,
+        name=row.name,
+        state=row.state,
+        state_seconds=row.state_seconds,
+        organization=OwnerOut(id=row.organization_id, name=organization_name),
+        sku=_sku(row),
+        node=_place(row),
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        failure=None if row.failure is None else FailureOut.model_validate(row.failure),
+        delivered_seconds=row.delivered_seconds,
+        cost=_cost(row),
+    )
+
+
+def _sku(row: Row[Any]) -> SkuSummaryOut:
+    return SkuSummaryOut(id=row.sku_id, code=row.sku_code, name=row.sku_name)
+
+
+def _place(row: Row[Any]) -> PlaceOut:
+    return PlaceOut(id=row.node_id, name=row.node_name, limits_enforced=row.limits_enforced)
+
+
+def _cost(row: Row[Any]) -> CostSummaryOut:
+    total, rate = Money(row.total, row.currency), Rate(row.rate, row.currency)
+    return CostSummaryOut(total=total.field(), rate=rate.field())

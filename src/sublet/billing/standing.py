@@ -1,0 +1,62 @@
+"""How an organization stands: how long its money lasts, and how far the funds clock has run. One statement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from sublet.billing.funds import Clock
+from sublet.billing.policy import Policy
+from sublet.billing.runway import BURNING, Level, Runway, runway_of
+from sublet.core.db import Session
+from sublet.core.money import Money, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An organization's runway and funds clock in one currency."""
+
+    runway: Runway
+    clock: Clock
+
+    @property
+    def warning(self) -> Level | None:
+        """The threshold that the runway is under, or how far the clock has run since it was used up."""
+        return self.clock.level if self.clock.blocks_launch else self.runway.warning
+
+    @property
+    def suspend_at(self) -> datetime | None:
+        """When the grace ends."""
+        return self.clock.suspend_at
+
+    @property
+    def out_of_funds(self) -> bool:
+        """Whether nothing may start or resume until money comes in."""
+        return self.clock.blocks_launch
+
+
+_STANDINGS = text(
+    f"""
+    SELECT f.owner_id AS organization_id, f.currency, f.total - coalesce(b.accrued, 0) AS left,
+           coalesce(b.burn, 0) AS burn, c.level, c.grace_ends_at
+      FROM ledger.funds f
+      LEFT JOIN ({BURNING.format(scope="AND m.organization_id = :organization_id")}) b
+        ON b.organization_id = f.owner_id AND b.currency = f.currency
+      LEFT JOIN funds_clock c ON c.organization_id = f.owner_id AND c.currency = f.currency
+     WHERE f.owner_id = :organization_id
+    """  # noqa: S608 - only constant expressions
+)
+
+
+async def standings(session: Session, organization_id: str, *, policy: Policy) -> dict[str, Standing]:
+    """How the organization stands, by currency; it has none in a currency in which it has no wallet."""
+    rows = await session.execute(_STANDINGS, {"organization_id": organization_id})
+    return {row.currency: Standing(runway_of(row, policy), Clock(row.level, row.grace_ends_at)) for row in rows}
+
+
+async def standing(session: Session, organization_id: str, *, currency: str, policy: Policy) -> Standing:
+    """How the organization stands in a currency; without a wallet it has nothing and spends nothing."""
+    found = (await standings(session, organization_id, policy=policy)).get(currency)
+    if found is None:
+        return Standing(Runway(organization_id, Rate(0, currency), Money.zero(currency), None), Clock(None, None))
+    return found
