@@ -2,13 +2,52 @@
 
 CREATE SCHEMA ledger;
 
+CREATE TYPE ledger.account_kind AS ENUM (
+    'wallet',
+    'promo',
+    'receivable',
+    'stripe_balance',
+    'payout_in_transit',
+    'bank',
+    'dispute_receivable',
+    'refund_pending',
+    'revenue_compute',
+    'revenue_storage',
+    'revenue_reserved',
+    'revenue_egress',
+    'sla_contra_revenue',
+    'promo_expense',
+    'adjustments',
+    'stripe_fees',
+    'dispute_fees',
+    'bad_debt',
+    'tax_payable',
+    'fx',
+    'rounding',
+    'suspense'
+);
+
 CREATE TYPE ledger.entry_kind AS ENUM (
     'top_up',
     'stripe_fee',
     'usage',
     'usage_batch',
     'credit',
-    'reversal'
+    'reversal',
+    'credit_expired',
+    'service_credit',
+    'adjustment',
+    'write_off',
+    'refund',
+    'refund_succeeded',
+    'refund_failed',
+    'dispute',
+    'dispute_won',
+    'dispute_lost',
+    'payout',
+    'payout_arrived',
+    'fx',
+    'suspense'
 );
 
 CREATE TYPE ledger.hold_event_kind AS ENUM (
@@ -18,13 +57,13 @@ CREATE TYPE ledger.hold_event_kind AS ENUM (
     'released'
 );
 
-CREATE FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) RETURNS bigint
+CREATE FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
     AS $$
 DECLARE
   hash bytea := sha256(convert_to(
-    concat_ws(chr(31), 'capture', _hold, _amount, _overrun, _revenue, _source_type, _source_id), 'UTF8'));
+    concat_ws(chr(31), 'capture', _hold, _amount, _overrun, _meter_kind, _source_type, _source_id), 'UTF8'));
   seen record; locked boolean := false; after bigint; after_seq bigint; made bigint; happened int;
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
@@ -35,8 +74,9 @@ BEGIN
   LOOP
     SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
            p.balance - p.held AS free_promo,
-           w.currency, (SELECT a.id FROM account a
-                         WHERE a.code = _revenue || ':' || w.currency AND NOT a.materialised) AS revenue_id,
+           w.currency,
+           (SELECT a.id FROM account a
+             WHERE a.code = 'revenue_' || _meter_kind || ':' || w.currency AND NOT a.materialised) AS revenue_id,
            (SELECT e.id FROM ledger_entry e WHERE e.idempotency_key = _key) AS entry_id
       INTO seen
       FROM hold h JOIN wallet w ON w.id = h.wallet_id JOIN balance p ON p.account_id = w.promo_id
@@ -48,7 +88,7 @@ BEGIN
       RETURN replayed(_key, hash);
     END IF;
     IF seen.revenue_id IS NULL THEN
-      RAISE EXCEPTION 'there is no account %:%', _revenue, seen.currency USING ERRCODE = 'SL006';
+      RAISE EXCEPTION 'there is no account revenue_%:%', _meter_kind, seen.currency USING ERRCODE = 'SL006';
     END IF;
     EXIT WHEN locked;
     IF _amount <= seen.rest AND seen.promo_rest = 0 AND seen.free_promo = 0 THEN
@@ -111,13 +151,13 @@ BEGIN
   RETURN made;
 END $$;
 
-CREATE FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) RETURNS TABLE(charged_hold_id bigint, charged_entry_id bigint)
+CREATE FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) RETURNS TABLE(charged_hold_id bigint, charged_entry_id bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
     AS $$
 DECLARE
-  hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _revenue, _source_type, _source_id);
-  revenue_id bigint := system_account(_revenue, _currency); made bigint; able bigint[]; charge bigint[];
+  hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _meter_kind, _source_type, _source_id);
+  revenue_id bigint := system_account('revenue_' || _meter_kind, _currency); made bigint; able bigint[]; charge bigint[];
 BEGIN
   PERFORM 1 FROM balance
     WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
@@ -329,9 +369,8 @@ CREATE FUNCTION ledger.open_books(_currency text) RETURNS void
     AS $$
   INSERT INTO ledger.account (code, kind, currency, materialised)
   SELECT kind || ':' || _currency, kind, _currency, false
-    FROM unnest(ARRAY['stripe_balance', 'payout_in_transit', 'bank', 'dispute_receivable', 'refund_pending',
-                      'revenue_compute', 'revenue_storage', 'sla_contra_revenue', 'promo_expense', 'stripe_fees',
-                      'dispute_fees', 'bad_debt', 'tax_payable', 'rounding', 'suspense']) AS kind
+    FROM unnest(enum_range(NULL::ledger.account_kind)) AS kind
+   WHERE kind NOT IN ('wallet', 'promo', 'receivable')
   ON CONFLICT (code) DO NOTHING
 $$;
 
@@ -490,7 +529,7 @@ CREATE FUNCTION ledger.reverse(_entry bigint, _key text, _description text) RETU
 DECLARE
   hash bytea := hash_of('reverse', _entry::text); entry_id bigint; accounts bigint[]; amounts bigint[];
 BEGIN
-  IF (SELECT kind IN ('top_up', 'stripe_fee', 'reversal') FROM ledger_entry WHERE id = _entry) IS NOT FALSE THEN
+  IF (SELECT kind IN ('usage', 'usage_batch', 'credit') FROM ledger_entry WHERE id = _entry) IS NOT TRUE THEN
     RAISE EXCEPTION 'entry % cannot be reversed', _entry USING ERRCODE = 'SL006';
   END IF;
   PERFORM 1 FROM balance
@@ -735,14 +774,13 @@ END $$;
 CREATE TABLE ledger.account (
     id bigint NOT NULL,
     code text NOT NULL,
-    kind text NOT NULL,
+    kind ledger.account_kind NOT NULL,
     owner_id text,
     currency text NOT NULL,
     materialised boolean NOT NULL,
-    CONSTRAINT account_check CHECK ((materialised = (kind = ANY (ARRAY['wallet'::text, 'promo'::text, 'receivable'::text])))),
+    CONSTRAINT account_check CHECK ((materialised = (kind = ANY (ARRAY['wallet'::ledger.account_kind, 'promo'::ledger.account_kind, 'receivable'::ledger.account_kind])))),
     CONSTRAINT account_check1 CHECK ((materialised = (owner_id IS NOT NULL))),
-    CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
-    CONSTRAINT account_kind_check CHECK ((kind = ANY (ARRAY['wallet'::text, 'promo'::text, 'receivable'::text, 'stripe_balance'::text, 'payout_in_transit'::text, 'bank'::text, 'dispute_receivable'::text, 'refund_pending'::text, 'revenue_compute'::text, 'revenue_storage'::text, 'sla_contra_revenue'::text, 'promo_expense'::text, 'stripe_fees'::text, 'dispute_fees'::text, 'bad_debt'::text, 'tax_payable'::text, 'rounding'::text, 'suspense'::text])))
+    CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
 );
 
 ALTER TABLE ledger.account ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -992,10 +1030,11 @@ UNION ALL
 
 CREATE VIEW ledger.usage_revenue AS
  SELECT p.entry_id,
+    substr((a.kind)::text, 9) AS meter_kind,
     a.currency,
     p.amount
    FROM ((ledger.posting p
-     JOIN ledger.account a ON (((a.id = p.account_id) AND (a.kind = 'revenue_compute'::text))))
+     JOIN ledger.account a ON (((a.id = p.account_id) AND ((a.kind)::text ~~ 'revenue\_%'::text))))
      JOIN ledger.ledger_entry e ON (((e.id = p.entry_id) AND (e.kind = ANY (ARRAY['usage'::ledger.entry_kind, 'usage_batch'::ledger.entry_kind])))))
   WHERE (p.account_seq IS NULL);
 
@@ -1363,6 +1402,9 @@ ALTER TABLE public.membership ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY 
 CREATE TABLE public.meter (
     subject_id text NOT NULL,
     subject_name text,
+    meter_kind text NOT NULL,
+    sku_id text NOT NULL,
+    node_id text,
     organization_id text NOT NULL,
     hold_id bigint NOT NULL,
     currency text NOT NULL,
@@ -1381,6 +1423,7 @@ CREATE TABLE public.meter (
     CONSTRAINT meter_check2 CHECK (((NOT settled) OR (stopped_at IS NOT NULL))),
     CONSTRAINT meter_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT meter_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT meter_meter_kind_check CHECK ((meter_kind = ANY (ARRAY['compute'::text, 'storage'::text, 'reserved'::text, 'egress'::text]))),
     CONSTRAINT meter_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
     CONSTRAINT meter_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0))
 )
@@ -1818,6 +1861,7 @@ CREATE TABLE public.usage_charge (
     id bigint NOT NULL,
     subject_id text NOT NULL,
     period_start timestamp with time zone NOT NULL,
+    meter_kind text NOT NULL,
     organization_id text NOT NULL,
     currency text NOT NULL,
     price_id text NOT NULL,
@@ -1844,10 +1888,14 @@ CREATE TABLE public.usage_record (
     period_end timestamp with time zone NOT NULL,
     seconds bigint NOT NULL,
     kind text NOT NULL,
+    meter_kind text NOT NULL,
+    sku_id text NOT NULL,
+    node_id text,
     evidence_at timestamp with time zone NOT NULL,
     CONSTRAINT usage_record_check CHECK ((evidence_at >= period_end)),
     CONSTRAINT usage_record_check1 CHECK (((period_end - period_start) = make_interval(secs => (seconds)::double precision))),
     CONSTRAINT usage_record_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT usage_record_meter_kind_check CHECK ((meter_kind = ANY (ARRAY['compute'::text, 'storage'::text, 'reserved'::text, 'egress'::text]))),
     CONSTRAINT usage_record_seconds_check CHECK ((seconds > 0))
 );
 
@@ -2521,11 +2569,11 @@ ALTER TABLE ONLY public.user_session
 
 GRANT USAGE ON SCHEMA ledger TO sublet_app;
 
-REVOKE ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
+REVOKE ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
 
-REVOKE ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
+REVOKE ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.check_postings() FROM PUBLIC;
 

@@ -116,7 +116,7 @@ def _prepare(pgbench: Path, url: str) -> None:
             DO $$ BEGIN
               FOR n IN 1..{WARM_UP_CHARGES} LOOP
                 PERFORM ledger.capture(
-                  n, 1234, false, 'revenue_compute', 'warm-up:' || n, 'Usage', 'subject', 'al_1', now());
+                  n, 1234, false, 'compute', 'warm-up:' || n, 'Usage', 'subject', 'al_1', now());
               END LOOP;
             END $$
             """.encode()

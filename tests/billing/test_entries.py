@@ -22,6 +22,7 @@ async def _with_history(database: Database, organization: str) -> None:
                 session,
                 hold.id,
                 usd("0.200001"),
+                meter_kind="compute",
                 source_type="subject",
                 source_id="al_1",
                 idempotency_key=key(),

@@ -2,16 +2,19 @@
 
 import asyncio
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
 from sublet.billing import checks, meters, settlement, usage
 from sublet.billing.cost import cost_of
 from sublet.billing.policy import Policy
+from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict
 from sublet.core.money import Rate
 from sublet.ledger import accounts, charges, credits, holds
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.billing.usage import charged_micro, new_subject, observe_until
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, usd
 
@@ -196,6 +199,7 @@ class TestRecords:
                 session,
                 subject.hold_id,
                 usd("0.1"),
+                meter_kind="compute",
                 source_type="subject",
                 source_id=subject.id,
                 idempotency_key=key(),
@@ -203,3 +207,50 @@ class TestRecords:
             )
             failed = {result.name for result in await checks.run(session) if not result.ok}
         assert "usage charges against revenue" in failed
+
+    @pytest.mark.parametrize("together", [True, False], ids=["together", "singly"])
+    async def test_name_sku_node_and_kind_and_are_revenue_of_that_kind(
+        self, database: Database, together: bool
+    ) -> None:
+        async with database.transaction() as session:
+            subjects = [await new_subject(session, meter_kind=kind) for kind in MeterKind]
+            for subject in subjects:
+                await observe_until(session, subject, 600)
+                if not together:
+                    await settlement.settle(session, subject.id, final=False)
+            if together:
+                await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
+                await settlement.settle_due(session)
+            rows = await session.execute(
+                text(
+                    "SELECT r.meter_kind, c.meter_kind, r.sku_id, r.node_id, a.kind::text, e.kind::text, c.amount "
+                    "FROM usage_record r JOIN usage_charge c USING (subject_id, period_start) "
+                    "JOIN ledger.ledger_entry e ON e.id = c.ledger_entry_id "
+                    "JOIN ledger.posting p ON p.entry_id = e.id AND p.account_seq IS NULL "
+                    "JOIN ledger.account a ON a.id = p.account_id"
+                )
+            )
+            found = {tuple(row) for row in rows}
+            await _sound(session)
+        entry = "usage_batch" if together else "usage"
+        assert found == {(kind, kind, "sku_1", "nd_1", f"revenue_{kind}", entry, 60_000) for kind in MeterKind}
+
+    async def test_check_finds_revenue_of_another_kind(
+        self, database: Database, postgres: EmbeddedPostgres, database_name: str
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await settlement.settle(session, subject.id, final=False)
+        with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute("UPDATE usage_charge SET meter_kind = 'storage'")
+        async with database.transaction() as session:
+            [found] = [
+                result for result in await checks.run(session) if not result.ok and result.name != "metering behind"
+            ]
+        assert found.name == "usage charges against revenue"
+        assert {finding.subject_id.partition("/")[2]: finding.amounts for finding in found.findings} == {
+            "compute": {"charges": usd("0"), "revenue": usd("0.06")},
+            "storage": {"charges": usd("0.06"), "revenue": usd("0")},
+        }

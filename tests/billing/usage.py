@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from sublet.billing import meters
 from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
@@ -42,6 +43,7 @@ async def new_subject(
     organization: str | None = None,
     subject_id: str | None = None,
     name: str | None = None,
+    meter_kind: MeterKind = MeterKind.COMPUTE,
     policy: Policy = DEFAULT_POLICY,
 ) -> Subject:
     """A subject that started `started_ago` seconds ago and was not observed since."""
@@ -56,6 +58,9 @@ async def new_subject(
         subject_id,
         organization,
         hold.id,
+        meter_kind=meter_kind,
+        sku_id="sku_1",
+        node_id="nd_1",
         price_id="prc_1",
         nano_per_hour=rate.nano_per_hour,
         suspended_nano_per_hour=suspended_rate.nano_per_hour,

@@ -32,7 +32,28 @@ CHECKS = (
     "events set aside",
     "accounts on nodes",
 )
-ENTRY_KINDS = ("top_up", "stripe_fee", "usage", "usage_batch", "credit", "reversal")
+ENTRY_KINDS = (
+    "top_up",
+    "stripe_fee",
+    "usage",
+    "usage_batch",
+    "credit",
+    "reversal",
+    "credit_expired",
+    "service_credit",
+    "adjustment",
+    "write_off",
+    "refund",
+    "refund_succeeded",
+    "refund_failed",
+    "dispute",
+    "dispute_won",
+    "dispute_lost",
+    "payout",
+    "payout_arrived",
+    "fx",
+    "suspense",
+)
 
 
 def join_command(url: str, token: str) -> str:

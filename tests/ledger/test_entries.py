@@ -27,6 +27,7 @@ class TestTopUp:
                 session,
                 hold.id,
                 usd("3.5"),
+                meter_kind="compute",
                 source_type="subject",
                 source_id="al_1",
                 idempotency_key=key(),
@@ -193,12 +194,11 @@ class TestCapture:
             async with database.transaction() as session:
                 await _capture(session, hold.id, "5.000001")
 
-    @pytest.mark.parametrize("revenue", ["revenue_of_nothing", "wallet:{organization}"])
-    async def test_to_an_account_that_is_none_of_ours_is_refused(self, database: Database, revenue: str) -> None:
+    async def test_from_a_kind_of_meter_without_an_account_is_refused(self, database: Database) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
             hold = await new_hold(session, organization, "5")
-        with pytest.raises(LedgerRefused, match=r"there is no account .*:USD"):
+        with pytest.raises(LedgerRefused, match=r"there is no account revenue_sunshine:USD"):
             async with database.transaction() as session:
                 await charges.capture(
                     session,
@@ -208,7 +208,7 @@ class TestCapture:
                     source_id="al_1",
                     idempotency_key=key(),
                     description="Usage",
-                    revenue=revenue.format(organization=organization),
+                    meter_kind="sunshine",
                 )
 
     async def test_an_overrun_takes_what_is_available_and_then_is_owed(self, database: Database) -> None:
@@ -356,6 +356,7 @@ async def _capture(session: Session, hold_id: int, amount: str) -> int:
         session,
         hold_id,
         usd(amount),
+        meter_kind="compute",
         source_type="subject",
         source_id="al_1",
         idempotency_key=key(),
@@ -369,6 +370,7 @@ async def _overrun(session: Session, hold_id: int, amount: str) -> None:
         session,
         hold_id,
         usd(amount),
+        meter_kind="compute",
         source_type="subject",
         source_id="al_1",
         idempotency_key=key(),
@@ -383,6 +385,7 @@ async def _batch(session: Session, micro_by_hold: dict[int, int], shard: str | N
         session,
         micro_by_hold,
         currency="USD",
+        meter_kind="compute",
         settlement_id=shard,
         idempotency_key=f"settle:{shard}",
         description="Usage",

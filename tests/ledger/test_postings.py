@@ -29,6 +29,7 @@ async def _charge(session: Session, hold_id: int, amount: str, *, overrun: bool 
         session,
         hold_id,
         usd(amount),
+        meter_kind="compute",
         source_type="subject",
         source_id="al_1",
         idempotency_key=key(),

@@ -33,6 +33,7 @@ class Allocation:
     disconnect_generation: int
     on_node: bool
     unproven: bool
+    sku_id: str
     sku: dict[str, Any]
     price_id: str
     nano_per_hour: int

@@ -10,6 +10,7 @@ from sublet.allocations.records import Allocation
 from sublet.allocations.retries import Failure, Pace, classify, customer_reason
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.billing import meters
+from sublet.catalog.meter_kinds import MeterKind
 from sublet.core import leases, telemetry
 from sublet.core.access import Actor, system_actor
 from sublet.core.clock import database_now
@@ -210,6 +211,9 @@ async def _start_billing(session: Session, allocation: Allocation, now: datetime
         allocation.id,
         allocation.organization_id,
         allocation.hold_id,
+        meter_kind=MeterKind.COMPUTE,
+        sku_id=allocation.sku_id,
+        node_id=allocation.node_id,
         price_id=allocation.price_id,
         nano_per_hour=allocation.nano_per_hour,
         suspended_nano_per_hour=allocation.suspended_nano_per_hour,

@@ -7,12 +7,14 @@ from sublet.findings.findings import Severity
 _BEHIND = Check("metering behind", "billing.metering_behind", Severity.ERROR)
 _QUERIES = {
     Check("usage charges against revenue", "billing.charges_against_revenue", Severity.CRITICAL): """
-        SELECT 'entry' AS subject_type, coalesce(c.ledger_entry_id, r.entry_id)::text AS subject_id,
-               'what its charges sum to is not its revenue' AS problem, coalesce(c.currency, r.currency) AS currency,
+        SELECT 'entry_revenue' AS subject_type,
+               coalesce(c.ledger_entry_id, r.entry_id) || '/' || coalesce(c.meter_kind, r.meter_kind) AS subject_id,
+               'what the entry charges is not its revenue from this kind of meter' AS problem,
+               coalesce(c.currency, r.currency) AS currency,
                jsonb_build_object('charges', coalesce(c.amount, 0), 'revenue', coalesce(r.amount, 0)) AS amounts
-          FROM (SELECT ledger_entry_id, min(currency) AS currency, sum(amount) AS amount FROM usage_charge
-                 WHERE ledger_entry_id IS NOT NULL GROUP BY ledger_entry_id) c
-          FULL JOIN ledger.usage_revenue r ON r.entry_id = c.ledger_entry_id
+          FROM (SELECT ledger_entry_id, meter_kind, min(currency) AS currency, sum(amount) AS amount FROM usage_charge
+                 WHERE ledger_entry_id IS NOT NULL GROUP BY ledger_entry_id, meter_kind) c
+          FULL JOIN ledger.usage_revenue r ON r.entry_id = c.ledger_entry_id AND r.meter_kind = c.meter_kind
          WHERE (c.amount, c.currency) IS DISTINCT FROM (r.amount, r.currency)""",
     Check("charges against segments", "billing.charges_against_segments", Severity.ERROR): """
         SELECT 'subject' AS subject_type, s.subject_id,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 
 from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 
@@ -15,10 +16,11 @@ Kind = Literal["running", "suspended"]
 _START = text(
     """
     WITH started AS (
-      INSERT INTO meter (subject_id, subject_name, organization_id, hold_id, currency, price_id, nano_per_hour,
-                         suspended_nano_per_hour, started_at, observed_to, settle_due_at)
-      VALUES (:subject_id, :subject_name, :organization_id, :hold_id, :currency, :price_id, :nano_per_hour,
-              :suspended_nano_per_hour, :at, :at, CAST(:at AS timestamptz) + make_interval(secs => :settle_interval))
+      INSERT INTO meter (subject_id, subject_name, meter_kind, sku_id, node_id, organization_id, hold_id, currency,
+                         price_id, nano_per_hour, suspended_nano_per_hour, started_at, observed_to, settle_due_at)
+      VALUES (:subject_id, :subject_name, :meter_kind, :sku_id, :node_id, :organization_id, :hold_id, :currency,
+              :price_id, :nano_per_hour, :suspended_nano_per_hour, :at, :at,
+              CAST(:at AS timestamptz) + make_interval(secs => :settle_interval))
       ON CONFLICT (subject_id) DO NOTHING
       RETURNING subject_id, price_id, nano_per_hour, started_at
     )
@@ -93,6 +95,9 @@ async def start(
     organization_id: str,
     hold_id: int,
     *,
+    meter_kind: MeterKind,
+    sku_id: str,
+    node_id: str | None,
     price_id: str,
     nano_per_hour: int,
     suspended_nano_per_hour: int,
@@ -101,12 +106,18 @@ async def start(
     name: str | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> None:
-    """Start to meter a subject that is proven to run since `at`; one that is metered already stays as it is."""
+    """Start to meter a subject that is proven to run since `at`; one that is metered already stays as it is.
+
+    `node_id` is None for what is on no node of its own.
+    """
     await session.execute(
         _START,
         {
             "subject_id": subject_id,
             "subject_name": name,
+            "meter_kind": meter_kind.value,
+            "sku_id": sku_id,
+            "node_id": node_id,
             "organization_id": organization_id,
             "hold_id": hold_id,
             "currency": currency,

@@ -9,6 +9,9 @@ meter = Table(
     metadata,
     Column("subject_id", Text, primary_key=True),
     Column("subject_name", Text),
+    Column("meter_kind", Text, nullable=False),
+    Column("sku_id", Text, nullable=False),
+    Column("node_id", Text),
     Column("organization_id", Text, nullable=False),
     Column("hold_id", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
@@ -32,6 +35,9 @@ usage_record = Table(
     Column("period_end", DateTime(timezone=True), nullable=False),
     Column("seconds", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
+    Column("meter_kind", Text, nullable=False),
+    Column("sku_id", Text, nullable=False),
+    Column("node_id", Text),
     Column("evidence_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -41,6 +47,7 @@ usage_charge = Table(
     Column("id", BigInteger, primary_key=True),
     Column("subject_id", Text, nullable=False),
     Column("period_start", DateTime(timezone=True), nullable=False),
+    Column("meter_kind", Text, nullable=False),
     Column("organization_id", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("price_id", Text, nullable=False),

@@ -38,15 +38,18 @@ _SEGMENTS = text(
 _RECORD = text(
     """
     WITH recorded AS (
-      INSERT INTO usage_record (subject_id, period_start, period_end, seconds, kind, evidence_at)
-      VALUES (:subject_id, :period_start, :period_end, :seconds, :kind, :evidence_at)
+      INSERT INTO usage_record
+        (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, evidence_at)
+      VALUES (:subject_id, :period_start, :period_end, :seconds, :kind, :meter_kind, :sku_id, :node_id, :evidence_at)
       RETURNING subject_id, period_start
     ), posted AS (
       UPDATE meter_segment SET posted_to = :period_end WHERE id = :segment_id
     )
     INSERT INTO usage_charge
-      (subject_id, period_start, organization_id, currency, price_id, nano_per_hour, amount, ledger_entry_id)
-    SELECT subject_id, period_start, :organization_id, :currency, :price_id, :nano_per_hour, :amount, :ledger_entry_id
+      (subject_id, period_start, meter_kind, organization_id, currency, price_id, nano_per_hour, amount,
+       ledger_entry_id)
+    SELECT subject_id, period_start, :meter_kind, :organization_id, :currency, :price_id, :nano_per_hour, :amount,
+           :ledger_entry_id
       FROM recorded
     """
 )
@@ -116,6 +119,7 @@ async def _charge(session: Session, meter: Row[Any], segments: Any) -> Settled:
             session,
             meter.hold_id,
             total,
+            meter_kind=meter.meter_kind,
             source_type="subject",
             source_id=meter.subject_id,
             idempotency_key=f"settle:{meter.subject_id}:{metered_to.isoformat()}",
@@ -134,6 +138,9 @@ async def _charge(session: Session, meter: Row[Any], segments: Any) -> Settled:
                 "period_end": segment.metered_to,
                 "seconds": whole_seconds(segment.posted_to, segment.metered_to),
                 "kind": segment.kind,
+                "meter_kind": meter.meter_kind,
+                "sku_id": meter.sku_id,
+                "node_id": meter.node_id,
                 "evidence_at": meter.observed_to,
                 "organization_id": meter.organization_id,
                 "currency": meter.currency,
@@ -148,7 +155,7 @@ async def _charge(session: Session, meter: Row[Any], segments: Any) -> Settled:
 
 _DUE = text(
     """
-    SELECT subject_id, hold_id, currency FROM meter
+    SELECT subject_id, hold_id, currency, meter_kind FROM meter
      WHERE settle_due_at <= clock_timestamp() AND stopped_at IS NULL
      ORDER BY subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     """
@@ -169,14 +176,17 @@ _OWED = text(
 _RECORD_MANY = text(
     f"""
     WITH due AS (
-      SELECT s.*, m.organization_id, m.currency, m.observed_to, c.entry_id, {_OWED_NOW} - {_OWED_BEFORE} AS amount
+      SELECT s.*, m.organization_id, m.currency, m.meter_kind, m.sku_id, m.node_id, m.observed_to, c.entry_id,
+             {_OWED_NOW} - {_OWED_BEFORE} AS amount
         FROM unnest(CAST(:subject_ids AS text[]), CAST(:entry_ids AS bigint[])) AS c(subject_id, entry_id)
         JOIN meter m ON m.subject_id = c.subject_id
         JOIN meter_segment s ON s.subject_id = c.subject_id
        WHERE NOT s.complete AND s.metered_to > s.posted_to
     ), recorded AS (
-      INSERT INTO usage_record (subject_id, period_start, period_end, seconds, kind, evidence_at)
-      SELECT subject_id, posted_to, metered_to, {whole_seconds_sql("posted_to", "metered_to")}, kind, observed_to
+      INSERT INTO usage_record
+        (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, evidence_at)
+      SELECT subject_id, posted_to, metered_to, {whole_seconds_sql("posted_to", "metered_to")}, kind, meter_kind,
+             sku_id, node_id, observed_to
         FROM due
     ), posted AS (
       UPDATE meter_segment s
@@ -184,8 +194,9 @@ _RECORD_MANY = text(
         FROM due WHERE s.id = due.id
     )
     INSERT INTO usage_charge
-      (subject_id, period_start, organization_id, currency, price_id, nano_per_hour, amount, ledger_entry_id)
-    SELECT subject_id, posted_to, organization_id, currency, price_id, nano_per_hour, amount,
+      (subject_id, period_start, meter_kind, organization_id, currency, price_id, nano_per_hour, amount,
+       ledger_entry_id)
+    SELECT subject_id, posted_to, meter_kind, organization_id, currency, price_id, nano_per_hour, amount,
            CASE WHEN amount > 0 THEN entry_id END
       FROM due
     """  # noqa: S608 - only constant expressions
@@ -199,7 +210,7 @@ _NEXT_MANY = text(
 
 
 async def settle_due(session: Session, *, policy: Policy = DEFAULT_POLICY, limit: int = MOST_SUBJECTS) -> int:
-    """Settle running subjects whose interval is over, in one entry for each currency; returns how many.
+    """Settle running subjects whose interval is over, one entry for each currency and kind of meter; returns how many.
 
     Those whose hold does not cover the charge are settled singly, so that one never stops the others. Meters that
     somebody else works on are left for the next call.
@@ -212,18 +223,21 @@ async def settle_due(session: Session, *, policy: Policy = DEFAULT_POLICY, limit
     await metering.tick_subjects(session, subject_ids)
     await session.execute(_LOCK_SEGMENTS, {"subject_ids": subject_ids})  # no tick moves on between sum and record
     owed = (await session.execute(_OWED, {"subject_ids": subject_ids})).all()
-    currency_of = {row.subject_id: row.currency for row in due}
+    sort_of = {row.subject_id: (row.currency, row.meter_kind) for row in due}
     entry_of: dict[int, int] = {}
-    for currency in sorted(set(currency_of.values())):
+    for currency, meter_kind in sorted(set(sort_of.values())):
         charges = {
-            row.hold_id: row.amount for row in owed if row.amount > 0 and currency_of[row.subject_id] == currency
+            row.hold_id: row.amount
+            for row in owed
+            if row.amount > 0 and sort_of[row.subject_id] == (currency, meter_kind)
         }
         entry_of |= await ledger_charges.capture_batch(
             session,
             charges,
             currency=currency,
+            meter_kind=meter_kind,
             settlement_id=new_id("stl"),
-            idempotency_key=f"settle:{as_of.isoformat()}:{currency}:{subject_ids[0]}",
+            idempotency_key=f"settle:{as_of.isoformat()}:{currency}:{meter_kind}:{subject_ids[0]}",
             description="Usage",
             effective_at=as_of,
         )

@@ -16,15 +16,15 @@ async def capture(
     hold_id: int,
     amount: Money,
     *,
+    meter_kind: str,
     source_type: str,
     source_id: str,
     idempotency_key: str,
     description: str,
-    revenue: str = "revenue_compute",
     effective_at: datetime | None = None,
     overrun: bool = False,
 ) -> LedgerEntry:
-    """Take a charge from a hold, promotional money first, then the wallet.
+    """Take a charge from a hold, promotional money first, then the wallet; it is revenue of that kind of meter.
 
     HoldExhausted if the hold covers less, unless `overrun`: then free promotional money, free money of the wallet and
     finally the receivable bear what the hold does not.
@@ -35,7 +35,7 @@ async def capture(
         hold=hold_id,
         amount=amount.micro,
         overrun=overrun,
-        revenue=revenue,
+        meter_kind=meter_kind,
         key=idempotency_key,
         description=description,
         source_type=source_type,
@@ -52,11 +52,11 @@ async def capture_batch(
     micro_by_hold: Mapping[int, int],
     *,
     currency: str,
+    meter_kind: str,
     settlement_id: str,
     idempotency_key: str,
     description: str,
     effective_at: datetime,
-    revenue: str = "revenue_compute",
 ) -> dict[int, int]:
     """Charge many holds in one entry, one line for each wallet; returns hold → entry for those that could be charged.
 
@@ -71,7 +71,7 @@ async def capture_batch(
         holds=list(micro_by_hold),
         amounts=list(micro_by_hold.values()),
         currency=currency,
-        revenue=revenue,
+        meter_kind=meter_kind,
         key=idempotency_key,
         description=description,
         source_type="settlement",

@@ -4,20 +4,11 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBina
 from sqlalchemy.dialects.postgresql import ENUM
 
 from sublet.core.db import metadata
+from sublet.ledger.kinds import ENTRY_KINDS
 
 SCHEMA = "ledger"
 
-ENTRY_KIND = ENUM(
-    "top_up",
-    "stripe_fee",
-    "usage",
-    "usage_batch",
-    "credit",
-    "reversal",
-    name="entry_kind",
-    schema=SCHEMA,
-    create_type=False,
-)
+ENTRY_KIND = ENUM(*ENTRY_KINDS, name="entry_kind", schema=SCHEMA, create_type=False)
 
 wallet = Table(
     "wallet",

@@ -113,12 +113,12 @@ BEGIN
   RETURN entry_id;
 END $$;
 
+-- Our own accounts in a currency: one of each kind that no customer has.
 CREATE OR REPLACE FUNCTION ledger.open_books(_currency text) RETURNS void LANGUAGE sql AS $$
   INSERT INTO ledger.account (code, kind, currency, materialised)
   SELECT kind || ':' || _currency, kind, _currency, false
-    FROM unnest(ARRAY['stripe_balance', 'payout_in_transit', 'bank', 'dispute_receivable', 'refund_pending',
-                      'revenue_compute', 'revenue_storage', 'sla_contra_revenue', 'promo_expense', 'stripe_fees',
-                      'dispute_fees', 'bad_debt', 'tax_payable', 'rounding', 'suspense']) AS kind
+    FROM unnest(enum_range(NULL::ledger.account_kind)) AS kind
+   WHERE kind NOT IN ('wallet', 'promo', 'receivable')
   ON CONFLICT (code) DO NOTHING
 $$;
 

@@ -1,16 +1,17 @@
 -- Part of the ledger: see 1_guards.sql.
 
--- Takes a charge from a hold, promotional money first, and returns the entry. More than the hold covers is refused,
--- unless `_overrun`: then free promotional money, the free wallet and finally the receivable bear the difference.
+-- Takes a charge from a hold, promotional money first, and returns the entry: it is revenue of that kind of meter. More
+-- than the hold covers is refused, unless `_overrun`: then free promotional money, the free wallet and finally the
+-- receivable bear the difference.
 -- The hot path, a hold on the wallet alone, looks once and then locks the wallet's row by updating it; the guards on
 -- wallet, hold and entry notice what changed in between.
 CREATE OR REPLACE FUNCTION ledger.capture(
-  _hold bigint, _amount bigint, _overrun boolean, _revenue text, _key text, _description text,
+  _hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text,
   _source_type text, _source_id text, _effective_at timestamptz
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   hash bytea := sha256(convert_to(
-    concat_ws(chr(31), 'capture', _hold, _amount, _overrun, _revenue, _source_type, _source_id), 'UTF8'));
+    concat_ws(chr(31), 'capture', _hold, _amount, _overrun, _meter_kind, _source_type, _source_id), 'UTF8'));
   seen record; locked boolean := false; after bigint; after_seq bigint; made bigint; happened int;
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
@@ -21,8 +22,9 @@ BEGIN
   LOOP
     SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
            p.balance - p.held AS free_promo,
-           w.currency, (SELECT a.id FROM account a
-                         WHERE a.code = _revenue || ':' || w.currency AND NOT a.materialised) AS revenue_id,
+           w.currency,
+           (SELECT a.id FROM account a
+             WHERE a.code = 'revenue_' || _meter_kind || ':' || w.currency AND NOT a.materialised) AS revenue_id,
            (SELECT e.id FROM ledger_entry e WHERE e.idempotency_key = _key) AS entry_id
       INTO seen
       FROM hold h JOIN wallet w ON w.id = h.wallet_id JOIN balance p ON p.account_id = w.promo_id
@@ -34,7 +36,7 @@ BEGIN
       RETURN replayed(_key, hash);
     END IF;
     IF seen.revenue_id IS NULL THEN
-      RAISE EXCEPTION 'there is no account %:%', _revenue, seen.currency USING ERRCODE = 'SL006';
+      RAISE EXCEPTION 'there is no account revenue_%:%', _meter_kind, seen.currency USING ERRCODE = 'SL006';
     END IF;
     EXIT WHEN locked;
     IF _amount <= seen.rest AND seen.promo_rest = 0 AND seen.free_promo = 0 THEN
@@ -100,13 +102,13 @@ END $$;
 -- Charges many holds in one entry, one line for each wallet. Holds that cannot bear their charge, and wallets with
 -- promotional money, are left alone: the result names the holds charged, and the caller charges the rest singly.
 CREATE OR REPLACE FUNCTION ledger.capture_batch(
-  _holds bigint[], _amounts bigint[], _currency text, _revenue text, _key text, _description text,
+  _holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text,
   _source_type text, _source_id text, _effective_at timestamptz
 ) RETURNS TABLE (charged_hold_id bigint, charged_entry_id bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
-  hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _revenue, _source_type, _source_id);
-  revenue_id bigint := system_account(_revenue, _currency); made bigint; able bigint[]; charge bigint[];
+  hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _meter_kind, _source_type, _source_id);
+  revenue_id bigint := system_account('revenue_' || _meter_kind, _currency); made bigint; able bigint[]; charge bigint[];
 BEGIN
   PERFORM 1 FROM balance
     WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))

@@ -64,14 +64,14 @@ BEGIN
     ARRAY[w.promo_id, system_account('promo_expense', _currency)], ARRAY[_amount, -_amount]);
 END $$;
 
--- The opposite of an entry, once; what was owed for it and has been paid since goes to the wallet. Payments are not
--- reversed: they are refunded through the card processor.
+-- The opposite of an entry of usage or of a credit, once; what was owed for it and has been paid since goes to the
+-- wallet. Nothing else is reversed: what came by card is refunded through the card processor.
 CREATE OR REPLACE FUNCTION ledger.reverse(_entry bigint, _key text, _description text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   hash bytea := hash_of('reverse', _entry::text); entry_id bigint; accounts bigint[]; amounts bigint[];
 BEGIN
-  IF (SELECT kind IN ('top_up', 'stripe_fee', 'reversal') FROM ledger_entry WHERE id = _entry) IS NOT FALSE THEN
+  IF (SELECT kind IN ('usage', 'usage_batch', 'credit') FROM ledger_entry WHERE id = _entry) IS NOT TRUE THEN
     RAISE EXCEPTION 'entry % cannot be reversed', _entry USING ERRCODE = 'SL006';
   END IF;
   PERFORM 1 FROM balance

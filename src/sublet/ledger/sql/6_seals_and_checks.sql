@@ -124,9 +124,9 @@ COMMENT ON VIEW ledger.funds IS
   'Published: what each organization could spend in all, with what is held and less what it owes, in micro-units.';
 
 CREATE OR REPLACE VIEW ledger.usage_revenue AS
-  SELECT p.entry_id, a.currency, p.amount
+  SELECT p.entry_id, substr(a.kind::text, 9) AS meter_kind, a.currency, p.amount
     FROM ledger.posting p
-    JOIN ledger.account a ON a.id = p.account_id AND a.kind = 'revenue_compute'
+    JOIN ledger.account a ON a.id = p.account_id AND a.kind::text LIKE 'revenue\_%'
     JOIN ledger.ledger_entry e ON e.id = p.entry_id AND e.kind IN ('usage', 'usage_batch')
    WHERE p.account_seq IS NULL;
 COMMENT ON VIEW ledger.usage_revenue IS 'Published: what each entry of usage brought in, negative, in micro-units.';

@@ -11,22 +11,32 @@ TABLES = """
 -- PostgreSQL reads every CHECK anew for every statement, so tables on the way of a charge have one short CHECK
 -- each (a comparison with NULL passes it) and kinds are enums.
 
-CREATE TYPE ledger.entry_kind AS ENUM ('top_up', 'stripe_fee', 'usage', 'usage_batch', 'credit', 'reversal');
+CREATE TYPE ledger.account_kind AS ENUM (
+  -- each customer's
+  'wallet', 'promo', 'receivable',
+  -- ours, one of each in each currency; there is a `revenue_` for each kind of meter
+  'stripe_balance', 'payout_in_transit', 'bank', 'dispute_receivable', 'refund_pending',
+  'revenue_compute', 'revenue_storage', 'revenue_reserved', 'revenue_egress', 'sla_contra_revenue',
+  'promo_expense', 'adjustments', 'stripe_fees', 'dispute_fees', 'bad_debt', 'tax_payable', 'fx', 'rounding', 'suspense'
+);
+CREATE TYPE ledger.entry_kind AS ENUM (
+  'top_up', 'stripe_fee', 'usage', 'usage_batch', 'credit', 'reversal',
+  -- nothing posts these yet
+  'credit_expired', 'service_credit', 'adjustment', 'write_off',
+  'refund', 'refund_succeeded', 'refund_failed', 'dispute', 'dispute_won', 'dispute_lost',
+  'payout', 'payout_arrived', 'fx', 'suspense'
+);
 CREATE TYPE ledger.hold_event_kind AS ENUM ('placed', 'extended', 'captured', 'released');
 
 CREATE TABLE ledger.account (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   code         text NOT NULL UNIQUE,
-  kind         text NOT NULL,
+  kind         ledger.account_kind NOT NULL,
   owner_id     text,
   currency     text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
   materialised boolean NOT NULL,
   CHECK (materialised = (kind IN ('wallet', 'promo', 'receivable'))),
-  CHECK (materialised = (owner_id IS NOT NULL)),
-  CHECK (kind IN ('wallet', 'promo', 'receivable', 'stripe_balance', 'payout_in_transit', 'bank',
-                  'dispute_receivable', 'refund_pending', 'revenue_compute', 'revenue_storage',
-                  'sla_contra_revenue', 'promo_expense', 'stripe_fees', 'dispute_fees', 'bad_debt',
-                  'tax_payable', 'rounding', 'suspense'))
+  CHECK (materialised = (owner_id IS NOT NULL))
 );
 
 -- Only customers' accounts have a balance row. A system account's would be locked by every charge.

@@ -9,6 +9,9 @@ METERS = """
 CREATE TABLE meter (
   subject_id              text PRIMARY KEY,
   subject_name            text,
+  meter_kind              text NOT NULL CHECK (meter_kind IN ('compute', 'storage', 'reserved', 'egress')),
+  sku_id                  text NOT NULL,
+  node_id                 text,
   organization_id         text NOT NULL,
   hold_id                 bigint NOT NULL UNIQUE,
   currency                text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
@@ -62,6 +65,9 @@ CREATE TABLE usage_record (
   period_end   timestamptz NOT NULL,
   seconds      bigint NOT NULL CHECK (seconds > 0),
   kind         text NOT NULL CHECK (kind IN ('running', 'suspended')),
+  meter_kind   text NOT NULL CHECK (meter_kind IN ('compute', 'storage', 'reserved', 'egress')),
+  sku_id       text NOT NULL,
+  node_id      text,
   evidence_at  timestamptz NOT NULL CHECK (evidence_at >= period_end),
   PRIMARY KEY (subject_id, period_start),
   CHECK (period_end - period_start = make_interval(secs => seconds))
@@ -72,6 +78,7 @@ CREATE TABLE usage_charge (
   id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   subject_id      text NOT NULL,
   period_start    timestamptz NOT NULL,
+  meter_kind      text NOT NULL,
   organization_id text NOT NULL,
   currency        text NOT NULL,
   price_id        text NOT NULL,

@@ -1,0 +1,25 @@
+"""What an entry is, as PostgreSQL's enum `ledger.entry_kind` has it; the account kinds only its functions name."""
+
+ENTRY_KINDS = (
+    "top_up",
+    "stripe_fee",
+    "usage",
+    "usage_batch",
+    "credit",
+    "reversal",
+    # nothing posts these yet: they wait for refunds, disputes, payouts and what finance corrects by hand
+    "credit_expired",
+    "service_credit",
+    "adjustment",
+    "write_off",
+    "refund",
+    "refund_succeeded",
+    "refund_failed",
+    "dispute",
+    "dispute_won",
+    "dispute_lost",
+    "payout",
+    "payout_arrived",
+    "fx",
+    "suspense",
+)
