@@ -1,24 +1,22 @@
 import type { Operation } from "~/api/types";
 import { formatClock } from "~/format/time";
 import { t } from "~/messages";
-import { CheckIcon, CrossIcon, DotIcon, WaitIcon } from "~/ui/icons";
+import { operationState, stepState } from "~/states";
 import { Notice } from "~/ui/Notice";
 import { Panel } from "~/ui/Page";
 
 type Step = Operation["steps"][number];
 
-const ICONS = { pending: DotIcon, running: WaitIcon, done: CheckIcon, failed: CrossIcon };
-
 const spoken = (name: string) => t.allocations.step[name] ?? name.replaceAll(/[_-]/g, " ");
 
 export function StepLine({ step, fix }: { step: Pick<Step, "name" | "state" | "detail"> & { finished_at?: string | null }; fix?: string | null }) {
-  const Icon = ICONS[step.state] ?? DotIcon;
+  const { label, icon: Icon } = stepState(step.state);
   return (
     <li className="step" data-state={step.state}>
       <Icon />
       <span>
         {spoken(step.name)}
-        <span className="visually-hidden">: {t.allocations.activity.state[step.state]}</span>
+        <span className="visually-hidden">: {label}</span>
         {step.detail ? <span className="cell-sub">{step.detail}</span> : null}
         {fix ? <span className="step-fix">{t.operator.node.fix(fix)}</span> : null}
       </span>
@@ -34,7 +32,7 @@ export function StepLine({ step, fix }: { step: Pick<Step, "name" | "state" | "d
 /** The newest operation, step by step; it moves as the server reports. */
 export function Activity({ operation }: { operation: Operation }) {
   const { kind, steps, attempts, error } = operation;
-  const done = steps.filter(({ state }) => state === "done").length;
+  const done = steps.filter(({ state }) => stepState(state).done).length;
   return (
     <Panel
       title={t.allocations.activity.title[kind] ?? kind}
@@ -49,7 +47,7 @@ export function Activity({ operation }: { operation: Operation }) {
         ))}
       </ol>
       {error === null ? null : (
-        <Notice tone={operation.state === "failed" ? "bad" : "warn"}>
+        <Notice tone={operationState(operation.state).errorTone}>
           <p>{error.message}</p>
         </Notice>
       )}

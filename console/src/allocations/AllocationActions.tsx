@@ -3,6 +3,7 @@ import { type ReactNode, useState } from "react";
 import { release, resume, suspend } from "~/api/commands";
 import type { Allocation } from "~/api/types";
 import { t } from "~/messages";
+import { allocationState } from "~/states";
 import { ActionButton, actionNamed } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import { ErrorNotice } from "~/ui/Notice";
@@ -18,15 +19,16 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
   const pausing = useMutation({ mutationFn: () => suspend(allocation.id), onSuccess: refresh });
   const resuming = useMutation({ mutationFn: () => resume(allocation.id), onSuccess: refresh });
   const of = (name: string) => actionNamed(allocation.actions, name);
+  const { toggle } = allocationState(allocation.state);
   const cancel = of("cancel");
   const failed = pausing.error ?? resuming.error;
   const buttons = (
     <>
-      {allocation.state === "suspended" ? (
+      {toggle === "resume" ? (
         <ActionButton action={of("resume")} isPending={resuming.isPending} onPress={() => resuming.mutate()}>
           {words.resume}
         </ActionButton>
-      ) : allocation.state === "active" ? (
+      ) : toggle === "suspend" ? (
         <ActionButton action={of("suspend")} isPending={pausing.isPending} onPress={() => pausing.mutate()}>
           {words.suspend}
         </ActionButton>

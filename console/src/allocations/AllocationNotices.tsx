@@ -4,31 +4,26 @@ import { formatMoment } from "~/format/time";
 import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { allocationState } from "~/states";
 import { Notice } from "~/ui/Notice";
 
 const words = t.allocations;
-
-const BY_STATE = {
-  suspended: ["warn", words.suspendedNotice],
-  lost: ["bad", words.lostNotice],
-  release_failed: ["warn", words.releaseFailedNotice],
-} as const;
 
 /** What its owner should know about the state it is in. */
 export function AllocationNotices({ allocation }: { allocation: Allocation }) {
   const now = useNow();
   const { state, failure, funds } = allocation;
-  const [tone, notice] = BY_STATE[state as keyof typeof BY_STATE] ?? [];
+  const { label, notice } = allocationState(state);
   return (
     <>
       {failure === null ? null : (
-        <Notice tone="bad" title={words.state[state]} role="alert">
+        <Notice tone="bad" title={label} role="alert">
           <p>{failure.message}</p>
           <p className="notice-id">{failure.code}</p>
         </Notice>
       )}
-      {tone === undefined ? null : (
-        <Notice tone={tone} title={notice.title}>
+      {notice === undefined ? null : (
+        <Notice tone={notice.tone} title={notice.title}>
           <p>{notice.detail}</p>
         </Notice>
       )}

@@ -4,14 +4,15 @@ import { useAllocation } from "~/api/queries";
 import type { Allocation } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { allocationState, operationState } from "~/states";
 import { Button } from "~/ui/Button";
 import { Notice } from "~/ui/Notice";
 import { Page } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
+import { Status } from "~/ui/Status";
 import { Activity } from "./Activity";
 import { AllocationActions } from "./AllocationActions";
 import { AllocationNotices } from "./AllocationNotices";
-import { AllocationStatus } from "./AllocationStatus";
 import { Charges } from "./Charges";
 import { Connect } from "./Connect";
 import { Cost } from "./Cost";
@@ -20,26 +21,26 @@ import { History } from "./History";
 import { Limits } from "./Limits";
 
 const words = t.allocations;
-const UNDER_WAY = new Set(["queued", "provisioning", "releasing"]);
-const CLOSED = new Set(["releasing", "released", "failed", "release_failed"]);
 
 /** Goes to the terminal when the allocation is active, if the launch asked for it. */
 function useOpenTerminal({ id, state }: Allocation) {
   const [search, setSearch] = useSearchParams();
   const wanted = search.get("open") === "terminal";
+  const { usable, underWay } = allocationState(state);
   useEffect(() => {
-    if (!wanted || state !== "active") return;
+    if (!wanted || !usable) return;
     // Back from the terminal must come to this page, not to the terminal again.
     window.history.replaceState(window.history.state, "", to.allocation(id));
     window.location.assign(to.terminal(id));
-  }, [wanted, state, id]);
-  return { waiting: wanted && UNDER_WAY.has(state), stay: () => setSearch({}, { replace: true }) };
+  }, [wanted, usable, id]);
+  return { waiting: wanted && underWay, stay: () => setSearch({}, { replace: true }) };
 }
 
 function Details({ allocation }: { allocation: Allocation }) {
   const { id, state, operation, evidence } = allocation;
   const terminal = useOpenTerminal(allocation);
-  const busy = UNDER_WAY.has(state) || operation?.state === "running";
+  const { usable, underWay, closed } = allocationState(state);
+  const busy = underWay || (operation !== null && operationState(operation.state).underWay);
   const activity = operation === null ? null : <Activity operation={operation} />;
   return (
     <>
@@ -61,12 +62,12 @@ function Details({ allocation }: { allocation: Allocation }) {
         <div className="allocation-work stack" data-gap="24">
           {busy ? activity : null}
           {evidence === null ? null : <EvidencePanel evidence={evidence} />}
-          {CLOSED.has(state) ? null : <Connect allocation={allocation} />}
-          <Charges id={id} live={state === "active"} />
+          {closed ? null : <Connect allocation={allocation} />}
+          <Charges id={id} live={usable === true} />
           <History id={id} />
         </div>
         <div className="allocation-rest stack" data-gap="24">
-          {CLOSED.has(state) && allocation.enforced.length === 0 ? null : <Limits allocation={allocation} />}
+          {closed && allocation.enforced.length === 0 ? null : <Limits allocation={allocation} />}
           {busy ? null : activity}
         </div>
       </div>
@@ -94,7 +95,7 @@ export function AllocationPage() {
           crumb={crumb}
           title={
             <>
-              {allocation.name} <AllocationStatus state={allocation.state} />
+              {allocation.name} <Status look={allocationState(allocation.state)} />
             </>
           }
           lead={t.units.join([allocation.sku.name, allocation.id])}

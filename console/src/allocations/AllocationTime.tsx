@@ -1,13 +1,12 @@
 import type { AllocationSummary } from "~/api/types";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
+import { allocationState, warningOf } from "~/states";
 import { TimeBar } from "~/ui/figures";
-import { hasEnded } from "./AllocationStatus";
 
 function barTone({ state, funds }: Pick<AllocationSummary, "state" | "funds">): "warn" | "bad" | "quiet" | undefined {
-  if (hasEnded(state) || state === "lost") return "quiet";
-  if (funds.warning === null) return undefined;
-  return ["72h", "24h"].includes(funds.warning) ? "warn" : "bad";
+  if (allocationState(state).stands) return "quiet";
+  return funds.warning === null ? undefined : warningOf(funds.warning).tone;
 }
 
 export function AllocationTimeBar({ allocation }: { allocation: AllocationSummary }) {

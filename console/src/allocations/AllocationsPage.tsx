@@ -3,6 +3,7 @@ import { useAllocations } from "~/api/queries";
 import type { AllocationSummary } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { allocationState } from "~/states";
 import { LinkButton } from "~/ui/Button";
 import { Copy } from "~/ui/Copy";
 import { type Column, DataTable } from "~/ui/DataTable";
@@ -11,7 +12,7 @@ import { Empty } from "~/ui/Notice";
 import { Page, Panel } from "~/ui/Page";
 import { Pager, useCursor } from "~/ui/Pager";
 import { Freshness, QueryView } from "~/ui/QueryView";
-import { AllocationStatus, runsUp } from "./AllocationStatus";
+import { Status } from "~/ui/Status";
 import { AllocationTime } from "./AllocationTime";
 
 const words = t.allocations;
@@ -19,7 +20,7 @@ const ENDED = "ended";
 
 /** What an hour costs now; before and after that, the price that it was launched at. */
 function Rate({ allocation: { state, cost, price } }: { allocation: AllocationSummary }) {
-  return runsUp(state) ? (
+  return allocationState(state).runsUp ? (
     <RateFigure rate={cost.rate} />
   ) : (
     <span className="muted">
@@ -42,7 +43,7 @@ const columns: Column<AllocationSummary>[] = [
       </span>
     ),
   },
-  { key: "status", header: words.column.status, narrow: true, cell: ({ state }) => <AllocationStatus state={state} /> },
+  { key: "status", header: words.column.status, narrow: true, cell: ({ state }) => <Status look={allocationState(state)} /> },
   { key: "time", header: words.column.time, cell: (allocation) => <AllocationTime allocation={allocation} /> },
   { key: "rate", header: words.column.rate, numeric: true, narrow: true, cell: (allocation) => <Rate allocation={allocation} /> },
   { key: "cost", header: words.column.cost, numeric: true, narrow: true, cell: ({ cost }) => <ExactAmount money={cost.total} /> },

@@ -3,9 +3,9 @@ import type { Allocation } from "~/api/types";
 import { isNothing } from "~/format/money";
 import { formatClock, formatSpan } from "~/format/time";
 import { t } from "~/messages";
+import { allocationState } from "~/states";
 import { ExactAmount, Amount, Moment, RateFigure } from "~/ui/figures";
 import { Facts, Panel } from "~/ui/Page";
-import { runsUp } from "./AllocationStatus";
 import { AllocationTimeBar } from "./AllocationTime";
 
 const words = t.allocations.cost;
@@ -14,7 +14,7 @@ const words = t.allocations.cost;
 export function Cost({ allocation }: { allocation: Allocation }) {
   const { state, price, cost, funds, delivered_seconds, started_at, ended_at } = allocation;
   const rows: [string, ReactNode][] = [
-    runsUp(state)
+    allocationState(state).runsUp
       ? [words.rate, <RateFigure key="rate" rate={cost.rate} />]
       : [words.launchedAt, <RateFigure key="rate" rate={price.per_hour} />],
     [words.delivered, formatSpan(delivered_seconds)],

@@ -1,6 +1,7 @@
 import { useHistory } from "~/api/queries";
 import type { HistoryEntry } from "~/api/types";
 import { t } from "~/messages";
+import { allocationState } from "~/states";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
 import { Panel } from "~/ui/Page";
@@ -10,7 +11,7 @@ import { Actor } from "./Actor";
 
 const words = t.allocations.history;
 const CURSOR = "history";
-const named = (state: string) => t.allocations.state[state] ?? state;
+const named = (state: string) => allocationState(state).label;
 
 const columns: Column<HistoryEntry>[] = [
   { key: "at", header: words.column.at, cell: ({ at }) => <Moment at={at} /> },

@@ -3,6 +3,7 @@ import { keepPreviousData } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { isTransient } from "~/errors";
 import { useLiveInterval } from "~/live/state";
+import { allocationState, nodeState, topUpState } from "~/states";
 import { api } from "./client";
 import type { AllocationState } from "./types";
 
@@ -73,7 +74,7 @@ export function useTopUp(id: string | null) {
       enabled: id !== null,
       refetchInterval: ({ state: { data, error } }) => {
         if (error !== null && !isTransient(error)) return false;
-        return data === undefined || ["pending", "processing"].includes(data.state) ? PAYMENT_REFRESH_MS : false;
+        return data === undefined || topUpState(data.state).open ? PAYMENT_REFRESH_MS : false;
       },
     },
   );
@@ -102,8 +103,9 @@ export function useAllocation(idOrName: string) {
     {
       refetchInterval: ({ state }) => {
         if (state.data === undefined) return idle;
-        if (["queued", "provisioning", "releasing"].includes(state.data.state)) return OPERATION_REFRESH_MS;
-        return state.data.state === "active" ? ACTIVE_REFRESH_MS : idle;
+        const { underWay, usable } = allocationState(state.data.state);
+        if (underWay) return OPERATION_REFRESH_MS;
+        return usable ? ACTIVE_REFRESH_MS : idle;
       },
     },
   );
@@ -155,7 +157,7 @@ export function useNode(id: string) {
     "get",
     "/api/v1/admin/nodes/{node_id}",
     { params: { path: { node_id: id } } },
-    { refetchInterval: ({ state }) => (state.data?.state === "enrolling" ? ACTIVE_REFRESH_MS : idle) },
+    { refetchInterval: ({ state }) => (state.data !== undefined && nodeState(state.data.state).enrols ? ACTIVE_REFRESH_MS : idle) },
   );
 }
 

@@ -26,6 +26,7 @@ export type SshKey = Item<Answer<"/api/v1/ssh-keys", "get", 200>>;
 export type Offer = Item<Answer<"/api/v1/offers", "get", 200>>;
 export type Sku = Item<Answer<"/api/v1/admin/skus", "get", 200>>;
 export type Price = Item<Answer<"/api/v1/admin/prices", "get", 200>>;
+export type PriceStanding = Price["standing"];
 
 export type Allocation = Answer<"/api/v1/allocations/{id_or_name}", "get", 200>;
 /** What a row of the list shows of one. */
@@ -40,10 +41,13 @@ export type AdminAllocation = Item<Answer<"/api/v1/admin/allocations", "get", 20
 
 export type Wallet = Answer<"/api/v1/wallet", "get", 200>;
 export type Entry = Item<Answer<"/api/v1/wallet/entries", "get", 200>>;
+export type TopUpState = TopUp["state"];
 export type TopUp = Answer<"/api/v1/top-ups", "post", 201>;
 
 export type Node = Item<Answer<"/api/v1/admin/nodes", "get", 200>>;
 export type NodeDetail = Answer<"/api/v1/admin/nodes/{node_id}", "get", 200>;
+export type NodeState = Node["state"];
+export type GpuState = NonNullable<Node["inventory"]>["gpus"][number]["state"];
 export type NodeCreated = Answer<"/api/v1/admin/nodes", "post", 201>;
 export type Join = NodeCreated["join"];
 

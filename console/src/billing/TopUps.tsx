@@ -1,23 +1,24 @@
 import { useTopUps } from "~/api/queries";
 import type { TopUp } from "~/api/types";
 import { t } from "~/messages";
+import { topUpState } from "~/states";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Amount, Moment } from "~/ui/figures";
 import { Empty } from "~/ui/Notice";
 import { Pager, useCursor } from "~/ui/Pager";
 import { Freshness, QueryView } from "~/ui/QueryView";
-import { TopUpStatus } from "./TopUpStatus";
+import { Status } from "~/ui/Status";
 
 const words = t.billing.topUps;
 
 const columns: Column<TopUp>[] = [
   { key: "at", header: words.column.at, cell: ({ created_at }) => <Moment at={created_at} /> },
-  { key: "state", header: words.column.state, cell: ({ state }) => <TopUpStatus state={state} /> },
+  { key: "state", header: words.column.state, cell: ({ state }) => <Status look={topUpState(state)} /> },
   {
     key: "detail",
     header: words.column.detail,
     cell: ({ failure, state, checkout_url }) => {
-      if (state !== "pending" || checkout_url === null) return failure?.message ?? t.units.none;
+      if (!topUpState(state).payable || checkout_url === null) return failure?.message ?? t.units.none;
       return (
         <span>
           <a href={checkout_url}>{words.finish}</a>

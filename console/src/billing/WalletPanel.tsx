@@ -3,7 +3,8 @@ import type { Wallet } from "~/api/types";
 import { isNothing } from "~/format/money";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
-import { barSeconds, warningTone } from "~/shell/Funds";
+import { warningOf } from "~/states";
+import { barSeconds } from "~/shell/Funds";
 import { Amount, RateFigure, RunwayBar } from "~/ui/figures";
 import { Panel } from "~/ui/Page";
 
@@ -51,7 +52,7 @@ export function WalletPanel({ wallet }: { wallet: Wallet }) {
         </Figure>
         <Figure name={words.runway}>{runway_seconds === null ? t.units.none : formatSpan(runway_seconds)}</Figure>
       </dl>
-      <RunwayBar seconds={barSeconds(wallet)} tone={warningTone(warning)} />
+      <RunwayBar seconds={barSeconds(wallet)} tone={warning === null ? undefined : warningOf(warning).tone} />
       <p className="field-help">{words.heldHelp}</p>
     </Panel>
   );

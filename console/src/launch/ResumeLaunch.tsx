@@ -2,6 +2,7 @@ import { useEffect } from "react";
 import { useTopUp } from "~/api/queries";
 import type { TopUp } from "~/api/types";
 import { t } from "~/messages";
+import { topUpState } from "~/states";
 import { ErrorNotice, Notice } from "~/ui/Notice";
 
 const words = t.launch.funds;
@@ -9,12 +10,13 @@ const words = t.launch.funds;
 type ResumeLaunchProps = { topUpId: string; onPaid: () => void };
 
 function Outcome({ topUp }: { topUp: TopUp }) {
-  if (topUp.state === "succeeded") return <Notice tone="ok" title={words.received} role="status" />;
-  if (topUp.state === "processing") return <Notice tone="busy" title={words.waiting} role="status" />;
+  const { arrived, waits, payable } = topUpState(topUp.state);
+  if (arrived) return <Notice tone="ok" title={words.received} role="status" />;
+  if (waits) return <Notice tone="busy" title={words.waiting} role="status" />;
   return (
     <Notice tone="warn" title={words.unpaid.title} role="status">
       <p>{topUp.failure?.message ?? words.unpaid.detail}</p>
-      {topUp.state === "pending" && topUp.checkout_url !== null ? (
+      {payable && topUp.checkout_url !== null ? (
         <div>
           <a className="button" data-size="small" href={topUp.checkout_url}>
             {t.billing.topUps.finish}
@@ -31,7 +33,7 @@ function Outcome({ topUp }: { topUp: TopUp }) {
  */
 export function ResumeLaunch({ topUpId, onPaid }: ResumeLaunchProps) {
   const query = useTopUp(topUpId);
-  const paid = query.data?.state === "succeeded";
+  const paid = query.data !== undefined && topUpState(query.data.state).arrived;
   useEffect(() => {
     if (paid) onPaid();
   }, [paid, onPaid]);

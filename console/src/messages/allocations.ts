@@ -1,4 +1,4 @@
-import type { AllocationState } from "~/api/types";
+import type { AllocationState, Operation } from "~/api/types";
 
 export const allocations = {
   title: "Allocations",
@@ -22,7 +22,7 @@ export const allocations = {
     failed: "Failed",
     release_failed: "Release failed",
     lost: "Node lost",
-  } satisfies Record<AllocationState, string> as Record<string, string>,
+  } satisfies Record<AllocationState, string>,
   ran: (span: string) => `Ran ${span}`,
   ranAndLeft: (ran: string, left: string) => `${ran} · ${left} left`,
   notStarted: "Not started",
@@ -50,8 +50,8 @@ export const allocations = {
   },
   suspendAt: (when: string) => `Suspends ${when} unless you add funds.`,
   activity: {
-    title: { provision: "Getting it ready", release: "Giving it back", suspend: "Suspending", resume: "Resuming" } as Record<string, string>,
-    state: { pending: "Waiting", running: "Under way", done: "Done", failed: "Failed" } as Record<string, string>,
+    title: { provision: "Getting it ready", release: "Giving it back", suspend: "Suspending", resume: "Resuming" } satisfies Record<Operation["kind"], string> as Record<string, string>,
+    state: { pending: "Waiting", running: "Under way", done: "Done", failed: "Failed", cancelled: "Cancelled" },
     attempts: (n: number) => `Attempt ${n}`,
     progress: (done: number, all: number) => `${done} of ${all} steps done`,
     none: "Nothing has been done yet.",

@@ -31,7 +31,7 @@ export const billing = {
   topUps: {
     caption: "Top-ups, newest first",
     column: { at: "When", amount: "Amount", state: "State", detail: "Detail" },
-    state: { pending: "Not paid yet", processing: "Processing", succeeded: "Succeeded", failed: "Failed", expired: "Expired" } as Record<string, string>,
+    state: { pending: "Not paid yet", processing: "Processing", succeeded: "Succeeded", failed: "Failed", expired: "Expired" },
     empty: { title: "No top-up yet", detail: "Add funds by card and the payment shows up here." },
     finish: "Continue to payment",
   },

@@ -6,7 +6,7 @@ export const operator = {
     column: { state: "State", name: "Name", address: "Address", limits: "Limits", capacity: "Claimed", seen: "Last seen" },
     state: {
       enrolling: "Enrolling", ready: "Ready", cordoned: "Cordoned", draining: "Draining", maintenance: "Maintenance", quarantined: "Quarantined", offline: "Offline",
-    } as Record<string, string>,
+    },
     enforced: "Enforced",
     notEnforced: "Not enforced",
     unknown: "Not known yet",
@@ -73,7 +73,7 @@ export const operator = {
     newJoin: "New join command",
     row: { vcpu: "vCPU", memory: "Memory", disk: "Disk", gpus: "GPUs" },
     column: { resource: "Resource", claimed: "Claimed", all: "Total" },
-    gpuState: { available: "Available", quarantined: "Quarantined", missing: "Missing" } as Record<string, string>,
+    gpuState: { available: "Available", quarantined: "Quarantined", missing: "Missing" },
     fix: (text: string) => `To do: ${text}`,
   },
   skus: {

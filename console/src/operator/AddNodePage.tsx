@@ -11,15 +11,16 @@ import type { NodeCreated } from "~/api/types";
 import { cli } from "~/cli";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { nodeState } from "~/states";
 import { Button, LinkButton } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { Field, Form } from "~/ui/form";
 import { Page, Panel } from "~/ui/Page";
 import { QueryView } from "~/ui/QueryView";
+import { Status } from "~/ui/Status";
 import { Enrolment } from "./Enrolment";
 import { JoinCommand } from "./JoinCommand";
 import { areLabels, parseLabels } from "./labels";
-import { NodeStatus } from "./NodeStatus";
 
 const words = t.operator.addNode;
 const LAST_PORT = 65_535;
@@ -76,7 +77,7 @@ function Joining({ created, onAnother }: { created: NodeCreated; onAnother: () =
         {(node) => (
           <>
             <p>
-              <NodeStatus state={node.state} />
+              <Status look={nodeState(node.state)} />
             </p>
             <Enrolment node={node} />
           </>

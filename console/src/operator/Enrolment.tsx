@@ -1,11 +1,10 @@
 import { StepLine } from "~/allocations/Activity";
 import type { NodeDetail } from "~/api/types";
 import { t } from "~/messages";
+import type { StepState } from "~/states";
 import { Panel } from "~/ui/Page";
 
-type CheckState = "pending" | "done" | "failed";
-
-const KNOWN: Record<NodeDetail["enrolment"][number]["state"], CheckState> = { waiting: "pending", done: "done", failed: "failed" };
+const AS_STEP: Record<NodeDetail["enrolment"][number]["state"], StepState> = { waiting: "pending", done: "done", failed: "failed" };
 
 /** How far a node has come in joining; what failed says how to mend it. */
 export function Enrolment({ node }: { node: NodeDetail }) {
@@ -13,7 +12,7 @@ export function Enrolment({ node }: { node: NodeDetail }) {
     <Panel title={t.operator.addNode.checklist}>
       <ol className="steps" aria-live="polite">
         {node.enrolment.map(({ name, state, detail, fix }) => (
-          <StepLine key={name} step={{ name, state: KNOWN[state], detail }} fix={fix} />
+          <StepLine key={name} step={{ name, state: AS_STEP[state], detail }} fix={fix} />
         ))}
       </ol>
     </Panel>

@@ -8,6 +8,7 @@ import type { NodeDetail } from "~/api/types";
 import { cli } from "~/cli";
 import { formatMemory } from "~/format/shape";
 import { t } from "~/messages";
+import { gpuState } from "~/states";
 import { ActionButton, actionNamed, Button } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { type Column, DataTable } from "~/ui/DataTable";
@@ -46,16 +47,16 @@ export function Gpus({ node, gpus, refresh }: { node: NodeDetail; gpus: Gpu[]; r
   const columns: Column<Gpu>[] = [
     { key: "model", header: words.gpuColumn.model, plain: true, cell: ({ model }) => <span className="cell-main">{model}</span> },
     { key: "memory", header: words.gpuColumn.memory, cell: ({ memory_mib }) => formatMemory(memory_mib) },
-    { key: "state", header: words.gpuColumn.state, cell: ({ state }) => words.gpuState[state] ?? state },
+    { key: "state", header: words.gpuColumn.state, cell: ({ state }) => gpuState(state).label },
     { key: "uuid", header: words.gpuColumn.uuid, cell: ({ uuid }) => <code className="break">{uuid}</code> },
   ];
-  if (gpus.some(({ state }) => state === "quarantined")) {
+  if (gpus.some(({ state }) => gpuState(state).toClear)) {
     columns.push({
       key: "act",
       header: words.gpuColumn.act,
       narrow: true,
       cell: (gpu) =>
-        gpu.state === "quarantined" ? (
+        gpuState(gpu.state).toClear ? (
           <ActionButton action={actionNamed(node.actions, "clear_gpu")} hideReason onPress={() => setAsking(gpu)}>
             {words.clear}
           </ActionButton>

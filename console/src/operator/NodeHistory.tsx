@@ -1,6 +1,7 @@
 import { Actor } from "~/allocations/Actor";
 import type { NodeDetail } from "~/api/types";
 import { t } from "~/messages";
+import { nodeState } from "~/states";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
 import { Panel } from "~/ui/Page";
@@ -8,7 +9,7 @@ import { Panel } from "~/ui/Page";
 type Change = NodeDetail["history"][number];
 
 const words = t.allocations.history;
-const named = (state: string) => t.operator.nodes.state[state] ?? state;
+const named = (state: string) => nodeState(state).label;
 
 const columns: Column<Change>[] = [
   { key: "at", header: words.column.at, cell: ({ at }) => <Moment at={at} /> },

@@ -7,17 +7,18 @@ import { useNode } from "~/api/queries";
 import type { NodeDetail } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { nodeState } from "~/states";
 import { ActionButton, actionNamed, Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import { ErrorNotice } from "~/ui/Notice";
 import { Page } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
+import { Status } from "~/ui/Status";
 import { Enrolment } from "./Enrolment";
 import { JoinCommand } from "./JoinCommand";
 import { Gpus } from "./Gpus";
 import { Capabilities, Capacity, Facts, Strangers } from "./NodePanels";
 import { NodeHistory } from "./NodeHistory";
-import { NodeStatus } from "./NodeStatus";
 
 const words = t.operator.node;
 
@@ -80,7 +81,7 @@ export function NodePage() {
       crumb={<Link to={to.operator.nodes()}>{t.operator.nodes.title}</Link>}
       title={
         <>
-          {node?.name ?? id} {node === undefined ? null : <NodeStatus state={node.state} />}
+          {node?.name ?? id} {node === undefined ? null : <Status look={nodeState(node.state)} />}
         </>
       }
       lead={node === undefined ? undefined : <code>{node.id}</code>}
@@ -96,7 +97,7 @@ export function NodePage() {
           <div className="columns">
             <div className="stack" data-gap="24">
               <Strangers strangers={found.strangers} />
-              {found.state === "enrolling" ? <Joining node={found} /> : <Capacity node={found} />}
+              {nodeState(found.state).enrols ? <Joining node={found} /> : <Capacity node={found} />}
               {found.inventory === null ? null : <Gpus node={found} gpus={found.inventory.gpus} refresh={() => query.refetch()} />}
               <Capabilities node={found} />
               <NodeHistory history={found.history} />

@@ -7,7 +7,7 @@ import { Moment } from "~/ui/figures";
 import { AlertIcon, CheckIcon } from "~/ui/icons";
 import { Notice } from "~/ui/Notice";
 import { Facts as FactList, Panel } from "~/ui/Page";
-import { Enforcement } from "./NodeStatus";
+import { Enforcement } from "./Enforcement";
 
 const words = t.operator.node;
 

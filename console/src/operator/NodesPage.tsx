@@ -3,6 +3,7 @@ import { useNodes } from "~/api/queries";
 import type { Action, Node } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { nodeState } from "~/states";
 import { ActionButton, actionNamed, LinkButton } from "~/ui/Button";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
@@ -10,7 +11,8 @@ import { Empty } from "~/ui/Notice";
 import { Page, Panel } from "~/ui/Page";
 import { Pager, useCursor } from "~/ui/Pager";
 import { Freshness, QueryView } from "~/ui/QueryView";
-import { Enforcement, NodeStatus } from "./NodeStatus";
+import { Status } from "~/ui/Status";
+import { Enforcement } from "./Enforcement";
 
 const words = t.operator.nodes;
 
@@ -31,7 +33,7 @@ const columns: Column<Node>[] = [
       </Link>
     ),
   },
-  { key: "state", header: words.column.state, narrow: true, cell: ({ state }) => <NodeStatus state={state} /> },
+  { key: "state", header: words.column.state, narrow: true, cell: ({ state }) => <Status look={nodeState(state)} /> },
   { key: "address", header: words.column.address, cell: ({ address, port }) => <code>{`${address}:${port}`}</code> },
   { key: "limits", header: words.column.limits, cell: ({ limits_enforced }) => <Enforcement enforced={limits_enforced} /> },
   { key: "capacity", header: words.column.capacity, cell: (node) => <span className="figures">{claimed(node)}</span> },

@@ -1,20 +1,19 @@
 import { useId } from "react";
 import { useSearchParams } from "react-router";
-import { AllocationStatus } from "~/allocations/AllocationStatus";
 import { useAdminAllocations } from "~/api/queries";
-import type { AdminAllocation, AllocationState } from "~/api/types";
+import type { AdminAllocation } from "~/api/types";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
+import { ALLOCATION_STATES, allocationState, isAllocationState } from "~/states";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { ExactAmount } from "~/ui/figures";
 import { Empty } from "~/ui/Notice";
 import { Page, Panel } from "~/ui/Page";
 import { Pager, useCursor } from "~/ui/Pager";
 import { Freshness, QueryView } from "~/ui/QueryView";
+import { Status } from "~/ui/Status";
 
 const words = t.operator.allocations;
-
-const isState = (name: string): name is AllocationState => Object.hasOwn(t.allocations.state, name);
 
 const columns: Column<AdminAllocation>[] = [
   {
@@ -31,7 +30,7 @@ const columns: Column<AdminAllocation>[] = [
       </span>
     ),
   },
-  { key: "status", header: words.column.status, narrow: true, cell: ({ state }) => <AllocationStatus state={state} /> },
+  { key: "status", header: words.column.status, narrow: true, cell: ({ state }) => <Status look={allocationState(state)} /> },
   { key: "age", header: words.column.age, numeric: true, narrow: true, cell: ({ state_seconds }) => formatSpan(state_seconds) },
   { key: "customer", header: words.column.customer, cell: ({ organization }) => organization.name },
   { key: "sku", header: words.column.sku, cell: ({ sku }) => <code>{sku.code}</code> },
@@ -49,9 +48,9 @@ function StateFilter({ state }: { state: string | null }) {
       </label>
       <select className="input select" id={id} value={state ?? ""} onChange={({ target }) => setSearch(target.value === "" ? {} : { state: target.value })}>
         <option value="">{words.all}</option>
-        {Object.entries(t.allocations.state).map(([name, word]) => (
+        {Object.entries(ALLOCATION_STATES).map(([name, { label }]) => (
           <option key={name} value={name}>
-            {word}
+            {label}
           </option>
         ))}
       </select>
@@ -61,7 +60,7 @@ function StateFilter({ state }: { state: string | null }) {
 
 export function OperatorAllocationsPage() {
   const asked = useSearchParams()[0].get("state");
-  const state = asked !== null && isState(asked) ? asked : null;
+  const state = asked !== null && isAllocationState(asked) ? asked : null;
   const query = useAdminAllocations({ state, cursor: useCursor() });
   return (
     <Page

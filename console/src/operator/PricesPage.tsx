@@ -5,6 +5,7 @@ import type { Price } from "~/api/types";
 import { formatFull } from "~/format/time";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { priceStanding } from "~/states";
 import { ActionButton, actionNamed } from "~/ui/Button";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { FormDialog } from "~/ui/FormDialog";
@@ -18,23 +19,8 @@ import { PriceForm } from "./PriceForm";
 
 const words = t.operator.prices;
 
-const STANDINGS = {
-  in_force: ["ok", "disc", words.current],
-  planned: ["busy", "dashes", words.future],
-  past: ["quiet", "square", words.past],
-} as const;
-
-function PriceStatus({ standing }: { standing: Price["standing"] }) {
-  const [tone, shape, word] = STANDINGS[standing];
-  return (
-    <Status tone={tone} shape={shape}>
-      {word}
-    </Status>
-  );
-}
-
 const columns: Column<Price>[] = [
-  { key: "state", header: words.column.state, narrow: true, cell: ({ standing }) => <PriceStatus standing={standing} /> },
+  { key: "state", header: words.column.state, narrow: true, cell: ({ standing }) => <Status look={priceStanding(standing)} /> },
   {
     key: "effective",
     header: words.column.effective,

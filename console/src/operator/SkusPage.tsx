@@ -8,6 +8,7 @@ import { formatShape } from "~/format/shape";
 import { gpuText } from "~/launch/OffersTable";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { SKU_LOOKS } from "~/states";
 import { ActionButton, actionNamed, LinkButton } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import { type Column, DataTable } from "~/ui/DataTable";
@@ -89,11 +90,7 @@ export function SkusPage() {
       key: "state",
       header: words.column.state,
       narrow: true,
-      cell: ({ active }) => (
-        <Status tone={active ? "ok" : "quiet"} shape={active ? "disc" : "ring"}>
-          {active ? words.active : words.inactive}
-        </Status>
-      ),
+      cell: ({ active }) => <Status look={SKU_LOOKS[active ? "active" : "inactive"]} />,
     },
     { key: "shape", header: words.column.shape, cell: (sku) => formatShape(sku) },
     { key: "gpu", header: words.column.gpu, cell: (sku) => gpuText(sku) },

@@ -5,13 +5,8 @@ import { formatMoney, isNothing } from "~/format/money";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { warningOf } from "~/states";
 import { RunwayBar } from "~/ui/figures";
-
-/** How urgent a warning of the wallet is. */
-export function warningTone(warning: Wallet["warning"]): "warn" | "bad" | undefined {
-  if (warning === null) return undefined;
-  return warning === "72h" || warning === "24h" ? "warn" : "bad";
-}
 
 /** What the bar shows: while nothing runs it is full, unless there is nothing to run on. */
 export function barSeconds({ runway_seconds, available }: Wallet): number | null {
@@ -32,7 +27,7 @@ export function Funds() {
   }
   const left = wallet.runway_seconds === null ? t.shell.idle : t.shell.left(formatSpan(wallet.runway_seconds));
   const balance = formatMoney(wallet.available);
-  const tone = warningTone(wallet.warning);
+  const tone = wallet.warning === null ? undefined : warningOf(wallet.warning).tone;
   return (
     <Link className="funds" data-tone={tone} to={to.billing()} aria-label={t.shell.fundsLabel(balance, left)}>
       <span className="funds-balance">{balance}</span>

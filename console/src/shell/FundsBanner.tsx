@@ -2,21 +2,20 @@ import { useWallet } from "~/api/queries";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { warningOf } from "~/states";
 import { LinkButton } from "~/ui/Button";
 import { Notice } from "~/ui/Notice";
-import { warningTone } from "./Funds";
-
-const BANNERS: Record<string, (left: string) => string> = t.shell.banner;
 
 /** Warns before money runs out, on every customer page, with what will follow. */
 export function FundsBanner() {
   const { data: wallet } = useWallet();
   if (!wallet?.warning) return null;
+  const { tone, banner } = warningOf(wallet.warning);
   return (
     <div className="banner">
-      <Notice tone={warningTone(wallet.warning) ?? "warn"} role="status">
+      <Notice tone={tone} role="status">
         <div className="spread">
-          <p>{BANNERS[wallet.warning]?.(formatSpan(wallet.runway_seconds ?? 0))}</p>
+          <p>{banner(formatSpan(wallet.runway_seconds ?? 0))}</p>
           <LinkButton size="small" to={to.billing()}>
             {t.billing.addFunds}
           </LinkButton>

@@ -2,7 +2,8 @@ import type { ReactNode } from "react";
 import { Link, useLocation } from "react-router";
 import { useLive } from "~/live/state";
 import { t } from "~/messages";
-import { Status, type Shape, type Tone } from "~/ui/Status";
+import { LIVE_STATES } from "~/states";
+import { Status } from "~/ui/Status";
 
 export type RailLink = { to: string; label: string; short?: string; icon: ReactNode; also?: string };
 
@@ -21,17 +22,10 @@ function RailItem({ link, current }: { link: RailLink; current: boolean }) {
   );
 }
 
-const STATES: Record<ReturnType<typeof useLive>, [Tone, Shape, string]> = {
-  connecting: ["quiet", "dashes", t.shell.connecting],
-  live: ["ok", "disc", t.shell.live],
-  reconnecting: ["warn", "dashes", t.shell.reconnecting],
-  stopped: ["quiet", "ring", t.shell.notLive],
-};
-
 /** The navigation: a rail on a wide screen, a bar at the bottom on a narrow one. */
 export function Rail({ organization, links, other }: { organization: string; links: RailLink[]; other: RailLink | null }) {
   const { pathname } = useLocation();
-  const [tone, shape, word] = STATES[useLive()];
+  const look = LIVE_STATES[useLive()];
   return (
     <nav className="rail" aria-label={t.shell.mainNavigation}>
       <p className="rail-org">{organization}</p>
@@ -45,9 +39,7 @@ export function Rail({ organization, links, other }: { organization: string; lin
       <div className="rail-end">
         {other === null ? null : <RailItem link={other} current={false} />}
         <div className="link-state">
-          <Status tone={tone} shape={shape}>
-            {word}
-          </Status>
+          <Status look={look} />
         </div>
       </div>
     </nav>

@@ -2,26 +2,19 @@ import "@xterm/xterm/css/xterm.css";
 import { useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 import { useAllocation } from "~/api/queries";
-import { hasEnded } from "~/allocations/AllocationStatus";
 import { CLOSE } from "~/live/EventStream";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { allocationState, TERMINAL_STATES } from "~/states";
 import { Button } from "~/ui/Button";
 import { BackIcon } from "~/ui/icons";
 import { Notice } from "~/ui/Notice";
-import { type Shape, Status, type Tone } from "~/ui/Status";
+import { Status } from "~/ui/Status";
 import type { Ending } from "./TerminalConnection";
 import type { TerminalState } from "./TerminalSession";
 import { useTerminal } from "./useTerminal";
 
 const words = t.terminal;
-
-const LOOK: Record<TerminalState["kind"], [Tone, Shape, string]> = {
-  connecting: ["busy", "half", words.connecting],
-  open: ["ok", "disc", words.open],
-  reconnecting: ["warn", "dashes", words.reconnecting],
-  ended: ["quiet", "square", words.ended],
-};
 
 const BY_CODE: Record<number, string> = {
   [CLOSE.unauthenticated]: words.notice.unauthenticated,
@@ -62,7 +55,6 @@ export function TerminalPage() {
   const toolbar = useRef<HTMLDivElement>(null);
   const [screenReader, setScreenReader] = useState(false);
   const { state, reconnect } = useTerminal(id, { host, toolbar }, screenReader);
-  const [tone, shape, word] = LOOK[state.kind];
 
   useEffect(() => {
     document.title = t.shell.title(words.title(name));
@@ -77,9 +69,7 @@ export function TerminalPage() {
         </a>
         <h1>{name}</h1>
         <span role="status">
-          <Status tone={tone} shape={shape}>
-            {word}
-          </Status>
+          <Status look={TERMINAL_STATES[state.kind]} />
         </span>
         <div className="terminal-end">
           <span className="terminal-keys" id="leave-terminal">
@@ -94,7 +84,7 @@ export function TerminalPage() {
       <main className="terminal-screen" aria-label={words.region(name)} aria-describedby="leave-terminal">
         <div className="terminal-host" ref={host} />
         <div className="terminal-notice">
-          <StateNotice state={state} gone={allocation !== undefined && hasEnded(allocation.state)} onReconnect={reconnect} />
+          <StateNotice state={state} gone={allocation !== undefined && allocationState(allocation.state).ended === true} onReconnect={reconnect} />
         </div>
       </main>
     </div>

@@ -4,11 +4,11 @@ import { t } from "~/messages";
 import { Button } from "./Button";
 import { AlertIcon, CheckIcon, InfoIcon, WaitIcon } from "./icons";
 
-type Tone = "info" | "ok" | "warn" | "bad" | "busy";
+export type NoticeTone = "info" | "ok" | "warn" | "bad" | "busy";
 
-const ICONS: Record<Tone, () => ReactNode> = { info: InfoIcon, ok: CheckIcon, warn: AlertIcon, bad: AlertIcon, busy: WaitIcon };
+const ICONS: Record<NoticeTone, () => ReactNode> = { info: InfoIcon, ok: CheckIcon, warn: AlertIcon, bad: AlertIcon, busy: WaitIcon };
 
-type NoticeProps = { tone: Tone; title?: string; children?: ReactNode; role?: "alert" | "status" };
+type NoticeProps = { tone: NoticeTone; title?: string; children?: ReactNode; role?: "alert" | "status" };
 
 /** Something worth knowing, in its place on the page; it never vanishes by itself. */
 export function Notice({ tone, title, children, role }: NoticeProps) {

@@ -24,13 +24,16 @@ const SHAPES: Record<Shape, ReactNode> = {
   arrow: <path d="M10.5 6h-9m3.5-3.5L1.5 6 5 9.5" {...LINE} />,
 };
 
-export function Status({ tone, shape, children }: { tone: Tone; shape: Shape; children: ReactNode }) {
+/** What is seen of a state. */
+export type Look = { label: string; tone: Tone; shape: Shape };
+
+export function Status({ look: { label, tone, shape } }: { look: Look }) {
   return (
     <span className="status" data-tone={tone}>
       <svg width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
         {SHAPES[shape]}
       </svg>
-      {children}
+      {label}
     </span>
   );
 }
