@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import json
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -308,11 +307,3 @@ def _greets(port: int) -> bool:
             return connection.recv(4).startswith(b"SSH")
     except OSError:
         return False
-
-
-def current_user() -> str:
-    """The name of this user, for messages."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

@@ -86,7 +86,6 @@ _UNMETERED = text(
     VALUES (:subject_id, tstzrange(:gap_from, :gap_to), :reason)
     """
 )
-_ENDED = text("SELECT subject_id FROM meter WHERE subject_id = ANY(:subject_ids) AND settled")
 
 
 async def start(
@@ -179,11 +178,6 @@ async def stop(session: Session, subject_id: str, at: datetime) -> None:
     if meter.stopped_at is None:
         at = await _end_segments(session, meter, at)
         await session.execute(_STOP, {"subject_id": subject_id, "at": at})
-
-
-async def ended_among(session: Session, subject_ids: Collection[str]) -> set[str]:
-    """Which of the subjects have had their final settlement."""
-    return set((await session.execute(_ENDED, {"subject_ids": list(subject_ids)})).scalars())
 
 
 async def lock(session: Session, subject_id: str) -> Row[Any]:

@@ -100,20 +100,6 @@ async def _listed(session: Session, statement: Select[Any]) -> list[ListedPrice]
     ]
 
 
-async def get(session: Session, price_id: str) -> Price:
-    """The price version; NotFound."""
-    row = (await session.execute(select(*COLUMNS).where(price.c.id == price_id))).first()
-    if row is None:
-        raise NotFound("price", price_id)
-    return _price(row)
-
-
-async def get_many(session: Session, price_ids: Collection[str]) -> dict[str, Price]:
-    """The price versions that exist among the ids, by id."""
-    rows = await session.execute(select(*COLUMNS).where(price.c.id.in_(price_ids)))
-    return {row.id: _price(row) for row in rows}
-
-
 async def in_force(
     session: Session, sku_ids: Collection[str], at: datetime | None = None, *, currency: str = "USD"
 ) -> dict[str, Price]:

@@ -1,6 +1,6 @@
 """SKUs: sellable shapes. A shape never changes once made; only its name and whether it is offered."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,12 +48,6 @@ async def get(session: Session, sku_id: str) -> Sku:
     if row is None:
         raise NotFound("SKU", sku_id)
     return _sku(row)
-
-
-async def get_many(session: Session, sku_ids: Collection[str]) -> dict[str, Sku]:
-    """The SKUs that exist among the ids, by id."""
-    rows = await session.execute(select(*COLUMNS).where(sku.c.id.in_(sku_ids)))
-    return {row.id: _sku(row) for row in rows}
 
 
 async def list_active(session: Session) -> list[Sku]:

@@ -6,7 +6,6 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-MICRO = 1_000_000
 MAX_BIGINT = 2**63 - 1  # what PostgreSQL can keep
 
 _DECIMAL = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]+))?")

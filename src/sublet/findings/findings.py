@@ -113,7 +113,10 @@ async def open_finding(
 
 
 async def close_finding(session: Session, *, code: str, subject_type: str, subject_id: str) -> bool:
-    """Note that it fits again; False if nothing was open."""
+    """Note that it fits again; False if nothing was open.
+
+    Waits for code that opens a finding by itself and mends what it found.
+    """
     closed = await session.execute(_CLOSE, {"code": code, "subject_type": subject_type, "subject_id": subject_id})
     return closed.rowcount > 0
 

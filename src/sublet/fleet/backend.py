@@ -217,6 +217,7 @@ class FleetBackend(Protocol):
         """All that exists on the node."""
         ...
 
+    # Waits for the metrics of allocations; nothing asks yet.
     async def usage(self, node_id: str) -> Sequence[Usage]:
         """What each allocation has used."""
         ...

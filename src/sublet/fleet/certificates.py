@@ -167,8 +167,10 @@ async def issue_host(session: Session, node_id: str, *, signer: HostSigner, seco
 
 
 async def revoke(session: Session, serial: int, *, reason: str) -> bool:
-    """Revoke one certificate; nodes learn of it with the next push, which is made due now. False if there is nothing
-    to revoke."""
+    """Revoke one certificate; nodes learn of it with the next push, which is made due now.
+
+    False if there is nothing to revoke. Waits for emergency revocation by an operator.
+    """
     return await _revoke(session, issued_certificate.c.serial == serial, reason) > 0
 
 

@@ -243,7 +243,7 @@ class Observer:
 
 
 async def make_due(session: Session, node_id: str) -> None:
-    """Let the node be looked at as soon as possible."""
+    """Let the node be looked at as soon as possible. Waits for operators who ask for a look at a node."""
     changed = await session.execute(
         update(node)
         .where(and_(node.c.id == node_id, node.c.host_public_key.is_not(None)))

@@ -90,7 +90,10 @@ class NodePool:
         return await connection.request(verb, params or {}, generation=generation, timeout_seconds=timeout_seconds)
 
     def forget(self, node_id: str) -> None:
-        """Drop what is known about the way to a node: its address, key or certificate has changed."""
+        """Drop what is known about the way to a node: its address, key or certificate has changed.
+
+        Waits for nodes that move or leave the fleet.
+        """
         connection = self._open.get(node_id)
         if connection is not None:
             self._discard(node_id, connection)

@@ -18,6 +18,7 @@ class NodeState(StrEnum):
     ENROLLING = "enrolling"
     READY = "ready"
     CORDONED = "cordoned"
+    # These three wait for the life of nodes: emptying one, working on it, keeping a faulty one apart.
     DRAINING = "draining"
     MAINTENANCE = "maintenance"
     QUARANTINED = "quarantined"

@@ -148,7 +148,10 @@ async def by_email(session: Session, email: str) -> Row[*tuple[Any, ...]] | None
 
 
 async def disable(session: Session, actor: Actor, user_id: str) -> None:
-    """Lock a person out: sessions and tokens end, sign-in is refused, allocations drop their keys. NotFound."""
+    """Lock a person out: sessions and tokens end, sign-in is refused, allocations drop their keys. NotFound.
+
+    Waits for operators who administer people.
+    """
     before = (await session.execute(select(user_account).where(user_account.c.id == user_id).with_for_update())).first()
     if before is None:
         raise NotFound("user", user_id)

@@ -10,7 +10,7 @@ from sublet.ledger.functions import call_for_id
 async def grant(
     session: Session, organization_id: str, amount: Money, *, idempotency_key: str, reason: str
 ) -> LedgerEntry:
-    """Give promotional money; the customer reads the reason."""
+    """Give promotional money; the customer reads the reason. Waits for credits that operators give."""
     entry_id = await call_for_id(
         session,
         "grant_credit",

@@ -123,6 +123,7 @@ CREATE OR REPLACE FUNCTION ledger.open_books(_currency text) RETURNS void LANGUA
 $$;
 
 -- Brings the lots of a locked wallet up to date: what is no longer in the wallet was taken from the oldest first.
+-- Lots wait for refunds: only they ask how much of which payment is left.
 CREATE OR REPLACE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void LANGUAGE sql AS $$
   UPDATE ledger.topup_lot l SET consumed = c.consumed
     FROM (SELECT charge_id, least(room, greatest(0, sum(room) OVER () - b.balance - (sum(room) OVER older - room))) AS consumed
