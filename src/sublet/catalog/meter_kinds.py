@@ -18,4 +18,4 @@ UNITS = {
     MeterKind.RESERVED: "second",
     MeterKind.EGRESS: "GiB",
 }
-"""What one of it is."""
+"""What one of it is. Waits for prices of anything but compute, and for invoices that name the unit."""
