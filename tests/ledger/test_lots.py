@@ -1,0 +1,101 @@
+"""Of several card payments in a wallet, the oldest is spent first; what each still holds is known at the next one."""
+
+import pytest
+from sqlalchemy import text
+
+from sublet.core.db import Database, Session
+from sublet.ledger import accounts, charges, credits, entries, holds
+from tests.ledger.books import key, new_hold, new_wallet, top_up, usd
+
+pytestmark = pytest.mark.anyio
+
+
+async def spend(session: Session, organization: str, amount: str) -> int:
+    """Charge so much, more than is there if need be; the entry's id."""
+    hold = await new_hold(session, organization, "0.01")
+    charged = await charges.capture(
+        session,
+        hold.id,
+        usd(amount),
+        source_type="subject",
+        source_id="al_1",
+        idempotency_key=key(),
+        description="Usage",
+        overrun=True,
+    )
+    await holds.release(session, hold.id, idempotency_key=key())
+    return charged.id
+
+
+async def lots(session: Session, organization: str) -> list[tuple[str, str]]:
+    """What each payment was, and how much of it is spent, the oldest first."""
+    rows = await session.execute(
+        text(
+            "SELECT paid, consumed FROM ledger.topup_lot l JOIN ledger.wallet w ON w.id = l.wallet_id "
+            "WHERE w.owner_id = :organization ORDER BY entry_id"
+        ),
+        {"organization": organization},
+    )
+    return [(str(row.paid / 1_000_000), str(row.consumed / 1_000_000)) for row in rows]
+
+
+class TestLots:
+    async def test_the_oldest_payment_is_spent_first(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "10")
+            await top_up(session, organization, "20")
+            await spend(session, organization, "4")
+            await top_up(session, organization, "5")
+            assert await lots(session, organization) == [("10.0", "4.0"), ("20.0", "0.0"), ("5.0", "0.0")]
+            await spend(session, organization, "9")
+            await top_up(session, organization, "1")
+            spent = await lots(session, organization)
+            assert spent == [("10.0", "10.0"), ("20.0", "3.0"), ("5.0", "0.0"), ("1.0", "0.0")]
+            await spend(session, organization, "18")
+            await top_up(session, organization, "2")
+            assert [consumed for _, consumed in await lots(session, organization)] == [
+                "10.0",
+                "20.0",
+                "1.0",
+                "0.0",
+                "0.0",
+            ]
+
+    async def test_what_was_owed_is_spent_of_the_payment_that_clears_it(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "1")
+            await spend(session, organization, "4")
+            await top_up(session, organization, "10")
+            assert await lots(session, organization) == [("1.0", "1.0"), ("10.0", "3.0")]
+            await spend(session, organization, "2")
+            await top_up(session, organization, "1")
+            assert await lots(session, organization) == [("1.0", "1.0"), ("10.0", "5.0"), ("1.0", "0.0")]
+
+    async def test_promotional_money_is_in_no_lot(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "10")
+            await credits.grant(session, organization, usd("3"), idempotency_key=key(), reason="Welcome")
+            await spend(session, organization, "4")
+            await top_up(session, organization, "1")
+            assert (await accounts.wallet(session, organization)).balance == usd("10")
+            assert await lots(session, organization) == [("10.0", "1.0"), ("1.0", "0.0")]
+
+    async def test_a_charge_taken_back_was_not_spent(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "10")
+            entry = await spend(session, organization, "4")
+            await top_up(session, organization, "1")
+            await entries.reverse(session, entry, idempotency_key=key(), reason="In error")
+            await top_up(session, organization, "1")
+            assert [consumed for _, consumed in await lots(session, organization)] == ["0.0", "0.0", "0.0"]
+
+    async def test_other_wallets_are_left_alone(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization, other = await new_wallet(session, "10"), await new_wallet(session, "10")
+            await spend(session, other, "6")
+            await spend(session, organization, "4")
+            await top_up(session, organization, "1")
+            assert await lots(session, other) == [("10.0", "0.0")]
+            await top_up(session, other, "1")
+            assert await lots(session, other) == [("10.0", "6.0"), ("1.0", "0.0")]
+            assert await lots(session, organization) == [("10.0", "4.0"), ("1.0", "0.0")]
