@@ -258,6 +258,22 @@ class TestRelease:
         await rental.work_until(allocation_id, "released")
         assert await rental.disagreements() == []
 
+    async def test_a_node_that_does_not_answer_once_says_nothing_about_what_is_left(self, rental: Rental) -> None:
+        rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
+        allocation_id = await rental.running()
+        rental.backend.node(rental.node_id).reachable = False
+        await rental.release(allocation_id)
+        await rental.work(allocation_id)
+        row = await rental.row(allocation_id)
+        assert (row.state, row.on_node, row.evidence, row.attempts) == ("releasing", True, None, 1)
+        assert await rental.all("SELECT state FROM gpu") == ["available"]  # it is taken, and not suspected
+        assert await rental.all("SELECT 1 FROM claim WHERE upper_inf(during)") == [1]
+        operation = await rental.one("SELECT state, error FROM allocation_operation WHERE kind = 'release'")
+        assert (operation.state, operation.error["code"]) == ("running", "node_unreachable")
+        await rental.work_until(allocation_id, "release_failed")
+        assert await rental.all("SELECT state FROM gpu") == ["quarantined"]
+        assert await rental.all("SELECT 1 FROM claim WHERE upper_inf(during)") == [1]
+
     async def test_cancels_what_no_worker_has_begun_at_once(self, rental: Rental) -> None:
         allocation_id = await rental.launch()
         await rental.release(allocation_id)

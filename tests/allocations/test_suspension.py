@@ -52,6 +52,18 @@ class TestSuspension:
         with pytest.raises(StateForbids):
             await rental.resume(allocation_id)
 
+    async def test_is_not_taken_back_before_the_node_has_heard_of_it(self, rental: Rental) -> None:
+        rental.sku = await offer(rental.database, "kept", suspended="0.18")
+        allocation_id = await rental.running()
+        await rental.suspend(allocation_id)
+        with pytest.raises(StateForbids, match="is being suspended"):
+            await rental.resume(allocation_id)
+        row = await rental.row(allocation_id)
+        assert (row.state, row.wanted, row.generation) == ("active", "suspended", 2)
+        await rental.work_until(allocation_id, "suspended")
+        await rental.resume(allocation_id)
+        await rental.work_until(allocation_id, "active")
+
     async def test_out_of_funds_suspends_and_a_top_up_resumes(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         await _event(rental, allocation_id, "suspend")

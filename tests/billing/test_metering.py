@@ -6,6 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sublet.billing import checks, metering, meters, settlement
 from sublet.billing.cost import cost_of
+from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.ledger import accounts
 from tests.billing.usage import SUSPENDED_RATE, charged_micro, new_subject, observe_until, unmetered_seconds
@@ -83,6 +84,49 @@ class TestEvidence:
             await settlement.settle(session, subject.id, final=True)
             assert await charged_micro(session, subject) == 70_000
             assert await unmetered_seconds(session, subject) == 0
+
+    async def test_a_gap_across_the_end_is_not_billed(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.stop(session, subject.id, subject.at(700))
+            await meters.observe(session, {subject.id}, subject.at(5000))
+            await settlement.settle(session, subject.id, final=True)
+            assert await charged_micro(session, subject) == 60_000
+            assert await unmetered_seconds(session, subject) == 100
+
+    async def test_a_gap_after_the_end_is_nobodys(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 720)
+            await meters.stop(session, subject.id, subject.at(700))
+            await meters.observe(session, {subject.id}, subject.at(5000))
+            await settlement.settle(session, subject.id, final=True)
+            assert await charged_micro(session, subject) == 70_000
+            assert await unmetered_seconds(session, subject) == 0
+
+    async def test_a_look_after_the_final_settlement_changes_nothing(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.stop(session, subject.id, subject.at(700))
+            await settlement.settle(session, subject.id, final=True)
+            await meters.observe(session, {subject.id}, subject.at(720))
+            await meters.observe(session, {subject.id}, subject.at(5000))
+            assert await charged_micro(session, subject) == 60_000
+            assert await unmetered_seconds(session, subject) == 100
+            assert (await cost_of(session, [subject.id]))[subject.id].as_of == subject.at(600)
+
+    async def test_the_longest_gap_that_is_believed_is_billed_and_a_second_more_is_not(
+        self, database: Database
+    ) -> None:
+        longest = DEFAULT_POLICY.evidence_gap_seconds
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await meters.observe(session, {subject.id}, subject.at(longest))
+            assert await unmetered_seconds(session, subject) == 0
+            await meters.observe(session, {subject.id}, subject.at(2 * longest + 1))
+            assert await unmetered_seconds(session, subject) == longest + 1
 
 
 class TestSeconds:
