@@ -16,7 +16,7 @@ from tests.support.nodes import CACHE
 from bench.servers import free_port, own_postgres, serving
 from sublet.core.access import Actor
 from sublet.core.db import Database
-from sublet.identity import accounts
+from sublet.identity import users
 from sublet_sandbox.nodes import Enrolment, LocalNode, SystemdNode
 
 READY_SECONDS = 60.0
@@ -81,7 +81,7 @@ async def _sell(app_url: str, operator: httpx.AsyncClient) -> str:
     database = Database(app_url, pool_size=1)
     try:
         async with database.transaction() as session:
-            await accounts.create_operator(
+            await users.create_operator(
                 session, email="bench@operator.example", password=PASSWORD, platform_roles=frozenset({"admin"})
             )
     finally:

@@ -20,7 +20,7 @@ from sublet.core.access import Actor, system_actor
 from sublet.core.db import Database
 from sublet.core.ids import new_id
 from sublet.core.money import Money, Rate
-from sublet.identity import accounts as identity_accounts
+from sublet.identity import users as identity_accounts
 from sublet.identity.permissions import held_by
 from sublet.ledger import accounts, top_ups
 from sublet.ledger import reconcile as books

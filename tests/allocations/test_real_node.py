@@ -14,7 +14,7 @@ from sublet.billing import metering
 from sublet.core.access import Actor, system_actor
 from sublet.core.outbox import StoredEvent
 from sublet.entry.subscriptions import SUBSCRIPTIONS
-from sublet.identity import accounts
+from sublet.identity import users
 from sublet.ledger import reconcile as books
 from sublet_sandbox.nodes import LocalNode
 from tests.allocations.real import RealFleet, build_helper, join
@@ -126,7 +126,7 @@ class TestOnARealNode:
                     assert (await client.delete(f"/api/v1/ssh-keys/{registered['id']}")).status_code == 204
                 else:
                     async with web.database.transaction() as session:
-                        await accounts.disable(session, system_actor(), me["user"]["id"])
+                        await users.disable(session, system_actor(), me["user"]["id"])
                 await _deliver(web)
                 await reconcile(web.database, fleet.backend, launched["id"])
                 for shell in shells:

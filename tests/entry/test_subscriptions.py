@@ -12,7 +12,7 @@ from sublet.core.outbox import StoredEvent
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.fleet import certificates
 from sublet.fleet.ca import CertificateAuthority
-from sublet.identity import accounts
+from sublet.identity import users
 from tests.identity.house import PASSWORD
 
 pytestmark = pytest.mark.anyio
@@ -25,8 +25,8 @@ class TestLockingAPersonOut:
         authority = CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key"))
         signer = await authority.user_signer()
         async with database.transaction() as session:
-            await accounts.create_operator(session, "ops@example.com", PASSWORD, frozenset({"fleet"}))
-            person = await accounts.by_email(session, "ops@example.com")
+            await users.create_operator(session, "ops@example.com", PASSWORD, frozenset({"fleet"}))
+            person = await users.by_email(session, "ops@example.com")
             assert person is not None
             await certificates.issue_terminal(
                 session,
@@ -35,12 +35,12 @@ class TestLockingAPersonOut:
                 signer=signer,
                 login="al-aaaaaaaaaaaaaaaa",
             )
-            other = await accounts.create_user(session, email="next@example.com", password=PASSWORD, name="Next owner")
+            other = await users.create_user(session, email="next@example.com", password=PASSWORD, name="Next owner")
             await session.execute(
                 text("UPDATE membership SET user_id = :other WHERE user_id = :id AND role = 'owner'"),
                 {"id": person.id, "other": other.user_id},
             )
-            await accounts.disable(session, system_actor(), person.id)
+            await users.disable(session, system_actor(), person.id)
             for row in (await session.execute(text("SELECT * FROM outbox_event ORDER BY id"))).all():
                 event = StoredEvent(
                     id=str(row.id), type=row.type, time=row.occurred_at, subject=row.subject, data=row.data

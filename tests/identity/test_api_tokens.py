@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sublet.core.reads import Read, Reads
-from sublet.identity import accounts
+from sublet.identity import users
 from sublet.identity.token_format import is_well_formed, mint
 from tests.identity.house import PASSWORD, House, new_email, token_body
 
@@ -105,7 +105,7 @@ class TestUse:
         program = house.program((await house.token(browser, "allocation:launch", "wallet:read"))["token"])
         organization = (await browser.get("/api/v1/me")).json()["organization"]["id"]
         async with house.database.transaction() as session:
-            other = await accounts.create_user(session, email=new_email(), password=PASSWORD, name="New owner")
+            other = await users.create_user(session, email=new_email(), password=PASSWORD, name="New owner")
         await house.hand_over(organization, to=other.user_id, leaving="billing")
         assert (await program.get("/api/v1/me")).json()["permissions"] == ["account:read", "wallet:read"]
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from sublet.identity import accounts, organizations
+from sublet.identity import organizations, users
 from tests.identity.house import PASSWORD, House, log_in, new_email
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ class TestOrganizations:
         program = house.program((await house.token(browser, "organization:read"))["token"])
         me = (await browser.get("/api/v1/me")).json()
         async with house.database.transaction() as session:
-            other = await accounts.create_user(session, email=new_email(), password=PASSWORD, name="Other")
+            other = await users.create_user(session, email=new_email(), password=PASSWORD, name="Other")
         await house.change(
             "INSERT INTO membership (organization_id, user_id, role) VALUES (:organization, :user, 'member')",
             organization=other.organization_id,
@@ -46,7 +46,7 @@ class TestOrganizations:
     async def test_are_all_seen_by_operators_page_by_page(self, house: House) -> None:
         customers = [await house.customer() for _ in range(2)]
         async with house.database.transaction() as session:
-            await accounts.create_operator(session, "op@operator.example", PASSWORD, frozenset({"support"}))
+            await users.create_operator(session, "op@operator.example", PASSWORD, frozenset({"support"}))
         operator = house.browser()
         await log_in(operator, "op@operator.example")
         assert (await customers[0].get("/api/v1/admin/organizations")).status_code == 403

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sublet.core.access import Actor, Permission, system_actor
-from sublet.identity import accounts, retention, sessions, ssh_keys
+from sublet.identity import retention, sessions, ssh_keys, users
 from tests.identity.house import PASSWORD, House, log_in, new_email, session_secret
 from tests.identity.public_keys import ed25519_line
 
@@ -127,7 +127,7 @@ class TestAlive:
         browser = await house.customer()
         actor = await house.actor(browser)
         async with house.database.transaction() as session:
-            other = await accounts.create_user(session, email=new_email(), password=PASSWORD, name="New owner")
+            other = await users.create_user(session, email=new_email(), password=PASSWORD, name="New owner")
         await house.hand_over(str(actor.organization_id), to=other.user_id, leaving="billing")
         async with house.database.reading() as session:
             assert not await sessions.is_alive(session, actor)
@@ -150,7 +150,7 @@ class TestDisable:
         async with house.database.transaction() as session:
             assert len(await ssh_keys.public_keys_of(session, organization_id)) == 1
             for _ in range(2):
-                await accounts.disable(session, system_actor(), str(actors[0].user_id))
+                await users.disable(session, system_actor(), str(actors[0].user_id))
             assert await ssh_keys.public_keys_of(session, organization_id) == []
         assert [(await client.get("/api/v1/me")).status_code for client in (browser, program)] == [401, 401]
         async with house.database.reading() as session:
@@ -167,10 +167,10 @@ class TestDisable:
 
     async def test_tells_of_the_person_also_beside_any_organization(self, house: House) -> None:
         async with house.database.transaction() as session:
-            await accounts.create_operator(session, EMAIL, PASSWORD, frozenset({"fleet"}))
-            found = await accounts.by_email(session, EMAIL)
+            await users.create_operator(session, EMAIL, PASSWORD, frozenset({"fleet"}))
+            found = await users.by_email(session, EMAIL)
             assert found is not None
-            await accounts.disable(session, system_actor(), found.id)
+            await users.disable(session, system_actor(), found.id)
         events = await house.rows("SELECT subject, data FROM outbox_event WHERE type = 'user.disabled'")
         assert [(event.subject, event.data["user_id"]) for event in events] == [(found.id, found.id)]
 
@@ -178,7 +178,7 @@ class TestDisable:
 class TestOperators:
     async def test_sign_in_and_hold_what_their_roles_give(self, house: House) -> None:
         async with house.database.transaction() as session:
-            await accounts.create_operator(session, EMAIL, PASSWORD, frozenset({"fleet"}))
+            await users.create_operator(session, EMAIL, PASSWORD, frozenset({"fleet"}))
         browser = house.browser()
         me = (await log_in(browser, EMAIL)).json()
         assert me["platform_roles"] == ["fleet"]
@@ -193,4 +193,4 @@ class TestOperators:
     async def test_with_a_role_that_does_not_exist_are_not_made(self, house: House) -> None:
         async with house.database.transaction() as session:
             with pytest.raises(ValueError, match="no such platform role: king"):
-                await accounts.create_operator(session, EMAIL, PASSWORD, frozenset({"king"}))
+                await users.create_operator(session, EMAIL, PASSWORD, frozenset({"king"}))

@@ -14,7 +14,7 @@ import structlog.testing
 from sublet.core.access import system_actor
 from sublet.core.db import Database
 from sublet.core.settings import Settings
-from sublet.identity import accounts, passwords, throttles
+from sublet.identity import passwords, throttles, users
 from sublet.identity.authentication import SessionAuthenticator
 from sublet.identity.errors import InsecurePublicUrl
 from tests.identity.house import PASSWORD, House, log_in, new_email, session_secret, sign_up
@@ -117,7 +117,7 @@ class TestRefusal:
         gone = await house.customer(disabled)
         user_id = (await gone.get("/api/v1/me")).json()["user"]["id"]
         async with house.database.transaction() as session:
-            await accounts.disable(session, system_actor(), user_id)
+            await users.disable(session, system_actor(), user_id)
         refusals = [
             told(await log_in(house.browser(), EMAIL, WRONG)),
             told(await log_in(house.browser(), new_email(), WRONG)),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sublet.core.errors import InvalidInput
-from sublet.identity import accounts, ssh_keys
+from sublet.identity import ssh_keys, users
 from tests.identity.house import PASSWORD, House, new_email
 from tests.identity.public_keys import ed25519_line
 
@@ -144,7 +144,7 @@ class TestPublicKeysOfAnOrganization:
         await browser.post("/api/v1/ssh-keys", json={"name": "x", "public_key": line})
         organization = (await browser.get("/api/v1/me")).json()["organization"]["id"]
         async with house.database.transaction() as session:
-            other = await accounts.create_user(session, email=new_email(), password=PASSWORD, name="New owner")
+            other = await users.create_user(session, email=new_email(), password=PASSWORD, name="New owner")
         async with house.database.reading() as session:
             assert await ssh_keys.public_keys_of(session, organization) == [" ".join(line.split()[:2])]
             assert await ssh_keys.public_keys_of(session, other.organization_id) == []

@@ -15,7 +15,7 @@ from sublet.core.access import Actor, system_actor
 from sublet.core.db import Session
 from sublet.fleet.access import TerminalTarget
 from sublet.fleet.api import AUTHORITY
-from sublet.identity import accounts
+from sublet.identity import users
 from sublet.terminal.frames import SUBPROTOCOL
 from sublet.terminal.gateway import TERMINAL_TARGET
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
@@ -47,7 +47,7 @@ async def end_session_elsewhere(_web: Web, browser: httpx.AsyncClient) -> None:
 async def disable(web: Web, browser: httpx.AsyncClient) -> None:
     user_id = (await browser.get("/api/v1/me")).json()["user"]["id"]
     async with web.database.transaction() as session:
-        await accounts.disable(session, system_actor("test"), user_id)
+        await users.disable(session, system_actor("test"), user_id)
 
 
 class TestRevocation:

@@ -15,7 +15,7 @@ import uvicorn
 from sublet.core.app import App
 from sublet.core.db import Database
 from sublet.core.settings import Settings
-from sublet.identity import accounts
+from sublet.identity import users
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -53,7 +53,7 @@ class Web:
         """A signed-in operator with the given platform roles (all by default)."""
         email = f"{uuid4().hex[:10]}@operator.example"
         async with self.database.transaction() as session:
-            await accounts.create_operator(
+            await users.create_operator(
                 session,
                 email=email,
                 password=PASSWORD,

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sublet.core.errors import InvalidInput, SubletError
 from sublet.core.runtime import database_of
 from sublet.core.settings import read_settings
-from sublet.identity import accounts
+from sublet.identity import users
 from sublet.identity.permissions import PLATFORM_ROLES
 from sublet.ledger.accounts import open_wallet
 
@@ -31,7 +31,7 @@ async def _create(email: str, password: str, name: str, roles: frozenset[str]) -
     database = database_of(read_settings())
     try:
         async with database.transaction() as session:
-            await accounts.create_operator(
+            await users.create_operator(
                 session, email=email, password=password, name=name, platform_roles=roles, on_signup=[open_wallet]
             )
     finally:

@@ -10,7 +10,6 @@ from sublet.core.app import Slot
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.identity import api_tokens, organizations, sessions, sign_in, ssh_keys, whoami
-from sublet.identity.accounts import SignupHook
 from sublet.identity.authentication import address_of
 from sublet.identity.cookies import SessionCookie
 from sublet.identity.schemas import (
@@ -28,6 +27,7 @@ from sublet.identity.schemas import (
     SshKeyOut,
 )
 from sublet.identity.sign_in import Visitor
+from sublet.identity.users import SignupHook
 
 router = SubletRouter(prefix="/api/v1", tags=["identity"])
 

@@ -8,13 +8,13 @@ from sqlalchemy import select, update
 from sublet.audit.records import record
 from sublet.core.access import Actor
 from sublet.core.db import Database, Session
-from sublet.identity import accounts, passwords, sessions, throttles
-from sublet.identity.accounts import SignupHook
+from sublet.identity import passwords, sessions, throttles, users
 from sublet.identity.email_addresses import checked_email
 from sublet.identity.errors import LoginRefused, TooManyAttempts
 from sublet.identity.models import membership, user_account
 from sublet.identity.password_rules import require_strong
 from sublet.identity.permissions import held_by
+from sublet.identity.users import SignupHook
 
 UNKNOWN_ACCOUNT = "unknown"
 """Target of a refused login for an account that does not exist; what was typed may be a password, and is not kept."""
@@ -59,7 +59,7 @@ async def sign_up(
     await require_strong(password, email=address, name=name)  # judging takes time, so it is throttled too
     password_hash = await passwords.hash_password(password)
     async with database.transaction() as session:
-        new = await accounts.open_account(
+        new = await users.open_account(
             session,
             None,
             email=address,
@@ -80,7 +80,7 @@ async def sign_in(
     counted = [(throttles.LOGIN_BY_ACCOUNT, email.strip()), (throttles.LOGIN_BY_ADDRESS, network)]
     await _pass_throttles(database, visitor, counted)
     async with database.reading() as session:
-        user = await accounts.by_email(session, email.strip())
+        user = await users.by_email(session, email.strip())
     right = await passwords.verify(None if user is None else user.password_hash, password)
     rehashed: str | None = None
     if right and user is not None and passwords.is_outdated(user.password_hash):

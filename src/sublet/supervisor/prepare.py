@@ -15,7 +15,7 @@ from sublet.core.db import APPLICATION_ROLE, Database
 from sublet.core.errors import SubletError
 from sublet.core.runtime import NotConfigured, database_of, require_address, why_unusable
 from sublet.core.settings import read_settings
-from sublet.identity import accounts
+from sublet.identity import users
 from sublet.identity.errors import EmailTaken
 from sublet.ledger.accounts import open_wallet
 from sublet.migrations.run import migrate
@@ -28,7 +28,7 @@ async def create_operator(database: Database, account: DemoAccount) -> None:
     """Make the account unless an earlier run got that far."""
     try:
         async with database.transaction() as session:
-            await accounts.create_operator(
+            await users.create_operator(
                 session,
                 email=account.email,
                 password=account.password,
