@@ -59,7 +59,7 @@ async def sign_up(
     await require_strong(password, email=address, name=name)  # judging takes time, so it is throttled too
     password_hash = await passwords.hash_password(password)
     async with database.transaction() as session:
-        new = await users.open_account(
+        new = await users.create_with_organization(
             session,
             None,
             email=address,

@@ -1,4 +1,4 @@
-"""Accounts: a person and the organization they own come to be together; a disabled person loses everything at once."""
+"""Users: a person and the organization they own come to be together; a disabled person loses everything at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SignupHook = Callable[[Session, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class NewAccount:
+class NewUser:
     """The ids of what a sign-up made."""
 
     user_id: str
@@ -43,7 +43,7 @@ _INSERT_USER = text(
 )
 
 
-async def open_account(
+async def create_with_organization(
     session: Session,
     actor: Actor | None,
     *,
@@ -54,9 +54,9 @@ async def open_account(
     address: str | None = None,
     platform_roles: frozenset[str] = frozenset(),
     on_signup: Sequence[SignupHook] = (),
-) -> NewAccount:
+) -> NewUser:
     """A user, an organization and the ownership between them; EmailTaken. Without an actor the user acts themselves."""
-    new = NewAccount(new_id("usr"), new_id("org"))
+    new = NewUser(new_id("usr"), new_id("org"))
     row = (
         await session.execute(
             _INSERT_USER,
@@ -107,11 +107,11 @@ async def create_user(
     organization_name: str | None = None,
     platform_roles: frozenset[str] = frozenset(),
     on_signup: Sequence[SignupHook] = (),
-) -> NewAccount:
+) -> NewUser:
     """An account made by Sublet itself (the first operator, the demo); PasswordTooWeak, EmailTaken, InvalidInput."""
     address = checked_email(email)
     await require_strong(password, email=address, name=name)
-    return await open_account(
+    return await create_with_organization(
         session,
         system_actor(),
         email=address,
@@ -131,7 +131,7 @@ async def create_operator(
     *,
     name: str = "Operator",
     on_signup: Sequence[SignupHook] = (),
-) -> NewAccount:
+) -> NewUser:
     """A user with platform roles and an organization of their own, so that tokens have something to be bound to."""
     unknown = platform_roles - PLATFORM_ROLES.keys()
     if unknown:
