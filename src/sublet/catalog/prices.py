@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from sublet.audit.records import record
 from sublet.catalog import skus
-from sublet.catalog.audited import PriceRecord
+from sublet.catalog.audit import PriceRecord
 from sublet.catalog.errors import PriceBackdated, PriceExists
 from sublet.catalog.models import price
 from sublet.core.access import Actor

@@ -9,7 +9,7 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.audit.records import record
-from sublet.catalog.audited import SkuRecord
+from sublet.catalog.audit import SkuRecord
 from sublet.catalog.errors import SkuCodeTaken
 from sublet.catalog.models import sku
 from sublet.core.access import Actor

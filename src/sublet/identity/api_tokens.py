@@ -16,7 +16,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
-from sublet.identity.audited import ApiTokenRecord
+from sublet.identity.audit import ApiTokenRecord
 from sublet.identity.errors import ScopeNotHeld, TokenAlreadyCreated, TokenNeedsSession
 from sublet.identity.models import api_token
 from sublet.identity.token_format import mint, secret_hash

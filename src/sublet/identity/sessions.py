@@ -13,7 +13,7 @@ from sublet.core.access import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.ids import new_id
-from sublet.identity.audited import SessionRecord
+from sublet.identity.audit import SessionRecord
 from sublet.identity.models import user_session
 from sublet.identity.permissions import held_by, held_by_token
 from sublet.identity.token_format import secret_hash

@@ -14,7 +14,7 @@ from sublet.core.db import Session
 from sublet.core.errors import InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.identity import organizations
-from sublet.identity.audited import SshKeyRecord
+from sublet.identity.audit import SshKeyRecord
 from sublet.identity.errors import PrivateKeyRefused, SshKeyTaken, TooManyKeys
 from sublet.identity.events import publish_access_changed
 from sublet.identity.models import membership, ssh_key, user_account

@@ -13,7 +13,7 @@ from sublet.core.errors import NotFound
 from sublet.core.ids import new_id
 from sublet.core.outbox import publish
 from sublet.identity import api_tokens, organizations, passwords, sessions
-from sublet.identity.audited import OrganizationRecord, UserRecord
+from sublet.identity.audit import OrganizationRecord, UserRecord
 from sublet.identity.email_addresses import checked_email
 from sublet.identity.errors import EmailTaken
 from sublet.identity.events import OrganizationCreated, UserDisabled, publish_access_changed

@@ -12,7 +12,7 @@ from sublet.core.pages import Page
 from sublet.fleet import nodes
 from sublet.fleet.schemas import GpuOut
 from sublet.scheduling import claims
-from sublet.scheduling.audited import GpuRecord
+from sublet.scheduling.audit import GpuRecord
 from sublet.scheduling.offers import Offer, Refusal, launch_refusal, list_offers, means_of
 from sublet.scheduling.schemas import ClearGpu, LaunchActionOut, OfferOut
 
