@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from sublet.audit.api import router as audit_router
 from sublet.audit.fields import TRACK, Recorded
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core.access import Permission, system_actor
 from sublet.core.db import Database
 from sublet.core.errors import Conflict

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from sublet.admin import checks
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core import set_aside
 from sublet.core.access import Permission
 from sublet.core.clock import database_now

@@ -8,7 +8,7 @@ from sublet.allocations.audited import LaunchRecord
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.records import POKE
 from sublet.allocations.states import begin
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.billing import funds
 from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.catalog import prices, skus

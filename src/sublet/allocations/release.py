@@ -5,7 +5,7 @@ from sublet.allocations.audited import WantedRecord
 from sublet.allocations.records import Allocation
 from sublet.allocations.removal import settle
 from sublet.allocations.states import AllocationState, OperationState, StateForbids, move
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.core.access import Actor
 from sublet.core.clock import database_now

@@ -6,7 +6,7 @@ from sublet.allocations import operations, records
 from sublet.allocations.audited import WantedRecord
 from sublet.allocations.records import Allocation
 from sublet.allocations.states import AllocationState, StateForbids
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.billing import funds, meters, runway
 from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.core.access import Actor

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, bindparam, case, exists, func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.catalog import skus
 from sublet.catalog.audit import PriceRecord
 from sublet.catalog.errors import PriceBackdated, PriceExists

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.catalog.audit import SkuRecord
 from sublet.catalog.errors import SkuCodeTaken
 from sublet.catalog.models import sku

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core.access import PUBLIC, Actor, Permission
 from sublet.core.actions import ActionOut, ManagedPage, actions_of
 from sublet.core.app import Beforehand, Slot

@@ -9,7 +9,7 @@ from typing import Any
 import asyncssh
 from sqlalchemy import and_, func, insert, select, text, update
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core import context
 from sublet.core.access import Actor
 from sublet.core.clock import database_now

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, text, update
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core import jobs
 from sublet.core.access import Actor, system_actor
 from sublet.core.clock import database_now

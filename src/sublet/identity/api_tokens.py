@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core.access import Actor, Permission
 from sublet.core.clock import database_now
 from sublet.core.db import Session

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core.access import Actor
 from sublet.core.db import Database, Session
 from sublet.identity import passwords, sessions, throttles, users

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from sqlalchemy import Row, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core.access import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput, NotFound

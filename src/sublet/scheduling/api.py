@@ -3,7 +3,7 @@
 Offers sit here, and not with the catalog, because what is available depends on the fleet.
 """
 
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.billing.api import PolicyDep
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.access import Permission

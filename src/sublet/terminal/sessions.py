@@ -5,7 +5,7 @@ from typing import Annotated
 from sqlalchemy import text
 
 from sublet.audit.fields import TRACK, Recorded
-from sublet.audit.records import record
+from sublet.audit.record import record
 from sublet.core.access import Actor
 from sublet.core.db import Session
 from sublet.core.errors import TooManyRequests
