@@ -21,7 +21,7 @@ EDGE = {
     "identity/authentication.py": "finds out who asks, from the connection",
     "identity/cookies.py": "the cookie of a browser's session",
     "notifications/channel.py": "one WebSocket with events",
-    "terminal/carrying.py": "carries bytes between a WebSocket and a shell",
+    "terminal/carrier.py": "carries bytes between a WebSocket and a shell",
     "terminal/gateway.py": "one WebSocket with a terminal",
     "terminal/visit.py": "who came to a terminal, from where",
 }

@@ -24,14 +24,14 @@ from sublet.fleet.ca import CaKind, public_keys
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, NodeAddress, connect
 from sublet.fleet.errors import NodeError
-from sublet.terminal import ending, sessions
-from sublet.terminal.carrying import Carrier
-from sublet.terminal.ending import TerminalEnded
+from sublet.terminal import close_reasons, sessions
+from sublet.terminal.carrier import Carrier
+from sublet.terminal.close_reasons import TerminalEnded
 from sublet.terminal.frames import SUBPROTOCOL, Error, Open, Opened
 from sublet.terminal.limits import TerminalLimits
 from sublet.terminal.sessions import TooManyTerminals
 from sublet.terminal.visit import FindTarget, Visit
-from sublet.terminal.watching import Watcher
+from sublet.terminal.watcher import Watcher
 
 log = telemetry.get_logger(__name__)
 
@@ -107,7 +107,7 @@ async def _first_frame(visit: Visit) -> Open:
         async with asyncio.timeout(visit.limits.first_frame_seconds):
             return Open.model_validate_json(await visit.websocket.receive_text())
     except (TimeoutError, ValidationError, KeyError):
-        raise ending.bad_frame('the first frame is {"type":"open","cols":…,"rows":…}') from None
+        raise close_reasons.bad_frame('the first frame is {"type":"open","cols":…,"rows":…}') from None
 
 
 async def _admit_to_allocation(visit: Visit) -> _Admission:
@@ -118,7 +118,7 @@ async def _admit_to_allocation(visit: Visit) -> _Admission:
         async with visit.database.transaction() as session:
             target = await visit.find_target(session, actor, allocation_id)
             if target.state != "active":
-                raise ending.not_active(target.state)
+                raise close_reasons.not_active(target.state)
             terminal_id = await sessions.begin(session, actor, allocation_id, login=target.login, limits=visit.limits)
             credential = await certificates.issue_terminal(
                 session, actor, allocation_id, signer=signer, login=target.login
@@ -126,9 +126,9 @@ async def _admit_to_allocation(visit: Visit) -> _Admission:
             trust = HostTrust((await public_keys(session, CaKind.HOST)).all)
             node = await nodes.get(session, target.node_id)
     except NotFound as error:
-        raise TerminalEnded(ending.NOT_FOUND, error.code, error.detail) from None
+        raise TerminalEnded(close_reasons.NOT_FOUND, error.code, error.detail) from None
     except TooManyTerminals as error:
-        raise TerminalEnded(ending.TOO_MANY, error.code, error.detail) from None
+        raise TerminalEnded(close_reasons.TOO_MANY, error.code, error.detail) from None
     except SubletError as error:
         raise TerminalEnded(websockets.FORBIDDEN, error.code, error.detail) from None
     address = NodeAddress(target.node_id, target.node_name, target.host, target.port, node.host_public_key or "")
@@ -146,7 +146,7 @@ async def _run(visit: Visit, admission: _Admission, opening: Open) -> None:
             timeout_seconds=visit.limits.connect_seconds,
         )
     except NodeError as error:
-        raise TerminalEnded(ending.NODE_FAILED, error.code, error.detail) from None
+        raise TerminalEnded(close_reasons.NODE_FAILED, error.code, error.detail) from None
     try:
         process = await _shell(ssh, admission.target.node_name, opening)
         # A session of before would be found by a holder on the node; without one, a new shell is what there is.
@@ -171,7 +171,7 @@ async def _shell(
         )
     except (OSError, asyncssh.Error) as error:
         raise TerminalEnded(
-            ending.NODE_FAILED, "shell_refused", f"{node_name} let you in and then gave no shell: {error}."
+            close_reasons.NODE_FAILED, "shell_refused", f"{node_name} let you in and then gave no shell: {error}."
         ) from None
 
 

@@ -7,8 +7,8 @@ import asyncssh
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sublet.terminal import ending
-from sublet.terminal.ending import TerminalEnded
+from sublet.terminal import close_reasons
+from sublet.terminal.close_reasons import TerminalEnded
 from sublet.terminal.frames import Exit, Ping, Pong, Resize, Signal, client_frame
 from sublet.terminal.limits import TerminalLimits
 
@@ -36,7 +36,7 @@ class Carrier:
             await self._process.wait_closed()
         except (OSError, asyncssh.Error) as error:
             raise TerminalEnded(
-                ending.NODE_FAILED,
+                close_reasons.NODE_FAILED,
                 "node_connection_lost",
                 f"The connection to the node was lost ({error}). Programs started with nohup or tmux may go on. "
                 "Open the terminal again.",
@@ -44,7 +44,7 @@ class Carrier:
         signal = self._process.exit_signal
         frame = Exit(status=None if signal else self._process.exit_status, signal=signal[0] if signal else None)
         await self._websocket.send_text(frame.model_dump_json())
-        raise TerminalEnded(ending.NORMAL, None, "the shell has ended")
+        raise TerminalEnded(close_reasons.NORMAL, None, "the shell has ended")
 
     async def from_browser(self) -> None:
         """Pass on what is typed, and do what text frames ask for."""
@@ -70,14 +70,18 @@ class Carrier:
                 await self._process.stdin.drain()
         except TimeoutError:
             raise TerminalEnded(
-                ending.BAD_FRAME, "input_stalled", "The program in the terminal does not read what is sent to it."
+                close_reasons.BAD_FRAME,
+                "input_stalled",
+                "The program in the terminal does not read what is sent to it.",
             ) from None
 
     async def _obey(self, text: str) -> None:
         try:
             frame = client_frame.validate_json(text)
         except ValidationError as error:
-            raise ending.bad_frame(f"this text frame is not one of the protocol: {error.errors()[0]['msg']}") from None
+            raise close_reasons.bad_frame(
+                f"this text frame is not one of the protocol: {error.errors()[0]['msg']}"
+            ) from None
         if isinstance(frame, Resize):
             self._process.change_terminal_size(frame.cols, frame.rows)
         elif isinstance(frame, Signal):
@@ -85,7 +89,7 @@ class Carrier:
         elif isinstance(frame, Ping):
             await self._websocket.send_text(Pong(id=frame.id).model_dump_json())
         elif not isinstance(frame, Pong):
-            raise ending.bad_frame("the terminal is open already")
+            raise close_reasons.bad_frame("the terminal is open already")
 
     async def _signal(self, name: str) -> None:
         if name in KEYS:

@@ -8,9 +8,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sublet.core import telemetry, websockets
 from sublet.core.errors import NotFound, PermissionDenied
 from sublet.fleet.access import TerminalTarget
-from sublet.terminal import ending, sessions
-from sublet.terminal.carrying import Carrier
-from sublet.terminal.ending import TerminalEnded
+from sublet.terminal import close_reasons, sessions
+from sublet.terminal.carrier import Carrier
+from sublet.terminal.close_reasons import TerminalEnded
 from sublet.terminal.visit import Visit
 
 log = telemetry.get_logger(__name__)
@@ -36,7 +36,9 @@ class Watcher:
             await self._pause()
             if time.monotonic() - self._carrier.active_at > self._limits.idle_seconds:
                 raise TerminalEnded(
-                    ending.IDLE, "idle", "Nothing was typed or shown for a long time, so this terminal was closed."
+                    close_reasons.IDLE,
+                    "idle",
+                    "Nothing was typed or shown for a long time, so this terminal was closed.",
                 )
             try:
                 async with asyncio.timeout(self._limits.recheck_seconds):
@@ -45,7 +47,7 @@ class Watcher:
             except (SQLAlchemyError, TimeoutError, OSError) as error:
                 log.warning("terminal.recheck_failed", error=type(error).__name__)
                 if time.monotonic() - known_at > self._limits.unknown_seconds:
-                    raise ending.session_ended() from None
+                    raise close_reasons.session_ended() from None
 
     async def _pause(self) -> None:
         try:
@@ -57,13 +59,13 @@ class Watcher:
 
     async def _recheck(self) -> None:
         if not await self._visit.door.alive(self._visit.actor):
-            raise ending.session_ended()
+            raise close_reasons.session_ended()
         async with self._visit.database.transaction() as session:
             try:
                 target = await self._visit.find_target(session, self._visit.actor, self._visit.allocation_id)
             except (NotFound, PermissionDenied):
-                raise ending.session_ended() from None
+                raise close_reasons.session_ended() from None
             if target.state != "active" or (target.node_id, target.login) != (self._target.node_id, self._target.login):
-                raise ending.not_active(target.state)
+                raise close_reasons.not_active(target.state)
             if not await sessions.renew(session, self._terminal_id):
-                raise ending.session_ended()
+                raise close_reasons.session_ended()
