@@ -27,8 +27,8 @@ from sublet.fleet.access import TerminalTarget
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.ca import CertificateAuthority
 from sublet.terminal.frames import SUBPROTOCOL
-from sublet.terminal.gateway import TERMINAL_LIMITS, TERMINAL_TARGET, router
-from sublet.terminal.limits import TerminalLimits
+from sublet.terminal.gateway import TERMINAL_POLICY, TERMINAL_TARGET, router
+from sublet.terminal.policy import TerminalPolicy
 from tests.fleet.conftest import CUSTOMER, OPERATOR
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
 from tests.fleet.real_sshd import RealSshd, prepared_sshd
@@ -140,7 +140,7 @@ async def joined(database: Database, sshd: RealSshd, tmp_path: Path) -> Joined:
 
 @pytest.fixture
 async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIterator[Gateway]:
-    """The gateway on a free port, with short limits."""
+    """The gateway on a free port, with a short-lived policy."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -159,12 +159,12 @@ async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIt
     async def alive(actor: Actor) -> bool:
         return actor.user_id not in gateway.signed_out
 
-    limits = TerminalLimits(
+    policy = TerminalPolicy(
         sessions_per_allocation=3, recheck_seconds=0.5, first_frame_seconds=1.0, connect_seconds=3.0
     )
     parts = gateway.parts.put(SETTINGS, Settings(data_directory=tmp_path, public_url=url))
     parts.put(DATABASE, database).put(AUTHENTICATOR, authenticate).put(ALIVE, alive).put(STOPPING, asyncio.Event())
-    parts.put(AUTHORITY, joined.authority).put(TERMINAL_TARGET, find_target).put(TERMINAL_LIMITS, limits)
+    parts.put(AUTHORITY, joined.authority).put(TERMINAL_TARGET, find_target).put(TERMINAL_POLICY, policy)
     parts.attach(app, [router.api])
     config = uvicorn.Config(
         app, log_config=None, ws="websockets-sansio", ws_per_message_deflate=False, timeout_graceful_shutdown=2

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sublet.core.app import STOPPING
-from sublet.terminal.gateway import TERMINAL_LIMITS
-from sublet.terminal.limits import TerminalLimits
+from sublet.terminal.gateway import TERMINAL_POLICY
+from sublet.terminal.policy import TerminalPolicy
 from tests.terminal.conftest import DEADLINE, Gateway, Terminal
 
 pytestmark = pytest.mark.anyio
@@ -111,7 +111,7 @@ class TestUsing:
 
 class TestEnding:
     async def test_signing_out_ends_the_shell_within_five_seconds(self, gateway: Gateway) -> None:
-        gateway.parts.put(TERMINAL_LIMITS, TerminalLimits())  # the limits of production
+        gateway.parts.put(TERMINAL_POLICY, TerminalPolicy())  # the policy of production
         async with gateway.terminal() as terminal:
             pid = await shell_pid(terminal)
             started = time.monotonic()
@@ -140,7 +140,7 @@ class TestEnding:
         assert await gone(pid, 5)
 
     async def test_a_long_silence_ends_it(self, gateway: Gateway) -> None:
-        gateway.parts.put(TERMINAL_LIMITS, TerminalLimits(idle_seconds=1.0, recheck_seconds=0.2))
+        gateway.parts.put(TERMINAL_POLICY, TerminalPolicy(idle_seconds=1.0, recheck_seconds=0.2))
         async with gateway.terminal() as terminal:
             assert (await terminal.frame("error"))["code"] == "idle"
             assert (await terminal.closed())[0] == 4411

@@ -33,10 +33,10 @@ from sublet.identity.api import ON_SIGNUP
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
 from sublet.ledger import accounts
-from sublet.notifications.api import EVENT_HUB, EVENTS_LIMITS
+from sublet.notifications.api import EVENT_HUB, EVENTS_POLICY
 from sublet.notifications.api import router as notifications_router
 from sublet.notifications.hub import EventHub
-from sublet.notifications.limits import EventsLimits
+from sublet.notifications.policy import EventsPolicy
 from sublet.notifications.schemas import asyncapi
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
@@ -44,9 +44,9 @@ from sublet.payments.processor import Processor
 from sublet.scheduling import claims
 from sublet.scheduling.api import router as scheduling_router
 from sublet.terminal.asyncapi import asyncapi_parts
-from sublet.terminal.gateway import TERMINAL_LIMITS, TERMINAL_TARGET
+from sublet.terminal.gateway import TERMINAL_POLICY, TERMINAL_TARGET
 from sublet.terminal.gateway import router as terminal_router
-from sublet.terminal.limits import TerminalLimits
+from sublet.terminal.policy import TerminalPolicy
 
 ROUTERS: tuple[SubletRouter, ...] = (
     identity_router,
@@ -76,7 +76,7 @@ def _parts(settings: Settings, database: Database) -> App:
     """Everything that routes ask for; the application does not start without any of it."""
     keyring = keyring_of(settings)
     authenticator = SessionAuthenticator(settings)
-    limits = TerminalLimits(
+    policy = TerminalPolicy(
         sessions_per_allocation=settings.terminal_sessions, idle_seconds=settings.terminal_idle_seconds
     )
     return (
@@ -92,9 +92,9 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(CLAIMED_CAPACITY, claims.claimed_on)
         .put(PROCESSOR, Processor.from_settings(settings))
         .put(TERMINAL_TARGET, terminal_target)
-        .put(TERMINAL_LIMITS, limits)
+        .put(TERMINAL_POLICY, policy)
         .put(EVENT_HUB, EventHub(database))
-        .put(EVENTS_LIMITS, EventsLimits())
+        .put(EVENTS_POLICY, EventsPolicy())
     )
 
 

@@ -12,13 +12,13 @@ from sublet.core.outbox import latest_cursor, parse_cursor, read_after
 from sublet.core.websockets import DoorDep
 from sublet.notifications.channel import sees_platform, serve_events
 from sublet.notifications.hub import EventHub
-from sublet.notifications.limits import EventsLimits
+from sublet.notifications.policy import EventsPolicy
 from sublet.notifications.schemas import EventPage
 
 router = SubletRouter(prefix="/api/v1/events", tags=["live"])
 
 EVENT_HUB: Slot[EventHub] = Slot("event hub")
-EVENTS_LIMITS: Slot[EventsLimits] = Slot("limits of events channels")
+EVENTS_POLICY: Slot[EventsPolicy] = Slot("policy of events channels")
 
 
 @router.get("", permission=Permission.EVENTS_READ)
@@ -47,7 +47,7 @@ async def events(
     websocket: WebSocket,
     door: DoorDep,
     hub: Annotated[EventHub, Depends(EVENT_HUB)],
-    limits: Annotated[EventsLimits, Depends(EVENTS_LIMITS)],
+    policy: Annotated[EventsPolicy, Depends(EVENTS_POLICY)],
 ) -> None:
     """The events channel, subprotocol `sublet.events.v1`; see /asyncapi.json."""
-    await serve_events(websocket, door, hub, limits)
+    await serve_events(websocket, door, hub, policy)

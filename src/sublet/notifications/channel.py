@@ -13,7 +13,7 @@ from sublet.core.db import Database
 from sublet.core.outbox import parse_cursor, read_after
 from sublet.core.websockets import Door
 from sublet.notifications.hub import Cursor, EventHub, Subscriber
-from sublet.notifications.limits import EventsLimits
+from sublet.notifications.policy import EventsPolicy
 from sublet.notifications.schemas import Heartbeat, Subscribe
 
 log = telemetry.get_logger(__name__)
@@ -34,29 +34,29 @@ def sees_platform(actor: Actor) -> bool:
     return actor.can(Permission.ADMIN_NODE_READ)
 
 
-async def serve_events(websocket: WebSocket, door: Door, hub: EventHub, limits: EventsLimits) -> None:
+async def serve_events(websocket: WebSocket, door: Door, hub: EventHub, policy: EventsPolicy) -> None:
     """Run one events channel until either side ends it."""
     actor = await door.admit(websocket, subprotocol=SUBPROTOCOL, permission=Permission.EVENTS_READ)
     if actor is None:
         return
     subscriber: Subscriber | None = None
     person = actor.user_id or ""
-    if not hub.enter(person, most=limits.channels_per_person):
-        reason = f"{limits.channels_per_person} channels are open for you, which is the most; close one"
+    if not hub.enter(person, most=policy.channels_per_person):
+        reason = f"{policy.channels_per_person} channels are open for you, which is the most; close one"
         await websockets.close(websocket, websockets.TOO_MANY, reason)
         return
     telemetry.open_websockets.labels("events").inc()
     try:
-        after = await _first_message(websocket, limits)
+        after = await _first_message(websocket, policy)
         subscriber, start = hub.subscribe(organization_id=actor.organization_id, platform=sees_platform(actor))
         heard = _Heard()
         async with asyncio.TaskGroup() as tasks:
             # The replay too is watched: whoever reads it slowly, or not at all, must not stay longer than they may.
             tasks.create_task(
-                _send(websocket, door.database, actor, subscriber, after=after, start=start, limits=limits)
+                _send(websocket, door.database, actor, subscriber, after=after, start=start, policy=policy)
             )
             tasks.create_task(_receive(websocket, heard))
-            tasks.create_task(_watch(actor, door, heard, subscriber, limits=limits))
+            tasks.create_task(_watch(actor, door, heard, subscriber, policy=policy))
     except* _Ended as ended:
         first = ended.exceptions[0]
         assert isinstance(first, _Ended)
@@ -80,9 +80,9 @@ class _Heard:
         self.at = time.monotonic()
 
 
-async def _first_message(websocket: WebSocket, limits: EventsLimits) -> Cursor | None:
+async def _first_message(websocket: WebSocket, policy: EventsPolicy) -> Cursor | None:
     try:
-        text = await asyncio.wait_for(websocket.receive_text(), limits.first_message_seconds)
+        text = await asyncio.wait_for(websocket.receive_text(), policy.first_message_seconds)
         message = Subscribe.model_validate_json(text)
     except (TimeoutError, ValidationError, KeyError):
         raise _Ended(1008, 'the first message is {"after": id or null}') from None
@@ -95,7 +95,7 @@ async def _first_message(websocket: WebSocket, limits: EventsLimits) -> Cursor |
 
 
 async def _replay(
-    websocket: WebSocket, database: Database, actor: Actor, after: Cursor, until: Cursor, *, limits: EventsLimits
+    websocket: WebSocket, database: Database, actor: Actor, after: Cursor, until: Cursor, *, policy: EventsPolicy
 ) -> None:
     """Send what lies between the client's cursor and the place where the live queue begins."""
     sent = 0
@@ -106,7 +106,7 @@ async def _replay(
                 after,
                 organization_id=actor.organization_id or "",
                 platform=sees_platform(actor),
-                limit=limits.replay_page,
+                limit=policy.replay_page,
             )
         for cursor, event in events:
             if cursor > until:
@@ -114,9 +114,9 @@ async def _replay(
             await websocket.send_text(event.model_dump_json())
             after = cursor
         sent += len(events)
-        if sent > limits.replay_events:
+        if sent > policy.replay_events:
             raise _Ended(websockets.WINDOW_PASSED, "too much was missed; read again and subscribe with null")
-        if len(events) < limits.replay_page:
+        if len(events) < policy.replay_page:
             return
 
 
@@ -128,14 +128,14 @@ async def _send(
     *,
     after: Cursor | None,
     start: Cursor,
-    limits: EventsLimits,
+    policy: EventsPolicy,
 ) -> None:
     if after is not None:
-        await _replay(websocket, database, actor, after, start, limits=limits)
+        await _replay(websocket, database, actor, after, start, policy=policy)
     beat = Heartbeat().model_dump_json()
     while True:
         try:
-            cursor, event = await asyncio.wait_for(subscriber.queue.get(), limits.heartbeat_seconds)
+            cursor, event = await asyncio.wait_for(subscriber.queue.get(), policy.heartbeat_seconds)
         except TimeoutError:
             await websocket.send_text(beat)
         else:
@@ -153,16 +153,16 @@ async def _receive(websocket: WebSocket, heard: _Heard) -> None:
         heard.at = time.monotonic()
 
 
-async def _watch(actor: Actor, door: Door, heard: _Heard, subscriber: Subscriber, *, limits: EventsLimits) -> None:
+async def _watch(actor: Actor, door: Door, heard: _Heard, subscriber: Subscriber, *, policy: EventsPolicy) -> None:
     while True:
         try:
-            await asyncio.wait_for(door.stopping.wait(), limits.recheck_seconds)
+            await asyncio.wait_for(door.stopping.wait(), policy.recheck_seconds)
             raise _Ended(websockets.GOING_AWAY, "Sublet is restarting; connect again")
         except TimeoutError:
             pass
         if subscriber.too_slow.is_set():
             raise _Ended(websockets.TOO_SLOW, "events arrive faster than they are read")
-        if time.monotonic() - heard.at > limits.silence_seconds:
+        if time.monotonic() - heard.at > policy.silence_seconds:
             raise _Ended(websockets.GOING_AWAY, "no heartbeat")
         if not await door.alive(actor):
             raise _Ended(websockets.UNAUTHENTICATED, "the session has ended")

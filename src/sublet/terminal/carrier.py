@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from sublet.terminal import close_reasons
 from sublet.terminal.close_reasons import TerminalEnded
 from sublet.terminal.frames import Exit, Ping, Pong, Resize, Signal, client_frame
-from sublet.terminal.limits import TerminalLimits
+from sublet.terminal.policy import TerminalPolicy
 
 CHUNK_BYTES = 64 * 1024
 KEYS = {"INT": b"\x03", "QUIT": b"\x1c", "TSTP": b"\x1a"}
@@ -20,11 +20,11 @@ class Carrier:
     """One terminal's two directions."""
 
     def __init__(
-        self, websocket: WebSocket, process: "asyncssh.SSHClientProcess[bytes]", limits: TerminalLimits
+        self, websocket: WebSocket, process: "asyncssh.SSHClientProcess[bytes]", policy: TerminalPolicy
     ) -> None:
         self._websocket = websocket
         self._process = process
-        self._limits = limits
+        self._policy = policy
         self.active_at = time.monotonic()
 
     async def to_browser(self) -> None:
@@ -66,7 +66,7 @@ class Carrier:
     async def _type(self, data: bytes) -> None:
         self._process.stdin.write(data)
         try:
-            async with asyncio.timeout(self._limits.input_stalled_seconds):
+            async with asyncio.timeout(self._policy.input_stalled_seconds):
                 await self._process.stdin.drain()
         except TimeoutError:
             raise TerminalEnded(

@@ -28,7 +28,7 @@ from sublet.terminal import close_reasons, sessions
 from sublet.terminal.carrier import Carrier
 from sublet.terminal.close_reasons import TerminalEnded
 from sublet.terminal.frames import SUBPROTOCOL, Error, Open, Opened
-from sublet.terminal.limits import TerminalLimits
+from sublet.terminal.policy import TerminalPolicy
 from sublet.terminal.sessions import TooManyTerminals
 from sublet.terminal.visit import FindTarget, Visit
 from sublet.terminal.watcher import Watcher
@@ -38,7 +38,7 @@ log = telemetry.get_logger(__name__)
 router = SubletRouter(prefix="/api/v1/allocations", tags=["allocations"])
 
 TERMINAL_TARGET: Slot[FindTarget] = Slot("where a terminal leads")
-TERMINAL_LIMITS: Slot[TerminalLimits] = Slot("limits of terminals")
+TERMINAL_POLICY: Slot[TerminalPolicy] = Slot("policy of terminals")
 
 TERM = "xterm-256color"
 WINDOW_BYTES = 256 * 1024
@@ -64,7 +64,7 @@ async def terminal(
     door: DoorDep,
     find_target: Annotated[FindTarget, Depends(TERMINAL_TARGET)],
     authority: AuthorityDep,
-    limits: Annotated[TerminalLimits, Depends(TERMINAL_LIMITS)],
+    policy: Annotated[TerminalPolicy, Depends(TERMINAL_POLICY)],
 ) -> None:
     """A browser terminal, subprotocol `sublet.terminal.v1`; see /asyncapi.json."""
     if websocket.scope.get("subprotocols") != [SUBPROTOCOL]:
@@ -75,7 +75,7 @@ async def terminal(
         return
     telemetry.open_websockets.labels("terminal").inc()
     try:
-        await _serve(Visit(websocket, actor, allocation_id, door, find_target, authority, limits))
+        await _serve(Visit(websocket, actor, allocation_id, door, find_target, authority, policy))
     except TerminalEnded as ended:
         await _tell(websocket, ended)
     except (WebSocketDisconnect, RuntimeError) as error:
@@ -104,7 +104,7 @@ async def _serve(visit: Visit) -> None:
 
 async def _first_frame(visit: Visit) -> Open:
     try:
-        async with asyncio.timeout(visit.limits.first_frame_seconds):
+        async with asyncio.timeout(visit.policy.first_frame_seconds):
             return Open.model_validate_json(await visit.websocket.receive_text())
     except (TimeoutError, ValidationError, KeyError):
         raise close_reasons.bad_frame('the first frame is {"type":"open","cols":…,"rows":…}') from None
@@ -119,7 +119,7 @@ async def _admit_to_allocation(visit: Visit) -> _Admission:
             target = await visit.find_target(session, actor, allocation_id)
             if target.state != "active":
                 raise close_reasons.not_active(target.state)
-            terminal_id = await sessions.begin(session, actor, allocation_id, login=target.login, limits=visit.limits)
+            terminal_id = await sessions.begin(session, actor, allocation_id, login=target.login, policy=visit.policy)
             credential = await certificates.issue_terminal(
                 session, actor, allocation_id, signer=signer, login=target.login
             )
@@ -143,7 +143,7 @@ async def _run(visit: Visit, admission: _Admission, opening: Open) -> None:
             username=admission.target.login,
             credential=admission.credential,
             trust=admission.trust,
-            timeout_seconds=visit.limits.connect_seconds,
+            timeout_seconds=visit.policy.connect_seconds,
         )
     except NodeError as error:
         raise TerminalEnded(close_reasons.NODE_FAILED, error.code, error.detail) from None
@@ -151,7 +151,7 @@ async def _run(visit: Visit, admission: _Admission, opening: Open) -> None:
         process = await _shell(ssh, admission.target.node_name, opening)
         # A session of before would be found by a holder on the node; without one, a new shell is what there is.
         await visit.websocket.send_text(Opened(session=admission.terminal_id, resumed=False).model_dump_json())
-        carrier = Carrier(visit.websocket, process, visit.limits)
+        carrier = Carrier(visit.websocket, process, visit.policy)
         watcher = Watcher(visit, admission.terminal_id, admission.target, carrier)
         await _until_one_ends(carrier.to_browser(), carrier.from_browser(), watcher.watch())
     finally:

@@ -10,7 +10,7 @@ from sublet.core.access import Actor
 from sublet.core.db import Session
 from sublet.core.errors import TooManyRequests
 from sublet.core.ids import new_id
-from sublet.terminal.limits import ALIVE_SECONDS, TerminalLimits
+from sublet.terminal.policy import ALIVE_SECONDS, TerminalPolicy
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('terminal ' || :allocation_id, 0))")
 _COUNT = text(
@@ -50,13 +50,13 @@ class TerminalRecord(Recorded):
     login: Annotated[str, TRACK]
 
 
-async def begin(session: Session, actor: Actor, allocation_id: str, *, login: str, limits: TerminalLimits) -> str:
+async def begin(session: Session, actor: Actor, allocation_id: str, *, login: str, policy: TerminalPolicy) -> str:
     """Note a new terminal and return its id; TooManyTerminals when the allocation has enough."""
     await session.execute(_ONE_AT_A_TIME, {"allocation_id": allocation_id})
     alive: int = (await session.execute(_COUNT, {"allocation_id": allocation_id})).scalar_one()
-    if alive >= limits.sessions_per_allocation:
+    if alive >= policy.sessions_per_allocation:
         raise TooManyTerminals(
-            f"This allocation has {alive} terminals open, and {limits.sessions_per_allocation} is the most. Nothing "
+            f"This allocation has {alive} terminals open, and {policy.sessions_per_allocation} is the most. Nothing "
             "was opened. Close one, or use ssh, where this limit does not hold."
         )
     terminal_id = new_id("ts")

@@ -10,7 +10,7 @@ from sublet.core.db import Database, Session
 from sublet.core.websockets import Door
 from sublet.fleet.access import TerminalTarget
 from sublet.fleet.ca import CertificateAuthority
-from sublet.terminal.limits import TerminalLimits
+from sublet.terminal.policy import TerminalPolicy
 
 FindTarget = Callable[[Session, Actor, str], Awaitable[TerminalTarget]]
 """The layer that owns allocations finds where a terminal to one leads, by its id; NotFound if the actor has none."""
@@ -26,7 +26,7 @@ class Visit:
     door: Door
     find_target: FindTarget
     authority: CertificateAuthority
-    limits: TerminalLimits
+    policy: TerminalPolicy
 
     @property
     def database(self) -> Database:

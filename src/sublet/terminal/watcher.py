@@ -24,7 +24,7 @@ class Watcher:
         self._terminal_id = terminal_id
         self._target = target
         self._carrier = carrier
-        self._limits = visit.limits
+        self._policy = visit.policy
 
     async def watch(self) -> None:
         """Return never; TerminalEnded says why the terminal must close.
@@ -34,24 +34,24 @@ class Watcher:
         known_at = time.monotonic()
         while True:
             await self._pause()
-            if time.monotonic() - self._carrier.active_at > self._limits.idle_seconds:
+            if time.monotonic() - self._carrier.active_at > self._policy.idle_seconds:
                 raise TerminalEnded(
                     close_reasons.IDLE,
                     "idle",
                     "Nothing was typed or shown for a long time, so this terminal was closed.",
                 )
             try:
-                async with asyncio.timeout(self._limits.recheck_seconds):
+                async with asyncio.timeout(self._policy.recheck_seconds):
                     await self._recheck()
                 known_at = time.monotonic()
             except (SQLAlchemyError, TimeoutError, OSError) as error:
                 log.warning("terminal.recheck_failed", error=type(error).__name__)
-                if time.monotonic() - known_at > self._limits.unknown_seconds:
+                if time.monotonic() - known_at > self._policy.unknown_seconds:
                     raise close_reasons.session_ended() from None
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(self._limits.recheck_seconds):
+            async with asyncio.timeout(self._policy.recheck_seconds):
                 await self._visit.door.stopping.wait()
         except TimeoutError:
             return

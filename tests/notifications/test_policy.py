@@ -8,8 +8,8 @@ import websockets
 
 from sublet.core.outbox import publish
 from sublet.notifications import hub
-from sublet.notifications.api import EVENT_HUB, EVENTS_LIMITS
-from sublet.notifications.limits import EventsLimits
+from sublet.notifications.api import EVENT_HUB, EVENTS_POLICY
+from sublet.notifications.policy import EventsPolicy
 from tests.notifications.channels import DEADLINE, ThingHappened, connect, happen, open_channels, organization_of, until
 from tests.support.app import Web
 
@@ -27,19 +27,19 @@ async def close_code(channel: websockets.ClientConnection) -> tuple[int | None, 
 
 class TestHeartbeats:
     def test_come_every_twenty_seconds_and_three_may_be_missed(self) -> None:
-        assert EventsLimits().heartbeat_seconds == 20
-        assert 60 < EventsLimits().silence_seconds < 80
+        assert EventsPolicy().heartbeat_seconds == 20
+        assert 60 < EventsPolicy().silence_seconds < 80
 
     async def test_are_sent_when_nothing_happens(self, web: Web) -> None:
-        web.parts.put(EVENTS_LIMITS, EventsLimits(heartbeat_seconds=0.05))
+        web.parts.put(EVENTS_POLICY, EventsPolicy(heartbeat_seconds=0.05))
         async with connect(web, await web.customer()) as channel:
             await channel.send(FOLLOW)
             async with asyncio.timeout(DEADLINE):
                 assert [json.loads(await channel.recv()) for _ in range(3)] == [{"type": "heartbeat"}] * 3
 
     async def test_of_the_client_keep_the_channel_open_and_their_absence_ends_it(self, web: Web) -> None:
-        limits = EventsLimits(heartbeat_seconds=0.1, silence_seconds=0.6, recheck_seconds=0.05)
-        web.parts.put(EVENTS_LIMITS, limits)
+        policy = EventsPolicy(heartbeat_seconds=0.1, silence_seconds=0.6, recheck_seconds=0.05)
+        web.parts.put(EVENTS_POLICY, policy)
         async with connect(web, await web.customer()) as channel:
             await channel.send(FOLLOW)
             async with asyncio.timeout(DEADLINE):
@@ -51,12 +51,12 @@ class TestHeartbeats:
 
 class TestLimits:
     async def test_a_client_that_says_nothing_at_first_is_closed(self, web: Web) -> None:
-        web.parts.put(EVENTS_LIMITS, EventsLimits(first_message_seconds=0.1))
+        web.parts.put(EVENTS_POLICY, EventsPolicy(first_message_seconds=0.1))
         async with connect(web, await web.customer()) as channel:
             assert (await close_code(channel))[0] == 1008
 
     async def test_one_that_missed_too_much_is_told_to_read_again(self, web: Web) -> None:
-        web.parts.put(EVENTS_LIMITS, EventsLimits(replay_events=4, replay_page=2))
+        web.parts.put(EVENTS_POLICY, EventsPolicy(replay_events=4, replay_page=2))
         client = await web.customer()
         organization = await organization_of(client)
         cursor = (await client.get("/api/v1/events")).json()["next_cursor"]
@@ -72,7 +72,7 @@ class TestLimits:
         self, web: Web, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(hub, "QUEUE_SIZE", 1)
-        web.parts.put(EVENTS_LIMITS, EventsLimits(recheck_seconds=0.05))
+        web.parts.put(EVENTS_POLICY, EventsPolicy(recheck_seconds=0.05))
         client = await web.customer()
         organization = await organization_of(client)
         async with connect(web, client) as channel:
@@ -85,8 +85,8 @@ class TestLimits:
             assert await close_code(channel) == (4408, "events arrive faster than they are read")
 
     async def test_a_person_has_so_many_channels_and_another_is_not_touched_by_it(self, web: Web) -> None:
-        assert EventsLimits().channels_per_person == 50
-        web.parts.put(EVENTS_LIMITS, EventsLimits(channels_per_person=2))
+        assert EventsPolicy().channels_per_person == 50
+        web.parts.put(EVENTS_POLICY, EventsPolicy(channels_per_person=2))
         mine, other = await web.customer(), await web.customer()
         async with connect(web, mine) as first, connect(web, mine):
             await until(lambda: open_channels() == 2)

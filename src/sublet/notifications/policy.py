@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class EventsLimits:
-    """Limits of events channels; the defaults are those of production.
+class EventsPolicy:
+    """What events channels may; the defaults are those of production.
 
     `channels_per_person` are open at a time with one web process, whatever sign-in or token they came with.
     """

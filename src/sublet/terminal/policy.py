@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class TerminalLimits:
-    """Limits of browser terminals; the defaults are those of production."""
+class TerminalPolicy:
+    """What browser terminals may; the defaults are those of production."""
 
     sessions_per_allocation: int = 10
     idle_seconds: float = 4 * 3600.0
