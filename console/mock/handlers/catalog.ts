@@ -58,7 +58,8 @@ export const catalog = [
       planned || one.sku_id !== body.sku_id || !one.in_force ? one : { ...one, in_force: false, standing: "past" as const },
     );
     world.prices = [created, ...others];
-    if (!planned) found(body.sku_id).price = created;
+    const { in_force: _inForce, standing: _standing, ...price } = created;
+    if (!planned) found(body.sku_id).price = price;
     return created;
   }),
 ];

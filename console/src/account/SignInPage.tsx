@@ -1,9 +1,9 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useForm } from "react-hook-form";
 import { Link, useSearchParams } from "react-router";
 import * as z from "zod/mini";
-import { signIn } from "~/api/commands";
+import { signIn, useCommand } from "~/api/commands";
 import { meQuery } from "~/api/queries";
 import { t } from "~/messages";
 import { to } from "~/paths";
@@ -23,7 +23,7 @@ export function SignInPage() {
   const [search] = useSearchParams();
   const client = useQueryClient();
   const form = useForm({ resolver: zodResolver(schema), defaultValues: { email: "", password: "" } });
-  const entering = useMutation({ mutationFn: signIn, onSuccess: (me) => client.setQueryData(meQuery().queryKey, me) });
+  const entering = useCommand(signIn, { onSuccess: (me) => client.setQueryData(meQuery().queryKey, me) });
   return (
     <AuthFrame title={words.title}>
       <Form form={form} error={entering.error} onSubmit={(values) => entering.mutate(values)}>

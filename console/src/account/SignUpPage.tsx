@@ -1,9 +1,9 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useForm } from "react-hook-form";
 import { Link, useSearchParams } from "react-router";
 import * as z from "zod/mini";
-import { signUp } from "~/api/commands";
+import { signUp, useCommand } from "~/api/commands";
 import { meQuery } from "~/api/queries";
 import { t } from "~/messages";
 import { to } from "~/paths";
@@ -30,16 +30,13 @@ export function SignUpPage() {
   const [search] = useSearchParams();
   const client = useQueryClient();
   const form = useForm({ resolver: zodResolver(schema), defaultValues: { email: "", password: "", name: "", organization: "" } });
-  const joining = useMutation({
-    mutationFn: (values: Values) => signUp(asked(values)),
-    onSuccess: (me) => client.setQueryData(meQuery().queryKey, me),
-  });
+  const joining = useCommand(signUp, { onSuccess: (me) => client.setQueryData(meQuery().queryKey, me) });
   return (
     <AuthFrame title={words.title}>
       <Form
         form={form}
         error={joining.error}
-        onSubmit={(values) => joining.mutate(values)}
+        onSubmit={(values) => joining.mutate(asked(values))}
         fieldNames={{ organization_name: "organization" }}
       >
         <Field control={form.control} name="email" type="email" label={words.email} autoComplete="username" autoFocus />

@@ -1,4 +1,4 @@
-import { useMe, useMembers } from "~/api/queries";
+import { useMe, useMembers } from "~/api/reads";
 import { t } from "~/messages";
 
 const named = t.allocations.history.actor;

@@ -1,6 +1,5 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
-import { release, resume, suspend } from "~/api/commands";
+import { release, resume, suspend, useCommand } from "~/api/commands";
 import type { Allocation } from "~/api/types";
 import { t } from "~/messages";
 import { allocationState } from "~/states";
@@ -14,10 +13,8 @@ const words = t.allocations;
 /** What may be done with it now. `children` gives the buttons and, if the last act failed, the error. */
 export function AllocationActions({ allocation, children }: { allocation: Allocation; children: (buttons: ReactNode, error: ReactNode) => ReactNode }) {
   const [asking, setAsking] = useState<"release" | "cancel" | null>(null);
-  const client = useQueryClient();
-  const refresh = () => client.invalidateQueries();
-  const pausing = useMutation({ mutationFn: () => suspend(allocation.id), onSuccess: refresh });
-  const resuming = useMutation({ mutationFn: () => resume(allocation.id), onSuccess: refresh });
+  const pausing = useCommand(suspend);
+  const resuming = useCommand(resume);
   const of = (name: string) => actionNamed(allocation.actions, name);
   const { toggle } = allocationState(allocation.state);
   const cancel = of("cancel");
@@ -25,11 +22,11 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
   const buttons = (
     <>
       {toggle === "resume" ? (
-        <ActionButton action={of("resume")} isPending={resuming.isPending} onPress={() => resuming.mutate()}>
+        <ActionButton action={of("resume")} isPending={resuming.isPending} onPress={() => resuming.mutate(allocation.id)}>
           {words.resume}
         </ActionButton>
       ) : toggle === "suspend" ? (
-        <ActionButton action={of("suspend")} isPending={pausing.isPending} onPress={() => pausing.mutate()}>
+        <ActionButton action={of("suspend")} isPending={pausing.isPending} onPress={() => pausing.mutate(allocation.id)}>
           {words.suspend}
         </ActionButton>
       ) : null}
@@ -49,10 +46,8 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
           consequences={asking === "release" ? words.dialog.consequences : words.dialog.cancelConsequences}
           confirm={asking === "release" ? words.dialog.confirmRelease : words.dialog.confirmCancel}
           keep={words.dialog.keep}
-          act={async () => {
-            await release(allocation.id);
-            await refresh();
-          }}
+          command={release}
+          input={allocation.id}
           onClose={() => setAsking(null)}
         />
       )}

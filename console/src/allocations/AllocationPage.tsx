@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
-import { useAllocation } from "~/api/queries";
+import { useAllocation } from "~/api/reads";
 import type { Allocation } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";

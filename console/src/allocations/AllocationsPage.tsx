@@ -1,5 +1,5 @@
 import { Link, useSearchParams } from "react-router";
-import { useAllocations } from "~/api/queries";
+import { useAllocations } from "~/api/reads";
 import type { AllocationSummary } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";

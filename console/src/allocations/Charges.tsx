@@ -1,4 +1,4 @@
-import { useCharges } from "~/api/queries";
+import { useCharges } from "~/api/reads";
 import { t } from "~/messages";
 import { DataTable } from "~/ui/DataTable";
 import { Panel } from "~/ui/Page";
@@ -11,7 +11,7 @@ const columns = chargeColumns();
 
 /** Every charge of one allocation, explained. */
 export function Charges({ id, live }: { id: string; live: boolean }) {
-  const query = useCharges(id, { cursor: useCursor(), live });
+  const query = useCharges(id, useCursor(), live);
   return (
     <Panel title={words.title} aside={<Freshness query={query} />} flush>
       <QueryView query={query} skeleton="table">

@@ -1,4 +1,5 @@
-import { useHistory } from "~/api/queries";
+import { useQuery } from "@tanstack/react-query";
+import { historyQuery } from "~/api/queries";
 import type { HistoryEntry } from "~/api/types";
 import { t } from "~/messages";
 import { allocationState } from "~/states";
@@ -26,7 +27,7 @@ const columns: Column<HistoryEntry>[] = [
 
 /** Every state it has been in, and why it changed. */
 export function History({ id }: { id: string }) {
-  const query = useHistory(id, { cursor: useCursor(CURSOR) });
+  const query = useQuery(historyQuery(id, { cursor: useCursor(CURSOR) }));
   return (
     <Panel title={words.title} aside={<Freshness query={query} />} flush>
       <QueryView query={query} skeleton="table">

@@ -1,50 +1,95 @@
-/** What pages do. Everything that creates takes the key of its intent, so that a repeat is answered, not repeated. */
+/**
+ * What pages do: each a request that changes something, bound to what is no longer true after it. Whatever creates takes
+ * the key of its intent, so that a repeat is answered, not repeated.
+ */
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import type { MaybeOptionalInit } from "openapi-fetch";
+import type { PathsWithMethod, SuccessResponseJSON } from "openapi-typescript-helpers";
 import { body, http } from "./client";
+import type { paths } from "./schema";
+import { type Read, refresh, STALE_AFTER } from "./stale";
 import type { ApiTokenBody, LaunchBody, LoginBody, NodeBody, PriceBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
 
-const keyed = (key: string) => ({ "Idempotency-Key": key });
+type Known = keyof typeof STALE_AFTER;
+type Method = Known extends `${infer M} ${string}` ? M : never;
+/** The routes of a method of which `STALE_AFTER` says what follows. */
+type Route<M extends Method> = Extract<Known, `${M} ${string}`> extends `${M} ${infer P extends PathsWithMethod<paths, M>}` ? P : never;
 
-export const signUp = async (input: SignUpBody) => body(await http.POST("/api/v1/auth/signup", { body: input }));
-export const signIn = async (input: LoginBody) => body(await http.POST("/api/v1/auth/login", { body: input }));
-export const signOut = async () => void (await http.POST("/api/v1/auth/logout"));
+export type Command<Input, Output> = { run: (input: Input) => Promise<Output>; stale: readonly Read[] };
 
-export const launch = async (key: string, input: LaunchBody) =>
-  body(await http.POST("/api/v1/allocations", { body: input, headers: keyed(key) }));
+type AnswerOf<M extends Method, P extends Route<M>> = SuccessResponseJSON<paths[P][M] & Record<string | number, unknown>>;
 
-const named = (id: string) => ({ params: { path: { id_or_name: id } } });
-export const release = async (id: string) => body(await http.POST("/api/v1/allocations/{id_or_name}/release", named(id)));
-export const suspend = async (id: string) => body(await http.POST("/api/v1/allocations/{id_or_name}/suspend", named(id)));
-export const resume = async (id: string) => body(await http.POST("/api/v1/allocations/{id_or_name}/resume", named(id)));
+function command<M extends Method, P extends Route<M>, Input>(
+  method: M,
+  path: P,
+  request: (input: Input) => MaybeOptionalInit<paths[P], M>,
+): Command<Input, AnswerOf<M, P>> {
+  const send = http.request as (method: M, path: P, init: unknown) => Promise<{ data?: AnswerOf<M, P> }>;
+  return {
+    run: async (input) => body(await send(method, path, request(input))),
+    stale: STALE_AFTER[`${method} ${path}` as Known],
+  };
+}
 
-export const topUp = async (key: string, input: TopUpBody) =>
-  body(await http.POST("/api/v1/top-ups", { body: input, headers: keyed(key) }));
+type Keyed<Body> = { key: string; body: Body };
 
-export const addSshKey = async (key: string, input: SshKeyBody) =>
-  body(await http.POST("/api/v1/ssh-keys", { body: input, headers: keyed(key) }));
-export const removeSshKey = async (id: string) =>
-  void (await http.DELETE("/api/v1/ssh-keys/{key_id}", { params: { path: { key_id: id } } }));
-
-export const createApiToken = async (key: string, input: ApiTokenBody) =>
-  body(await http.POST("/api/v1/api-tokens", { body: input, headers: keyed(key) }));
-export const revokeApiToken = async (id: string) =>
-  void (await http.DELETE("/api/v1/api-tokens/{token_id}", { params: { path: { token_id: id } } }));
-
-export const endSession = async (id: string) =>
-  void (await http.DELETE("/api/v1/auth/sessions/{session_id}", { params: { path: { session_id: id } } }));
-
-export const addNode = async (key: string, input: NodeBody) =>
-  body(await http.POST("/api/v1/admin/nodes", { body: input, headers: keyed(key) }));
+const keyed = <Body>({ key, body: sent }: Keyed<Body>) => ({ body: sent, headers: { "Idempotency-Key": key } });
+const plain = <Body>(sent: Body) => ({ body: sent });
+const allocation = (id: string) => ({ params: { path: { id_or_name: id } } });
 const node = (id: string) => ({ params: { path: { node_id: id } } });
-export const cordon = async (id: string) => body(await http.POST("/api/v1/admin/nodes/{node_id}/cordon", node(id)));
-export const uncordon = async (id: string) => body(await http.POST("/api/v1/admin/nodes/{node_id}/uncordon", node(id)));
-export const clearGpu = async (id: string, gpu: string, reason: string) =>
-  body(await http.POST("/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", { params: { path: { node_id: id, gpu_uuid: gpu } }, body: { reason } }));
-export const newJoin = async (key: string, id: string) =>
-  body(await http.POST("/api/v1/admin/nodes/{node_id}/join-token", { ...node(id), headers: keyed(key) }));
 
-export const createSku = async (key: string, input: SkuBody) =>
-  body(await http.POST("/api/v1/admin/skus", { body: input, headers: keyed(key) }));
-export const setSkuActive = async (id: string, active: boolean) =>
-  body(await http.PATCH("/api/v1/admin/skus/{sku_id}", { params: { path: { sku_id: id } }, body: { active } }));
-export const createPrice = async (key: string, input: PriceBody) =>
-  body(await http.POST("/api/v1/admin/prices", { body: input, headers: keyed(key) }));
+export const signUp = command("post", "/api/v1/auth/signup", plain<SignUpBody>);
+export const signIn = command("post", "/api/v1/auth/login", plain<LoginBody>);
+export const signOut = command("post", "/api/v1/auth/logout", () => ({}));
+export const endSession = command("delete", "/api/v1/auth/sessions/{session_id}", (id: string) => ({ params: { path: { session_id: id } } }));
+
+export const launch = command("post", "/api/v1/allocations", keyed<LaunchBody>);
+export const release = command("post", "/api/v1/allocations/{id_or_name}/release", allocation);
+export const suspend = command("post", "/api/v1/allocations/{id_or_name}/suspend", allocation);
+export const resume = command("post", "/api/v1/allocations/{id_or_name}/resume", allocation);
+
+export const topUp = command("post", "/api/v1/top-ups", keyed<TopUpBody>);
+
+export const addSshKey = command("post", "/api/v1/ssh-keys", keyed<SshKeyBody>);
+export const removeSshKey = command("delete", "/api/v1/ssh-keys/{key_id}", (id: string) => ({ params: { path: { key_id: id } } }));
+export const createApiToken = command("post", "/api/v1/api-tokens", keyed<ApiTokenBody>);
+export const revokeApiToken = command("delete", "/api/v1/api-tokens/{token_id}", (id: string) => ({ params: { path: { token_id: id } } }));
+
+export const addNode = command("post", "/api/v1/admin/nodes", keyed<NodeBody>);
+export const cordon = command("post", "/api/v1/admin/nodes/{node_id}/cordon", node);
+export const uncordon = command("post", "/api/v1/admin/nodes/{node_id}/uncordon", node);
+export const newJoin = command("post", "/api/v1/admin/nodes/{node_id}/join-token", ({ key, id }: { key: string; id: string }) => ({
+  ...node(id),
+  headers: { "Idempotency-Key": key },
+}));
+export const clearGpu = command(
+  "post",
+  "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear",
+  ({ id, gpu, reason }: { id: string; gpu: string; reason: string }) => ({ params: { path: { node_id: id, gpu_uuid: gpu } }, body: { reason } }),
+);
+
+export const createSku = command("post", "/api/v1/admin/skus", keyed<SkuBody>);
+export const setSkuActive = command("patch", "/api/v1/admin/skus/{sku_id}", ({ id, active }: { id: string; active: boolean }) => ({
+  params: { path: { sku_id: id } },
+  body: { active },
+}));
+export const createPrice = command("post", "/api/v1/admin/prices", keyed<PriceBody>);
+
+type Options<Input, Output> = { gcTime?: number; onSuccess?: (output: Output, input: Input) => void; onError?: (error: unknown) => void };
+
+/**
+ * Does a command. It is pending until what it made stale has been asked again, so that a page shows what followed when
+ * it says that it is done; `onSuccess` is called before that, what is given to `mutate` after it.
+ */
+export function useCommand<Input, Output>({ run, stale }: Command<Input, Output>, { gcTime, onSuccess, onError }: Options<Input, Output> = {}) {
+  const client = useQueryClient();
+  return useMutation<Output, unknown, Input>({
+    ...(gcTime === undefined ? {} : { gcTime }),
+    mutationFn: run,
+    onSuccess: (output, input) => {
+      onSuccess?.(output, input);
+      return refresh(client, stale);
+    },
+    ...(onError === undefined ? {} : { onError }),
+  });
+}

@@ -1,5 +1,6 @@
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { meQuery } from "~/api/queries";
+import { routeOf } from "~/api/stale";
 import { isTransient, isUnauthenticated } from "~/errors";
 
 const RETRIES = 2;
@@ -8,7 +9,7 @@ const RETRIES = 2;
 export function createQueryClient(): QueryClient {
   const noticeEndedSession = (error: unknown) => {
     if (isUnauthenticated(error) && client.getQueryData(meQuery().queryKey) !== undefined) {
-      client.removeQueries({ predicate: ({ queryKey }) => queryKey[1] !== meQuery().queryKey[1] });
+      client.removeQueries({ predicate: ({ queryKey }) => routeOf(queryKey) !== routeOf(meQuery().queryKey) });
       void client.resetQueries({ queryKey: meQuery().queryKey });
     }
   };

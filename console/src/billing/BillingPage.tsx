@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useSearchParams } from "react-router";
-import { useWallet } from "~/api/queries";
+import { useWallet } from "~/api/reads";
 import { t } from "~/messages";
 import { BILLING_VIEWS, to } from "~/paths";
 import { ActionButton, actionNamed } from "~/ui/Button";

@@ -1,6 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { chargeColumns } from "~/allocations/chargeColumns";
-import { useUsage } from "~/api/queries";
+import { usageQuery } from "~/api/queries";
 import type { UsageCharge } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
@@ -22,7 +23,7 @@ const columns: Column<UsageCharge>[] = [
 
 /** Every charge of the organization: rate × seconds = amount. */
 export function ChargesExplained() {
-  const query = useUsage({ cursor: useCursor() });
+  const query = useQuery(usageQuery({ cursor: useCursor() }));
   return (
     <QueryView query={query} skeleton="table">
       {({ items, next_cursor }) => (

@@ -1,4 +1,5 @@
-import { useEntries } from "~/api/queries";
+import { useQuery } from "@tanstack/react-query";
+import { entriesQuery } from "~/api/queries";
 import type { Entry } from "~/api/types";
 import { isNegative, isNothing } from "~/format/money";
 import { t } from "~/messages";
@@ -39,7 +40,7 @@ const columns: Column<Entry>[] = [
 
 /** Every entry of the wallet, newest first, with the balance after it. */
 export function Ledger() {
-  const query = useEntries({ cursor: useCursor() });
+  const query = useQuery(entriesQuery({ cursor: useCursor() }));
   return (
     <QueryView query={query} skeleton="table">
       {({ items, next_cursor }) => (

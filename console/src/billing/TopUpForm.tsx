@@ -1,6 +1,5 @@
-import { useMutation } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { topUp } from "~/api/commands";
+import { topUp, useCommand } from "~/api/commands";
 import type { TopUpBody } from "~/api/types";
 import { cli } from "~/cli";
 import { useIntent } from "~/api/intent";
@@ -28,18 +27,16 @@ export function TopUpForm({ returnPath }: TopUpFormProps) {
   const [invalid, setInvalid] = useState(false);
   const keyFor = useIntent();
   const customId = useId();
-  const paying = useMutation({
-    mutationFn: async (amount: string) => {
-      const input = { amount, currency, return_path: returnPath } satisfies TopUpBody;
-      const created = await topUp(keyFor(input), input);
-      if (created.checkout_url === null) throw new Problem("no_checkout", 0, words.title, words.unavailable);
-      window.location.assign(created.checkout_url);
-    },
-  });
+  const paying = useCommand(topUp, { onSuccess: ({ checkout_url }) => checkout_url !== null && window.location.assign(checkout_url) });
+  const nowhere = paying.data?.checkout_url === null ? new Problem("no_checkout", 0, words.title, words.unavailable) : null;
+  const leaving = paying.isPending || (paying.isSuccess && nowhere === null);
+  const error = paying.error ?? nowhere;
   const submit = () => {
     const amount = choice === CUSTOM ? custom.trim() : choice;
     setInvalid(!AMOUNT.test(amount));
-    if (AMOUNT.test(amount)) paying.mutate(amount);
+    if (!AMOUNT.test(amount)) return;
+    const body: TopUpBody = { amount, currency, return_path: returnPath };
+    paying.mutate({ key: keyFor(body), body });
   };
   return (
     <form
@@ -50,7 +47,7 @@ export function TopUpForm({ returnPath }: TopUpFormProps) {
         submit();
       }}
     >
-      {paying.isError ? <ErrorNotice error={paying.error} /> : null}
+      {error === null ? null : <ErrorNotice error={error} />}
       <fieldset className="stack" data-gap="8">
         <legend className="field-label">{words.amount}</legend>
         <div className="choices">
@@ -85,8 +82,8 @@ export function TopUpForm({ returnPath }: TopUpFormProps) {
       <p className="field-help">{words.help}</p>
       <CliHint command={cli.topUp(choice === CUSTOM ? custom.trim() : choice)} />
       <div>
-        <Button type="submit" variant="primary" isPending={paying.isPending || paying.isSuccess}>
-          {paying.isPending || paying.isSuccess ? words.submitting : words.submit}
+        <Button type="submit" variant="primary" isPending={leaving}>
+          {leaving ? words.submitting : words.submit}
         </Button>
       </div>
     </form>

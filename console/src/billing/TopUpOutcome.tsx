@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { useTopUp } from "~/api/queries";
+import { useTopUp } from "~/api/reads";
+import { refresh, STALE_AFTER_EVENT } from "~/api/stale";
 import { t } from "~/messages";
 import { topUpState } from "~/states";
 import { Button } from "~/ui/Button";
@@ -15,7 +16,7 @@ export function TopUpOutcome({ id, onDismiss }: { id: string; onDismiss: () => v
   const arrived = query.data !== undefined && topUpState(query.data.state).arrived;
   useEffect(() => {
     if (!arrived) return;
-    void client.invalidateQueries({ predicate: ({ queryKey }) => /\/(?:wallet|top-ups|offers)/.test(String(queryKey[1])) });
+    void refresh(client, [...STALE_AFTER_EVENT.top_up, ...STALE_AFTER_EVENT.wallet]);
   }, [arrived, client]);
   if (query.data === undefined) {
     return query.isError ? <ErrorNotice error={query.error} onRetry={() => void query.refetch()} /> : null;

@@ -1,4 +1,5 @@
-import { useTopUps } from "~/api/queries";
+import { useQuery } from "@tanstack/react-query";
+import { topUpsQuery } from "~/api/queries";
 import type { TopUp } from "~/api/types";
 import { t } from "~/messages";
 import { topUpState } from "~/states";
@@ -32,7 +33,7 @@ const columns: Column<TopUp>[] = [
 
 /** Card payments, newest first. */
 export function TopUps() {
-  const query = useTopUps({ cursor: useCursor() });
+  const query = useQuery(topUpsQuery({ cursor: useCursor() }));
   return (
     <QueryView query={query} skeleton="table">
       {({ items, next_cursor }) => (

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { useParams, useSearchParams } from "react-router";
-import { useOffers } from "~/api/queries";
+import { useOffers } from "~/api/reads";
 import type { Offer } from "~/api/types";
 import { TopUpForm } from "~/billing/TopUpForm";
 import { t } from "~/messages";
@@ -71,7 +71,7 @@ function Chooser({ offers }: { offers: Offer[] }) {
   const goOn = () => {
     if (resumed.current || taken.offer === null || taken.price === undefined) return;
     resumed.current = true;
-    launching.mutate({ ...taken, offer: taken.offer, price: taken.price });
+    launching.launch({ ...taken, offer: taken.offer, price: taken.price });
   };
 
   return (
@@ -105,7 +105,7 @@ function Chooser({ offers }: { offers: Offer[] }) {
           openTerminal={openTerminal}
           onOpenTerminal={setOpenTerminal}
           isPending={launching.isPending}
-          onLaunch={() => !nameInvalid && launching.mutate(input)}
+          onLaunch={() => !nameInvalid && launching.launch(input)}
         >
           {error === null ? null : <ErrorNotice error={error} />}
         </LaunchTotal>

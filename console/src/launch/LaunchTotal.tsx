@@ -1,5 +1,5 @@
 import { type ReactNode, useId } from "react";
-import { useWallet } from "~/api/queries";
+import { useWallet } from "~/api/reads";
 import type { Offer } from "~/api/types";
 import { cli } from "~/cli";
 import { formatRate, formatRateAmount, isNothing } from "~/format/money";

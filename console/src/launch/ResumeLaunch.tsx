@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { useTopUp } from "~/api/queries";
+import { useTopUp } from "~/api/reads";
 import type { TopUp } from "~/api/types";
 import { t } from "~/messages";
 import { topUpState } from "~/states";

@@ -1,7 +1,9 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
+import { useRef } from "react";
 import { useNavigate } from "react-router";
-import { launch } from "~/api/commands";
+import { launch, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
+import { refresh } from "~/api/stale";
 import { Problem } from "~/errors";
 import { to } from "~/paths";
 
@@ -27,15 +29,20 @@ export function useLaunch(key: string | undefined) {
   const keyFor = useIntent(key);
   const navigate = useNavigate();
   const client = useQueryClient();
-  const mutation = useMutation({
-    mutationFn: (input: LaunchInput) => launch(keyFor(asked(input)), asked(input)),
-    onSuccess: (allocation, { openTerminal }) => {
-      void client.invalidateQueries();
-      void navigate(to.allocation(allocation.id, openTerminal ? { open: "terminal" } : {}), { replace: key !== undefined });
-    },
+  const openTerminal = useRef(false);
+  const { mutate, ...launching } = useCommand(launch, {
+    onSuccess: ({ id }) => void navigate(to.allocation(id, openTerminal.current ? { open: "terminal" } : {}), { replace: key !== undefined }),
     onError: (error) => {
-      if (priceChanged(error)) void client.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[1]).endsWith("/offers") });
+      if (priceChanged(error)) void refresh(client, ["/api/v1/offers"]);
     },
   });
-  return { ...mutation, keyOf: (input: LaunchInput) => keyFor(asked(input)) };
+  const keyOf = (input: LaunchInput) => keyFor(asked(input));
+  return {
+    ...launching,
+    keyOf,
+    launch(input: LaunchInput) {
+      openTerminal.current = input.openTerminal;
+      mutate({ key: keyOf(input), body: asked(input) });
+    },
+  };
 }

@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
 import { toast } from "sonner";
 import { meQuery } from "~/api/queries";
+import { refreshAll } from "~/api/stale";
 import { sockets } from "~/paths";
 import { EventStream, type LiveState } from "./EventStream";
 import { isFailure, isStaleAfter, toastFor } from "./effects";
@@ -13,7 +14,6 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const [state, setState] = useState<LiveState>("connecting");
 
   useEffect(() => {
-    const me = meQuery().queryKey[1];
     const stream = new EventStream(sockets.events(), {
       onState: setState,
       onEvent: (event) => {
@@ -21,7 +21,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         const line = toastFor(event, window.location.pathname);
         if (line !== null) toast(line, isFailure(event) ? { duration: Number.POSITIVE_INFINITY, closeButton: true } : {});
       },
-      onGap: () => void client.invalidateQueries({ predicate: (query) => query.queryKey[1] !== me }),
+      onGap: () => void refreshAll(client),
       onUnauthenticated: () => void client.invalidateQueries({ queryKey: meQuery().queryKey }),
     });
     stream.start();

@@ -1,24 +1,15 @@
 /** What an event makes stale, and which ones are worth a word to somebody on another page. */
 import type { Query } from "@tanstack/react-query";
+import { routeOf, STALE_AFTER_EVENT } from "~/api/stale";
 import { t } from "~/messages";
 import type { LiveEvent } from "./EventStream";
 
-const API = "/api/v1";
-
-const STALE: [event: RegExp, routes: string[]][] = [
-  [/^allocation\./, ["/allocations", "/admin/allocations", "/offers", "/admin/nodes"]],
-  [/^operation\./, ["/allocations/"]],
-  [/^wallet\./, ["/wallet", "/usage", "/offers"]],
-  [/^top_up\./, ["/top-ups", "/wallet"]],
-  [/^node\./, ["/admin/nodes", "/offers"]],
-];
-
 /** Whether the data of a query may have changed by an event; queries of one allocation only by events about it. */
-export function isStaleAfter(event: LiveEvent, query: Query): boolean {
-  const [, path, init] = query.queryKey as [string, string?, { params?: { path?: Record<string, string> } }?];
-  if (typeof path !== "string") return false;
-  const routes = STALE.filter(([pattern]) => pattern.test(event.type)).flatMap(([, found]) => found);
-  if (!routes.some((route) => path.startsWith(API + route))) return false;
+export function isStaleAfter(event: LiveEvent, { queryKey }: Query): boolean {
+  const kind = event.type.split(".")[0] ?? "";
+  const stale: readonly unknown[] = Object.hasOwn(STALE_AFTER_EVENT, kind) ? STALE_AFTER_EVENT[kind as keyof typeof STALE_AFTER_EVENT] : [];
+  if (!stale.includes(routeOf(queryKey))) return false;
+  const [, , init] = queryKey as [string, string, { params?: { path?: Record<string, string> } }?];
   const named = init?.params?.path?.id_or_name;
   const subjects = [event.subject, event.data.allocation_id, event.data.name];
   return named === undefined || subjects.includes(named);

@@ -1,12 +1,11 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { useForm, useWatch } from "react-hook-form";
 import { Link } from "react-router";
 import * as z from "zod/mini";
-import { addNode } from "~/api/commands";
+import { addNode, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
-import { useNode } from "~/api/queries";
+import { useNode } from "~/api/reads";
 import type { NodeCreated } from "~/api/types";
 import { cli } from "~/cli";
 import { t } from "~/messages";
@@ -39,11 +38,12 @@ const asked = ({ port, labels, ...rest }: Values) => ({ ...rest, port: Number(po
 function NodeForm({ onAdded }: { onAdded: (created: NodeCreated) => void }) {
   const form = useForm({ resolver: zodResolver(schema), defaultValues: { name: "", address: "", port: "22", labels: "" } });
   const keyFor = useIntent();
-  const adding = useMutation({ mutationFn: (values: Values) => addNode(keyFor(asked(values)), asked(values)), onSuccess: onAdded });
+  const adding = useCommand(addNode, { onSuccess: onAdded });
+  const add = (values: Values) => adding.mutate({ key: keyFor(asked(values)), body: asked(values) });
   const written = useWatch({ control: form.control });
   return (
     <Panel>
-      <Form form={form} error={adding.error} onSubmit={(values) => adding.mutate(values)}>
+      <Form form={form} error={adding.error} onSubmit={add}>
         <div className="field-row">
           <Field control={form.control} name="name" label={words.name} autoFocus />
           <Field control={form.control} name="port" label={words.port} inputMode="numeric" />

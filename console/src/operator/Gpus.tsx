@@ -1,9 +1,8 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { useForm, useWatch } from "react-hook-form";
 import * as z from "zod/mini";
-import { clearGpu } from "~/api/commands";
+import { clearGpu, useCommand } from "~/api/commands";
 import type { NodeDetail } from "~/api/types";
 import { cli } from "~/cli";
 import { formatMemory } from "~/format/shape";
@@ -22,17 +21,17 @@ type Gpu = NonNullable<NodeDetail["inventory"]>["gpus"][number];
 
 const schema = z.object({ reason: z.string().check(z.trim(), z.minLength(1, words.reasonInvalid), z.maxLength(500, words.reasonInvalid)) });
 
-function ClearForm({ node, gpu, onDone, onCancel }: { node: NodeDetail; gpu: Gpu; onDone: () => Promise<unknown>; onCancel: () => void }) {
+function ClearForm({ node, gpu, onClose }: { node: NodeDetail; gpu: Gpu; onClose: () => void }) {
   const form = useForm({ resolver: zodResolver(schema), defaultValues: { reason: "" } });
-  const clearing = useMutation({ mutationFn: ({ reason }: { reason: string }) => clearGpu(node.id, gpu.uuid, reason), onSuccess: onDone });
-  const reason = useWatch({ control: form.control, name: "reason" });
+  const clearing = useCommand(clearGpu);
+  const written = useWatch({ control: form.control, name: "reason" });
   return (
-    <Form form={form} error={clearing.error} onSubmit={(values) => clearing.mutate(values)}>
+    <Form form={form} error={clearing.error} onSubmit={({ reason }) => clearing.mutate({ id: node.id, gpu: gpu.uuid, reason }, { onSuccess: onClose })}>
       <p>{words.clearHint}</p>
       <Field control={form.control} name="reason" label={words.reason} help={words.reasonHelp} autoFocus />
-      <CliHint command={cli.clearGpu(node.name, gpu.uuid, reason)} />
+      <CliHint command={cli.clearGpu(node.name, gpu.uuid, written)} />
       <div className="dialog-actions">
-        <Button onPress={onCancel}>{t.shell.dialog.cancel}</Button>
+        <Button onPress={onClose}>{t.shell.dialog.cancel}</Button>
         <Button type="submit" variant="primary" isPending={clearing.isPending}>
           {words.clear}
         </Button>
@@ -42,7 +41,7 @@ function ClearForm({ node, gpu, onDone, onCancel }: { node: NodeDetail; gpu: Gpu
 }
 
 /** The GPUs of a node; one in quarantine can be given out again on the operator's word. */
-export function Gpus({ node, gpus, refresh }: { node: NodeDetail; gpus: Gpu[]; refresh: () => Promise<unknown> }) {
+export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
   const [asking, setAsking] = useState<Gpu>();
   const columns: Column<Gpu>[] = [
     { key: "model", header: words.gpuColumn.model, plain: true, cell: ({ model }) => <span className="cell-main">{model}</span> },
@@ -72,15 +71,7 @@ export function Gpus({ node, gpus, refresh }: { node: NodeDetail; gpus: Gpu[]; r
       )}
       {asking === undefined ? null : (
         <FormDialog title={words.clearTitle(asking.model)} onClose={() => setAsking(undefined)}>
-          <ClearForm
-            node={node}
-            gpu={asking}
-            onDone={async () => {
-              await refresh();
-              setAsking(undefined);
-            }}
-            onCancel={() => setAsking(undefined)}
-          />
+          <ClearForm node={node} gpu={asking} onClose={() => setAsking(undefined)} />
         </FormDialog>
       )}
     </Panel>

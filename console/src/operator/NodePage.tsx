@@ -1,9 +1,8 @@
-import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
-import { cordon, newJoin, uncordon } from "~/api/commands";
+import { cordon, newJoin, uncordon, useCommand } from "~/api/commands";
 import { newKey } from "~/api/intent";
-import { useNode } from "~/api/queries";
+import { useNode } from "~/api/reads";
 import type { NodeDetail } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
@@ -22,15 +21,15 @@ import { NodeHistory } from "./NodeHistory";
 
 const words = t.operator.node;
 
-function CordonButtons({ node, refresh }: { node: NodeDetail; refresh: () => Promise<unknown> }) {
+function CordonButtons({ node }: { node: NodeDetail }) {
   const [asking, setAsking] = useState(false);
-  const opening = useMutation({ mutationFn: () => uncordon(node.id), onSuccess: refresh });
+  const opening = useCommand(uncordon);
   const uncordonAction = actionNamed(node.actions, "uncordon");
   return (
     <>
       {opening.isError ? <ErrorNotice error={opening.error} /> : null}
       {uncordonAction?.allowed ? (
-        <Button variant="primary" isPending={opening.isPending} onPress={() => opening.mutate()}>
+        <Button variant="primary" isPending={opening.isPending} onPress={() => opening.mutate(node.id)}>
           {words.uncordon}
         </Button>
       ) : (
@@ -44,10 +43,8 @@ function CordonButtons({ node, refresh }: { node: NodeDetail; refresh: () => Pro
           consequences={words.cordonConsequences}
           confirm={words.cordon}
           danger={false}
-          act={async () => {
-            await cordon(node.id);
-            await refresh();
-          }}
+          command={cordon}
+          input={node.id}
           onClose={() => setAsking(false)}
         />
       ) : null}
@@ -56,14 +53,14 @@ function CordonButtons({ node, refresh }: { node: NodeDetail; refresh: () => Pro
 }
 
 function Joining({ node }: { node: NodeDetail }) {
-  const asking = useMutation({ mutationFn: () => newJoin(newKey(), node.id), gcTime: 0 });
+  const asking = useCommand(newJoin, { gcTime: 0 });
   return (
     <>
       {asking.data === undefined ? null : <JoinCommand join={asking.data} />}
       {asking.isError ? <ErrorNotice error={asking.error} /> : null}
       <Enrolment node={node} />
       <div>
-        <Button isPending={asking.isPending} onPress={() => asking.mutate()}>
+        <Button isPending={asking.isPending} onPress={() => asking.mutate({ key: newKey(), id: node.id })}>
           {words.newJoin}
         </Button>
       </div>
@@ -88,7 +85,7 @@ export function NodePage() {
       actions={
         <>
           <Freshness query={query} />
-          {node === undefined ? null : <CordonButtons node={node} refresh={() => query.refetch()} />}
+          {node === undefined ? null : <CordonButtons node={node} />}
         </>
       }
     >
@@ -98,7 +95,7 @@ export function NodePage() {
             <div className="stack" data-gap="24">
               <Strangers strangers={found.strangers} />
               {nodeState(found.state).enrols ? <Joining node={found} /> : <Capacity node={found} />}
-              {found.inventory === null ? null : <Gpus node={found} gpus={found.inventory.gpus} refresh={() => query.refetch()} />}
+              {found.inventory === null ? null : <Gpus node={found} gpus={found.inventory.gpus} />}
               <Capabilities node={found} />
               <NodeHistory history={found.history} />
             </div>

@@ -1,5 +1,5 @@
 import { Link } from "react-router";
-import { useNodes } from "~/api/queries";
+import { useNodes } from "~/api/reads";
 import type { Action, Node } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
@@ -60,7 +60,7 @@ function Add({ action }: { action: Action | undefined }) {
 }
 
 export function NodesPage() {
-  const query = useNodes({ cursor: useCursor() });
+  const query = useNodes(useCursor());
   return (
     <Page
       name={words.title}

@@ -1,6 +1,6 @@
 import { useId } from "react";
 import { useSearchParams } from "react-router";
-import { useAdminAllocations } from "~/api/queries";
+import { useAdminAllocations } from "~/api/reads";
 import type { AdminAllocation } from "~/api/types";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";

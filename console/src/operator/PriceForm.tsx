@@ -1,8 +1,7 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation } from "@tanstack/react-query";
 import { useForm, useWatch } from "react-hook-form";
 import * as z from "zod/mini";
-import { createPrice } from "~/api/commands";
+import { createPrice, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
 import type { Sku } from "~/api/types";
 import { cli } from "~/cli";
@@ -25,22 +24,20 @@ type Values = z.infer<typeof schema>;
 const utc = (local: string) => (local === "" ? undefined : new Date(local).toISOString());
 
 /** A new version of the price of a SKU. Prices are never changed, only followed by others. */
-export function PriceForm({ sku, onDone, onCancel }: { sku: Pick<Sku, "id" | "code">; onDone: () => void; onCancel: () => void }) {
+export function PriceForm({ sku, onClose }: { sku: Pick<Sku, "id" | "code">; onClose: () => void }) {
   const form = useForm({ resolver: zodResolver(schema), defaultValues: { rate: "", suspended: "0", effective: "" } });
   const keyFor = useIntent();
-  const creating = useMutation({
-    mutationFn: ({ rate, suspended, effective }: Values) => {
-      const input = { sku_id: sku.id, per_hour: rate, suspended_per_hour: suspended, currency: "USD", effective_at: utc(effective) };
-      return createPrice(keyFor(input), input);
-    },
-    onSuccess: onDone,
-  });
+  const creating = useCommand(createPrice);
+  const create = ({ rate, suspended, effective }: Values) => {
+    const body = { sku_id: sku.id, per_hour: rate, suspended_per_hour: suspended, currency: "USD", effective_at: utc(effective) };
+    creating.mutate({ key: keyFor(body), body }, { onSuccess: onClose });
+  };
   const written = useWatch({ control: form.control });
   return (
     <Form
       form={form}
       error={creating.error}
-      onSubmit={(values) => creating.mutate(values)}
+      onSubmit={create}
       fieldNames={{ per_hour: "rate", suspended_per_hour: "suspended", effective_at: "effective" }}
     >
       <Field control={form.control} name="rate" label={words.rate} help={words.rateHelp} inputMode="decimal" autoFocus />
@@ -54,7 +51,7 @@ export function PriceForm({ sku, onDone, onCancel }: { sku: Pick<Sku, "id" | "co
         })}
       />
       <div className="dialog-actions">
-        <Button onPress={onCancel}>{t.shell.dialog.cancel}</Button>
+        <Button onPress={onClose}>{t.shell.dialog.cancel}</Button>
         <Button type="submit" variant="primary" isPending={creating.isPending}>
           {words.submit}
         </Button>

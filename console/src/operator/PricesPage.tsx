@@ -1,6 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
-import { useAdminSku, usePrices } from "~/api/queries";
+import { pricesQuery, skuQuery } from "~/api/queries";
 import type { Price } from "~/api/types";
 import { formatFull } from "~/format/time";
 import { t } from "~/messages";
@@ -38,8 +39,8 @@ const columns: Column<Price>[] = [
 /** The prices of one SKU: every version, when each took or takes effect. */
 export function PricesPage() {
   const { id = "" } = useParams();
-  const { data: sku } = useAdminSku(id);
-  const query = usePrices(id, { cursor: useCursor() });
+  const { data: sku } = useQuery(skuQuery(id));
+  const query = useQuery(pricesQuery(id, { cursor: useCursor() }));
   const [creating, setCreating] = useState(false);
   const code = sku?.code ?? id;
   return (
@@ -70,14 +71,7 @@ export function PricesPage() {
       </QueryView>
       {creating ? (
         <FormDialog title={words.create} onClose={() => setCreating(false)}>
-          <PriceForm
-            sku={{ id, code }}
-            onCancel={() => setCreating(false)}
-            onDone={() => {
-              setCreating(false);
-              void query.refetch();
-            }}
-          />
+          <PriceForm sku={{ id, code }} onClose={() => setCreating(false)} />
         </FormDialog>
       ) : null}
     </Page>

@@ -1,8 +1,7 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation } from "@tanstack/react-query";
 import { useForm, useWatch } from "react-hook-form";
 import * as z from "zod/mini";
-import { createSku } from "~/api/commands";
+import { createSku, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
 import { cli } from "~/cli";
 import { t } from "~/messages";
@@ -48,13 +47,14 @@ const EMPTY: Values = { code: "", name: "", vcpu: "1", memory: "1", disk: "10", 
 export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; onCancel: () => void }) {
   const form = useForm({ resolver: zodResolver(schema), defaultValues: EMPTY });
   const keyFor = useIntent();
-  const creating = useMutation({ mutationFn: (values: Values) => createSku(keyFor(asked(values)), asked(values)), onSuccess: ({ id }) => onDone(id) });
+  const creating = useCommand(createSku);
+  const create = (values: Values) => creating.mutate({ key: keyFor(asked(values)), body: asked(values) }, { onSuccess: ({ id }) => onDone(id) });
   const written = useWatch({ control: form.control });
   return (
     <Form
       form={form}
       error={creating.error}
-      onSubmit={(values) => creating.mutate(values)}
+      onSubmit={create}
       fieldNames={{ memory_mib: "memory", disk_gib: "disk", gpu_model: "gpuModel", gpu_count: "gpuCount", node_labels: "labels" }}
     >
       <div className="field-row">

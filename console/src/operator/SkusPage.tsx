@@ -1,8 +1,8 @@
-import { useMutation } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
-import { setSkuActive } from "~/api/commands";
-import { useAdminSkus } from "~/api/queries";
+import { setSkuActive, useCommand } from "~/api/commands";
+import { skusQuery } from "~/api/queries";
 import type { Sku } from "~/api/types";
 import { formatShape } from "~/format/shape";
 import { gpuText } from "~/launch/OffersTable";
@@ -27,9 +27,9 @@ function PriceNow({ price }: Pick<Sku, "price">) {
   return price === null ? <span className="faint">{words.noPrice}</span> : <RateFigure rate={price.per_hour} />;
 }
 
-function Switch({ sku, refresh }: { sku: Sku; refresh: () => Promise<unknown> }) {
+function Switch({ sku }: { sku: Sku }) {
   const [asking, setAsking] = useState(false);
-  const activating = useMutation({ mutationFn: () => setSkuActive(sku.id, true), onSuccess: refresh });
+  const activating = useCommand(setSkuActive);
   return (
     <span className="cluster" data-tight>
       <LinkButton size="small" to={to.operator.prices(sku.id)} aria-label={words.pricesLabel(sku.code)}>
@@ -46,7 +46,7 @@ function Switch({ sku, refresh }: { sku: Sku; refresh: () => Promise<unknown> })
           size="small"
           aria-label={words.activateLabel(sku.code)}
           isPending={activating.isPending}
-          onPress={() => activating.mutate()}
+          onPress={() => activating.mutate({ id: sku.id, active: true })}
         >
           {words.activate}
         </ActionButton>
@@ -57,10 +57,8 @@ function Switch({ sku, refresh }: { sku: Sku; refresh: () => Promise<unknown> })
           title={words.deactivateTitle(sku.code)}
           consequences={words.deactivateConsequences}
           confirm={words.deactivate}
-          act={async () => {
-            await setSkuActive(sku.id, false);
-            await refresh();
-          }}
+          command={setSkuActive}
+          input={{ id: sku.id, active: false }}
           onClose={() => setAsking(false)}
         />
       ) : null}
@@ -69,7 +67,7 @@ function Switch({ sku, refresh }: { sku: Sku; refresh: () => Promise<unknown> })
 }
 
 export function SkusPage() {
-  const query = useAdminSkus({ cursor: useCursor() });
+  const query = useQuery(skusQuery({ cursor: useCursor() }));
   const [creating, setCreating] = useState(false);
   const navigate = useNavigate();
   const columns: Column<Sku>[] = [
@@ -95,7 +93,7 @@ export function SkusPage() {
     { key: "shape", header: words.column.shape, cell: (sku) => formatShape(sku) },
     { key: "gpu", header: words.column.gpu, cell: (sku) => gpuText(sku) },
     { key: "price", header: words.column.price, numeric: true, cell: ({ price }) => <PriceNow price={price} /> },
-    { key: "act", header: words.column.act, narrow: true, cell: (sku) => <Switch sku={sku} refresh={() => query.refetch()} /> },
+    { key: "act", header: words.column.act, narrow: true, cell: (sku) => <Switch sku={sku} /> },
   ];
   return (
     <Page
@@ -124,7 +122,7 @@ export function SkusPage() {
       </QueryView>
       {creating ? (
         <FormDialog title={t.operator.skuForm.title} onClose={() => setCreating(false)}>
-          <SkuForm onCancel={() => setCreating(false)} onDone={(id) => void query.refetch().then(() => navigate(to.operator.prices(id)))} />
+          <SkuForm onCancel={() => setCreating(false)} onDone={(id) => void navigate(to.operator.prices(id))} />
         </FormDialog>
       ) : null}
     </Page>

@@ -1,6 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { revokeApiToken } from "~/api/commands";
-import { useApiTokens } from "~/api/queries";
+import { apiTokensQuery } from "~/api/queries";
 import type { ApiToken } from "~/api/types";
 import { t } from "~/messages";
 import { Button } from "~/ui/Button";
@@ -16,7 +17,7 @@ const words = t.settings.tokens;
 
 /** Tokens for programs: what they may do, when they were used, when they end. */
 export function ApiTokens() {
-  const query = useApiTokens({ cursor: useCursor() });
+  const query = useQuery(apiTokensQuery({ cursor: useCursor() }));
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiToken | null>(null);
   const columns: Column<ApiToken>[] = [
@@ -56,12 +57,7 @@ export function ApiTokens() {
       />
       {creating ? (
         <FormDialog title={words.create} onClose={() => setCreating(false)}>
-          <CreateToken
-            onDone={() => {
-              setCreating(false);
-              void query.refetch();
-            }}
-          />
+          <CreateToken onDone={() => setCreating(false)} />
         </FormDialog>
       ) : null}
       {revoking === null ? null : (
@@ -69,10 +65,8 @@ export function ApiTokens() {
           title={words.revokeTitle(revoking.name)}
           consequences={words.revokeConsequences}
           confirm={words.revoke}
-          act={async () => {
-            await revokeApiToken(revoking.id);
-            await query.refetch();
-          }}
+          command={revokeApiToken}
+          input={revoking.id}
           onClose={() => setRevoking(null)}
         />
       )}

@@ -1,11 +1,10 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Controller, useForm } from "react-hook-form";
 import * as z from "zod/mini";
-import { createApiToken } from "~/api/commands";
+import { createApiToken, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
-import { useMe } from "~/api/queries";
+import { useMe } from "~/api/reads";
 import { t } from "~/messages";
 import { Button } from "~/ui/Button";
 import { Copy } from "~/ui/Copy";
@@ -60,13 +59,11 @@ export function CreateToken({ onDone }: { onDone: () => void }) {
   const keyFor = useIntent();
   // Counted from when the form was opened, so that trying again asks for the very same token.
   const [openedAt] = useState(() => Date.now());
-  const creating = useMutation({
-    gcTime: 0,
-    mutationFn: ({ name, scopes, days }: Values) => {
-      const input = { name, scopes, expires_at: new Date(openedAt + Number(days) * DAY_MS).toISOString() };
-      return createApiToken(keyFor(input), input);
-    },
-  });
+  const creating = useCommand(createApiToken, { gcTime: 0 });
+  const create = ({ name, scopes, days }: Values) => {
+    const body = { name, scopes, expires_at: new Date(openedAt + Number(days) * DAY_MS).toISOString() };
+    creating.mutate({ key: keyFor(body), body });
+  };
   if (creating.data !== undefined) {
     return (
       <div className="stack">
@@ -83,7 +80,7 @@ export function CreateToken({ onDone }: { onDone: () => void }) {
     );
   }
   return (
-    <Form form={form} error={creating.error} onSubmit={(values) => creating.mutate(values)}>
+    <Form form={form} error={creating.error} onSubmit={create}>
       <Field control={form.control} name="name" label={words.name} autoFocus />
       <Controller
         control={form.control}

@@ -1,6 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { endSession } from "~/api/commands";
-import { useSessions } from "~/api/queries";
+import { sessionsQuery } from "~/api/queries";
 import type { SessionView } from "~/api/types";
 import { t } from "~/messages";
 import { Button } from "~/ui/Button";
@@ -15,7 +16,7 @@ const words = t.settings.sessions;
 
 /** Where the user is signed in. */
 export function Sessions() {
-  const query = useSessions({ cursor: useCursor() });
+  const query = useQuery(sessionsQuery({ cursor: useCursor() }));
   const [ending, setEnding] = useState<SessionView | null>(null);
   const columns: Column<SessionView>[] = [
     {
@@ -52,10 +53,8 @@ export function Sessions() {
           title={words.endTitle}
           consequences={words.endConsequences}
           confirm={words.end}
-          act={async () => {
-            await endSession(ending.id);
-            await query.refetch();
-          }}
+          command={endSession}
+          input={ending.id}
           onClose={() => setEnding(null)}
         />
       )}

@@ -1,11 +1,11 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useForm } from "react-hook-form";
 import * as z from "zod/mini";
-import { addSshKey, removeSshKey } from "~/api/commands";
+import { addSshKey, removeSshKey, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
-import { useSshKeys } from "~/api/queries";
+import { sshKeysQuery } from "~/api/queries";
 import type { SshKey } from "~/api/types";
 import { t } from "~/messages";
 import { Button } from "~/ui/Button";
@@ -27,9 +27,9 @@ const schema = z.object({
 function AddKey({ onDone }: { onDone: () => void }) {
   const form = useForm({ resolver: zodResolver(schema), defaultValues: { name: "", public_key: "" } });
   const keyFor = useIntent();
-  const adding = useMutation({ mutationFn: (input: z.infer<typeof schema>) => addSshKey(keyFor(input), input), onSuccess: onDone });
+  const adding = useCommand(addSshKey);
   return (
-    <Form form={form} error={adding.error} onSubmit={(values) => adding.mutate(values)}>
+    <Form form={form} error={adding.error} onSubmit={(body) => adding.mutate({ key: keyFor(body), body }, { onSuccess: onDone })}>
       <Field control={form.control} name="name" label={words.name} autoFocus />
       <Field control={form.control} name="public_key" label={words.publicKey} help={words.publicKeyHelp} multiline mono />
       <div className="dialog-actions">
@@ -44,7 +44,7 @@ function AddKey({ onDone }: { onDone: () => void }) {
 
 /** Public keys that open every active allocation of their owner. */
 export function SshKeys() {
-  const query = useSshKeys({ cursor: useCursor() });
+  const query = useQuery(sshKeysQuery({ cursor: useCursor() }));
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<SshKey | null>(null);
   const columns: Column<SshKey>[] = [
@@ -79,12 +79,7 @@ export function SshKeys() {
       />
       {adding ? (
         <FormDialog title={words.add} onClose={() => setAdding(false)}>
-          <AddKey
-            onDone={() => {
-              setAdding(false);
-              void query.refetch();
-            }}
-          />
+          <AddKey onDone={() => setAdding(false)} />
         </FormDialog>
       ) : null}
       {removing === null ? null : (
@@ -92,10 +87,8 @@ export function SshKeys() {
           title={words.removeTitle(removing.name)}
           consequences={words.removeConsequences}
           confirm={words.remove}
-          act={async () => {
-            await removeSshKey(removing.id);
-            await query.refetch();
-          }}
+          command={removeSshKey}
+          input={removing.id}
           onClose={() => setRemoving(null)}
         />
       )}

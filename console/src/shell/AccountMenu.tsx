@@ -1,8 +1,8 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
-import { signOut } from "~/api/commands";
-import { useMe } from "~/api/queries";
+import { signOut, useCommand } from "~/api/commands";
+import { useMe } from "~/api/reads";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { Button } from "~/ui/Button";
@@ -18,8 +18,7 @@ export function AccountMenu() {
   const { data: me } = useMe();
   const client = useQueryClient();
   const [theme, setTheme] = useState(chosenTheme);
-  const leaving = useMutation({
-    mutationFn: signOut,
+  const leaving = useCommand(signOut, {
     onSuccess: () => {
       client.clear();
       // A whole new page: nothing of the last session is left in memory.
@@ -61,7 +60,7 @@ export function AccountMenu() {
               ))}
             </MenuSection>
             <Separator className="menu-line" />
-            <MenuItem id="sign-out" className="menu-item" onAction={() => leaving.mutate()}>
+            <MenuItem id="sign-out" className="menu-item" onAction={() => leaving.mutate(undefined)}>
               {t.shell.signOut}
             </MenuItem>
           </Menu>
@@ -69,7 +68,7 @@ export function AccountMenu() {
       </MenuTrigger>
       {leaving.isError ? (
         <FormDialog title={t.shell.notSignedOut} onClose={leaving.reset}>
-          <ErrorNotice error={leaving.error} onRetry={() => leaving.mutate()} />
+          <ErrorNotice error={leaving.error} onRetry={() => leaving.mutate(undefined)} />
         </FormDialog>
       ) : null}
     </>

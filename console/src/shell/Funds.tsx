@@ -1,6 +1,6 @@
 import { Link } from "react-router";
 import type { Wallet } from "~/api/types";
-import { useWallet } from "~/api/queries";
+import { useWallet } from "~/api/reads";
 import { formatMoney, isNothing } from "~/format/money";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";

@@ -1,4 +1,4 @@
-import { useWallet } from "~/api/queries";
+import { useWallet } from "~/api/reads";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { to } from "~/paths";

@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { Link, Outlet, useLocation } from "react-router";
 import { Toaster } from "sonner";
-import { useMe } from "~/api/queries";
+import { useMe } from "~/api/reads";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { CardIcon, MachineIcon, Mark, OperatorIcon, PersonIcon, PlayIcon, SettingsIcon, TagIcon } from "~/ui/icons";

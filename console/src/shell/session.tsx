@@ -2,7 +2,7 @@
 import { Navigate, Outlet, useLocation, useSearchParams } from "react-router";
 import { Failure } from "~/app/Failure";
 import { NotFound } from "~/app/NotFound";
-import { useMe } from "~/api/queries";
+import { useMe } from "~/api/reads";
 import { isUnauthenticated } from "~/errors";
 import { LiveProvider } from "~/live/LiveProvider";
 import { t } from "~/messages";

@@ -1,7 +1,7 @@
 import "@xterm/xterm/css/xterm.css";
 import { useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
-import { useAllocation } from "~/api/queries";
+import { useAllocation } from "~/api/reads";
 import { CLOSE } from "~/live/EventStream";
 import { t } from "~/messages";
 import { to } from "~/paths";

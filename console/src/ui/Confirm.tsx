@@ -1,22 +1,23 @@
-import { useMutation } from "@tanstack/react-query";
 import { Dialog, Heading, Modal, ModalOverlay } from "react-aria-components";
+import { type Command, useCommand } from "~/api/commands";
 import { t } from "~/messages";
 import { Button } from "./Button";
 import { ErrorNotice } from "./Notice";
 
-type ConfirmProps = {
+type ConfirmProps<Input> = {
   title: string;
   consequences: string[];
   confirm: string;
   keep?: string;
   danger?: boolean;
-  act: () => Promise<unknown>;
+  command: Command<Input, unknown>;
+  input: Input;
   onClose: () => void;
 };
 
 /** Asks before something that stops or takes away, and names what will follow. Open while it is rendered. */
-export function Confirm({ title, consequences, confirm, keep, danger = true, act, onClose }: ConfirmProps) {
-  const mutation = useMutation({ mutationFn: act, onSuccess: onClose });
+export function Confirm<Input>({ title, consequences, confirm, keep, danger = true, command, input, onClose }: ConfirmProps<Input>) {
+  const acting = useCommand(command);
   return (
     <ModalOverlay className="overlay" isOpen isDismissable onOpenChange={(open) => !open && onClose()}>
       <Modal className="dialog">
@@ -27,12 +28,12 @@ export function Confirm({ title, consequences, confirm, keep, danger = true, act
               <li key={line}>{line}</li>
             ))}
           </ul>
-          {mutation.isError ? <ErrorNotice error={mutation.error} /> : null}
+          {acting.isError ? <ErrorNotice error={acting.error} /> : null}
           <div className="dialog-actions">
             <Button onPress={onClose} autoFocus>
               {keep ?? t.shell.dialog.cancel}
             </Button>
-            <Button variant={danger ? "danger" : "primary"} isPending={mutation.isPending} onPress={() => mutation.mutate()}>
+            <Button variant={danger ? "danger" : "primary"} isPending={acting.isPending} onPress={() => acting.mutate(input, { onSuccess: onClose })}>
               {confirm}
             </Button>
           </div>

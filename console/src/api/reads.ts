@@ -1,0 +1,92 @@
+/** How pages follow what they read: one hook for each query that is asked again while it is shown. */
+import { useQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { isTransient } from "~/errors";
+import { useLiveInterval } from "~/live/state";
+import { allocationState, nodeState, topUpState } from "~/states";
+import { api } from "./client";
+import { allocationQuery, allocationsQuery, adminAllocationsQuery, chargesQuery, meQuery, nodeQuery, nodesQuery, offersQuery, topUpQuery, walletQuery } from "./queries";
+
+const ACTIVE_REFRESH_MS = 2_000;
+const CHARGES_REFRESH_MS = 5_000;
+const OPERATION_REFRESH_MS = 1_000;
+const PAYMENT_REFRESH_MS = 1_500;
+const LIST_REFRESH_MS = 15_000;
+const WALLET_REFRESH_MS = 30_000;
+const MOST_IN_A_PAGE = 200;
+
+export const useMe = () => useQuery(meQuery());
+
+/** All members of the organization one acts in, page by page; whoever may not read them gets none. */
+export function useMembers() {
+  const { data: me } = useMe();
+  const organization = me?.organization.id ?? "";
+  const query = api.useInfiniteQuery(
+    "get",
+    "/api/v1/organizations/{organization_id}/members",
+    { params: { path: { organization_id: organization }, query: { limit: MOST_IN_A_PAGE } } },
+    {
+      enabled: organization !== "",
+      retry: false,
+      staleTime: Number.POSITIVE_INFINITY,
+      pageParamName: "cursor",
+      initialPageParam: null,
+      getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined,
+    },
+  );
+  const { hasNextPage, isFetching, isError, fetchNextPage } = query;
+  useEffect(() => {
+    if (hasNextPage && !isFetching && !isError) void fetchNextPage();
+  }, [hasNextPage, isFetching, isError, fetchNextPage]);
+  return query.data?.pages.flatMap(({ items }) => items) ?? [];
+}
+
+export const useWallet = () => useQuery({ ...walletQuery(), refetchInterval: useLiveInterval(WALLET_REFRESH_MS) });
+
+/** One top-up, asked for again until the payment has ended one way or the other, or asking again cannot help. */
+export function useTopUp(id: string) {
+  return useQuery({
+    ...topUpQuery(id),
+    refetchInterval: ({ state: { data, error } }) => {
+      if (error !== null && !isTransient(error)) return false;
+      return data === undefined || topUpState(data.state).open ? PAYMENT_REFRESH_MS : false;
+    },
+  });
+}
+
+export const useOffers = () => useQuery({ ...offersQuery(), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
+export const useAllocations = (place: Parameters<typeof allocationsQuery>[0]) =>
+  useQuery({ ...allocationsQuery(place), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
+/** One allocation; every 2 s while it costs money, every second while something is being done to it. */
+export function useAllocation(id: string) {
+  const idle = useLiveInterval(LIST_REFRESH_MS);
+  return useQuery({
+    ...allocationQuery(id),
+    refetchInterval: ({ state: { data } }) => {
+      if (data === undefined) return idle;
+      const { underWay, usable } = allocationState(data.state);
+      if (underWay) return OPERATION_REFRESH_MS;
+      return usable ? ACTIVE_REFRESH_MS : idle;
+    },
+  });
+}
+
+/** The charges of an allocation; `live` while more are added. */
+export const useCharges = (id: string, cursor: string | null, live: boolean) =>
+  useQuery({ ...chargesQuery(id, { cursor }), refetchInterval: live ? CHARGES_REFRESH_MS : false });
+
+export const useNodes = (cursor: string | null) => useQuery({ ...nodesQuery({ cursor }), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
+/** One node; every 2 s while it enrols, so that the checklist is live. */
+export function useNode(id: string) {
+  const idle = useLiveInterval(LIST_REFRESH_MS);
+  return useQuery({
+    ...nodeQuery(id),
+    refetchInterval: ({ state: { data } }) => (data !== undefined && nodeState(data.state).enrols ? ACTIVE_REFRESH_MS : idle),
+  });
+}
+
+export const useAdminAllocations = (place: Parameters<typeof adminAllocationsQuery>[0]) =>
+  useQuery({ ...adminAllocationsQuery(place), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });

@@ -1,0 +1,78 @@
+/**
+ * What is no longer true after a change: after each of our own requests that change something, by its route, and after
+ * each kind of event that the server tells of. The type checker knows the routes; no other file names what to ask again.
+ */
+import type { QueryClient } from "@tanstack/react-query";
+import type { PathsWithMethod } from "openapi-typescript-helpers";
+import type { paths } from "./schema";
+
+export type Read = PathsWithMethod<paths, "get">;
+
+type Changing = "post" | "patch" | "put" | "delete";
+type Write = { [M in Changing]: `${M} ${PathsWithMethod<paths, M>}` }[Changing];
+
+const ONE_ALLOCATION = [
+  "/api/v1/allocations/{id_or_name}",
+  "/api/v1/allocations/{id_or_name}/charges",
+  "/api/v1/allocations/{id_or_name}/history",
+] as const satisfies Read[];
+const ALLOCATIONS = ["/api/v1/allocations", ...ONE_ALLOCATION, "/api/v1/admin/allocations"] as const satisfies Read[];
+const WALLET = ["/api/v1/wallet", "/api/v1/wallet/entries"] as const satisfies Read[];
+const TOP_UPS = ["/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"] as const satisfies Read[];
+const NODES = ["/api/v1/admin/nodes", "/api/v1/admin/nodes/{node_id}"] as const satisfies Read[];
+const SKUS = ["/api/v1/admin/skus", "/api/v1/admin/skus/{sku_id}", "/api/v1/offers"] as const satisfies Read[];
+/** What all that happens to an allocation has a part in: funds are held or charged, and capacity is claimed or free. */
+const WORK = [...ALLOCATIONS, ...WALLET, "/api/v1/usage", "/api/v1/offers", ...NODES] as const satisfies Read[];
+
+/** Who signs in or out begins with nothing: what was read before is forgotten, not asked again. */
+const NOTHING: Read[] = [];
+
+export const STALE_AFTER = {
+  "post /api/v1/auth/signup": NOTHING,
+  "post /api/v1/auth/login": NOTHING,
+  "post /api/v1/auth/logout": NOTHING,
+  "delete /api/v1/auth/sessions/{session_id}": ["/api/v1/auth/sessions"],
+  "post /api/v1/allocations": WORK,
+  "post /api/v1/allocations/{id_or_name}/release": WORK,
+  "post /api/v1/allocations/{id_or_name}/suspend": WORK,
+  "post /api/v1/allocations/{id_or_name}/resume": WORK,
+  "post /api/v1/top-ups": TOP_UPS,
+  "post /api/v1/ssh-keys": ["/api/v1/ssh-keys"],
+  "delete /api/v1/ssh-keys/{key_id}": ["/api/v1/ssh-keys"],
+  "post /api/v1/api-tokens": ["/api/v1/api-tokens"],
+  "delete /api/v1/api-tokens/{token_id}": ["/api/v1/api-tokens"],
+  "post /api/v1/admin/nodes": NODES,
+  "post /api/v1/admin/nodes/{node_id}/cordon": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/uncordon": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/join-token": NODES,
+  "post /api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/skus": SKUS,
+  "patch /api/v1/admin/skus/{sku_id}": SKUS,
+  "post /api/v1/admin/prices": [...SKUS, "/api/v1/admin/prices"],
+} as const satisfies Partial<Record<Write, readonly Read[]>>;
+
+/** Kinds of events, each by the part of its type before the dot. */
+export const STALE_AFTER_EVENT = {
+  allocation: [...ALLOCATIONS, "/api/v1/offers", ...NODES],
+  operation: ONE_ALLOCATION,
+  wallet: [...WALLET, "/api/v1/usage", "/api/v1/offers"],
+  top_up: [...TOP_UPS, ...WALLET],
+  node: [...NODES, "/api/v1/offers"],
+} as const satisfies Record<string, readonly Read[]>;
+
+/** The route that a query reads. */
+export function routeOf(queryKey: readonly unknown[]): unknown {
+  return queryKey[1];
+}
+
+/** Asks again what is read from these routes, wherever a page shows it; done when all of that has been answered. */
+export function refresh(client: QueryClient, reads: readonly Read[]): Promise<void> {
+  const stale = new Set<unknown>(reads);
+  return client.invalidateQueries({ predicate: ({ queryKey }) => stale.has(routeOf(queryKey)) });
+}
+
+/** Asks everything again but who is signed in: for when there is no telling what has changed. */
+export function refreshAll(client: QueryClient): Promise<void> {
+  const who: Read = "/api/v1/me";
+  return client.invalidateQueries({ predicate: ({ queryKey }) => routeOf(queryKey) !== who });
+}
