@@ -149,10 +149,10 @@ class Up:
         self.process.kill()
         self.process.wait()
 
-    def left(self) -> list[str]:
+    def left(self, what: Callable[..., list[str]] = leftovers) -> list[str]:
         """What is still there; processes that are just ending get a moment."""
         deadline = time.monotonic() + 15
-        while (found := leftovers(self.directory, port=self.port)) and time.monotonic() < deadline:
+        while (found := what(self.directory, port=self.port)) and time.monotonic() < deadline:
             time.sleep(0.1)
         return found
 

@@ -66,6 +66,26 @@ class TestDeletion:
         assert again.returncode == 3
         assert f"There is no demo in {up.directory}" in again.stderr
 
+    def test_is_refused_while_something_is_mounted_there_and_goes_on_when_it_is_not(self, new_up: NewUp) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("only root can mount")
+        up = new_up(*NO_NODE).ready()
+        assert up.stop() == 0
+        theirs = up.directory / "logs" / "theirs"
+        theirs.mkdir()
+        subprocess.run(["mount", "--bind", "/etc", str(theirs)], check=True)
+        try:
+            done = delete(up.directory, "--yes")
+        finally:
+            subprocess.run(["umount", str(theirs)], check=True)
+        assert done.returncode == 1
+        assert f"{theirs} is mounted" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert Path("/etc/passwd").exists()
+        assert (up.directory / "postgres" / "data" / "PG_VERSION").exists()
+        assert delete(up.directory, "--yes").returncode == 0
+        assert not up.directory.exists()
+
     def test_leaves_the_key_of_another_database(self, new_up: NewUp) -> None:
         up = new_up(*NO_NODE).ready()
         assert up.stop() == 0

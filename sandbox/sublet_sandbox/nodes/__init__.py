@@ -2,7 +2,7 @@
 
 from .local import Availability, Enrolment, LocalNode, NodeKind, NodeStartFailed, StandInGpu
 from .namespace import NamespaceNode
-from .requirements import availability, best, install_requirements
+from .requirements import availability, best, install_requirements, missing_packages
 from .systemd import SystemdNode
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "availability",
     "best",
     "install_requirements",
+    "missing_packages",
 ]

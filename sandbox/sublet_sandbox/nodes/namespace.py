@@ -9,13 +9,14 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from sublet_sandbox.deletion import delete_folder, require_no_mounts
 
 from . import gpus, skeleton
 from .commands import CommandFailed, Completed, run
@@ -122,6 +123,7 @@ class NamespaceNode:
         if not self._directory.exists():
             return
         ids = own_map()
+        require_no_mounts(self._directory)
         self._claim()
         try:
             await self._launch(ids, command="discard")
@@ -129,7 +131,7 @@ class NamespaceNode:
             await self._process.wait()
         finally:
             await self.stop()
-        await asyncio.to_thread(shutil.rmtree, self._directory)
+        await asyncio.to_thread(delete_folder, self._directory)
 
     async def kill_power(self) -> None:
         """End everything on the node at once; `start` boots it again with its data."""

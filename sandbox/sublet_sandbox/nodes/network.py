@@ -1,4 +1,4 @@
-"""A network namespace with one cable to this machine, and sockets inside namespaces."""
+"""One cable from this machine into a process's network namespace, and sockets inside such a namespace."""
 
 import asyncio
 import contextlib
@@ -21,16 +21,10 @@ _POOL = ipaddress.ip_network("198.18.0.0/15")
 class Cable:
     """Names and addresses of one node's network: all derived from the node's id."""
 
-    namespace: str
     link: str
     machine_address: str
     node_address: str
     mac: str
-
-    @property
-    def namespace_path(self) -> str:
-        """The file that stands for the network namespace."""
-        return f"/run/netns/{self.namespace}"
 
 
 def plan(node_id: str, *, attempt: int = 0) -> Cable:
@@ -39,15 +33,22 @@ def plan(node_id: str, *, attempt: int = 0) -> Cable:
     offset = (int(node_id, 16) + attempt * 7919) % subnets
     base = _POOL.network_address + offset * 4
     mac = "02:" + ":".join(f"{byte:02x}" for byte in (*bytes.fromhex(node_id), attempt & 0xFF))
-    return Cable(f"sublet-{node_id}", f"sbl{node_id}", str(base + 1), str(base + 2), mac)
+    return Cable(f"sbl{node_id}", str(base + 1), str(base + 2), mac)
 
 
-async def create(cable: Cable) -> None:
-    """Make the namespace and the cable. The MAC is fixed: an address that comes back with another one stalls."""
-    await run("ip", "netns", "add", cable.namespace)
+def namespace_of(pid: int) -> Path:
+    """The file that stands for a process's network namespace, while the process lives."""
+    return Path(f"/proc/{pid}/ns/net")
+
+
+async def create(cable: Cable, pid: int) -> None:
+    """Lay the cable into a process's network; the kernel removes it with the last process there.
+
+    The MAC is fixed: an address that comes back with another one stalls.
+    """
     await run(
         *("ip", "link", "add", cable.link, "type", "veth", "peer", "name", "eth0"),
-        *("address", cable.mac, "netns", cable.namespace),
+        *("address", cable.mac, "netns", str(pid)),
     )
     await run("ip", "addr", "add", f"{cable.machine_address}/30", "dev", cable.link)
     await run("ip", "link", "set", cable.link, "up")
@@ -55,16 +56,14 @@ async def create(cable: Cable) -> None:
         f"addr add {cable.node_address}/30 dev eth0\nlink set lo up\nlink set eth0 up\n"
         f"route add default via {cable.machine_address}\n"
     )
-    await run("ip", "-n", cable.namespace, "-batch", "-", stdin=inner.encode())
+    await run("nsenter", f"--net={namespace_of(pid)}", "ip", "-batch", "-", stdin=inner.encode())
 
 
 async def remove(cable: Cable) -> None:
-    """Remove cable and namespace; each may be gone already."""
+    """Remove the cable at once rather than when the kernel gets round to it; it may be gone already."""
     if Path(f"/sys/class/net/{cable.link}").exists():  # noqa: ASYNC240  (a file in memory: nothing to wait for)
         with contextlib.suppress(CommandFailed):
             await run("ip", "link", "del", cable.link)
-    if Path(cable.namespace_path).exists():  # noqa: ASYNC240  (a file in memory: nothing to wait for)
-        await run("ip", "netns", "del", cable.namespace)
 
 
 async def in_use(cable: Cable) -> bool:
@@ -85,24 +84,24 @@ async def set_link(cable: Cable, *, up: bool) -> None:
     await run("ip", "link", "set", cable.link, "up" if up else "down")
 
 
-async def listen_inside(namespace_path: str) -> socket.socket:
+async def listen_inside(namespace: Path) -> socket.socket:
     """A socket that listens on 127.0.0.1 of that network namespace, usable from this process."""
-    return await asyncio.to_thread(_listen_inside, namespace_path)
+    return await asyncio.to_thread(_listen_inside, namespace)
 
 
-def _listen_inside(namespace_path: str) -> socket.socket:
+def _listen_inside(namespace: Path) -> socket.socket:
     made: list[socket.socket] = []
     failed: list[OSError] = []
 
     def enter_and_listen() -> None:
         # A thread of its own, because entering a namespace is for a thread's life: this one ends right after.
         try:
-            descriptor = os.open(namespace_path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 libc = ctypes.CDLL(None, use_errno=True)
                 if libc.setns(descriptor, _CLONE_NEWNET) != 0:
                     number = ctypes.get_errno()
-                    raise OSError(number, os.strerror(number), namespace_path)
+                    raise OSError(number, os.strerror(number), str(namespace))
             finally:
                 os.close(descriptor)
             made.append(socket.create_server(("127.0.0.1", 0)))

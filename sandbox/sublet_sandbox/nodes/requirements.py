@@ -29,8 +29,27 @@ PROGRAMS = {
         "python3": "python3",
     },
 }  # fmt: skip
-_POLICY = Path("/usr/sbin/policy-rc.d")
-_REFUSE = "#!/bin/sh\n# Sublet is installing packages: none of their services may start.\nexit 101\n"
+POLICY = Path("/usr/sbin/policy-rc.d")
+# A program of its own, which goes on to the end when we are killed: packages are never left half-installed, and the
+# policy goes with it. What it says goes to a file, because nobody may be there any more to read it.
+_INSTALL = """
+policy=$1; shift
+refuse='#!/bin/sh
+# Sublet is installing packages: none of their services may start.
+exit 101'
+said=$(mktemp) || exit 1
+trap 'rm -f "$said" ${ours:+"$policy"}' EXIT
+trap 'exit 1' INT TERM HUP
+if [ ! -e "$policy" ] || [ "$(cat "$policy")" = "$refuse" ]; then
+  ours=yes
+  printf '%s\\n' "$refuse" > "$policy" && chmod 755 "$policy" || exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+{ apt-get -qq -y update && apt-get -qq -y -o DPkg::Lock::Timeout=600 --no-install-recommends install "$@"; } \\
+  > "$said" 2>&1 < /dev/null && exit 0
+tail -c 600 "$said" >&2
+exit 1
+"""
 
 
 def availability(kind: NodeKind) -> Availability:
@@ -61,7 +80,8 @@ def missing_packages(kind: NodeKind) -> list[str]:
 async def install_requirements(say: Callable[[str], None], *, kinds: tuple[NodeKind, ...] = ("systemd",)) -> bool:
     """As root on Debian or Ubuntu, install what is missing without starting any service; True when nothing is missing.
 
-    A policy-rc.d that refuses every start is in place meanwhile, unless the machine has one of its own.
+    A policy-rc.d that refuses every start is in place meanwhile, unless the machine has one of its own. CommandFailed
+    says what apt-get said.
     """
     missing = sorted({package for kind in kinds for package in missing_packages(kind)})
     if not missing:
@@ -70,17 +90,7 @@ async def install_requirements(say: Callable[[str], None], *, kinds: tuple[NodeK
         say(f"not installed: {', '.join(missing)} (only root on Debian or Ubuntu can have them installed here)")
         return False
     say(f"installing {', '.join(missing)}; no service of theirs is started")
-    ours = not _POLICY.exists()  # noqa: ASYNC240  (one small file)
-    if ours:
-        _POLICY.write_text(_REFUSE)  # noqa: ASYNC240  (one small file)
-        _POLICY.chmod(0o755)  # noqa: ASYNC240  (one small file)
-    try:
-        quiet = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y")
-        await run(*quiet, "update", timeout_seconds=300)
-        await run(*quiet, "--no-install-recommends", "install", *missing, timeout_seconds=900)
-    finally:
-        if ours:
-            _POLICY.unlink(missing_ok=True)  # noqa: ASYNC240  (one small file)
+    await run("sh", "-c", _INSTALL, "sh", str(POLICY), *missing, timeout_seconds=1200)
     return not any(missing_packages(kind) for kind in kinds)
 
 

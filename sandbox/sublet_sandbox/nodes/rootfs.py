@@ -6,10 +6,11 @@ import hashlib
 import os
 import platform
 import re
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from sublet_sandbox.deletion import delete_folder
 
 from .commands import CommandFailed, run
 from .local import NodeStartFailed
@@ -50,6 +51,11 @@ _MASKED = [
     "systemd-update-utmp-runlevel.service",
     "man-db.timer",
 ]
+
+# Mounts and processes of namespaces of their own: however the building ends, the kernel takes them all away. What is
+# built, and temporary files, lie in the folder given first.
+_ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "env", "--unset=TMPDIR", "--")
+_INSIDE = 'mount --bind "$1" /mnt && mount --bind /mnt/tmp /tmp && shift && exec "$@"'
 
 _RECIPE = "3"  # raise when the steps below change, so that older caches are not used
 
@@ -107,27 +113,31 @@ def _fingerprint(sources: list[Path]) -> str:
 
 async def _build(target: Path, sources: list[Path]) -> None:
     for leftover in target.parent.glob("rootfs-*.building-*"):
-        shutil.rmtree(leftover, ignore_errors=True)  # the lock is ours, so nobody is building it
+        await asyncio.to_thread(delete_folder, leftover)  # the lock is ours, so nobody is building it
     building = target.with_name(f"{target.name}.building-{os.getpid()}")
     try:
+        for part, mode in (("root", 0o755), ("tmp", 0o1777)):
+            (building / part).mkdir(parents=True)
+            (building / part).chmod(mode)
         await run(
+            *(*_ALONE, "sh", "-c", _INSIDE, "sh", str(building)),
             "mmdebstrap",
             "--quiet",
             "--variant=minbase",
             f"--include={','.join(PACKAGES)}",
             *await _proxy_options(),
             _os_release()["VERSION_CODENAME"],
-            str(building),
+            "/mnt/root",
             *map(str, sources),
             timeout_seconds=600,
+            outlives_us=False,
         )
-        _trim(building)
-        building.rename(target)
+        _trim(building / "root")
+        (building / "root").rename(target)
     except CommandFailed as failure:
         raise NodeStartFailed(f"the node's root filesystem could not be built. {failure}") from failure
     finally:
-        if building.exists():
-            await asyncio.to_thread(shutil.rmtree, building, True)
+        await asyncio.to_thread(delete_folder, building)
 
 
 async def _proxy_options() -> list[str]:

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from sublet_sandbox.deletion import delete_folder
+
 from . import gpus
 from .local import StandInGpu
 
@@ -64,7 +66,7 @@ def prepare(directory: Path, name: str, stand_ins: Sequence[StandInGpu], root_ui
     """Make what is missing; what is there from an earlier start stays as it is."""
     data = directory / "data"
     if not (data / "complete").exists():
-        shutil.rmtree(data, ignore_errors=True)  # a half-finished earlier start
+        delete_folder(data)  # a half-finished earlier start
         _write_tree(data, name, root_uid)
     local = data / "local"
     _put(local / "bin/nvidia-smi", gpus.nvidia_smi(), 0o755, root_uid)

@@ -1,11 +1,14 @@
-"""A node with a systemd of its own and limits that the kernel enforces: systemd-nspawn over an overlay. Needs root."""
+"""A node with a systemd of its own and limits that the kernel enforces: systemd-nspawn over an overlay. Needs root.
+
+Its mounts and its network belong to its own processes, and the kernel ends those with whoever started the node. So a
+node whose owner is killed with -9 leaves nothing but empty control groups and its record, for the next one to remove.
+"""
 
 import asyncio
 import contextlib
 import hashlib
 import os
 import shlex
-import shutil
 import signal
 import socket
 import time
@@ -13,6 +16,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from sublet_sandbox.deletion import delete_folder
+from sublet_sandbox.parent import die_with_parent
 
 from . import cgroups, gpus, network, registry, rootfs, skeleton
 from .commands import CommandFailed, Completed, run
@@ -94,9 +100,8 @@ class SystemdNode:
         self._directory.mkdir(parents=True, exist_ok=True)
         try:
             await self._claim()
-            await self._mount(template)
-            await network.create(self._cable)
-            await self._boot()
+            await self._furnish()
+            await self._boot(template)
             await self._wait_until_ready()
         except BaseException as failure:
             said = self.logs()[-1500:]
@@ -114,17 +119,18 @@ class SystemdNode:
             await self._halt()
         await _remove(self._record.read())
         if self._nspawn is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._nspawn.kill()
             await self._nspawn.wait()
         self._nspawn, self._init_pid = None, 0
         self._record.close(forget=True)
         self._record = None
 
     async def discard(self) -> None:
-        """Stop, and remove the data too; also after a run that was killed and left the node's mounts in there."""
+        """Stop, and remove the data too, also those of a killed run; NotDeleted when something is mounted there."""
         await self.stop()
         await registry.sweep(_remove, kind="systemd")
-        if self._directory.exists():
-            await asyncio.to_thread(shutil.rmtree, self._directory)
+        await asyncio.to_thread(delete_folder, self._directory)
 
     async def kill_power(self) -> None:
         """End everything on the node at once. Its data stay as they were; `start` boots it again."""
@@ -165,7 +171,9 @@ class SystemdNode:
     async def enrol_url(self, port: int) -> str:
         """A URL of the node's own 127.0.0.1 that ends at this machine's 127.0.0.1:`port`, while the node runs."""
         if port not in self._relays:
-            listener = await network.listen_inside(self._cable.namespace_path)
+            if not self.running:
+                raise NodeStartFailed(f"node {self._name} is not running, so nothing can listen on it")
+            listener = await network.listen_inside(network.namespace_of(self._init_pid))
             relay = Relay(listener, host="127.0.0.1", port=port)
             await relay.start()
             self._relays[port] = relay
@@ -212,7 +220,6 @@ class SystemdNode:
                 "kind": "systemd",
                 "name": self._name,
                 "cable": asdict(self._cable),
-                "mount": str(self._directory / "root"),
                 "groups": [str(group) for group in self._planned_groups()],
             }
         )
@@ -220,35 +227,33 @@ class SystemdNode:
     def _planned_groups(self) -> list[Path]:
         return [] if cgroups.machine_runs_systemd() else cgroups.planned(self._id)
 
-    async def _mount(self, template: Path) -> None:
+    async def _furnish(self) -> None:
+        """Write what the node has over its template, where the overlay takes it from."""
         for part in ("upper", "work", "root", "devices", *_ON_DISK):
             (self._directory / part).mkdir(exist_ok=True)
-        options = f"lowerdir={template},upperdir={self._directory / 'upper'},workdir={self._directory / 'work'}"
-        root = self._directory / "root"
-        await run("mount", "-t", "overlay", "overlay", "-o", options, str(root))
         self._gpus = gpus.plan(self._name, self._gpu_count, workshop=self._directory / "devices")
-        (root / "etc/hostname").write_text(f"{self._name}\n")
-        (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {self._name}\n")
-        program = root / "usr/bin/nvidia-smi"
-        program.write_bytes(gpus.nvidia_smi())
-        program.chmod(0o755)
-        recorded = root / gpus.SAMPLES_PATH.lstrip("/")
-        recorded.parent.mkdir(parents=True, exist_ok=True)
-        recorded.write_bytes(gpus.samples(self._gpus))
-        key = root / "etc/ssh/ssh_host_ed25519_key"
+        upper = self._directory / "upper"
+        _put(upper, "etc/hostname", f"{self._name}\n".encode())
+        _put(upper, "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {self._name}\n".encode())
+        _put(upper, "usr/bin/nvidia-smi", gpus.nvidia_smi(), mode=0o755)
+        _put(upper, gpus.SAMPLES_PATH.lstrip("/"), gpus.samples(self._gpus))
+        key = upper / "etc/ssh/ssh_host_ed25519_key"
         if not key.exists():
+            _make_parents(upper, key)
             await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self._name, "-f", str(key))
 
-    async def _boot(self) -> None:
+    async def _boot(self, template: Path) -> None:
+        """Start the node's processes: in a mount and a network namespace of their own, and bound to this process."""
         groups = [] if cgroups.machine_runs_systemd() else cgroups.create(self._id)
         # PID 1 of the node: make its groups writable and its devices, then become systemd.
         hierarchies = cgroups.controller_mounts() if groups else []
         first = [f"mount -o remount,rw,bind /sys/fs/cgroup/{hierarchy}" for hierarchy in hierarchies]
         first += [f"mknod -m 660 {gpu.device} c {gpu.major} {gpu.minor}" for gpu in self._gpus]
-        inner = "; ".join([*first, "exec /lib/systemd/systemd"])
+        inner = "; ".join([*first, "exec setpriv --pdeathsig KILL /lib/systemd/systemd"])
+        root = self._directory / "root"
         nspawn = [
-            *("systemd-nspawn", "--quiet", f"--directory={self._directory / 'root'}", f"--machine=sublet-{self._id}"),
-            *(f"--network-namespace-path={self._cable.namespace_path}", "--console=pipe", "--register=no"),
+            *("systemd-nspawn", "--quiet", f"--directory={root}", f"--machine=sublet-{self._id}"),
+            *("--network-namespace-path=/proc/self/ns/net", "--console=pipe", "--register=no"),
             f"--hostname={self._name}",
             "--capability=CAP_NET_ADMIN",  # for the node's own firewall, in a network of its own
             *(f"--bind={_escaped(self._directory / part)}:{place}" for part, place in _ON_DISK.items()),
@@ -256,15 +261,44 @@ class SystemdNode:
             *(["--keep-unit"] if groups else []),
             *("/bin/sh", "-c", inner),
         ]
-        enter = "".join(f"echo $$ > {shlex.quote(str(group / 'cgroup.procs'))} && " for group in groups)
+        options = f"lowerdir={template},upperdir={self._directory / 'upper'},workdir={self._directory / 'work'}"
+        outer = " && ".join(
+            [
+                shlex.join(["mount", "-t", "overlay", "overlay", "-o", options, str(root)]),
+                "read -r go",  # until the cable is laid
+                *(f"echo $$ > {shlex.quote(str(group / 'cgroup.procs'))}" for group in groups),
+                f"exec {shlex.join(nspawn)} < /dev/null",
+            ]
+        )
         with (self._directory / "console.log").open("wb") as console:
             self._nspawn = await asyncio.create_subprocess_exec(
-                *("/bin/sh", "-c", f"{enter} exec {shlex.join(nspawn)}"),
-                stdin=asyncio.subprocess.DEVNULL,
+                *("unshare", "--mount", "--net", "--", "/bin/sh", "-c", outer),
+                stdin=asyncio.subprocess.PIPE,
                 stdout=console,
                 stderr=console,
                 start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGKILL),
             )
+        await self._wait_for_network(self._nspawn)
+        await network.create(self._cable, self._nspawn.pid)
+        assert self._nspawn.stdin is not None
+        with contextlib.suppress(ConnectionError):  # it ended: whoever waits for it finds out
+            self._nspawn.stdin.write(b"go\n")
+            await self._nspawn.stdin.drain()
+        self._nspawn.stdin.close()
+
+    async def _wait_for_network(self, process: asyncio.subprocess.Process) -> None:
+        """Wait until a process has left this machine's network for one of its own."""
+        ours = os.readlink("/proc/self/ns/net")
+        deadline = time.monotonic() + _START_DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            if process.returncode is not None:
+                raise TimeoutError(f"it got no network of its own: status {process.returncode}")
+            with contextlib.suppress(OSError):
+                if os.readlink(network.namespace_of(process.pid)) != ours:
+                    return
+            await asyncio.sleep(0.005)
+        raise TimeoutError(f"it got no network of its own within {_START_DEADLINE_SECONDS:.0f} s")
 
     async def _wait_until_ready(self) -> None:
         """Ready means: its first process is known, sshd greets, and its systemd takes orders."""
@@ -304,8 +338,22 @@ async def _remove(content: dict[str, Any]) -> None:
     groups = [Path(group) for group in content["groups"]]
     await asyncio.to_thread(cgroups.remove, groups)
     await network.remove(network.Cable(**content["cable"]))
-    while os.path.ismount(content["mount"]):  # noqa: ASYNC240  (a file in memory: nothing to wait for)
-        await run("umount", "-R", content["mount"])
+
+
+def _put(root: Path, place: str, content: bytes, *, mode: int = 0o644) -> None:
+    """Write a file below a root, whatever is there; folders that are missing get the mode that they have in Debian."""
+    path = root / place
+    _make_parents(root, path)
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def _make_parents(root: Path, path: Path) -> None:
+    missing = [folder for folder in path.parents if folder.is_relative_to(root) and not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir()
+        folder.chmod(0o755)
 
 
 def _escaped(path: Path) -> str:

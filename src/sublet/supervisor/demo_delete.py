@@ -13,6 +13,7 @@ from sublet.supervisor.files import DemoFiles
 from sublet.supervisor.local_node import NODE_FAILURES, DemoNodeHost
 from sublet.supervisor.processes import end_earlier_run
 from sublet.supervisor.progress import Progress
+from sublet_sandbox.deletion import require_no_mounts
 
 FAILURE = 1
 USAGE = 2
@@ -84,9 +85,10 @@ def _agreed(files: DemoFiles, settings: Settings, *, asking: bool) -> bool:
 
 
 async def _delete(files: DemoFiles) -> None:
-    """The node first: should that fail, the demo is still whole and can be started."""
+    """The node first: should that fail, the demo is still whole and can be started. Nothing when a mount is in it."""
     progress = Progress()
     await end_earlier_run(files.root, progress.say)
+    require_no_mounts(files.root, on_itself=True)
     await DemoNodeHost(files.nodes, files.cache, progress).discard()
     await asyncio.to_thread(EmbeddedPostgres(files.postgres).discard, progress.say)
     await asyncio.to_thread(files.delete)

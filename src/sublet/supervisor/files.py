@@ -3,7 +3,6 @@
 import fcntl
 import os
 import secrets
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO
 from sublet.core.errors import SubletError
 from sublet.core.settings import SEALING_KEY
 from sublet.supervisor.info import FILE, LOCK, write_privately
+from sublet_sandbox.deletion import delete_folder
 
 LOCK_SECONDS = 0.5  # `sublet demo info` holds the lock for a moment when it looks
 
@@ -139,7 +139,7 @@ class DemoFiles:
             if directory.is_symlink():  # what it leads to may have other users
                 directory.unlink()
             elif directory.exists():
-                shutil.rmtree(directory)
+                delete_folder(directory)
         for file in (*self.root.glob(f"{self.sandbox.name}*"), self.root / FILE, self.root / LOCK):
             file.unlink(missing_ok=True)
         if not any(self.root.iterdir()):

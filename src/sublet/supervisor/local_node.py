@@ -17,6 +17,7 @@ from sublet_sandbox.nodes import (
     SystemdNode,
     availability,
     install_requirements,
+    missing_packages,
 )
 from sublet_sandbox.nodes.commands import CommandFailed
 from sublet_sandbox.nodes.rootfs import root_filesystem
@@ -90,7 +91,7 @@ class DemoNodeHost:
 
     async def _make(self, kind: NodeKind) -> LocalNode:
         if kind == "systemd":
-            if not any(self._cache.glob("rootfs-*[0-9a-f]")):
+            if not any(path.suffix == "" for path in self._cache.glob("rootfs-*")):  # one that is whole
                 self._progress.say("Building the demo node's root filesystem from Debian packages (once, about 30 s)")
             with self._progress.step("building the node's root filesystem"):
                 await root_filesystem(self._cache)
@@ -102,6 +103,8 @@ class DemoNodeHost:
 
     async def _install(self, kind: NodeKind) -> None:
         """Packages are never left half-installed: a Ctrl-C takes effect when that has ended."""
+        if not missing_packages(kind):
+            return
         installing = asyncio.create_task(install_requirements(self._progress.say, kinds=(kind,)))
         try:
             with self._progress.step("installing packages"):

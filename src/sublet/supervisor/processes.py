@@ -1,7 +1,6 @@
 """Child processes of `sublet up`: started with a log file, watched, stopped in order, never left behind."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
@@ -12,31 +11,18 @@ from pathlib import Path
 
 from sublet.core.errors import SubletError
 from sublet.supervisor.child import GO
+from sublet_sandbox.parent import die_with_parent
 
 STOP_SECONDS = 10.0
 LEFTOVER_SECONDS = 12.0
 MARK = "SUBLET_SUPERVISED"
 """In the environment of every child: the data directory that it belongs to."""
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)  # loaded here, because between fork and exec nothing may be loaded
-
 
 class ProcessFailed(SubletError):
     """A part of Sublet did not start, or ended by itself."""
 
     code = "process_failed"
-
-
-def die_with_parent(parent: int) -> Callable[[], None]:
-    """For `preexec_fn`: the kernel ends the child when the parent is killed with -9 and cannot do it itself."""
-
-    def arrange() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the kernel knew
-            os._exit(1)
-
-    return arrange
 
 
 class ChildProcess:
@@ -67,7 +53,7 @@ class ChildProcess:
                 stderr=log,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=die_with_parent(os.getpid()),
+                preexec_fn=die_with_parent(signal.SIGTERM),
             )
 
     async def begin(self) -> None:

@@ -40,8 +40,10 @@ class Progress:
 
     @contextmanager
     def step(self, doing: str) -> Iterator[None]:
-        """Work that takes a while; it is named while it goes on."""
+        """Work that takes a while; it is named while it goes on, and where nobody watches when it begins."""
         self._steps[doing] = time.monotonic()
+        if not self._terminal:
+            self.say(f"… {doing}")
         try:
             yield
         finally:

@@ -67,7 +67,8 @@ class Seed:
         """Do all of them; the node joins as soon as it runs."""
         customer = asyncio.create_task(self._customer())
         try:
-            operator = await self._guarded("The demo's operator", asyncio.to_thread(self._sign_in_operator))
+            with self.progress.step("setting up accounts and prices"):
+                operator = await self._guarded("The demo's operator", asyncio.to_thread(self._sign_in_operator))
             await node_starting
             if operator is not None:
                 model = self._gpu_model()
