@@ -10,7 +10,7 @@ import pytest
 import sublet.client
 from sublet.client import Client, SubletApiError, SubletConnectionError, SubletProtocolError, WaitTimedOut
 from sublet.client.retries import Retries
-from sublet.client.waiting import wait_until_settled
+from sublet.client.wait import wait_until_settled
 from tests.client.fake_api import DROP, DROP_AFTER, FakeApi
 from tests.client.fake_world import CUSTOMER_TOKEN, usd
 
@@ -232,7 +232,7 @@ class TestLightness:
 
     def test_asks_for_httpx_only_when_a_client_is_made(self) -> None:
         program = (
-            "import sys, sublet.client, sublet.client.errors, sublet.client.waiting, sublet.client.shapes\n"
+            "import sys, sublet.client, sublet.client.errors, sublet.client.wait, sublet.client.shapes\n"
             "assert 'httpx' not in sys.modules\n"
             "sublet.client.Client\n"
             "assert 'httpx' in sys.modules\n"

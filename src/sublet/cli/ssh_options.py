@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sublet.cli.ssh_access import Access, AccessDirectory
+from sublet.cli.ssh_credentials import Access, AccessDirectory
 
 
 def _path(path: Path) -> str:

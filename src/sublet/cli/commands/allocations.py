@@ -3,8 +3,8 @@
 import click
 
 from sublet.cli.commands.offers import shape
-from sublet.cli.commands.waiting import wait_for, wait_options
-from sublet.cli.completing import allocation_argument
+from sublet.cli.commands.wait import wait_for, wait_options
+from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect
 from sublet.cli.formats import NOTHING, is_some, local, money, rate, since, words
 from sublet.cli.output import Output, output_options

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sublet.cli.commands.idempotency import repeat_option
 from sublet.cli.commands.pricing import Estimate, estimate, show_estimate
-from sublet.cli.commands.repeating import repeat_option
-from sublet.cli.commands.waiting import wait_for, wait_options
+from sublet.cli.commands.wait import wait_for, wait_options
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit, exit_of
 from sublet.cli.failures import Failure

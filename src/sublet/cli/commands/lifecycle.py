@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from sublet.cli.commands.allocations import show_allocation
-from sublet.cli.commands.waiting import wait_for, wait_options
-from sublet.cli.completing import allocation_argument
+from sublet.cli.commands.wait import wait_for, wait_options
+from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
 from sublet.cli.formats import money, rate
 from sublet.cli.output import Output, output_options
 from sublet.client.shapes import Allocation
-from sublet.client.waiting import GOALS
+from sublet.client.wait import GOALS
 
 if TYPE_CHECKING:
     from sublet.client.client import Client

@@ -7,11 +7,11 @@ import sys
 
 import click
 
-from sublet.cli.completing import allocation_argument
+from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
-from sublet.cli.ssh_access import access_to
+from sublet.cli.ssh_credentials import access_to
 from sublet.cli.ssh_options import command_line, config_block
 from sublet.cli.states import action
 from sublet.client.shapes import Allocation

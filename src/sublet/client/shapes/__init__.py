@@ -1,6 +1,5 @@
 """The JSON of the API as types: what a method of the client returns is exactly what the server said."""
 
-from sublet.client.shapes.account import Me, Organization, SshKey, Token
 from sublet.client.shapes.allocations import (
     Allocation,
     AllocationSummary,
@@ -14,8 +13,9 @@ from sublet.client.shapes.amounts import Action, Money, Rate
 from sublet.client.shapes.catalog import LaunchAction, ListedPrice, ManagedSku, Offer, Price, Sku
 from sublet.client.shapes.events import Event, EventPage
 from sublet.client.shapes.fleet import AdminAllocation, Gpu, Join, Node, NodeAdded, NodeDetail
-from sublet.client.shapes.money import Entry, Page, TopUp, Usage, Wallet
+from sublet.client.shapes.people import Me, Organization, SshKey, Token
 from sublet.client.shapes.repairs import Reconciliation, ReplayedEvent, SetAsideEvent
+from sublet.client.shapes.wallet import Entry, Page, TopUp, Usage, Wallet
 
 __all__ = [
     "Action",

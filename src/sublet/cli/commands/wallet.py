@@ -5,7 +5,7 @@ from itertools import islice
 
 import click
 
-from sublet.cli.commands.repeating import repeat_option
+from sublet.cli.commands.idempotency import repeat_option
 from sublet.cli.connection import connect, note
 from sublet.cli.formats import duration, is_some, local, money, rate, signed
 from sublet.cli.output import Output, output_options

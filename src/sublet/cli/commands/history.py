@@ -2,7 +2,7 @@
 
 import click
 
-from sublet.cli.completing import allocation_argument
+from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect
 from sublet.cli.formats import NOTHING, duration, local, money, parse_time, rate, since, words
 from sublet.cli.output import Output, output_options

@@ -64,7 +64,7 @@ class TestLogin:
         assert f"{url} does not answer like Sublet: Invalid port" in result.stderr
 
     def test_mends_what_was_stored(self, stranger: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sublet.cli.commands.account.DEFAULT_URL", stranger.api.url)
+        monkeypatch.setattr("sublet.cli.commands.login.DEFAULT_URL", stranger.api.url)
         credentials(stranger).parent.mkdir(parents=True)
         credentials(stranger).write_text("{")
         credentials(stranger).chmod(0o600)

@@ -8,7 +8,7 @@ import click
 from sublet.cli.output import Output
 from sublet.cli.progress import Progress, resumable
 from sublet.client.shapes import Allocation
-from sublet.client.waiting import wait_until_settled
+from sublet.client.wait import wait_until_settled
 
 if TYPE_CHECKING:
     from sublet.client.client import Client
