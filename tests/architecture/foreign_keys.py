@@ -28,7 +28,6 @@ WITHOUT = {
     "allocation.price_id": _NEVER_DELETED.format("price") + "nobody asks who has one",
     "allocation.sku_id": _NEVER_DELETED.format("SKU") + "nobody asks who has one",
     "api_token.organization_id": _NEVER_DELETED.format("organization") + "tokens are asked for by user",
-    "claim.node_id": _NEVER_DELETED.format("node") + "only open claims are asked for, by a partial index",
     "claim.sku_id": _NEVER_DELETED.format("SKU") + "nobody asks who claimed one",
     "ledger.hold.wallet_id": _NEVER_DELETED.format("wallet") + "only open holds are asked for, by a partial index",
     "user_session.organization_id": _NEVER_DELETED.format("organization") + "sessions are asked for by user",

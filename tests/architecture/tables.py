@@ -3,7 +3,7 @@
 A table belongs to the domain that its migration is named for (`0007_fleet.py`), or in whose `sql/` it is made. A view
 is published by a comment in the same place, which says what it promises to others:
 
-    COMMENT ON VIEW node_free IS 'Published: what of each node is not claimed.';
+    COMMENT ON VIEW gpu_stock IS 'Published: the GPUs of each node.';
 """
 
 import ast
@@ -52,7 +52,6 @@ ELSEWHERE = {
     "entry/schedule.py": "keeps the periodic ticks, whose table is core's",
     "entry/health.py": "asks which migration ran last",
     "supervisor/database_process.py": "asks which migration ran last",
-    "migrations/versions/0008_scheduling.py": "makes the views of what is free out of the fleet's nodes and GPUs",
 }
 """Files that read the table of another all the same, each with the reason."""
 

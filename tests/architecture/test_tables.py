@@ -50,7 +50,7 @@ class TestTables:
             'text("SELECT amount FROM ledger.posting")',
             'text("SELECT ledger.place_hold(:id, 1)")',
             'text("SELECT ledger.not_made_here(:id)")',
-            'text("SELECT claim_gives_back()")',
+            'text("SELECT claim_may_change()")',
             'text("SELECT * FROM procrastinate_jobs")',
             "node = Table('node', metadata)",
             "posting = Table('posting', metadata, schema='ledger')",

@@ -11,9 +11,10 @@ from sublet.core.ids import new_id
 _NODE = text(
     """
     INSERT INTO node (id, kind, name, address, port, labels, state, host_public_key, inventory, limits_enforced,
-                      boot_id, last_seen_at, observed_at, fresh_until)
+                      boot_id, last_seen_at, observed_at, fresh_until, disk_free_gib, inodes_free)
     VALUES (:id, :kind, :name, :address, 22, CAST(:labels AS jsonb), 'enrolling', :id, CAST(:inventory AS jsonb),
-            :enforced, 'boot-1', clock_timestamp(), clock_timestamp(), clock_timestamp() + interval '1 day')
+            :enforced, 'boot-1', clock_timestamp(), clock_timestamp(), clock_timestamp() + interval '1 day', :disk_free,
+            :inodes_free)
     """
 )
 _STATE = text("UPDATE node SET state = :state WHERE id = :id")
@@ -32,6 +33,8 @@ async def add_node(
     state: str = "ready",
     enforced: bool = True,
     kind: str = "ssh",
+    disk_free_gib: int | None = None,
+    inodes_free: int | None = None,
 ) -> str:
     """A node with GPUs of the given models, named `NAME-0`, `NAME-1` and so on; returns its id."""
     node_id = new_id("nd")
@@ -49,6 +52,8 @@ async def add_node(
             {
                 "id": node_id,
                 "kind": kind,
+                "disk_free": disk_free_gib,
+                "inodes_free": inodes_free,
                 "name": name,
                 "address": f"{name}.node.example",
                 "labels": json.dumps(dict(labels or {})),
@@ -68,3 +73,15 @@ async def set_gpu_state(database: Database, uuid: str, state: str) -> None:
     """Change a GPU's state directly."""
     async with database.transaction() as session:
         await session.execute(text("UPDATE gpu SET state = :state WHERE uuid = :uuid"), {"state": state, "uuid": uuid})
+
+
+async def look(database: Database, node_id: str, *, disk_free_gib: int | None, fresh_for: str = "15 s") -> None:
+    """A look at the node has just succeeded, and found so much disk free; it is believed for so long."""
+    async with database.transaction() as session:
+        await session.execute(
+            text(
+                "UPDATE node SET disk_free_gib = :free, last_seen_at = clock_timestamp(), "
+                "fresh_until = clock_timestamp() + CAST(:fresh_for AS interval) WHERE id = :id"
+            ),
+            {"id": node_id, "free": disk_free_gib, "fresh_for": fresh_for},
+        )

@@ -13,6 +13,7 @@ from sublet.core.db import Database
 from sublet.scheduling import claims
 from sublet.scheduling.claims import Claim, NoCapacity
 from sublet.scheduling.placement import availability
+from sublet.scheduling.windows import FROM_NOW_ON, Window
 from tests.scheduling.fleet_rows import add_node, set_gpu_state
 
 pytestmark = pytest.mark.anyio
@@ -24,23 +25,37 @@ async def make_sku(database: Database, code: str, **shape: object) -> Sku:
         return await skus.create(session, system_actor("test"), code=code, name=code, **values)  # type: ignore[arg-type]  # a test's shorthand
 
 
-async def take(database: Database, sku: Sku, subject_id: str) -> Claim:
+async def take(database: Database, sku: Sku, subject_id: str, *, during: Window = FROM_NOW_ON) -> Claim:
     async with database.transaction() as session:
-        return await claims.claim(session, sku, subject_id)
+        return await claims.claim(session, sku, subject_id, during=during)
 
 
-async def free_of(database: Database, *shapes: Sku) -> list[int]:
+async def free_of(database: Database, *shapes: Sku, during: Window = FROM_NOW_ON) -> list[int]:
     async with database.reading() as session:
-        found = await availability(session, shapes)
+        found = await availability(session, shapes, during=during)
     return [found[shape.id].available for shape in shapes]
 
 
 class TestPlacement:
-    async def test_fills_the_fuller_node_first(self, database: Database) -> None:
+    async def test_takes_the_smaller_of_two_idle_nodes(self, database: Database) -> None:
         await add_node(database, "big", vcpu=32, memory_mib=65536)
         small = await add_node(database, "small", vcpu=4, memory_mib=8192)
         sku = await make_sku(database, "s")
         assert (await take(database, sku, "a")).node_id == small
+
+    async def test_spreads_over_nodes_what_needs_no_gpu(self, database: Database) -> None:
+        sizes = {await add_node(database, name, vcpu=vcpu): vcpu for name, vcpu in (("a", 4), ("b", 8), ("c", 8))}
+        sku = await make_sku(database, "s", vcpu=1, memory_mib=64, disk_gib=1)
+        taken = [(await take(database, sku, f"s{number}")).node_id for number in range(10)]
+        assert set(taken[:3]) == set(sizes)
+        assert {node_id: taken.count(node_id) for node_id in sizes} == {node: size // 2 for node, size in sizes.items()}
+
+    async def test_spreads_what_asks_at_the_same_time(self, database: Database) -> None:
+        for name in "abcd":
+            await add_node(database, name)
+        sku = await make_sku(database, "s")
+        taken = await asyncio.gather(*(take(database, sku, f"s{number}") for number in range(4)))
+        assert len({one.node_id for one in taken}) > 1
 
     async def test_leaves_nodes_with_gpus_to_those_who_need_them(self, database: Database) -> None:
         await add_node(database, "gpu", vcpu=4, memory_mib=8192, gpus=["A"])
@@ -121,7 +136,7 @@ class TestTheDatabaseRefuses:
         with pytest.raises(IntegrityError, match="gpu_claimed_once"):
             async with database.transaction() as session:
                 await session.execute(
-                    text("INSERT INTO gpu_claim VALUES (:claim, :gpu, tstzrange(clock_timestamp(), NULL))"),
+                    text("INSERT INTO gpu_claim SELECT id, :gpu, during FROM claim WHERE id = :claim"),
                     {"claim": second.id, "gpu": first.gpus[0]},
                 )
 
@@ -180,5 +195,5 @@ class TestAvailability:
         good = await make_sku(database, "good", node_labels={"kind": "good"})
         mixed = await make_sku(database, "any")
         async with database.reading() as session:
-            found = await availability(session, [good, mixed])
+            found = await availability(session, [good, mixed], during=FROM_NOW_ON)
         assert (found[good.id].limits_enforced, found[mixed.id].limits_enforced) == (True, False)

@@ -23,6 +23,7 @@ from sublet.fleet.accounts import login_of, next_uid
 from sublet.ledger import holds
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling import claims
+from sublet.scheduling.windows import FROM_NOW_ON
 
 
 class PriceChanged(Conflict):
@@ -77,7 +78,7 @@ async def launch(
         subject_id=allocation_id,
         idempotency_key=f"hold:{allocation_id}",
     )
-    claim = await claims.claim(session, sku, allocation_id)
+    claim = await claims.claim(session, sku, allocation_id, during=FROM_NOW_ON)
     chosen = name or await names.generate(session, organization_id)
     values: dict[str, object] = {
         "id": allocation_id,

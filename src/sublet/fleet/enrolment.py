@@ -124,7 +124,9 @@ async def change_place(
     new_address, new_port = address or before.address, port or before.port
     new_labels = before.labels if labels is None else labels
     await _refuse_taken(session, node_id, name=before.name, address=new_address, port=new_port)
-    values: dict[str, Any] = {"address": new_address, "port": new_port, "labels": new_labels}
+    # Labels first, because placement follows them: a place is a key of the row, which a launch may be referring to.
+    await session.execute(update(node).where(node.c.id == node_id).values(labels=new_labels))
+    values: dict[str, Any] = {"address": new_address, "port": new_port}
     if before.host_public_key is not None and (new_address, new_port) != (before.address, before.port):
         values.update(next_attempt_at=func.clock_timestamp(), trust_due_at=func.clock_timestamp())
     await session.execute(update(node).where(node.c.id == node_id).values(values))
@@ -158,9 +160,17 @@ async def join(
     node_id = await join_tokens.redeem(session, token, key)
     known = await nodes.lock(session, node_id)
     await _refuse_other_machine(session, node_id, key)
+    now = await database_now(session)
+    await nodes.store_probe(
+        session,
+        node_id,
+        inventory,
+        clock_skew_seconds=(inventory.node_time - now).total_seconds(),
+        proven=False,
+        anew=known.host_public_key != key,
+    )
     if known.state is not NodeState.ENROLLING:
         await move(session, system_actor("enrolment"), node_id, NodeState.ENROLLING, reason="joined again")
-    now = await database_now(session)
     # Whoever is looking at the node looks at what it was: without its lease, it cannot let the node take work.
     await session.execute(
         update(node)
@@ -174,14 +184,6 @@ async def join(
             next_attempt_at=now,
             lease_expires_at=None,
         )
-    )
-    await nodes.store_probe(
-        session,
-        node_id,
-        inventory,
-        clock_skew_seconds=(inventory.node_time - now).total_seconds(),
-        proven=False,
-        anew=known.host_public_key != key,
     )
     if known.host_public_key not in {None, key}:
         await certificates.revoke_subject(session, node_id, reason="the node joined with another host key")

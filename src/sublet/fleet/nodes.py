@@ -1,4 +1,4 @@
-"""Reading nodes and GPUs, and the lock under which capacity is given out."""
+"""Reading nodes and GPUs, and keeping what was found on them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, and_, func, select, update
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Session
@@ -128,8 +128,9 @@ async def get(session: Session, node_id: str) -> Node:
 
 
 async def lock(session: Session, node_id: str) -> Node:
-    """One node, its row locked until the transaction ends: capacity is counted and claimed under this lock."""
-    found = await _load(session, select(*_COLUMNS).where(node.c.id == node_id).with_for_update())
+    """One node, its row locked until the transaction ends. New rows may still refer to it: no launch waits for whoever
+    changes a node, who may be waiting for the launch."""
+    found = await _load(session, select(*_COLUMNS).where(node.c.id == node_id).with_for_update(key_share=True))
     if not found:
         raise NotFound("node", node_id)
     return found[0]
@@ -170,32 +171,13 @@ async def store_probe(
     it, also when it joins again. `proven` says that the node itself was asked, over SSH; what a machine says of itself
     when it joins is shown and forgotten. `anew` says that it is another machine than before.
     """
-    inventory = (await session.execute(select(node.c.inventory).where(node.c.id == node_id))).scalar_one()
+    before = select(node.c.inventory).where(node.c.id == node_id).with_for_update(key_share=True)
+    inventory = (await session.execute(before)).scalar_one()
+    # The GPUs before anything that placement follows: so lock all who need both.
+    ours = select(gpu.c.uuid).where(gpu.c.node_id == node_id).order_by(gpu.c.uuid).with_for_update(key_share=True)
+    known = set((await session.execute(ours)).scalars())
     earlier_gib = 0 if anew or inventory is None else inventory.get("proven_disk_gib", inventory["disk_gib"])
     disk_gib = max(probe.disk_gib, earlier_gib)
-    await session.execute(
-        update(node)
-        .where(node.c.id == node_id)
-        .values(
-            inventory={
-                "vcpu": probe.vcpu,
-                "memory_mib": probe.memory_mib,
-                "disk_gib": disk_gib,
-                "proven_disk_gib": disk_gib if proven else earlier_gib,
-                "kernel": probe.kernel,
-                "os": probe.os,
-                "hostname": probe.hostname,
-                "mode": probe.mode,
-                "clock_skew_seconds": round(clock_skew_seconds, 1),
-            },
-            capabilities=[
-                {"name": item.name, "enforced": item.enforced, "detail": item.detail} for item in probe.capabilities
-            ],
-            limits_enforced=probe.limits_enforced,
-            helper_version=probe.helper_version,
-            boot_id=probe.boot_id,
-        )
-    )
     for found in probe.gpus:
         stored = await session.execute(
             insert(gpu)
@@ -221,10 +203,31 @@ async def store_probe(
             )
         if state == GpuState.MISSING.value:
             await move_gpu(session, found.uuid, GpuState.AVAILABLE)
-    present = [found.uuid for found in probe.gpus]
-    gone = await session.execute(select(gpu.c.uuid).where(and_(gpu.c.node_id == node_id, gpu.c.uuid.not_in(present))))
-    for row in gone.all():
-        await move_gpu(session, row.uuid, GpuState.MISSING)
+    for uuid in sorted(known - {found.uuid for found in probe.gpus}):
+        await move_gpu(session, uuid, GpuState.MISSING)
+    await session.execute(
+        update(node)
+        .where(node.c.id == node_id)
+        .values(
+            inventory={
+                "vcpu": probe.vcpu,
+                "memory_mib": probe.memory_mib,
+                "disk_gib": disk_gib,
+                "proven_disk_gib": disk_gib if proven else earlier_gib,
+                "kernel": probe.kernel,
+                "os": probe.os,
+                "hostname": probe.hostname,
+                "mode": probe.mode,
+                "clock_skew_seconds": round(clock_skew_seconds, 1),
+            },
+            capabilities=[
+                {"name": item.name, "enforced": item.enforced, "detail": item.detail} for item in probe.capabilities
+            ],
+            limits_enforced=probe.limits_enforced,
+            helper_version=probe.helper_version,
+            boot_id=probe.boot_id,
+        )
+    )
 
 
 def fresh_until(seen_at: datetime, settings: Settings) -> datetime:

@@ -125,7 +125,7 @@ class Observer:
                     node.c.attempts >= MISSES_BEFORE_OFFLINE,
                     node.c.failure.is_not(None),
                 )
-                .with_for_update(skip_locked=True)
+                .with_for_update(key_share=True, skip_locked=True)
             )
             lost = [row.id for row in rows]
             for node_id in lost:
@@ -163,8 +163,8 @@ class Observer:
         probe = await self.backend.probe(claim.node_id)
         async with self.database.transaction() as session:
             now = await database_now(session)
-            await self._finish(session, claim, last_seen_at=now)
             await enrolment.accept(session, claim.node_id, probe, seen_at=now)
+            await self._finish(session, claim, last_seen_at=now)
         log.info("node.enrolled", node=claim.node_id, limits_enforced=probe.limits_enforced)
 
     async def _observe(self, claim: _Claim) -> None:

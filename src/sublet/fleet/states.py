@@ -62,7 +62,9 @@ async def move(session: Session, actor: Actor, node_id: str, to: NodeState, *, r
     Conflict if the table does not allow the change. Going away remembers what the node was.
     """
     row = (
-        await session.execute(select(node.c.name, node.c.state).where(node.c.id == node_id).with_for_update())
+        await session.execute(
+            select(node.c.name, node.c.state).where(node.c.id == node_id).with_for_update(key_share=True)
+        )
     ).one_or_none()
     if row is None:
         raise NotFound("node", node_id)
@@ -89,7 +91,9 @@ async def move(session: Session, actor: Actor, node_id: str, to: NodeState, *, r
 async def come_back(session: Session, actor: Actor, node_id: str, *, reason: str) -> None:
     """Give a node that was away the state it had before; nothing happens to one that is not away."""
     row = (
-        await session.execute(select(node.c.state, node.c.resumes_as).where(node.c.id == node_id).with_for_update())
+        await session.execute(
+            select(node.c.state, node.c.resumes_as).where(node.c.id == node_id).with_for_update(key_share=True)
+        )
     ).one()
     if NodeState(row.state) in AWAY:
         await move(session, actor, node_id, NodeState(row.resumes_as), reason=reason)
@@ -110,7 +114,9 @@ async def _set_intent(
 ) -> None:
     row = (
         await session.execute(
-            select(node.c.name, node.c.state, node.c.resumes_as).where(node.c.id == node_id).with_for_update()
+            select(node.c.name, node.c.state, node.c.resumes_as)
+            .where(node.c.id == node_id)
+            .with_for_update(key_share=True)
         )
     ).one_or_none()
     if row is None:

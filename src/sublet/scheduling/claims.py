@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Text, bindparam, insert, text
+from sqlalchemy import DateTime, bindparam, insert, text
 
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
@@ -11,10 +11,12 @@ from sublet.core.ids import new_id
 from sublet.fleet import nodes
 from sublet.fleet.states import GpuState
 from sublet.scheduling.models import claim as claim_table
-from sublet.scheduling.placement import Shape, candidates, shape_parameters
+from sublet.scheduling.placement import Shape, candidates, fits, shape_parameters
+from sublet.scheduling.windows import Window, refuse_past
 
 CANDIDATES = 8
 ROUNDS = 3
+RECOUNTED_AT_ONCE = 200
 
 
 class NoCapacity(Conflict):
@@ -35,7 +37,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What is given out of one node."""
+    """What is given out of one node, at most, from now on."""
 
     vcpu: int
     memory_mib: int
@@ -43,56 +45,62 @@ class Claimed:
     gpus: int
 
 
-_ENSURE_LOAD = text("INSERT INTO node_load (node_id) VALUES (:node_id) ON CONFLICT (node_id) DO NOTHING")
-_LOCK_LOAD = "SELECT 1 FROM node_load WHERE node_id = :node_id FOR UPDATE"
-_WAIT_FOR = text(_LOCK_LOAD)
-_TRY = text(f"{_LOCK_LOAD} SKIP LOCKED")
-_STILL_FITS = text(
+_LOCK = "SELECT counted_until <= clock_timestamp() AS due FROM node_room WHERE node_id = :node_id FOR UPDATE"
+_WAIT_FOR = text(_LOCK)
+_TRY = text(f"{_LOCK} SKIP LOCKED")
+_RECOUNT = text("SELECT node_recount(:node_id)")
+_RECOUNT_DUE = text(
     """
-    SELECT f.state = 'ready' AND f.vcpu >= :vcpu AND f.memory_mib >= :memory_mib AND f.disk_gib >= :disk_gib
-      FROM node_free f WHERE f.node_id = :node_id
+    WITH due AS (SELECT node_id FROM node_room WHERE counted_until <= clock_timestamp()
+                  ORDER BY counted_until LIMIT :limit FOR UPDATE SKIP LOCKED)
+    SELECT count(*) FROM (SELECT node_recount(node_id) FROM due) counted
     """
 )
+# What begins now begins under the node's lock: what was freed before is over by then.
+_FROM_HERE = "tstzrange(greatest(:start, clock_timestamp()), :end)"
+_ENDS = (bindparam("start", type_=DateTime(timezone=True)), bindparam("end", type_=DateTime(timezone=True)))
+_DURING = text(_FROM_HERE).bindparams(*_ENDS)
 _PICK_GPUS = text(
-    """
-    SELECT uuid FROM gpu_free
-     WHERE node_id = :node_id AND (:any_model OR model = :gpu_model)
-     ORDER BY model, uuid LIMIT :gpu_count
-    """
-).bindparams(bindparam("gpu_model", type_=Text))
+    f"""
+    SELECT uuid FROM gpus_free_in(:node_id, {_FROM_HERE})
+     WHERE :gpu_model IN ('', model) ORDER BY model, uuid LIMIT :gpu_count
+    """  # noqa: S608 - a constant condition
+).bindparams(*_ENDS)
 _CLAIM_GPUS = text(
     """
     INSERT INTO gpu_claim (claim_id, gpu_uuid, during)
     SELECT c.id, gpu, c.during FROM claim c, unnest(CAST(:gpus AS text[])) AS gpu WHERE c.id = :id
     """
 )
-_OPEN = "subject_id = :subject_id AND upper_inf(during)"
-_LOCK_LOAD_OF = text(
+_LASTS = "subject_id = :subject_id AND until > clock_timestamp()"
+_LOCK_ROOMS_OF = text(
     f"""
-    SELECT 1 FROM node_load
-     WHERE node_id = (SELECT node_id FROM claim WHERE {_OPEN}) FOR UPDATE
+    SELECT 1 FROM node_room
+     WHERE node_id IN (SELECT node_id FROM claim WHERE {_LASTS}) ORDER BY node_id FOR UPDATE
     """  # noqa: S608 - a constant condition
 )
 # Ranges are half-open: what is free from this instant on can be claimed from this instant on.
 _FREE = text(
     f"""
     UPDATE claim
-       SET during = tstzrange(lower(during), greatest(clock_timestamp(), lower(during) + interval '1 microsecond'))
-     WHERE {_OPEN}
-    RETURNING id, blocked_at
+       SET during = CASE WHEN lower(during) > clock_timestamp() THEN 'empty'
+                         ELSE tstzrange(lower(during),
+                                        greatest(clock_timestamp(), lower(during) + interval '1 microsecond')) END
+     WHERE {_LASTS}
     """  # noqa: S608 - a constant condition
 )
+_BLOCKED = text(f"SELECT 1 FROM claim WHERE {_LASTS} AND blocked_at IS NOT NULL")  # noqa: S608 - a constant condition
 _BLOCK = text(
     f"""
     UPDATE claim SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked_reason = :reason
-     WHERE {_OPEN}
+     WHERE {_LASTS}
     RETURNING id
     """  # noqa: S608 - a constant condition
 )
 _GPUS_OF = text(
     f"""
     SELECT gpu_uuid FROM gpu_claim
-     WHERE claim_id = (SELECT id FROM claim WHERE {_OPEN}) AND upper_inf(during)
+     WHERE claim_id IN (SELECT id FROM claim WHERE {_LASTS}) AND until > clock_timestamp()
      ORDER BY gpu_uuid
     """  # noqa: S608 - a constant condition
 )
@@ -101,30 +109,33 @@ _TAKE_OUT = text(
     UPDATE gpu_claim g
        SET during = tstzrange(lower(g.during), greatest(clock_timestamp(), lower(g.during) + interval '1 microsecond'))
       FROM claim c
-     WHERE c.id = g.claim_id AND g.gpu_uuid = :uuid AND upper_inf(g.during) AND c.blocked_at IS NOT NULL
+     WHERE c.id = g.claim_id AND g.gpu_uuid = :uuid AND g.until > clock_timestamp() AND c.blocked_at IS NOT NULL
     """
 )
 _CLAIMED = text(
     """
-    SELECT l.node_id, l.vcpu, l.memory_mib, l.disk_gib,
+    SELECT r.node_id, r.taken_vcpu, r.taken_memory_mib, r.taken_disk_gib,
            (SELECT count(*) FROM gpu_claim g JOIN claim c ON c.id = g.claim_id
-             WHERE c.node_id = l.node_id AND upper_inf(c.during)) AS gpus
-      FROM node_load l WHERE l.node_id = ANY(:node_ids)
+             WHERE c.node_id = r.node_id AND c.until > clock_timestamp() AND g.until > clock_timestamp()) AS gpus
+      FROM node_room r WHERE r.node_id = ANY(:node_ids)
     """
 )
 
 
-async def claim(session: Session, sku: Shape, subject_id: str) -> Claim:
-    """Take capacity for a SKU on the node where it fits best; NoCapacity when it fits nowhere.
+async def claim(session: Session, sku: Shape, subject_id: str, *, during: Window) -> Claim:
+    """Take capacity for a SKU on the node where it fits best; NoCapacity when it fits nowhere in the window.
+
+    InvalidInput for a window that is over, or in which the subject has a claim already.
 
     Nodes that others decide about at this moment are passed over first and waited for last. Money comes first: whoever
     also holds funds in this transaction does that before claiming, so that all lock in the same order.
     """
+    await refuse_past(session, during)
     for _ in range(ROUNDS):
-        fitting = await candidates(session, sku, limit=CANDIDATES)
+        fitting = await candidates(session, sku, during=during, limit=CANDIDATES)
         for waiting in (False, True):
             for node_id in fitting:
-                made = await _claim_on(session, sku, subject_id, node_id, waiting=waiting)
+                made = await _claim_on(session, sku, subject_id, node_id, during=during, waiting=waiting)
                 if made is not None:
                     return made
         if not fitting:
@@ -135,16 +146,20 @@ async def claim(session: Session, sku: Shape, subject_id: str) -> Claim:
     )
 
 
-async def _claim_on(session: Session, sku: Shape, subject_id: str, node_id: str, *, waiting: bool) -> Claim | None:
-    parameters = {**shape_parameters(sku), "node_id": node_id}
-    await session.execute(_ENSURE_LOAD, parameters)
-    if (await session.execute(_WAIT_FOR if waiting else _TRY, parameters)).first() is None:
+async def _claim_on(
+    session: Session, sku: Shape, subject_id: str, node_id: str, *, during: Window, waiting: bool
+) -> Claim | None:
+    locked = (await session.execute(_WAIT_FOR if waiting else _TRY, {"node_id": node_id})).one_or_none()
+    if locked is None:
         return None
-    if not (await session.execute(_STILL_FITS, parameters)).scalar_one():
+    if locked.due:
+        await session.execute(_RECOUNT, {"node_id": node_id})
+    if not await fits(session, sku, node_id, during=during):
         return None
     gpus: tuple[str, ...] = ()
     if sku.gpu_count:
-        gpus = tuple(row.uuid for row in await session.execute(_PICK_GPUS, parameters))
+        asked = shape_parameters(sku) | {"node_id": node_id, "start": during.start, "end": during.end}
+        gpus = tuple(row.uuid for row in await session.execute(_PICK_GPUS, asked))
         if len(gpus) < sku.gpu_count:
             return None
     claim_id = new_id("clm")
@@ -158,7 +173,7 @@ async def _claim_on(session: Session, sku: Shape, subject_id: str, node_id: str,
             memory_mib=sku.memory_mib,
             disk_gib=sku.disk_gib,
             gpu_count=sku.gpu_count,
-            during=text("tstzrange(clock_timestamp(), NULL)"),
+            during=_DURING.bindparams(start=during.start, end=during.end),
         )
     )
     if gpus:
@@ -167,16 +182,14 @@ async def _claim_on(session: Session, sku: Shape, subject_id: str, node_id: str,
 
 
 async def free(session: Session, subject_id: str) -> bool:
-    """Give back what the subject has claimed; False if it has nothing, so that repeating it is harmless.
+    """Give back what the subject has claimed, now and later; False if nothing, so that repeating it is harmless.
 
     GPUs that were blocked with the claim can be given out again.
     """
-    await session.execute(_LOCK_LOAD_OF, {"subject_id": subject_id})
-    gpus = await _gpus_of(session, subject_id)
-    row = (await session.execute(_FREE, {"subject_id": subject_id})).one_or_none()
-    if row is not None and row.blocked_at is not None:
-        await nodes.clear_gpus(session, gpus)
-    return row is not None
+    if (await session.execute(_BLOCKED, {"subject_id": subject_id})).first() is not None:
+        await nodes.clear_gpus(session, await _gpus_of(session, subject_id))
+    await session.execute(_LOCK_ROOMS_OF, {"subject_id": subject_id})
+    return (await session.execute(_FREE, {"subject_id": subject_id})).rowcount > 0
 
 
 async def block(session: Session, subject_id: str, reason: str) -> bool:
@@ -184,10 +197,10 @@ async def block(session: Session, subject_id: str, reason: str) -> bool:
 
     The rest of the node goes on. `free` ends it once all is proven.
     """
-    row = (await session.execute(_BLOCK, {"subject_id": subject_id, "reason": reason})).one_or_none()
-    if row is not None:
+    blocked = (await session.execute(_BLOCK, {"subject_id": subject_id, "reason": reason})).first() is not None
+    if blocked:
         await nodes.quarantine_gpus(session, await _gpus_of(session, subject_id))
-    return row is not None
+    return blocked
 
 
 async def clear_gpu(session: Session, node_id: str, uuid: str) -> bool:
@@ -196,7 +209,6 @@ async def clear_gpu(session: Session, node_id: str, uuid: str) -> bool:
     It leaves the claim that is blocked; the rest of that stays blocked until the release is proven. False if the GPU is
     not quarantined, so that repeating it is harmless.
     """
-    await session.execute(_WAIT_FOR, {"node_id": node_id})
     gpu = next((one for one in (await nodes.lock(session, node_id)).gpus if one.uuid == uuid), None)
     if gpu is None:
         raise NotFound("GPU", uuid)
@@ -207,15 +219,22 @@ async def clear_gpu(session: Session, node_id: str, uuid: str) -> bool:
         )
     if gpu.state is not GpuState.QUARANTINED:
         return False
-    await session.execute(_TAKE_OUT, {"uuid": uuid})
     await nodes.clear_gpus(session, [uuid])
+    await session.execute(_WAIT_FOR, {"node_id": node_id})
+    await session.execute(_TAKE_OUT, {"uuid": uuid})
     return True
 
 
+async def recount_due(session: Session) -> int:
+    """Count anew what is left where a claim has ended by the clock; returns on how many nodes. The sweep calls it."""
+    counted: int = (await session.execute(_RECOUNT_DUE, {"limit": RECOUNTED_AT_ONCE})).scalar_one()
+    return counted
+
+
 async def claimed_on(session: Session, node_ids: Sequence[str]) -> dict[str, Claimed]:
-    """What is given out of each node now; nodes that nothing was ever claimed on are left out."""
+    """What is given out of each node."""
     rows = await session.execute(_CLAIMED, {"node_ids": list(node_ids)})
-    return {row.node_id: Claimed(row.vcpu, row.memory_mib, row.disk_gib, row.gpus) for row in rows}
+    return {row.node_id: Claimed(row.taken_vcpu, row.taken_memory_mib, row.taken_disk_gib, row.gpus) for row in rows}
 
 
 async def _gpus_of(session: Session, subject_id: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Scheduling's tables; what is free is in the views `node_free` and `gpu_free`."""
+"""The table of scheduling that Python writes; PostgreSQL keeps the counts of what is left."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import TSTZRANGE
@@ -17,14 +17,7 @@ claim = Table(
     Column("disk_gib", BigInteger, nullable=False),
     Column("gpu_count", Integer, nullable=False),
     Column("during", TSTZRANGE, nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
     Column("blocked_at", DateTime(timezone=True)),
     Column("blocked_reason", Text),
-)
-
-gpu_claim = Table(
-    "gpu_claim",
-    metadata,
-    Column("claim_id", Text, primary_key=True),
-    Column("gpu_uuid", Text, primary_key=True),
-    Column("during", TSTZRANGE, nullable=False),
 )

@@ -14,6 +14,7 @@ from sublet.core.money import Money
 from sublet.ledger import accounts
 from sublet.scheduling.placement import Availability, availability
 from sublet.scheduling.schemas import RefusalCode
+from sublet.scheduling.windows import FROM_NOW_ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ async def list_offers(session: Session, *, policy: Policy = DEFAULT_POLICY) -> l
     offered = await skus.list_active(session)
     priced = await prices.in_force(session, [sku.id for sku in offered])
     sold = [sku for sku in offered if sku.id in priced]
-    free = await availability(session, sold)
+    free = await availability(session, sold, during=FROM_NOW_ON)
     return [Offer(sku, priced[sku.id], policy.hold_for(priced[sku.id].per_hour), free[sku.id]) for sku in sold]
 
 

@@ -143,6 +143,25 @@ CREATE SEQUENCE allocation_uid AS bigint MINVALUE 200000 MAXVALUE 2000000000 STA
 GRANT USAGE ON SEQUENCE allocation_uid TO sublet_app;
 """
 
+PUBLISHED = """
+CREATE VIEW node_capacity AS
+  SELECT id AS node_id, name, address, port, state, labels, coalesce(limits_enforced, false) AS limits_enforced,
+         coalesce((inventory ->> 'vcpu')::bigint, 0) AS vcpu,
+         coalesce((inventory ->> 'memory_mib')::bigint, 0) AS memory_mib,
+         coalesce((inventory ->> 'disk_gib')::bigint, 0) AS disk_gib,
+         disk_free_gib,
+         CASE WHEN node_closed(state, 'infinity', inodes_free, 'epoch') IS NULL THEN fresh_until
+              ELSE '-infinity' END AS accepts_until
+    FROM node;
+COMMENT ON VIEW node_capacity IS 'Published: what each node has, and until when what was seen of it lets it take work.';
+
+CREATE VIEW gpu_stock AS
+  SELECT uuid, node_id, model, state = 'available' AS available FROM gpu;
+COMMENT ON VIEW gpu_stock IS 'Published: the GPUs of each node, and whether the fleet lets them be given out.';
+
+GRANT SELECT ON node_capacity, gpu_stock TO sublet_app;
+"""
+
 AUTHORITY = """
 CREATE TABLE ssh_ca_key (
   id                 text PRIMARY KEY,
@@ -187,4 +206,5 @@ GRANT SELECT, INSERT, UPDATE (revoked_at, revocation_reason) ON issued_certifica
 def upgrade() -> None:
     """Create the fleet's tables."""
     op.execute(NODES)
+    op.execute(PUBLISHED)
     op.execute(AUTHORITY)

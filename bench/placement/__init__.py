@@ -1,0 +1,1 @@
+"""A decision about where to go in a big fleet, beside one indexed query."""
