@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.launch.run import run as launch
 from bench.ledger.run import run as charge
 from bench.listing.measure import run as listing
+from bench.placement.run import run as placement
 from bench.rows import Row, table
 from bench.servers import own_postgres
 from bench.terminal.run import run as terminal
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[], Sequence[Row]]] = {
     "launch": launch,
     "ledger": ledger,
     "listing": listing,
+    "placement": placement,
     "terminal": terminal,
 }
 
