@@ -670,52 +670,274 @@ BEGIN
   RETURN entry_id;
 END $$;
 
-CREATE FUNCTION public.claim_gives_back() RETURNS trigger
+CREATE FUNCTION public.claim_fits() RETURNS trigger
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  fits boolean;
+BEGIN
+  PERFORM FROM node_room WHERE node_id = NEW.node_id FOR UPDATE;
+  IF TG_OP = 'INSERT' OR NOT NEW.during <@ OLD.during THEN
+    SELECT most.vcpu <= r.vcpu AND most.memory_mib <= r.memory_mib AND most.disk_gib <= r.disk_gib INTO fits
+      FROM node_room r, claimed_most(NEW.node_id, NEW.during) most
+     WHERE r.node_id = NEW.node_id;
+    IF fits IS NOT TRUE THEN
+      RAISE EXCEPTION 'node % has not enough left for claim % in %', NEW.node_id, NEW.id, NEW.during
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'claim_fits';
+    END IF;
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
+    -- A GPU that was taken out of the claim before keeps its own end: others may have had it since.
+    UPDATE gpu_claim SET during = NEW.during WHERE claim_id = NEW.id AND until = OLD.until;
+  END IF;
+  PERFORM node_recount(NEW.node_id);
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION public.claim_may_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  IF NOT upper_inf(OLD.during) OR lower(NEW.during) <> lower(OLD.during) THEN
+  IF OLD.until <= clock_timestamp() THEN
     RAISE EXCEPTION 'claim % has ended and stays so', OLD.id
       USING ERRCODE = 'check_violation', CONSTRAINT = 'claim_ended';
-  END IF;
-  IF NOT upper_inf(NEW.during) THEN
-    UPDATE node_load
-       SET vcpu = vcpu - OLD.vcpu, memory_mib = memory_mib - OLD.memory_mib, disk_gib = disk_gib - OLD.disk_gib
-     WHERE node_id = OLD.node_id;
-    -- A GPU that was taken out of the claim before keeps its own end: others may have had it since.
-    UPDATE gpu_claim SET during = tstzrange(lower(during), upper(NEW.during))
-     WHERE claim_id = OLD.id AND upper_inf(during);
+  ELSIF isempty(NEW.during) AND lower(OLD.during) <= clock_timestamp()
+        OR lower(NEW.during) IS DISTINCT FROM lower(OLD.during) AND NOT isempty(NEW.during) THEN
+    RAISE EXCEPTION 'claim % begins when it begins', OLD.id
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'claim_begins';
   END IF;
   RETURN NEW;
 END $$;
 
-CREATE FUNCTION public.claim_takes() RETURNS trigger
+CREATE TABLE public.claim (
+    id text NOT NULL,
+    subject_id text NOT NULL,
+    node_id text NOT NULL,
+    sku_id text NOT NULL,
+    vcpu integer NOT NULL,
+    memory_mib bigint NOT NULL,
+    disk_gib bigint NOT NULL,
+    gpu_count integer NOT NULL,
+    during tstzrange NOT NULL,
+    until timestamp with time zone GENERATED ALWAYS AS (
+CASE
+    WHEN isempty(during) THEN '-infinity'::timestamp with time zone
+    WHEN upper_inf(during) THEN 'infinity'::timestamp with time zone
+    ELSE upper(during)
+END) STORED NOT NULL,
+    blocked_at timestamp with time zone,
+    blocked_reason text,
+    CONSTRAINT claim_check CHECK (((blocked_at IS NULL) = (blocked_reason IS NULL))),
+    CONSTRAINT claim_disk_gib_check CHECK ((disk_gib > 0)),
+    CONSTRAINT claim_during_check CHECK ((isempty(during) OR (lower_inc(during) AND (NOT lower_inf(during)) AND (NOT upper_inc(during))))),
+    CONSTRAINT claim_gpu_count_check CHECK ((gpu_count >= 0)),
+    CONSTRAINT claim_memory_mib_check CHECK ((memory_mib > 0)),
+    CONSTRAINT claim_vcpu_check CHECK ((vcpu > 0))
+);
+
+CREATE FUNCTION public.claimed_most(node text, during tstzrange) RETURNS TABLE(vcpu bigint, memory_mib bigint, disk_gib bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT COALESCE(max(sums.vcpu), (0)::bigint) AS "coalesce",
+     (COALESCE(max(sums.memory_mib), (0)::numeric))::bigint AS "coalesce",
+     (COALESCE(max(sums.disk_gib), (0)::numeric))::bigint AS "coalesce"
+    FROM ( SELECT sum(change.vcpu) OVER in_time AS vcpu,
+             sum(change.memory_mib) OVER in_time AS memory_mib,
+             sum(change.disk_gib) OVER in_time AS disk_gib
+            FROM (public.claim c
+              CROSS JOIN LATERAL ( VALUES (GREATEST(lower(c.during), lower(claimed_most.during)),c.vcpu,c.memory_mib,c.disk_gib), (c.until,(- c.vcpu),(- c.memory_mib),(- c.disk_gib))) change(at, vcpu, memory_mib, disk_gib))
+           WHERE ((c.node_id = claimed_most.node) AND (c.until > lower(claimed_most.during)) AND (c.during && claimed_most.during))
+           WINDOW in_time AS (ORDER BY change.at)) sums;
+END;
+
+CREATE FUNCTION public.gpu_claim_belongs() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  taken node_load;
-  fits  boolean;
+  during tstzrange;
 BEGIN
-  IF NOT upper_inf(NEW.during) THEN
-    RAISE EXCEPTION 'a claim is made without an end' USING ERRCODE = 'check_violation', CONSTRAINT = 'claim_open';
-  END IF;
-  INSERT INTO node_load AS l (node_id, vcpu, memory_mib, disk_gib)
-    VALUES (NEW.node_id, NEW.vcpu, NEW.memory_mib, NEW.disk_gib)
-    ON CONFLICT (node_id) DO UPDATE
-      SET vcpu = l.vcpu + NEW.vcpu, memory_mib = l.memory_mib + NEW.memory_mib, disk_gib = l.disk_gib + NEW.disk_gib
-    RETURNING * INTO taken;
-  SELECT taken.vcpu <= c.vcpu AND taken.memory_mib <= c.memory_mib AND taken.disk_gib <= c.disk_gib
-    INTO fits FROM node_capacity c WHERE c.node_id = NEW.node_id;
-  IF fits IS NOT TRUE THEN
-    RAISE EXCEPTION 'node % has not enough left for claim %', NEW.node_id, NEW.id
-      USING ERRCODE = 'check_violation', CONSTRAINT = 'claim_fits';
+  SELECT c.during INTO during FROM claim c JOIN gpu_stock g USING (node_id)
+   WHERE c.id = NEW.claim_id AND g.uuid = NEW.gpu_uuid;
+  IF NEW.during IS DISTINCT FROM during THEN
+    RAISE EXCEPTION 'GPU % is not on the node, or not for the time, of claim %', NEW.gpu_uuid, NEW.claim_id
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'gpu_claim_belongs';
   END IF;
   RETURN NEW;
 END $$;
+
+CREATE FUNCTION public.gpu_claims_counted() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM node_recount(node_id)
+     FROM (SELECT DISTINCT c.node_id FROM changed JOIN claim c ON c.id = changed.claim_id ORDER BY 1) nodes;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION public.gpu_room_follows() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM node_recount(NEW.node_id);
+  RETURN NULL;
+END $$;
+
+CREATE TABLE public.gpu (
+    uuid text NOT NULL,
+    node_id text NOT NULL,
+    model text NOT NULL,
+    memory_mib integer NOT NULL,
+    state text NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT gpu_memory_mib_check CHECK ((memory_mib >= 0)),
+    CONSTRAINT gpu_state_check CHECK ((state = ANY (ARRAY['available'::text, 'quarantined'::text, 'missing'::text]))),
+    CONSTRAINT gpu_uuid_check CHECK (((length(uuid) >= 1) AND (length(uuid) <= 100)))
+);
+
+CREATE TABLE public.gpu_claim (
+    claim_id text NOT NULL,
+    gpu_uuid text NOT NULL,
+    during tstzrange NOT NULL,
+    until timestamp with time zone GENERATED ALWAYS AS (
+CASE
+    WHEN isempty(during) THEN '-infinity'::timestamp with time zone
+    WHEN upper_inf(during) THEN 'infinity'::timestamp with time zone
+    ELSE upper(during)
+END) STORED NOT NULL
+);
+
+CREATE VIEW public.gpu_stock AS
+ SELECT uuid,
+    node_id,
+    model,
+    (state = 'available'::text) AS available
+   FROM public.gpu;
+
+CREATE FUNCTION public.gpus_free_in(node text, during tstzrange) RETURNS TABLE(uuid text, model text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT g.uuid,
+     g.model
+    FROM public.gpu_stock g
+   WHERE ((g.node_id = gpus_free_in.node) AND g.available AND (NOT (EXISTS ( SELECT
+            FROM public.gpu_claim c
+           WHERE ((c.gpu_uuid = g.uuid) AND (c.until > lower(gpus_free_in.during)) AND (c.during && gpus_free_in.during))))));
+END;
+
+CREATE TABLE public.gpu_room (
+    node_id text NOT NULL,
+    model text NOT NULL,
+    free bigint NOT NULL,
+    memory_free_mib bigint NOT NULL,
+    vcpu_free bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.node_room (
+    node_id text NOT NULL,
+    ready boolean NOT NULL,
+    accepts_until timestamp with time zone NOT NULL,
+    labels jsonb NOT NULL,
+    limits_enforced boolean NOT NULL,
+    vcpu bigint NOT NULL,
+    memory_mib bigint NOT NULL,
+    disk_gib bigint NOT NULL,
+    disk_allowed_gib bigint,
+    taken_vcpu bigint DEFAULT 0 NOT NULL,
+    taken_memory_mib bigint DEFAULT 0 NOT NULL,
+    taken_disk_gib bigint DEFAULT 0 NOT NULL,
+    gpus_free bigint DEFAULT 0 NOT NULL,
+    booked boolean DEFAULT false NOT NULL,
+    counted_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    vcpu_free bigint GENERATED ALWAYS AS ((vcpu - taken_vcpu)) STORED NOT NULL,
+    memory_free_mib bigint GENERATED ALWAYS AS ((memory_mib - taken_memory_mib)) STORED NOT NULL,
+    disk_free_gib bigint GENERATED ALWAYS AS ((LEAST(disk_gib, disk_allowed_gib) - taken_disk_gib)) STORED NOT NULL,
+    load bigint GENERATED ALWAYS AS (COALESCE(GREATEST(((taken_vcpu * 1000) / NULLIF(vcpu, 0)), ((taken_memory_mib * 1000) / NULLIF(memory_mib, 0)), ((taken_disk_gib * 1000) / NULLIF(disk_gib, 0))), (0)::bigint)) STORED NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE FUNCTION public.gpu_room_in(during tstzrange) RETURNS TABLE(node_id text, model text, free bigint, memory_free_mib bigint, vcpu_free bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT g.node_id,
+     g.model,
+         CASE
+             WHEN r.booked THEN ( SELECT count(*) AS count
+                FROM public.gpus_free_in(g.node_id, gpu_room_in.during) f(uuid, model)
+               WHERE ((g.model = ''::text) OR (g.model = f.model)))
+             ELSE g.free
+         END AS free,
+     g.memory_free_mib,
+     g.vcpu_free
+    FROM (public.gpu_room g
+      JOIN public.node_room r USING (node_id));
+END;
 
 CREATE FUNCTION public.node_closed(state text, fresh_until timestamp with time zone, inodes_free bigint, at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (state <> 'ready'::text) THEN 'state'::text WHEN (fresh_until <= at) THEN 'not_seen'::text WHEN (inodes_free < 10000) THEN 'no_inodes'::text ELSE NULL::text END;
+
+CREATE FUNCTION public.node_recount(node text) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  from_now tstzrange;
+BEGIN
+  PERFORM FROM node_room WHERE node_id = node FOR UPDATE;
+  from_now := tstzrange(clock_timestamp(), NULL);
+  UPDATE node_room r
+     SET taken_vcpu = most.vcpu, taken_memory_mib = most.memory_mib, taken_disk_gib = most.disk_gib,
+         gpus_free = (SELECT count(*) FROM gpus_free_in(node, from_now)),
+         booked = timed.booked, counted_until = timed.until
+    FROM claimed_most(node, from_now) most,
+         (SELECT coalesce(min(c.until), 'infinity') AS until,
+                 coalesce(bool_or(c.until < 'infinity' OR lower(c.during) > lower(from_now)), false) AS booked
+            FROM claim c WHERE c.node_id = node AND c.until > lower(from_now)) timed
+   WHERE r.node_id = node;
+  INSERT INTO gpu_room AS r (node_id, model, free, memory_free_mib, vcpu_free)
+    SELECT n.node_id, of_model.model, of_model.free, n.memory_free_mib, n.vcpu_free
+      FROM node_room n
+     CROSS JOIN LATERAL (
+             SELECT one.model, count(*) FILTER (WHERE one.free) AS free
+               FROM (SELECT kind.model, f.uuid IS NOT NULL AS free
+                       FROM gpu_stock s
+                       LEFT JOIN gpus_free_in(node, from_now) f USING (uuid)
+                      CROSS JOIN LATERAL (SELECT '' AS model UNION SELECT s.model) kind
+                      WHERE s.node_id = node
+                     UNION ALL
+                     -- A model that is no longer there has none left.
+                     SELECT known.model, false FROM gpu_room known WHERE known.node_id = node) one
+              GROUP BY one.model) of_model
+     WHERE n.node_id = node
+    ON CONFLICT (node_id, model) DO UPDATE
+      SET free = excluded.free, memory_free_mib = excluded.memory_free_mib, vcpu_free = excluded.vcpu_free;
+END $$;
+
+CREATE FUNCTION public.node_room_follows() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO node_room (node_id, ready, accepts_until, labels, limits_enforced, vcpu, memory_mib, disk_gib,
+                           disk_allowed_gib)
+      SELECT node_id, state = 'ready', accepts_until, labels, limits_enforced, vcpu, memory_mib, disk_gib, disk_free_gib
+        FROM node_capacity WHERE node_id = NEW.id;
+    RETURN NULL;
+  END IF;
+  UPDATE node_room r
+     SET ready = n.state = 'ready', accepts_until = n.accepts_until, labels = n.labels,
+         limits_enforced = n.limits_enforced, vcpu = n.vcpu, memory_mib = n.memory_mib, disk_gib = n.disk_gib,
+         disk_allowed_gib = CASE WHEN NEW.fresh_until = OLD.fresh_until THEN r.disk_allowed_gib
+                                 ELSE r.taken_disk_gib + n.disk_free_gib END
+    FROM node_capacity n
+   WHERE r.node_id = NEW.id AND n.node_id = NEW.id;
+  IF NEW.inventory IS DISTINCT FROM OLD.inventory THEN
+    PERFORM node_recount(NEW.id);
+  END IF;
+  RETURN NULL;
+END $$;
 
 CREATE FUNCTION public.organization_needs_owner() RETURNS trigger
     LANGUAGE plpgsql
@@ -740,6 +962,39 @@ BEGIN
   NEW.created_at := clock_timestamp();
   RETURN NEW;
 END $$;
+
+CREATE FUNCTION public.room_in(during tstzrange) RETURNS TABLE(node_id text, labels jsonb, limits_enforced boolean, vcpu_free bigint, memory_free_mib bigint, disk_free_gib bigint, gpus_free bigint, load bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT r.node_id,
+     r.labels,
+     r.limits_enforced,
+     (r.vcpu - most.vcpu),
+     (r.memory_mib - most.memory_mib),
+     LEAST((r.disk_gib - most.disk_gib),
+         CASE
+             WHEN (lower(room_in.during) <= clock_timestamp()) THEN (r.disk_allowed_gib - r.taken_disk_gib)
+             ELSE NULL::bigint
+         END) AS "least",
+     r.gpus_free,
+     r.load
+    FROM (public.node_room r
+      CROSS JOIN LATERAL ( SELECT r.taken_vcpu AS vcpu,
+             r.taken_memory_mib AS memory_mib,
+             r.taken_disk_gib AS disk_gib
+           WHERE (NOT r.booked)
+         UNION ALL
+          SELECT m.vcpu,
+             m.memory_mib,
+             m.disk_gib
+            FROM public.claimed_most(r.node_id, room_in.during) m(vcpu, memory_mib, disk_gib)
+           WHERE r.booked) most)
+   WHERE (r.ready AND ((lower(room_in.during) > clock_timestamp()) OR (r.accepts_until > clock_timestamp())));
+END;
+
+CREATE FUNCTION public.shapes_fitting(vcpu_free bigint, memory_free_mib bigint, disk_free_gib bigint, gpus_free bigint, vcpu bigint, memory_mib bigint, disk_gib bigint, gpu_count bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN GREATEST(LEAST((vcpu_free / vcpu), (memory_free_mib / memory_mib), (disk_free_gib / disk_gib), (gpus_free / NULLIF(gpu_count, 0))), (0)::bigint);
 
 CREATE FUNCTION public.sublet_moves() RETURNS trigger
     LANGUAGE plpgsql
@@ -1260,26 +1515,6 @@ CREATE SEQUENCE public.certificate_serial
 
 ALTER SEQUENCE public.certificate_serial OWNED BY public.issued_certificate.serial;
 
-CREATE TABLE public.claim (
-    id text NOT NULL,
-    subject_id text NOT NULL,
-    node_id text NOT NULL,
-    sku_id text NOT NULL,
-    vcpu integer NOT NULL,
-    memory_mib bigint NOT NULL,
-    disk_gib bigint NOT NULL,
-    gpu_count integer NOT NULL,
-    during tstzrange NOT NULL,
-    blocked_at timestamp with time zone,
-    blocked_reason text,
-    CONSTRAINT claim_check CHECK (((blocked_at IS NULL) = (blocked_reason IS NULL))),
-    CONSTRAINT claim_disk_gib_check CHECK ((disk_gib > 0)),
-    CONSTRAINT claim_during_check CHECK (((NOT isempty(during)) AND lower_inc(during) AND (NOT lower_inf(during)))),
-    CONSTRAINT claim_gpu_count_check CHECK ((gpu_count >= 0)),
-    CONSTRAINT claim_memory_mib_check CHECK ((memory_mib > 0)),
-    CONSTRAINT claim_vcpu_check CHECK ((vcpu > 0))
-);
-
 CREATE TABLE public.finding (
     seq bigint NOT NULL,
     id text NOT NULL,
@@ -1318,34 +1553,6 @@ CREATE TABLE public.funds_clock (
     CONSTRAINT funds_clock_check CHECK (((level = 'grace'::text) = (grace_ends_at IS NOT NULL))),
     CONSTRAINT funds_clock_level_check CHECK ((level = ANY (ARRAY['72h'::text, '24h'::text, '1h'::text, '10m'::text, 'grace'::text, 'suspended'::text])))
 );
-
-CREATE TABLE public.gpu (
-    uuid text NOT NULL,
-    node_id text NOT NULL,
-    model text NOT NULL,
-    memory_mib integer NOT NULL,
-    state text NOT NULL,
-    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT gpu_memory_mib_check CHECK ((memory_mib >= 0)),
-    CONSTRAINT gpu_state_check CHECK ((state = ANY (ARRAY['available'::text, 'quarantined'::text, 'missing'::text]))),
-    CONSTRAINT gpu_uuid_check CHECK (((length(uuid) >= 1) AND (length(uuid) <= 100)))
-);
-
-CREATE TABLE public.gpu_claim (
-    claim_id text NOT NULL,
-    gpu_uuid text NOT NULL,
-    during tstzrange NOT NULL,
-    CONSTRAINT gpu_claim_during_check CHECK ((NOT isempty(during)))
-);
-
-CREATE VIEW public.gpu_free AS
- SELECT uuid,
-    node_id,
-    model
-   FROM public.gpu g
-  WHERE ((state = 'available'::text) AND (NOT (EXISTS ( SELECT
-           FROM public.gpu_claim c
-          WHERE ((c.gpu_uuid = g.uuid) AND upper_inf(c.during))))));
 
 CREATE TABLE public.gpu_transition (
     from_state text NOT NULL,
@@ -1509,33 +1716,15 @@ CREATE VIEW public.node_capacity AS
     state,
     labels,
     COALESCE(limits_enforced, false) AS limits_enforced,
-    COALESCE(((inventory ->> 'vcpu'::text))::integer, 0) AS vcpu,
+    COALESCE(((inventory ->> 'vcpu'::text))::bigint, (0)::bigint) AS vcpu,
     COALESCE(((inventory ->> 'memory_mib'::text))::bigint, (0)::bigint) AS memory_mib,
-    COALESCE(((inventory ->> 'disk_gib'::text))::bigint, (0)::bigint) AS disk_gib
+    COALESCE(((inventory ->> 'disk_gib'::text))::bigint, (0)::bigint) AS disk_gib,
+    disk_free_gib,
+        CASE
+            WHEN (public.node_closed(state, 'infinity'::timestamp with time zone, inodes_free, '1970-01-01 00:00:00+00'::timestamp with time zone) IS NULL) THEN fresh_until
+            ELSE '-infinity'::timestamp with time zone
+        END AS accepts_until
    FROM public.node;
-
-CREATE TABLE public.node_load (
-    node_id text NOT NULL,
-    vcpu integer DEFAULT 0 NOT NULL,
-    memory_mib bigint DEFAULT 0 NOT NULL,
-    disk_gib bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT node_load_disk_gib_check CHECK ((disk_gib >= 0)),
-    CONSTRAINT node_load_memory_mib_check CHECK ((memory_mib >= 0)),
-    CONSTRAINT node_load_vcpu_check CHECK ((vcpu >= 0))
-)
-WITH (fillfactor='50');
-
-CREATE VIEW public.node_free AS
- SELECT c.node_id,
-    c.name,
-    c.state,
-    c.labels,
-    c.limits_enforced,
-    (c.vcpu - COALESCE(l.vcpu, 0)) AS vcpu,
-    (c.memory_mib - COALESCE(l.memory_mib, (0)::bigint)) AS memory_mib,
-    (c.disk_gib - COALESCE(l.disk_gib, (0)::bigint)) AS disk_gib
-   FROM (public.node_capacity c
-     LEFT JOIN public.node_load l USING (node_id));
 
 CREATE TABLE public.node_history (
     id bigint NOT NULL,
@@ -1650,6 +1839,18 @@ ALTER TABLE public.price ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW public.room_from_now AS
+ SELECT node_id,
+    labels,
+    limits_enforced,
+    vcpu_free,
+    memory_free_mib,
+    disk_free_gib,
+    gpus_free,
+    load
+   FROM public.node_room
+  WHERE (ready AND (accepts_until > clock_timestamp()));
 
 CREATE TABLE public.sku (
     seq bigint NOT NULL,
@@ -2055,7 +2256,7 @@ ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claim_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.claim
-    ADD CONSTRAINT claim_subject_id_during_excl EXCLUDE USING gist (subject_id WITH =, during WITH &&);
+    ADD CONSTRAINT claimed_once EXCLUDE USING gist (subject_id WITH =, during WITH &&);
 
 ALTER TABLE ONLY public.finding
     ADD CONSTRAINT finding_pkey PRIMARY KEY (id);
@@ -2074,6 +2275,9 @@ ALTER TABLE ONLY public.gpu_claim
 
 ALTER TABLE ONLY public.gpu
     ADD CONSTRAINT gpu_pkey PRIMARY KEY (uuid);
+
+ALTER TABLE ONLY public.gpu_room
+    ADD CONSTRAINT gpu_room_pkey PRIMARY KEY (node_id, model);
 
 ALTER TABLE ONLY public.gpu_transition
     ADD CONSTRAINT gpu_transition_pkey PRIMARY KEY (from_state, to_state);
@@ -2114,14 +2318,14 @@ ALTER TABLE ONLY public.node_history
 ALTER TABLE ONLY public.node
     ADD CONSTRAINT node_host_public_key_key UNIQUE (host_public_key);
 
-ALTER TABLE ONLY public.node_load
-    ADD CONSTRAINT node_load_pkey PRIMARY KEY (node_id);
-
 ALTER TABLE ONLY public.node
     ADD CONSTRAINT node_name_key UNIQUE (name);
 
 ALTER TABLE ONLY public.node
     ADD CONSTRAINT node_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.node_room
+    ADD CONSTRAINT node_room_pkey PRIMARY KEY (node_id);
 
 ALTER TABLE ONLY public.node_transition
     ADD CONSTRAINT node_transition_pkey PRIMARY KEY (from_state, to_state);
@@ -2287,9 +2491,9 @@ CREATE INDEX audit_event_target ON public.audit_event USING btree (target_type, 
 
 CREATE INDEX audit_event_target_id ON public.audit_event USING btree (target_id, seq);
 
-CREATE INDEX claim_open_node ON public.claim USING btree (node_id) WHERE upper_inf(during);
+CREATE INDEX claim_node ON public.claim USING btree (node_id, until);
 
-CREATE UNIQUE INDEX claim_open_subject ON public.claim USING btree (subject_id) WHERE upper_inf(during);
+CREATE INDEX claim_subject ON public.claim USING btree (subject_id, until);
 
 CREATE UNIQUE INDEX finding_open ON public.finding USING btree (code, subject_type, subject_id) WHERE (until IS NULL);
 
@@ -2297,9 +2501,11 @@ CREATE INDEX finding_open_newest ON public.finding USING btree (seq) WHERE (unti
 
 CREATE INDEX finding_subject ON public.finding USING btree (subject_type, subject_id, seq);
 
-CREATE INDEX gpu_claim_open ON public.gpu_claim USING btree (gpu_uuid) WHERE upper_inf(during);
+CREATE INDEX gpu_claim_gpu ON public.gpu_claim USING btree (gpu_uuid, until);
 
 CREATE INDEX gpu_node ON public.gpu USING btree (node_id);
+
+CREATE INDEX gpu_room_fit ON public.gpu_room USING btree (model, free, memory_free_mib, vcpu_free, node_id);
 
 CREATE INDEX idempotency_key_age ON public.idempotency_key USING btree (created_at);
 
@@ -2326,6 +2532,10 @@ CREATE INDEX meter_settle_due ON public.meter USING btree (settle_due_at) WHERE 
 CREATE INDEX node_due ON public.node USING btree (next_attempt_at);
 
 CREATE INDEX node_history_node ON public.node_history USING btree (node_id, id);
+
+CREATE INDEX node_room_due ON public.node_room USING btree (counted_until) WHERE (counted_until < 'infinity'::timestamp with time zone);
+
+CREATE INDEX node_room_spread ON public.node_room USING btree (gpus_free, load, memory_free_mib, vcpu_free, node_id) WHERE ready;
 
 CREATE INDEX node_trust_due ON public.node USING btree (trust_due_at);
 
@@ -2411,13 +2621,19 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.usage_c
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.usage_record FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER belongs BEFORE INSERT ON public.gpu_claim FOR EACH ROW EXECUTE FUNCTION public.gpu_claim_belongs();
+
 CREATE TRIGGER closed BEFORE UPDATE ON public.finding FOR EACH ROW WHEN ((old.until IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER counted_when_changed AFTER UPDATE ON public.gpu_claim REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.gpu_claims_counted();
+
+CREATE TRIGGER counted_when_made AFTER INSERT ON public.gpu_claim REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.gpu_claims_counted();
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.allocation_operation FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new.expires_at > old.expires_at) OR (new.used_at > old.expires_at))) EXECUTE FUNCTION public.sublet_refuse_change();
 
-CREATE TRIGGER gives_back BEFORE UPDATE OF during ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_gives_back();
+CREATE TRIGGER fits AFTER INSERT OR UPDATE OF during ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_fits();
 
 CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation FOR EACH ROW WHEN ((new.generation < old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -2429,6 +2645,8 @@ CREATE TRIGGER launched_as BEFORE UPDATE OF id, organization_id, name, sku, pric
 
 CREATE TRIGGER made_for BEFORE UPDATE OF token_hash, node_id, created_by, created_at ON public.join_token FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER may_change BEFORE UPDATE OF during ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_may_change();
+
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.allocation FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('queued');
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.gpu FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('available');
@@ -2439,6 +2657,14 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.top_up FOR EACH 
 
 CREATE TRIGGER not_backdated BEFORE INSERT ON public.price FOR EACH ROW EXECUTE FUNCTION public.price_not_backdated();
 
+CREATE TRIGGER room_begins AFTER INSERT ON public.gpu FOR EACH ROW EXECUTE FUNCTION public.gpu_room_follows();
+
+CREATE TRIGGER room_begins AFTER INSERT ON public.node FOR EACH ROW EXECUTE FUNCTION public.node_room_follows();
+
+CREATE TRIGGER room_follows AFTER UPDATE OF state, model ON public.gpu FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) OR (old.model IS DISTINCT FROM new.model))) EXECUTE FUNCTION public.gpu_room_follows();
+
+CREATE TRIGGER room_follows AFTER UPDATE OF state, fresh_until, inodes_free, labels, limits_enforced, inventory ON public.node FOR EACH ROW WHEN (((((((old.state IS DISTINCT FROM new.state) OR (old.fresh_until IS DISTINCT FROM new.fresh_until)) OR (old.inodes_free IS DISTINCT FROM new.inodes_free)) OR (old.labels IS DISTINCT FROM new.labels)) OR (old.limits_enforced IS DISTINCT FROM new.limits_enforced)) OR (old.inventory IS DISTINCT FROM new.inventory))) EXECUTE FUNCTION public.node_room_follows();
+
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation_operation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -2448,8 +2674,6 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.claim FOR EACH STATEMEN
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.finding FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
-
-CREATE TRIGGER takes BEFORE INSERT ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_takes();
 
 CREATE TRIGGER used BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN ((old.used_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -2508,7 +2732,7 @@ ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
 
 ALTER TABLE ONLY public.claim
-    ADD CONSTRAINT claim_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+    ADD CONSTRAINT claim_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node_room(node_id);
 
 ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claim_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
@@ -2521,6 +2745,9 @@ ALTER TABLE ONLY public.gpu_claim
 
 ALTER TABLE ONLY public.gpu
     ADD CONSTRAINT gpu_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.gpu_room
+    ADD CONSTRAINT gpu_room_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node_room(node_id);
 
 ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
@@ -2537,8 +2764,8 @@ ALTER TABLE ONLY public.meter_segment
 ALTER TABLE ONLY public.node_history
     ADD CONSTRAINT node_history_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
-ALTER TABLE ONLY public.node_load
-    ADD CONSTRAINT node_load_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+ALTER TABLE ONLY public.node_room
+    ADD CONSTRAINT node_room_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
@@ -2635,6 +2862,26 @@ REVOKE ALL ON FUNCTION ledger.system_account(_kind text, _currency text) FROM PU
 REVOKE ALL ON FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) TO sublet_app;
 
+GRANT SELECT,INSERT ON TABLE public.claim TO sublet_app;
+
+GRANT UPDATE(during) ON TABLE public.claim TO sublet_app;
+
+GRANT UPDATE(blocked_at) ON TABLE public.claim TO sublet_app;
+
+GRANT UPDATE(blocked_reason) ON TABLE public.claim TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.gpu_claim TO sublet_app;
+
+GRANT UPDATE(during) ON TABLE public.gpu_claim TO sublet_app;
+
+GRANT SELECT ON TABLE public.gpu_stock TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu_room TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.node_room TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.account TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.balance TO sublet_app;
@@ -2691,14 +2938,6 @@ GRANT UPDATE(revocation_reason) ON TABLE public.issued_certificate TO sublet_app
 
 GRANT USAGE ON SEQUENCE public.certificate_serial TO sublet_app;
 
-GRANT SELECT,INSERT ON TABLE public.claim TO sublet_app;
-
-GRANT UPDATE(during) ON TABLE public.claim TO sublet_app;
-
-GRANT UPDATE(blocked_at) ON TABLE public.claim TO sublet_app;
-
-GRANT UPDATE(blocked_reason) ON TABLE public.claim TO sublet_app;
-
 GRANT SELECT,INSERT ON TABLE public.finding TO sublet_app;
 
 GRANT UPDATE(severity) ON TABLE public.finding TO sublet_app;
@@ -2712,14 +2951,6 @@ GRANT UPDATE(seen_at) ON TABLE public.finding TO sublet_app;
 GRANT UPDATE(until) ON TABLE public.finding TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.funds_clock TO sublet_app;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu TO sublet_app;
-
-GRANT SELECT,INSERT ON TABLE public.gpu_claim TO sublet_app;
-
-GRANT UPDATE(during) ON TABLE public.gpu_claim TO sublet_app;
-
-GRANT SELECT ON TABLE public.gpu_free TO sublet_app;
 
 GRANT SELECT ON TABLE public.gpu_transition TO sublet_app;
 
@@ -2739,10 +2970,6 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.node TO sublet_app;
 
 GRANT SELECT ON TABLE public.node_capacity TO sublet_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.node_load TO sublet_app;
-
-GRANT SELECT ON TABLE public.node_free TO sublet_app;
-
 GRANT SELECT,INSERT ON TABLE public.node_history TO sublet_app;
 
 GRANT SELECT ON TABLE public.node_transition TO sublet_app;
@@ -2760,6 +2987,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox_failure TO sublet_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.periodic_tick TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.price TO sublet_app;
+
+GRANT SELECT ON TABLE public.room_from_now TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.sku TO sublet_app;
 
