@@ -6,14 +6,14 @@ import contextlib
 from typing import Any
 
 from . import (
-    access,
-    accounts,
+    authorized_keys,
     boot,
     confinement,
     devices,
     firewall,
     gpus,
     limits,
+    logins,
     moment,
     mounts,
     request,
@@ -38,7 +38,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         devices.grant(desired.subject.uid, granted, available)
         limits.ensure(desired.subject.uid, desired.limits, granted)
         if desired.state == "active":
-            access.open_login(desired)
+            authorized_keys.open_login(desired)
             _disconnect(record, desired)
         record.disconnected = max(record.disconnected, desired.disconnect_generation)
         record.state, record.intent = desired.state, ""
@@ -49,10 +49,10 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         return {
             "login": desired.subject.login,
             "uid": desired.subject.uid,
-            "home": str(accounts.home(desired.subject.login)),
+            "home": str(logins.home(desired.subject.login)),
             "slice": systemd.slice_name(desired.subject.uid),
             "state": desired.state,
-            "login_open": access.is_open(desired.subject.login),
+            "login_open": authorized_keys.is_open(desired.subject.login),
             "enforced": limits.enforced(desired.subject.uid, desired.limits, granted, foreign),
             "boot_id": moment.boot_id(),
             "observed_at": moment.now(),
@@ -77,7 +77,7 @@ def _note_gpus(store: Store, record: Allocation, granted: list[gpus.Gpu]) -> Non
 def _close_first(desired: request.Desired) -> None:
     """Suspend: nobody gets in any more, and whoever is in is thrown out. Data stay."""
     if desired.state == "suspended":
-        access.close_login(desired.subject.login)
+        authorized_keys.close_login(desired.subject.login)
         sessions.end(desired.subject.uid, desired.subject.login)
 
 
@@ -88,8 +88,8 @@ def _disconnect(record: Allocation, desired: request.Desired) -> None:
 
 
 def _make_account(store: Store, record: Allocation, desired: request.Desired) -> None:
-    accounts.ensure(desired.subject)
-    accounts.ensure_home(desired.subject, ready=record.home_ready)
+    logins.ensure(desired.subject)
+    logins.ensure_home(desired.subject, ready=record.home_ready)
     sealed = mounts.ensure(desired.subject, desired.limits.memory_mib, must_seal=record.sealed)
     if not record.home_ready:
         # Nobody was ever let in before, so all that anybody ever had open of it is sealed.

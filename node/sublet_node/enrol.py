@@ -16,7 +16,6 @@ from typing import Any
 
 from . import (
     HELPER_VERSION,
-    accounts,
     boot,
     commands,
     confinement,
@@ -24,6 +23,7 @@ from . import (
     enrolment,
     files,
     firewall,
+    logins,
     maxima,
     moment,
     paths,
@@ -146,7 +146,7 @@ def _make_folders() -> None:
 
 
 def _make_control_user() -> None:
-    if sshd.CONTROL_USER not in accounts.passwd_entries():
+    if sshd.CONTROL_USER not in logins.passwd_entries():
         # Without systemd there is no sudo that could raise rights, so the account is root under another name,
         # and its certificate's forced command is all it can do.
         identity = ("--system",) if systemd.is_running() else ("--non-unique", "--uid", "0", "--gid", "0")
@@ -159,7 +159,7 @@ def _make_control_user() -> None:
         rule += f"{sshd.CONTROL_USER} ALL=(root) NOPASSWD: {paths.HELPER} rpc\n"
         files.replace(paths.SUDOERS, rule.encode(), mode=0o440)
         # The control plane needs no systemd of its own on the node; starting one would delay every connection.
-        for mask in confinement.masks(accounts.passwd_entries()[sshd.CONTROL_USER]):
+        for mask in confinement.masks(logins.passwd_entries()[sshd.CONTROL_USER]):
             if not mask.is_symlink():
                 mask.symlink_to("/dev/null")
 
@@ -246,7 +246,7 @@ def unenrol(say: Say, *, force: bool) -> None:
         commands.attempt("systemctl", "disable", "--quiet", paths.UNIT.name)
         files.remove(paths.UNIT)
     files.remove(paths.SUDOERS)
-    uid = accounts.passwd_entries().get(sshd.CONTROL_USER)
+    uid = logins.passwd_entries().get(sshd.CONTROL_USER)
     if uid is not None:
         for mask in confinement.masks(uid):
             files.remove(mask)

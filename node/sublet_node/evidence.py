@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import accounts, confinement, devices, enrolment, gpus, leftovers, limits, paths, processes, sessions
+from . import confinement, devices, enrolment, gpus, leftovers, limits, logins, paths, processes, sessions
 from .errors import NodeError
 from .request import Subject
 
@@ -23,8 +23,8 @@ def collect(subject: Subject, held_gpus: list[str], sealed: set[str]) -> list[di
         ("sessions", lambda: [f"session {name}" for name in sessions.of(subject.uid)]),
         ("processes", lambda: [f"{process.name} ({process.pid})" for process in processes.of(subject.uid)]),
         ("slice", lambda: limits.traces(subject.uid)),
-        ("account", lambda: accounts.traces(subject) + confinement.traces(subject)),
-        ("home", lambda: _existing([accounts.home(subject.login)])),
+        ("account", lambda: logins.traces(subject) + confinement.traces(subject)),
+        ("home", lambda: _existing([logins.home(subject.login)])),
         ("files", lambda: leftovers.owned_files(subject.uid, enrolment.open_places(), sealed)),
         ("cron", lambda: leftovers.jobs(subject)),
         ("ipc", lambda: [f"{kind} {number}" for kind, number in leftovers.ipc(subject.uid)]),

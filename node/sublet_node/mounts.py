@@ -12,7 +12,7 @@ import grp
 import os
 from pathlib import Path
 
-from . import cgroups, commands, files, paths, seal, systemd
+from . import cgroups, commands, files, paths, systemd, wall
 from .errors import NodeError
 from .request import Subject
 from .store import Store
@@ -120,7 +120,7 @@ def _own(folder: Path, uid: int) -> None:
 def _show(source: Path, target: Path, uid: int) -> bool:
     """Whether the login is shown it sealed; where that cannot be, it is shown it without."""
     target.mkdir(parents=True, exist_ok=True)
-    if _is_sealed(target) or (not _is_mount(target) and seal.bind(source, target, uid)):
+    if _is_sealed(target) or (not _is_mount(target) and wall.bind(source, target, uid)):
         return True
     if source != target:
         if not _is_mount(target):

@@ -7,7 +7,7 @@ import os
 import re
 from typing import Any
 
-from . import access, accounts, cgroups, commands, moment, paths, processes, space, systemd
+from . import authorized_keys, cgroups, commands, logins, moment, paths, processes, space, systemd
 from .errors import NodeError
 from .request import FIRST_UID, LAST_UID
 from .store import Allocation, Store
@@ -18,7 +18,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 def observe(store: Store) -> dict[str, Any]:
     """Recorded allocations with what is truly there, and accounts, processes or homes that no record explains."""
     records = [record for record in store.all() if not record.released]
-    entries = accounts.passwd_entries()
+    entries = logins.passwd_entries()
     running: collections.Counter[int] = collections.Counter()
     for process in processes.everything():
         running.update(process.uids)
@@ -45,12 +45,12 @@ def _observed(record: Allocation, entries: dict[str, int], running: int) -> dict
         "generation": record.generation,
         "state": state,
         "processes": running,
-        "login_open": access.is_open(record.login),
+        "login_open": authorized_keys.is_open(record.login),
     }
 
 
 def _unknown(entries: dict[str, int], running: collections.Counter[int], known: set[int]) -> list[dict[str, Any]]:
-    found = {uid: login for login, uid in accounts.ours(entries).items() if uid not in known}
+    found = {uid: login for login, uid in logins.ours(entries).items() if uid not in known}
     for uid in running:
         if FIRST_UID <= uid <= LAST_UID and uid not in known:
             found.setdefault(uid, "")
@@ -104,9 +104,9 @@ def _by_process(uid: int) -> tuple[float, int, int]:
 
 def _disk_bytes(login: str) -> int:
     """Bytes in the home. A customer may be changing it meanwhile, which `du` reports as status 1."""
-    if not accounts.home(login).exists():
+    if not logins.home(login).exists():
         return 0  # taken away by hand: `observe` is where that shows
-    output = commands.run("du", "-sxB1", "--", str(accounts.home(login)), timeout_seconds=30, ok=(0, 1))
+    output = commands.run("du", "-sxB1", "--", str(logins.home(login)), timeout_seconds=30, ok=(0, 1))
     match = re.match(r"(\d+)\s", output)
     if match is None:
         raise NodeError("listing_failed", f"The home of {login} cannot be measured.", retryable=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import (
-    access,
-    accounts,
+    authorized_keys,
     confinement,
     devices,
     enrolment,
@@ -14,6 +13,7 @@ from . import (
     gpus,
     leftovers,
     limits,
+    logins,
     moment,
     request,
     sessions,
@@ -26,7 +26,7 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
     subject = request.subject(params)
     with store.locked(subject.allocation):
         record = store.accept(subject, generation, intent="release")
-        accounts.exists(subject)  # processes and files of the uid end here: they must not be another account's
+        logins.exists(subject)  # processes and files of the uid end here: they must not be another account's
         sealed = store.sealed_logins(subject)
         _take_away(subject, sealed)
         # An operator may have cleared a GPU of a release that was not proven: what runs on it now is another's.
@@ -40,14 +40,14 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
 
 def _take_away(subject: request.Subject, sealed: set[str]) -> None:
     """The order matters: no new way in, then nothing alive, then nothing stored."""
-    access.close_login(subject.login)
+    authorized_keys.close_login(subject.login)
     sessions.end(subject.uid, subject.login)
     limits.release(subject.uid)
     leftovers.remove_jobs(subject)
     leftovers.remove_ipc(subject.uid)
     confinement.release(subject)
-    accounts.remove(subject)
-    accounts.remove_home(subject)
+    logins.remove(subject)
+    logins.remove_home(subject)
     leftovers.remove_files(subject.uid, enrolment.open_places(), sealed)
     devices.revoke(subject.uid, gpus.inventory())
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from . import accepted, cgroups, commands, processes, systemd
+from . import authentications, cgroups, commands, processes, systemd
 from .errors import NodeError
 
 _SESSIONS = Path("/run/systemd/sessions")
@@ -39,7 +39,7 @@ def disconnect(uid: int, login: str, *, keys: Collection[str] = (), deadline_sec
     """End every SSH connection of a login but those that one of `keys` is known to have opened; NodeError when some
     remain. What the login left running without a connection goes on."""
     opened = [process.pid for process in processes.serving(uid, login) if process.uids == {0}] if keys else []
-    spared = accepted.by_keys(opened, login, keys)
+    spared = authentications.by_keys(opened, login, keys)
     left = processes.end_connections(uid, login, spared=spared, deadline_seconds=deadline_seconds)
     if left:
         message = (
