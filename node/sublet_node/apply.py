@@ -90,9 +90,9 @@ def _disconnect(record: Allocation, desired: request.Desired) -> None:
 def _make_account(store: Store, record: Allocation, desired: request.Desired) -> None:
     logins.ensure(desired.subject)
     logins.ensure_home(desired.subject, ready=record.home_ready)
-    sealed = mounts.ensure(desired.subject, desired.limits.memory_mib, must_seal=record.sealed)
+    walled = mounts.ensure(desired.subject, desired.limits.memory_mib, must_wall=record.walled)
     if not record.home_ready:
-        # Nobody was ever let in before, so all that anybody ever had open of it is sealed.
-        record.home_ready, record.sealed = True, sealed
+        # Nobody was ever let in before, so all that anybody ever had open of it is walled off.
+        record.home_ready, record.walled = True, walled
         store.put(record)
     confinement.confine(desired.subject)

@@ -51,7 +51,7 @@ def _make_mounts(store: Store) -> None:
         if record.limits and not record.going:
             subject = Subject(record.allocation, record.login, record.uid)
             try:
-                mounts.ensure(subject, record.limits["memory_mib"], must_seal=record.sealed)
+                mounts.ensure(subject, record.limits["memory_mib"], must_wall=record.walled)
                 confinement.confine(subject)
             except (NodeError, OSError) as error:
                 problems.append(f"{record.login}: {error}")

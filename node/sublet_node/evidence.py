@@ -16,8 +16,8 @@ _IDLE_GPU_MIB = 256
 _LONGEST_NAME = 300
 
 
-def collect(subject: Subject, held_gpus: list[str], sealed: set[str]) -> list[dict[str, Any]]:
-    """All checks, in the order in which a person would ask. Into the places of `sealed` logins nobody else can put."""
+def collect(subject: Subject, held_gpus: list[str], walled: set[str]) -> list[dict[str, Any]]:
+    """All checks, in the order in which a person would ask. Into the places of `walled` logins nobody else can put."""
     looks: list[tuple[str, Callable[[], list[str]]]] = [
         ("access", lambda: _existing([paths.PRINCIPALS / subject.login])),
         ("sessions", lambda: [f"session {name}" for name in sessions.of(subject.uid)]),
@@ -25,7 +25,7 @@ def collect(subject: Subject, held_gpus: list[str], sealed: set[str]) -> list[di
         ("slice", lambda: limits.traces(subject.uid)),
         ("account", lambda: logins.traces(subject) + confinement.traces(subject)),
         ("home", lambda: _existing([logins.home(subject.login)])),
-        ("files", lambda: leftovers.owned_files(subject.uid, enrolment.open_places(), sealed)),
+        ("files", lambda: leftovers.owned_files(subject.uid, enrolment.open_places(), walled)),
         ("cron", lambda: leftovers.jobs(subject)),
         ("ipc", lambda: [f"{kind} {number}" for kind, number in leftovers.ipc(subject.uid)]),
         ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),

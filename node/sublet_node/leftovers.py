@@ -20,12 +20,12 @@ _VANISHED = ": No such file or directory"
 _IPC = {"shm": "-m", "msg": "-q", "sem": "-s"}
 
 
-def owned_files(uid: int, extra: list[str], sealed: set[str]) -> list[str]:
+def owned_files(uid: int, extra: list[str], walled: set[str]) -> list[str]:
     """Every file of `uid` in those places, deepest first. NodeError when a place could not be looked into.
 
-    What belongs to the logins in `sealed` is not looked into: no other can have left anything there (see `seal`).
+    What belongs to the logins in `walled` is not looked into: no other can have left anything there (see `wall`).
     """
-    output, complaints = _find(uid, extra, sealed, "-print0")
+    output, complaints = _find(uid, extra, walled, "-print0")
     unseen = [line for line in complaints if not line.endswith(_VANISHED) and not _elsewhere(line)]
     if unseen:
         raise NodeError("listing_failed", f"The search for left files is not complete: {unseen[0]}", retryable=True)
@@ -39,7 +39,7 @@ def _elsewhere(complaint: str) -> bool:
         return any(line.split(" ")[1] == place for line in stream)
 
 
-def _search_places(extra: list[str], sealed: set[str]) -> list[str]:
+def _search_places(extra: list[str], walled: set[str]) -> list[str]:
     """Where to look, or the millions of files of one customer would slow the release of every other."""
     if not os.path.isdir("/tmp"):  # noqa: S108  (searched, not used)
         raise NodeError("listing_failed", "The node has no /tmp, so the search for left files proves nothing.")
@@ -47,8 +47,8 @@ def _search_places(extra: list[str], sealed: set[str]) -> list[str]:
     places = [os.path.realpath(place) for place in PLACES if os.path.isdir(place)]
     places += [str(path) for path in _entries(paths.STATE) if path not in _BY_LOGIN]
     for folder in _BY_LOGIN:
-        places += [str(path) for path in _entries(folder) if path.name not in sealed]
-    return [*places, *mounts.unsealed_in_memory(), *(place for place in extra if os.path.isdir(place))]
+        places += [str(path) for path in _entries(folder) if path.name not in walled]
+    return [*places, *mounts.unwalled_in_memory(), *(place for place in extra if os.path.isdir(place))]
 
 
 def _entries(folder: Path) -> Iterator[Path]:
@@ -67,9 +67,9 @@ def _entries(folder: Path) -> Iterator[Path]:
         yield path
 
 
-def _find(uid: int, extra: list[str], sealed: set[str], *action: str) -> tuple[str, list[str]]:
+def _find(uid: int, extra: list[str], walled: set[str], *action: str) -> tuple[str, list[str]]:
     """What `find` printed, and what it complained of."""
-    places = _search_places(extra, sealed)
+    places = _search_places(extra, walled)
     status, output, errors = commands.attempt(
         *("find", "-P", *places, "-xdev", "-depth", "(", "-uid", str(uid), "-o", "-gid", str(uid), ")", *action),
         timeout_seconds=300,
@@ -84,7 +84,7 @@ def journals(uid: int) -> list[Path]:
     return sorted(Path("/var/log/journal").glob(f"*/user-{uid}[.@]*journal*"))
 
 
-def remove_files(uid: int, extra: list[str], sealed: set[str]) -> None:
+def remove_files(uid: int, extra: list[str], walled: set[str]) -> None:
     """Remove what `owned_files` would list. What cannot be removed stays, for the check to find.
 
     `find` removes each where it found it, never by its path: another login may exchange a folder of that path for a
@@ -92,7 +92,7 @@ def remove_files(uid: int, extra: list[str], sealed: set[str]) -> None:
     """
     # What another login put into a folder of this one would keep the folder, and with it the release.
     with_all_in_it = ("-uid", str(uid), "-type", "d", "-execdir", "rm", "-rf", "--one-file-system", "--", "{}", ";")
-    _find(uid, extra, sealed, "(", "-delete", "-o", *with_all_in_it, ")")
+    _find(uid, extra, walled, "(", "-delete", "-o", *with_all_in_it, ")")
     for journal in journals(uid):
         with contextlib.suppress(OSError):
             journal.unlink()

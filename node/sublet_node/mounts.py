@@ -1,9 +1,9 @@
 """The places that a login has to itself: its home, /tmp, terminals, shared memory and locks.
 
 What is everybody's elsewhere, one login could use up for all: the kernel has so many terminals, and /dev/shm and
-/run/lock so much room. Here each login has its own, of a bounded size. And where the kernel can, each place is sealed
-(see `seal`), so that a release need not search the places of others. Every session of the login is shown all this in
-place of the machine's; it ends with the release.
+/run/lock so much room. Here each login has its own, of a bounded size. And where the kernel can, each place is walled
+off (see `wall`), so that a release need not search the places of others. Every session of the login is shown all this
+in place of the machine's; it ends with the release.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _IN_MEMORY = ("shm", "lock")
 _LOCK = "mounts"
 
 
-def ensure(subject: Subject, memory_mib: int, *, must_seal: bool) -> bool:
+def ensure(subject: Subject, memory_mib: int, *, must_wall: bool) -> bool:
     """Make them, or give them the size that the login's memory asks for now. Safe to repeat.
 
-    True when all that is stored on disk is sealed; NodeError when it must be and cannot.
+    True when all that is stored on disk is walled off; NodeError when it must be and cannot.
     """
     place = of(subject.login)
     memory = place / "memory"
@@ -46,13 +46,13 @@ def ensure(subject: Subject, memory_mib: int, *, must_seal: bool) -> bool:
             _own(folder, subject.uid)
         stored = (paths.HOMES / subject.login, *private_places(subject))
         shown = (place / "homes" / subject.login, place / "tmp", place / "var-tmp")
-        sealed = [_show(source, target, subject.uid) for source, target in zip(stored, shown)]  # noqa: B905  (Python 3.9)
-        if must_seal and not all(sealed):
+        walled = [_show(source, target, subject.uid) for source, target in zip(stored, shown)]  # noqa: B905  (Python 3.9)
+        if must_wall and not all(walled):
             raise NodeError("home_unsafe", f"The home of {subject.login} cannot be kept from other logins any more.")
         _make_views(place, subject)
         # A session looks for it, and finds the name of its slice.
         files.replace(place / "ready", f"{systemd.slice_name(subject.uid)}\n".encode())
-    return all(sealed)
+    return all(walled)
 
 
 def _make_views(place: Path, subject: Subject) -> None:
@@ -103,12 +103,12 @@ def private_places(subject: Subject) -> tuple[Path, Path]:
     return (paths.PRIVATE_TMP / subject.login, paths.PRIVATE_VAR_TMP / subject.login)
 
 
-def unsealed_in_memory() -> list[str]:
+def unwalled_in_memory() -> list[str]:
     """Shared memory and locks of all logins into which others might put something, if their owner helps them."""
     if not paths.LOGINS.is_dir():
         return []
     found = [place / "memory" / name for place in sorted(paths.LOGINS.iterdir()) for name in _IN_MEMORY]
-    return [str(place) for place in found if place.is_dir() and not _is_sealed(place)]
+    return [str(place) for place in found if place.is_dir() and not _is_walled(place)]
 
 
 def _own(folder: Path, uid: int) -> None:
@@ -118,9 +118,9 @@ def _own(folder: Path, uid: int) -> None:
 
 
 def _show(source: Path, target: Path, uid: int) -> bool:
-    """Whether the login is shown it sealed; where that cannot be, it is shown it without."""
+    """Whether the login is shown it walled off; where that cannot be, it is shown it without."""
     target.mkdir(parents=True, exist_ok=True)
-    if _is_sealed(target) or (not _is_mount(target) and wall.bind(source, target, uid)):
+    if _is_walled(target) or (not _is_mount(target) and wall.bind(source, target, uid)):
         return True
     if source != target:
         if not _is_mount(target):
@@ -133,7 +133,7 @@ def _is_mount(place: Path) -> bool:
     return any(where == str(place) for where, _ in _mounts())
 
 
-def _is_sealed(place: Path) -> bool:
+def _is_walled(place: Path) -> bool:
     return any(where == str(place) and "idmapped" in options for where, options in _mounts())
 
 

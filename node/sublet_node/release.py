@@ -27,18 +27,18 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
     with store.locked(subject.allocation):
         record = store.accept(subject, generation, intent="release")
         logins.exists(subject)  # processes and files of the uid end here: they must not be another account's
-        sealed = store.sealed_logins(subject)
-        _take_away(subject, sealed)
+        walled = store.walled_logins(subject)
+        _take_away(subject, walled)
         # An operator may have cleared a GPU of a release that was not proven: what runs on it now is another's.
         held = sorted(set(record.gpus) - store.gpus_in_use())
-        checks = evidence.collect(subject, held, sealed)
+        checks = evidence.collect(subject, held, walled)
         clean = all(check["clean"] for check in checks)
         if clean:
             _close_record(store, record)
         return {"clean": clean, "checks": checks, "released_at": moment.now()}
 
 
-def _take_away(subject: request.Subject, sealed: set[str]) -> None:
+def _take_away(subject: request.Subject, walled: set[str]) -> None:
     """The order matters: no new way in, then nothing alive, then nothing stored."""
     authorized_keys.close_login(subject.login)
     sessions.end(subject.uid, subject.login)
@@ -48,12 +48,12 @@ def _take_away(subject: request.Subject, sealed: set[str]) -> None:
     confinement.release(subject)
     logins.remove(subject)
     logins.remove_home(subject)
-    leftovers.remove_files(subject.uid, enrolment.open_places(), sealed)
+    leftovers.remove_files(subject.uid, enrolment.open_places(), walled)
     devices.revoke(subject.uid, gpus.inventory())
 
 
 def _close_record(store: Store, record: Allocation) -> None:
     """Keep the record as a fence against late commands."""
     record.state, record.intent = "released", ""
-    record.gpus, record.limits, record.home_ready, record.sealed = [], {}, False, False
+    record.gpus, record.limits, record.home_ready, record.walled = [], {}, False, False
     store.put(record)

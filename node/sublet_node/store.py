@@ -28,7 +28,7 @@ _KEEP_RELEASED_SECONDS = 30 * 86400.0
 class Allocation:
     """The record. `state` is the last state reached; `intent` is what a run, perhaps a dead one, was doing.
 
-    `disconnected` is the latest generation that asked for the end of every connection and got it. `sealed` means that
+    `disconnected` is the latest generation that asked for the end of every connection and got it. `walled` means that
     nobody but the login itself was ever able to put anything into its home or its other places on disk.
     """
 
@@ -39,7 +39,7 @@ class Allocation:
     state: str = "absent"
     intent: str = ""
     home_ready: bool = False
-    sealed: bool = False
+    walled: bool = False
     disconnected: int = 0
     gpus: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
@@ -159,13 +159,13 @@ class Store:
             return {uuid for record in self.all() if not record.going for uuid in record.gpus}
         return set()
 
-    def sealed_logins(self, subject: Subject) -> set[str]:
-        """The other logins that are here and sealed; none when the records cannot be read.
+    def walled_logins(self, subject: Subject) -> set[str]:
+        """The other logins that are here and walled off; none when the records cannot be read.
 
         To know none costs a release time, never evidence, so a damaged record of one does not hold up the others.
         """
         with contextlib.suppress(NodeError):
-            return {record.login for record in self.all() if record.sealed and record.login != subject.login}
+            return {record.login for record in self.all() if record.walled and record.login != subject.login}
         return set()
 
     def forget_old(self) -> int:

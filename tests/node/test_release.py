@@ -153,7 +153,7 @@ class TestRelease:
         kept = "cd /; ls -d tmp/a var/tmp/b dev/shm/c run/lock/d ~/many/files | wc -l"
         assert await run_as(north, tenant, kept) == ("5\n", 0)
 
-    async def test_searches_what_others_store_where_it_cannot_be_sealed(
+    async def test_searches_what_others_store_where_it_cannot_be_walled_off(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         leaving, home = Tenant(), f"/home/{tenant.login}"
