@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
-import { useAllocation } from "~/api/reads";
+import { useAllocation, useMembers } from "~/api/reads";
 import type { Allocation } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
@@ -78,6 +78,8 @@ function Details({ allocation }: { allocation: Allocation }) {
 export function AllocationPage() {
   const { id = "" } = useParams();
   const query = useAllocation(id);
+  // For the names in its history; asked for now, not when the history has come.
+  useMembers();
   const crumb = <Link to={to.home()}>{words.title}</Link>;
   if (query.data === undefined) {
     return (

@@ -3,6 +3,7 @@ import { useAllocations } from "~/api/reads";
 import type { AllocationSummary } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
+import { ENDED, placeOf } from "~/places";
 import { allocationState } from "~/states";
 import { LinkButton } from "~/ui/Button";
 import { Copy } from "~/ui/Copy";
@@ -10,13 +11,12 @@ import { type Column, DataTable } from "~/ui/DataTable";
 import { ExactAmount, RateFigure } from "~/ui/figures";
 import { Empty } from "~/ui/Notice";
 import { Page, Panel } from "~/ui/Page";
-import { Pager, useCursor } from "~/ui/Pager";
+import { Pager } from "~/ui/Pager";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Status } from "~/ui/Status";
 import { AllocationTime } from "./AllocationTime";
 
 const words = t.allocations;
-const ENDED = "ended";
 
 /** What an hour costs now; before and after that, the price that it was launched at. */
 function Rate({ allocation: { state, cost, price } }: { allocation: AllocationSummary }) {
@@ -65,9 +65,9 @@ function EndedFilter({ shown }: { shown: boolean }) {
 }
 
 export function AllocationsPage() {
-  const includeEnded = useSearchParams()[0].get(ENDED) === "1";
-  const cursor = useCursor();
-  const query = useAllocations({ includeEnded, cursor });
+  const place = placeOf.allocations(useSearchParams()[0]);
+  const { includeEnded } = place;
+  const query = useAllocations(place);
   return (
     <Page
       name={words.title}

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { historyQuery } from "~/api/queries";
 import type { HistoryEntry } from "~/api/types";
 import { t } from "~/messages";
+import { HISTORY_CURSOR } from "~/places";
 import { allocationState } from "~/states";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
@@ -11,7 +12,6 @@ import { Freshness, QueryView } from "~/ui/QueryView";
 import { Actor } from "./Actor";
 
 const words = t.allocations.history;
-const CURSOR = "history";
 const named = (state: string) => allocationState(state).label;
 
 const columns: Column<HistoryEntry>[] = [
@@ -27,7 +27,7 @@ const columns: Column<HistoryEntry>[] = [
 
 /** Every state it has been in, and why it changed. */
 export function History({ id }: { id: string }) {
-  const query = useQuery(historyQuery(id, { cursor: useCursor(CURSOR) }));
+  const query = useQuery(historyQuery(id, { cursor: useCursor(HISTORY_CURSOR) }));
   return (
     <Panel title={words.title} aside={<Freshness query={query} />} flush>
       <QueryView query={query} skeleton="table">
@@ -38,7 +38,7 @@ export function History({ id }: { id: string }) {
             ) : (
               <DataTable caption={words.title} columns={columns} rows={items} rowKey={({ at, to }) => `${at} ${to}`} />
             )}
-            <Pager next={next_cursor} name={CURSOR} />
+            <Pager next={next_cursor} name={HISTORY_CURSOR} />
           </>
         )}
       </QueryView>

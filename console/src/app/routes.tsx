@@ -1,61 +1,98 @@
-/** Which page is at which address. Pages are fetched when they are first needed. */
-import { createBrowserRouter, Navigate, type RouteObject } from "react-router";
+/** Which page is at which address. Its code is fetched when it is first needed, and what it shows at the same time. */
+import type { QueryClient } from "@tanstack/react-query";
+import type { ComponentType } from "react";
+import { Navigate, type RouteObject } from "react-router";
 import { to } from "~/paths";
-import { RouteError } from "./RouteError";
-import { CustomerShell, OperatorShell } from "~/shell/Shell";
 import { RequireOperator, RequireSession, SignedOutOnly } from "~/shell/session";
+import { CustomerShell, OperatorShell } from "~/shell/Shell";
+import { fetchAhead, type Needs, needs, type Place } from "./needs";
 import { NotFound } from "./NotFound";
+import { RouteError } from "./RouteError";
 
-const customer: RouteObject[] = [
-  { index: true, lazy: async () => ({ Component: (await import("~/allocations/AllocationsPage")).AllocationsPage }) },
-  { path: "launch", lazy: async () => ({ Component: (await import("~/launch/LaunchPage")).LaunchPage }) },
-  { path: "launch/resume/:offer/:price/:key/:then/:name?", lazy: async () => ({ Component: (await import("~/launch/LaunchPage")).LaunchPage }) },
-  { path: "allocations/:id", lazy: async () => ({ Component: (await import("~/allocations/AllocationPage")).AllocationPage }) },
-  { path: "billing", lazy: async () => ({ Component: (await import("~/billing/BillingPage")).BillingPage }) },
-  { path: "settings", lazy: async () => ({ Component: (await import("~/settings/SettingsPage")).SettingsPage }) },
-];
+type Code = () => Promise<ComponentType>;
 
-const operator: RouteObject[] = [
-  { index: true, element: <Navigate to={to.operator.nodes()} replace /> },
-  { path: "nodes", lazy: async () => ({ Component: (await import("~/operator/NodesPage")).NodesPage }) },
-  { path: "nodes/new", lazy: async () => ({ Component: (await import("~/operator/AddNodePage")).AddNodePage }) },
-  { path: "nodes/:id", lazy: async () => ({ Component: (await import("~/operator/NodePage")).NodePage }) },
-  { path: "skus", lazy: async () => ({ Component: (await import("~/operator/SkusPage")).SkusPage }) },
-  { path: "skus/:id", lazy: async () => ({ Component: (await import("~/operator/PricesPage")).PricesPage }) },
-  { path: "allocations", lazy: async () => ({ Component: (await import("~/operator/OperatorAllocationsPage")).OperatorAllocationsPage }) },
-];
+/** What makes a route quick to go to: fetching its code and its data. */
+export type Ahead = { code?: Code; data?: (place: Place) => void };
 
-export const routes: RouteObject[] = [
-  {
-    errorElement: (
-      <main>
-        <RouteError />
-      </main>
-    ),
-    HydrateFallback: () => null,
-    children: [
-      {
-        element: <SignedOutOnly />,
-        children: [
-          { path: "sign-in", lazy: async () => ({ Component: (await import("~/account/SignInPage")).SignInPage }) },
-          { path: "sign-up", lazy: async () => ({ Component: (await import("~/account/SignUpPage")).SignUpPage }) },
-        ],
+type Quick = Pick<RouteObject, "loader" | "handle" | "shouldRevalidate">;
+
+const launchPage: Code = async () => (await import("~/launch/LaunchPage")).LaunchPage;
+
+/** All addresses of the console; what they read is kept in `client`. */
+export function routesOf(client: QueryClient): RouteObject[] {
+  /** A route that asks for what it needs and waits for none of it. */
+  const quick = (wanted: Needs, whose: "everybody" | "operators", code?: Code): Quick => {
+    const data = (place: Place) => fetchAhead(client, wanted, place, whose);
+    return {
+      handle: { data, ...(code && { code }) } satisfies Ahead,
+      loader({ params, request }) {
+        data({ params, search: new URL(request.url).searchParams });
+        return null;
       },
-      {
-        element: <RequireSession />,
-        children: [
-          { element: <CustomerShell />, children: [{ errorElement: <RouteError />, children: customer }] },
-          { path: "allocations/:id/terminal", lazy: async () => ({ Component: (await import("~/terminal/TerminalPage")).TerminalPage }) },
-          {
-            path: "operator",
-            element: <RequireOperator />,
-            children: [{ element: <OperatorShell />, children: [{ errorElement: <RouteError />, children: operator }] }],
-          },
-        ],
-      },
-      { path: "*", element: <NotFound /> },
-    ],
-  },
-];
+    };
+  };
 
-export const router = createBrowserRouter(routes);
+  /** What surrounds pages needs the same at all of them, so it asks once. */
+  const around = (wanted: Needs): Quick => ({ ...quick(wanted, "everybody"), shouldRevalidate: () => false });
+
+  const pages = (whose: "everybody" | "operators") => (path: string, code: Code, wanted: Needs) => ({
+    ...(path === "" ? { index: true as const } : { path }),
+    ...quick(wanted, whose, code),
+    lazy: { Component: code },
+  });
+
+  const page = pages("everybody");
+  const customer: RouteObject[] = [
+    page("", async () => (await import("~/allocations/AllocationsPage")).AllocationsPage, needs.allocations),
+    page("launch", launchPage, needs.launch),
+    page("launch/resume/:offer/:price/:key/:then/:name?", launchPage, needs.launch),
+    page("allocations/:id", async () => (await import("~/allocations/AllocationPage")).AllocationPage, needs.allocation),
+    page("billing", async () => (await import("~/billing/BillingPage")).BillingPage, needs.billing),
+    page("settings", async () => (await import("~/settings/SettingsPage")).SettingsPage, needs.settings),
+  ];
+
+  const operatorPage = pages("operators");
+  const operator: RouteObject[] = [
+    { index: true, element: <Navigate to={to.operator.nodes()} replace /> },
+    operatorPage("nodes", async () => (await import("~/operator/NodesPage")).NodesPage, needs.nodes),
+    operatorPage("nodes/new", async () => (await import("~/operator/AddNodePage")).AddNodePage, needs.nothing),
+    operatorPage("nodes/:id", async () => (await import("~/operator/NodePage")).NodePage, needs.node),
+    operatorPage("skus", async () => (await import("~/operator/SkusPage")).SkusPage, needs.skus),
+    operatorPage("skus/:id", async () => (await import("~/operator/PricesPage")).PricesPage, needs.prices),
+    operatorPage("allocations", async () => (await import("~/operator/OperatorAllocationsPage")).OperatorAllocationsPage, needs.adminAllocations),
+  ];
+
+  return [
+    {
+      errorElement: (
+        <main>
+          <RouteError />
+        </main>
+      ),
+      HydrateFallback: () => null,
+      ...around(needs.me),
+      children: [
+        {
+          element: <SignedOutOnly />,
+          children: [
+            page("sign-in", async () => (await import("~/account/SignInPage")).SignInPage, needs.nothing),
+            page("sign-up", async () => (await import("~/account/SignUpPage")).SignUpPage, needs.nothing),
+          ],
+        },
+        {
+          element: <RequireSession />,
+          children: [
+            { element: <CustomerShell />, ...around(needs.wallet), children: [{ errorElement: <RouteError />, children: customer }] },
+            page("allocations/:id/terminal", async () => (await import("~/terminal/TerminalPage")).TerminalPage, needs.terminal),
+            {
+              path: "operator",
+              element: <RequireOperator />,
+              children: [{ element: <OperatorShell />, children: [{ errorElement: <RouteError />, children: operator }] }],
+            },
+          ],
+        },
+        { path: "*", element: <NotFound /> },
+      ],
+    },
+  ];
+}

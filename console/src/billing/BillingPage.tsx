@@ -3,6 +3,7 @@ import { useSearchParams } from "react-router";
 import { useWallet } from "~/api/reads";
 import { t } from "~/messages";
 import { BILLING_VIEWS, to } from "~/paths";
+import { placeOf } from "~/places";
 import { ActionButton, actionNamed } from "~/ui/Button";
 import { FormDialog } from "~/ui/FormDialog";
 import { Page, Panel } from "~/ui/Page";
@@ -24,9 +25,8 @@ export function BillingPage() {
   const [search, setSearch] = useSearchParams();
   const [adding, setAdding] = useState(false);
   const wallet = useWallet();
-  const view = BILLING_VIEWS.find((name) => name === search.get("view")) ?? "ledger";
+  const { view, topUp } = placeOf.billing(search);
   const View = VIEWS[view];
-  const topUpId = search.get("top_up");
   return (
     <Page
       name={words.title}
@@ -40,7 +40,7 @@ export function BillingPage() {
         </>
       }
     >
-      {topUpId === null ? null : <TopUpOutcome id={topUpId} onDismiss={() => setSearch({}, { replace: true })} />}
+      {topUp === null ? null : <TopUpOutcome id={topUp} onDismiss={() => setSearch({}, { replace: true })} />}
       <QueryView query={wallet}>{(data) => <WalletPanel wallet={data} />}</QueryView>
       <div className="stack">
         <Tabs label={words.tabs.label} current={view} tabs={BILLING_VIEWS.map((id) => ({ id, label: LABELS[id], to: to.billing(id) }))} />

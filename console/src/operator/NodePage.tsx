@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { cordon, newJoin, uncordon, useCommand } from "~/api/commands";
 import { newKey } from "~/api/intent";
-import { useNode } from "~/api/reads";
+import { useMembers, useNode } from "~/api/reads";
 import type { NodeDetail } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
@@ -71,6 +71,8 @@ function Joining({ node }: { node: NodeDetail }) {
 export function NodePage() {
   const { id = "" } = useParams();
   const query = useNode(id);
+  // For the names in its history; asked for now, not when the history has come.
+  useMembers();
   const node = query.data;
   return (
     <Page

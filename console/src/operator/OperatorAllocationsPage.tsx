@@ -4,12 +4,13 @@ import { useAdminAllocations } from "~/api/reads";
 import type { AdminAllocation } from "~/api/types";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
-import { ALLOCATION_STATES, allocationState, isAllocationState } from "~/states";
+import { placeOf } from "~/places";
+import { ALLOCATION_STATES, allocationState } from "~/states";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { ExactAmount } from "~/ui/figures";
 import { Empty } from "~/ui/Notice";
 import { Page, Panel } from "~/ui/Page";
-import { Pager, useCursor } from "~/ui/Pager";
+import { Pager } from "~/ui/Pager";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Status } from "~/ui/Status";
 
@@ -59,9 +60,8 @@ function StateFilter({ state }: { state: string | null }) {
 }
 
 export function OperatorAllocationsPage() {
-  const asked = useSearchParams()[0].get("state");
-  const state = asked !== null && isAllocationState(asked) ? asked : null;
-  const query = useAdminAllocations({ state, cursor: useCursor() });
+  const place = placeOf.adminAllocations(useSearchParams()[0]);
+  const query = useAdminAllocations(place);
   return (
     <Page
       name={words.title}
@@ -69,7 +69,7 @@ export function OperatorAllocationsPage() {
       actions={
         <>
           <Freshness query={query} />
-          <StateFilter state={state} />
+          <StateFilter state={place.state} />
         </>
       }
     >

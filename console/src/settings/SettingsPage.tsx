@@ -1,6 +1,7 @@
 import { useSearchParams } from "react-router";
 import { t } from "~/messages";
 import { SETTINGS_VIEWS, to } from "~/paths";
+import { placeOf } from "~/places";
 import { Page } from "~/ui/Page";
 import { Tabs } from "~/ui/Tabs";
 import { ApiTokens } from "./ApiTokens";
@@ -12,7 +13,7 @@ const VIEWS = { keys: SshKeys, tokens: ApiTokens, sessions: Sessions };
 
 export function SettingsPage() {
   const [search] = useSearchParams();
-  const view = SETTINGS_VIEWS.find((name) => name === search.get("view")) ?? "keys";
+  const { view } = placeOf.settings(search);
   const View = VIEWS[view];
   return (
     <Page name={words.title} title={words.title}>

@@ -3,14 +3,14 @@ import { render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { createMemoryRouter, RouterProvider } from "react-router";
 import { createQueryClient } from "~/app/queryClient";
-import { routes } from "~/app/routes";
+import { routesOf } from "~/app/routes";
 
 /** The whole console at an address, without waiting between retries. */
 export function renderAt(address: string) {
   const client = createQueryClient();
   const defaults = client.getDefaultOptions();
   client.setDefaultOptions({ ...defaults, queries: { ...defaults.queries, retry: false } });
-  const router = createMemoryRouter(routes, { initialEntries: [address] });
+  const router = createMemoryRouter(routesOf(client), { initialEntries: [address] });
   render(
     <QueryClientProvider client={client}>
       <RouterProvider router={router} />

@@ -59,6 +59,11 @@ export function asked<M extends Method>(method: M, path: Route<M>): Asked[] {
   return log.filter((one) => one.method === method && one.route === path);
 }
 
+/** All that was read in this test, each route as often as it was asked. */
+export function askedRoutes(): unknown[] {
+  return log.filter(({ method }) => method === "get").map(({ route }) => route).toSorted();
+}
+
 function read(text: string): unknown {
   return text === "" ? undefined : JSON.parse(text);
 }

@@ -1,8 +1,7 @@
 import { useSearchParams } from "react-router";
 import { t } from "~/messages";
+import { CURSOR } from "~/places";
 import { LinkButton } from "./Button";
-
-const CURSOR = "cursor";
 
 /** The cursor of the page in front, from the URL. A second list of a page keeps its own under another name. */
 export function useCursor(name = CURSOR): string | null {

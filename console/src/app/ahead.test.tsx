@@ -1,0 +1,133 @@
+import { QueryClient } from "@tanstack/react-query";
+import { fireEvent, screen } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { renderAt } from "~/testing/renderAt";
+import { CLOSE } from "~/live/EventStream";
+import { askedRoutes, channel, hangs, server } from "~/testing/server";
+import type { Route } from "~mock/api";
+import { busy } from "~mock/busy";
+import { begin, world } from "~mock/world";
+import { prefetchOnIntent } from "./prefetch";
+import { routesOf } from "./routes";
+
+beforeEach(() => {
+  begin({ ...busy(Date.now()), stepMs: null });
+  // When the events channel opens, all is asked again; here only what the pages ask for is of interest.
+  server.use(channel.addEventListener("connection", ({ client }) => client.close(CLOSE.forbidden)));
+});
+
+const CUSTOMER = ["/api/v1/me", "/api/v1/wallet"] as const;
+
+/** Each page's address, and all that it shows. */
+const PAGES: [address: string, routes: Route<"get">[]][] = [
+  ["/", [...CUSTOMER, "/api/v1/allocations"]],
+  ["/launch", [...CUSTOMER, "/api/v1/offers"]],
+  ["/launch/resume/sku_1/prc_1/k/page?top_up=tu_2", [...CUSTOMER, "/api/v1/offers", "/api/v1/top-ups/{top_up_id}"]],
+  [
+    "/allocations/al_1",
+    [
+      ...CUSTOMER,
+      "/api/v1/allocations/{id_or_name}",
+      "/api/v1/allocations/{id_or_name}/charges",
+      "/api/v1/allocations/{id_or_name}/history",
+      "/api/v1/organizations/{organization_id}/members",
+    ],
+  ],
+  ["/billing", [...CUSTOMER, "/api/v1/wallet/entries"]],
+  ["/billing?view=charges", [...CUSTOMER, "/api/v1/usage"]],
+  ["/billing?view=top-ups&top_up=tu_2", [...CUSTOMER, "/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"]],
+  ["/settings", [...CUSTOMER, "/api/v1/ssh-keys"]],
+  ["/settings?view=tokens", [...CUSTOMER, "/api/v1/api-tokens"]],
+  ["/settings?view=sessions", [...CUSTOMER, "/api/v1/auth/sessions"]],
+  ["/operator/nodes", ["/api/v1/me", "/api/v1/admin/nodes"]],
+  ["/operator/nodes/nd_1", ["/api/v1/me", "/api/v1/admin/nodes/{node_id}", "/api/v1/organizations/{organization_id}/members"]],
+  ["/operator/skus", ["/api/v1/me", "/api/v1/admin/skus"]],
+  ["/operator/skus/sku_1", ["/api/v1/me", "/api/v1/admin/skus/{sku_id}", "/api/v1/admin/prices"]],
+  ["/operator/allocations", ["/api/v1/me", "/api/v1/admin/allocations"]],
+];
+
+/** Whose members is known when it is known who asks. */
+const MEMBERS = "/api/v1/organizations/{organization_id}/members";
+
+/** What was read until now. All of that has left once a request of our own, which is the last one, is answered. */
+async function fetched(): Promise<unknown[]> {
+  vi.useRealTimers();
+  await fetch("http://console.test/api/v1/auth/login", { method: "POST", body: JSON.stringify({ email: "ada@example.com", password: "any" }) });
+  return askedRoutes();
+}
+
+describe.each(PAGES)("the page at %s", (address, routes) => {
+  test("asks for all that it shows before any of that is answered", async () => {
+    for (const route of routes) if (route !== "/api/v1/me") hangs("get", route);
+    renderAt(address);
+    await expect.poll(askedRoutes).toEqual(routes.toSorted());
+  });
+
+  test("asks for nothing else, and for nothing twice", async () => {
+    renderAt(address);
+    await expect.poll(askedRoutes).toEqual(routes.toSorted());
+    await expect.poll(() => [screen.queryAllByRole("heading").length > 0, screen.queryAllByText("Loading").length]).toEqual([true, 0]);
+    expect(await fetched()).toEqual(routes.toSorted());
+  });
+
+  test("does not wait to know who asks, but for what only some may read", async () => {
+    hangs("get", "/api/v1/me");
+    renderAt(address);
+    const early = address.startsWith("/operator") ? ["/api/v1/me"] : routes.filter((route) => route !== MEMBERS);
+    await expect.poll(askedRoutes).toEqual(early.toSorted());
+  });
+});
+
+test("who is no operator is not asked for what operators read", async () => {
+  world.me.platform_roles = [];
+  renderAt("/operator/nodes");
+  await screen.findByText("This page is for operators");
+  expect(askedRoutes()).toEqual(["/api/v1/me"]);
+});
+
+const link = (name: string) => screen.getByText(name);
+const after = (milliseconds: number) => () => void vi.advanceTimersByTime(milliseconds);
+
+describe("a link to another page", () => {
+  let stop: () => void;
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    document.body.innerHTML = '<main><a href="/billing?view=charges"><b>Billing</b></a><a href="https://elsewhere.test/">Away</a><a href="/">Here</a></main>';
+    stop = prefetchOnIntent(document, routesOf(new QueryClient()));
+  });
+
+  afterEach(() => {
+    stop();
+    vi.useRealTimers();
+    document.body.replaceChildren();
+  });
+
+  const AHEAD = ["/api/v1/me", "/api/v1/usage", "/api/v1/wallet"];
+
+  test.each([
+    ["pointed at", () => fireEvent.pointerOver(link("Billing")), after(100)],
+    ["reached with the keyboard", () => fireEvent.focusIn(link("Billing")), after(100)],
+    ["pressed, without waiting", () => fireEvent.pointerDown(link("Billing")), after(10)],
+  ])("has what it shows fetched once it is %s", async (_how, act, wait) => {
+    act();
+    wait();
+    expect(await fetched()).toEqual(AHEAD);
+  });
+
+  test.each([
+    ["is only passed", () => [fireEvent.pointerOver(link("Billing")), fireEvent.pointerOver(document.body)]],
+    ["leads elsewhere", () => fireEvent.pointerOver(link("Away"))],
+    ["leads to where one is", () => fireEvent.pointerOver(link("Here"))],
+  ])("has nothing fetched when it %s", async (_how, act) => {
+    act();
+    after(100)();
+    expect(await fetched()).toEqual([]);
+  });
+
+  test("is not watched any more after the end", async () => {
+    stop();
+    fireEvent.pointerDown(link("Billing"));
+    expect(await fetched()).toEqual([]);
+  });
+});

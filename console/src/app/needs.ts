@@ -1,0 +1,69 @@
+/** What each page needs from the server. Its route asks for it while the page's code is still on its way. */
+import type { QueryClient, QueryKey } from "@tanstack/react-query";
+import type { Params } from "react-router";
+import * as read from "~/api/queries";
+import { placeOf } from "~/places";
+
+/** Where a page is: the parameters in its path, and its query. */
+export type Place = { params: Params; search: URLSearchParams };
+
+/** Asks for something; what is there already is left as it is, for the page to see to. */
+type Ask = (query: { queryKey: QueryKey }) => void;
+
+export type Needs = (ask: Ask, place: Place) => void;
+
+/**
+ * Fetches ahead for one place. A failure is for the page to tell, which reads the same. What only operators may read
+ * waits until it is known that one asks.
+ */
+export function fetchAhead(client: QueryClient, wanted: Needs, place: Place, whose: "everybody" | "operators" = "everybody"): void {
+  const ask: Ask = (query) => {
+    if (client.getQueryData(query.queryKey) === undefined) void client.prefetchQuery(query);
+  };
+  if (whose === "everybody") wanted(ask, place);
+  else {
+    const asker = client.ensureQueryData(read.meQuery());
+    asker.then(({ platform_roles }) => platform_roles.length > 0 && wanted(ask, place), () => undefined);
+  }
+}
+
+const idIn = ({ params: { id = "" } }: Place) => id;
+
+const BILLING = { ledger: read.entriesQuery, charges: read.usageQuery, "top-ups": read.topUpsQuery };
+const SETTINGS = { keys: read.sshKeysQuery, tokens: read.apiTokensQuery, sessions: read.sessionsQuery };
+
+export const needs = {
+  nothing: () => undefined,
+  me: (ask) => ask(read.meQuery()),
+  wallet: (ask) => ask(read.walletQuery()),
+  allocations: (ask, { search }) => ask(read.allocationsQuery(placeOf.allocations(search))),
+  allocation(ask, place) {
+    const { charges, history } = placeOf.allocation(place.search);
+    ask(read.allocationQuery(idIn(place)));
+    ask(read.chargesQuery(idIn(place), { cursor: charges }));
+    ask(read.historyQuery(idIn(place), { cursor: history }));
+  },
+  terminal: (ask, place) => ask(read.allocationQuery(idIn(place))),
+  launch(ask, { params, search }) {
+    const topUp = search.get("top_up");
+    ask(read.offersQuery());
+    if (params.key !== undefined && topUp !== null) ask(read.topUpQuery(topUp));
+  },
+  billing(ask, { search }) {
+    const { view, topUp, cursor } = placeOf.billing(search);
+    ask(BILLING[view]({ cursor }));
+    if (topUp !== null) ask(read.topUpQuery(topUp));
+  },
+  settings(ask, { search }) {
+    const { view, cursor } = placeOf.settings(search);
+    ask(SETTINGS[view]({ cursor }));
+  },
+  nodes: (ask, { search }) => ask(read.nodesQuery(placeOf.list(search))),
+  node: (ask, place) => ask(read.nodeQuery(idIn(place))),
+  skus: (ask, { search }) => ask(read.skusQuery(placeOf.list(search))),
+  prices(ask, place) {
+    ask(read.skuQuery(idIn(place)));
+    ask(read.pricesQuery(idIn(place), placeOf.list(place.search)));
+  },
+  adminAllocations: (ask, { search }) => ask(read.adminAllocationsQuery(placeOf.adminAllocations(search))),
+} satisfies Record<string, Needs>;
