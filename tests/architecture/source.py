@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -72,7 +73,7 @@ class Source:
         return tuple(self._strings())
 
     def _imports(self) -> Iterator[Imported]:
-        package = list(Path(self.path.removeprefix("src/").removeprefix("node/")).parts[:-1])
+        package = list(Path(re.sub(r"^(src|node|sandbox)/", "", self.path)).parts[:-1])
         for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
