@@ -226,7 +226,10 @@ async def clear_gpu(session: Session, node_id: str, uuid: str) -> bool:
 
 
 async def recount_due(session: Session) -> int:
-    """Count anew what is left where a claim has ended by the clock; returns on how many nodes. The sweep calls it."""
+    """Count anew what is left where a claim has ended by the clock; returns on how many nodes.
+
+    Waits for its place in the sweep.
+    """
     counted: int = (await session.execute(_RECOUNT_DUE, {"limit": RECOUNTED_AT_ONCE})).scalar_one()
     return counted
 
