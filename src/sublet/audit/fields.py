@@ -4,7 +4,7 @@
         email: Annotated[str, TRACK]
         password_hash: Annotated[str, SECRET]
 
-A field without a mark is a TypeError when the module is imported, so it cannot reach a build.
+A field without a mark is a TypeError when the module is imported, so that no release can contain one.
 """
 
 from enum import Enum

@@ -37,7 +37,8 @@ async def record(
     after: Recorded | None = None,
     organization_id: str | None = None,
 ) -> None:
-    """Store that `actor` did `action` (`noun.past_tense`) to a target; it exists if and only if the session commits.
+    """Store that `actor` did `action` (`noun.past_tense`) to a target. The audit event exists if and only if the
+    session commits.
 
     The event belongs to the actor's organization, or to `organization_id` when the actor acts on another one.
     """

@@ -23,7 +23,7 @@ class Failure(click.ClickException):
         self.exit_code = int(exit_code)  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print it on stderr."""
+        """Print the message on stderr."""
         del file
         click.echo(f"{paint('Error:', 'bad', stderr=True)} {printable(self.message, lines=True)}", err=True)
 

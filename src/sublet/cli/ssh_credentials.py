@@ -49,7 +49,7 @@ class Access:
     issued_for: str
 
     def good_for(self, situation: str, now: datetime) -> bool:
-        """Whether it can still be used: not about to end, and nothing happened to the allocation since."""
+        """Whether the certificate can still be used: it does not end soon, and the allocation is as it was."""
         return self.issued_for == situation and parse_time(self.valid_before) - now > MARGIN
 
 
@@ -81,13 +81,13 @@ class AccessDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Alone: of two commands at the same time one makes the key, the other finds it."""
+        """Hold the directory alone: of two commands at the same time one makes the key, and the other finds it."""
         with (self.path / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def known(self) -> Access | None:
-        """What was got before, or None."""
+        """The certificate that was issued before, or None."""
         try:
             said = Access(**json.loads(self._access.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):

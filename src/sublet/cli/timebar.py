@@ -10,7 +10,7 @@ PAID = "─"
 
 
 def runs(allocation: Allocation | AllocationSummary) -> bool:
-    """Whether time passes on it: it is there, active or suspended."""
+    """Whether the allocation's time passes: the allocation is active or suspended."""
     return allocation["state"] in {"active", "suspended"}
 
 

@@ -96,15 +96,15 @@ class Client:
         return cast(Allocation, self._transport.create("/allocations", body, key=idempotency_key))
 
     def release(self, allocation_id: str) -> Allocation:
-        """Give it back: billing ends now, everything on it is deleted. Cancels one that is not yet there."""
+        """Give an allocation back: billing ends now, its files are deleted. Cancels one that is not active yet."""
         return cast(Allocation, self._transport.post(_allocation(allocation_id, "release")))
 
     def suspend(self, allocation_id: str) -> Allocation:
-        """Close the login and end the processes; files stay."""
+        """Close an allocation's login and end its processes; its files stay."""
         return cast(Allocation, self._transport.post(_allocation(allocation_id, "suspend")))
 
     def resume(self, allocation_id: str) -> Allocation:
-        """Open a suspended one again."""
+        """Open a suspended allocation again."""
         return cast(Allocation, self._transport.post(_allocation(allocation_id, "resume")))
 
     def operations(self, allocation_id: str) -> Iterator[Operation]:

@@ -37,7 +37,10 @@ class SubletApiError(SubletClientError):
 
 
 class SubletConnectionError(SubletClientError):
-    """No answer. If `maybe_received`, it may have been done all the same: repeat with the same `idempotency_key`."""
+    """No answer. If `maybe_received`, the server may have done what was asked all the same.
+
+    Repeat the call with the same `idempotency_key` then.
+    """
 
     def __init__(self, url: str, reason: str, *, maybe_received: bool, idempotency_key: str | None = None) -> None:
         super().__init__(f"No answer from {url}: {reason}")

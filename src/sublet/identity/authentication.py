@@ -154,7 +154,7 @@ class _Person(NamedTuple):
 
     @classmethod
     def of(cls, row: Columns) -> "_Person":
-        """Out of its organization, a person acts in none."""
+        """The person of a row; who has left the credential's organization acts in none."""
         _, user_id, organization_id, name, platform_roles, role, *_ = row
         return cls(user_id, None if role is None else organization_id, name, frozenset(platform_roles), role)
 

@@ -13,7 +13,7 @@ from sublet.core.errors import (
 
 
 class EmailTaken(Conflict):
-    """There is an account with the e-mail address."""
+    """There is a user with this e-mail address already."""
 
     code = "email_taken"
 
@@ -31,7 +31,7 @@ class PasswordTooWeak(InvalidInput):
 
 
 class LoginRefused(NotAuthenticated):
-    """The e-mail address or the password is wrong; which of them, nobody is told."""
+    """The e-mail address or the password is wrong; the answer does not tell which."""
 
     code = "login_refused"
     title = "The e-mail address or the password is not right"

@@ -72,7 +72,7 @@ async def begin(session: Session, actor: Actor, *, user_agent: str | None, absol
 
 
 async def end_by_secret(session: Session, secret: str, *, address: str | None) -> bool:
-    """End the session that a browser holds, as at logout; False if it is not (or no longer) one."""
+    """End the session that a browser holds, as at logout; False if that session has ended, or never was."""
     row = (
         await session.execute(
             update(user_session)

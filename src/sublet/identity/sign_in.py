@@ -22,7 +22,7 @@ UNKNOWN_ACCOUNT = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who stands at the door: where they come from, with what, and the session they brought along."""
+    """Somebody who signs up or in: their address, their browser, and the session that the browser had before."""
 
     address: str | None
     user_agent: str | None = None
@@ -30,7 +30,7 @@ class Visitor:
 
     @property
     def actor(self) -> Actor:
-        """Nobody, as the audit trail names them."""
+        """The visitor as the audit trail names somebody who has not signed in."""
         return Actor(kind="anonymous", address=self.address)
 
 
@@ -53,7 +53,7 @@ async def sign_up(
     absolute_seconds: int,
     on_signup: Sequence[SignupHook],
 ) -> SignedIn:
-    """A new account, signed in; EmailTaken, PasswordTooWeak, InvalidInput, TooManyAttempts."""
+    """A new user, signed in; EmailTaken, PasswordTooWeak, InvalidInput, TooManyAttempts."""
     address = checked_email(email)
     await _pass_throttles(database, visitor, [(throttles.SIGN_UP_BY_ADDRESS, throttles.network_of(visitor.address))])
     await require_strong(password, email=address, name=name)  # judging takes time, so it is throttled too

@@ -57,7 +57,7 @@ def _bucket(limit: Limit, subject: str) -> bytes:
 
 
 def network_of(address: str | None) -> str:
-    """What is counted as one address: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
+    """What is counted as one address: an IPv4 address, or the /64 that one IPv6 customer has."""
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:

@@ -108,7 +108,7 @@ async def create_user(
     platform_roles: frozenset[str] = frozenset(),
     on_signup: Sequence[SignupHook] = (),
 ) -> NewUser:
-    """An account made by Sublet itself (the first operator, the demo); PasswordTooWeak, EmailTaken, InvalidInput."""
+    """A user made by Sublet itself (the first operator, the demo); PasswordTooWeak, EmailTaken, InvalidInput."""
     address = checked_email(email)
     await require_strong(password, email=address, name=name)
     return await create_with_organization(
@@ -132,7 +132,7 @@ async def create_operator(
     name: str = "Operator",
     on_signup: Sequence[SignupHook] = (),
 ) -> NewUser:
-    """A user with platform roles and an organization of their own, so that tokens have something to be bound to."""
+    """A user with platform roles and an organization of their own, which their API tokens are bound to."""
     unknown = platform_roles - PLATFORM_ROLES.keys()
     if unknown:
         raise ValueError(f"no such platform role: {', '.join(sorted(unknown))}; there are {', '.join(PLATFORM_ROLES)}")

@@ -51,7 +51,7 @@ async def serve_events(websocket: WebSocket, door: Door, hub: EventHub, policy: 
         subscriber, start = hub.subscribe(organization_id=actor.organization_id, platform=sees_platform(actor))
         heard = _Heard()
         async with asyncio.TaskGroup() as tasks:
-            # The replay too is watched: whoever reads it slowly, or not at all, must not stay longer than they may.
+            # The replay is watched too: a client that reads it slowly, or not at all, must not outlast its sign-in.
             tasks.create_task(
                 _send(websocket, door.database, actor, subscriber, after=after, start=start, policy=policy)
             )
@@ -139,7 +139,7 @@ async def _send(
         except TimeoutError:
             await websocket.send_text(beat)
         else:
-            # A client that comes from another web process may have read on further than our hub has.
+            # A client that was connected to another web process may have seen later events than our hub has read.
             if after is None or cursor > after:
                 await websocket.send_text(event.model_dump_json())
 

@@ -69,7 +69,7 @@ class EventHub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def enter(self, person: str, *, most: int) -> bool:
-        """Count a channel of a person's, from before it subscribes until `leave`; False if they have enough."""
+        """Count one more channel of a person until `leave`; False, and nothing is counted, if the person has `most`."""
         if self._channels[person] >= most:
             return False
         self._channels[person] += 1

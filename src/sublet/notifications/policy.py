@@ -1,11 +1,11 @@
-"""How long and how much an events channel may."""
+"""How many events channels may be open, for how long, and how much each may ask for."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class EventsPolicy:
-    """What events channels may; the defaults are those of production.
+    """What the operator allows events channels; the defaults are those of production.
 
     `channels_per_person` are open at a time with one web process, whatever sign-in or token they came with.
     """

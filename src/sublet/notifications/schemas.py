@@ -65,8 +65,8 @@ def asyncapi(version: str, events: Mapping[str, type[BaseModel]]) -> dict[str, A
                 "Subprotocol `sublet.events.v1`. The client's first message is `subscribe`. Close codes: 1001 going "
                 "away, 4401 not authenticated, 4403 forbidden, 4408 too slow, 4410 the replay window has passed "
                 "(read the resources again, then subscribe with null), 4429 too many channels of one person are open, "
-                "1008 a message that is none of the protocol. Both sides send `heartbeat` every 20 s; who is not heard "
-                "of for 65 s is closed with 1001."
+                "1008 a message that is none of the protocol. Both sides send `heartbeat` every 20 s; a channel on "
+                "which the client is silent for 65 s is closed with 1001."
             ),
         },
         "channels": {

@@ -28,7 +28,10 @@ class Carrier:
         self.active_at = time.monotonic()
 
     async def to_browser(self) -> None:
-        """Send what the shell writes, then how it ended. Nothing more is read until the browser has taken the last."""
+        """Send the browser what the shell writes, and at the end how the shell ended.
+
+        The next piece is read from the shell once the browser has taken the last one.
+        """
         try:
             while chunk := await self._process.stdout.read(CHUNK_BYTES):
                 self.active_at = time.monotonic()
@@ -60,7 +63,7 @@ class Carrier:
                 elif text is not None:
                     await self._obey(text)
             except (OSError, asyncssh.Error):
-                # The shell is gone; the other direction knows how it ended.
+                # The shell is gone; `to_browser` finds out how it ended.
                 await asyncio.Event().wait()
 
     async def _type(self, data: bytes) -> None:

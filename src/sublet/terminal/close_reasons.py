@@ -12,7 +12,7 @@ NODE_FAILED = 4502
 
 
 class TerminalEnded(Exception):
-    """The terminal is to be closed with this code; `error_code` None means that all went as it should."""
+    """The terminal is to be closed with this code; `error_code` is None when nothing went wrong."""
 
     def __init__(self, close_code: int, error_code: str | None, message: str) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ def bad_frame(message: str) -> TerminalEnded:
 
 
 def session_ended() -> TerminalEnded:
-    """The person signed out, was disabled, or lost the right."""
+    """The person signed out, was disabled, or lost the right to connect."""
     return TerminalEnded(
         websockets.UNAUTHENTICATED,
         "session_ended",

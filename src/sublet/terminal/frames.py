@@ -15,7 +15,7 @@ class _Frame(BaseModel):
 
 
 class Open(_Frame):
-    """The client's first frame: the size of its window, and the session it would like to go on with."""
+    """The client's first frame: the size of its window, and the earlier terminal that it would like to go on with."""
 
     type: Literal["open"]
     cols: Size

@@ -98,7 +98,7 @@ async def _serve(visit: Visit) -> None:
             async with visit.database.transaction() as session:
                 await sessions.end(session, admission.terminal_id, reason=reason)
         except SQLAlchemyError as error:
-            # It stops counting by itself a few seconds from now.
+            # Nobody renews the terminal any more, so it stops counting a few seconds from now.
             log.warning("terminal.end_not_noted", error=type(error).__name__)
 
 
@@ -136,7 +136,10 @@ async def _admit_to_allocation(visit: Visit) -> _Admission:
 
 
 async def _run(visit: Visit, admission: _Admission, opening: Open) -> None:
-    """One SSH connection for this terminal alone; it is cut before the browser is told, so that telling cannot hang."""
+    """Run the terminal over an SSH connection of its own.
+
+    The connection is cut before the browser is told why: a browser that does not read must not keep it open.
+    """
     try:
         ssh = await connect(
             admission.address,
@@ -149,7 +152,7 @@ async def _run(visit: Visit, admission: _Admission, opening: Open) -> None:
         raise TerminalEnded(close_reasons.NODE_FAILED, error.code, error.detail) from None
     try:
         process = await _shell(ssh, admission.target.node_name, opening)
-        # A session of before would be found by a holder on the node; without one, a new shell is what there is.
+        # Nothing on the node keeps an earlier shell yet, so every terminal begins with a new one.
         await visit.websocket.send_text(Opened(session=admission.terminal_id, resumed=False).model_dump_json())
         carrier = Carrier(visit.websocket, process, visit.policy)
         watcher = Watcher(visit, admission.terminal_id, admission.target, carrier)
@@ -176,7 +179,7 @@ async def _shell(
 
 
 async def _until_one_ends(*parts: Awaitable[None]) -> None:
-    """Run all until the first raises or returns; the others are cancelled, and its outcome is ours."""
+    """Run all parts until the first of them ends, cancel the others, and raise what the first one raised."""
     tasks = [asyncio.ensure_future(part) for part in parts]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,11 +1,11 @@
-"""How long and how much a terminal may."""
+"""How many browser terminals may be open, and for how long."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class TerminalPolicy:
-    """What browser terminals may; the defaults are those of production."""
+    """What the operator allows browser terminals; the defaults are those of production."""
 
     sessions_per_allocation: int = 10
     idle_seconds: float = 4 * 3600.0
@@ -17,4 +17,4 @@ class TerminalPolicy:
 
 
 ALIVE_SECONDS = 15.0
-"""A session whose process does not renew it for so long no longer counts."""
+"""A terminal that its web process has not renewed for so long no longer counts as open."""

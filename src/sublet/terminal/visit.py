@@ -13,7 +13,9 @@ from sublet.fleet.ca import CertificateAuthority
 from sublet.terminal.policy import TerminalPolicy
 
 FindTarget = Callable[[Session, Actor, str], Awaitable[TerminalTarget]]
-"""The layer that owns allocations finds where a terminal to one leads, by its id; NotFound if the actor has none."""
+"""Finds where a terminal to an allocation leads, by the allocation's id; NotFound if the actor has no such allocation.
+
+The domain that owns allocations provides it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ log = telemetry.get_logger(__name__)
 
 
 class Watcher:
-    """Looks again every few seconds; whatever no longer holds ends the terminal."""
+    """Checks every few seconds whether the terminal may stay open, and ends the terminal when it may not."""
 
     def __init__(self, visit: Visit, terminal_id: str, target: TerminalTarget, carrier: Carrier) -> None:
         self._visit = visit
@@ -27,9 +27,9 @@ class Watcher:
         self._policy = visit.policy
 
     async def watch(self) -> None:
-        """Return never; TerminalEnded says why the terminal must close.
+        """Never return; raise TerminalEnded, with the reason, when the terminal must close.
 
-        While the database does not answer, what was last known holds, but not for long.
+        While the database does not answer, its last answer counts for `unknown_seconds`.
         """
         known_at = time.monotonic()
         while True:
