@@ -1,10 +1,14 @@
 """Placement believes what was seen of a node, as long as it is fresh; offers say what placement does."""
 
+from datetime import timedelta
+
 import pytest
 
 from sublet.catalog.skus import Sku
+from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.scheduling.claims import NoCapacity
+from sublet.scheduling.windows import Window
 from tests.scheduling.fleet_rows import add_node, look
 from tests.scheduling.test_claims import free_of, make_sku, take
 
@@ -30,6 +34,16 @@ class TestANodeThatWasNotSeen:
         await look(database, silent, disk_free_gib=None, fresh_for="0 s")
         assert await free_of(database, sku) == [2]
         assert await launched(database, sku) == [seen, seen]
+
+    async def test_is_not_for_a_window_that_has_begun_either(self, database: Database) -> None:
+        node_id = await add_node(database, "a", vcpu=2, disk_gib=100)
+        sku = await make_sku(database, "s")
+        async with database.reading() as session:
+            hour = Window(None, await database_now(session) + timedelta(hours=1))
+        for fresh_for, disk_free, offered in (("0 s", None, 0), ("15 s", 19, 0), ("15 s", 20, 1)):
+            await look(database, node_id, disk_free_gib=disk_free, fresh_for=fresh_for)
+            assert await free_of(database, sku, during=hour) == [offered]
+        assert (await take(database, sku, "x", during=hour)).node_id == node_id
 
     async def test_keeps_what_it_has_and_is_offered_again_with_the_next_look(self, database: Database) -> None:
         node_id = await add_node(database, "a", vcpu=4, gpus=["A", "A"])

@@ -144,7 +144,7 @@ CREATE FUNCTION shapes_fitting(vcpu_free bigint, memory_free_mib bigint, disk_fr
   RETURN greatest(least(vcpu_free / vcpu, memory_free_mib / memory_mib, disk_free_gib / disk_gib,
                         gpus_free / nullif(gpu_count, 0)), 0);
 
--- Every node that takes work from now on, with what is left of it for good.
+-- Every node that takes work from now on, with what is left of it for good. What accepts is ready: said for the index.
 CREATE VIEW room_from_now AS
   SELECT node_id, labels, limits_enforced, vcpu_free, memory_free_mib, disk_free_gib, gpus_free, load
     FROM node_room
