@@ -157,9 +157,13 @@ class TestJoining:
         answer = await client.post("/nodes/enrol", json=joining(added["join"]["token"], FakeNode(), **changes))
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
 
-    async def test_refuses_an_unknown_token(self, client: httpx.AsyncClient) -> None:
+    async def test_refuses_an_unknown_token_before_it_opens_any_key(
+        self, client: httpx.AsyncClient, database: Database
+    ) -> None:
         answer = await client.post("/nodes/enrol", json=joining("sublet_join_x", FakeNode()))
         assert (answer.status_code, answer.json()["code"]) == (403, "join_token_refused")
+        async with database.reading() as session:
+            assert (await session.execute(text("SELECT count(*) FROM ssh_ca_key"))).scalar_one() == 0
 
     async def test_a_new_token_can_be_had(self, client: httpx.AsyncClient) -> None:
         added = await add(client)

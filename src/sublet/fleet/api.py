@@ -12,11 +12,11 @@ from sublet.core.actions import ActionOut, ManagedPage, actions_of
 from sublet.core.app import Beforehand, Slot
 from sublet.core.clock import database_now
 from sublet.core.db import Session
-from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
+from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import PageQueryDep, page_of
 from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
 from sublet.fleet.audited import IntentRecord
-from sublet.fleet.ca import CertificateAuthority, HostSigner, UserSigner
+from sublet.fleet.ca import CertificateAuthority, UserSigner
 from sublet.fleet.nodes import Node
 from sublet.fleet.schemas import (
     CapabilityOut,
@@ -47,7 +47,6 @@ ClaimedDep = Annotated[ClaimedCapacity, Depends(CLAIMED_CAPACITY)]
 AUTHORITY: Slot[CertificateAuthority] = Slot("SSH certificate authority")
 AuthorityDep = Annotated[CertificateAuthority, Depends(AUTHORITY)]
 UserSignerDep = Annotated[UserSigner, Depends(Beforehand(AUTHORITY, CertificateAuthority.user_signer))]
-HostSignerDep = Annotated[HostSigner, Depends(Beforehand(AUTHORITY, CertificateAuthority.host_signer))]
 
 
 @router.get("/admin/nodes", permission=Permission.ADMIN_NODE_READ)
@@ -133,16 +132,20 @@ async def new_join_token(actor: ActorDep, session: SessionDep, settings: Setting
 
 
 @router.post("/nodes/enrol", permission=PUBLIC)
-async def enrol(session: SessionDep, settings: SettingsDep, signer: HostSignerDep, body: EnrolIn) -> EnrolOut:
+async def enrol(database: DatabaseDep, settings: SettingsDep, authority: AuthorityDep, body: EnrolIn) -> EnrolOut:
     """A machine joins with its one-time token; Sublet then connects back to it."""
-    joined = await enrolment.join(
-        session,
-        token=body.join_token,
-        host_public_key=body.host_public_key,
-        inventory=body.inventory.to_probe(),
-        signer=signer,
-        settings=settings,
-    )
+    async with database.reading() as session:
+        await join_tokens.require(session, body.join_token)
+    signer = await authority.host_signer()
+    async with database.transaction() as session:
+        joined = await enrolment.join(
+            session,
+            token=body.join_token,
+            host_public_key=body.host_public_key,
+            inventory=body.inventory.to_probe(),
+            signer=signer,
+            settings=settings,
+        )
     return EnrolOut(
         node_id=joined.node_id,
         name=joined.name,

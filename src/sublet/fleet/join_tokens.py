@@ -5,8 +5,9 @@ import secrets
 import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import Row, and_, func, insert, select, update
 
 from sublet.core.access import Actor
 from sublet.core.clock import database_now
@@ -48,26 +49,18 @@ async def create(session: Session, actor: Actor, node_id: str, *, public_url: st
     return Join(_command(public_url, token), token, expires_at)
 
 
+async def require(session: Session, token: str) -> None:
+    """JoinTokenRefused for a token that nobody made or that is over: for whoever comes with one, nothing is done."""
+    await _find(session, token, lock=False)
+
+
 async def redeem(session: Session, token: str, host_public_key: str) -> str:
     """The node that a token is for; it is used up now.
 
     A token that was used is taken again only from the machine that used it, and only until the node is verified: so an
     answer lost on the way does not strand the machine, and nobody else gains anything.
     """
-    row = (
-        await session.execute(
-            select(join_token, (join_token.c.expires_at <= func.clock_timestamp()).label("expired"))
-            .where(join_token.c.token_hash == _digest(token))
-            .with_for_update()
-        )
-    ).one_or_none()
-    if row is None:
-        raise JoinTokenRefused("There is no such join token. Nothing was changed. Copy the whole command again.")
-    if row.expired:
-        raise JoinTokenRefused(
-            f"This join token ended at {row.expires_at.isoformat(timespec='seconds')}. Nothing was changed. Make a new "
-            "one for the node."
-        )
+    row = await _find(session, token, lock=True)
     if row.used_at is not None:
         state = (await session.execute(select(node.c.state).where(node.c.id == row.node_id))).scalar_one()
         if row.host_public_key != host_public_key or state != NodeState.ENROLLING.value:
@@ -97,6 +90,21 @@ async def outstanding(session: Session, node_id: str) -> datetime | None:
         )
     ).scalar_one_or_none()
     return expires_at
+
+
+async def _find(session: Session, token: str, *, lock: bool) -> Row[Any]:
+    statement = select(join_token, (join_token.c.expires_at <= func.clock_timestamp()).label("expired")).where(
+        join_token.c.token_hash == _digest(token)
+    )
+    row = (await session.execute(statement.with_for_update() if lock else statement)).one_or_none()
+    if row is None:
+        raise JoinTokenRefused("There is no such join token. Nothing was changed. Copy the whole command again.")
+    if row.expired:
+        raise JoinTokenRefused(
+            f"This join token ended at {row.expires_at.isoformat(timespec='seconds')}. Nothing was changed. Make a new "
+            "one for the node."
+        )
+    return row
 
 
 def _digest(token: str) -> bytes:
