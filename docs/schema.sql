@@ -2120,14 +2120,17 @@ CREATE TABLE public.user_session (
     user_id text NOT NULL,
     organization_id text,
     secret_hash bytea NOT NULL,
+    strength text NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    confirmed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     last_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
     address text,
     user_agent text,
     CONSTRAINT user_session_check CHECK ((expires_at > created_at)),
-    CONSTRAINT user_session_secret_hash_check CHECK ((length(secret_hash) = 32))
+    CONSTRAINT user_session_secret_hash_check CHECK ((length(secret_hash) = 32)),
+    CONSTRAINT user_session_strength_check CHECK ((strength = ANY (ARRAY['password'::text, 'second_factor'::text])))
 );
 
 ALTER TABLE public.user_session ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (

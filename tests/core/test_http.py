@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import PUBLIC, Actor, Permission
+from sublet.core.access import FRESH_SECONDS, PUBLIC, Actor, Permission, Strength
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App, Beforehand, Slot
 from sublet.core.crashes import describe
 from sublet.core.db import Database, forbid_open_session
@@ -27,6 +28,15 @@ from sublet.core.webapp import BrowserSafety, RequestContext, install_error_hand
 pytestmark = pytest.mark.anyio
 
 ACTOR = Actor(kind="user", user_id="usr_a", organization_id="org_a", permissions=frozenset({Permission.WALLET_READ}))
+SIGNED_IN = {
+    "Bearer good": ACTOR,
+    "just now": replace(ACTOR, strength=Strength.PASSWORD, confirmed_seconds_ago=FRESH_SECONDS - 1),
+    "a while ago": replace(ACTOR, strength=Strength.PASSWORD, confirmed_seconds_ago=FRESH_SECONDS + 1),
+    "just now with two factors": replace(ACTOR, strength=Strength.SECOND_FACTOR, confirmed_seconds_ago=0.0),
+    "a while ago with two factors": replace(ACTOR, strength=Strength.SECOND_FACTOR, confirmed_seconds_ago=301.0),
+    "with a token": replace(ACTOR, kind="token", token_id="tok_a", strength=Strength.TOKEN),
+    "without the permission": Actor(kind="user", user_id="usr_b", strength=Strength.PASSWORD),
+}
 
 
 class Note(BaseModel):
@@ -34,7 +44,7 @@ class Note(BaseModel):
 
 
 async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
-    return ACTOR if connection.headers.get("authorization") == "Bearer good" else None
+    return SIGNED_IN.get(connection.headers.get("authorization", ""))
 
 
 class Afar:
@@ -81,6 +91,22 @@ def build(database: Database, directory: Path) -> FastAPI:
 
     @router.post("/fetched-for-others", permission=Permission.ADMIN_RECONCILE)
     async def fetched_for_others(fetched: FetchedDep) -> None: ...
+
+    @router.post("/fresh", permission=Permission.WALLET_READ, creates=True, fresh=True)
+    async def fresh(session: SessionDep) -> str:
+        return "done"
+
+    @router.patch("/fresh", permission=Permission.WALLET_READ, fresh=True)
+    async def fresh_change() -> str:
+        return "done"
+
+    @router.delete("/strong", permission=Permission.WALLET_READ, second_factor=True)
+    async def strong() -> str:
+        return "done"
+
+    @router.post("/both", permission=Permission.WALLET_READ, fresh=True, second_factor=True)
+    async def both() -> str:
+        return "done"
 
     @router.post("/forbidden", permission=Permission.ADMIN_RECONCILE)
     async def forbidden() -> None: ...
@@ -189,11 +215,77 @@ class TestEveryRoute:
         assert answer.json() == {"one": 1}
 
 
+FRESH, STRONG = "fresh_sign_in_required", "second_factor_required"
+
+
+class TestHowSomebodySignedIn:
+    @pytest.mark.parametrize(
+        ("who", "fresh", "strong", "both"),
+        [
+            ("just now", None, STRONG, STRONG),
+            ("a while ago", FRESH, STRONG, STRONG),
+            ("just now with two factors", None, None, None),
+            ("a while ago with two factors", FRESH, None, FRESH),
+            ("with a token", FRESH, STRONG, STRONG),
+            ("Bearer good", FRESH, STRONG, STRONG),
+            ("without the permission", "permission_denied", "permission_denied", "permission_denied"),
+        ],
+    )
+    async def test_decides_where_a_route_asks(
+        self, client: httpx.AsyncClient, who: str, fresh: str | None, strong: str | None, both: str | None
+    ) -> None:
+        asked = {
+            ("POST", "fresh"): fresh,
+            ("PATCH", "fresh"): fresh,
+            ("DELETE", "strong"): strong,
+            ("POST", "both"): both,
+        }
+        for (method, path), refused in asked.items():
+            answer = await client.request(method, f"/api/v1/notes/{path}", headers={"Authorization": who})
+            code = None if answer.status_code == 200 else answer.json()["code"]
+            assert (answer.status_code, code) == ((200, None) if refused is None else (403, refused)), path
+
+    async def test_decides_for_a_replay_too(self, client: httpx.AsyncClient) -> None:
+        key = {"Idempotency-Key": "k"}
+        done = await client.post("/api/v1/notes/fresh", headers={"Authorization": "just now", **key})
+        assert done.status_code == 200
+        later = await client.post("/api/v1/notes/fresh", headers={"Authorization": "a while ago", **key})
+        assert (later.status_code, later.json()["code"]) == (403, FRESH)
+
+    async def test_is_told_with_what_to_do(self, client: httpx.AsyncClient) -> None:
+        fresh = (await client.post("/api/v1/notes/fresh", headers={"Authorization": "a while ago"})).json()
+        assert "Nothing was changed. Sign in again in a browser, and do this within 5 minutes." in fresh["detail"]
+        assert (fresh["fresh_seconds"], fresh["title"]) == (300, "Sign in again first")
+        strong = (await client.delete("/api/v1/notes/strong", headers={"Authorization": "just now"})).json()
+        assert "Nothing was changed. Add one to your account, sign in with it" in strong["detail"]
+
+    def test_is_asked_of_nobody_where_nobody_signs_in(self) -> None:
+        for rule in ("fresh", "second_factor"):
+            with pytest.raises(ValueError, match="/open is public"):
+                SubletRouter().post("/open", permission=PUBLIC, **{rule: True})
+
+    async def test_is_asked_openly(self, database: Database, tmp_path: Path) -> None:
+        paths = build(database, tmp_path).openapi()["paths"]
+        both, fresh = paths["/api/v1/notes/both"]["post"], paths["/api/v1/notes/fresh"]["post"]
+        assert (both["x-fresh"], both["x-second-factor"]) == ("yes", "yes")
+        assert (fresh["x-fresh"], "x-second-factor" in fresh) == ("yes", False)
+        for code in ("permission_denied", FRESH, STRONG):
+            assert f"`{code}`" in both["responses"]["403"]["description"]
+        assert STRONG not in fresh["responses"]["403"]["description"]
+        assert "403" not in paths["/api/v1/notes"]["post"]["responses"]
+
+
 class TestWhatARouteNeedsFromAfar:
     async def test_is_fetched_before_its_session_opens(self, client: httpx.AsyncClient) -> None:
         assert (await client.post("/api/v1/notes/fetched")).json() == {"fetched": 1}
         key = {"Idempotency-Key": "k"}
         assert (await client.post("/api/v1/notes/fetched", headers=key)).json() == {"fetched": 2}
+
+    def test_is_fetched_for_no_unknown_visitor(self) -> None:
+        async def fetched(fetched: FetchedDep) -> None: ...
+
+        with pytest.raises(ValueError, match="/open is public"):
+            SubletRouter().post("/open", permission=PUBLIC)(fetched)
 
     async def test_is_fetched_for_nobody_else(self, client: httpx.AsyncClient) -> None:
         refused = await client.post("/api/v1/notes/fetched-for-others")

@@ -3,9 +3,12 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
+from sqlalchemy.exc import IntegrityError
 
-from sublet.core.access import Actor, Permission, system_actor
+from sublet.core.access import Actor, Permission, Strength, system_actor
+from sublet.core.http import SubletRouter
 from sublet.identity import retention, sessions, ssh_keys, users
 from tests.identity.house import PASSWORD, House, log_in, new_email, session_secret
 from tests.identity.public_keys import ed25519_line
@@ -13,6 +16,77 @@ from tests.identity.public_keys import ed25519_line
 pytestmark = pytest.mark.anyio
 
 EMAIL = "ada@customer.example"
+
+
+@pytest.fixture
+def careful(house: House) -> House:
+    """The house with two routes that ask how somebody signed in."""
+    router = SubletRouter(prefix="/api/v1/careful")
+
+    @router.post("/fresh", permission=Permission.ACCOUNT_MANAGE, fresh=True)
+    async def fresh() -> str:
+        return "done"
+
+    @router.post("/strong", permission=Permission.ACCOUNT_READ, second_factor=True)
+    async def strong() -> str:
+        return "done"
+
+    house.parts.attach(house.app, [router.api])
+    return house
+
+
+async def asked(client: httpx.AsyncClient, path: str) -> str:
+    """`done`, or the code of the refusal."""
+    answer = await client.post(f"/api/v1/careful/{path}")
+    told: str = answer.json() if answer.status_code == 200 else answer.json()["code"]
+    return told
+
+
+class TestHowSomebodySignedIn:
+    async def test_is_fresh_for_five_minutes_of_the_databases_time(self, careful: House) -> None:
+        browser = await careful.customer(EMAIL)
+        assert await asked(browser, "fresh") == "done"
+        for minutes, outcome in ((4, "done"), (6, "fresh_sign_in_required")):
+            await careful.change(
+                "UPDATE user_session SET confirmed_at = clock_timestamp() - make_interval(mins => :minutes)",
+                minutes=minutes,
+            )
+            assert await asked(browser, "fresh") == outcome
+        assert (await browser.get("/api/v1/me")).status_code == 200
+        await log_in(browser, EMAIL)
+        assert await asked(browser, "fresh") == "done"
+
+    async def test_is_by_password_as_long_as_there_is_nothing_else(self, careful: House) -> None:
+        browser = await careful.customer()
+        assert (await careful.actor(browser)).strength is Strength.PASSWORD
+        assert await asked(browser, "strong") == "second_factor_required"
+        await careful.change("UPDATE user_session SET strength = 'second_factor'")
+        assert (await careful.actor(browser)).strength is Strength.SECOND_FACTOR
+        assert await asked(browser, "strong") == "done"
+
+    async def test_is_never_fresh_or_strong_with_a_token(self, careful: House) -> None:
+        token = await careful.token(await careful.customer(), Permission.ACCOUNT_MANAGE.value)
+        program = careful.program(token["token"])
+        assert (await careful.actor(program)).strength is Strength.TOKEN
+        assert [await asked(program, path) for path in ("fresh", "strong")] == [
+            "fresh_sign_in_required",
+            "second_factor_required",
+        ]
+
+    async def test_is_in_the_audit_trail(self, house: House) -> None:
+        await house.customer()
+        (row,) = await house.rows("SELECT after FROM audit_event WHERE action = 'login.succeeded'")
+        assert row.after["strength"] == "password"
+
+    @pytest.mark.parametrize("strength", ["token", "system", None])
+    async def test_is_held_by_the_database_to_what_a_person_can_show(self, house: House, strength: str | None) -> None:
+        await house.customer()
+        with pytest.raises(IntegrityError, match="strength"):
+            await house.change("UPDATE user_session SET strength = :strength", strength=strength)
+
+    def test_needs_no_showing_by_sublet_itself(self) -> None:
+        system_actor().require_fresh()
+        system_actor().require_second_factor()
 
 
 class TestSessions:

@@ -30,6 +30,8 @@ class Operation:
     parameters: tuple[str, ...]
     shows_secret: bool
     takes_body: bool
+    fresh: bool = False
+    second_factor: bool = False
 
     @property
     def label(self) -> str:
@@ -62,6 +64,8 @@ def operations_of(document: dict[str, Any]) -> list[Operation]:
             tuple(item["name"] for item in operation.get("parameters", []) if item["in"] == "path"),
             "x-shows-secret" in operation,
             "requestBody" in operation,
+            "x-fresh" in operation,
+            "x-second-factor" in operation,
         )
         for path, methods in document["paths"].items()
         for method, operation in methods.items()

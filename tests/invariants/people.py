@@ -30,6 +30,11 @@ class Person:
     holds: frozenset[Permission]
     client: httpx.AsyncClient
 
+    @property
+    def by_token(self) -> bool:
+        """Whether it is a program; everybody else has just signed in, with a password."""
+        return "token: " in self.name
+
 
 async def token_of(client: httpx.AsyncClient, scopes: list[str]) -> dict[str, Any]:
     """A new API token of a signed-in person."""

@@ -66,6 +66,10 @@ def verdict(operation: Operation, person: Person, *, is_foreign: bool) -> tuple[
         return 401, "not_authenticated"
     if Permission(operation.permission) not in person.holds:
         return 403, "permission_denied"
+    if operation.second_factor:
+        return 403, "second_factor_required"
+    if operation.fresh and person.by_token:
+        return 403, "fresh_sign_in_required"
     return (404, "not_found") if is_foreign else None
 
 
@@ -142,6 +146,11 @@ class TestEveryOperation:
             "POST /api/v1/payments/stripe/webhook",
             "GET /api/v1/top-ups/{top_up_id}/return",
         }
+
+    def test_asks_how_somebody_signed_in_where_it_is_listed(self, openapi: dict[str, Any]) -> None:
+        operations = operations_of(openapi)
+        assert {operation.label for operation in operations if operation.fresh} == set()
+        assert {operation.label for operation in operations if operation.second_factor} == set()
 
     async def test_is_denied_unless_the_table_of_permissions_lists_it(self, business: Business) -> None:
         await business.invite_everybody()

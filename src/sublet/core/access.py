@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sublet.core.errors import PermissionDenied
+from sublet.core.errors import FreshSignInRequired, PermissionDenied, SecondFactorRequired
+
+FRESH_SECONDS = 300.0
+"""How long after a sign-in it is believed to be still the same person at the keyboard."""
 
 
 class Permission(StrEnum):
@@ -41,9 +44,23 @@ class Public:
 PUBLIC = Public()
 
 
+class Strength(StrEnum):
+    """How it is known who acts."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a way to sign in, not a secret
+    SECOND_FACTOR = "second_factor"
+    """A password and more. Nobody can sign in so yet: it waits for passkeys and one-time codes."""
+    TOKEN = "token"  # noqa: S105 - likewise
+    SYSTEM = "system"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes a request: a person's session, an API token, or Sublet itself."""
+    """Who makes a request: a person's session, an API token, or Sublet itself.
+
+    `strength` is None for somebody who has not shown who they are. `confirmed_seconds_ago` is how long ago a person
+    last did, by PostgreSQL's clock when the request came; None for all but a person's session.
+    """
 
     kind: str
     user_id: str | None = None
@@ -54,6 +71,8 @@ class Actor:
     session_id: str | None = None
     token_id: str | None = None
     address: str | None = None
+    strength: Strength | None = None
+    confirmed_seconds_ago: float | None = field(default=None, compare=False)
     name: str = field(default="", compare=False)
 
     def can(self, permission: Permission) -> bool:
@@ -67,6 +86,26 @@ class Actor:
                 f"This needs the permission {permission.value}, which you do not have here. Nothing was changed. "
                 "Ask an owner of the organization, or use a token with that scope.",
                 extra={"permission": permission.value},
+            )
+
+    def require_second_factor(self) -> None:
+        """Raise SecondFactorRequired unless the actor signed in with more than a password."""
+        if self.strength not in {Strength.SECOND_FACTOR, Strength.SYSTEM}:
+            raise SecondFactorRequired(
+                "This needs somebody who signed in with a second factor, and you did not. Nothing was changed. Add one "
+                "to your account, sign in with it in a browser, then do this again."
+            )
+
+    def require_fresh(self) -> None:
+        """Raise FreshSignInRequired unless the actor has just shown who they are; an API token never has."""
+        if self.strength is Strength.SYSTEM:
+            return
+        if self.confirmed_seconds_ago is None or self.confirmed_seconds_ago > FRESH_SECONDS:
+            raise FreshSignInRequired(
+                "This needs somebody who has just signed in, so that an open browser or an API token alone cannot do "
+                f"it. Nothing was changed. Sign in again in a browser, and do this within {FRESH_SECONDS / 60:.0f} "
+                "minutes.",
+                extra={"fresh_seconds": FRESH_SECONDS},
             )
 
     @property
@@ -84,4 +123,4 @@ class Actor:
 
 def system_actor(name: str = "sublet") -> Actor:
     """Sublet itself, as reconcilers and schedules act."""
-    return Actor(kind="system", name=name)
+    return Actor(kind="system", strength=Strength.SYSTEM, name=name)

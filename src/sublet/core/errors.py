@@ -48,6 +48,20 @@ class PermissionDenied(SubletError):
     title = "You may not do this"
 
 
+class FreshSignInRequired(PermissionDenied):
+    """The caller may do this, and has to show first that it is still them."""
+
+    code = "fresh_sign_in_required"
+    title = "Sign in again first"
+
+
+class SecondFactorRequired(PermissionDenied):
+    """The caller may do this, and has to sign in with more than a password first."""
+
+    code = "second_factor_required"
+    title = "Sign in with a second factor first"
+
+
 class NotFound(SubletError):
     """There is no such thing, or it belongs to somebody else: the answer is the same."""
 

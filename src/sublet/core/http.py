@@ -42,6 +42,12 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 """What every route may answer besides its own answer; `core/webapp.py` adds the schema."""
 
+_SIGN_IN_RULES = {
+    "second_factor": "`second_factor_required`: sign in with a second factor, then do it again.",
+    "fresh": "`fresh_sign_in_required`: sign in again, then do it within five minutes; an API token cannot do it.",
+}
+"""What a route may ask of how its caller signed in, and what a caller who did not is told."""
+
 
 class RequestScope:
     """The session of one request, opened when first needed and ended once."""
@@ -92,8 +98,11 @@ class SubletRoute(APIRoute):
         inner = super().get_route_handler()
         extra = self.openapi_extra or {}
         creates, shows_secret = "x-creates" in extra, "x-shows-secret" in extra
+        fresh, second_factor = "x-fresh" in extra, "x-second-factor" in extra
         beforehand = [part for part in parts_of(self.dependant) if isinstance(part, Beforehand)]
         permission = None if extra.get("x-permission") == OPEN else Permission(extra["x-permission"])
+        if permission is None and beforehand:
+            raise ValueError(f"{self.path} is public: it must see who comes before it gets anything for them")
 
         async def handle(request: Request) -> Response:
             await _receive_body(request)
@@ -102,7 +111,12 @@ class SubletRoute(APIRoute):
             request.state.scope = scope
             try:
                 if permission is not None:
-                    (await _authenticate(request)).require(permission)
+                    actor = await _authenticate(request)
+                    actor.require(permission)
+                    if second_factor:
+                        actor.require_second_factor()
+                    if fresh:
+                        actor.require_fresh()
                 for part in beforehand:
                     await part.get(request)
                 if creates and (key := request.headers.get(idempotency.HEADER)) is not None:
@@ -186,15 +200,14 @@ class SubletRouter:
         extra = {"x-permission": permission.value if isinstance(permission, Permission) else OPEN}
         extra |= {f"x-{name.replace('_', '-')}": "yes" for name, is_set in flags.items() if is_set}
         options.setdefault("openapi_extra", {}).update(extra)
-        options["responses"] = {**PROBLEMS, **options.get("responses", {})}
+        rules = [told for name, told in _SIGN_IN_RULES.items() if flags.get(name)]
+        if rules and not isinstance(permission, Permission):
+            raise ValueError(f"{path} is public, and nobody has to sign in there")
+        refused = {403: {**PROBLEMS["4XX"], "description": " ".join(["`permission_denied`.", *rules])}} if rules else {}
+        options["responses"] = {**PROBLEMS, **refused, **options.get("responses", {})}
 
         def register(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-            self.api.add_api_route(
-                path,
-                endpoint,
-                methods=[method],
-                **options,
-            )
+            self.api.add_api_route(path, endpoint, methods=[method], **options)
             return endpoint
 
         return register
@@ -212,22 +225,38 @@ class SubletRouter:
         permission: Permission | Public,
         creates: bool = False,
         shows_secret: bool = False,
+        fresh: bool = False,
+        second_factor: bool = False,
         **options: Any,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a POST route; `creates=True` makes it honour Idempotency-Key.
 
         `shows_secret=True` is for an answer with a secret that is shown once: what is kept for a replay is sealed.
+        `fresh=True` asks that the caller has just signed in, and `second_factor=True` that it was with one.
         """
-        return self._add("POST", path, permission, options, creates=creates, shows_secret=shows_secret)
+        flags = {"creates": creates, "shows_secret": shows_secret, "fresh": fresh, "second_factor": second_factor}
+        return self._add("POST", path, permission, options, **flags)
 
     def patch(
-        self, path: str, *, permission: Permission | Public, **options: Any
+        self,
+        path: str,
+        *,
+        permission: Permission | Public,
+        fresh: bool = False,
+        second_factor: bool = False,
+        **options: Any,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a PATCH route."""
-        return self._add("PATCH", path, permission, options)
+        return self._add("PATCH", path, permission, options, fresh=fresh, second_factor=second_factor)
 
     def delete(
-        self, path: str, *, permission: Permission | Public, **options: Any
+        self,
+        path: str,
+        *,
+        permission: Permission | Public,
+        fresh: bool = False,
+        second_factor: bool = False,
+        **options: Any,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a DELETE route."""
-        return self._add("DELETE", path, permission, options)
+        return self._add("DELETE", path, permission, options, fresh=fresh, second_factor=second_factor)

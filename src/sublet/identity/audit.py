@@ -31,6 +31,7 @@ class SessionRecord(Recorded):
 
     id: Annotated[str, IGNORE]
     user_id: Annotated[str, TRACK]
+    strength: Annotated[str, TRACK]
     expires_at: Annotated[datetime, TRACK]
     address: Annotated[str | None, TRACK]
     user_agent: Annotated[str | None, TRACK]

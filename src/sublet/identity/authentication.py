@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import TextClause, text
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor
+from sublet.core.access import Actor, Strength
 from sublet.core.db import Database
 from sublet.core.errors import NotAuthenticated
 from sublet.core.reads import Columns, Read
@@ -22,7 +22,8 @@ TOUCH_SECONDS = 60.0
 _BY_SESSION = Read(
     """
     SELECT s.id, s.user_id, s.organization_id, u.name, u.platform_roles, m.role,
-           s.last_seen_at < clock_timestamp() - make_interval(secs => :touch_seconds) AS is_stale
+           s.last_seen_at < clock_timestamp() - make_interval(secs => :touch_seconds) AS is_stale,
+           s.strength, extract(epoch FROM clock_timestamp() - s.confirmed_at) AS confirmed_seconds_ago
       FROM user_session s
       JOIN user_account u ON u.id = s.user_id
       LEFT JOIN membership m ON m.organization_id = s.organization_id AND m.user_id = s.user_id
@@ -113,6 +114,8 @@ class SessionAuthenticator:
             permissions=held_by(person.role, person.platform_roles),
             session_id=session_id,
             address=address,
+            strength=Strength(row[7]),
+            confirmed_seconds_ago=float(row[8]),
             name=person.name,
         )
 
@@ -139,6 +142,7 @@ class SessionAuthenticator:
             permissions=held_by_token(person.role, person.platform_roles, frozenset(row[7])),
             token_id=token_id,
             address=address,
+            strength=Strength.TOKEN,
             name=person.name,
         )
 

@@ -33,18 +33,19 @@ class NewSession:
 
 _BEGIN = text(
     """
-    INSERT INTO user_session (id, user_id, organization_id, secret_hash, expires_at, address, user_agent)
+    INSERT INTO user_session (id, user_id, organization_id, secret_hash, strength, expires_at, address, user_agent)
     VALUES (
       :id, :user_id, (SELECT organization_id FROM membership WHERE user_id = :user_id ORDER BY seq LIMIT 1),
-      :secret_hash, clock_timestamp() + make_interval(secs => :seconds), :address, :user_agent
+      :secret_hash, :strength, clock_timestamp() + make_interval(secs => :seconds), :address, :user_agent
     )
-    RETURNING id, user_id, organization_id, expires_at, address, user_agent
+    RETURNING id, user_id, organization_id, strength, expires_at, address, user_agent
     """
 )
 
 
 async def begin(session: Session, actor: Actor, *, user_agent: str | None, absolute_seconds: int) -> NewSession:
-    """A new session of the actor's user, with a new id and secret whatever the browser brought along."""
+    """A new session of the actor's user, as strong as they signed in, whatever the browser brought along."""
+    assert actor.strength is not None
     new = NewSession(new_id("ses"), secrets.token_urlsafe(SECRET_BYTES))
     row = (
         await session.execute(
@@ -53,6 +54,7 @@ async def begin(session: Session, actor: Actor, *, user_agent: str | None, absol
                 "id": new.id,
                 "user_id": actor.user_id,
                 "secret_hash": secret_hash(new.secret),
+                "strength": actor.strength.value,
                 "seconds": absolute_seconds,
                 "address": actor.address,
                 "user_agent": (user_agent or "")[:LONGEST_USER_AGENT] or None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from sublet.audit.record import record
-from sublet.core.access import Actor
+from sublet.core.access import Actor, Strength
 from sublet.core.db import Database, Session
 from sublet.identity import passwords, sessions, throttles, users
 from sublet.identity.email_addresses import checked_email
@@ -148,6 +148,8 @@ async def _begin(session: Session, visitor: Visitor, user_id: str, *, absolute_s
         platform_roles=platform_roles,
         permissions=held_by(user.role, platform_roles),
         address=visitor.address,
+        strength=Strength.PASSWORD,
+        confirmed_seconds_ago=0.0,
         name=user.name,
     )
     begun = await sessions.begin(session, actor, user_agent=visitor.user_agent, absolute_seconds=absolute_seconds)

@@ -64,7 +64,10 @@ CREATE TABLE user_session (
   user_id         text NOT NULL REFERENCES user_account,
   organization_id text REFERENCES organization,
   secret_hash     bytea NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
+  strength        text NOT NULL CHECK (strength IN ('password', 'second_factor')),
   created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- When the person last showed who they are; until that can be done within a session, it is when they signed in.
+  confirmed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   last_seen_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   expires_at      timestamptz NOT NULL,
   revoked_at      timestamptz,
