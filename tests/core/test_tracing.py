@@ -4,7 +4,12 @@ import asyncio
 import io
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -169,3 +174,22 @@ class TestSpans:
         assert job.name == "look at allocation"
         assert job.trace_id.hex() == f"{asked.get_span_context().trace_id:032x}"
         assert attributes(job) == {"sublet.row": "al_1"}
+
+
+STARTS_A_CHILD = """
+import sublet.core.tracing
+import concurrent.futures.thread, subprocess, sys
+subprocess.run([sys.executable, "-c", "pass"], check=True, preexec_fn=lambda: None)
+"""
+
+
+class TestAProcessThatStartsOthers:
+    def test_is_not_kept_by_its_tracing_from_starting_them(self) -> None:
+        """The order of the imports is the one in which the library's own handler waits for ever."""
+        process = subprocess.Popen([sys.executable, "-c", STARTS_A_CHILD], start_new_session=True)
+        try:
+            assert process.wait(timeout=30) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -27,6 +27,13 @@ _SERVICE = {"service.name": "sublet", "service.version": sublet.__version__}
 _propagator = TraceContextTextMapPropagator()
 
 
+class _Provider(TracerProvider):
+    def _handle_fork(self) -> None:
+        # What we fork becomes another program at once. The library would start threads in between, which may wait for
+        # ever for a lock that a thread of ours held.
+        pass
+
+
 class _Tracing:
     """The process's provider: one that only gives ids, but between `configure_tracing` and `stop_tracing`."""
 
@@ -34,7 +41,7 @@ class _Tracing:
         self.rest()
 
     def rest(self) -> None:
-        self.use(TracerProvider(sampler=ALWAYS_OFF, resource=Resource(_SERVICE), shutdown_on_exit=False))
+        self.use(_Provider(sampler=ALWAYS_OFF, resource=Resource(_SERVICE), shutdown_on_exit=False))
 
     def use(self, provider: TracerProvider) -> None:
         self.provider = provider
@@ -55,7 +62,7 @@ def configure_tracing(process: str, endpoint: str | None, *, ratio: float = 1.0)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
     url = endpoint if urlsplit(endpoint).path.strip("/") else endpoint.rstrip("/") + TRACES_PATH
-    provider = TracerProvider(
+    provider = _Provider(
         sampler=ParentBased(TraceIdRatioBased(ratio)),
         resource=Resource({**_SERVICE, "service.instance.id": process}),
         shutdown_on_exit=False,
