@@ -4,6 +4,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+# Whoever is cut off (Ctrl-C, or make killed with -9) leaves CUT, and whatever follows then takes nothing for installed.
+# What runs long is started by make itself, bound to it: the kernel ends it should make be killed.
+CUT    := $(VENV)/.installing
+ANEW   := $(wildcard $(CUT))
+SETPRIV := $(shell command -v setpriv 2>/dev/null)
+BOUND  := $(if $(SETPRIV),$(SETPRIV) --pdeathsig KILL)
+NPM    := env PATH="$(abspath $(BIN)):$(PATH)" $(BOUND) npm --prefix console
+PIP    := $(BOUND) $(BIN)/python -m pip --quiet --disable-pip-version-check install $(if $(ANEW),--ignore-installed)
+
 # Certificates that the machine trusts beyond the usual (a company's proxy, say) count for every installer.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS := 1
@@ -20,32 +29,35 @@ help: ## Say what there is
 $(STAMP): requirements.lock pyproject.toml sandbox/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Sublet needs Python 3.11 or later, and $(PYTHON) is older. Run: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || \
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
 	  { echo "The virtual environment could not be made. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing Python packages (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./sandbox
-	@$(BIN)/python -m compileall -q src node sandbox
+	@touch $(CUT)
+	@$(PIP) uv
+	@$(BOUND) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes $(if $(ANEW),--reinstall) --python $(BIN)/python requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable . --editable ./sandbox
+	@$(BOUND) $(BIN)/python -m compileall -q src node sandbox
+	@rm $(CUT)
 	@touch $@
 
 install: $(STAMP) ## Set up the virtual environment with all that is developed here
 
-CONSOLE_SOURCES := $(shell find console -path console/node_modules -prune -o -path console/dist -prune -o -type f -print 2>/dev/null)
+CONSOLE_SOURCES := $(shell find console -path console/node_modules -prune -o -path 'console/dist*' -prune -o -type f -print 2>/dev/null)
 
 console/node_modules/.installed: $(STAMP) console/package-lock.json
 	@echo "Installing the console's packages (once)"
-	@cd console && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --no-audit --no-fund --no-update-notifier
+	@$(NPM) ci --silent --no-audit --no-fund --no-update-notifier
 	@touch $@
 
 console/dist/index.html: console/node_modules/.installed $(CONSOLE_SOURCES)
 	@echo "Building the console"
-	@cd console && PATH="$(abspath $(BIN)):$$PATH" npm run --silent build -- --logLevel warn
+	@$(NPM) run --silent build -- --logLevel warn --outDir dist.new --emptyOutDir
+	@rm -rf console/dist && mv console/dist.new console/dist
 
 console: console/dist/index.html ## Build the console
 
 up: $(STAMP) console/dist/index.html ## Set everything up and run Sublet with a demo node and a card sandbox
-	@exec $(BIN)/sublet up
+	@$(BOUND:KILL=TERM) $(BIN)/sublet up
 
 test: $(STAMP) console/dist/index.html ## Set everything up and run every test
 	@$(BIN)/python -m tests.support.prepare
