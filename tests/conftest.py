@@ -11,6 +11,7 @@ import pytest
 
 pytest_plugins = [
     "tests.support.database",
+    "tests.support.clock",
     "tests.support.app",
     "tests.support.browser",
     "tests.support.demo",

@@ -6,7 +6,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,10 +21,10 @@ MEMORY_NEEDED = 4 << 30
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
-def new_server(directory: Path, **options: str) -> EmbeddedPostgres:
+def new_server(directory: Path, *, environment: Mapping[str, str] | None = None, **options: str) -> EmbeddedPostgres:
     """A server in its own directory, of the version that this run is for."""
     install = DEBIAN_INSTALL if os.environ.get("SUBLET_TEST_POSTGRES") == "debian" else None
-    return EmbeddedPostgres(directory, install=install, options={**FAST, **options})
+    return EmbeddedPostgres(directory, install=install, options={**FAST, **options}, environment=environment or {})
 
 
 def _fastest_directory() -> str | None:

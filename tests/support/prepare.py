@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 POLICY = Path("/usr/sbin/policy-rc.d")
+FAKETIME = Path("/usr/lib", sysconfig.get_config_var("MULTIARCH") or "", "faketime", "libfaketime.so.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ NEEDS = (
     Need("uidmap", "/usr/bin/newuidmap", "nodes without root"),
     Need("iproute2", "/sbin/ip", "nodes with enforced limits"),
     Need("acl", "/usr/bin/setfacl", "GPU isolation"),
+    Need("libfaketime", str(FAKETIME), "days that pass in a second"),
     Need("postgresql-15", "/usr/lib/postgresql/15/bin/postgres", "PostgreSQL 15"),
 )
 

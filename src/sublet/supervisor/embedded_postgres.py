@@ -73,12 +73,14 @@ class EmbeddedPostgres:
     """One server on one data directory; `start()` and `stop()` may be repeated.
 
     `install` is a PostgreSQL install directory (bin/ inside); by default the embedded package's.
-    `options` are server settings, for example {"fsync": "off"} in tests.
+    `options` are server settings, for example {"fsync": "off"} in tests; `environment` is what its programs get besides
+    a fixed one, and nothing of ours.
     """
 
     directory: Path
     install: Path | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.directory = self.directory.absolute()
@@ -289,7 +291,7 @@ class EmbeddedPostgres:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", **self.environment},
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
