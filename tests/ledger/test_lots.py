@@ -17,6 +17,7 @@ async def spend(session: Session, organization: str, amount: str) -> int:
         session,
         hold.id,
         usd(amount),
+        meter_kind="compute",
         source_type="subject",
         source_id="al_1",
         idempotency_key=key(),
