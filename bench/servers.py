@@ -75,6 +75,11 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime(_cpu_clock(pid))
 
 
+def cpu_seconds_of_children(pid: int) -> float:
+    """CPU time that a process's children that are alive now have used so far: of a PostgreSQL, its backends."""
+    return sum(cpu_seconds(int(child)) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
 def _cpu_clock(pid: int) -> int:
     """The number of another process's CPU clock: what clock_getcpuclockid(3), which Python does not have, makes."""
     return ~pid << 3 | _CPUCLOCK_SCHED

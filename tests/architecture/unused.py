@@ -30,7 +30,6 @@ OFFERED = ("client", "migrations")
 """What is for programs that others write, and what Alembic runs."""
 
 FOR_TESTS = {
-    "Reads.lasting": "its own test; both go with the reads below SQLAlchemy",
     "EmbeddedPostgres.create_login": "servers of tests and measurements that nothing else prepares",
 }
 """What tests and measurements need of the product, each with what for."""

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sublet.core.reads import Read, Reads
 from sublet.identity import users
 from sublet.identity.token_format import is_well_formed, mint
 from tests.identity.house import PASSWORD, House, new_email, token_body
@@ -163,18 +162,13 @@ class TestCost:
         program = house.program((await house.token(browser, "catalog:read"))["token"])
         await program.get("/api/v1/me")
         statements: list[Any] = []
-        execute, rows = psycopg.AsyncCursor.execute, Reads.rows
+        execute = psycopg.AsyncCursor.execute
 
         async def counted(self: Any, query: Any, *rest: Any, **options: Any) -> Any:
             statements.append(query)
             return await execute(self, query, *rest, **options)
 
-        async def counted_read(self: Reads, read: Read, values: Any) -> Any:
-            statements.append(read)
-            return await rows(self, read, values)
-
         monkeypatch.setattr(psycopg.AsyncCursor, "execute", counted)
-        monkeypatch.setattr(Reads, "rows", counted_read)
         clients: list[httpx.AsyncClient] = [browser, program]
         for client in clients:
             statements.clear()

@@ -8,7 +8,8 @@ import httpx
 import websockets
 
 from sublet.core import telemetry
-from sublet.core.outbox import Event, publish
+from sublet.core.outbox import Event, parse_cursor, publish
+from sublet.notifications.api import EVENT_HUB
 from tests.support.app import Web
 
 DEADLINE = 10.0
@@ -41,6 +42,14 @@ def connect(web: Web, client: httpx.AsyncClient, **options: Any) -> websockets.c
 async def happen(web: Web, organization: str | None, number: int, *, wake: bool = True) -> None:
     async with web.database.transaction() as session:
         await publish(session, ThingHappened(number=number), subject="x", organization_id=organization, wake=wake)
+
+
+async def newcomer(web: Web) -> httpx.AsyncClient:
+    """A customer whose sign-up has been handed out already, so that nobody who follows hears of it."""
+    client = await web.customer()
+    signed_up = (await client.get("/api/v1/events", params={"after": "1-1"})).json()["items"][-1]
+    await until(lambda: web.parts[EVENT_HUB].cursor >= (parse_cursor(signed_up["id"]) or (0, 0)))
+    return client
 
 
 def open_channels() -> float:

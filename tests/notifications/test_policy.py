@@ -10,7 +10,16 @@ from sublet.core.outbox import publish
 from sublet.notifications import hub
 from sublet.notifications.api import EVENT_HUB, EVENTS_POLICY
 from sublet.notifications.policy import EventsPolicy
-from tests.notifications.channels import DEADLINE, ThingHappened, connect, happen, open_channels, organization_of, until
+from tests.notifications.channels import (
+    DEADLINE,
+    ThingHappened,
+    connect,
+    happen,
+    newcomer,
+    open_channels,
+    organization_of,
+    until,
+)
 from tests.support.app import Web
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +41,7 @@ class TestHeartbeats:
 
     async def test_are_sent_when_nothing_happens(self, web: Web) -> None:
         web.parts.put(EVENTS_POLICY, EventsPolicy(heartbeat_seconds=0.05))
-        async with connect(web, await web.customer()) as channel:
+        async with connect(web, await newcomer(web)) as channel:
             await channel.send(FOLLOW)
             async with asyncio.timeout(DEADLINE):
                 assert [json.loads(await channel.recv()) for _ in range(3)] == [{"type": "heartbeat"}] * 3
@@ -40,7 +49,7 @@ class TestHeartbeats:
     async def test_of_the_client_keep_the_channel_open_and_their_absence_ends_it(self, web: Web) -> None:
         policy = EventsPolicy(heartbeat_seconds=0.1, silence_seconds=0.6, recheck_seconds=0.05)
         web.parts.put(EVENTS_POLICY, policy)
-        async with connect(web, await web.customer()) as channel:
+        async with connect(web, await newcomer(web)) as channel:
             await channel.send(FOLLOW)
             async with asyncio.timeout(DEADLINE):
                 for _ in range(12):  # twice the silence that is borne

@@ -1,6 +1,7 @@
 """Sessions on PostgreSQL: one transaction per request or task, and nobody else commits."""
 
 import os
+import select
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -11,10 +12,11 @@ from weakref import WeakSet
 import psycopg
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sublet.core import context
-from sublet.core.reads import CONNECT_SECONDS, Reads
+from sublet.core.silence import PATIENCE_SECONDS, Watch
 
 Session = AsyncConnection
 """An open transaction (or, for reads, an autocommit connection): `await session.execute(statement)`."""
@@ -22,6 +24,9 @@ Session = AsyncConnection
 metadata = MetaData()
 
 APPLICATION_ROLE = "sublet_app"
+
+CONNECT_SECONDS = 5
+"""How long a server may take to let us in."""
 
 _open_sessions: ContextVar[int] = ContextVar("open_sessions", default=0)
 
@@ -47,12 +52,16 @@ def libpq_url(url: str) -> str:
 
 
 class Database:
-    """Pools of connections that all act as the application role, whatever role logged in.
+    """A pool of connections that all act as the application role, whatever role logged in."""
 
-    `reads` is for the few statements that nearly every request runs; everything else uses sessions.
-    """
-
-    def __init__(self, url: str, *, pool_size: int = 10, role: str = APPLICATION_ROLE) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        role: str = APPLICATION_ROLE,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self.url = url
         self.role = role
         self.engine: AsyncEngine = create_async_engine(
@@ -70,13 +79,9 @@ class Database:
         )
         self._connected: WeakSet[psycopg.AsyncConnection] = WeakSet()
         event.listen(self.engine.sync_engine, "connect", self._note_connected)
+        event.listen(self.engine.sync_engine, "checkout", _refuse_the_dead)
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.reads = Reads(
-            libpq_url(url),
-            options=f"{self.options()} -c default_transaction_read_only=on",
-            size=max(1, pool_size // 2),
-            on_silence=self._cut,
-        )
+        self._watch = Watch(libpq_url(url), self._cut, patience_seconds=patience_seconds)
 
     def options(self) -> str:
         """Connection options: the role, how times are written, and limits that end forgotten transactions."""
@@ -101,26 +106,38 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
-        async with self.engine.connect() as connection:
-            _open_sessions.set(_open_sessions.get() + 1)
-            try:
-                async with connection.begin():
-                    yield connection
-                    context.note_commit()  # it comes next, and a connection lost during it leaves open whether it was
-            finally:
-                _open_sessions.set(_open_sessions.get() - 1)
+        async with self._session(self.engine) as connection, connection.begin():
+            yield connection
+            context.note_commit()  # it comes next, and a connection lost during it leaves open whether it was
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
         """A connection for reads, each statement on its own: no BEGIN and no COMMIT to pay for."""
-        async with self._reader.connect() as connection:
-            _open_sessions.set(_open_sessions.get() + 1)
-            try:
-                yield connection
-            finally:
-                _open_sessions.set(_open_sessions.get() - 1)
+        async with self._session(self._reader) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _session(self, engine: AsyncEngine) -> AsyncIterator[Session]:
+        with self._watch.over():
+            async with engine.connect() as connection:
+                _open_sessions.set(_open_sessions.get() + 1)
+                try:
+                    yield connection
+                finally:
+                    _open_sessions.set(_open_sessions.get() - 1)
 
     async def close(self) -> None:
         """Close every pooled connection."""
-        await self.reads.close()
+        self._watch.stop()
         await self.engine.dispose()
+
+
+def _refuse_the_dead(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool open a new connection in place of one that the server ended while nobody used it.
+
+    An idle connection has nothing to say, so one that can be read from has ended. The others ended with it.
+    """
+    waiting = select.poll()
+    waiting.register(connection.driver_connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        raise InvalidatePoolError("the server ended this connection")

@@ -1,15 +1,14 @@
 """Who is asking: a browser with a session cookie, or a program with an API token. One query for each request."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Row, TextClause, text
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor, Strength
 from sublet.core.db import Database
 from sublet.core.errors import NotAuthenticated
-from sublet.core.reads import Columns, Read
 from sublet.core.settings import Settings
 from sublet.identity import sessions
 from sublet.identity.cookies import SessionCookie
@@ -19,7 +18,7 @@ from sublet.identity.token_format import is_well_formed, secret_hash
 TOUCH_SECONDS = 60.0
 """Use is written down at most so often."""
 
-_BY_SESSION = Read(
+_BY_SESSION = text(
     """
     SELECT s.id, s.user_id, s.organization_id, u.name, u.platform_roles, m.role,
            s.last_seen_at < clock_timestamp() - make_interval(secs => :touch_seconds) AS is_stale,
@@ -32,7 +31,7 @@ _BY_SESSION = Read(
        AND s.last_seen_at > clock_timestamp() - make_interval(secs => :idle_seconds)
     """
 )
-_BY_TOKEN = Read(
+_BY_TOKEN = text(
     """
     SELECT t.id, t.user_id, t.organization_id, u.name, u.platform_roles, m.role,
            coalesce(t.last_used_at < clock_timestamp() - make_interval(secs => :touch_seconds), true) AS is_stale,
@@ -92,19 +91,11 @@ class SessionAuthenticator:
         return alive
 
     async def _by_session(self, database: Database, secret: str, address: str | None) -> Actor:
-        row = await database.reads.first(
-            _BY_SESSION,
-            {
-                "secret_hash": secret_hash(secret),
-                "touch_seconds": self._touch_seconds,
-                "idle_seconds": self.idle_seconds,
-            },
-        )
+        seconds = {"touch_seconds": self._touch_seconds, "idle_seconds": self.idle_seconds}
+        row = await _find(database, _BY_SESSION, _TOUCH_SESSION, secret, seconds)
         if row is None:
             raise NotAuthenticated("Your session has ended. Nothing was changed. Sign in again.")
-        session_id, person = row[0], _Person.of(row)
-        if row[6]:
-            await _touch(database, _TOUCH_SESSION, session_id)
+        person = _Person.of(row)
         return Actor(
             kind="user",
             user_id=person.id,
@@ -112,35 +103,32 @@ class SessionAuthenticator:
             role=person.role,
             platform_roles=person.platform_roles,
             permissions=held_by(person.role, person.platform_roles),
-            session_id=session_id,
+            session_id=row.id,
             address=address,
-            strength=Strength(row[7]),
-            confirmed_seconds_ago=float(row[8]),
+            strength=Strength(row.strength),
+            confirmed_seconds_ago=float(row.confirmed_seconds_ago),
             name=person.name,
         )
 
     async def _by_token(self, database: Database, authorization: str, address: str | None) -> Actor:
         scheme, _, token = authorization.partition(" ")
-        row: Columns | None = None
+        row = None
         if scheme.lower() == "bearer" and is_well_formed(token.strip()):
-            row = await database.reads.first(
-                _BY_TOKEN, {"secret_hash": secret_hash(token.strip()), "touch_seconds": self._touch_seconds}
-            )
+            seconds = {"touch_seconds": self._touch_seconds}
+            row = await _find(database, _BY_TOKEN, _TOUCH_TOKEN, token.strip(), seconds)
         if row is None:
             raise NotAuthenticated(
                 "This API token is not valid: it is mistyped, expired or revoked. Nothing was changed. Make a new one."
             )
-        token_id, person = row[0], _Person.of(row)
-        if row[6]:
-            await _touch(database, _TOUCH_TOKEN, token_id)
+        person = _Person.of(row)
         return Actor(
             kind="token",
             user_id=person.id,
             organization_id=person.organization_id,
             role=person.role,
             platform_roles=person.platform_roles,
-            permissions=held_by_token(person.role, person.platform_roles, frozenset(row[7])),
-            token_id=token_id,
+            permissions=held_by_token(person.role, person.platform_roles, frozenset(row.scopes)),
+            token_id=row.id,
             address=address,
             strength=Strength.TOKEN,
             name=person.name,
@@ -148,7 +136,7 @@ class SessionAuthenticator:
 
 
 class _Person(NamedTuple):
-    """Who a credential belongs to, from the columns that both queries begin with."""
+    """Who a credential belongs to."""
 
     id: str
     organization_id: str | None
@@ -157,12 +145,18 @@ class _Person(NamedTuple):
     role: str | None
 
     @classmethod
-    def of(cls, row: Columns) -> "_Person":
+    def of(cls, row: Row[Any]) -> "_Person":
         """The person of a row; who has left the credential's organization acts in none."""
-        _, user_id, organization_id, name, platform_roles, role, *_ = row
-        return cls(user_id, None if role is None else organization_id, name, frozenset(platform_roles), role)
+        organization_id = None if row.role is None else row.organization_id
+        return cls(row.user_id, organization_id, row.name, frozenset(row.platform_roles), row.role)
 
 
-async def _touch(database: Database, statement: TextClause, credential_id: str) -> None:
+async def _find(
+    database: Database, statement: TextClause, touch: TextClause, secret: str, seconds: dict[str, float]
+) -> Row[Any] | None:
+    """The row of a credential that holds, by its secret; that it was used is written down now and then."""
     async with database.reading() as session:
-        await session.execute(statement, {"id": credential_id})
+        row = (await session.execute(statement, {"secret_hash": secret_hash(secret), **seconds})).one_or_none()
+        if row is not None and row.is_stale:
+            await session.execute(touch, {"id": row.id})
+    return row

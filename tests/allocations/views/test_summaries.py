@@ -46,27 +46,24 @@ async def listed(web: Web, client: httpx.AsyncClient, path: str) -> tuple[list[s
 
 SO_MANY_LIKE_IT = (
     """
-    INSERT INTO allocation (id, organization_id, launched_by, name, sku_id, price_id, sku, price, nano_per_hour,
-                            suspended_nano_per_hour, currency, hold_id, node_id, login, uid, started_at, enforced)
-    SELECT overlay(id PLACING lpad(n::text, 4, '0') FROM 4), organization_id, launched_by, left(name, 26) || '-' || n,
-           sku_id, price_id, sku, price, nano_per_hour, suspended_nano_per_hour, currency, hold_id, node_id,
-           overlay(login PLACING lpad(n::text, 4, '0') FROM 4), uid + n, started_at, enforced
-      FROM allocation, generate_series(1, :more) n WHERE id = :id
+    INSERT INTO allocation OVERRIDING SYSTEM VALUE
+    SELECT (jsonb_populate_record(a, jsonb_build_object(
+              'seq', a.seq + n, 'id', overlay(a.id PLACING lpad(n::text, 4, '0') FROM 4), 'uid', a.uid + n,
+              'login', overlay(a.login PLACING lpad(n::text, 4, '0') FROM 4), 'name', left(a.name, 26) || '-' || n,
+              'state', 'queued'))).*
+      FROM allocation a, generate_series(1, :more) n WHERE a.id = :id
     """,
     "UPDATE allocation SET state = 'provisioning' WHERE state = 'queued'",
     "UPDATE allocation SET state = 'active' WHERE state = 'provisioning'",
     """
-    INSERT INTO meter (subject_id, organization_id, hold_id, currency, price_id, nano_per_hour, suspended_nano_per_hour,
-                       started_at, observed_to, settle_due_at)
-    SELECT a.id, m.organization_id, m.hold_id + 1000 + a.seq, m.currency, m.price_id, m.nano_per_hour,
-           m.suspended_nano_per_hour, m.started_at, m.observed_to, m.settle_due_at
-      FROM allocation a, meter m WHERE m.subject_id = :id AND a.id NOT IN (SELECT subject_id FROM meter)
+    INSERT INTO meter
+    SELECT (jsonb_populate_record(m, jsonb_build_object('subject_id', a.id, 'hold_id', m.hold_id + a.seq))).*
+      FROM allocation a, meter m WHERE m.subject_id = :id AND a.id <> :id
     """,
     """
-    INSERT INTO meter_segment (subject_id, period, kind, price_id, nano_per_hour, metered_to, posted_to)
-    SELECT m.subject_id, s.period, s.kind, s.price_id, s.nano_per_hour, s.metered_to, s.posted_to
-      FROM meter m, meter_segment s
-     WHERE s.subject_id = :id AND m.subject_id NOT IN (SELECT subject_id FROM meter_segment)
+    INSERT INTO meter_segment OVERRIDING SYSTEM VALUE
+    SELECT (jsonb_populate_record(s, jsonb_build_object('subject_id', a.id, 'id', s.id + a.seq))).*
+      FROM allocation a, meter_segment s WHERE s.subject_id = :id AND a.id <> :id
     """,
 )
 
