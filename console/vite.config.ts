@@ -37,10 +37,12 @@ export default defineConfig(({ mode }) => ({
   test: {
     environment: "jsdom",
     environmentOptions: { jsdom: { url: "http://console.test/" } },
-    setupFiles: ["src/testing/setup.ts"],
+    setupFiles: ["src/testing/listeners.ts", "src/testing/setup.ts"],
     // All files of a worker share a page; each test starts over with an empty one and with a new account.
     isolate: false,
     testTimeout: 30_000,
+    // What a test waits for comes when it comes; on a busy machine a second is not enough.
+    expect: { poll: { timeout: 15_000 } },
     restoreMocks: true,
   },
 }));

@@ -1,6 +1,6 @@
 import type { AllocationState } from "~/api/types";
 import { actionsIn, allocation, change, charge, operation, type WholeAllocation } from "../fixtures/allocations";
-import { type Ago, like, pairs } from "../fixtures/common";
+import { type Ago, like, pairs, usd } from "../fixtures/common";
 import type { World } from "../world";
 
 const NAMES: Record<AllocationState, string> = {
@@ -25,15 +25,18 @@ const evidence = (clean: boolean, at: string): WholeAllocation["evidence"] => ({
 
 /** What is special about an allocation in a state. */
 function special(ago: Ago): Record<AllocationState, Partial<WholeAllocation>> {
+  const nothing = usd("0.00");
+  const cost = { ...allocation.cost, charged: nothing, accrued: nothing, total: nothing, as_of: ago(2) };
+  const notStarted = { started_at: null, ssh: null, delivered_seconds: 0, cost };
   const failure = { code: "node_request_failed", message: "The node did not set it up. You were not charged." };
   return {
-    queued: { node: null, started_at: null, ssh: null },
-    provisioning: { started_at: null, ssh: null, operation: operation("provision", 3, ago(5)) },
+    queued: { ...notStarted, node: null },
+    provisioning: { ...notStarted, operation: operation("provision", 3, ago(5)) },
     active: { funds: { runway_seconds: 7_200, warning: "24h", suspend_at: null } },
-    suspended: { ssh: null },
+    suspended: { ssh: null, node: { id: "nd_5", name: "node-e", limits_enforced: false } },
     releasing: { ssh: null, operation: operation("release", 2, ago(5)) },
     released: { ssh: null, ended_at: ago(60), evidence: evidence(true, ago(60)) },
-    failed: { ssh: null, started_at: null, ended_at: ago(60), failure },
+    failed: { ...notStarted, ended_at: ago(60), failure },
     release_failed: { ssh: null, evidence: evidence(false, ago(60)) },
     lost: { ssh: null },
   };

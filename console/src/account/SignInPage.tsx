@@ -7,7 +7,6 @@ import { signIn, useCommand } from "~/api/commands";
 import { meQuery } from "~/api/queries";
 import { t } from "~/messages";
 import { to } from "~/paths";
-import { Button } from "~/ui/Button";
 import { Field, Form } from "~/ui/form";
 import { AuthFrame } from "./AuthFrame";
 import { isEmail } from "./email";
@@ -26,12 +25,9 @@ export function SignInPage() {
   const entering = useCommand(signIn, { onSuccess: (me) => client.setQueryData(meQuery().queryKey, me) });
   return (
     <AuthFrame title={words.title}>
-      <Form form={form} error={entering.error} onSubmit={(values) => entering.mutate(values)}>
+      <Form form={form} doing={entering} onSubmit={(values) => entering.mutate(values)} submit={words.submit} wide>
         <Field control={form.control} name="email" type="email" label={words.email} autoComplete="username" autoFocus />
         <Field control={form.control} name="password" type="password" label={words.password} autoComplete="current-password" />
-        <Button type="submit" variant="primary" wide isPending={entering.isPending}>
-          {words.submit}
-        </Button>
       </Form>
       <p className="muted">
         {words.other} <Link to={to.signUp(search.get("next") ?? undefined)}>{words.otherLink}</Link>

@@ -7,7 +7,6 @@ import { signUp, useCommand } from "~/api/commands";
 import { meQuery } from "~/api/queries";
 import { t } from "~/messages";
 import { to } from "~/paths";
-import { Button } from "~/ui/Button";
 import { Field, Form } from "~/ui/form";
 import { AuthFrame } from "./AuthFrame";
 import { isEmail } from "./email";
@@ -35,17 +34,16 @@ export function SignUpPage() {
     <AuthFrame title={words.title}>
       <Form
         form={form}
-        error={joining.error}
+        doing={joining}
         onSubmit={(values) => joining.mutate(asked(values))}
         fieldNames={{ organization_name: "organization" }}
+        submit={words.submit}
+        wide
       >
         <Field control={form.control} name="email" type="email" label={words.email} autoComplete="username" autoFocus />
         <Field control={form.control} name="password" type="password" label={words.password} help={words.passwordHelp} autoComplete="new-password" />
         <Field control={form.control} name="name" label={words.name} autoComplete="name" />
         <Field control={form.control} name="organization" label={words.organization} help={words.organizationHelp} autoComplete="organization" optional />
-        <Button type="submit" variant="primary" wide isPending={joining.isPending}>
-          {words.submit}
-        </Button>
       </Form>
       <p className="muted">
         {words.other} <Link to={to.signIn(search.get("next") ?? undefined)}>{words.otherLink}</Link>

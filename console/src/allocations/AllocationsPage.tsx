@@ -7,12 +7,9 @@ import { ENDED, placeOf } from "~/places";
 import { allocationState } from "~/states";
 import { LinkButton } from "~/ui/Button";
 import { Copy } from "~/ui/Copy";
-import { type Column, DataTable } from "~/ui/DataTable";
+import type { Column } from "~/ui/DataTable";
 import { ExactAmount, RateFigure } from "~/ui/figures";
-import { Empty } from "~/ui/Notice";
-import { Page, Panel } from "~/ui/Page";
-import { Pager } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListPage } from "~/ui/List";
 import { Status } from "~/ui/Status";
 import { AllocationTime } from "./AllocationTime";
 
@@ -66,38 +63,25 @@ function EndedFilter({ shown }: { shown: boolean }) {
 
 export function AllocationsPage() {
   const place = placeOf.allocations(useSearchParams()[0]);
-  const { includeEnded } = place;
-  const query = useAllocations(place);
+  const way = (
+    <LinkButton variant="primary" to={to.launch()}>
+      {words.empty.launch}
+    </LinkButton>
+  );
   return (
-    <Page
-      name={words.title}
+    <ListPage
       title={words.title}
-      actions={
-        <>
-          <Freshness query={query} />
-          <EndedFilter shown={includeEnded} />
-          <LinkButton variant="primary" to={to.launch()}>
-            {words.launch}
-          </LinkButton>
-        </>
+      query={useAllocations(place)}
+      filter={<EndedFilter shown={place.includeEnded} />}
+      action={
+        <LinkButton variant="primary" to={to.launch()}>
+          {words.launch}
+        </LinkButton>
       }
-    >
-      <QueryView query={query} skeleton="table">
-        {({ items, next_cursor }) => (
-          <Panel flush>
-            {items.length > 0 ? (
-              <DataTable caption={words.table} columns={columns} rows={items} rowKey={({ id }) => id} />
-            ) : (
-              <Empty {...(includeEnded ? words.empty.never : words.empty)}>
-                <LinkButton variant="primary" to={to.launch()}>
-                  {words.empty.launch}
-                </LinkButton>
-              </Empty>
-            )}
-            <Pager next={next_cursor} />
-          </Panel>
-        )}
-      </QueryView>
-    </Page>
+      caption={words.table}
+      columns={columns}
+      rowKey={({ id }) => id}
+      empty={{ ...(place.includeEnded ? words.empty.never : words.empty), way }}
+    />
   );
 }

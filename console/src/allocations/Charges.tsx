@@ -1,9 +1,7 @@
 import { useCharges } from "~/api/reads";
 import { t } from "~/messages";
-import { DataTable } from "~/ui/DataTable";
-import { Panel } from "~/ui/Page";
-import { Pager, useCursor } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListPanel } from "~/ui/List";
+import { useCursor } from "~/ui/Pager";
 import { chargeColumns } from "./chargeColumns";
 
 const words = t.allocations.charges;
@@ -13,22 +11,6 @@ const columns = chargeColumns();
 export function Charges({ id, live }: { id: string; live: boolean }) {
   const query = useCharges(id, useCursor(), live);
   return (
-    <Panel title={words.title} aside={<Freshness query={query} />} flush>
-      <QueryView query={query} skeleton="table">
-        {({ items, next_cursor }) => (
-          <>
-            {items.length === 0 ? (
-              <p className="panel-note">{words.empty}</p>
-            ) : (
-              <>
-                <p className="panel-note">{words.hint}</p>
-                <DataTable caption={words.title} columns={columns} rows={items} rowKey={({ id: key }) => key} />
-              </>
-            )}
-            <Pager next={next_cursor} />
-          </>
-        )}
-      </QueryView>
-    </Panel>
+    <ListPanel title={words.title} query={query} caption={words.title} columns={columns} rowKey={({ id: key }) => key} note={words.hint} empty={words.empty} />
   );
 }

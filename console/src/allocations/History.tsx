@@ -4,11 +4,10 @@ import type { HistoryEntry } from "~/api/types";
 import { t } from "~/messages";
 import { HISTORY_CURSOR } from "~/places";
 import { allocationState } from "~/states";
-import { type Column, DataTable } from "~/ui/DataTable";
+import type { Column } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
-import { Panel } from "~/ui/Page";
-import { Pager, useCursor } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListPanel } from "~/ui/List";
+import { useCursor } from "~/ui/Pager";
 import { Actor } from "./Actor";
 
 const words = t.allocations.history;
@@ -29,19 +28,14 @@ const columns: Column<HistoryEntry>[] = [
 export function History({ id }: { id: string }) {
   const query = useQuery(historyQuery(id, { cursor: useCursor(HISTORY_CURSOR) }));
   return (
-    <Panel title={words.title} aside={<Freshness query={query} />} flush>
-      <QueryView query={query} skeleton="table">
-        {({ items, next_cursor }) => (
-          <>
-            {items.length === 0 ? (
-              <p className="panel-note">{words.empty}</p>
-            ) : (
-              <DataTable caption={words.title} columns={columns} rows={items} rowKey={({ at, to }) => `${at} ${to}`} />
-            )}
-            <Pager next={next_cursor} name={HISTORY_CURSOR} />
-          </>
-        )}
-      </QueryView>
-    </Panel>
+    <ListPanel
+      title={words.title}
+      query={query}
+      caption={words.title}
+      columns={columns}
+      rowKey={({ at, to }) => `${at} ${to}`}
+      empty={words.empty}
+      cursor={HISTORY_CURSOR}
+    />
   );
 }

@@ -10,10 +10,12 @@ import { begin, world } from "~mock/world";
 import { prefetchOnIntent } from "./prefetch";
 import { routesOf } from "./routes";
 
+const silent = channel.addEventListener("connection", ({ client }) => client.close(CLOSE.forbidden));
+
 beforeEach(() => {
   begin({ ...busy(Date.now()), stepMs: null });
   // When the events channel opens, all is asked again; here only what the pages ask for is of interest.
-  server.use(channel.addEventListener("connection", ({ client }) => client.close(CLOSE.forbidden)));
+  server.use(silent);
 });
 
 const CUSTOMER = ["/api/v1/me", "/api/v1/wallet"] as const;

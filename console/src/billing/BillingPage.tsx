@@ -5,7 +5,7 @@ import { t } from "~/messages";
 import { BILLING_VIEWS, to } from "~/paths";
 import { placeOf } from "~/places";
 import { ActionButton, actionNamed } from "~/ui/Button";
-import { FormDialog } from "~/ui/FormDialog";
+import { Dialog } from "~/ui/Dialog";
 import { Page, Panel } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Tabs } from "~/ui/Tabs";
@@ -49,9 +49,9 @@ export function BillingPage() {
         </Panel>
       </div>
       {adding ? (
-        <FormDialog title={words.form.title} onClose={() => setAdding(false)}>
+        <Dialog title={words.form.title} onClose={() => setAdding(false)}>
           <TopUpForm returnPath={to.billing()} />
-        </FormDialog>
+        </Dialog>
       ) : null}
     </Page>
   );

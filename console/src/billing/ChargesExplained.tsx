@@ -5,10 +5,9 @@ import { usageQuery } from "~/api/queries";
 import type { UsageCharge } from "~/api/types";
 import { t } from "~/messages";
 import { to } from "~/paths";
-import { type Column, DataTable } from "~/ui/DataTable";
-import { Empty } from "~/ui/Notice";
-import { Pager, useCursor } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import type { Column } from "~/ui/DataTable";
+import { ListView } from "~/ui/List";
+import { useCursor } from "~/ui/Pager";
 
 const words = t.billing.charges;
 
@@ -24,22 +23,5 @@ const columns: Column<UsageCharge>[] = [
 /** Every charge of the organization: rate × seconds = amount. */
 export function ChargesExplained() {
   const query = useQuery(usageQuery({ cursor: useCursor() }));
-  return (
-    <QueryView query={query} skeleton="table">
-      {({ items, next_cursor }) => (
-        <>
-          <Freshness query={query} />
-          {items.length === 0 ? (
-            <Empty title={words.empty.title} detail={words.empty.detail} />
-          ) : (
-            <>
-              <p className="panel-note">{t.allocations.charges.hint}</p>
-              <DataTable caption={words.caption} columns={columns} rows={items} rowKey={({ id }) => id} />
-            </>
-          )}
-          <Pager next={next_cursor} />
-        </>
-      )}
-    </QueryView>
-  );
+  return <ListView query={query} caption={words.caption} columns={columns} rowKey={({ id }) => id} note={t.allocations.charges.hint} empty={words.empty} />;
 }

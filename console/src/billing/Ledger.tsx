@@ -3,11 +3,10 @@ import { entriesQuery } from "~/api/queries";
 import type { Entry } from "~/api/types";
 import { isNegative, isNothing } from "~/format/money";
 import { t } from "~/messages";
-import { type Column, DataTable } from "~/ui/DataTable";
+import type { Column } from "~/ui/DataTable";
 import { ExactAmount, Moment } from "~/ui/figures";
-import { Empty } from "~/ui/Notice";
-import { Pager, useCursor } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListView } from "~/ui/List";
+import { useCursor } from "~/ui/Pager";
 
 const words = t.billing.ledger;
 
@@ -41,19 +40,5 @@ const columns: Column<Entry>[] = [
 /** Every entry of the wallet, newest first, with the balance after it. */
 export function Ledger() {
   const query = useQuery(entriesQuery({ cursor: useCursor() }));
-  return (
-    <QueryView query={query} skeleton="table">
-      {({ items, next_cursor }) => (
-        <>
-          <Freshness query={query} />
-          {items.length === 0 ? (
-            <Empty title={words.empty.title} detail={words.empty.detail} />
-          ) : (
-            <DataTable caption={words.caption} columns={columns} rows={items} rowKey={({ id }) => id} />
-          )}
-          <Pager next={next_cursor} />
-        </>
-      )}
-    </QueryView>
-  );
+  return <ListView query={query} caption={words.caption} columns={columns} rowKey={({ id }) => id} empty={words.empty} />;
 }

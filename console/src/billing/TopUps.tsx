@@ -3,11 +3,10 @@ import { topUpsQuery } from "~/api/queries";
 import type { TopUp } from "~/api/types";
 import { t } from "~/messages";
 import { topUpState } from "~/states";
-import { type Column, DataTable } from "~/ui/DataTable";
+import type { Column } from "~/ui/DataTable";
 import { Amount, Moment } from "~/ui/figures";
-import { Empty } from "~/ui/Notice";
-import { Pager, useCursor } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListView } from "~/ui/List";
+import { useCursor } from "~/ui/Pager";
 import { Status } from "~/ui/Status";
 
 const words = t.billing.topUps;
@@ -34,19 +33,5 @@ const columns: Column<TopUp>[] = [
 /** Card payments, newest first. */
 export function TopUps() {
   const query = useQuery(topUpsQuery({ cursor: useCursor() }));
-  return (
-    <QueryView query={query} skeleton="table">
-      {({ items, next_cursor }) => (
-        <>
-          <Freshness query={query} />
-          {items.length === 0 ? (
-            <Empty title={words.empty.title} detail={words.empty.detail} />
-          ) : (
-            <DataTable caption={words.caption} columns={columns} rows={items} rowKey={({ id }) => id} />
-          )}
-          <Pager next={next_cursor} />
-        </>
-      )}
-    </QueryView>
-  );
+  return <ListView query={query} caption={words.caption} columns={columns} rowKey={({ id }) => id} empty={words.empty} />;
 }

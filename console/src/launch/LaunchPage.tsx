@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "react";
+import { useWatch } from "react-hook-form";
 import { useParams, useSearchParams } from "react-router";
 import { useOffers } from "~/api/reads";
 import type { Offer } from "~/api/types";
@@ -8,13 +9,12 @@ import { to } from "~/paths";
 import { Empty, ErrorNotice, Notice } from "~/ui/Notice";
 import { Page, Panel } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
-import { ADD_FUNDS, LaunchTotal } from "./LaunchTotal";
+import { ADD_FUNDS, LaunchTotal, useLaunchForm } from "./LaunchTotal";
 import { needsFunds, OffersTable, refusal } from "./OffersTable";
 import { ResumeLaunch } from "./ResumeLaunch";
 import { lacksFunds, priceChanged, useLaunch } from "./useLaunch";
 
 const words = t.launch;
-const NAME = /^(?:[a-z][a-z0-9-]{1,30})?$/;
 
 /** The launch that an earlier visit of this page began, and the payment it waits for. */
 function useTakenUp() {
@@ -56,12 +56,11 @@ function AddFunds({ error, returnPath }: { error: unknown; returnPath: string })
 function Chooser({ offers }: { offers: Offer[] }) {
   const taken = useTakenUp();
   const [chosen, setChosen] = useState(taken.offer ?? first(offers)?.id ?? null);
-  const [name, setName] = useState(taken.name);
-  const [openTerminal, setOpenTerminal] = useState(taken.openTerminal);
+  const form = useLaunchForm({ name: taken.name, openTerminal: taken.openTerminal });
+  const { name, openTerminal } = { ...taken, ...useWatch({ control: form.control }) };
   const launching = useLaunch(taken.key);
   const resumed = useRef(false);
   const offer = offers.find(({ id }) => id === chosen);
-  const nameInvalid = !NAME.test(name);
 
   const input = offer === undefined ? null : { offer: offer.id, price: offer.price.id, name, openTerminal };
   const lacks = lacksFunds(launching.error) || (offer !== undefined && needsFunds(offer));
@@ -97,18 +96,7 @@ function Chooser({ offers }: { offers: Offer[] }) {
           <p className="muted">{words.total.nothing}</p>
         </Panel>
       ) : (
-        <LaunchTotal
-          offer={offer}
-          name={name}
-          nameInvalid={nameInvalid}
-          onName={setName}
-          openTerminal={openTerminal}
-          onOpenTerminal={setOpenTerminal}
-          isPending={launching.isPending}
-          onLaunch={() => !nameInvalid && launching.launch(input)}
-        >
-          {error === null ? null : <ErrorNotice error={error} />}
-        </LaunchTotal>
+        <LaunchTotal offer={offer} form={form} doing={{ isPending: launching.isPending, error }} onLaunch={(values) => launching.launch({ ...input, ...values })} />
       )}
     </div>
   );

@@ -1,4 +1,7 @@
-import { type ReactNode, useId } from "react";
+import { zodResolver } from "@hookform/resolvers/zod";
+import type { ReactNode } from "react";
+import { type UseFormReturn, useForm, useFormState, useWatch } from "react-hook-form";
+import * as z from "zod/mini";
 import { useWallet } from "~/api/reads";
 import type { Offer } from "~/api/types";
 import { cli } from "~/cli";
@@ -8,6 +11,7 @@ import { t } from "~/messages";
 import { Button, ReasonedButton } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { Amount, ExactAmount, RateFigure } from "~/ui/figures";
+import { Field, Form } from "~/ui/form";
 import { Facts, Panel } from "~/ui/Page";
 import { gpuText, needsFunds, refusal } from "./OffersTable";
 
@@ -16,46 +20,28 @@ const words = t.launch;
 /** Where on the page money is taken; on a phone it is far above the bar that says that it is missing. */
 export const ADD_FUNDS = "add-funds";
 
+const NAME_CHARACTERS = 31;
+const NAME = /^(?:[a-z][a-z0-9-]{1,30})?$/;
+
+const schema = z.object({ name: z.string().check(z.regex(NAME, words.nameInvalid)), openTerminal: z.boolean() });
+
+export type LaunchValues = z.infer<typeof schema>;
+
+/** What is asked before a launch. */
+export const useLaunchForm = (defaultValues: LaunchValues) => useForm({ resolver: zodResolver(schema), mode: "onChange", defaultValues });
+
 type LaunchTotalProps = {
   offer: Offer;
-  name: string;
-  nameInvalid: boolean;
-  onName: (name: string) => void;
-  openTerminal: boolean;
-  onOpenTerminal: (open: boolean) => void;
-  isPending: boolean;
-  onLaunch: () => void;
-  children: ReactNode;
+  form: UseFormReturn<LaunchValues>;
+  doing: { isPending: boolean; error: unknown };
+  onLaunch: (values: LaunchValues) => void;
 };
 
-function NameField({ name, nameInvalid, onName }: Pick<LaunchTotalProps, "name" | "nameInvalid" | "onName">) {
-  const id = useId();
-  return (
-    <div className="field">
-      <label htmlFor={id}>
-        {words.name} <span className="field-optional">({t.shell.optional})</span>
-      </label>
-      <input
-        className="input"
-        id={id}
-        value={name}
-        maxLength={31}
-        autoComplete="off"
-        spellCheck={false}
-        aria-invalid={nameInvalid}
-        aria-describedby={`${id}-help`}
-        onChange={({ target }) => onName(target.value)}
-      />
-      <span id={`${id}-help`} className={nameInvalid ? "field-error" : "field-help"}>
-        {nameInvalid ? words.nameInvalid : words.nameHelp}
-      </span>
-    </div>
-  );
-}
-
 /** What the chosen offer costs, in the server's own figures, and the button that starts it. */
-export function LaunchTotal({ offer, openTerminal, onOpenTerminal, isPending, onLaunch, children, ...name }: LaunchTotalProps) {
+export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) {
   const { data: wallet } = useWallet();
+  const name = useWatch({ control: form.control, name: "name" });
+  const { errors } = useFormState({ control: form.control });
   const { sku, price } = offer;
   const why = refusal(offer);
   const rows: [string, ReactNode][] = [
@@ -65,43 +51,49 @@ export function LaunchTotal({ offer, openTerminal, onOpenTerminal, isPending, on
   if (!isNothing(price.suspended_per_hour)) rows.push([words.total.suspended, <RateFigure key="suspended" rate={price.suspended_per_hour} />]);
   rows.push([words.total.hold, <ExactAmount key="hold" money={offer.hold} />]);
   if (wallet !== undefined) rows.push([words.total.available, <Amount key="available" money={wallet.available} />]);
+  const submit = words.submit(formatRate(price.per_hour));
+  const bar = (
+    <>
+      <div className="total-bar">
+        {why === null ? (
+          <Button type="submit" variant="primary" wide isPending={doing.isPending}>
+            {doing.isPending ? words.submitting : submit}
+          </Button>
+        ) : (
+          <ReasonedButton variant="primary" wide reason={why}>
+            {submit}
+          </ReasonedButton>
+        )}
+        {needsFunds(offer) ? <a href={`#${ADD_FUNDS}`}>{t.billing.addFunds}</a> : null}
+      </div>
+      <p className="field-help">{words.total.seconds}</p>
+      <CliHint command={cli.launch(sku.code, name)} />
+    </>
+  );
   return (
-    <form
-      className="total"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        onLaunch();
-      }}
-    >
+    <div className="total">
       <Panel title={sku.name} aside={<span className="tag">{words.total.title}</span>}>
         <p className="muted">
           {formatShape(sku)}
           {sku.gpu_count > 0 ? <span className="cell-sub">{gpuText(sku)}</span> : null}
         </p>
         <Facts rows={rows} />
-        <NameField {...name} />
-        <label className="check">
-          <input type="checkbox" checked={openTerminal} onChange={({ target }) => onOpenTerminal(target.checked)} />
-          {words.openTerminal}
-        </label>
-        {offer.limits_enforced ? null : <p className="field-help">{words.notEnforcedHelp}</p>}
-        {children}
-        <div className="total-bar">
-          {why === null ? (
-            <Button type="submit" variant="primary" wide isPending={isPending}>
-              {isPending ? words.submitting : words.submit(formatRate(price.per_hour))}
-            </Button>
-          ) : (
-            <ReasonedButton variant="primary" wide reason={why}>
-              {words.submit(formatRate(price.per_hour))}
-            </ReasonedButton>
-          )}
-          {needsFunds(offer) ? <a href={`#${ADD_FUNDS}`}>{t.billing.addFunds}</a> : null}
-        </div>
-        <p className="field-help">{words.total.seconds}</p>
-        <CliHint command={cli.launch(sku.code, name.name)} />
+        <Form form={form} doing={doing} onSubmit={onLaunch} submit={submit} footer={bar}>
+          <Field
+            control={form.control}
+            name="name"
+            label={words.name}
+            help={errors.name === undefined ? words.nameHelp : undefined}
+            maxLength={NAME_CHARACTERS}
+            optional
+          />
+          <label className="check">
+            <input type="checkbox" {...form.register("openTerminal")} />
+            {words.openTerminal}
+          </label>
+          {offer.limits_enforced ? null : <p className="field-help">{words.notEnforcedHelp}</p>}
+        </Form>
       </Panel>
-    </form>
+    </div>
   );
 }

@@ -43,27 +43,22 @@ function NodeForm({ onAdded }: { onAdded: (created: NodeCreated) => void }) {
   const written = useWatch({ control: form.control });
   return (
     <Panel>
-      <Form form={form} error={adding.error} onSubmit={add}>
+      <Form form={form} doing={adding} onSubmit={add} submit={words.submit}>
         <div className="field-row">
           <Field control={form.control} name="name" label={words.name} autoFocus />
           <Field control={form.control} name="port" label={words.port} inputMode="numeric" />
         </div>
         <Field control={form.control} name="address" label={words.address} help={words.addressHelp} />
         <Field control={form.control} name="labels" label={words.labels} help={words.labelsHelp} optional multiline mono />
-        <div>
-          <Button type="submit" variant="primary" isPending={adding.isPending}>
-            {words.submit}
-          </Button>
-        </div>
-        <CliHint
-          command={cli.addNode({
-            name: written.name ?? "",
-            address: written.address ?? "",
-            port: written.port ?? "",
-            labels: parseLabels(written.labels ?? ""),
-          })}
-        />
       </Form>
+      <CliHint
+        command={cli.addNode({
+          name: written.name ?? "",
+          address: written.address ?? "",
+          port: written.port ?? "",
+          labels: parseLabels(written.labels ?? ""),
+        })}
+      />
     </Panel>
   );
 }

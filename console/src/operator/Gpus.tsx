@@ -8,11 +8,11 @@ import { cli } from "~/cli";
 import { formatMemory } from "~/format/shape";
 import { t } from "~/messages";
 import { gpuState } from "~/states";
-import { ActionButton, actionNamed, Button } from "~/ui/Button";
+import { ActionButton, actionNamed } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Field, Form } from "~/ui/form";
-import { FormDialog } from "~/ui/FormDialog";
+import { Dialog } from "~/ui/Dialog";
 import { Panel } from "~/ui/Page";
 
 const words = t.operator.node;
@@ -26,16 +26,10 @@ function ClearForm({ node, gpu, onClose }: { node: NodeDetail; gpu: Gpu; onClose
   const clearing = useCommand(clearGpu);
   const written = useWatch({ control: form.control, name: "reason" });
   return (
-    <Form form={form} error={clearing.error} onSubmit={({ reason }) => clearing.mutate({ id: node.id, gpu: gpu.uuid, reason }, { onSuccess: onClose })}>
+    <Form form={form} doing={clearing} onSubmit={({ reason }) => clearing.mutate({ id: node.id, gpu: gpu.uuid, reason }, { onSuccess: onClose })} submit={words.clear} onCancel={onClose}>
       <p>{words.clearHint}</p>
       <Field control={form.control} name="reason" label={words.reason} help={words.reasonHelp} autoFocus />
       <CliHint command={cli.clearGpu(node.name, gpu.uuid, written)} />
-      <div className="dialog-actions">
-        <Button onPress={onClose}>{t.shell.dialog.cancel}</Button>
-        <Button type="submit" variant="primary" isPending={clearing.isPending}>
-          {words.clear}
-        </Button>
-      </div>
     </Form>
   );
 }
@@ -70,9 +64,9 @@ export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
         <DataTable caption={words.gpus} columns={columns} rows={gpus} rowKey={({ uuid }) => uuid} />
       )}
       {asking === undefined ? null : (
-        <FormDialog title={words.clearTitle(asking.model)} onClose={() => setAsking(undefined)}>
+        <Dialog title={words.clearTitle(asking.model)} onClose={() => setAsking(undefined)}>
           <ClearForm node={node} gpu={asking} onClose={() => setAsking(undefined)} />
-        </FormDialog>
+        </Dialog>
       )}
     </Panel>
   );

@@ -5,12 +5,10 @@ import { t } from "~/messages";
 import { to } from "~/paths";
 import { nodeState } from "~/states";
 import { ActionButton, actionNamed, LinkButton } from "~/ui/Button";
-import { type Column, DataTable } from "~/ui/DataTable";
+import type { Column } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
-import { Empty } from "~/ui/Notice";
-import { Page, Panel } from "~/ui/Page";
-import { Pager, useCursor } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListPage } from "~/ui/List";
+import { useCursor } from "~/ui/Pager";
 import { Status } from "~/ui/Status";
 import { Enforcement } from "./Enforcement";
 
@@ -62,28 +60,14 @@ function Add({ action }: { action: Action | undefined }) {
 export function NodesPage() {
   const query = useNodes(useCursor());
   return (
-    <Page
-      name={words.title}
+    <ListPage
       title={words.title}
-      actions={
-        <>
-          <Freshness query={query} />
-          <Add action={actionNamed(query.data?.actions ?? [], "add")} />
-        </>
-      }
-    >
-      <QueryView query={query} skeleton="table">
-        {({ items, next_cursor }) => (
-          <Panel flush>
-            {items.length === 0 ? (
-              <Empty title={words.empty.title} detail={words.empty.detail} />
-            ) : (
-              <DataTable caption={words.table} columns={columns} rows={items} rowKey={({ id }) => id} />
-            )}
-            <Pager next={next_cursor} />
-          </Panel>
-        )}
-      </QueryView>
-    </Page>
+      query={query}
+      action={<Add action={actionNamed(query.data?.actions ?? [], "add")} />}
+      caption={words.table}
+      columns={columns}
+      rowKey={({ id }) => id}
+      empty={words.empty}
+    />
   );
 }

@@ -6,12 +6,9 @@ import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { placeOf } from "~/places";
 import { ALLOCATION_STATES, allocationState } from "~/states";
-import { type Column, DataTable } from "~/ui/DataTable";
+import type { Column } from "~/ui/DataTable";
 import { ExactAmount } from "~/ui/figures";
-import { Empty } from "~/ui/Notice";
-import { Page, Panel } from "~/ui/Page";
-import { Pager } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListPage } from "~/ui/List";
 import { Status } from "~/ui/Status";
 
 const words = t.operator.allocations;
@@ -61,30 +58,15 @@ function StateFilter({ state }: { state: string | null }) {
 
 export function OperatorAllocationsPage() {
   const place = placeOf.adminAllocations(useSearchParams()[0]);
-  const query = useAdminAllocations(place);
   return (
-    <Page
-      name={words.title}
+    <ListPage
       title={words.title}
-      actions={
-        <>
-          <Freshness query={query} />
-          <StateFilter state={place.state} />
-        </>
-      }
-    >
-      <QueryView query={query} skeleton="table">
-        {({ items, next_cursor }) => (
-          <Panel flush>
-            {items.length === 0 ? (
-              <Empty title={words.empty.title} detail={words.empty.detail} />
-            ) : (
-              <DataTable caption={words.table} columns={columns} rows={items} rowKey={({ id }) => id} />
-            )}
-            <Pager next={next_cursor} />
-          </Panel>
-        )}
-      </QueryView>
-    </Page>
+      query={useAdminAllocations(place)}
+      filter={<StateFilter state={place.state} />}
+      caption={words.table}
+      columns={columns}
+      rowKey={({ id }) => id}
+      empty={words.empty}
+    />
   );
 }

@@ -6,7 +6,6 @@ import { useIntent } from "~/api/intent";
 import type { Sku } from "~/api/types";
 import { cli } from "~/cli";
 import { t } from "~/messages";
-import { Button } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { Field, Form } from "~/ui/form";
 
@@ -36,9 +35,11 @@ export function PriceForm({ sku, onClose }: { sku: Pick<Sku, "id" | "code">; onC
   return (
     <Form
       form={form}
-      error={creating.error}
+      doing={creating}
       onSubmit={create}
       fieldNames={{ per_hour: "rate", suspended_per_hour: "suspended", effective_at: "effective" }}
+      submit={words.submit}
+      onCancel={onClose}
     >
       <Field control={form.control} name="rate" label={words.rate} help={words.rateHelp} inputMode="decimal" autoFocus />
       <Field control={form.control} name="suspended" label={words.suspended} inputMode="decimal" />
@@ -50,12 +51,6 @@ export function PriceForm({ sku, onClose }: { sku: Pick<Sku, "id" | "code">; onC
           effective: utc(written.effective ?? "") ?? "",
         })}
       />
-      <div className="dialog-actions">
-        <Button onPress={onClose}>{t.shell.dialog.cancel}</Button>
-        <Button type="submit" variant="primary" isPending={creating.isPending}>
-          {words.submit}
-        </Button>
-      </div>
     </Form>
   );
 }

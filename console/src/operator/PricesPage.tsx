@@ -8,13 +8,11 @@ import { t } from "~/messages";
 import { to } from "~/paths";
 import { priceStanding } from "~/states";
 import { ActionButton, actionNamed } from "~/ui/Button";
-import { type Column, DataTable } from "~/ui/DataTable";
-import { FormDialog } from "~/ui/FormDialog";
+import type { Column } from "~/ui/DataTable";
+import { Dialog } from "~/ui/Dialog";
 import { Moment, RateFigure } from "~/ui/figures";
-import { Empty } from "~/ui/Notice";
-import { Page, Panel } from "~/ui/Page";
-import { Pager, useCursor } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListPage } from "~/ui/List";
+import { useCursor } from "~/ui/Pager";
 import { Status } from "~/ui/Status";
 import { PriceForm } from "./PriceForm";
 
@@ -44,36 +42,25 @@ export function PricesPage() {
   const [creating, setCreating] = useState(false);
   const code = sku?.code ?? id;
   return (
-    <Page
-      name={words.title(code)}
+    <ListPage
       title={words.title(code)}
       crumb={<Link to={to.operator.skus()}>{words.back}</Link>}
-      actions={
-        <>
-          <Freshness query={query} />
-          <ActionButton action={actionNamed(sku?.actions ?? [], "set_price")} variant="primary" onPress={() => setCreating(true)}>
-            {words.create}
-          </ActionButton>
-        </>
+      query={query}
+      action={
+        <ActionButton action={actionNamed(sku?.actions ?? [], "set_price")} variant="primary" onPress={() => setCreating(true)}>
+          {words.create}
+        </ActionButton>
       }
+      caption={words.title(code)}
+      columns={columns}
+      rowKey={({ id: key }) => key}
+      empty={words.empty}
     >
-      <QueryView query={query} skeleton="table">
-        {({ items, next_cursor }) => (
-          <Panel flush>
-            {items.length === 0 ? (
-              <Empty title={words.empty.title} detail={words.empty.detail} />
-            ) : (
-              <DataTable caption={words.title(code)} columns={columns} rows={items} rowKey={({ id: key }) => key} />
-            )}
-            <Pager next={next_cursor} />
-          </Panel>
-        )}
-      </QueryView>
       {creating ? (
-        <FormDialog title={words.create} onClose={() => setCreating(false)}>
+        <Dialog title={words.create} onClose={() => setCreating(false)}>
           <PriceForm sku={{ id, code }} onClose={() => setCreating(false)} />
-        </FormDialog>
+        </Dialog>
       ) : null}
-    </Page>
+    </ListPage>
   );
 }

@@ -5,7 +5,6 @@ import { createSku, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
 import { cli } from "~/cli";
 import { t } from "~/messages";
-import { Button } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { Field, Form } from "~/ui/form";
 import { areLabels, parseLabels } from "./labels";
@@ -53,9 +52,11 @@ export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; on
   return (
     <Form
       form={form}
-      error={creating.error}
+      doing={creating}
       onSubmit={create}
       fieldNames={{ memory_mib: "memory", disk_gib: "disk", gpu_model: "gpuModel", gpu_count: "gpuCount", node_labels: "labels" }}
+      submit={words.submit}
+      onCancel={onCancel}
     >
       <div className="field-row">
         <Field control={form.control} name="code" label={words.code} autoFocus />
@@ -79,12 +80,6 @@ export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; on
           labels: parseLabels(written.labels ?? ""),
         })}
       />
-      <div className="dialog-actions">
-        <Button onPress={onCancel}>{t.shell.dialog.cancel}</Button>
-        <Button type="submit" variant="primary" isPending={creating.isPending}>
-          {words.submit}
-        </Button>
-      </div>
     </Form>
   );
 }

@@ -11,13 +11,12 @@ import { to } from "~/paths";
 import { SKU_LOOKS } from "~/states";
 import { ActionButton, actionNamed, LinkButton } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
-import { type Column, DataTable } from "~/ui/DataTable";
-import { FormDialog } from "~/ui/FormDialog";
+import type { Column } from "~/ui/DataTable";
+import { Dialog } from "~/ui/Dialog";
 import { RateFigure } from "~/ui/figures";
-import { Empty, ErrorNotice } from "~/ui/Notice";
-import { Page, Panel } from "~/ui/Page";
-import { Pager, useCursor } from "~/ui/Pager";
-import { Freshness, QueryView } from "~/ui/QueryView";
+import { ListPage } from "~/ui/List";
+import { ErrorNotice } from "~/ui/Notice";
+import { useCursor } from "~/ui/Pager";
 import { Status } from "~/ui/Status";
 import { SkuForm } from "./SkuForm";
 
@@ -66,65 +65,55 @@ function Switch({ sku }: { sku: Sku }) {
   );
 }
 
+const columns: Column<Sku>[] = [
+  {
+    key: "name",
+    header: words.column.name,
+    plain: true,
+    cell: ({ name, code }) => (
+      <span>
+        <span className="cell-main">{name}</span>
+        <span className="cell-sub">
+          <code>{code}</code>
+        </span>
+      </span>
+    ),
+  },
+  {
+    key: "state",
+    header: words.column.state,
+    narrow: true,
+    cell: ({ active }) => <Status look={SKU_LOOKS[active ? "active" : "inactive"]} />,
+  },
+  { key: "shape", header: words.column.shape, cell: (sku) => formatShape(sku) },
+  { key: "gpu", header: words.column.gpu, cell: (sku) => gpuText(sku) },
+  { key: "price", header: words.column.price, numeric: true, cell: ({ price }) => <PriceNow price={price} /> },
+  { key: "act", header: words.column.act, narrow: true, cell: (sku) => <Switch sku={sku} /> },
+];
+
 export function SkusPage() {
   const query = useQuery(skusQuery({ cursor: useCursor() }));
   const [creating, setCreating] = useState(false);
   const navigate = useNavigate();
-  const columns: Column<Sku>[] = [
-    {
-      key: "name",
-      header: words.column.name,
-      plain: true,
-      cell: ({ name, code }) => (
-        <span>
-          <span className="cell-main">{name}</span>
-          <span className="cell-sub">
-            <code>{code}</code>
-          </span>
-        </span>
-      ),
-    },
-    {
-      key: "state",
-      header: words.column.state,
-      narrow: true,
-      cell: ({ active }) => <Status look={SKU_LOOKS[active ? "active" : "inactive"]} />,
-    },
-    { key: "shape", header: words.column.shape, cell: (sku) => formatShape(sku) },
-    { key: "gpu", header: words.column.gpu, cell: (sku) => gpuText(sku) },
-    { key: "price", header: words.column.price, numeric: true, cell: ({ price }) => <PriceNow price={price} /> },
-    { key: "act", header: words.column.act, narrow: true, cell: (sku) => <Switch sku={sku} /> },
-  ];
   return (
-    <Page
-      name={words.title}
+    <ListPage
       title={words.title}
-      actions={
-        <>
-          <Freshness query={query} />
-          <ActionButton action={actionNamed(query.data?.actions ?? [], "create")} variant="primary" onPress={() => setCreating(true)}>
-            {words.create}
-          </ActionButton>
-        </>
+      query={query}
+      action={
+        <ActionButton action={actionNamed(query.data?.actions ?? [], "create")} variant="primary" onPress={() => setCreating(true)}>
+          {words.create}
+        </ActionButton>
       }
+      caption={words.table}
+      columns={columns}
+      rowKey={({ id }) => id}
+      empty={words.empty}
     >
-      <QueryView query={query} skeleton="table">
-        {({ items, next_cursor }) => (
-          <Panel flush>
-            {items.length === 0 ? (
-              <Empty title={words.empty.title} detail={words.empty.detail} />
-            ) : (
-              <DataTable caption={words.table} columns={columns} rows={items} rowKey={({ id }) => id} />
-            )}
-            <Pager next={next_cursor} />
-          </Panel>
-        )}
-      </QueryView>
       {creating ? (
-        <FormDialog title={t.operator.skuForm.title} onClose={() => setCreating(false)}>
+        <Dialog title={t.operator.skuForm.title} onClose={() => setCreating(false)}>
           <SkuForm onCancel={() => setCreating(false)} onDone={(id) => void navigate(to.operator.prices(id))} />
-        </FormDialog>
+        </Dialog>
       ) : null}
-    </Page>
+    </ListPage>
   );
 }

@@ -7,11 +7,11 @@ import { t } from "~/messages";
 import { Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import type { Column } from "~/ui/DataTable";
-import { FormDialog } from "~/ui/FormDialog";
+import { Dialog } from "~/ui/Dialog";
 import { Moment } from "~/ui/figures";
 import { CreateToken } from "./CreateToken";
+import { ListPanel } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
-import { Section } from "./Section";
 
 const words = t.settings.tokens;
 
@@ -42,8 +42,9 @@ export function ApiTokens() {
   ];
   return (
     <>
-      <Section
+      <ListPanel
         title={words.title}
+        caption={words.title}
         lead={words.lead}
         query={query}
         columns={columns}
@@ -56,9 +57,9 @@ export function ApiTokens() {
         }
       />
       {creating ? (
-        <FormDialog title={words.create} onClose={() => setCreating(false)}>
+        <Dialog title={words.create} onClose={() => setCreating(false)}>
           <CreateToken onDone={() => setCreating(false)} />
-        </FormDialog>
+        </Dialog>
       ) : null}
       {revoking === null ? null : (
         <Confirm

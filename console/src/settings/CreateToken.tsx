@@ -7,7 +7,9 @@ import { useIntent } from "~/api/intent";
 import { useMe } from "~/api/reads";
 import { t } from "~/messages";
 import { Button } from "~/ui/Button";
+import { Choices } from "~/ui/Choices";
 import { Copy } from "~/ui/Copy";
+import { DialogActions } from "~/ui/Dialog";
 import { Field, Form } from "~/ui/form";
 import { Notice } from "~/ui/Notice";
 
@@ -71,39 +73,23 @@ export function CreateToken({ onDone }: { onDone: () => void }) {
           <p>{words.shownOnce.detail}</p>
         </Notice>
         <Copy text={creating.data.token} what={words.token} />
-        <div className="dialog-actions">
+        <DialogActions>
           <Button variant="primary" onPress={onDone}>
             {words.done}
           </Button>
-        </div>
+        </DialogActions>
       </div>
     );
   }
   return (
-    <Form form={form} error={creating.error} onSubmit={create}>
+    <Form form={form} doing={creating} onSubmit={create} submit={words.create} onCancel={onDone}>
       <Field control={form.control} name="name" label={words.name} autoFocus />
       <Controller
         control={form.control}
         name="scopes"
         render={({ field, fieldState }) => <Scopes value={field.value} onChange={field.onChange} invalid={fieldState.error?.message} />}
       />
-      <fieldset className="stack" data-gap="8">
-        <legend className="field-label">{words.expires}</legend>
-        <div className="choices">
-          {DAYS.map((days) => (
-            <label className="choice" key={days}>
-              <input type="radio" value={days} {...form.register("days")} />
-              {words.days(Number(days))}
-            </label>
-          ))}
-        </div>
-      </fieldset>
-      <div className="dialog-actions">
-        <Button onPress={onDone}>{t.shell.dialog.cancel}</Button>
-        <Button type="submit" variant="primary" isPending={creating.isPending}>
-          {words.create}
-        </Button>
-      </div>
+      <Choices legend={words.expires} choices={DAYS.map((days) => ({ value: days, label: words.days(Number(days)) }))} register={form.register("days")} />
     </Form>
   );
 }

@@ -8,8 +8,8 @@ import { Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import type { Column } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
+import { ListPanel } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
-import { Section } from "./Section";
 import { programName } from "./userAgent";
 
 const words = t.settings.sessions;
@@ -47,7 +47,7 @@ export function Sessions() {
   ];
   return (
     <>
-      <Section title={words.title} lead={words.lead} query={query} columns={columns} rowKey={({ id }) => id} empty={words.empty} />
+      <ListPanel title={words.title} caption={words.title} lead={words.lead} query={query} columns={columns} rowKey={({ id }) => id} empty={words.empty} />
       {ending === null ? null : (
         <Confirm
           title={words.endTitle}

@@ -11,11 +11,11 @@ import { t } from "~/messages";
 import { Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import type { Column } from "~/ui/DataTable";
-import { FormDialog } from "~/ui/FormDialog";
+import { Dialog } from "~/ui/Dialog";
 import { Moment } from "~/ui/figures";
 import { Field, Form } from "~/ui/form";
+import { ListPanel } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
-import { Section } from "./Section";
 
 const words = t.settings.keys;
 
@@ -29,15 +29,9 @@ function AddKey({ onDone }: { onDone: () => void }) {
   const keyFor = useIntent();
   const adding = useCommand(addSshKey);
   return (
-    <Form form={form} error={adding.error} onSubmit={(body) => adding.mutate({ key: keyFor(body), body }, { onSuccess: onDone })}>
+    <Form form={form} doing={adding} onSubmit={(body) => adding.mutate({ key: keyFor(body), body }, { onSuccess: onDone })} submit={words.add} onCancel={onDone}>
       <Field control={form.control} name="name" label={words.name} autoFocus />
       <Field control={form.control} name="public_key" label={words.publicKey} help={words.publicKeyHelp} multiline mono />
-      <div className="dialog-actions">
-        <Button onPress={onDone}>{t.shell.dialog.cancel}</Button>
-        <Button type="submit" variant="primary" isPending={adding.isPending}>
-          {words.add}
-        </Button>
-      </div>
     </Form>
   );
 }
@@ -64,8 +58,9 @@ export function SshKeys() {
   ];
   return (
     <>
-      <Section
+      <ListPanel
         title={words.title}
+        caption={words.title}
         lead={words.lead}
         query={query}
         columns={columns}
@@ -78,9 +73,9 @@ export function SshKeys() {
         }
       />
       {adding ? (
-        <FormDialog title={words.add} onClose={() => setAdding(false)}>
+        <Dialog title={words.add} onClose={() => setAdding(false)}>
           <AddKey onDone={() => setAdding(false)} />
-        </FormDialog>
+        </Dialog>
       ) : null}
       {removing === null ? null : (
         <Confirm

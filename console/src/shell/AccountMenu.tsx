@@ -6,7 +6,7 @@ import { useMe } from "~/api/reads";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { Button } from "~/ui/Button";
-import { FormDialog } from "~/ui/FormDialog";
+import { Dialog } from "~/ui/Dialog";
 import { CheckIcon, PersonIcon } from "~/ui/icons";
 import { ErrorNotice } from "~/ui/Notice";
 import { chooseTheme, chosenTheme, type Theme } from "./theme";
@@ -67,9 +67,9 @@ export function AccountMenu() {
         </Popover>
       </MenuTrigger>
       {leaving.isError ? (
-        <FormDialog title={t.shell.notSignedOut} onClose={leaving.reset}>
+        <Dialog title={t.shell.notSignedOut} onClose={leaving.reset}>
           <ErrorNotice error={leaving.error} onRetry={() => leaving.mutate(undefined)} />
-        </FormDialog>
+        </Dialog>
       ) : null}
     </>
   );

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { begin } from "~mock/world";
 import { server, wrongAnswers } from "./server";
 
-// What a test waits for comes when it comes; on a busy machine a second is not enough.
+// As long as `expect.poll` waits.
 configure({ asyncUtilTimeout: 15_000 });
 
 // A test of the development server asks real servers, and no page.

@@ -1,7 +1,7 @@
-import { Dialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 import { type Command, useCommand } from "~/api/commands";
 import { t } from "~/messages";
 import { Button } from "./Button";
+import { Dialog, DialogActions } from "./Dialog";
 import { ErrorNotice } from "./Notice";
 
 type ConfirmProps<Input> = {
@@ -19,26 +19,21 @@ type ConfirmProps<Input> = {
 export function Confirm<Input>({ title, consequences, confirm, keep, danger = true, command, input, onClose }: ConfirmProps<Input>) {
   const acting = useCommand(command);
   return (
-    <ModalOverlay className="overlay" isOpen isDismissable onOpenChange={(open) => !open && onClose()}>
-      <Modal className="dialog">
-        <Dialog role="alertdialog">
-          <Heading slot="title">{title}</Heading>
-          <ul className="consequences">
-            {consequences.map((line) => (
-              <li key={line}>{line}</li>
-            ))}
-          </ul>
-          {acting.isError ? <ErrorNotice error={acting.error} /> : null}
-          <div className="dialog-actions">
-            <Button onPress={onClose} autoFocus>
-              {keep ?? t.shell.dialog.cancel}
-            </Button>
-            <Button variant={danger ? "danger" : "primary"} isPending={acting.isPending} onPress={() => acting.mutate(input, { onSuccess: onClose })}>
-              {confirm}
-            </Button>
-          </div>
-        </Dialog>
-      </Modal>
-    </ModalOverlay>
+    <Dialog title={title} role="alertdialog" onClose={onClose}>
+      <ul className="consequences">
+        {consequences.map((line) => (
+          <li key={line}>{line}</li>
+        ))}
+      </ul>
+      {acting.isError ? <ErrorNotice error={acting.error} /> : null}
+      <DialogActions>
+        <Button onPress={onClose} autoFocus>
+          {keep ?? t.shell.dialog.cancel}
+        </Button>
+        <Button variant={danger ? "danger" : "primary"} isPending={acting.isPending} onPress={() => acting.mutate(input, { onSuccess: onClose })}>
+          {confirm}
+        </Button>
+      </DialogActions>
+    </Dialog>
   );
 }

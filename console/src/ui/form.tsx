@@ -3,6 +3,8 @@ import { type Control, Controller, type FieldValues, type Path, type UseFormRetu
 import { FieldError, Input, Label, Text, TextArea, TextField } from "react-aria-components";
 import { Problem } from "~/errors";
 import { t } from "~/messages";
+import { Button } from "./Button";
+import { DialogActions } from "./Dialog";
 import { ErrorNotice } from "./Notice";
 
 type FieldProps<V extends FieldValues> = {
@@ -13,6 +15,7 @@ type FieldProps<V extends FieldValues> = {
   type?: "text" | "email" | "password" | "datetime-local";
   inputMode?: "decimal" | "numeric";
   autoComplete?: string;
+  maxLength?: number;
   optional?: boolean;
   mono?: boolean;
   multiline?: boolean;
@@ -39,6 +42,7 @@ export function Field<V extends FieldValues>({ control, name, label, help, optio
           inputMode={input.inputMode}
           autoComplete={input.autoComplete ?? "off"}
           autoFocus={input.autoFocus}
+          maxLength={input.maxLength}
           isRequired={!optional}
         >
           <Label>
@@ -60,15 +64,24 @@ export function Field<V extends FieldValues>({ control, name, label, help, optio
 
 type FormProps<V extends FieldValues> = {
   form: UseFormReturn<V>;
+  /** What the form asks for: while it is under way, and how it failed. */
+  doing: { isPending: boolean; error: unknown };
   onSubmit: (values: V) => void;
-  error: unknown;
-  children: ReactNode;
   /** How the server names fields, where it differs from the form. */
   fieldNames?: Record<string, Path<V>>;
+  submit: string;
+  wide?: boolean;
+  /** In a dialog: the way out. */
+  onCancel?: () => void;
+  /** What takes the place of the button, where that is more than a button. */
+  footer?: ReactNode;
+  className?: string;
+  children: ReactNode;
 };
 
-/** A form whose server-side errors go to their fields; what belongs to none is shown above. */
-export function Form<V extends FieldValues>({ form, onSubmit, error, children, fieldNames }: FormProps<V>) {
+/** Every form: its fields, its complaints, and the button that names what it does. A server's complaint goes to its field; what belongs to none is shown above. */
+export function Form<V extends FieldValues>({ form, doing, onSubmit, fieldNames, submit, wide, onCancel, footer, className = "stack", children }: FormProps<V>) {
+  const { error, isPending } = doing;
   const values = form.getValues();
   const found = error instanceof Problem ? error.fields.map(({ field, message }) => ({ field: fieldNames?.[field] ?? field, message })) : [];
   const placed = found.length > 0 && found.every(({ field }) => field in values);
@@ -79,10 +92,26 @@ export function Form<V extends FieldValues>({ form, onSubmit, error, children, f
     // fieldNames is written out at each call and never changes its meaning.
     // oxlint-disable-next-line react/exhaustive-deps
   }, [error, setError]);
+  const button = (
+    <Button type="submit" variant="primary" wide={wide} isPending={isPending}>
+      {submit}
+    </Button>
+  );
+  const alone = wide ? button : <div>{button}</div>;
+  const buttons =
+    onCancel === undefined ? (
+      alone
+    ) : (
+      <DialogActions>
+        <Button onPress={onCancel}>{t.shell.dialog.cancel}</Button>
+        {button}
+      </DialogActions>
+    );
   return (
-    <form className="stack" noValidate onSubmit={(event) => void form.handleSubmit(onSubmit)(event)}>
+    <form className={className} noValidate onSubmit={(event) => void form.handleSubmit(onSubmit)(event)}>
       {error !== null && error !== undefined && !placed ? <ErrorNotice error={error} /> : null}
       {children}
+      {footer ?? buttons}
     </form>
   );
 }
