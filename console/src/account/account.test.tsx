@@ -49,6 +49,7 @@ describe("without a session", () => {
     const { router } = renderAt("/billing?view=charges");
     expect(await screen.findByRole("heading", { name: "Sign in" })).toBeTruthy();
     expect(router.state.location.search).toBe("?next=%2Fbilling%3Fview%3Dcharges");
+    expect(asked("get", "/api/v1/me")).toHaveLength(1);
   });
 
   test("an outage is not taken for being signed out", async () => {

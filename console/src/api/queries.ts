@@ -11,7 +11,8 @@ const paged = ({ cursor }: Paging) => (cursor === null ? {} : { cursor });
 /** While the next page of a list is fetched, the last one stays. */
 const listed = { placeholderData: keepPreviousData };
 
-export const meQuery = () => api.queryOptions("get", "/api/v1/me", {}, { retry: false, staleTime: Number.POSITIVE_INFINITY });
+/** Who asks. That nobody does is an answer too, and holds until somebody signs in. */
+export const meQuery = () => api.queryOptions("get", "/api/v1/me", {}, { retry: false, retryOnMount: false, staleTime: Number.POSITIVE_INFINITY });
 
 export const walletQuery = () => api.queryOptions("get", "/api/v1/wallet");
 export const entriesQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/wallet/entries", { params: { query: paged(paging) } }, listed);

@@ -51,12 +51,7 @@ const PAGES: [address: string, routes: Route<"get">[]][] = [
 /** Whose members is known when it is known who asks. */
 const MEMBERS = "/api/v1/organizations/{organization_id}/members";
 
-/** What was read until now. All of that has left once a request of our own, which is the last one, is answered. */
-async function fetched(): Promise<unknown[]> {
-  vi.useRealTimers();
-  await fetch("http://console.test/api/v1/auth/login", { method: "POST", body: JSON.stringify({ email: "ada@example.com", password: "any" }) });
-  return askedRoutes();
-}
+const link = (name: string) => screen.getByText(name);
 
 describe.each(PAGES)("the page at %s", (address, routes) => {
   test("asks for all that it shows before any of that is answered", async () => {
@@ -66,10 +61,10 @@ describe.each(PAGES)("the page at %s", (address, routes) => {
   });
 
   test("asks for nothing else, and for nothing twice", async () => {
-    renderAt(address);
+    const { client } = renderAt(address);
     await expect.poll(askedRoutes).toEqual(routes.toSorted());
-    await expect.poll(() => [screen.queryAllByRole("heading").length > 0, screen.queryAllByText("Loading").length]).toEqual([true, 0]);
-    expect(await fetched()).toEqual(routes.toSorted());
+    await expect.poll(() => [screen.queryAllByRole("heading").length > 0, client.isFetching()]).toEqual([true, 0]);
+    expect(askedRoutes()).toEqual(routes.toSorted());
   });
 
   test("does not wait to know who asks, but for what only some may read", async () => {
@@ -87,16 +82,29 @@ test("who is no operator is not asked for what operators read", async () => {
   expect(askedRoutes()).toEqual(["/api/v1/me"]);
 });
 
-const link = (name: string) => screen.getByText(name);
+test("who signs in is not asked who they are by a link to another page, which would clear the form", async () => {
+  world.signedIn = false;
+  const { user, client } = renderAt("/sign-in");
+  const email = await screen.findByLabelText<HTMLInputElement>("Email");
+  await user.type(email, "ada@example.com");
+  const stop = prefetchOnIntent(document, routesOf(client));
+  fireEvent.pointerDown(link("Sign up"));
+  stop();
+  expect(client.isFetching()).toBe(0);
+  expect(screen.getByLabelText<HTMLInputElement>("Email").value).toBe("ada@example.com");
+});
+
 const after = (milliseconds: number) => () => void vi.advanceTimersByTime(milliseconds);
 
 describe("a link to another page", () => {
   let stop: () => void;
+  let client: QueryClient;
 
   beforeEach(() => {
+    client = new QueryClient();
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     document.body.innerHTML = '<main><a href="/billing?view=charges"><b>Billing</b></a><a href="https://elsewhere.test/">Away</a><a href="/">Here</a></main>';
-    stop = prefetchOnIntent(document, routesOf(new QueryClient()));
+    stop = prefetchOnIntent(document, routesOf(client));
   });
 
   afterEach(() => {
@@ -114,22 +122,23 @@ describe("a link to another page", () => {
   ])("has what it shows fetched once it is %s", async (_how, act, wait) => {
     act();
     wait();
-    expect(await fetched()).toEqual(AHEAD);
+    vi.useRealTimers();
+    await expect.poll(askedRoutes).toEqual(AHEAD);
   });
 
   test.each([
     ["is only passed", () => [fireEvent.pointerOver(link("Billing")), fireEvent.pointerOver(document.body)]],
     ["leads elsewhere", () => fireEvent.pointerOver(link("Away"))],
     ["leads to where one is", () => fireEvent.pointerOver(link("Here"))],
-  ])("has nothing fetched when it %s", async (_how, act) => {
+  ])("has nothing fetched when it %s", (_how, act) => {
     act();
     after(100)();
-    expect(await fetched()).toEqual([]);
+    expect(client.isFetching()).toBe(0);
   });
 
-  test("is not watched any more after the end", async () => {
+  test("is not watched any more after the end", () => {
     stop();
     fireEvent.pointerDown(link("Billing"));
-    expect(await fetched()).toEqual([]);
+    expect(client.isFetching()).toBe(0);
   });
 });

@@ -7,7 +7,7 @@ import { placeOf } from "~/places";
 /** Where a page is: the parameters in its path, and its query. */
 export type Place = { params: Params; search: URLSearchParams };
 
-/** Asks for something; what is there already is left as it is, for the page to see to. */
+/** Asks for something. What is there already, or is on a page now, is left as it is, for that page to see to. */
 type Ask = (query: { queryKey: QueryKey }) => void;
 
 export type Needs = (ask: Ask, place: Place) => void;
@@ -18,7 +18,8 @@ export type Needs = (ask: Ask, place: Place) => void;
  */
 export function fetchAhead(client: QueryClient, wanted: Needs, place: Place, whose: "everybody" | "operators" = "everybody"): void {
   const ask: Ask = (query) => {
-    if (client.getQueryData(query.queryKey) === undefined) void client.prefetchQuery(query);
+    const known = client.getQueryCache().find({ queryKey: query.queryKey });
+    if (known === undefined || (known.state.data === undefined && !known.isActive())) void client.prefetchQuery(query);
   };
   if (whose === "everybody") wanted(ask, place);
   else {
