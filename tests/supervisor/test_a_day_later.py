@@ -51,7 +51,7 @@ def days(one_clock: Clock, clocked_postgres: EmbeddedPostgres) -> Iterator[Days]
     finally:
         clocked_postgres.sql(f"DROP DATABASE {database} WITH (FORCE)")
         remove_data(directory)
-        one_clock.later(-one_clock.ahead_seconds)
+        one_clock.put_back()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,18 +36,12 @@ class Clock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For a program with threads to be started in.
+        """For a program with threads to be started in; empty where libfaketime is missing.
 
         The file is read at the first look at the clock in each second, which costs nothing that one could measure.
         Durations stay real, and so do the times of files.
         """
-        return {
-            "LD_PRELOAD": str(FAKETIME.with_name("libfaketimeMT.so.1")),
-            "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_CACHE_DURATION": "0",
-            "NO_FAKE_STAT": "1",
-        }
+        return self._preloading(FAKETIME.with_name("libfaketimeMT.so.1"))
 
     @property
     def environment_of_postgres(self) -> dict[str, str]:
@@ -56,36 +50,66 @@ class Clock:
         It must not be preloaded before root is given up, or the library's memory is root's and the server cannot start;
         EmbeddedPostgres gives it to the server alone.
         """
-        return {**self.environment, "LD_PRELOAD": str(FAKETIME)}
+        return self._preloading(FAKETIME)
+
+    def _preloading(self, library: Path) -> dict[str, str]:
+        if not FAKETIME.exists():
+            return {}
+        return {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_CACHE_DURATION": "0",
+            "NO_FAKE_STAT": "1",
+        }
 
     def later(self, seconds: float) -> None:
-        """Let time pass for all of them; on return, within a second, each look at the clock sees it."""
+        """Let time pass for all of them; on return, within a second, each look at the clock sees it.
+
+        Skips, saying why, where libfaketime is missing.
+        """
+        if not FAKETIME.exists():
+            pytest.skip("libfaketime is missing: apt-get install libfaketime")
         self.ahead_seconds += seconds
+        self.write()
+        time.sleep(1.005 - time.time() % 1)  # until the next second has begun
+
+    def write(self) -> None:
+        """Put down in the file how far ahead it is, as a whole."""
         new = self.file.with_suffix(".new")
         new.write_text(f"{self.ahead_seconds:+f}\n")
         new.chmod(0o644)
         new.replace(self.file)
-        time.sleep(1.005 - time.time() % 1)  # until the next second has begun
 
     def a_day_later(self) -> None:
         """Let a day pass."""
         self.later(DAY_SECONDS)
 
+    def put_back(self) -> None:
+        """Show our time again, for the programs of another test."""
+        if self.ahead_seconds:
+            self.later(-self.ahead_seconds)
 
-@pytest.fixture(scope="session")
-def one_clock() -> Iterator[Clock]:
-    """The clock of a run, without which nothing here works: skips, saying why, where libfaketime is missing."""
-    if not FAKETIME.exists():
-        pytest.skip("libfaketime is missing: apt-get install libfaketime")
+
+@contextmanager
+def new_clock() -> Iterator[Clock]:
+    """A clock for programs that are started and ended in here; until it is moved it shows our time."""
     directory = Path(tempfile.mkdtemp(prefix="sublet-clock-"))
     directory.chmod(0o755)  # PostgreSQL's account reads it too
     clock = Clock(directory / "time")
-    clock.later(0)
+    clock.write()
     try:
         yield clock
     finally:
         shutil.rmtree(directory)
         _remove_shared_memory()
+
+
+@pytest.fixture(scope="session")
+def one_clock() -> Iterator[Clock]:
+    """The clock of `clocked_postgres`, and of whatever is to agree with it."""
+    with new_clock() as clock:
+        yield clock
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +132,7 @@ def clocked_postgres(one_clock: Clock) -> Iterator[EmbeddedPostgres]:
 def clock(one_clock: Clock, clocked_postgres: EmbeddedPostgres) -> Iterator[Clock]:
     """The clock of `clocked_postgres`; after the test it is put back."""
     yield one_clock
-    one_clock.later(-one_clock.ahead_seconds)
+    one_clock.put_back()
 
 
 def _remove_shared_memory() -> None:

@@ -36,12 +36,6 @@ class Release(Command):
     copies: int = Field(default=1, ge=1, le=100)
 
 
-class Advance(Command):
-    """Move the sandbox's clock forwards."""
-
-    seconds: int = Field(ge=0, le=10 * 365 * 86_400)
-
-
 class BalanceTransactions(Command):
     """Withhold the balance transaction of new charges, as Stripe may for a while; or stop and post those owed."""
 
@@ -92,13 +86,6 @@ def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
             statuses = await asyncio.gather(*(courier.deliver(delivery_id) for delivery_id in made))
             answers.append({"event_id": event_id, "statuses": statuses})
         return {"items": answers}
-
-    @control.post("/clock")
-    async def advance(command: Advance) -> dict[str, int]:
-        with store.transaction():
-            store.set_setting("clock_offset_seconds", store.setting("clock_offset_seconds", 0) + command.seconds)
-        courier.wake()
-        return {"now": Work(store, "").now()}
 
     @control.put("/balance-transactions")
     async def balance_transactions(command: BalanceTransactions) -> BalanceTransactions:

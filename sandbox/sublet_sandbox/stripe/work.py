@@ -28,8 +28,8 @@ class Work:
     idempotency_key: str | None = None
 
     def now(self) -> int:
-        """Unix seconds on the sandbox's clock, which the control path can move forwards."""
-        return int(time.time()) + int(self.store.setting("clock_offset_seconds", 0))
+        """Unix seconds."""
+        return int(time.time())
 
     def fetch(self, kind: str, resource_id: str, *, param: str = "id") -> Resource:
         """The object, or Stripe's 404."""

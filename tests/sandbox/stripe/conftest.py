@@ -7,12 +7,20 @@ import pytest
 import stripe
 
 from tests.sandbox.stripe.process import StripeSandbox
+from tests.support.clock import Clock, new_clock
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeSandbox]:
+def sandbox_clock() -> Iterator[Clock]:
+    """What time it is for the sandbox of a module."""
+    with new_clock() as clock:
+        yield clock
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory, sandbox_clock: Clock) -> Iterator[StripeSandbox]:
     """A running sandbox whose webhooks nobody receives."""
-    running = StripeSandbox(Path(tmp_path_factory.mktemp("stripe"))).start()
+    running = StripeSandbox(Path(tmp_path_factory.mktemp("stripe")), clock=sandbox_clock).start()
     yield running
     running.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import socket
@@ -16,6 +17,8 @@ from typing import Any, TypeVar
 
 import httpx
 import stripe
+
+from tests.support.clock import Clock
 
 API_KEY = "sk_test_sandbox0123456789abcdef"
 WEBHOOK_SECRET = "whsec_sandbox0123456789abcdef"
@@ -33,10 +36,13 @@ def free_port() -> int:
 class StripeSandbox:
     """`python -m sublet_sandbox.stripe`, started and stopped as a user would."""
 
-    def __init__(self, directory: Path, webhook_url: str = "http://127.0.0.1:9/nobody") -> None:
+    def __init__(
+        self, directory: Path, webhook_url: str = "http://127.0.0.1:9/nobody", *, clock: Clock | None = None
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.webhook_url = webhook_url
+        self._environment = clock.environment if clock else {}
         self._directory = directory
         (directory / "key").write_text(API_KEY + "\n")
         (directory / "webhook-secret").write_text(WEBHOOK_SECRET + "\n")
@@ -60,7 +66,7 @@ class StripeSandbox:
 
     def start(self) -> StripeSandbox:
         """Start it and wait until it answers."""
-        self._process = subprocess.Popen(self.arguments())
+        self._process = subprocess.Popen(self.arguments(), env={**os.environ, **self._environment})
         deadline = time.monotonic() + DEADLINE_SECONDS
         while True:
             try:

@@ -8,7 +8,8 @@ import pytest
 import stripe
 
 from tests.sandbox.stripe.orders import open_session
-from tests.sandbox.stripe.process import StripeSandbox, alert, pay
+from tests.sandbox.stripe.process import StripeSandbox, alert, eventually, pay
+from tests.support.clock import Clock
 
 
 def standing(client: stripe.StripeClient, session_id: str) -> tuple[str | None, str, str | None, str | None]:
@@ -286,12 +287,12 @@ class TestEndOfASession:
             client.v1.checkout.sessions.expire(session.id)
 
     def test_time_alone_expires_a_session_and_its_intent(
-        self, sandbox: StripeSandbox, client: stripe.StripeClient
+        self, sandbox_clock: Clock, client: stripe.StripeClient
     ) -> None:
         session = open_session(client)
         pay(session.url or "", "4000000000000002")
-        sandbox.control("POST", "clock", {"seconds": 86_401})
-        assert standing(client, session.id)[0] == "expired"
+        sandbox_clock.a_day_later()
+        eventually(lambda: standing(client, session.id)[0], lambda state: state == "expired")
         assert standing(client, session.id)[2] == "canceled"
         events = [event.type for event in client.v1.events.list({"limit": 2}).data]
         assert events == ["checkout.session.expired", "payment_intent.canceled"]

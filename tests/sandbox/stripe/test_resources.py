@@ -5,8 +5,9 @@ import stripe
 from stripe import StripeObject
 
 from tests.sandbox.stripe.orders import open_session, paid_charge
-from tests.sandbox.stripe.process import StripeSandbox, pay
+from tests.sandbox.stripe.process import eventually, pay
 from tests.sandbox.stripe.typed import faults
+from tests.support.clock import DAY_SECONDS, Clock
 
 
 class TestShapes:
@@ -60,12 +61,13 @@ class TestFees:
         assert (transaction.amount, transaction.fee, transaction.net) == (cents, fee, cents - fee)
         assert transaction.source == charge.id
 
-    def test_money_becomes_available_after_two_days(self, sandbox: StripeSandbox, client: stripe.StripeClient) -> None:
+    def test_money_becomes_available_after_two_days(self, sandbox_clock: Clock, client: stripe.StripeClient) -> None:
         charge = client.v1.charges.retrieve(paid_charge(client), {"expand": ["balance_transaction"]})
         assert isinstance(charge.balance_transaction, stripe.BalanceTransaction)
         assert charge.balance_transaction.status == "pending"
-        sandbox.control("POST", "clock", {"seconds": 2 * 86_400})
-        assert client.v1.balance_transactions.retrieve(charge.balance_transaction.id).status == "available"
+        transaction = charge.balance_transaction.id
+        sandbox_clock.later(2 * DAY_SECONDS)
+        eventually(lambda: client.v1.balance_transactions.retrieve(transaction).status, lambda it: it == "available")
 
 
 class TestRefunds:
