@@ -117,18 +117,24 @@ class House:
                     os.kill(pid, signal.SIGCONT)
 
     def _speakers(self) -> list[int]:
-        """The processes through which the node speaks; all of them are in its control groups."""
+        """The processes through which the node speaks."""
+
+        def speaks(process: Path) -> bool:
+            command = (process / "cmdline").read_bytes()
+            return b"sshd" in command or (b"sublet-node" in command and b"rpc" in command)
+
+        return [int(process.name) for process in self._on_node(speaks)]
+
+    def _on_node(self, wanted: Callable[[Path], bool]) -> list[Path]:
+        """Processes of the node, as folders of /proc; all of them are in its control groups."""
         directory = self.up.directory / "nodes" / "systemd"
         identity = SystemdNode(NAME, directory=directory, cache=self.up.directory).identity
         found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with suppress(OSError):
-                    command = (entry / "cmdline").read_bytes()
-                    speaks = b"sshd" in command or (b"sublet-node" in command and b"rpc" in command)
-                    if speaks and identity in (entry / "cgroup").read_text():
-                        found.append(int(entry.name))
-        assert found, "no sshd of the node was found"
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if wanted(process) and identity in (process / "cgroup").read_text():
+                    found.append(process)
+        assert found, "no such process of the node was found"
         return found
 
     def launch(self, name: str) -> str:
@@ -174,7 +180,10 @@ class House:
 
     def accounts_on_node(self) -> list[str]:
         """Logins of allocations in the node's own list of accounts."""
-        text = (self.up.directory / "nodes/systemd/root/etc/passwd").read_text()
+        (first,) = self._on_node(
+            lambda process: (process / "status").read_text().partition("NSpid:")[2].split()[1] == "1"
+        )
+        text = (first / "root/etc/passwd").read_text()
         return sorted(line.split(":")[0] for line in text.splitlines() if line.startswith("al-"))
 
     def assert_books_are_right(self) -> None:
