@@ -12,7 +12,7 @@ def events_elsewhere(source: Source) -> list[Violation]:
     if source.parts[-1] == "events.py":
         return []
     names = {imported.local: imported.dotted for imported in source.imports}
-    events = {local for local, whole in names.items() if whole == EVENT or _from_events(whole)}
+    events: set[str] = set()
     found = []
     for node in (node for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef)):
         if any(_is_event(base, names, events) for base in node.bases):
@@ -29,6 +29,7 @@ def _from_events(whole: str) -> bool:
 
 
 def _is_event(base: ast.expr, names: dict[str, str], events: set[str]) -> bool:
+    """Whether a base is `Event`, an event of some events.py, or one of the file's own `events`."""
     if isinstance(base, ast.Subscript):
         base = base.value
     first, _, rest = dotted(base).partition(".")

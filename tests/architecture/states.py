@@ -33,7 +33,7 @@ def states_assigned_outside_their_table(source: Source) -> list[Violation]:
         if node.func.attr in UPDATES and not _inserts(node.func.value, assigned):
             if _gives_a_state(node, assigned):
                 found.append(Violation(source.path, node.lineno, f".{node.func.attr}(…) sets a state; {INSTEAD}"))
-            elif _gives_values_without_names(node, assigned):
+            elif node.func.attr == "values" and _gives_values_without_names(node, assigned):
                 what = f".{node.func.attr}(…) sets columns without naming them; name each as a keyword"
                 found.append(Violation(source.path, node.lineno, what))
         elif node.func.attr == "on_conflict_do_update" and any(

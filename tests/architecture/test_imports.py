@@ -32,6 +32,7 @@ class TestPrivateNames:
             "from sublet.core.db import Database\n\nDatabase._sessions",
             "def later():\n    from sublet.billing.charges import _round",
             "from tests.support.app import _settings",
+            "from sublet.billing.charges import __round",
         ],
     )
     def test_taken_by_others_are_caught(self, text: str) -> None:

@@ -29,6 +29,7 @@ class TestStates:
             'session.execute(update(node).values({"name": "x"} | {"state": "ready"}))',
             'session.execute(update(node).values(dict(state="ready")))',
             'session.execute(update(node).values(dict([("state", "ready")])))',
+            'session.execute(update(node).values(dict(**{"state": "ready"})))',
             'session.execute(update(node).values([("state", "ready")]))',
             'session.execute(update(node).values(("nd_1", "name", "ready")))',
             'row = ("nd_1", "name", "ready")\nsession.execute(update(node).values(row))',
@@ -38,6 +39,8 @@ class TestStates:
             'statement = update(node)\nstatement = statement.where(x)\nrun(statement.values(state="ready"))',
             'changes = {"state": "ready"}\nsession.execute(update(node).values(**changes))',
             'changes = {"state": "ready"}\nsession.execute(node.update().values(changes))',
+            'changes: dict[str, str] = {"state": "ready"}\nsession.execute(node.update().values(changes))',
+            'changes = {"name": "x"}\nchanges = changes | {"state": "ready"}\nrun(update(node).values(changes))',
             'changes = {}\nchanges["state"] = "ready"\nsession.execute(node.update().values(changes))',
             'session.execute(build(node).values(state="ready"))',
             'adding = insert(node).values(id=1)\nrun(adding.on_conflict_do_update(set_={"state": "ready"}))',
@@ -55,6 +58,10 @@ class TestStates:
             'adding = insert(node)\nadding = adding.returning(node.c.id)\nsession.execute(adding.values(state="new"))',
             'session.execute(update(node).where(node.c.state == "ready").values(name="x"))',
             "session.execute(text(\"UPDATE node SET name = 'x' WHERE state = 'ready'\"))",
+            'session.execute(update(node).values([("name", "x")]))',
+            'session.execute(update(node).values(dict(name="x")))',
+            'session.execute(update(node).ordered_values(("name", "x"), (node.c.port, 22)))',
+            'adding = insert(node).values(id=1)\nrun(adding.on_conflict_do_update(set_={"name": "x"}))',
         ],
     )
     def test_may_be_the_first_of_a_new_row_or_a_condition(self, text: str) -> None:
@@ -71,5 +78,7 @@ class TestTheColumnsOfAnUpdate:
             "b",
             "c",
         }
-        assert assigned_columns("WITH u AS (UPDATE a SET b = 1) SELECT c = 2") == {"b"}
+        assert assigned_columns("UPDATE a SET b = 1 WHERE c = 2 RETURNING d, state = 'x' AS e") == {"b"}
+        assert assigned_columns("UPDATE a SET b = 1; SELECT c, state = 'x' FROM d") == {"b"}
+        assert assigned_columns("WITH u AS (UPDATE a SET b = 1) SELECT c, state = 'x' FROM u") == {"b"}
         assert assigned_columns("SELECT state = 'x' FROM a FOR UPDATE") == set()

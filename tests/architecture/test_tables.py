@@ -46,6 +46,8 @@ class TestTables:
             'text("DELETE FROM meter USING node")',
             'text("TRUNCATE node")',
             'text("LOCK TABLE node")',
+            'text("ALTER TABLE node ADD COLUMN a int")',
+            'text("COPY node TO STDOUT")',
             'text("MERGE INTO node USING meter ON true WHEN MATCHED THEN DELETE")',
             'text("SELECT amount FROM ledger.posting")',
             'text("SELECT ledger.place_hold(:id, 1)")',
