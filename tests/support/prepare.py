@@ -1,19 +1,17 @@
 """Get what the tests need beyond Python packages: as root, Debian packages; otherwise say what is missing.
 
-Installing a server package must not leave a service running on the machine, so service starts are refused meanwhile.
+Installing a server package must not leave a service running on the machine: `install` sees to that.
 """
 
-import os
-import shutil
-import subprocess
+import asyncio
 import sys
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-POLICY = Path("/usr/sbin/policy-rc.d")
+from sublet_sandbox.nodes.commands import CommandFailed
+from sublet_sandbox.nodes.requirements import install, may_install
+
 FAKETIME = Path("/usr/lib", sysconfig.get_config_var("MULTIARCH") or "", "faketime", "libfaketime.so.1")
 
 
@@ -40,39 +38,22 @@ NEEDS = (
 )
 
 
-@contextmanager
-def no_service_starts() -> Iterator[None]:
-    """While packages are installed, refuse to start their services; leaves the machine's own policy alone."""
-    if POLICY.exists():
-        yield
-        return
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
-    POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        POLICY.unlink()
-
-
 def main() -> int:
     """Install what is missing if we may, else list it; never fails by itself: the lanes decide whether to skip."""
     missing = [need for need in NEEDS if not Path(need.program).exists()]
     if not missing:
         return 0
     packages = [need.package for need in missing]
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if not may_install():
         for need in missing:
             print(f"not installed: {need.package} ({need.lane} will be skipped)", file=sys.stderr)
         print(f"to run everything: sudo apt-get install {' '.join(packages)}", file=sys.stderr)
         return 0
     print(f"Installing {', '.join(packages)}", flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages]
-    with no_service_starts():
-        subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment, stdout=subprocess.DEVNULL)
-        done = subprocess.run(install, check=False, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        print(done.stderr[-2000:], file=sys.stderr)
+    try:
+        asyncio.run(install(packages))
+    except CommandFailed as failure:
+        print(failure, file=sys.stderr)
     return 0
 
 

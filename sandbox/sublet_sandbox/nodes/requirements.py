@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import cgroups, idmap, rootfs
@@ -80,18 +80,30 @@ def missing_packages(kind: NodeKind) -> list[str]:
 async def install_requirements(say: Callable[[str], None], *, kinds: tuple[NodeKind, ...] = ("systemd",)) -> bool:
     """As root on Debian or Ubuntu, install what is missing without starting any service; True when nothing is missing.
 
-    A policy-rc.d that refuses every start is in place meanwhile, unless the machine has one of its own. CommandFailed
-    says what apt-get said.
+    CommandFailed says what apt-get said.
     """
     missing = sorted({package for kind in kinds for package in missing_packages(kind)})
     if not missing:
         return True
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if not may_install():
         say(f"not installed: {', '.join(missing)} (only root on Debian or Ubuntu can have them installed here)")
         return False
     say(f"installing {', '.join(missing)}; no service of theirs is started")
-    await run("sh", "-c", _INSTALL, "sh", str(POLICY), *missing, timeout_seconds=1200)
+    await install(missing)
     return not any(missing_packages(kind) for kind in kinds)
+
+
+def may_install() -> bool:
+    """Whether this user can install packages on this machine."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+async def install(packages: Sequence[str]) -> None:
+    """Install Debian packages, to the end even if we are killed; CommandFailed says what apt-get said.
+
+    A policy-rc.d that refuses every start of a service is in place meanwhile, unless the machine has one of its own.
+    """
+    await run("sh", "-c", _INSTALL, "sh", str(POLICY), *packages, timeout_seconds=1200)
 
 
 def _systemd() -> Availability:

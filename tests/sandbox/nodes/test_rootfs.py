@@ -30,8 +30,8 @@ def build(cache: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", BUILDER, str(cache)], stderr=subprocess.DEVNULL)
 
 
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
+def wait_for(what: Callable[[], object], seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "nothing came of it"
         time.sleep(0.05)
@@ -55,7 +55,7 @@ class TestAnInterruptedBuilding:
         (left,) = tmp_path.glob("rootfs-*.building-*")
         killed.kill()
         killed.wait()
-        wait_for(lambda: still_there(tmp_path) == [])
+        wait_for(lambda: still_there(tmp_path) == [], seconds=10)
         assert left.is_dir()
         stopped = build(tmp_path)
         wait_for(lambda: not left.exists() and list(tmp_path.glob("rootfs-*.building-*")))
