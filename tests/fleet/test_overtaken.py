@@ -1,0 +1,105 @@
+"""An observer whose lease on a node has passed to another while it looked: nothing of its look is stored or told."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from sublet.core.db import Database
+from sublet.fleet import observation
+from sublet.fleet.nodes import Node
+from sublet.fleet.observation import Observer
+from tests.fleet.fake_node import FakeNode
+from tests.fleet.test_observation import ONE, Seen, look
+
+pytestmark = pytest.mark.anyio
+
+Meanwhile = Callable[[], Awaitable[None]]
+
+
+class Looking:
+    """A node that is looked at while something happens to the lease."""
+
+    def __init__(self, database: Database, observer: Observer, node: Node, fake: FakeNode) -> None:
+        self.database, self.observer, self.node, self.fake = database, observer, node, fake
+        fake.allocations = [ONE]
+
+    async def look(self, meanwhile: Meanwhile, answer: Any = None) -> bool:
+        """Look, and let something happen before the node answers as it would, or otherwise."""
+        ordinary = self.fake.answers["observe"]
+
+        async def answering(request: dict[str, Any]) -> Any:
+            await meanwhile()
+            return ordinary(request) if answer is None else answer
+
+        self.fake.answers["observe"] = answering
+        return await look(self.database, self.observer, self.node.id)
+
+    async def change(self, assignments: str) -> None:
+        async with self.database.transaction() as session:
+            await session.execute(text(f"UPDATE node SET {assignments} WHERE id = :id"), {"id": self.node.id})
+
+    async def stolen(self) -> None:
+        """The lease has expired, and another observer has one now."""
+        await self.change("lease_token = nextval('lease_token')")
+
+    async def given_back(self) -> None:
+        """Another observer has looked, and has given its lease back."""
+        await self.change("lease_expires_at = NULL")
+
+    async def stored(self) -> tuple[Any, ...]:
+        """What a look stores."""
+        async with self.database.reading() as session:
+            found = await session.execute(
+                text(
+                    "SELECT lease_token, lease_expires_at, attempts, last_seen_at, observed_at, boot_id, failure "
+                    "FROM node WHERE id = :id"
+                ),
+                {"id": self.node.id},
+            )
+            return tuple(found.one())
+
+
+@pytest.fixture
+async def looking(ready_node: tuple[Node, FakeNode], observer: Observer, database: Database) -> Looking:
+    """A node that has been verified."""
+    return Looking(database, observer, *ready_node)
+
+
+class TestALeaseThatHasPassedOn:
+    @pytest.mark.parametrize("lost", [Looking.stolen, Looking.given_back])
+    @pytest.mark.parametrize("answer", [None, {"nonsense": True}], ids=["seen", "failed"])
+    async def test_stores_neither_what_was_seen_nor_that_it_failed(
+        self, looking: Looking, lost: Callable[[Looking], Awaitable[None]], answer: Any
+    ) -> None:
+        before: list[tuple[Any, ...]] = []
+
+        async def meanwhile() -> None:
+            await lost(looking)
+            before.append(await looking.stored())
+
+        assert not await looking.look(meanwhile, answer)
+        assert await looking.stored() == before[0]
+
+    async def test_that_is_still_held_stores_both(self, looking: Looking) -> None:
+        async def nothing() -> None: ...
+
+        first = await looking.stored()
+        assert await looking.look(nothing)
+        seen = await looking.stored()
+        assert seen[3] > first[3]
+        assert not await looking.look(nothing, {"nonsense": True})
+        assert (await looking.stored())[6] is not None
+
+    async def test_is_noticed_before_anybody_is_told(
+        self, looking: Looking, observer: Observer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = Seen()
+        observer.on_observed.append(seen)
+
+        async def slept_through_it() -> None:
+            monkeypatch.setattr(observation, "LEASE_SECONDS", -1)
+
+        assert not await looking.look(slept_through_it)
+        assert seen.observations == []
