@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import type { Plugin } from "vite";
@@ -22,11 +23,15 @@ function sonnerWithoutInlineStyle(): Plugin {
 
 const folder = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 
+/** A class is called for its component and its place there. All sheets have names of their own, which a test sees to. */
+const scopedName = (local: string, file: string) => `${basename(file).replace(/\.module\.css.*/, "")}_${local}`;
+
 const server = "http://127.0.0.1:8000";
 
 export default defineConfig(({ mode }) => ({
   plugins: [react(), sonnerWithoutInlineStyle(), mode === "mock" ? mockApi() : noMock()],
   resolve: { alias: { "~": folder("src"), "~mock": folder("mock") } },
+  css: { modules: { generateScopedName: scopedName } },
   build: {
     manifest: true,
     assetsInlineLimit: 0,

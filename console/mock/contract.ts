@@ -1,8 +1,8 @@
 /** The API as `openapi.json` describes it: which routes there are, and what their answers and questions may look like. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import Ajv2020, { type ValidateFunction } from "ajv/dist/2020";
 import addFormats from "ajv-formats";
+import Ajv2020, { type ValidateFunction } from "ajv/dist/2020";
 
 type Content = { content?: Record<string, unknown> };
 type Operation = { responses: Record<string, Content>; requestBody?: Content };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Look } from "~/ui/Status";
-import { like } from "~mock/fixtures/common";
 import { topUp } from "~mock/fixtures/billing";
+import { like } from "~mock/fixtures/common";
 import * as states from "./states";
 
 const LOOKS: [string, Record<string, Look>][] = [

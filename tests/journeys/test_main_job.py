@@ -124,7 +124,7 @@ class TestTheMainJob:
 
     async def _cost_grows(self, page: Page, before: int) -> None:
         """The figure on the page itself, as the customer sees it, without a reload."""
-        figure = page.locator(".figure data").first
+        figure = page.get_by_role("region", name="Cost").locator("dd data").first
         async with asyncio.timeout(30):
             while (shown := await figure.get_attribute("value")) is None or int(Decimal(shown) * MICRO) <= before:
                 await asyncio.sleep(0.2)

@@ -74,8 +74,8 @@ def customer_views(active: str, released: str) -> list[View]:
         View("settings-sessions", "/settings?view=sessions", list="/auth/sessions"),
         View("not-found", "/no/such/page", fails=False),
         View("operator-refused", "/operator/nodes", fails=False),
-        View("terminal", f"/allocations/{active}/terminal", fails=False, settled=".terminal[data-state=open]"),
-        View("terminal-ended", f"/allocations/{released}/terminal", fails=False, settled=".terminal[data-state=ended]"),
+        View("terminal", f"/allocations/{active}/terminal", fails=False, settled="[data-terminal=open]"),
+        View("terminal-ended", f"/allocations/{released}/terminal", fails=False, settled="[data-terminal=ended]"),
     ]
 
 
@@ -113,7 +113,7 @@ async def answer_as(context: BrowserContext, views: list[View], mode: Mode) -> N
 
 
 AT_REST = """([selector, failed]) => document.querySelector(selector) !== null
-  && document.querySelector(".skeleton") === null
+  && document.querySelector("[data-skeleton]") === null
   && (!failed || document.querySelector("[role=alert]") !== null)"""
 
 

@@ -1,6 +1,6 @@
 /** Who one is, and what belongs to an account. */
-import { apiToken, sshKey } from "../fixtures/account";
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
+import { apiToken, sshKey } from "../fixtures/account";
 import { world } from "../world";
 
 const now = () => new Date().toISOString();

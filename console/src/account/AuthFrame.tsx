@@ -1,7 +1,8 @@
 import { type ReactNode, useEffect } from "react";
 import { t } from "~/messages";
-import { Mark } from "~/ui/icons";
+import { Brand } from "~/ui/Brand";
 import { TimeBar } from "~/ui/figures";
+import css from "./AuthFrame.module.css";
 
 const FILL = [0.2, 0.55, 0.85];
 
@@ -11,14 +12,11 @@ export function AuthFrame({ title, children }: { title: string; children: ReactN
     document.title = t.shell.title(title);
   }, [title]);
   return (
-    <div className="auth">
-      <aside className="auth-side" aria-label={t.shell.product}>
-        <span className="brand">
-          <Mark />
-          {t.shell.product}
-        </span>
+    <div className={css.auth}>
+      <aside className={css.side} aria-label={t.shell.product}>
+        <Brand>{t.shell.product}</Brand>
         <h2>{t.account.side.title}</h2>
-        <ul className="auth-promises">
+        <ul className={css.promises}>
           {t.account.side.promises.map((promise, index) => (
             <li key={promise.title}>
               <span aria-hidden="true">
@@ -30,12 +28,11 @@ export function AuthFrame({ title, children }: { title: string; children: ReactN
           ))}
         </ul>
       </aside>
-      <main className="auth-main">
-        <div className="auth-form">
-          <span className="brand">
-            <Mark />
-            {t.shell.product}
-          </span>
+      <main className={css.main}>
+        <div className={css.form}>
+          <div className={css.brand}>
+            <Brand>{t.shell.product}</Brand>
+          </div>
           <h1>{title}</h1>
           {children}
         </div>

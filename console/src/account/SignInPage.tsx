@@ -8,6 +8,7 @@ import { meQuery } from "~/api/queries";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { Field, Form } from "~/ui/form";
+import text from "~/ui/text.module.css";
 import { AuthFrame } from "./AuthFrame";
 import { isEmail } from "./email";
 
@@ -29,7 +30,7 @@ export function SignInPage() {
         <Field control={form.control} name="email" type="email" label={words.email} autoComplete="username" autoFocus />
         <Field control={form.control} name="password" type="password" label={words.password} autoComplete="current-password" />
       </Form>
-      <p className="muted">
+      <p className={text.muted}>
         {words.other} <Link to={to.signUp(search.get("next") ?? undefined)}>{words.otherLink}</Link>
       </p>
     </AuthFrame>

@@ -8,6 +8,7 @@ import { meQuery } from "~/api/queries";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { Field, Form } from "~/ui/form";
+import text from "~/ui/text.module.css";
 import { AuthFrame } from "./AuthFrame";
 import { isEmail } from "./email";
 
@@ -45,7 +46,7 @@ export function SignUpPage() {
         <Field control={form.control} name="name" label={words.name} autoComplete="name" />
         <Field control={form.control} name="organization" label={words.organization} help={words.organizationHelp} autoComplete="organization" optional />
       </Form>
-      <p className="muted">
+      <p className={text.muted}>
         {words.other} <Link to={to.signIn(search.get("next") ?? undefined)}>{words.otherLink}</Link>
       </p>
     </AuthFrame>

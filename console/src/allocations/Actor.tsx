@@ -1,5 +1,6 @@
 import { useMe, useMembers } from "~/api/reads";
 import { t } from "~/messages";
+import text from "~/ui/text.module.css";
 
 const named = t.allocations.history.actor;
 
@@ -10,5 +11,5 @@ export function Actor({ id }: { id: string }) {
   if (named[id] !== undefined) return named[id];
   if (me?.user.id === id) return <span title={id}>{me.user.name}</span>;
   const member = members.find(({ user_id }) => user_id === id);
-  return member === undefined ? <code className="break">{id}</code> : <span title={id}>{member.name}</span>;
+  return member === undefined ? <code className={text.break}>{id}</code> : <span title={id}>{member.name}</span>;
 }

@@ -5,7 +5,7 @@ import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { allocationState } from "~/states";
-import { Notice } from "~/ui/Notice";
+import { Notice, NoticeId } from "~/ui/Notice";
 
 const words = t.allocations;
 
@@ -19,7 +19,7 @@ export function AllocationNotices({ allocation }: { allocation: Allocation }) {
       {failure === null ? null : (
         <Notice tone="bad" title={label} role="alert">
           <p>{failure.message}</p>
-          <p className="notice-id">{failure.code}</p>
+          <NoticeId>{failure.code}</NoticeId>
         </Notice>
       )}
       {notice === undefined ? null : (

@@ -6,6 +6,7 @@ import { t } from "~/messages";
 import { to } from "~/paths";
 import { allocationState, operationState } from "~/states";
 import { Button } from "~/ui/Button";
+import layout from "~/ui/layout.module.css";
 import { Notice } from "~/ui/Notice";
 import { Page } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
@@ -13,6 +14,7 @@ import { Status } from "~/ui/Status";
 import { Activity } from "./Activity";
 import { AllocationActions } from "./AllocationActions";
 import { AllocationNotices } from "./AllocationNotices";
+import css from "./AllocationPage.module.css";
 import { Charges } from "./Charges";
 import { Connect } from "./Connect";
 import { Cost } from "./Cost";
@@ -46,7 +48,7 @@ function Details({ allocation }: { allocation: Allocation }) {
     <>
       {terminal.waiting ? (
         <Notice tone="busy">
-          <div className="spread">
+          <div className={layout.spread}>
             <p>{words.willOpen}</p>
             <Button size="small" onPress={terminal.stay}>
               {words.dontOpen}
@@ -55,18 +57,18 @@ function Details({ allocation }: { allocation: Allocation }) {
         </Notice>
       ) : null}
       <AllocationNotices allocation={allocation} />
-      <div className="allocation">
-        <div className="allocation-cost">
+      <div className={css.page}>
+        <div className={css.cost}>
           <Cost allocation={allocation} />
         </div>
-        <div className="allocation-work stack" data-gap="24">
+        <div className={`${css.work} ${layout.stack}`} data-gap="24">
           {busy ? activity : null}
           {evidence === null ? null : <EvidencePanel evidence={evidence} />}
           {closed ? null : <Connect allocation={allocation} />}
           <Charges id={id} live={usable === true} />
           <History id={id} />
         </div>
-        <div className="allocation-rest stack" data-gap="24">
+        <div className={`${css.rest} ${layout.stack}`} data-gap="24">
           {closed && allocation.enforced.length === 0 ? null : <Limits allocation={allocation} />}
           {busy ? null : activity}
         </div>

@@ -3,6 +3,7 @@ import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { allocationState, warningOf } from "~/states";
 import { TimeBar } from "~/ui/figures";
+import css from "./AllocationTime.module.css";
 
 function barTone({ state, funds }: Pick<AllocationSummary, "state" | "funds">): "warn" | "bad" | "quiet" | undefined {
   if (allocationState(state).stands) return "quiet";
@@ -24,7 +25,7 @@ export function AllocationTime({ allocation }: { allocation: AllocationSummary }
         ? t.allocations.ran(formatSpan(elapsed))
         : t.allocations.ranAndLeft(formatSpan(elapsed), formatSpan(funds.runway_seconds));
   return (
-    <span className="timebar-cell">
+    <span className={css.cell}>
       <AllocationTimeBar allocation={allocation} />
       <span>{words}</span>
     </span>

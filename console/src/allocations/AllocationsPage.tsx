@@ -6,11 +6,13 @@ import { to } from "~/paths";
 import { ENDED, placeOf } from "~/places";
 import { allocationState } from "~/states";
 import { LinkButton } from "~/ui/Button";
+import { Check } from "~/ui/controls";
 import { Copy } from "~/ui/Copy";
 import type { Column } from "~/ui/DataTable";
 import { ExactAmount, RateFigure } from "~/ui/figures";
 import { ListPage } from "~/ui/List";
 import { Status } from "~/ui/Status";
+import text from "~/ui/text.module.css";
 import { AllocationTime } from "./AllocationTime";
 
 const words = t.allocations;
@@ -20,7 +22,7 @@ function Rate({ allocation: { state, cost, price } }: { allocation: AllocationSu
   return allocationState(state).runsUp ? (
     <RateFigure rate={cost.rate} />
   ) : (
-    <span className="muted">
+    <span className={text.muted}>
       <RateFigure rate={price.per_hour} />
     </span>
   );
@@ -33,10 +35,10 @@ const columns: Column<AllocationSummary>[] = [
     plain: true,
     cell: ({ id, name, sku, node }) => (
       <span>
-        <Link className="cell-main" to={to.allocation(id)}>
+        <Link className={text.cellMain} to={to.allocation(id)}>
           {name}
         </Link>
-        <span className="cell-sub">{t.units.join([sku.name, ...(node?.limits_enforced === false ? [words.notEnforced] : [])])}</span>
+        <span className={text.cellSub}>{t.units.join([sku.name, ...(node?.limits_enforced === false ? [words.notEnforced] : [])])}</span>
       </span>
     ),
   },
@@ -47,17 +49,16 @@ const columns: Column<AllocationSummary>[] = [
   {
     key: "ssh",
     header: words.column.ssh,
-    cell: ({ ssh }) => (ssh === null ? <span className="faint">{words.noSsh}</span> : <Copy bare text={ssh.command} what={words.sshCommand} />),
+    cell: ({ ssh }) => (ssh === null ? <span className={text.faint}>{words.noSsh}</span> : <Copy bare text={ssh.command} what={words.sshCommand} />),
   },
 ];
 
 function EndedFilter({ shown }: { shown: boolean }) {
   const [, setSearch] = useSearchParams();
   return (
-    <label className="check">
-      <input type="checkbox" checked={shown} onChange={({ target }) => setSearch(target.checked ? { [ENDED]: "1" } : {})} />
+    <Check checked={shown} onChange={({ target }) => setSearch(target.checked ? { [ENDED]: "1" } : {})}>
       {words.includeEnded}
-    </label>
+    </Check>
   );
 }
 

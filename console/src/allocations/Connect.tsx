@@ -3,8 +3,11 @@ import { t } from "~/messages";
 import { to } from "~/paths";
 import { actionNamed, LinkButton, ReasonedButton } from "~/ui/Button";
 import { Copy } from "~/ui/Copy";
+import { Facts } from "~/ui/Facts";
 import { TerminalIcon } from "~/ui/icons";
-import { Facts, Panel } from "~/ui/Page";
+import layout from "~/ui/layout.module.css";
+import { Panel } from "~/ui/Panel";
+import text from "~/ui/text.module.css";
 
 const words = t.allocations.connect;
 
@@ -38,15 +41,15 @@ export function Connect({ allocation }: { allocation: Allocation }) {
   return (
     <Panel title={words.title}>
       {ssh === null ? (
-        <p className="muted">{words.notOpen}</p>
+        <p className={text.muted}>{words.notOpen}</p>
       ) : (
         <>
-          <div className="stack" data-gap="8">
-            <p className="muted">{words.certificate}</p>
+          <div className={layout.stack} data-gap="8">
+            <p className={text.muted}>{words.certificate}</p>
             <Copy text={words.certificateCommand(name)} what={t.shell.cli.what} />
           </div>
-          <div className="stack" data-gap="8">
-            <p className="muted">{words.key}</p>
+          <div className={layout.stack} data-gap="8">
+            <p className={text.muted}>{words.key}</p>
             <Copy text={ssh.command} what={t.allocations.sshCommand} />
           </div>
         </>

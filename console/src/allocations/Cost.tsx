@@ -4,8 +4,11 @@ import { isNothing } from "~/format/money";
 import { formatClock, formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { allocationState } from "~/states";
+import { Facts } from "~/ui/Facts";
+import { Figure } from "~/ui/Figure";
 import { ExactAmount, Amount, Moment, RateFigure } from "~/ui/figures";
-import { Facts, Panel } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
+import text from "~/ui/text.module.css";
 import { AllocationTimeBar } from "./AllocationTime";
 
 const words = t.allocations.cost;
@@ -26,12 +29,11 @@ export function Cost({ allocation }: { allocation: Allocation }) {
   if (started_at !== null) rows.push([words.started, <Moment key="started" at={started_at} />]);
   if (ended_at !== null) rows.push([words.ended, <Moment key="ended" at={ended_at} />]);
   return (
-    <Panel title={words.title} aside={<span className="faint small figures">{words.asOf(formatClock(cost.as_of))}</span>}>
-      <dl className="figure" data-size="large">
-        <dt>{words.total}</dt>
-        <dd>
+    <Panel title={words.title} aside={<span className={`${text.faint} ${text.small} ${text.figures}`}>{words.asOf(formatClock(cost.as_of))}</span>}>
+      <dl>
+        <Figure name={words.total} large>
           <ExactAmount money={cost.total} />
-        </dd>
+        </Figure>
       </dl>
       <AllocationTimeBar allocation={allocation} />
       <Facts rows={rows} />

@@ -1,9 +1,10 @@
 import type { Evidence } from "~/api/types";
 import { t } from "~/messages";
-import { AlertIcon, CheckIcon } from "~/ui/icons";
+import { Checks } from "~/ui/Checks";
 import { Moment } from "~/ui/figures";
 import { Notice } from "~/ui/Notice";
-import { Panel } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
+import text from "~/ui/text.module.css";
 
 const words = t.allocations.evidence;
 
@@ -11,18 +12,17 @@ const words = t.allocations.evidence;
 export function EvidencePanel({ evidence }: { evidence: Evidence }) {
   const { clean, checks, released_at } = evidence;
   return (
-    <Panel title={words.title} aside={<span className="faint small"><Moment at={released_at} /></span>}>
+    <Panel title={words.title} aside={<span className={`${text.faint} ${text.small}`}><Moment at={released_at} /></span>}>
       <Notice tone={clean ? "ok" : "warn"} title={clean ? words.clean : words.unclean} />
-      <ul className="limits">
-        {checks.map((check) => (
-          <li key={check.name} data-ok={check.clean}>
-            {check.clean ? <CheckIcon /> : <AlertIcon />}
-            <span>{words.name[check.name] ?? check.name}</span>
-            <span className="small muted">{check.clean ? words.isClean : words.isNotClean}</span>
-            <span className="limit-detail">{check.detail}</span>
-          </li>
-        ))}
-      </ul>
+      <Checks
+        checks={checks.map((check) => ({
+          key: check.name,
+          ok: check.clean,
+          what: words.name[check.name] ?? check.name,
+          verdict: check.clean ? words.isClean : words.isNotClean,
+          detail: check.detail,
+        }))}
+      />
     </Panel>
   );
 }

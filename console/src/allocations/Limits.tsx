@@ -1,8 +1,10 @@
 import type { Allocation } from "~/api/types";
 import { t } from "~/messages";
-import { AlertIcon, CheckIcon } from "~/ui/icons";
+import { Checks } from "~/ui/Checks";
 import { Notice } from "~/ui/Notice";
-import { Panel } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
+import { Tag } from "~/ui/Tag";
+import text from "~/ui/text.module.css";
 
 const words = t.allocations.limits;
 
@@ -10,25 +12,26 @@ const words = t.allocations.limits;
 export function Limits({ allocation }: { allocation: Allocation }) {
   const unenforced = allocation.node?.limits_enforced === false;
   return (
-    <Panel title={words.title} aside={unenforced ? <span className="tag" data-tone="warn">{t.allocations.notEnforced}</span> : null}>
+    <Panel title={words.title} aside={unenforced ? <Tag tone="warn">{t.allocations.notEnforced}</Tag> : null}>
       {unenforced ? (
         <Notice tone="warn">
           <p>{words.warning}</p>
         </Notice>
       ) : null}
-      {allocation.enforced.length === 0 ? <p className="muted">{words.none}</p> : null}
-      <ul className="limits">
-        {allocation.enforced.map(({ limit, requested, enforced, detail }) => (
-          <li key={limit} data-ok={enforced}>
-            {enforced ? <CheckIcon /> : <AlertIcon />}
-            <span>
-              {words.name[limit] ?? limit} <span className="muted">{requested}</span>
-            </span>
-            <span className="small muted">{enforced ? words.enforced : words.notEnforced}</span>
-            <span className="limit-detail">{detail}</span>
-          </li>
-        ))}
-      </ul>
+      {allocation.enforced.length === 0 ? <p className={text.muted}>{words.none}</p> : null}
+      <Checks
+        checks={allocation.enforced.map(({ limit, requested, enforced, detail }) => ({
+          key: limit,
+          ok: enforced,
+          what: (
+            <>
+              {words.name[limit] ?? limit} <span className={text.muted}>{requested}</span>
+            </>
+          ),
+          verdict: enforced ? words.enforced : words.notEnforced,
+          detail,
+        }))}
+      />
     </Panel>
   );
 }

@@ -4,12 +4,14 @@ import { formatClock, formatDay, formatFull } from "~/format/time";
 import { t } from "~/messages";
 import type { Column } from "~/ui/DataTable";
 import { ExactAmount } from "~/ui/figures";
+import text from "~/ui/text.module.css";
+import css from "./chargeColumns.module.css";
 
 const words = t.allocations.charges;
 
 function Period({ start, end }: { start: string; end: string }) {
   return (
-    <span className="figures" title={`${formatFull(start)} – ${formatFull(end)}`}>
+    <span className={text.figures} title={`${formatFull(start)} – ${formatFull(end)}`}>
       {formatDay(start)} {formatClock(start)}–{formatClock(end)}
     </span>
   );
@@ -24,9 +26,9 @@ export function chargeColumns<C extends Charge>(): Column<C>[] {
       header: words.column.calculation,
       numeric: true,
       cell: ({ rate, seconds, kind }) => (
-        <span className="explain">
+        <span className={css.explain}>
           {words.calculation(t.units.perHour(formatExact(rate)), words.seconds(String(seconds)))}
-          {kind === "suspended" ? <span className="cell-sub">{words.suspended}</span> : null}
+          {kind === "suspended" ? <span className={text.cellSub}>{words.suspended}</span> : null}
         </span>
       ),
     },
@@ -35,7 +37,7 @@ export function chargeColumns<C extends Charge>(): Column<C>[] {
       key: "posted",
       header: words.column.posted,
       narrow: true,
-      cell: ({ ledger_entry_id }) => <span className="muted small">{ledger_entry_id === null ? words.accruing : words.posted}</span>,
+      cell: ({ ledger_entry_id }) => <span className={`${text.muted} ${text.small}`}>{ledger_entry_id === null ? words.accruing : words.posted}</span>,
     },
   ];
 }

@@ -2,6 +2,9 @@ import type { ReactNode } from "react";
 import { problemOf } from "~/errors";
 import { t } from "~/messages";
 import { Button } from "~/ui/Button";
+import { Center } from "~/ui/Center";
+import { NoticeId } from "~/ui/Notice";
+import text from "~/ui/text.module.css";
 
 type FailureProps = { error: unknown; again: string; onAgain: () => void };
 
@@ -9,13 +12,13 @@ type FailureProps = { error: unknown; again: string; onAgain: () => void };
 export function Failure({ error, again, onAgain }: FailureProps): ReactNode {
   const problem = problemOf(error);
   return (
-    <div className="center-page" role="alert">
+    <Center as="div" role="alert">
       <h1>{problem.title}</h1>
-      <p className="muted">{problem.detail}</p>
-      {problem.requestId === null ? null : <p className="notice-id">{t.errors.requestId(problem.requestId)}</p>}
+      <p className={text.muted}>{problem.detail}</p>
+      {problem.requestId === null ? null : <NoticeId>{t.errors.requestId(problem.requestId)}</NoticeId>}
       <div>
         <Button onPress={onAgain}>{again}</Button>
       </div>
-    </div>
+    </Center>
   );
 }

@@ -1,8 +1,8 @@
 import { QueryClient } from "@tanstack/react-query";
 import { fireEvent, screen } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { renderAt } from "~/testing/renderAt";
 import { CLOSE } from "~/live/EventStream";
+import { renderAt } from "~/testing/renderAt";
 import { askedRoutes, channel, hangs, server } from "~/testing/server";
 import type { Route } from "~mock/api";
 import { busy } from "~mock/busy";

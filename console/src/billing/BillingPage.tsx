@@ -6,7 +6,9 @@ import { BILLING_VIEWS, to } from "~/paths";
 import { placeOf } from "~/places";
 import { ActionButton, actionNamed } from "~/ui/Button";
 import { Dialog } from "~/ui/Dialog";
-import { Page, Panel } from "~/ui/Page";
+import layout from "~/ui/layout.module.css";
+import { Page } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Tabs } from "~/ui/Tabs";
 import { ChargesExplained } from "./ChargesExplained";
@@ -42,7 +44,7 @@ export function BillingPage() {
     >
       {topUp === null ? null : <TopUpOutcome id={topUp} onDismiss={() => setSearch({}, { replace: true })} />}
       <QueryView query={wallet}>{(data) => <WalletPanel wallet={data} />}</QueryView>
-      <div className="stack">
+      <div className={layout.stack}>
         <Tabs label={words.tabs.label} current={view} tabs={BILLING_VIEWS.map((id) => ({ id, label: LABELS[id], to: to.billing(id) }))} />
         <Panel flush>
           <View />

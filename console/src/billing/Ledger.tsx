@@ -7,6 +7,8 @@ import type { Column } from "~/ui/DataTable";
 import { ExactAmount, Moment } from "~/ui/figures";
 import { ListView } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
+import text from "~/ui/text.module.css";
+import css from "./Ledger.module.css";
 
 const words = t.billing.ledger;
 
@@ -18,7 +20,7 @@ const columns: Column<Entry>[] = [
     cell: ({ kind, account, description, entry_id }) => (
       <span>
         {description}
-        <span className="cell-sub">
+        <span className={text.cellSub}>
           {t.units.join([words.kind[kind] ?? kind.replaceAll("_", " "), ...(words.account[account] ?? [])])} · <code>{words.number(entry_id)}</code>
         </span>
       </span>
@@ -29,7 +31,7 @@ const columns: Column<Entry>[] = [
     header: words.column.amount,
     numeric: true,
     cell: ({ amount }) => (
-      <span className={isNegative(amount) || isNothing(amount) ? undefined : "positive"}>
+      <span className={isNegative(amount) || isNothing(amount) ? undefined : css.positive}>
         <ExactAmount money={amount} signed={!isNothing(amount)} />
       </span>
     ),

@@ -11,6 +11,7 @@ import { t } from "~/messages";
 import { Choices } from "~/ui/Choices";
 import { CliHint } from "~/ui/Copy";
 import { Field, Form } from "~/ui/form";
+import text from "~/ui/text.module.css";
 
 const words = t.billing.form;
 const CUSTOM = "custom";
@@ -48,7 +49,7 @@ export function TopUpForm({ returnPath }: { returnPath: string }) {
     <Form form={form} doing={{ isPending: leaving, error: paying.error ?? nowhere }} onSubmit={pay} submit={leaving ? words.submitting : words.submit}>
       <Choices legend={words.amount} choices={CHOICES} register={form.register("choice")} />
       {choice === CUSTOM ? <Field control={form.control} name="custom" label={words.customLabel(currency)} inputMode="decimal" /> : null}
-      <p className="field-help">{words.help}</p>
+      <p className={text.help}>{words.help}</p>
       <CliHint command={cli.topUp(amountOf({ choice: choice ?? "", custom: custom ?? "" }))} />
     </Form>
   );

@@ -4,7 +4,8 @@ import { useTopUp } from "~/api/reads";
 import { refresh, STALE_AFTER_EVENT } from "~/api/stale";
 import { t } from "~/messages";
 import { topUpState } from "~/states";
-import { Button } from "~/ui/Button";
+import { AwayButton, Button } from "~/ui/Button";
+import layout from "~/ui/layout.module.css";
 import { ErrorNotice, Notice } from "~/ui/Notice";
 
 const words = t.billing.outcome;
@@ -28,11 +29,11 @@ export function TopUpOutcome({ id, onDismiss }: { id: string; onDismiss: () => v
     <Notice tone={tone} title={title} role="status">
       <p>{detail}</p>
       {waits ? null : (
-        <div className="cluster">
+        <div className={layout.cluster}>
           {payable && checkout_url !== null ? (
-            <a className="button" data-size="small" href={checkout_url}>
+            <AwayButton size="small" href={checkout_url}>
               {t.billing.topUps.finish}
-            </a>
+            </AwayButton>
           ) : null}
           <Button size="small" variant="quiet" onPress={onDismiss}>
             {words.dismiss}

@@ -8,6 +8,7 @@ import { Amount, Moment } from "~/ui/figures";
 import { ListView } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
 import { Status } from "~/ui/Status";
+import text from "~/ui/text.module.css";
 
 const words = t.billing.topUps;
 
@@ -22,7 +23,7 @@ const columns: Column<TopUp>[] = [
       return (
         <span>
           <a href={checkout_url}>{words.finish}</a>
-          {failure === null ? null : <span className="cell-sub">{failure.message}</span>}
+          {failure === null ? null : <span className={text.cellSub}>{failure.message}</span>}
         </span>
       );
     },

@@ -6,9 +6,14 @@ import type { Offer } from "~/api/types";
 import { TopUpForm } from "~/billing/TopUpForm";
 import { t } from "~/messages";
 import { to } from "~/paths";
-import { Empty, ErrorNotice, Notice } from "~/ui/Notice";
-import { Page, Panel } from "~/ui/Page";
+import { Empty } from "~/ui/Empty";
+import layout from "~/ui/layout.module.css";
+import { ErrorNotice, Notice } from "~/ui/Notice";
+import { Page } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
 import { Freshness, QueryView } from "~/ui/QueryView";
+import text from "~/ui/text.module.css";
+import css from "./LaunchPage.module.css";
 import { ADD_FUNDS, LaunchTotal, useLaunchForm } from "./LaunchTotal";
 import { needsFunds, OffersTable, refusal } from "./OffersTable";
 import { ResumeLaunch } from "./ResumeLaunch";
@@ -43,10 +48,10 @@ function AddFunds({ error, returnPath }: { error: unknown; returnPath: string })
     place.current?.scrollIntoView?.({ block: "nearest" });
   }, [pressed]);
   return (
-    <div ref={place} id={ADD_FUNDS} tabIndex={-1} className="arrival">
+    <div ref={place} id={ADD_FUNDS} tabIndex={-1} className={css.arrival}>
       <Panel title={words.funds.title}>
         {error === null ? null : <ErrorNotice error={error} />}
-        <p className="muted">{words.funds.detail}</p>
+        <p className={text.muted}>{words.funds.detail}</p>
         <TopUpForm returnPath={returnPath} />
       </Panel>
     </div>
@@ -74,8 +79,8 @@ function Chooser({ offers }: { offers: Offer[] }) {
   };
 
   return (
-    <div className="columns">
-      <div className="stack" data-gap="24">
+    <div className={layout.columns}>
+      <div className={layout.stack} data-gap="24">
         {taken.topUpId === null || launching.isError ? null : (
           <ResumeLaunch topUpId={taken.topUpId} onPaid={goOn} />
         )}
@@ -93,7 +98,7 @@ function Chooser({ offers }: { offers: Offer[] }) {
       </div>
       {offer === undefined || input === null ? (
         <Panel title={words.total.title}>
-          <p className="muted">{words.total.nothing}</p>
+          <p className={text.muted}>{words.total.nothing}</p>
         </Panel>
       ) : (
         <LaunchTotal offer={offer} form={form} doing={{ isPending: launching.isPending, error }} onLaunch={(values) => launching.launch({ ...input, ...values })} />

@@ -9,10 +9,15 @@ import { formatRate, formatRateAmount, isNothing } from "~/format/money";
 import { formatShape } from "~/format/shape";
 import { t } from "~/messages";
 import { Button, ReasonedButton } from "~/ui/Button";
+import { Check } from "~/ui/controls";
 import { CliHint } from "~/ui/Copy";
+import { Facts } from "~/ui/Facts";
 import { Amount, ExactAmount, RateFigure } from "~/ui/figures";
 import { Field, Form } from "~/ui/form";
-import { Facts, Panel } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
+import { Tag } from "~/ui/Tag";
+import text from "~/ui/text.module.css";
+import css from "./LaunchTotal.module.css";
 import { gpuText, needsFunds, refusal } from "./OffersTable";
 
 const words = t.launch;
@@ -54,7 +59,7 @@ export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) 
   const submit = words.submit(formatRate(price.per_hour));
   const bar = (
     <>
-      <div className="total-bar">
+      <div className={css.bar}>
         {why === null ? (
           <Button type="submit" variant="primary" wide isPending={doing.isPending}>
             {doing.isPending ? words.submitting : submit}
@@ -66,16 +71,16 @@ export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) 
         )}
         {needsFunds(offer) ? <a href={`#${ADD_FUNDS}`}>{t.billing.addFunds}</a> : null}
       </div>
-      <p className="field-help">{words.total.seconds}</p>
+      <p className={text.help}>{words.total.seconds}</p>
       <CliHint command={cli.launch(sku.code, name)} />
     </>
   );
   return (
-    <div className="total">
-      <Panel title={sku.name} aside={<span className="tag">{words.total.title}</span>}>
-        <p className="muted">
+    <div className={css.total}>
+      <Panel title={sku.name} aside={<Tag>{words.total.title}</Tag>}>
+        <p className={text.muted}>
           {formatShape(sku)}
-          {sku.gpu_count > 0 ? <span className="cell-sub">{gpuText(sku)}</span> : null}
+          {sku.gpu_count > 0 ? <span className={text.cellSub}>{gpuText(sku)}</span> : null}
         </p>
         <Facts rows={rows} />
         <Form form={form} doing={doing} onSubmit={onLaunch} submit={submit} footer={bar}>
@@ -87,11 +92,8 @@ export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) 
             maxLength={NAME_CHARACTERS}
             optional
           />
-          <label className="check">
-            <input type="checkbox" {...form.register("openTerminal")} />
-            {words.openTerminal}
-          </label>
-          {offer.limits_enforced ? null : <p className="field-help">{words.notEnforcedHelp}</p>}
+          <Check {...form.register("openTerminal")}>{words.openTerminal}</Check>
+          {offer.limits_enforced ? null : <p className={text.help}>{words.notEnforcedHelp}</p>}
         </Form>
       </Panel>
     </div>

@@ -4,6 +4,9 @@ import { t } from "~/messages";
 import { actionNamed } from "~/ui/Button";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { RateFigure } from "~/ui/figures";
+import { Tag } from "~/ui/Tag";
+import text from "~/ui/text.module.css";
+import css from "./OffersTable.module.css";
 
 const words = t.launch;
 
@@ -26,15 +29,15 @@ export function gpuText({ gpu_model, gpu_count }: Offer["sku"]): string {
 
 function ShapeLines({ sku }: { sku: Offer["sku"] }) {
   return (
-    <span className="nowrap">
+    <span className={text.nowrap}>
       {t.units.join([t.units.vcpu(sku.vcpu), formatMemory(sku.memory_mib)])}
-      <span className="cell-sub">{t.units.disk(String(sku.disk_gib))}</span>
+      <span className={text.cellSub}>{t.units.disk(String(sku.disk_gib))}</span>
     </span>
   );
 }
 
 function GpuLines({ sku }: { sku: Offer["sku"] }) {
-  return sku.gpu_count === 0 ? <span className="faint">{words.noGpu}</span> : <span className="gpu">{gpuText(sku)}</span>;
+  return sku.gpu_count === 0 ? <span className={text.faint}>{words.noGpu}</span> : <span className={css.gpu}>{gpuText(sku)}</span>;
 }
 
 /** What is on offer, as a table in which one row can be chosen. What is not free is shown, with the reason. */
@@ -48,7 +51,7 @@ export function OffersTable({ offers, chosen, onChoose }: OffersTableProps) {
         const id = `offer-${offer.id}`;
         const why = refusal(offer);
         return (
-          <span className="offers-radio">
+          <span className={css.radio}>
             <input
               type="radio"
               name="offer"
@@ -60,16 +63,14 @@ export function OffersTable({ offers, chosen, onChoose }: OffersTableProps) {
             />
             <span>
               <label htmlFor={id}>{offer.sku.name}</label>
-              <span className="cell-sub">
+              <span className={text.cellSub}>
                 <code>{offer.sku.code}</code>
               </span>
               {offer.limits_enforced ? null : (
-                <span className="tag" data-tone="warn">
-                  {words.notEnforced}
-                </span>
+                <Tag tone="warn">{words.notEnforced}</Tag>
               )}
               {why === null ? null : (
-                <span className="cell-sub" id={`${id}-why`}>
+                <span className={text.cellSub} id={`${id}-why`}>
                   {why}
                 </span>
               )}

@@ -3,6 +3,7 @@ import { useTopUp } from "~/api/reads";
 import type { TopUp } from "~/api/types";
 import { t } from "~/messages";
 import { topUpState } from "~/states";
+import { AwayButton } from "~/ui/Button";
 import { ErrorNotice, Notice } from "~/ui/Notice";
 
 const words = t.launch.funds;
@@ -18,9 +19,9 @@ function Outcome({ topUp }: { topUp: TopUp }) {
       <p>{topUp.failure?.message ?? words.unpaid.detail}</p>
       {payable && topUp.checkout_url !== null ? (
         <div>
-          <a className="button" data-size="small" href={topUp.checkout_url}>
-            {t.billing.topUps.finish}
-          </a>
+          <AwayButton size="small" href={topUp.checkout_url}>
+              {t.billing.topUps.finish}
+            </AwayButton>
         </div>
       ) : null}
     </Notice>

@@ -58,8 +58,8 @@ describe("launching", () => {
     expect(await screen.findByRole("heading", { name: "Add funds to launch" })).toBeTruthy();
     expect(screen.getByRole("button", { name: LAUNCH }).getAttribute("aria-disabled")).toBe("true");
     expect(screen.getAllByText(reason).length).toBeGreaterThan(0);
-    const bar = screen.getByRole("button", { name: LAUNCH }).closest(".total-bar") as HTMLElement;
-    const place = within(bar).getByRole("link", { name: "Add funds" }).getAttribute("href");
+    const form = screen.getByRole("button", { name: LAUNCH }).closest("form") as HTMLElement;
+    const place = within(form).getByRole("link", { name: "Add funds" }).getAttribute("href");
     expect(document.querySelector(`${place}`)?.textContent).toContain("Add funds to launch");
     expect(document.querySelector('data[value="0.0456"]')?.textContent).toBe("$0.0456");
   });

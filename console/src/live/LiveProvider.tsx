@@ -1,11 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
-import { toast } from "sonner";
 import { meQuery } from "~/api/queries";
 import { refreshAll } from "~/api/stale";
 import { sockets } from "~/paths";
-import { EventStream, type LiveState } from "./EventStream";
 import { isFailure, isStaleAfter, toastFor } from "./effects";
+import { EventStream, type LiveState } from "./EventStream";
 import { LiveContext } from "./state";
 
 /** Keeps one events channel open for all pages below, and refreshes what its events make stale. */
@@ -19,7 +18,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       onEvent: (event) => {
         void client.invalidateQueries({ predicate: (query) => isStaleAfter(event, query) });
         const line = toastFor(event, window.location.pathname);
-        if (line !== null) toast(line, isFailure(event) ? { duration: Number.POSITIVE_INFINITY, closeButton: true } : {});
+        if (line !== null) void import("./Toasts").then(({ say }) => say(line, isFailure(event)), () => undefined);
       },
       onGap: () => void refreshAll(client),
       onUnauthenticated: () => void client.invalidateQueries({ queryKey: meQuery().queryKey }),

@@ -14,7 +14,9 @@ import { nodeState } from "~/states";
 import { Button, LinkButton } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { Field, Form } from "~/ui/form";
-import { Page, Panel } from "~/ui/Page";
+import layout from "~/ui/layout.module.css";
+import { Page } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
 import { QueryView } from "~/ui/QueryView";
 import { Status } from "~/ui/Status";
 import { Enrolment } from "./Enrolment";
@@ -44,7 +46,7 @@ function NodeForm({ onAdded }: { onAdded: (created: NodeCreated) => void }) {
   return (
     <Panel>
       <Form form={form} doing={adding} onSubmit={add} submit={words.submit}>
-        <div className="field-row">
+        <div className={layout.fields}>
           <Field control={form.control} name="name" label={words.name} autoFocus />
           <Field control={form.control} name="port" label={words.port} inputMode="numeric" />
         </div>
@@ -78,7 +80,7 @@ function Joining({ created, onAnother }: { created: NodeCreated; onAnother: () =
           </>
         )}
       </QueryView>
-      <div className="cluster">
+      <div className={layout.cluster}>
         <LinkButton variant="primary" to={to.operator.node(created.node.id)}>
           {words.open}
         </LinkButton>
@@ -92,7 +94,7 @@ export function AddNodePage() {
   const [created, setCreated] = useState<NodeCreated | null>(null);
   return (
     <Page name={words.title} title={created?.node.name ?? words.title} lead={words.lead} crumb={<Link to={to.operator.nodes()}>{t.operator.nodes.title}</Link>}>
-      <div className="narrow stack" data-gap="24">
+      <div className={`${layout.narrow} ${layout.stack}`} data-gap="24">
         {created === null ? <NodeForm onAdded={setCreated} /> : <Joining created={created} onAnother={() => setCreated(null)} />}
       </div>
     </Page>

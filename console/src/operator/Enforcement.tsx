@@ -1,14 +1,14 @@
 import { t } from "~/messages";
+import { Tag } from "~/ui/Tag";
+import text from "~/ui/text.module.css";
 
 /** Whether the node's kernel enforces the limits of allocations. */
 export function Enforcement({ enforced }: { enforced: boolean | null }) {
   const words = t.operator.nodes;
-  if (enforced === null) return <span className="faint">{words.unknown}</span>;
+  if (enforced === null) return <span className={text.faint}>{words.unknown}</span>;
   return enforced ? (
     <span>{words.enforced}</span>
   ) : (
-    <span className="tag" data-tone="warn">
-      {words.notEnforced}
-    </span>
+    <Tag tone="warn">{words.notEnforced}</Tag>
   );
 }

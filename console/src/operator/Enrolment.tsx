@@ -1,8 +1,8 @@
-import { StepLine } from "~/allocations/Activity";
 import type { NodeDetail } from "~/api/types";
 import { t } from "~/messages";
 import type { StepState } from "~/states";
-import { Panel } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
+import { StepLine, Steps } from "~/ui/Steps";
 
 const AS_STEP: Record<NodeDetail["enrolment"][number]["state"], StepState> = { waiting: "pending", done: "done", failed: "failed" };
 
@@ -10,11 +10,11 @@ const AS_STEP: Record<NodeDetail["enrolment"][number]["state"], StepState> = { w
 export function Enrolment({ node }: { node: NodeDetail }) {
   return (
     <Panel title={t.operator.addNode.checklist}>
-      <ol className="steps" aria-live="polite">
+      <Steps live>
         {node.enrolment.map(({ name, state, detail, fix }) => (
           <StepLine key={name} step={{ name, state: AS_STEP[state], detail }} fix={fix} />
         ))}
-      </ol>
+      </Steps>
     </Panel>
   );
 }

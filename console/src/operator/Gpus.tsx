@@ -11,9 +11,10 @@ import { gpuState } from "~/states";
 import { ActionButton, actionNamed } from "~/ui/Button";
 import { CliHint } from "~/ui/Copy";
 import { type Column, DataTable } from "~/ui/DataTable";
-import { Field, Form } from "~/ui/form";
 import { Dialog } from "~/ui/Dialog";
-import { Panel } from "~/ui/Page";
+import { Field, Form } from "~/ui/form";
+import { Panel, PanelNote } from "~/ui/Panel";
+import text from "~/ui/text.module.css";
 
 const words = t.operator.node;
 
@@ -38,10 +39,10 @@ function ClearForm({ node, gpu, onClose }: { node: NodeDetail; gpu: Gpu; onClose
 export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
   const [asking, setAsking] = useState<Gpu>();
   const columns: Column<Gpu>[] = [
-    { key: "model", header: words.gpuColumn.model, plain: true, cell: ({ model }) => <span className="cell-main">{model}</span> },
+    { key: "model", header: words.gpuColumn.model, plain: true, cell: ({ model }) => <span className={text.cellMain}>{model}</span> },
     { key: "memory", header: words.gpuColumn.memory, cell: ({ memory_mib }) => formatMemory(memory_mib) },
     { key: "state", header: words.gpuColumn.state, cell: ({ state }) => gpuState(state).label },
-    { key: "uuid", header: words.gpuColumn.uuid, cell: ({ uuid }) => <code className="break">{uuid}</code> },
+    { key: "uuid", header: words.gpuColumn.uuid, cell: ({ uuid }) => <code className={text.break}>{uuid}</code> },
   ];
   if (gpus.some(({ state }) => gpuState(state).toClear)) {
     columns.push({
@@ -59,7 +60,7 @@ export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
   return (
     <Panel title={words.gpus} flush>
       {gpus.length === 0 ? (
-        <p className="panel-note">{words.noGpu}</p>
+        <PanelNote>{words.noGpu}</PanelNote>
       ) : (
         <DataTable caption={words.gpus} columns={columns} rows={gpus} rowKey={({ uuid }) => uuid} />
       )}

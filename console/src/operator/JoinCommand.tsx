@@ -3,7 +3,8 @@ import { formatMoment } from "~/format/time";
 import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
 import { Copy } from "~/ui/Copy";
-import { Panel } from "~/ui/Page";
+import { Panel } from "~/ui/Panel";
+import text from "~/ui/text.module.css";
 
 const words = t.operator.addNode;
 
@@ -13,7 +14,7 @@ export function JoinCommand({ join }: { join: Join }) {
   return (
     <Panel title={words.run}>
       <Copy text={join.command} what={words.command} />
-      <p className="field-help">{words.expires(formatMoment(join.expires_at, now))}</p>
+      <p className={text.help}>{words.expires(formatMoment(join.expires_at, now))}</p>
     </Panel>
   );
 }

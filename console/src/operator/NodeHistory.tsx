@@ -4,7 +4,7 @@ import { t } from "~/messages";
 import { nodeState } from "~/states";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
-import { Panel } from "~/ui/Page";
+import { Panel, PanelNote } from "~/ui/Panel";
 
 type Change = NodeDetail["history"][number];
 
@@ -27,7 +27,7 @@ export function NodeHistory({ history }: { history: Change[] }) {
   return (
     <Panel title={words.title} flush>
       {history.length === 0 ? (
-        <p className="panel-note">{words.empty}</p>
+        <PanelNote>{words.empty}</PanelNote>
       ) : (
         <DataTable caption={words.title} columns={columns} rows={history} rowKey={({ at, to_state }) => `${at} ${to_state}`} />
       )}

@@ -9,15 +9,16 @@ import { to } from "~/paths";
 import { nodeState } from "~/states";
 import { ActionButton, actionNamed, Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
+import layout from "~/ui/layout.module.css";
 import { ErrorNotice } from "~/ui/Notice";
 import { Page } from "~/ui/Page";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Status } from "~/ui/Status";
 import { Enrolment } from "./Enrolment";
-import { JoinCommand } from "./JoinCommand";
 import { Gpus } from "./Gpus";
-import { Capabilities, Capacity, Facts, Strangers } from "./NodePanels";
+import { JoinCommand } from "./JoinCommand";
 import { NodeHistory } from "./NodeHistory";
+import { Capabilities, Capacity, Facts, Strangers } from "./NodePanels";
 
 const words = t.operator.node;
 
@@ -93,8 +94,8 @@ export function NodePage() {
     >
       <QueryView query={query}>
         {(found) => (
-          <div className="columns">
-            <div className="stack" data-gap="24">
+          <div className={layout.columns}>
+            <div className={layout.stack} data-gap="24">
               <Strangers strangers={found.strangers} />
               {nodeState(found.state).enrols ? <Joining node={found} /> : <Capacity node={found} />}
               {found.inventory === null ? null : <Gpus node={found} gpus={found.inventory.gpus} />}

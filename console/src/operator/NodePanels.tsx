@@ -2,11 +2,13 @@ import type { ReactNode } from "react";
 import type { NodeDetail } from "~/api/types";
 import { formatMemory } from "~/format/shape";
 import { t } from "~/messages";
+import { Checks } from "~/ui/Checks";
 import { type Column, DataTable } from "~/ui/DataTable";
+import { Facts as FactList } from "~/ui/Facts";
 import { Moment } from "~/ui/figures";
-import { AlertIcon, CheckIcon } from "~/ui/icons";
 import { Notice } from "~/ui/Notice";
-import { Facts as FactList, Panel } from "~/ui/Page";
+import { Panel, PanelNote } from "~/ui/Panel";
+import text from "~/ui/text.module.css";
 import { Enforcement } from "./Enforcement";
 
 const words = t.operator.node;
@@ -24,7 +26,7 @@ function lines({ claimed }: NodeDetail, inventory: Inventory): Line[] {
 }
 
 const capacityColumns: Column<Line>[] = [
-  { key: "resource", header: words.column.resource, plain: true, cell: ({ name }) => <span className="cell-main">{name}</span> },
+  { key: "resource", header: words.column.resource, plain: true, cell: ({ name }) => <span className={text.cellMain}>{name}</span> },
   { key: "claimed", header: words.column.claimed, numeric: true, cell: ({ claimed }) => claimed },
   { key: "all", header: words.column.all, numeric: true, cell: ({ all }) => all },
 ];
@@ -34,7 +36,7 @@ export function Capacity({ node }: { node: NodeDetail }) {
   return (
     <Panel title={words.capacity} flush>
       {node.inventory === null ? (
-        <p className="panel-note">{words.noCapabilities}</p>
+        <PanelNote>{words.noCapabilities}</PanelNote>
       ) : (
         <DataTable caption={words.capacity} columns={capacityColumns} rows={lines(node, node.inventory)} rowKey={({ name }) => name} />
       )}
@@ -46,17 +48,16 @@ export function Capacity({ node }: { node: NodeDetail }) {
 export function Capabilities({ node }: { node: NodeDetail }) {
   return (
     <Panel title={words.capabilities} aside={<Enforcement enforced={node.limits_enforced} />}>
-      <p className="field-help">{node.capabilities.length === 0 ? words.noCapabilities : words.capabilitiesHint}</p>
-      <ul className="limits">
-        {node.capabilities.map(({ name, enforced, detail }) => (
-          <li key={name} data-ok={enforced}>
-            {enforced ? <CheckIcon /> : <AlertIcon />}
-            <span>{words.capability[name] ?? name.replaceAll("_", " ")}</span>
-            <span className="small muted">{enforced ? t.operator.nodes.enforced : t.operator.nodes.notEnforced}</span>
-            <span className="limit-detail">{detail}</span>
-          </li>
-        ))}
-      </ul>
+      <p className={text.help}>{node.capabilities.length === 0 ? words.noCapabilities : words.capabilitiesHint}</p>
+      <Checks
+        checks={node.capabilities.map(({ name, enforced, detail }) => ({
+          key: name,
+          ok: enforced,
+          what: words.capability[name] ?? name.replaceAll("_", " "),
+          verdict: enforced ? t.operator.nodes.enforced : t.operator.nodes.notEnforced,
+          detail,
+        }))}
+      />
     </Panel>
   );
 }

@@ -10,6 +10,7 @@ import { Moment } from "~/ui/figures";
 import { ListPage } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
 import { Status } from "~/ui/Status";
+import text from "~/ui/text.module.css";
 import { Enforcement } from "./Enforcement";
 
 const words = t.operator.nodes;
@@ -26,7 +27,7 @@ const columns: Column<Node>[] = [
     header: words.column.name,
     plain: true,
     cell: ({ id, name }) => (
-      <Link className="cell-main" to={to.operator.node(id)}>
+      <Link className={text.cellMain} to={to.operator.node(id)}>
         {name}
       </Link>
     ),
@@ -34,11 +35,11 @@ const columns: Column<Node>[] = [
   { key: "state", header: words.column.state, narrow: true, cell: ({ state }) => <Status look={nodeState(state)} /> },
   { key: "address", header: words.column.address, cell: ({ address, port }) => <code>{`${address}:${port}`}</code> },
   { key: "limits", header: words.column.limits, cell: ({ limits_enforced }) => <Enforcement enforced={limits_enforced} /> },
-  { key: "capacity", header: words.column.capacity, cell: (node) => <span className="figures">{claimed(node)}</span> },
+  { key: "capacity", header: words.column.capacity, cell: (node) => <span className={text.figures}>{claimed(node)}</span> },
   {
     key: "seen",
     header: words.column.seen,
-    cell: ({ last_seen_at }) => (last_seen_at === null ? <span className="faint">{words.never}</span> : <Moment at={last_seen_at} />),
+    cell: ({ last_seen_at }) => (last_seen_at === null ? <span className={text.faint}>{words.never}</span> : <Moment at={last_seen_at} />),
   },
 ];
 

@@ -6,10 +6,13 @@ import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { placeOf } from "~/places";
 import { ALLOCATION_STATES, allocationState } from "~/states";
+import { Select } from "~/ui/controls";
 import type { Column } from "~/ui/DataTable";
 import { ExactAmount } from "~/ui/figures";
+import layout from "~/ui/layout.module.css";
 import { ListPage } from "~/ui/List";
 import { Status } from "~/ui/Status";
+import text from "~/ui/text.module.css";
 
 const words = t.operator.allocations;
 
@@ -20,11 +23,11 @@ const columns: Column<AdminAllocation>[] = [
     plain: true,
     cell: ({ name, id, failure }) => (
       <span>
-        <span className="cell-main">{name}</span>
-        <span className="cell-sub">
+        <span className={text.cellMain}>{name}</span>
+        <span className={text.cellSub}>
           <code>{id}</code>
         </span>
-        {failure === null ? null : <span className="cell-sub">{failure.message}</span>}
+        {failure === null ? null : <span className={text.cellSub}>{failure.message}</span>}
       </span>
     ),
   },
@@ -32,7 +35,7 @@ const columns: Column<AdminAllocation>[] = [
   { key: "age", header: words.column.age, numeric: true, narrow: true, cell: ({ state_seconds }) => formatSpan(state_seconds) },
   { key: "customer", header: words.column.customer, cell: ({ organization }) => organization.name },
   { key: "sku", header: words.column.sku, cell: ({ sku }) => <code>{sku.code}</code> },
-  { key: "node", header: words.column.node, cell: ({ node }) => node?.name ?? <span className="faint">{words.noNode}</span> },
+  { key: "node", header: words.column.node, cell: ({ node }) => node?.name ?? <span className={text.faint}>{words.noNode}</span> },
   { key: "cost", header: words.column.cost, numeric: true, narrow: true, cell: ({ cost }) => <ExactAmount money={cost.total} /> },
 ];
 
@@ -40,18 +43,18 @@ function StateFilter({ state }: { state: string | null }) {
   const [, setSearch] = useSearchParams();
   const id = useId();
   return (
-    <span className="cluster">
-      <label className="field-label" htmlFor={id}>
+    <span className={layout.cluster}>
+      <label className={text.label} htmlFor={id}>
         {words.filter}
       </label>
-      <select className="input select" id={id} value={state ?? ""} onChange={({ target }) => setSearch(target.value === "" ? {} : { state: target.value })}>
+      <Select id={id} value={state ?? ""} onChange={({ target }) => setSearch(target.value === "" ? {} : { state: target.value })}>
         <option value="">{words.all}</option>
         {Object.entries(ALLOCATION_STATES).map(([name, { label }]) => (
           <option key={name} value={name}>
             {label}
           </option>
         ))}
-      </select>
+      </Select>
     </span>
   );
 }

@@ -7,6 +7,8 @@ import { cli } from "~/cli";
 import { t } from "~/messages";
 import { CliHint } from "~/ui/Copy";
 import { Field, Form } from "~/ui/form";
+import layout from "~/ui/layout.module.css";
+import text from "~/ui/text.module.css";
 import { areLabels, parseLabels } from "./labels";
 
 const words = t.operator.skuForm;
@@ -58,17 +60,17 @@ export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; on
       submit={words.submit}
       onCancel={onCancel}
     >
-      <div className="field-row">
+      <div className={layout.fields}>
         <Field control={form.control} name="code" label={words.code} autoFocus />
         <Field control={form.control} name="name" label={words.name} />
       </div>
-      <p className="field-help">{words.codeHelp}</p>
-      <div className="field-row" data-three>
+      <p className={text.help}>{words.codeHelp}</p>
+      <div className={layout.fields} data-three>
         <Field control={form.control} name="vcpu" label={words.vcpu} inputMode="numeric" />
         <Field control={form.control} name="memory" label={words.memory} inputMode="numeric" />
         <Field control={form.control} name="disk" label={words.disk} inputMode="numeric" />
       </div>
-      <div className="field-row">
+      <div className={layout.fields}>
         <Field control={form.control} name="gpuModel" label={words.gpuModel} optional />
         <Field control={form.control} name="gpuCount" label={words.gpuCount} inputMode="numeric" />
       </div>

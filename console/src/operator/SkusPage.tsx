@@ -14,23 +14,25 @@ import { Confirm } from "~/ui/Confirm";
 import type { Column } from "~/ui/DataTable";
 import { Dialog } from "~/ui/Dialog";
 import { RateFigure } from "~/ui/figures";
+import layout from "~/ui/layout.module.css";
 import { ListPage } from "~/ui/List";
 import { ErrorNotice } from "~/ui/Notice";
 import { useCursor } from "~/ui/Pager";
 import { Status } from "~/ui/Status";
+import text from "~/ui/text.module.css";
 import { SkuForm } from "./SkuForm";
 
 const words = t.operator.skus;
 
 function PriceNow({ price }: Pick<Sku, "price">) {
-  return price === null ? <span className="faint">{words.noPrice}</span> : <RateFigure rate={price.per_hour} />;
+  return price === null ? <span className={text.faint}>{words.noPrice}</span> : <RateFigure rate={price.per_hour} />;
 }
 
 function Switch({ sku }: { sku: Sku }) {
   const [asking, setAsking] = useState(false);
   const activating = useCommand(setSkuActive);
   return (
-    <span className="cluster" data-tight>
+    <span className={layout.cluster} data-tight>
       <LinkButton size="small" to={to.operator.prices(sku.id)} aria-label={words.pricesLabel(sku.code)}>
         {words.prices}
       </LinkButton>
@@ -72,8 +74,8 @@ const columns: Column<Sku>[] = [
     plain: true,
     cell: ({ name, code }) => (
       <span>
-        <span className="cell-main">{name}</span>
-        <span className="cell-sub">
+        <span className={text.cellMain}>{name}</span>
+        <span className={text.cellSub}>
           <code>{code}</code>
         </span>
       </span>

@@ -9,9 +9,10 @@ import { Confirm } from "~/ui/Confirm";
 import type { Column } from "~/ui/DataTable";
 import { Dialog } from "~/ui/Dialog";
 import { Moment } from "~/ui/figures";
-import { CreateToken } from "./CreateToken";
 import { ListPanel } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
+import text from "~/ui/text.module.css";
+import { CreateToken } from "./CreateToken";
 
 const words = t.settings.tokens;
 
@@ -21,12 +22,12 @@ export function ApiTokens() {
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiToken | null>(null);
   const columns: Column<ApiToken>[] = [
-    { key: "name", header: words.column.name, cell: ({ name }) => <span className="cell-main">{name}</span> },
-    { key: "scopes", header: words.column.scopes, cell: ({ scopes }) => <code className="break">{scopes.join(" ")}</code> },
+    { key: "name", header: words.column.name, cell: ({ name }) => <span className={text.cellMain}>{name}</span> },
+    { key: "scopes", header: words.column.scopes, cell: ({ scopes }) => <code className={text.break}>{scopes.join(" ")}</code> },
     {
       key: "used",
       header: words.column.used,
-      cell: ({ last_used_at }) => (last_used_at === null ? <span className="faint">{words.never}</span> : <Moment at={last_used_at} />),
+      cell: ({ last_used_at }) => (last_used_at === null ? <span className={text.faint}>{words.never}</span> : <Moment at={last_used_at} />),
     },
     { key: "expires", header: words.column.expires, cell: ({ expires_at }) => <Moment at={expires_at} /> },
     {

@@ -4,14 +4,15 @@ import { Controller, useForm } from "react-hook-form";
 import * as z from "zod/mini";
 import { createApiToken, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
-import { useMe } from "~/api/reads";
 import { t } from "~/messages";
 import { Button } from "~/ui/Button";
 import { Choices } from "~/ui/Choices";
 import { Copy } from "~/ui/Copy";
 import { DialogActions } from "~/ui/Dialog";
 import { Field, Form } from "~/ui/form";
+import layout from "~/ui/layout.module.css";
 import { Notice } from "~/ui/Notice";
+import { Scopes } from "./Scopes";
 
 const words = t.settings.tokens;
 const DAYS = ["30", "90", "365"];
@@ -24,36 +25,6 @@ const schema = z.object({
 });
 
 type Values = z.infer<typeof schema>;
-
-const toggled = (all: string[], one: string) => (all.includes(one) ? all.filter((scope) => scope !== one) : [...all, one]);
-
-function Scopes({ value, onChange, invalid }: { value: string[]; onChange: (scopes: string[]) => void; invalid: string | undefined }) {
-  const offered = useMe().data?.permissions ?? [];
-  const everything = offered.length > 0 && value.length === offered.length;
-  return (
-    <fieldset className="stack" data-gap="4">
-      <legend className="field-label">{words.scopes}</legend>
-      <span className="field-help">{words.scopesHelp}</span>
-      <label className="check">
-        <input type="checkbox" checked={everything} onChange={() => onChange(everything ? [] : offered)} />
-        {words.allScopes}
-      </label>
-      <div className="scopes">
-        {offered.map((scope) => (
-          <label className="check" key={scope}>
-            <input type="checkbox" checked={value.includes(scope)} onChange={() => onChange(toggled(value, scope))} />
-            <code>{scope}</code>
-          </label>
-        ))}
-      </div>
-      {invalid === undefined ? null : (
-        <span className="field-error" role="alert">
-          {invalid}
-        </span>
-      )}
-    </fieldset>
-  );
-}
 
 /** Creates a token and shows it, this once. It is kept nowhere in the console. */
 export function CreateToken({ onDone }: { onDone: () => void }) {
@@ -68,7 +39,7 @@ export function CreateToken({ onDone }: { onDone: () => void }) {
   };
   if (creating.data !== undefined) {
     return (
-      <div className="stack">
+      <div className={layout.stack}>
         <Notice tone="warn" title={words.shownOnce.title} role="status">
           <p>{words.shownOnce.detail}</p>
         </Notice>

@@ -10,6 +10,8 @@ import type { Column } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
 import { ListPanel } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
+import { Tag } from "~/ui/Tag";
+import text from "~/ui/text.module.css";
 import { programName } from "./userAgent";
 
 const words = t.settings.sessions;
@@ -24,7 +26,7 @@ export function Sessions() {
       header: words.column.where,
       cell: ({ user_agent, current }) => (
         <span title={user_agent ?? undefined}>
-          {programName(user_agent)} {current ? <span className="tag">{words.current}</span> : null}
+          {programName(user_agent)} {current ? <Tag>{words.current}</Tag> : null}
         </span>
       ),
     },
@@ -37,7 +39,7 @@ export function Sessions() {
       narrow: true,
       cell: (session) =>
         session.current ? (
-          <span className="faint">{t.units.none}</span>
+          <span className={text.faint}>{t.units.none}</span>
         ) : (
           <Button size="small" aria-label={words.endLabel(programName(session.user_agent))} onPress={() => setEnding(session)}>
             {words.end}

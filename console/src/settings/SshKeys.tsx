@@ -16,6 +16,7 @@ import { Moment } from "~/ui/figures";
 import { Field, Form } from "~/ui/form";
 import { ListPanel } from "~/ui/List";
 import { useCursor } from "~/ui/Pager";
+import text from "~/ui/text.module.css";
 
 const words = t.settings.keys;
 
@@ -42,8 +43,8 @@ export function SshKeys() {
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<SshKey | null>(null);
   const columns: Column<SshKey>[] = [
-    { key: "name", header: words.column.name, cell: ({ name }) => <span className="cell-main">{name}</span> },
-    { key: "fingerprint", header: words.column.fingerprint, cell: ({ fingerprint }) => <code className="break">{fingerprint}</code> },
+    { key: "name", header: words.column.name, cell: ({ name }) => <span className={text.cellMain}>{name}</span> },
+    { key: "fingerprint", header: words.column.fingerprint, cell: ({ fingerprint }) => <code className={text.break}>{fingerprint}</code> },
     { key: "added", header: words.column.added, cell: ({ created_at }) => <Moment at={created_at} /> },
     {
       key: "act",

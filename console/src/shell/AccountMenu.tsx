@@ -9,6 +9,8 @@ import { Button } from "~/ui/Button";
 import { Dialog } from "~/ui/Dialog";
 import { CheckIcon, PersonIcon } from "~/ui/icons";
 import { ErrorNotice } from "~/ui/Notice";
+import text from "~/ui/text.module.css";
+import css from "./AccountMenu.module.css";
 import { chooseTheme, chosenTheme, type Theme } from "./theme";
 
 const THEMES: Theme[] = ["system", "light", "dark"];
@@ -35,32 +37,32 @@ export function AccountMenu() {
         <Button variant="quiet" size="icon" aria-label={t.shell.account}>
           <PersonIcon />
         </Button>
-        <Popover className="popover" placement="bottom end">
-          <div className="menu-head">
+        <Popover className={css.popover} placement="bottom end">
+          <div className={css.head}>
             <div>{me?.user.name}</div>
-            <div className="faint">{me?.user.email}</div>
+            <div className={text.faint}>{me?.user.email}</div>
           </div>
-          <Menu className="menu" aria-label={t.shell.account}>
+          <Menu className={css.menu} aria-label={t.shell.account}>
             <MenuSection
               selectionMode="single"
               selectedKeys={[theme]}
               disallowEmptySelection
               onSelectionChange={(keys) => choose([...(keys as Set<Theme>)][0] ?? "system")}
             >
-              <Header className="menu-head">{t.shell.theme.label}</Header>
+              <Header className={css.head}>{t.shell.theme.label}</Header>
               {THEMES.map((name) => (
-                <MenuItem key={name} id={name} className="menu-item" textValue={t.shell.theme[name]}>
+                <MenuItem key={name} id={name} className={css.item} textValue={t.shell.theme[name]}>
                   {({ isSelected }) => (
                     <>
                       {t.shell.theme[name]}
-                      <span className="menu-check">{isSelected ? <CheckIcon /> : null}</span>
+                      <span className={css.check}>{isSelected ? <CheckIcon /> : null}</span>
                     </>
                   )}
                 </MenuItem>
               ))}
             </MenuSection>
-            <Separator className="menu-line" />
-            <MenuItem id="sign-out" className="menu-item" onAction={() => leaving.mutate(undefined)}>
+            <Separator className={css.line} />
+            <MenuItem id="sign-out" className={css.item} onAction={() => leaving.mutate(undefined)}>
               {t.shell.signOut}
             </MenuItem>
           </Menu>

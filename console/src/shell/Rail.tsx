@@ -4,6 +4,7 @@ import { useLive } from "~/live/state";
 import { t } from "~/messages";
 import { LIVE_STATES } from "~/states";
 import { Status } from "~/ui/Status";
+import css from "./Rail.module.css";
 
 export type RailLink = { to: string; label: string; short?: string; icon: ReactNode; also?: string };
 
@@ -16,8 +17,8 @@ function RailItem({ link, current }: { link: RailLink; current: boolean }) {
   return (
     <Link to={link.to} aria-current={current ? "page" : undefined} aria-label={link.label}>
       {link.icon}
-      <span className="rail-long">{link.label}</span>
-      <span className="rail-short">{link.short ?? link.label}</span>
+      <span className={css.long}>{link.label}</span>
+      <span className={css.short}>{link.short ?? link.label}</span>
     </Link>
   );
 }
@@ -27,8 +28,8 @@ export function Rail({ organization, links, other }: { organization: string; lin
   const { pathname } = useLocation();
   const look = LIVE_STATES[useLive()];
   return (
-    <nav className="rail" aria-label={t.shell.mainNavigation}>
-      <p className="rail-org">{organization}</p>
+    <nav className={css.rail} aria-label={t.shell.mainNavigation}>
+      <p className={css.organization}>{organization}</p>
       <ul>
         {links.map((link) => (
           <li key={link.to}>
@@ -36,9 +37,9 @@ export function Rail({ organization, links, other }: { organization: string; lin
           </li>
         ))}
       </ul>
-      <div className="rail-end">
+      <div className={css.end}>
         {other === null ? null : <RailItem link={other} current={false} />}
-        <div className="link-state">
+        <div className={css.state}>
           <Status look={look} />
         </div>
       </div>

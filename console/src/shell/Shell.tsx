@@ -1,16 +1,20 @@
-import { type ReactNode, useEffect, useRef } from "react";
-import { Link, Outlet, useLocation } from "react-router";
-import { Toaster } from "sonner";
+import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
+import { Outlet, useLocation } from "react-router";
 import { useMe } from "~/api/reads";
 import { t } from "~/messages";
 import { to } from "~/paths";
-import { CardIcon, MachineIcon, Mark, OperatorIcon, PersonIcon, PlayIcon, SettingsIcon, TagIcon } from "~/ui/icons";
+import { Brand } from "~/ui/Brand";
+import { CardIcon, MachineIcon, OperatorIcon, PersonIcon, PlayIcon, SettingsIcon, TagIcon } from "~/ui/icons";
 import { AccountMenu } from "./AccountMenu";
-import { FundsBanner } from "./FundsBanner";
 import { Funds } from "./Funds";
+import { FundsBanner } from "./FundsBanner";
 import { Rail, type RailLink } from "./Rail";
+import css from "./Shell.module.css";
 
 const MAIN = "main";
+
+/** No page fails because the lines beside it cannot be fetched. */
+const Toasts = lazy((): Promise<{ default: ComponentType }> => import("~/live/Toasts").catch(() => ({ default: () => null })));
 
 /** After a change of page the keyboard and the screen reader start at its beginning, as with a page of its own. */
 function useFocusOnNavigation() {
@@ -32,27 +36,28 @@ function Frame({ console: which, home, links, other, head, banner }: FrameProps)
   const main = useFocusOnNavigation();
   const me = useMe();
   return (
-    <div className="shell" data-console={which}>
-      <a className="skip" href={`#${MAIN}`}>
+    <div className={css.shell} data-console={which}>
+      <a className={css.skip} href={`#${MAIN}`}>
         {t.shell.skip}
       </a>
-      <header className="header">
-        <Link className="brand" to={home} aria-label={t.shell.product}>
-          <Mark />
-          <span className="brand-name">{t.shell.product}</span>
-        </Link>
-        {which === "operator" ? <span className="operator-tag">{t.shell.operatorTag}</span> : null}
-        <div className="header-end">
+      <header className={css.header}>
+        <Brand to={home}>
+          <span className={css.name}>{t.shell.product}</span>
+        </Brand>
+        {which === "operator" ? <span className={css.tag}>{t.shell.operatorTag}</span> : null}
+        <div className={css.end}>
           {head}
           <AccountMenu />
         </div>
       </header>
       <Rail organization={which === "operator" ? t.shell.operatorConsole : (me.data?.organization.name ?? "")} links={links} other={other} />
-      <main className="main" id={MAIN} tabIndex={-1} ref={main}>
+      <main className={css.main} id={MAIN} tabIndex={-1} ref={main}>
         {banner}
         <Outlet />
       </main>
-      <Toaster position="bottom-right" visibleToasts={3} containerAriaLabel={t.shell.toast.region} toastOptions={{ closeButtonAriaLabel: t.shell.toast.close }} />
+      <Suspense>
+        <Toasts />
+      </Suspense>
     </div>
   );
 }

@@ -1,19 +1,20 @@
 /** Who may see which part of the console. The server decides; this only chooses the page that fits its answer. */
 import { Navigate, Outlet, useLocation, useSearchParams } from "react-router";
+import { useMe } from "~/api/reads";
 import { Failure } from "~/app/Failure";
 import { NotFound } from "~/app/NotFound";
-import { useMe } from "~/api/reads";
 import { isUnauthenticated } from "~/errors";
 import { LiveProvider } from "~/live/LiveProvider";
 import { t } from "~/messages";
 import { safeNext, to } from "~/paths";
+import { Center } from "~/ui/Center";
 import { Loading } from "~/ui/QueryView";
 
 function Waiting() {
   return (
-    <main className="center-page">
+    <Center>
       <Loading />
-    </main>
+    </Center>
   );
 }
 

@@ -1,20 +1,6 @@
+/** What holds everywhere: the fonts, the design's values, how elements look by themselves. All else belongs to a component. */
 import "@fontsource-variable/ibm-plex-sans/wght.css";
 import "@fontsource/ibm-plex-mono/latin-400.css";
 import "@fontsource/ibm-plex-mono/latin-500.css";
-import "sonner/dist/styles.css";
 import "./tokens.css";
 import "./base.css";
-import "./layout.css";
-import "./buttons.css";
-import "./fields.css";
-import "./choices.css";
-import "./figures.css";
-import "./table.css";
-import "./notices.css";
-import "./overlays.css";
-import "./rail.css";
-import "./funds.css";
-import "./shell.css";
-import "./auth.css";
-import "./pages.css";
-import "./terminal.css";

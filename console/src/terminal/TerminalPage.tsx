@@ -6,12 +6,14 @@ import { CLOSE } from "~/live/EventStream";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { allocationState, TERMINAL_STATES } from "~/states";
-import { Button } from "~/ui/Button";
+import { AwayButton, Button } from "~/ui/Button";
+import { Check } from "~/ui/controls";
 import { BackIcon } from "~/ui/icons";
 import { Notice } from "~/ui/Notice";
 import { Status } from "~/ui/Status";
 import type { Ending } from "./TerminalConnection";
 import type { TerminalState } from "./TerminalSession";
+import css from "./TerminalPage.module.css";
 import { useTerminal } from "./useTerminal";
 
 const words = t.terminal;
@@ -61,29 +63,28 @@ export function TerminalPage() {
   }, [name]);
 
   return (
-    <div className="terminal" data-state={state.kind}>
-      <header className="terminal-bar" ref={toolbar}>
-        <a className="button" data-variant="quiet" data-size="small" href={to.allocation(id)}>
+    <div className={css.terminal} data-terminal={state.kind}>
+      <header className={css.bar} ref={toolbar}>
+        <AwayButton variant="quiet" size="small" href={to.allocation(id)}>
           <BackIcon />
           {words.back}
-        </a>
+        </AwayButton>
         <h1>{name}</h1>
         <span role="status">
           <Status look={TERMINAL_STATES[state.kind]} />
         </span>
-        <div className="terminal-end">
-          <span className="terminal-keys" id="leave-terminal">
+        <div className={css.end}>
+          <span className={css.keys} id="leave-terminal">
             {words.leave.before} <kbd>{words.leave.key}</kbd>
           </span>
-          <label className="check">
-            <input type="checkbox" checked={screenReader} onChange={({ target }) => setScreenReader(target.checked)} />
+          <Check checked={screenReader} onChange={({ target }) => setScreenReader(target.checked)}>
             {words.screenReader}
-          </label>
+          </Check>
         </div>
       </header>
-      <main className="terminal-screen" aria-label={words.region(name)} aria-describedby="leave-terminal">
-        <div className="terminal-host" ref={host} />
-        <div className="terminal-notice">
+      <main className={css.screen} aria-label={words.region(name)} aria-describedby="leave-terminal">
+        <div className={css.host} ref={host} />
+        <div className={css.notice}>
           <StateNotice state={state} gone={allocation !== undefined && allocationState(allocation.state).ended === true} onReconnect={reconnect} />
         </div>
       </main>

@@ -2,12 +2,14 @@ import { type ComponentProps, type ReactNode, useId, useState } from "react";
 import { Button as AriaButton } from "react-aria-components";
 import { Link, type LinkProps } from "react-router";
 import type { Action } from "~/api/types";
+import css from "./Button.module.css";
 import { WaitIcon } from "./icons";
+import text from "./text.module.css";
 
 type Look = { variant?: "primary" | "danger" | "quiet"; size?: "small" | "icon"; wide?: boolean };
 
 const look = ({ variant, size, wide }: Look) => ({
-  className: "button",
+  className: css.button,
   "data-variant": variant,
   "data-size": size,
   "data-wide": wide || undefined,
@@ -31,6 +33,17 @@ export function LinkButton({ variant, size, wide, ...rest }: LinkButtonProps) {
   return <Link {...look({ variant, size, wide })} {...rest} />;
 }
 
+type AwayButtonProps = Look & Omit<ComponentProps<"a">, "className" | "children"> & { href: string; children: ReactNode };
+
+/** The same, to an address that is none of this console's pages, or that is to be loaded anew. */
+export function AwayButton({ variant, size, wide, children, ...rest }: AwayButtonProps) {
+  return (
+    <a {...look({ variant, size, wide })} {...rest}>
+      {children}
+    </a>
+  );
+}
+
 type ReasonedProps = Look & { reason: string; children: ReactNode; hideReason?: boolean; "aria-label"?: string | undefined };
 
 /** A button that cannot be used now, and says why. It stays reachable, so that a screen reader finds the reason too; where the reason is hidden, a press shows it. */
@@ -39,7 +52,7 @@ export function ReasonedButton({ reason, children, hideReason, "aria-label": lab
   const [asked, setAsked] = useState(false);
   const hidden = hideReason && !asked;
   return (
-    <span className="reasoned">
+    <span className={css.reasoned}>
       <button
         type="button"
         aria-disabled="true"
@@ -51,7 +64,7 @@ export function ReasonedButton({ reason, children, hideReason, "aria-label": lab
       >
         {children}
       </button>
-      <span id={id} className={hidden ? "visually-hidden" : "reasoned-why"}>
+      <span id={id} className={hidden ? text.visuallyHidden : css.why}>
         {reason}
       </span>
     </span>

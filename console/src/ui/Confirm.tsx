@@ -1,6 +1,7 @@
 import { type Command, useCommand } from "~/api/commands";
 import { t } from "~/messages";
 import { Button } from "./Button";
+import css from "./Confirm.module.css";
 import { Dialog, DialogActions } from "./Dialog";
 import { ErrorNotice } from "./Notice";
 
@@ -20,7 +21,7 @@ export function Confirm<Input>({ title, consequences, confirm, keep, danger = tr
   const acting = useCommand(command);
   return (
     <Dialog title={title} role="alertdialog" onClose={onClose}>
-      <ul className="consequences">
+      <ul className={css.consequences}>
         {consequences.map((line) => (
           <li key={line}>{line}</li>
         ))}

@@ -1,4 +1,6 @@
 import type { ReactNode } from "react";
+import css from "./DataTable.module.css";
+import text from "./text.module.css";
 
 export type Column<Row> = {
   key: string;
@@ -26,9 +28,9 @@ type DataTableProps<Row> = {
  */
 export function DataTable<Row>({ caption, columns, rows, rowKey, isSelected }: DataTableProps<Row>) {
   return (
-    <div className="table-wrap">
-      <table className="table" role="table">
-        <caption className="visually-hidden">{caption}</caption>
+    <div className={css.wrap}>
+      <table className={css.table} role="table">
+        <caption className={text.visuallyHidden}>{caption}</caption>
         <thead role="rowgroup">
           <tr role="row">
             {columns.map((column) => (

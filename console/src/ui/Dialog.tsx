@@ -1,13 +1,14 @@
 import type { ReactNode } from "react";
 import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from "react-aria-components";
+import css from "./Dialog.module.css";
 
 type DialogProps = { title: string; role?: "dialog" | "alertdialog"; onClose: () => void; children: ReactNode };
 
 /** Something in front of the page, to be answered or put away. Open while it is rendered. */
 export function Dialog({ title, role = "dialog", onClose, children }: DialogProps) {
   return (
-    <ModalOverlay className="overlay" isOpen isDismissable onOpenChange={(open) => !open && onClose()}>
-      <Modal className="dialog">
+    <ModalOverlay className={css.overlay} isOpen isDismissable onOpenChange={(open) => !open && onClose()}>
+      <Modal className={css.dialog}>
         <AriaDialog role={role}>
           <Heading slot="title">{title}</Heading>
           {children}
@@ -19,5 +20,5 @@ export function Dialog({ title, role = "dialog", onClose, children }: DialogProp
 
 /** What a dialog ends with. */
 export function DialogActions({ children }: { children: ReactNode }) {
-  return <div className="dialog-actions">{children}</div>;
+  return <div className={css.actions}>{children}</div>;
 }

@@ -2,9 +2,11 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { type Column, DataTable } from "./DataTable";
-import { Empty } from "./Notice";
-import { Page, Panel } from "./Page";
+import { Empty } from "./Empty";
+import layout from "./layout.module.css";
+import { Page } from "./Page";
 import { Pager } from "./Pager";
+import { Panel, PanelNote } from "./Panel";
 import { Freshness, QueryView } from "./QueryView";
 
 type Listed<Row> = { items: Row[]; next_cursor?: string | null };
@@ -28,11 +30,11 @@ function Rows<Row>({ page, caption, columns, rowKey, empty, note, cursor }: Rows
     <>
       {items.length > 0 ? (
         <>
-          {note === undefined ? null : <p className="panel-note">{note}</p>}
+          {note === undefined ? null : <PanelNote>{note}</PanelNote>}
           <DataTable caption={caption} columns={columns} rows={items} rowKey={rowKey} />
         </>
       ) : typeof empty === "string" ? (
-        <p className="panel-note">{empty}</p>
+        <PanelNote>{empty}</PanelNote>
       ) : (
         <Empty title={empty.title} detail={empty.detail}>
           {empty.way}
@@ -68,13 +70,13 @@ export function ListPanel<Row>({ title, query, lead, action, ...rows }: ListPane
       title={title}
       flush
       aside={
-        <span className="cluster">
+        <span className={layout.cluster}>
           <Freshness query={query} />
           {action}
         </span>
       }
     >
-      {lead === undefined ? null : <p className="panel-note">{lead}</p>}
+      {lead === undefined ? null : <PanelNote>{lead}</PanelNote>}
       <QueryView query={query} skeleton="table">
         {(page) => <Rows page={page} {...rows} />}
       </QueryView>

@@ -3,6 +3,7 @@ import { problemOf } from "~/errors";
 import { t } from "~/messages";
 import { Button } from "./Button";
 import { AlertIcon, CheckIcon, InfoIcon, WaitIcon } from "./icons";
+import css from "./Notice.module.css";
 
 export type NoticeTone = "info" | "ok" | "warn" | "bad" | "busy";
 
@@ -14,14 +15,19 @@ type NoticeProps = { tone: NoticeTone; title?: string; children?: ReactNode; rol
 export function Notice({ tone, title, children, role }: NoticeProps) {
   const Icon = ICONS[tone];
   return (
-    <div className="notice" data-tone={tone} role={role}>
+    <div className={css.notice} data-tone={tone} role={role}>
       <Icon />
-      <div className="notice-body">
-        {title === undefined ? null : <p className="notice-title">{title}</p>}
+      <div className={css.body}>
+        {title === undefined ? null : <p className={css.title}>{title}</p>}
         {children}
       </div>
     </div>
   );
+}
+
+/** What to quote when one asks about it. */
+export function NoticeId({ children }: { children: ReactNode }) {
+  return <p className={css.id}>{children}</p>;
 }
 
 /** A failure: what happened, what to do, the request id, and a way to try again. */
@@ -30,7 +36,7 @@ export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: () =
   return (
     <Notice tone="bad" title={problem.title} role="alert">
       <p>{problem.detail}</p>
-      {problem.requestId === null ? null : <p className="notice-id">{t.errors.requestId(problem.requestId)}</p>}
+      {problem.requestId === null ? null : <NoticeId>{t.errors.requestId(problem.requestId)}</NoticeId>}
       {onRetry === undefined ? null : (
         <div>
           <Button size="small" onPress={onRetry}>
@@ -39,15 +45,5 @@ export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: () =
         </div>
       )}
     </Notice>
-  );
-}
-
-export function Empty({ title, detail, children }: { title: string; detail: string; children?: ReactNode }) {
-  return (
-    <div className="empty">
-      <h2>{title}</h2>
-      <p>{detail}</p>
-      {children}
-    </div>
   );
 }

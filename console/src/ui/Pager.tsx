@@ -2,6 +2,7 @@ import { useSearchParams } from "react-router";
 import { t } from "~/messages";
 import { CURSOR } from "~/places";
 import { LinkButton } from "./Button";
+import css from "./Pager.module.css";
 
 /** The cursor of the page in front, from the URL. A second list of a page keeps its own under another name. */
 export function useCursor(name = CURSOR): string | null {
@@ -20,7 +21,7 @@ export function Pager({ next, name = CURSOR }: { next: string | null | undefined
     return { search: `?${changed}` };
   };
   return (
-    <nav className="pager" aria-label={t.shell.table.pages}>
+    <nav className={css.pager} aria-label={t.shell.table.pages}>
       {cursor === null ? null : (
         <LinkButton size="small" to={at(null)}>
           {t.shell.table.firstPage}

@@ -7,6 +7,8 @@ import { t } from "~/messages";
 import { Button } from "./Button";
 import { AlertIcon } from "./icons";
 import { ErrorNotice } from "./Notice";
+import css from "./QueryView.module.css";
+import text from "./text.module.css";
 
 type Skeleton = "table" | "panel";
 
@@ -14,21 +16,21 @@ type Skeleton = "table" | "panel";
 export function Loading({ as = "panel" }: { as?: Skeleton }) {
   const rows = as === "table" ? ["a", "b", "c", "d"] : ["a", "b", "c"];
   return (
-    <div className="skeleton" role="status">
-      <span className="visually-hidden">{t.errors.loading}</span>
+    <div className={css.skeleton} role="status" data-skeleton>
+      <span className={text.visuallyHidden}>{t.errors.loading}</span>
       {rows.map((row, index) =>
         as === "table" ? (
-          <div className="skeleton-row" key={row}>
-            <span className="skeleton-bar" />
-            <span className="skeleton-bar" />
-            <span className="skeleton-bar" />
-            <span className="skeleton-bar" />
+          <div className={css.row} key={row}>
+            <span className={css.bar} />
+            <span className={css.bar} />
+            <span className={css.bar} />
+            <span className={css.bar} />
           </div>
         ) : (
-          <span className="skeleton-bar" data-width={index + 1} key={row} />
+          <span className={css.bar} data-width={index + 1} key={row} />
         ),
       )}
-      <p className="skeleton-slow small">{t.errors.slow}</p>
+      <p className={`${css.slow} ${text.small}`}>{t.errors.slow}</p>
     </div>
   );
 }
@@ -45,7 +47,7 @@ export function Freshness({ query }: { query: Aged }) {
   const doubtful = query.isRefetchError || (live !== "live" && age > STALE_MS);
   if (!doubtful || query.dataUpdatedAt === 0) return null;
   return (
-    <span className="freshness" role="status">
+    <span className={css.freshness} role="status">
       <AlertIcon />
       {t.errors.stale(t.units.ago(formatSpan(age / 1000)))}
       <Button size="small" variant="quiet" onPress={() => void query.refetch()}>
@@ -71,7 +73,7 @@ export function QueryView<T>({ query, skeleton, children }: QueryViewProps<T>) {
   const stale = query.isError && isEmptyList(query.data);
   if (query.data !== undefined && !stale) {
     return (
-      <div className="view" aria-busy={query.isPlaceholderData}>
+      <div className={css.view} aria-busy={query.isPlaceholderData}>
         {children(query.data)}
       </div>
     );

@@ -1,5 +1,6 @@
 /** A state as shape, word and colour: no one of the three is needed to tell two states apart. */
 import type { ReactNode } from "react";
+import css from "./Status.module.css";
 
 export type Tone = "ok" | "warn" | "bad" | "busy" | "quiet";
 export type Shape = "disc" | "ring" | "dashes" | "bars" | "square" | "cross" | "triangle" | "diamond" | "half" | "arrow";
@@ -29,7 +30,7 @@ export type Look = { label: string; tone: Tone; shape: Shape };
 
 export function Status({ look: { label, tone, shape } }: { look: Look }) {
   return (
-    <span className="status" data-tone={tone}>
+    <span className={css.status} data-tone={tone}>
       <svg width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
         {SHAPES[shape]}
       </svg>

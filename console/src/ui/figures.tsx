@@ -3,6 +3,7 @@ import { amountParts, formatExact, formatMoney, formatRate } from "~/format/mone
 import { formatFull, formatMoment, formatSpan } from "~/format/time";
 import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
+import css from "./figures.module.css";
 
 /** An amount in whole cents, for balances. The exact value is in the markup. */
 export function Amount({ money }: { money: Money }) {
@@ -20,7 +21,7 @@ export function ExactAmount({ money, signed = false }: { money: Money; signed?: 
   return (
     <data value={money.amount}>
       {`${plus}${sign}${symbol}${whole}.${shown}`}
-      {rest === "" ? null : <span className="amount-rest">{rest}</span>}
+      {rest === "" ? null : <span className={css.rest}>{rest}</span>}
     </data>
   );
 }
@@ -48,9 +49,9 @@ export function TimeBar({ elapsed, paid, tone }: TimeBarProps) {
   const all = elapsed + (paid ?? 0);
   const label = paid === null ? t.shell.timebar.ended(formatSpan(elapsed)) : t.shell.timebar.runs(formatSpan(elapsed), formatSpan(paid));
   return (
-    <span className="timebar" data-tone={tone} role="img" aria-label={label}>
-      {paid === null ? null : <span className="timebar-part" data-part="paid" style={scale(all === 0 ? 0 : 1)} />}
-      <span className="timebar-part" data-part="elapsed" style={scale(all === 0 ? 0 : elapsed / all)} />
+    <span className={css.bar} data-tone={tone} role="img" aria-label={label}>
+      {paid === null ? null : <span className={css.part} data-part="paid" style={scale(all === 0 ? 0 : 1)} />}
+      <span className={css.part} data-part="elapsed" style={scale(all === 0 ? 0 : elapsed / all)} />
     </span>
   );
 }
@@ -60,8 +61,8 @@ const SCALE_SECONDS = 72 * 3600;
 /** The header's bar: how long the balance lasts, on a scale of 72 h. */
 export function RunwayBar({ seconds, tone }: { seconds: number | null; tone?: "warn" | "bad" }) {
   return (
-    <span className="timebar" data-tone={tone}>
-      <span className="timebar-part" data-part="elapsed" style={scale(seconds === null ? 1 : seconds / SCALE_SECONDS)} />
+    <span className={css.bar} data-tone={tone}>
+      <span className={css.part} data-part="elapsed" style={scale(seconds === null ? 1 : seconds / SCALE_SECONDS)} />
     </span>
   );
 }

@@ -1,11 +1,14 @@
 import { type ReactNode, useEffect } from "react";
-import { type Control, Controller, type FieldValues, type Path, type UseFormReturn } from "react-hook-form";
 import { FieldError, Input, Label, Text, TextArea, TextField } from "react-aria-components";
+import { type Control, Controller, type FieldValues, type Path, type UseFormReturn } from "react-hook-form";
 import { Problem } from "~/errors";
 import { t } from "~/messages";
 import { Button } from "./Button";
 import { DialogActions } from "./Dialog";
+import css from "./form.module.css";
+import layout from "./layout.module.css";
 import { ErrorNotice } from "./Notice";
+import text from "./text.module.css";
 
 type FieldProps<V extends FieldValues> = {
   control: Control<V>;
@@ -24,14 +27,14 @@ type FieldProps<V extends FieldValues> = {
 
 /** A labelled field with its help and its error, of a react-hook-form form. */
 export function Field<V extends FieldValues>({ control, name, label, help, optional, mono, multiline, ...input }: FieldProps<V>) {
-  const look = { className: "input", "data-mono": mono || undefined };
+  const look = { className: css.input, "data-mono": mono || undefined };
   return (
     <Controller
       control={control}
       name={name}
       render={({ field, fieldState }) => (
         <TextField
-          className="field"
+          className={css.field}
           name={field.name}
           value={field.value}
           onChange={field.onChange}
@@ -47,15 +50,15 @@ export function Field<V extends FieldValues>({ control, name, label, help, optio
         >
           <Label>
             {label}
-            {optional ? <span className="field-optional"> ({t.shell.optional})</span> : null}
+            {optional ? <span className={css.optional}> ({t.shell.optional})</span> : null}
           </Label>
           {multiline ? <TextArea ref={field.ref} spellCheck={false} {...look} /> : <Input ref={field.ref} {...look} />}
           {help === undefined ? null : (
-            <Text slot="description" className="field-help">
+            <Text slot="description" className={text.help}>
               {help}
             </Text>
           )}
-          <FieldError className="field-error">{fieldState.error?.message}</FieldError>
+          <FieldError className={text.error}>{fieldState.error?.message}</FieldError>
         </TextField>
       )}
     />
@@ -75,12 +78,11 @@ type FormProps<V extends FieldValues> = {
   onCancel?: () => void;
   /** What takes the place of the button, where that is more than a button. */
   footer?: ReactNode;
-  className?: string;
   children: ReactNode;
 };
 
 /** Every form: its fields, its complaints, and the button that names what it does. A server's complaint goes to its field; what belongs to none is shown above. */
-export function Form<V extends FieldValues>({ form, doing, onSubmit, fieldNames, submit, wide, onCancel, footer, className = "stack", children }: FormProps<V>) {
+export function Form<V extends FieldValues>({ form, doing, onSubmit, fieldNames, submit, wide, onCancel, footer, children }: FormProps<V>) {
   const { error, isPending } = doing;
   const values = form.getValues();
   const found = error instanceof Problem ? error.fields.map(({ field, message }) => ({ field: fieldNames?.[field] ?? field, message })) : [];
@@ -108,7 +110,7 @@ export function Form<V extends FieldValues>({ form, doing, onSubmit, fieldNames,
       </DialogActions>
     );
   return (
-    <form className={className} noValidate onSubmit={(event) => void form.handleSubmit(onSubmit)(event)}>
+    <form className={layout.stack} noValidate onSubmit={(event) => void form.handleSubmit(onSubmit)(event)}>
       {error !== null && error !== undefined && !placed ? <ErrorNotice error={error} /> : null}
       {children}
       {footer ?? buttons}

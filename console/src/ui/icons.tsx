@@ -1,5 +1,6 @@
 /** Line icons of 16 px, drawn for this console. All are decoration: the word beside them says the same. */
 import type { ReactNode, SVGProps } from "react";
+import css from "./icons.module.css";
 
 function Icon({ children, ...rest }: SVGProps<SVGSVGElement> & { children: ReactNode }) {
   return (
@@ -74,7 +75,7 @@ export const InfoIcon = () => (
   </Icon>
 );
 export const WaitIcon = () => (
-  <Icon className="spin">
+  <Icon className={css.spin}>
     <path d="M14.25 8A6.25 6.25 0 1 1 8 1.75" />
   </Icon>
 );
