@@ -7,6 +7,7 @@ import pytest
 
 from sublet.allocations.access import refresh_keys
 from sublet.allocations.states import StateForbids
+from sublet.core.errors import Conflict
 from sublet.core.outbox import StoredEvent
 from sublet.identity import ssh_keys
 from sublet.scheduling import claims
@@ -26,9 +27,9 @@ async def steps(rental: Rental, allocation_id: str) -> dict[str, str]:
     return {step["name"]: step["state"] for step in row.steps}
 
 
-async def clear_gpu(rental: Rental, uuid: str) -> bool:
+async def clear_gpu(rental: Rental, uuid: str) -> None:
     async with rental.database.transaction() as session:
-        return await claims.clear_gpu(session, rental.node_id, uuid)
+        await claims.clear_gpu(session, rental.node_id, uuid)
 
 
 class TestSetUp:
@@ -231,8 +232,9 @@ class TestRelease:
     ) -> None:
         allocation_id = await unproven_release_of_a_gpu(rental)
         [uuid] = await rental.all("SELECT uuid FROM gpu")
-        assert await clear_gpu(rental, uuid) is True
-        assert await clear_gpu(rental, uuid) is False
+        await clear_gpu(rental, uuid)
+        with pytest.raises(Conflict, match="not in quarantine"):
+            await clear_gpu(rental, uuid)
         next_one = await rental.running()
         assert (await rental.one("SELECT count(*) AS claims FROM claim WHERE upper_inf(during)")).claims == 2
         # The old release goes on failing, and takes nothing from whoever has the GPU now.
@@ -298,12 +300,14 @@ class TestRelease:
         assert await rental.all("SELECT 1 FROM usage_charge") == []
         assert await rental.disagreements() == []
 
-    async def test_asking_twice_is_harmless_and_after_a_failure_refused(self, rental: Rental) -> None:
+    async def test_asking_twice_releases_once_and_after_a_failure_nothing(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         await rental.release(allocation_id)
-        await rental.release(allocation_id)
+        with pytest.raises(StateForbids, match="is being released"):
+            await rental.release(allocation_id)
         await rental.work_until(allocation_id, "released")
-        await rental.release(allocation_id)
+        with pytest.raises(StateForbids, match="has been released"):
+            await rental.release(allocation_id)
         assert len(await rental.all("SELECT 1 FROM allocation_operation WHERE kind = 'release'")) == 1
         rental.backend.interrupt = failing("apply", "before", refused)
         failed = await rental.launch()

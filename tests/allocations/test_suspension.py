@@ -5,8 +5,10 @@ from sqlalchemy import text
 
 from sublet.allocations import funds
 from sublet.allocations.states import StateForbids
+from sublet.allocations.views import whole
 from sublet.billing import funds as billing_funds
 from sublet.billing.funds import FundsAction, Step
+from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.core.outbox import StoredEvent
 from sublet.ledger.failures import InsufficientFunds
@@ -98,6 +100,54 @@ class TestSuspension:
         await pay_in(database, rental.actor, "0.10")
         await rental.resume(allocation_id)
         await rental.work_until(allocation_id, "active")
+
+
+class TestResumptionWithoutTheMoney:
+    async def test_is_not_offered_and_not_promised_to_come_by_itself(self, database: Database) -> None:
+        rental = await Rental.open(database, amount="1.00")
+        asleep = await rental.running()
+        await rental.suspend(asleep)
+        await rental.work_until(asleep, "suspended")
+        await rental.ran_for(await rental.running(), 8500)  # which leaves 0.15, and both take 0.72 an hour
+        reason = await _why_not_resume(rental, asleep)
+        assert reason == "The wallet cannot carry it. Top up the wallet, then resume it."
+        with pytest.raises(InsufficientFunds, match=reason):
+            await rental.resume(asleep)
+        await pay_in(database, rental.actor, "5.00")
+        async with database.transaction() as session:
+            assert "resume" not in [step.action for step in await billing_funds.review(session)]
+        assert await _why_not_resume(rental, asleep) is None
+        await rental.resume(asleep)
+
+    async def test_is_promised_where_it_comes_by_itself(self, database: Database) -> None:
+        rental = await Rental.open(database, amount="1.00")
+        allocation_id = await rental.running()
+        await rental.ran_for(allocation_id, 9_500)
+        for step in ("grace", "suspended"):
+            async with database.transaction() as session:
+                for action in await billing_funds.review(session):
+                    await funds.carry_out(session, action)
+            assert await rental.all("SELECT level FROM funds_clock") == [step]
+            await rental.run("UPDATE funds_clock SET grace_ends_at = clock_timestamp() WHERE level = 'grace'")
+        await _event(rental, allocation_id, "suspend")
+        await rental.work_until(allocation_id, "suspended")
+        reason = await _why_not_resume(rental, allocation_id)
+        assert reason == "The wallet cannot carry it. It resumes by itself once a top-up is enough."
+        with pytest.raises(InsufficientFunds, match=reason):
+            await rental.resume(allocation_id)
+        await pay_in(database, rental.actor, "5.00")
+        async with database.transaction() as session:
+            resumed = [(one.subject_id, one.action) for one in await billing_funds.review(session)]
+        assert resumed == [(allocation_id, "resume")]
+
+
+async def _why_not_resume(rental: Rental, allocation_id: str) -> str | None:
+    """What is said where it is offered to resume."""
+    async with rental.database.reading() as session:
+        shown = await whole.of(session, rental.actor, allocation_id, policy=DEFAULT_POLICY)
+    (action,) = (action for action in shown.actions if action.name == "resume")
+    assert action.allowed == (action.reason is None)
+    return action.reason
 
 
 async def _event(rental: Rental, allocation_id: str, action: Step) -> None:

@@ -7,9 +7,10 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from sublet.billing import extension, funds, meters, runway, settlement
+from sublet.billing import extension, funds, meters, settlement
 from sublet.billing.funds import FundsAction
 from sublet.billing.policy import Policy
+from sublet.billing.standing import standing
 from sublet.core.db import Database, Session
 from sublet.core.money import Money, Rate
 from sublet.ledger import accounts, credits, holds
@@ -62,7 +63,7 @@ class TestWarnings:
                 session, funds=funds_usd, rate=A_DOLLAR_AN_HOUR, started_ago=0, held=usd("0.30"), policy=POLICY
             )
             first, again = await _review(session), await _review(session)
-            lasts = await runway.of(session, subject.organization, policy=POLICY)
+            lasts = (await standing(session, subject.organization, currency="USD", policy=POLICY)).runway
         assert first == ([] if level is None else [("warn", level)])
         assert again == []
         assert lasts.warning == level
@@ -131,7 +132,7 @@ class TestGrace:
             started = await funds.review(session, policy=POLICY)
             assert [action.action for action in started] == ["start_grace"]
             assert await _review(session) == []
-            clock = await funds.clock(session, subject.organization)
+            clock = (await standing(session, subject.organization, currency="USD", policy=POLICY)).clock
             assert clock.blocks_launch
             assert clock.suspend_at == started[0].suspend_at
             await _end_grace(session)
@@ -149,7 +150,9 @@ class TestGrace:
             assert await _review(session) == []
             await _end_grace(session)
             assert await _review(session) == []
-            assert not (await funds.clock(session, subject.organization)).blocks_launch
+            assert not (
+                (await standing(session, subject.organization, currency="USD", policy=POLICY)).clock
+            ).blocks_launch
             assert await _told(session, subject.organization) == ["grace"]
 
     async def test_a_top_up_that_lasts_minutes_cancels_it_too(self, database: Database) -> None:
@@ -158,7 +161,7 @@ class TestGrace:
             assert await _review(session) == [("start_grace", "grace")]
             await top_up(session, subject.organization, "0.25")
             assert await _review(session) == []
-            clock = await funds.clock(session, subject.organization)
+            clock = (await standing(session, subject.organization, currency="USD", policy=POLICY)).clock
             assert (clock.level, clock.suspend_at) == ("10m", None)
             assert await _review(session) == []
             await age(session, subject, 15 * 60)
@@ -168,10 +171,10 @@ class TestGrace:
         async with database.transaction() as session:
             subject = await _drained(session)
             await _review(session)
-            before = await funds.clock(session, subject.organization)
+            before = (await standing(session, subject.organization, currency="USD", policy=POLICY)).clock
             await top_up(session, subject.organization, "0.01")
             assert await _review(session) == []
-            assert await funds.clock(session, subject.organization) == before
+            assert (await standing(session, subject.organization, currency="USD", policy=POLICY)).clock == before
 
     async def test_ends_with_what_ran(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -180,7 +183,9 @@ class TestGrace:
             await meters.stop(session, subject.id, subject.at(1))
             await settlement.settle(session, subject.id, final=True)
             assert await _review(session) == []
-            assert not (await funds.clock(session, subject.organization)).blocks_launch
+            assert not (
+                (await standing(session, subject.organization, currency="USD", policy=POLICY)).clock
+            ).blocks_launch
 
 
 class TestSuspension:
@@ -335,13 +340,13 @@ class TestRunway:
     async def test_nothing_running_lasts_for_ever(self, database: Database) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
-            lasts = await runway.of(session, organization, policy=POLICY)
+            lasts = (await standing(session, organization, currency="USD", policy=POLICY)).runway
         assert (lasts.seconds, lasts.burn, lasts.left) == (None, Rate(0), usd("20"))
 
     async def test_counts_held_money_and_leaves_the_reserve_out(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await _running(session, "20")
-            lasts = await runway.of(session, subject.organization, policy=POLICY)
+            lasts = (await standing(session, subject.organization, currency="USD", policy=POLICY)).runway
         assert lasts.burn == A_DOLLAR_AN_HOUR
         assert lasts.seconds is not None
         assert 20 * 3600 - 960 - 60 < lasts.seconds <= 20 * 3600 - 960
@@ -351,7 +356,7 @@ class TestRunway:
             subject = await new_subject(
                 session, rate=A_DOLLAR_AN_HOUR, started_ago=3600, held=usd("0.50"), policy=POLICY
             )
-            lasts = await runway.of(session, subject.organization, policy=POLICY)
+            lasts = (await standing(session, subject.organization, currency="USD", policy=POLICY)).runway
         assert lasts.left < usd("19.0001")
 
 

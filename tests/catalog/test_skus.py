@@ -124,6 +124,8 @@ class TestManaging:
         assert allowed(off["actions"]) == {"rename", "activate", "set_price"}
         reasons = {action["name"]: action["reason"] for action in off["actions"]}
         assert reasons["deactivate"] == "It is off offer already."
+        again = await browser.patch(f"/api/v1/admin/skus/{made['id']}", json={"active": False})
+        assert (again.status_code, again.json()["code"]) == (409, "conflict")
         assert allowed((await browser.get("/api/v1/admin/skus")).json()["actions"]) == {"create"}
 
     async def test_is_refused_with_a_reason_to_those_who_only_watch(

@@ -193,9 +193,10 @@ class TestJoining:
 class TestCordoning:
     async def test_is_kept_and_audited_once(self, client: httpx.AsyncClient, database: Database) -> None:
         node_id = (await add(client))["node"]["id"]
-        for _ in range(2):
-            answer = await client.post(f"/admin/nodes/{node_id}/cordon")
-            assert answer.status_code == 200
+        answer = await client.post(f"/admin/nodes/{node_id}/cordon")
+        assert answer.status_code == 200
+        again = await client.post(f"/admin/nodes/{node_id}/cordon")
+        assert (again.status_code, again.json()["code"]) == (409, "conflict")
         actions = {action["name"]: action["allowed"] for action in answer.json()["actions"]}
         assert (actions["cordon"], actions["uncordon"]) == (False, True)
         assert (await client.post(f"/admin/nodes/{node_id}/uncordon")).status_code == 200

@@ -60,7 +60,7 @@ class TestRevocation:
 
         async def find_target(_session: Session, _actor: Actor, _allocation_id: str) -> TerminalTarget:
             place = joined.address
-            return TerminalTarget(place.node_id, place.name, LOGIN, place.host, place.port, "active")
+            return TerminalTarget(place.node_id, place.name, LOGIN, place.host, place.port, None)
 
         web.parts.put(TERMINAL_TARGET, find_target)  # a real shell, of an allocation that nothing had to launch
         browser = await web.customer()

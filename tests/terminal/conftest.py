@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 from websockets.asyncio.client import ClientConnection, connect
 
 from sublet.core.access import Actor
+from sublet.core.actions import Refusal
 from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, SETTINGS, STOPPING, App
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound
@@ -45,7 +46,7 @@ class Gateway:
     parts: App
     url: str
     joined: Joined
-    state: str = "active"
+    closed: Refusal | None = None
     signed_out: set[str] = field(default_factory=set)
 
     @asynccontextmanager
@@ -154,7 +155,7 @@ async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIt
         if allocation_id != ALLOCATION or actor.organization_id != CUSTOMER.organization_id:
             raise NotFound("allocation", allocation_id)
         address = joined.address
-        return TerminalTarget(address.node_id, address.name, LOGIN, address.host, address.port, gateway.state)
+        return TerminalTarget(address.node_id, address.name, LOGIN, address.host, address.port, gateway.closed)
 
     async def alive(actor: Actor) -> bool:
         return actor.user_id not in gateway.signed_out

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import text
 from websockets.exceptions import InvalidStatus
 
+from sublet.core.actions import Refusal
 from sublet.core.db import Database
+from sublet.core.errors import Conflict
 from sublet.terminal.frames import SUBPROTOCOL
 from tests.terminal.conftest import Gateway, Terminal
 
@@ -68,7 +70,7 @@ class TestTheCaller:
 
 class TestTheAllocation:
     async def test_must_be_active(self, gateway: Gateway) -> None:
-        gateway.state = "suspended"
+        gateway.closed = Refusal(Conflict, "It is suspended.")
         async with gateway.client() as socket:
             terminal = Terminal(socket)
             await terminal.send(type="open", cols=80, rows=24)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sublet.core.actions import Refusal
 from sublet.core.app import STOPPING
+from sublet.core.errors import Conflict
 from sublet.terminal.gateway import TERMINAL_POLICY
 from sublet.terminal.policy import TerminalPolicy
 from tests.terminal.conftest import DEADLINE, Gateway, Terminal
@@ -123,7 +125,7 @@ class TestEnding:
     async def test_the_end_of_the_allocation_ends_the_shell(self, gateway: Gateway) -> None:
         async with gateway.terminal() as terminal:
             pid = await shell_pid(terminal)
-            gateway.state = "releasing"
+            gateway.closed = Refusal(Conflict, "It is being released.")
             assert (await terminal.frame("error"))["code"] == "allocation_not_active"
             assert (await terminal.closed())[0] == 4409
             assert await gone(pid, 5)

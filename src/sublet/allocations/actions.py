@@ -1,75 +1,108 @@
-"""What a caller may do with an allocation now, and why not."""
+"""What may be done with an allocation now, and why not. The commands ask the same functions as what offers them."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
-from sublet.core.access import Actor, Permission
+from sqlalchemy import Row
 
-_NOT_YOURS = "Your role or token does not include this."
-_BEING_SET_UP = frozenset({"queued", "provisioning"})
-_RUNS = frozenset({"active", "suspended", "lost"})
-_WHY_NOT = {
-    "queued": "It is being set up.",
-    "provisioning": "It is being set up.",
-    "active": "It is active.",
-    "suspended": "It is suspended.",
-    "releasing": "It is being released.",
-    "released": "It has been released.",
-    "failed": "It has failed.",
-    "release_failed": "It is being released.",
-    "lost": "Its node does not answer.",
+from sublet.allocations.records import Allocation
+from sublet.allocations.states import AllocationState, StateForbids
+from sublet.billing.policy import Policy
+from sublet.billing.standing import Standing
+from sublet.core.actions import Refusal
+from sublet.core.money import Rate
+from sublet.ledger.failures import InsufficientFunds
+
+_S = AllocationState
+_BEING_SET_UP = frozenset({_S.QUEUED, _S.PROVISIONING})
+_RUNS = frozenset({_S.ACTIVE, _S.SUSPENDED, _S.LOST})
+_STANDS = {
+    _S.QUEUED: Refusal(StateForbids, "It is being set up."),
+    _S.PROVISIONING: Refusal(StateForbids, "It is being set up."),
+    _S.ACTIVE: Refusal(StateForbids, "It is active."),
+    _S.SUSPENDED: Refusal(StateForbids, "It is suspended."),
+    _S.RELEASING: Refusal(StateForbids, "It is being released."),
+    _S.RELEASED: Refusal(StateForbids, "It has been released."),
+    _S.FAILED: Refusal(StateForbids, "It has failed.", "There is nothing to release, and nothing was charged."),
+    _S.RELEASE_FAILED: Refusal(StateForbids, "It is being released."),
+    _S.LOST: Refusal(StateForbids, "Its node does not answer."),
 }
+_CLOSING = Refusal(StateForbids, "It is being suspended.", "Resume it once it is suspended.")
+_OPENING = Refusal(StateForbids, "It is being resumed.")
+_STAYS = "It stays suspended and its data are kept."
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that decides about actions."""
+    """All of an allocation that decides what may be done with it."""
 
-    state: str
+    state: AllocationState
     wanted: str
-    may_manage: bool
-    may_connect: bool
-    out_of_funds: bool
+    suspended_for: str | None
+    nano_per_hour: int
+    suspended_nano_per_hour: int
+    currency: str
 
     @classmethod
-    def of(cls, actor: Actor, organization_id: str, state: str, wanted: str, *, out_of_funds: bool) -> "Situation":
-        """The actor's situation; nobody acts on another organization's allocations."""
-        own = actor.organization_id == organization_id
+    def of(cls, allocation: Allocation | Row[Any]) -> "Situation":
+        """Of an allocation, or of a row with these columns of one."""
         return cls(
-            state,
-            wanted,
-            own and actor.can(Permission.ALLOCATION_MANAGE),
-            own and actor.can(Permission.ALLOCATION_CONNECT),
-            out_of_funds,
+            AllocationState(allocation.state),
+            allocation.wanted,
+            allocation.suspended_for,
+            allocation.nano_per_hour,
+            allocation.suspended_nano_per_hour,
+            allocation.currency,
         )
 
+    @property
+    def more(self) -> Rate:
+        """What it costs an hour beyond the suspended rate while it runs."""
+        return Rate(max(0, self.nano_per_hour - self.suspended_nano_per_hour), self.currency)
 
-@lru_cache(maxsize=512)
-def refusals(situation: Situation) -> dict[str, str | None]:
-    """For each action why it is refused, or None if it is allowed."""
-    why_not = "It is being suspended." if _is_closing(situation) else _WHY_NOT[situation.state]
-    managing = None if situation.may_manage else _NOT_YOURS
-    connecting = None if situation.may_connect else _NOT_YOURS
-    closed = None if situation.state == "active" and situation.wanted == "active" else why_not
-    return {
-        "release": managing or (None if situation.state in _RUNS else why_not),
-        "suspend": managing or closed,
-        "resume": managing or _no_resume(situation, why_not),
-        "cancel": managing or (None if situation.state in _BEING_SET_UP else why_not),
-        "terminal": connecting or closed,
-        "ssh": connecting or closed,
-    }
+    @property
+    def is_closing(self) -> bool:
+        """Whether it is still active, and is to be suspended."""
+        return self.state is _S.ACTIVE and self.wanted == "suspended"
 
 
-def _is_closing(situation: Situation) -> bool:
-    return situation.state == "active" and situation.wanted == "suspended"
+def why_not_release(now: Situation) -> Refusal | None:
+    """Only what was set up can be released."""
+    return None if now.state in _RUNS else _STANDS[now.state]
 
 
-def _no_resume(situation: Situation, why_not: str) -> str | None:
-    if situation.wanted != "suspended":
-        return "It is being resumed." if situation.state == "suspended" else why_not
-    if _is_closing(situation):
-        return why_not
-    if situation.out_of_funds:
-        return "The wallet cannot carry it. It resumes by itself after a top-up."
-    return None
+def why_not_cancel(now: Situation) -> Refusal | None:
+    """Only what is being set up can be cancelled."""
+    return None if now.state in _BEING_SET_UP else _standing(now)
+
+
+def why_not_suspend(now: Situation) -> Refusal | None:
+    """Only what is active, and is to stay so, can be suspended."""
+    return why_not_enter(now)
+
+
+def why_not_enter(now: Situation) -> Refusal | None:
+    """Somebody can log in only to what is active, and is to stay so."""
+    return None if now.state is _S.ACTIVE and now.wanted == "active" else _standing(now)
+
+
+def why_not_resume(now: Situation, stands: Standing, *, policy: Policy) -> Refusal | None:
+    """Only what is suspended can be resumed, and only if the wallet carries it beyond the grace.
+
+    The grace is paid out of what is left: nobody gets another one by suspending and resuming within it. And what is
+    only about to be suspended stays so: else a customer could take each suspension back before the node hears of it,
+    and run at the lower rate.
+    """
+    if now.wanted != "suspended":
+        return _OPENING if now.state is _S.SUSPENDED else _STANDS[now.state]
+    if now.is_closing:
+        return _CLOSING
+    if not stands.out_of_funds and stands.bears(now.more, policy=policy):
+        return None
+    by_itself = stands.suspended and now.suspended_for == "funds"
+    then = "It resumes by itself once a top-up is enough." if by_itself else "Top up the wallet, then resume it."
+    return Refusal(InsufficientFunds, f"The wallet cannot carry it. {then}", outcome=_STAYS)
+
+
+def _standing(now: Situation) -> Refusal:
+    return _CLOSING if now.is_closing else _STANDS[now.state]

@@ -1,8 +1,7 @@
 """SSH certificates for an allocation's login, while it can be used."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sublet.allocations.states import StateForbids
 from sublet.allocations.terminal import terminal_target
 from sublet.core.access import Actor
 from sublet.core.db import Session
@@ -32,11 +31,9 @@ async def issue(
 ) -> Ticket:
     """Certify the caller's public key for the allocation's login; NotFound, StateForbids unless it is active."""
     target = await terminal_target(session, actor, allocation_id)
-    if target.state != "active":
-        raise StateForbids(
-            f"The allocation is {target.state.replace('_', ' ')}, so nobody can log in. No certificate was made. "
-            "Wait until it is active, or resume it."
-        )
+    if target.closed is not None:
+        advice = "Wait until it is active, or resume it."
+        raise replace(target.closed, outcome="No certificate was made.", advice=advice).problem
     issued = await certificates.issue_user(
         session,
         actor,

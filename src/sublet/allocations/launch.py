@@ -9,20 +9,20 @@ from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.records import POKE
 from sublet.allocations.states import begin
 from sublet.audit.record import record
-from sublet.billing import funds
 from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
 from sublet.catalog.schemas import PriceOut, SkuOut
+from sublet.catalog.skus import Sku
 from sublet.core.access import Actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.core.jobs import poke
+from sublet.core.money import Money
 from sublet.fleet.accounts import login_of, next_uid
 from sublet.ledger import holds
-from sublet.ledger.failures import InsufficientFunds
-from sublet.scheduling import claims
+from sublet.scheduling import claims, offers, placement
 from sublet.scheduling.windows import FROM_NOW_ON
 
 
@@ -64,11 +64,7 @@ async def launch(
     if not sku.active or price is None:
         raise NotFound("offer", offer_id)
     _check_price(price, price_id)
-    if (await funds.clock(session, organization_id, currency=price.currency)).blocks_launch:
-        raise InsufficientFunds(
-            "The wallet's money has run out for what runs already, so nothing new can start. Nothing was launched. "
-            "Top up the wallet and try again."
-        )
+    await _check_may_start(session, actor, sku, policy.hold_for(price.per_hour), policy=policy)
     allocation_id = new_id("al")
     # The order of locks is wallet, then node, here and wherever both are touched.
     hold = await holds.place(
@@ -118,6 +114,14 @@ async def launch(
     )
     await poke(session, POKE, allocation_id)
     return allocation_id
+
+
+async def _check_may_start(session: Session, actor: Actor, sku: Sku, hold: Money, *, policy: Policy) -> None:
+    """Ask what the offer asks; should the last room or money be taken meanwhile, the claim or the hold finds it out."""
+    means = await offers.means_of(session, actor, currency=hold.currency, policy=policy)
+    is_free = bool(await placement.candidates(session, sku, during=FROM_NOW_ON, limit=1))
+    if refusal := offers.why_not_launch(actor, hold, means, is_free=is_free):
+        raise refusal.problem
 
 
 def _check_price(price: Price, seen: str | None) -> None:

@@ -1,10 +1,11 @@
 """Asking for an allocation's release, in whatever state it is. Billing ends here, at the request."""
 
-from sublet.allocations import operations, records
+from sublet.allocations import actions, operations, records
+from sublet.allocations.actions import Situation
 from sublet.allocations.audited import WantedRecord
 from sublet.allocations.records import Allocation
 from sublet.allocations.removal import settle
-from sublet.allocations.states import AllocationState, OperationState, StateForbids, move
+from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.core.access import Actor
@@ -13,21 +14,18 @@ from sublet.core.db import Session
 from sublet.scheduling import claims
 
 _S = AllocationState
-GOING = frozenset({_S.RELEASING, _S.RELEASE_FAILED, _S.RELEASED})
 
 
 async def request_release(session: Session, actor: Actor, id_or_name: str) -> str:
     """Release an allocation of the actor's organization, or cancel its set-up; returns its id.
 
-    Asking again is harmless. StateForbids for one that failed: nothing of it is the customer's any more.
+    StateForbids for one that has ended, and if it is being released already.
     """
     allocation = await records.lock_of(session, actor, id_or_name)
-    if allocation.state is _S.FAILED:
-        raise StateForbids(f"{allocation.name} has failed: there is nothing to release, and nothing was charged.")
-    if allocation.state is _S.RELEASE_FAILED:
-        await records.wake(session, allocation.id)
-    if allocation.state not in GOING:
-        await _release(session, actor, allocation)
+    refusal = actions.why_not_release(Situation.of(allocation))
+    if refusal is not None and actions.why_not_cancel(Situation.of(allocation)) is not None:
+        raise refusal.problem
+    await _release(session, actor, allocation)
     return allocation.id
 
 

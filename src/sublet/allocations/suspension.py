@@ -2,62 +2,45 @@
 
 from typing import Literal
 
-from sublet.allocations import operations, records
+from sublet.allocations import actions, operations, records
+from sublet.allocations.actions import Situation
 from sublet.allocations.audited import WantedRecord
 from sublet.allocations.records import Allocation
-from sublet.allocations.states import AllocationState, StateForbids
 from sublet.audit.record import record
-from sublet.billing import funds, meters, runway
+from sublet.billing import meters
 from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.standing import standing
 from sublet.core.access import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
-from sublet.core.money import Rate
-from sublet.ledger.failures import InsufficientFunds
 
 Cause = Literal["customer", "funds"]
 
-_S = AllocationState
-
 
 async def request_suspension(session: Session, actor: Actor, id_or_name: str) -> str:
-    """Suspend an active allocation of the actor's organization; returns its id. Asking again is harmless.
+    """Suspend an active allocation of the actor's organization; returns its id.
 
-    From here on it costs the suspended rate. StateForbids in other states.
+    From here on it costs the suspended rate. StateForbids in other states, and if it is being suspended already.
     """
     allocation = await records.lock_of(session, actor, id_or_name)
-    if allocation.wanted != "suspended":
-        if allocation.state is not _S.ACTIVE:
-            raise _forbidden(allocation, "suspended", "active")
-        await suspend(session, actor, allocation, cause="customer")
+    if refusal := actions.why_not_suspend(Situation.of(allocation)):
+        raise refusal.problem
+    await suspend(session, actor, allocation, cause="customer")
     return allocation.id
 
 
 async def request_resumption(
     session: Session, actor: Actor, id_or_name: str, *, policy: Policy = DEFAULT_POLICY
 ) -> str:
-    """Resume a suspended allocation of the actor's organization; returns its id. Asking again is harmless.
+    """Resume a suspended allocation of the actor's organization; returns its id.
 
-    InsufficientFunds while the wallet cannot carry it, StateForbids in other states.
+    InsufficientFunds while the wallet cannot carry it, StateForbids otherwise: also if it is being resumed already.
     """
     allocation = await records.lock_of(session, actor, id_or_name)
-    if allocation.wanted == "suspended" and allocation.state is _S.ACTIVE:
-        # Else a customer could take each suspension back before the node hears of it, and run at the lower rate.
-        raise StateForbids(
-            f"{allocation.name} is being suspended. Nothing was changed. Resume it once it is suspended."
-        )
-    if allocation.wanted == "suspended":
-        clock = await funds.clock(session, allocation.organization_id, currency=allocation.currency)
-        more = Rate(max(0, allocation.nano_per_hour - allocation.suspended_nano_per_hour), allocation.currency)
-        # The grace is paid out of what is left: nobody gets another one by suspending and resuming within it.
-        if clock.blocks_launch or not await runway.bears(session, allocation.organization_id, more, policy=policy):
-            raise InsufficientFunds(
-                f"There is not enough money to run {allocation.name}. It stays suspended and its data are kept. "
-                "Top up the wallet: what was suspended for lack of funds then resumes by itself."
-            )
-        await resume(session, actor, allocation)
-    elif allocation.state not in {_S.ACTIVE, _S.SUSPENDED}:
-        raise _forbidden(allocation, "resumed", "suspended")
+    stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
+    if refusal := actions.why_not_resume(Situation.of(allocation), stands, policy=policy):
+        raise refusal.problem
+    await resume(session, actor, allocation)
     return allocation.id
 
 
@@ -88,8 +71,3 @@ async def _audit(session: Session, actor: Actor, allocation: Allocation, action:
         after=WantedRecord(state=allocation.state.value, wanted=wanted),
         organization_id=allocation.organization_id,
     )
-
-
-def _forbidden(allocation: Allocation, become: str, needed: str) -> StateForbids:
-    state = allocation.state.value.replace("_", " ")
-    return StateForbids(f"{allocation.name} is {state}; only what is {needed} can be {become}. Nothing was changed.")

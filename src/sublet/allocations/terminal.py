@@ -2,6 +2,7 @@
 
 from sqlalchemy import text
 
+from sublet.allocations.actions import Situation, why_not_enter
 from sublet.core.access import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
@@ -9,8 +10,8 @@ from sublet.fleet.access import TerminalTarget
 
 _TARGET = text(
     """
-    SELECT n.node_id, n.name AS node_name, a.login, n.address AS host, n.port,
-           CASE WHEN a.state = 'active' AND a.wanted <> 'active' THEN 'closing' ELSE a.state END AS state
+    SELECT n.node_id, n.name AS node_name, a.login, n.address AS host, n.port, a.state, a.wanted, a.suspended_for,
+           a.nano_per_hour, a.suspended_nano_per_hour, a.currency
       FROM allocation a JOIN node_capacity n USING (node_id)
      WHERE a.organization_id = :organization_id AND a.id = :allocation_id
     """
@@ -18,10 +19,10 @@ _TARGET = text(
 
 
 async def terminal_target(session: Session, actor: Actor, allocation_id: str) -> TerminalTarget:
-    """The account behind an allocation of the actor's organization; NotFound. Open it only in state "active"."""
+    """The account behind an allocation of the actor's organization, and whether somebody can log in to it; NotFound."""
     row = (
         await session.execute(_TARGET, {"organization_id": actor.organization, "allocation_id": allocation_id})
     ).one_or_none()
     if row is None:
         raise NotFound("allocation", allocation_id)
-    return TerminalTarget(row.node_id, row.node_name, row.login, row.host, row.port, row.state)
+    return TerminalTarget(row.node_id, row.node_name, row.login, row.host, row.port, why_not_enter(Situation.of(row)))

@@ -1,5 +1,6 @@
 """The wallet with its runway, the entries of its books with what each was for, and the charges behind them."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends
@@ -8,7 +9,8 @@ from sublet.billing import purposes, standing, usage
 from sublet.billing.policy import Policy
 from sublet.billing.schemas import EntryOut, UsageOut, WalletOut
 from sublet.core.access import Actor, Permission
-from sublet.core.actions import ActionOut, actions_of
+from sublet.core.actions import ActionOut, Refusal, actions_of
+from sublet.core.app import Slot
 from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.ledger import accounts, entries
@@ -24,13 +26,17 @@ PolicyDep = Annotated[Policy, Depends(_policy)]
 """How money follows usage, for routes that name prices, funds or what a launch sets aside."""
 
 
-def _actions(actor: Actor) -> list[ActionOut]:
+WHY_NOT_PAY: Slot[Callable[[], Refusal | None]] = Slot("why nobody can pay now")
+WhyNotPayDep = Annotated[Callable[[], Refusal | None], Depends(WHY_NOT_PAY)]
+
+
+def _actions(actor: Actor, why_not_pay: Refusal | None) -> list[ActionOut]:
     denied = "Only owners, admins and billing members of the organization may top up."
-    return actions_of(actor, Permission.WALLET_TOP_UP, denied, {"top_up": None})
+    return actions_of(actor, Permission.WALLET_TOP_UP, denied, {"top_up": why_not_pay})
 
 
 @router.get("/wallet", permission=Permission.WALLET_READ)
-async def read_wallet(actor: ActorDep, session: SessionDep, policy: PolicyDep) -> WalletOut:
+async def read_wallet(actor: ActorDep, session: SessionDep, policy: PolicyDep, why_not_pay: WhyNotPayDep) -> WalletOut:
     """What the organization has, what is set aside, how fast it is spent and how long it lasts."""
     wallet = await accounts.wallet(session, actor.organization)
     stands = await standing.standing(session, actor.organization, currency=wallet.currency, policy=policy)
@@ -46,7 +52,7 @@ async def read_wallet(actor: ActorDep, session: SessionDep, policy: PolicyDep) -
         runway_seconds=stands.runway.seconds,
         warning=stands.warning,
         suspend_at=stands.suspend_at,
-        actions=_actions(actor),
+        actions=_actions(actor, why_not_pay()),
     )
 
 

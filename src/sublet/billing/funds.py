@@ -107,15 +107,6 @@ _MARK = text(
     RETURNING marked.place, m.subject_id
     """
 )
-_CLOCK = text(
-    "SELECT level, grace_ends_at FROM funds_clock WHERE organization_id = :organization_id AND currency = :currency"
-)
-
-
-async def clock(session: Session, organization_id: str, *, currency: str = "USD") -> Clock:
-    """How far the organization's clock has run."""
-    row = (await session.execute(_CLOCK, {"organization_id": organization_id, "currency": currency})).one_or_none()
-    return Clock(None, None) if row is None else Clock(row.level, row.grace_ends_at)
 
 
 async def review(session: Session, *, policy: Policy = DEFAULT_POLICY) -> list[FundsAction]:

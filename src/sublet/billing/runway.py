@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 
 from sublet.billing.charges import charged_micro_sql, seconds_covered, whole_seconds_sql
-from sublet.billing.policy import DEFAULT_POLICY, Policy
-from sublet.core.db import Session
+from sublet.billing.policy import Policy
 from sublet.core.money import Money, Rate
 
 Level = Literal["72h", "24h", "1h", "10m", "grace", "suspended"]
@@ -58,42 +57,10 @@ BURNING = f"""
      WHERE NOT m.settled {{scope}}
      GROUP BY m.organization_id, m.currency
 """  # noqa: S608 - only constant expressions
-_OF = text(
-    f"""
-    SELECT f.owner_id AS organization_id, f.currency, f.total - coalesce(b.accrued, 0) AS left,
-           coalesce(b.burn, 0) AS burn
-      FROM ledger.funds f
-      LEFT JOIN ({BURNING.format(scope="AND m.organization_id = :organization_id")}) b
-        ON b.organization_id = f.owner_id AND b.currency = f.currency
-     WHERE f.owner_id = :organization_id AND f.currency = :currency
-    """  # noqa: S608 - only constant expressions
-)
 
 
 def runway_of(row: Row[Any], policy: Policy) -> Runway:
-    """The runway that a row with organization_id, currency, left and burn describes."""
-    return runway_on(row.organization_id, row.currency, left=row.left, burn=row.burn, policy=policy)
-
-
-def runway_on(organization_id: str, currency: str, *, left: int, burn: int, policy: Policy) -> Runway:
-    """The runway with so many micro-units left beside what accrued, while so many nano-units an hour are spent."""
-    covered = seconds_covered(left, burn)
+    """The runway of a row: `left` micro-units beside what accrued, while `burn` nano-units an hour are spent."""
+    covered = seconds_covered(row.left, row.burn)
     seconds = None if covered is None else max(0, covered - policy.reserve_seconds)
-    return Runway(organization_id, Rate(burn, currency), Money(left, currency), seconds)
-
-
-async def bears(session: Session, organization_id: str, more: Rate, *, policy: Policy = DEFAULT_POLICY) -> bool:
-    """Whether the organization's money lasts longer than the reserve if it spent that much more."""
-    now = await of(session, organization_id, currency=more.currency, policy=policy)
-    covered = seconds_covered(now.left.micro, now.burn.nano_per_hour + more.nano_per_hour)
-    return covered is None or covered > policy.reserve_seconds
-
-
-async def of(
-    session: Session, organization_id: str, *, currency: str = "USD", policy: Policy = DEFAULT_POLICY
-) -> Runway:
-    """The organization's runway now; accrued usage counts as spent whether or not it is proven yet."""
-    row = (await session.execute(_OF, {"organization_id": organization_id, "currency": currency})).one_or_none()
-    if row is None:
-        return Runway(organization_id, Rate(0, currency), Money.zero(currency), None)
-    return runway_of(row, policy)
+    return Runway(row.organization_id, Rate(row.burn, row.currency), Money(row.left, row.currency), seconds)

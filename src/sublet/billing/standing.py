@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from sublet.billing.charges import seconds_covered
 from sublet.billing.funds import Clock
 from sublet.billing.policy import Policy
 from sublet.billing.runway import BURNING, Level, Runway, runway_of
@@ -33,6 +34,16 @@ class Standing:
     def out_of_funds(self) -> bool:
         """Whether nothing may start or resume until money comes in."""
         return self.clock.blocks_launch
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the grace is over, so that what ran was suspended and resumes by itself once there is money."""
+        return self.clock.level == "suspended"
+
+    def bears(self, more: Rate, *, policy: Policy) -> bool:
+        """Whether the money lasts longer than the reserve if that much more were spent."""
+        covered = seconds_covered(self.runway.left.micro, self.runway.burn.nano_per_hour + more.nano_per_hour)
+        return covered is None or covered > policy.reserve_seconds
 
 
 _STANDINGS = text(

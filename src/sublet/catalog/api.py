@@ -18,7 +18,7 @@ from sublet.catalog.schemas import (
 )
 from sublet.catalog.skus import Sku
 from sublet.core.access import Actor, Permission
-from sublet.core.actions import ActionOut, ManagedPage, actions_of
+from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
@@ -106,21 +106,21 @@ async def _managed(session: Session, actor: Actor, found: Sequence[Sku]) -> list
         ManagedSkuOut(
             **SkuOut.of(sku).model_dump(),
             price=PriceOut.of(priced[sku.id]) if sku.id in priced else None,
-            actions=_actions(actor, _in_the_way(sku)),
+            actions=_actions(actor, _why_not(sku)),
         )
         for sku in found
     ]
 
 
-def _in_the_way(sku: Sku) -> dict[str, str | None]:
+def _why_not(sku: Sku) -> dict[str, Refusal | None]:
     return {
         "rename": None,
-        "activate": "It is on offer already." if sku.active else None,
-        "deactivate": None if sku.active else "It is off offer already.",
+        "activate": skus.why_not_activate(sku),
+        "deactivate": skus.why_not_deactivate(sku),
         "set_price": None,
     }
 
 
-def _actions(actor: Actor, in_the_way: Mapping[str, str | None]) -> list[ActionOut]:
+def _actions(actor: Actor, why_not: Mapping[str, Refusal | None]) -> list[ActionOut]:
     denied = "Only the platform roles finance and admin may change SKUs and prices."
-    return actions_of(actor, Permission.ADMIN_CATALOG_MANAGE, denied, in_the_way)
+    return actions_of(actor, Permission.ADMIN_CATALOG_MANAGE, denied, why_not)

@@ -13,8 +13,9 @@ from sublet.catalog.audit import SkuRecord
 from sublet.catalog.errors import SkuCodeTaken
 from sublet.catalog.models import sku
 from sublet.core.access import Actor
+from sublet.core.actions import Refusal
 from sublet.core.db import Session
-from sublet.core.errors import NotFound
+from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
 
 
@@ -106,14 +107,26 @@ async def create(
     return made
 
 
+def why_not_activate(found: Sku) -> Refusal | None:
+    """Only what is off offer can be put on it."""
+    return Refusal(Conflict, "It is on offer already.") if found.active else None
+
+
+def why_not_deactivate(found: Sku) -> Refusal | None:
+    """Only what is on offer can be taken off it."""
+    return None if found.active else Refusal(Conflict, "It is off offer already.")
+
+
 async def change(
     session: Session, actor: Actor, sku_id: str, *, name: str | None = None, active: bool | None = None
 ) -> Sku:
-    """Rename a SKU, offer it or stop offering it; None leaves a value as it is. NotFound."""
+    """Rename a SKU, offer it or stop offering it; None leaves a value as it is. NotFound, Conflict."""
     row = (await session.execute(select(*COLUMNS).where(sku.c.id == sku_id).with_for_update())).first()
     if row is None:
         raise NotFound("SKU", sku_id)
     before = _sku(row)
+    if active is not None and (refusal := (why_not_activate if active else why_not_deactivate)(before)):
+        raise refusal.problem
     wanted = {
         "name": before.name if name is None else name,
         "active": before.active if active is None else active,

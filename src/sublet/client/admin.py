@@ -100,7 +100,8 @@ class Admin:
         """Rename a SKU, or take it off or put it back on offer."""
         asked = {"name": name, "active": active}
         body = {field: value for field, value in asked.items() if value is not None}
-        return cast(ManagedSku, self._transport.patch(f"/admin/skus/{quote(sku_id, safe='')}", body))
+        path = f"/admin/skus/{quote(sku_id, safe='')}"
+        return cast(ManagedSku, self._transport.patch(path, body, repeatable=active is None))
 
     def prices(self, *, sku_id: str | None = None) -> Iterator[ListedPrice]:
         """Versions of prices, newest first."""

@@ -83,9 +83,9 @@ class Transport:
         """POST that creates: it carries an idempotency key, so it may be made again and happens once."""
         return self._call("POST", path, body=body, key=key or new_idempotency_key())
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        """PATCH to given values."""
-        return self._call("PATCH", path, body=body)
+    def patch(self, path: str, body: Mapping[str, Any], *, repeatable: bool = True) -> Any:
+        """PATCH to given values; `repeatable` is False where what is so already is refused."""
+        return self._call("PATCH", path, body=body, repeatable=repeatable)
 
     def delete(self, path: str) -> None:
         """DELETE."""

@@ -13,6 +13,7 @@ from sublet.admin.api import router as admin_router
 from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
 from sublet.audit.api import router as audit_router
+from sublet.billing.api import WHY_NOT_PAY
 from sublet.billing.api import router as billing_router
 from sublet.catalog.api import router as catalog_router
 from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, STOPPING, App
@@ -76,6 +77,7 @@ def _parts(settings: Settings, database: Database) -> App:
     """Everything that routes ask for; the application does not start without any of it."""
     keyring = keyring_of(settings)
     authenticator = SessionAuthenticator(settings)
+    processor = Processor.from_settings(settings)
     policy = TerminalPolicy(
         sessions_per_allocation=settings.terminal_sessions, idle_seconds=settings.terminal_idle_seconds
     )
@@ -90,7 +92,8 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(ON_SIGNUP, [accounts.open_wallet])
         .put(AUTHORITY, CertificateAuthority(database, keyring))
         .put(CLAIMED_CAPACITY, claims.claimed_on)
-        .put(PROCESSOR, Processor.from_settings(settings))
+        .put(PROCESSOR, processor)
+        .put(WHY_NOT_PAY, processor.why_not_pay)
         .put(TERMINAL_TARGET, terminal_target)
         .put(TERMINAL_POLICY, policy)
         .put(EVENT_HUB, EventHub(database))

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
+from sublet.core.actions import Refusal
+
 
 @dataclass(frozen=True, slots=True)
 class TerminalTarget:
-    """The account that a terminal opens, and whether it may be opened now (`state` "active" only)."""
+    """The account that a terminal opens; `closed` says why nobody can log in to it now, None that somebody can."""
 
     node_id: str
     node_name: str
     login: str
     host: str
     port: int
-    state: str
+    closed: Refusal | None

@@ -8,10 +8,11 @@ from fastapi import Depends
 
 from sublet.audit.record import record
 from sublet.core.access import PUBLIC, Actor, Permission
-from sublet.core.actions import ActionOut, ManagedPage, actions_of
+from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
 from sublet.core.app import Beforehand, Slot
 from sublet.core.clock import database_now
 from sublet.core.db import Session
+from sublet.core.errors import Conflict
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import PageQueryDep, page_of
 from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
@@ -35,7 +36,6 @@ from sublet.fleet.schemas import (
     StepOut,
     StrangerOut,
 )
-from sublet.fleet.states import AWAY, GpuState, NodeState
 
 router = SubletRouter(prefix="/api/v1", tags=["fleet"])
 
@@ -164,16 +164,15 @@ async def _change_intent(
     change = states.cordon if cordoned else states.uncordon
     await change(session, actor, node_id, reason="by an operator")
     after = await nodes.get(session, node_id)
-    if (before.state, before.resumes_as) != (after.state, after.resumes_as):
-        await record(
-            session,
-            actor,
-            "node.cordoned" if cordoned else "node.uncordoned",
-            "node",
-            node_id,
-            before=IntentRecord(state=before.state.value, resumes_as=before.resumes_as.value),
-            after=IntentRecord(state=after.state.value, resumes_as=after.resumes_as.value),
-        )
+    await record(
+        session,
+        actor,
+        "node.cordoned" if cordoned else "node.uncordoned",
+        "node",
+        node_id,
+        before=IntentRecord(state=before.state.value, resumes_as=before.resumes_as.value),
+        after=IntentRecord(state=after.state.value, resumes_as=after.resumes_as.value),
+    )
     return _node_out(after, actor, await _claimed(claims, session, [after]))
 
 
@@ -224,19 +223,20 @@ def _inventory_out(node: Node) -> InventoryOut | None:
 
 
 def _actions(node: Node, actor: Actor) -> list[ActionOut]:
-    standing = node.resumes_as if node.state in AWAY else node.state
-    quarantined = any(item.state is GpuState.QUARANTINED for item in node.gpus)
+    standing = states.standing_of(node.state, node.resumes_as)
+    gpus = [states.why_not_clear(gpu.state) for gpu in node.gpus]
+    in_quarantine = None in gpus
     return _manageable(
         actor,
         {
-            "cordon": None if standing is NodeState.READY else f"the node is {standing.value}",
-            "uncordon": None if standing is NodeState.CORDONED else "the node is not cordoned",
+            "cordon": states.why_not_cordon(standing),
+            "uncordon": states.why_not_uncordon(standing),
             "join_token": None,
-            "clear_gpu": None if quarantined else "no GPU of the node is quarantined",
+            "clear_gpu": None if in_quarantine else Refusal(Conflict, "No GPU of the node is in quarantine."),
         },
     )
 
 
-def _manageable(actor: Actor, in_the_way: Mapping[str, str | None]) -> list[ActionOut]:
-    denied = "this needs the platform role fleet or admin"
-    return actions_of(actor, Permission.ADMIN_NODE_MANAGE, denied, in_the_way)
+def _manageable(actor: Actor, why_not: Mapping[str, Refusal | None]) -> list[ActionOut]:
+    denied = "This needs the platform role fleet or admin."
+    return actions_of(actor, Permission.ADMIN_NODE_MANAGE, denied, why_not)

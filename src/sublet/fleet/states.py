@@ -1,10 +1,12 @@
 """States of nodes and GPUs: the tables of transitions, and the only functions that change a state."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from sqlalchemy import and_, insert, select, update
 
 from sublet.core.access import Actor
+from sublet.core.actions import Refusal
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.outbox import publish
@@ -99,42 +101,75 @@ async def come_back(session: Session, actor: Actor, node_id: str, *, reason: str
         await move(session, actor, node_id, NodeState(row.resumes_as), reason=reason)
 
 
+def standing_of(state: NodeState, resumes_as: NodeState) -> NodeState:
+    """Where a node stands for its operators: one that is away stands where it will when it is back."""
+    return resumes_as if state in AWAY else state
+
+
+def why_not_cordon(standing: NodeState) -> Refusal | None:
+    """Only a node that takes new work can be kept from it."""
+    return _why_not(standing, before=NodeState.READY, after=NodeState.CORDONED)
+
+
+def why_not_uncordon(standing: NodeState) -> Refusal | None:
+    """Only a node that was cordoned can be opened."""
+    return _why_not(standing, before=NodeState.CORDONED, after=NodeState.READY)
+
+
+def why_not_clear(state: GpuState) -> Refusal | None:
+    """Only a GPU in quarantine can be vouched for."""
+    if state is GpuState.MISSING:
+        return Refusal(
+            Conflict,
+            "The GPU is missing: its node did not list it when last asked.",
+            "Put it back or see to its driver, then let the node join again.",
+        )
+    return None if state is GpuState.QUARANTINED else Refusal(Conflict, "The GPU is not in quarantine.")
+
+
 async def cordon(session: Session, actor: Actor, node_id: str, *, reason: str) -> None:
-    """Let nothing new onto a node; one that is away comes back cordoned. Repeating it is harmless."""
-    await _set_intent(session, actor, node_id, before=NodeState.READY, after=NodeState.CORDONED, reason=reason)
+    """Let nothing new onto a node; one that is away comes back cordoned. Conflict: see `why_not_cordon`."""
+    await _set_intent(session, actor, node_id, why_not_cordon, to=NodeState.CORDONED, reason=reason)
 
 
 async def uncordon(session: Session, actor: Actor, node_id: str, *, reason: str) -> None:
-    """Undo `cordon`. Repeating it is harmless."""
-    await _set_intent(session, actor, node_id, before=NodeState.CORDONED, after=NodeState.READY, reason=reason)
+    """Undo `cordon`. Conflict: see `why_not_uncordon`."""
+    await _set_intent(session, actor, node_id, why_not_uncordon, to=NodeState.READY, reason=reason)
+
+
+def _why_not(standing: NodeState, *, before: NodeState, after: NodeState) -> Refusal | None:
+    if standing is before:
+        return None
+    if standing is after:
+        return Refusal(Conflict, f"The node is {after.value} already.")
+    return Refusal(
+        Conflict, f"The node is {standing.value}; only a node that is {before.value} can become {after.value}."
+    )
 
 
 async def _set_intent(
-    session: Session, actor: Actor, node_id: str, *, before: NodeState, after: NodeState, reason: str
+    session: Session,
+    actor: Actor,
+    node_id: str,
+    why_not: Callable[[NodeState], Refusal | None],
+    *,
+    to: NodeState,
+    reason: str,
 ) -> None:
     row = (
         await session.execute(
-            select(node.c.name, node.c.state, node.c.resumes_as)
-            .where(node.c.id == node_id)
-            .with_for_update(key_share=True)
+            select(node.c.state, node.c.resumes_as).where(node.c.id == node_id).with_for_update(key_share=True)
         )
     ).one_or_none()
     if row is None:
         raise NotFound("node", node_id)
-    away = NodeState(row.state) in AWAY
-    standing = NodeState(row.resumes_as if away else row.state)
-    if standing is after:
-        return
-    if standing is not before:
-        raise Conflict(
-            f"The node {row.name} is {standing.value}; only a node that is {before.value} can become {after.value}. "
-            "Nothing was changed."
-        )
-    if not away:
-        await move(session, actor, node_id, after, reason=reason)
-        return
-    await session.execute(update(node).where(node.c.id == node_id).values(resumes_as=after.value))
     state = NodeState(row.state)
+    if refusal := why_not(standing_of(state, NodeState(row.resumes_as))):
+        raise refusal.problem
+    if state not in AWAY:
+        await move(session, actor, node_id, to, reason=reason)
+        return
+    await session.execute(update(node).where(node.c.id == node_id).values(resumes_as=to.value))
     await _record(session, actor, node_id, previous=state, to=state, reason=f"{reason} (once it is back)")
 
 

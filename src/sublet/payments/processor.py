@@ -10,6 +10,7 @@ from stripe import RequestOptions
 from stripe.checkout import Session as CheckoutSession
 from stripe.params.checkout import SessionCreateParams
 
+from sublet.core.actions import Refusal
 from sublet.core.db import forbid_open_session
 from sublet.core.errors import RemoteFailure, SubletError, Unavailable
 from sublet.core.money import Money
@@ -142,12 +143,21 @@ class Processor:
     def require(self) -> stripe.StripeClient:
         """The SDK's client, for a call without a session open; PaymentsNotConfigured if there is none."""
         forbid_open_session("stripe")
-        if self._client is None:
-            raise PaymentsNotConfigured(
-                "This installation takes no card payments: no key for the card processor is set. Nothing was charged. "
-                "The operator sets SUBLET_STRIPE_API_KEY to file:/path/of/the/key."
-            )
+        if refusal := self.why_not_pay():
+            raise refusal.problem
+        assert self._client is not None
         return self._client
+
+    def why_not_pay(self) -> Refusal | None:
+        """Why nobody can pay by card here; None if they can."""
+        if self._client is not None:
+            return None
+        return Refusal(
+            PaymentsNotConfigured,
+            "This installation takes no card payments: no key for the card processor is set.",
+            "The operator sets SUBLET_STRIPE_API_KEY to file:/path/of/the/key.",
+            outcome="Nothing was charged.",
+        )
 
     async def create_checkout(self, order: CheckoutOrder) -> Checkout:
         """Open a payment page; for one top-up always the same page, however often this is called within a day."""

@@ -6,14 +6,14 @@ Offers sit here, and not with the catalog, because what is available depends on 
 from sublet.audit.record import record
 from sublet.billing.api import PolicyDep
 from sublet.catalog.schemas import PriceOut, SkuOut
-from sublet.core.access import Permission
+from sublet.core.access import Actor, Permission
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.pages import Page
 from sublet.fleet import nodes
 from sublet.fleet.schemas import GpuOut
 from sublet.scheduling import claims
 from sublet.scheduling.audit import GpuRecord
-from sublet.scheduling.offers import Offer, Refusal, launch_refusal, list_offers, means_of
+from sublet.scheduling.offers import Means, Offer, list_offers, means_of, why_not_launch
 from sublet.scheduling.schemas import ClearGpu, LaunchActionOut, OfferOut
 
 router = SubletRouter(prefix="/api/v1", tags=["offers"])
@@ -23,33 +23,37 @@ router = SubletRouter(prefix="/api/v1", tags=["offers"])
 async def offers(actor: ActorDep, session: SessionDep, policy: PolicyDep) -> Page[OfferOut]:
     """Everything that is sold, with its price now and whether the caller could launch it; always one page."""
     found = await list_offers(session, policy=policy)
-    means = await means_of(session, actor)
-    return Page(items=[_shown(offer, launch_refusal(actor, offer, means)) for offer in found])
+    means = {
+        currency: await means_of(session, actor, currency=currency, policy=policy)
+        for currency in {offer.hold.currency for offer in found}
+    }
+    return Page(items=[_shown(actor, offer, means[offer.hold.currency]) for offer in found])
 
 
 @router.post("/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", permission=Permission.ADMIN_NODE_MANAGE, tags=["operator"])
 async def clear_gpu(actor: ActorDep, session: SessionDep, node_id: str, gpu_uuid: str, body: ClearGpu) -> GpuOut:
     """End a GPU's quarantine on the operator's word that nothing of a customer is left on it."""
-    if await claims.clear_gpu(session, node_id, gpu_uuid):
-        await record(
-            session,
-            actor,
-            "gpu.cleared",
-            "gpu",
-            gpu_uuid,
-            before=GpuRecord(node_id=node_id, state="quarantined"),
-            after=GpuRecord(node_id=node_id, state="available", reason=body.reason),
-        )
+    await claims.clear_gpu(session, node_id, gpu_uuid)
+    await record(
+        session,
+        actor,
+        "gpu.cleared",
+        "gpu",
+        gpu_uuid,
+        before=GpuRecord(node_id=node_id, state="quarantined"),
+        after=GpuRecord(node_id=node_id, state="available", reason=body.reason),
+    )
     gpu = next(one for one in (await nodes.get(session, node_id)).gpus if one.uuid == gpu_uuid)
     return GpuOut.of(gpu)
 
 
-def _shown(offer: Offer, refusal: Refusal | None) -> OfferOut:
+def _shown(actor: Actor, offer: Offer, means: Means | None) -> OfferOut:
+    refusal = why_not_launch(actor, offer.hold, means, is_free=offer.availability.available > 0)
     launch = LaunchActionOut(
         name="launch",
         allowed=refusal is None,
         reason=None if refusal is None else refusal.reason,
-        code=None if refusal is None else refusal.code,
+        code=None if refusal is None else refusal.error.code,
     )
     return OfferOut(
         id=offer.sku.id,

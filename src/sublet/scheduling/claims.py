@@ -9,7 +9,7 @@ from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
 from sublet.fleet import nodes
-from sublet.fleet.states import GpuState
+from sublet.fleet.states import why_not_clear
 from sublet.scheduling.models import claim as claim_table
 from sublet.scheduling.placement import Shape, candidates, fits, shape_parameters
 from sublet.scheduling.windows import Window, refuse_past
@@ -203,26 +203,19 @@ async def block(session: Session, subject_id: str, reason: str) -> bool:
     return blocked
 
 
-async def clear_gpu(session: Session, node_id: str, uuid: str) -> bool:
+async def clear_gpu(session: Session, node_id: str, uuid: str) -> None:
     """End a GPU's quarantine on somebody's word that it is clean: it can be given out again. NotFound, Conflict.
 
-    It leaves the claim that is blocked; the rest of that stays blocked until the release is proven. False if the GPU is
-    not quarantined, so that repeating it is harmless.
+    It leaves the claim that is blocked; the rest of that stays blocked until the release is proven.
     """
     gpu = next((one for one in (await nodes.lock(session, node_id)).gpus if one.uuid == uuid), None)
     if gpu is None:
         raise NotFound("GPU", uuid)
-    if gpu.state is GpuState.MISSING:
-        raise Conflict(
-            f"The GPU {uuid} is missing: its node did not list it when last asked. Nothing was changed. Put it back or "
-            "see to its driver, then let the node join again."
-        )
-    if gpu.state is not GpuState.QUARANTINED:
-        return False
+    if refusal := why_not_clear(gpu.state):
+        raise refusal.problem
     await nodes.clear_gpus(session, [uuid])
     await session.execute(_WAIT_FOR, {"node_id": node_id})
     await session.execute(_TAKE_OUT, {"uuid": uuid})
-    return True
 
 
 async def recount_due(session: Session) -> int:

@@ -2,19 +2,24 @@
 
 from dataclasses import dataclass
 
-from sublet.billing import funds
 from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.standing import standing
 from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
 from sublet.catalog.skus import Sku
 from sublet.core.access import Actor, Permission
+from sublet.core.actions import Refusal
 from sublet.core.db import Session
-from sublet.core.errors import NotFound
+from sublet.core.errors import NotFound, PermissionDenied
 from sublet.core.money import Money
 from sublet.ledger import accounts
+from sublet.ledger.failures import InsufficientFunds
+from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.placement import Availability, availability
-from sublet.scheduling.schemas import RefusalCode
 from sublet.scheduling.windows import FROM_NOW_ON
+
+_NOTHING = "Nothing was launched and no funds are held."
+_TOP_UP = "Top up the wallet and try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +34,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What an organization could set aside now; `blocked` while its money has run out for what runs already."""
+    """What an organization could set aside now; `out_of_funds` while its money has run out for what runs already."""
 
     available: Money
-    blocked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a launch would be refused: the code of the problem, and a sentence."""
-
-    code: RefusalCode
-    reason: str
+    out_of_funds: bool
 
 
 async def list_offers(session: Session, *, policy: Policy = DEFAULT_POLICY) -> list[Offer]:
@@ -52,29 +49,32 @@ async def list_offers(session: Session, *, policy: Policy = DEFAULT_POLICY) -> l
     return [Offer(sku, priced[sku.id], policy.hold_for(priced[sku.id].per_hour), free[sku.id]) for sku in sold]
 
 
-async def means_of(session: Session, actor: Actor) -> Means | None:
-    """What the actor could launch with, in two statements; None for who launches nothing anyway."""
+async def means_of(session: Session, actor: Actor, *, currency: str, policy: Policy) -> Means | None:
+    """What the actor could launch with in a currency, in two statements; None for who launches nothing anyway."""
     if actor.organization_id is None or not actor.can(Permission.ALLOCATION_LAUNCH):
         return None
     try:
-        available = (await accounts.wallet(session, actor.organization_id)).available
+        available = (await accounts.wallet(session, actor.organization_id, currency=currency)).available
     except NotFound:
-        return Means(Money.zero(), blocked=False)
-    clock = await funds.clock(session, actor.organization_id, currency=available.currency)
-    return Means(available, clock.blocks_launch)
+        return Means(Money.zero(currency), out_of_funds=False)
+    stands = await standing(session, actor.organization_id, currency=currency, policy=policy)
+    return Means(available, stands.out_of_funds)
 
 
-def launch_refusal(actor: Actor, offer: Offer, means: Means | None) -> Refusal | None:
-    """Why the actor cannot launch the offer now, or None if nothing stands in the way."""
+def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: bool) -> Refusal | None:
+    """Why the actor cannot launch what sets `hold` aside; `is_free` says whether there is room for it now."""
     if not actor.can(Permission.ALLOCATION_LAUNCH):
-        return Refusal("permission_denied", "Your role or token does not include launching.")
+        return Refusal(PermissionDenied, "Your role or token does not include launching.", outcome=_NOTHING)
     if means is None:
-        return Refusal("permission_denied", "Launching needs an organization, and you are not in one.")
-    if offer.availability.available == 0:
-        return Refusal("no_capacity", "Nothing of this kind is free now.")
-    if means.blocked:
-        return Refusal("insufficient_funds", "Your money has run out for what runs already, so nothing new can start.")
+        return Refusal(PermissionDenied, "Launching needs an organization, and you are not in one.", outcome=_NOTHING)
+    if not is_free:
+        advice = "Choose another offer, or try again when something has been released."
+        return Refusal(NoCapacity, "Nothing of this kind is free now.", advice, outcome=_NOTHING)
+    if means.out_of_funds:
+        reason = "Your money has run out for what runs already, so nothing new can start."
+        return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)
     # The balance itself is not said: a token that may launch need not be one that may read the wallet.
-    if means.available < offer.hold:
-        return Refusal("insufficient_funds", f"A launch sets {offer.hold} aside, and less is available in your wallet.")
+    if means.available < hold:
+        reason = f"A launch sets {hold} aside, and less is available in your wallet."
+        return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)
     return None

@@ -35,10 +35,10 @@ def session_ended() -> TerminalEnded:
     )
 
 
-def not_active(state: str) -> TerminalEnded:
-    """The allocation cannot be logged in to now."""
+def not_active(why: str) -> TerminalEnded:
+    """The allocation cannot be logged in to now; `why` is a sentence."""
     return TerminalEnded(
         NOT_ACTIVE,
         "allocation_not_active",
-        f"The allocation is {state}, so nobody can log in to it. A terminal opens while it is active.",
+        f"{why} A terminal opens while the allocation is active.",
     )

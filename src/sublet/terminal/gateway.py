@@ -117,8 +117,8 @@ async def _admit_to_allocation(visit: Visit) -> _Admission:
         signer = await visit.authority.user_signer()
         async with visit.database.transaction() as session:
             target = await visit.find_target(session, actor, allocation_id)
-            if target.state != "active":
-                raise close_reasons.not_active(target.state)
+            if target.closed is not None:
+                raise close_reasons.not_active(target.closed.reason)
             terminal_id = await sessions.begin(session, actor, allocation_id, login=target.login, policy=visit.policy)
             credential = await certificates.issue_terminal(
                 session, actor, allocation_id, signer=signer, login=target.login

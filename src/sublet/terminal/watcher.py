@@ -65,7 +65,9 @@ class Watcher:
                 target = await self._visit.find_target(session, self._visit.actor, self._visit.allocation_id)
             except (NotFound, PermissionDenied):
                 raise close_reasons.session_ended() from None
-            if target.state != "active" or (target.node_id, target.login) != (self._target.node_id, self._target.login):
-                raise close_reasons.not_active(target.state)
+            if target.closed is not None:
+                raise close_reasons.not_active(target.closed.reason)
+            if (target.node_id, target.login) != (self._target.node_id, self._target.login):
+                raise close_reasons.not_active("It was set up anew.")
             if not await sessions.renew(session, self._terminal_id):
                 raise close_reasons.session_ended()

@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations.actions import Situation, refusals
+from sublet.allocations import actions
+from sublet.allocations.actions import Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
     AllocationActionOut,
@@ -18,14 +19,17 @@ from sublet.allocations.schemas import (
 )
 from sublet.billing.cost import Cost, cost_of
 from sublet.billing.policy import Policy
-from sublet.billing.standing import standing
-from sublet.core.access import Actor
+from sublet.billing.standing import Standing, standing
+from sublet.core.access import Actor, Permission
+from sublet.core.actions import Refusal, actions_of
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.money import Money, Rate
 
+_NOT_YOURS = "Your role or token does not include this."
 _WHOLE = """
-    SELECT a.id, a.organization_id, a.name, a.state, a.wanted, a.currency, a.sku, a.price, a.login, a.created_at,
+    SELECT a.id, a.organization_id, a.name, a.state, a.wanted, a.suspended_for, a.nano_per_hour,
+           a.suspended_nano_per_hour, a.currency, a.sku, a.price, a.login, a.created_at,
            a.started_at, a.ended_at, a.release_requested_at, a.failure, a.enforced, a.evidence, a.operation_id,
            n.node_id, n.name AS node_name, n.limits_enforced, n.address, n.port, coalesce(h.rest, 0) AS held
       FROM allocation a
@@ -49,8 +53,6 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
     funds = FundsOut(runway_seconds=None, warning=None, suspend_at=None)
     if row.ended_at is None:
         funds = FundsOut(runway_seconds=stands.runway.seconds, warning=stands.warning, suspend_at=stands.suspend_at)
-    out_of_funds = stands.out_of_funds and row.ended_at is None
-    situation = Situation.of(actor, row.organization_id, row.state, row.wanted, out_of_funds=out_of_funds)
     return AllocationOut(
         id=row.id,
         name=row.name,
@@ -70,12 +72,22 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         funds=funds,
         enforced=row.enforced,
         evidence=row.evidence,
-        actions=[
-            AllocationActionOut(name=name, allowed=why_not is None, reason=why_not)
-            for name, why_not in refusals(situation).items()
-        ],
+        actions=_actions(actor, Situation.of(row), stands, policy=policy),
         operation=await _operation(session, row.operation_id),
     )
+
+
+def _actions(actor: Actor, now: Situation, stands: Standing, *, policy: Policy) -> list[AllocationActionOut]:
+    managing: dict[str, Refusal | None] = {
+        "release": actions.why_not_release(now),
+        "suspend": actions.why_not_suspend(now),
+        "resume": actions.why_not_resume(now, stands, policy=policy),
+        "cancel": actions.why_not_cancel(now),
+    }
+    entering = dict.fromkeys(("terminal", "ssh"), actions.why_not_enter(now))
+    shown = actions_of(actor, Permission.ALLOCATION_MANAGE, _NOT_YOURS, managing)
+    shown += actions_of(actor, Permission.ALLOCATION_CONNECT, _NOT_YOURS, entering)
+    return [AllocationActionOut.model_validate(action.model_dump()) for action in shown]
 
 
 def _ssh(row: Row[Any]) -> SshOut | None:

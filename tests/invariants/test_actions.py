@@ -1,0 +1,232 @@
+"""What is offered is accepted, and nothing else: each action and its command, asked about the same row in one state."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from sublet.allocations.states import AllocationState
+from sublet.allocations.terminal import terminal_target
+from sublet.billing.policy import DEFAULT_POLICY
+from sublet.billing.standing import standing
+from sublet.core.access import Actor, Permission
+from sublet.core.db import Database
+from sublet.core.runtime import keyring_of
+from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.states import GpuState, NodeState
+from sublet.identity.permissions import PLATFORM_ROLES, ROLES
+from tests.allocations.rental import Rental, customer, offer
+from tests.identity.public_keys import ed25519_line
+from tests.scheduling.fleet_rows import add_node, set_gpu_state
+from tests.support.app import settings_for
+from tests.support.asking import Asking, Undoing
+
+pytestmark = pytest.mark.anyio
+
+P = Permission
+MANAGES, CONNECTS = P.ALLOCATION_MANAGE, P.ALLOCATION_CONNECT
+HOLDS = {
+    "neither manages nor connects": frozenset({P.ALLOCATION_READ}),
+    "manages": frozenset({P.ALLOCATION_READ, MANAGES}),
+    "connects": frozenset({P.ALLOCATION_READ, CONNECTS}),
+    "manages and connects": frozenset({P.ALLOCATION_READ, MANAGES, CONNECTS}),
+}
+"""Everything that roles and scopes of tokens can come to, as far as allocations go."""
+
+
+@pytest.fixture
+async def undoing(app_url: str) -> AsyncIterator[Database]:
+    database = Undoing(app_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def asking(database: Database, undoing: Database, tmp_path: Path) -> AsyncIterator[Asking]:
+    asking = Asking(undoing, tmp_path)
+    await CertificateAuthority(database, keyring_of(settings_for(tmp_path))).ensure()
+    yield asking
+    await asking.http.aclose()
+
+
+async def one_in_every_state(rental: Rental) -> dict[str, str]:
+    """An allocation in every state, and on the way from one to another; by what is the case with each."""
+    ran = ("active", "being suspended", "being suspended for lack of funds", "lost", "releasing", "release failed")
+    slept = ("suspended", "suspended for lack of funds", "being resumed")
+    lost = ("lost while suspended", "lost while suspended for lack of funds")
+    rows = {case: await rental.running() for case in (*ran, *slept, *lost, "released")}
+    for case in (*slept, *lost):
+        await rental.suspend(rows[case])
+    await rental.release(rows["released"])
+    for case in (*slept, *lost):
+        await rental.work_until(rows[case], "suspended")
+    await rental.work_until(rows["released"], "released")
+    # From here on nobody works on them any more.
+    for case in ("being suspended", "being suspended for lack of funds"):
+        await rental.suspend(rows[case])
+    for case in ("releasing", "release failed"):
+        await rental.release(rows[case])
+    await rental.resume(rows["being resumed"])
+    rows |= {case: await rental.launch() for case in ("queued", "provisioning", "failed")}
+    for case, change in {
+        "lost": "state = 'lost'",
+        "lost while suspended": "state = 'lost'",
+        "lost while suspended for lack of funds": "state = 'lost', suspended_for = 'funds'",
+        "suspended for lack of funds": "suspended_for = 'funds'",
+        "being suspended for lack of funds": "suspended_for = 'funds'",
+        "release failed": "state = 'release_failed'",
+        "provisioning": "state = 'provisioning'",
+        "failed": "state = 'failed', ended_at = clock_timestamp()",
+    }.items():
+        await rental.run(f"UPDATE allocation SET {change} WHERE id = :id", id=rows[case])
+    states = await rental.all("SELECT DISTINCT state FROM allocation")
+    assert set(states) == set(AllocationState)
+    return rows
+
+
+async def funds_of_every_kind(rental: Rental, running: str) -> AsyncIterator[str]:
+    """The wallet full, in its grace, used up, and with less than what one more running allocation takes."""
+    organization = rental.actor.organization
+    yield "plenty"
+    for level, ends in (("grace", "clock_timestamp() + interval '1 hour'"), ("suspended", "NULL")):
+        await rental.run(f"INSERT INTO funds_clock VALUES (:o, 'USD', '{level}', {ends})", o=organization)
+        yield level
+        await rental.run("DELETE FROM funds_clock")
+    async with rental.database.reading() as session:
+        stands = await standing(session, organization, currency="USD", policy=DEFAULT_POLICY)
+    per_hour = stands.runway.burn.nano_per_hour + 180_000_000  # half of what one more would take
+    enough = per_hour * DEFAULT_POLICY.reserve_seconds // 3_600_000
+    await rental.ran_for(running, (stands.runway.left.micro - enough) // 100)
+    yield "too little for one more"
+
+
+OPERATORS = [PLATFORM_ROLES[role] for role in ("fleet", "support")]
+"""One who manages nodes, and one who only sees them."""
+
+RESUMES_AS = text("UPDATE node SET resumes_as = :resumes_as WHERE id = :node_id")
+OFF_OFFER = text("UPDATE sku SET active = false WHERE id = :id")
+
+
+OF_ROLES = {"neither manages nor connects", "manages and connects"}
+
+
+class TestAllocations:
+    async def test_are_offered_what_they_accept_in_every_state(self, database: Database, asking: Asking) -> None:
+        rental = await Rental.open(database)
+        await add_node(database, "south", vcpu=16, memory_mib=65536)
+        rows = await one_in_every_state(rental)
+        key = ed25519_line()
+
+        async def agree(allocation_id: str) -> set[str]:
+            path = f"/allocations/{allocation_id}"
+            actions = (await asking.get(path))["actions"]
+            await asking.agrees(actions, "release cancel", "POST", f"{path}/release")
+            await asking.agrees(actions, "suspend", "POST", f"{path}/suspend")
+            await asking.agrees(actions, "resume", "POST", f"{path}/resume")
+            await asking.agrees(actions, "ssh", "POST", f"{path}/ssh-certificates", public_key=key)
+            allowed = {action["name"] for action in actions if action["allowed"]}
+            async with database.reading() as session:
+                target = await terminal_target(session, asking.actor, allocation_id)
+            assert ("terminal" in allowed) == (target.closed is None and asking.actor.can(CONNECTS))
+            assert len(actions) == 6
+            return allowed
+
+        resumable: dict[str, set[str]] = {}
+        async for funds in funds_of_every_kind(rental, rows["active"]):
+            for who, held in HOLDS.items():
+                if funds != "plenty" and who not in OF_ROLES:
+                    continue  # no role, only a token comes to this
+                asking.actor = Actor("user", rental.actor.user_id, rental.actor.organization, permissions=held)
+                allowed = await asyncio.gather(*(agree(allocation_id) for allocation_id in rows.values()))
+                offered = {case for case, names in zip(rows, allowed, strict=True) if "resume" in names}
+                if offered:
+                    resumable[funds] = offered
+        # Each kind of funds decides something: the walk is over what it says.
+        assert resumable == {"plenty": {case for case in rows if case.startswith(("suspended", "lost while"))}}
+
+    def test_are_asked_with_whatever_a_role_holds(self) -> None:
+        known = {held & {P.ALLOCATION_READ, MANAGES, CONNECTS} for held in ROLES.values()}
+        assert known == {HOLDS[who] for who in OF_ROLES}
+
+
+class TestOffers:
+    async def test_are_accepted_as_offered(self, database: Database, asking: Asking) -> None:
+        rental = await Rental.open(database)
+        running = await rental.running()
+        await offer(database, "gpu", gpu_model="none like it", gpu_count=1)
+        poor = await customer(database, "0.10")
+        codes: set[tuple[str, str | None]] = set()
+        async for funds in funds_of_every_kind(rental, running):
+            for whose in (rental.actor, poor):
+                for held in (frozenset({P.CATALOG_READ}), frozenset({P.CATALOG_READ, P.ALLOCATION_LAUNCH})):
+                    asking.actor = Actor("user", whose.user_id, whose.organization, permissions=held)
+                    for one in (await asking.get("/offers"))["items"]:
+                        assert [action["name"] for action in one["actions"]] == ["launch"]
+                        await asking.agrees(one["actions"], "launch", "POST", "/allocations", offer_id=one["id"])
+                        answer = await asking.http.post("/allocations", json={"offer_id": one["id"]})
+                        code = one["actions"][0]["code"]
+                        assert code == (None if answer.is_success else answer.json()["code"])
+                        codes.add((funds, code))
+        refused = {"permission_denied", "insufficient_funds", "no_capacity"}
+        assert {code for funds, code in codes if funds == "plenty"} == {None, *refused}
+        assert {code for funds, code in codes if funds in {"grace", "suspended"}} == refused
+
+
+class TestNodes:
+    async def test_are_offered_what_they_accept_in_every_state(self, database: Database, asking: Asking) -> None:
+        for held in OPERATORS:
+            asking.actor = Actor("user", "usr_operator", None, permissions=held)
+            listed = await asking.get("/admin/nodes")
+            assert [action["name"] for action in listed["actions"]] == ["add"]
+            new = {"name": "new", "address": "192.0.2.77"}
+            await asking.agrees(listed["actions"], "add", "POST", "/admin/nodes", **new)
+        for state in NodeState:
+            node_id = await add_node(database, f"node-{state.value}", state=state.value)
+            for resumes_as in ("ready", "cordoned", "draining"):
+                async with database.transaction() as session:
+                    await session.execute(RESUMES_AS, {"resumes_as": resumes_as, "node_id": node_id})
+                for held in OPERATORS:
+                    asking.actor = Actor("user", "usr_operator", None, permissions=held)
+                    path = f"/admin/nodes/{node_id}"
+                    actions = (await asking.get(path))["actions"]
+                    await asking.agrees(actions, "cordon", "POST", f"{path}/cordon")
+                    await asking.agrees(actions, "uncordon", "POST", f"{path}/uncordon")
+                    await asking.agrees(actions, "join_token", "POST", f"{path}/join-token")
+                    assert {action["name"] for action in actions} == {"cordon", "uncordon", "join_token", "clear_gpu"}
+
+    async def test_are_offered_to_clear_a_gpu_where_that_is_accepted(self, database: Database, asking: Asking) -> None:
+        for state in GpuState:
+            node_id = await add_node(database, f"node-{state.value}", gpus=["A"])
+            gpu = f"GPU-node-{state.value}-0"
+            await set_gpu_state(database, gpu, state.value)
+            for held in OPERATORS:
+                asking.actor = Actor("user", "usr_operator", None, permissions=held)
+                path = f"/admin/nodes/{node_id}"
+                actions, reason = (await asking.get(path))["actions"], "looked at it"
+                clear = f"{path}/gpus/{gpu}/clear"
+                await asking.agrees(actions, "clear_gpu", "POST", clear, words=False, reason=reason)
+
+
+class TestSkus:
+    async def test_are_offered_what_they_accept(self, database: Database, asking: Asking) -> None:
+        for active in (True, False):
+            sku = await offer(database, f"sku-{active}".lower())
+            if not active:
+                async with database.transaction() as session:
+                    await session.execute(OFF_OFFER, {"id": sku.id})
+            for held in {PLATFORM_ROLES[role] for role in ("finance", "support")}:
+                asking.actor = Actor("user", "usr_operator", None, permissions=held)
+                path = f"/admin/skus/{sku.id}"
+                actions = (await asking.get(path))["actions"]
+                await asking.agrees(actions, "activate", "PATCH", path, active=True)
+                await asking.agrees(actions, "deactivate", "PATCH", path, active=False)
+                await asking.agrees(actions, "rename", "PATCH", path, name="Renamed")
+                price = {"sku_id": sku.id, "per_hour": "0.50"}
+                await asking.agrees(actions, "set_price", "POST", "/admin/prices", **price)
+                assert len(actions) == 4
+                listed = (await asking.get("/admin/skus"))["actions"]
+                shape = {"name": "New", "vcpu": 1, "memory_mib": 512, "disk_gib": 5}
+                await asking.agrees(listed, "create", "POST", "/admin/skus", code="new", **shape)
+                assert len(listed) == 1

@@ -1,0 +1,74 @@
+"""Asking for everything that is offered, and for all that is not, about the same row in the same state."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+from starlette.requests import HTTPConnection
+
+from sublet.core.access import Actor
+from sublet.core.app import AUTHENTICATOR, App
+from sublet.core.db import Database, Session
+from sublet.entry.web import create_app
+from tests.support.app import settings_for
+
+URL = "https://sublet.test"
+
+
+class Undoing(Database):
+    """Answers as any other, and keeps nothing: each transaction is taken back at its end.
+
+    What a commit would have checked is checked before that.
+    """
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """One transaction that leaves nothing behind."""
+        async with self.engine.connect() as connection:
+            begun = await connection.begin()
+            try:
+                yield connection
+                await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            finally:
+                await begun.rollback()
+
+
+class Asking:
+    """The whole application, asked by whoever the test says."""
+
+    def __init__(self, database: Database, directory: Path, **settings: Any) -> None:
+        self.actor: Actor | None = None
+        app = create_app(settings_for(directory, URL, **settings), database=database)
+        App.of(app).put(AUTHENTICATOR, self._whoever)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self.http = httpx.AsyncClient(transport=transport, base_url=f"{URL}/api/v1", headers={"Origin": URL})
+
+    async def _whoever(self, _database: Database, _connection: HTTPConnection) -> Actor | None:
+        return self.actor
+
+    async def get(self, path: str) -> Any:
+        """What is shown there."""
+        answer = await self.http.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def agrees(
+        self, actions: list[dict[str, Any]], names: str, method: str, path: str, *, words: bool = True, **json: Any
+    ) -> None:
+        """The command is accepted if one of the actions by which it is offered is allowed, and only then.
+
+        Unless the action is about more than the command (`words`), it says why not in the command's own words.
+        """
+        known = [action for action in actions if action["name"] in names.split()]
+        assert len(known) == len(names.split()), f"{names} are not among {actions}"
+        answer = await self.http.request(method, path, json=json or None)
+        told = f"{method} {path}: {answer.status_code} {answer.text}, offered as {known}"
+        assert any(action["allowed"] for action in known) == answer.is_success, told
+        if not answer.is_success:
+            assert answer.status_code in {402, 403, 409, 503}, told
+            refused = answer.json()
+            reasons = tuple(action["reason"] for action in known)
+            assert not words or refused["code"] == "permission_denied" or refused["detail"].startswith(reasons), told
