@@ -677,7 +677,7 @@ CREATE FUNCTION public.claim_fits() RETURNS trigger
 DECLARE
   fits boolean;
 BEGIN
-  PERFORM FROM node_room WHERE node_id = NEW.node_id FOR UPDATE;
+  PERFORM FROM node_room WHERE node_id = NEW.node_id FOR NO KEY UPDATE;
   IF TG_OP = 'INSERT' OR NOT NEW.during <@ OLD.during THEN
     SELECT most.vcpu <= r.vcpu AND most.memory_mib <= r.memory_mib AND most.disk_gib <= r.disk_gib INTO fits
       FROM node_room r, claimed_most(NEW.node_id, NEW.during) most
@@ -746,7 +746,7 @@ CREATE FUNCTION public.claimed_most(node text, during tstzrange) RETURNS TABLE(v
              sum(change.memory_mib) OVER in_time AS memory_mib,
              sum(change.disk_gib) OVER in_time AS disk_gib
             FROM (public.claim c
-              CROSS JOIN LATERAL ( VALUES (GREATEST(lower(c.during), lower(claimed_most.during)),c.vcpu,c.memory_mib,c.disk_gib), (c.until,(- c.vcpu),(- c.memory_mib),(- c.disk_gib))) change(at, vcpu, memory_mib, disk_gib))
+              CROSS JOIN LATERAL ( VALUES (lower(c.during),c.vcpu,c.memory_mib,c.disk_gib), (c.until,(- c.vcpu),(- c.memory_mib),(- c.disk_gib))) change(at, vcpu, memory_mib, disk_gib))
            WHERE ((c.node_id = claimed_most.node) AND (c.until > lower(claimed_most.during)) AND (c.during && claimed_most.during))
            WINDOW in_time AS (ORDER BY change.at)) sums;
 END;
@@ -885,7 +885,7 @@ CREATE FUNCTION public.node_recount(node text) RETURNS void
 DECLARE
   from_now tstzrange;
 BEGIN
-  PERFORM FROM node_room WHERE node_id = node FOR UPDATE;
+  PERFORM FROM node_room WHERE node_id = node FOR NO KEY UPDATE;
   from_now := tstzrange(clock_timestamp(), NULL);
   UPDATE node_room r
      SET taken_vcpu = most.vcpu, taken_memory_mib = most.memory_mib, taken_disk_gib = most.disk_gib,
@@ -2866,6 +2866,8 @@ REVOKE ALL ON FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint
 GRANT ALL ON FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.claim TO sublet_app;
+
+GRANT UPDATE(subject_id) ON TABLE public.claim TO sublet_app;
 
 GRANT UPDATE(during) ON TABLE public.claim TO sublet_app;
 

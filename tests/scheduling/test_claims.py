@@ -1,6 +1,8 @@
 """Capacity: never given twice, whoever asks at the same time and whatever the code gets wrong."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sublet.catalog import skus
 from sublet.catalog.skus import Sku
 from sublet.core.access import system_actor
+from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.scheduling import claims
 from sublet.scheduling.claims import Claim, NoCapacity
@@ -63,7 +66,7 @@ class TestPlacement:
         assert (await take(database, await make_sku(database, "s"), "a")).node_id == plain
 
     async def test_keeps_whole_groups_of_gpus_together(self, database: Database) -> None:
-        await add_node(database, "eight", vcpu=64, memory_mib=262144, gpus=["A"] * 8)
+        await add_node(database, "eight", vcpu=48, memory_mib=131072, gpus=["A"] * 8)
         pair = await add_node(database, "pair", vcpu=64, memory_mib=262144, gpus=["A"] * 2)
         one = await make_sku(database, "one", gpu_model="A", gpu_count=1)
         assert (await take(database, one, "a")).node_id == pair
@@ -103,6 +106,7 @@ class TestClaims:
         sku = await make_sku(database, "s", memory_mib=64, disk_gib=1)
         answers = await asyncio.gather(*(take(database, sku, f"s{n}") for n in range(20)), return_exceptions=True)
         assert sum(isinstance(answer, Claim) for answer in answers) == 5
+        assert sum(isinstance(answer, NoCapacity) for answer in answers) == 15
 
     async def test_what_is_freed_can_be_claimed_again_at_once(self, database: Database) -> None:
         await add_node(database, "n", gpus=["A"])
@@ -126,6 +130,72 @@ class TestClaims:
         async with database.transaction() as session:
             assert await claims.free(session, "a")
         assert (await take(database, sku, "c")).gpus == ("GPU-n-0",)
+
+    async def test_a_gpu_that_was_taken_out_of_a_claim_keeps_its_own_end(self, database: Database) -> None:
+        node_id = await add_node(database, "n", gpus=["A", "A"])
+        pair, one = await make_sku(database, "p", gpu_count=2), await make_sku(database, "g", gpu_count=1)
+        await take(database, pair, "a")
+        async with database.transaction() as session:
+            await claims.block(session, "a", "a file is left")
+            await claims.clear_gpu(session, node_id, "GPU-n-0")
+        assert (await take(database, one, "b")).gpus == ("GPU-n-0",)
+        async with database.transaction() as session:
+            assert await claims.free(session, "a")
+        assert await free_of(database, one) == [1]
+
+
+class TestMoving:
+    async def test_takes_another_node_and_leaves_what_it_had_to_whoever_proves_it_clean(
+        self, database: Database
+    ) -> None:
+        first, second = [await add_node(database, name, vcpu=2, gpus=["A"]) for name in "ab"]
+        sku = await make_sku(database, "g", gpu_count=1)
+        had = await take(database, sku, "x")
+        moved = await self._move(database, sku, left_to="left")
+        assert moved is not None
+        assert {had.node_id, moved.node_id} == {first, second}
+        assert set(had.gpus).isdisjoint(moved.gpus)
+        assert await free_of(database, sku) == [0]
+        async with database.transaction() as session:
+            assert await claims.free(session, "left")
+        assert (await take(database, sku, "y")).node_id == had.node_id
+
+    async def test_changes_nothing_where_there_is_no_other_node(self, database: Database) -> None:
+        first, second = [await add_node(database, name, vcpu=2) for name in "ab"]
+        sku = await make_sku(database, "s")
+        had = await take(database, sku, "x")
+        assert await self._move(database, sku, left_to="left", avoid=[first, second]) is None
+        async with database.transaction() as session:
+            assert not await claims.free(session, "left")
+            assert await claims.free(session, "x")
+        assert had.node_id in {first, second}
+
+    async def test_does_not_stay_where_it_was_although_there_is_room(self, database: Database) -> None:
+        await add_node(database, "a", vcpu=8)
+        sku = await make_sku(database, "s")
+        await take(database, sku, "x")
+        assert await self._move(database, sku, left_to="left") is None
+
+    async def test_is_not_for_what_has_nothing(self, database: Database) -> None:
+        await add_node(database, "a")
+        assert await self._move(database, await make_sku(database, "s"), left_to="left") is None
+
+    async def test_keeps_the_end(self, database: Database) -> None:
+        for name in "ab":
+            await add_node(database, name)
+        sku = await make_sku(database, "s")
+        async with database.reading() as session:
+            end = await database_now(session) + timedelta(hours=1)
+        await take(database, sku, "x", during=Window(None, end))
+        assert await self._move(database, sku, left_to="left") is not None
+        async with database.reading() as session:
+            ends = set((await session.execute(text("SELECT upper(during) FROM claim"))).scalars())
+        assert ends == {end}
+
+    @staticmethod
+    async def _move(database: Database, sku: Sku, *, left_to: str, avoid: Sequence[str] = ()) -> Claim | None:
+        async with database.transaction() as session:
+            return await claims.move_claim(session, sku, "x", left_to=left_to, avoid=avoid)
 
 
 class TestTheDatabaseRefuses:

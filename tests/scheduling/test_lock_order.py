@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import text
@@ -132,11 +133,21 @@ class TestAProvenRelease:
         await take(database, await make_sku(database, "s", gpu_count=1), "a")
         async with database.transaction() as session:
             await claims.block(session, "a", "left")
-        async with database.transaction() as session:
-            assert await claims.clear_gpu(session, node_id, GPU)
-            freeing = asyncio.create_task(self._free(database))
-            await until_somebody_waits(database)
-        assert await freeing
+        clear, begun = nodes.clear_gpus, list[asyncio.Task[bool]]()
+
+        async def later(session: Session, uuids: list[str]) -> int:
+            """The release comes in between, as far as it can."""
+            with patch.object(claims.nodes, "clear_gpus", clear):
+                begun.append(asyncio.create_task(self._free(database)))
+                waits = asyncio.create_task(until_somebody_waits(database))
+                await asyncio.wait({*begun, waits}, return_when=asyncio.FIRST_COMPLETED)
+                waits.cancel()
+            return await clear(session, uuids)
+
+        with patch.object(claims.nodes, "clear_gpus", later):
+            async with database.transaction() as session:
+                await claims.clear_gpu(session, node_id, GPU)
+        assert await begun[0]
 
     @staticmethod
     async def _free(database: Database) -> bool:

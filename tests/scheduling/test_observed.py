@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from sublet.catalog.skus import Sku
 from sublet.core.clock import database_now
@@ -70,6 +71,9 @@ class TestDisk:
         sku = await make_sku(database, "s", disk_gib=20)
         await look(database, node_id, disk_free_gib=59)
         await take(database, sku, "x")
+        assert await free_of(database, sku) == [1]
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET limits_enforced = false"))  # that is no look
         assert await free_of(database, sku) == [1]
         await look(database, node_id, disk_free_gib=59)  # the new account has not filled its part yet
         assert await free_of(database, sku) == [2]

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sublet.catalog.skus import Sku
 from sublet.core.db import Database
+from sublet.scheduling import claims
 from sublet.scheduling.placement import availability
 from sublet.scheduling.windows import FROM_NOW_ON
 from tests.scheduling.fleet_rows import add_node, set_gpu_state
@@ -21,6 +22,11 @@ pytestmark = pytest.mark.anyio
 async def change(database: Database, statement: str, **parameters: Any) -> None:
     async with database.transaction() as session:
         await session.execute(text(statement), parameters)
+
+
+async def free(database: Database, subject_id: str) -> None:
+    async with database.transaction() as session:
+        assert await claims.free(session, subject_id)
 
 
 async def enforced(database: Database, sku: Sku) -> bool:
@@ -46,13 +52,16 @@ class TestARoom:
         assert not await enforced(database, sku)
 
     async def test_grows_and_shrinks_with_the_nodes_inventory(self, database: Database) -> None:
-        await add_node(database, "n", vcpu=4, gpus=["A", "A"])
+        await add_node(database, "n", vcpu=1, gpus=["A", "A"])
         plain, gpu = await make_sku(database, "s"), await make_sku(database, "g", gpu_count=1)
         for vcpu, offered in (("2", 1), ("4", 2), ("0", 0)):
             await change(
                 database, "UPDATE node SET inventory = inventory || jsonb_build_object('vcpu', :vcpu)", vcpu=int(vcpu)
             )
             assert await free_of(database, plain, gpu) == [offered, offered]
+            if offered == 2:
+                await take(database, gpu, "x")
+                await free(database, "x")
 
     async def test_counts_gpus_as_the_fleet_lets_them_be_given_out(self, database: Database) -> None:
         await add_node(database, "n", gpus=["A", "A"])

@@ -83,6 +83,14 @@ class TestAFutureClaim:
                 with pytest.raises(NoCapacity):
                     await take(database, sku, f"s{start}", during=during)
 
+    async def test_without_an_end_leaves_the_time_before_it(self, database: Database) -> None:
+        await add_node(database, "n", vcpu=2)
+        sku, at = await make_sku(database, "s"), await now(database)
+        await take(database, sku, "later", during=minutes(at, 30, None))
+        before = Window(None, at + timedelta(minutes=30))
+        assert await free_of(database, sku, during=before) == [1]
+        assert await free_of(database, sku) == [0]
+
     async def test_that_is_freed_before_it_begins_has_taken_nothing(self, database: Database) -> None:
         await add_node(database, "n", vcpu=2, gpus=["A"])
         sku = await make_sku(database, "s", gpu_count=1)

@@ -1,6 +1,6 @@
 """Taking capacity and giving it back. The database refuses what does not fit, whatever is decided here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import DateTime, bindparam, insert, text
@@ -45,14 +45,13 @@ class Claimed:
     gpus: int
 
 
-_LOCK = "SELECT counted_until <= clock_timestamp() AS due FROM node_room WHERE node_id = :node_id FOR UPDATE"
+_LOCK = "SELECT 1 FROM node_room WHERE node_id = :node_id FOR NO KEY UPDATE"
 _WAIT_FOR = text(_LOCK)
 _TRY = text(f"{_LOCK} SKIP LOCKED")
-_RECOUNT = text("SELECT node_recount(:node_id)")
 _RECOUNT_DUE = text(
     """
     WITH due AS (SELECT node_id FROM node_room WHERE counted_until <= clock_timestamp()
-                  ORDER BY counted_until LIMIT :limit FOR UPDATE SKIP LOCKED)
+                  ORDER BY counted_until LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
     SELECT count(*) FROM (SELECT node_recount(node_id) FROM due) counted
     """
 )
@@ -76,7 +75,7 @@ _LASTS = "subject_id = :subject_id AND until > clock_timestamp()"
 _LOCK_ROOMS_OF = text(
     f"""
     SELECT 1 FROM node_room
-     WHERE node_id IN (SELECT node_id FROM claim WHERE {_LASTS}) ORDER BY node_id FOR UPDATE
+     WHERE node_id IN (SELECT node_id FROM claim WHERE {_LASTS}) ORDER BY node_id FOR NO KEY UPDATE
     """  # noqa: S608 - a constant condition
 )
 # Ranges are half-open: what is free from this instant on can be claimed from this instant on.
@@ -89,6 +88,12 @@ _FREE = text(
      WHERE {_LASTS}
     """  # noqa: S608 - a constant condition
 )
+_HAS = text(
+    f"""
+    SELECT node_id, upper(during) AS until FROM claim WHERE {_LASTS} AND lower(during) <= clock_timestamp()
+    """  # noqa: S608 - a constant condition
+)
+_LEAVE = text(f"UPDATE claim SET subject_id = :left_to WHERE {_LASTS}")  # noqa: S608 - a constant condition
 _BLOCKED = text(f"SELECT 1 FROM claim WHERE {_LASTS} AND blocked_at IS NOT NULL")  # noqa: S608 - a constant condition
 _BLOCK = text(
     f"""
@@ -131,8 +136,39 @@ async def claim(session: Session, sku: Shape, subject_id: str, *, during: Window
     also holds funds in this transaction does that before claiming, so that all lock in the same order.
     """
     await refuse_past(session, during)
+    made = await _claim_anywhere(session, sku, subject_id, during=during)
+    if made is None:
+        raise NoCapacity(
+            "No node has enough free capacity for this offer at the moment. Nothing was launched and no funds are "
+            "held. Choose another offer, or try again when something has been released."
+        )
+    return made
+
+
+async def move_claim(
+    session: Session, sku: Shape, subject_id: str, *, left_to: str, avoid: Collection[str]
+) -> Claim | None:
+    """Take for the subject on another node what it has, for the rest of its time; None where it fits on no other.
+
+    What it had stays claimed: it is `left_to` another subject, until that has proven the node clean and frees it.
+    Waits for launches that go to another node.
+    """
+    had = (await session.execute(_HAS, {"subject_id": subject_id})).one_or_none()
+    if had is None:
+        return None
+    await session.execute(_LEAVE, {"subject_id": subject_id, "left_to": left_to})
+    rest = Window(None, had.until)
+    made = await _claim_anywhere(session, sku, subject_id, during=rest, avoid={*avoid, had.node_id})
+    if made is None:
+        await session.execute(_LEAVE, {"subject_id": left_to, "left_to": subject_id})
+    return made
+
+
+async def _claim_anywhere(
+    session: Session, sku: Shape, subject_id: str, *, during: Window, avoid: Collection[str] = ()
+) -> Claim | None:
     for _ in range(ROUNDS):
-        fitting = await candidates(session, sku, during=during, limit=CANDIDATES)
+        fitting = await candidates(session, sku, during=during, limit=CANDIDATES, avoid=avoid)
         for waiting in (False, True):
             for node_id in fitting:
                 made = await _claim_on(session, sku, subject_id, node_id, during=during, waiting=waiting)
@@ -140,20 +176,14 @@ async def claim(session: Session, sku: Shape, subject_id: str, *, during: Window
                     return made
         if not fitting:
             break
-    raise NoCapacity(
-        "No node has enough free capacity for this offer at the moment. Nothing was launched and no funds are held. "
-        "Choose another offer, or try again when something has been released."
-    )
+    return None
 
 
 async def _claim_on(
     session: Session, sku: Shape, subject_id: str, node_id: str, *, during: Window, waiting: bool
 ) -> Claim | None:
-    locked = (await session.execute(_WAIT_FOR if waiting else _TRY, {"node_id": node_id})).one_or_none()
-    if locked is None:
+    if (await session.execute(_WAIT_FOR if waiting else _TRY, {"node_id": node_id})).first() is None:
         return None
-    if locked.due:
-        await session.execute(_RECOUNT, {"node_id": node_id})
     if not await fits(session, sku, node_id, during=during):
         return None
     gpus: tuple[str, ...] = ()

@@ -79,7 +79,7 @@ CREATE TABLE claim (
 );
 CREATE INDEX claim_node ON claim (node_id, until);
 CREATE INDEX claim_subject ON claim (subject_id, until);
-GRANT SELECT, INSERT, UPDATE (during, blocked_at, blocked_reason) ON claim TO sublet_app;
+GRANT SELECT, INSERT, UPDATE (subject_id, during, blocked_at, blocked_reason) ON claim TO sublet_app;
 
 CREATE TABLE gpu_claim (
   claim_id text NOT NULL REFERENCES claim,
@@ -101,7 +101,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON gpu_claim FOR EACH STATEMENT E
 
 FREE = """
 -- The most that claims take of a node at any instant of a window. It is reached where a claim begins, so the sums after
--- each beginning and end are all there is to look at. What ends at an instant makes way for what begins then.
+-- each beginning and end are all there is to look at; what began before the window lasts into it, or is not looked at.
+-- What ends at an instant makes way for what begins then.
 CREATE FUNCTION claimed_most(node text, during tstzrange)
   RETURNS TABLE (vcpu bigint, memory_mib bigint, disk_gib bigint)
   LANGUAGE sql STABLE
@@ -113,7 +114,7 @@ BEGIN ATOMIC
                  sum(change.disk_gib) OVER in_time AS disk_gib
             FROM claim c
            CROSS JOIN LATERAL (VALUES
-                   (greatest(lower(c.during), lower(claimed_most.during)), c.vcpu, c.memory_mib, c.disk_gib),
+                   (lower(c.during), c.vcpu, c.memory_mib, c.disk_gib),
                    (c.until, -c.vcpu, -c.memory_mib, -c.disk_gib)) AS change(at, vcpu, memory_mib, disk_gib)
            WHERE c.node_id = claimed_most.node
              AND c.until > lower(claimed_most.during)
@@ -194,7 +195,7 @@ CREATE FUNCTION node_recount(node text) RETURNS void LANGUAGE plpgsql SET plan_c
 DECLARE
   from_now tstzrange;
 BEGIN
-  PERFORM FROM node_room WHERE node_id = node FOR UPDATE;
+  PERFORM FROM node_room WHERE node_id = node FOR NO KEY UPDATE;
   from_now := tstzrange(clock_timestamp(), NULL);
   UPDATE node_room r
      SET taken_vcpu = most.vcpu, taken_memory_mib = most.memory_mib, taken_disk_gib = most.disk_gib,
@@ -284,7 +285,7 @@ CREATE FUNCTION claim_fits() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mod
 DECLARE
   fits boolean;
 BEGIN
-  PERFORM FROM node_room WHERE node_id = NEW.node_id FOR UPDATE;
+  PERFORM FROM node_room WHERE node_id = NEW.node_id FOR NO KEY UPDATE;
   IF TG_OP = 'INSERT' OR NOT NEW.during <@ OLD.during THEN
     SELECT most.vcpu <= r.vcpu AND most.memory_mib <= r.memory_mib AND most.disk_gib <= r.disk_gib INTO fits
       FROM node_room r, claimed_most(NEW.node_id, NEW.during) most
