@@ -31,6 +31,7 @@ def allocation(state: AllocationState = AllocationState.ACTIVE, wanted: Wanted =
         disconnect_generation=0,
         on_node=True,
         unproven=False,
+        sku_id="sku_1",
         sku={},
         price_id="prc_1",
         nano_per_hour=1,
