@@ -215,6 +215,12 @@ class TestPostgresqlRefuses:
         with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
             await rental.run(statement)
 
+    async def test_another_of_what_it_was_launched_as(self, rental: Rental) -> None:
+        await rental.launch()
+        for column in ("id", "organization_id", "name", "sku", "price", "currency", "login", "created_at"):
+            with pytest.raises(IntegrityError, match="refused"):
+                await rental.run(f"UPDATE allocation SET {column} = {column}")
+
     async def test_a_released_allocation_that_may_still_be_on_its_node(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         await rental.release(allocation_id)
