@@ -1681,7 +1681,7 @@ CREATE TABLE public.node (
     boot_id text,
     last_seen_at timestamp with time zone,
     observed_at timestamp with time zone,
-    fresh_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    fresh_until timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
     disk_free_gib bigint,
     inodes_free bigint,
     enrolled_at timestamp with time zone,

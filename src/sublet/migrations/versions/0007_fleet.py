@@ -29,7 +29,7 @@ CREATE TABLE node (
   last_seen_at                timestamptz,
   observed_at                 timestamptz,
   -- What was last seen is believed for so long: nothing new is placed after that until the node is seen again.
-  fresh_until                 timestamptz NOT NULL DEFAULT '-infinity',
+  fresh_until                 timestamptz NOT NULL DEFAULT 'epoch',
   -- What was free on the file system of the homes when last looked; NULL inodes are without a fixed number.
   disk_free_gib               bigint CHECK (disk_free_gib >= 0),
   inodes_free                 bigint CHECK (inodes_free >= 0),
