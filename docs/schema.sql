@@ -1997,7 +1997,7 @@ CREATE TABLE public.top_up (
     lease_expires_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
     next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (10000)::bigint) = 0))),
+    CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
     CONSTRAINT top_up_check CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
     CONSTRAINT top_up_check1 CHECK (((state <> 'succeeded'::text) OR ((payment_intent_id IS NOT NULL) AND (charge_id IS NOT NULL)))),
     CONSTRAINT top_up_check2 CHECK (((fee IS NULL) = (balance_transaction_id IS NULL))),

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, select, text
@@ -46,7 +47,7 @@ async def customer(database: Database, amount: str = "20.00") -> Actor:
             email=f"{new_id('x')}@customer.example",
             password=PASSWORD,
             name="Customer",
-            on_signup=[accounts.open_wallet],
+            on_signup=[partial(accounts.open_wallet, currency="USD")],
         )
     actor = Actor(
         kind="user",
@@ -56,7 +57,7 @@ async def customer(database: Database, amount: str = "20.00") -> Actor:
         permissions=held_by("owner", frozenset()),
         name="Customer",
     )
-    if Money.parse(amount).micro:
+    if Money.parse(amount, "USD").micro:
         await pay_in(database, actor, amount)
     return actor
 
@@ -68,7 +69,7 @@ async def pay_in(database: Database, actor: Actor, amount: str) -> None:
         await top_ups.credit(
             session,
             actor.organization,
-            Money.parse(amount),
+            Money.parse(amount, "USD"),
             payment_intent_id=key,
             charge_id=f"ch_{key}",
             source_id=key,
@@ -84,7 +85,11 @@ async def offer(
     async with database.transaction() as session:
         sku = await skus.create(session, operator, code=code, name=code, **values)
         await prices.create(
-            session, operator, sku_id=sku.id, per_hour=Rate.parse(per_hour), suspended_per_hour=Rate.parse(suspended)
+            session,
+            operator,
+            sku_id=sku.id,
+            per_hour=Rate.parse(per_hour, "USD"),
+            suspended_per_hour=Rate.parse(suspended, "USD"),
         )
     return sku
 
@@ -110,7 +115,7 @@ class Rental:
     async def launch(self, actor: Actor | None = None, **options: Any) -> str:
         """Launch the offer."""
         async with self.database.transaction() as session:
-            return await launching.launch(session, actor or self.actor, self.sku.id, **options)
+            return await launching.launch(session, actor or self.actor, self.sku.id, currency="USD", **options)
 
     async def work(self, allocation_id: str) -> None:
         """One worker looks at the allocation."""
@@ -180,7 +185,7 @@ class Rental:
     async def wallet(self) -> Wallet:
         """The customer's money."""
         async with self.database.reading() as session:
-            return await accounts.wallet(session, self.actor.organization)
+            return await accounts.wallet(session, self.actor.organization, currency="USD")
 
     async def events(self) -> list[str]:
         """The types of all events so far that are about allocations and operations."""

@@ -80,14 +80,14 @@ class TestLaunch:
 
     async def test_refuses_a_price_that_the_customer_did_not_see(self, rental: Rental) -> None:
         async with rental.database.transaction() as session:
-            seen = (await prices.in_force(session, [rental.sku.id]))[rental.sku.id]
+            seen = (await prices.in_force(session, [rental.sku.id], currency="USD"))[rental.sku.id]
         async with rental.database.transaction() as session:
             await prices.create(
                 session,
                 system_actor("test"),
                 sku_id=rental.sku.id,
-                per_hour=Rate.parse("9"),
-                suspended_per_hour=Rate.parse("0"),
+                per_hour=Rate.parse("9", "USD"),
+                suspended_per_hour=Rate.parse("0", "USD"),
             )
         with pytest.raises(PriceChanged):
             await rental.launch(price_id=seen.id)
@@ -100,8 +100,8 @@ class TestLaunch:
                 session,
                 system_actor("test"),
                 sku_id=rental.sku.id,
-                per_hour=Rate.parse("9"),
-                suspended_per_hour=Rate.parse("0"),
+                per_hour=Rate.parse("9", "USD"),
+                suspended_per_hour=Rate.parse("0", "USD"),
             )
         meter = await rental.one("SELECT nano_per_hour FROM meter WHERE subject_id = :id", id=allocation_id)
         assert meter.nano_per_hour == 360_000_000
@@ -112,7 +112,7 @@ class TestLaunch:
             await rental.launch()
         with pytest.raises(NotFound):
             async with database.transaction() as session:
-                await launch.launch(session, rental.actor, "sku_none")
+                await launch.launch(session, rental.actor, "sku_none", currency="USD")
         await rental.run("UPDATE node SET state = 'cordoned'")
         with pytest.raises(NoCapacity):
             await rental.launch(await customer(database))

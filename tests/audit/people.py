@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 
 from sublet.core.access import Actor, Permission
-from sublet.core.app import AUTHENTICATOR, DATABASE, App
+from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, App
 from sublet.core.db import Database
 from sublet.core.http import SubletRouter
 from sublet.core.webapp import RequestContext, install_error_handlers
@@ -34,6 +34,6 @@ def browser_of(actor: Actor, database: Database, routers: Sequence[SubletRouter]
     app = FastAPI()
     install_error_handlers(app)
     app.add_middleware(RequestContext)
-    parts = App().put(DATABASE, database).put(AUTHENTICATOR, authenticate)
+    parts = App().put(DATABASE, database).put(AUTHENTICATOR, authenticate).put(CURRENCY, "USD")
     parts.attach(app, [router.api for router in routers])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")

@@ -32,7 +32,12 @@ class TestWallet:
         async with database.transaction() as session:
             await top_up(session, organization, "20")
             await new_subject(
-                session, organization=organization, rate=Rate.parse("1"), held=usd("2"), started_ago=0, policy=policy
+                session,
+                organization=organization,
+                rate=Rate.parse("1", "USD"),
+                held=usd("2"),
+                started_ago=0,
+                policy=policy,
             )
         wallet = (await customer.get("/api/v1/wallet")).json()
         assert (wallet["held"]["amount"], wallet["available"]["amount"]) == ("2.00", "18.00")
@@ -46,7 +51,9 @@ class TestWallet:
         organization = (await customer.get("/api/v1/me")).json()["organization"]["id"]
         async with database.transaction() as session:
             await top_up(session, organization, "0.10")
-            await new_subject(session, organization=organization, rate=Rate.parse("1"), held=usd("0.1"), started_ago=0)
+            await new_subject(
+                session, organization=organization, rate=Rate.parse("1", "USD"), held=usd("0.1"), started_ago=0
+            )
             await funds.review(session, policy=Policy.of(web.settings))
         wallet = (await customer.get("/api/v1/wallet")).json()
         assert wallet["warning"] == "grace"
@@ -70,8 +77,8 @@ class TestUsage:
         assert rest["next_cursor"] is None
         for charge in charges:
             assert charge["subject_id"] == subject.id
-            nano = Rate.parse(charge["rate"]["amount"]).nano_per_hour
-            assert Money.parse(charge["amount"]["amount"]).micro == nano * charge["seconds"] // 3_600_000
+            nano = Rate.parse(charge["rate"]["amount"], "USD").nano_per_hour
+            assert Money.parse(charge["amount"]["amount"], "USD").micro == nano * charge["seconds"] // 3_600_000
         lines = (await customer.get("/api/v1/wallet/entries")).json()["items"]
         assert {charge["ledger_entry_id"] for charge in charges} <= {line["entry_id"] for line in lines}
 

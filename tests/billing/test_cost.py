@@ -52,7 +52,7 @@ class TestCost:
 
     async def test_is_rounded_once_however_often_it_is_posted(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await new_subject(session, rate=Rate.parse("0.123456789"))
+            subject = await new_subject(session, rate=Rate.parse("0.123456789", "USD"))
             since = 0
             for until in (1, 8, 3599, 12345):
                 await observe_until(session, subject, until, since=since)
@@ -74,7 +74,7 @@ class TestCost:
             await settlement.settle(session, subject.id, final=True)
             cost = (await cost_of(session, [subject.id]))[subject.id]
         assert (cost.total, cost.accrued) == (usd("0.05"), usd("0"))
-        assert (cost.rate, cost.delivered_seconds, cost.as_of) == (Rate(0), 500, subject.at(500))
+        assert (cost.rate, cost.delivered_seconds, cost.as_of) == (Rate(0, "USD"), 500, subject.at(500))
 
     async def test_of_something_never_metered_is_missing(self, database: Database) -> None:
         async with database.reading() as session:

@@ -20,7 +20,7 @@ from tests.ledger.books import assert_books_are_sound, key, new_wallet, top_up, 
 pytestmark = pytest.mark.anyio
 
 POLICY = Policy(settle_interval_seconds=3600, detection_seconds=60, grace_seconds=900)
-A_DOLLAR_AN_HOUR = Rate.parse("1")
+A_DOLLAR_AN_HOUR = Rate.parse("1", "USD")
 
 
 async def _running(session: Session, funds_usd: str, **options: object) -> Subject:
@@ -28,7 +28,7 @@ async def _running(session: Session, funds_usd: str, **options: object) -> Subje
         session,
         funds=funds_usd,
         rate=A_DOLLAR_AN_HOUR,
-        suspended_rate=Rate(0),
+        suspended_rate=Rate(0, "USD"),
         started_ago=0,
         held=usd("0.50"),
         policy=POLICY,
@@ -232,7 +232,7 @@ class TestSuspension:
         low, high = key("al_a"), key("al_b")
         async with database.transaction() as session:
             for organization, subject_id in ((key("org_a"), high), (key("org_b"), low)):
-                await accounts.open_wallet(session, organization)
+                await accounts.open_wallet(session, organization, currency="USD")
                 await top_up(session, organization, "0.10")
                 await _drained(session, organization=organization, subject_id=subject_id)
             await _review(session)
@@ -307,7 +307,7 @@ class TestHoldsStayAhead:
             )
             await extension.extend_holds(session, policy=POLICY)
             hold = await holds.get(session, subject.hold_id)
-        assert hold.rest >= usd("2") + Money(960 * 1_000_000 // 3600)
+        assert hold.rest >= usd("2") + Money(960 * 1_000_000 // 3600, "USD")
 
     async def test_stay_ahead_of_what_earlier_rates_have_accrued(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -318,7 +318,7 @@ class TestHoldsStayAhead:
             await meters.switch(session, subject.id, "running", subject.at(7191))
             await extension.extend_holds(session, policy=POLICY)
             hold = await holds.get(session, subject.hold_id)
-        assert hold.rest >= usd("1.999") + Money(960 * 1_000_000 // 3600)
+        assert hold.rest >= usd("1.999") + Money(960 * 1_000_000 // 3600, "USD")
 
     async def test_name_those_whose_wallet_cannot_bear_it(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -341,7 +341,7 @@ class TestRunway:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
             lasts = (await standing(session, organization, currency="USD", policy=POLICY)).runway
-        assert (lasts.seconds, lasts.burn, lasts.left) == (None, Rate(0), usd("20"))
+        assert (lasts.seconds, lasts.burn, lasts.left) == (None, Rate(0, "USD"), usd("20"))
 
     async def test_counts_held_money_and_leaves_the_reserve_out(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -370,12 +370,12 @@ async def _drained(
         organization=organization,
         subject_id=subject_id,
         rate=A_DOLLAR_AN_HOUR,
-        suspended_rate=Rate(0),
+        suspended_rate=Rate(0, "USD"),
         started_ago=0,
         held=usd(funds_usd),
         policy=POLICY,
     )
-    assert (await accounts.wallet(session, subject.organization)).available == usd("0")
+    assert (await accounts.wallet(session, subject.organization, currency="USD")).available == usd("0")
     return subject
 
 

@@ -173,7 +173,7 @@ class TestSeconds:
             subject = await new_subject(session)
             await meters.stop(session, subject.id, subject.at(0))
             await settlement.settle(session, subject.id, final=True)
-            wallet = await accounts.wallet(session, subject.organization)
+            wallet = await accounts.wallet(session, subject.organization, currency="USD")
         assert (wallet.balance, wallet.held) == (usd("20"), usd("0"))
 
     async def test_two_segments_never_overlap(self, database: Database) -> None:

@@ -44,7 +44,7 @@ class TestManySubjects:
                 await observe_until(session, subject, 600 + number)
             await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
             await settlement.settle_due(session)
-            lines = await entries.list_for(session, organization, limit=1)
+            lines = await entries.list_for(session, organization, limit=1, currency="USD")
             found = await purposes.of_entries(session, organization, [lines[0].entry.id])
         of_batch = found[lines[0].entry.id]
         assert of_batch.subjects == MOST_SUBJECTS + 2

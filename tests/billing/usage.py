@@ -14,8 +14,8 @@ from sublet.core.money import Money, Rate
 from sublet.ledger import holds
 from tests.ledger.books import key, new_wallet
 
-RATE = Rate.parse("0.36")  # 100 micro-dollars a second
-SUSPENDED_RATE = Rate.parse("0.036")
+RATE = Rate.parse("0.36", "USD")  # 100 micro-dollars a second
+SUSPENDED_RATE = Rate.parse("0.036", "USD")
 
 
 @dataclass(frozen=True)

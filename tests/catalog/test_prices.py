@@ -32,7 +32,9 @@ async def sku_id(browser: httpx.AsyncClient) -> str:
 
 
 async def set_price(browser: httpx.AsyncClient, sku_id: str, per_hour: str, **body: Any) -> httpx.Response:
-    return await browser.post("/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": per_hour, **body})
+    return await browser.post(
+        "/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": per_hour, "currency": "USD", **body}
+    )
 
 
 async def now(database: Database) -> datetime:
@@ -50,7 +52,7 @@ class TestCreating:
         assert made["per_hour"] == {"amount": "0.360000001", "currency": "USD", "per": "hour"}
         assert made["suspended_per_hour"]["amount"] == "0.01"
         async with database.reading() as session:
-            found = (await prices.in_force(session, [sku_id, "sku_x"]))[sku_id]
+            found = (await prices.in_force(session, [sku_id, "sku_x"], currency="USD"))[sku_id]
             assert (found.id, found.nano_per_hour, found.suspended_nano_per_hour) == (made["id"], 360000001, 10000000)
             assert found.per_hour.decimal_string() == "0.360000001"
         trail = (await browser.get("/api/v1/admin/audit-events", params={"action": "price.created"})).json()["items"]
@@ -102,14 +104,16 @@ class TestCreating:
     async def test_of_what_cannot_be_is_refused(
         self, browser: httpx.AsyncClient, sku_id: str, body: dict[str, Any]
     ) -> None:
-        answer = await browser.post("/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": "1", **body})
+        answer = await browser.post(
+            "/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": "1", "currency": "USD", **body}
+        )
         assert answer.status_code == 422, answer.text
 
     async def test_for_no_sku_is_not_found(self, browser: httpx.AsyncClient) -> None:
         assert (await set_price(browser, "sku_x", "1")).status_code == 404
 
     async def test_with_one_idempotency_key_happens_once(self, browser: httpx.AsyncClient, sku_id: str) -> None:
-        body, key = {"sku_id": sku_id, "per_hour": "1"}, {"Idempotency-Key": "k"}
+        body, key = {"sku_id": sku_id, "per_hour": "1", "currency": "USD"}, {"Idempotency-Key": "k"}
         answers = [await browser.post("/api/v1/admin/prices", json=body, headers=key) for _ in range(2)]
         assert answers[0].json()["id"] == answers[1].json()["id"]
 
@@ -127,7 +131,7 @@ class TestInForce:
 
         async def then(moment: datetime | None) -> str | None:
             async with database.reading() as session:
-                found = (await prices.in_force(session, [sku_id], moment)).get(sku_id)
+                found = (await prices.in_force(session, [sku_id], moment, currency="USD")).get(sku_id)
             return found.id if found else None
 
         assert await then(at - timedelta(microseconds=1)) is None
@@ -139,8 +143,8 @@ class TestInForce:
     async def test_is_of_one_currency(self, database: Database, browser: httpx.AsyncClient, sku_id: str) -> None:
         await set_price(browser, sku_id, "1", currency="EUR")
         async with database.reading() as session:
-            assert await prices.in_force(session, [sku_id]) == {}
-            assert await prices.in_force(session, []) == {}
+            assert await prices.in_force(session, [sku_id], currency="USD") == {}
+            assert await prices.in_force(session, [], currency="USD") == {}
             assert (await prices.in_force(session, [sku_id], currency="EUR"))[sku_id].currency == "EUR"
 
 
@@ -193,5 +197,5 @@ class TestHistory:
         finally:
             await owner.close()
         async with database.reading() as session:
-            found = (await prices.in_force(session, [sku_id]))[sku_id]
+            found = (await prices.in_force(session, [sku_id], currency="USD"))[sku_id]
         assert (found.id, found.nano_per_hour) == (made["id"], 1_000_000_000)

@@ -68,7 +68,7 @@ class TestSkuAndPrice:
         assert operator.run("admin", "sku", "add", "tiny", *arguments).exit_code == 0
         body = operator.api.calls("POST", "/admin/skus")[0].body
         assert (body["memory_mib"], body["gpu_count"], body["node_labels"]) == (512, 1, {"zone": "a"})
-        priced = operator.run("admin", "price", "set", "tiny", "0.0500", "--suspended", "0.01")
+        priced = operator.run("admin", "price", "set", "tiny", "0.0500", "--currency", "USD", "--suspended", "0.01")
         assert "tiny costs 0.05 USD/h" in priced.stderr
         assert "tiny" in operator.run("offers").stdout
 
@@ -78,7 +78,9 @@ class TestSkuAndPrice:
         assert (body["gpu_count"], body.get("gpu_model"), body["memory_mib"]) == (2, None, 1024)
 
     def test_a_price_can_begin_later(self, operator: Cli) -> None:
-        operator.run("admin", "price", "set", "cpu-small", "1", "--effective-at", "2030-01-01T00:00+02:00")
+        operator.run(
+            "admin", "price", "set", "cpu-small", "1", "--currency", "USD", "--effective-at", "2030-01-01T00:00+02:00"
+        )
         assert operator.api.calls("POST", "/admin/prices")[0].body["effective_at"] == "2030-01-01T00:00:00+02:00"
 
     def test_prices_are_listed_by_code(self, operator: Cli) -> None:
@@ -94,8 +96,8 @@ class TestSkuAndPrice:
 
     def test_what_cannot_be_a_rate_or_a_size_is_refused(self, operator: Cli) -> None:
         shape = ("--vcpu", "1", "--disk", "1")
-        assert operator.run("admin", "price", "set", "cpu-small", "-1").exit_code == 2
-        assert operator.run("admin", "price", "set", "cpu-small", "1e2").exit_code == 2
+        assert operator.run("admin", "price", "set", "cpu-small", "-1", "--currency", "USD").exit_code == 2
+        assert operator.run("admin", "price", "set", "cpu-small", "1e2", "--currency", "USD").exit_code == 2
         assert operator.run("admin", "sku", "add", "x", *shape, "--memory", "much").exit_code == 2
         assert operator.run("admin", "sku", "add", "x", *shape, "--memory", "1", "--label", "zone").exit_code == 2
 

@@ -179,7 +179,7 @@ class TestWaiting:
 
 class TestMoney:
     def test_stays_a_decimal_string(self, api: FakeApi, client: Client) -> None:
-        client.top_up("20.10")
+        client.top_up("20.10", currency="USD")
         assert api.calls("POST", "/top-ups")[0].body == {"amount": "20.10", "currency": "USD"}
         assert client.wallet()["balance"] == {"amount": "20.00", "currency": "USD"}
 
@@ -206,7 +206,7 @@ class TestAdmin:
 
     def test_defines_and_prices_a_sku(self, operator: Client) -> None:
         sku = operator.admin.add_sku("tiny", name="Tiny", vcpu=1, memory_mib=512, disk_gib=5)
-        price = operator.admin.set_price(sku["id"], "0.0500", effective_at="2026-03-01T00:00:00+00:00")
+        price = operator.admin.set_price(sku["id"], "0.0500", currency="USD", effective_at="2026-03-01T00:00:00+00:00")
         assert price["effective_at"] == "2026-03-01T00:00:00+00:00"
         assert "tiny" in [offer["sku"]["code"] for offer in operator.offers()]
         assert [one["id"] for one in operator.admin.prices(sku_id=sku["id"])] == [price["id"]]

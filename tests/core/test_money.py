@@ -18,30 +18,30 @@ class TestReading:
         ],
     )
     def test_is_exact_and_written_back(self, text: str, micro: int, written: str) -> None:
-        assert Money.parse(text) == Money(micro)
-        assert Money(micro).decimal_string() == written
+        assert Money.parse(text, "USD") == Money(micro, "USD")
+        assert Money(micro, "USD").decimal_string() == written
 
     @pytest.mark.parametrize(
         "text", ["", ".", "5.", ".5", "1e3", "1,000", "+1", "--1", "0x1", "NaN", "٢", "1_000", "0.0000001", "1" * 13]
     )
     def test_refuses_what_is_no_amount(self, text: str) -> None:
         with pytest.raises(ValueError, match="decimal"):
-            Money.parse(text)
+            Money.parse(text, "USD")
 
     def test_a_rate_has_nine_places(self) -> None:
-        assert Rate.parse("0.000360001") == Rate(360_001)
-        assert Rate(360_000_000).decimal_string() == "0.36"
+        assert Rate.parse("0.000360001", "USD") == Rate(360_001, "USD")
+        assert Rate(360_000_000, "USD").decimal_string() == "0.36"
 
     def test_a_rate_is_never_larger_than_can_be_kept(self) -> None:
-        assert Rate.parse("9223372036.854775807").nano_per_hour == 2**63 - 1
+        assert Rate.parse("9223372036.854775807", "USD").nano_per_hour == 2**63 - 1
         with pytest.raises(ValueError, match="larger than can be kept"):
-            Rate.parse("9223372036.854775808")
+            Rate.parse("9223372036.854775808", "USD")
 
 
 class TestCurrencies:
     def test_are_never_combined(self) -> None:
         with pytest.raises(CurrencyMismatch):
-            Money(1) + Money(1, "EUR")
+            Money(1, "USD") + Money(1, "EUR")
         with pytest.raises(CurrencyMismatch):
-            assert Money(1) < Money(2, "EUR")
-        assert Money(1) != Money(1, "EUR")
+            assert Money(1, "USD") < Money(2, "EUR")
+        assert Money(1, "USD") != Money(1, "EUR")

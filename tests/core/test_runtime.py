@@ -4,9 +4,21 @@ import resource
 
 import pytest
 
-from sublet.core.runtime import NotConfigured, allow_many_connections, database_of
-from sublet.core.settings import Settings
+from sublet.core.runtime import NotConfigured, allow_many_connections, currency_of, database_of
+from sublet.core.settings import Settings, SettingsInvalid, read_settings
 from sublet.entry import migrate
+
+
+class TestTheCurrency:
+    def test_is_never_assumed(self) -> None:
+        with pytest.raises(NotConfigured, match="SUBLET_CURRENCY is not set"):
+            currency_of(Settings())
+        assert currency_of(Settings(currency="JPY")) == "JPY"
+
+    def test_is_one_that_is_in_use(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SUBLET_CURRENCY", "DEM")
+        with pytest.raises(SettingsInvalid, match=r"SUBLET_CURRENCY: .*'DEM' is not the code"):
+            read_settings()
 
 
 class TestTheDatabasesAddress:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 def make(app_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sublet.entry.operator", *arguments],
-        env={**os.environ, "DATABASE_URL": app_url},
+        env={**os.environ, "DATABASE_URL": app_url, "SUBLET_CURRENCY": "USD"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

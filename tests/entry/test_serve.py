@@ -46,6 +46,7 @@ def serving(app_url: str, tmp_path: Path) -> Iterator[Serving]:
         "SUBLET_DATA_DIR": str(tmp_path),
         "SUBLET_PORT": str(port),
         "SUBLET_PUBLIC_URL": url,
+        "SUBLET_CURRENCY": "USD",
         "SUBLET_LOG_LEVEL": "DEBUG",
     }
     with (tmp_path / LOG).open("wb") as log:

@@ -46,7 +46,7 @@ def examples_of(business: Business) -> dict[str, dict[str, Any]]:
         "SshKeyCreate": {"public_key": ed25519_line()},
         "ApiTokenCreate": {"scopes": ["wallet:read"], "expires_at": tomorrow()},
         "PriceCreate": {"sku_id": business.rental.sku.id},
-        "TopUpRequest": {"amount": "20.00"},
+        "TopUpRequest": {"amount": "20.00", "currency": "USD"},
     }
 
 

@@ -101,7 +101,7 @@ class World:
             await top_up(session, self.organization, f"{amount / 100:.2f}")
             model.top_up(amount * 10_000)
         elif name == "grant":
-            await credits.grant(session, self.organization, Money(amount), idempotency_key=key(), reason="Test")
+            await credits.grant(session, self.organization, Money(amount, "USD"), idempotency_key=key(), reason="Test")
             model.promo += amount
         elif name == "place":
             await self._place(amount)
@@ -113,7 +113,7 @@ class World:
         possible = self.model.set_aside(placed, amount)
         try:
             hold = await holds.place(
-                self.session, self.organization, Money(amount), subject_id=key("al"), idempotency_key=key()
+                self.session, self.organization, Money(amount, "USD"), subject_id=key("al"), idempotency_key=key()
             )
         except InsufficientFunds:
             assert not possible
@@ -128,7 +128,7 @@ class World:
         if name == "extend":
             possible = self.model.set_aside(hold, amount)
             try:
-                await holds.extend(self.session, hold.id, Money(amount), idempotency_key=key())
+                await holds.extend(self.session, hold.id, Money(amount, "USD"), idempotency_key=key())
             except InsufficientFunds:
                 assert not possible
             else:
@@ -143,7 +143,7 @@ class World:
             await charges.capture(
                 self.session,
                 hold.id,
-                Money(amount),
+                Money(amount, "USD"),
                 meter_kind="compute",
                 source_type="subject",
                 source_id="al",
@@ -171,7 +171,7 @@ class World:
 
     async def compare(self) -> None:
         """The books say what the model says."""
-        wallet, model = await accounts.wallet(self.session, self.organization), self.model
+        wallet, model = await accounts.wallet(self.session, self.organization, currency="USD"), self.model
         assert wallet.balance.micro == model.wallet >= 0
         assert wallet.promo.micro == model.promo >= 0
         assert wallet.receivable.micro == model.owed >= 0

@@ -13,7 +13,7 @@ _numbers = count(1)
 
 def usd(text: str) -> Money:
     """An amount in dollars."""
-    return Money.parse(text)
+    return Money.parse(text, "USD")
 
 
 def key(prefix: str = "key") -> str:
@@ -24,7 +24,7 @@ def key(prefix: str = "key") -> str:
 async def new_wallet(session: Session, amount: str | None = None) -> str:
     """An organization with a wallet, topped up if an amount is given."""
     organization = key("org")
-    await accounts.open_wallet(session, organization)
+    await accounts.open_wallet(session, organization, currency="USD")
     if amount is not None:
         await top_up(session, organization, amount)
     return organization

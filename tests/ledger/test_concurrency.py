@@ -24,7 +24,7 @@ async def _capture(database: Database, hold_id: int, micro: int, idempotency_key
         entry = await charges.capture(
             session,
             hold_id,
-            Money(micro),
+            Money(micro, "USD"),
             meter_kind="compute",
             source_type="subject",
             source_id="al_1",
@@ -46,7 +46,7 @@ class TestOneKeyFromManyClients:
             )
             assert len(set(made)) == 1
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization)
+            wallet = await accounts.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert wallet.balance == usd("19.99")
 
@@ -56,7 +56,7 @@ class TestOneKeyFromManyClients:
             hold = await new_hold(session, organization, "10")
         made = await asyncio.gather(*(_capture(database, hold.id, 6_000_000, "once") for _ in range(CLIENTS)))
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization)
+            wallet = await accounts.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert len(set(made)) == 1
         assert (wallet.balance, wallet.held) == (usd("14"), usd("4"))
@@ -73,14 +73,14 @@ class TestOneKeyFromManyClients:
             organization = await new_wallet(session)
         made = await asyncio.gather(*(deliver() for _ in range(50)))
         async with database.reading() as session:
-            wallet = await accounts.wallet(session, organization)
+            wallet = await accounts.wallet(session, organization, currency="USD")
         assert len(set(made)) == 1
         assert wallet.balance == usd("20")
 
     async def test_opens_a_wallet_once(self, database: Database) -> None:
         async def open_it() -> None:
             async with database.transaction() as session:
-                await accounts.open_wallet(session, "org_new")
+                await accounts.open_wallet(session, "org_new", currency="USD")
 
         await asyncio.gather(*(open_it() for _ in range(CLIENTS)))
         async with database.reading() as session:
@@ -97,7 +97,7 @@ class TestManySpenders:
             chance = random.Random(number)
             spent = 0
             for _ in range(15):
-                amount = Money(chance.randint(1, 40_000))
+                amount = Money(chance.randint(1, 40_000), "USD")
                 try:
                     async with database.transaction() as session:
                         hold = await holds.place(
@@ -111,7 +111,7 @@ class TestManySpenders:
 
         spent = await asyncio.gather(*(spend(number) for number in range(CLIENTS)))
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization)
+            wallet = await accounts.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert wallet.balance.micro == 1_000_000 - sum(spent)
         assert wallet.balance.micro >= 0
@@ -132,7 +132,7 @@ class TestOneHold:
             *(_capture(database, hold.id, 6_000_000, key()) for _ in range(CLIENTS)), return_exceptions=True
         )
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization)
+            wallet = await accounts.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         refused = [type(each) for each in ended if isinstance(each, Exception)]
         assert refused == [HoldExhausted] * (CLIENTS - 1)
@@ -144,7 +144,7 @@ class TestOneHold:
             hold = await new_hold(session, organization, "10")
         await asyncio.gather(*(_capture(database, hold.id, 6_000_000, key(), overrun=True) for _ in range(4)))
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization)
+            wallet = await accounts.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert (wallet.balance, wallet.held, wallet.receivable) == (usd("0"), usd("0"), usd("4"))
 
@@ -205,7 +205,7 @@ class TestEverythingAtOnce:
         async with database.transaction() as session:
             await assert_books_are_sound(session)
             for organization in organizations:
-                lines = await entries.list_for(session, organization, limit=5000)
-                wallet = await accounts.wallet(session, organization)
+                lines = await entries.list_for(session, organization, limit=5000, currency="USD")
+                wallet = await accounts.wallet(session, organization, currency="USD")
                 total = sum(line.amount.micro for line in lines)
                 assert total == wallet.balance.micro + wallet.promo.micro - wallet.receivable.micro

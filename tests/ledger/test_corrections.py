@@ -42,12 +42,12 @@ class TestReversing:
             async with database.transaction() as session:
                 await reversed_once(session, reversal)
         async with database.reading() as session:
-            assert (await accounts.wallet(session, organization)).promo == usd("0")
+            assert (await accounts.wallet(session, organization, currency="USD")).promo == usd("0")
 
     async def test_a_card_payment_is_refused(self, database: Database) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
-            entry = (await entries.list_for(session, organization, limit=1))[0].entry.id
+            entry = (await entries.list_for(session, organization, limit=1, currency="USD"))[0].entry.id
         with pytest.raises(LedgerRefused, match="cannot be reversed"):
             async with database.transaction() as session:
                 await reversed_once(session, entry)
@@ -77,7 +77,7 @@ class TestReversing:
             async with database.transaction() as session:
                 await reversed_once(session, entry)
         async with database.reading() as session:
-            assert (await accounts.wallet(session, organization)).promo == usd("5")
+            assert (await accounts.wallet(session, organization, currency="USD")).promo == usd("5")
 
     async def test_another_entry_under_the_same_key_is_refused(self, database: Database) -> None:
         async with database.transaction() as session:

@@ -78,7 +78,7 @@ class TestLots:
             await credits.grant(session, organization, usd("3"), idempotency_key=key(), reason="Welcome")
             await spend(session, organization, "4")
             await top_up(session, organization, "1")
-            assert (await accounts.wallet(session, organization)).balance == usd("10")
+            assert (await accounts.wallet(session, organization, currency="USD")).balance == usd("10")
             assert await lots(session, organization) == [("10.0", "1.0"), ("1.0", "0.0")]
 
     async def test_a_charge_taken_back_was_not_spent(self, database: Database) -> None:

@@ -21,7 +21,7 @@ _LINES = text(
 
 async def _last_lines(session: Session) -> dict[str, Money]:
     """The lines of the newest entry."""
-    return {row.kind: Money(row.amount) for row in await session.execute(_LINES)}
+    return {row.kind: Money(row.amount, "USD") for row in await session.execute(_LINES)}
 
 
 async def _charge(session: Session, hold_id: int, amount: str, *, overrun: bool = False) -> LedgerEntry:

@@ -129,7 +129,7 @@ class TestApplication:
                 organization = await new_wallet(session, "20")
                 await new_hold(session, organization, "5")
             async with database.transaction() as session:
-                wallet = await accounts.wallet(session, organization)
+                wallet = await accounts.wallet(session, organization, currency="USD")
                 assert (wallet.balance, wallet.available) == (usd("20"), usd("15"))
                 await assert_books_are_sound(session)
         finally:

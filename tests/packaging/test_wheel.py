@@ -26,7 +26,7 @@ from sublet.core.settings import Settings
 from sublet.entry.web import create_app
 
 async def get(path):
-    app = create_app(Settings(), database=Database("postgresql://nobody@localhost/none"))
+    app = create_app(Settings(currency="USD"), database=Database("postgresql://nobody@localhost/none"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         return (await client.get(path)).raise_for_status().content
 

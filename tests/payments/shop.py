@@ -66,18 +66,20 @@ class Shop:
     parts: App
     http: httpx.AsyncClient
 
-    async def organization(self) -> str:
+    async def organization(self, currency: str = "USD") -> str:
         """A new organization with an empty wallet; its id is also its owner's token."""
         organization = f"org_{uuid4().hex[:16]}"
         async with self.database.transaction() as session:
             await session.execute(_NEW_CUSTOMER, {"id": organization, "owner": f"usr_{organization}"})
-            await accounts.open_wallet(session, organization)
+            await accounts.open_wallet(session, organization, currency=currency)
         return organization
 
     async def request(self, organization: str, amount: str = "20.00", **more: Any) -> httpx.Response:
         """POST /top-ups."""
         headers = {"Authorization": f"Bearer {organization}", **more.pop("headers", {})}
-        return await self.http.post("/api/v1/top-ups", json={"amount": amount, **more}, headers=headers)
+        return await self.http.post(
+            "/api/v1/top-ups", json={"amount": amount, "currency": "USD", **more}, headers=headers
+        )
 
     async def top_up(self, organization: str, amount: str = "20.00", **more: Any) -> dict[str, Any]:
         """A top-up whose payment page is open."""
@@ -103,10 +105,10 @@ class Shop:
         """Ask the sandbox's control path."""
         return await asyncio.to_thread(self.sandbox.control, method, path, body)
 
-    async def balance(self, organization: str) -> str:
+    async def balance(self, organization: str, currency: str = "USD") -> str:
         """What is in the wallet."""
         async with self.database.reading() as session:
-            return (await accounts.wallet(session, organization)).balance.decimal_string()
+            return (await accounts.wallet(session, organization, currency=currency)).balance.decimal_string()
 
     async def rows(self, query: str, **values: Any) -> list[Any]:
         """Rows of a query on the application's database."""

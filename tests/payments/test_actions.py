@@ -28,6 +28,6 @@ class TestATopUp:
         asking, whose = Asking(database, tmp_path, **(settings if is_set_up else {})), await customer(database)
         asking.actor = Actor("user", whose.user_id, whose.organization, permissions=held)
         actions = (await asking.get("/wallet"))["actions"]
-        await asking.agrees(actions, "top_up", "POST", "/top-ups", amount="20.00")
+        await asking.agrees(actions, "top_up", "POST", "/top-ups", amount="20.00", currency="USD")
         assert [action["allowed"] for action in actions] == [is_set_up and held == PAYS]
         await asking.http.aclose()

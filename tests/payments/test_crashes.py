@@ -27,7 +27,7 @@ from tests.payments.shop import BASE, build_app, new_processor
 async def main(database_url, api_base, directory, organization, key):
     app = build_app(Database(database_url), new_processor(api_base), Path(directory))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
-        await client.post("/api/v1/top-ups", json={"amount": "20.00"}, timeout=60,
+        await client.post("/api/v1/top-ups", json={"amount": "20.00", "currency": "USD"}, timeout=60,
                           headers={"Authorization": f"Bearer {organization}", "Idempotency-Key": key})
 
 asyncio.run(main(*sys.argv[1:]))

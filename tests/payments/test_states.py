@@ -53,7 +53,11 @@ async def top_up_id(database: Database, payer: Actor) -> str:
     """A top-up of 20.00 that has just been asked for."""
     async with database.transaction() as session:
         row, _ = await top_ups.request_top_up(
-            session, payer, TopUpRequest(amount="20.00"), public_url="https://sublet.test", request_key=None
+            session,
+            payer,
+            TopUpRequest(amount="20.00", currency="USD"),
+            public_url="https://sublet.test",
+            request_key=None,
         )
     return row.id
 
@@ -96,14 +100,14 @@ ARRIVED = CheckoutSeen(
     session_status="complete",
     intent_id="pi_late",
     intent_status="succeeded",
-    received=Money.parse("20.00"),
+    received=Money.parse("20.00", "USD"),
     charge_id="ch_late",
     failure=None,
     transaction=BalanceTransaction(
         id="txn_late",
         type="charge",
-        amount=Money.parse("20.00"),
-        fee=Money.parse("0.88"),
+        amount=Money.parse("20.00", "USD"),
+        fee=Money.parse("0.88", "USD"),
         source="ch_late",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         available_on=datetime(2026, 1, 3, tzinfo=UTC),
@@ -124,6 +128,6 @@ class TestLateMoney:
         async with database.transaction() as session:
             await assert_books_are_sound(session)
             row = top_ups.view(await top_ups.read_top_up(session, payer, top_up_id))
-            wallet = await accounts.wallet(session, payer.organization)
-        assert (row.state, row.failure, row.fee) == ("succeeded", None, Money.parse("0.88").field())
-        assert wallet.balance == Money.parse("20.00")
+            wallet = await accounts.wallet(session, payer.organization, currency="USD")
+        assert (row.state, row.failure, row.fee) == ("succeeded", None, Money.parse("0.88", "USD").field())
+        assert wallet.balance == Money.parse("20.00", "USD")

@@ -51,7 +51,10 @@ class TestAsking:
     @pytest.mark.parametrize(
         "body",
         [
-            {"currency": "EUR"},
+            {"currency": "SEK"},
+            {"currency": "ABC"},
+            {"currency": "usd"},
+            {"currency": None},
             {"return_path": "//evil.example"},
             {"return_path": "https://evil.example"},
             {"return_path": "/\\evil.example"},
@@ -61,6 +64,32 @@ class TestAsking:
     )
     async def test_refuses_other_currencies_fields_and_ways_back(self, shop: Shop, body: dict[str, Any]) -> None:
         assert (await shop.request(await shop.organization(), **body)).status_code == 422
+
+    async def test_names_a_currency_and_one_that_there_is_a_wallet_in(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        headers = {"Authorization": f"Bearer {organization}"}
+        unsaid = await shop.http.post("/api/v1/top-ups", json={"amount": "20.00"}, headers=headers)
+        assert (unsaid.status_code, unsaid.json()["errors"][0]["field"]) == (422, "currency")
+        assert (await shop.request(organization, currency="EUR")).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("currency", "amount", "units", "balance", "finer"),
+        [("JPY", "1000", 1000, "1000.00", "1000.5"), ("KWD", "5.010", 5010, "5.010", "5.001")],
+    )
+    async def test_counts_as_the_currency_does(
+        self, shop: Shop, currency: str, amount: str, units: int, balance: str, finer: str
+    ) -> None:
+        organization = await shop.organization(currency)
+        refused = await shop.request(organization, finer, currency=currency)
+        assert (refused.status_code, refused.json()["code"]) == (422, "amount_not_allowed")
+        assert "in steps of" in refused.json()["detail"]
+        top_up = await shop.top_up(organization, amount, currency=currency)
+        sessions = shop.sandbox.client().v1.checkout.sessions.list().data
+        [ours] = [found for found in sessions if found.client_reference_id == top_up["id"]]
+        assert (ours.amount_total, ours.currency) == (units, currency.lower())
+        assert (await shop.pay(top_up)).status_code == 303
+        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        assert await shop.balance(organization, currency) == balance
 
     async def test_needs_the_permission(self, shop: Shop) -> None:
         organization = await shop.organization()

@@ -2264,10 +2264,7 @@ export interface components {
          * @description A new version of a SKU's price; without `effective_at` it is in force at once.
          */
         PriceCreate: {
-            /**
-             * Currency
-             * @default USD
-             */
+            /** Currency */
             currency: string;
             /** Effective At */
             effective_at?: string | null;
@@ -2760,16 +2757,12 @@ export interface components {
         TopUpRequest: {
             /**
              * Amount
-             * @description From 5.00 to 5,000.00, in whole cents.
+             * @description Dollars: from 5.00 to 5,000.00, in whole cents. Other currencies have their own.
              * @example 20.00
              */
             amount: string;
-            /**
-             * Currency
-             * @default USD
-             * @constant
-             */
-            currency: "USD";
+            /** Currency */
+            currency: string;
             /**
              * Return Path
              * @description A path in the console; the customer lands there after paying or giving up.

@@ -6,14 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-CURRENCIES = ("usd", "eur", "gbp")
+DIGITS = {"usd": 2, "eur": 2, "gbp": 2, "jpy": 0, "kwd": 3}
+"""The currencies that the sandbox knows, with the decimals of what their amounts are counted in."""
 MINIMUM_CENTS = 50
 MAXIMUM_CENTS = 99_999_999
 
 
 def _currency(value: str) -> str:
-    if value.lower() not in CURRENCIES:
-        supported = ", ".join(CURRENCIES)
+    if value.lower() not in DIGITS:
+        supported = ", ".join(DIGITS)
         raise ValueError(f"Invalid currency: {value}. The sandbox supports these currencies: {supported}")
     return value.lower()
 

@@ -9,11 +9,12 @@ from fastapi import Response
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from sublet_sandbox.stripe.params import DIGITS
 from sublet_sandbox.stripe.store import Resource
 
 _PAGES = Path(__file__).parent / "pages"
 _TEMPLATES = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)
-_SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£"}
+_SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "kwd": "KWD "}
 _STATIC = {"checkout.css": "text/css", "checkout.js": "text/javascript"}
 # No form-action: the form's answer redirects to the merchant, which that directive would block.
 _POLICY = (
@@ -22,9 +23,11 @@ _POLICY = (
 )
 
 
-def money(cents: int, currency: str) -> str:
-    """1050, usd → $10.50"""
-    return f"{_SYMBOLS[currency]}{cents // 100:,}.{cents % 100:02d}"
+def money(units: int, currency: str) -> str:
+    """1050, usd → $10.50; 1050, jpy → ¥1,050"""
+    digits = DIGITS[currency]
+    whole, fraction = divmod(units, 10**digits)
+    return f"{_SYMBOLS[currency]}{whole:,}" + (f".{fraction:0{digits}d}" if digits else "")
 
 
 def page(name: str, status: int = 200, **values: Any) -> Response:

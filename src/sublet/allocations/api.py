@@ -21,7 +21,7 @@ from sublet.billing import usage
 from sublet.billing.api import PolicyDep
 from sublet.billing.schemas import ChargeOut
 from sublet.core.access import Permission
-from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
+from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.fleet.api import UserSignerDep
 
@@ -39,12 +39,15 @@ States = Annotated[list[AllocationState] | None, Query(description="Only these s
     creates=True,
     status_code=202,
 )
-async def launch_allocation(actor: ActorDep, session: SessionDep, policy: PolicyDep, body: Launch) -> AllocationOut:
+async def launch_allocation(
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, currency: CurrencyDep, body: Launch
+) -> AllocationOut:
     """Launch an offer: its price is locked, funds are held and capacity is claimed before this answers."""
     allocation_id = await launch.launch(
         session,
         actor,
         body.offer_id,
+        currency=currency,
         name=body.name,
         price_id=body.price_id,
         policy=policy,

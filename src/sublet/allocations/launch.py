@@ -45,12 +45,14 @@ async def launch(
     actor: Actor,
     offer_id: str,
     *,
+    currency: str,
     name: str | None = None,
     price_id: str | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> str:
     """Launch an offer for the actor's organization and return the allocation's id; a worker sets it up.
 
+    It is paid in `currency`, in which the offer has a price and the organization a wallet.
     `price_id` is the price that the customer saw: PriceChanged if another is in force. InsufficientFunds, NoCapacity,
     NameTaken and NotFound (not offered) leave nothing behind.
     """
@@ -60,7 +62,7 @@ async def launch(
             "A name has 2 to 31 lowercase letters, digits and hyphens, and begins with a letter.", field="name"
         )
     sku = await skus.get(session, offer_id)
-    price = (await prices.in_force(session, [sku.id])).get(sku.id)
+    price = (await prices.in_force(session, [sku.id], currency=currency)).get(sku.id)
     if not sku.active or price is None:
         raise NotFound("offer", offer_id)
     _check_price(price, price_id)

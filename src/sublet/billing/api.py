@@ -11,7 +11,7 @@ from sublet.billing.schemas import EntryOut, UsageOut, WalletOut
 from sublet.core.access import Actor, Permission
 from sublet.core.actions import ActionOut, Refusal, actions_of
 from sublet.core.app import Slot
-from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
+from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.ledger import accounts, entries
 
@@ -36,10 +36,12 @@ def _actions(actor: Actor, why_not_pay: Refusal | None) -> list[ActionOut]:
 
 
 @router.get("/wallet", permission=Permission.WALLET_READ)
-async def read_wallet(actor: ActorDep, session: SessionDep, policy: PolicyDep, why_not_pay: WhyNotPayDep) -> WalletOut:
+async def read_wallet(
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, currency: CurrencyDep, why_not_pay: WhyNotPayDep
+) -> WalletOut:
     """What the organization has, what is set aside, how fast it is spent and how long it lasts."""
-    wallet = await accounts.wallet(session, actor.organization)
-    stands = await standing.standing(session, actor.organization, currency=wallet.currency, policy=policy)
+    wallet = await accounts.wallet(session, actor.organization, currency=currency)
+    stands = await standing.standing(session, actor.organization, currency=currency, policy=policy)
     return WalletOut(
         organization_id=wallet.organization_id,
         currency=wallet.currency,
@@ -57,12 +59,15 @@ async def read_wallet(actor: ActorDep, session: SessionDep, policy: PolicyDep, w
 
 
 @router.get("/wallet/entries", permission=Permission.WALLET_READ)
-async def list_entries(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[EntryOut]:
+async def list_entries(
+    actor: ActorDep, session: SessionDep, currency: CurrencyDep, page: PageQueryDep
+) -> Page[EntryOut]:
     """Every line of the books on the organization's accounts, newest first, with what each was for."""
     before = page.position(int, int, int)
     lines = await entries.list_for(
         session,
         actor.organization,
+        currency=currency,
         limit=page.limit + 1,
         before=None if before is None else (before[0], before[1], before[2]),
     )

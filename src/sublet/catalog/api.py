@@ -22,7 +22,7 @@ from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
-from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SubletRouter
 from sublet.core.money import Rate
 from sublet.core.pages import Page, PageQueryDep, page_of
 
@@ -40,33 +40,37 @@ async def list_skus(session: SessionDep, page: PageQueryDep) -> Page[SkuOut]:
 
 
 @router.get("/admin/skus", permission=Permission.ADMIN_CATALOG_READ)
-async def list_all_skus(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> ManagedPage[ManagedSkuOut]:
+async def list_all_skus(
+    actor: ActorDep, session: SessionDep, currency: CurrencyDep, page: PageQueryDep
+) -> ManagedPage[ManagedSkuOut]:
     """Every SKU, also those no longer offered, with its price in force, oldest first."""
     (after,) = page.position(int) or (None,)
     rows = await skus.page(session, include_inactive=True, after=after, limit=page.limit + 1)
-    shown = {sku.id: sku for sku in await _managed(session, actor, [row[1] for row in rows])}
+    shown = {sku.id: sku for sku in await _managed(session, actor, [row[1] for row in rows], currency=currency)}
     found = page_of(rows, page.limit, lambda row: shown[row[1].id], lambda row: [row[0]])
     return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=_actions(actor, {"create": None}))
 
 
 @router.post("/admin/skus", permission=Permission.ADMIN_CATALOG_MANAGE, creates=True, status_code=201)
-async def create_sku(actor: ActorDep, session: SessionDep, body: SkuCreate) -> ManagedSkuOut:
+async def create_sku(actor: ActorDep, session: SessionDep, currency: CurrencyDep, body: SkuCreate) -> ManagedSkuOut:
     """Add a SKU."""
     made = await skus.create(session, actor, **body.model_dump())
-    return (await _managed(session, actor, [made]))[0]
+    return (await _managed(session, actor, [made], currency=currency))[0]
 
 
 @router.get("/admin/skus/{sku_id}", permission=Permission.ADMIN_CATALOG_READ)
-async def show_sku(actor: ActorDep, session: SessionDep, sku_id: str) -> ManagedSkuOut:
+async def show_sku(actor: ActorDep, session: SessionDep, currency: CurrencyDep, sku_id: str) -> ManagedSkuOut:
     """One SKU, on offer or not."""
-    return (await _managed(session, actor, [await skus.get(session, sku_id)]))[0]
+    return (await _managed(session, actor, [await skus.get(session, sku_id)], currency=currency))[0]
 
 
 @router.patch("/admin/skus/{sku_id}", permission=Permission.ADMIN_CATALOG_MANAGE)
-async def change_sku(actor: ActorDep, session: SessionDep, sku_id: str, body: SkuChange) -> ManagedSkuOut:
+async def change_sku(
+    actor: ActorDep, session: SessionDep, currency: CurrencyDep, sku_id: str, body: SkuChange
+) -> ManagedSkuOut:
     """Rename a SKU, offer it, or stop offering it; what runs already is not touched."""
     changed = await skus.change(session, actor, sku_id, name=body.name, active=body.active)
-    return (await _managed(session, actor, [changed]))[0]
+    return (await _managed(session, actor, [changed], currency=currency))[0]
 
 
 @router.get("/admin/prices", permission=Permission.ADMIN_CATALOG_READ)
@@ -100,8 +104,8 @@ async def create_price(actor: ActorDep, session: SessionDep, body: PriceCreate) 
     return ListedPriceOut.listed(await prices.listed(session, made.id))
 
 
-async def _managed(session: Session, actor: Actor, found: Sequence[Sku]) -> list[ManagedSkuOut]:
-    priced = await prices.in_force(session, [sku.id for sku in found])
+async def _managed(session: Session, actor: Actor, found: Sequence[Sku], *, currency: str) -> list[ManagedSkuOut]:
+    priced = await prices.in_force(session, [sku.id for sku in found], currency=currency)
     return [
         ManagedSkuOut(
             **SkuOut.of(sku).model_dump(),

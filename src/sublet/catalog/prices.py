@@ -101,7 +101,7 @@ async def _listed(session: Session, statement: Select[Any]) -> list[ListedPrice]
 
 
 async def in_force(
-    session: Session, sku_ids: Collection[str], at: datetime | None = None, *, currency: str = "USD"
+    session: Session, sku_ids: Collection[str], at: datetime | None = None, *, currency: str
 ) -> dict[str, Price]:
     """The price of each SKU at a moment (the database's now by default), by SKU id; SKUs without one are left out."""
     rows = await session.execute(_IN_FORCE, {"sku_ids": list(sku_ids), "currency": currency, "at": at})

@@ -127,5 +127,5 @@ class PriceCreate(BaseModel):
     sku_id: Annotated[str, StringConstraints(max_length=64)]
     per_hour: RateText
     suspended_per_hour: RateText = "0"
-    currency: CurrencyCode = "USD"
+    currency: CurrencyCode
     effective_at: AwareDatetime | None = None

@@ -113,7 +113,7 @@ class Admin:
         per_hour: str,
         *,
         suspended_per_hour: str = "0",
-        currency: str = "USD",
+        currency: str,
         effective_at: str | None = None,
     ) -> ListedPrice:
         """A new version of a SKU's price, for launches from `effective_at` (default: now); what runs keeps its own."""

@@ -141,7 +141,7 @@ class Client:
         self,
         amount: str,
         *,
-        currency: str = "USD",
+        currency: str,
         return_path: str | None = None,
         idempotency_key: str | None = None,
     ) -> TopUp:

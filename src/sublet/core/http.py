@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 
 from sublet.core import idempotency
 from sublet.core.access import Actor, Permission, Public
-from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, App, Beforehand, Slot, parts_of
+from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, KEYRING, SETTINGS, App, Beforehand, Slot, parts_of
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings
@@ -171,6 +171,7 @@ async def _session(request: Request) -> Session:
 ActorDep = Annotated[Actor, Depends(_actor)]
 SessionDep = Annotated[Session, Depends(_session)]
 SettingsDep = Annotated[Settings, Depends(SETTINGS)]
+CurrencyDep = Annotated[str, Depends(CURRENCY)]
 
 
 async def _database(request: Request) -> Database:

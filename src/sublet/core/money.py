@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from sublet.core import currencies
 
 MAX_BIGINT = 2**63 - 1  # what PostgreSQL can keep
 
@@ -40,21 +42,21 @@ class Money:
     """An exact amount: `micro` millionths of `currency` (ISO 4217)."""
 
     micro: int
-    currency: str = "USD"
+    currency: str
 
     @classmethod
-    def zero(cls, currency: str = "USD") -> Self:
+    def zero(cls, currency: str) -> Self:
         """Nothing, in `currency`."""
         return cls(0, currency)
 
     @classmethod
-    def parse(cls, text: str, currency: str = "USD") -> Self:
+    def parse(cls, text: str, currency: str) -> Self:
         """Read a decimal string with at most six places; ValueError says what is wrong with it."""
-        return cls(_parse_decimal(text, 6), currency)
+        return cls(_parse_decimal(text, currencies.MICRO_DIGITS), currency)
 
     def decimal_string(self) -> str:
-        """`12.34` or `12.345678`: at least two places, at most six."""
-        return _format_decimal(self.micro, 6, 2)
+        """`12.34` or `12.345678`: as many places as its minor unit has but at least two, and at most six."""
+        return _format_decimal(self.micro, currencies.MICRO_DIGITS, max(2, currencies.digits(self.currency)))
 
     def _same(self, other: "Money") -> int:
         if other.currency != self.currency:
@@ -95,23 +97,29 @@ class Rate:
     """A price per hour: `nano_per_hour` billionths of `currency` for each hour."""
 
     nano_per_hour: int
-    currency: str = "USD"
+    currency: str
 
     @classmethod
-    def parse(cls, text: str, currency: str = "USD") -> Self:
+    def parse(cls, text: str, currency: str) -> Self:
         """Read a decimal amount per hour with at most nine places."""
         return cls(_parse_decimal(text, 9), currency)
 
     def decimal_string(self) -> str:
-        """`0.36` or `0.000360001`: at least two places, at most nine."""
-        return _format_decimal(self.nano_per_hour, 9, 2)
+        """`0.36` or `0.000360001`: as many places as its minor unit has but at least two, and at most nine."""
+        return _format_decimal(self.nano_per_hour, 9, max(2, currencies.digits(self.currency)))
 
     def field(self) -> "RateField":
         """The rate as the API shows it."""
         return RateField(amount=self.decimal_string(), currency=self.currency)
 
 
-CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+def _known(currency: str) -> str:
+    currencies.digits(currency)
+    return currency
+
+
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_known)]
+"""The code of a currency in use; the same as a string everywhere."""
 
 
 class MoneyField(BaseModel):

@@ -51,6 +51,16 @@ def why_unusable(error: DBAPIError | psycopg.Error) -> str | None:
     return f"The database could not be used: {said}. A step that had not finished was taken back. {mend}"
 
 
+def currency_of(settings: Settings) -> str:
+    """The currency that wallets are kept in; NotConfigured when none is named."""
+    if settings.currency is None:
+        raise NotConfigured(
+            "SUBLET_CURRENCY is not set, and no currency is assumed. Nothing was started. Set it to the currency that "
+            "customers pay in, for example USD; it stays the same for as long as there are wallets."
+        )
+    return settings.currency
+
+
 def database_of(settings: Settings) -> Database:
     """The pool on the configured database; NotConfigured when there is no DATABASE_URL."""
     if settings.database_url is None:

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sublet.core.errors import SubletError
+from sublet.core.money import CurrencyCode
 
 
 class SecretUnavailable(SubletError):
@@ -141,6 +142,10 @@ class Settings(BaseSettings):
     stripe_api_key: Secret | None = Field(default=None, description="Secret key for the card processor, by reference.")
     stripe_webhook_secret: Secret | None = Field(
         default=None, description="Signing secret of the card processor's webhooks, by reference."
+    )
+    currency: CurrencyCode | None = Field(
+        default=None,
+        description="What wallets are kept and prices are shown in (ISO 4217); web needs it, and nothing assumes one.",
     )
     settle_interval_seconds: int = Field(
         default=3600, ge=1, description="How often running usage is posted to the ledger."

@@ -14,7 +14,7 @@ from sublet.entry.web import create_app
 def document() -> str:
     """The document as stable JSON."""
     with tempfile.TemporaryDirectory() as directory:
-        settings = Settings(data_directory=Path(directory))
+        settings = Settings(data_directory=Path(directory), currency="USD")
         app = create_app(settings, database=Database("postgresql://nobody@localhost/none"))
         return json.dumps(app.openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -4,12 +4,13 @@ import argparse
 import asyncio
 import getpass
 import sys
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
 from sublet.core.errors import InvalidInput, SubletError
-from sublet.core.runtime import database_of
+from sublet.core.runtime import currency_of, database_of
 from sublet.core.settings import read_settings
 from sublet.identity import users
 from sublet.identity.permissions import PLATFORM_ROLES
@@ -28,11 +29,13 @@ def _password(file: Path | None) -> str:
 
 
 async def _create(email: str, password: str, name: str, roles: frozenset[str]) -> None:
-    database = database_of(read_settings())
+    settings = read_settings()
+    hook = partial(open_wallet, currency=currency_of(settings))
+    database = database_of(settings)
     try:
         async with database.transaction() as session:
             await users.create_operator(
-                session, email=email, password=password, name=name, platform_roles=roles, on_signup=[open_wallet]
+                session, email=email, password=password, name=name, platform_roles=roles, on_signup=[hook]
             )
     finally:
         await database.close()

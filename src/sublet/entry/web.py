@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,11 +17,11 @@ from sublet.audit.api import router as audit_router
 from sublet.billing.api import WHY_NOT_PAY
 from sublet.billing.api import router as billing_router
 from sublet.catalog.api import router as catalog_router
-from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, STOPPING, App
+from sublet.core.app import ALIVE, AUTHENTICATOR, CURRENCY, DATABASE, KEYRING, SETTINGS, STOPPING, App
 from sublet.core.db import Database
 from sublet.core.http import SubletRouter
 from sublet.core.outbox import EVENT_TYPES
-from sublet.core.runtime import database_of, keyring_of
+from sublet.core.runtime import currency_of, database_of, keyring_of
 from sublet.core.settings import Settings
 from sublet.core.webapp import BodyLimit, BrowserSafety, RequestContext, install_error_handlers
 from sublet.entry import health
@@ -33,6 +34,7 @@ from sublet.fleet.node_helper import node_helper
 from sublet.identity.api import ON_SIGNUP
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
+from sublet.identity.users import SignupHook
 from sublet.ledger import accounts
 from sublet.notifications.api import EVENT_HUB, EVENTS_POLICY
 from sublet.notifications.api import router as notifications_router
@@ -76,6 +78,8 @@ Errors are RFC 9457 problem+json with a stable `code`. Lists are pages. Creating
 def _parts(settings: Settings, database: Database) -> App:
     """Everything that routes ask for; the application does not start without any of it."""
     keyring = keyring_of(settings)
+    currency = currency_of(settings)
+    on_signup: list[SignupHook] = [partial(accounts.open_wallet, currency=currency)]
     authenticator = SessionAuthenticator(settings)
     processor = Processor.from_settings(settings)
     policy = TerminalPolicy(
@@ -86,10 +90,11 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(SETTINGS, settings)
         .put(DATABASE, database)
         .put(KEYRING, keyring)
+        .put(CURRENCY, currency)
         .put(AUTHENTICATOR, authenticator.authenticate)
         .put(ALIVE, authenticator.alive_on(database))
         .put(STOPPING, asyncio.Event())
-        .put(ON_SIGNUP, [accounts.open_wallet])
+        .put(ON_SIGNUP, on_signup)
         .put(AUTHORITY, CertificateAuthority(database, keyring))
         .put(CLAIMED_CAPACITY, claims.claimed_on)
         .put(PROCESSOR, processor)

@@ -60,12 +60,12 @@ def _wallet(row: Row[Any]) -> Wallet:
     )
 
 
-async def open_wallet(session: Session, organization_id: str, *, currency: str = "USD") -> None:
+async def open_wallet(session: Session, organization_id: str, *, currency: str) -> None:
     """Open the organization's wallet, promo account and receivable; one that is open stays as it is."""
     await call_for_id(session, "open_wallet", owner=organization_id, currency=currency)
 
 
-async def wallet(session: Session, organization_id: str, *, currency: str = "USD") -> Wallet:
+async def wallet(session: Session, organization_id: str, *, currency: str) -> Wallet:
     """The organization's wallet; NotFound if it has none in that currency."""
     row = (await session.execute(_WALLET, {"organization_id": organization_id, "currency": currency})).one_or_none()
     if row is None:
@@ -73,7 +73,7 @@ async def wallet(session: Session, organization_id: str, *, currency: str = "USD
     return _wallet(row)
 
 
-async def announce(session: Session, organization_id: str, *, currency: str = "USD") -> None:
+async def announce(session: Session, organization_id: str, *, currency: str) -> None:
     """Publish that the organization's wallet changed, with what it holds now."""
     await _publish(session, await wallet(session, organization_id, currency=currency))
 

@@ -87,9 +87,9 @@ async def list_for(
     session: Session,
     organization_id: str,
     *,
+    currency: str,
     limit: int,
     before: Position | None = None,
-    currency: str = "USD",
 ) -> list[WalletLine]:
     """The organization's newest lines first, below `before` (the `next_position` of the last line seen)."""
     position = list(before or START)

@@ -11,13 +11,13 @@ from stripe.checkout import Session as CheckoutSession
 from stripe.params.checkout import SessionCreateParams
 
 from sublet.core.actions import Refusal
+from sublet.core.currencies import micro_per_unit
 from sublet.core.db import forbid_open_session
 from sublet.core.errors import RemoteFailure, SubletError, Unavailable
 from sublet.core.money import Money
 from sublet.core.settings import Settings
 from sublet.payments.connection import Connection
 
-MICRO_PER_CENT = 10_000
 TOP_UP_KEY = "sublet_top_up"
 RETRIES = 2
 LONGEST_CALL_SECONDS = 40.0
@@ -170,7 +170,7 @@ class Processor:
                     "quantity": 1,
                     "price_data": {
                         "currency": order.amount.currency.lower(),
-                        "unit_amount": order.amount.micro // MICRO_PER_CENT,
+                        "unit_amount": _units(order.amount),
                         "product_data": {"name": "Sublet balance"},
                     },
                 }
@@ -227,8 +227,18 @@ async def _call(answer: Awaitable[T]) -> T:
         ) from error
 
 
-def _money(cents: int, currency: str) -> Money:
-    return Money(cents * MICRO_PER_CENT, currency.upper())
+def _units(amount: Money) -> int:
+    """The amount as the processor counts it, in cents of a dollar or whole yen; ValueError if it is no whole number."""
+    units, rest = divmod(amount.micro, micro_per_unit(amount.currency))
+    if rest:
+        raise ValueError(f"{amount} is not a whole number of what the card processor counts in")
+    return units
+
+
+def _money(units: int, currency: str) -> Money:
+    """What so many of the processor's units are worth; its currencies are in small letters."""
+    code = currency.upper()
+    return Money(units * micro_per_unit(code), code)
 
 
 def _seen(session: CheckoutSession) -> CheckoutSeen:

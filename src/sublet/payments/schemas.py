@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from sublet.core.money import MoneyField
+from sublet.core.money import CurrencyCode, MoneyField
 from sublet.payments.states import TopUpState
 
 
@@ -15,9 +15,10 @@ class TopUpRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     amount: Annotated[str, StringConstraints(max_length=24)] = Field(
-        examples=["20.00"], description="From 5.00 to 5,000.00, in whole cents."
+        examples=["20.00"],
+        description="Dollars: from 5.00 to 5,000.00, in whole cents. Other currencies have their own.",
     )
-    currency: Literal["USD"] = "USD"
+    currency: CurrencyCode
     return_path: Annotated[str, StringConstraints(max_length=200, pattern=r"^/([A-Za-z0-9_-][A-Za-z0-9_/.-]*)?$")] = (
         Field(
             default="/billing", description="A path in the console; the customer lands there after paying or giving up."

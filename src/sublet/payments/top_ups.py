@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core import leases
 from sublet.core.access import Actor
+from sublet.core.currencies import micro_per_charge
 from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
@@ -19,20 +20,29 @@ from sublet.identity import organizations
 from sublet.ledger import accounts
 from sublet.payments.checkout import LEASE_SECONDS, TopUpRow
 from sublet.payments.models import top_up
-from sublet.payments.processor import MICRO_PER_CENT
 from sublet.payments.schemas import PaymentFailure, TopUp, TopUpRequest
 from sublet.payments.states import OPEN, TopUpState, move
 
 POKE = "top_up"
-SMALLEST = Money.parse("5.00")
-LARGEST = Money.parse("5000.00")
+LIMITS = {
+    currency: (Money.parse(smallest, currency), Money.parse(largest, currency))
+    for currency, smallest, largest in (
+        ("USD", "5", "5000"),
+        ("EUR", "5", "5000"),
+        ("GBP", "5", "5000"),
+        ("CHF", "5", "5000"),
+        ("JPY", "500", "500000"),
+        ("KWD", "2", "2000"),
+    )
+}
+"""The smallest and largest top-up, in each currency that can be paid in."""
 MEMBERS_SEARCHED = 200
 RETURN_ROUTE = "/api/v1/top-ups/{id}/return"
 _MOMENT_AGO = text("clock_timestamp() - interval '2 seconds'")
 
 
 class AmountNotAllowed(InvalidInput):
-    """The amount is outside the limits, or not in whole cents."""
+    """The amount is outside the limits, or finer than cards are charged."""
 
     code = "amount_not_allowed"
     title = "This amount cannot be put in"
@@ -44,14 +54,21 @@ def read_amount(request: TopUpRequest) -> Money:
         amount = Money.parse(request.amount, request.currency)
     except ValueError as error:
         raise AmountNotAllowed(f"{error}. Nothing was charged.", field="amount") from None
-    if not SMALLEST <= amount <= LARGEST:
+    if amount.currency not in LIMITS:
         raise AmountNotAllowed(
-            f"A top-up is from {SMALLEST.decimal_string()} to {LARGEST.decimal_string()} {amount.currency}, and "
+            f"Top-ups are not taken in {amount.currency}. Nothing was charged. Pay in the currency of your wallet.",
+            field="currency",
+        )
+    smallest, largest = LIMITS[amount.currency]
+    if not smallest <= amount <= largest:
+        raise AmountNotAllowed(
+            f"A top-up is from {smallest.decimal_string()} to {largest.decimal_string()} {amount.currency}, and "
             f"{amount.decimal_string()} is not. Nothing was charged.",
             field="amount",
         )
-    if amount.micro % MICRO_PER_CENT:
-        raise AmountNotAllowed("Cards are charged in whole cents. Nothing was charged.", field="amount")
+    step = Money(micro_per_charge(amount.currency), amount.currency)
+    if amount.micro % step.micro:
+        raise AmountNotAllowed(f"Cards are charged in steps of {step}. Nothing was charged.", field="amount")
     return amount
 
 

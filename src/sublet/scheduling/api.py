@@ -7,7 +7,7 @@ from sublet.audit.record import record
 from sublet.billing.api import PolicyDep
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.access import Actor, Permission
-from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SubletRouter
 from sublet.core.pages import Page
 from sublet.fleet import nodes
 from sublet.fleet.schemas import GpuOut
@@ -20,14 +20,11 @@ router = SubletRouter(prefix="/api/v1", tags=["offers"])
 
 
 @router.get("/offers", permission=Permission.CATALOG_READ)
-async def offers(actor: ActorDep, session: SessionDep, policy: PolicyDep) -> Page[OfferOut]:
+async def offers(actor: ActorDep, session: SessionDep, policy: PolicyDep, currency: CurrencyDep) -> Page[OfferOut]:
     """Everything that is sold, with its price now and whether the caller could launch it; always one page."""
-    found = await list_offers(session, policy=policy)
-    means = {
-        currency: await means_of(session, actor, currency=currency, policy=policy)
-        for currency in {offer.hold.currency for offer in found}
-    }
-    return Page(items=[_shown(actor, offer, means[offer.hold.currency]) for offer in found])
+    found = await list_offers(session, currency=currency, policy=policy)
+    means = await means_of(session, actor, currency=currency, policy=policy)
+    return Page(items=[_shown(actor, offer, means) for offer in found])
 
 
 @router.post("/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", permission=Permission.ADMIN_NODE_MANAGE, tags=["operator"])

@@ -40,10 +40,10 @@ class Means:
     out_of_funds: bool
 
 
-async def list_offers(session: Session, *, policy: Policy = DEFAULT_POLICY) -> list[Offer]:
+async def list_offers(session: Session, *, currency: str, policy: Policy = DEFAULT_POLICY) -> list[Offer]:
     """Every active SKU that has a price, oldest first; three statements, however many there are."""
     offered = await skus.list_active(session)
-    priced = await prices.in_force(session, [sku.id for sku in offered])
+    priced = await prices.in_force(session, [sku.id for sku in offered], currency=currency)
     sold = [sku for sku in offered if sku.id in priced]
     free = await availability(session, sold, during=FROM_NOW_ON)
     return [Offer(sku, priced[sku.id], policy.hold_for(priced[sku.id].per_hour), free[sku.id]) for sku in sold]

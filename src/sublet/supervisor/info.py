@@ -32,6 +32,10 @@ def is_running(directory: Path) -> bool:
     return False
 
 
+CURRENCY = "USD"
+"""What the demo's wallets, prices and payments are in."""
+
+
 @dataclass(frozen=True, slots=True)
 class DemoAccount:
     """An account that the demo made, and a file with an API token of it for the command line."""

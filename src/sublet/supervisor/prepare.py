@@ -6,6 +6,7 @@ A process of its own, so that the supervisor stays small and starts at once.
 import argparse
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -19,7 +20,7 @@ from sublet.identity import users
 from sublet.identity.errors import EmailTaken
 from sublet.ledger.accounts import open_wallet
 from sublet.migrations.run import migrate
-from sublet.supervisor.info import DemoAccount, DemoInfo
+from sublet.supervisor.info import CURRENCY, DemoAccount, DemoInfo
 
 ROLES = frozenset({"admin", "fleet", "finance", "support"})
 
@@ -34,7 +35,7 @@ async def create_operator(database: Database, account: DemoAccount) -> None:
                 password=account.password,
                 name="Demo operator",
                 platform_roles=ROLES,
-                on_signup=[open_wallet],
+                on_signup=[partial(open_wallet, currency=CURRENCY)],
             )
     except EmailTaken:
         return

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from sublet.supervisor.info import DemoAccount, write_privately
+from sublet.supervisor.info import CURRENCY, DemoAccount, write_privately
 
 CUSTOMER_EMAIL = "customer@demo.example"
 OPERATOR_EMAIL = "operator@demo.example"
@@ -138,13 +138,13 @@ def seed_catalog(operator: Person, gpu_model: str | None) -> None:
             sku_id = operator.post("/admin/skus", body)["id"]
         elif operator.get("/admin/prices", sku_id=sku_id, limit=1)["items"]:
             continue
-        price = {"sku_id": sku_id, "per_hour": per_hour, "suspended_per_hour": suspended, "currency": "USD"}
+        price = {"sku_id": sku_id, "per_hour": per_hour, "suspended_per_hour": suspended, "currency": CURRENCY}
         operator.post("/admin/prices", price)
 
 
 def pay_by_card(customer: Person, amount: str = START_FUNDS) -> str:
     """Top up as a person would: Checkout's hosted page, with the card that always succeeds; the top-up's id."""
-    top_up = customer.post("/top-ups", {"amount": amount, "currency": "USD"})
+    top_up = customer.post("/top-ups", {"amount": amount, "currency": CURRENCY})
     with httpx.Client(timeout=30) as browser:
         page = str(top_up["checkout_url"])
         browser.get(page).raise_for_status()

@@ -65,7 +65,7 @@ class TestMoneyOfOne:
             await shown(rental, allocation_id)
         async with rental.database.transaction() as session:
             await settlement.settle(session, allocation_id, final=False)
-        assert Money.parse((await shown(rental, allocation_id)).cost.charged.amount).micro > 0
+        assert Money.parse((await shown(rental, allocation_id)).cost.charged.amount, "USD").micro > 0
         await rental.suspend(allocation_id)
         await shown(rental, allocation_id)
         for state in ("suspended", "released"):
@@ -80,7 +80,7 @@ class TestMoneyOfOne:
         async with rental.database.transaction() as session:
             item = await whole.of(session, rental.actor, allocation_id, policy=DEFAULT_POLICY)
         assert (item.cost.total.amount, item.cost.rate.amount, item.cost.as_of) == ("0.00", "0.00", item.created_at)
-        assert item.cost.held == DEFAULT_POLICY.hold_for(Rate.parse("0.36")).field()
+        assert item.cost.held == DEFAULT_POLICY.hold_for(Rate.parse("0.36", "USD")).field()
 
 
 class TestTheOperation:

@@ -51,16 +51,17 @@ def ledger(limit: int, everything: bool, output: Output) -> None:
 
 @click.command("top-up")
 @click.argument("amount")
-@click.option("--currency", default="USD", show_default=True, help="ISO 4217 code.")
+@click.option("--currency", help="ISO 4217 code; that of your wallet if left out.")
 @repeat_option("a top-up")
 @output_options()
-def top_up(amount: str, currency: str, idempotency_key: str | None, output: Output) -> None:
+def top_up(amount: str, currency: str | None, idempotency_key: str | None, output: Output) -> None:
     """Begin a card payment of AMOUNT (such as 20.00) and print the page to pay it on."""
-    # Digits with at most two decimals: a float, an exponent or a sign is a mistake worth stopping at.
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", amount):
+    # Digits with at most three decimals: a float, an exponent or a sign is a mistake worth stopping at.
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", amount):
         raise click.BadParameter(f"{amount!r} is not an amount such as 20.00.", param_hint="AMOUNT")
     with connect() as client:
-        begun = client.top_up(amount, currency=currency.upper(), idempotency_key=idempotency_key)
+        paid_in = (currency or client.wallet()["currency"]).upper()
+        begun = client.top_up(amount, currency=paid_in, idempotency_key=idempotency_key)
     output.one(begun, _show_top_up)
 
 

@@ -36,7 +36,7 @@ CREATE TABLE top_up (
   next_attempt_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
   UNIQUE (organization_id, requested_by, request_key),
   CHECK (state IN ('pending', 'processing', 'succeeded', 'failed', 'expired')),
-  CHECK (amount > 0 AND amount % 10000 = 0),
+  CHECK (amount > 0 AND amount % 1000 = 0),  -- no currency has a smaller minor unit
   CHECK ((completed_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'expired'))),
   CHECK (state <> 'succeeded' OR (payment_intent_id IS NOT NULL AND charge_id IS NOT NULL)),
   CHECK ((fee IS NULL) = (balance_transaction_id IS NULL)),

@@ -31,7 +31,7 @@ def price() -> None:
 @click.argument("sku")
 @click.argument("per_hour", metavar="RATE", type=DecimalRate())
 @click.option("--suspended", type=DecimalRate(), default="0", show_default=True, help="Rate per hour while suspended.")
-@click.option("--currency", default="USD", show_default=True, help="ISO 4217 code.")
+@click.option("--currency", required=True, help="ISO 4217 code, such as USD.")
 @click.option(
     "--effective-at",
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"]),

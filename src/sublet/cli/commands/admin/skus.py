@@ -87,7 +87,7 @@ def add(
             gpu_count=gpus or (1 if gpu else 0),
             node_labels=dict(labels),
         )
-    note(f"{added['code']} is defined. Price it: sublet admin price set {added['code']} RATE")
+    note(f"{added['code']} is defined. Price it: sublet admin price set {added['code']} RATE --currency CODE")
     _print_changed(added, output)
 
 
