@@ -106,13 +106,12 @@ def tables_of_others(source: Source, known: dict[str, Relation] | None = None) -
         return []
     known = relations() if known is None else known
     domain = domain_of(source)
-    found = []
-    for line, text in _sql(source):
-        for name in _names(text):
-            owner = _owner(name, known)
-            if owner not in {None, domain} and (why := _refusal(name, domain, known)):
-                found.append(Violation(source.path, line, why))
-    return [*found, *_declared_elsewhere(source, known)]
+    spoken_of = [(line, name) for line, text in _sql(source) for name in _names(text)]
+    return [
+        Violation(source.path, line, why)
+        for line, name in [*spoken_of, *_declared(source)]
+        if (why := _refusal(name, domain, known)) is not None
+    ]
 
 
 def tables_without_a_domain(among: Iterable[Source]) -> list[Violation]:
@@ -126,20 +125,19 @@ def tables_without_a_domain(among: Iterable[Source]) -> list[Violation]:
     ]
 
 
-def unneeded_exceptions() -> list[Violation]:
+def unneeded_exceptions(excused: Iterable[str] = ELSEWHERE) -> list[Violation]:
     """Entries of ELSEWHERE for files that are gone or keep the rule by now."""
     by_name = {"/".join(source.parts): source for source in with_sql()}
     return [
         Violation("tests/architecture/tables.py", 0, f"{name} keeps the rule now; take it off the list ELSEWHERE")
-        for name in ELSEWHERE
-        if name not in by_name or not any(_foreign(text, domain_of(by_name[name])) for _, text in _sql(by_name[name]))
+        for name in excused
+        if name not in by_name or not _reads_others(by_name[name])
     ]
 
 
-def _foreign(text: str, domain: str) -> bool:
-    return any(
-        _owner(name, relations()) not in {None, domain} and _refusal(name, domain, relations()) for name in _names(text)
-    )
+def _reads_others(source: Source) -> bool:
+    names = [name for _, text in _sql(source) for name in _names(text)]
+    return any(_refusal(name, domain_of(source), relations()) is not None for name in names)
 
 
 def _sql(source: Source) -> tuple[tuple[int, str], ...]:
@@ -174,20 +172,21 @@ def _plain(name: str) -> str:
     return name.replace('"', "").lower().removeprefix("public.")
 
 
-def _owner(name: str, known: dict[str, Relation]) -> str | None:
+def _relation(name: str, known: dict[str, Relation]) -> Relation | None:
+    """What has the name: something that a migration makes, that a library makes, or that its schema must have."""
     if name in known:
-        return known[name].owner
-    if library := next((owner for prefix, owner in LIBRARY.items() if name.startswith(prefix)), None):
-        return library
-    schema = name.partition(".")[0] if "." in name else ""
-    return next(
-        (relation.owner for other, relation in known.items() if schema and other.startswith(f"{schema}.")), None
-    )
+        return known[name]
+    owners = [owner for prefix, owner in LIBRARY.items() if name.startswith(prefix)]
+    schema, dot, _ = name.partition(".")
+    owners += [relation.owner for other, relation in known.items() if dot and other.startswith(f"{schema}.")]
+    return Relation(owners[0], "table") if owners else None
 
 
 def _refusal(name: str, domain: str, known: dict[str, Relation]) -> str | None:
-    """Why a domain may not speak of a name, and what to do instead; None if it may."""
-    relation = known.get(name) or Relation(_owner(name, known) or "", "table")
+    """Why a domain may not speak of a name, and what to do instead; None if it may, or the name is nothing of ours."""
+    relation = _relation(name, known)
+    if relation is None or relation.owner == domain:
+        return None
     if relation.kind in {"function", "procedure"} and relation.owner == "core":
         return None  # triggers of every domain use core's
     if not relation.published:
@@ -200,25 +199,20 @@ def _refusal(name: str, domain: str, known: dict[str, Relation]) -> str | None:
     return None
 
 
-def _declared_elsewhere(source: Source, known: dict[str, Relation]) -> Iterator[Violation]:
-    """`Table("node", …)` and `table("node", …)` outside the domain whose table it is."""
-    for node in source.nodes if source.path.endswith(".py") else ():
-        if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] not in {"Table", "table"}:
-            continue
-        schema = next((keyword.value for keyword in node.keywords if keyword.arg == "schema"), None)
-        if not node.args or not isinstance(node.args[0], ast.Constant) or not isinstance(node.args[0].value, str):
-            continue
-        name = node.args[0].value
-        name = name if schema is None else _schemed(schema, source, name)
-        owner, domain = _owner(name, known), domain_of(source)
-        if owner not in {None, domain} and (why := _refusal(name, domain, known)):
-            yield Violation(source.path, node.lineno, why)
-
-
-def _schemed(schema: ast.expr, source: Source, name: str) -> str:
-    if isinstance(schema, ast.Name):  # a constant of the same file
-        values = [
-            node.value for node in source.nodes if isinstance(node, ast.Assign) and dotted(node.targets[0]) == schema.id
-        ]
-        schema = values[0] if values else schema
-    return f"{schema.value}.{name}" if isinstance(schema, ast.Constant) else name
+def _declared(source: Source) -> Iterator[tuple[int, str]]:
+    """The names in `Table("node", …)` and `table("node", …)`, with their schemas."""
+    if source.path.endswith(".sql"):
+        return
+    constants = {
+        dotted(node.targets[0]): node.value.value
+        for node in source.nodes
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    for node in source.nodes:
+        if isinstance(node, ast.Call) and node.args and dotted(node.func).rpartition(".")[2] in {"Table", "table"}:
+            given = [node.args[0], *(keyword.value for keyword in node.keywords if keyword.arg == "schema")]
+            name, *schema = [
+                constants.get(dotted(value), "") if isinstance(value, ast.Name) else getattr(value, "value", "")
+                for value in given
+            ]
+            yield node.lineno, ".".join(str(part) for part in (*schema, name))
