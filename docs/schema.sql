@@ -1448,6 +1448,77 @@ ALTER TABLE public.api_token ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.approval (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    act text NOT NULL,
+    subject text NOT NULL,
+    parameters jsonb NOT NULL,
+    digest bytea NOT NULL,
+    permission text NOT NULL,
+    reason text NOT NULL,
+    state text DEFAULT 'requested'::text NOT NULL,
+    requested_by text NOT NULL,
+    requested_by_name text NOT NULL,
+    requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    decided_by text,
+    decided_by_name text,
+    decided_at timestamp with time zone,
+    used_at timestamp with time zone,
+    CONSTRAINT approval_act_check CHECK ((act ~ '^[a-z_]+\.[a-z_]+$'::text)),
+    CONSTRAINT approval_decided_by_another CHECK ((decided_by <> requested_by)),
+    CONSTRAINT approval_decided_when CHECK (
+CASE state
+    WHEN 'requested'::text THEN (decided_by IS NULL)
+    WHEN 'expired'::text THEN true
+    ELSE (decided_by IS NOT NULL)
+END),
+    CONSTRAINT approval_decided_whole CHECK ((((decided_by IS NULL) = (decided_at IS NULL)) AND ((decided_by IS NULL) = (decided_by_name IS NULL)))),
+    CONSTRAINT approval_digest_check CHECK ((length(digest) = 32)),
+    CONSTRAINT approval_expires_later CHECK ((expires_at > requested_at)),
+    CONSTRAINT approval_id_check CHECK ((id ~ '^apr_[a-z2-7]{16}$'::text)),
+    CONSTRAINT approval_in_time CHECK ((GREATEST(decided_at, used_at) < expires_at)),
+    CONSTRAINT approval_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+    CONSTRAINT approval_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500))),
+    CONSTRAINT approval_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'approved'::text, 'rejected'::text, 'expired'::text, 'used'::text]))),
+    CONSTRAINT approval_subject_check CHECK (((length(subject) >= 1) AND (length(subject) <= 200))),
+    CONSTRAINT approval_used_when CHECK (((used_at IS NOT NULL) = (state = 'used'::text)))
+);
+
+CREATE TABLE public.approval_history (
+    id bigint NOT NULL,
+    approval_id text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.approval_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.approval_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE public.approval ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.approval_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.approval_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
 CREATE TABLE public.audit_event (
     seq bigint NOT NULL,
     id text NOT NULL,
@@ -2249,6 +2320,18 @@ ALTER TABLE ONLY public.api_token
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_user_id_idempotency_key_key UNIQUE (user_id, idempotency_key);
 
+ALTER TABLE ONLY public.approval_history
+    ADD CONSTRAINT approval_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.approval_transition
+    ADD CONSTRAINT approval_transition_pkey PRIMARY KEY (from_state, to_state);
+
 ALTER TABLE ONLY public.audit_event
     ADD CONSTRAINT audit_event_id_key UNIQUE (id);
 
@@ -2484,6 +2567,18 @@ CREATE INDEX allocation_state ON public.allocation USING btree (state, seq);
 
 CREATE INDEX api_token_user ON public.api_token USING btree (user_id, seq) WHERE (revoked_at IS NULL);
 
+CREATE INDEX approval_digest ON public.approval USING btree (digest, seq);
+
+CREATE INDEX approval_due ON public.approval USING btree (expires_at) WHERE (state = ANY (ARRAY['requested'::text, 'approved'::text]));
+
+CREATE INDEX approval_history_approval ON public.approval_history USING btree (approval_id, id);
+
+CREATE UNIQUE INDEX approval_open ON public.approval USING btree (digest) WHERE (state = ANY (ARRAY['requested'::text, 'approved'::text]));
+
+CREATE INDEX approval_state ON public.approval USING btree (state, seq);
+
+CREATE INDEX approval_subject ON public.approval USING btree (subject, seq);
+
 CREATE INDEX audit_event_action ON public.audit_event USING btree (action, seq);
 
 CREATE INDEX audit_event_actor ON public.audit_event USING btree (actor_user_id, seq);
@@ -2606,6 +2701,8 @@ CREATE TRIGGER whole AFTER INSERT ON ledger.posting REFERENCING NEW TABLE AS add
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.allocation_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.approval_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -2632,6 +2729,8 @@ CREATE TRIGGER counted_when_changed AFTER UPDATE ON public.gpu_claim REFERENCING
 
 CREATE TRIGGER counted_when_made AFTER INSERT ON public.gpu_claim REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.gpu_claims_counted();
 
+CREATE TRIGGER decided BEFORE UPDATE ON public.approval FOR EACH ROW WHEN (((old.decided_by IS NOT NULL) AND (((old.decided_by IS DISTINCT FROM new.decided_by) OR (old.decided_by_name IS DISTINCT FROM new.decided_by_name)) OR (old.decided_at IS DISTINCT FROM new.decided_at)))) EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER ended BEFORE UPDATE ON public.allocation_operation FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new.expires_at > old.expires_at) OR (new.used_at > old.expires_at))) EXECUTE FUNCTION public.sublet_refuse_change();
@@ -2652,6 +2751,8 @@ CREATE TRIGGER may_change BEFORE UPDATE OF during ON public.claim FOR EACH ROW E
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.allocation FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('queued');
 
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.approval FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('requested');
+
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.gpu FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('available');
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.node FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('enrolling');
@@ -2671,6 +2772,8 @@ CREATE TRIGGER room_follows AFTER UPDATE OF state, fresh_until, inodes_free, lab
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation_operation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.approval FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -2733,6 +2836,15 @@ ALTER TABLE ONLY public.api_token
 
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
+
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES public.user_account(id);
+
+ALTER TABLE ONLY public.approval_history
+    ADD CONSTRAINT approval_history_approval_id_fkey FOREIGN KEY (approval_id) REFERENCES public.approval(id);
+
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES public.user_account(id);
 
 ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claim_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node_room(node_id);
@@ -2932,6 +3044,22 @@ GRANT SELECT ON TABLE public.allocation_transition TO sublet_app;
 GRANT USAGE ON SEQUENCE public.allocation_uid TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_token TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.approval TO sublet_app;
+
+GRANT UPDATE(state) ON TABLE public.approval TO sublet_app;
+
+GRANT UPDATE(decided_by) ON TABLE public.approval TO sublet_app;
+
+GRANT UPDATE(decided_by_name) ON TABLE public.approval TO sublet_app;
+
+GRANT UPDATE(decided_at) ON TABLE public.approval TO sublet_app;
+
+GRANT UPDATE(used_at) ON TABLE public.approval TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.approval_history TO sublet_app;
+
+GRANT SELECT ON TABLE public.approval_transition TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.audit_event TO sublet_app;
 

@@ -1,12 +1,13 @@
 """Everybody who may ask something, in one business with something of everything in it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 from sqlalchemy import text
 
+from sublet.approvals import approvals
 from sublet.core.access import Actor, Permission
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES, TOKENS_ALWAYS, held_by
 from tests.allocations.rental import Rental, pay_in
@@ -94,6 +95,17 @@ class Business:
             "gpu_uuid": (await rental.one("SELECT uuid FROM gpu LIMIT 1")).uuid,
             "event_id": (await rental.one("SELECT xid::text || '-' || id AS id FROM outbox_event LIMIT 1")).id,
         }
+        async with web.database.transaction() as session:
+            asked = await approvals.request(
+                session,
+                replace(rental.actor, permissions=frozenset({Permission.ADMIN_NODE_MANAGE})),
+                act="node.imagined",
+                subject=rental.node_id,
+                parameters={},
+                reason="so that there is one",
+                permission=Permission.ADMIN_NODE_MANAGE,
+            )
+        ids["approval_id"] = asked.id
         return cls(web, rental, owner, me, ids, {"api token": token["token"]})
 
     async def invite_everybody(self) -> None:

@@ -13,6 +13,7 @@ import sublet
 from sublet.admin.api import router as admin_router
 from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
+from sublet.approvals.api import router as approvals_router
 from sublet.audit.api import router as audit_router
 from sublet.billing.api import WHY_NOT_PAY
 from sublet.billing.api import router as billing_router
@@ -55,6 +56,7 @@ ROUTERS: tuple[SubletRouter, ...] = (
     identity_router,
     audit_router,
     findings_router,
+    approvals_router,
     catalog_router,
     billing_router,
     fleet_router,

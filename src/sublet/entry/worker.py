@@ -9,6 +9,7 @@ from sublet.allocations import observed
 from sublet.allocations import retries as allocation_retries
 from sublet.allocations import sweep as allocation_sweep
 from sublet.allocations.reconcile import reconcile as reconcile_allocation
+from sublet.approvals import approvals
 from sublet.billing.policy import Policy
 from sublet.core import retention, tracing
 from sublet.core.errors import SubletError
@@ -128,6 +129,10 @@ class Worker:
                 await retention.forget_old_keys(session)
                 await identity_retention.sweep(session)
 
+        async def expire_approvals() -> None:
+            async with self.database.transaction() as session:
+                await approvals.expire_due(session)
+
         async def sweep_allocations() -> None:
             await allocation_sweep.poke_due(self.database)
 
@@ -137,6 +142,7 @@ class Worker:
             Periodic("push trust to nodes", 2.0, self.certificates.tick),
             Periodic("sweep payments", sweep, sweep_payments),
             Periodic("reconcile pending top-ups", 60.0, reconcile_pending),
+            Periodic("expire approvals", 60.0, expire_approvals),
             Periodic("forget what has expired", HOUR, forget),
             *money_tasks(self.database, self.settings, self.policy),
         ]

@@ -1,0 +1,324 @@
+"""Ask for a second person's consent to one act, decide, and use it once.
+
+Whoever writes an act that needs a second person calls `request` when it is asked for, and `consume` in the transaction
+that does it: with the same act, subject and parameters, or it is not what was approved.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from sublet.approvals import states
+from sublet.approvals.audit import ApprovalRecord
+from sublet.approvals.models import approval
+from sublet.approvals.states import OPEN, ApprovalState
+from sublet.audit.record import record
+from sublet.core.access import Actor, Permission, system_actor
+from sublet.core.db import Session
+from sublet.core.errors import Conflict, NotFound, PermissionDenied, SubletError
+from sublet.core.ids import new_id
+
+EXPIRES_SECONDS = 24 * 3600.0
+"""How long there is for deciding and acting together."""
+AT_ONCE = 100
+_IS_OPEN = text("state IN ('requested', 'approved')")  # as the partial indexes have it
+_IS_OVER = (approval.c.expires_at <= func.clock_timestamp()).label("is_over")
+
+
+class ApprovalRequired(Conflict):
+    """This act needs somebody else's consent, and there is none that can be used for it."""
+
+    code = "approval_required"
+    title = "A second person has to approve this first"
+
+
+class AlreadyRequested(Conflict):
+    """The same is open, and somebody else asked for it."""
+
+    code = "approval_already_requested"
+
+
+class AlreadyDecided(Conflict):
+    """The approval was decided, used or over before."""
+
+    code = "approval_already_decided"
+
+
+class DecidesOwn(PermissionDenied):
+    """Whoever asks cannot be the one who decides."""
+
+    code = "approval_needs_somebody_else"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What may be done, asked by whom and why; `is_over` when it can no longer be decided or used."""
+
+    seq: int
+    id: str
+    act: str
+    subject: str
+    parameters: dict[str, Any]
+    permission: Permission
+    reason: str
+    state: ApprovalState
+    requested_by: str
+    requested_by_name: str
+    requested_at: datetime
+    expires_at: datetime
+    decided_by: str | None
+    decided_by_name: str | None
+    decided_at: datetime | None
+    used_at: datetime | None
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which approvals are wanted; None means any."""
+
+    state: ApprovalState | None = None
+    act: str | None = None
+    subject: str | None = None
+
+
+async def request(
+    session: Session,
+    actor: Actor,
+    *,
+    act: str,
+    subject: str,
+    parameters: Mapping[str, Any],
+    reason: str,
+    permission: Permission,
+    expires_seconds: float = EXPIRES_SECONDS,
+) -> Approval:
+    """Ask that somebody else who holds `permission` approves one act (`noun.verb`) on one thing, by its id.
+
+    `parameters` is whatever makes the act another one, as JSON has it; amounts are `Money.field()`. While the same is
+    open, the actor gets that one again, and AlreadyRequested if it is somebody else's. Waits for forced release,
+    refunds and recovery.
+    """
+    actor.require(permission)
+    digest = _digest(act, subject, parameters)
+    await _expire(session, await _over(session, approval.c.digest == digest))
+    new = await session.execute(
+        insert(approval)
+        .values(
+            id=new_id("apr"),
+            act=act,
+            subject=subject,
+            parameters=dict(parameters),
+            digest=digest,
+            permission=permission.value,
+            reason=reason,
+            requested_by=actor.user_id,
+            requested_by_name=_name_of(actor),
+            expires_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, expires_seconds),
+        )
+        .on_conflict_do_nothing(index_elements=["digest"], index_where=_IS_OPEN)
+        .returning(approval.c.id)
+    )
+    approval_id = new.scalar_one_or_none()
+    if approval_id is None:
+        asked = await _first(session, approval.c.digest == digest, _IS_OPEN)
+        if asked is None or asked.requested_by != actor.user_id:
+            raise AlreadyRequested(
+                "Somebody else has asked for exactly this already. Nothing was changed. Decide on that one instead.",
+                extra={} if asked is None else {"approval_id": asked.id},
+            )
+        return asked
+    await states.begin(session, actor, approval_id, reason=reason)
+    asked = await get(session, approval_id)
+    await record(session, actor, "approval.requested", "approval", asked.id, after=ApprovalRecord.model_validate(asked))
+    return asked
+
+
+async def consume(session: Session, actor: Actor, *, act: str, subject: str, parameters: Mapping[str, Any]) -> Approval:
+    """Use the actor's approval of exactly this act, once; it is used if and only if the session commits.
+
+    ApprovalRequired if nobody else has approved it, or not in time, or something else was approved. Waits for forced
+    release, refunds and recovery.
+    """
+    digest = _digest(act, subject, parameters)
+    latest = await _first(session, approval.c.digest == digest, approval.c.requested_by == actor.user_id, lock=True)
+    if latest is None or latest.state is not ApprovalState.APPROVED or latest.is_over:
+        raise ApprovalRequired(
+            f"This needs the consent of a second person. {_what_is_missing(latest)} Nothing was changed. Somebody "
+            "else who may do it has to approve it first; then do this again.",
+            extra={} if latest is None else {"approval_id": latest.id},
+        )
+    await states.move(
+        session, actor, latest.id, ApprovalState.USED, reason="the act was done", used_at=func.clock_timestamp()
+    )
+    used = await get(session, latest.id)
+    await record(session, actor, "approval.used", "approval", used.id, after=ApprovalRecord.model_validate(used))
+    return used
+
+
+class Refusal(NamedTuple):
+    """Why somebody may not decide: the error, and what it says in a few words."""
+
+    error: type[SubletError]
+    reason: str
+
+
+def why_not_decide(asked: Approval, actor: Actor) -> Refusal | None:
+    """Why the actor may not decide on this approval now; None if they may."""
+    if not actor.can(asked.permission):
+        return Refusal(PermissionDenied, f"only somebody with the permission {asked.permission.value} may decide this")
+    if actor.user_id == asked.requested_by:
+        return Refusal(DecidesOwn, "somebody else than who asked has to decide")
+    if asked.state is not ApprovalState.REQUESTED:
+        return Refusal(AlreadyDecided, f"it is {asked.state.value} already")
+    if asked.is_over:
+        return Refusal(AlreadyDecided, "the time for it is over")
+    return None
+
+
+async def approve(session: Session, actor: Actor, approval_id: str, *, reason: str) -> Approval:
+    """Let the one who asked act; NotFound, PermissionDenied, DecidesOwn, AlreadyDecided."""
+    return await _decide(session, actor, approval_id, ApprovalState.APPROVED, reason=reason)
+
+
+async def reject(session: Session, actor: Actor, approval_id: str, *, reason: str) -> Approval:
+    """Refuse it for good; NotFound, PermissionDenied, DecidesOwn, AlreadyDecided."""
+    return await _decide(session, actor, approval_id, ApprovalState.REJECTED, reason=reason)
+
+
+async def get(session: Session, approval_id: str) -> Approval:
+    """One approval; NotFound."""
+    found = await _first(session, approval.c.id == approval_id)
+    if found is None:
+        raise NotFound("approval", approval_id)
+    return found
+
+
+async def newest(session: Session, wanted: Filter, *, before: int | None, limit: int) -> list[Approval]:
+    """Up to `limit` approvals older than the sequence number `before`, newest first."""
+    statement = select(approval, _IS_OVER).order_by(approval.c.seq.desc()).limit(limit)
+    columns = {
+        approval.c.state: None if wanted.state is None else wanted.state.value,
+        approval.c.act: wanted.act,
+        approval.c.subject: wanted.subject,
+    }
+    for column, value in columns.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if before is not None:
+        statement = statement.where(approval.c.seq < before)
+    return [_approval(row) for row in await session.execute(statement)]
+
+
+async def expire_due(session: Session) -> int:
+    """Expire what nobody decided or used in time, at most `AT_ONCE`; returns how many."""
+    due = await _over(session)
+    await _expire(session, due)
+    return len(due)
+
+
+async def _over(session: Session, *conditions: Any) -> list[str]:
+    """Ids of open approvals whose time is over, locked for this transaction."""
+    due = (
+        select(approval.c.id)
+        .where(_IS_OPEN, approval.c.expires_at <= func.clock_timestamp(), *conditions)
+        .order_by(approval.c.expires_at)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await session.execute(due)).scalars())
+
+
+async def _expire(session: Session, due: Sequence[str]) -> None:
+    for approval_id in due:
+        await states.move(
+            session, system_actor("approvals"), approval_id, ApprovalState.EXPIRED, reason="the time for it was over"
+        )
+
+
+async def _decide(session: Session, actor: Actor, approval_id: str, to: ApprovalState, *, reason: str) -> Approval:
+    before = await _first(session, approval.c.id == approval_id, lock=True)
+    if before is None:
+        raise NotFound("approval", approval_id)
+    refusal = why_not_decide(before, actor)
+    if refusal is not None:
+        raise refusal.error(f"You cannot decide on {approval_id}: {refusal.reason}. Nothing was changed.")
+    await states.move(
+        session,
+        actor,
+        approval_id,
+        to,
+        reason=reason,
+        decided_by=actor.user_id,
+        decided_by_name=_name_of(actor),
+        decided_at=func.clock_timestamp(),
+    )
+    after = await get(session, approval_id)
+    await record(
+        session,
+        actor,
+        f"approval.{to.value}",
+        "approval",
+        approval_id,
+        before=ApprovalRecord.model_validate(before),
+        after=ApprovalRecord.model_validate(after),
+    )
+    return after
+
+
+async def _first(session: Session, *conditions: Any, lock: bool = False) -> Approval | None:
+    """The newest approval that meets the conditions."""
+    statement = select(approval, _IS_OVER).where(*conditions).order_by(approval.c.seq.desc()).limit(1)
+    row = (await session.execute(statement.with_for_update() if lock else statement)).one_or_none()
+    return None if row is None else _approval(row)
+
+
+def _approval(row: Row[Any]) -> Approval:
+    return Approval(
+        seq=row.seq,
+        id=row.id,
+        act=row.act,
+        subject=row.subject,
+        parameters=row.parameters,
+        permission=Permission(row.permission),
+        reason=row.reason,
+        state=ApprovalState(row.state),
+        requested_by=row.requested_by,
+        requested_by_name=row.requested_by_name,
+        requested_at=row.requested_at,
+        expires_at=row.expires_at,
+        decided_by=row.decided_by,
+        decided_by_name=row.decided_by_name,
+        decided_at=row.decided_at,
+        used_at=row.used_at,
+        is_over=row.is_over,
+    )
+
+
+def _digest(act: str, subject: str, parameters: Mapping[str, Any]) -> bytes:
+    """What tells one act from every other; TypeError for parameters that JSON cannot hold."""
+    whole = json.dumps([act, subject, dict(parameters)], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(whole.encode()).digest()
+
+
+def _name_of(actor: Actor) -> str:
+    return actor.name or actor.shown_as
+
+
+def _what_is_missing(latest: Approval | None) -> str:
+    if latest is None:
+        return "Nobody has been asked for it."
+    if latest.state in OPEN and latest.is_over:
+        return f"The time for {latest.id} is over."
+    return {
+        ApprovalState.REQUESTED: f"{latest.id} waits for somebody to decide.",
+        ApprovalState.REJECTED: f"{latest.id} was rejected by {latest.decided_by_name}.",
+        ApprovalState.EXPIRED: f"The time for {latest.id} is over.",
+        ApprovalState.USED: f"{latest.id} has been used already.",
+    }[latest.state]

@@ -1,0 +1,101 @@
+"""Operators who ask for and decide on approvals of one imagined act, and time that passes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from sqlalchemy import text
+
+from sublet.approvals import approvals
+from sublet.approvals.approvals import Approval
+from sublet.core.access import Actor, Permission, Strength
+from sublet.core.db import Database
+from sublet.identity.permissions import held_by
+
+ACT = {"act": "allocation.force_release", "subject": "al_aaaaaaaaaaaaaaaa", "parameters": {"wipe": True, "after": 60}}
+"""What is approved in most tests."""
+
+
+@dataclass
+class Desk:
+    """A test's database, and the people at it."""
+
+    database: Database
+    owner_url: str
+    people: dict[str, Actor] = field(default_factory=dict)
+
+    async def operator(self, name: str, *roles: str) -> Actor:
+        """An operator with platform roles (fleet unless given); the same one for the same name."""
+        if name not in self.people:
+            held = frozenset(roles or ("fleet",))
+            user_id = f"usr_{name.lower()}"
+            # They never sign in, so that nothing has to work a password out.
+            row = "(:id, :id || '@operator.example', :name, '$argon2id$')"
+            async with self.database.transaction() as session:
+                await session.execute(
+                    text(f"INSERT INTO user_account (id, email, name, password_hash) VALUES {row}"),
+                    {"id": user_id, "name": name},
+                )
+            self.people[name] = Actor(
+                kind="user",
+                user_id=user_id,
+                name=name,
+                platform_roles=held,
+                permissions=held_by(None, held),
+                strength=Strength.PASSWORD,
+            )
+        return self.people[name]
+
+    async def request(self, name: str = "Ada", **changes: Any) -> Approval:
+        """Ask for the act's approval."""
+        wanted = {**ACT, "reason": "the node burnt down", "permission": Permission.ADMIN_NODE_MANAGE, **changes}
+        actor = await self.operator(name)
+        async with self.database.transaction() as session:
+            return await approvals.request(session, actor, **wanted)
+
+    async def approve(self, approval_id: str, name: str = "Bob") -> Approval:
+        """Agree."""
+        actor = await self.operator(name)
+        async with self.database.transaction() as session:
+            return await approvals.approve(session, actor, approval_id, reason="I saw the smoke")
+
+    async def reject(self, approval_id: str, name: str = "Bob") -> Approval:
+        """Refuse."""
+        actor = await self.operator(name)
+        async with self.database.transaction() as session:
+            return await approvals.reject(session, actor, approval_id, reason="there is no smoke")
+
+    async def consume(self, name: str = "Ada", **changes: Any) -> Approval:
+        """Do the act."""
+        actor = await self.operator(name)
+        async with self.database.transaction() as session:
+            return await approvals.consume(session, actor, **{**ACT, **changes})
+
+    async def approved(self) -> Approval:
+        """What Ada asked for, and Bob approved."""
+        return await self.approve((await self.request()).id)
+
+    def two_days_pass(self) -> None:
+        """For every approval that there is."""
+        self.run(
+            "UPDATE approval SET "
+            + ", ".join(
+                f"{column} = {column} - interval '2 days'"
+                for column in ("requested_at", "expires_at", "decided_at", "used_at")
+            ),
+            past_triggers=True,
+        )
+
+    def run(self, sql: str, *, past_triggers: bool = False) -> None:
+        """Change the database behind Sublet's back, as the owner of the schema."""
+        with psycopg.connect(self.owner_url) as owner:
+            if past_triggers:
+                owner.execute("ALTER TABLE approval DISABLE TRIGGER USER")
+            owner.execute(sql)  # type: ignore[arg-type]
+            if past_triggers:
+                owner.execute("ALTER TABLE approval ENABLE TRIGGER USER")
+
+    async def rows(self, sql: str) -> list[Any]:
+        """What a query finds."""
+        async with self.database.reading() as session:
+            return list((await session.execute(text(sql))).all())

@@ -1,0 +1,292 @@
+"""An act that needs a second person happens once, as it was approved, in time, and by nobody's own consent."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from sublet.approvals import approvals
+from sublet.approvals.approvals import (
+    AlreadyDecided,
+    AlreadyRequested,
+    ApprovalRequired,
+    DecidesOwn,
+    Filter,
+    why_not_decide,
+)
+from sublet.approvals.states import ApprovalState
+from sublet.core.access import Permission, system_actor
+from sublet.core.errors import NotFound, PermissionDenied
+from tests.approvals.desk import ACT, Desk
+
+pytestmark = pytest.mark.anyio
+
+OTHER = [
+    {"act": "allocation.recover"},
+    {"subject": "al_bbbbbbbbbbbbbbbb"},
+    {"parameters": {"wipe": False, "after": 60}},
+    {"parameters": {"wipe": True}},
+    {"parameters": {"wipe": True, "after": 60, "quietly": True}},
+    {"parameters": {"wipe": True, "after": "60"}},
+]
+"""Acts that are almost the one that was approved."""
+
+
+class TestAsking:
+    async def test_keeps_what_by_whom_why_and_until_when(self, desk: Desk) -> None:
+        asked = await desk.request()
+        ada = desk.people["Ada"]
+        assert (asked.act, asked.subject, asked.parameters) == tuple(ACT.values())
+        assert (asked.requested_by, asked.requested_by_name) == (ada.user_id, "Ada")
+        assert (asked.reason, asked.state, asked.is_over) == ("the node burnt down", ApprovalState.REQUESTED, False)
+        assert (asked.expires_at - asked.requested_at).total_seconds() == pytest.approx(24 * 3600, abs=1)
+
+    async def test_takes_the_permission_that_the_act_takes(self, desk: Desk) -> None:
+        with pytest.raises(PermissionDenied):
+            await desk.request(permission=Permission.ADMIN_CATALOG_MANAGE)
+
+    async def test_again_gives_the_same_one(self, desk: Desk) -> None:
+        asked = await desk.request()
+        assert (await desk.request(parameters={"after": 60, "wipe": True})).id == asked.id
+        await desk.approve(asked.id)
+        assert (await desk.request()).id == asked.id
+        assert len(await desk.rows("SELECT FROM approval_history")) == 2
+
+    async def test_by_somebody_else_for_the_same_is_refused(self, desk: Desk) -> None:
+        asked = await desk.request()
+        with pytest.raises(AlreadyRequested) as refused:
+            await desk.request("Bob")
+        assert refused.value.extra == {"approval_id": asked.id}
+
+    async def test_by_many_at_once_is_one_approval(self, desk: Desk) -> None:
+        await desk.operator("Ada")
+        assert len({asked.id for asked in await asyncio.gather(*(desk.request() for _ in range(8)))}) == 1
+
+    @pytest.mark.parametrize("how", ["rejected", "expired", "used", "over"])
+    async def test_anew_is_another_one_once_the_first_has_ended(self, desk: Desk, how: str) -> None:
+        asked = await desk.request()
+        if how == "rejected":
+            await desk.reject(asked.id)
+        elif how == "used":
+            await desk.approve(asked.id)
+            await desk.consume()
+        else:
+            desk.two_days_pass()
+            if how == "expired":
+                await _expire_due(desk)
+        again = await desk.request()
+        assert again.id != asked.id
+        states = {row.id: row.state for row in await desk.rows("SELECT id, state FROM approval")}
+        assert states == {again.id: "requested", asked.id: "expired" if how == "over" else how}
+
+    async def test_is_for_people(self, desk: Desk) -> None:
+        with pytest.raises(Exception, match="requested_by"):
+            async with desk.database.transaction() as session:
+                await approvals.request(
+                    session, system_actor(), **ACT, reason="x", permission=Permission.ADMIN_NODE_MANAGE
+                )
+
+
+class TestDeciding:
+    async def test_lets_the_one_who_asked_act(self, desk: Desk) -> None:
+        approved = await desk.approved()
+        assert (approved.state, approved.decided_by_name) == (ApprovalState.APPROVED, "Bob")
+        assert approved.decided_by == desk.people["Bob"].user_id
+        used = await desk.consume()
+        assert (used.id, used.state) == (approved.id, ApprovalState.USED)
+        assert used.used_at is not None
+
+    @pytest.mark.parametrize("decide", ["approve", "reject"])
+    async def test_is_for_somebody_else(self, desk: Desk, decide: str) -> None:
+        asked = await desk.request()
+        with pytest.raises(DecidesOwn, match="somebody else than who asked has to decide"):
+            await getattr(desk, decide)(asked.id, "Ada")
+
+    @pytest.mark.parametrize("decide", ["approve", "reject"])
+    async def test_is_for_those_who_may_do_it_themselves(self, desk: Desk, decide: str) -> None:
+        asked = await desk.request()
+        await desk.operator("Fin", "finance")
+        with pytest.raises(PermissionDenied, match=r"admin\.node:manage"):
+            await getattr(desk, decide)(asked.id, "Fin")
+
+    @pytest.mark.parametrize("decide", ["approve", "reject"])
+    @pytest.mark.parametrize("before", ["approve", "reject"])
+    async def test_is_done_once(self, desk: Desk, before: str, decide: str) -> None:
+        asked = await desk.request()
+        decided = await getattr(desk, before)(asked.id)
+        with pytest.raises(AlreadyDecided, match=f"it is {decided.state.value} already"):
+            await getattr(desk, decide)(asked.id, "Cleo")
+
+    @pytest.mark.parametrize("decide", ["approve", "reject"])
+    async def test_is_done_in_time(self, desk: Desk, decide: str) -> None:
+        asked = await desk.request()
+        desk.two_days_pass()
+        with pytest.raises(AlreadyDecided, match="the time for it is over"):
+            await getattr(desk, decide)(asked.id)
+
+    async def test_by_two_at_once_is_one_decision(self, desk: Desk) -> None:
+        asked = await desk.request()
+        for name in ("Bob", "Cleo"):
+            await desk.operator(name)
+        outcomes = await asyncio.gather(
+            desk.approve(asked.id, "Bob"), desk.reject(asked.id, "Cleo"), return_exceptions=True
+        )
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyDecided", "Approval"]
+
+    async def test_needs_something_to_decide_on(self, desk: Desk) -> None:
+        with pytest.raises(NotFound):
+            await desk.approve("apr_none")
+
+    async def test_is_offered_as_it_is_accepted(self, desk: Desk) -> None:
+        asked, bob = await desk.request(), await desk.operator("Bob")
+        assert why_not_decide(asked, bob) is None
+        assert why_not_decide(asked, replace(bob, permissions=frozenset())) is not None
+        assert why_not_decide(asked, desk.people["Ada"]) is not None
+        assert why_not_decide(replace(asked, is_over=True), bob) is not None
+        assert why_not_decide(replace(asked, state=ApprovalState.USED), bob) is not None
+
+
+class TestActing:
+    @pytest.mark.parametrize("other", OTHER, ids=str)
+    async def test_is_refused_for_any_other_act_than_was_approved(self, desk: Desk, other: dict[str, Any]) -> None:
+        await desk.approved()
+        with pytest.raises(ApprovalRequired, match="Nobody has been asked for it"):
+            await desk.consume(**other)
+        await desk.consume()
+
+    async def test_is_refused_to_everybody_but_the_one_who_asked(self, desk: Desk) -> None:
+        await desk.approved()
+        for name in ("Bob", "Cleo"):
+            with pytest.raises(ApprovalRequired):
+                await desk.consume(name)
+        with pytest.raises(ApprovalRequired):
+            async with desk.database.transaction() as session:
+                await approvals.consume(session, system_actor(), **ACT)
+
+    async def test_is_refused_with_what_is_missing(self, desk: Desk) -> None:
+        async def refused() -> str:
+            with pytest.raises(ApprovalRequired, match=r"Nothing was changed\. Somebody else") as told:
+                await desk.consume()
+            return told.value.detail
+
+        assert "Nobody has been asked for it." in await refused()
+        first = await desk.request()
+        assert f"{first.id} waits for somebody to decide." in await refused()
+        await desk.reject(first.id)
+        assert f"{first.id} was rejected by Bob." in await refused()
+        second = await desk.approved()
+        desk.two_days_pass()
+        assert f"The time for {second.id} is over." in await refused()
+        await _expire_due(desk)
+        assert f"The time for {second.id} is over." in await refused()
+        third = await desk.approved()
+        await desk.consume()
+        assert f"{third.id} has been used already." in await refused()
+
+    async def test_uses_the_approval_once_also_at_the_same_time(self, desk: Desk) -> None:
+        await desk.approved()
+        outcomes = await asyncio.gather(*(desk.consume() for _ in range(6)), return_exceptions=True)
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Approval"] + ["ApprovalRequired"] * 5
+
+    async def test_that_is_undone_has_not_used_it(self, desk: Desk) -> None:
+        await desk.approved()
+
+        async def fail() -> None:
+            async with desk.database.transaction() as session:
+                await approvals.consume(session, desk.people["Ada"], **ACT)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        await desk.consume()
+
+
+async def _expire_due(desk: Desk) -> int:
+    async with desk.database.transaction() as session:
+        return await approvals.expire_due(session)
+
+
+class TestExpiry:
+    async def test_ends_what_is_open_and_over_and_nothing_else(self, desk: Desk) -> None:
+        requested, approved, rejected, used = [
+            await desk.request(subject=subject) for subject in ("al_requested", "al_approved", "al_rejected", "al_used")
+        ]
+        for one in (approved, used):
+            await desk.approve(one.id)
+        await desk.reject(rejected.id)
+        await desk.consume(subject="al_used")
+        desk.two_days_pass()
+        fresh = await desk.request(subject="al_fresh")
+        assert await _expire_due(desk) == 2
+        assert await _expire_due(desk) == 0
+        states = {row.id: row.state for row in await desk.rows("SELECT id, state FROM approval")}
+        assert states == {
+            requested.id: "expired",
+            approved.id: "expired",
+            rejected.id: "rejected",
+            used.id: "used",
+            fresh.id: "requested",
+        }
+
+    async def test_reads_no_history_to_find_what_is_due(self, desk: Desk) -> None:
+        asked = await desk.request()
+        desk.run(
+            "INSERT INTO approval (id, act, subject, parameters, digest, permission, reason, requested_by, "
+            "requested_by_name, requested_at, expires_at) SELECT 'apr_' || translate(lpad(i::text, 16, 'a'), "
+            "'0123456789', 'abcdefghij'), act, i::text, parameters, sha256(i::text::bytea), permission, reason, "
+            "requested_by, requested_by_name, now() - interval '9 days', now() - interval '8 days' "
+            f"FROM approval, generate_series(1, 3000) i WHERE id = '{asked.id}'; "
+            "UPDATE approval SET state = 'expired' WHERE expires_at < now(); ANALYZE approval"
+        )
+        async with desk.database.reading() as session:
+            plan = (
+                await session.execute(
+                    text(
+                        "EXPLAIN SELECT id FROM approval WHERE state IN ('requested', 'approved') "
+                        "AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT 100"
+                    )
+                )
+            ).scalars()
+        assert "approval_due" in "\n".join(plan)
+
+
+class TestReading:
+    async def test_finds_by_state_act_and_subject_and_pages(self, desk: Desk) -> None:
+        first = await desk.approved()
+        second = await desk.request(act="refund.send", subject="tu_1")
+
+        async def found(limit: int = 10, before: int | None = None, **wanted: Any) -> list[str]:
+            async with desk.database.reading() as session:
+                rows = await approvals.newest(session, Filter(**wanted), before=before, limit=limit)
+            return [one.id for one in rows]
+
+        assert await found() == [second.id, first.id]
+        assert await found(limit=1) == [second.id]
+        assert await found(before=second.seq) == [first.id]
+        assert await found(state=ApprovalState.APPROVED) == [first.id]
+        assert await found(act="refund.send") == [second.id]
+        assert await found(subject="tu_1") == [second.id]
+        assert await found(act="refund.send", state=ApprovalState.APPROVED) == []
+
+
+class TestTheTrail:
+    async def test_has_who_asked_decided_and_acted(self, desk: Desk) -> None:
+        await desk.approved()
+        await desk.consume()
+        rows = await desk.rows(
+            "SELECT action, actor_name, before, after FROM audit_event WHERE target_type = 'approval' ORDER BY seq"
+        )
+        assert [(row.action, row.actor_name) for row in rows] == [
+            ("approval.requested", "Ada"),
+            ("approval.approved", "Bob"),
+            ("approval.used", "Ada"),
+        ]
+        assert rows[0].after["parameters"] == ACT["parameters"]
+        assert (rows[1].before["state"], rows[1].after["state"]) == ("requested", "approved")
+
+    async def test_has_refusals_too(self, desk: Desk) -> None:
+        await desk.reject((await desk.request()).id)
+        rows = await desk.rows("SELECT action FROM audit_event WHERE target_type = 'approval' ORDER BY seq")
+        assert [row.action for row in rows] == ["approval.requested", "approval.rejected"]
