@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sublet.core.db import Database, OpenSessionError
+from sublet.core.encryption import DataKey, seal, unseal
 from sublet.core.errors import SubletError
 from sublet.core.key_files import KeyFileUnusable, keyring_at, keyring_in
 from sublet.core.keyring import Keyring, KeyUnknown, SealBroken
-from sublet.core.sealing import DataKey, seal, unseal
 from sublet.core.settings import SecretRef
 
 pytestmark = pytest.mark.anyio

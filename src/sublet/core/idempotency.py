@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from sublet.core.access import Actor
 from sublet.core.db import Session
+from sublet.core.encryption import DataKey, unseal
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput
 from sublet.core.keyring import Keyring
-from sublet.core.sealing import DataKey, unseal
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"

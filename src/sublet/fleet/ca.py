@@ -15,9 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Database, Session, forbid_open_session
+from sublet.core.encryption import seal, unseal
 from sublet.core.ids import new_id
 from sublet.core.keyring import Keyring
-from sublet.core.sealing import seal, unseal
 from sublet.fleet.models import ssh_ca_key
 
 KEY_TYPE = "ssh-ed25519"
