@@ -1961,7 +1961,7 @@ CREATE TABLE public.ssh_ca_key (
     kind text NOT NULL,
     slot text NOT NULL,
     public_key text NOT NULL,
-    sealed_private_key bytea NOT NULL,
+    encrypted_private_key bytea NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT ssh_ca_key_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'host'::text]))),
     CONSTRAINT ssh_ca_key_slot_check CHECK ((slot = ANY (ARRAY['current'::text, 'next'::text])))

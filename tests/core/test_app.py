@@ -74,7 +74,7 @@ def asked_by_every_route_of_ours() -> APIRouter:
     return router.api
 
 
-def asked_by_a_route_whose_answer_is_sealed() -> APIRouter:
+def asked_by_a_route_whose_answer_is_encrypted() -> APIRouter:
     router = SubletRouter()
 
     @router.post("/hello", permission=PUBLIC, creates=True, shows_secret=True)
@@ -97,7 +97,7 @@ class TestAnApplication:
             (asked_by_a_websocket, GREETING),
             (asked_by_every_route_of_ours, DATABASE),
             (asked_by_every_route_of_ours, AUTHENTICATOR),
-            (asked_by_a_route_whose_answer_is_sealed, KEYRING),
+            (asked_by_a_route_whose_answer_is_encrypted, KEYRING),
         ],
     )
     def test_that_lacks_something_does_not_start(self, router: Callable[[], APIRouter], lacking: Slot[object]) -> None:

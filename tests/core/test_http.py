@@ -140,7 +140,7 @@ def build(database: Database, directory: Path) -> FastAPI:
     app.add_middleware(BrowserSafety, origins=frozenset({"http://sublet.test"}), exempt=frozenset())
     app.add_middleware(RequestContext)
     parts = App().put(DATABASE, database).put(AUTHENTICATOR, authenticate).put(AFAR, Afar())
-    parts.put(KEYRING, keyring_at(directory / "sealing.key")).attach(app, [router.api])
+    parts.put(KEYRING, keyring_at(directory / "encryption.key")).attach(app, [router.api])
     return app
 
 
@@ -296,7 +296,7 @@ class TestWhatARouteNeedsFromAfar:
 
 
 class TestIdempotencyKey:
-    async def test_an_answer_with_a_secret_is_kept_sealed_and_replayed_as_it_was(
+    async def test_an_answer_with_a_secret_is_kept_encrypted_and_replayed_as_it_was(
         self, client: httpx.AsyncClient, database: Database
     ) -> None:
         first, again = [await client.post("/api/v1/notes/secret", headers={"Idempotency-Key": "k"}) for _ in range(2)]

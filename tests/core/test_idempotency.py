@@ -71,7 +71,7 @@ class Notes:
         app = FastAPI()
         install_error_handlers(app)
         parts = App().put(DATABASE, database).put(AUTHENTICATOR, authenticate)
-        parts.put(KEYRING, keyring_at(directory / "sealing.key")).attach(app, [router.api])
+        parts.put(KEYRING, keyring_at(directory / "encryption.key")).attach(app, [router.api])
         self.app = app
 
     def _write(self, actor: Actor, note: Note) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class TestTheSameKey:
         assert (await caller.post("slow-notes")).json()["number"] == 1
         assert is_replay(await caller.post("slow-notes"))
 
-    async def test_is_kept_sealed_where_the_answer_holds_a_secret_and_nowhere_else(
+    async def test_is_kept_encrypted_where_the_answer_holds_a_secret_and_nowhere_else(
         self, notes: Notes, caller: Caller
     ) -> None:
         await caller.post("notes", "of the wallet", key="a")

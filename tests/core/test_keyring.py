@@ -1,4 +1,4 @@
-"""Keys by id: each opens what it sealed, for ever; the current one seals; and none is asked inside a transaction."""
+"""Keys by id: each opens what it encrypted, the current one encrypts, and none is asked inside a transaction."""
 
 import secrets
 from collections.abc import Awaitable, Callable
@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from sublet.core.db import Database, OpenSessionError
-from sublet.core.encryption import DataKey, seal, unseal
+from sublet.core.encryption import DataKey, decrypt, encrypt
 from sublet.core.errors import SubletError
 from sublet.core.key_files import KeyFileUnusable, keyring_at, keyring_in
-from sublet.core.keyring import Keyring, KeyUnknown, SealBroken
+from sublet.core.keyring import DecryptionFailed, Keyring, KeyUnknown
 from sublet.core.settings import SecretRef
 
 pytestmark = pytest.mark.anyio
 
-PLACE = {"table": "ssh_ca_key", "column": "sealed_private_key", "row": "ca_1"}
+PLACE = {"table": "ssh_ca_key", "column": "encrypted_private_key", "row": "ca_1"}
 
 
 def ring(path: Path, *lines: str) -> Keyring:
@@ -27,7 +27,7 @@ def ring(path: Path, *lines: str) -> Keyring:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "sealing.key"
+    return tmp_path / "encryption.key"
 
 
 @pytest.fixture
@@ -84,68 +84,68 @@ class TestKeyFile:
         assert old not in here.current.key_id
 
 
-class TestSealing:
+class TestEncrypting:
     async def test_opens_only_in_the_place_it_was_made_for(self, path: Path) -> None:
         keyring = keyring_at(path)
-        sealed = await seal(keyring, b"canary", **PLACE)
-        assert await unseal(keyring, sealed, **PLACE) == b"canary"
-        assert b"canary" not in sealed
+        encrypted = await encrypt(keyring, b"canary", **PLACE)
+        assert await decrypt(keyring, encrypted, **PLACE) == b"canary"
+        assert b"canary" not in encrypted
         for moved in ({"table": "x"}, {"column": "x"}, {"row": "x"}):
-            with pytest.raises(SealBroken):
-                await unseal(keyring, sealed, **{**PLACE, **moved})
+            with pytest.raises(DecryptionFailed):
+                await decrypt(keyring, encrypted, **{**PLACE, **moved})
 
     @pytest.mark.parametrize(
         "damage",
         [
-            lambda sealed: sealed.replace(b'"data": "', b'"data": "AAAA'),
-            lambda sealed: sealed.replace(b'"nonce": "', b'"nonce": "AAAA'),
-            lambda sealed: sealed.replace(b'"wrapped": "', b'"wrapped": "AAAA'),
-            lambda sealed: sealed.replace(b'"wrapped": "', b'"wrapped": "AAAA", "was": "'),
-            lambda sealed: sealed.replace(b'"key"', b'"kez"'),
-            lambda sealed: sealed[:-1],
-            lambda sealed: b"[]",
+            lambda encrypted: encrypted.replace(b'"data": "', b'"data": "AAAA'),
+            lambda encrypted: encrypted.replace(b'"nonce": "', b'"nonce": "AAAA'),
+            lambda encrypted: encrypted.replace(b'"wrapped": "', b'"wrapped": "AAAA'),
+            lambda encrypted: encrypted.replace(b'"wrapped": "', b'"wrapped": "AAAA", "was": "'),
+            lambda encrypted: encrypted.replace(b'"key"', b'"kez"'),
+            lambda encrypted: encrypted[:-1],
+            lambda encrypted: b"[]",
         ],
     )
     async def test_that_was_changed_opens_nothing(self, path: Path, damage: Callable[[bytes], bytes]) -> None:
         keyring = keyring_at(path)
-        with pytest.raises(SealBroken):
-            await unseal(keyring, damage(await seal(keyring, b"canary", **PLACE)), **PLACE)
+        with pytest.raises(DecryptionFailed):
+            await decrypt(keyring, damage(await encrypt(keyring, b"canary", **PLACE)), **PLACE)
 
     async def test_names_its_key_which_cannot_be_changed_for_another(self, path: Path, old: str, new: str) -> None:
         first = ring(path, old)
-        sealed = await seal(first, b"canary", **PLACE)
+        encrypted = await encrypt(first, b"canary", **PLACE)
         both = ring(path, new, old)
         other = both.current.key_id.encode()
-        with pytest.raises(SealBroken):
-            await unseal(both, sealed.replace(first.current.key_id.encode(), other), **PLACE)
+        with pytest.raises(DecryptionFailed):
+            await decrypt(both, encrypted.replace(first.current.key_id.encode(), other), **PLACE)
 
 
 class TestSeveralKeys:
-    async def test_a_new_one_seals_and_the_old_one_still_opens(self, path: Path, old: str, new: str) -> None:
+    async def test_a_new_one_encrypts_and_the_old_one_still_opens(self, path: Path, old: str, new: str) -> None:
         before = ring(path, old)
-        sealed = await seal(before, b"canary", **PLACE)
+        encrypted = await encrypt(before, b"canary", **PLACE)
         after = ring(path, "# since today", new, "# before", old)
         assert after.current.key_id != before.current.key_id
-        assert await unseal(after, sealed, **PLACE) == b"canary"
-        again = await seal(after, b"canary", **PLACE)
+        assert await decrypt(after, encrypted, **PLACE) == b"canary"
+        again = await encrypt(after, b"canary", **PLACE)
         assert after.current.key_id.encode() in again
-        assert await unseal(ring(path, new), again, **PLACE) == b"canary"
+        assert await decrypt(ring(path, new), again, **PLACE) == b"canary"
 
     async def test_a_value_whose_key_is_gone_names_it_and_says_what_to_do(self, path: Path, old: str, new: str) -> None:
         gone = ring(path, old)
-        sealed = await seal(gone, b"canary", **PLACE)
+        encrypted = await encrypt(gone, b"canary", **PLACE)
         present = ring(path, new)
         with pytest.raises(KeyUnknown) as unknown:
-            await unseal(present, sealed, **PLACE)
-        assert unknown.value.code == "sealing_key_unknown"
+            await decrypt(present, encrypted, **PLACE)
+        assert unknown.value.code == "encryption_key_unknown"
         assert gone.current.key_id in unknown.value.detail
         assert f"it has {present.current.key_id}" in unknown.value.detail
         assert "put that key back into the key file" in unknown.value.detail
 
     async def test_a_key_that_another_process_began_to_use_is_found(self, path: Path, old: str, new: str) -> None:
         started_before = ring(path, old)
-        sealed = await seal(ring(path, new, old), b"canary", **PLACE)
-        assert await unseal(started_before, sealed, **PLACE) == b"canary"
+        encrypted = await encrypt(ring(path, new, old), b"canary", **PLACE)
+        assert await decrypt(started_before, encrypted, **PLACE) == b"canary"
         assert started_before.current.key_id == ring(path, new).current.key_id
 
 
@@ -157,23 +157,23 @@ class TestWhileASessionIsOpen:
 
     async def test_no_key_is_asked(self, path: Path, opening: Callable[[], "object"]) -> None:
         keyring = keyring_at(path)
-        sealed = await seal(keyring, b"canary", **PLACE)
+        encrypted = await encrypt(keyring, b"canary", **PLACE)
         wrapped = await keyring.wrap(bytes(32))
         asked: list[Callable[[], Awaitable[object]]] = [
             lambda: keyring.wrap(bytes(32)),
             lambda: keyring.unwrap(wrapped),
-            lambda: seal(keyring, b"canary", **PLACE),
-            lambda: unseal(keyring, sealed, **PLACE),
+            lambda: encrypt(keyring, b"canary", **PLACE),
+            lambda: decrypt(keyring, encrypted, **PLACE),
         ]
         async with opening():  # type: ignore[attr-defined]
             for ask in asked:
                 with pytest.raises(OpenSessionError, match="the keyring must not be called"):
                     await ask()
-        assert await unseal(keyring, sealed, **PLACE) == b"canary"
+        assert await decrypt(keyring, encrypted, **PLACE) == b"canary"
 
-    async def test_a_key_wrapped_before_seals(self, path: Path, opening: Callable[[], "object"]) -> None:
+    async def test_a_key_wrapped_before_encrypts(self, path: Path, opening: Callable[[], "object"]) -> None:
         keyring = keyring_at(path)
         data_key = await DataKey.new(keyring)
         async with opening():  # type: ignore[attr-defined]
-            sealed = data_key.seal(b"canary", **PLACE)
-        assert await unseal(keyring, sealed, **PLACE) == b"canary"
+            encrypted = data_key.encrypt(b"canary", **PLACE)
+        assert await decrypt(keyring, encrypted, **PLACE) == b"canary"

@@ -125,7 +125,7 @@ class TestATerminal:
         self, serving: Serving, database: Database, sshd: RealSshd, tmp_path: Path
     ) -> None:
         url, process = serving
-        authority = CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key"))
+        authority = CertificateAuthority(database, keyring_at(tmp_path / "keys" / "encryption.key"))
         async with httpx.AsyncClient(base_url=url, headers={"Origin": url}) as browser:
             body = {"email": "ada@customer.example", "password": PASSWORD, "name": "Ada"}
             assert (await browser.post("/api/v1/auth/signup", json=body)).status_code == 201

@@ -22,7 +22,7 @@ class TestLockingAPersonOut:
     async def test_revokes_certificates_also_of_one_without_an_organization(
         self, database: Database, tmp_path: Path
     ) -> None:
-        authority = CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key"))
+        authority = CertificateAuthority(database, keyring_at(tmp_path / "keys" / "encryption.key"))
         signer = await authority.user_signer()
         async with database.transaction() as session:
             await users.create_operator(session, "ops@example.com", PASSWORD, frozenset({"fleet"}))

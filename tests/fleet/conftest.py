@@ -50,7 +50,7 @@ async def nobody(_database: Database, _connection: HTTPConnection) -> Actor | No
 
 def fleet_parts(settings: Settings, database: Database, authority: CertificateAuthority) -> App:
     """What the fleet's routes work with."""
-    keyring = keyring_at(settings.data_directory / "keys" / "sealing.key")
+    keyring = keyring_at(settings.data_directory / "keys" / "encryption.key")
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(KEYRING, keyring)
     parts.put(AUTHENTICATOR, nobody).put(AUTHORITY, authority).put(CLAIMED_CAPACITY, nothing_claimed)
     return parts
@@ -68,7 +68,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def authority(database: Database, tmp_path: Path) -> CertificateAuthority:
     """A certificate authority with keys of its own."""
-    return CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key"))
+    return CertificateAuthority(database, keyring_at(tmp_path / "keys" / "encryption.key"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The authorities' keys are opened before a transaction, kept for a while, and survive a change of the sealing key."""
+"""The authorities' keys are opened before a transaction, kept for a while, and outlive the encryption key."""
 
 import asyncio
 import secrets
@@ -68,9 +68,9 @@ class TestASigner:
         assert repr(await authority.host_signer()) == "HostSigner(…)"
 
 
-class TestTheSealingKey:
+class TestTheEncryptionKey:
     async def test_may_change_and_the_authorities_stay(self, database: Database, tmp_path: Path) -> None:
-        path, old, new = tmp_path / "sealing.key", secrets.token_hex(32), secrets.token_hex(32)
+        path, old, new = tmp_path / "encryption.key", secrets.token_hex(32), secrets.token_hex(32)
 
         def authority(*lines: str) -> CertificateAuthority:
             path.write_text("\n".join(lines))

@@ -114,7 +114,7 @@ class TestWhatIsIssued:
                     )
                 )
 
-    async def test_private_keys_of_the_authorities_are_stored_sealed_only(
+    async def test_private_keys_of_the_authorities_are_stored_encrypted_only(
         self, database: Database, authority: CertificateAuthority
     ) -> None:
         await asyncio.gather(authority.ensure(), authority.ensure())
@@ -122,7 +122,7 @@ class TestWhatIsIssued:
         async with database.reading() as session:
             rows = (await session.execute(text("SELECT * FROM ssh_ca_key"))).all()
         assert {(row.kind, row.slot) for row in rows} == {(k, s) for k in ("user", "host") for s in ("current", "next")}
-        assert all(b"PRIVATE KEY" not in bytes(row.sealed_private_key) for row in rows)
+        assert all(b"PRIVATE KEY" not in bytes(row.encrypted_private_key) for row in rows)
 
 
 class TestOpenSsh:

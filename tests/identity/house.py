@@ -47,7 +47,7 @@ class House:
         app.add_middleware(RequestContext)
         parts = App().put(SETTINGS, settings).put(DATABASE, database).put(ON_SIGNUP, [])
         authenticator = SessionAuthenticator(settings)
-        keyring = keyring_at(directory / "keys" / "sealing.key")
+        keyring = keyring_at(directory / "keys" / "encryption.key")
         parts.put(AUTHENTICATOR, authenticator.authenticate).put(KEYRING, keyring)
         parts.attach(app, [identity_router.api, audit_router.api])
         return cls(database, settings, app, parts, authenticator)

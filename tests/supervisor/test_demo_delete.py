@@ -89,7 +89,7 @@ class TestDeletion:
     def test_leaves_the_key_of_another_database(self, new_up: NewUp) -> None:
         up = new_up(*NO_NODE).ready()
         assert up.stop() == 0
-        of_another = up.directory / "keys" / "sealing.key"
+        of_another = up.directory / "keys" / "encryption.key"
         assert not of_another.exists()
         of_another.write_text("kept")
         done = delete(up.directory, "--yes")

@@ -134,7 +134,7 @@ def sshd() -> Iterator[RealSshd]:
 @pytest.fixture
 async def joined(database: Database, sshd: RealSshd, tmp_path: Path) -> Joined:
     """A real sshd that has joined as a node."""
-    joined = Joined(database, CertificateAuthority(database, keyring_at(tmp_path / "keys" / "sealing.key")), sshd)
+    joined = Joined(database, CertificateAuthority(database, keyring_at(tmp_path / "keys" / "encryption.key")), sshd)
     await joined.join()
     return joined
 

@@ -1,6 +1,6 @@
 """Envelope encryption: each record has its own data key, wrapped by the keyring; AES-256-GCM throughout.
 
-A sealed value names the key that its data key was wrapped with, and only opens in the place it was made for: table,
+An encrypted value names the key that its data key was wrapped with, and only opens in the place it was made for: table,
 column, row and key id are its associated data.
 """
 
@@ -11,13 +11,13 @@ from base64 import b64decode, b64encode
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sublet.core.keyring import Keyring, SealBroken, Wrapped
+from sublet.core.keyring import DecryptionFailed, Keyring, Wrapped
 
 NONCE_BYTES = 12
 
 
 class DataKey:
-    """A new key for one record, wrapped already: it seals also while a session is open, without the keyring."""
+    """A new key for one record, wrapped already: it encrypts also while a session is open, without the keyring."""
 
     def __init__(self, plain: bytes, wrapped: Wrapped) -> None:
         self._plain = plain
@@ -29,7 +29,7 @@ class DataKey:
         plain = AESGCM.generate_key(256)
         return cls(plain, await keyring.wrap(plain))
 
-    def seal(self, plain: bytes, *, table: str, column: str, row: str) -> bytes:
+    def encrypt(self, plain: bytes, *, table: str, column: str, row: str) -> bytes:
         """Encrypt `plain` for one place in the database."""
         key_id, nonce = self._wrapped.key_id, secrets.token_bytes(NONCE_BYTES)
         cipher_text = AESGCM(self._plain).encrypt(nonce, plain, _associated(table, column, row, key_id))
@@ -44,19 +44,20 @@ class DataKey:
         ).encode()
 
 
-async def seal(keyring: Keyring, plain: bytes, *, table: str, column: str, row: str) -> bytes:
+async def encrypt(keyring: Keyring, plain: bytes, *, table: str, column: str, row: str) -> bytes:
     """Encrypt `plain` for one place in the database. OpenSessionError while a session is open."""
-    return (await DataKey.new(keyring)).seal(plain, table=table, column=column, row=row)
+    return (await DataKey.new(keyring)).encrypt(plain, table=table, column=column, row=row)
 
 
-async def unseal(keyring: Keyring, sealed: bytes, *, table: str, column: str, row: str) -> bytes:
-    """Open what was sealed for the same place, with whichever key.
+async def decrypt(keyring: Keyring, encrypted: bytes, *, table: str, column: str, row: str) -> bytes:
+    """Open what was encrypted for the same place, with whichever key.
 
-    SealBroken if anything about it differs, KeyUnknown if its key is gone, OpenSessionError while a session is open.
+    DecryptionFailed if anything about it differs, KeyUnknown if its key is gone, OpenSessionError while a session is
+    open.
     """
-    broken = SealBroken(f"The sealed {table}.{column} of {row} cannot be opened: it was changed or moved.")
+    broken = DecryptionFailed(f"The encrypted {table}.{column} of {row} cannot be opened: it was changed or moved.")
     try:
-        parts = json.loads(sealed)
+        parts = json.loads(encrypted)
         wrapped = Wrapped(str(parts["key"]), b64decode(parts["wrapped"]))
         nonce, data = b64decode(parts["nonce"]), b64decode(parts["data"])
     except (KeyError, TypeError, ValueError) as error:

@@ -89,9 +89,9 @@ class SubletRoute(APIRoute):
     def slots(self) -> frozenset[Slot[Any]]:
         """What the route needs besides what its parameters ask for."""
         extra = self.openapi_extra or {}
-        seals = "x-creates" in extra and "x-shows-secret" in extra
+        encrypts = "x-creates" in extra and "x-shows-secret" in extra
         slots: tuple[Slot[Any], ...] = (DATABASE, AUTHENTICATOR)
-        return frozenset((*slots, KEYRING) if seals else slots)
+        return frozenset((*slots, KEYRING) if encrypts else slots)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler, so that the transaction ends before the response is sent."""
@@ -232,7 +232,7 @@ class SubletRouter:
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a POST route; `creates=True` makes it honour Idempotency-Key.
 
-        `shows_secret=True` is for an answer with a secret that is shown once: what is kept for a replay is sealed.
+        `shows_secret=True` is for an answer with a secret that is shown once: what is kept for a replay is encrypted.
         `fresh=True` asks that the caller has just signed in, and `second_factor=True` that it was with one.
         """
         flags = {"creates": creates, "shows_secret": shows_secret, "fresh": fresh, "second_factor": second_factor}

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from sublet.core.access import Actor
 from sublet.core.db import Session
-from sublet.core.encryption import DataKey, unseal
+from sublet.core.encryption import DataKey, decrypt
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput
 from sublet.core.keyring import Keyring
 
@@ -57,7 +57,7 @@ async def once(
     *,
     keyring: Keyring | None,
 ) -> Response:
-    """Run the request, or replay the answer that the same key got before; with a keyring, answers are kept sealed."""
+    """Run the request, or replay the answer that the same key got before; with a keyring, what is kept is encrypted."""
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         raise InvalidInput("Idempotency-Key must have 1 to 255 printable characters.", field=HEADER)
     body = await request.body()
@@ -75,11 +75,11 @@ async def once(
             )
         if stored.status is not None:
             await scope.end()
-            answer = bytes(stored.body) if keyring is None else await unseal(keyring, bytes(stored.body), **place)
+            answer = bytes(stored.body) if keyring is None else await decrypt(keyring, bytes(stored.body), **place)
             return Response(answer, stored.status, {REPLAYED_HEADER: "true"}, media_type="application/json")
     response = await run()
     if response.status_code < 400:
-        kept = bytes(response.body) if data_key is None else data_key.seal(bytes(response.body), **place)
+        kept = bytes(response.body) if data_key is None else data_key.encrypt(bytes(response.body), **place)
         session = await scope.session()
         await session.execute(_STORE, {**parameters, "status": response.status_code, "body": kept})
     return response

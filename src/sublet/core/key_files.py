@@ -1,7 +1,7 @@
 """Keys in a file of mode 0600, one a line, the current one first: right for one machine.
 
 Empty lines and lines that begin with `#` say nothing. To change the key, put a new first line above the others; a line
-may go once nothing is sealed with its key any more.
+may go once nothing is encrypted with its key any more.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sublet.core.errors import SubletError
-from sublet.core.keyring import Key, Keyring, SealBroken
+from sublet.core.keyring import DecryptionFailed, Key, Keyring
 from sublet.core.settings import SecretRef
 
 NONCE_BYTES = 12
@@ -43,11 +43,11 @@ class FileKey:
         return nonce + self._cipher.encrypt(nonce, data_key, self.key_id.encode())
 
     async def unwrap(self, wrapped: bytes) -> bytes:
-        """The data key again; SealBroken if this key did not wrap it."""
+        """The data key again; DecryptionFailed if this key did not wrap it."""
         try:
             return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], self.key_id.encode())
         except (InvalidTag, ValueError):  # ValueError: too short to be one
-            raise SealBroken(f"A data key cannot be unwrapped with {self.key_id}: it was changed.") from None
+            raise DecryptionFailed(f"A data key cannot be unwrapped with {self.key_id}: it was changed.") from None
 
 
 def keyring_in(reference: SecretRef) -> Keyring:
@@ -86,7 +86,7 @@ def _read(reference: SecretRef) -> Sequence[Key]:
     if not keys:
         raise KeyFileUnusable(
             f"The key file {path} does not hold a key. Nothing was opened with it. Put the right file back: without "
-            "it, what was sealed with it stays sealed."
+            "it, nobody can read what was encrypted with it."
         )
     return keys
 
@@ -99,6 +99,7 @@ def _key(path: Path, number: int, line: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise KeyFileUnusable(
             f"Line {number} of the key file {path} does not hold a key, which has {2 * KEY_BYTES} hexadecimal digits. "
-            "Nothing was opened with it. Put the right file back: without it, what was sealed with it stays sealed."
+            "Nothing was opened with it. Put the right file back: without it, nobody can read what was encrypted with "
+            "it."
         )
     return key

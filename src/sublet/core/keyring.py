@@ -11,16 +11,16 @@ from sublet.core.db import forbid_open_session
 from sublet.core.errors import SubletError
 
 
-class SealBroken(SubletError):
-    """A sealed value was changed, moved to another row, or sealed with another key."""
+class DecryptionFailed(SubletError):
+    """An encrypted value was changed, moved to another row, or encrypted with another key."""
 
-    code = "seal_broken"
+    code = "decryption_failed"
 
 
 class KeyUnknown(SubletError):
-    """A sealed value names a key that is not in the keyring."""
+    """An encrypted value names a key that is not in the keyring."""
 
-    code = "sealing_key_unknown"
+    code = "encryption_key_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Key(Protocol):
         ...
 
     async def unwrap(self, wrapped: bytes) -> bytes:
-        """The data key again; SealBroken if this key did not wrap it."""
+        """The data key again; DecryptionFailed if this key did not wrap it."""
         ...
 
 
@@ -73,8 +73,8 @@ class Keyring:
     async def unwrap(self, wrapped: Wrapped) -> bytes:
         """The data key again, whichever key it was wrapped with.
 
-        KeyUnknown if that key is gone, SealBroken if what is stored was changed, OpenSessionError while a session is
-        open.
+        KeyUnknown if that key is gone, DecryptionFailed if what is stored was changed, OpenSessionError while a session
+        is open.
         """
         forbid_open_session("the keyring")
         key = self._find(wrapped.key_id)
@@ -84,9 +84,9 @@ class Keyring:
         if key is None:
             known = ", ".join(one.key_id for one in self._keys)
             raise KeyUnknown(
-                f"What this needs is sealed with the key {wrapped.key_id}, which this installation does not have (it "
-                f"has {known}). Nothing was opened and nothing was changed. The operator must put that key back into "
-                "the key file, on a line below the first: without it, what was sealed with it stays sealed."
+                f"What this needs is encrypted with the key {wrapped.key_id}, which this installation does not have "
+                f"(it has {known}). Nothing was opened and nothing was changed. The operator must put that key back "
+                "into the key file, on a line below the first: without it, nobody can read what was encrypted with it."
             )
         return await key.unwrap(wrapped.data)
 

@@ -11,7 +11,7 @@ from sublet.core.db import Database
 from sublet.core.errors import SubletError
 from sublet.core.key_files import keyring_at, keyring_in
 from sublet.core.keyring import Keyring
-from sublet.core.settings import SEALING_KEY, Settings
+from sublet.core.settings import ENCRYPTION_KEY, Settings
 
 
 def allow_many_connections() -> None:
@@ -73,7 +73,7 @@ def database_of(settings: Settings) -> Database:
 
 
 def keyring_of(settings: Settings) -> Keyring:
-    """The keys that secrets are sealed with: in the configured file, or one made under the data directory."""
+    """The keys that secrets are encrypted with: in the configured file, or one made under the data directory."""
     if settings.key_file is not None:
         return keyring_in(settings.key_file)
-    return keyring_at(settings.data_directory / "keys" / SEALING_KEY)
+    return keyring_at(settings.data_directory / "keys" / ENCRYPTION_KEY)

@@ -80,7 +80,7 @@ Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
 """A list, given as text separated by commas or as JSON."""
 
 
-SEALING_KEY = "sealing.key"
+ENCRYPTION_KEY = "encryption.key"
 """What the key of a process that was given no key file is called, in `keys` of the data directory."""
 
 
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     )
     key_file: Secret | None = Field(
         default=None,
-        description="The keys that secrets are sealed with, one a line, the current one first; made when not set.",
+        description="The keys that secrets are encrypted with, one a line, the current one first; made when not set.",
     )
     stripe_api_base: str = Field(
         default="https://api.stripe.com", description="Base address of the card processor's API."

@@ -1,7 +1,7 @@
 """Sublet's own SSH certificate authorities: one for users, one for hosts, each with its next key already published.
 
-Private keys are sealed in the database and opened only in memory, before the transaction that needs them. Both public
-keys of an authority are trusted everywhere, and the current one signs; so a rotation never cuts anybody off.
+Private keys are encrypted in the database and opened only in memory, before the transaction that needs them. Both
+public keys of an authority are trusted everywhere, and the current one signs; so a rotation never cuts anybody off.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Database, Session, forbid_open_session
-from sublet.core.encryption import seal, unseal
+from sublet.core.encryption import decrypt, encrypt
 from sublet.core.ids import new_id
 from sublet.core.keyring import Keyring
 from sublet.fleet.models import ssh_ca_key
@@ -139,13 +139,13 @@ class CertificateAuthority:
             await self.ensure()
             async with self._database.reading() as session:
                 row = (await session.execute(statement)).one()
-        sealed = bytes(row.sealed_private_key)
+        encrypted = bytes(row.encrypted_private_key)
         return asyncssh.import_private_key(
-            await unseal(self._keyring, sealed, table=ssh_ca_key.name, column="sealed_private_key", row=row.id)
+            await decrypt(self._keyring, encrypted, table=ssh_ca_key.name, column="encrypted_private_key", row=row.id)
         )
 
     async def _make(self, kind: CaKind, slot: CaSlot) -> dict[str, Any]:
-        """A new key's row, the private key in it sealed."""
+        """A new key's row, the private key in it encrypted."""
         key, key_id = asyncssh.generate_private_key(KEY_TYPE), new_id("ca")
         private = key.export_private_key("openssh")
         return {
@@ -153,7 +153,7 @@ class CertificateAuthority:
             "kind": kind.value,
             "slot": slot.value,
             "public_key": public_line(key),
-            "sealed_private_key": await seal(
-                self._keyring, private, table=ssh_ca_key.name, column="sealed_private_key", row=key_id
+            "encrypted_private_key": await encrypt(
+                self._keyring, private, table=ssh_ca_key.name, column="encrypted_private_key", row=key_id
             ),
         }

@@ -82,7 +82,7 @@ ssh_ca_key = Table(
     Column("kind", Text, nullable=False),
     Column("slot", Text, nullable=False),
     Column("public_key", Text, nullable=False),
-    Column("sealed_private_key", LargeBinary, nullable=False),
+    Column("encrypted_private_key", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from sublet.core.errors import SubletError
-from sublet.core.settings import SEALING_KEY
+from sublet.core.settings import ENCRYPTION_KEY
 from sublet.supervisor.info import FILE, LOCK, write_privately
 from sublet_sandbox.deletion import delete_folder
 
@@ -126,12 +126,12 @@ class DemoFiles:
     def delete(self) -> None:
         """Remove what an `up` made here, the lock last, and the directory when nothing else is in it.
 
-        What node and database keep is theirs to remove before. A key that seals another database's secrets stays: no
+        What node and database keep is theirs to remove before. A key that encrypts another database's secrets stays: no
         copy of that database could be opened without it.
         """
         if self.keys.is_dir():
             for key in self.keys.iterdir():
-                if key.name != SEALING_KEY:
+                if key.name != ENCRYPTION_KEY:
                     key.unlink()
             if not any(self.keys.iterdir()):
                 self.keys.rmdir()
@@ -145,9 +145,9 @@ class DemoFiles:
         if not any(self.root.iterdir()):
             self.root.rmdir()
 
-    def sealing_key(self) -> Path:
-        """The key for what the embedded database seals, and nothing else; the same one at every start."""
-        path = self.keys / "embedded-sealing.key"
+    def encryption_key(self) -> Path:
+        """The key for what the embedded database encrypts, and nothing else; the same one at every start."""
+        path = self.keys / "embedded-encryption.key"
         if not path.exists() or not path.stat().st_size:
             write_privately(path, f"{secrets.token_hex(32)}\n")
         return path

@@ -175,11 +175,11 @@ class Supervisor:
     def _environment(self, sandbox_url: str) -> dict[str, str]:
         key = self.files.secret("stripe-api-key", "sk_test_")
         webhook_secret = self.files.secret("stripe-webhook-secret", "whsec_")
-        sealing = {}
+        encryption = {}
         if self._database.embedded and self.settings.key_file is None:
-            sealing = {"SUBLET_KEY_FILE": f"file:{self.files.sealing_key()}"}
+            encryption = {"SUBLET_KEY_FILE": f"file:{self.files.encryption_key()}"}
         return {
-            **sealing,
+            **encryption,
             MARK: str(self.files.root),
             "SUBLET_DATA_DIR": str(self.files.root),
             "SUBLET_PORT": str(self.settings.port),

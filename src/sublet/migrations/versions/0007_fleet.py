@@ -168,7 +168,7 @@ CREATE TABLE ssh_ca_key (
   kind               text NOT NULL CHECK (kind IN ('user', 'host')),
   slot               text NOT NULL CHECK (slot IN ('current', 'next')),
   public_key         text NOT NULL UNIQUE,
-  sealed_private_key bytea NOT NULL,
+  encrypted_private_key bytea NOT NULL,
   created_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
   UNIQUE (kind, slot)
 );
