@@ -176,7 +176,7 @@ class TestUsage:
             ["nonsense"],
             ["ls", "--nonsense"],
             ["top-up", "1e3"],
-            ["top-up", "20.005"],
+            ["top-up", "20.0005"],
             ["top-up", "٢٠"],
             ["top-up", "20", "--idempotency-key", "é"],
             ["launch", "cpu-small", "--idempotency-key", "a\nb"],
