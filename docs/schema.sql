@@ -1521,6 +1521,7 @@ CREATE TABLE public.approval_transition (
 
 CREATE TABLE public.audit_event (
     seq bigint NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     id text NOT NULL,
     occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     actor_kind text NOT NULL,
@@ -1546,14 +1547,14 @@ CREATE TABLE public.audit_event (
     CONSTRAINT audit_event_target_type_check CHECK ((target_type ~ '^[a-z_]+$'::text))
 );
 
-ALTER TABLE public.audit_event ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.audit_event_seq_seq
+CREATE SEQUENCE public.audit_event_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
-    CACHE 1
-);
+    CACHE 1;
+
+ALTER SEQUENCE public.audit_event_seq OWNED BY public.audit_event.seq;
 
 CREATE TABLE public.issued_certificate (
     serial bigint NOT NULL,
@@ -1855,14 +1856,14 @@ CREATE TABLE public.outbox_event (
     occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
-ALTER TABLE public.outbox_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.outbox_event_id_seq
+CREATE SEQUENCE public.outbox_event_id
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
-    CACHE 1
-);
+    CACHE 1;
+
+ALTER SEQUENCE public.outbox_event_id OWNED BY public.outbox_event.id;
 
 CREATE TABLE public.outbox_failure (
     subscriber text NOT NULL,
@@ -2219,7 +2220,19 @@ CASE
     ELSE NULL::bigint
 END;
 
+ALTER TABLE ONLY public.audit_event ALTER COLUMN seq SET DEFAULT 
+CASE
+    WHEN (pg_current_xact_id() IS NOT NULL) THEN nextval('public.audit_event_seq'::regclass)
+    ELSE NULL::bigint
+END;
+
 ALTER TABLE ONLY public.issued_certificate ALTER COLUMN serial SET DEFAULT nextval('public.certificate_serial'::regclass);
+
+ALTER TABLE ONLY public.outbox_event ALTER COLUMN id SET DEFAULT 
+CASE
+    WHEN (pg_current_xact_id() IS NOT NULL) THEN nextval('public.outbox_event_id'::regclass)
+    ELSE NULL::bigint
+END;
 
 ALTER TABLE ONLY ledger.account
     ADD CONSTRAINT account_code_key UNIQUE (code);
@@ -3061,7 +3074,41 @@ GRANT SELECT,INSERT ON TABLE public.approval_history TO sublet_app;
 
 GRANT SELECT ON TABLE public.approval_transition TO sublet_app;
 
-GRANT SELECT,INSERT ON TABLE public.audit_event TO sublet_app;
+GRANT SELECT ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(id) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(actor_kind) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(actor_user_id) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(actor_name) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(actor_role) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(actor_platform_roles) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(organization_id) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(session_id) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(token_id) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(request_id) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(address) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(action) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(target_type) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(target_id) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(before) ON TABLE public.audit_event TO sublet_app;
+
+GRANT INSERT(after) ON TABLE public.audit_event TO sublet_app;
+
+GRANT USAGE ON SEQUENCE public.audit_event_seq TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.issued_certificate TO sublet_app;
 
@@ -3111,9 +3158,19 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox_cursor TO sublet_app;
 
-GRANT SELECT,INSERT ON TABLE public.outbox_event TO sublet_app;
+GRANT SELECT ON TABLE public.outbox_event TO sublet_app;
 
-GRANT USAGE ON SEQUENCE public.outbox_event_id_seq TO sublet_app;
+GRANT INSERT(event_id) ON TABLE public.outbox_event TO sublet_app;
+
+GRANT INSERT(type) ON TABLE public.outbox_event TO sublet_app;
+
+GRANT INSERT(subject) ON TABLE public.outbox_event TO sublet_app;
+
+GRANT INSERT(organization_id) ON TABLE public.outbox_event TO sublet_app;
+
+GRANT INSERT(data) ON TABLE public.outbox_event TO sublet_app;
+
+GRANT USAGE ON SEQUENCE public.outbox_event_id TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox_failure TO sublet_app;
 

@@ -13,9 +13,9 @@ TRANSACTIONS = (9, 10, 99, 100, 101)
 
 class TestReading:
     async def test_goes_on_in_order_where_transaction_ids_grow_by_a_digit(
-        self, database: Database, app_url: str
+        self, database: Database, owner_url: str
     ) -> None:
-        with psycopg.connect(app_url) as past:
+        with psycopg.connect(owner_url) as past:
             for transaction in reversed(TRANSACTIONS):
                 past.execute(
                     "INSERT INTO outbox_event (xid, event_id, type, subject, data)"

@@ -3,12 +3,13 @@
 from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from sublet.core.db import metadata
+from sublet.core.db import Xid8, metadata
 
 audit_event = Table(
     "audit_event",
     metadata,
     Column("seq", BigInteger, primary_key=True),
+    Column("xid", Xid8, nullable=False),
     Column("id", Text, nullable=False),
     Column("occurred_at", DateTime(timezone=True), nullable=False),
     Column("actor_kind", Text, nullable=False),

@@ -14,6 +14,7 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.types import UserDefinedType
 
 from sublet.core import context
 from sublet.core.silence import PATIENCE_SECONDS, Watch
@@ -22,6 +23,17 @@ Session = AsyncConnection
 """An open transaction (or, for reads, an autocommit connection): `await session.execute(statement)`."""
 
 metadata = MetaData()
+
+
+class Xid8(UserDefinedType[str]):
+    """PostgreSQL's id of a transaction, which never wraps; it is read as text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: object) -> str:
+        """What the type is called."""
+        return "xid8"
+
 
 APPLICATION_ROLE = "sublet_app"
 

@@ -59,8 +59,12 @@ END $$;
 CREATE SEQUENCE lease_token;
 GRANT USAGE ON SEQUENCE lease_token TO sublet_app;
 
+-- The transaction's id is drawn before the row's, so that below the oldest running transaction no range of ids gains a
+-- row any more and can be sealed; neither can be given by who inserts.
+CREATE SEQUENCE outbox_event_id;
 CREATE TABLE outbox_event (
-  id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id              bigint PRIMARY KEY
+                  DEFAULT CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('outbox_event_id') END,
   xid             xid8 NOT NULL DEFAULT pg_current_xact_id(),
   event_id        text NOT NULL UNIQUE,
   type            text NOT NULL,
@@ -73,7 +77,7 @@ CREATE INDEX outbox_event_stream ON outbox_event (xid, id);
 CREATE INDEX outbox_event_organization ON outbox_event (organization_id, xid, id);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON outbox_event
   FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
-GRANT SELECT, INSERT ON outbox_event TO sublet_app;
+ALTER SEQUENCE outbox_event_id OWNED BY outbox_event.id;
 
 CREATE TABLE outbox_cursor (
   subscriber text PRIMARY KEY,
@@ -125,7 +129,8 @@ GRANT SELECT, INSERT, UPDATE ON periodic_tick TO sublet_app;
 JOB_GRANTS = """
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sublet_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO sublet_app;
-REVOKE UPDATE, DELETE ON outbox_event FROM sublet_app;
+REVOKE INSERT, UPDATE, DELETE ON outbox_event FROM sublet_app;
+GRANT INSERT (event_id, type, subject, organization_id, data) ON outbox_event TO sublet_app;
 REVOKE ALL ON alembic_version FROM sublet_app;
 GRANT SELECT ON alembic_version TO sublet_app;
 """

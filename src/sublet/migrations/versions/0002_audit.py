@@ -6,8 +6,12 @@ revision = "0002_audit"
 down_revision = "0001_core"
 
 TABLES = """
+-- Transaction id before row id, as in the outbox, so that ranges can be sealed.
+CREATE SEQUENCE audit_event_seq;
 CREATE TABLE audit_event (
-  seq                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  seq                  bigint PRIMARY KEY
+                       DEFAULT CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('audit_event_seq') END,
+  xid                  xid8 NOT NULL DEFAULT pg_current_xact_id(),
   id                   text NOT NULL UNIQUE,
   occurred_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
   actor_kind           text NOT NULL CHECK (actor_kind IN ('user', 'token', 'system', 'anonymous')),
@@ -34,7 +38,11 @@ CREATE INDEX audit_event_action ON audit_event (action, seq);
 CREATE INDEX audit_event_organization ON audit_event (organization_id, seq);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
   FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
-GRANT SELECT, INSERT ON audit_event TO sublet_app;
+ALTER SEQUENCE audit_event_seq OWNED BY audit_event.seq;
+GRANT USAGE ON SEQUENCE audit_event_seq TO sublet_app;
+GRANT SELECT, INSERT (id, actor_kind, actor_user_id, actor_name, actor_role, actor_platform_roles, organization_id,
+                      session_id, token_id, request_id, address, action, target_type, target_id, before, after)
+  ON audit_event TO sublet_app;
 """
 
 
