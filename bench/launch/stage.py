@@ -14,7 +14,7 @@ from tests.allocations.rental import PASSWORD, pay_in
 from tests.support.nodes import CACHE
 
 from bench.servers import free_port, own_postgres, serving
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Database
 from sublet.identity import users
 from sublet_sandbox.nodes import Enrolment, LocalNode, SystemdNode

@@ -17,7 +17,7 @@ from sublet.billing import checks as billing_checks
 from sublet.billing import metering
 from sublet.catalog import prices, skus
 from sublet.catalog.skus import Sku
-from sublet.core.access import Actor, system_actor
+from sublet.core.actors import Actor, system_actor
 from sublet.core.db import Database
 from sublet.core.ids import new_id
 from sublet.core.money import Money, Rate

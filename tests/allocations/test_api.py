@@ -17,7 +17,7 @@ from sublet.allocations.schemas import (
     StateChangeOut,
 )
 from sublet.billing.schemas import ChargeOut
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.scheduling.schemas import OfferOut
 from tests.allocations.rental import EAGER, Rental, offer, pay_in
 from tests.allocations.simulated import SimulatedBackend

@@ -8,7 +8,7 @@ import pytest
 from sublet.allocations import launch
 from sublet.allocations.launch import NameTaken, PriceChanged
 from sublet.catalog import prices
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.db import Database
 from sublet.core.errors import NotFound
 from sublet.core.money import Rate

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sublet.allocations import release, sweep
 from sublet.allocations.reconcile import reconcile
 from sublet.billing import metering
-from sublet.core.access import Actor, system_actor
+from sublet.core.actors import Actor, system_actor
 from sublet.core.outbox import StoredEvent
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.identity import users

@@ -16,7 +16,7 @@ from sublet.allocations.states import (
     end_operation,
     move,
 )
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from tests.allocations.rental import Rental

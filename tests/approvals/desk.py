@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from sublet.approvals import approvals
 from sublet.approvals.approvals import Approval
-from sublet.core.access import Actor, Permission, Strength
+from sublet.core.actors import Actor, Permission, Strength
 from sublet.core.db import Database
 from sublet.identity.permissions import held_by
 

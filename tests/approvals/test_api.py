@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from sublet.approvals import approvals
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from tests.approvals.desk import ACT, Desk
 from tests.support.app import Web
 

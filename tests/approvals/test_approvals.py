@@ -17,7 +17,7 @@ from sublet.approvals.approvals import (
     why_not_decide,
 )
 from sublet.approvals.states import ApprovalState
-from sublet.core.access import Permission, system_actor
+from sublet.core.actors import Permission, system_actor
 from sublet.core.errors import NotFound, PermissionDenied
 from tests.approvals.desk import ACT, Desk
 

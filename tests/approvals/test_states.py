@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sublet.approvals.states import ApprovalState, move
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.errors import Conflict, NotFound
 from tests.approvals.desk import Desk
 from tests.support.arrows import Machine

@@ -6,7 +6,7 @@ import httpx
 from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, App
 from sublet.core.db import Database
 from sublet.core.http import SubletRouter

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sublet.audit.api import router as audit_router
 from sublet.audit.fields import TRACK, Recorded
 from sublet.audit.record import record
-from sublet.core.access import Permission, system_actor
+from sublet.core.actors import Permission, system_actor
 from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.core.http import ActorDep, SessionDep, SubletRouter

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sublet.audit.api import router as audit_router
 from sublet.catalog import skus
 from sublet.catalog.api import router
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.db import Database
 from sublet.core.errors import NotFound
 from tests.audit.people import OPERATOR, browser_of

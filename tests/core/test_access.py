@@ -2,7 +2,7 @@
 
 import pytest
 
-from sublet.core.access import Actor, Permission, system_actor
+from sublet.core.actors import Actor, Permission, system_actor
 from sublet.core.errors import PermissionDenied
 
 READER = Actor(kind="user", user_id="usr_a", role="owner", permissions=frozenset({Permission.WALLET_READ}), name="Ann")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
-from sublet.core.access import PUBLIC, Actor
+from sublet.core.actors import PUBLIC, Actor
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App, Beforehand, NotWired, Slot
 from sublet.core.db import Database
 from sublet.core.http import SubletRouter

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import FRESH_SECONDS, PUBLIC, Actor, Permission, Strength
+from sublet.core.actors import FRESH_SECONDS, PUBLIC, Actor, Permission, Strength
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App, Beforehand, Slot
 from sublet.core.crashes import describe
 from sublet.core.db import Database, forbid_open_session

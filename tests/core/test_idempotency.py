@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App
 from sublet.core.db import Database
 from sublet.core.errors import Conflict

@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.db import Database
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings

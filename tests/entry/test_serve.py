@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Database
 from sublet.core.key_files import keyring_at
 from sublet.entry.serve import GOODBYE_SECONDS

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from sublet.core.access import Actor, system_actor
+from sublet.core.actors import Actor, system_actor
 from sublet.core.db import Database
 from sublet.core.key_files import keyring_at
 from sublet.core.outbox import StoredEvent

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet_sandbox.nodes import LocalNode
 from tests.allocations.real import RealFleet, build_helper, join
 from tests.allocations.rental import Rental, offer, pay_in

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, App
 from sublet.core.db import Database, Session
 from sublet.core.key_files import keyring_at

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.app import AUTHENTICATOR
 from sublet.core.db import Database
 from sublet.core.settings import Settings

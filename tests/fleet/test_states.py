@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.db import Database
 from sublet.core.errors import Conflict, NotFound
 from sublet.fleet.states import GpuState, NodeState, move, move_gpu

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from sublet.audit.api import router as audit_router
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, SETTINGS, App
 from sublet.core.db import Database
 from sublet.core.key_files import keyring_at

@@ -3,7 +3,7 @@
 import pytest
 from fastapi import FastAPI
 
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.identity.api import router
 from sublet.identity.permissions import (
     CONNECTING_ROLES,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from sublet.core.access import Actor, Permission, Strength, system_actor
+from sublet.core.actors import Actor, Permission, Strength, system_actor
 from sublet.core.http import SubletRouter
 from sublet.identity import retention, sessions, ssh_keys, users
 from tests.identity.house import PASSWORD, House, log_in, new_email, session_secret

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import structlog.testing
 
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.identity import passwords, throttles, users

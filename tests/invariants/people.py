@@ -8,7 +8,7 @@ import httpx
 from sqlalchemy import text
 
 from sublet.approvals import approvals
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES, TOKENS_ALWAYS, held_by
 from tests.allocations.rental import Rental, pay_in
 from tests.identity.public_keys import ed25519_line

@@ -16,7 +16,7 @@ import pytest
 import structlog.testing
 from fastapi import FastAPI
 
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.errors import NotAuthenticated
 from sublet.entry.web import EXEMPT_FROM_BROWSER_RULES
 from sublet.fleet.api import AUTHORITY

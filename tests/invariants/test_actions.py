@@ -11,7 +11,7 @@ from sublet.allocations.states import AllocationState
 from sublet.allocations.terminal import terminal_target
 from sublet.billing.policy import DEFAULT_POLICY
 from sublet.billing.standing import standing
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.db import Database
 from sublet.core.runtime import keyring_of
 from sublet.fleet.ca import CertificateAuthority

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from sublet.core.access import Actor, system_actor
+from sublet.core.actors import Actor, system_actor
 from sublet.core.db import Session
 from sublet.fleet.access import TerminalTarget
 from sublet.fleet.api import AUTHORITY

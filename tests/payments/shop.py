@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, DATABASE, SETTINGS, App
 from sublet.core.db import Database
 from sublet.core.settings import SecretRef, Settings

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.db import Database
 from sublet.core.settings import SecretRef
 from tests.allocations.rental import customer

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.core.money import Money

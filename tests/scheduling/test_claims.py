@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sublet.catalog import skus
 from sublet.catalog.skus import Sku
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.scheduling import claims

@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import text
 
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
 from sublet.fleet import enrolment, nodes, states

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from tests.allocations.rental import offer, pay_in
 from tests.invariants.people import token_of
 from tests.scheduling.fleet_rows import add_node

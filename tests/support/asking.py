@@ -9,7 +9,7 @@ import httpx
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.app import AUTHENTICATOR, App
 from sublet.core.db import Database, Session
 from sublet.entry.web import create_app

@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from websockets.asyncio.client import ClientConnection, connect
 
-from sublet.core.access import Actor
 from sublet.core.actions import Refusal
+from sublet.core.actors import Actor
 from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, SETTINGS, STOPPING, App
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sublet.admin import checks
 from sublet.audit.record import record
 from sublet.core import set_aside
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.clock import database_now
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter

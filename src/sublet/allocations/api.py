@@ -20,7 +20,7 @@ from sublet.allocations.views import past, summaries, whole
 from sublet.billing import usage
 from sublet.billing.api import PolicyDep
 from sublet.billing.schemas import ChargeOut
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.fleet.api import UserSignerDep

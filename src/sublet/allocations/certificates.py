@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from sublet.allocations.terminal import terminal_target
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.fleet import certificates
 from sublet.fleet.access import TerminalTarget

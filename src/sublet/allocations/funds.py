@@ -8,7 +8,7 @@ from sublet.allocations import records, suspension
 from sublet.allocations.events import FundsRanOut, FundsRestored
 from sublet.allocations.states import AllocationState
 from sublet.billing.funds import FundsAction
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent, publish
 

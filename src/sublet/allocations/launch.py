@@ -14,7 +14,7 @@ from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.catalog.skus import Sku
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.core.ids import new_id

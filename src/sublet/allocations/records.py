@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select,
 
 from sublet.allocations.models import allocation
 from sublet.allocations.states import AllocationState
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.jobs import poke

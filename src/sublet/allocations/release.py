@@ -8,7 +8,7 @@ from sublet.allocations.removal import settle
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.audit.record import record
 from sublet.billing import meters
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.scheduling import claims

@@ -12,7 +12,7 @@ from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.billing import meters
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core import leases, telemetry
-from sublet.core.access import Actor, system_actor
+from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.allocations import events
 from sublet.core import telemetry
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.outbox import publish

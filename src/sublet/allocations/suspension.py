@@ -10,7 +10,7 @@ from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.billing.standing import standing
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 

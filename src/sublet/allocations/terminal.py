@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from sublet.allocations.actions import Situation, why_not_enter
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.fleet.access import TerminalTarget

@@ -7,7 +7,7 @@ from fastapi import Query
 from sublet.approvals import approvals
 from sublet.approvals.schemas import ApprovalOut, Decision
 from sublet.approvals.states import ApprovalState
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 

@@ -19,7 +19,7 @@ from sublet.approvals.audit import ApprovalRecord
 from sublet.approvals.models import approval
 from sublet.approvals.states import OPEN, ApprovalState
 from sublet.audit.record import record
-from sublet.core.access import Actor, Permission, system_actor
+from sublet.core.actors import Actor, Permission, system_actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound, PermissionDenied, SubletError
 from sublet.core.ids import new_id

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from sublet.approvals.approvals import Approval, why_not_decide
 from sublet.approvals.states import ApprovalState
-from sublet.core.access import Actor
 from sublet.core.actions import ActionOut
+from sublet.core.actors import Actor
 
 
 class ApproverOut(BaseModel):

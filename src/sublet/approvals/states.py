@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, update
 
 from sublet.approvals import events
 from sublet.approvals.models import approval, approval_history
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.outbox import publish

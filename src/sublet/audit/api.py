@@ -6,7 +6,7 @@ from fastapi import Query
 
 from sublet.audit import trail
 from sublet.audit.schemas import AuditEventOut
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.http import SessionDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 

@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.audit.fields import Recorded, snapshots
 from sublet.core import context
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.ids import new_id
 

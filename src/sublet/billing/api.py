@@ -8,8 +8,8 @@ from fastapi import Depends
 from sublet.billing import purposes, standing, usage
 from sublet.billing.policy import Policy
 from sublet.billing.schemas import EntryOut, UsageOut, WalletOut
-from sublet.core.access import Actor, Permission
 from sublet.core.actions import ActionOut, Refusal, actions_of
+from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of

@@ -17,8 +17,8 @@ from sublet.catalog.schemas import (
     SkuOut,
 )
 from sublet.catalog.skus import Sku
-from sublet.core.access import Actor, Permission
 from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
+from sublet.core.actors import Actor, Permission
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput

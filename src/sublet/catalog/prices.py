@@ -13,7 +13,7 @@ from sublet.catalog import skus
 from sublet.catalog.audit import PriceRecord
 from sublet.catalog.errors import PriceBackdated, PriceExists
 from sublet.catalog.models import price
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import NotFound

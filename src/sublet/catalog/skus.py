@@ -12,8 +12,8 @@ from sublet.audit.record import record
 from sublet.catalog.audit import SkuRecord
 from sublet.catalog.errors import SkuCodeTaken
 from sublet.catalog.models import sku
-from sublet.core.access import Actor
 from sublet.core.actions import Refusal
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id

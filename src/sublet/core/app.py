@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Database
 from sublet.core.keyring import Keyring
 from sublet.core.settings import Settings

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 
 from sublet.core import idempotency
-from sublet.core.access import Actor, Permission, Public
+from sublet.core.actors import Actor, Permission, Public
 from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, KEYRING, SETTINGS, App, Beforehand, Slot, parts_of
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotAuthenticated

@@ -7,7 +7,7 @@ from typing import Protocol
 from fastapi import Request, Response
 from sqlalchemy import text
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.encryption import DataKey, decrypt
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput

@@ -8,7 +8,7 @@ from fastapi import Depends
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sublet.core import telemetry
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.app import ALIVE, AUTHENTICATOR, DATABASE, SETTINGS, STOPPING, Alive, Authenticator
 from sublet.core.db import Database
 from sublet.core.errors import SubletError

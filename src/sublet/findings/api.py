@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.http import SessionDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.findings import findings

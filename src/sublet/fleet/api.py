@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import Depends
 
 from sublet.audit.record import record
-from sublet.core.access import PUBLIC, Actor, Permission
 from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
+from sublet.core.actors import PUBLIC, Actor, Permission
 from sublet.core.app import Beforehand, Slot
 from sublet.core.clock import database_now
 from sublet.core.db import Session

@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, insert, select, text, update
 
 from sublet.audit.record import record
 from sublet.core import context
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput

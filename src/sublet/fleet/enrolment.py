@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, text, update
 
 from sublet.audit.record import record
 from sublet.core import jobs
-from sublet.core.access import Actor, system_actor
+from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, InvalidInput

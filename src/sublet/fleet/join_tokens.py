@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, func, insert, select, update
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.fleet.errors import JoinTokenRefused

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, select, text, update
 
 from sublet.core import telemetry
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound, SubletError

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from sublet.core import telemetry
-from sublet.core.access import system_actor
+from sublet.core.actors import system_actor
 from sublet.core.db import Database, Session, forbid_open_session
 from sublet.core.errors import NotFound
 from sublet.fleet import answers, certificates

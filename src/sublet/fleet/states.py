@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from sqlalchemy import and_, insert, select, update
 
-from sublet.core.access import Actor
 from sublet.core.actions import Refusal
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.outbox import publish

@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.audit.record import record
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, TextClause, text
 from starlette.requests import HTTPConnection
 
-from sublet.core.access import Actor, Strength
+from sublet.core.actors import Actor, Strength
 from sublet.core.db import Database
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 
 OWNER, ADMIN, BILLING, MEMBER = "owner", "admin", "billing", "member"
 FLEET, FINANCE, SUPPORT, PLATFORM_ADMIN = "fleet", "finance", "support", "admin"

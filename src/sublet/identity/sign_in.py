@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from sublet.audit.record import record
-from sublet.core.access import Actor, Strength
+from sublet.core.actors import Actor, Strength
 from sublet.core.db import Database, Session
 from sublet.identity import passwords, sessions, throttles, users
 from sublet.identity.email_addresses import checked_email

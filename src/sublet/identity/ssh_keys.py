@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.audit.record import record
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput, NotFound
 from sublet.core.ids import new_id

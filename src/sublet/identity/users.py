@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, text, update
 
 from sublet.audit.record import record
-from sublet.core.access import Actor, system_actor
+from sublet.core.actors import Actor, system_actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.ids import new_id

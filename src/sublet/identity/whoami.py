@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, select
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotAuthenticated, PermissionDenied
 from sublet.identity.models import membership, organization, user_account

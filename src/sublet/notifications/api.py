@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, WebSocket
 
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.app import Slot
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sublet.core import telemetry, websockets
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.db import Database
 from sublet.core.outbox import parse_cursor, read_after
 from sublet.core.websockets import Door

@@ -8,7 +8,7 @@ from sqlalchemy import Row, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core import leases
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.currencies import micro_per_charge
 from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound

@@ -6,7 +6,7 @@ Offers sit here, and not with the catalog, because what is available depends on 
 from sublet.audit.record import record
 from sublet.billing.api import PolicyDep
 from sublet.catalog.schemas import PriceOut, SkuOut
-from sublet.core.access import Actor, Permission
+from sublet.core.actors import Actor, Permission
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SubletRouter
 from sublet.core.pages import Page
 from sublet.fleet import nodes

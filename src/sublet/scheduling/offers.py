@@ -7,8 +7,8 @@ from sublet.billing.standing import standing
 from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
 from sublet.catalog.skus import Sku
-from sublet.core.access import Actor, Permission
 from sublet.core.actions import Refusal
+from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import NotFound, PermissionDenied
 from sublet.core.money import Money

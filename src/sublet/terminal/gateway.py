@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocketDisconnect
 
 from sublet.core import telemetry, websockets
-from sublet.core.access import Permission
+from sublet.core.actors import Permission
 from sublet.core.app import Slot
 from sublet.core.errors import NotFound, SubletError
 from sublet.core.http import SubletRouter

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from sublet.audit.fields import TRACK, Recorded
 from sublet.audit.record import record
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import TooManyRequests
 from sublet.core.ids import new_id

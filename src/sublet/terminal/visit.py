@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.websockets import WebSocket
 
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Database, Session
 from sublet.core.websockets import Door
 from sublet.fleet.access import TerminalTarget

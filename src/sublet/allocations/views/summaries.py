@@ -22,7 +22,7 @@ from sublet.allocations.schemas import (
 from sublet.billing.cost import COST
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing, standings
-from sublet.core.access import Actor
+from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
 from sublet.core.pages import Page, page_of

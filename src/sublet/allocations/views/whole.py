@@ -20,8 +20,8 @@ from sublet.allocations.schemas import (
 from sublet.billing.cost import Cost, cost_of
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing, standing
-from sublet.core.access import Actor, Permission
 from sublet.core.actions import Refusal, actions_of
+from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.money import Money, Rate
