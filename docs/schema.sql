@@ -1331,10 +1331,6 @@ CREATE TABLE public.allocation (
     enforced jsonb DEFAULT '[]'::jsonb NOT NULL,
     evidence jsonb,
     operation_id text,
-    lease_token bigint,
-    lease_expires_at timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT allocation_check CHECK ((applied_generation <= generation)),
     CONSTRAINT allocation_check1 CHECK (((disconnect_generation >= 0) AND (disconnect_generation <= generation))),
     CONSTRAINT allocation_check2 CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['released'::text, 'failed'::text])))),
@@ -1760,11 +1756,7 @@ CREATE TABLE public.node (
     verified_at timestamp with time zone,
     failure jsonb,
     strangers jsonb DEFAULT '[]'::jsonb NOT NULL,
-    trust_due_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
-    lease_token bigint,
-    lease_expires_at timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    next_attempt_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    misses integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
     CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
@@ -1864,30 +1856,6 @@ CREATE SEQUENCE public.outbox_event_id
     CACHE 1;
 
 ALTER SEQUENCE public.outbox_event_id OWNED BY public.outbox_event.id;
-
-CREATE TABLE public.outbox_failure (
-    subscriber text NOT NULL,
-    event_id text NOT NULL,
-    event_type text NOT NULL,
-    subject text NOT NULL,
-    xid xid8 NOT NULL,
-    id bigint NOT NULL,
-    attempts integer NOT NULL,
-    last_error text,
-    parked boolean DEFAULT false NOT NULL,
-    failed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT outbox_failure_attempts_check CHECK ((attempts >= 0)),
-    CONSTRAINT outbox_failure_check CHECK (((last_error IS NULL) = (attempts = 0)))
-);
-
-CREATE TABLE public.periodic_tick (
-    name text NOT NULL,
-    due_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    last_at timestamp with time zone,
-    lease_token bigint,
-    lease_expires_at timestamp with time zone
-);
 
 CREATE TABLE public.price (
     seq bigint NOT NULL,
@@ -1999,11 +1967,6 @@ CREATE TABLE public.stripe_event (
     received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     processed_at timestamp with time zone,
     outcome text,
-    last_error text,
-    lease_token bigint,
-    lease_expires_at timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT stripe_event_check CHECK (((processed_at IS NULL) = (outcome IS NULL))),
     CONSTRAINT stripe_event_outcome_check CHECK ((outcome = ANY (ARRAY['applied'::text, 'ignored'::text])))
 );
@@ -2065,10 +2028,6 @@ CREATE TABLE public.top_up (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     completed_at timestamp with time zone,
     looked_at timestamp with time zone,
-    lease_token bigint,
-    lease_expires_at timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
     CONSTRAINT top_up_check CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
     CONSTRAINT top_up_check1 CHECK (((state <> 'succeeded'::text) OR ((payment_intent_id IS NOT NULL) AND (charge_id IS NOT NULL)))),
@@ -2207,6 +2166,55 @@ CREATE TABLE public.user_session (
 
 ALTER TABLE public.user_session ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.user_session_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.work (
+    kind text NOT NULL,
+    id text NOT NULL,
+    number bigint NOT NULL,
+    place text DEFAULT ''::text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    lease_token bigint,
+    lease_holder bigint,
+    lease_expires_at timestamp with time zone,
+    ready_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(lease_expires_at, due_at)) STORED NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    crashes integer DEFAULT 0 NOT NULL,
+    last_crash bigint,
+    last_error text,
+    failed_at timestamp with time zone,
+    set_aside_at timestamp with time zone,
+    trace text,
+    CONSTRAINT work_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT work_check CHECK (((lease_expires_at IS NULL) = (lease_holder IS NULL))),
+    CONSTRAINT work_check1 CHECK (((lease_expires_at IS NULL) OR (lease_token IS NOT NULL))),
+    CONSTRAINT work_check2 CHECK (((set_aside_at IS NULL) OR ((due_at = 'infinity'::timestamp with time zone) AND (lease_expires_at IS NULL) AND (last_error IS NOT NULL)))),
+    CONSTRAINT work_crashes_check CHECK ((crashes >= 0))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02');
+
+CREATE TABLE public.work_crash (
+    number bigint NOT NULL,
+    holder bigint NOT NULL,
+    noticed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.work_crash ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.work_crash_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE public.work ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.work_number_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -2444,12 +2452,6 @@ ALTER TABLE ONLY public.outbox_event
 ALTER TABLE ONLY public.outbox_event
     ADD CONSTRAINT outbox_event_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY public.outbox_failure
-    ADD CONSTRAINT outbox_failure_pkey PRIMARY KEY (subscriber, event_id);
-
-ALTER TABLE ONLY public.periodic_tick
-    ADD CONSTRAINT periodic_tick_pkey PRIMARY KEY (name);
-
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_pkey PRIMARY KEY (id);
 
@@ -2552,6 +2554,15 @@ ALTER TABLE ONLY public.user_session
 ALTER TABLE ONLY public.user_session
     ADD CONSTRAINT user_session_seq_key UNIQUE (seq);
 
+ALTER TABLE ONLY public.work_crash
+    ADD CONSTRAINT work_crash_holder_key UNIQUE (holder);
+
+ALTER TABLE ONLY public.work_crash
+    ADD CONSTRAINT work_crash_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY public.work
+    ADD CONSTRAINT work_pkey PRIMARY KEY (kind, id);
+
 CREATE UNIQUE INDEX hold_event_key ON ledger.hold_event USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX hold_open ON ledger.hold USING btree (wallet_id) WHERE (NOT closed);
@@ -2561,8 +2572,6 @@ CREATE INDEX hold_subject ON ledger.hold USING btree (subject_id);
 CREATE UNIQUE INDEX posting_chain ON ledger.posting USING btree (account_id, account_seq) WHERE (account_seq IS NOT NULL);
 
 CREATE INDEX topup_lot_wallet ON ledger.topup_lot USING btree (wallet_id, entry_id);
-
-CREATE INDEX allocation_due ON public.allocation USING btree (next_attempt_at) WHERE (next_attempt_at < 'infinity'::timestamp with time zone);
 
 CREATE INDEX allocation_history_allocation ON public.allocation_history USING btree (allocation_id, id);
 
@@ -2640,21 +2649,15 @@ CREATE INDEX meter_segment_subject ON public.meter_segment USING btree (subject_
 
 CREATE INDEX meter_settle_due ON public.meter USING btree (settle_due_at) WHERE (stopped_at IS NULL);
 
-CREATE INDEX node_due ON public.node USING btree (next_attempt_at);
-
 CREATE INDEX node_history_node ON public.node_history USING btree (node_id, id);
 
 CREATE INDEX node_room_due ON public.node_room USING btree (counted_until) WHERE (counted_until < 'infinity'::timestamp with time zone);
 
 CREATE INDEX node_room_spread ON public.node_room USING btree (gpus_free, load, memory_free_mib, vcpu_free, node_id) WHERE ready;
 
-CREATE INDEX node_trust_due ON public.node USING btree (trust_due_at);
-
 CREATE INDEX outbox_event_organization ON public.outbox_event USING btree (organization_id, xid, id);
 
 CREATE INDEX outbox_event_stream ON public.outbox_event USING btree (xid, id);
-
-CREATE INDEX outbox_failure_waiting ON public.outbox_failure USING btree (subscriber, subject, xid, id) WHERE (NOT parked);
 
 CREATE INDEX price_sku ON public.price USING btree (sku_id, seq);
 
@@ -2662,15 +2665,11 @@ CREATE INDEX sku_active ON public.sku USING btree (seq) WHERE active;
 
 CREATE INDEX ssh_key_user ON public.ssh_key USING btree (user_id, seq);
 
-CREATE INDEX stripe_event_due ON public.stripe_event USING btree (next_attempt_at) WHERE (next_attempt_at < 'infinity'::timestamp with time zone);
-
 CREATE INDEX stripe_transaction_source ON public.stripe_transaction USING btree (source);
 
 CREATE INDEX terminal_session_open ON public.terminal_session USING btree (allocation_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX throttle_age ON public.throttle USING btree (window_ends_at);
-
-CREATE INDEX top_up_due ON public.top_up USING btree (next_attempt_at) WHERE (next_attempt_at < 'infinity'::timestamp with time zone);
 
 CREATE INDEX top_up_history_of ON public.top_up_history USING btree (top_up_id, id);
 
@@ -2691,6 +2690,12 @@ CREATE UNIQUE INDEX user_account_email ON public.user_account USING btree (lower
 CREATE INDEX user_session_expiry ON public.user_session USING btree (expires_at);
 
 CREATE INDEX user_session_user ON public.user_session USING btree (user_id, seq) WHERE (revoked_at IS NULL);
+
+CREATE INDEX work_holder ON public.work USING btree (lease_holder) WHERE (lease_holder IS NOT NULL);
+
+CREATE INDEX work_place ON public.work USING btree (kind, place, number);
+
+CREATE INDEX work_ready ON public.work USING btree (kind, ready_at);
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.account FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
@@ -3156,7 +3161,7 @@ GRANT SELECT ON TABLE public.node_transition TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO sublet_app;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox_cursor TO sublet_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.outbox_cursor TO sublet_app;
 
 GRANT SELECT ON TABLE public.outbox_event TO sublet_app;
 
@@ -3171,10 +3176,6 @@ GRANT INSERT(organization_id) ON TABLE public.outbox_event TO sublet_app;
 GRANT INSERT(data) ON TABLE public.outbox_event TO sublet_app;
 
 GRANT USAGE ON SEQUENCE public.outbox_event_id TO sublet_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox_failure TO sublet_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.periodic_tick TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.price TO sublet_app;
 
@@ -3213,4 +3214,8 @@ GRANT SELECT,INSERT ON TABLE public.usage_record TO sublet_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.user_account TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.user_session TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.work TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.work_crash TO sublet_app;
 

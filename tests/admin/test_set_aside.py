@@ -7,13 +7,15 @@ from sqlalchemy import text
 
 from sublet.core.db import Database, Session
 from sublet.core.outbox import StoredEvent, publish
-from sublet.entry.dispatch import Retries, deliver
+from sublet.core.work import delivery, leases
+from sublet.core.work.pace import Pace
+from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.events import NodeEnrolled
 from tests.support.app import Web
 
 pytestmark = pytest.mark.anyio
 
-ONCE = Retries(attempts=1, first_seconds=0.0, longest_seconds=0.0)
+ONCE = Pace(attempts=1)
 
 
 class Worker:
@@ -36,7 +38,11 @@ class Worker:
         """Handle what there is, once."""
         with structlog.testing.capture_logs():  # else the failure is drawn with all its frames
             async with self.database.transaction() as session:
-                await deliver(session, "test", {NodeEnrolled.type: (self._handle,)}, retries=ONCE)
+                await leases.wake(session, [delivery.DELIVERY])
+            works = delivery.deliveries({NodeEnrolled.type: (self._handle,)}, pace=ONCE)
+            worker = Reconciler(self.database, works)
+            while await worker.sweep():
+                await worker.drain()
 
     async def _handle(self, session: Session, event: StoredEvent) -> None:
         if self.broken:
@@ -47,7 +53,7 @@ class Worker:
 @pytest.fixture
 async def worker(web: Web) -> Worker:
     async with web.database.transaction() as session:
-        await session.execute(text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES ('test', '0', 0)"))
+        await delivery.register(session, "test")
     return Worker(web.database)
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import Row, select, text
 from sublet.allocations import launch as launching
 from sublet.allocations import observed, release, suspension, sweep
 from sublet.allocations.models import allocation
-from sublet.allocations.reconcile import reconcile
-from sublet.allocations.retries import Pace
+from sublet.allocations.records import WORK
+from sublet.allocations.retries import DEFAULT_PACE, Pace
+from sublet.allocations.work import work
 from sublet.billing import checks as billing_checks
 from sublet.billing import metering
 from sublet.catalog import prices, skus
@@ -21,6 +22,8 @@ from sublet.core.actors import Actor, system_actor
 from sublet.core.db import Database
 from sublet.core.ids import new_id
 from sublet.core.money import Money, Rate
+from sublet.core.work.reconciler import Reconciler
+from sublet.fleet.backend import FleetBackend
 from sublet.identity import users as identity_accounts
 from sublet.identity.permissions import held_by
 from sublet.ledger import accounts, top_ups
@@ -28,15 +31,31 @@ from sublet.ledger import reconcile as books
 from sublet.ledger.accounts import Wallet
 from tests.allocations.simulated import SimulatedBackend
 from tests.scheduling.fleet_rows import add_node
+from tests.support.work import look_at, sweep_once
 
 EAGER = Pace(
-    lease_seconds=2.0,
     shortest_wait_seconds=0.01,
     longest_wait_seconds=0.05,
     longest_repair_wait_seconds=0.05,
     provision_attempts=4,
 )
 PASSWORD = "correct horse battery 7"
+
+
+async def reconcile(
+    database: Database, backend: FleetBackend, allocation_id: str, *, pace: Pace = DEFAULT_PACE
+) -> None:
+    """One worker looks at the allocation, for as long as there is something to do at once."""
+    worker = Reconciler(database, [work(backend, pace=pace)])
+    while await look_at(worker, WORK, allocation_id):
+        pass
+
+
+def owner_of(me: dict[str, Any]) -> Actor:
+    """Whoever `/me` describes, as the owner that they are."""
+    held = held_by("owner", frozenset())
+    organization_id = me["organization"]["id"]
+    return Actor("user", user_id=me["user"]["id"], organization_id=organization_id, role="owner", permissions=held)
 
 
 async def customer(database: Database, amount: str = "20.00") -> Actor:
@@ -104,6 +123,7 @@ class Rental:
     sku: Sku
     node_id: str
     pace: Pace = field(default=EAGER)
+    lease_seconds: float = 2.0
 
     @classmethod
     async def open(cls, database: Database, *, amount: str = "20.00", gpus: int = 1, **shape: Any) -> "Rental":
@@ -117,16 +137,19 @@ class Rental:
         async with self.database.transaction() as session:
             return await launching.launch(session, actor or self.actor, self.sku.id, currency="USD", **options)
 
+    def worker(self) -> Reconciler:
+        """A worker of its own."""
+        return Reconciler(self.database, [work(self.backend, pace=self.pace)], lease_seconds=self.lease_seconds)
+
     async def work(self, allocation_id: str) -> None:
-        """One worker looks at the allocation."""
+        """One worker looks at the allocation, for as long as there is something to do at once."""
         await reconcile(self.database, self.backend, allocation_id, pace=self.pace)
 
     async def work_until(self, allocation_id: str, *states: str, seconds: float = 10.0) -> Row[Any]:
         """Workers sweep until the allocation is in one of the states."""
         deadline = time.monotonic() + seconds
         while True:
-            for due in await sweep.poke_due(self.database):
-                await self.work(due)
+            await sweep_once(self.worker())
             row = await self.row(allocation_id)
             if row.state in states:
                 return row
@@ -163,9 +186,8 @@ class Rental:
 
     async def row(self, allocation_id: str) -> Row[Any]:
         """The allocation's row."""
-        statement = select(*(column for column in allocation.c if column.name != "next_attempt_at"))
         async with self.database.reading() as session:
-            return (await session.execute(statement.where(allocation.c.id == allocation_id))).one()
+            return (await session.execute(select(allocation).where(allocation.c.id == allocation_id))).one()
 
     async def one(self, statement: str, **parameters: Any) -> Row[Any]:
         """One row of anything."""

@@ -8,7 +8,6 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from sublet.allocations.reconcile import reconcile
 from sublet.allocations.schemas import (
     AdminAllocationOut,
     AllocationOut,
@@ -19,7 +18,7 @@ from sublet.allocations.schemas import (
 from sublet.billing.schemas import ChargeOut
 from sublet.core.actors import Actor
 from sublet.scheduling.schemas import OfferOut
-from tests.allocations.rental import EAGER, Rental, offer, pay_in
+from tests.allocations.rental import EAGER, Rental, offer, pay_in, reconcile
 from tests.allocations.simulated import SimulatedBackend
 from tests.scheduling.fleet_rows import add_node
 from tests.support.app import Web

@@ -46,7 +46,6 @@ def allocation(state: AllocationState = AllocationState.ACTIVE, wanted: Wanted =
         created_at=NOW,
         started_at=NOW,
         release_requested_at=None,
-        attempts=0,
     )
 
 

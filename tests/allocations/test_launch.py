@@ -23,7 +23,7 @@ EVERYTHING = """
          + (SELECT count(*) FROM allocation_operation) + (SELECT count(*) FROM allocation_history)
          + (SELECT count(*) FROM audit_event WHERE action LIKE 'allocation.%')
          + (SELECT count(*) FROM outbox_event WHERE type LIKE 'allocation.%' OR type LIKE 'operation.%')
-         + (SELECT count(*) FROM procrastinate_jobs) AS total
+         + (SELECT count(*) FROM work) AS total
 """
 
 
@@ -44,7 +44,7 @@ class TestLaunch:
         assert row.uid >= 200000
         wallet = await rental.wallet()
         assert wallet.held.decimal_string() == "0.456"  # an hour, a minute to notice and a quarter of grace
-        assert await rental.all("SELECT args ->> 'row_id' FROM procrastinate_jobs") == [allocation_id]
+        assert await rental.all("SELECT id FROM work WHERE ready_at <= clock_timestamp()") == [allocation_id]
         assert (await rental.events())[0] == "allocation.created"
 
     @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ class TestLaunch:
             "begin",
             "operations.start",
             "record",
-            "poke",
+            "leases.make_due",
         ],
     )
     async def test_leaves_nothing_when_any_part_fails(self, rental: Rental, part: str) -> None:

@@ -238,10 +238,11 @@ class TestRelease:
         next_one = await rental.running()
         assert (await rental.one("SELECT count(*) AS claims FROM claim WHERE upper_inf(during)")).claims == 2
         # The old release goes on failing, and takes nothing from whoever has the GPU now.
-        tried = (await rental.row(allocation_id)).attempts
-        await rental.run("UPDATE allocation SET next_attempt_at = clock_timestamp() WHERE id = :id", id=allocation_id)
+        attempts = "SELECT attempts FROM work WHERE id = :id"
+        tried = (await rental.one(attempts, id=allocation_id)).attempts
+        await rental.run("UPDATE work SET due_at = clock_timestamp() WHERE id = :id", id=allocation_id)
         await rental.work(allocation_id)
-        assert (await rental.row(allocation_id)).attempts > tried
+        assert (await rental.one(attempts, id=allocation_id)).attempts > tried
         assert await rental.all("SELECT state FROM gpu") == ["available"]
         rental.backend.node(rental.node_id).dirty.clear()
         await rental.work_until(allocation_id, "released")
@@ -267,7 +268,8 @@ class TestRelease:
         await rental.release(allocation_id)
         await rental.work(allocation_id)
         row = await rental.row(allocation_id)
-        assert (row.state, row.on_node, row.evidence, row.attempts) == ("releasing", True, None, 1)
+        assert (row.state, row.on_node, row.evidence) == ("releasing", True, None)
+        assert (await rental.one("SELECT attempts FROM work WHERE id = :id", id=allocation_id)).attempts == 1
         assert await rental.all("SELECT state FROM gpu") == ["available"]  # it is taken, and not suspected
         assert await rental.all("SELECT 1 FROM claim WHERE upper_inf(during)") == [1]
         operation = await rental.one("SELECT state, error FROM allocation_operation WHERE kind = 'release'")

@@ -9,16 +9,15 @@ import pytest
 from sqlalchemy import text
 
 from sublet.allocations import release, sweep
-from sublet.allocations.reconcile import reconcile
 from sublet.billing import metering
-from sublet.core.actors import Actor, system_actor
+from sublet.core.actors import system_actor
 from sublet.core.outbox import StoredEvent
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.identity import users
 from sublet.ledger import reconcile as books
 from sublet_sandbox.nodes import LocalNode
 from tests.allocations.real import RealFleet, build_helper, join
-from tests.allocations.rental import offer, pay_in
+from tests.allocations.rental import offer, owner_of, pay_in, reconcile
 from tests.support.app import Web
 from tests.support.nodes import systemd_node_pair
 
@@ -41,7 +40,7 @@ class TestOnARealNode:
     async def test_launch_log_in_be_billed_and_release_with_proof(self, web: Web, fleet: RealFleet) -> None:
         client = await web.customer()
         me = (await client.get("/api/v1/me")).json()
-        actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=me["organization"]["id"])
+        actor = owner_of(me)
         await pay_in(web.database, actor, "20.00")
         sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, gpu_count=1, per_hour="3.60")
         key = asyncssh.generate_private_key("ssh-ed25519")
@@ -105,7 +104,7 @@ class TestOnARealNode:
     ) -> None:
         client = await web.customer()
         me = (await client.get("/api/v1/me")).json()
-        actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=me["organization"]["id"])
+        actor = owner_of(me)
         await pay_in(web.database, actor, "20.00")
         sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, per_hour="3.60")
         key = asyncssh.generate_private_key("ssh-ed25519")

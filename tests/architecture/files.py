@@ -29,7 +29,7 @@ NOT_YET = frozenset(
     f"src/sublet/{name}.py"
     for name in (
         *("allocations/access", "allocations/audited", "allocations/observed", "allocations/records"),
-        *("billing/metering", "core/accounts", "core/set_aside", "entry/money"),
+        *("billing/metering", "core/accounts", "core/set_aside"),
         *("fleet/access", "fleet/accounts", "fleet/audited", "ledger/accounts", "ledger/sealing"),
     )
 )

@@ -13,7 +13,7 @@ SELECT c.conrelid::regclass::text || '.' || string_agg(a.attname, ',' ORDER BY k
   FROM pg_constraint c
  CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
   JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum
- WHERE c.contype = 'f' AND c.conrelid::regclass::text NOT LIKE 'procrastinate%'
+ WHERE c.contype = 'f'
    AND NOT EXISTS (SELECT FROM pg_index i
                     WHERE i.indrelid = c.conrelid AND i.indpred IS NULL
                       AND (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)

@@ -30,9 +30,7 @@ EDGE = {
 EDGE_FOLDERS = ("entry",)
 
 
-PRIVATE_ALL_THE_SAME = {
-    "tests/faults/test_money_and_machine.py": "walks through one round of work in parts, as a frozen worker would",
-}
+PRIVATE_ALL_THE_SAME = {}
 """Files that use a private name all the same, each with the reason."""
 
 

@@ -44,12 +44,10 @@ SQL = re.compile(
 )
 SHOUTED = re.compile(r"\b(?:SELECT|FROM|JOIN|INSERT INTO|UPDATE|DELETE|MERGE)\b")
 
-LIBRARY = {"procrastinate_": "core", "alembic_version": "migrations"}
+LIBRARY = {"alembic_version": "migrations"}
 """What libraries make in our database, by how it begins, and who may speak to it."""
 
 ELSEWHERE = {
-    "entry/dispatch.py": "delivers the outbox, whose tables are core's",
-    "entry/schedule.py": "keeps the periodic ticks, whose table is core's",
     "entry/health.py": "asks which migration ran last",
     "supervisor/database_process.py": "asks which migration ran last",
 }

@@ -53,7 +53,7 @@ class TestTables:
             'text("SELECT ledger.place_hold(:id, 1)")',
             'text("SELECT ledger.not_made_here(:id)")',
             'text("SELECT claim_may_change()")',
-            'text("SELECT * FROM procrastinate_jobs")',
+            'text("SELECT * FROM work")',
             "node = Table('node', metadata)",
             "posting = Table('posting', metadata, schema='ledger')",
             "SCHEMA = 'ledger'\nposting = sa.table('posting', schema=SCHEMA)",

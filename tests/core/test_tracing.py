@@ -17,10 +17,16 @@ import pytest
 from fastapi import FastAPI
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.support.otlp import Collector, collecting
+from tests.support.work import sweep_once
 
-from sublet.core import jobs, telemetry, tracing
-from sublet.core.db import Database
+from sublet.core import telemetry, tracing
+from sublet.core.db import Database, Session
 from sublet.core.webapp import RequestContext, install_error_handlers
+from sublet.core.work import leases
+from sublet.core.work.declaration import Work
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Done
+from sublet.core.work.reconciler import Reconciler
 
 pytestmark = pytest.mark.anyio
 
@@ -154,21 +160,20 @@ class TestSpans:
         await get("/things/one", traceparent=f"00-{TRACE}-{CALLER}-00")
         assert await arrived(collector, 0) == []
 
-    async def test_of_a_job_go_on_in_the_trace_of_who_asked_for_it(
+    async def test_of_leased_work_go_on_in_the_trace_of_who_asked_for_it(
         self, collector: Collector, database: Database
     ) -> None:
         seen: list[str] = []
 
-        async def look(row_id: str) -> None:
-            seen.append(row_id)
+        async def look(_session: Session, lease: Lease) -> Done:
+            seen.append(lease.id)
+            return Done()
 
-        app = jobs.job_app(database)
-        jobs.register_poke(app, {"allocation": look})
+        work: Work[None, None] = Work("allocation", look)
         with tracing.span("request") as asked:
             async with database.transaction() as session:
-                await jobs.poke(session, "allocation", "al_1")
-        async with app.open_async():
-            await app.run_worker_async(queues=["pokes"], wait=False, install_signal_handlers=False)
+                await leases.make_due(session, "allocation", "al_1")
+        await sweep_once(Reconciler(database, [work]))
         assert seen == ["al_1"]
         _, job = await arrived(collector, 2)
         assert job.name == "look at allocation"

@@ -17,13 +17,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from sublet.core.actors import Actor
 from sublet.core.db import Database
 from sublet.core.key_files import keyring_at
 from sublet.entry.serve import GOODBYE_SECONDS
 from sublet.fleet.ca import CertificateAuthority
 from sublet.terminal.frames import SUBPROTOCOL
-from tests.allocations.rental import Rental, pay_in
+from tests.allocations.rental import Rental, owner_of, pay_in
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
 from tests.fleet.real_sshd import RealSshd, prepared_sshd
 from tests.support.app import PASSWORD
@@ -104,7 +103,7 @@ async def lend_real_account(database: Database, joined: Joined, browser: httpx.A
     await joined.join("real", gpu="GPU-real-0")
     rental = await Rental.open(database)
     me = (await browser.get("/api/v1/me")).json()
-    rental.actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=me["organization"]["id"], role="owner")
+    rental.actor = owner_of(me)
     await pay_in(database, rental.actor, "20.00")
     template = await rental.running()
     place = {"id": ALLOCATION, "login": LOGIN, "node_id": joined.address.node_id, "template": template}

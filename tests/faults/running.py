@@ -163,7 +163,9 @@ class House:
 
     def lease(self, allocation_id: str) -> int | None:
         """The token of the latest lease on it."""
-        found: int | None = self.query("SELECT lease_token FROM allocation WHERE id = %s", allocation_id)[0]
+        found: int | None = self.query(
+            "SELECT lease_token FROM work WHERE kind = 'allocation' AND id = %s", allocation_id
+        )[0]
         return found
 
     def assert_taken_over(self, allocation_id: str, lease: int) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from sublet.core.actors import Actor
 from sublet_sandbox.nodes import LocalNode
 from tests.allocations.real import RealFleet, build_helper, join
-from tests.allocations.rental import Rental, offer, pay_in
+from tests.allocations.rental import Rental, offer, owner_of, pay_in
 from tests.allocations.simulated import SimulatedBackend
 from tests.faults import moments
 from tests.faults.worker_process import WorkerProcess, worker_process
@@ -57,7 +56,7 @@ class TestAWorkerKilledInTheMiddle:
     ) -> None:
         client = await web.customer()
         me = (await client.get("/api/v1/me")).json()
-        actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=me["organization"]["id"])
+        actor = owner_of(me)
         await pay_in(web.database, actor, "20.00")
         sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, per_hour="3.60")
         books = Rental(web.database, SimulatedBackend(web.database), actor, sku, fleet.node_id)
@@ -74,11 +73,11 @@ class TestAWorkerKilledInTheMiddle:
                     await until(lambda: _at(moment, books, fleet, owner_url, launched), seconds=30)  # noqa: B023 - awaited at once
                     first.kill()
                     died = time.monotonic()
-                    under_way = await books.row(launched)
-                    assert under_way.state == "provisioning"
+                    assert (await books.row(launched)).state == "provisioning"
+                    under_way = await _lease(books, launched)
                 second.thaw()
                 left = died + TAKE_OVER_SECONDS - time.monotonic()
-                await until(lambda: _leased_after(books, launched, under_way.lease_token), seconds=left)  # noqa: B023 - awaited at once
+                await until(lambda: _leased_after(books, launched, under_way), seconds=left)  # noqa: B023 - awaited at once
                 await until(lambda: _in_state(client, launched, "active"), seconds=30)  # noqa: B023 - awaited at once
                 await _is_there_once(books, fleet, launched)
                 assert (await client.post(f"/api/v1/allocations/{launched}/release")).status_code == 202
@@ -104,8 +103,13 @@ async def _at(moment: str, books: Rental, fleet: RealFleet, owner_url: str, allo
 
 
 async def _leased_after(books: Rental, allocation_id: str, token: int) -> bool:
-    row = await books.row(allocation_id)
-    return bool(row.lease_token > token)
+    return await _lease(books, allocation_id) > token
+
+
+async def _lease(books: Rental, allocation_id: str) -> int:
+    """The token of the latest lease on an allocation."""
+    row = await books.one("SELECT lease_token FROM work WHERE kind = 'allocation' AND id = :id", id=allocation_id)
+    return int(row.lease_token)
 
 
 async def _accounts_on(fleet: RealFleet) -> int:

@@ -9,21 +9,26 @@ import os
 import random
 import time
 from collections.abc import Awaitable
-from dataclasses import replace
 
 import pytest
 
-from sublet.allocations import reconcile, setup, sweep
+from sublet.allocations.records import WORK
 from sublet.allocations.retries import DEFAULT_PACE
+from sublet.allocations.setup import Setup
 from sublet.allocations.states import StateForbids
+from sublet.allocations.work import work
 from sublet.core.db import Database
-from sublet.core.leases import LeaseLost
-from tests.allocations.rental import EAGER, Rental
+from sublet.core.settings import Settings
+from sublet.core.work import leases
+from sublet.core.work.leases import LeaseLost
+from sublet.core.work.outcomes import Again
+from tests.allocations.rental import Rental
 from tests.allocations.simulated import Interruption, Killed, failing, refused, unreachable
+from tests.support.work import sweep_once
 
 pytestmark = pytest.mark.anyio
 
-QUICK = replace(EAGER, lease_seconds=0.5)
+QUICK_LEASE_SECONDS = 0.5
 MOMENTS = [(verb, moment) for verb in ("apply", "release", "observe") for moment in ("before", "after")]
 
 
@@ -34,16 +39,16 @@ async def settle_down(rental: Rental, allocation_id: str) -> None:
         row = await rental.row(allocation_id)
         if row.ended_at is not None and not row.on_node:
             return
-        for due in await sweep.poke_due(rental.database):
-            await rental.work(due)
+        await sweep_once(rental.worker())
         assert time.monotonic() < deadline, f"{allocation_id} is still {row.state}"
         await asyncio.sleep(0.02)
 
 
-async def worker_dies(rental: Rental, allocation_id: str) -> None:
-    """A worker that is killed where the backend says so."""
+async def worker_dies(rental: Rental) -> None:
+    """A worker that is killed where the backend says so, or does all that is due."""
     try:
-        await reconcile.reconcile(rental.database, rental.backend, allocation_id, pace=rental.pace)
+        while await sweep_once(rental.worker()):
+            pass
     except Killed:
         return
 
@@ -55,17 +60,17 @@ class TestEachMomentOfEachVerb:
         self, rental: Rental, verb: str, moment: str, fault: str
     ) -> None:
         error = {"unreachable": unreachable, "refused": refused, "killed": Killed}[fault]
-        rental.pace = QUICK
+        rental.lease_seconds = QUICK_LEASE_SECONDS
         rental.backend.interrupt = failing(verb, moment, error)
         allocation_id = await rental.launch()
         deadline = time.monotonic() + 15
         while (state := (await rental.row(allocation_id)).state) not in {"active", "failed"}:
-            await worker_dies(rental, allocation_id)
+            await worker_dies(rental)
             assert time.monotonic() < deadline, state
             await asyncio.sleep(0.02)
         if state == "active":
             await rental.release(allocation_id)
-            await worker_dies(rental, allocation_id)
+            await worker_dies(rental)
         await settle_down(rental, allocation_id)
         assert rental.backend.node(rental.node_id).accounts == {}
         assert rental.backend.most_running[allocation_id] == 1
@@ -79,7 +84,7 @@ class TestAnyOrderOfFaults:
         print(f"SUBLET_FAULT_SEED={seed}")
         dice = random.Random(seed)
         rental = await Rental.open(database, gpu_model="A", gpu_count=1)
-        rental.pace = QUICK
+        rental.lease_seconds = QUICK_LEASE_SECONDS
         rental.backend.interrupt = _chaos(dice)
         for _ in range(3):
             await _one_life(rental, dice)
@@ -117,9 +122,9 @@ async def _one_life(rental: Rental, dice: random.Random) -> None:
         state = (await rental.row(allocation_id)).state
         match dice.choice(["work", "work", "two", "observe", "suspend", "resume", "release", "lose", "boot"]):
             case "work":
-                await worker_dies(rental, allocation_id)
+                await worker_dies(rental)
             case "two":
-                await asyncio.gather(worker_dies(rental, allocation_id), worker_dies(rental, allocation_id))
+                await asyncio.gather(worker_dies(rental), worker_dies(rental))
             case "observe":
                 await _quietly(rental.observe())
             case "suspend" if state == "active":
@@ -154,7 +159,7 @@ class TestWorkers:
         assert rental.backend.most_running[allocation_id] == 1
 
     async def test_one_that_froze_past_its_lease_changes_nothing(self, rental: Rental) -> None:
-        rental.pace = QUICK
+        rental.lease_seconds = QUICK_LEASE_SECONDS
         frozen = asyncio.Event()
         thawed = asyncio.Event()
 
@@ -177,10 +182,10 @@ class TestWorkers:
         assert await rental.disagreements() == []
 
     async def test_one_that_died_is_taken_over_within_ten_seconds(self, rental: Rental) -> None:
-        rental.pace = DEFAULT_PACE
+        rental.pace, rental.lease_seconds = DEFAULT_PACE, Settings().lease_seconds
         rental.backend.interrupt = failing("apply", "after", Killed)
         allocation_id = await rental.launch()
-        await worker_dies(rental, allocation_id)
+        await worker_dies(rental)
         died = time.monotonic()
         await rental.work_until(allocation_id, "active", seconds=12)
         assert time.monotonic() - died < 10
@@ -189,12 +194,12 @@ class TestWorkers:
         assert await rental.disagreements() == []
 
     async def test_crashing_ones_count_as_attempts_and_end(self, rental: Rental) -> None:
-        rental.pace = QUICK
+        rental.lease_seconds = QUICK_LEASE_SECONDS
         rental.backend.interrupt = failing("apply", "before", Killed, times=99)
         allocation_id = await rental.launch()
         deadline = time.monotonic() + 15
         while (row := await rental.row(allocation_id)).state != "failed":
-            await worker_dies(rental, allocation_id)
+            await worker_dies(rental)
             assert time.monotonic() < deadline, row.state
             await asyncio.sleep(0.02)
         assert row.failure["code"] == "provisioning_interrupted"
@@ -202,18 +207,24 @@ class TestWorkers:
         assert await rental.disagreements() == []
 
     def test_retries_are_spread_and_capped(self) -> None:
-        waits = [DEFAULT_PACE.wait_seconds(20, longest=20.0) for _ in range(500)]
+        waits = [DEFAULT_PACE.of_work.wait_seconds(20, longest_seconds=20.0) for _ in range(500)]
         assert max(waits) <= 20.0
         assert len({round(wait) for wait in waits}) > 15
 
 
 async def _frozen_worker(rental: Rental, allocation_id: str) -> None:
-    """The parts of one round, without the renewal of the lease that a frozen process does not do either."""
+    """One look without the renewal of the lease, which a frozen process does not do either."""
     async with rental.database.transaction() as session:
-        work = await reconcile._take(session, allocation_id, rental.pace)
-    assert isinstance(work, setup.Setup)
-    result = await setup.act(rental.backend, work)
+        lease = await leases.lease_one(session, WORK, allocation_id, seconds=rental.lease_seconds)
+    assert lease is not None
+    declared = work(rental.backend, pace=rental.pace)
+    assert declared.act is not None
+    assert declared.conclude is not None
+    async with rental.database.transaction() as session:
+        taken = await declared.take(session, lease)
+    assert isinstance(taken, Setup)
+    result = await declared.act(lease, taken)
     assert result.error is not None  # the node refused the old generation
     with pytest.raises(LeaseLost):
         async with rental.database.transaction() as session:
-            await setup.conclude(session, work, result, rental.pace)
+            await leases.finish(session, lease, Again(), pace=declared.pace)

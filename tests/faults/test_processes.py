@@ -130,13 +130,15 @@ class TestWorker:
 
         def truth() -> Any:
             row = house.query(
-                "SELECT state, generation, lease_token, uid, started_at FROM allocation WHERE id = %s", allocation_id
+                "SELECT a.state, a.generation, w.lease_token, a.uid, a.started_at FROM allocation a "
+                "LEFT JOIN work w ON w.kind = 'allocation' AND w.id = a.id WHERE a.id = %s",
+                allocation_id,
             )
             return row, house.history(allocation_id), house.accounts_on_node()
 
         def overtaken() -> bool:
             log = (house.up.directory / "logs" / "worker.log").read_text().splitlines()
-            return any("allocation.overtaken" in line and allocation_id in line for line in log)
+            return any("work.overtaken" in line and allocation_id in line for line in log)
 
         now = truth()
         assert not overtaken()

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support.app import Web
 class WorkerProcess:
     """`sublet worker` on a test's database, with its log in a file."""
 
-    def __init__(self, web: Web, app_url: str, log: Path) -> None:
+    def __init__(self, web: Web, app_url: str, log: Path, more: Mapping[str, str]) -> None:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SUBLET_")},
             "DATABASE_URL": app_url,
@@ -22,6 +22,7 @@ class WorkerProcess:
             "SUBLET_PUBLIC_URL": web.url,
             "SUBLET_OBSERVE_INTERVAL_SECONDS": "1",
             "SUBLET_METERING_INTERVAL_SECONDS": "1",
+            **more,
         }
         self.log = log
         with log.open("wb") as sink:
@@ -50,6 +51,10 @@ class WorkerProcess:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def ended(self, seconds: float = 30) -> int:
+        """Its exit status, once it has ended by itself."""
+        return self._process.wait(seconds)
+
     def stop(self) -> None:
         """End it in good order, if it still runs."""
         if self._process.poll() is None:
@@ -62,9 +67,11 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker_process(web: Web, app_url: str, log: Path) -> Iterator[WorkerProcess]:
+def worker_process(
+    web: Web, app_url: str, log: Path, *, environment: Mapping[str, str] | None = None
+) -> Iterator[WorkerProcess]:
     """A worker that is gone at the end, however the block ends."""
-    worker = WorkerProcess(web, app_url, log)
+    worker = WorkerProcess(web, app_url, log, environment or {})
     try:
         yield worker
     finally:

@@ -21,6 +21,7 @@ from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
 from tests.fleet.fake_node import PROBE, FakeNode, now
 from tests.fleet.real_sshd import RealSshd, prepared_sshd
+from tests.fleet.working import look_at
 
 OPERATOR = Actor(
     kind="user",
@@ -86,11 +87,9 @@ def backend(pool: NodePool) -> SshBackend:
 
 
 @pytest.fixture
-async def observer(database: Database, backend: SshBackend, settings: Settings) -> AsyncIterator[Observer]:
-    """An observer that is stopped at the end."""
-    observer = Observer(database, backend, settings)
-    yield observer
-    await observer.stop()
+def observer(database: Database, backend: SshBackend, settings: Settings) -> Observer:
+    """An observer."""
+    return Observer(database, backend, settings)
 
 
 @pytest.fixture
@@ -133,7 +132,7 @@ async def join_node(database: Database, authority: CertificateAuthority, setting
 async def ready_node(join_node: Joining, observer: Observer, database: Database) -> tuple[Node, FakeNode]:
     """A fake node that has joined and answered over SSH."""
     node, fake = await join_node()
-    assert await observer.look_at(node.id)
+    assert await look_at(observer, node.id)
     async with database.reading() as session:
         return await nodes.get(session, node.id), fake
 

@@ -18,6 +18,7 @@ from sublet.fleet.observation import Observer
 from sublet.fleet.states import NodeState
 from tests.fleet.conftest import OPERATOR, Joining
 from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
+from tests.fleet.working import look_at
 
 pytestmark = pytest.mark.anyio
 
@@ -114,7 +115,7 @@ class TestJoining:
         async with database.transaction() as session:
             again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=machines.settings)
         await machines.join(again.token, fake.host_public_key)
-        assert await observer.look_at(node.id)
+        assert await look_at(observer, node.id)
         with pytest.raises(JoinTokenRefused, match="has been used"):
             await machines.join(again.token, fake.host_public_key)
 
@@ -190,7 +191,7 @@ class TestVerifying:
         node, _ = await join_node()
         async with database.transaction() as session:
             await states.cordon(session, OPERATOR, node.id, reason="not yet")
-        assert await observer.look_at(node.id)
+        assert await look_at(observer, node.id)
         async with database.reading() as session:
             assert (await nodes.get(session, node.id)).state is NodeState.CORDONED
 
@@ -199,7 +200,7 @@ class TestVerifying:
     ) -> None:
         node, fake = await join_node()
         await fake.stop()
-        assert not await observer.look_at(node.id)
+        assert not await look_at(observer, node.id)
         steps = await self._steps(database, node.id)
         assert {name: step.state for name, step in steps.items()} == {
             "added": "done",
@@ -214,7 +215,7 @@ class TestVerifying:
         assert "firewall" in (steps["connected_back"].fix or "")
         await fake.start()
         await self._make_due(database, node.id)
-        assert await observer.look_at(node.id)
+        assert await look_at(observer, node.id)
         assert {step.state for step in (await self._steps(database, node.id)).values()} == {"done"}
 
     async def test_a_machine_that_enrols_again_keeps_what_it_was(
@@ -232,7 +233,7 @@ class TestVerifying:
         joined = await machines.join(again.token, fake.host_public_key, gpus=gpus)
         assert joined.node_id == node.id
         assert (await machines.get(node.id)).state is NodeState.ENROLLING
-        assert await observer.look_at(node.id)
+        assert await look_at(observer, node.id)
         assert (await machines.get(node.id)).state is NodeState.CORDONED
 
     @pytest.mark.parametrize(("same_machine", "disk_gib"), [(True, 200), (False, 50)])
@@ -256,7 +257,7 @@ class TestVerifying:
         joined = await machines.join(again.token, fake.host_public_key, gpus=now_free["gpus"], disk_gib=9000)
         fake.host_certificate = joined.host_certificate
         await fake.restart()
-        assert await observer.look_at(node.id)
+        assert await look_at(observer, node.id)
         inventory = (await machines.get(node.id)).inventory
         assert inventory is not None
         assert inventory.disk_gib == disk_gib
@@ -275,7 +276,7 @@ class TestVerifying:
 
         fake.answers["observe"] = join_meanwhile
         await self._make_due(database, node.id)
-        assert not await observer.look_at(node.id)
+        assert not await look_at(observer, node.id)
         assert (await machines.get(node.id)).state is NodeState.ENROLLING
 
     async def test_the_machine_that_it_was_cannot_answer_for_the_new_one(
@@ -287,7 +288,7 @@ class TestVerifying:
         gpus = [{**PROBE["gpus"][0], "uuid": "GPU-north-0"}]
         await machines.join(again.token, FakeNode().host_public_key, gpus=gpus)
         before.requests.clear()
-        assert not await observer.look_at(node.id)
+        assert not await look_at(observer, node.id)
         assert before.requests == []
         found = await machines.get(node.id)
         assert found.state is NodeState.ENROLLING

@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from sublet.allocations.reconcile import reconcile
 from sublet.core.db import Database
 from sublet.core.errors import NotFound
 from sublet.core.settings import Settings
@@ -13,7 +12,7 @@ from sublet.fleet.kinds import SSH, BackendsByKind
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer, make_due
 from sublet.fleet.ssh_backend import SshBackend
-from tests.allocations.rental import EAGER, Rental
+from tests.allocations.rental import EAGER, Rental, reconcile
 from tests.allocations.simulated import SimulatedBackend
 from tests.fleet.fake_node import FakeNode
 from tests.scheduling.fleet_rows import add_node

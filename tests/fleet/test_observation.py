@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
+from sublet.core.work.reconciler import Reconciler
 from sublet.fleet import answers, certificates, enrolment, nodes, observation, states
 from sublet.fleet.backend import Observation
 from sublet.fleet.ca import CertificateAuthority
@@ -21,6 +22,7 @@ from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import GpuState, NodeState
 from tests.fleet.conftest import OPERATOR, Joining
 from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
+from tests.fleet.working import look_at, note_offline, renew_due
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +52,7 @@ async def look(database: Database, observer: Observer, node_id: str) -> bool:
     """Look at a node now, due or not."""
     async with database.transaction() as session:
         await observation.make_due(session, node_id)
-    return await observer.look_at(node_id)
+    return await look_at(observer, node_id)
 
 
 async def get(database: Database, node_id: str) -> Node:
@@ -95,9 +97,10 @@ class TestLooking:
         fake.requests.clear()
         async with database.transaction() as session:
             await observation.make_due(session, node.id)
-        observers = [observation.Observer(database, backend, settings) for _ in range(4)]
-        counts = await asyncio.gather(*(observer.tick() for observer in observers))
-        await asyncio.gather(*(observer.drain() for observer in observers))
+        works = [observation.Observer(database, backend, settings).work() for _ in range(4)]
+        workers = [Reconciler(database, [work]) for work in works]
+        counts = await asyncio.gather(*(worker.sweep() for worker in workers))
+        await asyncio.gather(*(worker.drain() for worker in workers))
         assert sum(counts) == 1
         assert len(fake.requests) == 1
 
@@ -106,17 +109,19 @@ class TestLooking:
     ) -> None:
         hanging, fake = ready_node
         other, _ = await join_node("south")
-        assert await observer.look_at(other.id)
+        assert await look_at(observer, other.id)
         fake.hung.set()
         seen = Seen()
         observer.on_observed.append(seen)
         async with database.transaction() as session:
             await observation.make_due(session, hanging.id)
             await observation.make_due(session, other.id)
-        assert await observer.tick() == 2
+        worker = Reconciler(database, [observer.work()])
+        assert await worker.sweep() == 2
         async with asyncio.timeout(5):
             while not seen.observations:
                 await asyncio.sleep(0.01)
+        await worker.stop(grace_seconds=0)
         assert [item.node_id for item in seen.observations] == [other.id]
 
     async def test_a_handler_that_fails_is_not_the_nodes_fault(
@@ -185,9 +190,9 @@ class TestBeingLost:
         await fake.stop()
         assert not await look(database, observer, node.id)
         assert not await look(database, observer, node.id)
-        assert await observer.note_offline() == []
+        assert await note_offline(observer) == []
         await long_ago(database, node.id)
-        assert await observer.note_offline() == [node.id]
+        assert await note_offline(observer) == [node.id]
         assert (await get(database, node.id)).state is NodeState.OFFLINE
         await fake.start()
         assert await look(database, observer, node.id)
@@ -221,7 +226,7 @@ class TestBeingLost:
         assert not await look(database, observer, node.id)
         assert not await look(database, observer, node.id)
         await long_ago(database, node.id)
-        assert await observer.note_offline() == [node.id]
+        assert await note_offline(observer) == [node.id]
         await fake.start()
         fake.requests.clear()
         assert await look(database, observer, node.id)
@@ -235,7 +240,7 @@ class TestBeingLost:
         await fake.stop()
         assert not await look(database, observer, node.id)
         assert not await look(database, observer, node.id)
-        assert await observer.note_offline() == []
+        assert await note_offline(observer) == []
         assert (await get(database, node.id)).state is NodeState.ENROLLING
 
     async def test_one_away_for_days_is_still_noted_and_tried_again(
@@ -244,14 +249,16 @@ class TestBeingLost:
         node, fake = ready_node
         await fake.stop()
         async with database.transaction() as session:
-            await session.execute(text("UPDATE node SET attempts = 20000 WHERE id = :id"), {"id": node.id})
+            await session.execute(
+                text("UPDATE work SET attempts = 20000 WHERE kind = 'node' AND id = :id"), {"id": node.id}
+            )
         assert not await look(database, observer, node.id)
         failure = (await get(database, node.id)).failure
         assert failure is not None
         assert failure.code == "node_unreachable"
         async with database.reading() as session:
             wait = await session.execute(
-                text("SELECT next_attempt_at - clock_timestamp() FROM node WHERE id = :id"), {"id": node.id}
+                text("SELECT due_at - clock_timestamp() FROM work WHERE kind = 'node' AND id = :id"), {"id": node.id}
             )
         assert timedelta(0) < wait.scalar_one() <= timedelta(seconds=30)
 
@@ -260,7 +267,7 @@ class TestBeingLost:
     ) -> None:
         node, _ = ready_node
         await long_ago(database, node.id)
-        assert await observer.note_offline() == []
+        assert await note_offline(observer) == []
         assert await look(database, observer, node.id)
         assert (await get(database, node.id)).state is NodeState.READY
 
@@ -274,20 +281,17 @@ class TestRenewingTrust:
 
     async def _make_due(self, database: Database) -> None:
         async with database.transaction() as session:
-            await session.execute(
-                text("UPDATE node SET trust_due_at = clock_timestamp() WHERE verified_at IS NOT NULL")
-            )
+            await session.execute(text("UPDATE work SET due_at = clock_timestamp() WHERE kind = 'trust'"))
 
     async def test_pushes_a_longer_host_certificate_and_both_authorities(
         self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database
     ) -> None:
         node, fake = ready_node
-        assert await renewals.tick() == 0
+        assert await renew_due(renewals) == 0
         async with database.transaction() as session:
             await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
         await self._make_due(database)
-        assert await renewals.tick() == 1
-        await renewals.drain()
+        assert await renew_due(renewals) == 1
         async with database.reading() as session:
             now_there = await database_now(session)
         after = (await get(database, node.id)).host_certificate_expires_at
@@ -295,7 +299,7 @@ class TestRenewingTrust:
         assert after - now_there > timedelta(hours=23)
         pushed = next(item for item in fake.requests if item["verb"] == "trust")["params"]
         assert len(pushed["user_ca_public_keys"]) == 2
-        assert await renewals.tick() == 0
+        assert await renew_due(renewals) == 0
 
     async def test_a_revocation_makes_every_node_due_at_once(
         self,
@@ -310,8 +314,7 @@ class TestRenewingTrust:
                 session, OPERATOR, "al_aaaaaaaaaaaaaaaa", signer=signer, login="al-aaaaaaaaaaaaaaaa"
             )
             assert await certificates.revoke_subject(session, "al_aaaaaaaaaaaaaaaa", reason="released") == 1
-        assert await renewals.tick() == 1
-        await renewals.drain()
+        assert await renew_due(renewals) == 1
 
     @pytest.mark.parametrize(("life_seconds", "due_in_seconds"), [(86_400, 3600), (7200, 2400)])
     async def test_comes_within_the_hour_or_a_third_of_the_certificates_life(
@@ -322,13 +325,12 @@ class TestRenewingTrust:
         life_seconds: int,
         due_in_seconds: int,
     ) -> None:
-        node, _ = ready_node
         renewals.settings = renewals.settings.model_copy(update={"host_certificate_seconds": life_seconds})
-        await renewals.renew(node.id)
+        await self._make_due(database)
+        await renew_due(renewals)
         async with database.reading() as session:
             due = await session.execute(
-                text("SELECT extract(epoch FROM trust_due_at - clock_timestamp()) FROM node WHERE id = :id"),
-                {"id": node.id},
+                text("SELECT extract(epoch FROM due_at - clock_timestamp()) FROM work WHERE kind = 'trust'")
             )
             assert due_in_seconds - 60 < due.scalar_one() <= due_in_seconds
 
@@ -365,8 +367,7 @@ class TestRenewingTrust:
         node, fake = ready_node
         fake.boot_id = "boot-2"
         assert await look(database, observer, node.id)
-        assert await renewals.tick() == 1
-        await renewals.drain()
+        assert await renew_due(renewals) == 1
         assert (await get(database, node.id)).boot_id == "boot-2"
 
 

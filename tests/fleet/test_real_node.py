@@ -31,6 +31,7 @@ from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import NodeState
 from sublet_sandbox.nodes import Enrolment, LocalNode, NamespaceNode, NodeKind, SystemdNode
 from tests.fleet.conftest import CUSTOMER, OPERATOR, fleet_parts
+from tests.fleet.working import look_at, renew_due
 from tests.support.nodes import CACHE, require
 
 pytestmark = pytest.mark.anyio
@@ -124,7 +125,7 @@ async def real(
         )
     helper = build_helper(tmp_path / "sublet-node.pyz")
     await machine.enrol(Enrolment(helper=helper, control_plane_port=control_plane_port, token=join.token))
-    assert await observer.look_at(added.id), await failure_of(database, added.id)
+    assert await look_at(observer, added.id), await failure_of(database, added.id)
     async with database.transaction() as session:
         return Real(
             machine,
@@ -229,8 +230,7 @@ class TestARealNode:
             await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
             assert await certificates.revoke(session, serial, reason="lost laptop")
         renewals = HostCertificates(database, backend, authority, settings)
-        assert await renewals.tick() == 1
-        await renewals.drain()
+        assert await renew_due(renewals) == 1
         with pytest.raises(NodeRefused):
             await whoami(real, revoked)
         assert await whoami(real, other) == LOGIN
@@ -251,4 +251,4 @@ class TestARealNode:
     async def _look(self, database: Database, observer: Observer, node_id: str) -> bool:
         async with database.transaction() as session:
             await observation.make_due(session, node_id)
-        return await observer.look_at(node_id)
+        return await look_at(observer, node_id)

@@ -327,7 +327,7 @@ class TestNoSecret:
                 secrets[type(signer).__name__] = private_lines[2]
         rows = await everything(web.database)
         assert "api_token.created" in rows["public.audit_event"]
-        assert {"public.outbox_event", "public.procrastinate_jobs", "public.idempotency_key"} <= rows.keys()
+        assert {"public.outbox_event", "public.work", "public.idempotency_key"} <= rows.keys()
         written = json.dumps(logs, default=str) + caplog.text + "".join(capfd.readouterr())
         assert leaks(secrets, {**answers, **rows, "log": written}) == []
 

@@ -46,9 +46,6 @@ SELECT CASE WHEN c.relnamespace <> 'public'::regnamespace THEN c.relnamespace::r
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
  WHERE c.relkind IN ('r', 'p')
 """
-LEASE = {"lease_token", "lease_expires_at", "next_attempt_at"}
-"""The columns that core's leases look after: a model may leave them all to them."""
-
 Columns = dict[str, tuple[str, bool, bool]]
 
 
@@ -81,9 +78,8 @@ def differences(believed: dict[str, Columns], actual: dict[str, Columns]) -> dic
     found = {}
     for table, model in believed.items():
         rows = actual.get(table, {})
-        left_out = set() if LEASE & model.keys() else LEASE
         ours = {name: column for name, column in model.items() if rows.get(name) != column}
-        theirs = {name: column for name, column in rows.items() if model.get(name) != column and name not in left_out}
+        theirs = {name: column for name, column in rows.items() if model.get(name) != column}
         if ours or theirs:
             found[table] = (ours, theirs)
     return found

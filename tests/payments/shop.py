@@ -115,16 +115,6 @@ class Shop:
         async with self.database.reading() as session:
             return list((await session.execute(text(query), values)).all())
 
-    async def make_due(self, table: str) -> None:
-        """Let the time that rows wait for have come, and leases of the dead run out."""
-        async with self.database.transaction() as session:
-            await session.execute(
-                text(
-                    f"UPDATE {table} SET next_attempt_at = clock_timestamp(), lease_expires_at = clock_timestamp() "
-                    "WHERE next_attempt_at < 'infinity'"
-                )
-            )
-
 
 def build_app(database: Database, processor: Processor, directory: Path, public_url: str = BASE) -> FastAPI:
     """An application with the payment routes alone."""

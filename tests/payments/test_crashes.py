@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sublet.payments import checkout, inbox
 from sublet.payments.api import PROCESSOR
 from tests.payments.deliveries import deliver, events_of
 from tests.payments.shop import Shop, new_processor, until
+from tests.payments.working import look_at, make_due, process_due
 from tests.sandbox.stripe.process import StripeSandbox, free_port
 
 pytestmark = pytest.mark.anyio
@@ -115,13 +115,13 @@ class TestKilled:
         (row,) = await shop.rows("SELECT id, checkout_session_id FROM top_up")
         assert row.checkout_session_id is None
         assert len(pages_of(shop.sandbox, row.id)) == int(passes)
-        assert await checkout.process_due(shop.database, shop.processor) == 0  # the dead one's lease still runs
-        await shop.make_due("top_up")
-        assert await checkout.process_due(shop.database, shop.processor) == 1
+        assert await process_due(shop, "top_up") == 0  # the dead one's lease still runs
+        await make_due(shop, "top_up")
+        assert await process_due(shop, "top_up") == 1
         top_up = await shop.read(organization, row.id)
         assert len(pages_of(shop.sandbox, row.id)) == 1
         await shop.pay(top_up)
-        await checkout.look_at(shop.database, shop.processor, row.id)
+        await look_at(shop, row.id)
         assert await shop.balance(organization) == "20.00"
 
     async def test_the_customer_s_retry_gets_the_same_top_up(
@@ -196,8 +196,8 @@ class TestRetries:
         (row,) = await shop.rows("SELECT id FROM top_up")
         async with shop.database.transaction() as session:
             await session.exec_driver_sql("UPDATE top_up SET created_at = created_at - interval '24 hours'")
-        await shop.make_due("top_up")
-        await checkout.process_due(shop.database, shop.processor)
+        await make_due(shop, "top_up")
+        await process_due(shop, "top_up")
         found = await shop.read(organization, row.id)
         assert (found["state"], found["failure"]["code"]) == ("failed", "checkout_not_created")
         assert pages_of(shop.sandbox, row.id) == []
@@ -211,7 +211,7 @@ class TestDeadWorkers:
         await deliver(shop, events_of(shop, top_up["id"])[0])
         async with Gate(shop.sandbox.url, passes=True).open() as gate:
             cut_off = new_processor(gate.url)
-            worker = asyncio.create_task(inbox.process_due(shop.database, cut_off))
+            worker = asyncio.create_task(process_due(shop, "stripe_event", cut_off))
 
             async def held() -> bool:
                 return gate.answered > 0
@@ -221,9 +221,9 @@ class TestDeadWorkers:
             with suppress(asyncio.CancelledError):
                 await worker
             await cut_off.close()
-        assert await inbox.process_due(shop.database, shop.processor) == 0
-        await shop.make_due("stripe_event")
-        assert await inbox.process_due(shop.database, shop.processor) == 1
+        assert await process_due(shop, "stripe_event") == 0
+        await make_due(shop, "stripe_event")
+        assert await process_due(shop, "stripe_event") == 1
         assert await shop.balance(organization) == "20.00"
 
     async def test_a_late_answer_is_discarded_when_the_lease_has_passed_on(self, shop: Shop) -> None:
@@ -237,8 +237,8 @@ class TestDeadWorkers:
 
 
 async def _steal_and_process(shop: Shop) -> None:
-    await shop.make_due("stripe_event")
-    await inbox.process_due(shop.database, shop.processor)
+    await make_due(shop, "stripe_event")
+    await process_due(shop, "stripe_event")
 
 
 class TestTables:

@@ -12,6 +12,7 @@ from sublet.payments import checkout, outcomes
 from sublet.payments.api import PROCESSOR
 from tests.ledger.books import assert_books_are_sound
 from tests.payments.shop import BASE, Shop, new_processor
+from tests.payments.working import look_at, make_due, process_due, watch
 from tests.sandbox.stripe.orders import open_session
 
 pytestmark = pytest.mark.anyio
@@ -117,7 +118,7 @@ class TestPaying:
         organization = await shop.organization()
         top_up = await shop.top_up(organization)
         assert (await shop.pay(top_up)).status_code == 303
-        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        await look_at(shop, top_up["id"])
         found = await shop.read(organization, top_up["id"])
         assert found["state"] == "succeeded"
         assert found["fee"] == {"amount": "0.88", "currency": "USD"}
@@ -144,7 +145,7 @@ class TestPaying:
         top_up = await shop.top_up(organization)
         await shop.pay(top_up)
         for _ in range(5):
-            await checkout.look_at(shop.database, shop.processor, top_up["id"])
+            await look_at(shop, top_up["id"])
         assert await shop.balance(organization) == "20.00"
         assert len(await shop.rows("SELECT 1 FROM top_up_history")) == 1
 
@@ -152,13 +153,13 @@ class TestPaying:
         organization = await shop.organization()
         top_up = await shop.top_up(organization)
         await shop.pay(top_up, "4000000000009995")
-        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        await look_at(shop, top_up["id"])
         found = await shop.read(organization, top_up["id"])
         assert found["state"] == "pending"
         assert found["failure"] == {"code": "card_declined", "message": "Your card has insufficient funds."}
         assert found["checkout_url"] == top_up["checkout_url"]
         await shop.pay(top_up)
-        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        await look_at(shop, top_up["id"])
         found = await shop.read(organization, top_up["id"])
         assert (found["state"], found["failure"]) == ("succeeded", None)
         assert await shop.balance(organization) == "20.00"
@@ -167,7 +168,7 @@ class TestPaying:
         organization = await shop.organization()
         top_up = await shop.top_up(organization, "5.00")
         await shop.pay(top_up, "4000000000003220", challenge="complete")
-        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        await look_at(shop, top_up["id"])
         assert await shop.balance(organization) == "5.00"
 
     async def test_a_page_left_until_it_expires_ends_without_money(self, shop: Shop) -> None:
@@ -177,7 +178,7 @@ class TestPaying:
         client = shop.sandbox.client()
         for (session_id,) in await shop.rows("SELECT checkout_session_id FROM top_up"):
             client.v1.checkout.sessions.expire(session_id)
-        assert await checkout.reconcile_pending(shop.database, shop.processor) == 2
+        assert await watch(shop) == 2
         left = await shop.read(organization, abandoned["id"])
         assert (left["state"], left["failure"]["code"], left["checkout_url"]) == ("expired", "checkout_expired", None)
         assert (await shop.read(organization, declined["id"]))["failure"]["code"] == "card_declined"
@@ -191,18 +192,18 @@ class TestPaying:
         try:
             top_up = await shop.top_up(organization)
             await shop.pay(top_up)
-            await shop.make_due("top_up")
-            await checkout.process_due(shop.database, shop.processor)
+            await make_due(shop, "top_up")
+            await process_due(shop, "top_up")
             found = await shop.read(organization, top_up["id"])
             assert (found["state"], found["fee"]) == ("succeeded", None)
             assert await shop.balance(organization) == "20.00"
         finally:
             await shop.control("PUT", "balance-transactions", {"withhold": False})
-        await shop.make_due("top_up")
-        await checkout.process_due(shop.database, shop.processor)
+        await make_due(shop, "top_up")
+        await process_due(shop, "top_up")
         assert (await shop.read(organization, top_up["id"]))["fee"]["amount"] == "0.88"
         assert await shop.balance(organization) == "20.00"
-        assert await shop.rows("SELECT 1 FROM top_up WHERE next_attempt_at < 'infinity'") == []
+        assert await shop.rows("SELECT 1 FROM work") == []
 
 
 class TestOtherCurrencies:
@@ -228,7 +229,9 @@ class TestOtherCurrencies:
             "JOIN ledger.ledger_entry e ON e.id = p.entry_id WHERE e.kind = 'stripe_fee' ORDER BY p.line"
         )
         assert [tuple(line) for line in fees] == [("stripe_fees:EUR", -800_000), ("stripe_balance:EUR", 800_000)]
-        assert await checkout.reconcile_pending(shop.database, shop.processor) == 0
+        async with shop.database.transaction() as session:
+            await session.exec_driver_sql("DELETE FROM work")
+        assert await watch(shop) == 0, "nobody waits for a fee in dollars"
 
     async def test_a_payment_in_another_one_waits_for_a_person_and_stops_nobody(self, shop: Shop) -> None:
         strange, organization = await shop.organization(), await shop.organization()
@@ -241,13 +244,13 @@ class TestOtherCurrencies:
             await session.exec_driver_sql(
                 "UPDATE top_up SET checkout_session_id = %s WHERE id = %s", (page.id, in_euros["id"])
             )
-        assert await checkout.reconcile_pending(shop.database, shop.processor) == 2
+        assert await watch(shop) == 2
         assert await shop.balance(organization) == "20.00"
         assert await shop.balance(strange) == "0.00"
-        await shop.make_due("top_up")
-        assert await checkout.process_due(shop.database, shop.processor) == 2
+        await make_due(shop, "top_up")
+        assert await process_due(shop, "top_up") == 1, "the good one is done"
         (row,) = await shop.rows(
-            "SELECT next_attempt_at > clock_timestamp() AS later, lease_expires_at FROM top_up WHERE id = :id",
+            "SELECT due_at > clock_timestamp() AS later, lease_expires_at FROM work WHERE id = :id",
             id=in_euros["id"],
         )
         assert tuple(row) == (True, None)
@@ -263,9 +266,7 @@ class TestComingBack:
         landed = await shop.http.get(back)
         assert (landed.status_code, landed.headers["location"]) == (303, f"{BASE}/billing?top_up={top_up['id']}")
         assert (await shop.read(organization, top_up["id"]))["state"] == "processing"
-        jobs = await shop.rows("SELECT args FROM procrastinate_jobs WHERE args->>'kind' = 'top_up'")
-        assert {job.args["row_id"] for job in jobs} == {top_up["id"]}
-        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        assert await process_due(shop, "top_up") == 1, "whoever comes back makes it due"
         assert (await shop.read(organization, top_up["id"]))["state"] == "succeeded"
         assert (await shop.http.get(back)).status_code == 303
         assert await shop.balance(organization) == "20.00"
@@ -284,7 +285,7 @@ class TestComingBack:
         session_id = top_up["checkout_url"].rpartition("/")[2]
         await shop.http.get(f"/api/v1/top-ups/{top_up['id']}/return", params={"session_id": session_id})
         assert (await shop.read(organization, top_up["id"]))["state"] == "processing"
-        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        await look_at(shop, top_up["id"])
         assert (await shop.read(organization, top_up["id"]))["state"] == "pending"
 
     async def test_giving_up_leads_back_to_the_console(self, shop: Shop) -> None:

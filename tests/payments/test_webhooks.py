@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sublet.core.db import Database
-from sublet.payments import checkout, inbox
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from tests.payments.deliveries import deliver, events_of, signed
 from tests.payments.shop import Shop, build_app, new_processor, open_shop, served, until
+from tests.payments.working import look_at, make_due, process_due, watch
 from tests.sandbox.stripe.process import StripeSandbox, free_port
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +28,7 @@ async def paid(shop: Shop) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
 
 async def drain(shop: Shop) -> None:
     """Work the inbox off."""
-    while await inbox.process_due(shop.database, shop.processor):
+    while await process_due(shop, "stripe_event"):
         pass
 
 
@@ -39,8 +39,8 @@ class TestSignatures:
         assert (answer.status_code, answer.json()) == (200, {"received": True})
         (row,) = await shop.rows("SELECT id, processed_at FROM stripe_event")
         assert (row.id, row.processed_at) == (events[0]["id"], None)
-        (job,) = await shop.rows("SELECT args FROM procrastinate_jobs WHERE args->>'kind' = 'stripe_event'")
-        assert job.args["row_id"] == events[0]["id"]
+        (due,) = await shop.rows("SELECT id FROM work WHERE kind = 'stripe_event' AND ready_at <= clock_timestamp()")
+        assert due.id == events[0]["id"]
 
     async def test_any_changed_byte_is_refused(self, shop: Shop) -> None:
         body = b'{"id": "evt_1", "type": "charge.succeeded", "created": 1, "data": {"object": {}}}'
@@ -119,8 +119,8 @@ class TestDuplicates:
         await asyncio.gather(*(deliver(shop, event) for event in events * 5))
         await asyncio.gather(
             *(drain(shop) for _ in range(3)),
-            *(checkout.look_at(shop.database, shop.processor, top_up["id"]) for _ in range(5)),
-            checkout.reconcile_pending(shop.database, shop.processor),
+            *(look_at(shop, top_up["id"]) for _ in range(5)),
+            watch(shop),
         )
         assert await shop.balance(organization) == "20.00"
         assert len(await shop.rows("SELECT 1 FROM stripe_transaction")) == 1
@@ -172,12 +172,14 @@ class TestProcessing:
         organization, _, events = await paid(shop)
         await deliver(shop, events[0])
         away = new_processor(f"http://127.0.0.1:{free_port()}")
-        assert await inbox.process_due(shop.database, away) == 1
+        assert await process_due(shop, "stripe_event", away) == 1
         await away.close()
-        (row,) = await shop.rows("SELECT processed_at, last_error, attempts FROM stripe_event")
+        (row,) = await shop.rows(
+            "SELECT e.processed_at, w.last_error, w.attempts FROM stripe_event e JOIN work w USING (id)"
+        )
         assert tuple(row) == (None, "processor_unavailable", 1)
-        assert await inbox.process_due(shop.database, shop.processor) == 0
-        await shop.make_due("stripe_event")
+        assert await process_due(shop, "stripe_event") == 0
+        await make_due(shop, "stripe_event")
         await drain(shop)
         assert await shop.balance(organization) == "20.00"
 
@@ -185,15 +187,15 @@ class TestProcessing:
         organization, top_up, _ = await paid(shop)
         await drain(shop)
         assert (await shop.read(organization, top_up["id"]))["state"] == "pending"
-        assert await checkout.reconcile_pending(shop.database, shop.processor) == 1
+        assert await watch(shop) == 1
         assert await shop.balance(organization) == "20.00"
-        assert await checkout.reconcile_pending(shop.database, shop.processor) == 0
+        assert await watch(shop) == 0
 
     async def test_the_schedule_alone_finds_it_too(self, shop: Shop) -> None:
         organization, _, _ = await paid(shop)
-        assert await checkout.process_due(shop.database, shop.processor) == 0
-        await shop.make_due("top_up")
-        assert await checkout.process_due(shop.database, shop.processor) == 1
+        assert await process_due(shop, "top_up") == 0
+        await make_due(shop, "top_up")
+        assert await process_due(shop, "top_up") == 1
         assert await shop.balance(organization) == "20.00"
 
 

@@ -27,7 +27,7 @@ CHECKSUMS = VERSIONS.parent / "checksums"
 RELEASED_UP_TO: str | None = None
 """The last migration of the last release (`0012_findings.py`): up to it they never change. None before the first."""
 
-NOT_OURS = re.compile(r"procrastinate|alembic|btree_gist|SCHEMA public|DEFAULT ACL")
+NOT_OURS = re.compile(r"alembic|btree_gist|SCHEMA public|DEFAULT ACL")
 SECTION = re.compile(r"^--\n-- Name: (?P<name>.*?); Type: .*\n--\n", re.MULTILINE)
 HEADER = (
     "-- The schema of a migrated database, by pg_dump. Written by `make schema`, and held by a test; never edited.\n\n"

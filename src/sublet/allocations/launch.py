@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from sublet.allocations import names, operations
 from sublet.allocations.audited import LaunchRecord
 from sublet.allocations.models import allocation as allocation_table
-from sublet.allocations.records import POKE
+from sublet.allocations.records import WORK
 from sublet.allocations.states import begin
 from sublet.audit.record import record
 from sublet.billing.policy import DEFAULT_POLICY, Policy
@@ -18,8 +18,8 @@ from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.core.ids import new_id
-from sublet.core.jobs import poke
 from sublet.core.money import Money
+from sublet.core.work import leases
 from sublet.fleet.accounts import login_of, next_uid
 from sublet.ledger import holds
 from sublet.scheduling import claims, offers, placement
@@ -114,7 +114,7 @@ async def launch(
             hold_id=hold.id,
         ),
     )
-    await poke(session, POKE, allocation_id)
+    await leases.make_due(session, WORK, allocation_id, place=claim.node_id)
     return allocation_id
 
 

@@ -45,10 +45,6 @@ allocation = Table(
     Column("enforced", JSONB, nullable=False),
     Column("evidence", JSONB(none_as_null=True)),
     Column("operation_id", Text),
-    Column("lease_token", BigInteger),
-    Column("lease_expires_at", DateTime(timezone=True)),
-    Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
 )
 
 operation = Table(

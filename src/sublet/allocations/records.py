@@ -4,18 +4,18 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, update
+from sqlalchemy import Row, Select, func, select, update
 
 from sublet.allocations.models import allocation
 from sublet.allocations.states import AllocationState
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
-from sublet.core.jobs import poke
+from sublet.core.work import leases
 
 Wanted = Literal["active", "suspended", "gone"]
 
-POKE = "allocation"
+WORK = "allocation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,6 @@ class Allocation:
     created_at: datetime
     started_at: datetime | None
     release_requested_at: datetime | None
-    attempts: int
 
 
 _COLUMNS = [allocation.c[field.name] for field in fields(Allocation)]
@@ -106,12 +105,8 @@ async def want(session: Session, allocation_id: str, **values: Any) -> None:
 
     The lease of a running worker ends here, so its result is refused, and the node refuses its later commands.
     """
-    await session.execute(
-        update(allocation)
-        .where(allocation.c.id == allocation_id)
-        .values(generation=allocation.c.generation + 1, **_DUE_NOW, **values)
-    )
-    await poke(session, POKE, allocation_id)
+    node_id = await _change(session, allocation_id, generation=allocation.c.generation + 1, **values)
+    await leases.overtake(session, WORK, allocation_id, place=node_id)
 
 
 async def freshen(session: Session, allocation_id: str, *, disconnect: bool = False) -> None:
@@ -125,39 +120,29 @@ async def freshen(session: Session, allocation_id: str, *, disconnect: bool = Fa
     newer: dict[str, Any] = {"generation": allocation.c.generation + 1}
     if disconnect:
         newer["disconnect_generation"] = allocation.c.generation + 1
-    await session.execute(
-        update(allocation)
-        .where(allocation.c.id == allocation_id)
-        .values(attempts=0, next_attempt_at=func.clock_timestamp(), **newer)
-    )
-    await poke(session, POKE, allocation_id)
+    node_id = await _change(session, allocation_id, **newer)
+    await leases.make_due(session, WORK, allocation_id, place=node_id)
 
 
 async def wake(session: Session, allocation_id: str, **values: Any) -> None:
     """Make the allocation due at once for what is wanted already; a worker that is at it goes on."""
-    await session.execute(
-        update(allocation)
-        .where(allocation.c.id == allocation_id)
-        .values(attempts=0, next_attempt_at=func.clock_timestamp(), **values)
-    )
-    await poke(session, POKE, allocation_id)
-
-
-_DUE_NOW: dict[str, Any] = {
-    "attempts": 0,
-    "next_attempt_at": func.clock_timestamp(),
-    "lease_expires_at": None,
-}
-_NEVER: ColumnElement[datetime] = literal_column("'infinity'::timestamptz")
+    node_id = await _change(session, allocation_id, **values)
+    await leases.make_due(session, WORK, allocation_id, place=node_id)
 
 
 async def rest(session: Session, allocation_id: str, **values: Any) -> None:
     """Let nobody work on the allocation until it is woken; a running worker is overtaken."""
-    await session.execute(
-        update(allocation)
-        .where(allocation.c.id == allocation_id)
-        .values(attempts=0, next_attempt_at=_NEVER, lease_expires_at=None, **values)
+    await _change(session, allocation_id, **values)
+    await leases.rest(session, WORK, allocation_id)
+
+
+async def _change(session: Session, allocation_id: str, **values: Any) -> str:
+    """Change the row, which locks it before its row of work; returns the node that it is on."""
+    changed = (
+        update(allocation).where(allocation.c.id == allocation_id).values({"wanted": allocation.c.wanted, **values})
     )
+    node_id: str = (await session.execute(changed.returning(allocation.c.node_id))).scalar_one()
+    return node_id
 
 
 async def note(session: Session, allocation_id: str, **values: Any) -> None:
@@ -177,10 +162,11 @@ async def lock_settled_on(session: Session, node_id: str, seen_at: datetime) -> 
             allocation.c.on_node,
             allocation.c.state.in_(["active", "suspended", "lost"]),
             func.coalesce(allocation.c.applied_at, allocation.c.created_at) < seen_at,
-            allocation.c.lease_expires_at.is_(None) | (allocation.c.lease_expires_at < func.clock_timestamp()),
             (allocation.c.applied_generation == allocation.c.generation) | (allocation.c.state == "lost"),
         )
         .order_by(allocation.c.id)
         .with_for_update(key_share=True, skip_locked=True)
     )
-    return [_read(row) for row in rows]
+    found = [_read(row) for row in rows]
+    worked_on = await leases.leased_among(session, WORK, [one.id for one in found])
+    return [one for one in found if one.id not in worked_on]

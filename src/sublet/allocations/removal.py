@@ -11,11 +11,12 @@ from sublet.allocations.retries import Pace
 from sublet.allocations.setup import newest_generation, worker
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.billing import meters, settlement
-from sublet.core import leases, telemetry
+from sublet.core import telemetry
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
-from sublet.core.leases import Lease
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Done, Outcome, Retry
 from sublet.fleet.backend import FleetBackend, Observation, ReleaseEvidence
 from sublet.fleet.errors import NodeError, StaleGeneration
 from sublet.ledger import holds
@@ -33,9 +34,8 @@ CHECKS_OF_STEP = {
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An allocation to be taken off its node, and the lease under which that is done."""
+    """An allocation to be taken off its node."""
 
-    lease: Lease
     allocation: Allocation
     settled: bool
 
@@ -55,12 +55,12 @@ class RemovalResult:
     newest_generation: int | None = None
 
 
-async def begin(session: Session, lease: Lease, allocation: Allocation) -> Removal:
+async def begin(session: Session, allocation: Allocation) -> Removal:
     """Say that it begins."""
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.attempt(session, operation, operation.first_remote_step)
-    return Removal(lease, allocation, settled=allocation.state is AllocationState.RELEASE_FAILED)
+    return Removal(allocation, settled=allocation.state is AllocationState.RELEASE_FAILED)
 
 
 async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
@@ -85,9 +85,8 @@ async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
     return result
 
 
-async def conclude(session: Session, removal: Removal, result: RemovalResult, pace: Pace) -> bool:
-    """Store what came of it, if the lease is still ours; whether there is more to do at once."""
-    await leases.hold(session, removal.lease)
+async def conclude(session: Session, lease: Lease, removal: Removal, result: RemovalResult, pace: Pace) -> Outcome:
+    """Store what came of it."""
     allocation = await records.lock(session, removal.allocation.id)
     if result.newest_generation is not None:
         await records.note(session, allocation.id, generation=result.newest_generation + 1)
@@ -97,14 +96,13 @@ async def conclude(session: Session, removal: Removal, result: RemovalResult, pa
     if result.evidence is not None:
         await records.note(session, allocation.id, evidence=_stored(result.evidence))
     if result.evidence is None or not result.evidence.clean:
-        await _not_proven(session, removal, allocation, result, pace)
-    elif removal.is_restoration:
+        return await _not_proven(session, lease, allocation, result, pace)
+    if removal.is_restoration:
         await records.note(session, allocation.id, on_node=False)
         await claims.free(session, allocation.id)
-        await leases.finish(session, removal.lease, retry_in_seconds=None)
     else:
-        await _proven(session, removal, allocation, result.evidence)
-    return False
+        await _proven(session, allocation, result.evidence)
+    return Done()
 
 
 def _stored(evidence: ReleaseEvidence) -> dict[str, Any]:
@@ -115,7 +113,7 @@ def _stored(evidence: ReleaseEvidence) -> dict[str, Any]:
     }
 
 
-async def _proven(session: Session, removal: Removal, allocation: Allocation, evidence: ReleaseEvidence) -> None:
+async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvidence) -> None:
     charged = await settle(session, allocation)
     await records.note(session, allocation.id, on_node=False)
     await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it is left on the node")
@@ -126,7 +124,6 @@ async def _proven(session: Session, removal: Removal, allocation: Allocation, ev
         _mark(operation, at, evidence)
         operation.mark(at, "done", "settle", detail=charged)
         await operations.end(session, operation, OperationState.SUCCEEDED)
-    await leases.finish(session, removal.lease, retry_in_seconds=None)
 
 
 async def settle(session: Session, allocation: Allocation) -> str:
@@ -139,8 +136,8 @@ async def settle(session: Session, allocation: Allocation) -> str:
 
 
 async def _not_proven(
-    session: Session, removal: Removal, allocation: Allocation, result: RemovalResult, pace: Pace
-) -> None:
+    session: Session, lease: Lease, allocation: Allocation, result: RemovalResult, pace: Pace
+) -> Outcome:
     """Keep the capacity and go on trying. The customer's money does not wait for that: it is settled now."""
     code, message = _problem(result)
     log.error(
@@ -148,7 +145,7 @@ async def _not_proven(
         allocation=allocation.id,
         node=allocation.node_id,
         code=code,
-        attempt=allocation.attempts,
+        attempt=lease.attempt,
         detail=message,
     )
     operation = await operations.running(session, allocation.id, allocation.organization_id)
@@ -157,14 +154,13 @@ async def _not_proven(
             _mark(operation, (await database_now(session)).isoformat(), result.evidence)
         await operations.stumble(session, operation, code, message)
     # A node that cannot be asked may answer soon; evidence that something is left is a fact at once.
-    sure = result.evidence is not None or allocation.attempts >= pace.release_attempts
+    sure = result.evidence is not None or lease.attempt >= pace.release_attempts
     if sure and allocation.state is AllocationState.RELEASING:
         await settle(session, allocation)
         await move(session, worker(), allocation.id, AllocationState.RELEASE_FAILED, reason=message)
     if sure:
         await claims.block(session, allocation.id, message)
-    wait = pace.wait_seconds(allocation.attempts, longest=pace.longest_repair_wait_seconds)
-    await leases.finish(session, removal.lease, retry_in_seconds=wait)
+    return Retry(code)
 
 
 def _problem(result: RemovalResult) -> tuple[str, str]:

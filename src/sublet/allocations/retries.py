@@ -1,12 +1,12 @@
 """When a failed step is tried again, and when it is not."""
 
-import random
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.core.errors import SubletError
 from sublet.core.settings import Settings
+from sublet.core.work import pace as work_pace
 from sublet.fleet.errors import (
     HostNotVerified,
     LimitsNotEnforced,
@@ -28,34 +28,32 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a lease is, how often is tried, and how long is waited in between."""
+    """How often setting up and releasing are tried, and how long is waited in between."""
 
-    lease_seconds: float = 6.0
     provision_attempts: int = 5
     release_attempts: int = 6
     shortest_wait_seconds: float = 0.5
     longest_wait_seconds: float = 20.0
     longest_repair_wait_seconds: float = 60.0
     verify_seconds: float = 600.0
+    """After so long what runs is applied again, so that limits which somebody changed on the node are set right."""
+
     policy: Policy = DEFAULT_POLICY
 
     @classmethod
     def of(cls, settings: Settings) -> "Pace":
         """The pace that the settings describe."""
         return cls(
-            lease_seconds=settings.lease_seconds,
             provision_attempts=settings.provision_attempts,
             policy=Policy.of(settings),
         )
 
-    def wait_seconds(self, attempt: int, *, longest: float) -> float:
-        """Full jitter: anything up to a bound that doubles with each attempt, and is capped."""
-        bound = min(longest, self.shortest_wait_seconds * 2.0 ** min(attempt, 30))
-        return random.uniform(0, bound)  # noqa: S311 - spreads load, protects nothing
-
-    def until_verified_seconds(self) -> float:
-        """When what runs is applied again, so that limits which somebody changed on the node are set right."""
-        return self.verify_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, protects nothing
+    @property
+    def of_work(self) -> work_pace.Pace:
+        """The pace of the engine: it never ends by itself, because a release is tried until it is proven."""
+        return work_pace.Pace(
+            shortest_seconds=self.shortest_wait_seconds, longest_seconds=self.longest_repair_wait_seconds
+        )
 
 
 DEFAULT_PACE = Pace()

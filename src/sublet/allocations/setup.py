@@ -11,12 +11,14 @@ from sublet.allocations.retries import Failure, Pace, classify, customer_reason
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.billing import meters
 from sublet.catalog.meter_kinds import MeterKind
-from sublet.core import leases, telemetry
+from sublet.core import telemetry
 from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
-from sublet.core.leases import Lease
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Again, Done, Outcome, Retry
+from sublet.core.work.pace import spread
 from sublet.fleet import nodes
 from sublet.fleet.backend import AppliedState, DesiredAccount, FleetBackend, Limits, Observation
 from sublet.fleet.errors import LimitsNotEnforced, NodeError, StaleGeneration
@@ -43,9 +45,8 @@ def worker() -> Actor:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """An allocation to be brought to what is wanted, and the lease under which that is done."""
+    """An allocation to be brought to what is wanted."""
 
-    lease: Lease
     allocation: Allocation
     account: DesiredAccount
 
@@ -60,7 +61,7 @@ class SetupResult:
     newest_generation: int | None = field(default=None)
 
 
-async def begin(session: Session, lease: Lease, allocation: Allocation) -> Setup:
+async def begin(session: Session, allocation: Allocation) -> Setup:
     """Say that it begins, and note that from now on something may exist on the node."""
     if allocation.state is AllocationState.QUEUED:
         await move(session, worker(), allocation.id, AllocationState.PROVISIONING, reason="a worker has begun")
@@ -70,7 +71,7 @@ async def begin(session: Session, lease: Lease, allocation: Allocation) -> Setup
     if operation is not None:
         await operations.attempt(session, operation, operation.first_remote_step)
     keys = await ssh_keys.public_keys_of(session, allocation.organization_id)
-    return Setup(lease, allocation, desired_account(allocation, keys))
+    return Setup(allocation, desired_account(allocation, keys))
 
 
 def desired_account(allocation: Allocation, keys: list[str]) -> DesiredAccount:
@@ -118,31 +119,26 @@ async def newest_generation(backend: FleetBackend, allocation: Allocation) -> in
     return allocation.generation
 
 
-async def conclude(session: Session, setup: Setup, result: SetupResult, pace: Pace) -> bool:
-    """Store what came of it, if the lease is still ours; whether there is more to do at once."""
-    await leases.hold(session, setup.lease)
+async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupResult, pace: Pace) -> Outcome:
+    """Store what came of it."""
     allocation = await records.lock(session, setup.allocation.id)
     if allocation.wanted != setup.allocation.wanted:
-        await leases.finish(session, setup.lease, retry_in_seconds=0)
-        return True
+        return Again()
     if result.newest_generation is not None:
         newest = max(result.newest_generation, allocation.generation)
         await records.note(session, allocation.id, generation=newest + 1)
     if result.error is not None:
-        return await _failed(session, setup, allocation, result.error, pace)
+        return await _failed(session, lease, allocation, result.error, pace)
     assert result.applied is not None
     if allocation.state is AllocationState.PROVISIONING:
         unkept = await _unkept_promise(session, allocation, result.applied)
         if unkept is not None:
-            return await _failed(session, setup, allocation, unkept, pace)
+            return await _failed(session, lease, allocation, unkept, pace)
     await _succeeded(session, setup, allocation, result.applied, result.before, pace=pace)
     if allocation.generation != setup.allocation.generation:
         # Newer facts are to be applied. What was applied counts all the same: it is the proof of what was delivered.
-        await leases.finish(session, setup.lease, retry_in_seconds=0)
-        return True
-    await leases.finish(session, setup.lease, retry_in_seconds=pace.until_verified_seconds())
-    await records.note(session, allocation.id, attempts=0)
-    return False
+        return Again()
+    return Again(spread(pace.verify_seconds))
 
 
 async def _unkept_promise(session: Session, allocation: Allocation, applied: AppliedState) -> LimitsNotEnforced | None:
@@ -251,7 +247,7 @@ async def _finish_operation(session: Session, allocation: Allocation, applied: A
     await operations.end(session, operation, OperationState.SUCCEEDED)
 
 
-async def _failed(session: Session, setup: Setup, allocation: Allocation, error: SubletError, pace: Pace) -> bool:
+async def _failed(session: Session, lease: Lease, allocation: Allocation, error: SubletError, pace: Pace) -> Outcome:
     failure = classify(error)
     log.warning(
         "allocation.apply_failed",
@@ -259,23 +255,19 @@ async def _failed(session: Session, setup: Setup, allocation: Allocation, error:
         node=allocation.node_id,
         code=error.code,
         failure=failure.value,
-        attempt=allocation.attempts,
+        attempt=lease.attempt,
         detail=error.detail,
     )
     setting_up = allocation.state is AllocationState.PROVISIONING
-    if setting_up and (failure is not Failure.RETRYABLE or allocation.attempts >= pace.provision_attempts):
-        await give_up(session, setup.lease, allocation, *customer_reason(error, failure))
-        return True
+    if setting_up and (failure is not Failure.RETRYABLE or lease.attempt >= pace.provision_attempts):
+        return await give_up(session, allocation, *customer_reason(error, failure))
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.stumble(session, operation, error.code, error.detail)
-    longest = pace.longest_wait_seconds if setting_up else pace.longest_repair_wait_seconds
-    wait = pace.wait_seconds(allocation.attempts, longest=longest)
-    await leases.finish(session, setup.lease, retry_in_seconds=wait)
-    return False
+    return Retry(error.code, longest_seconds=pace.longest_wait_seconds if setting_up else None)
 
 
-async def give_up(session: Session, lease: Lease, allocation: Allocation, code: str, message: str) -> None:
+async def give_up(session: Session, allocation: Allocation, code: str, message: str) -> Outcome:
     """End an allocation that could not be set up: funds are free at once, capacity when the node is restored."""
     await records.note(session, allocation.id, failure={"code": code, "message": message})
     await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
@@ -285,8 +277,7 @@ async def give_up(session: Session, lease: Lease, allocation: Allocation, code: 
         await operations.end(session, operation, OperationState.FAILED, code=code, message=message)
     if allocation.on_node:
         # From here on the node is restored: with a newer generation, so that a late apply is refused.
-        await leases.finish(session, lease, retry_in_seconds=0)
-        await records.note(session, allocation.id, attempts=0, wanted="gone", generation=allocation.generation + 1)
-    else:
-        await claims.free(session, allocation.id)
-        await leases.finish(session, lease, retry_in_seconds=None)
+        await records.note(session, allocation.id, wanted="gone", generation=allocation.generation + 1)
+        return Again()
+    await claims.free(session, allocation.id)
+    return Done()

@@ -1,16 +1,13 @@
-"""What the worker's sweeper looks for: allocations that are due, and those whose node is away for too long."""
+"""What the books and the fleet say about allocations that nobody asked for: lost ones, and ended ones."""
 
 from collections.abc import Collection
 
 from sqlalchemy import text
 
 from sublet.allocations import records
-from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.setup import worker
 from sublet.allocations.states import AllocationState, move
-from sublet.core import leases
-from sublet.core.db import Database, Session
-from sublet.core.jobs import poke
+from sublet.core.db import Session
 
 BATCH = 200
 
@@ -22,17 +19,6 @@ _AWAY = text(
     """
 )
 _ENDED = text("SELECT id FROM allocation WHERE id = ANY(:ids) AND ended_at IS NOT NULL")
-
-
-async def poke_due(database: Database) -> list[str]:
-    """Poke every allocation that is due and that nobody works on, and mark those that are lost; returns the poked."""
-    async with database.transaction() as session:
-        await mark_lost(session)
-    async with database.transaction() as session:
-        ids = await leases.due(session, allocation_table, limit=BATCH)
-        for allocation_id in ids:
-            await poke(session, records.POKE, allocation_id)
-    return ids
 
 
 async def mark_lost(session: Session) -> list[str]:

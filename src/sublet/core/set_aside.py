@@ -9,6 +9,8 @@ from sqlalchemy import Row, text
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.outbox import parse_cursor
+from sublet.core.work import leases
+from sublet.core.work.delivery import EVENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +40,17 @@ class Replay:
 
 _PAGE = text(
     """
-    SELECT event_id, event_type, subject, attempts, last_error, failed_at
-      FROM outbox_failure
-     WHERE parked AND (xid, id) > (CAST(:xid AS xid8), :id)
-     ORDER BY xid, id LIMIT :limit
+    SELECT w.id AS event_id, e.type AS event_type, e.subject, w.attempts, w.last_error, w.failed_at
+      FROM work w JOIN outbox_event e ON e.id = CAST(split_part(w.id, '-', 2) AS bigint)
+     WHERE w.kind = 'event' AND w.set_aside_at IS NOT NULL AND (e.xid, e.id) > (CAST(:xid AS xid8), :id)
+     ORDER BY e.xid, e.id LIMIT :limit
     """
 )
 _FIND = text(
     """
-    SELECT e.type, e.subject,
-           EXISTS (SELECT FROM outbox_failure f WHERE f.event_id = :event_id AND NOT f.parked) AS waiting
-      FROM outbox_event e WHERE e.xid = CAST(:xid AS xid8) AND e.id = :id
-    """
-)
-_REPLAY = text(
-    """
-    UPDATE outbox_failure
-       SET parked = false, attempts = 0, last_error = NULL, next_attempt_at = clock_timestamp()
-     WHERE event_id = :event_id AND parked
+    SELECT e.type, e.subject, w.id IS NOT NULL AS known, w.set_aside_at IS NOT NULL AS set_aside
+      FROM outbox_event e LEFT JOIN work w ON w.kind = 'event' AND w.id = :event_id
+     WHERE e.xid = CAST(:xid AS xid8) AND e.id = :id
     """
 )
 
@@ -77,12 +72,13 @@ async def replay(session: Session, event_id: str) -> Replay:
     if place is None:
         raise NotFound("event", event_id)
     event_id = f"{place[0]}-{place[1]}"  # as it is stored: zeros in front say nothing
-    changed = await session.execute(_REPLAY, {"event_id": event_id})
     found = await session.execute(_FIND, {"event_id": event_id, "xid": str(place[0]), "id": place[1]})
     event = found.one_or_none()
     if event is None:
         raise NotFound("event", event_id)
-    return Replay(event.type, event.subject, changed=changed.rowcount > 0, waiting=event.waiting)
+    if event.set_aside:
+        await leases.make_due(session, EVENT, event_id, place=event.subject)
+    return Replay(event.type, event.subject, changed=event.set_aside, waiting=event.known)
 
 
 def _set_aside(row: Row[*tuple[Any, ...]]) -> SetAside:

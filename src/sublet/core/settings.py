@@ -171,6 +171,11 @@ class Settings(BaseSettings):
     sweep_interval_seconds: float = Field(
         default=2.0, gt=0, description="How often due work without a worker is sought."
     )
+    metrics_listen: str | None = Field(
+        default=None,
+        pattern=r"^(\[[0-9a-fA-F:]+\]|[^\[\]:\s]+):[0-9]{1,5}$",
+        description="Where a worker answers /metrics, as host:port; nowhere by default. Web answers on its own port.",
+    )
     provision_attempts: int = Field(default=5, ge=1, description="Attempts before an allocation is failed.")
     session_idle_seconds: int = Field(default=12 * 3600, ge=60, description="A browser session ends when idle so long.")
     session_absolute_seconds: int = Field(default=7 * 86400, ge=60, description="A browser session ends after so long.")

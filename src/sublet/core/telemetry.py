@@ -26,6 +26,18 @@ provision_seconds = Histogram(
 )
 worker_tick_seconds = Histogram("sublet_worker_tick_seconds", "Time of one periodic task", ["task"])
 worker_failures_total = Counter("sublet_worker_failures_total", "Tasks that raised", ["task"])
+work_seconds = Histogram(
+    "sublet_work_seconds",
+    "Time of one look at a row of leased work, by what came of it",
+    ["work", "outcome"],
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+work_wait_seconds = Histogram(
+    "sublet_work_wait_seconds",
+    "From due to taken by a worker",
+    ["work"],
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
 open_websockets = Gauge("sublet_open_websockets", "Open WebSockets", ["channel"])
 
 
@@ -87,7 +99,7 @@ def configure_logging(*, log_format: str = "json", level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("asyncssh", "httpcore", "httpx", "procrastinate", "uvicorn.access", "stripe", "urllib3"):
+    for noisy in ("asyncssh", "httpcore", "httpx", "uvicorn.access", "stripe", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # For debugging it writes down every header and frame of a WebSocket: cookies, and what is typed into terminals.
     logging.getLogger("uvicorn.error").setLevel(max(root.level, logging.INFO))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from sublet.allocations import access, funds
-from sublet.entry.dispatch import Handler
-from sublet.entry.money import review_funds_soon
+from sublet.core.work.delivery import Handler
+from sublet.entry.schedule import review_funds_soon
 
 SUBSCRIPTIONS: Mapping[str, Sequence[Handler]] = {
     # Registered keys are placed on nodes for plain ssh; a change reaches running allocations, and ends connections

@@ -15,11 +15,13 @@ from sublet.core.actors import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
+from sublet.core.work import leases
 from sublet.fleet import krl
 from sublet.fleet.audited import CertificateRecord
 from sublet.fleet.ca import KEY_TYPE, HostSigner, UserSigner, public_line
 from sublet.fleet.models import issued_certificate, node
 from sublet.fleet.public_keys import read_public_key
+from sublet.fleet.work import TRUST
 
 CONTROL_PRINCIPAL = "sublet-control"
 CONTROL_USER = "sublet"
@@ -217,9 +219,7 @@ async def _revoke(session: Session, condition: Any, reason: str) -> int:
         .values(revoked_at=func.clock_timestamp(), revocation_reason=reason)
     )
     if changed.rowcount:
-        await session.execute(
-            update(node).where(node.c.host_public_key.is_not(None)).values(trust_due_at=func.clock_timestamp())
-        )
+        await leases.wake(session, [TRUST])
     return int(changed.rowcount)
 
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 
 from sublet.audit.record import record
-from sublet.core import jobs
 from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, InvalidInput
 from sublet.core.ids import new_id
 from sublet.core.settings import Settings
+from sublet.core.work import leases
 from sublet.fleet import certificates, join_tokens, nodes
 from sublet.fleet.audited import HostKeyRecord, JoinTokenRecord, PlaceRecord
 from sublet.fleet.backend import Probe
@@ -26,8 +26,8 @@ from sublet.fleet.kinds import SSH
 from sublet.fleet.models import node, node_history
 from sublet.fleet.public_keys import read_host_key
 from sublet.fleet.states import NodeState, come_back, move
+from sublet.fleet.work import NODE, TRUST
 
-POKE = "node"
 _ADDRESS = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")
 
 # Names, addresses and host keys are unique; whoever changes one waits for the others, so that the answer is a sentence.
@@ -128,7 +128,8 @@ async def change_place(
     await session.execute(update(node).where(node.c.id == node_id).values(labels=new_labels))
     values: dict[str, Any] = {"address": new_address, "port": new_port}
     if before.host_public_key is not None and (new_address, new_port) != (before.address, before.port):
-        values.update(next_attempt_at=func.clock_timestamp(), trust_due_at=func.clock_timestamp())
+        for kind in (NODE, TRUST):
+            await leases.make_due(session, kind, node_id, place=node_id)
     await session.execute(update(node).where(node.c.id == node_id).values(values))
     await record(
         session,
@@ -171,7 +172,6 @@ async def join(
     )
     if known.state is not NodeState.ENROLLING:
         await move(session, system_actor("enrolment"), node_id, NodeState.ENROLLING, reason="joined again")
-    # Whoever is looking at the node looks at what it was: without its lease, it cannot let the node take work.
     await session.execute(
         update(node)
         .where(node.c.id == node_id)
@@ -180,15 +180,14 @@ async def join(
             enrolled_at=now,
             verified_at=None,
             failure=None,
-            attempts=0,
-            next_attempt_at=now,
-            lease_expires_at=None,
+            misses=0,
         )
     )
     if known.host_public_key not in {None, key}:
         await certificates.revoke_subject(session, node_id, reason="the node joined with another host key")
     issued = await certificates.issue_host(session, node_id, signer=signer, seconds=settings.host_certificate_seconds)
-    await schedule_renewal(session, node_id, issued.valid_before, settings=settings)
+    await note_certificate(session, node_id, issued.valid_before)
+    await leases.make_due(session, TRUST, node_id, place=node_id, after_seconds=renewal_seconds(settings))
     await record(
         session,
         system_actor("enrolment"),
@@ -198,7 +197,8 @@ async def join(
         before=HostKeyRecord(host_public_key=known.host_public_key),
         after=HostKeyRecord(host_public_key=key, serial=issued.serial),
     )
-    await jobs.poke(session, POKE, node_id)
+    # Whoever is looking at the node looks at what it was: without its lease, it cannot let the node take work.
+    await leases.overtake(session, NODE, node_id, place=node_id)
     return Joined(
         node_id=node_id,
         name=known.name,
@@ -217,26 +217,9 @@ async def accept(session: Session, node_id: str, probe: Probe, *, seen_at: datet
     await come_back(session, system_actor("enrolment"), node_id, reason="answered over SSH with its certificate")
 
 
-async def schedule_renewal(
-    session: Session,
-    node_id: str,
-    valid_before: datetime,
-    *,
-    settings: Settings,
-    unless_due_moved_from: datetime | None = None,
-) -> None:
-    """Note when a node's host certificate ends, and that it is renewed within the hour or a third of its life.
-
-    A revocation that came while the last push was under way has made the node due again; it stays due.
-    """
-    await note_certificate(session, node_id, valid_before)
-    seconds = min(3600.0, settings.host_certificate_seconds / 3)
-    statement = update(node).where(node.c.id == node_id)
-    if unless_due_moved_from is not None:
-        statement = statement.where(node.c.trust_due_at == unless_due_moved_from)
-    await session.execute(
-        statement.values(trust_due_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds))
-    )
+def renewal_seconds(settings: Settings) -> float:
+    """After so long a host certificate is renewed: within the hour, or a third of its life."""
+    return min(3600.0, settings.host_certificate_seconds / 3)
 
 
 async def note_certificate(session: Session, node_id: str, valid_before: datetime) -> None:

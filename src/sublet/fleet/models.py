@@ -32,11 +32,7 @@ node = Table(
     Column("verified_at", DateTime(timezone=True)),
     Column("failure", JSONB(none_as_null=True)),
     Column("strangers", JSONB, nullable=False),
-    Column("trust_due_at", DateTime(timezone=True), nullable=False),
-    Column("lease_token", BigInteger),
-    Column("lease_expires_at", DateTime(timezone=True)),
-    Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
+    Column("misses", Integer, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 

@@ -111,10 +111,8 @@ class HistoryEntry:
     at: datetime
 
 
-# Not the times of the next work: `infinity` has no Python form, and nobody above needs them.
-_HIDDEN = {"trust_due_at", "lease_token", "lease_expires_at", "attempts", "next_attempt_at", "fresh_until"}
 _COLUMNS = [
-    *(column for column in node.c if column.name not in _HIDDEN),
+    *(column for column in node.c if column.name not in {"fresh_until", "misses"}),
     func.node_closed(node.c.state, node.c.fresh_until, node.c.inodes_free, func.clock_timestamp()).label("closed"),
 ]
 

@@ -1,30 +1,32 @@
 """Looking at every node, over and over: one worker a node at a time, and no node waits for another.
 
-A pass over one node is claim (short transaction) → ask the node (no session open) → hand the observation to the layers
-above → note the result (short transaction, only if the lease is still ours).
+The node is asked with no session open, the observation handed to the layers above, and the result noted only while
+the lease is ours.
 """
 
-import asyncio
-import random
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy import and_, func, select, update
 
 from sublet.core import telemetry
 from sublet.core.actors import system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound, SubletError
-from sublet.core.leases import LeaseLost
 from sublet.core.settings import Settings
+from sublet.core.work import leases
+from sublet.core.work.declaration import Step, Work
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Again, Outcome, Retry
+from sublet.core.work.pace import Pace
 from sublet.fleet import enrolment, nodes
-from sublet.fleet.backend import FleetBackend, Observation
+from sublet.fleet.backend import FleetBackend, Observation, Probe
 from sublet.fleet.errors import ListingIncomplete
 from sublet.fleet.models import node
 from sublet.fleet.states import NodeState, come_back, move
+from sublet.fleet.work import NODE, TRUST
 
 log = telemetry.get_logger(__name__)
 
@@ -34,48 +36,53 @@ OnObserved = Callable[[str, Observation], Awaitable[None]]
 Expected = Callable[[Session, str], Awaitable[int]]
 """How many allocations a layer above is sure exist on a node now."""
 
-LEASE_SECONDS = 25
 LONGEST_RETRY_SECONDS = 30.0
-MOST_DOUBLINGS = 10
 MISSES_BEFORE_OFFLINE = 2
-BATCH = 200
+NODES_AT_A_TIME = 200
 
-_CLAIM = text(
-    """
-    UPDATE node
-       SET lease_token = nextval('lease_token'),
-           lease_expires_at = clock_timestamp() + make_interval(secs => :lease_seconds),
-           attempts = attempts + 1
-     WHERE id IN (SELECT id FROM node
-                   WHERE next_attempt_at <= clock_timestamp()
-                     AND (lease_expires_at IS NULL OR lease_expires_at <= clock_timestamp())
-                     AND (CAST(:only AS text) IS NULL OR id = :only)
-                   ORDER BY next_attempt_at
-                   LIMIT :limit
-                     FOR UPDATE SKIP LOCKED)
-    RETURNING id, name, verified_at IS NOT NULL AS verified, boot_id, attempts, lease_token
-    """
+STEPS = (
+    Step(
+        "ask",
+        "lists all that exists on the node; one that has just joined is probed over SSH instead",
+        "nothing: asking changes nothing on a node",
+        "none needed",
+    ),
+    Step(
+        "hand on",
+        "tells the layers above what was seen, each in transactions of its own",
+        "proven time, allocations to repair, accounts that nobody knows",
+        "none needed: the same observation may be handed on twice",
+    ),
+    Step(
+        "note",
+        "notes when the node was seen and brings it back if it was offline; or why it was not, and how often in a row",
+        "the node's row",
+        "the next look, an interval later or at the pace of failures",
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Look:
+    """A node that is to be looked at."""
+
     node_id: str
     name: str
     verified: bool
     boot_id: str | None
-    attempts: int
-    token: int
-    claimed_at: float
 
-    @property
-    def overtaken(self) -> bool:
-        """Whether this process slept through its lease, so that what it saw is too old to hand on."""
-        return time.monotonic() - self.claimed_at > LEASE_SECONDS
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of a look: an observation, the probe of a node that has joined, or why there is neither."""
+
+    observation: Observation | None = None
+    probe: Probe | None = None
+    error: SubletError | None = None
 
 
 class Observer:
-    """Observes due nodes; `on_observed` handlers get every complete listing."""
+    """Observes nodes; `on_observed` handlers get every complete listing."""
 
     def __init__(self, database: Database, backend: FleetBackend, settings: Settings) -> None:
         self.database = database
@@ -83,112 +90,69 @@ class Observer:
         self.settings = settings
         self.on_observed: list[OnObserved] = []
         self.expected: Expected | None = None
-        self._tasks: set[asyncio.Task[bool]] = set()
 
-    async def tick(self) -> int:
-        """Begin to look at every node that is due, without waiting for any; returns how many. Also notes lost nodes."""
-        claims = await self._claim(None)
-        for claim in claims:
-            task = asyncio.create_task(self._look(claim))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        await self.note_offline()
-        return len(claims)
+    def work(self) -> Work[Look, Seen]:
+        """The kind of work `node`: one look at a node at a time, whatever the other nodes do."""
+        return Work(
+            kind=NODE,
+            take=self._take,
+            act=self._look,
+            conclude=self._note,
+            pace=Pace(
+                shortest_seconds=self.settings.observe_interval_seconds / 2, longest_seconds=LONGEST_RETRY_SECONDS
+            ),
+            slots=NODES_AT_A_TIME,
+            slots_each=1,
+            steps=STEPS,
+        )
 
-    async def drain(self) -> None:
-        """Wait until every look that was begun has ended."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def stop(self) -> None:
-        """End every look; leases run out by themselves."""
-        for task in list(self._tasks):
-            task.cancel()
-        await self.drain()
-
-    async def look_at(self, node_id: str) -> bool:
-        """Look at one node now if it is due and nobody else does; whether it was seen. The handler of `node` pokes."""
-        claims = await self._claim(node_id)
-        return bool(claims) and await self._look(claims[0])
-
-    async def note_offline(self) -> list[str]:
+    async def note_offline(self, session: Session) -> list[str]:
         """Move nodes that were not seen for too long, though they were tried, to offline; returns their ids.
 
         One that joined anew counts too: what ran on it is lost if it cannot be verified. One that was never seen waits.
         """
         seconds = self.settings.node_lost_seconds
-        async with self.database.transaction() as session:
-            rows = await session.execute(
-                select(node.c.id)
-                .where(
-                    node.c.state != NodeState.OFFLINE.value,
-                    node.c.last_seen_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds),
-                    node.c.attempts >= MISSES_BEFORE_OFFLINE,
-                    node.c.failure.is_not(None),
-                )
-                .with_for_update(key_share=True, skip_locked=True)
+        rows = await session.execute(
+            select(node.c.id)
+            .where(
+                node.c.state != NodeState.OFFLINE.value,
+                node.c.last_seen_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds),
+                node.c.misses >= MISSES_BEFORE_OFFLINE,
+                node.c.failure.is_not(None),
             )
-            lost = [row.id for row in rows]
-            for node_id in lost:
-                reason = f"not seen for {seconds} s"
-                await move(session, system_actor("observation"), node_id, NodeState.OFFLINE, reason=reason)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+        lost = [row.id for row in rows]
+        for node_id in lost:
+            reason = f"not seen for {seconds} s"
+            await move(session, system_actor("observation"), node_id, NodeState.OFFLINE, reason=reason)
         return lost
 
-    async def _claim(self, only: str | None) -> Sequence[_Claim]:
-        parameters = {"lease_seconds": LEASE_SECONDS, "limit": BATCH, "only": only}
-        async with self.database.transaction() as session:
-            rows = (await session.execute(_CLAIM, parameters)).all()
-        now = time.monotonic()
-        return [_Claim(row.id, row.name, row.verified, row.boot_id, row.attempts, row.lease_token, now) for row in rows]
+    async def _take(self, session: Session, lease: Lease) -> Look | Outcome:
+        row = (await session.execute(select(node).where(node.c.id == lease.id))).one()
+        return Look(row.id, row.name, row.verified_at is not None, row.boot_id)
 
-    async def _look(self, claim: _Claim) -> bool:
+    async def _look(self, lease: Lease, look: Look) -> Seen:
         try:
-            if claim.verified:
-                await self._observe(claim)
-            else:
-                await self._verify(claim)
-        except LeaseLost:
-            log.info("node.overtaken", node=claim.node_id)
-            return False
+            if not look.verified:
+                # It has joined: only a probe over SSH, which connects back to it, lets it take work.
+                return Seen(probe=await self.backend.probe(look.node_id))
+            observation = await self._observe(look)
         except SubletError as error:
-            await self._failed(claim, error)
-            return False
-        except Exception as error:  # the pass over other nodes goes on whatever one of them brings up
-            telemetry.worker_failures_total.labels("observe").inc()
-            log.exception("node.look_crashed", node=claim.node_id, error=type(error).__name__)
-            return False
-        return True
+            return Seen(error=error)
+        lease.verify_time()
+        await self._hand_on(look.node_id, observation)
+        return Seen(observation)
 
-    async def _verify(self, claim: _Claim) -> None:
-        """Connect back to a node that has joined; only a probe over SSH lets it take work."""
-        probe = await self.backend.probe(claim.node_id)
-        async with self.database.transaction() as session:
-            now = await database_now(session)
-            await enrolment.accept(session, claim.node_id, probe, seen_at=now)
-            await self._finish(session, claim, last_seen_at=now)
-        log.info("node.enrolled", node=claim.node_id, limits_enforced=probe.limits_enforced)
-
-    async def _observe(self, claim: _Claim) -> None:
-        before = await self._expect(claim.node_id)
-        observation = await self.backend.observe(claim.node_id)
-        if not observation.allocations and before and await self._expect(claim.node_id):
+    async def _observe(self, look: Look) -> Observation:
+        before = await self._expect(look.node_id)
+        observation = await self.backend.observe(look.node_id)
+        if not observation.allocations and before and await self._expect(look.node_id):
             raise ListingIncomplete(
-                f"{claim.name} listed no allocation although {before} exist on it. The listing was not believed: "
+                f"{look.name} listed no allocation although {before} exist on it. The listing was not believed: "
                 "nothing was ended, and nothing is billed beyond what was last seen."
             )
-        if claim.overtaken:
-            raise LeaseLost(f"The look at {claim.name} took longer than its lease.")
-        await self._hand_on(claim.node_id, observation)
-        async with self.database.transaction() as session:
-            space = {"disk_free_gib": observation.space.disk_gib, "inodes_free": observation.space.inodes}
-            await self._finish(session, claim, last_seen_at=observation.observed_at, **space)
-            await come_back(session, system_actor("observation"), claim.node_id, reason="answers again")
-            if claim.boot_id != observation.boot_id:
-                # After a boot the kernel may enforce other things; the next trust push looks again.
-                await session.execute(
-                    update(node)
-                    .where(node.c.id == claim.node_id)
-                    .values(boot_id=observation.boot_id, trust_due_at=func.clock_timestamp())
-                )
+        return observation
 
     async def _hand_on(self, node_id: str, observation: Observation) -> None:
         for handler in self.on_observed:
@@ -204,54 +168,46 @@ class Observer:
         async with self.database.reading() as session:
             return await self.expected(session, node_id)
 
-    async def _finish(self, session: Session, claim: _Claim, *, last_seen_at: datetime, **space: int | None) -> None:
-        interval = self.settings.observe_interval_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - only spreads load
-        changed = await session.execute(
-            update(node)
-            .where(_ours(claim))
-            .values(
-                last_seen_at=last_seen_at,
-                observed_at=last_seen_at,
-                fresh_until=nodes.fresh_until(last_seen_at, self.settings),
-                **space,
-                failure=None,
-                attempts=0,
-                lease_expires_at=None,
-                next_attempt_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, interval),
-            )
-        )
-        if changed.rowcount != 1:
-            raise LeaseLost(f"The lease on node {claim.node_id} has passed to another worker.")
-
-    async def _failed(self, claim: _Claim, error: SubletError) -> None:
-        """Note why; the next try comes soon, and later as failures go on."""
-        doublings = min(claim.attempts - 1, MOST_DOUBLINGS)
-        seconds = min(self.settings.observe_interval_seconds * 2.0**doublings, LONGEST_RETRY_SECONDS)
-        delay = seconds * random.uniform(0.7, 1.0)  # noqa: S311 - only spreads load
-        log.warning("node.not_seen", node=claim.node_id, code=error.code, attempts=claim.attempts)
-        async with self.database.transaction() as session:
+    async def _note(self, session: Session, lease: Lease, look: Look, seen: Seen) -> Outcome:
+        if seen.error is not None:
+            return await self._not_seen(session, lease, seen.error)
+        if seen.probe is not None:
             now = await database_now(session)
-            await session.execute(
-                update(node)
-                .where(_ours(claim))
-                .values(
-                    failure={"code": error.code, "detail": error.detail, "at": now.isoformat()},
-                    lease_expires_at=None,
-                    next_attempt_at=now + func.make_interval(0, 0, 0, 0, 0, 0, delay),
-                )
-            )
+            await enrolment.accept(session, look.node_id, seen.probe, seen_at=now)
+            await self._note_seen(session, look.node_id, now)
+            log.info("node.enrolled", node=look.node_id, limits_enforced=seen.probe.limits_enforced)
+        if seen.observation is not None:
+            space = seen.observation.space
+            room = {"disk_free_gib": space.disk_gib, "inodes_free": space.inodes}
+            await self._note_seen(session, look.node_id, seen.observation.observed_at, **room)
+            await come_back(session, system_actor("observation"), look.node_id, reason="answers again")
+            if look.boot_id != seen.observation.boot_id:
+                # After a boot the kernel may enforce other things; the next trust push looks again.
+                booted = update(node).where(node.c.id == look.node_id).values(boot_id=seen.observation.boot_id)
+                await session.execute(booted)
+                await leases.make_due(session, TRUST, look.node_id, place=look.node_id)
+        return Again(float(self.settings.observe_interval_seconds))
+
+    async def _note_seen(self, session: Session, node_id: str, seen_at: datetime, **space: int | None) -> None:
+        fresh_until = nodes.fresh_until(seen_at, self.settings)
+        seen = {"last_seen_at": seen_at, "observed_at": seen_at, "fresh_until": fresh_until, "misses": 0}
+        await session.execute(update(node).where(node.c.id == node_id).values(failure=None, **seen, **space))
+
+    async def _not_seen(self, session: Session, lease: Lease, error: SubletError) -> Outcome:
+        log.warning("node.not_seen", node=lease.id, code=error.code, attempt=lease.attempt)
+        now = await database_now(session)
+        failure = {"code": error.code, "detail": error.detail, "at": now.isoformat()}
+        missed = update(node).where(node.c.id == lease.id).values(failure=failure, misses=node.c.misses + 1)
+        await session.execute(missed)
+        return Retry(error.code)
 
 
 async def make_due(session: Session, node_id: str) -> None:
-    """Let the node be looked at as soon as possible. Waits for operators who ask for a look at a node."""
-    changed = await session.execute(
-        update(node)
-        .where(and_(node.c.id == node_id, node.c.host_public_key.is_not(None)))
-        .values(next_attempt_at=func.clock_timestamp())
-    )
-    if changed.rowcount == 0:
+    """Let the node be looked at as soon as possible; NotFound if there is none, or none that has joined.
+
+    Waits for operators who ask for a look at a node.
+    """
+    enrolled = select(node.c.id).where(and_(node.c.id == node_id, node.c.host_public_key.is_not(None)))
+    if (await session.execute(enrolled)).first() is None:
         raise NotFound("enrolled node", node_id)
-
-
-def _ours(claim: _Claim) -> ColumnElement[bool]:
-    return and_(node.c.id == claim.node_id, node.c.lease_token == claim.token, node.c.lease_expires_at.is_not(None))
+    await leases.make_due(session, NODE, node_id, place=node_id)

@@ -8,13 +8,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from sublet.core import telemetry
 from sublet.core.actors import system_actor
 from sublet.core.db import Database, Session, forbid_open_session
 from sublet.core.errors import NotFound
-from sublet.fleet import answers, certificates
+from sublet.core.work import leases
+from sublet.fleet import answers, certificates, enrolment
 from sublet.fleet.answers import trust_params
 from sublet.fleet.backend import Trust
 from sublet.fleet.ca import CaKind, CertificateAuthority, HostSigner, public_keys
@@ -22,6 +23,7 @@ from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import CONNECT_SECONDS, HostTrust, NodeAddress, NodeConnection
 from sublet.fleet.errors import NodeNotEnrolled, NodeTimedOut, NodeUnreachable
 from sublet.fleet.models import node
+from sublet.fleet.work import TRUST
 
 OLDEST_SECONDS = 3600.0
 LAPSED_CERTIFICATE_SECONDS = 3600
@@ -188,11 +190,8 @@ class NodePool:
             await connection.close()
         ends = answers.read(answers.Trusted, "trust", observed).host_certificate_valid_before
         async with self.database.transaction() as session:
-            await session.execute(
-                update(node)
-                .where(node.c.id == way.address.node_id)
-                .values(host_certificate_expires_at=ends, trust_due_at=func.clock_timestamp())
-            )
+            await enrolment.note_certificate(session, way.address.node_id, ends)
+            await leases.make_due(session, TRUST, way.address.node_id, place=way.address.node_id)
         log.warning("node.certificate_had_lapsed", node=way.address.node_id)
 
     def _discard(self, node_id: str, connection: NodeConnection) -> None:

@@ -8,13 +8,16 @@ from datetime import timedelta
 
 from sqlalchemy import Row, exists, func, or_, select, update
 
-from sublet.core import leases
 from sublet.core.clock import database_now
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound, SubletError
-from sublet.core.leases import Lease, LeaseLost
 from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
+from sublet.core.work import leases
+from sublet.core.work.declaration import Step, Work
+from sublet.core.work.leases import Lease, LeaseLost
+from sublet.core.work.outcomes import Again, Done, Outcome
+from sublet.core.work.pace import Pace, spread
 from sublet.payments.models import stripe_transaction, top_up
 from sublet.payments.outcomes import apply
 from sublet.payments.processor import (
@@ -25,7 +28,6 @@ from sublet.payments.processor import (
     ProcessorRefused,
     ProcessorUnavailable,
 )
-from sublet.payments.retries import pause_seconds
 from sublet.payments.states import OPEN, TopUpState, move
 
 log = get_logger(__name__)
@@ -34,8 +36,11 @@ LEASE_SECONDS = 2 * LONGEST_CALL_SECONDS
 # The processor remembers an idempotency key for a day. After that a repeated call might open a second page; but a page
 # whose address we never learned cannot have been paid on, so giving up is safe.
 KEY_LIFETIME = timedelta(hours=23)
-ROWS_PER_SWEEP = 50
-FIRST_LOOK_SECONDS = 60.0
+LOOK_SECONDS = 60.0
+"""How often an open payment is looked at that no webhook tells of."""
+
+WORK = "top_up"
+PACE = Pace(shortest_seconds=1.0, longest_seconds=900.0)
 
 TopUpRow = Row[tuple[object, ...]]
 
@@ -86,55 +91,6 @@ async def sight(database: Database, processor: Processor, top_up_id: str) -> Che
     return None if session_id is None else await processor.fetch_checkout(session_id)
 
 
-async def look_at(database: Database, processor: Processor, top_up_id: str) -> None:
-    """Answer a poke: refetch the payment and apply what is seen, whatever the schedule says; failures are logged."""
-    try:
-        seen = await sight(database, processor, top_up_id)
-        if seen is None:
-            return
-        async with database.transaction() as session:
-            await apply(session, top_up_id, seen)
-            await session.execute(
-                update(top_up).where(top_up.c.id == top_up_id).values(looked_at=func.clock_timestamp())
-            )
-    except SubletError as error:
-        log_failure(error, top_up=top_up_id)
-
-
-async def process_due(database: Database, processor: Processor) -> int:
-    """Resume what a crash or an outage left behind, and look at payments whose webhook may be lost; how many."""
-    async with database.reading() as session:
-        ids = await leases.due(session, top_up, limit=ROWS_PER_SWEEP)
-    worked = 0
-    for top_up_id in ids:
-        async with database.transaction() as session:
-            lease = await leases.claim(session, top_up, top_up_id, seconds=LEASE_SECONDS)
-        if lease is not None:
-            await work_on(database, processor, lease)
-            worked += 1
-    return worked
-
-
-async def work_on(database: Database, processor: Processor, lease: Lease) -> None:
-    """One look under a lease; it ends done, or due again after a pause."""
-    try:
-        seen = await sight(database, processor, lease.row_id)
-        async with database.transaction() as session:
-            await leases.hold(session, lease)
-            done = seen is None or await apply(session, lease.row_id, seen)
-            row = (await session.execute(select(top_up.c.attempts).where(top_up.c.id == lease.row_id))).one()
-            await session.execute(
-                update(top_up).where(top_up.c.id == lease.row_id).values(looked_at=func.clock_timestamp())
-            )
-            # An open page is looked at less and less often: the webhook is the usual way.
-            await leases.finish(session, lease, retry_in_seconds=None if done else pause_seconds(row.attempts + 4))
-    except LeaseLost:
-        log.info("top_up.lease_lost", top_up=lease.row_id)
-    except SubletError as error:
-        log_failure(error, top_up=lease.row_id)
-        await _give_back(database, lease)
-
-
 def log_failure(error: SubletError, **about: str) -> None:
     """An outage passes by itself; a sighting that cannot be applied needs a person."""
     passing = isinstance(error, ProcessorUnavailable | ProcessorRefused)
@@ -145,15 +101,7 @@ async def wait_for_payment(database: Database, lease: Lease) -> None:
     """The page is open: nothing to do before the customer acts, so look again after a while only."""
     with suppress(LeaseLost):  # then somebody else has taken over the waiting
         async with database.transaction() as session:
-            await leases.finish(session, lease, retry_in_seconds=FIRST_LOOK_SECONDS)
-
-
-async def _give_back(database: Database, lease: Lease) -> None:
-    with suppress(LeaseLost):
-        async with database.transaction() as session:
-            row = (await session.execute(select(top_up).where(top_up.c.id == lease.row_id))).one()
-            hopeless = row.state not in OPEN and row.checkout_session_id is None
-            await leases.finish(session, lease, retry_in_seconds=None if hopeless else pause_seconds(row.attempts))
+            await leases.finish(session, lease, Again(LOOK_SECONDS), pace=PACE)
 
 
 async def _give_up(database: Database, top_up_id: str, code: str, message: str) -> None:
@@ -170,25 +118,63 @@ async def _give_up(database: Database, top_up_id: str, code: str, message: str) 
             )
 
 
-async def reconcile_pending(database: Database, processor: Processor) -> int:
-    """Look at every top-up that waits for money or for its fee, and find what lost webhooks kept from us; how many."""
+async def ensure_watched(session: Session) -> None:
+    """Let every top-up that waits for money or for its fee be looked at, whatever became of the work on it."""
     fee_seen = exists().where(stripe_transaction.c.source == top_up.c.charge_id)
     waiting = or_(
         top_up.c.state.in_(OPEN), (top_up.c.state == TopUpState.SUCCEEDED) & top_up.c.fee.is_(None) & ~fee_seen
     )
-    looked, after = 0, 0
-    while True:
-        async with database.reading() as session:
-            rows = (
-                await session.execute(
-                    select(top_up.c.id, top_up.c.seq)
-                    .where(waiting, top_up.c.seq > after)
-                    .order_by(top_up.c.seq)
-                    .limit(ROWS_PER_SWEEP)
-                )
-            ).all()
-        if not rows:
-            return looked
-        for row in rows:
-            await look_at(database, processor, row.id)
-            looked, after = looked + 1, row.seq
+    await leases.ensure(session, WORK, list((await session.execute(select(top_up.c.id).where(waiting))).scalars()))
+
+
+STEPS = (
+    Step(
+        "open the page",
+        "asks the processor for a payment page, under a key that is the top-up's id",
+        "a page at the processor, and its address here",
+        "repeated with the same key it is the same page; after a day without one the top-up fails, unpaid",
+    ),
+    Step(
+        "look",
+        "fetches how the payment stands",
+        "nothing",
+        "none needed: it is fetched again for as long as the top-up is open",
+    ),
+    Step(
+        "apply",
+        "credits the wallet once and posts the fee once, or ends the top-up without money",
+        "ledger entries under the processor's own ids",
+        "none needed: one transaction, and each entry has a key of its own",
+    ),
+)
+
+
+def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSeen | None]:
+    """The kind of work `top_up`: resumes what a crash or an outage left, and watches payments until they end."""
+
+    async def take(session: Session, lease: Lease) -> TopUpRow | Outcome:
+        row = (await session.execute(select(top_up).where(top_up.c.id == lease.id))).one_or_none()
+        if row is None or (row.state not in OPEN and row.checkout_session_id is None):
+            return Done()
+        return row
+
+    async def act(_lease: Lease, row: TopUpRow) -> CheckoutSeen | None:
+        try:
+            return await sight(database, processor, row.id)
+        except SubletError as error:
+            log_failure(error, top_up=row.id)
+            raise
+
+    async def conclude(session: Session, _lease: Lease, row: TopUpRow, seen: CheckoutSeen | None) -> Outcome:
+        if seen is None:
+            return Done()
+        try:
+            done = await apply(session, row.id, seen)
+        except SubletError as error:
+            log_failure(error, top_up=row.id)
+            raise
+        looked = update(top_up).where(top_up.c.id == row.id).values(looked_at=func.clock_timestamp())
+        await session.execute(looked)
+        return Done() if done else Again(spread(LOOK_SECONDS))
+
+    return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)

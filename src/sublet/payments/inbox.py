@@ -3,29 +3,24 @@
 An event only says which top-up to look at. The payment is fetched again, so duplicates and disorder converge.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from sublet.core import leases
 from sublet.core.db import Database, Session
 from sublet.core.errors import SubletError
-from sublet.core.jobs import poke
-from sublet.core.leases import Lease, LeaseLost
-from sublet.core.telemetry import get_logger
-from sublet.payments.checkout import LEASE_SECONDS, log_failure, sight
+from sublet.core.work import leases
+from sublet.core.work.declaration import Step, Work
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Done, Outcome
+from sublet.payments.checkout import PACE, log_failure, sight
 from sublet.payments.models import stripe_event, top_up
 from sublet.payments.outcomes import apply
-from sublet.payments.processor import Processor
-from sublet.payments.retries import pause_seconds
+from sublet.payments.processor import CheckoutSeen, Processor
 
-log = get_logger(__name__)
-
-POKE = "stripe_event"
-EVENTS_PER_SWEEP = 100
+WORK = "stripe_event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,59 +50,61 @@ async def keep(session: Session, notice: Notice) -> bool:
     )
     if stored.first() is None:
         return False
-    await poke(session, POKE, notice.id)
+    await leases.make_due(session, WORK, notice.id)
     return True
 
 
-async def process_due(database: Database, processor: Processor) -> int:
-    """Work off the events whose time has come; how many were taken up."""
-    async with database.reading() as session:
-        ids = await leases.due(session, stripe_event, limit=EVENTS_PER_SWEEP)
-    return sum([await process(database, processor, event_id) for event_id in ids])
+STEPS = (
+    Step(
+        "find the subject",
+        "looks for the top-up that the event names",
+        "an event about nothing of ours is noted as ignored",
+        "none needed",
+    ),
+    Step("look", "fetches the payment again", "nothing", "none needed: duplicates and disorder converge"),
+    Step(
+        "apply",
+        "makes the books agree with what was seen and notes the event as applied",
+        "ledger entries under the processor's own ids",
+        "none needed: one transaction, and each entry has a key of its own",
+    ),
+)
 
 
-async def process(database: Database, processor: Processor, event_id: str) -> bool:
-    """Apply one event, unless somebody else does or it is not due; False then."""
-    async with database.transaction() as session:
-        lease = await leases.claim(session, stripe_event, event_id, seconds=LEASE_SECONDS)
-        if lease is None:
-            return False
-        row = (
-            await session.execute(
-                select(stripe_event.c.attempts, top_up.c.id.label("top_up_id"))
-                .select_from(stripe_event.outerjoin(top_up, top_up.c.id == stripe_event.c.top_up_id))
-                .where(stripe_event.c.id == event_id)
-            )
-        ).one()
-        if row.top_up_id is None:  # not about a top-up, or about one of another installation
-            await _finish(session, lease, "ignored")
-            return True
-    try:
-        seen = await sight(database, processor, row.top_up_id)
-        async with database.transaction() as session:
-            await leases.hold(session, lease)
+def work(database: Database, processor: Processor) -> Work[str, CheckoutSeen | None]:
+    """The kind of work `stripe_event`: each event is applied once, however often and in whatever order they come."""
+
+    async def take(session: Session, lease: Lease) -> str | Outcome:
+        about = await session.execute(
+            select(top_up.c.id)
+            .select_from(stripe_event.join(top_up, top_up.c.id == stripe_event.c.top_up_id))
+            .where(stripe_event.c.id == lease.id)
+        )
+        top_up_id: str | None = about.scalar_one_or_none()
+        if top_up_id is None:  # not about a top-up, or about one of another installation
+            return await _processed(session, lease.id, "ignored")
+        return top_up_id
+
+    async def act(lease: Lease, top_up_id: str) -> CheckoutSeen | None:
+        try:
+            return await sight(database, processor, top_up_id)
+        except SubletError as error:
+            log_failure(error, top_up=top_up_id, stripe_event=lease.id)
+            raise
+
+    async def conclude(session: Session, lease: Lease, top_up_id: str, seen: CheckoutSeen | None) -> Outcome:
+        try:
             if seen is not None:
-                await apply(session, row.top_up_id, seen)
-            await _finish(session, lease, "applied")
-    except LeaseLost:
-        log.info("stripe_event.lease_lost", stripe_event=event_id)
-    except SubletError as error:
-        log_failure(error, top_up=row.top_up_id, stripe_event=event_id)
-        await _postpone(database, lease, error.code, pause_seconds(row.attempts))
-    return True
+                await apply(session, top_up_id, seen)
+        except SubletError as error:
+            log_failure(error, top_up=top_up_id, stripe_event=lease.id)
+            raise
+        return await _processed(session, lease.id, "applied")
+
+    return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)
 
 
-async def _finish(session: Session, lease: Lease, outcome: str) -> None:
-    await session.execute(
-        update(stripe_event)
-        .where(stripe_event.c.id == lease.row_id)
-        .values(processed_at=func.clock_timestamp(), outcome=outcome, last_error=None)
-    )
-    await leases.finish(session, lease, retry_in_seconds=None)
-
-
-async def _postpone(database: Database, lease: Lease, code: str, seconds: float) -> None:
-    with suppress(LeaseLost):  # then somebody else has the event
-        async with database.transaction() as session:
-            await session.execute(update(stripe_event).where(stripe_event.c.id == lease.row_id).values(last_error=code))
-            await leases.finish(session, lease, retry_in_seconds=seconds)
+async def _processed(session: Session, event_id: str, outcome: str) -> Done:
+    values = {"processed_at": func.clock_timestamp(), "outcome": outcome}
+    await session.execute(update(stripe_event).where(stripe_event.c.id == event_id).values(values))
+    return Done()

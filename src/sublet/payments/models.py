@@ -1,10 +1,6 @@
-"""Tables of payments; migration 0009 holds their constraints.
+"""Tables of payments; migration 0009 holds their constraints."""
 
-The columns of leases are `core.leases`' alone and not declared here (`next_attempt_at` can be infinite, which Python's
-datetime is not).
-"""
-
-from sqlalchemy import BigInteger, Column, DateTime, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, DateTime, Table, Text
 
 from sublet.core.db import metadata
 
@@ -34,7 +30,6 @@ top_up = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("completed_at", DateTime(timezone=True)),
     Column("looked_at", DateTime(timezone=True)),
-    Column("attempts", Integer, nullable=False),
 )
 
 top_up_history = Table(
@@ -59,8 +54,6 @@ stripe_event = Table(
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("processed_at", DateTime(timezone=True)),
     Column("outcome", Text),
-    Column("last_error", Text),
-    Column("attempts", Integer, nullable=False),
 )
 
 stripe_transaction = Table(

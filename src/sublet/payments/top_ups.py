@@ -7,23 +7,21 @@ from urllib.parse import urlencode
 from sqlalchemy import Row, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from sublet.core import leases
 from sublet.core.actors import Actor
 from sublet.core.currencies import micro_per_charge
 from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
-from sublet.core.jobs import poke
-from sublet.core.leases import Lease
 from sublet.core.money import Money
+from sublet.core.work import leases
+from sublet.core.work.leases import Lease
 from sublet.identity import organizations
 from sublet.ledger import accounts
-from sublet.payments.checkout import LEASE_SECONDS, TopUpRow
+from sublet.payments.checkout import LEASE_SECONDS, WORK, TopUpRow
 from sublet.payments.models import top_up
 from sublet.payments.schemas import PaymentFailure, TopUp, TopUpRequest
 from sublet.payments.states import OPEN, TopUpState, move
 
-POKE = "top_up"
 LIMITS = {
     currency: (Money.parse(smallest, currency), Money.parse(largest, currency))
     for currency, smallest, largest in (
@@ -122,7 +120,9 @@ async def request_top_up(
             f"This Idempotency-Key came before with another request, for {Money(row.amount, row.currency)}: top-up "
             f"{row.id}, which stays as it is. Nothing was charged now. Use a new key for a new request."
         )
-    return row, await leases.claim(session, top_up, row.id, seconds=LEASE_SECONDS)
+    if row.id == top_up_id:
+        await leases.make_due(session, WORK, row.id)
+    return row, await leases.lease_one(session, WORK, row.id, seconds=LEASE_SECONDS)
 
 
 async def _email_of(session: Session, actor: Actor) -> str | None:
@@ -166,7 +166,7 @@ async def poke_if_waiting(session: Session, row: TopUpRow) -> None:
         .values(looked_at=func.clock_timestamp())
     )
     if stale.rowcount:
-        await poke(session, POKE, row.id)
+        await leases.make_due(session, WORK, row.id)
 
 
 async def customer_returned(session: Session, top_up_id: str, checkout_session_id: str) -> str:
@@ -182,7 +182,7 @@ async def customer_returned(session: Session, top_up_id: str, checkout_session_i
         raise NotFound("top-up", top_up_id)
     if row.state == TopUpState.PENDING:
         await move(session, top_up_id, TopUpState.PROCESSING, reason="the customer returned from the payment page")
-        await poke(session, POKE, top_up_id)
+        await leases.make_due(session, WORK, top_up_id)
     return landing(str(row.return_path), top_up_id)
 
 

@@ -1,9 +1,6 @@
-"""Roles, the outbox, idempotency keys, leases, periodic ticks and the job queue's own schema."""
+"""Roles, the outbox, idempotency keys, and leased work."""
 
 from alembic import op
-from procrastinate.schema import SchemaManager
-
-from sublet.migrations.script import execute_script
 
 revision = "0001_core"
 down_revision = None
@@ -78,6 +75,8 @@ CREATE INDEX outbox_event_organization ON outbox_event (organization_id, xid, id
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON outbox_event
   FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
 ALTER SEQUENCE outbox_event_id OWNED BY outbox_event.id;
+GRANT USAGE ON SEQUENCE outbox_event_id TO sublet_app;
+GRANT SELECT, INSERT (event_id, type, subject, organization_id, data) ON outbox_event TO sublet_app;
 
 CREATE TABLE outbox_cursor (
   subscriber text PRIMARY KEY,
@@ -85,23 +84,6 @@ CREATE TABLE outbox_cursor (
   id         bigint NOT NULL
 );
 GRANT SELECT, INSERT, UPDATE ON outbox_cursor TO sublet_app;
-
-CREATE TABLE outbox_failure (
-  subscriber text NOT NULL,
-  event_id   text NOT NULL,
-  event_type text NOT NULL,
-  subject    text NOT NULL,
-  xid        xid8 NOT NULL,
-  id         bigint NOT NULL,
-  attempts   integer NOT NULL CHECK (attempts >= 0),  -- 0: has not had its turn, behind an earlier one of its subject
-  last_error text CHECK ((last_error IS NULL) = (attempts = 0)),
-  parked     boolean NOT NULL DEFAULT false,
-  failed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-  next_attempt_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (subscriber, event_id)
-);
-CREATE INDEX outbox_failure_waiting ON outbox_failure (subscriber, subject, xid, id) WHERE NOT parked;
-GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_failure TO sublet_app;
 
 CREATE TABLE idempotency_key (
   actor        text NOT NULL,
@@ -115,23 +97,45 @@ CREATE TABLE idempotency_key (
 );
 CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO sublet_app;
-
-CREATE TABLE periodic_tick (
-  name             text PRIMARY KEY,
-  due_at           timestamptz NOT NULL DEFAULT '-infinity',
-  last_at          timestamptz,
-  lease_token      bigint,
-  lease_expires_at timestamptz
-);
-GRANT SELECT, INSERT, UPDATE ON periodic_tick TO sublet_app;
 """
 
-JOB_GRANTS = """
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sublet_app;
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO sublet_app;
-REVOKE INSERT, UPDATE, DELETE ON outbox_event FROM sublet_app;
-GRANT INSERT (event_id, type, subject, organization_id, data) ON outbox_event TO sublet_app;
-REVOKE ALL ON alembic_version FROM sublet_app;
+WORK = """
+-- What is to be done, by kind of work and the id of the row that it is about. What is done has no row here.
+CREATE TABLE work (
+  kind             text NOT NULL,
+  id               text NOT NULL,
+  number           bigint GENERATED ALWAYS AS IDENTITY,  -- the order in which rows came
+  place            text NOT NULL DEFAULT '',             -- where it happens: each place has its own share of slots
+  due_at           timestamptz NOT NULL,                 -- infinite while nobody has asked for it
+  lease_token      bigint,
+  lease_holder     bigint,
+  lease_expires_at timestamptz,
+  ready_at         timestamptz NOT NULL GENERATED ALWAYS AS (coalesce(lease_expires_at, due_at)) STORED,
+  attempts         integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  crashes          integer NOT NULL DEFAULT 0 CHECK (crashes >= 0),  -- as many last crashes held the row, all of them
+  last_crash       bigint,
+  last_error       text,
+  failed_at        timestamptz,
+  set_aside_at     timestamptz,
+  trace            text,
+  PRIMARY KEY (kind, id),
+  CHECK ((lease_expires_at IS NULL) = (lease_holder IS NULL)),
+  CHECK (lease_expires_at IS NULL OR lease_token IS NOT NULL),
+  CHECK (set_aside_at IS NULL OR (due_at = 'infinity' AND lease_expires_at IS NULL AND last_error IS NOT NULL))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX work_ready ON work (kind, ready_at);
+CREATE INDEX work_place ON work (kind, place, number);
+CREATE INDEX work_holder ON work (lease_holder) WHERE lease_holder IS NOT NULL;
+GRANT SELECT, INSERT, UPDATE, DELETE ON work TO sublet_app;
+
+-- Workers that ended while they held rows, in the order in which that was noticed.
+CREATE TABLE work_crash (
+  number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  holder     bigint NOT NULL UNIQUE,
+  noticed_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+GRANT SELECT, INSERT, DELETE ON work_crash TO sublet_app;
+
 GRANT SELECT ON alembic_version TO sublet_app;
 """
 
@@ -139,7 +143,5 @@ GRANT SELECT ON alembic_version TO sublet_app;
 def upgrade() -> None:
     """Create what the core needs."""
     op.execute(ROLES)
-    # The queue's schema comes from the library, whose release is pinned; a later release brings its own steps.
-    execute_script(SchemaManager.get_schema())
     op.execute(TABLES)
-    op.execute(JOB_GRANTS)
+    op.execute(WORK)

@@ -38,11 +38,7 @@ CREATE TABLE node (
   failure                     jsonb,
   -- Accounts on it that nobody knows, each since when: a fault that an operator has to see to.
   strangers                   jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(strangers) = 'array'),
-  trust_due_at                timestamptz NOT NULL DEFAULT 'infinity',
-  lease_token                 bigint,
-  lease_expires_at            timestamptz,
-  attempts                    integer NOT NULL DEFAULT 0,
-  next_attempt_at             timestamptz NOT NULL DEFAULT 'infinity',
+  misses                      integer NOT NULL DEFAULT 0,  -- looks since it was last seen, in a row
   created_at                  timestamptz NOT NULL DEFAULT clock_timestamp(),
   UNIQUE (address, port),
   CHECK (state IN ('enrolling', 'offline') OR (host_public_key IS NOT NULL AND inventory IS NOT NULL))
@@ -78,8 +74,6 @@ INSERT INTO node_transition (from_state, to_state) VALUES
   ('offline', 'quarantined'), ('offline', 'enrolling');
 GRANT SELECT ON node_transition TO sublet_app;
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON node FOR EACH ROW EXECUTE FUNCTION sublet_moves('enrolling');
-CREATE INDEX node_due ON node (next_attempt_at);
-CREATE INDEX node_trust_due ON node (trust_due_at);
 GRANT SELECT, INSERT, UPDATE ON node TO sublet_app;
 
 CREATE TABLE node_history (

@@ -30,10 +30,6 @@ CREATE TABLE top_up (
   created_at             timestamptz NOT NULL DEFAULT clock_timestamp(),
   completed_at           timestamptz,
   looked_at              timestamptz,
-  lease_token            bigint,
-  lease_expires_at       timestamptz,
-  attempts               integer NOT NULL DEFAULT 0,
-  next_attempt_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
   UNIQUE (organization_id, requested_by, request_key),
   CHECK (state IN ('pending', 'processing', 'succeeded', 'failed', 'expired')),
   CHECK (amount > 0 AND amount % 1000 = 0),  -- no currency has a smaller minor unit
@@ -57,7 +53,6 @@ INSERT INTO top_up_transition (from_state, to_state) VALUES
 GRANT SELECT ON top_up_transition TO sublet_app;
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON top_up FOR EACH ROW EXECUTE FUNCTION sublet_moves('pending');
 CREATE INDEX top_up_of_organization ON top_up (organization_id, seq DESC);
-CREATE INDEX top_up_due ON top_up (next_attempt_at) WHERE next_attempt_at < 'infinity';
 CREATE INDEX top_up_open ON top_up (seq) WHERE state IN ('pending', 'processing');
 
 CREATE TABLE top_up_history (
@@ -83,14 +78,8 @@ CREATE TABLE stripe_event (
   received_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   processed_at     timestamptz,
   outcome          text CHECK (outcome IN ('applied', 'ignored')),
-  last_error       text,
-  lease_token      bigint,
-  lease_expires_at timestamptz,
-  attempts         integer NOT NULL DEFAULT 0,
-  next_attempt_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
   CHECK ((processed_at IS NULL) = (outcome IS NULL))
 );
-CREATE INDEX stripe_event_due ON stripe_event (next_attempt_at) WHERE next_attempt_at < 'infinity';
 
 CREATE TABLE stripe_transaction (
   id           text PRIMARY KEY,

@@ -65,10 +65,6 @@ CREATE TABLE allocation (
   enforced             jsonb NOT NULL DEFAULT '[]',
   evidence             jsonb,
   operation_id         text,
-  lease_token          bigint,
-  lease_expires_at     timestamptz,
-  attempts             integer NOT NULL DEFAULT 0,
-  next_attempt_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   CHECK ((ended_at IS NOT NULL) = (state IN ('released', 'failed'))),
   CHECK (state <> 'released' OR NOT on_node),
   CHECK (state NOT IN ('released', 'releasing', 'release_failed') OR release_requested_at IS NOT NULL),
@@ -78,7 +74,6 @@ CREATE UNIQUE INDEX allocation_name ON allocation (organization_id, name) WHERE 
 CREATE INDEX allocation_organization ON allocation (organization_id, seq);
 CREATE INDEX allocation_node ON allocation (node_id) WHERE on_node;
 CREATE INDEX allocation_state ON allocation (state, seq);
-CREATE INDEX allocation_due ON allocation (next_attempt_at) WHERE next_attempt_at < 'infinity';
 GRANT SELECT, INSERT, UPDATE ON allocation TO sublet_app;
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON allocation FOR EACH ROW

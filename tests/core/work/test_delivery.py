@@ -1,6 +1,6 @@
 """Delivery of events to our own handlers: effects once, in order for each subject, and one bad event holds up no other.
 
-Retries here wait for no time at all, or for ever, so that no test waits.
+Waits here are let pass by moving what is stored, so that no test waits.
 """
 
 from collections.abc import AsyncIterator
@@ -13,13 +13,15 @@ from sqlalchemy import text
 from sublet.core import set_aside
 from sublet.core.db import Database, Session
 from sublet.core.outbox import Event, StoredEvent, publish
-from sublet.entry.dispatch import RETRIES, Retries, deliver
+from sublet.core.work import delivery, leases
+from sublet.core.work.delivery import EVENT_PACE, deliveries
+from sublet.core.work.pace import Pace
+from sublet.core.work.reconciler import Reconciler
 
 pytestmark = pytest.mark.anyio
 
-AT_ONCE = Retries(attempts=4, first_seconds=0.0, longest_seconds=0.0)
-NEVER = Retries(attempts=4, first_seconds=3600.0, longest_seconds=3600.0)
-LIMIT = 20
+FOUR_TIMES = Pace(attempts=4, shortest_seconds=3600.0, longest_seconds=3600.0)
+LIMIT = 40
 
 
 class Poisoned(Event):
@@ -48,15 +50,29 @@ class Stream:
         if number in self.broken:
             await session.execute(text("SELECT 1 / 0"))
 
-    async def deliver(self, retries: Retries = AT_ONCE) -> int:
-        async with self.database.transaction() as session:
-            return await deliver(session, "test", {"test.poisoned": (self.handle,)}, retries=retries)
+    def worker(self) -> Reconciler:
+        works = deliveries({"test.poisoned": (self.handle,)}, pace=FOUR_TIMES)
+        return Reconciler(self.database, works)
 
-    async def deliver_all(self, retries: Retries = AT_ONCE) -> int:
-        """Deliver until nothing is left to do; how many rounds that took."""
-        for rounds in range(LIMIT):
-            if await self.deliver(retries) == 0:
-                return rounds
+    async def deliver(self) -> None:
+        """Deliver what is new, and try what is due."""
+        async with self.database.transaction() as session:
+            await leases.wake(session, [delivery.DELIVERY])
+        worker = self.worker()
+        for _ in range(LIMIT):
+            begun = await worker.sweep()
+            await worker.drain()
+            if not begun:
+                return
+        raise AssertionError("there is always something to deliver")
+
+    async def deliver_all(self) -> None:
+        """Deliver until nothing is left to do, however long that takes."""
+        for _ in range(LIMIT):
+            await self.deliver()
+            if not await self.one("SELECT count(*) FROM work WHERE kind = 'event' AND set_aside_at IS NULL"):
+                return
+            await self.waits_pass()
         raise AssertionError("there is always something to deliver")
 
     async def effects(self) -> list[int]:
@@ -71,50 +87,52 @@ class Stream:
         async with self.database.reading() as session:
             return (await session.execute(text(statement))).scalar_one()
 
-    async def make_due(self) -> None:
+    async def waits_pass(self) -> None:
         async with self.database.transaction() as session:
-            await session.execute(text("UPDATE outbox_failure SET next_attempt_at = clock_timestamp()"))
+            await session.execute(text("UPDATE work SET due_at = clock_timestamp() WHERE due_at < 'infinity'"))
 
 
 @pytest.fixture
 async def stream(database: Database) -> AsyncIterator[Stream]:
     async with database.transaction() as session:
-        await session.execute(text("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES ('test', '0', 0)"))
+        await delivery.register(session, "test")
     with structlog.testing.capture_logs():  # else every failure is drawn with all its frames
         yield Stream(database)
 
 
-class TestDeliver:
+class TestDelivery:
     async def test_a_failing_event_holds_up_no_other(self, stream: Stream) -> None:
         stream.broken = {2}
         for number in (1, 2, 3):
             await stream.publish(number)
-        assert await stream.deliver(NEVER) == 3
+        await stream.deliver()
         assert await stream.effects() == [1, 3], "what the failing handler did before is undone"
-        assert await stream.deliver(NEVER) == 0, "it is not tried again before its time"
+        assert await stream.one("SELECT attempts FROM work WHERE kind = 'event'") == 1
+        await stream.deliver()
+        assert await stream.one("SELECT attempts FROM work WHERE kind = 'event'") == 1, "its time has not come"
 
     async def test_what_failed_for_a_while_is_done_in_the_end(self, stream: Stream) -> None:
         stream.broken = {2}
         for number in (1, 2, 3):
             await stream.publish(number)
-        await stream.deliver(NEVER)
+        await stream.deliver()
         stream.broken = set()
-        await stream.make_due()
-        assert await stream.deliver(NEVER) == 1
+        await stream.waits_pass()
+        await stream.deliver()
         assert await stream.effects() == [1, 3, 2]
-        assert await stream.one("SELECT count(*) FROM outbox_failure") == 0
+        assert await stream.one("SELECT count(*) FROM work WHERE kind = 'event'") == 0
 
     async def test_later_events_of_the_same_subject_wait_their_turn(self, stream: Stream) -> None:
         stream.broken = {1}
         for number, subject in ((1, "a"), (2, "a"), (3, "b"), (4, "a")):
             await stream.publish(number, subject)
-        await stream.deliver(NEVER)
+        await stream.deliver()
         await stream.publish(5, "a")
-        await stream.deliver(NEVER)
+        await stream.deliver()
         assert await stream.effects() == [3]
         stream.broken = set()
-        await stream.make_due()
-        await stream.deliver_all(NEVER)
+        await stream.waits_pass()
+        await stream.deliver()
         assert await stream.effects() == [3, 1, 2, 4, 5]
 
     async def test_an_event_that_always_fails_is_set_aside_and_its_subject_goes_on(self, stream: Stream) -> None:
@@ -126,38 +144,34 @@ class TestDeliver:
         async with stream.database.reading() as session:
             [event] = await set_aside.page(session)
         assert event.subject == "a"
-        assert event.attempts == AT_ONCE.attempts
+        assert event.attempts == FOUR_TIMES.attempts
 
     async def test_delivers_each_event_once(self, stream: Stream) -> None:
         for number in (1, 2, 3):
             await stream.publish(number)
         await stream.deliver_all()
-        assert await stream.deliver() == 0
+        await stream.deliver()
         assert await stream.effects() == [1, 2, 3]
 
+    async def test_looks_again_soon_while_a_transaction_before_it_runs(self, stream: Stream) -> None:
+        async with stream.database.transaction() as running:
+            await running.execute(text("SELECT pg_current_xact_id()"))
+            await stream.publish(1)
+            await stream.deliver()
+            assert await stream.effects() == []
+            wait = "SELECT extract(epoch FROM due_at - clock_timestamp())::float FROM work WHERE kind = 'delivery'"
+            assert float(str(await stream.one(wait))) <= delivery.UNSETTLED_SECONDS
+        await stream.deliver()
+        assert await stream.effects() == [1]
 
-class TestRetries:
-    async def test_wait_longer_each_time_up_to_a_limit_and_not_all_alike(self, stream: Stream) -> None:
-        subjects = 12
-        stream.broken = set(range(subjects))
-        for number in range(subjects):
-            await stream.publish(number)
-        waits: list[list[float]] = []
-        for _ in range(12):
-            await stream.make_due()
-            await stream.deliver(RETRIES)
-            async with stream.database.reading() as session:
-                rows = await session.execute(
-                    text("SELECT extract(epoch FROM next_attempt_at - failed_at)::float FROM outbox_failure")
-                )
-                waits.append(list(rows.scalars()))
-        for round_, seconds in enumerate(waits):
-            middle = min(RETRIES.first_seconds * 2**round_, RETRIES.longest_seconds)
-            assert all(middle * 0.49 < wait < middle * 1.51 for wait in seconds), (round_, seconds)
-            assert len({round(wait, 3) for wait in seconds}) > 3
+    async def test_nobody_waits_behind_an_event_that_is_just_done(self, stream: Stream) -> None:
+        async with stream.database.transaction() as session:
+            assert await leases.queue_behind(session, "event", "9-9", place="a") is False
 
-    def test_outlast_a_fault_that_somebody_mends(self) -> None:
-        waits = [
-            min(RETRIES.longest_seconds, RETRIES.first_seconds * 2**attempt) for attempt in range(RETRIES.attempts - 1)
+    def test_goes_on_trying_while_somebody_mends_a_fault(self) -> None:
+        assert EVENT_PACE.attempts is not None
+        bounds = [
+            min(EVENT_PACE.longest_seconds, EVENT_PACE.shortest_seconds * 2**attempt)
+            for attempt in range(1, EVENT_PACE.attempts)
         ]
-        assert 0.5 * sum(waits) > 15 * 60
+        assert sum(bounds) / 2 > 15 * 60

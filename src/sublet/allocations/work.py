@@ -1,0 +1,102 @@
+"""The work on allocations: bring one and its node to what is wanted, and take over from whoever died.
+
+A result is stored only while the lease is ours, and the node refuses whoever comes with an older generation, so that
+any number of workers may try at any time.
+"""
+
+from sublet.allocations import records, removal, setup
+from sublet.allocations.removal import Removal, RemovalResult
+from sublet.allocations.retries import DEFAULT_PACE, Pace
+from sublet.allocations.setup import Setup, SetupResult
+from sublet.allocations.states import AllocationState
+from sublet.core.db import Session
+from sublet.core.work.declaration import Step, Work
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Done, Outcome
+from sublet.fleet.backend import FleetBackend
+
+_SETTING_UP = frozenset({AllocationState.QUEUED, AllocationState.PROVISIONING})
+_KEPT = frozenset({AllocationState.ACTIVE, AllocationState.SUSPENDED, AllocationState.LOST})
+_GOING = frozenset({AllocationState.RELEASING, AllocationState.RELEASE_FAILED, AllocationState.FAILED})
+
+STEPS = (
+    Step(
+        "begin",
+        "notes that something may exist on the node from now on (`on_node`)",
+        "the mark, and the operation's attempt",
+        "capacity stays claimed until a release is proven",
+    ),
+    Step(
+        "apply",
+        "asks the node for the whole desired state, with its generation",
+        "account, home, slice, limits, keys on the node",
+        "a later apply overwrites it; release removes it; an older generation is refused by the node",
+    ),
+    Step(
+        "verify",
+        "compares what the node says its kernel enforces with what was promised",
+        "the limits, as enforced",
+        "what is missing is a failed attempt: nothing starts, and nothing is billed",
+    ),
+    Step(
+        "start the meter",
+        "begins to bill when the node has answered, or switches the rate",
+        "a meter, a segment",
+        "time that no observation proves is cut out and never billed",
+    ),
+    Step(
+        "give up",
+        "after the last attempt frees the funds, fails the allocation and wants it gone",
+        "an ended allocation whose capacity is still claimed",
+        "release, which goes on until nothing of it is left",
+    ),
+    Step(
+        "release",
+        "looks once more at what ran, asks the node to end and wipe everything, and keeps the evidence",
+        "evidence",
+        "without proof: settled, `release_failed`, capacity blocked, tried again for ever",
+    ),
+    Step(
+        "settle and free",
+        "charges what is proven, gives the rest of the hold back, frees the capacity",
+        "ledger entries, an ended claim",
+        "none needed: one transaction, and every ledger call has a key of its own",
+    ),
+)
+
+
+def work(backend: FleetBackend, *, pace: Pace = DEFAULT_PACE) -> Work[Setup | Removal, SetupResult | RemovalResult]:
+    """The kind of work `allocation`; a row's place is its node."""
+
+    async def take(session: Session, lease: Lease) -> Setup | Removal | Outcome:
+        allocation = await records.lock(session, lease.id)
+        if allocation.state in _SETTING_UP and lease.attempt > pace.provision_attempts:
+            # Only crashes lead here: a failure that was seen ends the allocation at the last attempt.
+            return await setup.give_up(
+                session,
+                allocation,
+                "provisioning_interrupted",
+                "Setting the allocation up was interrupted too often. Nothing was charged and the funds are available "
+                "again. Launch again.",
+            )
+        if allocation.state in _SETTING_UP or allocation.state in _KEPT:
+            return await setup.begin(session, allocation)
+        if allocation.state in _GOING and allocation.on_node:
+            return await removal.begin(session, allocation)
+        return Done()
+
+    async def act(_lease: Lease, taken: Setup | Removal) -> SetupResult | RemovalResult:
+        if isinstance(taken, Setup):
+            return await setup.act(backend, taken)
+        return await removal.act(backend, taken)
+
+    async def conclude(
+        session: Session, lease: Lease, taken: Setup | Removal, result: SetupResult | RemovalResult
+    ) -> Outcome:
+        if isinstance(taken, Setup):
+            assert isinstance(result, SetupResult)
+            return await setup.conclude(session, lease, taken, result, pace)
+        assert isinstance(result, RemovalResult)
+        return await removal.conclude(session, lease, taken, result, pace)
+
+    return Work(kind=records.WORK, take=take, act=act, conclude=conclude, pace=pace.of_work, steps=STEPS)

@@ -1,0 +1,61 @@
+"""How a domain declares its work: what is taken, done and concluded, at which pace, and with how much room."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from sublet.core.db import Session
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Outcome
+from sublet.core.work.pace import Pace
+from sublet.core.work.ready import Room
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a kind of work: what it does, what it leaves behind, and what takes that back or finishes it."""
+
+    name: str
+    does: str
+    leaves: str
+    compensation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[T, R]):
+    """One kind of leased work.
+
+    `take` reads, in a short transaction, what `act` needs to know; or it does all there is to do and says what came of
+    it. `act` speaks to nodes and processors; no session is open. `conclude` stores the result, in a transaction that
+    is undone if the lease was lost. `give_up` is asked after the last attempt of the pace; without one the row is set
+    aside. An exception of any of them is a failed attempt.
+
+    A worker does `slots` of the kind at a time, and `slots_each` of one place.
+    """
+
+    kind: str
+    take: Callable[[Session, Lease], Awaitable[T | Outcome]]
+    act: Callable[[Lease, T], Awaitable[R]] | None = None
+    conclude: Callable[[Session, Lease, T, R], Awaitable[Outcome]] | None = None
+    give_up: Callable[[Session, Lease, str], Awaitable[Outcome]] | None = None
+    pace: Pace = field(default_factory=Pace)
+    slots: int = 20
+    slots_each: int = 4
+    steps: tuple[Step, ...] = ()
+    wakes_on: str | None = None
+    """A channel of NOTIFY whose messages make every row of this kind due."""
+
+    def __post_init__(self) -> None:
+        if (self.act is None) != (self.conclude is None):
+            raise ValueError(f"{self.kind}: what is acted on is concluded, and nothing else")
+
+    @property
+    def room(self) -> Room:
+        """What an idle worker takes of it."""
+        return Room(self.slots, self.slots_each)
+
+
+AnyWork = Work[Any, Any]

@@ -1,0 +1,157 @@
+"""What is ready, and who gets it next: places take turns, and what crashed its workers is taken with care."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from sublet.core.db import Session
+from sublet.core.work.leases import Lease, lease_of
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much of one kind a worker would take now: `free` rows in all, and `each` of one place."""
+
+    free: int
+    each: int
+
+
+# `now()` and not `clock_timestamp()`: only what stays the same within a statement can be looked up in an index.
+_READY = text(
+    """
+    WITH room AS (
+      SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:free AS int[]), CAST(:each AS int[])) AS r(kind, free, each)
+    ), busy AS (
+      SELECT * FROM unnest(CAST(:busy_kinds AS text[]), CAST(:busy_places AS text[]), CAST(:busy AS int[]))
+                 AS b(kind, place, n)
+    ), ready AS (
+      SELECT w.*, r.free, r.each, coalesce(b.n, 0) AS n
+        FROM room r
+       CROSS JOIN LATERAL (
+               SELECT kind, id, place, ready_at, lease_holder, crashes, last_crash
+                 FROM work
+                WHERE kind = r.kind AND ready_at <= now()
+                  AND NOT EXISTS (SELECT FROM busy
+                                   WHERE busy.kind = work.kind AND busy.place = work.place AND busy.n >= r.each)
+                  AND (crashes < 2 OR CAST(:take_suspects AS boolean))
+                ORDER BY ready_at
+                LIMIT 4 * r.free
+                  FOR UPDATE SKIP LOCKED
+             ) w
+        LEFT JOIN busy b ON b.kind = w.kind AND b.place = w.place
+    ), turns AS (
+      SELECT *, row_number() OVER (PARTITION BY kind, place ORDER BY ready_at) AS turn_of_place FROM ready
+    ), fair AS (
+      SELECT *, row_number() OVER (PARTITION BY kind ORDER BY turn_of_place, ready_at) AS turn
+        FROM turns WHERE turn_of_place + n <= each
+    )
+    SELECT kind, id, lease_holder, crashes, last_crash, extract(epoch FROM now() - ready_at) AS waited
+      FROM fair WHERE turn <= free
+    """
+)
+_NOTE_CRASHES = text(
+    """
+    WITH noted AS (
+      INSERT INTO work_crash (holder) SELECT unnest(CAST(:holders AS bigint[]))
+      ON CONFLICT (holder) DO NOTHING RETURNING holder, number
+    )
+    SELECT holder, number FROM noted
+    UNION SELECT holder, number FROM work_crash WHERE holder = ANY(:holders)
+    """
+)
+_LEASE_MANY = text(
+    """
+    UPDATE work w
+       SET lease_token = nextval('lease_token'), lease_holder = :holder, due_at = 'infinity',
+           lease_expires_at = clock_timestamp() + make_interval(secs => :seconds),
+           crashes = c.crashes, last_crash = c.last_crash
+      FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:waited AS numeric[]), CAST(:crashes AS int[]),
+                  CAST(:last_crashes AS bigint[])) AS c(kind, id, waited, crashes, last_crash)
+     WHERE w.kind = c.kind AND w.id = c.id
+    RETURNING w.kind, w.id, w.place, w.lease_token, w.attempts, w.crashes, w.trace, c.waited
+    """
+)
+_NEXT = text(
+    """
+    SELECT extract(epoch FROM min(w.ready_at) - now())
+      FROM unnest(CAST(:kinds AS text[])) AS k(kind)
+     CROSS JOIN LATERAL (SELECT ready_at FROM work WHERE kind = k.kind AND ready_at > now() AND ready_at < 'infinity'
+                          ORDER BY ready_at LIMIT 1) w
+    """
+)
+_FORGET_CRASHES = text("DELETE FROM work_crash WHERE noticed_at < clock_timestamp() - interval '30 days'")
+
+
+async def lease_ready(
+    session: Session,
+    room: Mapping[str, Room],
+    busy: Mapping[tuple[str, str], int],
+    *,
+    holder: int,
+    seconds: float,
+    take_suspects: bool = True,
+) -> list[Lease]:
+    """Lease rows that are ready, oldest first, as many as there is room for; places take turns.
+
+    `busy` says how many rows of a kind and place the worker has already. A row whose lease ran out was held by a
+    worker that crashed. That counts as an attempt only as long as every later crash held the row as well, so that a
+    worker which dies for other reasons fails nobody; and of the rows that two crashes in succession held, one is
+    taken at a time.
+    """
+    busy_pairs = list(busy)
+    parameters = {
+        "kinds": list(room),
+        "free": [one.free for one in room.values()],
+        "each": [one.each for one in room.values()],
+        "busy_kinds": [kind for kind, _ in busy_pairs],
+        "busy_places": [place for _, place in busy_pairs],
+        "busy": [busy[pair] for pair in busy_pairs],
+        "take_suspects": take_suspects,
+    }
+    ready = _one_suspect((await session.execute(_READY, parameters)).all())
+    if not ready:
+        return []
+    crashed = {row.lease_holder for row in ready if row.lease_holder not in {None, 0, holder}}
+    numbers: dict[int, int] = {}
+    if crashed:
+        noted = await session.execute(_NOTE_CRASHES, {"holders": sorted(crashed)})
+        numbers = {row.holder: row.number for row in noted}
+    counted = [_crashes(row, numbers.get(row.lease_holder)) for row in ready]
+    leased = await session.execute(
+        _LEASE_MANY,
+        {
+            "holder": holder,
+            "seconds": seconds,
+            "kinds": [row.kind for row in ready],
+            "ids": [row.id for row in ready],
+            "waited": [row.waited for row in ready],
+            "crashes": [crashes for crashes, _ in counted],
+            "last_crashes": [last for _, last in counted],
+        },
+    )
+    return [lease_of(row, seconds) for row in leased]
+
+
+def _one_suspect(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    suspects = [row for row in rows if row.crashes >= 2]
+    return [row for row in rows if row.crashes < 2 or row is suspects[0]]
+
+
+def _crashes(row: Row[Any], number: int | None) -> tuple[int, int | None]:
+    """How many of the last crashes held the row, every one of them, and which was the last."""
+    if number is None or row.last_crash == number:
+        return row.crashes, row.last_crash
+    return (row.crashes + 1 if row.last_crash == number - 1 else 1), number
+
+
+async def seconds_to_next(session: Session, kinds: Collection[str]) -> float | None:
+    """How long until another row of these kinds is ready; None if none is waiting."""
+    found = (await session.execute(_NEXT, {"kinds": list(kinds)})).scalar_one()
+    return None if found is None else float(found)
+
+
+async def forget_crashes(session: Session) -> int:
+    """Forget crashes that no row remembers any more; returns how many."""
+    return (await session.execute(_FORGET_CRASHES)).rowcount

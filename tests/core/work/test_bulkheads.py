@@ -1,0 +1,50 @@
+"""Bulkheads: no place and no kind takes what others need, and what waits holds no slot."""
+
+import pytest
+from tests.core.work.kitchen import Held, Kitchen
+
+pytestmark = pytest.mark.anyio
+
+
+class TestBulkheads:
+    async def test_no_place_takes_more_than_its_share(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        await kitchen.want(*(f"n{number}" for number in range(9)), stove="north")
+        await kitchen.want("s", stove="south")
+        worker = kitchen.worker(slots=20, each=3)
+        assert await worker.sweep() == 4
+        assert sorted(lease.place for lease in worker._slots.held) == ["north", "north", "north", "south"]
+        slow.let.set()
+        await kitchen.work(worker)
+        assert set((await kitchen.states()).values()) == {"hot"}
+
+    async def test_a_full_place_keeps_no_slot_from_another(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        await kitchen.want(*(f"n{number}" for number in range(30)), stove="north")
+        worker = kitchen.worker(slots=5, each=3)
+        await worker.sweep()
+        await kitchen.want("s", stove="south")
+        assert await worker.sweep() == 1
+        slow.let.set()
+        await worker.drain()
+
+    async def test_no_kind_takes_more_than_its_slots(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        for number in range(9):
+            await kitchen.want(f"k{number}", stove=f"s{number}")
+        worker = kitchen.worker(slots=5)
+        assert await worker.sweep() == 5
+        assert await worker.sweep() == 0
+        slow.let.set()
+        await kitchen.work(worker)
+        assert set((await kitchen.states()).values()) == {"hot"}
+
+    async def test_places_take_turns(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        await kitchen.want(*(f"n{number}" for number in range(8)), stove="north")
+        await kitchen.want("s", stove="south")
+        worker = kitchen.worker(slots=3, each=3)
+        await worker.sweep()
+        assert "s" in {lease.id for lease in worker._slots.held}, "the longest queue does not take all"
+        slow.let.set()
+        await worker.drain()

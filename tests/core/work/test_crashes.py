@@ -1,0 +1,97 @@
+"""Crashes of workers: an attempt, but only of the row that every one of the last crashes held."""
+
+import pytest
+from tests.core.work.kettles import KETTLE
+from tests.core.work.kitchen import Held, Kitchen, die
+from tests.support.work import look_at
+
+from sublet.core.work import leases
+
+pytestmark = pytest.mark.anyio
+
+
+class TestCrashes:
+    """A crash is an attempt, but only of the row that every one of the last crashes held."""
+
+    async def crash(self, kitchen: Kitchen, *kettle_ids: str) -> dict[str, int]:
+        """A worker dies while it holds exactly these rows; the crashes that count against each afterwards."""
+        slow = Held(kitchen)
+        await kitchen.run(
+            "UPDATE work SET due_at = 'infinity' WHERE lease_holder IS NULL AND NOT id = ANY(:ids)",
+            ids=list(kettle_ids),
+        )
+        worker = kitchen.worker(attempts=100)
+        await worker.sweep()
+        held = {lease.id for lease in worker._slots.held}
+        assert held == set(kettle_ids)
+        await slow.has_begun()
+        await die(worker)
+        kitchen.stoves.heat = slow._heat  # type: ignore[method-assign]
+        await kitchen.leases_run_out()
+        async with kitchen.database.reading() as session:
+            rows = await session.execute(leases.text("SELECT id, crashes FROM work"))
+            return {row.id: row.crashes for row in rows}
+
+    async def test_the_row_that_all_of_them_held_is_given_up(self, kitchen: Kitchen) -> None:
+        await kitchen.want("poison")
+        for _ in range(3):
+            await self.crash(kitchen, "poison")
+        worker = kitchen.worker(attempts=3)
+        await kitchen.work(worker)
+        assert await kitchen.state("poison") == "broken"
+        assert kitchen.stoves.heated == []
+
+    async def test_one_crash_counts_against_all_that_it_held(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a", "b")
+        await self.crash(kitchen, "a", "b")
+        worker = kitchen.worker()
+        await worker.sweep()
+        assert {lease.attempt for lease in worker._slots.held} == {2}
+        await worker.drain()
+        assert await kitchen.states() == {"a": "hot", "b": "hot"}
+
+    async def test_a_crash_without_the_row_clears_it(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a", "b")
+        await self.crash(kitchen, "a")
+        await kitchen.run("UPDATE work SET lease_expires_at = 'infinity' WHERE id = 'a'")
+        await kitchen.run("UPDATE work SET due_at = clock_timestamp() WHERE id = 'b'")
+        await self.crash(kitchen, "b")
+        other = kitchen.worker()
+        await look_at(other, KETTLE, "b")
+        await kitchen.run("UPDATE work SET lease_expires_at = clock_timestamp() WHERE id = 'a'")
+        counted = await self.crash(kitchen, "a")
+        assert counted["a"] == 1
+
+    async def test_of_rows_that_two_crashes_held_one_is_taken_at_a_time(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a", "b", "c")
+        await self.crash(kitchen, "a", "b", "c")
+        await self.crash(kitchen, "a", "b", "c")
+        worker = kitchen.worker(attempts=100)
+        slow = Held(kitchen)
+        assert await worker.sweep() == 3, "the second crash is counted as they are taken"
+        await slow.has_begun()
+        await die(worker)
+        await kitchen.leases_run_out()
+        slow.let.set()
+        kitchen.stoves.heat = slow._heat  # type: ignore[method-assign]
+        again = Held(kitchen)
+        worker = kitchen.worker(attempts=100)
+        assert await worker.sweep() == 1
+        assert await worker.sweep() == 0
+        again.let.set()
+        await worker.drain()
+        await kitchen.work(worker)
+        assert set((await kitchen.states()).values()) == {"hot"}
+
+    async def test_a_worker_that_missed_a_renewal_has_not_crashed(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        await kitchen.want("a")
+        worker = kitchen.worker()
+        await worker.sweep()
+        await slow.has_begun()
+        await die(worker)
+        await kitchen.leases_run_out()
+        slow.let.set()
+        await worker.sweep()
+        assert [lease.attempt for lease in worker._slots.held] == [1]
+        await worker.drain()
