@@ -1,4 +1,4 @@
-"""Operators who ask for and decide on approvals of one imagined act, and time that passes."""
+"""Operators who ask for and decide on approvals of one imagined act."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,25 +75,15 @@ class Desk:
         """What Ada asked for, and Bob approved."""
         return await self.approve((await self.request()).id)
 
-    def two_days_pass(self) -> None:
-        """For every approval that there is."""
-        self.run(
-            "UPDATE approval SET "
-            + ", ".join(
-                f"{column} = {column} - interval '2 days'"
-                for column in ("requested_at", "expires_at", "decided_at", "used_at")
-            ),
-            past_triggers=True,
-        )
-
-    def run(self, sql: str, *, past_triggers: bool = False) -> None:
+    def run(self, sql: str) -> None:
         """Change the database behind Sublet's back, as the owner of the schema."""
         with psycopg.connect(self.owner_url) as owner:
-            if past_triggers:
-                owner.execute("ALTER TABLE approval DISABLE TRIGGER USER")
             owner.execute(sql)  # type: ignore[arg-type]
-            if past_triggers:
-                owner.execute("ALTER TABLE approval ENABLE TRIGGER USER")
+
+    async def expire_due(self) -> int:
+        """What a worker does once a minute."""
+        async with self.database.transaction() as session:
+            return await approvals.expire_due(session)
 
     async def rows(self, sql: str) -> list[Any]:
         """What a query finds."""

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from sublet.approvals import approvals
 from sublet.approvals.approvals import (
@@ -64,22 +63,18 @@ class TestAsking:
         await desk.operator("Ada")
         assert len({asked.id for asked in await asyncio.gather(*(desk.request() for _ in range(8)))}) == 1
 
-    @pytest.mark.parametrize("how", ["rejected", "expired", "used", "over"])
+    @pytest.mark.parametrize("how", ["rejected", "used"])
     async def test_anew_is_another_one_once_the_first_has_ended(self, desk: Desk, how: str) -> None:
         asked = await desk.request()
         if how == "rejected":
             await desk.reject(asked.id)
-        elif how == "used":
+        else:
             await desk.approve(asked.id)
             await desk.consume()
-        else:
-            desk.two_days_pass()
-            if how == "expired":
-                await _expire_due(desk)
         again = await desk.request()
         assert again.id != asked.id
         states = {row.id: row.state for row in await desk.rows("SELECT id, state FROM approval")}
-        assert states == {again.id: "requested", asked.id: "expired" if how == "over" else how}
+        assert states == {again.id: "requested", asked.id: how}
 
     async def test_is_for_people(self, desk: Desk) -> None:
         with pytest.raises(Exception, match="requested_by"):
@@ -118,13 +113,6 @@ class TestDeciding:
         decided = await getattr(desk, before)(asked.id)
         with pytest.raises(AlreadyDecided, match=f"it is {decided.state.value} already"):
             await getattr(desk, decide)(asked.id, "Cleo")
-
-    @pytest.mark.parametrize("decide", ["approve", "reject"])
-    async def test_is_done_in_time(self, desk: Desk, decide: str) -> None:
-        asked = await desk.request()
-        desk.two_days_pass()
-        with pytest.raises(AlreadyDecided, match="the time for it is over"):
-            await getattr(desk, decide)(asked.id)
 
     async def test_by_two_at_once_is_one_decision(self, desk: Desk) -> None:
         asked = await desk.request()
@@ -177,13 +165,8 @@ class TestActing:
         await desk.reject(first.id)
         assert f"{first.id} was rejected by Bob." in await refused()
         second = await desk.approved()
-        desk.two_days_pass()
-        assert f"The time for {second.id} is over." in await refused()
-        await _expire_due(desk)
-        assert f"The time for {second.id} is over." in await refused()
-        third = await desk.approved()
         await desk.consume()
-        assert f"{third.id} has been used already." in await refused()
+        assert f"{second.id} has been used already." in await refused()
 
     async def test_uses_the_approval_once_also_at_the_same_time(self, desk: Desk) -> None:
         await desk.approved()
@@ -201,55 +184,6 @@ class TestActing:
         with pytest.raises(ZeroDivisionError):
             await fail()
         await desk.consume()
-
-
-async def _expire_due(desk: Desk) -> int:
-    async with desk.database.transaction() as session:
-        return await approvals.expire_due(session)
-
-
-class TestExpiry:
-    async def test_ends_what_is_open_and_over_and_nothing_else(self, desk: Desk) -> None:
-        requested, approved, rejected, used = [
-            await desk.request(subject=subject) for subject in ("al_requested", "al_approved", "al_rejected", "al_used")
-        ]
-        for one in (approved, used):
-            await desk.approve(one.id)
-        await desk.reject(rejected.id)
-        await desk.consume(subject="al_used")
-        desk.two_days_pass()
-        fresh = await desk.request(subject="al_fresh")
-        assert await _expire_due(desk) == 2
-        assert await _expire_due(desk) == 0
-        states = {row.id: row.state for row in await desk.rows("SELECT id, state FROM approval")}
-        assert states == {
-            requested.id: "expired",
-            approved.id: "expired",
-            rejected.id: "rejected",
-            used.id: "used",
-            fresh.id: "requested",
-        }
-
-    async def test_reads_no_history_to_find_what_is_due(self, desk: Desk) -> None:
-        asked = await desk.request()
-        desk.run(
-            "INSERT INTO approval (id, act, subject, parameters, digest, permission, reason, requested_by, "
-            "requested_by_name, requested_at, expires_at) SELECT 'apr_' || translate(lpad(i::text, 16, 'a'), "
-            "'0123456789', 'abcdefghij'), act, i::text, parameters, sha256(i::text::bytea), permission, reason, "
-            "requested_by, requested_by_name, now() - interval '9 days', now() - interval '8 days' "
-            f"FROM approval, generate_series(1, 3000) i WHERE id = '{asked.id}'; "
-            "UPDATE approval SET state = 'expired' WHERE expires_at < now(); ANALYZE approval"
-        )
-        async with desk.database.reading() as session:
-            plan = (
-                await session.execute(
-                    text(
-                        "EXPLAIN SELECT id FROM approval WHERE state IN ('requested', 'approved') "
-                        "AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT 100"
-                    )
-                )
-            ).scalars()
-        assert "approval_due" in "\n".join(plan)
 
 
 class TestReading:
