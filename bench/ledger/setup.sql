@@ -1,8 +1,9 @@
 -- As many funded wallets with a wide hold each as the floor has rows; made with the ledger's own checks on.
 SET ROLE sublet_ledger;
+SELECT ledger.open_books('USD');
 INSERT INTO ledger.account (code, kind, owner_id, currency, materialised)
 SELECT kind || ':org_' || n || ':USD', kind, 'org_' || n, 'USD', true
-  FROM generate_series(1, :wallets) n, unnest(ARRAY['wallet', 'promo', 'receivable']) WITH ORDINALITY AS k(kind, place)
+  FROM generate_series(1, :wallets) n, unnest(ARRAY['wallet', 'promo', 'receivable']::ledger.account_kind[]) WITH ORDINALITY AS k(kind, place)
  ORDER BY n, place;
 INSERT INTO ledger.balance (account_id, min_available, max_balance)
 SELECT id, CASE WHEN kind <> 'receivable' THEN 0 END, CASE WHEN kind = 'receivable' THEN 0 END
