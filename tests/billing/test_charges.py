@@ -38,6 +38,10 @@ class TestRounding:
         seconds = charges.seconds_covered(micro, rate)
         assert seconds is not None
         assert charges.charged_micro(rate, seconds) <= micro
+        assert rate * (seconds + 1) > micro * charges.RATE_SECONDS_PER_MICRO, "and it is not shorter by a second"
+
+    def test_what_is_owed_lasts_no_time(self) -> None:
+        assert charges.seconds_covered(-5_000_000, 1) == 0
 
     def test_nothing_spent_lasts_for_ever(self) -> None:
         assert charges.seconds_covered(5, 0) is None

@@ -23,6 +23,14 @@ class TestEvidence:
             await settlement.settle(session, subject.id, final=False)
             assert await charged_micro(session, subject) == 60_000
 
+    async def test_of_one_says_nothing_of_another(self, database: Database) -> None:
+        async with database.transaction() as session:
+            seen, unseen = await new_subject(session), await new_subject(session)
+            await observe_until(session, seen, 600)
+            costs = await cost_of(session, [seen.id, unseen.id])
+        assert (costs[seen.id].accrued, costs[unseen.id].accrued) == (usd("0.06"), usd("0"))
+        assert costs[unseen.id].as_of == unseen.at(0)
+
     async def test_an_older_observation_changes_nothing(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)

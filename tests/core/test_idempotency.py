@@ -170,6 +170,12 @@ class TestAnotherKey:
         assert not is_replay(await caller.post(key=None))
         assert len(notes.written) == 4
 
+    async def test_has_an_answer_of_its_own(self, caller: Caller) -> None:
+        answers = [await caller.post(name=key, key=key) for key in ("k1", "k2")]
+        again = [await caller.post(name=key, key=key) for key in ("k1", "k2")]
+        assert [one.json() for one in again] == [one.json() for one in answers]
+        assert all(map(is_replay, again))
+
     async def test_on_a_route_that_creates_nothing_means_nothing(self, notes: Notes, caller: Caller) -> None:
         await caller.post("marks")
         await caller.post("marks")

@@ -79,6 +79,18 @@ class TestTopUps:
 
             assert await TOP_UPS.allowed_by(session, top_up_id, attempt) == TOP_UPS.arrows
 
+    async def test_remember_each_change_and_why(self, database: Database, top_up_id: str) -> None:
+        async with database.transaction() as session:
+            await move(session, top_up_id, TopUpState.PROCESSING, reason="came back")
+            await move(session, top_up_id, TopUpState.PENDING, reason="has not paid")
+            rows = await session.execute(
+                text("SELECT top_up_id, previous, next, reason FROM top_up_history ORDER BY id")
+            )
+            assert [tuple(row) for row in rows] == [
+                (top_up_id, "pending", "processing", "came back"),
+                (top_up_id, "processing", "pending", "has not paid"),
+            ]
+
     async def test_are_held_to_it_by_postgresql(self, database: Database, top_up_id: str) -> None:
         async with database.transaction() as session:
             assert await TOP_UPS.allowed_by_postgresql(session, top_up_id) == TOP_UPS.arrows

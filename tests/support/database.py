@@ -1,6 +1,7 @@
 """Real PostgreSQL for tests: one server a run, one freshly cloned database a test.
 
-`SUBLET_TEST_POSTGRES=debian` runs the same tests on Debian's PostgreSQL 15 instead of the embedded 18.
+`SUBLET_TEST_POSTGRES=debian` runs the same tests on Debian's PostgreSQL 15 instead of the embedded 18, and
+`SUBLET_TEST_SERVER=DIRECTORY` on an embedded one that runs already and whose database `sublet` is migrated.
 """
 
 import os
@@ -37,6 +38,9 @@ def _fastest_directory() -> str | None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A running server whose database `sublet` is migrated and used as the template of the tests' databases."""
+    if running := os.environ.get("SUBLET_TEST_SERVER"):
+        yield EmbeddedPostgres(Path(running))
+        return
     directory = Path(tempfile.mkdtemp(prefix="sublet-test-", dir=_fastest_directory()))
     directory.chmod(0o711)  # its account must be able to enter; nothing in it is readable
     server = new_server(directory)

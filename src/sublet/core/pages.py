@@ -36,10 +36,9 @@ def decode_cursor(cursor: str, *kinds: type[Any]) -> tuple[Any, ...]:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error, UnicodeDecodeError):
         values = None
-    ok = isinstance(values, list) and len(values) == len(kinds)
-    if not ok or any(type(value) is not kind for value, kind in zip(values or (), kinds, strict=False)):
+    if not isinstance(values, list) or [type(value) for value in values] != list(kinds):
         raise InvalidInput("The cursor is not one that this list gave out. Start again without it.", field="cursor")
-    return tuple(values or ())
+    return tuple(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""Who is asking: what an actor may do is what it was given, and Sublet itself may do everything."""
+
+from dataclasses import replace
+
+import pytest
+
+from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength, system_actor
+from sublet.core.errors import FreshSignInRequired, PermissionDenied, SecondFactorRequired
+
+READER = Actor(kind="user", user_id="usr_a", role="owner", permissions=frozenset({Permission.WALLET_READ}), name="Ann")
+
+
+class TestAnActor:
+    def test_may_do_what_it_holds_whatever_its_role_is_called(self) -> None:
+        assert [permission for permission in Permission if READER.can(permission)] == [Permission.WALLET_READ]
+
+    def test_is_refused_the_rest_and_told_what_it_lacks(self) -> None:
+        READER.require(Permission.WALLET_READ)
+        with pytest.raises(PermissionDenied, match="needs the permission wallet:top_up") as refused:
+            READER.require(Permission.WALLET_TOP_UP)
+        assert refused.value.extra == {"permission": "wallet:top_up"}
+
+    def test_without_an_organization_works_in_none(self) -> None:
+        with pytest.raises(PermissionDenied, match="you are not in one"):
+            _ = READER.organization
+
+    def test_is_called_by_its_id_in_a_history(self) -> None:
+        assert READER.shown_as == "usr_a"
+        assert system_actor("sweep").shown_as == "sweep"
+        assert Actor(kind="token").shown_as == "token"
+
+
+class TestASignIn:
+    """Acts that an open browser, or a token, is not enough for."""
+
+    @pytest.mark.parametrize("seconds_ago", [0.0, FRESH_SECONDS])
+    def test_that_is_fresh_is_enough_however_it_was_done(self, seconds_ago: float) -> None:
+        replace(READER, strength=Strength.PASSWORD, confirmed_seconds_ago=seconds_ago).require_fresh()
+
+    @pytest.mark.parametrize("seconds_ago", [FRESH_SECONDS + 0.001, None])
+    @pytest.mark.parametrize("strength", [Strength.PASSWORD, Strength.SECOND_FACTOR, Strength.TOKEN, None])
+    def test_that_was_long_ago_or_never_is_not(self, strength: Strength | None, seconds_ago: float | None) -> None:
+        with pytest.raises(FreshSignInRequired, match="Nothing was changed"):
+            replace(READER, strength=strength, confirmed_seconds_ago=seconds_ago).require_fresh()
+
+    @pytest.mark.parametrize("strength", [Strength.PASSWORD, Strength.TOKEN, None])
+    def test_without_a_second_factor_is_not_one_with_it(self, strength: Strength | None) -> None:
+        with pytest.raises(SecondFactorRequired, match="Nothing was changed"):
+            replace(READER, strength=strength, confirmed_seconds_ago=0.0).require_second_factor()
+
+    def test_with_a_second_factor_is(self) -> None:
+        replace(READER, strength=Strength.SECOND_FACTOR).require_second_factor()
+
+    def test_is_asked_of_no_schedule(self) -> None:
+        system_actor().require_fresh()
+        system_actor().require_second_factor()
+
+
+class TestSubletItself:
+    def test_may_do_everything(self) -> None:
+        assert all(system_actor().can(permission) for permission in Permission)

@@ -1,0 +1,89 @@
+"""What is changed, and which tests must notice: those where the thing lives."""
+
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutants import python, sql
+from tests.mutants.mutant import Mutant, mutants_of
+
+
+@dataclass(frozen=True)
+class Target:
+    """Files that are changed, and the tests that are run on each change, the quickest first."""
+
+    name: str
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+    only: str = ""
+    """Only lines in which this pattern is found are changed."""
+    needs_node: bool = False
+
+    def mutants(self, root: Path) -> list[Mutant]:
+        """Every mutant of its files."""
+        found: list[Mutant] = []
+        for file in itertools.chain.from_iterable(_matching(root, pattern) for pattern in self.files):
+            text = (root / file).read_text(encoding="utf-8")
+            changes = python.changes(text) if file.endswith(".py") else sql.changes(text)
+            found += [one for one in mutants_of(root, file, list(changes)) if re.search(self.only, one.was)]
+        return found
+
+
+def _matching(root: Path, pattern: str) -> list[str]:
+    found = sorted(str(path.relative_to(root)) for path in root.glob(pattern))
+    if not found:
+        raise FileNotFoundError(f"{pattern}: no such file. Say in {__file__} where it has gone.")
+    return found
+
+
+TARGETS = (
+    Target(
+        "permissions",
+        ("src/sublet/identity/permissions.py", "src/sublet/core/actors.py"),
+        ("tests/core/test_actors.py", "tests/identity/test_permissions.py"),
+    ),
+    Target(
+        "allocations",
+        ("src/sublet/allocations/states.py",),
+        ("tests/allocations/test_states.py", "tests/invariants/test_states.py"),
+    ),
+    Target("nodes", ("src/sublet/fleet/states.py",), ("tests/fleet/test_states.py", "tests/fleet/test_enrolment.py")),
+    Target("top-ups", ("src/sublet/payments/states.py",), ("tests/payments/test_states.py",)),
+    Target(
+        "transitions",
+        ("src/sublet/migrations/versions/0001_core.py",),
+        ("tests/fleet/test_states.py", "tests/allocations/test_states.py"),
+        only=r"NEW\.state|listed",
+    ),
+    Target("fencing", ("src/sublet/core/work/leases.py", "src/sublet/core/work/ready.py"), ("tests/core/work",)),
+    Target("proof", ("src/sublet/allocations/evidence.py",), ("tests/allocations/test_evidence.py",)),
+    Target(
+        "requests",
+        ("src/sublet/core/pages.py", "src/sublet/core/idempotency.py", "src/sublet/core/websockets.py"),
+        ("tests/core/test_pages.py", "tests/core/test_websockets.py", "tests/core/test_idempotency.py"),
+    ),
+    Target(
+        "metering",
+        (
+            "src/sublet/billing/charges.py",
+            "src/sublet/billing/meters.py",
+            "src/sublet/billing/metering.py",
+            "src/sublet/billing/settlement.py",
+        ),
+        (
+            "tests/billing/test_charges.py",
+            "tests/billing/test_metering.py",
+            "tests/billing/test_settlement.py",
+            "tests/billing/test_cost.py",
+        ),
+    ),
+    Target("ledger", ("src/sublet/ledger/sql/*.sql",), ("tests/ledger",)),
+    Target(
+        "release",
+        ("node/sublet_node/evidence.py",),
+        ("tests/node/test_evidence.py",),
+        only=r"lambda:|if found:|now\.",
+        needs_node=True,
+    ),
+)
