@@ -48,7 +48,7 @@ async def asking(database: Database, undoing: Database, tmp_path: Path) -> Async
     asking = Asking(undoing, tmp_path)
     await CertificateAuthority(database, keyring_of(settings_for(tmp_path))).ensure()
     yield asking
-    await asking.http.aclose()
+    await asking.close()
 
 
 async def one_in_every_state(rental: Rental) -> dict[str, str]:

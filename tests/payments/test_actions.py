@@ -30,4 +30,4 @@ class TestATopUp:
         actions = (await asking.get("/wallet"))["actions"]
         await asking.agrees(actions, "top_up", "POST", "/top-ups", amount="20.00", currency="USD")
         assert [action["allowed"] for action in actions] == [is_set_up and held == PAYS]
-        await asking.http.aclose()
+        await asking.close()

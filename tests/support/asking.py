@@ -13,6 +13,7 @@ from sublet.core.actors import Actor
 from sublet.core.app import AUTHENTICATOR, App
 from sublet.core.db import Database, Session
 from sublet.entry.web import create_app
+from sublet.payments.api import PROCESSOR
 from tests.support.app import settings_for
 
 URL = "https://sublet.test"
@@ -42,9 +43,14 @@ class Asking:
     def __init__(self, database: Database, directory: Path, **settings: Any) -> None:
         self.actor: Actor | None = None
         app = create_app(settings_for(directory, URL, **settings), database=database)
-        App.of(app).put(AUTHENTICATOR, self._whoever)
+        self._parts = App.of(app).put(AUTHENTICATOR, self._whoever)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url=f"{URL}/api/v1", headers={"Origin": URL})
+
+    async def close(self) -> None:
+        """End what it opened; the database stays the test's."""
+        await self.http.aclose()
+        await self._parts[PROCESSOR].close()
 
     async def _whoever(self, _database: Database, _connection: HTTPConnection) -> Actor | None:
         return self.actor
