@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, App
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.http import SubletRouter
 from sublet.core.webapp import RequestContext, install_error_handlers
 
@@ -28,7 +28,7 @@ OPERATOR = Actor(
 def browser_of(actor: Actor, database: Database, routers: Sequence[SubletRouter]) -> httpx.AsyncClient:
     """A client whose every request is the actor's."""
 
-    async def authenticate(_database: Database, _connection: HTTPConnection) -> Actor | None:
+    async def authenticate(_session: Session, _connection: HTTPConnection) -> Actor | None:
         return actor
 
     app = FastAPI()

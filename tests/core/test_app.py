@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
 from sublet.core.actors import PUBLIC, Actor
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App, Beforehand, NotWired, Slot
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.http import SubletRouter
 
 pytestmark = pytest.mark.anyio
@@ -83,7 +83,7 @@ def asked_by_a_route_whose_answer_is_encrypted() -> APIRouter:
     return router.api
 
 
-async def nobody(_database: Database, _connection: object) -> Actor | None:
+async def nobody(_session: Session, _connection: object) -> Actor | None:
     return None
 
 

@@ -13,13 +13,13 @@ import pytest
 import structlog.testing
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel
-from sqlalchemy import text
+from sqlalchemy import event, text
 from starlette.requests import HTTPConnection
 
 from sublet.core.actors import FRESH_SECONDS, PUBLIC, Actor, Permission, Strength
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App, Beforehand, Slot
 from sublet.core.crashes import describe
-from sublet.core.db import Database, forbid_open_session
+from sublet.core.db import Database, Session, forbid_open_session
 from sublet.core.errors import Conflict
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
 from sublet.core.key_files import keyring_at
@@ -43,7 +43,7 @@ class Note(BaseModel):
     name: str
 
 
-async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
+async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:
     return SIGNED_IN.get(connection.headers.get("authorization", ""))
 
 
@@ -86,6 +86,11 @@ def build(database: Database, directory: Path) -> FastAPI:
 
     @router.post("/fetched", permission=Permission.WALLET_READ, creates=True)
     async def fetched(session: SessionDep, fetched: FetchedDep) -> dict[str, int]:
+        await session.execute(text("SELECT 1"))
+        return {"fetched": fetched}
+
+    @router.get("/fetched", permission=Permission.WALLET_READ)
+    async def fetched_to_read(session: SessionDep, fetched: FetchedDep) -> dict[str, int]:
         await session.execute(text("SELECT 1"))
         return {"fetched": fetched}
 
@@ -275,11 +280,22 @@ class TestHowSomebodySignedIn:
         assert "403" not in paths["/api/v1/notes"]["post"]["responses"]
 
 
+class TestASafeRequest:
+    async def test_takes_one_connection_from_who_asks_to_the_answer(
+        self, client: httpx.AsyncClient, database: Database
+    ) -> None:
+        taken: list[object] = []
+        event.listen(database.engine.sync_engine, "checkout", lambda *_: taken.append(None))
+        assert (await client.get("/api/v1/notes/all")).status_code == 200
+        assert len(taken) == 1
+
+
 class TestWhatARouteNeedsFromAfar:
     async def test_is_fetched_before_its_session_opens(self, client: httpx.AsyncClient) -> None:
         assert (await client.post("/api/v1/notes/fetched")).json() == {"fetched": 1}
         key = {"Idempotency-Key": "k"}
         assert (await client.post("/api/v1/notes/fetched", headers=key)).json() == {"fetched": 2}
+        assert (await client.get("/api/v1/notes/fetched")).json() == {"fetched": 3}
 
     def test_is_fetched_for_no_unknown_visitor(self) -> None:
         async def fetched(fetched: FetchedDep) -> None: ...

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, DATABASE, KEYRING, App
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
 from sublet.core.key_files import keyring_at
@@ -34,7 +34,7 @@ class Note(BaseModel):
     name: str
 
 
-async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
+async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:
     return PEOPLE[connection.headers["authorization"].removeprefix("Bearer ")]
 
 

@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
 from sublet.core.actors import Actor, Permission
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings
 from sublet.core.websockets import FORBIDDEN, UNAUTHENTICATED, Door, close
@@ -23,7 +23,7 @@ READER = Actor(kind="user", user_id="usr_a", permissions=frozenset({Permission.W
 PEOPLE = {"reader": READER, "stranger": Actor(kind="user", user_id="usr_b")}
 
 
-async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
+async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:
     """By a cookie or a token that is somebody's name; `expired` does not hold any more."""
     name = connection.cookies.get("who") or connection.headers.get("authorization", "").removeprefix("Bearer ")
     if name == "expired":

@@ -44,7 +44,7 @@ async def nothing_claimed(_session: Session, _node_ids: Sequence[str]) -> dict[s
     return {}
 
 
-async def nobody(_database: Database, _connection: HTTPConnection) -> Actor | None:
+async def nobody(_session: Session, _connection: HTTPConnection) -> Actor | None:
     """Nobody is signed in: a machine that joins needs not be."""
     return None
 

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from sublet.core.actors import Actor
 from sublet.core.app import AUTHENTICATOR
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 from sublet.fleet.api import router
@@ -29,7 +29,7 @@ PEOPLE = {"Bearer operator": OPERATOR, "Bearer customer": CUSTOMER}
 async def client(
     database: Database, authority: CertificateAuthority, settings: Settings
 ) -> AsyncIterator[httpx.AsyncClient]:
-    async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
+    async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:
         return PEOPLE.get(connection.headers.get("authorization", ""))
 
     app = FastAPI()

@@ -113,7 +113,8 @@ class House:
             "headers": [(name.lower(), value) for name, value in connection.headers.raw],
             "client": ("203.0.113.7", 40000),
         }
-        actor = await self.authenticator.authenticate(self.database, HTTPConnection(scope))
+        async with self.database.reading() as session:
+            actor = await self.authenticator.authenticate(session, HTTPConnection(scope))
         assert actor is not None
         return actor
 

@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, DATABASE, SETTINGS, App
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.settings import SecretRef, Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 from sublet.ledger import accounts
@@ -39,7 +39,7 @@ _NEW_CUSTOMER = text(
 )
 
 
-async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
+async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:
     """`Bearer ORGANIZATION` is that organization's owner, `Bearer ORGANIZATION reader` may only look."""
     organization, _, kind = connection.headers.get("authorization", "").removeprefix("Bearer ").partition(" ")
     if not organization:

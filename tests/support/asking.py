@@ -52,7 +52,7 @@ class Asking:
         await self.http.aclose()
         await self._parts[PROCESSOR].close()
 
-    async def _whoever(self, _database: Database, _connection: HTTPConnection) -> Actor | None:
+    async def _whoever(self, _session: Session, _connection: HTTPConnection) -> Actor | None:
         return self.actor
 
     async def get(self, path: str) -> Any:

@@ -148,7 +148,7 @@ async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIt
     app = FastAPI()
     gateway = Gateway(App(), url, joined)
 
-    async def authenticate(_database: Database, connection: HTTPConnection) -> Actor | None:
+    async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:
         return PEOPLE.get(connection.cookies.get("sublet_session", ""))
 
     async def find_target(_session: Session, actor: Actor, allocation_id: str) -> TerminalTarget:

@@ -14,7 +14,7 @@ from fastapi.dependencies.models import Dependant
 from starlette.requests import HTTPConnection
 
 from sublet.core.actors import Actor
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.keyring import Keyring
 from sublet.core.settings import Settings
 
@@ -116,7 +116,7 @@ def parts_of(dependant: Dependant) -> Iterator[Slot[Any] | Beforehand[Any, Any]]
             yield dependant.call
 
 
-Authenticator = Callable[[Database, HTTPConnection], Awaitable[Actor | None]]
+Authenticator = Callable[[Session, HTTPConnection], Awaitable[Actor | None]]
 """Finds out who is asking: None if nobody is signed in, NotAuthenticated for a credential that is not valid."""
 
 Alive = Callable[[Actor], Awaitable[bool]]

@@ -1,12 +1,13 @@
 """What every `api.py` uses: a router whose routes name their permission, and the request's session and actor.
 
-An unsafe request is one transaction, committed before its answer leaves; a safe one reads in autocommit. A route that
-must talk to a network in between takes `DatabaseDep` instead of `SessionDep` and opens its own short transactions.
+An unsafe request is one transaction, committed before its answer leaves; a safe one reads in autocommit, in one session
+from authentication on. A route that must talk to a network in between takes `DatabaseDep` instead of `SessionDep` and
+opens its own short transactions.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -65,6 +66,15 @@ class RequestScope:
             self._session = await self._stack.enter_async_context(opening)
         return self._session
 
+    @asynccontextmanager
+    async def asking_who(self) -> AsyncIterator[Session]:
+        """The session in which authentication reads: that of a safe request is the request's own, any other ends."""
+        if self._reading:
+            yield await self.session()
+            return
+        async with self.database.reading() as session:
+            yield session
+
     async def end(self) -> None:
         """Commit (or close) what was opened; a later `session()` opens anew."""
         self._session = None
@@ -117,6 +127,8 @@ class SubletRoute(APIRoute):
                         actor.require_second_factor()
                     if fresh:
                         actor.require_fresh()
+                if beforehand:
+                    await scope.end()
                 for part in beforehand:
                     await part.get(request)
                 if creates and (key := request.headers.get(idempotency.HEADER)) is not None:
@@ -152,8 +164,8 @@ async def _receive_body(request: Request) -> None:
 async def _authenticate(connection: HTTPConnection) -> Actor:
     known: Actor | None = connection.scope.get(_ACTOR)
     if known is None:
-        parts = App.of(connection.app)
-        known = await parts[AUTHENTICATOR](parts[DATABASE], connection)
+        async with scope_of(connection).asking_who() as session:
+            known = await App.of(connection.app)[AUTHENTICATOR](session, connection)
         if known is None:
             raise NotAuthenticated("Nobody is signed in. Nothing was changed. Sign in, or send an API token.")
         connection.scope[_ACTOR] = known

@@ -59,7 +59,8 @@ class Door:
             await refuse(websocket, "subprotocol")
             return None
         try:
-            actor = await self.authenticator(self.database, websocket)
+            async with self.database.reading() as session:
+                actor = await self.authenticator(session, websocket)
         except SubletError:
             actor = None
         await websocket.accept(subprotocol=subprotocol)

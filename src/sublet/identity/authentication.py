@@ -7,7 +7,7 @@ from sqlalchemy import Row, TextClause, text
 from starlette.requests import HTTPConnection
 
 from sublet.core.actors import Actor, Strength
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings
 from sublet.identity import sessions
@@ -73,13 +73,13 @@ class SessionAuthenticator:
         self.idle_seconds = settings.session_idle_seconds
         self._touch_seconds = min(TOUCH_SECONDS, self.idle_seconds / 4)
 
-    async def authenticate(self, database: Database, connection: HTTPConnection) -> Actor | None:
+    async def authenticate(self, session: Session, connection: HTTPConnection) -> Actor | None:
         """The actor; None without a credential, NotAuthenticated for one that does not hold (any more)."""
         authorization = connection.headers.get("authorization")
         if authorization:
-            return await self._by_token(database, authorization, address_of(connection))
+            return await self._by_token(session, authorization, address_of(connection))
         secret = self.cookie.read(connection)
-        return None if not secret else await self._by_session(database, secret, address_of(connection))
+        return None if not secret else await self._by_session(session, secret, address_of(connection))
 
     def alive_on(self, database: Database) -> Callable[[Actor], Awaitable[bool]]:
         """For open sockets: whether an actor's credential still holds, asked of this database."""
@@ -90,9 +90,9 @@ class SessionAuthenticator:
 
         return alive
 
-    async def _by_session(self, database: Database, secret: str, address: str | None) -> Actor:
+    async def _by_session(self, session: Session, secret: str, address: str | None) -> Actor:
         seconds = {"touch_seconds": self._touch_seconds, "idle_seconds": self.idle_seconds}
-        row = await _find(database, _BY_SESSION, _TOUCH_SESSION, secret, seconds)
+        row = await _find(session, _BY_SESSION, _TOUCH_SESSION, secret, seconds)
         if row is None:
             raise NotAuthenticated("Your session has ended. Nothing was changed. Sign in again.")
         person = _Person.of(row)
@@ -110,12 +110,12 @@ class SessionAuthenticator:
             name=person.name,
         )
 
-    async def _by_token(self, database: Database, authorization: str, address: str | None) -> Actor:
+    async def _by_token(self, session: Session, authorization: str, address: str | None) -> Actor:
         scheme, _, token = authorization.partition(" ")
         row = None
         if scheme.lower() == "bearer" and is_well_formed(token.strip()):
             seconds = {"touch_seconds": self._touch_seconds}
-            row = await _find(database, _BY_TOKEN, _TOUCH_TOKEN, token.strip(), seconds)
+            row = await _find(session, _BY_TOKEN, _TOUCH_TOKEN, token.strip(), seconds)
         if row is None:
             raise NotAuthenticated(
                 "This API token is not valid: it is mistyped, expired or revoked. Nothing was changed. Make a new one."
@@ -152,11 +152,10 @@ class _Person(NamedTuple):
 
 
 async def _find(
-    database: Database, statement: TextClause, touch: TextClause, secret: str, seconds: dict[str, float]
+    session: Session, statement: TextClause, touch: TextClause, secret: str, seconds: dict[str, float]
 ) -> Row[Any] | None:
     """The row of a credential that holds, by its secret; that it was used is written down now and then."""
-    async with database.reading() as session:
-        row = (await session.execute(statement, {"secret_hash": secret_hash(secret), **seconds})).one_or_none()
-        if row is not None and row.is_stale:
-            await session.execute(touch, {"id": row.id})
+    row = (await session.execute(statement, {"secret_hash": secret_hash(secret), **seconds})).one_or_none()
+    if row is not None and row.is_stale:
+        await session.execute(touch, {"id": row.id})
     return row
