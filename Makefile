@@ -87,7 +87,7 @@ openapi: $(STAMP) ## Write the console's OpenAPI document and its types anew
 schema: $(STAMP) ## Write docs/schema.sql and the migrations' checksums anew
 	@$(BIN)/python -m tests.support.schema
 
-settings: $(STAMP) ## Write docs/settings.md anew
+settings: $(STAMP) ## Write docs/settings.md and docs/work.md anew
 	@$(BIN)/python docs
 
 # Neither of the two packages of this repository is in it: they are installed from where they are.

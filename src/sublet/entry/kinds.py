@@ -1,0 +1,22 @@
+"""Every kind of leased work by name, with its table of steps; `docs/work.md` is written from it."""
+
+from collections.abc import Mapping
+
+from sublet.allocations import records
+from sublet.allocations import work as allocations
+from sublet.core.work import delivery, ticks
+from sublet.core.work.declaration import Step
+from sublet.fleet import host_certificates, observation
+from sublet.fleet.work import NODE, TRUST
+from sublet.payments import checkout, inbox
+
+STEPS: Mapping[str, tuple[Step, ...]] = {
+    records.WORK: allocations.STEPS,
+    NODE: observation.STEPS,
+    TRUST: host_certificates.STEPS,
+    checkout.WORK: checkout.STEPS,
+    inbox.WORK: inbox.STEPS,
+    delivery.DELIVERY: delivery.DELIVERY_STEPS,
+    delivery.EVENT: delivery.EVENT_STEPS,
+    ticks.TICK: ticks.STEPS,
+}
