@@ -1136,18 +1136,6 @@ CREATE TABLE ledger.hold (
 )
 WITH (fillfactor='50');
 
-CREATE TABLE ledger.hold_event (
-    hold_id bigint NOT NULL,
-    number integer NOT NULL,
-    kind ledger.hold_event_kind NOT NULL,
-    amount bigint NOT NULL,
-    entry_id bigint,
-    idempotency_key text,
-    request_hash bytea,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT hold_event_check CHECK (((kind = 'captured'::ledger.hold_event_kind) = (entry_id IS NOT NULL)))
-);
-
 CREATE VIEW ledger.drifted_hold AS
  SELECT 'account'::text AS subject_type,
     a.code AS subject_id,
@@ -1169,13 +1157,26 @@ CREATE VIEW ledger.drifted_hold AS
                      JOIN ledger.wallet w ON ((w.id = h.wallet_id)))
                   WHERE (NOT h.closed)) parts
           GROUP BY parts.account_id) o ON ((o.account_id = b.account_id)))
-  WHERE ((b.held)::numeric <> COALESCE(o.rest, (0)::numeric))
-UNION ALL
+  WHERE ((b.held)::numeric <> COALESCE(o.rest, (0)::numeric));
+
+CREATE TABLE ledger.hold_event (
+    hold_id bigint NOT NULL,
+    number integer NOT NULL,
+    kind ledger.hold_event_kind NOT NULL,
+    amount bigint NOT NULL,
+    entry_id bigint,
+    idempotency_key text,
+    request_hash bytea,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT hold_event_check CHECK (((kind = 'captured'::ledger.hold_event_kind) = (entry_id IS NOT NULL)))
+);
+
+CREATE VIEW ledger.drifted_hold_history AS
  SELECT 'hold'::text AS subject_type,
     (h.id)::text AS subject_id,
     w.currency,
-    ((h.amount - h.captured) - h.released) AS held,
-    e.rest AS open_holds
+    ((h.amount - h.captured) - h.released) AS rest,
+    e.rest AS history
    FROM ((ledger.hold h
      JOIN ledger.wallet w ON ((w.id = h.wallet_id)))
      JOIN ( SELECT hold_event.hold_id,
@@ -3033,9 +3034,11 @@ GRANT SELECT ON TABLE ledger.drifted_balance TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.hold TO sublet_app;
 
+GRANT SELECT ON TABLE ledger.drifted_hold TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.hold_event TO sublet_app;
 
-GRANT SELECT ON TABLE ledger.drifted_hold TO sublet_app;
+GRANT SELECT ON TABLE ledger.drifted_hold_history TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.ledger_entry TO sublet_app;
 

@@ -23,6 +23,7 @@ CHECKS = (
     "balance drift",
     "broken chain",
     "held funds",
+    "history of holds",
     "holds of ended subjects",
     "seals",
     "usage charges against revenue",

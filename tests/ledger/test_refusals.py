@@ -218,6 +218,7 @@ class TestReconciliation:
             ("UPDATE ledger.posting SET balance_after = balance_after + 1 WHERE account_seq = 1", "broken chain"),
             ("UPDATE ledger.balance SET held = held + 1 WHERE held > 0", "held funds"),
             ("UPDATE ledger.hold SET released = released + 1", "held funds"),
+            ("UPDATE ledger.hold_event SET amount = amount + 1", "history of holds"),
             ("UPDATE ledger.ledger_entry SET description = 'Gift'", "seals"),
             ("DELETE FROM ledger.ledger_entry WHERE id = (SELECT min(id) FROM ledger.ledger_entry)", "seals"),
         ],

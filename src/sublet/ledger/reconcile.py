@@ -32,9 +32,13 @@ _QUERIES = {
                NULL AS currency, NULL AS amounts
           FROM ledger.broken_chain GROUP BY code""",
     _HELD_FUNDS: """
-        SELECT subject_type, subject_id, 'what is held is not what open holds and their history say' AS problem,
+        SELECT subject_type, subject_id, 'what is held is not what open holds say' AS problem,
                currency, jsonb_build_object('held', held, 'open holds', open_holds) AS amounts
           FROM ledger.drifted_hold""",
+    Check("history of holds", "ledger.hold_history", Severity.CRITICAL): """
+        SELECT subject_type, subject_id, 'what a hold has left is not what its history says' AS problem,
+               currency, jsonb_build_object('rest', rest, 'history', history) AS amounts
+          FROM ledger.drifted_hold_history""",
 }
 _OFTEN = {_BALANCE_DRIFT, _HELD_FUNDS}
 

@@ -91,9 +91,11 @@ CREATE OR REPLACE VIEW ledger.drifted_hold AS
         SELECT w.promo_id, h.promo_rest
           FROM ledger.hold h JOIN ledger.wallet w ON w.id = h.wallet_id WHERE NOT h.closed) parts
        GROUP BY account_id) o ON o.account_id = b.account_id
-   WHERE b.held <> coalesce(o.rest, 0)
-  UNION ALL
-  SELECT 'hold', h.id::text, w.currency, h.amount - h.captured - h.released, e.rest
+   WHERE b.held <> coalesce(o.rest, 0);
+
+CREATE OR REPLACE VIEW ledger.drifted_hold_history AS
+  SELECT 'hold' AS subject_type, h.id::text AS subject_id, w.currency, h.amount - h.captured - h.released AS rest,
+         e.rest AS history
     FROM ledger.hold h
     JOIN ledger.wallet w ON w.id = h.wallet_id
     JOIN (SELECT hold_id, count(*) AS events,

@@ -1,0 +1,88 @@
+"""On an installation with a long history no periodic task reads that history: what is over costs nothing."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sublet.billing.policy import Policy
+from sublet.core.db import Database
+from sublet.core.settings import Settings
+from sublet.core.work.ticks import Tick
+from sublet.entry.schedule import schedule
+from sublet.fleet.observation import Observer
+from tests.allocations.rental import Rental
+from tests.support.history import multiply
+from tests.support.plans import buffers, plans_of, whole_table_reads
+
+pytestmark = pytest.mark.anyio
+
+TIMES = 20_000
+MOST_BUFFERS = 2_000
+LONG = (
+    *("allocation", "allocation_history", "allocation_operation", "claim", "meter", "meter_segment", "usage_record"),
+    *("usage_charge", "outbox_event", "hold", "hold_event", "ledger_entry", "posting"),
+)
+"""Tables whose rows of the past nobody may read over and over."""
+
+READS_ALL = {"check the books"}
+"""Once a day everything is looked at, which is its purpose."""
+
+# Far above what is given out next.
+COPIES = {
+    "allocation": {
+        "seq": "r.seq + 1000000 + n * 10",
+        "id": "r.id || n",
+        "login": "r.login || n",
+        "name": "r.name",
+        "uid": "r.uid + 1000000 + n",
+        "hold_id": "r.hold_id + 1000000 + n * 10",
+    },
+    "allocation_history": {"id": "r.id + 1000000 + n * 1000", "allocation_id": "r.allocation_id || n"},
+    "allocation_operation": {"seq": "r.seq + 1000000 + n * 10", "id": "r.id || n", "allocation_id": "r.allocation_id || n"},
+    "claim": {"id": "r.id || n", "subject_id": "r.subject_id || n"},
+    "meter": {"subject_id": "r.subject_id || n", "hold_id": "r.hold_id + 1000000 + n * 10"},
+    "meter_segment": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
+    "usage_record": {"subject_id": "r.subject_id || n"},
+    "usage_charge": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
+    "outbox_event": {"id": "r.id - n * 1000", "event_id": "r.event_id || n"},
+    "ledger.hold": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
+    "ledger.hold_event": {"hold_id": "r.hold_id + 1000000 + n * 10", "idempotency_key": "r.idempotency_key || n"},
+    "ledger.ledger_entry": {"id": "r.id + 1000000 + n * 10", "idempotency_key": "r.idempotency_key || n"},
+    "ledger.posting": {"entry_id": "r.entry_id + 1000000 + n * 10", "account_seq": "NULL", "balance_after": "NULL"},
+}
+
+
+@pytest.fixture
+async def tasks(database: Database, tmp_path: Path, owner_url: str) -> list[Tick]:
+    """The tasks of an installation on which very much has come and gone, and one allocation runs."""
+    rental = await Rental.open(database)
+    ended = await rental.running()
+    await rental.ran_for(ended, 3600)
+    await rental.observe()
+    await rental.release(ended)
+    await rental.work_until(ended, "released")
+    with psycopg.connect(owner_url) as owner:
+        owner.execute("SET session_replication_role = replica")
+        for table, changes in COPIES.items():
+            multiply(owner, table, TIMES, changes)
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("VACUUM ANALYZE")
+    await rental.running()
+    settings = Settings(data_directory=tmp_path)
+    return schedule(settings, Policy.of(settings), Observer(database, rental.backend, settings))
+
+
+async def test_they_read_what_is_under_way_and_not_what_is_over(database: Database, tasks: list[Tick]) -> None:
+    faults = []
+    for task in tasks:
+        assert task.run is not None
+        if task.name in READS_ALL:
+            continue
+        for statement, plan in await plans_of(database, task.run):
+            read = sorted(set(whole_table_reads(plan)) & set(LONG))
+            if read or buffers(plan) > MOST_BUFFERS:
+                faults.append(
+                    f"{task.name}: {buffers(plan)} buffers, all of {read}: {' '.join(statement.sql.split())[:300]}"
+                )
+    assert faults == []
