@@ -135,6 +135,8 @@ def _used(code: list[Source]) -> set[str]:
     """Every name that a file imports or reaches through a module, or that a process starts by."""
     settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     used = {".".join(pair) for pair in re.findall(r'"(sublet[\w.]+):(\w+)"', settings)}
+    pages = (ROOT / "docs" / "__main__.py").read_text(encoding="utf-8")  # writes some of them
+    used |= {".".join(pair) for pair in re.findall(r"\bfrom (sublet[\w.]+) import (\w+)", pages)}
     for source in code:
         for _, text in source.strings:
             used.update(".".join(pair) for pair in re.findall(r"\bfrom (sublet[\w.]+) import (\w+)", text))
