@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sublet.allocations import observed
+from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
 from sublet_sandbox.nodes import Enrolment, LocalNode
 from tests.support.app import Web
+from tests.support.work import sweep_once
 
 
 @dataclass
@@ -26,7 +28,6 @@ class RealFleet:
 
     async def close(self) -> None:
         """End connections and looks; the node stays for other tests, without what belongs to this one."""
-        await self.observer.stop()
         await self.pool.close()
 
 
@@ -59,8 +60,7 @@ async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:
     node_id: str = made["node"]["id"]
     deadline = time.monotonic() + 30
     while True:
-        await observer.tick()
-        await observer.drain()
+        await sweep_once(Reconciler(web.database, [observer.work()]))
         state = (await operator.get(f"/api/v1/admin/nodes/{node_id}")).json()
         if state["state"] == "ready":
             return RealFleet(node, node_id, pool, backend, observer)

@@ -40,6 +40,7 @@ EAGER = Pace(
     provision_attempts=4,
 )
 PASSWORD = "correct horse battery 7"
+MOST_LOOKS = 10
 
 
 async def reconcile(
@@ -47,8 +48,9 @@ async def reconcile(
 ) -> None:
     """One worker looks at the allocation, for as long as there is something to do at once."""
     worker = Reconciler(database, [work(backend, pace=pace)])
-    while await look_at(worker, WORK, allocation_id):
-        pass
+    for _ in range(MOST_LOOKS):
+        if not await look_at(worker, WORK, allocation_id):
+            return
 
 
 def owner_of(me: dict[str, Any]) -> Actor:

@@ -18,6 +18,7 @@ from sublet.ledger import reconcile as books
 from sublet_sandbox.nodes import LocalNode
 from tests.allocations.real import RealFleet, build_helper, join
 from tests.allocations.rental import offer, owner_of, pay_in, reconcile
+from tests.fleet.working import look_at
 from tests.support.app import Web
 from tests.support.nodes import systemd_node_pair
 
@@ -62,7 +63,7 @@ class TestOnARealNode:
         assert len((await client.get("/api/v1/offers")).json()["items"]) == 1
 
         await asyncio.sleep(1.1)  # delivered time is the thing that is sold here: a whole second must pass
-        await fleet.observer.look_at(fleet.node_id)
+        await look_at(fleet.observer, fleet.node_id)
         await _observe(fleet)
         async with web.database.transaction() as session:
             await metering.tick(session)

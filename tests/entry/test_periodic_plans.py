@@ -39,7 +39,11 @@ COPIES = {
         "hold_id": "r.hold_id + 1000000 + n * 10",
     },
     "allocation_history": {"id": "r.id + 1000000 + n * 1000", "allocation_id": "r.allocation_id || n"},
-    "allocation_operation": {"seq": "r.seq + 1000000 + n * 10", "id": "r.id || n", "allocation_id": "r.allocation_id || n"},
+    "allocation_operation": {
+        "seq": "r.seq + 1000000 + n * 10",
+        "id": "r.id || n",
+        "allocation_id": "r.allocation_id || n",
+    },
     "claim": {"id": "r.id || n", "subject_id": "r.subject_id || n"},
     "meter": {"subject_id": "r.subject_id || n", "hold_id": "r.hold_id + 1000000 + n * 10"},
     "meter_segment": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},

@@ -128,18 +128,23 @@ async def _one_life(rental: Rental, dice: random.Random) -> None:
             case "observe":
                 await _quietly(rental.observe())
             case "suspend" if state == "active":
-                await rental.suspend(allocation_id)
+                await _asked(rental.suspend(allocation_id))
             case "resume" if state in {"active", "suspended"}:
-                with contextlib.suppress(StateForbids):  # it is being suspended just now
-                    await rental.resume(allocation_id)
+                await _asked(rental.resume(allocation_id))
             case "release" if state != "failed" and dice.random() < 0.3:
-                await rental.release(allocation_id)
+                await _asked(rental.release(allocation_id))
             case "lose" if dice.random() < 0.3:
                 node.accounts.pop(allocation_id, None)
             case "boot" if dice.random() < 0.3:
                 node.boot_id = f"boot-{dice.random()}"
             case _:
                 await asyncio.sleep(0.01)
+
+
+async def _asked(wish: Awaitable[None]) -> None:
+    """What a customer asks for; it may be refused, because something else is under way or over."""
+    with contextlib.suppress(StateForbids):
+        await wish
 
 
 async def _quietly(work: Awaitable[None]) -> None:

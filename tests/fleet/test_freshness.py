@@ -14,6 +14,7 @@ from sublet.fleet.checklist import Step
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer, make_due
 from tests.fleet.fake_node import FakeNode
+from tests.fleet.working import look_at
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.anyio
 async def look(database: Database, observer: Observer, node_id: str) -> bool:
     async with database.transaction() as session:
         await make_due(session, node_id)
-    return await observer.look_at(node_id)
+    return await look_at(observer, node_id)
 
 
 async def seen(database: Database, node_id: str) -> Row[Any]:

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sublet.core.db import Database
 from sublet.core.errors import NotFound
 from sublet.core.settings import Settings
+from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.errors import NodeKindUnknown
 from sublet.fleet.kinds import SSH, BackendsByKind
 from sublet.fleet.nodes import Node
@@ -16,6 +17,7 @@ from tests.allocations.rental import EAGER, Rental, reconcile
 from tests.allocations.simulated import SimulatedBackend
 from tests.fleet.fake_node import FakeNode
 from tests.scheduling.fleet_rows import add_node
+from tests.support.work import sweep_once
 
 pytestmark = pytest.mark.anyio
 
@@ -47,8 +49,7 @@ class TestTwoKinds:
         fake.requests.clear()
         observer = Observer(database, BackendsByKind(database, {SSH: backend, OTHER: simulated}), settings)
         observer.on_observed.append(handler)
-        assert await observer.tick() == 2
-        await observer.drain()
+        assert await sweep_once(Reconciler(database, [observer.work()])) == 2
         assert sorted(seen) == sorted([node.id, other])
         assert [request["verb"] for request in fake.requests] == ["observe"]
         assert list(simulated.nodes) == [other]

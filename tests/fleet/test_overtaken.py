@@ -7,9 +7,12 @@ import pytest
 from sqlalchemy import text
 
 from sublet.core.db import Database
+from sublet.core.work import leases
+from sublet.core.work.leases import LeaseLost
 from sublet.fleet import observation
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
+from sublet.fleet.work import NODE
 from tests.fleet.fake_node import FakeNode
 from tests.fleet.test_observation import ONE, Seen, look
 
@@ -38,7 +41,8 @@ class Looking:
 
     async def change(self, assignments: str) -> None:
         async with self.database.transaction() as session:
-            await session.execute(text(f"UPDATE node SET {assignments} WHERE id = :id"), {"id": self.node.id})
+            statement = f"UPDATE work SET {assignments} WHERE kind = 'node' AND id = :id"
+            await session.execute(text(statement), {"id": self.node.id})
 
     async def stolen(self) -> None:
         """The lease has expired, and another observer has one now."""
@@ -46,15 +50,15 @@ class Looking:
 
     async def given_back(self) -> None:
         """Another observer has looked, and has given its lease back."""
-        await self.change("lease_expires_at = NULL")
+        await self.change("lease_expires_at = NULL, lease_holder = NULL")
 
     async def stored(self) -> tuple[Any, ...]:
         """What a look stores."""
         async with self.database.reading() as session:
             found = await session.execute(
                 text(
-                    "SELECT lease_token, lease_expires_at, attempts, last_seen_at, observed_at, boot_id, failure "
-                    "FROM node WHERE id = :id"
+                    "SELECT w.lease_token, w.attempts, n.misses, n.last_seen_at, n.observed_at, n.boot_id, n.failure "
+                    "FROM node n JOIN work w ON w.kind = 'node' AND w.id = n.id WHERE n.id = :id"
                 ),
                 {"id": self.node.id},
             )
@@ -92,14 +96,18 @@ class TestALeaseThatHasPassedOn:
         assert not await looking.look(nothing, {"nonsense": True})
         assert (await looking.stored())[6] is not None
 
-    async def test_is_noticed_before_anybody_is_told(
-        self, looking: Looking, observer: Observer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_is_noticed_before_anybody_is_told(self, looking: Looking, observer: Observer) -> None:
         seen = Seen()
         observer.on_observed.append(seen)
-
-        async def slept_through_it() -> None:
-            monkeypatch.setattr(observation, "LEASE_SECONDS", -1)
-
-        assert not await looking.look(slept_through_it)
+        async with looking.database.transaction() as session:
+            await observation.make_due(session, looking.node.id)
+            lease = await leases.lease_one(session, NODE, looking.node.id, seconds=0.0)
+        assert lease is not None
+        declared = observer.work()
+        assert declared.act is not None
+        async with looking.database.transaction() as session:
+            asked = await declared.take(session, lease)
+        assert isinstance(asked, observation.Look)
+        with pytest.raises(LeaseLost):
+            await declared.act(lease, asked)
         assert seen.observations == []

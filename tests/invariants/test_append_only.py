@@ -11,6 +11,7 @@ APPEND_ONLY = {
     "allocation_history",
     "audit_event",
     "node_history",
+    "approval_history",
     "outbox_event",
     "price",
     "stripe_transaction",
@@ -19,7 +20,7 @@ APPEND_ONLY = {
     "usage_charge",
     "usage_record",
 }
-NEVER_REMOVED = {"allocation", "allocation_operation", "claim", "finding", "gpu_claim"}
+NEVER_REMOVED = {"allocation", "allocation_operation", "approval", "claim", "finding", "gpu_claim"}
 FIXED_ONCE_MADE = {
     "allocation": {"id", "organization_id", "name", "sku", "price", "currency", "login", "created_at"},
     "join_token": {"token_hash", "node_id", "created_by", "created_at"},

@@ -19,6 +19,7 @@ KEPT_IN = {
     "NodeState": "node",
     "GpuState": "gpu",
     "TopUpState": "top_up",
+    "ApprovalState": "approval",
 }
 """The table in whose column `state` each enum of a table of transitions is kept. A new one is a line here."""
 

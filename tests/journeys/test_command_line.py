@@ -48,7 +48,8 @@ class TestCustomer:
         finally:
             demo.sublet("release", name, "--yes")
         ended = next(one for one in listed(demo, "ls", "--all", "--state", "released") if one["name"] == name)
-        assert {check["name"] for check in ended["evidence"]["checks"]} == set(fake_names.EVIDENCE)
+        proof = json.loads(demo.sublet("show", ended["id"], "--json").stdout)["evidence"]
+        assert {check["name"] for check in proof["checks"]} == set(fake_names.EVIDENCE)
         charged = until(
             "the charge", lambda: [one for one in listed(demo, "ledger", "--all") if name in one["description"]]
         )

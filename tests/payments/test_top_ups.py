@@ -89,7 +89,7 @@ class TestAsking:
         [ours] = [found for found in sessions if found.client_reference_id == top_up["id"]]
         assert (ours.amount_total, ours.currency) == (units, currency.lower())
         assert (await shop.pay(top_up)).status_code == 303
-        await checkout.look_at(shop.database, shop.processor, top_up["id"])
+        await look_at(shop, top_up["id"])
         assert await shop.balance(organization, currency) == balance
 
     async def test_needs_the_permission(self, shop: Shop) -> None:

@@ -79,13 +79,14 @@ async def lose(database: Database, node_id: str) -> None:
     async with database.transaction() as session:
         await session.execute(
             text(
-                "UPDATE node SET last_seen_at = last_seen_at - interval '1 day', attempts = 9, "
+                "UPDATE node SET last_seen_at = last_seen_at - interval '1 day', misses = 9, "
                 'failure = \'{"code": "x", "detail": "x", "at": "x"}\' WHERE id = :id'
             ),
             {"id": node_id},
         )
     observer = Observer(database, SimulatedBackend(database), Settings())
-    assert await observer.note_offline() == [node_id]
+    async with database.transaction() as session:
+        assert await observer.note_offline(session) == [node_id]
 
 
 async def probe(database: Database, node_id: str) -> None:

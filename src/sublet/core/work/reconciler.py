@@ -235,6 +235,8 @@ class Reconciler:
             lost = []
         now = time.monotonic()
         lost += [lease for lease in held if lease.lasts_until < now and lease not in lost]
+        for lease in lost:
+            log.info("work.overtaken", work=lease.kind, row=lease.id)
         await self._cancel(lost)
 
     async def _cancel(self, lost: Sequence[Lease]) -> None:
