@@ -1963,13 +1963,16 @@ CREATE TABLE public.stripe_event (
     id text NOT NULL,
     type text NOT NULL,
     object_id text,
+    object_type text,
+    charge_id text,
+    payment_intent_id text,
     top_up_id text,
     created_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     processed_at timestamp with time zone,
     outcome text,
     CONSTRAINT stripe_event_check CHECK (((processed_at IS NULL) = (outcome IS NULL))),
-    CONSTRAINT stripe_event_outcome_check CHECK ((outcome = ANY (ARRAY['applied'::text, 'ignored'::text])))
+    CONSTRAINT stripe_event_outcome_check CHECK ((outcome = ANY (ARRAY['applied'::text, 'ignored'::text, 'unhandled'::text])))
 );
 
 CREATE TABLE public.stripe_transaction (
@@ -2029,15 +2032,19 @@ CREATE TABLE public.top_up (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     completed_at timestamp with time zone,
     looked_at timestamp with time zone,
+    taken_back bigint DEFAULT 0 NOT NULL,
+    taken_aside bigint DEFAULT 0 NOT NULL,
     CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
-    CONSTRAINT top_up_check CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
-    CONSTRAINT top_up_check1 CHECK (((state <> 'succeeded'::text) OR ((payment_intent_id IS NOT NULL) AND (charge_id IS NOT NULL)))),
-    CONSTRAINT top_up_check2 CHECK (((fee IS NULL) = (balance_transaction_id IS NULL))),
-    CONSTRAINT top_up_check3 CHECK (((failure_code IS NULL) = (failure_message IS NULL))),
-    CONSTRAINT top_up_check4 CHECK (((checkout_session_id IS NOT NULL) OR (checkout_url IS NULL))),
+    CONSTRAINT top_up_check CHECK (((taken_aside >= 0) AND (taken_aside <= taken_back))),
+    CONSTRAINT top_up_check1 CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
+    CONSTRAINT top_up_check2 CHECK (((state <> 'succeeded'::text) OR ((payment_intent_id IS NOT NULL) AND (charge_id IS NOT NULL)))),
+    CONSTRAINT top_up_check3 CHECK (((fee IS NULL) = (balance_transaction_id IS NULL))),
+    CONSTRAINT top_up_check4 CHECK (((failure_code IS NULL) = (failure_message IS NULL))),
+    CONSTRAINT top_up_check5 CHECK (((checkout_session_id IS NOT NULL) OR (checkout_url IS NULL))),
     CONSTRAINT top_up_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT top_up_fee_check CHECK ((fee >= 0)),
-    CONSTRAINT top_up_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'processing'::text, 'succeeded'::text, 'failed'::text, 'expired'::text])))
+    CONSTRAINT top_up_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'processing'::text, 'succeeded'::text, 'failed'::text, 'expired'::text]))),
+    CONSTRAINT top_up_taken_back_check CHECK ((taken_back >= 0))
 );
 
 CREATE TABLE public.top_up_history (

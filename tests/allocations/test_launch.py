@@ -12,8 +12,11 @@ from sublet.core.actors import system_actor
 from sublet.core.db import Database
 from sublet.core.errors import NotFound
 from sublet.core.money import Rate
+from sublet.findings import findings, launches
+from sublet.findings.findings import Severity
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.claims import NoCapacity
+from sublet.scheduling.offers import LaunchesStopped
 from tests.allocations.rental import Rental, customer
 
 pytestmark = pytest.mark.anyio
@@ -33,6 +36,23 @@ class Broken(RuntimeError):
 
 def breaks(*_arguments: object, **_options: object) -> None:
     raise Broken
+
+
+class TestALaunchThatAnOperatorHasToLookAt:
+    async def test_is_refused_for_as_long_as_the_finding_is_open(self, rental: Rental) -> None:
+        async with rental.database.transaction() as session:
+            finding = await findings.open_finding(
+                session,
+                code=launches.STOP_CODE,
+                subject_type=launches.STOP_SUBJECT,
+                subject_id=rental.actor.organization,
+                severity=Severity.CRITICAL,
+            )
+        with pytest.raises(LaunchesStopped, match="Nothing was launched"):
+            await rental.launch()
+        async with rental.database.transaction() as session:
+            await findings.close_by_id(session, finding)
+        await rental.launch()
 
 
 class TestLaunch:

@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from sublet.approvals import approvals
 from sublet.core.actors import Actor, Permission
+from sublet.findings import findings
+from sublet.findings.findings import Severity
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES, TOKENS_ALWAYS, held_by
 from tests.allocations.rental import Rental, pay_in
 from tests.identity.public_keys import ed25519_line
@@ -83,6 +85,14 @@ class Business:
             user_id=me["user"]["id"],
             url=web.url,
         )
+        await rental.run(
+            "INSERT INTO stripe_event (id, type, created_at, processed_at, outcome) "
+            "VALUES ('evt_nobodyunderstands', 'payout.paid', now(), now(), 'unhandled')"
+        )
+        async with web.database.transaction() as session:
+            finding_id = await findings.open_finding(
+                session, code="test.odd", subject_type="thing", subject_id="x", severity=Severity.WARNING
+            )
         ids = {
             "id_or_name": launched.json()["id"],
             "organization_id": organization_id,
@@ -93,6 +103,8 @@ class Business:
             "node_id": rental.node_id,
             "sku_id": rental.sku.id,
             "gpu_uuid": (await rental.one("SELECT uuid FROM gpu LIMIT 1")).uuid,
+            "finding_id": finding_id,
+            "payment_event_id": "evt_nobodyunderstands",
             "event_id": (await rental.one("SELECT xid::text || '-' || id AS id FROM outbox_event LIMIT 1")).id,
         }
         async with web.database.transaction() as session:

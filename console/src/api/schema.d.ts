@@ -184,6 +184,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/findings/{finding_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Finding
+         * @description Close a finding on the operator's word; a check that still finds the same opens a new one.
+         *
+         *     Money that was set aside for it stays so, and what the finding stopped may go on.
+         */
+        post: operations["resolve_finding_api_v1_admin_findings__finding_id__resolve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/nodes": {
         parameters: {
             query?: never;
@@ -326,6 +348,26 @@ export interface paths {
         get: operations["list_every_organization_api_v1_admin_organizations_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/payment-events/{payment_event_id}/process": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Process Payment Event
+         * @description Let a worker look again at an event of the card processor that was not understood.
+         */
+        post: operations["process_payment_event_api_v1_admin_payment_events__payment_event_id__process_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1859,7 +1901,7 @@ export interface components {
             /** Allowed */
             allowed: boolean;
             /** Code */
-            code: ("permission_denied" | "no_capacity" | "insufficient_funds") | null;
+            code: ("permission_denied" | "no_capacity" | "insufficient_funds" | "launches_stopped") | null;
             /** Name */
             name: string;
             /** Reason */
@@ -2576,6 +2618,14 @@ export interface components {
             subject: string;
             /** Type */
             type: string;
+        };
+        /**
+         * ResolveFinding
+         * @description Why a finding is settled.
+         */
+        ResolveFinding: {
+            /** Reason */
+            reason: string;
         };
         /**
          * SessionOut
@@ -3499,6 +3549,50 @@ export interface operations {
             };
         };
     };
+    resolve_finding_api_v1_admin_findings__finding_id__resolve_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                finding_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveFinding"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredFindingOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_nodes_api_v1_admin_nodes_get: {
         parameters: {
             query?: {
@@ -3854,6 +3948,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AdminOrganizationOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    process_payment_event_api_v1_admin_payment_events__payment_event_id__process_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment_event_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceived"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -1,11 +1,12 @@
 """Operator routes that span domains: run the books' checks now, and hand out again what was set aside."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from sublet.admin import checks
+from sublet.admin.audit import ResolvedRecord
 from sublet.audit.record import record
 from sublet.core import set_aside
 from sublet.core.actors import Permission
@@ -15,7 +16,11 @@ from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.findings import findings
 from sublet.findings.checks import keep
+from sublet.findings.schemas import StoredFindingOut
+from sublet.payments import inbox
+from sublet.payments.schemas import WebhookReceived
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
 
@@ -87,6 +92,35 @@ async def run_reconciliation(actor: ActorDep, session: SessionDep) -> Reconcilia
         ],
         ran_at=await database_now(session),
     )
+
+
+class ResolveFinding(BaseModel):
+    """Why a finding is settled."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+
+
+@router.post("/findings/{finding_id}/resolve", permission=Permission.ADMIN_RECONCILE)
+async def resolve_finding(
+    actor: ActorDep, session: SessionDep, finding_id: str, body: ResolveFinding
+) -> StoredFindingOut:
+    """Close a finding on the operator's word; a check that still finds the same opens a new one.
+
+    Money that was set aside for it stays so, and what the finding stopped may go on.
+    """
+    resolved = await findings.close_by_id(session, finding_id)
+    await record(session, actor, "finding.resolved", "finding", finding_id, after=ResolvedRecord(reason=body.reason))
+    return StoredFindingOut.of(resolved)
+
+
+@router.post("/payment-events/{payment_event_id}/process", permission=Permission.ADMIN_EVENT_REPLAY, status_code=202)
+async def process_payment_event(actor: ActorDep, session: SessionDep, payment_event_id: str) -> WebhookReceived:
+    """Let a worker look again at an event of the card processor that was not understood."""
+    await inbox.process_again(session, payment_event_id)
+    await record(session, actor, "payment_event.processed_again", "payment_event", payment_event_id)
+    return WebhookReceived()
 
 
 @router.get("/events/set-aside", permission=Permission.ADMIN_EVENT_READ)

@@ -10,7 +10,7 @@ from sublet.approvals import approvals
 from sublet.billing import extension, funds, metering, settlement
 from sublet.billing.policy import Policy
 from sublet.core import retention
-from sublet.core.db import Session
+from sublet.core.db import Database, Session
 from sublet.core.outbox import StoredEvent
 from sublet.core.settings import Settings
 from sublet.core.work import ready
@@ -20,6 +20,7 @@ from sublet.fleet.observation import Observer
 from sublet.identity import retention as identity_retention
 from sublet.ledger import sealing
 from sublet.payments import checkout
+from sublet.payments.processor import Processor
 
 REVIEW = "review funds"
 OFFLINE_SECONDS = 2.0
@@ -33,8 +34,16 @@ async def review_funds_soon(session: Session, _event: StoredEvent) -> None:
     await make_due(session, REVIEW)
 
 
-def schedule(settings: Settings, policy: Policy, observer: Observer) -> list[Tick]:
+def schedule(
+    database: Database, settings: Settings, policy: Policy, observer: Observer, processor: Processor
+) -> list[Tick]:
     """Every periodic task."""
+
+    async def look_for_taken_back() -> None:
+        await checkout.look_for_taken_back(database, processor, days=2)
+
+    async def look_far_back() -> None:
+        await checkout.look_for_taken_back(database, processor, days=90)
 
     async def note_absence(session: Session) -> None:
         await observer.note_offline(session)
@@ -70,6 +79,8 @@ def schedule(settings: Settings, policy: Policy, observer: Observer) -> list[Tic
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), settle),
         Tick("seal the ledger", MINUTE, sealing.seal_ranges),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
+        Tick("look for money taken back", MINUTE, run_alone=look_for_taken_back),
+        Tick("look far back for money taken back", DAY, run_alone=look_far_back),
         Tick("expire approvals", MINUTE, approvals.expire_due),
         Tick("check balances", 5 * MINUTE, check),
         Tick("forget what has expired", HOUR, forget),

@@ -48,7 +48,7 @@ class Worker:
         policy = Policy.of(settings)
         self.observer.on_observed.append(observed.handler(self.database, policy=policy))
         self.observer.expected = observed.expected_on
-        self.ticks: list[Tick] = schedule(settings, policy, self.observer)
+        self.ticks: list[Tick] = schedule(self.database, settings, policy, self.observer, self.processor)
 
     def works(self) -> list[AnyWork]:
         """Each kind of work, declared by its domain."""

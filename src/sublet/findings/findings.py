@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Row, bindparam, select, text
+from sqlalchemy import Row, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.core.db import Session
+from sublet.core.errors import NotFound
 from sublet.core.ids import new_id
 from sublet.core.money import Money
 from sublet.findings.models import finding
@@ -113,12 +114,19 @@ async def open_finding(
 
 
 async def close_finding(session: Session, *, code: str, subject_type: str, subject_id: str) -> bool:
-    """Note that it fits again; False if nothing was open.
-
-    Waits for code that opens a finding by itself and mends what it found.
-    """
+    """Note that it fits again; False if nothing was open."""
     closed = await session.execute(_CLOSE, {"code": code, "subject_type": subject_type, "subject_id": subject_id})
     return closed.rowcount > 0
+
+
+async def close_by_id(session: Session, finding_id: str) -> StoredFinding:
+    """Close a finding on somebody's word, and return it; one that is closed stays as it is. NotFound."""
+    changed = update(finding).where(finding.c.id == finding_id, finding.c.until.is_(None))
+    await session.execute(changed.values(until=func.clock_timestamp()))
+    row = (await session.execute(select(finding).where(finding.c.id == finding_id))).one_or_none()
+    if row is None:
+        raise NotFound("finding", finding_id)
+    return _stored(row)
 
 
 async def close_others(session: Session, *, code: str, still: Collection[tuple[str, str]]) -> int:

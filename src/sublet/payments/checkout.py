@@ -127,6 +127,24 @@ async def ensure_watched(session: Session) -> None:
     await leases.ensure(session, WORK, list((await session.execute(select(top_up.c.id).where(waiting))).scalars()))
 
 
+async def look_for_taken_back(database: Database, processor: Processor, *, days: int) -> int:
+    """Have each top-up looked at of which the processor gave money back in so many days; how many.
+
+    It finds what no event told of. Without a key for the processor there is nothing to look for.
+    """
+    if processor.why_not_pay() is not None:
+        return 0
+    async with database.reading() as session:
+        since = await database_now(session) - timedelta(days=days)
+    charges = await processor.charges_taken_back(since=since)
+    async with database.transaction() as session:
+        found = await session.execute(select(top_up.c.id).where(top_up.c.charge_id.in_(charges)).order_by(top_up.c.id))
+        ids = list(found.scalars())
+        for top_up_id in ids:
+            await leases.make_due(session, WORK, top_up_id)
+    return len(ids)
+
+
 STEPS = (
     Step(
         "open the page",

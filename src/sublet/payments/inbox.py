@@ -1,52 +1,60 @@
-"""The inbox of the processor's events: kept once by id, worked off until applied.
+"""The inbox of the processor's events: kept once by id, and worked off until applied, ignored or found not understood.
 
 An event only says which top-up to look at. The payment is fetched again, so duplicates and disorder converge.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Database, Session
-from sublet.core.errors import SubletError
+from sublet.core.errors import Conflict, NotFound, SubletError
 from sublet.core.work import leases
 from sublet.core.work.declaration import Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
+from sublet.findings import findings
+from sublet.findings.findings import Severity
 from sublet.payments.checkout import PACE, log_failure, sight
-from sublet.payments.models import stripe_event, top_up
+from sublet.payments.models import stripe_event
 from sublet.payments.outcomes import apply
 from sublet.payments.processor import CheckoutSeen, Processor
+from sublet.payments.subjects import MOVES_MONEY, Meaning, find_top_up, meaning_of, read_event
 
 WORK = "stripe_event"
+UNHANDLED_CODE = "payments.unhandled_event"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is kept of an event: which it is and what it is about."""
+    """What is kept of an event: which it is, and the ids of what it is about."""
 
     id: str
     type: str
     created_at: datetime
+    object_type: str | None
     object_id: str | None
+    charge_id: str | None
+    payment_intent_id: str | None
     top_up_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """An event to be worked off: the top-up that it is about, and what it means."""
+
+    event_type: str
+    top_up_id: str
+    meaning: Meaning
 
 
 async def keep(session: Session, notice: Notice) -> bool:
     """Store an event and ask a worker to look at it; False if it is here already."""
     stored = await session.execute(
-        insert(stripe_event)
-        .values(
-            id=notice.id,
-            type=notice.type,
-            created_at=notice.created_at,
-            object_id=notice.object_id,
-            top_up_id=notice.top_up_id,
-        )
-        .on_conflict_do_nothing()
-        .returning(stripe_event.c.id)
+        insert(stripe_event).values(asdict(notice)).on_conflict_do_nothing().returning(stripe_event.c.id)
     )
     if stored.first() is None:
         return False
@@ -54,57 +62,98 @@ async def keep(session: Session, notice: Notice) -> bool:
     return True
 
 
+async def process_again(session: Session, event_id: str) -> None:
+    """Work an event off once more that was not understood. NotFound; Conflict for one that was, or waits."""
+    event = await read_event(session, event_id)
+    if event is None:
+        raise NotFound("payment event", event_id)
+    if event.outcome != "unhandled":
+        raise Conflict(f"The event {event_id} is not one that was not understood. Nothing was changed.")
+    await session.execute(
+        update(stripe_event).where(stripe_event.c.id == event_id).values(processed_at=None, outcome=None)
+    )
+    await leases.make_due(session, WORK, event_id)
+
+
 STEPS = (
     Step(
         "find the subject",
-        "looks for the top-up that the event names",
-        "an event about nothing of ours is noted as ignored",
-        "none needed",
+        "looks in the registry what the event means, and for the top-up by every id that it names",
+        "an event about nothing is noted as ignored, one that is not understood as unhandled, with a finding",
+        "an operator has an unhandled event processed again once it is understood",
     ),
     Step("look", "fetches the payment again", "nothing", "none needed: duplicates and disorder converge"),
     Step(
         "apply",
-        "makes the books agree with what was seen and notes the event as applied",
-        "ledger entries under the processor's own ids",
-        "none needed: one transaction, and each entry has a key of its own",
+        "makes the books agree with what was seen, sets aside what was taken back, and notes the outcome",
+        "ledger entries under the processor's own ids, a hold and a finding for what was taken back",
+        "none needed: one transaction, and each entry and hold has a key of its own",
     ),
 )
 
 
-def work(database: Database, processor: Processor) -> Work[str, CheckoutSeen | None]:
+def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen | None]:
     """The kind of work `stripe_event`: each event is applied once, however often and in whatever order they come."""
 
-    async def take(session: Session, lease: Lease) -> str | Outcome:
-        about = await session.execute(
-            select(top_up.c.id)
-            .select_from(stripe_event.join(top_up, top_up.c.id == stripe_event.c.top_up_id))
-            .where(stripe_event.c.id == lease.id)
-        )
-        top_up_id: str | None = about.scalar_one_or_none()
-        if top_up_id is None:  # not about a top-up, or about one of another installation
-            return await _processed(session, lease.id, "ignored")
-        return top_up_id
+    async def take(session: Session, lease: Lease) -> About | Outcome:
+        event = await read_event(session, lease.id)
+        if event is None or event.outcome is not None:
+            return Done()
+        meaning = meaning_of(event.type, event.object_type)
+        if meaning is Meaning.NOTHING:
+            return await _processed(session, event.id, "ignored")
+        top_up_id = await find_top_up(session, event.id)
+        if meaning is Meaning.UNKNOWN or (top_up_id is None and _brings_or_takes(event, meaning)):
+            return await _not_understood(session, event, Severity.ERROR)
+        if top_up_id is None:  # a page or a payment of another installation, that came to nothing
+            return await _processed(session, event.id, "ignored")
+        return About(event.type, top_up_id, meaning)
 
-    async def act(lease: Lease, top_up_id: str) -> CheckoutSeen | None:
+    async def act(lease: Lease, about: About) -> CheckoutSeen | None:
         try:
-            return await sight(database, processor, top_up_id)
+            return await sight(database, processor, about.top_up_id)
         except SubletError as error:
-            log_failure(error, top_up=top_up_id, stripe_event=lease.id)
+            log_failure(error, top_up=about.top_up_id, stripe_event=lease.id)
             raise
 
-    async def conclude(session: Session, lease: Lease, top_up_id: str, seen: CheckoutSeen | None) -> Outcome:
+    async def conclude(session: Session, lease: Lease, about: About, seen: CheckoutSeen | None) -> Outcome:
         try:
             if seen is not None:
-                await apply(session, top_up_id, seen)
+                await apply(session, about.top_up_id, seen)
         except SubletError as error:
-            log_failure(error, top_up=top_up_id, stripe_event=lease.id)
+            log_failure(error, top_up=about.top_up_id, stripe_event=lease.id)
             raise
+        if about.meaning is Meaning.TAKEN_BACK:
+            event = await read_event(session, lease.id)
+            assert event is not None
+            return await _not_understood(session, event, Severity.CRITICAL)
         return await _processed(session, lease.id, "applied")
 
     return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)
 
 
+def _brings_or_takes(event: Row[tuple[Any, ...]], meaning: Meaning) -> bool:
+    """Whether an event about nothing that we know has moved money; one that names a top-up elsewhere is theirs."""
+    if event.top_up_id is not None:
+        return False
+    return meaning is Meaning.TAKEN_BACK or event.type in MOVES_MONEY
+
+
+async def _not_understood(session: Session, event: Row[tuple[Any, ...]], severity: Severity) -> Done:
+    await findings.open_finding(
+        session,
+        code=UNHANDLED_CODE,
+        subject_type="stripe_event",
+        subject_id=event.id,
+        severity=severity,
+        detail={"type": event.type, "object": event.object_id},
+    )
+    return await _processed(session, event.id, "unhandled")
+
+
 async def _processed(session: Session, event_id: str, outcome: str) -> Done:
     values = {"processed_at": func.clock_timestamp(), "outcome": outcome}
     await session.execute(update(stripe_event).where(stripe_event.c.id == event_id).values(values))
+    if outcome != "unhandled":
+        await findings.close_finding(session, code=UNHANDLED_CODE, subject_type="stripe_event", subject_id=event_id)
     return Done()

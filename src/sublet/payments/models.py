@@ -30,6 +30,8 @@ top_up = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("completed_at", DateTime(timezone=True)),
     Column("looked_at", DateTime(timezone=True)),
+    Column("taken_back", BigInteger, nullable=False),
+    Column("taken_aside", BigInteger, nullable=False),
 )
 
 top_up_history = Table(
@@ -49,6 +51,9 @@ stripe_event = Table(
     Column("id", Text, primary_key=True),
     Column("type", Text, nullable=False),
     Column("object_id", Text),
+    Column("object_type", Text),
+    Column("charge_id", Text),
+    Column("payment_intent_id", Text),
     Column("top_up_id", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),

@@ -7,6 +7,7 @@ from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.telemetry import get_logger
 from sublet.ledger import top_ups as ledger
+from sublet.payments import taken_back
 from sublet.payments.models import stripe_transaction, top_up
 from sublet.payments.processor import BalanceTransaction, CheckoutSeen
 from sublet.payments.states import OPEN, TopUpState, move
@@ -29,6 +30,8 @@ async def apply(session: Session, top_up_id: str, seen: CheckoutSeen) -> bool:
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
     if seen.paid:
         await _credit(session, row, seen)
+        if seen.taken_back is not None:
+            await taken_back.note(session, top_up_id, seen.taken_back)
         return await _settle_fee(session, row, seen.transaction)
     if row.state not in OPEN:
         return row.state != TopUpState.SUCCEEDED or row.fee is not None

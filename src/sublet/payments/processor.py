@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import stripe
 from stripe import RequestOptions
 from stripe.checkout import Session as CheckoutSession
+from stripe.params import RefundListParams
 from stripe.params.checkout import SessionCreateParams
 
 from sublet.core.actions import Refusal
@@ -20,6 +21,7 @@ from sublet.payments.connection import Connection
 
 TOP_UP_KEY = "sublet_top_up"
 RETRIES = 2
+MOST_REFUNDS = 1000
 LONGEST_CALL_SECONDS = 40.0
 """What one call can take at worst, retries included: leases around a call last longer."""
 
@@ -102,6 +104,8 @@ class CheckoutSeen:
     received: Money | None
     failure: tuple[str, str] | None
     transaction: BalanceTransaction | None
+    taken_back: Money | None = None
+    """What was refunded or is disputed of it so far, if anything."""
 
     @property
     def paid(self) -> bool:
@@ -193,6 +197,19 @@ class Processor:
         session = await _call(self.require().v1.checkout.sessions.retrieve_async(session_id, {"expand": [_EXPAND]}))
         return _seen(session)
 
+    async def charges_taken_back(self, *, since: datetime) -> list[str]:
+        """The charges that were refunded, in part or whole, since then; the newest thousand at most."""
+        params: RefundListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        found: list[str] = []
+        page = await _call(self.require().v1.refunds.list_async(params))
+        async for refund in page.auto_paging_iter():
+            charge = refund.charge
+            if charge is not None:
+                found.append(charge if isinstance(charge, str) else charge.id)
+            if len(found) >= MOST_REFUNDS:
+                break
+        return found
+
     def verify_webhook(self, body: bytes, signature: str | None) -> int:
         """Check a webhook's signature over its raw body; returns when it was made, in seconds since 1970.
 
@@ -257,7 +274,14 @@ def _seen(session: CheckoutSession) -> CheckoutSeen:
         if error
         else None,
         transaction=_transaction(transaction) if transaction else None,
+        taken_back=_taken_back(charge) if charge else None,
     )
+
+
+def _taken_back(charge: stripe.Charge) -> Money | None:
+    """What the card holder has back, or asks the bank for: a dispute may be about all of it."""
+    units = charge.amount if charge.disputed else charge.amount_refunded
+    return _money(units, charge.currency) if units else None
 
 
 def _text(error: Any, field: str, otherwise: str) -> str:

@@ -69,13 +69,24 @@ def read_notice(body: bytes) -> Notice:
             id=_name(event["id"]),
             type=_name(event["type"]),
             created_at=datetime.fromtimestamp(int(event["created"]), tz=UTC),
+            object_type=_name(about["object"]) if "object" in about else None,
             object_id=_name(about["id"]) if "id" in about else None,
+            charge_id=_reference(about, "charge"),
+            payment_intent_id=_reference(about, "payment_intent"),
             top_up_id=_name(metadata[TOP_UP_KEY]) if TOP_UP_KEY in metadata else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
         raise WebhookMalformed(
             "The body is signed, but it is not an event as we know them. It was not taken."
         ) from error
+
+
+def _reference(about: dict[str, Any], kind: str) -> str | None:
+    """The id of the object itself if it is of a kind, or of the one of that kind that it belongs to."""
+    if about.get("object") == kind:
+        return _name(about["id"])
+    named = about.get(kind)
+    return _name(named) if isinstance(named, str) else None
 
 
 def _name(value: object) -> str:

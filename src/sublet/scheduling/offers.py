@@ -10,8 +10,9 @@ from sublet.catalog.skus import Sku
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
-from sublet.core.errors import NotFound, PermissionDenied
+from sublet.core.errors import Conflict, NotFound, PermissionDenied
 from sublet.core.money import Money
+from sublet.findings import launches
 from sublet.ledger import accounts
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.claims import NoCapacity
@@ -20,6 +21,13 @@ from sublet.scheduling.windows import FROM_NOW_ON
 
 _NOTHING = "Nothing was launched and no funds are held."
 _TOP_UP = "Top up the wallet and try again."
+
+
+class LaunchesStopped(Conflict):
+    """Something about the organization's payments must be settled by an operator before anything new starts."""
+
+    code = "launches_stopped"
+    title = "Nothing new can start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,8 @@ class Means:
 
     available: Money
     out_of_funds: bool
+    stopped: bool = False
+    """Whether an operator has to see to something first."""
 
 
 async def list_offers(session: Session, *, currency: str, policy: Policy = DEFAULT_POLICY) -> list[Offer]:
@@ -50,7 +60,7 @@ async def list_offers(session: Session, *, currency: str, policy: Policy = DEFAU
 
 
 async def means_of(session: Session, actor: Actor, *, currency: str, policy: Policy) -> Means | None:
-    """What the actor could launch with in a currency, in two statements; None for who launches nothing anyway."""
+    """What the actor could launch with in a currency, in three statements; None for who launches nothing anyway."""
     if actor.organization_id is None or not actor.can(Permission.ALLOCATION_LAUNCH):
         return None
     try:
@@ -58,7 +68,7 @@ async def means_of(session: Session, actor: Actor, *, currency: str, policy: Pol
     except NotFound:
         return Means(Money.zero(currency), out_of_funds=False)
     stands = await standing(session, actor.organization_id, currency=currency, policy=policy)
-    return Means(available, stands.out_of_funds)
+    return Means(available, stands.out_of_funds, await launches.are_stopped(session, actor.organization_id))
 
 
 def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: bool) -> Refusal | None:
@@ -70,6 +80,13 @@ def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: b
     if not is_free:
         advice = "Choose another offer, or try again when something has been released."
         return Refusal(NoCapacity, "Nothing of this kind is free now.", advice, outcome=_NOTHING)
+    return _why_not_by_money(hold, means)
+
+
+def _why_not_by_money(hold: Money, means: Means) -> Refusal | None:
+    if means.stopped:
+        reason = "A payment was taken back after it had been spent, so nothing new can start."
+        return Refusal(LaunchesStopped, reason, "Ask the operator.", outcome=_NOTHING)
     if means.out_of_funds:
         reason = "Your money has run out for what runs already, so nothing new can start."
         return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)

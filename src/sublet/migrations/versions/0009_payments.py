@@ -30,6 +30,8 @@ CREATE TABLE top_up (
   created_at             timestamptz NOT NULL DEFAULT clock_timestamp(),
   completed_at           timestamptz,
   looked_at              timestamptz,
+  taken_back             bigint NOT NULL DEFAULT 0 CHECK (taken_back >= 0),  -- refunded or disputed at the processor
+  taken_aside            bigint NOT NULL DEFAULT 0 CHECK (taken_aside BETWEEN 0 AND taken_back),
   UNIQUE (organization_id, requested_by, request_key),
   CHECK (state IN ('pending', 'processing', 'succeeded', 'failed', 'expired')),
   CHECK (amount > 0 AND amount % 1000 = 0),  -- no currency has a smaller minor unit
@@ -73,11 +75,14 @@ CREATE TABLE stripe_event (
   id               text PRIMARY KEY,
   type             text NOT NULL,
   object_id        text,
+  object_type      text,
+  charge_id        text,
+  payment_intent_id text,
   top_up_id        text,
   created_at       timestamptz NOT NULL,
   received_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   processed_at     timestamptz,
-  outcome          text CHECK (outcome IN ('applied', 'ignored')),
+  outcome          text CHECK (outcome IN ('applied', 'ignored', 'unhandled')),
   CHECK ((processed_at IS NULL) = (outcome IS NULL))
 );
 

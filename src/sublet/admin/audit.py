@@ -1,0 +1,11 @@
+"""What of the operators' own acts goes into the audit trail."""
+
+from typing import Annotated
+
+from sublet.audit.fields import TRACK, Recorded
+
+
+class ResolvedRecord(Recorded):
+    """On whose word a finding was closed."""
+
+    reason: Annotated[str, TRACK]

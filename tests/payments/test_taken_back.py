@@ -1,0 +1,178 @@
+"""Money that the processor gave back may not be spent as well, whoever tells of it or nobody, and nothing is lost."""
+
+from typing import Any
+
+import pytest
+
+from sublet.core.errors import Conflict, NotFound
+from sublet.core.money import Money
+from sublet.findings import findings, launches
+from sublet.findings.findings import Filter, StoredFinding
+from sublet.ledger import accounts, holds
+from sublet.payments import checkout, inbox, taken_back
+from tests.payments.deliveries import deliver, events_of
+from tests.payments.shop import Shop
+from tests.payments.working import look_at, process_due
+
+pytestmark = pytest.mark.anyio
+
+
+async def paid(shop: Shop) -> tuple[str, str]:
+    """An organization with 20.00 of a card payment, and the top-up."""
+    organization = await shop.organization()
+    top_up = await shop.top_up(organization)
+    await shop.pay(top_up)
+    await look_at(shop, top_up["id"])
+    assert await shop.balance(organization) == "20.00"
+    return organization, top_up["id"]
+
+
+async def refund(shop: Shop, top_up_id: str, cents: int | None = None) -> None:
+    """Somebody gives it back in the processor's own pages."""
+    (row,) = await shop.rows("SELECT charge_id FROM top_up WHERE id = :id", id=top_up_id)
+    params: dict[str, Any] = {"charge": row.charge_id, **({} if cents is None else {"amount": cents})}
+    shop.sandbox.client().v1.refunds.create(params)  # type: ignore[arg-type]  # built by hand
+
+
+async def available(shop: Shop, organization: str) -> str:
+    async with shop.database.reading() as session:
+        return (await accounts.wallet(session, organization, currency="USD")).available.decimal_string()
+
+
+async def open_findings(shop: Shop, code: str) -> list[StoredFinding]:
+    async with shop.database.reading() as session:
+        return await findings.newest(session, Filter(state="open", code=code), before=None, limit=20)
+
+
+async def tell(shop: Shop, event_type: str) -> None:
+    """The processor tells of what it did."""
+    event = shop.sandbox.client().v1.events.list({"type": event_type}).data[0].to_dict()
+    assert (await deliver(shop, event)).status_code == 200
+    await process_due(shop, inbox.WORK)
+
+
+class TestARefundMadeAtTheProcessor:
+    @pytest.mark.parametrize("told", ["charge.refunded", "refund.created"])
+    async def test_is_out_of_what_can_be_spent_and_is_said(self, shop: Shop, told: str) -> None:
+        organization, top_up_id = await paid(shop)
+        await refund(shop, top_up_id)
+        await tell(shop, told)
+        assert await available(shop, organization) == "0.00"
+        [finding] = await open_findings(shop, taken_back.CODE)
+        assert (finding.severity, finding.subject_id) == ("critical", top_up_id)
+        twenty, nothing = Money.parse("20", "USD"), Money.zero("USD")
+        assert finding.amounts == {"taken back": twenty, "set aside": twenty, "spent": nothing}
+        (event,) = await shop.rows("SELECT outcome FROM stripe_event")
+        assert event.outcome == "unhandled"
+        assert len(await open_findings(shop, inbox.UNHANDLED_CODE)) == 1
+
+    async def test_is_found_by_one_look_when_its_event_never_comes(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        await refund(shop, top_up_id, 500)
+        assert await checkout.look_for_taken_back(shop.database, shop.processor, days=2) == 1
+        await process_due(shop, checkout.WORK)
+        assert await available(shop, organization) == "15.00"
+
+    async def test_is_set_aside_once_however_often_it_is_told_and_grows(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        for cents, left in ((500, "15.00"), (300, "12.00")):
+            await refund(shop, top_up_id, cents)
+            for _ in range(3):
+                await look_at(shop, top_up_id)
+            assert await available(shop, organization) == left
+        [finding] = await open_findings(shop, taken_back.CODE)
+        assert finding.amounts["taken back"] == Money.parse("8", "USD")
+
+    async def test_of_spent_money_stops_launches_until_an_operator_has_settled_it(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        async with shop.database.transaction() as session:
+            fifteen = Money.parse("15", "USD")
+            await holds.place(session, organization, fifteen, subject_id="al_1", idempotency_key="hold:al_1")
+        await refund(shop, top_up_id)
+        await look_at(shop, top_up_id)
+        assert await available(shop, organization) == "0.00"
+        [stop] = await open_findings(shop, launches.STOP_CODE)
+        assert stop.amounts["spent"] == Money.parse("15", "USD")
+        async with shop.database.transaction() as session:
+            assert await launches.are_stopped(session, organization)
+            assert not await launches.are_stopped(session, "org_another")
+            await findings.close_by_id(session, stop.id)
+            assert not await launches.are_stopped(session, organization)
+
+    async def test_of_what_was_not_spent_stops_nothing(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        await refund(shop, top_up_id)
+        await look_at(shop, top_up_id)
+        async with shop.database.reading() as session:
+            assert not await launches.are_stopped(session, organization)
+
+    async def test_touches_nobody_elses_money(self, shop: Shop) -> None:
+        _, top_up_id = await paid(shop)
+        other, _ = await paid(shop)
+        await refund(shop, top_up_id)
+        await checkout.look_for_taken_back(shop.database, shop.processor, days=2)
+        await process_due(shop, checkout.WORK)
+        assert await available(shop, other) == "20.00"
+
+
+def event(event_type: str, **about: Any) -> dict[str, Any]:
+    return {"id": f"evt_{event_type}", "type": event_type, "created": 1_700_000_000, "data": {"object": about}}
+
+
+class TestEventsThatAreNotUnderstood:
+    @pytest.mark.parametrize(
+        "told",
+        [
+            event("payout.paid", id="po_1", object="payout"),
+            event("charge.succeeded", id="ch_other", object="charge"),
+            event("charge.dispute.created", id="dp_1", object="dispute", charge="ch_other"),
+            event("invented.tomorrow", id="x", object="thing"),
+        ],
+        ids=lambda told: told["type"],
+    )
+    async def test_are_a_finding(self, shop: Shop, told: dict[str, Any]) -> None:
+        await deliver(shop, told)
+        await process_due(shop, inbox.WORK)
+        (row,) = await shop.rows("SELECT outcome FROM stripe_event")
+        assert row.outcome == "unhandled"
+        [finding] = await open_findings(shop, inbox.UNHANDLED_CODE)
+        assert (finding.subject_id, finding.detail["type"]) == (told["id"], told["type"])
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            event("customer.created", id="cus_1", object="customer"),
+            event("payment_intent.created", id="pi_other", object="payment_intent"),
+            event("charge.succeeded", id="ch_x", object="charge", metadata={"sublet_top_up": "tu_ofanotherplace"}),
+        ],
+        ids=["says nothing", "comes to nothing", "another installation's"],
+    )
+    async def test_are_not_those_that_move_nothing_of_ours(self, shop: Shop, told: dict[str, Any]) -> None:
+        await deliver(shop, told)
+        await process_due(shop, inbox.WORK)
+        (row,) = await shop.rows("SELECT outcome FROM stripe_event")
+        assert row.outcome == "ignored"
+        assert await open_findings(shop, inbox.UNHANDLED_CODE) == []
+
+    async def test_are_processed_again_once_they_are_understood(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        await shop.pay(top_up)
+        told = next(one for one in events_of(shop, top_up["id"]) if one["type"] == "charge.succeeded")
+        with monkeypatch.context() as yesterday:
+            yesterday.setattr("sublet.payments.subjects.BY_OBJECT", {})
+            await deliver(shop, told)
+            await process_due(shop, inbox.WORK)
+        assert await shop.balance(organization) == "0.00"
+        async with shop.database.transaction() as session:
+            await inbox.process_again(session, told["id"])
+        await process_due(shop, inbox.WORK)
+        assert await shop.balance(organization) == "20.00"
+        assert await open_findings(shop, inbox.UNHANDLED_CODE) == []
+        async with shop.database.transaction() as session:
+            with pytest.raises(Conflict):
+                await inbox.process_again(session, told["id"])
+            with pytest.raises(NotFound):
+                await inbox.process_again(session, "evt_none")
