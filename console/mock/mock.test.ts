@@ -56,7 +56,7 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["DELETE", "/ssh-keys/key_1"],
   ["POST", "/api-tokens", { name: "bot", scopes: ["wallet:read"], expires_at: "2030-01-01T00:00:00Z" }],
   ["DELETE", "/api-tokens/tok_1"],
-  ["POST", "/top-ups", { amount: "20.00", return_path: "/billing" }],
+  ["POST", "/top-ups", { amount: "20.00", currency: "USD", return_path: "/billing" }],
   ["POST", "/allocations", { offer_id: "sku_1", name: "fresh" }],
   ["POST", "/allocations/al_1/release"],
   ["POST", "/allocations/al_1/suspend"],
@@ -68,7 +68,7 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["POST", "/admin/nodes/nd_1/gpus/GPU-quarantined/clear", { reason: "reset it" }],
   ["POST", "/admin/skus", { code: "cpu-new", name: "New", vcpu: 1, memory_mib: 1024, disk_gib: 10 }],
   ["PATCH", "/admin/skus/sku_1", { active: false }],
-  ["POST", "/admin/prices", { sku_id: "sku_1", per_hour: "0.5" }],
+  ["POST", "/admin/prices", { sku_id: "sku_1", per_hour: "0.5", currency: "USD" }],
 ];
 
 describe("the mock", () => {
@@ -139,7 +139,7 @@ describe("the contract", () => {
   test("notices a status, a body and a question that the API does not know", () => {
     expect(wrongAnswer("get", "/api/v1/wallet/entries", 201, { items: [], next_cursor: null })).not.toEqual([]);
     expect(wrongAnswer("delete", "/api/v1/ssh-keys/{key_id}", 204, {})).not.toEqual([]);
-    expect(wrongQuestion("post", "/api/v1/top-ups", { amount: "20.00", return_path: "https://elsewhere.test/" })).not.toEqual([]);
+    expect(wrongQuestion("post", "/api/v1/top-ups", { amount: "20.00", currency: "USD", return_path: "https://elsewhere.test/" })).not.toEqual([]);
     expect(wrongQuestion("post", "/api/v1/auth/logout", {})).not.toEqual([]);
   });
 });
