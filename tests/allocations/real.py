@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sublet.allocations import observed
+from sublet.allocations import observations
 from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.observation import Observer
@@ -48,8 +48,8 @@ async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:
     pool = NodePool(web.database, web.parts[AUTHORITY])
     backend = SshBackend(pool)
     observer = Observer(web.database, backend, web.settings)
-    observer.on_observed.append(observed.handler(web.database))
-    observer.expected = observed.expected_on
+    observer.on_observed.append(observations.handler(web.database))
+    observer.expected = observations.expected_on
     operator = await web.operator()
     body = {"name": node.name, "address": node.address, "port": node.port}
     answer = await operator.post("/api/v1/admin/nodes", json=body)

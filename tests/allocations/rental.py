@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select, text
 
 from sublet.allocations import launch as launching
-from sublet.allocations import observed, release, suspension, sweep
+from sublet.allocations import observations, release, suspension, sweep
 from sublet.allocations.models import allocation
 from sublet.allocations.records import WORK
 from sublet.allocations.retries import DEFAULT_PACE, Pace
@@ -182,7 +182,7 @@ class Rental:
     async def observe(self) -> None:
         """The fleet looks at the node and tells what it saw."""
         observation = await self.backend.observe(self.node_id)
-        await observed.on_observed(self.database, self.node_id, observation)
+        await observations.on_observed(self.database, self.node_id, observation)
         async with self.database.transaction() as session:
             await metering.tick(session)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sublet.allocations.access import refresh_keys
+from sublet.allocations.authorized_keys import refresh_keys
 from sublet.allocations.states import StateForbids
 from sublet.core.errors import Conflict
 from sublet.core.outbox import StoredEvent

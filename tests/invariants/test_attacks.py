@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from sublet.allocations.access import refresh_keys
+from sublet.allocations.authorized_keys import refresh_keys
 from sublet.allocations.states import StateForbids
 from sublet.core import http
 from sublet.core.db import Database

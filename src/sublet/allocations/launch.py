@@ -4,7 +4,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from sublet.allocations import names, operations
-from sublet.allocations.audited import LaunchRecord
+from sublet.allocations.audit import LaunchRecord
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.records import WORK
 from sublet.allocations.states import begin

@@ -2,7 +2,7 @@
 
 from sublet.allocations import actions, operations, records
 from sublet.allocations.actions import Situation
-from sublet.allocations.audited import WantedRecord
+from sublet.allocations.audit import WantedRecord
 from sublet.allocations.records import Allocation
 from sublet.allocations.removal import settle
 from sublet.allocations.states import AllocationState, OperationState, move

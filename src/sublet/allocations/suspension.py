@@ -4,7 +4,7 @@ from typing import Literal
 
 from sublet.allocations import actions, operations, records
 from sublet.allocations.actions import Situation
-from sublet.allocations.audited import WantedRecord
+from sublet.allocations.audit import WantedRecord
 from sublet.allocations.records import Allocation
 from sublet.audit.record import record
 from sublet.billing import meters

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from sublet.allocations import access, funds
+from sublet.allocations import authorized_keys, funds
 from sublet.core.work.delivery import Handler
 from sublet.entry.schedule import review_funds_soon
 
 SUBSCRIPTIONS: Mapping[str, Sequence[Handler]] = {
     # Registered keys are placed on nodes for plain ssh; a change reaches running allocations, and ends connections
     # where somebody is locked out.
-    "organization.access_changed": (access.refresh_keys,),
+    "organization.access_changed": (authorized_keys.refresh_keys,),
     # Whoever is locked out loses certificates too, also when they are in no organization (any more).
-    "user.disabled": (access.revoke_certificates,),
+    "user.disabled": (authorized_keys.revoke_certificates,),
     # The funds review only says what is to be done; each allocation is changed in a transaction of its own.
     "allocation.funds_ran_out": (funds.on_funds_ran_out,),
     "allocation.funds_restored": (funds.on_funds_restored,),

@@ -6,7 +6,7 @@ import sys
 
 import prometheus_client
 
-from sublet.allocations import observed
+from sublet.allocations import observations
 from sublet.allocations import retries as allocation_retries
 from sublet.allocations import work as allocation_work
 from sublet.billing.policy import Policy
@@ -46,8 +46,8 @@ class Worker:
         self.observer = Observer(self.database, self.backend, settings)
         self.certificates = HostCertificates(self.database, self.backend, authority, settings)
         policy = Policy.of(settings)
-        self.observer.on_observed.append(observed.handler(self.database, policy=policy))
-        self.observer.expected = observed.expected_on
+        self.observer.on_observed.append(observations.handler(self.database, policy=policy))
+        self.observer.expected = observations.expected_on
         self.ticks: list[Tick] = schedule(self.database, settings, policy, self.observer, self.processor)
 
     def works(self) -> list[AnyWork]:
