@@ -15,7 +15,7 @@ from sublet.allocations.records import WORK
 from sublet.allocations.retries import DEFAULT_PACE, Pace
 from sublet.allocations.work import work
 from sublet.billing import checks as billing_checks
-from sublet.billing import metering
+from sublet.billing import watermarks
 from sublet.catalog import prices, skus
 from sublet.catalog.skus import Sku
 from sublet.core.actors import Actor, system_actor
@@ -184,7 +184,7 @@ class Rental:
         observation = await self.backend.observe(self.node_id)
         await observations.on_observed(self.database, self.node_id, observation)
         async with self.database.transaction() as session:
-            await metering.tick(session)
+            await watermarks.tick(session)
 
     async def row(self, allocation_id: str) -> Row[Any]:
         """The allocation's row."""

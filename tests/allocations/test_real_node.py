@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from sublet.allocations import release, sweep
-from sublet.billing import metering
+from sublet.billing import watermarks
 from sublet.core.actors import system_actor
 from sublet.core.outbox import StoredEvent
 from sublet.entry.subscriptions import SUBSCRIPTIONS
@@ -66,7 +66,7 @@ class TestOnARealNode:
         await look_at(fleet.observer, fleet.node_id)
         await _observe(fleet)
         async with web.database.transaction() as session:
-            await metering.tick(session)
+            await watermarks.tick(session)
 
         assert (await client.post("/api/v1/allocations/real/suspend")).status_code == 202
         await reconcile(web.database, fleet.backend, launched["id"])

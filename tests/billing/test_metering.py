@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from sublet.billing import checks, metering, meters, settlement
+from sublet.billing import checks, meters, settlement, watermarks
 from sublet.billing.cost import cost_of
 from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
@@ -171,7 +171,7 @@ class TestSeconds:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            await metering.tick(session)
+            await watermarks.tick(session)
             await meters.stop(session, subject.id, subject.at(300))
             await settlement.settle(session, subject.id, final=True)
             assert await charged_micro(session, subject) == 30_000
@@ -203,7 +203,7 @@ class TestTick:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            moved = [await metering.tick(session) for _ in range(10)]
+            moved = [await watermarks.tick(session) for _ in range(10)]
             await settlement.settle(session, subject.id, final=False)
             assert await charged_micro(session, subject) == 60_000
         assert moved == [1] + [0] * 9

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sublet.billing import metering, meters, settlement
+from sublet.billing import meters, settlement, watermarks
 from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.ledger import accounts
@@ -104,7 +104,7 @@ async def _live(database: Database, steps: list[tuple[str, int]], *, ended_unsee
                     if kind != oracle.kind:
                         oracle.change(now, kind)
                 case "tick":
-                    await metering.tick(session)
+                    await watermarks.tick(session)
                 case "settle":
                     await settlement.settle(session, subject.id, final=False)
     now += 5

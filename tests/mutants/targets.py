@@ -68,7 +68,7 @@ TARGETS = (
         (
             "src/sublet/billing/charges.py",
             "src/sublet/billing/meters.py",
-            "src/sublet/billing/metering.py",
+            "src/sublet/billing/watermarks.py",
             "src/sublet/billing/settlement.py",
         ),
         (

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from sublet.billing import metering, meters
+from sublet.billing import meters, watermarks
 from sublet.billing.charges import charged_between, charged_micro_sql, whole_seconds, whole_seconds_sql
 from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.core.clock import database_now
@@ -80,7 +80,7 @@ async def settle(session: Session, subject_id: str, *, final: bool, policy: Poli
         return Settled(Money.zero(meter.currency), None)
     if final and meter.stopped_at is None:
         raise Conflict(f"{subject_id} is still metered. Nothing was charged. Stop its meter first.")
-    await metering.tick_subjects(session, [subject_id])
+    await watermarks.tick_subjects(session, [subject_id])
     segments = (await session.execute(_SEGMENTS, {"subject_id": subject_id})).all()
     settled = await _charge(session, meter, segments)
     if final:
@@ -220,7 +220,7 @@ async def settle_due(session: Session, *, policy: Policy = DEFAULT_POLICY, limit
         return 0
     as_of = await database_now(session)
     subject_ids = [row.subject_id for row in due]
-    await metering.tick_subjects(session, subject_ids)
+    await watermarks.tick_subjects(session, subject_ids)
     await session.execute(_LOCK_SEGMENTS, {"subject_ids": subject_ids})  # no tick moves on between sum and record
     owed = (await session.execute(_OWED, {"subject_ids": subject_ids})).all()
     sort_of = {row.subject_id: (row.currency, row.meter_kind) for row in due}

@@ -7,7 +7,7 @@ from sublet.admin import checks
 from sublet.allocations import funds as allocation_funds
 from sublet.allocations import sweep as allocation_sweep
 from sublet.approvals import approvals
-from sublet.billing import extension, funds, metering, settlement
+from sublet.billing import extension, funds, settlement, watermarks
 from sublet.billing.policy import Policy
 from sublet.core import retention
 from sublet.core.db import Database, Session
@@ -73,7 +73,7 @@ def schedule(
     metering_seconds = float(settings.metering_interval_seconds)
     return [
         Tick("note absent nodes", OFFLINE_SECONDS, note_absence),
-        Tick("meter", metering_seconds, metering.tick),
+        Tick("meter", metering_seconds, watermarks.tick),
         Tick("extend holds", metering_seconds, extend),
         Tick(REVIEW, metering_seconds, review),
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), settle),
