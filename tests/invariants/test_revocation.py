@@ -13,8 +13,8 @@ from websockets.typing import Origin, Subprotocol
 
 from sublet.core.actors import Actor, system_actor
 from sublet.core.db import Session
-from sublet.fleet.access import TerminalTarget
 from sublet.fleet.api import AUTHORITY
+from sublet.fleet.terminal_target import TerminalTarget
 from sublet.identity import users
 from sublet.terminal.frames import SUBPROTOCOL
 from sublet.terminal.gateway import TERMINAL_TARGET

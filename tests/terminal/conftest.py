@@ -24,9 +24,9 @@ from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound
 from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
-from sublet.fleet.access import TerminalTarget
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.terminal_target import TerminalTarget
 from sublet.terminal.frames import SUBPROTOCOL
 from sublet.terminal.gateway import TERMINAL_POLICY, TERMINAL_TARGET, router
 from sublet.terminal.policy import TerminalPolicy

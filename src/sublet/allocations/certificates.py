@@ -6,9 +6,9 @@ from sublet.allocations.terminal import terminal_target
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.fleet import certificates
-from sublet.fleet.access import TerminalTarget
 from sublet.fleet.ca import UserSigner, known_hosts_line
 from sublet.fleet.certificates import IssuedCertificate
+from sublet.fleet.terminal_target import TerminalTarget
 
 
 @dataclass(frozen=True, slots=True)

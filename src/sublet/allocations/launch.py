@@ -20,7 +20,7 @@ from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.core.money import Money
 from sublet.core.work import leases
-from sublet.fleet.accounts import login_of, next_uid
+from sublet.fleet.logins import login_of, next_uid
 from sublet.ledger import holds
 from sublet.scheduling import claims, offers, placement
 from sublet.scheduling.windows import FROM_NOW_ON

@@ -6,7 +6,7 @@ from sublet.allocations.actions import Situation, why_not_enter
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
-from sublet.fleet.access import TerminalTarget
+from sublet.fleet.terminal_target import TerminalTarget
 
 _TARGET = text(
     """

@@ -16,7 +16,7 @@ from sublet.core.errors import Conflict
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import PageQueryDep, page_of
 from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
-from sublet.fleet.audited import IntentRecord
+from sublet.fleet.audit import IntentRecord
 from sublet.fleet.ca import CertificateAuthority, UserSigner
 from sublet.fleet.nodes import Node
 from sublet.fleet.schemas import (

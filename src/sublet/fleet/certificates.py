@@ -17,7 +17,7 @@ from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.work import leases
 from sublet.fleet import krl
-from sublet.fleet.audited import CertificateRecord
+from sublet.fleet.audit import CertificateRecord
 from sublet.fleet.ca import KEY_TYPE, HostSigner, UserSigner, public_line
 from sublet.fleet.models import issued_certificate, node
 from sublet.fleet.public_keys import read_public_key

@@ -17,7 +17,7 @@ from sublet.core.ids import new_id
 from sublet.core.settings import Settings
 from sublet.core.work import leases
 from sublet.fleet import certificates, join_tokens, nodes
-from sublet.fleet.audited import HostKeyRecord, JoinTokenRecord, PlaceRecord
+from sublet.fleet.audit import HostKeyRecord, JoinTokenRecord, PlaceRecord
 from sublet.fleet.backend import Probe
 from sublet.fleet.ca import CaKind, HostSigner, public_keys
 from sublet.fleet.errors import MachineAlreadyEnrolled

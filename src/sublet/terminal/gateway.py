@@ -18,12 +18,12 @@ from sublet.core.errors import NotFound, SubletError
 from sublet.core.http import SubletRouter
 from sublet.core.websockets import DoorDep
 from sublet.fleet import certificates, nodes
-from sublet.fleet.access import TerminalTarget
 from sublet.fleet.api import AuthorityDep
 from sublet.fleet.ca import CaKind, public_keys
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, NodeAddress, connect
 from sublet.fleet.errors import NodeError
+from sublet.fleet.terminal_target import TerminalTarget
 from sublet.terminal import close_reasons, sessions
 from sublet.terminal.carrier import Carrier
 from sublet.terminal.close_reasons import TerminalEnded

@@ -8,8 +8,8 @@ from starlette.websockets import WebSocket
 from sublet.core.actors import Actor
 from sublet.core.db import Database, Session
 from sublet.core.websockets import Door
-from sublet.fleet.access import TerminalTarget
 from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.terminal_target import TerminalTarget
 from sublet.terminal.policy import TerminalPolicy
 
 FindTarget = Callable[[Session, Actor, str], Awaitable[TerminalTarget]]

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sublet.core import telemetry, websockets
 from sublet.core.errors import NotFound, PermissionDenied
-from sublet.fleet.access import TerminalTarget
+from sublet.fleet.terminal_target import TerminalTarget
 from sublet.terminal import close_reasons, sessions
 from sublet.terminal.carrier import Carrier
 from sublet.terminal.close_reasons import TerminalEnded
