@@ -26,9 +26,9 @@ from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.backend import FleetBackend
 from sublet.identity import users as identity_accounts
 from sublet.identity.permissions import held_by
-from sublet.ledger import accounts, top_ups
 from sublet.ledger import reconcile as books
-from sublet.ledger.accounts import Wallet
+from sublet.ledger import top_ups, wallets
+from sublet.ledger.wallets import Wallet
 from tests.allocations.simulated import SimulatedBackend
 from tests.scheduling.fleet_rows import add_node
 from tests.support.work import look_at, sweep_once
@@ -68,7 +68,7 @@ async def customer(database: Database, amount: str = "20.00") -> Actor:
             email=f"{new_id('x')}@customer.example",
             password=PASSWORD,
             name="Customer",
-            on_signup=[partial(accounts.open_wallet, currency="USD")],
+            on_signup=[partial(wallets.open_wallet, currency="USD")],
         )
     actor = Actor(
         kind="user",
@@ -209,7 +209,7 @@ class Rental:
     async def wallet(self) -> Wallet:
         """The customer's money."""
         async with self.database.reading() as session:
-            return await accounts.wallet(session, self.actor.organization, currency="USD")
+            return await wallets.wallet(session, self.actor.organization, currency="USD")
 
     async def events(self) -> list[str]:
         """The types of all events so far that are about allocations and operations."""

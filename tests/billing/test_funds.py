@@ -13,7 +13,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.standing import standing
 from sublet.core.db import Database, Session
 from sublet.core.money import Money, Rate
-from sublet.ledger import accounts, credits, holds
+from sublet.ledger import credits, holds, wallets
 from tests.billing.usage import Subject, age, new_subject
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, top_up, usd
 
@@ -232,7 +232,7 @@ class TestSuspension:
         low, high = key("al_a"), key("al_b")
         async with database.transaction() as session:
             for organization, subject_id in ((key("org_a"), high), (key("org_b"), low)):
-                await accounts.open_wallet(session, organization, currency="USD")
+                await wallets.open_wallet(session, organization, currency="USD")
                 await top_up(session, organization, "0.10")
                 await _drained(session, organization=organization, subject_id=subject_id)
             await _review(session)
@@ -375,7 +375,7 @@ async def _drained(
         held=usd(funds_usd),
         policy=POLICY,
     )
-    assert (await accounts.wallet(session, subject.organization, currency="USD")).available == usd("0")
+    assert (await wallets.wallet(session, subject.organization, currency="USD")).available == usd("0")
     return subject
 
 

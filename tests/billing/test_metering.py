@@ -8,7 +8,7 @@ from sublet.billing import checks, meters, settlement, watermarks
 from sublet.billing.cost import cost_of
 from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from tests.billing.usage import SUSPENDED_RATE, charged_micro, new_subject, observe_until, unmetered_seconds
 from tests.ledger.books import usd
 
@@ -181,7 +181,7 @@ class TestSeconds:
             subject = await new_subject(session)
             await meters.stop(session, subject.id, subject.at(0))
             await settlement.settle(session, subject.id, final=True)
-            wallet = await accounts.wallet(session, subject.organization, currency="USD")
+            wallet = await wallets.wallet(session, subject.organization, currency="USD")
         assert (wallet.balance, wallet.held) == (usd("20"), usd("0"))
 
     async def test_two_segments_never_overlap(self, database: Database) -> None:

@@ -13,7 +13,7 @@ from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict
 from sublet.core.money import Rate
-from sublet.ledger import accounts, charges, credits, holds
+from sublet.ledger import charges, credits, holds, wallets
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.billing.usage import charged_micro, new_subject, observe_until
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, usd
@@ -39,7 +39,7 @@ class TestOne:
             async with database.transaction() as session:
                 await settlement.settle(session, subject.id, final=False)
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, subject.organization, currency="USD")
+            wallet = await wallets.wallet(session, subject.organization, currency="USD")
             await _sound(session)
         assert wallet.balance == usd("19.94")
 
@@ -54,7 +54,7 @@ class TestOne:
             await meters.stop(session, subject.id, subject.at(600))
         await asyncio.gather(*(settle() for _ in range(10)))
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, subject.organization, currency="USD")
+            wallet = await wallets.wallet(session, subject.organization, currency="USD")
             await _sound(session)
         assert (wallet.balance, wallet.held) == (usd("19.94"), usd("0"))
 
@@ -64,7 +64,7 @@ class TestOne:
             await observe_until(session, subject, 600)
             await meters.stop(session, subject.id, subject.at(600))
             settled = await settlement.settle(session, subject.id, final=True)
-            wallet = await accounts.wallet(session, subject.organization, currency="USD")
+            wallet = await wallets.wallet(session, subject.organization, currency="USD")
             hold = await holds.get(session, subject.hold_id)
         assert settled.amount == usd("0.06")
         assert (wallet.balance, wallet.held, hold.closed) == (usd("19.94"), usd("0"), True)
@@ -81,7 +81,7 @@ class TestOne:
             await observe_until(session, subject, 13_000)
             await meters.stop(session, subject.id, subject.at(13_000))
             await settlement.settle(session, subject.id, final=True)
-            wallet = await accounts.wallet(session, subject.organization, currency="USD")
+            wallet = await wallets.wallet(session, subject.organization, currency="USD")
             await _sound(session)
         assert (wallet.balance, wallet.receivable, wallet.held) == (usd("0"), usd("0.3"), usd("0"))
 
@@ -91,7 +91,7 @@ class TestOne:
             await credits.grant(session, subject.organization, usd("0.05"), idempotency_key=key(), reason="Welcome")
             await observe_until(session, subject, 600)
             await settlement.settle(session, subject.id, final=False)
-            wallet = await accounts.wallet(session, subject.organization, currency="USD")
+            wallet = await wallets.wallet(session, subject.organization, currency="USD")
             await _sound(session)
         assert (wallet.promo, wallet.balance) == (usd("0"), usd("19.99"))
 
@@ -131,7 +131,7 @@ class TestMany:
             for subject in (rich, poor):
                 await observe_until(session, subject, 600)
             await settlement.settle_due(session)
-            wallets = [await accounts.wallet(session, subject.organization, currency="USD") for subject in (rich, poor)]
+            wallets = [await wallets.wallet(session, subject.organization, currency="USD") for subject in (rich, poor)]
             await _sound(session)
         assert wallets[0].balance == usd("19.94")
         assert (wallets[1].balance, wallets[1].receivable) == (usd("0"), usd("0.05"))
@@ -156,7 +156,7 @@ class TestMany:
         async with asyncio.timeout(60):
             await asyncio.gather(*(settle_all() for _ in range(3)), *(settle_one(subject.id) for subject in subjects))
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await _sound(session)
         assert wallet.balance == usd("49.52")
 

@@ -7,7 +7,7 @@ import pytest
 
 from sublet.catalog.meter_kinds import UNITS, MeterKind
 from sublet.core.db import Database
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from tests.ledger.books import key
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ class TestKinds:
     ) -> None:
         async with database.transaction() as session:
             for currency in ("USD", "KWD"):
-                await accounts.open_wallet(session, key("org"), currency=currency)
+                await wallets.open_wallet(session, key("org"), currency=currency)
         with psycopg.connect(owner_url) as connection:
             found = connection.execute(REVENUE).fetchall()
         assert set(found) == {(currency, f"revenue_{kind}") for currency in ("USD", "KWD") for kind in KINDS}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.money import Money
-from sublet.ledger import accounts, charges, credits, holds
+from sublet.ledger import charges, credits, holds, wallets
 from sublet.ledger.failures import InsufficientFunds
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, top_up
 
@@ -171,7 +171,7 @@ class World:
 
     async def compare(self) -> None:
         """The books say what the model says."""
-        wallet, model = await accounts.wallet(self.session, self.organization, currency="USD"), self.model
+        wallet, model = await wallets.wallet(self.session, self.organization, currency="USD"), self.model
         assert wallet.balance.micro == model.wallet >= 0
         assert wallet.promo.micro == model.promo >= 0
         assert wallet.receivable.micro == model.owed >= 0

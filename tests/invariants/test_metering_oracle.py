@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sublet.billing import meters, settlement, watermarks
 from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from tests.billing.usage import RATE, SUSPENDED_RATE, charged_micro, new_subject, unmetered_seconds
 from tests.ledger.books import assert_books_are_sound
 
@@ -122,7 +122,7 @@ async def _live(database: Database, steps: list[tuple[str, int]], *, ended_unsee
         assert await charged_micro(session, subject) == oracle.micro()
         delivered = sum(end - start for start, end, _ in oracle.segments)
         assert delivered + await unmetered_seconds(session, subject) == now
-        wallet = await accounts.wallet(session, subject.organization, currency="USD")
+        wallet = await wallets.wallet(session, subject.organization, currency="USD")
         assert wallet.balance.micro == 20_000_000 - oracle.micro()
         assert wallet.held.micro == 0
         await assert_books_are_sound(session)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from sublet.core.db import Session
 from sublet.core.money import Money
-from sublet.ledger import accounts, holds, reconcile, top_ups
+from sublet.ledger import holds, reconcile, top_ups, wallets
 from sublet.ledger.holds import Hold
 
 _numbers = count(1)
@@ -24,7 +24,7 @@ def key(prefix: str = "key") -> str:
 async def new_wallet(session: Session, amount: str | None = None) -> str:
     """An organization with a wallet, topped up if an amount is given."""
     organization = key("org")
-    await accounts.open_wallet(session, organization, currency="USD")
+    await wallets.open_wallet(session, organization, currency="USD")
     if amount is not None:
         await top_up(session, organization, amount)
     return organization

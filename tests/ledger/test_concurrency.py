@@ -10,7 +10,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
-from sublet.ledger import accounts, charges, credits, entries, holds, top_ups
+from sublet.ledger import charges, credits, entries, holds, top_ups, wallets
 from sublet.ledger.failures import HoldExhausted, InsufficientFunds
 from tests.ledger.books import assert_books_are_sound, key, new_hold, new_wallet, usd
 
@@ -46,7 +46,7 @@ class TestOneKeyFromManyClients:
             )
             assert len(set(made)) == 1
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert wallet.balance == usd("19.99")
 
@@ -56,7 +56,7 @@ class TestOneKeyFromManyClients:
             hold = await new_hold(session, organization, "10")
         made = await asyncio.gather(*(_capture(database, hold.id, 6_000_000, "once") for _ in range(CLIENTS)))
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert len(set(made)) == 1
         assert (wallet.balance, wallet.held) == (usd("14"), usd("4"))
@@ -73,14 +73,14 @@ class TestOneKeyFromManyClients:
             organization = await new_wallet(session)
         made = await asyncio.gather(*(deliver() for _ in range(50)))
         async with database.reading() as session:
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
         assert len(set(made)) == 1
         assert wallet.balance == usd("20")
 
     async def test_opens_a_wallet_once(self, database: Database) -> None:
         async def open_it() -> None:
             async with database.transaction() as session:
-                await accounts.open_wallet(session, "org_new", currency="USD")
+                await wallets.open_wallet(session, "org_new", currency="USD")
 
         await asyncio.gather(*(open_it() for _ in range(CLIENTS)))
         async with database.reading() as session:
@@ -111,7 +111,7 @@ class TestManySpenders:
 
         spent = await asyncio.gather(*(spend(number) for number in range(CLIENTS)))
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert wallet.balance.micro == 1_000_000 - sum(spent)
         assert wallet.balance.micro >= 0
@@ -132,7 +132,7 @@ class TestOneHold:
             *(_capture(database, hold.id, 6_000_000, key()) for _ in range(CLIENTS)), return_exceptions=True
         )
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         refused = [type(each) for each in ended if isinstance(each, Exception)]
         assert refused == [HoldExhausted] * (CLIENTS - 1)
@@ -144,7 +144,7 @@ class TestOneHold:
             hold = await new_hold(session, organization, "10")
         await asyncio.gather(*(_capture(database, hold.id, 6_000_000, key(), overrun=True) for _ in range(4)))
         async with database.transaction() as session:
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert (wallet.balance, wallet.held, wallet.receivable) == (usd("0"), usd("0"), usd("4"))
 
@@ -206,6 +206,6 @@ class TestEverythingAtOnce:
             await assert_books_are_sound(session)
             for organization in organizations:
                 lines = await entries.list_for(session, organization, limit=5000, currency="USD")
-                wallet = await accounts.wallet(session, organization, currency="USD")
+                wallet = await wallets.wallet(session, organization, currency="USD")
                 total = sum(line.amount.micro for line in lines)
                 assert total == wallet.balance.micro + wallet.promo.micro - wallet.receivable.micro

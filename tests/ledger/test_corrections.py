@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sublet.core.db import Database, Session
 from sublet.core.errors import IdempotencyKeyReused
-from sublet.ledger import accounts, credits, entries, top_ups
+from sublet.ledger import credits, entries, top_ups, wallets
 from sublet.ledger.failures import InsufficientFunds, LedgerRefused
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, usd
 
@@ -42,7 +42,7 @@ class TestReversing:
             async with database.transaction() as session:
                 await reversed_once(session, reversal)
         async with database.reading() as session:
-            assert (await accounts.wallet(session, organization, currency="USD")).promo == usd("0")
+            assert (await wallets.wallet(session, organization, currency="USD")).promo == usd("0")
 
     async def test_a_card_payment_is_refused(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -77,7 +77,7 @@ class TestReversing:
             async with database.transaction() as session:
                 await reversed_once(session, entry)
         async with database.reading() as session:
-            assert (await accounts.wallet(session, organization, currency="USD")).promo == usd("5")
+            assert (await wallets.wallet(session, organization, currency="USD")).promo == usd("5")
 
     async def test_another_entry_under_the_same_key_is_refused(self, database: Database) -> None:
         async with database.transaction() as session:

@@ -5,7 +5,7 @@ import pytest
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.errors import IdempotencyKeyReused
-from sublet.ledger import accounts, charges, credits, entries, holds, top_ups
+from sublet.ledger import charges, credits, entries, holds, top_ups, wallets
 from sublet.ledger.failures import HoldExhausted, InsufficientFunds, LedgerRefused, NoWallet
 from tests.ledger.books import assert_books_are_sound, key, new_hold, new_wallet, top_up, usd
 
@@ -16,7 +16,7 @@ class TestTopUp:
     async def test_fills_the_wallet(self, database: Database) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
         assert (wallet.balance, wallet.held, wallet.available) == (usd("20"), usd("0"), usd("20"))
 
     async def test_clears_what_is_owed_first(self, database: Database) -> None:
@@ -34,9 +34,9 @@ class TestTopUp:
                 description="Usage",
                 overrun=True,
             )
-            owing = await accounts.wallet(session, organization, currency="USD")
+            owing = await wallets.wallet(session, organization, currency="USD")
             await top_up(session, organization, "10")
-            cleared = await accounts.wallet(session, organization, currency="USD")
+            cleared = await wallets.wallet(session, organization, currency="USD")
         assert (owing.balance, owing.receivable) == (usd("0"), usd("2.5"))
         assert (cleared.balance, cleared.receivable) == (usd("7.5"), usd("0"))
 
@@ -46,7 +46,7 @@ class TestTopUp:
             hold = await new_hold(session, organization, "1")
             await _overrun(session, hold.id, "3")
             await top_up(session, organization, "0.50")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert (wallet.balance, wallet.receivable) == (usd("0"), usd("1.5"))
 
@@ -57,7 +57,7 @@ class TestTopUp:
                 await top_ups.credit(
                     session, organization, usd("20"), payment_intent_id="pi_1", charge_id="ch_1", source_id="tu_1"
                 )
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
         assert wallet.balance == usd("20")
 
     async def test_the_same_payment_with_another_amount_is_refused(self, database: Database) -> None:
@@ -77,7 +77,7 @@ class TestTopUp:
             organization = await new_wallet(session, "20")
             first = await top_ups.post_fee(session, usd("0.88"), transaction_id="txn_1", source_id="tu_1")
             again = await top_ups.post_fee(session, usd("0.88"), transaction_id="txn_1", source_id="tu_1")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert first.id == again.id
         assert wallet.balance == usd("20")
@@ -88,7 +88,7 @@ class TestHold:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
             await new_hold(session, organization, "5")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             lines = await entries.list_for(session, organization, limit=10, currency="USD")
         assert (wallet.balance, wallet.held, wallet.available) == (usd("20"), usd("5"), usd("15"))
         assert len(lines) == 1
@@ -99,7 +99,7 @@ class TestHold:
             await new_hold(session, organization, "15")
             with pytest.raises(InsufficientFunds) as raised:
                 await new_hold(session, organization, "5.000001")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
         assert raised.value.extra["available"] == {"amount": "5.00", "currency": "USD"}
         assert wallet.held == usd("15")
 
@@ -119,7 +119,7 @@ class TestHold:
                 (await holds.place(session, organization, usd("5"), subject_id="al_1", idempotency_key="launch")).id
                 for _ in range(3)
             }
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
         assert len(placed) == 1
         assert wallet.held == usd("5")
 
@@ -138,7 +138,7 @@ class TestHold:
             await _capture(session, hold.id, "1.25")
             released = await holds.release(session, hold.id, idempotency_key=key())
             again = await holds.release(session, hold.id, idempotency_key=key())
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert released == again
         assert (released.captured, released.released, released.closed) == (usd("1.25"), usd("3.75"), True)
@@ -181,7 +181,7 @@ class TestCapture:
             organization = await new_wallet(session, "20")
             hold = await new_hold(session, organization, "5")
             entry = await _capture(session, hold.id, "1.234567")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             line = (await entries.list_for(session, organization, limit=1, currency="USD"))[0]
         assert (wallet.balance, wallet.held) == (usd("18.765433"), usd("3.765433"))
         assert (line.entry.id, line.amount, line.balance_after) == (entry, usd("-1.234567"), usd("18.765433"))
@@ -216,7 +216,7 @@ class TestCapture:
             organization = await new_wallet(session, "20")
             hold, other = await new_hold(session, organization, "5"), await new_hold(session, organization, "8")
             await _overrun(session, hold.id, "13")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert (wallet.balance, wallet.held, wallet.receivable) == (usd("8"), other.amount, usd("1"))
 
@@ -226,9 +226,9 @@ class TestCapture:
             await credits.grant(session, organization, usd("3"), idempotency_key=key(), reason="Welcome")
             hold = await new_hold(session, organization, "5")
             await _capture(session, hold.id, "2")
-            after_two = await accounts.wallet(session, organization, currency="USD")
+            after_two = await wallets.wallet(session, organization, currency="USD")
             await _capture(session, hold.id, "2")
-            after_four = await accounts.wallet(session, organization, currency="USD")
+            after_four = await wallets.wallet(session, organization, currency="USD")
             await holds.release(session, hold.id, idempotency_key=key())
             await assert_books_are_sound(session)
         assert (after_two.promo, after_two.balance) == (usd("1"), usd("20"))
@@ -240,7 +240,7 @@ class TestCapture:
             hold = await new_hold(session, organization, "5")
             await credits.grant(session, organization, usd("3"), idempotency_key=key(), reason="Sorry")
             await _capture(session, hold.id, "4")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert (wallet.promo, wallet.balance, wallet.held) == (usd("0"), usd("19"), usd("1"))
 
@@ -249,7 +249,7 @@ class TestCapture:
             organization = await new_wallet(session)
             await credits.grant(session, organization, usd("3"), idempotency_key=key(), reason="Welcome")
             hold = await new_hold(session, organization, "2")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
         assert (hold.amount, wallet.held, wallet.available) == (usd("2"), usd("2"), usd("1"))
 
 
@@ -259,7 +259,7 @@ class TestBatch:
             organizations = [await new_wallet(session, "20") for _ in range(5)]
             placed = [await new_hold(session, organization, "5") for organization in organizations * 2]
             charged = await _batch(session, {hold.id: 1_000_001 for hold in placed})
-            wallets = [await accounts.wallet(session, organization, currency="USD") for organization in organizations]
+            wallets = [await wallets.wallet(session, organization, currency="USD") for organization in organizations]
             await assert_books_are_sound(session)
         assert set(charged) == {hold.id for hold in placed}
         assert len(set(charged.values())) == 1
@@ -270,7 +270,7 @@ class TestBatch:
             rich, poor = await new_wallet(session, "20"), await new_wallet(session, "20")
             able, unable = await new_hold(session, rich, "5"), await new_hold(session, poor, "0.5")
             charged = await _batch(session, {able.id: 1_000_000, unable.id: 1_000_000})
-            untouched = await accounts.wallet(session, poor, currency="USD")
+            untouched = await wallets.wallet(session, poor, currency="USD")
             await assert_books_are_sound(session)
         assert set(charged) == {able.id}
         assert untouched.balance == usd("20")
@@ -281,7 +281,7 @@ class TestBatch:
             hold = await new_hold(session, organization, "5")
             first = await _batch(session, {hold.id: 7}, "shard-1")
             again = await _batch(session, {hold.id: 7}, "shard-1")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
         assert first == again
         assert wallet.balance == usd("19.999993")
 
@@ -294,7 +294,7 @@ class TestReversal:
             entry = await _capture(session, hold.id, "2")
             first = await entries.reverse(session, entry, idempotency_key="undo", reason="Charged in error")
             again = await entries.reverse(session, entry, idempotency_key="undo", reason="Charged in error")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert first.id == again.id
         assert (wallet.balance, wallet.held) == (usd("20"), usd("3"))
@@ -307,7 +307,7 @@ class TestReversal:
             entry = (await entries.list_for(session, organization, limit=1, currency="USD"))[0].entry.id
             await top_up(session, organization, "2")
             await entries.reverse(session, entry, idempotency_key="undo", reason="Charged in error")
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert (wallet.balance, wallet.receivable) == (usd("3"), usd("0"))
 
@@ -338,7 +338,7 @@ class TestList:
                     break
                 paged += page
                 before = page[-1].next_position
-            wallet = await accounts.wallet(session, organization, currency="USD")
+            wallet = await wallets.wallet(session, organization, currency="USD")
         assert [(line.entry.id, line.account) for line in paged] == [
             (line.entry.id, line.account) for line in everything
         ]

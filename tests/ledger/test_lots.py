@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from sublet.core.db import Database, Session
-from sublet.ledger import accounts, charges, credits, entries, holds
+from sublet.ledger import charges, credits, entries, holds, wallets
 from tests.ledger.books import key, new_hold, new_wallet, top_up, usd
 
 pytestmark = pytest.mark.anyio
@@ -78,7 +78,7 @@ class TestLots:
             await credits.grant(session, organization, usd("3"), idempotency_key=key(), reason="Welcome")
             await spend(session, organization, "4")
             await top_up(session, organization, "1")
-            assert (await accounts.wallet(session, organization, currency="USD")).balance == usd("10")
+            assert (await wallets.wallet(session, organization, currency="USD")).balance == usd("10")
             assert await lots(session, organization) == [("10.0", "1.0"), ("1.0", "0.0")]
 
     async def test_a_charge_taken_back_was_not_spent(self, database: Database) -> None:

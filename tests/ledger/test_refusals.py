@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from sublet.billing import checks
 from sublet.core.db import Database, Session
-from sublet.ledger import holds, reconcile, sealing
+from sublet.ledger import holds, reconcile, seals
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.ledger.books import key, new_hold, new_wallet, usd
 
@@ -229,7 +229,7 @@ class TestReconciliation:
         await _books_with_something_in_them(database)
         for _ in range(2):
             async with database.transaction() as session:
-                await sealing.seal_ranges(session)
+                await seals.seal_ranges(session)
         with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
             connection.execute(tampering)  # type: ignore[arg-type]  # a constant of this file

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from sublet.core.db import Database
-from sublet.ledger import sealing
+from sublet.ledger import seals
 from sublet.ledger.failures import LedgerRefused
 from tests.ledger.books import key, new_wallet, top_up
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 async def _seal(database: Database) -> int:
     async with database.transaction() as session:
-        return await sealing.seal_ranges(session)
+        return await seals.seal_ranges(session)
 
 
 async def _sealed_to(database: Database) -> int:
@@ -47,7 +47,7 @@ class TestSealing:
         assert lower is not None
         assert await _sealed_to(database) == lower[0] + 1
         async with database.reading() as session:
-            assert await sealing.broken_seals(session) == []
+            assert await seals.broken_seals(session) == []
 
     async def test_an_entry_that_never_came_leaves_no_gap_in_the_chain(self, database: Database, app_url: str) -> None:
         async with database.transaction() as session:
@@ -62,10 +62,10 @@ class TestSealing:
             for _ in range(2):
                 await _seal(database)
         async with database.reading() as session:
-            assert await sealing.broken_seals(session) == []
+            assert await seals.broken_seals(session) == []
 
     async def test_needs_a_transaction_of_its_own(self, database: Database) -> None:
         async with database.transaction() as session:
             await new_wallet(session, "20")
             with pytest.raises(LedgerRefused):
-                await sealing.seal_ranges(session)
+                await seals.seal_ranges(session)

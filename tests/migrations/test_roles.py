@@ -13,7 +13,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from sublet.core.db import Database
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from sublet.migrations.run import head
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.ledger.books import assert_books_are_sound, new_hold, new_wallet, usd
@@ -129,7 +129,7 @@ class TestApplication:
                 organization = await new_wallet(session, "20")
                 await new_hold(session, organization, "5")
             async with database.transaction() as session:
-                wallet = await accounts.wallet(session, organization, currency="USD")
+                wallet = await wallets.wallet(session, organization, currency="USD")
                 assert (wallet.balance, wallet.available) == (usd("20"), usd("15"))
                 await assert_books_are_sound(session)
         finally:

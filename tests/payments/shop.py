@@ -19,7 +19,7 @@ from sublet.core.app import AUTHENTICATOR, DATABASE, SETTINGS, App
 from sublet.core.db import Database, Session
 from sublet.core.settings import SecretRef, Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH, router
 from sublet.payments.processor import Processor
 from tests.sandbox.stripe.process import API_KEY, WEBHOOK_SECRET, StripeSandbox, pay
@@ -71,7 +71,7 @@ class Shop:
         organization = f"org_{uuid4().hex[:16]}"
         async with self.database.transaction() as session:
             await session.execute(_NEW_CUSTOMER, {"id": organization, "owner": f"usr_{organization}"})
-            await accounts.open_wallet(session, organization, currency=currency)
+            await wallets.open_wallet(session, organization, currency=currency)
         return organization
 
     async def request(self, organization: str, amount: str = "20.00", **more: Any) -> httpx.Response:
@@ -108,7 +108,7 @@ class Shop:
     async def balance(self, organization: str, currency: str = "USD") -> str:
         """What is in the wallet."""
         async with self.database.reading() as session:
-            return (await accounts.wallet(session, organization, currency=currency)).balance.decimal_string()
+            return (await wallets.wallet(session, organization, currency=currency)).balance.decimal_string()
 
     async def rows(self, query: str, **values: Any) -> list[Any]:
         """Rows of a query on the application's database."""

@@ -10,7 +10,7 @@ from sublet.core.actors import Actor
 from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from sublet.payments import outcomes, top_ups
 from sublet.payments.processor import BalanceTransaction, CheckoutSeen
 from sublet.payments.schemas import TopUpRequest
@@ -140,6 +140,6 @@ class TestLateMoney:
         async with database.transaction() as session:
             await assert_books_are_sound(session)
             row = top_ups.view(await top_ups.read_top_up(session, payer, top_up_id))
-            wallet = await accounts.wallet(session, payer.organization, currency="USD")
+            wallet = await wallets.wallet(session, payer.organization, currency="USD")
         assert (row.state, row.failure, row.fee) == ("succeeded", None, Money.parse("0.88", "USD").field())
         assert wallet.balance == Money.parse("20.00", "USD")

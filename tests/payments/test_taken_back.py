@@ -8,7 +8,7 @@ from sublet.core.errors import Conflict, NotFound
 from sublet.core.money import Money
 from sublet.findings import findings, launches
 from sublet.findings.findings import Filter, StoredFinding
-from sublet.ledger import accounts, holds
+from sublet.ledger import holds, wallets
 from sublet.payments import checkout, inbox, taken_back
 from tests.payments.deliveries import deliver, events_of
 from tests.payments.shop import Shop
@@ -36,7 +36,7 @@ async def refund(shop: Shop, top_up_id: str, cents: int | None = None) -> None:
 
 async def available(shop: Shop, organization: str) -> str:
     async with shop.database.reading() as session:
-        return (await accounts.wallet(session, organization, currency="USD")).available.decimal_string()
+        return (await wallets.wallet(session, organization, currency="USD")).available.decimal_string()
 
 
 async def open_findings(shop: Shop, code: str) -> list[StoredFinding]:

@@ -13,7 +13,7 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.ledger import accounts, entries
+from sublet.ledger import entries, wallets
 
 router = SubletRouter(prefix="/api/v1", tags=["money"])
 
@@ -40,7 +40,7 @@ async def read_wallet(
     actor: ActorDep, session: SessionDep, policy: PolicyDep, currency: CurrencyDep, why_not_pay: WhyNotPayDep
 ) -> WalletOut:
     """What the organization has, what is set aside, how fast it is spent and how long it lasts."""
-    wallet = await accounts.wallet(session, actor.organization, currency=currency)
+    wallet = await wallets.wallet(session, actor.organization, currency=currency)
     stands = await standing.standing(session, actor.organization, currency=currency, policy=policy)
     return WalletOut(
         organization_id=wallet.organization_id,

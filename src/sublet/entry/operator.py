@@ -14,7 +14,7 @@ from sublet.core.runtime import currency_of, database_of
 from sublet.core.settings import read_settings
 from sublet.identity import users
 from sublet.identity.permissions import PLATFORM_ROLES
-from sublet.ledger.accounts import open_wallet
+from sublet.ledger.wallets import open_wallet
 
 
 def _password(file: Path | None) -> str:

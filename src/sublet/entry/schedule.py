@@ -18,7 +18,7 @@ from sublet.core.work.ticks import Tick, make_due
 from sublet.findings.checks import keep
 from sublet.fleet.observation import Observer
 from sublet.identity import retention as identity_retention
-from sublet.ledger import sealing
+from sublet.ledger import seals
 from sublet.payments import checkout
 from sublet.payments.processor import Processor
 
@@ -77,7 +77,7 @@ def schedule(
         Tick("extend holds", metering_seconds, extend),
         Tick(REVIEW, metering_seconds, review),
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), settle),
-        Tick("seal the ledger", MINUTE, sealing.seal_ranges),
+        Tick("seal the ledger", MINUTE, seals.seal_ranges),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
         Tick("look for money taken back", MINUTE, run_alone=look_for_taken_back),
         Tick("look far back for money taken back", DAY, run_alone=look_far_back),

@@ -36,7 +36,7 @@ from sublet.identity.api import ON_SIGNUP
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
 from sublet.identity.users import SignupHook
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from sublet.notifications.api import EVENT_HUB, EVENTS_POLICY
 from sublet.notifications.api import router as notifications_router
 from sublet.notifications.hub import EventHub
@@ -81,7 +81,7 @@ def _parts(settings: Settings, database: Database) -> App:
     """Everything that routes ask for; the application does not start without any of it."""
     keyring = keyring_of(settings)
     currency = currency_of(settings)
-    on_signup: list[SignupHook] = [partial(accounts.open_wallet, currency=currency)]
+    on_signup: list[SignupHook] = [partial(wallets.open_wallet, currency=currency)]
     authenticator = SessionAuthenticator(settings)
     processor = Processor.from_settings(settings)
     policy = TerminalPolicy(

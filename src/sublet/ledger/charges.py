@@ -6,7 +6,7 @@ from datetime import datetime
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.money import Money
-from sublet.ledger import accounts, entries, holds
+from sublet.ledger import entries, holds, wallets
 from sublet.ledger.entries import LedgerEntry
 from sublet.ledger.functions import call_for_id, rows
 
@@ -43,7 +43,7 @@ async def capture(
         effective_at=effective_at or await database_now(session),
     )
     hold = await holds.get(session, hold_id)
-    await accounts.announce(session, hold.organization_id, currency=amount.currency)
+    await wallets.announce(session, hold.organization_id, currency=amount.currency)
     return await entries.get(session, entry_id)
 
 
@@ -79,5 +79,5 @@ async def capture_batch(
         effective_at=effective_at,
     )
     entry_of = {row.charged_hold_id: row.charged_entry_id for row in charged}
-    await accounts.announce_holders(session, entry_of)
+    await wallets.announce_holders(session, entry_of)
     return entry_of

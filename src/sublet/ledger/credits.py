@@ -2,7 +2,7 @@
 
 from sublet.core.db import Session
 from sublet.core.money import Money
-from sublet.ledger import accounts, entries
+from sublet.ledger import entries, wallets
 from sublet.ledger.entries import LedgerEntry
 from sublet.ledger.functions import call_for_id
 
@@ -20,5 +20,5 @@ async def grant(
         key=idempotency_key,
         description=reason,
     )
-    await accounts.announce(session, organization_id, currency=amount.currency)
+    await wallets.announce(session, organization_id, currency=amount.currency)
     return await entries.get(session, entry_id)

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, text
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.money import Money
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from sublet.ledger.functions import call_for_id
 from sublet.ledger.models import ledger_entry
 
@@ -138,5 +138,5 @@ async def reverse(session: Session, entry_id: int, *, idempotency_key: str, reas
     """Post the opposite of an entry, once; InsufficientFunds if a customer no longer has what it would take back."""
     reversal = await call_for_id(session, "reverse", entry=entry_id, key=idempotency_key, description=reason)
     for row in await session.execute(_OWNERS, {"id": entry_id}):
-        await accounts.announce(session, row.owner_id, currency=row.currency)
+        await wallets.announce(session, row.owner_id, currency=row.currency)
     return await get(session, reversal)

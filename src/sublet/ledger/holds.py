@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.money import Money
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from sublet.ledger.failures import InsufficientFunds
 from sublet.ledger.functions import call, call_for_id, rows
 from sublet.ledger.models import hold, wallet
@@ -84,9 +84,9 @@ async def place(
         key=idempotency_key,
     )
     if placed is None:
-        funds = await accounts.wallet(session, organization_id, currency=amount.currency)
+        funds = await wallets.wallet(session, organization_id, currency=amount.currency)
         raise InsufficientFunds.for_hold(amount, funds.available)
-    await accounts.announce(session, organization_id, currency=amount.currency)
+    await wallets.announce(session, organization_id, currency=amount.currency)
     return await get(session, placed)
 
 
@@ -95,9 +95,9 @@ async def extend(session: Session, hold_id: int, amount: Money, *, idempotency_k
     extended = await call(session, "extend_hold", hold=hold_id, amount=amount.micro, key=idempotency_key)
     found = await get(session, hold_id)
     if extended is None:
-        funds = await accounts.wallet(session, found.organization_id, currency=amount.currency)
+        funds = await wallets.wallet(session, found.organization_id, currency=amount.currency)
         raise InsufficientFunds.for_hold(amount, funds.available)
-    await accounts.announce(session, found.organization_id, currency=amount.currency)
+    await wallets.announce(session, found.organization_id, currency=amount.currency)
     return found
 
 
@@ -111,7 +111,7 @@ async def extend_many(session: Session, micro_by_hold: Mapping[int, int]) -> set
         return set()
     extended = await rows(session, "extend_holds", holds=list(micro_by_hold), amounts=list(micro_by_hold.values()))
     done = set(extended.scalars())
-    await accounts.announce_holders(session, done)
+    await wallets.announce_holders(session, done)
     return done
 
 
@@ -119,5 +119,5 @@ async def release(session: Session, hold_id: int, *, idempotency_key: str) -> Ho
     """Give the rest back to where it came from and close the hold; a closed hold stays as it is."""
     await call_for_id(session, "release_hold", hold=hold_id, key=idempotency_key)
     found = await get(session, hold_id)
-    await accounts.announce(session, found.organization_id, currency=found.amount.currency)
+    await wallets.announce(session, found.organization_id, currency=found.amount.currency)
     return found

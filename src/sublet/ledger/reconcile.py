@@ -6,7 +6,7 @@ from functools import partial
 from sublet.core.db import Session
 from sublet.findings.checks import Check, CheckResult, Finding, ask, ask_query
 from sublet.findings.findings import Severity
-from sublet.ledger import holds, sealing
+from sublet.ledger import holds, seals
 
 EndedAmong = Callable[[Session, Collection[str]], Awaitable[set[str]]]
 """Given subjects that money is set aside for, which of them have ended."""
@@ -65,5 +65,5 @@ async def _outlived(session: Session, ended_among: EndedAmong) -> list[Finding]:
 
 
 async def _broken_seals(session: Session) -> list[Finding]:
-    broken = await sealing.broken_seals(session)
+    broken = await seals.broken_seals(session)
     return [Finding("seal", f"{first}-{last}", "these entries are not what was sealed") for first, last in broken]

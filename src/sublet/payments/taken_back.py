@@ -12,7 +12,7 @@ from sublet.core.telemetry import get_logger
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
-from sublet.ledger import accounts, holds
+from sublet.ledger import holds, wallets
 from sublet.payments.models import top_up
 
 log = get_logger(__name__)
@@ -29,7 +29,7 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
     fresh = Money(taken.micro - row.taken_back, taken.currency)
     if taken.currency != row.currency or fresh.micro <= 0:
         return False
-    wallet = await accounts.wallet(session, row.organization_id, currency=row.currency)
+    wallet = await wallets.wallet(session, row.organization_id, currency=row.currency)
     aside = min(fresh, max(wallet.available, Money.zero(row.currency)))
     if aside.micro > 0:
         key = f"taken-back:{top_up_id}:{taken.micro}"

@@ -16,7 +16,7 @@ from sublet.core.money import Money
 from sublet.core.work import leases
 from sublet.core.work.leases import Lease
 from sublet.identity import organizations
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from sublet.payments.checkout import LEASE_SECONDS, WORK, TopUpRow
 from sublet.payments.models import top_up
 from sublet.payments.schemas import PaymentFailure, TopUp, TopUpRequest
@@ -85,7 +85,7 @@ async def request_top_up(
     NotFound for an organization without a wallet.
     """
     amount = read_amount(request)
-    await accounts.wallet(session, actor.organization, currency=amount.currency)  # nobody pays into nothing
+    await wallets.wallet(session, actor.organization, currency=amount.currency)  # nobody pays into nothing
     top_up_id = new_id("tu")
     base = public_url.rstrip("/")
     # The processor puts the session's id in place of the braces, which must therefore not be encoded.

@@ -13,7 +13,7 @@ from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound, PermissionDenied
 from sublet.core.money import Money
 from sublet.findings import launches
-from sublet.ledger import accounts
+from sublet.ledger import wallets
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.placement import Availability, availability
@@ -64,7 +64,7 @@ async def means_of(session: Session, actor: Actor, *, currency: str, policy: Pol
     if actor.organization_id is None or not actor.can(Permission.ALLOCATION_LAUNCH):
         return None
     try:
-        available = (await accounts.wallet(session, actor.organization_id, currency=currency)).available
+        available = (await wallets.wallet(session, actor.organization_id, currency=currency)).available
     except NotFound:
         return Means(Money.zero(currency), out_of_funds=False)
     stands = await standing(session, actor.organization_id, currency=currency, policy=policy)

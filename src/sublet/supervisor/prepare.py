@@ -18,7 +18,7 @@ from sublet.core.runtime import NotConfigured, database_of, require_address, why
 from sublet.core.settings import read_settings
 from sublet.identity import users
 from sublet.identity.errors import EmailTaken
-from sublet.ledger.accounts import open_wallet
+from sublet.ledger.wallets import open_wallet
 from sublet.migrations.run import migrate
 from sublet.supervisor.info import CURRENCY, DemoAccount, DemoInfo
 
