@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from sublet.admin import checks
 from sublet.admin.audit import ResolvedRecord
 from sublet.audit.record import record
-from sublet.core import set_aside
+from sublet.core import dead_letters
 from sublet.core.actors import Permission
 from sublet.core.clock import database_now
 from sublet.core.errors import InvalidInput
@@ -132,7 +132,7 @@ async def list_set_aside(session: SessionDep, query: PageQueryDep) -> Page[SetAs
         if after is None:
             raise InvalidInput("The cursor is not one that this list gave out. Start again without it.", field="cursor")
     return page_of(
-        await set_aside.page(session, after=after, limit=query.limit + 1),
+        await dead_letters.page(session, after=after, limit=query.limit + 1),
         query.limit,
         lambda event: SetAsideOut(
             id=event.event_id,
@@ -149,7 +149,7 @@ async def list_set_aside(session: SessionDep, query: PageQueryDep) -> Page[SetAs
 @router.post("/events/{event_id}/replay", permission=Permission.ADMIN_EVENT_REPLAY)
 async def replay_event(actor: ActorDep, session: SessionDep, event_id: str) -> ReplayOut:
     """Let a worker handle an event again that was set aside; repeating it is harmless."""
-    replayed = await set_aside.replay(session, event_id)
+    replayed = await dead_letters.replay(session, event_id)
     if replayed.changed:
         await record(session, actor, "event.replayed", "event", event_id)
     return ReplayOut(

@@ -4,7 +4,7 @@ from functools import partial
 
 from sublet.allocations.sweep import ended_among
 from sublet.billing import checks as billing_checks
-from sublet.core import set_aside
+from sublet.core import dead_letters
 from sublet.core.db import Session
 from sublet.findings.checks import Check, CheckResult, Finding, ask
 from sublet.findings.findings import Severity
@@ -27,7 +27,8 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
 
 async def _set_aside(session: Session) -> list[Finding]:
     return [
-        Finding("event", event.event_id, f"{event} (about {event.subject})") for event in await set_aside.page(session)
+        Finding("event", event.event_id, f"{event} (about {event.subject})")
+        for event in await dead_letters.page(session)
     ]
 
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from sublet.core.accounts import Account
 from sublet.core.errors import SubletError
+from sublet.core.linux_accounts import Account
 from sublet_sandbox.deletion import delete_folder
 from sublet_sandbox.parent import die_with_parent
 

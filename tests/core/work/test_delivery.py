@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 from sqlalchemy import text
 
-from sublet.core import set_aside
+from sublet.core import dead_letters
 from sublet.core.db import Database, Session
 from sublet.core.outbox import Event, StoredEvent, publish
 from sublet.core.work import delivery, leases
@@ -142,7 +142,7 @@ class TestDelivery:
         await stream.deliver_all()
         assert await stream.effects() == [2]
         async with stream.database.reading() as session:
-            [event] = await set_aside.page(session)
+            [event] = await dead_letters.page(session)
         assert event.subject == "a"
         assert event.attempts == FOUR_TIMES.attempts
 
