@@ -11,8 +11,8 @@ from sqlalchemy import Row, select, text
 from sublet.allocations import launch as launching
 from sublet.allocations import observations, release, suspension, sweep
 from sublet.allocations.models import allocation
-from sublet.allocations.records import WORK
 from sublet.allocations.retries import DEFAULT_PACE, Pace
+from sublet.allocations.rows import WORK
 from sublet.allocations.work import work
 from sublet.billing import checks as billing_checks
 from sublet.billing import watermarks

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sublet.allocations.evidence import as_applied, still_there
-from sublet.allocations.records import Allocation, Wanted
+from sublet.allocations.rows import Allocation, Wanted
 from sublet.allocations.states import AllocationState
 from sublet.fleet.backend import FreeSpace, Observation, ObservedAllocation
 

@@ -25,16 +25,6 @@ MEANT = frozenset({"src/sublet/core/money.py", "node/sublet_node/limits.py"})
 NOUNS_LIKE_PARTICIPLES = frozenset({"billing", "keyring", "pricing", "scheduling", "seed", "standing", "tracing"})
 PARTICIPLE = re.compile(r"(^|_)[a-z]{2,}(ed|ing)$|^(held|shown|set_aside)$")
 
-NOT_YET = frozenset(
-    f"src/sublet/{name}.py"
-    for name in (
-        *("allocations/access", "allocations/audited", "allocations/observed", "allocations/records"),
-        *("billing/metering", "core/accounts", "core/set_aside"),
-        *("fleet/access", "fleet/accounts", "fleet/audited", "ledger/accounts", "ledger/sealing"),
-    )
-)
-"""Files that have such a name still. Nothing may be added."""
-
 
 def names_that_say_too_much(paths: Iterable[Path]) -> list[Violation]:
     """A file's name has one meaning, and is a noun or a verb: it is the question that the file answers."""

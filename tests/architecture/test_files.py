@@ -7,7 +7,6 @@ import pytest
 from tests.architecture.files import (
     LONGEST_CONSOLE_FILE,
     LONGEST_FILE,
-    NOT_YET,
     files_too_long,
     names_that_say_nothing,
     names_that_say_too_much,
@@ -26,12 +25,10 @@ class TestFiles:
     def test_have_names_that_say_one_thing(self) -> None:
         paths = [path.relative_to(ROOT) for folder in (CODE, ROOT / "node") for path in files(folder)]
         paths = [path for path in paths if "versions" not in path.parts]  # a migration is named for its domain
-        found = {violation.path: violation.what for violation in names_that_say_too_much(paths)}
-        assert {path: why for path, why in found.items() if path not in NOT_YET} == {}
-        assert NOT_YET - found.keys() == set(), "these have a good name by now: take them off the list NOT_YET"
+        assert names_that_say_too_much(paths) == []
 
     @pytest.mark.parametrize(
-        "name", ["billing/accounts.py", "fleet/observed.py", "allocations/waiting.py", "core/dead_letters.py"]
+        "name", ["billing/accounts.py", "fleet/observed.py", "allocations/waiting.py", "core/set_aside.py"]
     )
     def test_with_a_name_that_says_more_are_caught(self, name: str) -> None:
         assert names_that_say_too_much([Path("src/sublet") / name])

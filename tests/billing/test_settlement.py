@@ -131,10 +131,10 @@ class TestMany:
             for subject in (rich, poor):
                 await observe_until(session, subject, 600)
             await settlement.settle_due(session)
-            wallets = [await wallets.wallet(session, subject.organization, currency="USD") for subject in (rich, poor)]
+            found = [await wallets.wallet(session, subject.organization, currency="USD") for subject in (rich, poor)]
             await _sound(session)
-        assert wallets[0].balance == usd("19.94")
-        assert (wallets[1].balance, wallets[1].receivable) == (usd("0"), usd("0.05"))
+        assert found[0].balance == usd("19.94")
+        assert (found[1].balance, found[1].receivable) == (usd("0"), usd("0.05"))
 
     async def test_two_settlers_and_top_ups_at_once_charge_once(self, database: Database) -> None:
         async with database.transaction() as session:

@@ -12,8 +12,8 @@ from collections.abc import Awaitable
 
 import pytest
 
-from sublet.allocations.records import WORK
 from sublet.allocations.retries import DEFAULT_PACE
+from sublet.allocations.rows import WORK
 from sublet.allocations.setup import Setup
 from sublet.allocations.states import StateForbids
 from sublet.allocations.work import work

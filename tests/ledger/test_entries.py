@@ -259,11 +259,11 @@ class TestBatch:
             organizations = [await new_wallet(session, "20") for _ in range(5)]
             placed = [await new_hold(session, organization, "5") for organization in organizations * 2]
             charged = await _batch(session, {hold.id: 1_000_001 for hold in placed})
-            wallets = [await wallets.wallet(session, organization, currency="USD") for organization in organizations]
+            found = [await wallets.wallet(session, organization, currency="USD") for organization in organizations]
             await assert_books_are_sound(session)
         assert set(charged) == {hold.id for hold in placed}
         assert len(set(charged.values())) == 1
-        assert {wallet.balance for wallet in wallets} == {usd("17.999998")}
+        assert {wallet.balance for wallet in found} == {usd("17.999998")}
 
     async def test_a_hold_that_cannot_pay_stops_nobody(self, database: Database) -> None:
         async with database.transaction() as session:

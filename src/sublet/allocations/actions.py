@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sublet.allocations.records import Allocation
+from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, StateForbids
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing

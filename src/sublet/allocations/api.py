@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from sublet.allocations import certificates, launch, records, release, suspension
+from sublet.allocations import certificates, launch, release, rows, suspension
 from sublet.allocations.schemas import (
     AdminAllocationOut,
     AllocationOut,
@@ -124,9 +124,9 @@ async def list_operations(
 ) -> Page[OperationOut]:
     """What was and is being done to it, newest first, step by step."""
     (before,) = page.position(int) or (None,)
-    allocation_id = await records.id_of(session, actor, id_or_name)
-    rows = await past.operations_of(session, allocation_id, before=before, limit=page.limit + 1)
-    return page_of(rows, page.limit, OperationOut.model_validate, lambda row: [row.seq])
+    allocation_id = await rows.id_of(session, actor, id_or_name)
+    found = await past.operations_of(session, allocation_id, before=before, limit=page.limit + 1)
+    return page_of(found, page.limit, OperationOut.model_validate, lambda row: [row.seq])
 
 
 @router.get("/allocations/{id_or_name}/charges", permission=Permission.ALLOCATION_READ)
@@ -135,7 +135,7 @@ async def list_charges(
 ) -> Page[ChargeOut]:
     """What it was charged, newest first: each interval with its price, its evidence and its entry in the books."""
     (before,) = page.position(int) or (None,)
-    allocation_id = await records.id_of(session, actor, id_or_name)
+    allocation_id = await rows.id_of(session, actor, id_or_name)
     charges = await usage.charges_for(session, allocation_id, limit=page.limit + 1, before=before)
     return page_of(charges, page.limit, ChargeOut.of, lambda charge: [charge.id])
 
@@ -146,9 +146,9 @@ async def list_history(
 ) -> Page[StateChangeOut]:
     """Every change of its state, oldest first."""
     (after,) = page.position(int) or (None,)
-    allocation_id = await records.id_of(session, actor, id_or_name)
-    rows = await past.changes_of(session, allocation_id, after=after, limit=page.limit + 1)
-    return page_of(rows, page.limit, StateChangeOut.model_validate, lambda row: [row.id])
+    allocation_id = await rows.id_of(session, actor, id_or_name)
+    found = await past.changes_of(session, allocation_id, after=after, limit=page.limit + 1)
+    return page_of(found, page.limit, StateChangeOut.model_validate, lambda row: [row.id])
 
 
 @router.post(
@@ -170,7 +170,7 @@ async def issue_certificate(
     ticket = await certificates.issue(
         session,
         actor,
-        await records.id_of(session, actor, id_or_name),
+        await rows.id_of(session, actor, id_or_name),
         signer=signer,
         public_key=body.public_key,
         seconds=settings.user_certificate_seconds,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from sublet.allocations import records
+from sublet.allocations import rows
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent
 from sublet.fleet import certificates
@@ -28,7 +28,7 @@ async def refresh_keys(session: Session, event: StoredEvent) -> None:
     disconnect = event.data["reason"] in _LOCKED_OUT
     running = await session.execute(_RUNNING_OF, {"organization_id": event.subject})
     for allocation_id in list(running.scalars()):
-        await records.freshen(session, allocation_id, disconnect=disconnect)
+        await rows.freshen(session, allocation_id, disconnect=disconnect)
 
 
 async def revoke_certificates(session: Session, event: StoredEvent) -> None:

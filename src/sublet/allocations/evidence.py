@@ -1,6 +1,6 @@
 """What counts as proof that an allocation was delivered."""
 
-from sublet.allocations.records import Allocation
+from sublet.allocations.rows import Allocation
 from sublet.billing.policy import Policy
 from sublet.fleet.backend import Observation
 

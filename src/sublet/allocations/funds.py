@@ -4,7 +4,7 @@ Billing's review locks meters; an allocation is always locked before its meter. 
 be done, in its own transaction, and the events' handlers do it in theirs.
 """
 
-from sublet.allocations import records, suspension
+from sublet.allocations import rows, suspension
 from sublet.allocations.events import FundsRanOut, FundsRestored
 from sublet.allocations.states import AllocationState
 from sublet.billing.funds import FundsAction
@@ -32,7 +32,7 @@ async def carry_out(session: Session, action: FundsAction) -> None:
 
 async def on_funds_ran_out(session: Session, event: StoredEvent) -> None:
     """Suspend the allocation if it still runs; handler of `allocation.funds_ran_out`, harmless when repeated."""
-    allocation = await records.lock_if_any(session, event.subject)
+    allocation = await rows.lock_if_any(session, event.subject)
     if allocation is None:
         return
     if allocation.wanted == "active" and allocation.state in {AllocationState.ACTIVE, AllocationState.LOST}:
@@ -41,7 +41,7 @@ async def on_funds_ran_out(session: Session, event: StoredEvent) -> None:
 
 async def on_funds_restored(session: Session, event: StoredEvent) -> None:
     """Resume the allocation if lack of funds suspended it; handler of `allocation.funds_restored`."""
-    allocation = await records.lock_if_any(session, event.subject)
+    allocation = await rows.lock_if_any(session, event.subject)
     if allocation is None:
         return
     if allocation.wanted == "suspended" and allocation.suspended_for == "funds":

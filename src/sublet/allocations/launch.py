@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from sublet.allocations import names, operations
 from sublet.allocations.audit import LaunchRecord
 from sublet.allocations.models import allocation as allocation_table
-from sublet.allocations.records import WORK
+from sublet.allocations.rows import WORK
 from sublet.allocations.states import begin
 from sublet.audit.record import record
 from sublet.billing.policy import DEFAULT_POLICY, Policy

@@ -2,10 +2,10 @@
 
 from sqlalchemy import func, select, text, update
 
-from sublet.allocations import records
+from sublet.allocations import rows
 from sublet.allocations.evidence import as_applied
 from sublet.allocations.models import allocation as allocation_table
-from sublet.allocations.records import Allocation
+from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState
 from sublet.billing import meters
 from sublet.billing.policy import DEFAULT_POLICY, Policy
@@ -51,7 +51,7 @@ async def on_observed(
     and the time since it was last seen is not billed. Accounts that nobody knows are reported.
     """
     async with database.transaction() as session:
-        known = await records.lock_settled_on(session, node_id, observation.observed_at)
+        known = await rows.lock_settled_on(session, node_id, observation.observed_at)
         proven = [one.id for one in known if one.state in _STEADY and not one.unproven and as_applied(one, observation)]
         if proven:
             await session.execute(
@@ -63,7 +63,7 @@ async def on_observed(
             if one.state in _STEADY and one.id not in proven:
                 await _repair(session, one, observation)
             elif one.state is AllocationState.LOST:
-                await records.wake(session, one.id)
+                await rows.wake(session, one.id)
         await meters.observe(session, proven, observation.observed_at, policy=policy)
         await _report_strangers(session, node_id, observation)
 
@@ -80,7 +80,7 @@ async def _repair(session: Session, allocation: Allocation, observation: Observa
         login_open=None if seen is None else seen.login_open,
     )
     newer = {} if seen is None or seen.generation <= allocation.generation else {"generation": seen.generation + 1}
-    await records.wake(session, allocation.id, unproven=True, **newer)
+    await rows.wake(session, allocation.id, unproven=True, **newer)
 
 
 async def _report_strangers(session: Session, node_id: str, observation: Observation) -> None:
@@ -89,14 +89,14 @@ async def _report_strangers(session: Session, node_id: str, observation: Observa
     One whose release was stored after it was seen is none.
     """
     listed = {seen.allocation_id: seen for seen in observation.allocations}
-    rows = await session.execute(
+    booked = await session.execute(
         select(allocation_table.c.id).where(
             allocation_table.c.id.in_(listed),
             allocation_table.c.node_id == node_id,
             allocation_table.c.on_node | (allocation_table.c.state_since > observation.observed_at),
         )
     )
-    unbooked = [listed[stranger] for stranger in sorted(set(listed) - set(rows.scalars()))]
+    unbooked = [listed[stranger] for stranger in sorted(set(listed) - set(booked.scalars()))]
     for account in observation.unknown:
         log.error("node.unknown_account", node=node_id, login=account.login, uid=account.uid)
     for seen in unbooked:

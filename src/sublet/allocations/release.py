@@ -1,10 +1,10 @@
 """Asking for an allocation's release, in whatever state it is. Billing ends here, at the request."""
 
-from sublet.allocations import actions, operations, records
+from sublet.allocations import actions, operations, rows
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
-from sublet.allocations.records import Allocation
 from sublet.allocations.removal import settle
+from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.audit.record import record
 from sublet.billing import meters
@@ -21,7 +21,7 @@ async def request_release(session: Session, actor: Actor, id_or_name: str) -> st
 
     StateForbids for one that has ended, and if it is being released already.
     """
-    allocation = await records.lock_of(session, actor, id_or_name)
+    allocation = await rows.lock_of(session, actor, id_or_name)
     refusal = actions.why_not_release(Situation.of(allocation))
     if refusal is not None and actions.why_not_cancel(Situation.of(allocation)) is not None:
         raise refusal.problem
@@ -45,7 +45,7 @@ async def _release(session: Session, actor: Actor, allocation: Allocation) -> No
         await _cancel_untouched(session, actor, allocation)
         return
     wish = {"wanted": "gone", "suspended_for": None, "release_requested_at": now}
-    await records.want(session, allocation.id, **wish)
+    await rows.want(session, allocation.id, **wish)
     reason = "cancelled" if allocation.state is _S.PROVISIONING else "asked for"
     await move(session, actor, allocation.id, _S.RELEASING, reason=reason)
     await operations.start(session, allocation.id, allocation.organization_id, "release")
@@ -55,7 +55,7 @@ async def _release(session: Session, actor: Actor, allocation: Allocation) -> No
 
 async def _cancel_untouched(session: Session, actor: Actor, allocation: Allocation) -> None:
     """No worker has begun, so the node knows nothing of it: money and capacity go back at once."""
-    await records.rest(session, allocation.id, wanted="gone", release_requested_at=await database_now(session))
+    await rows.rest(session, allocation.id, wanted="gone", release_requested_at=await database_now(session))
     await settle(session, allocation)
     await move(session, actor, allocation.id, _S.RELEASED, reason="cancelled before it was begun")
     operation = await operations.running(session, allocation.id, allocation.organization_id)

@@ -4,10 +4,10 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from sublet.allocations import operations, records
+from sublet.allocations import operations, rows
 from sublet.allocations.evidence import still_there
-from sublet.allocations.records import Allocation
 from sublet.allocations.retries import Pace
+from sublet.allocations.rows import Allocation
 from sublet.allocations.setup import newest_generation, worker
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.billing import meters, settlement
@@ -87,18 +87,18 @@ async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
 
 async def conclude(session: Session, lease: Lease, removal: Removal, result: RemovalResult, pace: Pace) -> Outcome:
     """Store what came of it."""
-    allocation = await records.lock(session, removal.allocation.id)
+    allocation = await rows.lock(session, removal.allocation.id)
     if result.newest_generation is not None:
-        await records.note(session, allocation.id, generation=result.newest_generation + 1)
+        await rows.note(session, allocation.id, generation=result.newest_generation + 1)
     before = result.before
     if before is not None and not allocation.unproven and still_there(allocation, before):
         await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
     if result.evidence is not None:
-        await records.note(session, allocation.id, evidence=_stored(result.evidence))
+        await rows.note(session, allocation.id, evidence=_stored(result.evidence))
     if result.evidence is None or not result.evidence.clean:
         return await _not_proven(session, lease, allocation, result, pace)
     if removal.is_restoration:
-        await records.note(session, allocation.id, on_node=False)
+        await rows.note(session, allocation.id, on_node=False)
         await claims.free(session, allocation.id)
     else:
         await _proven(session, allocation, result.evidence)
@@ -115,7 +115,7 @@ def _stored(evidence: ReleaseEvidence) -> dict[str, Any]:
 
 async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvidence) -> None:
     charged = await settle(session, allocation)
-    await records.note(session, allocation.id, on_node=False)
+    await rows.note(session, allocation.id, on_node=False)
     await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it is left on the node")
     await claims.free(session, allocation.id)
     operation = await operations.running(session, allocation.id, allocation.organization_id)

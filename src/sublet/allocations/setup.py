@@ -4,10 +4,10 @@ import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sublet.allocations import operations, records
+from sublet.allocations import operations, rows
 from sublet.allocations.evidence import UNPROVEN, still_there
-from sublet.allocations.records import Allocation
 from sublet.allocations.retries import Failure, Pace, classify, customer_reason
+from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.billing import meters
 from sublet.catalog.meter_kinds import MeterKind
@@ -66,7 +66,7 @@ async def begin(session: Session, allocation: Allocation) -> Setup:
     if allocation.state is AllocationState.QUEUED:
         await move(session, worker(), allocation.id, AllocationState.PROVISIONING, reason="a worker has begun")
     if not allocation.on_node:
-        await records.note(session, allocation.id, on_node=True)
+        await rows.note(session, allocation.id, on_node=True)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.attempt(session, operation, operation.first_remote_step)
@@ -121,12 +121,12 @@ async def newest_generation(backend: FleetBackend, allocation: Allocation) -> in
 
 async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupResult, pace: Pace) -> Outcome:
     """Store what came of it."""
-    allocation = await records.lock(session, setup.allocation.id)
+    allocation = await rows.lock(session, setup.allocation.id)
     if allocation.wanted != setup.allocation.wanted:
         return Again()
     if result.newest_generation is not None:
         newest = max(result.newest_generation, allocation.generation)
-        await records.note(session, allocation.id, generation=newest + 1)
+        await rows.note(session, allocation.id, generation=newest + 1)
     if result.error is not None:
         return await _failed(session, lease, allocation, result.error, pace)
     assert result.applied is not None
@@ -175,7 +175,7 @@ async def _succeeded(
         else:
             unproven = True
             log.warning("allocation.drifted", allocation=allocation.id, node=allocation.node_id)
-    await records.note(
+    await rows.note(
         session,
         allocation.id,
         applied_generation=setup.allocation.generation,
@@ -201,7 +201,7 @@ async def _succeeded(
 
 async def _start_billing(session: Session, allocation: Allocation, now: datetime) -> None:
     """Delivery begins when the node has answered, not when it was asked."""
-    await records.note(session, allocation.id, started_at=now)
+    await rows.note(session, allocation.id, started_at=now)
     await meters.start(
         session,
         allocation.id,
@@ -269,7 +269,7 @@ async def _failed(session: Session, lease: Lease, allocation: Allocation, error:
 
 async def give_up(session: Session, allocation: Allocation, code: str, message: str) -> Outcome:
     """End an allocation that could not be set up: funds are free at once, capacity when the node is restored."""
-    await records.note(session, allocation.id, failure={"code": code, "message": message})
+    await rows.note(session, allocation.id, failure={"code": code, "message": message})
     await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
     await move(session, worker(), allocation.id, AllocationState.FAILED, reason=code)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
@@ -277,7 +277,7 @@ async def give_up(session: Session, allocation: Allocation, code: str, message: 
         await operations.end(session, operation, OperationState.FAILED, code=code, message=message)
     if allocation.on_node:
         # From here on the node is restored: with a newer generation, so that a late apply is refused.
-        await records.note(session, allocation.id, wanted="gone", generation=allocation.generation + 1)
+        await rows.note(session, allocation.id, wanted="gone", generation=allocation.generation + 1)
         return Again()
     await claims.free(session, allocation.id)
     return Done()

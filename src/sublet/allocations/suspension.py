@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from sublet.allocations import actions, operations, records
+from sublet.allocations import actions, operations, rows
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
-from sublet.allocations.records import Allocation
+from sublet.allocations.rows import Allocation
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.billing.policy import DEFAULT_POLICY, Policy
@@ -22,7 +22,7 @@ async def request_suspension(session: Session, actor: Actor, id_or_name: str) ->
 
     From here on it costs the suspended rate. StateForbids in other states, and if it is being suspended already.
     """
-    allocation = await records.lock_of(session, actor, id_or_name)
+    allocation = await rows.lock_of(session, actor, id_or_name)
     if refusal := actions.why_not_suspend(Situation.of(allocation)):
         raise refusal.problem
     await suspend(session, actor, allocation, cause="customer")
@@ -36,7 +36,7 @@ async def request_resumption(
 
     InsufficientFunds while the wallet cannot carry it, StateForbids otherwise: also if it is being resumed already.
     """
-    allocation = await records.lock_of(session, actor, id_or_name)
+    allocation = await rows.lock_of(session, actor, id_or_name)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
     if refusal := actions.why_not_resume(Situation.of(allocation), stands, policy=policy):
         raise refusal.problem
@@ -48,7 +48,7 @@ async def suspend(session: Session, actor: Actor, allocation: Allocation, *, cau
     """Want a locked allocation suspended; the node follows."""
     now = await database_now(session)
     await _audit(session, actor, allocation, "allocation.suspension_requested", "suspended")
-    await records.want(session, allocation.id, wanted="suspended", suspended_for=cause)
+    await rows.want(session, allocation.id, wanted="suspended", suspended_for=cause)
     await operations.start(session, allocation.id, allocation.organization_id, "suspend")
     await meters.switch(session, allocation.id, "suspended", now)
 
@@ -56,7 +56,7 @@ async def suspend(session: Session, actor: Actor, allocation: Allocation, *, cau
 async def resume(session: Session, actor: Actor, allocation: Allocation) -> None:
     """Want a locked allocation active again; it costs the running rate once the node has opened it."""
     await _audit(session, actor, allocation, "allocation.resumption_requested", "active")
-    await records.want(session, allocation.id, wanted="active", suspended_for=None)
+    await rows.want(session, allocation.id, wanted="active", suspended_for=None)
     await operations.start(session, allocation.id, allocation.organization_id, "resume")
 
 

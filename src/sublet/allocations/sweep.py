@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import text
 
-from sublet.allocations import records
+from sublet.allocations import rows
 from sublet.allocations.setup import worker
 from sublet.allocations.states import AllocationState, move
 from sublet.core.db import Session
@@ -26,7 +26,7 @@ async def mark_lost(session: Session) -> list[str]:
     lost = list((await session.execute(_AWAY, {"limit": BATCH})).scalars())
     for allocation_id in lost:
         await move(session, worker(), allocation_id, AllocationState.LOST, reason="its node does not answer")
-        await records.rest(session, allocation_id, unproven=True)
+        await rows.rest(session, allocation_id, unproven=True)
     return lost
 
 

@@ -4,7 +4,7 @@ A result is stored only while the lease is ours, and the node refuses whoever co
 any number of workers may try at any time.
 """
 
-from sublet.allocations import records, removal, setup
+from sublet.allocations import removal, rows, setup
 from sublet.allocations.removal import Removal, RemovalResult
 from sublet.allocations.retries import DEFAULT_PACE, Pace
 from sublet.allocations.setup import Setup, SetupResult
@@ -69,7 +69,7 @@ def work(backend: FleetBackend, *, pace: Pace = DEFAULT_PACE) -> Work[Setup | Re
     """The kind of work `allocation`; a row's place is its node."""
 
     async def take(session: Session, lease: Lease) -> Setup | Removal | Outcome:
-        allocation = await records.lock(session, lease.id)
+        allocation = await rows.lock(session, lease.id)
         if allocation.state in _SETTING_UP and lease.attempt > pace.provision_attempts:
             # Only crashes lead here: a failure that was seen ends the allocation at the last attempt.
             return await setup.give_up(
@@ -99,4 +99,4 @@ def work(backend: FleetBackend, *, pace: Pace = DEFAULT_PACE) -> Work[Setup | Re
         assert isinstance(result, RemovalResult)
         return await removal.conclude(session, lease, taken, result, pace)
 
-    return Work(kind=records.WORK, take=take, act=act, conclude=conclude, pace=pace.of_work, steps=STEPS)
+    return Work(kind=rows.WORK, take=take, act=act, conclude=conclude, pace=pace.of_work, steps=STEPS)

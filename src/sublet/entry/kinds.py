@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sublet.allocations import records
+from sublet.allocations import rows
 from sublet.allocations import work as allocations
 from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import Step
@@ -11,7 +11,7 @@ from sublet.fleet.work import NODE, TRUST
 from sublet.payments import checkout, inbox
 
 STEPS: Mapping[str, tuple[Step, ...]] = {
-    records.WORK: allocations.STEPS,
+    rows.WORK: allocations.STEPS,
     NODE: observation.STEPS,
     TRUST: host_certificates.STEPS,
     checkout.WORK: checkout.STEPS,
