@@ -1,0 +1,1 @@
+"""The card processor: its SDK, its signed webhooks, and the inbox in which its events wait."""
