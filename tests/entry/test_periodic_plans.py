@@ -11,7 +11,7 @@ from sublet.core.settings import Settings
 from sublet.core.work.ticks import Tick
 from sublet.entry.schedule import schedule
 from sublet.fleet.observation import Observer
-from sublet.payments.processor import Processor
+from sublet.payments.stripe.processor import Processor
 from tests.allocations.rental import Rental
 from tests.support.history import multiply
 from tests.support.plans import buffers, plans_of, whole_table_reads

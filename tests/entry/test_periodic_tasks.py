@@ -13,7 +13,7 @@ from sublet.entry.schedule import schedule
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.fleet.observation import Observer
-from sublet.payments.processor import Processor
+from sublet.payments.stripe.processor import Processor
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.allocations.simulated import SimulatedBackend
 from tests.ledger.books import new_wallet, usd

@@ -21,7 +21,7 @@ from sublet.core.settings import SecretRef, Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 from sublet.ledger import wallets
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH, router
-from sublet.payments.processor import Processor
+from sublet.payments.stripe.processor import Processor
 from tests.sandbox.stripe.process import API_KEY, WEBHOOK_SECRET, StripeSandbox, pay
 
 BASE = "http://sublet.test"

@@ -12,9 +12,9 @@ from sublet.core.errors import Conflict
 from sublet.core.money import Money
 from sublet.ledger import wallets
 from sublet.payments import outcomes, top_ups
-from sublet.payments.processor import BalanceTransaction, CheckoutSeen
 from sublet.payments.schemas import TopUpRequest
 from sublet.payments.states import TopUpState, move
+from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen
 from tests.allocations.rental import customer
 from tests.ledger.books import assert_books_are_sound
 from tests.support.arrows import Machine

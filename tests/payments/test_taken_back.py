@@ -9,7 +9,8 @@ from sublet.core.money import Money
 from sublet.findings import findings, launches
 from sublet.findings.findings import Filter, StoredFinding
 from sublet.ledger import holds, wallets
-from sublet.payments import checkout, inbox, taken_back
+from sublet.payments import checkout, taken_back
+from sublet.payments.stripe import inbox
 from tests.payments.deliveries import deliver, events_of
 from tests.payments.shop import Shop
 from tests.payments.working import look_at, process_due
@@ -162,7 +163,7 @@ class TestEventsThatAreNotUnderstood:
         await shop.pay(top_up)
         told = next(one for one in events_of(shop, top_up["id"]) if one["type"] == "charge.succeeded")
         with monkeypatch.context() as yesterday:
-            yesterday.setattr("sublet.payments.subjects.BY_OBJECT", {})
+            yesterday.setattr("sublet.payments.stripe.subjects.BY_OBJECT", {})
             await deliver(shop, told)
             await process_due(shop, inbox.WORK)
         assert await shop.balance(organization) == "0.00"

@@ -4,8 +4,9 @@ from sqlalchemy import text
 
 from sublet.core.work import leases
 from sublet.core.work.reconciler import Reconciler
-from sublet.payments import checkout, inbox
-from sublet.payments.processor import Processor
+from sublet.payments import checkout
+from sublet.payments.stripe import inbox
+from sublet.payments.stripe.processor import Processor
 from tests.payments.shop import Shop
 from tests.support import work
 

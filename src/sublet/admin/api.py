@@ -19,8 +19,8 @@ from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.findings import findings
 from sublet.findings.checks import keep
 from sublet.findings.schemas import StoredFindingOut
-from sublet.payments import inbox
 from sublet.payments.schemas import WebhookReceived
+from sublet.payments.stripe import inbox
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
 

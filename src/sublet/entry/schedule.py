@@ -20,7 +20,7 @@ from sublet.fleet.observation import Observer
 from sublet.identity import retention as identity_retention
 from sublet.ledger import seals
 from sublet.payments import checkout
-from sublet.payments.processor import Processor
+from sublet.payments.stripe.processor import Processor
 
 REVIEW = "review funds"
 OFFLINE_SECONDS = 2.0

@@ -44,7 +44,7 @@ from sublet.notifications.policy import EventsPolicy
 from sublet.notifications.schemas import asyncapi
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
-from sublet.payments.processor import Processor
+from sublet.payments.stripe.processor import Processor
 from sublet.scheduling import claims
 from sublet.scheduling.api import router as scheduling_router
 from sublet.terminal.asyncapi import asyncapi_parts

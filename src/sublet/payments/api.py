@@ -9,9 +9,10 @@ from sublet.core.actors import PUBLIC, Permission
 from sublet.core.app import Slot
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.payments import checkout, top_ups, webhooks
-from sublet.payments.processor import Processor
+from sublet.payments import checkout, top_ups
 from sublet.payments.schemas import TopUp, TopUpRequest, WebhookReceived
+from sublet.payments.stripe import webhooks
+from sublet.payments.stripe.processor import Processor
 
 router = SubletRouter(prefix="/api/v1", tags=["payments"])
 

@@ -20,7 +20,8 @@ from sublet.core.work.outcomes import Again, Done, Outcome
 from sublet.core.work.pace import Pace, spread
 from sublet.payments.models import stripe_transaction, top_up
 from sublet.payments.outcomes import apply
-from sublet.payments.processor import (
+from sublet.payments.states import OPEN, TopUpState, move
+from sublet.payments.stripe.processor import (
     LONGEST_CALL_SECONDS,
     CheckoutOrder,
     CheckoutSeen,
@@ -28,7 +29,6 @@ from sublet.payments.processor import (
     ProcessorRefused,
     ProcessorUnavailable,
 )
-from sublet.payments.states import OPEN, TopUpState, move
 
 log = get_logger(__name__)
 

@@ -9,8 +9,8 @@ from sublet.core.telemetry import get_logger
 from sublet.ledger import top_ups as ledger
 from sublet.payments import taken_back
 from sublet.payments.models import stripe_transaction, top_up
-from sublet.payments.processor import BalanceTransaction, CheckoutSeen
 from sublet.payments.states import OPEN, TopUpState, move
+from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen
 
 log = get_logger(__name__)
 

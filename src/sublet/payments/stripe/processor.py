@@ -17,7 +17,7 @@ from sublet.core.db import forbid_open_session
 from sublet.core.errors import RemoteFailure, SubletError, Unavailable
 from sublet.core.money import Money
 from sublet.core.settings import Settings
-from sublet.payments.connection import Connection
+from sublet.payments.stripe.connection import Connection
 
 TOP_UP_KEY = "sublet_top_up"
 RETRIES = 2

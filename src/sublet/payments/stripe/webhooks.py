@@ -8,8 +8,8 @@ from typing import Any
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
-from sublet.payments.inbox import Notice, keep
-from sublet.payments.processor import TOP_UP_KEY, Processor, WebhookRefused
+from sublet.payments.stripe.inbox import Notice, keep
+from sublet.payments.stripe.processor import TOP_UP_KEY, Processor, WebhookRefused
 
 LARGEST_BODY_BYTES = 1_048_576
 SIGNATURE_LIFETIME_SECONDS = 300

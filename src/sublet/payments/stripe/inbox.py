@@ -21,8 +21,8 @@ from sublet.findings.findings import Severity
 from sublet.payments.checkout import PACE, log_failure, sight
 from sublet.payments.models import stripe_event
 from sublet.payments.outcomes import apply
-from sublet.payments.processor import CheckoutSeen, Processor
-from sublet.payments.subjects import MOVES_MONEY, Meaning, find_top_up, meaning_of, read_event
+from sublet.payments.stripe.processor import CheckoutSeen, Processor
+from sublet.payments.stripe.subjects import MOVES_MONEY, Meaning, find_top_up, meaning_of, read_event
 
 WORK = "stripe_event"
 UNHANDLED_CODE = "payments.unhandled_event"
