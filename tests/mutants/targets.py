@@ -49,7 +49,7 @@ TARGETS = (
         ("tests/allocations/test_states.py", "tests/invariants/test_states.py"),
     ),
     Target("nodes", ("src/sublet/fleet/states.py",), ("tests/fleet/test_states.py", "tests/fleet/test_enrolment.py")),
-    Target("top-ups", ("src/sublet/payments/states.py",), ("tests/payments/test_states.py",)),
+    Target("top-ups", ("src/sublet/payments/top_ups/states.py",), ("tests/payments/test_states.py",)),
     Target(
         "transitions",
         ("src/sublet/migrations/versions/0001_core.py",),

@@ -11,10 +11,10 @@ from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
 from sublet.ledger import wallets
-from sublet.payments import outcomes, top_ups
 from sublet.payments.schemas import TopUpRequest
-from sublet.payments.states import TopUpState, move
 from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen
+from sublet.payments.top_ups import outcomes, requests
+from sublet.payments.top_ups.states import TopUpState, move
 from tests.allocations.rental import customer
 from tests.ledger.books import assert_books_are_sound
 from tests.support.arrows import Machine
@@ -52,7 +52,7 @@ async def payer(database: Database) -> Actor:
 async def top_up_id(database: Database, payer: Actor) -> str:
     """A top-up of 20.00 that has just been asked for."""
     async with database.transaction() as session:
-        row, _ = await top_ups.request_top_up(
+        row, _ = await requests.request_top_up(
             session,
             payer,
             TopUpRequest(amount="20.00", currency="USD"),
@@ -139,7 +139,7 @@ class TestLateMoney:
                 assert await outcomes.apply(session, top_up_id, ARRIVED)
         async with database.transaction() as session:
             await assert_books_are_sound(session)
-            row = top_ups.view(await top_ups.read_top_up(session, payer, top_up_id))
+            row = requests.view(await requests.read_top_up(session, payer, top_up_id))
             wallet = await wallets.wallet(session, payer.organization, currency="USD")
         assert (row.state, row.failure, row.fee) == ("succeeded", None, Money.parse("0.88", "USD").field())
         assert wallet.balance == Money.parse("20.00", "USD")

@@ -9,8 +9,8 @@ from sublet.core.money import Money
 from sublet.findings import findings, launches
 from sublet.findings.findings import Filter, StoredFinding
 from sublet.ledger import holds, wallets
-from sublet.payments import checkout, taken_back
 from sublet.payments.stripe import inbox
+from sublet.payments.top_ups import checkout, taken_back
 from tests.payments.deliveries import deliver, events_of
 from tests.payments.shop import Shop
 from tests.payments.working import look_at, process_due

@@ -8,8 +8,8 @@ import pytest
 
 from sublet.core.db import OpenSessionError
 from sublet.core.money import Money
-from sublet.payments import checkout, outcomes
 from sublet.payments.api import PROCESSOR
+from sublet.payments.top_ups import checkout, outcomes
 from tests.ledger.books import assert_books_are_sound
 from tests.payments.shop import BASE, Shop, new_processor
 from tests.payments.working import look_at, make_due, process_due, watch

@@ -4,9 +4,9 @@ from sqlalchemy import text
 
 from sublet.core.work import leases
 from sublet.core.work.reconciler import Reconciler
-from sublet.payments import checkout
 from sublet.payments.stripe import inbox
 from sublet.payments.stripe.processor import Processor
+from sublet.payments.top_ups import checkout
 from tests.payments.shop import Shop
 from tests.support import work
 

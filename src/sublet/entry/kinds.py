@@ -8,8 +8,8 @@ from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import Step
 from sublet.fleet import host_certificates, observation
 from sublet.fleet.work import NODE, TRUST
-from sublet.payments import checkout
 from sublet.payments.stripe import inbox
+from sublet.payments.top_ups import checkout
 
 STEPS: Mapping[str, tuple[Step, ...]] = {
     rows.WORK: allocations.STEPS,

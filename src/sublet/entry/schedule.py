@@ -19,8 +19,8 @@ from sublet.findings.checks import keep
 from sublet.fleet.observation import Observer
 from sublet.identity import retention as identity_retention
 from sublet.ledger import seals
-from sublet.payments import checkout
 from sublet.payments.stripe.processor import Processor
+from sublet.payments.top_ups import checkout
 
 REVIEW = "review funds"
 OFFLINE_SECONDS = 2.0

@@ -27,9 +27,9 @@ from sublet.fleet.kinds import SSH, BackendsByKind
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
-from sublet.payments import checkout
 from sublet.payments.stripe import inbox
 from sublet.payments.stripe.processor import Processor
+from sublet.payments.top_ups import checkout
 
 log = get_logger(__name__)
 

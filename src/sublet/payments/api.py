@@ -9,10 +9,10 @@ from sublet.core.actors import PUBLIC, Permission
 from sublet.core.app import Slot
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.payments import checkout, top_ups
 from sublet.payments.schemas import TopUp, TopUpRequest, WebhookReceived
 from sublet.payments.stripe import webhooks
 from sublet.payments.stripe.processor import Processor
+from sublet.payments.top_ups import checkout, requests
 
 router = SubletRouter(prefix="/api/v1", tags=["payments"])
 
@@ -37,7 +37,7 @@ async def create_top_up(
     """Ask for a payment into the wallet; send the customer to `checkout_url` to make it."""
     processor.require()
     async with database.transaction() as session:
-        row, lease = await top_ups.request_top_up(
+        row, lease = await requests.request_top_up(
             session,
             actor,
             body,
@@ -48,23 +48,23 @@ async def create_top_up(
     await checkout.open_page(database, processor, row)
     if lease is not None:
         await checkout.wait_for_payment(database, lease)
-    return top_ups.view(await checkout.load(database, row.id))
+    return requests.view(await checkout.load(database, row.id))
 
 
 @router.get("/top-ups", permission=Permission.WALLET_READ, response_model=Page[TopUp])
 async def list_top_ups(actor: ActorDep, session: SessionDep, query: PageQueryDep) -> Page[TopUp]:
     """The organization's top-ups, newest first."""
     position = query.position(int)
-    rows = await top_ups.list_top_ups(session, actor, limit=query.limit + 1, before=position[0] if position else None)
-    return page_of(rows, query.limit, top_ups.view, lambda row: [row.seq])
+    rows = await requests.list_top_ups(session, actor, limit=query.limit + 1, before=position[0] if position else None)
+    return page_of(rows, query.limit, requests.view, lambda row: [row.seq])
 
 
 @router.get("/top-ups/{top_up_id}", permission=Permission.WALLET_READ, response_model=TopUp)
 async def get_top_up(actor: ActorDep, session: SessionDep, top_up_id: str) -> TopUp:
     """One top-up. Reading one that is open has its payment looked up again."""
-    row = await top_ups.read_top_up(session, actor, top_up_id)
-    await top_ups.poke_if_waiting(session, row)
-    return top_ups.view(row)
+    row = await requests.read_top_up(session, actor, top_up_id)
+    await requests.poke_if_waiting(session, row)
+    return requests.view(row)
 
 
 @router.get("/top-ups/{top_up_id}/return", permission=PUBLIC, status_code=303, response_class=RedirectResponse)
@@ -76,7 +76,7 @@ async def return_from_checkout(
 ) -> RedirectResponse:
     """Where the payment page sends the customer after paying; leads on into the console."""
     async with database.transaction() as session:
-        path = await top_ups.customer_returned(session, top_up_id, session_id)
+        path = await requests.customer_returned(session, top_up_id, session_id)
     return RedirectResponse(settings.public_url.rstrip("/") + path, 303)
 
 

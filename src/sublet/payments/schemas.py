@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from sublet.core.money import CurrencyCode, MoneyField
-from sublet.payments.states import TopUpState
+from sublet.payments.top_ups.states import TopUpState
 
 
 class TopUpRequest(BaseModel):

@@ -18,11 +18,11 @@ from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
 from sublet.findings import findings
 from sublet.findings.findings import Severity
-from sublet.payments.checkout import PACE, log_failure, sight
 from sublet.payments.models import stripe_event
-from sublet.payments.outcomes import apply
 from sublet.payments.stripe.processor import CheckoutSeen, Processor
 from sublet.payments.stripe.subjects import MOVES_MONEY, Meaning, find_top_up, meaning_of, read_event
+from sublet.payments.top_ups.checkout import PACE, log_failure, sight
+from sublet.payments.top_ups.outcomes import apply
 
 WORK = "stripe_event"
 UNHANDLED_CODE = "payments.unhandled_event"

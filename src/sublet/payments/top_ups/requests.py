@@ -17,10 +17,10 @@ from sublet.core.work import leases
 from sublet.core.work.leases import Lease
 from sublet.identity import organizations
 from sublet.ledger import wallets
-from sublet.payments.checkout import LEASE_SECONDS, WORK, TopUpRow
 from sublet.payments.models import top_up
 from sublet.payments.schemas import PaymentFailure, TopUp, TopUpRequest
-from sublet.payments.states import OPEN, TopUpState, move
+from sublet.payments.top_ups.checkout import LEASE_SECONDS, WORK, TopUpRow
+from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
 LIMITS = {
     currency: (Money.parse(smallest, currency), Money.parse(largest, currency))

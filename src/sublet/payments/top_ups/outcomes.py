@@ -7,10 +7,10 @@ from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.telemetry import get_logger
 from sublet.ledger import top_ups as ledger
-from sublet.payments import taken_back
 from sublet.payments.models import stripe_transaction, top_up
-from sublet.payments.states import OPEN, TopUpState, move
 from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen
+from sublet.payments.top_ups import taken_back
+from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
 log = get_logger(__name__)
 

@@ -19,8 +19,6 @@ from sublet.core.work.leases import Lease, LeaseLost
 from sublet.core.work.outcomes import Again, Done, Outcome
 from sublet.core.work.pace import Pace, spread
 from sublet.payments.models import stripe_transaction, top_up
-from sublet.payments.outcomes import apply
-from sublet.payments.states import OPEN, TopUpState, move
 from sublet.payments.stripe.processor import (
     LONGEST_CALL_SECONDS,
     CheckoutOrder,
@@ -29,6 +27,8 @@ from sublet.payments.stripe.processor import (
     ProcessorRefused,
     ProcessorUnavailable,
 )
+from sublet.payments.top_ups.outcomes import apply
+from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
 log = get_logger(__name__)
 

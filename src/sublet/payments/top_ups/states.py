@@ -9,8 +9,8 @@ from sublet.core.db import Session
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
 from sublet.core.outbox import publish
-from sublet.payments.events import TopUpFailed, TopUpSucceeded
 from sublet.payments.models import top_up, top_up_history
+from sublet.payments.top_ups.events import TopUpFailed, TopUpSucceeded
 
 
 class TopUpState(StrEnum):
