@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sublet.allocations import observations
+from sublet.allocations.work import observations
 from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.observation import Observer

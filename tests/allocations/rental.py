@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Row, select, text
 
 from sublet.allocations import launch as launching
-from sublet.allocations import observations, release, suspension, sweep
+from sublet.allocations import release, suspension
 from sublet.allocations.models import allocation
-from sublet.allocations.retries import DEFAULT_PACE, Pace
 from sublet.allocations.rows import WORK
-from sublet.allocations.work import work
+from sublet.allocations.work import observations, sweep
+from sublet.allocations.work.kind import work
+from sublet.allocations.work.pace import DEFAULT_PACE, Pace
 from sublet.billing import checks as billing_checks
 from sublet.billing import watermarks
 from sublet.catalog import prices, skus

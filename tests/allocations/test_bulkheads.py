@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sublet.allocations.work import work
+from sublet.allocations.work.kind import work
 from sublet.catalog.skus import Sku
 from sublet.core.db import Database, Session
 from sublet.core.work import leases

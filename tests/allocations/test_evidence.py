@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sublet.allocations.evidence import as_applied, still_there
 from sublet.allocations.rows import Allocation, Wanted
 from sublet.allocations.states import AllocationState
+from sublet.allocations.work.evidence import as_applied, still_there
 from sublet.fleet.backend import FreeSpace, Observation, ObservedAllocation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from sublet.allocations import observations
-from sublet.allocations.sweep import mark_lost
+from sublet.allocations.work import observations
+from sublet.allocations.work.sweep import mark_lost
 from sublet.fleet import nodes
 from sublet.fleet.backend import Observation, UnknownAccount
 from tests.allocations.rental import Rental

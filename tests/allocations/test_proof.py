@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sublet.allocations import observations
+from sublet.allocations.work import observations
 from tests.allocations.rental import Rental
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,8 @@ import asyncssh
 import pytest
 from sqlalchemy import text
 
-from sublet.allocations import release, sweep
+from sublet.allocations import release
+from sublet.allocations.work import sweep
 from sublet.billing import watermarks
 from sublet.core.actors import system_actor
 from sublet.core.outbox import StoredEvent

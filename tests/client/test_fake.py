@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from sublet.allocations import operations, removal
+from sublet.allocations import operations
+from sublet.allocations.work import removal
 from sublet.client import Client
 from sublet.core.db import Database
 from sublet.core.outbox import EVENT_TYPES

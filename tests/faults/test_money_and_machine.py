@@ -12,11 +12,11 @@ from collections.abc import Awaitable
 
 import pytest
 
-from sublet.allocations.retries import DEFAULT_PACE
 from sublet.allocations.rows import WORK
-from sublet.allocations.setup import Setup
 from sublet.allocations.states import StateForbids
-from sublet.allocations.work import work
+from sublet.allocations.work.kind import work
+from sublet.allocations.work.pace import DEFAULT_PACE
+from sublet.allocations.work.setup import Setup
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.core.work import leases

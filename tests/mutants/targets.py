@@ -57,7 +57,7 @@ TARGETS = (
         only=r"NEW\.state|listed",
     ),
     Target("fencing", ("src/sublet/core/work/leases.py", "src/sublet/core/work/ready.py"), ("tests/core/work",)),
-    Target("proof", ("src/sublet/allocations/evidence.py",), ("tests/allocations/test_evidence.py",)),
+    Target("proof", ("src/sublet/allocations/work/evidence.py",), ("tests/allocations/test_evidence.py",)),
     Target(
         "requests",
         ("src/sublet/core/pages.py", "src/sublet/core/idempotency.py", "src/sublet/core/websockets.py"),

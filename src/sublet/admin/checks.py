@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sublet.allocations.sweep import ended_among
+from sublet.allocations.work.sweep import ended_among
 from sublet.billing import checks as billing_checks
 from sublet.core import dead_letters
 from sublet.core.db import Session

@@ -3,9 +3,9 @@
 from sublet.allocations import actions, operations, rows
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
-from sublet.allocations.removal import settle
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
+from sublet.allocations.work.removal import settle
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.core.actors import Actor

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sublet.allocations import rows
-from sublet.allocations import work as allocations
+from sublet.allocations.work import kind as allocations
 from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import Step
 from sublet.fleet import host_certificates, observation

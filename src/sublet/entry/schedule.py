@@ -5,7 +5,7 @@ A tick that takes a session is one transaction, together with the note that it r
 
 from sublet.admin import checks
 from sublet.allocations import funds as allocation_funds
-from sublet.allocations import sweep as allocation_sweep
+from sublet.allocations.work import sweep as allocation_sweep
 from sublet.approvals import approvals
 from sublet.billing import extension, funds, settlement, watermarks
 from sublet.billing.policy import Policy

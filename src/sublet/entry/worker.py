@@ -6,9 +6,9 @@ import sys
 
 import prometheus_client
 
-from sublet.allocations import observations
-from sublet.allocations import retries as allocation_retries
-from sublet.allocations import work as allocation_work
+from sublet.allocations.work import kind as allocation_work
+from sublet.allocations.work import observations
+from sublet.allocations.work import pace as allocation_retries
 from sublet.billing.policy import Policy
 from sublet.core import tracing
 from sublet.core.errors import SubletError

@@ -3,10 +3,10 @@
 from sqlalchemy import func, select, text, update
 
 from sublet.allocations import rows
-from sublet.allocations.evidence import as_applied
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState
+from sublet.allocations.work.evidence import as_applied
 from sublet.billing import meters
 from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.core import telemetry

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sublet.allocations import operations, rows
-from sublet.allocations.evidence import UNPROVEN, still_there
-from sublet.allocations.retries import Failure, Pace, classify, customer_reason
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
+from sublet.allocations.work.evidence import UNPROVEN, still_there
+from sublet.allocations.work.pace import Failure, Pace, classify, customer_reason
 from sublet.billing import meters
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core import telemetry

@@ -4,11 +4,12 @@ A result is stored only while the lease is ours, and the node refuses whoever co
 any number of workers may try at any time.
 """
 
-from sublet.allocations import removal, rows, setup
-from sublet.allocations.removal import Removal, RemovalResult
-from sublet.allocations.retries import DEFAULT_PACE, Pace
-from sublet.allocations.setup import Setup, SetupResult
+from sublet.allocations import rows
 from sublet.allocations.states import AllocationState
+from sublet.allocations.work import removal, setup
+from sublet.allocations.work.pace import DEFAULT_PACE, Pace
+from sublet.allocations.work.removal import Removal, RemovalResult
+from sublet.allocations.work.setup import Setup, SetupResult
 from sublet.core.db import Session
 from sublet.core.work.declaration import Step, Work
 from sublet.core.work.leases import Lease

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sublet.allocations import operations, rows
-from sublet.allocations.evidence import still_there
-from sublet.allocations.retries import Pace
 from sublet.allocations.rows import Allocation
-from sublet.allocations.setup import newest_generation, worker
 from sublet.allocations.states import AllocationState, OperationState, move
+from sublet.allocations.work.evidence import still_there
+from sublet.allocations.work.pace import Pace
+from sublet.allocations.work.setup import newest_generation, worker
 from sublet.billing import meters, settlement
 from sublet.core import telemetry
 from sublet.core.clock import database_now

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from sqlalchemy import text
 
 from sublet.allocations import rows
-from sublet.allocations.setup import worker
 from sublet.allocations.states import AllocationState, move
+from sublet.allocations.work.setup import worker
 from sublet.core.db import Session
 
 BATCH = 200
