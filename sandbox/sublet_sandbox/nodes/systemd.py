@@ -12,7 +12,7 @@ import shlex
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from .local import Enrolment, NodeKind, NodeStartFailed, StandInGpu
 from .relay import Relay
 
 _START_DEADLINE_SECONDS = 60.0
+_BOUND = "bound to whoever started the node"
 # Not on the overlay, because an overlay cannot show a folder to one login alone.
 _ON_DISK = {"home": "/home", "state": "/var/lib/sublet"}
 
@@ -245,11 +246,13 @@ class SystemdNode:
     async def _boot(self, template: Path) -> None:
         """Start the node's processes: in a mount and a network namespace of their own, and bound to this process."""
         groups = [] if cgroups.machine_runs_systemd() else cgroups.create(self._id)
-        # PID 1 of the node: make its groups writable and its devices, then become systemd.
+        # PID 1 of the node: bind itself, make its groups writable and its devices, then become systemd. It says that it
+        # is bound and is told to go on, or hears that its owner has died before it was.
         hierarchies = cgroups.controller_mounts() if groups else []
-        first = [f"mount -o remount,rw,bind /sys/fs/cgroup/{hierarchy}" for hierarchy in hierarchies]
+        first = [f"echo {_BOUND}", "read -r go || exit 1"]
+        first += [f"mount -o remount,rw,bind /sys/fs/cgroup/{hierarchy}" for hierarchy in hierarchies]
         first += [f"mknod -m 660 {gpu.device} c {gpu.major} {gpu.minor}" for gpu in self._gpus]
-        inner = "; ".join([*first, "exec setpriv --pdeathsig KILL /lib/systemd/systemd"])
+        inner = "; ".join([*first, "exec /lib/systemd/systemd < /dev/null"])
         root = self._directory / "root"
         nspawn = [
             *("systemd-nspawn", "--quiet", f"--directory={root}", f"--machine=sublet-{self._id}"),
@@ -259,7 +262,7 @@ class SystemdNode:
             *(f"--bind={_escaped(self._directory / part)}:{place}" for part, place in _ON_DISK.items()),
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--kill-signal=SIGRTMIN+3"),
             *(["--keep-unit"] if groups else []),
-            *("/bin/sh", "-c", inner),
+            *("setpriv", "--pdeathsig", "KILL", "/bin/sh", "-c", inner),
         ]
         options = f"lowerdir={template},upperdir={self._directory / 'upper'},workdir={self._directory / 'work'}"
         outer = " && ".join(
@@ -267,7 +270,7 @@ class SystemdNode:
                 shlex.join(["mount", "-t", "overlay", "overlay", "-o", options, str(root)]),
                 "read -r go",  # until the cable is laid
                 *(f"echo $$ > {shlex.quote(str(group / 'cgroup.procs'))}" for group in groups),
-                f"exec {shlex.join(nspawn)} < /dev/null",
+                f"exec {shlex.join(nspawn)}",
             ]
         )
         with (self._directory / "console.log").open("wb") as console:
@@ -279,26 +282,34 @@ class SystemdNode:
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGKILL),
             )
-        await self._wait_for_network(self._nspawn)
+        ours, its = os.readlink("/proc/self/ns/net"), network.namespace_of(self._nspawn.pid)
+        await self._until(lambda: os.readlink(its) != ours, "it got no network of its own")
         await network.create(self._cable, self._nspawn.pid)
+        await self._go_on()
+        await self._until(lambda: _BOUND in self.logs(), "its first process did not start")
+        await self._go_on()
+        assert self._nspawn.stdin is not None
+        self._nspawn.stdin.close()
+
+    async def _go_on(self) -> None:
+        assert self._nspawn is not None
         assert self._nspawn.stdin is not None
         with contextlib.suppress(ConnectionError):  # it ended: whoever waits for it finds out
             self._nspawn.stdin.write(b"go\n")
             await self._nspawn.stdin.drain()
-        self._nspawn.stdin.close()
 
-    async def _wait_for_network(self, process: asyncio.subprocess.Process) -> None:
-        """Wait until a process has left this machine's network for one of its own."""
-        ours = os.readlink("/proc/self/ns/net")
+    async def _until(self, holds: Callable[[], bool], otherwise: str) -> None:
+        """Wait until something holds of the processes that were started; TimeoutError when they end, or take too long."""
+        assert self._nspawn is not None
         deadline = time.monotonic() + _START_DEADLINE_SECONDS
         while time.monotonic() < deadline:
-            if process.returncode is not None:
-                raise TimeoutError(f"it got no network of its own: status {process.returncode}")
+            if self._nspawn.returncode is not None:
+                raise TimeoutError(f"{otherwise}: it ended with status {self._nspawn.returncode}")
             with contextlib.suppress(OSError):
-                if os.readlink(network.namespace_of(process.pid)) != ours:
+                if holds():
                     return
             await asyncio.sleep(0.005)
-        raise TimeoutError(f"it got no network of its own within {_START_DEADLINE_SECONDS:.0f} s")
+        raise TimeoutError(f"{otherwise} within {_START_DEADLINE_SECONDS:.0f} s")
 
     async def _wait_until_ready(self) -> None:
         """Ready means: its first process is known, sshd greets, and its systemd takes orders."""
