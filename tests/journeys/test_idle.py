@@ -8,6 +8,7 @@ from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.support.demo import Demo
 
 WATCHED_SECONDS = 10.0
+WINDOWS = 3  # what started a moment ago still settles in the first
 MOST_COMMITS_A_SECOND = 10.0
 COMMITS = "SELECT xact_commit FROM pg_stat_database WHERE datname = 'sublet'"
 
@@ -21,11 +22,18 @@ def commits_of(url: str) -> int:
     return int(row[0])
 
 
+def commits_a_second(url: str) -> float:
+    """How many it makes in a window in which nothing happens."""
+    before, began = commits_of(url), time.monotonic()
+    time.sleep(WATCHED_SECONDS)
+    return (commits_of(url) - before) / (time.monotonic() - began)
+
+
 class TestIdle:
     def test_makes_few_commits(self, demo: Demo) -> None:
         url = EmbeddedPostgres(demo.directory / "postgres").owner_url
-        before, began = commits_of(url), time.monotonic()
-        time.sleep(WATCHED_SECONDS)  # nothing happens, which is what is measured
-        a_second = (commits_of(url) - before) / (time.monotonic() - began)
-        print(f"{a_second:.1f} commits a second")
-        assert 0 < a_second <= MOST_COMMITS_A_SECOND
+        seen: list[float] = []
+        while not seen or (seen[-1] > MOST_COMMITS_A_SECOND and len(seen) < WINDOWS):
+            seen.append(commits_a_second(url))
+        print("commits a second:", *(f"{rate:.1f}" for rate in seen))
+        assert 0 < seen[-1] <= MOST_COMMITS_A_SECOND
