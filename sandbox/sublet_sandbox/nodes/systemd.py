@@ -299,7 +299,7 @@ class SystemdNode:
             await self._nspawn.stdin.drain()
 
     async def _until(self, holds: Callable[[], bool], otherwise: str) -> None:
-        """Wait until something holds of the processes that were started; TimeoutError when they end, or take too long."""
+        """Wait until something holds of the started processes; TimeoutError when they end, or take too long."""
         assert self._nspawn is not None
         deadline = time.monotonic() + _START_DEADLINE_SECONDS
         while time.monotonic() < deadline:
