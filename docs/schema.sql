@@ -1068,6 +1068,23 @@ CREATE TABLE ledger.posting (
     CONSTRAINT posting_amount_check CHECK ((amount <> 0))
 );
 
+CREATE VIEW ledger.balance_off_chain AS
+ SELECT a.code,
+    a.currency,
+    b.balance,
+    COALESCE(p.balance_after, (0)::bigint) AS balance_after,
+    b.seq,
+    COALESCE(p.account_seq, (0)::bigint) AS last_seq
+   FROM ((ledger.balance b
+     JOIN ledger.account a ON ((a.id = b.account_id)))
+     LEFT JOIN LATERAL ( SELECT posting.account_seq,
+            posting.balance_after
+           FROM ledger.posting
+          WHERE ((posting.account_id = b.account_id) AND (posting.account_seq IS NOT NULL))
+          ORDER BY posting.account_seq DESC
+         LIMIT 1) p ON (true))
+  WHERE ((b.balance <> COALESCE(p.balance_after, (0)::bigint)) OR (b.seq <> COALESCE(p.account_seq, (0)::bigint)));
+
 CREATE VIEW ledger.broken_chain AS
  SELECT a.code,
     link.account_seq,
@@ -3030,6 +3047,8 @@ GRANT SELECT ON TABLE ledger.account TO sublet_app;
 GRANT SELECT ON TABLE ledger.balance TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.posting TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.balance_off_chain TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.broken_chain TO sublet_app;
 

@@ -21,6 +21,7 @@ ENROLMENT = {
 CHECKS = (
     "unbalanced entries",
     "balance drift",
+    "balances and last lines",
     "broken chain",
     "held funds",
     "history of holds",

@@ -54,7 +54,10 @@ COPIES = {
     "ledger.hold": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
     "ledger.hold_event": {"hold_id": "r.hold_id + 1000000 + n * 10", "idempotency_key": "r.idempotency_key || n"},
     "ledger.ledger_entry": {"id": "r.id + 1000000 + n * 10", "idempotency_key": "r.idempotency_key || n"},
-    "ledger.posting": {"entry_id": "r.entry_id + 1000000 + n * 10", "account_seq": "NULL", "balance_after": "NULL"},
+    "ledger.posting": {
+        "entry_id": "r.entry_id + 1000000 + n * 10",
+        "account_seq": "r.account_seq + 1000 + n * 100",
+    },
 }
 
 

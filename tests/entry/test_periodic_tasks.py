@@ -61,9 +61,9 @@ class TestSchedule:
                     [finding] = await findings.newest(session, findings.Filter(), before=None, limit=9)
                 stored.append(finding)
         opened, closed = stored
-        assert (opened.code, opened.subject_id) == ("ledger.balance_drift", f"wallet:{organization}:USD")
+        assert (opened.code, opened.subject_id) == ("ledger.balance_off_chain", f"wallet:{organization}:USD")
         assert opened.severity is Severity.CRITICAL
-        assert opened.amounts == {"balance": usd("21.5"), "posted": usd("20")}
+        assert opened.amounts == {"balance": usd("21.5"), "last line": usd("20")}
         assert opened.until is None
         assert closed.id == opened.id
         assert closed.until is not None

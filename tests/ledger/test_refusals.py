@@ -215,6 +215,8 @@ class TestReconciliation:
             ("UPDATE ledger.posting SET amount = amount + 1 WHERE account_seq IS NULL", "unbalanced entries"),
             ("DELETE FROM ledger.posting", "unbalanced entries"),
             ("UPDATE ledger.balance SET balance = balance + 1 WHERE balance > 0", "balance drift"),
+            ("UPDATE ledger.balance SET balance = balance + 1 WHERE balance > 0", "balances and last lines"),
+            ("UPDATE ledger.balance SET seq = seq + 1 WHERE seq > 0", "balances and last lines"),
             ("UPDATE ledger.posting SET balance_after = balance_after + 1 WHERE account_seq = 1", "broken chain"),
             ("UPDATE ledger.balance SET held = held + 1 WHERE held > 0", "held funds"),
             ("UPDATE ledger.hold SET released = released + 1", "held funds"),
@@ -244,7 +246,7 @@ class TestReconciliation:
         async with database.transaction() as session:
             often = [result.name for result in await reconcile.run(session, ended_among=nothing, thorough=False)]
             often += [result.name for result in await checks.run(session, thorough=False)]
-        assert often == ["balance drift", "held funds", "holds of ended subjects", "metering behind"]
+        assert often == ["balances and last lines", "held funds", "holds of ended subjects", "metering behind"]
 
     async def test_finds_money_set_aside_for_what_has_ended(self, database: Database) -> None:
         async def everything(_session: object, subjects: object) -> set[str]:

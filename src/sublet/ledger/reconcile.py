@@ -11,7 +11,7 @@ from sublet.ledger import holds, seals
 EndedAmong = Callable[[Session, Collection[str]], Awaitable[set[str]]]
 """Given subjects that money is set aside for, which of them have ended."""
 
-_BALANCE_DRIFT = Check("balance drift", "ledger.balance_drift", Severity.CRITICAL)
+_LAST_LINES = Check("balances and last lines", "ledger.balance_off_chain", Severity.CRITICAL)
 _HELD_FUNDS = Check("held funds", "ledger.held_funds", Severity.CRITICAL)
 _OUTLIVED = Check("holds of ended subjects", "ledger.hold_of_ended_subject", Severity.ERROR)
 _SEALS = Check("seals", "ledger.broken_seal", Severity.CRITICAL)
@@ -20,11 +20,16 @@ _QUERIES = {
         SELECT 'entry' AS subject_type, entry_id::text AS subject_id, lines || ' lines do not balance' AS problem,
                currency, jsonb_build_object('sum', total) AS amounts
           FROM ledger.unbalanced_entry""",
-    _BALANCE_DRIFT: """
+    Check("balance drift", "ledger.balance_drift", Severity.CRITICAL): """
         SELECT 'account' AS subject_type, code AS subject_id,
                'the balance at ' || seq || ' is not the sum of ' || lines || ' lines' AS problem,
                currency, jsonb_build_object('balance', balance, 'posted', posted) AS amounts
           FROM ledger.drifted_balance""",
+    _LAST_LINES: """
+        SELECT 'account' AS subject_type, code AS subject_id,
+               'the balance at ' || seq || ' is not what line ' || last_seq || ', the last, leaves' AS problem,
+               currency, jsonb_build_object('balance', balance, 'last line', balance_after) AS amounts
+          FROM ledger.balance_off_chain""",
     Check("broken chain", "ledger.broken_chain", Severity.CRITICAL): """
         SELECT 'account' AS subject_type, code AS subject_id,
                'does not follow from the line before: line' || CASE count(*) WHEN 1 THEN ' ' ELSE 's ' END
@@ -40,7 +45,7 @@ _QUERIES = {
                currency, jsonb_build_object('rest', rest, 'history', history) AS amounts
           FROM ledger.drifted_hold_history""",
 }
-_OFTEN = {_BALANCE_DRIFT, _HELD_FUNDS}
+_OFTEN = {_LAST_LINES, _HELD_FUNDS}
 
 
 async def run(session: Session, *, ended_among: EndedAmong | None = None, thorough: bool = True) -> list[CheckResult]:

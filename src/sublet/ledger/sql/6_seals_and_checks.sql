@@ -69,6 +69,18 @@ CREATE OR REPLACE VIEW ledger.drifted_balance AS
                  FROM ledger.posting WHERE account_seq IS NOT NULL GROUP BY account_id) p ON p.account_id = b.account_id
    WHERE b.balance <> coalesce(p.total, 0) OR b.seq <> coalesce(p.lines, 0);
 
+-- What drifted_balance would find, without reading what was posted long ago: as long as the chain of an account's lines
+-- is whole, its last line says what they add up to.
+CREATE OR REPLACE VIEW ledger.balance_off_chain AS
+  SELECT a.code, a.currency, b.balance, coalesce(p.balance_after, 0) AS balance_after, b.seq,
+         coalesce(p.account_seq, 0) AS last_seq
+    FROM ledger.balance b
+    JOIN ledger.account a ON a.id = b.account_id
+    LEFT JOIN LATERAL (SELECT account_seq, balance_after FROM ledger.posting
+                        WHERE account_id = b.account_id AND account_seq IS NOT NULL
+                        ORDER BY account_seq DESC LIMIT 1) p ON true
+   WHERE b.balance <> coalesce(p.balance_after, 0) OR b.seq <> coalesce(p.account_seq, 0);
+
 CREATE OR REPLACE VIEW ledger.broken_chain AS
   SELECT a.code, link.account_seq, link.entry_id
     FROM (SELECT account_id, account_seq, entry_id,
