@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.util
-import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from sublet.fleet.states import NodeState
 from sublet_sandbox.nodes import Enrolment, LocalNode, NamespaceNode, NodeKind, SystemdNode
 from tests.fleet.conftest import CUSTOMER, OPERATOR, fleet_parts
 from tests.fleet.working import look_at, renew_due
+from tests.support.app import loopback_listener
 from tests.support.nodes import CACHE, require
 
 pytestmark = pytest.mark.anyio
@@ -90,8 +90,7 @@ async def control_plane_port(
     database: Database, authority: CertificateAuthority, settings: Settings
 ) -> AsyncIterator[int]:
     """The fleet's routes on a free port, for the node to join."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = loopback_listener()
     app = FastAPI()
     install_error_handlers(app)
     app.add_middleware(RequestContext)

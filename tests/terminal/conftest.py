@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -33,6 +32,7 @@ from sublet.terminal.policy import TerminalPolicy
 from tests.fleet.conftest import CUSTOMER, OPERATOR
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
 from tests.fleet.real_sshd import RealSshd, prepared_sshd
+from tests.support.app import loopback_listener
 
 STRANGER = Actor(kind="user", user_id="usr_stranger", organization_id="org_b", permissions=CUSTOMER.permissions)
 PEOPLE = {"customer": CUSTOMER, "operator": OPERATOR, "stranger": STRANGER}
@@ -142,8 +142,7 @@ async def joined(database: Database, sshd: RealSshd, tmp_path: Path) -> Joined:
 @pytest.fixture
 async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIterator[Gateway]:
     """The gateway on a free port, with a short-lived policy."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = loopback_listener()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = FastAPI()
     gateway = Gateway(App(), url, joined)

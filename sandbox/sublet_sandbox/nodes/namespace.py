@@ -225,6 +225,7 @@ class NamespaceNode:
     async def _launch(self, ids: IdMap, *, command: str = "run") -> None:
         """Start the first process, map its ids, and let it build the node."""
         listener = socket.create_server(("127.0.0.1", self._port))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted inherits it
         self._port = listener.getsockname()[1]
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)

@@ -130,6 +130,7 @@ def start_sshd() -> subprocess.Popen[bytes]:
 def carry(near: socket.socket) -> None:
     """Join one connection accepted on the machine's 127.0.0.1 with the node's sshd."""
     with near, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", 22)) as far:
+        far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         other = threading.Thread(target=_pump, args=(far, near), daemon=True)
         other.start()
         _pump(near, far)
