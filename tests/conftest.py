@@ -58,8 +58,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 MACHINE = (
     "journeys",
-    "supervisor",
-    "faults",
+    "supervisor/test_demo_delete",
+    "supervisor/test_interrupted",
+    "supervisor/test_up_ends",
+    "faults/test_killed_worker",
+    "faults/test_processes",
     "node",
     "sandbox/nodes",
     "fleet/test_real_node",

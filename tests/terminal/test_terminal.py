@@ -69,7 +69,7 @@ class TestUsing:
 
     async def test_interrupts_a_program(self, gateway: Gateway) -> None:
         async with gateway.terminal() as terminal:
-            await terminal.type("echo ready; sleep 1000; echo woken=$?\n")
+            await terminal.type("sh -c 'echo ready; exec sleep 1000'\n")  # says so when it has the terminal
             await terminal.until(b"ready\r\n")
             await terminal.send(type="signal", name="INT")
             await terminal.type("echo af''ter\n")
