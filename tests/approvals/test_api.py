@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sublet.approvals import approvals
 from sublet.core.actors import Actor, Permission
 from tests.approvals.desk import ACT, Desk
+from tests.identity.house import token_body
 from tests.support.app import Web
 
 pytestmark = pytest.mark.anyio
@@ -87,6 +88,17 @@ class TestOperators:
         refused = await operator.post(f"{LIST}/{asked}/approve", json=WHY)
         assert (refused.status_code, refused.json()["code"]) == (403, "fresh_sign_in_required")
         assert (await operator.post(f"{LIST}/{asked}/reject", json=WHY)).status_code == 200
+
+    async def test_see_and_refuse_with_a_token_and_cannot_approve(self, web: Web, asked: str) -> None:
+        operator = await web.operator("fleet")
+        scopes = [Permission.ADMIN_APPROVAL_READ, Permission.ADMIN_APPROVAL_DECIDE, Permission.ADMIN_NODE_MANAGE]
+        made = await operator.post("/api/v1/api-tokens", json=token_body(*scopes))
+        async with web.client(made.json()["token"]) as program:
+            assert (await program.get(f"{LIST}/{asked}")).json()["state"] == "requested"
+            refused = await program.post(f"{LIST}/{asked}/approve", json=WHY)
+            assert (refused.status_code, refused.json()["code"]) == (403, "fresh_sign_in_required")
+            rejected = (await program.post(f"{LIST}/{asked}/reject", json=WHY)).json()
+            assert (rejected["state"], rejected["decided_by"]["name"]) == ("rejected", "Operator")
 
     @pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "x" * 501}, {"reason": "x", "force": True}])
     async def test_say_why(self, web: Web, asked: str, body: dict[str, Any]) -> None:
