@@ -7,7 +7,8 @@ from tests.client.fake_routes import Answer, Asked, page, route
 from tests.client.fake_world import OPERATOR_TOKEN, Problem, at, usd
 
 
-def _operator(asked: Asked) -> None:
+def only_operators(asked: Asked) -> None:
+    """Refuse a customer."""
     if asked.token != OPERATOR_TOKEN:
         raise Problem(
             403, "permission_denied", "This needs a platform role, which you do not have. Nothing was changed."
@@ -15,7 +16,7 @@ def _operator(asked: Asked) -> None:
 
 
 def _node(asked: Asked) -> dict[str, Any]:
-    _operator(asked)
+    only_operators(asked)
     found = asked.world.nodes.get(asked.parts["id"])
     if found is None:
         raise Problem(
@@ -51,13 +52,13 @@ def _checklist(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 @route("GET", "/admin/nodes")
 def nodes(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     return _managed(asked, list(asked.world.nodes.values()), "add")
 
 
 @route("POST", "/admin/nodes")
 def add_node(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     return 201, {"node": asked.world.add_node(**asked.body), "join": _join("sublet_join_first")}
 
 
@@ -99,13 +100,13 @@ def clear_gpu(asked: Asked) -> Answer:
 
 @route("GET", "/admin/skus")
 def skus(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     return _managed(asked, [asked.world.managed(sku) for sku in asked.world.skus.values()], "create")
 
 
 @route("POST", "/admin/skus")
 def add_sku(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     sku = {"gpu_model": None, **asked.body, "id": asked.world.new_id("sku"), "active": True, "created_at": at()}
     asked.world.skus[sku["id"]] = sku
     asked.world.free[sku["id"]] = 1
@@ -114,7 +115,7 @@ def add_sku(asked: Asked) -> Answer:
 
 @route("GET", "/admin/skus/{id}")
 def sku(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     found = asked.world.skus.get(asked.parts["id"])
     if found is None:
         raise Problem(404, "not_found", "There is no such SKU. Nothing was changed.")
@@ -123,21 +124,21 @@ def sku(asked: Asked) -> Answer:
 
 @route("PATCH", "/admin/skus/{id}")
 def change_sku(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     asked.world.skus[asked.parts["id"]] |= asked.body
     return 200, asked.world.managed(asked.world.skus[asked.parts["id"]])
 
 
 @route("GET", "/admin/prices")
 def prices(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     chosen = asked.query.get("sku_id")
     return page(asked, [asked.world.listed(one) for one in asked.world.prices if chosen in {None, one["sku_id"]}])
 
 
 @route("POST", "/admin/prices")
 def set_price(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     body = asked.body
     effective_at = body.get("effective_at", at())
     made = asked.world.add_price(body["sku_id"], body["per_hour"], body["suspended_per_hour"], effective_at)
@@ -146,7 +147,7 @@ def set_price(asked: Asked) -> Answer:
 
 @route("GET", "/admin/allocations")
 def allocations(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     state = asked.query.get("state")
     listed = [one for one in asked.world.allocations.values() if state in {None, one["state"]}]
     return page(asked, [asked.world.admin_summary(one) for one in listed])
@@ -154,13 +155,13 @@ def allocations(asked: Asked) -> Answer:
 
 @route("GET", "/admin/events/set-aside")
 def set_aside_events(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     return page(asked, asked.world.set_aside)
 
 
 @route("POST", "/admin/events/{id}/replay")
 def replay_event(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     chosen = [one for one in asked.world.set_aside if one["id"] == asked.parts["id"]]
     known = chosen or [one for one in asked.world.events if one["id"] == asked.parts["id"]]
     if not known:
@@ -172,7 +173,7 @@ def replay_event(asked: Asked) -> Answer:
 
 @route("POST", "/admin/reconcile")
 def reconcile(asked: Asked) -> Answer:
-    _operator(asked)
+    only_operators(asked)
     wrong = [] if asked.world.checks_ok else ["held funds"]
     finding = {
         "subject": "account:wallet:org_0000000000000001:USD",

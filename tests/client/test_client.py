@@ -12,6 +12,7 @@ from sublet.client import Client, SubletApiError, SubletConnectionError, SubletP
 from sublet.client.retries import Retries
 from sublet.client.wait import wait_until_settled
 from tests.client.fake_api import DROP, DROP_AFTER, FakeApi
+from tests.client.fake_findings import ask_approval, misunderstand, open_finding
 from tests.client.fake_world import CUSTOMER_TOKEN, usd
 
 
@@ -212,6 +213,30 @@ class TestAdmin:
         assert [one["id"] for one in operator.admin.prices(sku_id=sku["id"])] == [price["id"]]
         operator.admin.change_sku(sku["id"], active=False)
         assert "tiny" not in [offer["sku"]["code"] for offer in operator.offers()]
+
+    def test_lists_findings_of_any_state_and_resolves_them(self, api: FakeApi, operator: Client) -> None:
+        one, other = (open_finding(api.world, "payments.taken_back", "top_up", f"tu_{number}") for number in (1, 2))
+        assert operator.admin.resolve_finding(one["id"], "settled")["until"] is not None
+        assert [found["id"] for found in operator.admin.findings()] == [other["id"], one["id"]]
+        assert [found["id"] for found in operator.admin.findings(state="closed", subject_id="tu_1")] == [one["id"]]
+
+    def test_has_an_event_of_the_processor_processed_again(self, api: FakeApi, operator: Client) -> None:
+        misunderstand(api.world, "evt_1", "payout.unheard_of")
+        assert operator.admin.process_payment_event("evt_1") == {"received": True}
+
+    def test_shows_and_refuses_approvals(self, api: FakeApi, operator: Client) -> None:
+        asked = ask_approval(api.world, "allocation.force_release", "al_1")
+        assert [one["id"] for one in operator.admin.approvals(state="requested")] == [asked["id"]]
+        assert operator.admin.approval(asked["id"])["requested_by"]["name"] == "Bob"
+        assert operator.admin.reject_approval(asked["id"], "no")["state"] == "rejected"
+
+    @pytest.mark.parametrize("command", ["resolve_finding", "reject_approval"])
+    def test_does_not_repeat_what_may_have_arrived(self, api: FakeApi, operator: Client, command: str) -> None:
+        api.faults = [DROP]
+        with pytest.raises(SubletConnectionError) as raised:
+            getattr(operator.admin, command)("id_1", "because")
+        assert raised.value.maybe_received
+        assert len(api.seen) == 1
 
     def test_is_refused_to_customers(self, client: Client) -> None:
         with pytest.raises(SubletApiError) as raised:

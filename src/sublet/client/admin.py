@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from sublet.client.shapes import (
     AdminAllocation,
+    Approval,
     Gpu,
     Join,
     ListedPrice,
@@ -13,9 +14,11 @@ from sublet.client.shapes import (
     Node,
     NodeAdded,
     NodeDetail,
+    PaymentEventReceived,
     Reconciliation,
     ReplayedEvent,
     SetAsideEvent,
+    StoredFinding,
 )
 from sublet.client.transport import Transport
 
@@ -131,6 +134,36 @@ class Admin:
         """Everybody's allocations."""
         return self._transport.pages("/admin/allocations", state=state)
 
+    def findings(
+        self,
+        *,
+        state: str | None = None,
+        code: str | None = None,
+        severity: str | None = None,
+        subject_id: str | None = None,
+    ) -> Iterator[StoredFinding]:
+        """What was found not to fit, newest first; `state` is `open` or `closed`, and None means both."""
+        return self._transport.pages(
+            "/admin/findings", state=state, code=code, severity=severity, subject_id=subject_id
+        )
+
+    def resolve_finding(self, finding_id: str, reason: str) -> StoredFinding:
+        """Close a finding on your word; a check that still finds the same opens a new one."""
+        path = f"/admin/findings/{quote(finding_id, safe='')}/resolve"
+        return cast(StoredFinding, self._transport.post(path, {"reason": reason}))
+
+    def approvals(self, *, state: str | None = None) -> Iterator[Approval]:
+        """What operators asked a second person's consent for, newest first."""
+        return self._transport.pages("/admin/approvals", state=state)
+
+    def approval(self, approval_id: str) -> Approval:
+        """One act that needs a second person."""
+        return cast(Approval, self._transport.get(_approval(approval_id)))
+
+    def reject_approval(self, approval_id: str, reason: str) -> Approval:
+        """Refuse it for good. To approve takes a fresh sign-in, which a token never is, so no method here does it."""
+        return cast(Approval, self._transport.post(_approval(approval_id, "reject"), {"reason": reason}))
+
     def set_aside_events(self) -> Iterator[SetAsideEvent]:
         """Events that a handler kept refusing; nothing tries them until they are replayed."""
         return self._transport.pages("/admin/events/set-aside")
@@ -139,6 +172,11 @@ class Admin:
         """Let an event that was set aside be handled again."""
         return cast(ReplayedEvent, self._transport.post(f"/admin/events/{quote(event_id, safe='')}/replay"))
 
+    def process_payment_event(self, payment_event_id: str) -> PaymentEventReceived:
+        """Let an event of the card processor that was not understood be processed again."""
+        path = f"/admin/payment-events/{quote(payment_event_id, safe='')}/process"
+        return cast(PaymentEventReceived, self._transport.post(path))
+
     def reconcile(self) -> Reconciliation:
         """Check that the books, the machines and the card processor tell the same story."""
         return cast(Reconciliation, self._transport.post("/admin/reconcile"))
@@ -146,3 +184,7 @@ class Admin:
 
 def _node(node_id: str, *parts: str) -> str:
     return "/".join(("/admin/nodes", quote(node_id, safe=""), *parts))
+
+
+def _approval(approval_id: str, *parts: str) -> str:
+    return "/".join(("/admin/approvals", quote(approval_id, safe=""), *parts))

@@ -10,11 +10,18 @@ from sublet.client.shapes.allocations import (
     Step,
 )
 from sublet.client.shapes.amounts import Action, Money, Rate
+from sublet.client.shapes.approvals import Approval
 from sublet.client.shapes.catalog import LaunchAction, ListedPrice, ManagedSku, Offer, Price, Sku
 from sublet.client.shapes.events import Event, EventPage
 from sublet.client.shapes.fleet import AdminAllocation, Gpu, Join, Node, NodeAdded, NodeDetail
 from sublet.client.shapes.people import Me, Organization, SshKey, Token
-from sublet.client.shapes.repairs import Reconciliation, ReplayedEvent, SetAsideEvent
+from sublet.client.shapes.repairs import (
+    PaymentEventReceived,
+    Reconciliation,
+    ReplayedEvent,
+    SetAsideEvent,
+    StoredFinding,
+)
 from sublet.client.shapes.wallet import Entry, Page, TopUp, Usage, Wallet
 
 __all__ = [
@@ -22,6 +29,7 @@ __all__ = [
     "AdminAllocation",
     "Allocation",
     "AllocationSummary",
+    "Approval",
     "Charge",
     "Entry",
     "Event",
@@ -40,6 +48,7 @@ __all__ = [
     "Operation",
     "Organization",
     "Page",
+    "PaymentEventReceived",
     "Price",
     "Rate",
     "Reconciliation",
@@ -50,6 +59,7 @@ __all__ = [
     "SshKey",
     "StateChange",
     "Step",
+    "StoredFinding",
     "Token",
     "TopUp",
     "Usage",

@@ -1,6 +1,6 @@
 """What does not fit, and what operators mend by hand."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from sublet.client.shapes.amounts import Money
 
@@ -46,3 +46,33 @@ class ReplayedEvent(TypedDict):
     type: str
     subject: str
     state: str
+
+
+class PaymentEventReceived(TypedDict):
+    """An event of the card processor waits to be processed again."""
+
+    received: bool
+
+
+class FindingSubject(TypedDict):
+    """What a finding is about."""
+
+    type: str
+    id: str
+
+
+class StoredFinding(TypedDict):
+    """One thing that was found not to fit: open while `until` is null, last seen to be so at `seen_at`.
+
+    `code` says what is wrong and stays the same; `detail` is for people to read and may change.
+    """
+
+    id: str
+    code: str
+    subject: FindingSubject
+    severity: str
+    amounts: dict[str, Money]
+    detail: dict[str, Any]
+    since: str
+    seen_at: str
+    until: str | None
