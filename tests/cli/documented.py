@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.cli.running import Cli
 from tests.client.fake_api import FakeApi, serving
+from tests.client.fake_findings import ask_approval, misunderstand, open_finding
 from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, World, at, furnished, per_hour, usd
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -62,6 +63,13 @@ def _world() -> World:
     world.tell("wallet.changed", "org_0000000000000001", balance=usd("19.61"), held=usd("1"), available=usd("18.61"))
     next(iter(world.nodes.values()))["inventory"]["gpus"][0]["state"] = "quarantined"
     world.set_event_aside("top_up.succeeded", "tu_0000000000000009")
+    taken = {"taken_back": "20", "set_aside": "19.61", "spent": "0.39"}
+    stopped = open_finding(world, "organization.launches_stopped", "organization", "org_0000000000000001", **taken)
+    stopped["detail"] = {"top_up_id": "tu_0000000000000008"}
+    found = open_finding(world, "payments.taken_back", "top_up", "tu_0000000000000008", **taken)
+    found["detail"] = {"organization_id": "org_0000000000000001", "charge_id": "ch_3QvT"}
+    misunderstand(world, "evt_1QvT", "payout.reconciliation_completed")
+    ask_approval(world, "allocation.force_release", api["id"], wipe=True)
     return world
 
 

@@ -3,6 +3,7 @@
 Shown money is cut toward zero, never rounded, as in the console: nobody reads of a cent that is not there.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 
@@ -22,6 +23,11 @@ def _cents(amount: Decimal) -> str:
     if 0 < abs(amount) < _CENT:
         return f"<{_CENT}" if amount > 0 else f">-{_CENT}"
     return f"{abs(amount) if amount == 0 else amount.quantize(_CENT, ROUND_DOWN):.2f}"
+
+
+def named_amounts(values: Mapping[str, Money]) -> str:
+    """`held 1.00 USD, open holds 2.500001 USD`: exact, as in the books."""
+    return ", ".join(f"{words(name)} {money(amount, exact=True)}" for name, amount in values.items())
 
 
 def is_some(value: Money) -> bool:

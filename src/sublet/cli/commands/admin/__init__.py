@@ -14,7 +14,9 @@ _HERE = "sublet.cli.commands.admin"
         "sku": (f"{_HERE}.skus:sku", "Define what is sold."),
         "price": (f"{_HERE}.prices:price", "Set what it costs."),
         "allocations": (f"{_HERE}.allocations:allocations", "List everybody's allocations."),
-        "event": (f"{_HERE}.events:event", "Hand out events again that were set aside."),
+        "finding": (f"{_HERE}.findings:finding", "See what does not fit, and settle it."),
+        "event": (f"{_HERE}.events:event", "Have events handled again that came to nothing."),
+        "approval": (f"{_HERE}.approvals:approval", "See what needs a second person, and refuse it."),
         "reconcile": (f"{_HERE}.reconcile:reconcile", "Check that books and machines agree."),
     },
 )

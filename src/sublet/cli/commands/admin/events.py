@@ -1,4 +1,4 @@
-"""`admin event`: what a handler kept refusing, and handing it out again."""
+"""`admin event`: what a handler kept refusing or the processor said in vain, and handing it out again."""
 
 import click
 
@@ -26,6 +26,7 @@ COLUMNS: list[Column[SetAsideEvent]] = [
     lazy={
         "ls": (f"{_HERE}:ls", "List events that were set aside."),
         "replay": (f"{_HERE}:replay", "Let an event be handled again."),
+        "process": (f"{_HERE}:process", "Let an event of the card processor be processed again."),
     },
 )
 def event() -> None:
@@ -53,3 +54,21 @@ def replay(event: str, output: Output) -> None:
         note(f"{replayed['type']} {event} of {replayed['subject']} is not set aside. Nothing was changed.")
     if not output.plain:
         output.one(replayed, lambda _: None)
+
+
+@click.command()
+@click.argument("payment_event")
+@output_options(quiet=False)
+def process(payment_event: str, output: Output) -> None:
+    """Let PAYMENT_EVENT, an event of the card processor that was not understood, be processed again.
+
+    It is the subject of a finding: sublet admin finding ls --code payments.unhandled_event
+    """
+    with connect() as client:
+        received = client.admin.process_payment_event(payment_event)
+    note(
+        f"{payment_event} will be processed again within seconds. "
+        "Its finding closes by itself if it is understood now, and stays open if it is not."
+    )
+    if not output.plain:
+        output.one(received, lambda _: None)

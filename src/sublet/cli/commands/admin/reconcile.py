@@ -4,7 +4,7 @@ import click
 
 from sublet.cli.connection import connect, note
 from sublet.cli.failures import Failure
-from sublet.cli.formats import money, words
+from sublet.cli.formats import named_amounts, words
 from sublet.cli.output import Output, output_options
 from sublet.cli.tables import Column, print_table
 from sublet.client.shapes import Reconciliation
@@ -18,8 +18,7 @@ CHECKS: list[Column[CheckResult]] = [
 
 
 def _with_amounts(one: Finding) -> str:
-    amounts = [f"{words(name)} {money(amount, exact=True)}" for name, amount in one["amounts"].items()]
-    return f"{one['detail']} ({', '.join(amounts)})" if amounts else one["detail"]
+    return f"{one['detail']} ({named_amounts(one['amounts'])})" if one["amounts"] else one["detail"]
 
 
 FINDINGS: list[Column[Finding]] = [
