@@ -6,8 +6,13 @@ import signal
 import sys
 from collections.abc import Generator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = [
     "tests.support.database",
@@ -72,10 +77,19 @@ MACHINE = (
 going makes Chromium abort requests, so the two never run side by side."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, one runs all that needs the machine, and a file's tests stay together."""
-    for item in items:
-        path = item.nodeid.partition("::")[0]
-        shared = path.startswith(tuple(f"tests/{place}" for place in MACHINE))
-        item.add_marker(pytest.mark.xdist_group("machine" if shared else path))
+def group_of(nodeid: str) -> str:
+    """Which tests one process runs in a row: all that need the machine, or those of a file."""
+    path = nodeid.partition("::")[0]
+    return "machine" if path.startswith(tuple(f"tests/{place}" for place in MACHINE)) else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadScopeScheduling":
+    """Hands out groups of tests to several processes, the largest first."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where there are several processes
+
+    class Grouped(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Grouped(config, log)
