@@ -66,7 +66,6 @@ MACHINE = (
     "supervisor/test_demo_delete",
     "supervisor/test_interrupted",
     "supervisor/test_up_ends",
-    "faults/test_killed_worker",
     "faults/test_processes",
     "node",
     "sandbox/nodes",

@@ -89,7 +89,8 @@ def assert_done_once(house: House, allocation_id: str) -> None:
     """It became active once, it is on the node once, and the books agree."""
     assert house.history(allocation_id).count("active") == 1
     assert house.accounts_on_node() == [login_of(allocation_id)]
-    assert house.query("SELECT count(*) FROM meter WHERE subject_id = %s", allocation_id) == [1]
+    for table in ("meter", "ledger.hold", "claim"):
+        assert house.query(f"SELECT count(*) FROM {table} WHERE subject_id = %s", allocation_id) == [1], table
     house.assert_books_are_right()
 
 

@@ -21,7 +21,7 @@ QUICK = {
     "SUBLET_METERING_INTERVAL_SECONDS": "1",
     "SUBLET_OBSERVE_INTERVAL_SECONDS": "1",
 }
-RATE_PER_HOUR = "3600"  # one dollar a second: 25.00 are gone in 25 s
+RATE_PER_HOUR = "5400"  # 1.50 a second: 25.00 are gone in 17 s
 DEADLINE = 90.0
 
 
@@ -80,7 +80,7 @@ class TestOutOfFunds:
         assert not wallet["balance"]["amount"].startswith("-")
         assert wallet["receivable"]["amount"] == "0.00"
 
-        pay_by_card(customer, "20.00")
+        pay_by_card(customer, "40.00")
         customer.http.close()
         until("resumption", lambda: show()["state"] == "active")
         until("login", lambda: login_works(demo, "dear"))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.supervisor.conftest import NewUp
-from tests.supervisor.running import NOBODY, as_ordinary_user, ordinary_environment, ordinary_python
+from tests.supervisor.running import NOBODY, Up, as_ordinary_user, ordinary_environment, ordinary_python
+from tests.support.demo import new_data_directory
 from tests.support.nodes import require
 
 DELETE = (sys.executable, "-m", "sublet.supervisor.demo_delete")
@@ -39,6 +40,30 @@ def answer(directory: Path, said: bytes) -> subprocess.CompletedProcess[str]:
         os.close(theirs)
 
 
+@pytest.fixture(scope="module")
+def set_up_without_node(data_directories: list[Path]) -> Path:
+    """A data directory on which a demo without a node was set up and stopped again; tests take copies of it."""
+    directory = new_data_directory()
+    data_directories.append(directory)
+    up = Up(directory, NO_NODE).ready()
+    assert up.stop() == 0, up.printed
+    return directory
+
+
+@pytest.fixture
+def stopped(new_up: NewUp, set_up_without_node: Path, data_directories: list[Path]) -> Up:
+    """A demo that was set up and does not run."""
+    directory = new_data_directory()
+    data_directories.append(directory)
+    subprocess.run(["cp", "-a", f"{set_up_without_node}/.", str(directory)], check=True)
+    return new_up(*NO_NODE, directory=directory)
+
+
+def files_in(directory: Path) -> dict[Path, int]:
+    """Every file, and how large it is."""
+    return {path: path.lstat().st_size for path in directory.rglob("*")}
+
+
 class TestDeletion:
     @pytest.mark.node
     @pytest.mark.parametrize("kind", ["systemd", "namespace"])
@@ -54,10 +79,9 @@ class TestDeletion:
         assert cache.is_dir()
         assert up.left() == []
 
-    def test_leaves_what_it_did_not_make(self, new_up: NewUp) -> None:
-        up = new_up(*NO_NODE).ready()
+    def test_leaves_what_it_did_not_make(self, stopped: Up) -> None:
+        up = stopped
         (up.directory / "mine.txt").write_text("mine")
-        assert up.stop() == 0
         done = delete(up.directory, "--yes")
         assert done.returncode == 0, done.stderr
         assert "Kept, because `sublet up` did not make it: mine.txt" in done.stdout
@@ -66,11 +90,10 @@ class TestDeletion:
         assert again.returncode == 3
         assert f"There is no demo in {up.directory}" in again.stderr
 
-    def test_is_refused_while_something_is_mounted_there_and_goes_on_when_it_is_not(self, new_up: NewUp) -> None:
+    def test_is_refused_while_something_is_mounted_there_and_goes_on_when_it_is_not(self, stopped: Up) -> None:
         if os.geteuid() != 0:
             pytest.skip("only root can mount")
-        up = new_up(*NO_NODE).ready()
-        assert up.stop() == 0
+        up = stopped
         theirs = up.directory / "logs" / "theirs"
         theirs.mkdir()
         subprocess.run(["mount", "--bind", "/etc", str(theirs)], check=True)
@@ -86,9 +109,8 @@ class TestDeletion:
         assert delete(up.directory, "--yes").returncode == 0
         assert not up.directory.exists()
 
-    def test_leaves_the_key_of_another_database(self, new_up: NewUp) -> None:
-        up = new_up(*NO_NODE).ready()
-        assert up.stop() == 0
+    def test_leaves_the_key_of_another_database(self, stopped: Up) -> None:
+        up = stopped
         of_another = up.directory / "keys" / "encryption.key"
         assert not of_another.exists()
         of_another.write_text("kept")
@@ -97,30 +119,29 @@ class TestDeletion:
         assert "keys" in done.stdout
         assert [path for path in up.directory.rglob("*") if path.is_file()] == [of_another]
 
-    def test_is_refused_while_it_runs_and_without_a_yes(self, new_up: NewUp) -> None:
-        up = new_up(*NO_NODE).ready()
+    def test_is_refused_while_it_runs_and_without_a_yes(self, stopped: Up) -> None:
+        up = stopped.ready()
         running = delete(up.directory, "--yes")
         assert running.returncode == 1
         assert "Sublet already runs" in running.stderr
         assert up.answers()
         assert up.stop() == 0
+        before = files_in(up.directory)
         unasked = delete(up.directory)
         assert unasked.returncode == 2
         assert "--yes" in unasked.stderr
         assert answer(up.directory, b"n\n").returncode == 2
-        assert up.ready().answers()
-        assert up.stop() == 0
+        assert files_in(up.directory) == before
         agreed = answer(up.directory, b"y\n")
         assert "It cannot be undone" in agreed.stdout
         assert agreed.returncode == 0, agreed.stderr
         assert not up.directory.exists()
 
-    def test_of_somebody_elses_demo_is_refused(self, new_up: NewUp) -> None:
+    def test_of_somebody_elses_demo_is_refused(self, stopped: Up) -> None:
         python = ordinary_python()
         if os.geteuid() != 0 or python is None:
             pytest.skip(f"only root can try it as user {NOBODY}, with a Python which that user can run")
-        up = new_up(*NO_NODE).ready()
-        assert up.stop() == 0
+        up, before = stopped, files_in(stopped.directory)
         done = subprocess.run(
             [*as_ordinary_user(), python, "-m", "sublet.supervisor.demo_delete", "--yes"],
             env={**ordinary_environment(), "SUBLET_DATA_DIR": str(up.directory)},
@@ -131,4 +152,4 @@ class TestDeletion:
         )
         assert done.returncode == 4
         assert "belongs to somebody else" in done.stderr
-        assert up.ready().answers()
+        assert files_in(up.directory) == before

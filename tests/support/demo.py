@@ -18,13 +18,11 @@ import pytest
 
 from sublet.supervisor.info import DemoInfo
 from tests.support.leftovers import leftovers
+from tests.support.nodes import CACHE
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 150.0
 STOP_SECONDS = 60.0
-CACHE = Path(
-    os.environ.get("SUBLET_TEST_CACHE", "/var/tmp/sublet-test-cache" if os.geteuid() == 0 else "~/.cache/sublet-test")
-)
 NO_DEMO = 3
 SUBLET = str(Path(sys.executable).parent / "sublet")
 
@@ -103,9 +101,8 @@ def new_data_directory() -> Path:
     """A fresh data directory that the database's account can enter; the node's root filesystem is kept between runs."""
     directory = Path(tempfile.mkdtemp(prefix="sublet-demo-"))
     directory.chmod(0o711)
-    cache = CACHE.expanduser()
-    cache.mkdir(parents=True, exist_ok=True)
-    (directory / "cache").symlink_to(cache)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    (directory / "cache").symlink_to(CACHE)
     return directory
 
 

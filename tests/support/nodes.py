@@ -9,8 +9,10 @@ import pytest
 from sublet_sandbox import nodes
 from sublet_sandbox.nodes import LocalNode, NamespaceNode, SystemdNode
 
-# Shared by every run on this machine, so that the root filesystem is built once.
-CACHE = Path(__file__).resolve().parents[2] / ".node"
+# Shared by every run and every demo of this user, so that the root filesystem is built once.
+CACHE = Path(
+    os.environ.get("SUBLET_TEST_CACHE", "/var/tmp/sublet-test-cache" if os.geteuid() == 0 else "~/.cache/sublet-test")
+).expanduser()
 
 
 def require(kind: nodes.NodeKind) -> None:
