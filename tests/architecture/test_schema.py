@@ -42,7 +42,7 @@ class TestSchemaFile:
 
 class TestMigrations:
     def test_are_what_they_were(self) -> None:
-        assert Kept(CHECKSUMS).faults(VERSIONS) == [], "run `make schema`; once released, a migration never changes"
+        assert Kept(CHECKSUMS).faults(VERSIONS) == [], "run `make schema`; a migration that is final never changes"
 
     def test_that_change_come_or_go_are_caught(self, tmp_path: Path) -> None:
         versions = tmp_path / "versions"
@@ -62,5 +62,5 @@ class TestMigrations:
         text = checksums(VERSIONS)
         first, second = [line.partition("  ")[2] for line in text.splitlines()[:2]]
         file.write_text(text.replace(text[:64], "0" * 64, 1), encoding="utf-8")
-        assert Kept(file, released_up_to=second).refusals(VERSIONS) == [f"{first} has changed"]
-        assert Kept(file, released_up_to=None).refusals(VERSIONS) == []
+        assert Kept(file, final_up_to=second).refusals(VERSIONS) == [f"{first} has changed"]
+        assert Kept(file, final_up_to="").refusals(VERSIONS) == []

@@ -1,7 +1,7 @@
 """docs/schema.sql and the migrations' checksums, written anew: python -m tests.support.schema.
 
 The dump is PostgreSQL's own, from the packaged pg_dump whatever server it asks, without what differs between runs and
-servers: the header, and what the job queue's library brings.
+servers: the header, and what is not ours.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ SCHEMA = ROOT / "docs" / "schema.sql"
 VERSIONS = ROOT / "src" / "sublet" / "migrations" / "versions"
 CHECKSUMS = VERSIONS.parent / "checksums"
 
-RELEASED_UP_TO: str | None = None
-"""The last migration of the last release (`0012_findings.py`): up to it they never change. None before the first."""
+FINAL_UP_TO = "0013_approvals.py"
+"""The last migration that never changes again, nor any before it: of the last release, or further."""
 
 NOT_OURS = re.compile(r"alembic|btree_gist|SCHEMA public|DEFAULT ACL")
 SECTION = re.compile(r"^--\n-- Name: (?P<name>.*?); Type: .*\n--\n", re.MULTILINE)
@@ -56,10 +56,10 @@ def _sections(text: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Kept:
-    """The checksums that are kept, and the last migration that a release has."""
+    """The checksums that are kept, and the last migration that is final."""
 
     file: Path
-    released_up_to: str | None = RELEASED_UP_TO
+    final_up_to: str = FINAL_UP_TO
 
     def faults(self, directory: Path) -> list[str]:
         """What of the migrations in a directory is not as it was."""
@@ -71,8 +71,8 @@ class Kept:
         return [*gone, *(f"{name} is not in it" for name in found if name not in kept)]
 
     def refusals(self, directory: Path) -> list[str]:
-        """What of that may not be written anew, because a release has it."""
-        return [fault for fault in self.faults(directory) if fault.partition(" ")[0] <= (self.released_up_to or "")]
+        """What of that may not be written anew, because it is final."""
+        return [fault for fault in self.faults(directory) if fault.partition(" ")[0] <= self.final_up_to]
 
 
 def _by_name(text: str) -> dict[str, str]:
@@ -90,9 +90,9 @@ def migrations(directory: Path = VERSIONS) -> Iterable[Path]:
 
 
 def main() -> None:
-    """Migrate an empty database, and write both files; refuse if a released migration has changed."""
+    """Migrate an empty database, and write both files; refuse if one that is final has changed."""
     if refused := Kept(CHECKSUMS).refusals(VERSIONS):
-        sys.exit(f"A released migration never changes: {', '.join(refused)}. Nothing was written. Add a migration.")
+        sys.exit(f"These migrations are final: {', '.join(refused)}. Nothing was written. Add a migration.")
     os.environ.pop("SUBLET_TEST_POSTGRES", None)
     directory = Path(tempfile.mkdtemp(prefix="sublet-schema-"))
     directory.chmod(0o711)  # the server's account must be able to enter
