@@ -24,7 +24,6 @@ LIBRARIES = (
     "httpx",
     "hypothesis.strategies",
     "opentelemetry.sdk.trace",
-    "procrastinate",
     "prometheus_client",
     "psycopg",
     "pytest",

@@ -31,7 +31,7 @@ ON_DEBIAN = (
 
 NOT_ON_DEBIAN = ("--deselect=tests/allocations/test_real_node.py",)
 
-PARALLEL = ("-n", "2", "--dist", "loadscope")
+PARALLEL = ("-n", "3", "--dist", "loadscope")
 MOST_FAILURES = 12
 SOME_FAILED = 1
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
