@@ -37,6 +37,7 @@ admin.organization:read  no       no       no       no       no       │  yes  
 admin.audit:read         no       no       no       no       no       │  no       yes      yes      yes
 admin.reconcile:run      no       no       no       no       no       │  no       yes      no       yes
 admin.finding:read       no       no       no       no       no       │  yes      yes      yes      yes
+admin.finding:resolve    no       no       no       no       no       │  no       yes      no       yes
 admin.approval:read      no       no       no       no       no       │  yes      yes      yes      yes
 admin.approval:decide    no       no       no       no       no       │  yes      yes      no       yes
 admin.event:read         no       no       no       no       no       │  yes      yes      yes      yes

@@ -102,7 +102,7 @@ class ResolveFinding(BaseModel):
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
 
 
-@router.post("/findings/{finding_id}/resolve", permission=Permission.ADMIN_RECONCILE)
+@router.post("/findings/{finding_id}/resolve", permission=Permission.ADMIN_FINDING_RESOLVE)
 async def resolve_finding(
     actor: ActorDep, session: SessionDep, finding_id: str, body: ResolveFinding
 ) -> StoredFindingOut:

@@ -33,6 +33,7 @@ class Permission(StrEnum):
     ADMIN_AUDIT_READ = "admin.audit:read"
     ADMIN_RECONCILE = "admin.reconcile:run"
     ADMIN_FINDING_READ = "admin.finding:read"
+    ADMIN_FINDING_RESOLVE = "admin.finding:resolve"
     ADMIN_APPROVAL_READ = "admin.approval:read"
     ADMIN_APPROVAL_DECIDE = "admin.approval:decide"
     ADMIN_EVENT_READ = "admin.event:read"
