@@ -21,6 +21,7 @@ from tests.scheduling.fleet_rows import add_node
 pytestmark = pytest.mark.anyio
 
 HUNG = 24
+SICK_NODES = 6
 LAUNCHES = 12
 USUAL_SECONDS = 0.25
 """What a launch takes at most on a machine that is busy elsewhere: the bound is never less than twice that."""
@@ -107,3 +108,36 @@ async def test_releases_that_hang_on_one_node_hold_up_nothing_elsewhere(database
     assert hung == worker.works["allocation"].slots_each, "the node has its share of slots, and no more"
     assert beside <= 2 * max(usual, USUAL_SECONDS), (beside, usual)
     assert payments.looked_at["tu_1"] - asked <= 1.0
+
+
+async def test_several_nodes_on_which_nothing_goes_on_leave_slots_for_others(database: Database) -> None:
+    rental = await Rental.open(database, amount="900.00")
+    places = [f"sick-{number}" for number in range(SICK_NODES)]
+    for place in (*places, "well"):
+        await add_node(database, place, vcpu=8, memory_mib=1 << 15, disk_gib=400, labels={"at": place})
+    offers = [await offer(database, f"at-{place}", node_labels={"at": place}) for place in places]
+    here = await offer(database, "here", node_labels={"at": "well"})
+    hanging = 0
+
+    async def interrupt(verb: str, moment: str) -> None:
+        nonlocal hanging
+        if (verb, moment) == ("release", "before"):
+            hanging += 1
+            await asyncio.Event().wait()
+
+    worker = Reconciler(database, [work(rental.backend, pace=EAGER)])
+    each = worker.works["allocation"].slots_each
+    async with running(worker):
+        leaving = []
+        for rental.sku in offers:
+            leaving += [await rental.launch() for _ in range(each)]
+        for allocation_id in leaving:
+            while (await rental.row(allocation_id)).state != "active":
+                await asyncio.sleep(0.01)
+        rental.backend.interrupt = interrupt
+        for allocation_id in leaving:
+            await rental.release(allocation_id)
+        async with asyncio.timeout(DEADLINE):
+            while hanging < each * SICK_NODES:
+                await asyncio.sleep(0.01)
+        await seconds_to_launch(rental, here)

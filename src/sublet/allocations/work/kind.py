@@ -18,6 +18,9 @@ from sublet.fleet.backend import FleetBackend
 
 _SETTING_UP = frozenset({AllocationState.QUEUED, AllocationState.PROVISIONING})
 _KEPT = frozenset({AllocationState.ACTIVE, AllocationState.SUSPENDED, AllocationState.LOST})
+SLOTS = 128
+"""Waiting for a node costs next to nothing: more than thirty that hang must come together to hold up a launch."""
+
 _GOING = frozenset({AllocationState.RELEASING, AllocationState.RELEASE_FAILED, AllocationState.FAILED})
 
 STEPS = (
@@ -100,4 +103,6 @@ def work(backend: FleetBackend, *, pace: Pace = DEFAULT_PACE) -> Work[Setup | Re
         assert isinstance(result, RemovalResult)
         return await removal.conclude(session, lease, taken, result, pace)
 
-    return Work(kind=rows.WORK, take=take, act=act, conclude=conclude, pace=pace.of_work, steps=STEPS)
+    return Work(
+        kind=rows.WORK, take=take, act=act, conclude=conclude, pace=pace.of_work, slots=SLOTS, slots_each=4, steps=STEPS
+    )
