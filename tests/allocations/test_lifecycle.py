@@ -7,15 +7,18 @@ import pytest
 
 from sublet.allocations.authorized_keys import refresh_keys
 from sublet.allocations.states import StateForbids
-from sublet.core.errors import Conflict
+from sublet.core.errors import Conflict, SubletError
 from sublet.core.outbox import StoredEvent
+from sublet.fleet.errors import NodeFailure, NodeUnreachable
 from sublet.identity import ssh_keys
 from sublet.scheduling import claims
 from tests.allocations.rental import Rental, offer
 from tests.allocations.simulated import failing, refused, unreachable
+from tests.support.work import sweep_once
 
 pytestmark = pytest.mark.anyio
 
+INSIDE = "gpu-07 at 10.20.0.7: uid 200417"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1M0q0vq0b3n7r8p9Q2qz0y1v2u3t4s5r6q7p8o9n0m"
 
 
@@ -277,6 +280,27 @@ class TestRelease:
         await rental.work_until(allocation_id, "release_failed")
         assert await rental.all("SELECT state FROM gpu") == ["quarantined"]
         assert await rental.all("SELECT 1 FROM claim WHERE upper_inf(during)") == [1]
+
+    @pytest.mark.parametrize("verb", ["apply", "release"])
+    @pytest.mark.parametrize("error", [NodeUnreachable(INSIDE), NodeFailure(INSIDE, node_code="busy", retryable=True)])
+    async def test_what_the_node_said_is_not_for_the_customer(
+        self, rental: Rental, verb: str, error: SubletError
+    ) -> None:
+        allocation_id = await rental.launch() if verb == "apply" else await rental.running()
+        if verb == "release":
+            await rental.release(allocation_id)
+        rental.backend.interrupt = failing(verb, "before", lambda: error, times=1)
+        await sweep_once(rental.worker())
+        kind = "provision" if verb == "apply" else "release"
+        told = await rental.one("SELECT error FROM allocation_operation WHERE kind = :kind", kind=kind)
+        assert "asked again" in told.error["message"]
+        assert INSIDE not in told.error["message"]
+
+    async def test_what_is_left_is_named_to_the_customer_and_shown_to_the_operator(self, rental: Rental) -> None:
+        await unproven_release_of_a_gpu(rental)
+        told = await rental.one("SELECT error FROM allocation_operation WHERE kind = 'release'")
+        assert told.error["message"] == "Something is left on the node: files."
+        assert "files (" in (await rental.one("SELECT blocked_reason FROM claim")).blocked_reason
 
     async def test_cancels_what_no_worker_has_begun_at_once(self, rental: Rental) -> None:
         allocation_id = await rental.launch()

@@ -12,7 +12,7 @@ CUSTOMER_TOKEN = "sublet_customer"
 OPERATOR_TOKEN = "sublet_operator"
 
 HOLD = Decimal("1.00")
-UNCLEAN = "Something is left on the node: processes (Left: sleep (4711))."
+UNCLEAN = "Something is left on the node: processes."
 CONTROL_GROUP = "Read back from the kernel's control group."
 NO_QUOTA = "The file system of the home has no quota."
 

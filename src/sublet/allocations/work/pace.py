@@ -75,6 +75,14 @@ def classify(error: SubletError) -> Failure:
     return Failure.PERMANENT
 
 
+def attempt_reason(error: SubletError) -> tuple[str, str]:
+    """Why an attempt failed that is followed by another, for the allocation's owner: the node's inside, which the error
+    itself may show, is for the operator's log."""
+    if isinstance(error, NodeUnreachable):
+        return "node_unreachable", "The node did not answer. It is asked again, at growing intervals."
+    return error.code, "The node could not do it this time. It is asked again, at growing intervals."
+
+
 def customer_reason(error: SubletError, failure: Failure) -> tuple[str, str]:
     """A stable code and a sentence that the allocation's owner can act on, without the node's inside."""
     if failure is Failure.CAPACITY:

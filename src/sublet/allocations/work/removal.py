@@ -8,7 +8,7 @@ from sublet.allocations import operations, rows
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.evidence import still_there
-from sublet.allocations.work.pace import Pace
+from sublet.allocations.work.pace import Pace, attempt_reason
 from sublet.allocations.work.setup import newest_generation, worker
 from sublet.billing import meters, settlement
 from sublet.core import telemetry
@@ -139,14 +139,14 @@ async def _not_proven(
     session: Session, lease: Lease, allocation: Allocation, result: RemovalResult, pace: Pace
 ) -> Outcome:
     """Keep the capacity and go on trying. The customer's money does not wait for that: it is settled now."""
-    code, message = _problem(result)
+    code, message, inside = _problem(result)
     log.error(
         "allocation.not_proven_clean",
         allocation=allocation.id,
         node=allocation.node_id,
         code=code,
         attempt=lease.attempt,
-        detail=message,
+        detail=inside,
     )
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
@@ -159,16 +159,18 @@ async def _not_proven(
         await settle(session, allocation)
         await move(session, worker(), allocation.id, AllocationState.RELEASE_FAILED, reason=message)
     if sure:
-        await claims.block(session, allocation.id, message)
+        await claims.block(session, allocation.id, inside)
     return Retry(code)
 
 
-def _problem(result: RemovalResult) -> tuple[str, str]:
+def _problem(result: RemovalResult) -> tuple[str, str, str]:
+    """A code, what the owner is told, and what the operator is told, who may see the node's inside."""
     if result.evidence is None:
         assert result.error is not None
-        return result.error.code, result.error.detail
-    left = [f"{check.name} ({check.detail})" for check in result.evidence.checks if not check.clean]
-    return "not_clean", f"Something is left on the node: {', '.join(left)}."
+        return (*attempt_reason(result.error), result.error.detail)
+    left = [check for check in result.evidence.checks if not check.clean]
+    names, details = ", ".join(one.name for one in left), ", ".join(f"{one.name} ({one.detail})" for one in left)
+    return "not_clean", f"Something is left on the node: {names}.", f"Something is left on the node: {details}."
 
 
 def _mark(operation: operations.Operation, at: str, evidence: ReleaseEvidence) -> None:

@@ -8,7 +8,7 @@ from sublet.allocations import operations, rows
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.evidence import UNPROVEN, still_there
-from sublet.allocations.work.pace import Failure, Pace, classify, customer_reason
+from sublet.allocations.work.pace import Failure, Pace, attempt_reason, classify, customer_reason
 from sublet.billing import meters
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core import telemetry
@@ -263,7 +263,7 @@ async def _failed(session: Session, lease: Lease, allocation: Allocation, error:
         return await give_up(session, allocation, *customer_reason(error, failure))
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
-        await operations.stumble(session, operation, error.code, error.detail)
+        await operations.stumble(session, operation, *attempt_reason(error))
     return Retry(error.code, longest_seconds=pace.longest_wait_seconds if setting_up else None)
 
 
