@@ -80,6 +80,14 @@ class TestOutOfFunds:
         assert not wallet["balance"]["amount"].startswith("-")
         assert wallet["receivable"]["amount"] == "0.00"
 
+        def seen() -> str:
+            nodes = json.loads(demo.sublet("admin", "node", "ls", "--json", operator=True).stdout)
+            return str(nodes[0]["last_seen_at"])
+
+        # What nobody has seen is not charged: let the node be asked twice while it is suspended.
+        for _ in range(2):
+            before = seen()
+            until("another look at the node", lambda: seen() > before)  # noqa: B023 - awaited at once
         pay_by_card(customer, "40.00")
         customer.http.close()
         until("resumption", lambda: show()["state"] == "active")

@@ -57,7 +57,9 @@ def walk(up: Up, signals: tuple[signal.Signals, ...], dice: random.Random) -> No
     """Start, interrupt at a step, start again and interrupt at the next one, on the same data; signals take turns."""
     shared = (up.directory / "cache").resolve()
     first = dice.randrange(len(signals))
-    for turn, step in enumerate(STEPS, first):
+    # Only a node with enforced limits, which needs root, has a root filesystem of its own.
+    steps = STEPS if os.geteuid() == 0 else STEPS[1:]
+    for turn, step in enumerate(steps, first):
         number = signals[turn % len(signals)]
         if step == BUILDING:
             (up.directory / "cache").unlink()
@@ -90,8 +92,9 @@ class TestAnInterruptedStart:
         assert info["node"]["problem"] == ""
         assert Path(info["customer"]["token_file"]).read_text().startswith("sublet_")
         interrupt(up, signals[0])
-        (up.directory / "cache").unlink()
-        (up.directory / "cache-of-the-first").rename(up.directory / "cache")
+        if (up.directory / "cache-of-the-first").exists():
+            (up.directory / "cache").unlink()
+            (up.directory / "cache-of-the-first").rename(up.directory / "cache")
         deleted = subprocess.run(
             [sys.executable, "-m", "sublet.supervisor.demo_delete", "--yes"],
             env={**os.environ, "SUBLET_DATA_DIR": str(up.directory)},
