@@ -401,12 +401,12 @@ BEGIN
   RETURN w;
 END $$;
 
-CREATE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text) RETURNS bigint
+CREATE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
     AS $$
 DECLARE
-  w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject); placed bigint; promo bigint;
+  w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject, _kind); placed bigint; promo bigint;
 BEGIN
   w := lock_wallet(_owner, _currency);
   placed := replayed_hold(_key, hash);
@@ -417,7 +417,7 @@ BEGIN
   IF promo IS NULL THEN
     RETURN NULL;
   END IF;
-  INSERT INTO hold (wallet_id, subject_id, amount, promo_rest) VALUES (w.id, _subject, _amount, promo)
+  INSERT INTO hold (wallet_id, subject_id, kind, amount, promo_rest) VALUES (w.id, _subject, _kind, _amount, promo)
   RETURNING id INTO placed;
   INSERT INTO hold_event (hold_id, number, kind, amount, idempotency_key, request_hash)
   VALUES (placed, 1, 'placed', _amount, _key, hash);
@@ -1149,7 +1149,9 @@ CREATE TABLE ledger.hold (
     promo_rest bigint DEFAULT 0 NOT NULL,
     events integer DEFAULT 1 NOT NULL,
     closed boolean DEFAULT false NOT NULL,
-    CONSTRAINT hold_check CHECK ((LEAST(captured, released, promo_rest, (((amount - captured) - released) - promo_rest)) >= 0))
+    kind text DEFAULT 'spending'::text NOT NULL,
+    CONSTRAINT hold_check CHECK ((LEAST(captured, released, promo_rest, (((amount - captured) - released) - promo_rest)) >= 0)),
+    CONSTRAINT hold_kind_check CHECK ((kind = ANY (ARRAY['spending'::text, 'withheld'::text])))
 )
 WITH (fillfactor='50');
 
@@ -1233,7 +1235,9 @@ ALTER SEQUENCE ledger.entry_id OWNED BY ledger.ledger_entry.id;
 CREATE VIEW ledger.funds AS
  SELECT w.owner_id,
     w.currency,
-    ((b.balance + p.balance) + r.balance) AS total
+    (((b.balance + p.balance) + r.balance) - ( SELECT (COALESCE(sum(((h.amount - h.captured) - h.released)), (0)::numeric))::bigint AS "coalesce"
+           FROM ledger.hold h
+          WHERE ((h.wallet_id = w.id) AND (NOT h.closed) AND (h.kind = 'withheld'::text)))) AS total
    FROM (((ledger.wallet w
      JOIN ledger.balance b ON ((b.account_id = w.id)))
      JOIN ledger.balance p ON ((p.account_id = w.promo_id)))
@@ -2987,8 +2991,8 @@ REVOKE ALL ON FUNCTION ledger.open_books(_currency text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) TO sublet_app;
 
-REVOKE ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text) TO sublet_app;
+REVOKE ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.post(_kind ledger.entry_kind, _key text, _hash bytea, _description text, _source_type text, _source_id text, _reverses bigint, _effective_at timestamp with time zone, _accounts bigint[], _amounts bigint[]) FROM PUBLIC;
 

@@ -11,7 +11,10 @@ from sublet.billing.funds import FundsAction, Step
 from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.core.outbox import StoredEvent
+from sublet.findings import findings, launches
+from sublet.findings.findings import Severity
 from sublet.ledger.failures import InsufficientFunds
+from sublet.scheduling.offers import LaunchesStopped
 from tests.allocations.rental import Rental, offer, pay_in
 
 pytestmark = pytest.mark.anyio
@@ -100,6 +103,28 @@ class TestSuspension:
         await pay_in(database, rental.actor, "0.10")
         await rental.resume(allocation_id)
         await rental.work_until(allocation_id, "active")
+
+
+class TestResumptionWhileLaunchesAreStopped:
+    async def test_waits_for_an_operator_like_a_launch(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await rental.suspend(allocation_id)
+        await rental.work_until(allocation_id, "suspended")
+        async with rental.database.transaction() as session:
+            stopped = await findings.open_finding(
+                session,
+                code=launches.STOP_CODE,
+                subject_type=launches.STOP_SUBJECT,
+                subject_id=rental.actor.organization,
+                severity=Severity.CRITICAL,
+            )
+        assert (await _why_not_resume(rental, allocation_id) or "").startswith("A payment was taken back")
+        with pytest.raises(LaunchesStopped):
+            await rental.resume(allocation_id)
+        async with rental.database.transaction() as session:
+            await findings.close_by_id(session, stopped)
+        assert await _why_not_resume(rental, allocation_id) is None
+        await rental.resume(allocation_id)
 
 
 class TestResumptionWithoutTheMoney:

@@ -142,6 +142,14 @@ class TestGrace:
             ]
             assert await _review(session) == []
 
+    async def test_starts_when_what_is_there_is_not_the_organizations_to_spend(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await _running(session, "20.00")
+            assert [level for _, level in await _review(session)] == ["24h"]
+            await holds.withhold(session, subject.organization, usd("19.50"), subject_id="back", idempotency_key="back")
+            await age(session, subject, 15 * 60)
+            assert await _review(session) == [("start_grace", "grace")]
+
     async def test_a_top_up_cancels_it(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await _drained(session)

@@ -93,7 +93,7 @@ class TestReversing:
             organization = await new_wallet(session)
             entry = await credited(session, organization)
             await session.execute(
-                text("SELECT ledger.place_hold(:o, 'USD', 3000000::bigint, 'al_x', :k)"),
+                text("SELECT ledger.place_hold(:o, 'USD', 3000000::bigint, 'al_x', 'spending', :k)"),
                 {"o": organization, "k": key()},
             )
         with pytest.raises(InsufficientFunds):

@@ -40,6 +40,12 @@ async def available(shop: Shop, organization: str) -> str:
         return (await wallets.wallet(session, organization, currency="USD")).available.decimal_string()
 
 
+async def funds(shop: Shop, organization: str) -> int:
+    """What the organization can run on, in micro-units."""
+    (row,) = await shop.rows("SELECT total FROM ledger.funds WHERE owner_id = :id", id=organization)
+    return int(row.total)
+
+
 async def open_findings(shop: Shop, code: str) -> list[StoredFinding]:
     async with shop.database.reading() as session:
         return await findings.newest(session, Filter(state="open", code=code), before=None, limit=20)
@@ -99,6 +105,45 @@ class TestARefundMadeAtTheProcessor:
             assert not await launches.are_stopped(session, "org_another")
             await findings.close_by_id(session, stop.id)
             assert not await launches.are_stopped(session, organization)
+
+    async def test_is_no_longer_what_anything_can_run_on(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        assert await funds(shop, organization) == 20_000_000
+        await refund(shop, top_up_id, 500)
+        await look_at(shop, top_up_id)
+        assert await funds(shop, organization) == 15_000_000
+
+    async def test_takes_what_was_held_for_something_else_once_it_is_given_back(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        async with shop.database.transaction() as session:
+            fifteen = Money.parse("15", "USD")
+            held = await holds.place(session, organization, fifteen, subject_id="al_1", idempotency_key="hold:al_1")
+        await refund(shop, top_up_id)
+        await look_at(shop, top_up_id)
+        async with shop.database.transaction() as session:
+            await holds.release(session, held.id, idempotency_key="release:al_1")
+        for _ in range(2):
+            await look_at(shop, top_up_id)
+        assert await available(shop, organization) == "0.00"
+        [finding] = await open_findings(shop, taken_back.CODE)
+        assert finding.amounts["spent"] == Money.zero("USD")
+
+    async def test_takes_nothing_more_once_an_operator_has_settled_it(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        async with shop.database.transaction() as session:
+            fifteen = Money.parse("15", "USD")
+            held = await holds.place(session, organization, fifteen, subject_id="al_1", idempotency_key="hold:al_1")
+        await refund(shop, top_up_id)
+        await look_at(shop, top_up_id)
+        for code in (taken_back.CODE, launches.STOP_CODE):
+            [finding] = await open_findings(shop, code)
+            async with shop.database.transaction() as session:
+                await findings.close_by_id(session, finding.id)
+        async with shop.database.transaction() as session:
+            await holds.release(session, held.id, idempotency_key="release:al_1")
+        await look_at(shop, top_up_id)
+        assert await available(shop, organization) == "15.00"
+        assert await open_findings(shop, launches.STOP_CODE) == []
 
     async def test_of_what_was_not_spent_stops_nothing(self, shop: Shop) -> None:
         organization, top_up_id = await paid(shop)

@@ -12,6 +12,7 @@ from sublet.billing.standing import Standing
 from sublet.core.actions import Refusal
 from sublet.core.money import Rate
 from sublet.ledger.failures import InsufficientFunds
+from sublet.scheduling.offers import TAKEN_BACK, LaunchesStopped
 
 _S = AllocationState
 _BEING_SET_UP = frozenset({_S.QUEUED, _S.PROVISIONING})
@@ -97,6 +98,8 @@ def why_not_resume(now: Situation, stands: Standing, *, policy: Policy) -> Refus
         return _OPENING if now.state is _S.SUSPENDED else _STANDS[now.state]
     if now.is_closing:
         return _CLOSING
+    if stands.stopped:
+        return Refusal(LaunchesStopped, TAKEN_BACK, "Ask the operator.", outcome=_STAYS)
     if not stands.out_of_funds and stands.bears(now.more, policy=policy):
         return None
     by_itself = stands.suspended and now.suspended_for == "funds"

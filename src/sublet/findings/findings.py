@@ -113,6 +113,19 @@ async def open_finding(
     return str(opened.scalar_one())
 
 
+async def is_open(session: Session, *, code: str, subject_type: str, subject_id: str) -> bool:
+    """Whether something of that code about the subject is found, and neither mended nor settled."""
+    found = await session.execute(
+        select(finding.c.id).where(
+            finding.c.code == code,
+            finding.c.subject_type == subject_type,
+            finding.c.subject_id == subject_id,
+            finding.c.until.is_(None),
+        )
+    )
+    return found.first() is not None
+
+
 async def close_finding(session: Session, *, code: str, subject_type: str, subject_id: str) -> bool:
     """Note that it fits again; False if nothing was open."""
     closed = await session.execute(_CLOSE, {"code": code, "subject_type": subject_type, "subject_id": subject_id})

@@ -74,6 +74,22 @@ async def place(
     session: Session, organization_id: str, amount: Money, *, subject_id: str, idempotency_key: str
 ) -> Hold:
     """Set money aside for a subject; InsufficientFunds if the wallet has less available, and nothing changed then."""
+    return await _place(session, organization_id, amount, kind="spending", subject_id=subject_id, key=idempotency_key)
+
+
+async def withhold(
+    session: Session, organization_id: str, amount: Money, *, subject_id: str, idempotency_key: str
+) -> Hold:
+    """Set money aside that is not the organization's to spend: it does not count for how long anything can run.
+
+    InsufficientFunds if the wallet has less available, and nothing changed then.
+    """
+    return await _place(session, organization_id, amount, kind="withheld", subject_id=subject_id, key=idempotency_key)
+
+
+async def _place(
+    session: Session, organization_id: str, amount: Money, *, kind: str, subject_id: str, key: str
+) -> Hold:
     placed = await call(
         session,
         "place_hold",
@@ -81,7 +97,8 @@ async def place(
         currency=amount.currency,
         amount=amount.micro,
         subject=subject_id,
-        key=idempotency_key,
+        kind=kind,
+        key=key,
     )
     if placed is None:
         funds = await wallets.wallet(session, organization_id, currency=amount.currency)

@@ -27,6 +27,7 @@ hold = Table(
     Column("id", BigInteger, primary_key=True),
     Column("wallet_id", BigInteger, nullable=False),
     Column("subject_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("captured", BigInteger, nullable=False),
     Column("released", BigInteger, nullable=False),

@@ -12,7 +12,6 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound, PermissionDenied
 from sublet.core.money import Money
-from sublet.findings import launches
 from sublet.ledger import wallets
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.claims import NoCapacity
@@ -20,6 +19,7 @@ from sublet.scheduling.placement import Availability, availability
 from sublet.scheduling.windows import FROM_NOW_ON
 
 _NOTHING = "Nothing was launched and no funds are held."
+TAKEN_BACK = "A payment was taken back after it had been spent, so nothing new can start."
 _TOP_UP = "Top up the wallet and try again."
 
 
@@ -46,7 +46,7 @@ class Means:
 
     available: Money
     out_of_funds: bool
-    stopped: bool = False
+    stopped: bool
     """Whether an operator has to see to something first."""
 
 
@@ -66,9 +66,9 @@ async def means_of(session: Session, actor: Actor, *, currency: str, policy: Pol
     try:
         available = (await wallets.wallet(session, actor.organization_id, currency=currency)).available
     except NotFound:
-        return Means(Money.zero(currency), out_of_funds=False)
+        return Means(Money.zero(currency), out_of_funds=False, stopped=False)
     stands = await standing(session, actor.organization_id, currency=currency, policy=policy)
-    return Means(available, stands.out_of_funds, await launches.are_stopped(session, actor.organization_id))
+    return Means(available, stands.out_of_funds, stands.stopped)
 
 
 def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: bool) -> Refusal | None:
@@ -85,8 +85,7 @@ def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: b
 
 def _why_not_by_money(hold: Money, means: Means) -> Refusal | None:
     if means.stopped:
-        reason = "A payment was taken back after it had been spent, so nothing new can start."
-        return Refusal(LaunchesStopped, reason, "Ask the operator.", outcome=_NOTHING)
+        return Refusal(LaunchesStopped, TAKEN_BACK, "Ask the operator.", outcome=_NOTHING)
     if means.out_of_funds:
         reason = "Your money has run out for what runs already, so nothing new can start."
         return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)

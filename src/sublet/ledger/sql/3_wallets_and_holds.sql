@@ -25,11 +25,13 @@ BEGIN
   RETURN w;
 END $$;
 
--- Places a hold. NULL: there is not enough money, and nothing was changed.
-CREATE OR REPLACE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _key text)
+-- Places a hold: `spending` for what is to run, `withheld` for what nothing may run on. NULL: there is not enough money,
+-- and nothing was changed.
+CREATE OR REPLACE FUNCTION ledger.place_hold(
+  _owner text, _currency text, _amount bigint, _subject text, _kind text, _key text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
-  w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject); placed bigint; promo bigint;
+  w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject, _kind); placed bigint; promo bigint;
 BEGIN
   w := lock_wallet(_owner, _currency);
   placed := replayed_hold(_key, hash);
@@ -40,7 +42,7 @@ BEGIN
   IF promo IS NULL THEN
     RETURN NULL;
   END IF;
-  INSERT INTO hold (wallet_id, subject_id, amount, promo_rest) VALUES (w.id, _subject, _amount, promo)
+  INSERT INTO hold (wallet_id, subject_id, kind, amount, promo_rest) VALUES (w.id, _subject, _kind, _amount, promo)
   RETURNING id INTO placed;
   INSERT INTO hold_event (hold_id, number, kind, amount, idempotency_key, request_hash)
   VALUES (placed, 1, 'placed', _amount, _key, hash);

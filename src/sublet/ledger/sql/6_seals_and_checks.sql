@@ -129,13 +129,16 @@ CREATE OR REPLACE VIEW ledger.open_hold AS
 COMMENT ON VIEW ledger.open_hold IS 'Published: what is still set aside for each subject, in micro-units.';
 
 CREATE OR REPLACE VIEW ledger.funds AS
-  SELECT w.owner_id, w.currency, b.balance + p.balance + r.balance AS total
+  SELECT w.owner_id, w.currency,
+         b.balance + p.balance + r.balance
+           - (SELECT coalesce(sum(h.amount - h.captured - h.released), 0)::bigint
+                FROM ledger.hold h WHERE h.wallet_id = w.id AND NOT h.closed AND h.kind = 'withheld') AS total
     FROM ledger.wallet w
     JOIN ledger.balance b ON b.account_id = w.id
     JOIN ledger.balance p ON p.account_id = w.promo_id
     JOIN ledger.balance r ON r.account_id = w.receivable_id;
 COMMENT ON VIEW ledger.funds IS
-  'Published: what each organization could spend in all, with what is held and less what it owes, in micro-units.';
+  'Published: what each organization could spend in all, with what is held to be spent and less what it owes, in micro-units.';
 
 CREATE OR REPLACE VIEW ledger.usage_revenue AS
   SELECT p.entry_id, substr(a.kind::text, 9) AS meter_kind, a.currency, p.amount

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sublet.core.db import Session
 from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
-from sublet.findings import findings
+from sublet.findings import findings, launches
 from sublet.findings.findings import Severity
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
 from sublet.ledger import holds, wallets
@@ -21,20 +21,27 @@ CODE = "payments.taken_back"
 
 
 async def note(session: Session, top_up_id: str, taken: Money) -> bool:
-    """Set aside what can still be spent of `taken`, all that was taken back of a top-up so far; False if that is known.
+    """Withhold what can still be spent of `taken`, all that was taken back of a top-up so far; False if nothing is new.
 
-    Sums may come in any order and any number of times. What was spent already stops the organization's launches.
+    Sums may come in any order and any number of times. What was spent already stops the organization's launches. What
+    was set aside for something else when the sum was first seen is withheld by a later look, once it is given back.
     """
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
-    fresh = Money(taken.micro - row.taken_back, taken.currency)
-    if taken.currency != row.currency or fresh.micro <= 0:
+    if taken.currency != row.currency:
         return False
+    grew = taken.micro > row.taken_back
+    if not grew and not await _is_unsettled(session, top_up_id):
+        return False
+    taken = Money(max(taken.micro, row.taken_back), row.currency)
     wallet = await wallets.wallet(session, row.organization_id, currency=row.currency)
-    aside = min(fresh, max(wallet.available, Money.zero(row.currency)))
-    if aside.micro > 0:
-        key = f"taken-back:{top_up_id}:{taken.micro}"
-        await holds.place(session, row.organization_id, aside, subject_id=key, idempotency_key=key)
+    missing = Money(taken.micro - row.taken_aside, row.currency)
+    aside = max(min(missing, wallet.available), Money.zero(row.currency))
     set_aside = Money(row.taken_aside + aside.micro, row.currency)
+    if aside.micro > 0:
+        key = f"taken-back:{top_up_id}:{set_aside.micro}"
+        await holds.withhold(session, row.organization_id, aside, subject_id=key, idempotency_key=key)
+    elif not grew:
+        return False
     changed = {"taken_back": taken.micro, "taken_aside": set_aside.micro}
     await session.execute(update(top_up).where(top_up.c.id == top_up_id).values(changed))
     amounts = {"taken back": taken, "set aside": set_aside, "spent": taken - set_aside}
@@ -49,7 +56,7 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
         amounts=amounts,
         detail=detail,
     )
-    if set_aside < taken:
+    if set_aside < taken and (grew or await launches.are_stopped(session, row.organization_id)):
         await findings.open_finding(
             session,
             code=STOP_CODE,
@@ -60,3 +67,8 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
             detail={"top_up_id": top_up_id},
         )
     return True
+
+
+async def _is_unsettled(session: Session, top_up_id: str) -> bool:
+    """Whether no operator has settled what was taken back of it."""
+    return await findings.is_open(session, code=CODE, subject_type="top_up", subject_id=top_up_id)

@@ -1,0 +1,16 @@
+"""Ledger: holds on what was taken back, which nothing may be run on."""
+
+from sublet.migrations.script import execute_script
+
+revision = "0014_withheld"
+down_revision = "0013_approvals"
+
+KINDS = """
+ALTER TABLE ledger.hold ADD COLUMN kind text NOT NULL DEFAULT 'spending' CHECK (kind IN ('spending', 'withheld'));
+DROP FUNCTION IF EXISTS ledger.place_hold(text, text, bigint, text, text);
+"""
+
+
+def upgrade() -> None:
+    """Let a hold say whether it is there to be spent."""
+    execute_script(KINDS)
