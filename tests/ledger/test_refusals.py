@@ -103,7 +103,9 @@ class TestApplicationRole:
         organization = await _books_with_something_in_them(database)
         with psycopg.connect(app_url, autocommit=True) as connection:
             connection.execute("CREATE TEMPORARY TABLE balance (account_id bigint, balance bigint, held bigint)")
-            connection.execute("SELECT ledger.place_hold(%s, 'USD', 1::bigint, 'al_x', 'spending', %s)", [organization, key()])
+            connection.execute(
+                "SELECT ledger.place_hold(%s, 'USD', 1::bigint, 'al_x', 'spending', %s)", [organization, key()]
+            )
             untouched = connection.execute("SELECT count(*) FROM pg_temp.balance").fetchone()
         assert untouched == (0,)
 

@@ -9,7 +9,7 @@ import pytest
 from sublet.core.db import OpenSessionError
 from sublet.core.money import Money
 from sublet.payments.api import PROCESSOR
-from sublet.payments.top_ups import checkout, outcomes
+from sublet.payments.top_ups import checkout, outcomes, requests
 from tests.ledger.books import assert_books_are_sound
 from tests.payments.shop import BASE, Shop, new_processor
 from tests.payments.working import look_at, make_due, process_due, watch
@@ -317,3 +317,22 @@ class TestReading:
         headers = {"Authorization": f"Bearer {await shop.organization()}"}
         assert (await shop.http.get(f"/api/v1/top-ups/{top_up['id']}", headers=headers)).status_code == 404
         assert (await shop.http.get("/api/v1/top-ups", headers=headers)).json()["items"] == []
+
+
+class TestWhoseTurnItIs:
+    async def test_nobodys_open_payments_keep_those_of_others_waiting(self, shop: Shop) -> None:
+        busy, other = await shop.organization(), await shop.organization()
+        made = {top_up["id"]: busy for top_up in [await shop.top_up(busy) for _ in range(3)]}
+        late = await shop.top_up(other)
+        made[late["id"]] = other
+        places = {row.id: row.place for row in await shop.rows("SELECT id, place FROM work WHERE kind = 'top_up'")}
+        assert places == made
+        declared = checkout.work(shop.database, shop.processor)
+        assert declared.slots_each * 2 <= declared.slots
+        await shop.pay(late)
+        await shop.rows("UPDATE work SET place = '' WHERE kind = 'top_up' RETURNING id")
+        row = await checkout.load(shop.database, late["id"])
+        async with shop.database.transaction() as session:
+            await requests.poke_if_waiting(session, row)
+        (poked,) = await shop.rows("SELECT place FROM work WHERE id = :id", id=late["id"])
+        assert poked.place == other

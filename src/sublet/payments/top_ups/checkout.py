@@ -138,11 +138,11 @@ async def look_for_taken_back(database: Database, processor: Processor, *, days:
         since = await database_now(session) - timedelta(days=days)
     charges = await processor.charges_taken_back(since=since)
     async with database.transaction() as session:
-        found = await session.execute(select(top_up.c.id).where(top_up.c.charge_id.in_(charges)).order_by(top_up.c.id))
-        ids = list(found.scalars())
-        for top_up_id in ids:
-            await leases.make_due(session, WORK, top_up_id)
-    return len(ids)
+        of_charges = select(top_up.c.id, top_up.c.organization_id).where(top_up.c.charge_id.in_(charges))
+        rows = (await session.execute(of_charges.order_by(top_up.c.id))).all()
+        for row in rows:
+            await leases.make_due(session, WORK, row.id, place=row.organization_id)
+    return len(rows)
 
 
 STEPS = (
@@ -168,7 +168,10 @@ STEPS = (
 
 
 def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSeen | None]:
-    """The kind of work `top_up`: resumes what a crash or an outage left, and watches payments until they end."""
+    """The kind of work `top_up`: resumes what a crash or an outage left, and watches payments until they end.
+
+    A row's place is its organization: nobody's open payments keep those of others waiting.
+    """
 
     async def take(session: Session, lease: Lease) -> TopUpRow | Outcome:
         row = (await session.execute(select(top_up).where(top_up.c.id == lease.id))).one_or_none()
@@ -195,4 +198,4 @@ def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSee
         await session.execute(looked)
         return Done() if done else Again(spread(LOOK_SECONDS))
 
-    return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)
+    return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=32, slots_each=2, steps=STEPS)

@@ -121,7 +121,7 @@ async def request_top_up(
             f"{row.id}, which stays as it is. Nothing was charged now. Use a new key for a new request."
         )
     if row.id == top_up_id:
-        await leases.make_due(session, WORK, row.id)
+        await leases.make_due(session, WORK, row.id, place=actor.organization)
     return row, await leases.lease_one(session, WORK, row.id, seconds=LEASE_SECONDS)
 
 
@@ -166,7 +166,7 @@ async def poke_if_waiting(session: Session, row: TopUpRow) -> None:
         .values(looked_at=func.clock_timestamp())
     )
     if stale.rowcount:
-        await leases.make_due(session, WORK, row.id)
+        await leases.make_due(session, WORK, row.id, place=row.organization_id)
 
 
 async def customer_returned(session: Session, top_up_id: str, checkout_session_id: str) -> str:
@@ -182,7 +182,7 @@ async def customer_returned(session: Session, top_up_id: str, checkout_session_i
         raise NotFound("top-up", top_up_id)
     if row.state == TopUpState.PENDING:
         await move(session, top_up_id, TopUpState.PROCESSING, reason="the customer returned from the payment page")
-        await leases.make_due(session, WORK, top_up_id)
+        await leases.make_due(session, WORK, top_up_id, place=str(row.organization_id))
     return landing(str(row.return_path), top_up_id)
 
 
