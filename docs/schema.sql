@@ -1415,6 +1415,20 @@ ALTER TABLE public.allocation_operation ALTER COLUMN seq ADD GENERATED ALWAYS AS
     CACHE 1
 );
 
+CREATE TABLE public.allocation_remnant (
+    id text NOT NULL,
+    allocation_id text NOT NULL,
+    node_id text NOT NULL,
+    login text NOT NULL,
+    uid integer NOT NULL,
+    generation bigint NOT NULL,
+    left_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    evidence jsonb,
+    cleaned_at timestamp with time zone,
+    CONSTRAINT allocation_remnant_cleaned_on_proof CHECK (((cleaned_at IS NULL) OR ((evidence ->> 'clean'::text))::boolean)),
+    CONSTRAINT allocation_remnant_id_check CHECK ((id ~ '^rem_[a-z2-7]{16}$'::text))
+);
+
 ALTER TABLE public.allocation ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.allocation_seq_seq
     START WITH 1
@@ -2349,6 +2363,12 @@ ALTER TABLE ONLY public.allocation_operation
 ALTER TABLE ONLY public.allocation
     ADD CONSTRAINT allocation_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.allocation_remnant
+    ADD CONSTRAINT allocation_remnant_allocation_id_node_id_key UNIQUE (allocation_id, node_id);
+
+ALTER TABLE ONLY public.allocation_remnant
+    ADD CONSTRAINT allocation_remnant_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.allocation
     ADD CONSTRAINT allocation_seq_key UNIQUE (seq);
 
@@ -2614,6 +2634,8 @@ CREATE UNIQUE INDEX allocation_operation_running ON public.allocation_operation 
 
 CREATE INDEX allocation_organization ON public.allocation USING btree (organization_id, seq);
 
+CREATE INDEX allocation_remnant_node ON public.allocation_remnant USING btree (node_id);
+
 CREATE INDEX allocation_state ON public.allocation USING btree (state, seq);
 
 CREATE INDEX api_token_user ON public.api_token USING btree (user_id, seq) WHERE (revoked_at IS NULL);
@@ -2820,6 +2842,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation FOR EACH STA
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation_operation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation_remnant FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.approval FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -2874,6 +2898,12 @@ ALTER TABLE ONLY public.allocation
 
 ALTER TABLE ONLY public.allocation
     ADD CONSTRAINT allocation_price_id_fkey FOREIGN KEY (price_id) REFERENCES public.price(id);
+
+ALTER TABLE ONLY public.allocation_remnant
+    ADD CONSTRAINT allocation_remnant_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
+
+ALTER TABLE ONLY public.allocation_remnant
+    ADD CONSTRAINT allocation_remnant_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
 ALTER TABLE ONLY public.allocation
     ADD CONSTRAINT allocation_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
@@ -3089,6 +3119,14 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation TO sublet_app;
 GRANT SELECT,INSERT ON TABLE public.allocation_history TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation_operation TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.allocation_remnant TO sublet_app;
+
+GRANT UPDATE(generation) ON TABLE public.allocation_remnant TO sublet_app;
+
+GRANT UPDATE(evidence) ON TABLE public.allocation_remnant TO sublet_app;
+
+GRANT UPDATE(cleaned_at) ON TABLE public.allocation_remnant TO sublet_app;
 
 GRANT SELECT ON TABLE public.allocation_transition TO sublet_app;
 

@@ -13,6 +13,7 @@ from sublet.allocations import release, suspension
 from sublet.allocations.models import allocation
 from sublet.allocations.rows import WORK
 from sublet.allocations.work import observations, sweep
+from sublet.allocations.work import remnants as remnant_work
 from sublet.allocations.work.kind import work
 from sublet.allocations.work.pace import DEFAULT_PACE, Pace
 from sublet.billing import checks as billing_checks
@@ -142,7 +143,11 @@ class Rental:
 
     def worker(self) -> Reconciler:
         """A worker of its own."""
-        return Reconciler(self.database, [work(self.backend, pace=self.pace)], lease_seconds=self.lease_seconds)
+        return Reconciler(
+            self.database,
+            [work(self.backend, pace=self.pace), remnant_work.work(self.backend, pace=self.pace)],
+            lease_seconds=self.lease_seconds,
+        )
 
     async def work(self, allocation_id: str) -> None:
         """One worker looks at the allocation, for as long as there is something to do at once."""

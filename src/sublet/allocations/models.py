@@ -73,3 +73,17 @@ history = Table(
     Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
 )
+
+remnant = Table(
+    "allocation_remnant",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("allocation_id", Text, nullable=False),
+    Column("node_id", Text, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("uid", Integer, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("left_at", DateTime(timezone=True), nullable=False),
+    Column("evidence", JSONB(none_as_null=True)),
+    Column("cleaned_at", DateTime(timezone=True)),
+)

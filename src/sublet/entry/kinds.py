@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from sublet.allocations import rows
+from sublet.allocations import remnants, rows
 from sublet.allocations.work import kind as allocations
+from sublet.allocations.work import remnants as remnant_work
 from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import Step
 from sublet.fleet import host_certificates, observation
@@ -13,6 +14,7 @@ from sublet.payments.top_ups import checkout
 
 STEPS: Mapping[str, tuple[Step, ...]] = {
     rows.WORK: allocations.STEPS,
+    remnants.WORK: remnant_work.STEPS,
     NODE: observation.STEPS,
     TRUST: host_certificates.STEPS,
     checkout.WORK: checkout.STEPS,

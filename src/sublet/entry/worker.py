@@ -9,6 +9,7 @@ import prometheus_client
 from sublet.allocations.work import kind as allocation_work
 from sublet.allocations.work import observations
 from sublet.allocations.work import pace as allocation_retries
+from sublet.allocations.work import remnants as remnant_work
 from sublet.billing.policy import Policy
 from sublet.core import tracing
 from sublet.core.errors import SubletError
@@ -53,8 +54,10 @@ class Worker:
 
     def works(self) -> list[AnyWork]:
         """Each kind of work, declared by its domain."""
+        pace = allocation_retries.Pace.of(self.settings)
         return [
-            allocation_work.work(self.backend, pace=allocation_retries.Pace.of(self.settings)),
+            allocation_work.work(self.backend, pace=pace),
+            remnant_work.work(self.backend, pace=pace),
             self.observer.work(),
             self.certificates.work(),
             checkout.work(self.database, self.processor),

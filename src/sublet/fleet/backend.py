@@ -6,7 +6,7 @@ Every call is idempotent and fenced: the node refuses a generation lower than th
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 DesiredState = Literal["active", "suspended"]
 
@@ -90,6 +90,14 @@ class ReleaseEvidence:
     clean: bool
     checks: tuple[EvidenceCheck, ...]
     released_at: datetime
+
+    def stored(self) -> dict[str, Any]:
+        """As it is kept, and shown as proof."""
+        return {
+            "released_at": self.released_at.isoformat(),
+            "clean": self.clean,
+            "checks": [{"name": check.name, "clean": check.clean, "detail": check.detail} for check in self.checks],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,6 @@ async def move_claim(
     """Take for the subject on another node what it has, for the rest of its time; None where it fits on no other.
 
     What it had stays claimed: it is `left_to` another subject, until that has proven the node clean and frees it.
-    Waits for launches that go to another node.
     """
     had = (await session.execute(_HAS, {"subject_id": subject_id})).one_or_none()
     if had is None:

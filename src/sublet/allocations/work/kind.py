@@ -49,6 +49,12 @@ STEPS = (
         "time that no observation proves is cut out and never billed",
     ),
     Step(
+        "move on",
+        "takes the launch to another node when its own does not answer or lacks what was sold, two times at most",
+        "a claim on the node that it leaves, which belongs to a row `remnant` from now on",
+        "the work on remnants cleans that node and frees the claim",
+    ),
+    Step(
         "give up",
         "after the last attempt frees the funds, fails the allocation and wants it gone",
         "an ended allocation whose capacity is still claimed",

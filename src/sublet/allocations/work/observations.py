@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select, text, update
 
-from sublet.allocations import rows
+from sublet.allocations import remnants, rows
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState
@@ -86,7 +86,7 @@ async def _repair(session: Session, allocation: Allocation, observation: Observa
 async def _report_strangers(session: Session, node_id: str, observation: Observation) -> None:
     """Report and keep accounts that should not be: unknown to the node, or known to it and not to the books.
 
-    One whose release was stored after it was seen is none.
+    One whose release was stored after it was seen is none, nor is what a launch left that went to another node.
     """
     listed = {seen.allocation_id: seen for seen in observation.allocations}
     booked = await session.execute(
@@ -96,7 +96,8 @@ async def _report_strangers(session: Session, node_id: str, observation: Observa
             allocation_table.c.on_node | (allocation_table.c.state_since > observation.observed_at),
         )
     )
-    unbooked = [listed[stranger] for stranger in sorted(set(listed) - set(booked.scalars()))]
+    expected = {*booked.scalars(), *await remnants.seen_on(session, node_id, observation.observed_at)}
+    unbooked = [listed[stranger] for stranger in sorted(set(listed) - expected)]
     for account in observation.unknown:
         log.error("node.unknown_account", node=node_id, login=account.login, uid=account.uid)
     for seen in unbooked:

@@ -2,7 +2,6 @@
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
 
 from sublet.allocations import operations, rows
 from sublet.allocations.rows import Allocation
@@ -94,7 +93,7 @@ async def conclude(session: Session, lease: Lease, removal: Removal, result: Rem
     if before is not None and not allocation.unproven and still_there(allocation, before):
         await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
     if result.evidence is not None:
-        await rows.note(session, allocation.id, evidence=_stored(result.evidence))
+        await rows.note(session, allocation.id, evidence=result.evidence.stored())
     if result.evidence is None or not result.evidence.clean:
         return await _not_proven(session, lease, allocation, result, pace)
     if removal.is_restoration:
@@ -103,14 +102,6 @@ async def conclude(session: Session, lease: Lease, removal: Removal, result: Rem
     else:
         await _proven(session, allocation, result.evidence)
     return Done()
-
-
-def _stored(evidence: ReleaseEvidence) -> dict[str, Any]:
-    return {
-        "released_at": evidence.released_at.isoformat(),
-        "clean": evidence.clean,
-        "checks": [{"name": check.name, "clean": check.clean, "detail": check.detail} for check in evidence.checks],
-    }
 
 
 async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvidence) -> None:
@@ -139,7 +130,7 @@ async def _not_proven(
     session: Session, lease: Lease, allocation: Allocation, result: RemovalResult, pace: Pace
 ) -> Outcome:
     """Keep the capacity and go on trying. The customer's money does not wait for that: it is settled now."""
-    code, message, inside = _problem(result)
+    code, message, inside = what_is_left(result.evidence, result.error)
     log.error(
         "allocation.not_proven_clean",
         allocation=allocation.id,
@@ -163,12 +154,12 @@ async def _not_proven(
     return Retry(code)
 
 
-def _problem(result: RemovalResult) -> tuple[str, str, str]:
+def what_is_left(evidence: ReleaseEvidence | None, error: SubletError | None) -> tuple[str, str, str]:
     """A code, what the owner is told, and what the operator is told, who may see the node's inside."""
-    if result.evidence is None:
-        assert result.error is not None
-        return (*attempt_reason(result.error), result.error.detail)
-    left = [check for check in result.evidence.checks if not check.clean]
+    if evidence is None:
+        assert error is not None
+        return (*attempt_reason(error), error.detail)
+    left = [check for check in evidence.checks if not check.clean]
     names, details = ", ".join(one.name for one in left), ", ".join(f"{one.name} ({one.detail})" for one in left)
     return "not_clean", f"Something is left on the node: {names}.", f"Something is left on the node: {details}."
 

@@ -2,7 +2,7 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0014_withheld"
+revision = "0014_ledger"
 down_revision = "0013_approvals"
 
 KINDS = """

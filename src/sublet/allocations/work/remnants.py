@@ -1,0 +1,82 @@
+"""What a launch may have left on a node when it went to another: cleaned, and proven, before its capacity is free."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Row, func, select, update
+
+from sublet.allocations.models import remnant
+from sublet.allocations.remnants import WORK
+from sublet.allocations.work.pace import Pace
+from sublet.allocations.work.removal import what_is_left
+from sublet.core import telemetry
+from sublet.core.db import Session
+from sublet.core.errors import SubletError
+from sublet.core.work.declaration import Step, Work
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Done, Outcome, Retry
+from sublet.fleet.backend import FleetBackend, ReleaseEvidence
+from sublet.fleet.errors import StaleGeneration
+from sublet.scheduling import claims
+
+log = telemetry.get_logger(__name__)
+
+SLOTS = 64
+"""As many as for allocations would be: waiting for a node costs next to nothing."""
+
+STEPS = (
+    Step(
+        "clean",
+        "asks the node to end and wipe what may be there of a launch that went on elsewhere",
+        "evidence",
+        "without proof: capacity blocked, tried again for ever",
+    ),
+    Step("free", "frees the capacity", "an ended claim", "none needed: one transaction"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """The node's evidence, or why there is none."""
+
+    evidence: ReleaseEvidence | None = None
+    error: SubletError | None = None
+
+
+def work(backend: FleetBackend, *, pace: Pace) -> Work[Row[tuple[object, ...]], Cleaning]:
+    """The kind of work `remnant`; a row's place is its node."""
+
+    async def take(session: Session, lease: Lease) -> Row[tuple[object, ...]] | Outcome:
+        row = (await session.execute(select(remnant).where(remnant.c.id == lease.id))).one_or_none()
+        return Done() if row is None or row.cleaned_at is not None else row
+
+    async def act(_lease: Lease, row: Row[tuple[object, ...]]) -> Cleaning:
+        try:
+            evidence = await backend.release(
+                row.node_id,
+                allocation_id=row.allocation_id,
+                login=row.login,
+                uid=row.uid,
+                generation=row.generation,
+            )
+        except SubletError as error:
+            return Cleaning(error=error)
+        return Cleaning(evidence=evidence)
+
+    async def conclude(session: Session, lease: Lease, row: Row[tuple[object, ...]], result: Cleaning) -> Outcome:
+        if isinstance(result.error, StaleGeneration):
+            newer = update(remnant).where(remnant.c.id == row.id).values(generation=remnant.c.generation + 1)
+            await session.execute(newer)
+        if result.evidence is not None and result.evidence.clean:
+            proven = {"evidence": result.evidence.stored(), "cleaned_at": func.clock_timestamp()}
+            await session.execute(update(remnant).where(remnant.c.id == row.id).values(proven))
+            await claims.free(session, str(row.id))
+            return Done()
+        code, _, inside = what_is_left(result.evidence, result.error)
+        log.error("allocation.remnant_not_clean", allocation=row.allocation_id, node=row.node_id, detail=inside)
+        if result.evidence is not None or lease.attempt >= pace.release_attempts:
+            await claims.block(session, str(row.id), f"Left by a launch that went to another node. {inside}")
+        return Retry(code)
+
+    return Work(
+        kind=WORK, take=take, act=act, conclude=conclude, pace=pace.of_work, slots=SLOTS, slots_each=2, steps=STEPS
+    )

@@ -1,0 +1,157 @@
+"""A launch whose node cannot be used is tried on another: one allocation, one hold, nothing left behind unproven."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, text
+
+from sublet.allocations.work import observations, setup
+from sublet.billing.policy import DEFAULT_POLICY
+from sublet.fleet.errors import StaleGeneration
+from tests.allocations.rental import Rental, offer
+from tests.allocations.simulated import failing, refused, unreachable
+from tests.scheduling.fleet_rows import add_node
+from tests.support.work import sweep_once
+
+pytestmark = pytest.mark.anyio
+
+
+async def rows_of(rental: Rental, statement: str) -> list[Row[Any]]:
+    async with rental.database.reading() as session:
+        return list((await session.execute(text(statement))).all())
+
+
+async def claims(rental: Rental) -> dict[str, str]:
+    """Who has claimed something that lasts, by node."""
+    rows = await rows_of(rental, "SELECT node_id, subject_id FROM claim WHERE upper_inf(during)")
+    return {row.node_id: row.subject_id for row in rows}
+
+
+async def cleaned(rental: Rental) -> None:
+    """Workers sweep until nothing of a launch is left where it went away from."""
+    for _ in range(200):
+        await rental.run("UPDATE work SET due_at = clock_timestamp() WHERE kind = 'remnant' AND due_at <> 'infinity'")
+        await sweep_once(rental.worker())
+        if await rental.all("SELECT id FROM allocation_remnant WHERE cleaned_at IS NULL") == []:
+            return
+    raise AssertionError("it was not cleaned")
+
+
+class TestANodeThatDoesNotAnswer:
+    async def test_is_left_for_another_and_the_customer_sees_one_launch(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        second = await add_node(rental.database, "south")
+        rental.backend.node(rental.node_id).reachable = False
+        row = await rental.work_until(allocation_id, "active")
+        assert row.node_id == second
+        assert await rental.all("SELECT id FROM allocation") == [allocation_id]
+        assert len(await rental.all("SELECT id FROM ledger.hold")) == 1
+        assert await rental.all("SELECT node_id FROM meter") == [second]
+        assert await rental.all("SELECT state FROM allocation_operation") == ["succeeded"]
+        assert await rental.disagreements() == []
+
+    async def test_keeps_its_capacity_claimed_until_it_has_proven_that_nothing_is_left(self, rental: Rental) -> None:
+        first, allocation_id = rental.node_id, await rental.launch()
+        second = await add_node(rental.database, "south")
+        # The account is made, and the answer is lost.
+        rental.backend.interrupt = failing("apply", "after", unreachable, times=rental.pace.provision_attempts)
+        while (await rental.row(allocation_id)).node_id == first:
+            await sweep_once(rental.worker())
+        late = rental.backend.node(first).accounts[allocation_id].desired
+        rental.backend.node(first).reachable = False
+        await rental.work_until(allocation_id, "active")
+        assert await rental.all("SELECT place FROM work WHERE kind = 'allocation'") == [second]
+        [remnant] = await rows_of(rental, "SELECT id, node_id, cleaned_at FROM allocation_remnant")
+        assert (remnant.node_id, remnant.cleaned_at) == (first, None)
+        assert await claims(rental) == {first: remnant.id, second: allocation_id}
+        rental.backend.node(first).reachable = True
+        await cleaned(rental)
+        with pytest.raises(StaleGeneration):
+            await rental.backend.apply(first, late)
+        assert rental.backend.node(first).accounts == {}
+        assert list(rental.backend.node(second).accounts) == [allocation_id]
+        assert await claims(rental) == {second: allocation_id}
+        [evidence] = await rental.all("SELECT evidence FROM allocation_remnant")
+        assert evidence["clean"]
+
+    async def test_blocks_what_is_not_clean_there(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        await add_node(rental.database, "south")
+        rental.backend.node(rental.node_id).dirty.add(allocation_id)
+        rental.backend.interrupt = failing("apply", "after", unreachable, times=rental.pace.provision_attempts)
+        await rental.work_until(allocation_id, "active")
+        await rental.run("UPDATE work SET due_at = clock_timestamp() WHERE kind = 'remnant'")
+        await sweep_once(rental.worker())
+        [reason] = await rental.all("SELECT blocked_reason FROM claim WHERE blocked_at IS NOT NULL")
+        assert reason.startswith("Left by a launch that went to another node. Something is left")
+        rental.backend.node(rental.node_id).dirty.clear()
+        await cleaned(rental)
+
+    async def test_has_no_strangers_meanwhile_and_its_late_word_counts_for_nothing(self, rental: Rental) -> None:
+        first, allocation_id = rental.node_id, await rental.launch()
+        await add_node(rental.database, "south")
+        rental.backend.interrupt = failing("apply", "after", unreachable, times=rental.pace.provision_attempts)
+        while (await rental.row(allocation_id)).node_id == first:
+            await sweep_once(rental.worker())
+        rental.backend.node(first).reachable = True
+        late = await rental.backend.observe(first)
+        await rental.work_until(allocation_id, "active")
+        before = await rental.row(allocation_id)
+        await observations.on_observed(rental.database, first, late, policy=DEFAULT_POLICY)
+        after = await rental.row(allocation_id)
+        assert (after.node_id, after.generation, after.unproven) == (before.node_id, before.generation, False)
+        assert await rental.all("SELECT strangers FROM node WHERE strangers <> '[]'") == []
+
+    async def test_fails_as_before_where_there_is_no_other(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        rental.backend.node(rental.node_id).reachable = False
+        row = await rental.work_until(allocation_id, "failed")
+        assert row.failure["code"] == "node_unreachable"
+        assert await rental.all("SELECT id FROM allocation_remnant") == []
+        assert await rental.all("SELECT subject_id FROM claim") == [allocation_id]
+        assert (await rental.wallet()).held.micro == 0
+
+
+class TestANodeThatLacksWhatWasSold:
+    async def test_is_left_at_once(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        second = await add_node(rental.database, "south")
+        rental.backend.interrupt = failing("apply", "before", lambda: refused("disk_full"), times=1)
+        assert (await rental.work_until(allocation_id, "active")).node_id == second
+        await cleaned(rental)
+        assert await claims(rental) == {second: allocation_id}
+
+    async def test_is_not_left_for_one_without_the_gpu(self, rental: Rental) -> None:
+        rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
+        allocation_id = await rental.launch()
+        await add_node(rental.database, "south")
+        rental.backend.interrupt = failing("apply", "before", lambda: refused("gpu_missing"), times=1)
+        row = await rental.work_until(allocation_id, "failed")
+        assert row.failure["code"] == "node_lacks_capacity"
+
+    async def test_is_left_for_the_gpus_of_the_other(self, rental: Rental) -> None:
+        rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
+        allocation_id = await rental.launch()
+        had = (await rental.row(allocation_id)).gpus
+        await add_node(rental.database, "south", gpus=["A"])
+        rental.backend.interrupt = failing("apply", "before", lambda: refused("gpu_in_use"), times=1)
+        row = await rental.work_until(allocation_id, "active")
+        assert len(row.gpus) == 1
+        assert row.gpus != had
+
+    async def test_is_left_so_often_and_no_more(self, rental: Rental) -> None:
+        for number in range(setup.MOST_NODES + 1):
+            await add_node(rental.database, f"n{number}")
+        rental.backend.interrupt = failing("apply", "before", lambda: refused("disk_full"), times=99)
+        row = await rental.work_until(await rental.launch(), "failed")
+        assert row.failure["code"] == "node_lacks_capacity"
+        assert len(await rental.all("SELECT node_id FROM allocation_remnant")) == setup.MOST_NODES - 1
+
+    async def test_is_not_left_by_what_has_run_there(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await add_node(rental.database, "south")
+        await rental.suspend(allocation_id)
+        await rental.work_until(allocation_id, "suspended")
+        rental.backend.interrupt = failing("apply", "before", lambda: refused("disk_full"), times=2)
+        await rental.resume(allocation_id)
+        assert (await rental.work_until(allocation_id, "active")).node_id == rental.node_id
