@@ -11,6 +11,7 @@ from sublet.allocations.states import AllocationState
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
+from sublet.core.ids import is_id
 from sublet.core.work import leases
 
 Wanted = Literal["active", "suspended", "gone"]
@@ -95,7 +96,7 @@ async def lock_of(session: Session, actor: Actor, id_or_name: str) -> Allocation
 def scoped(statement: Select[Any], organization_id: str, id_or_name: str) -> Select[Any]:
     """Narrow a statement to one allocation of an organization, by id or by the name of one that has not ended."""
     statement = statement.where(allocation.c.organization_id == organization_id)
-    if "_" in id_or_name:  # names have none, ids always do
+    if is_id(id_or_name):
         return statement.where(allocation.c.id == id_or_name)
     return statement.where(allocation.c.name == id_or_name, allocation.c.ended_at.is_(None))
 

@@ -12,3 +12,8 @@ def new_id(prefix: str) -> str:
     """A new id: `prefix`, an underscore and 16 lowercase base32 characters (80 random bits)."""
     bits = int.from_bytes(urandom(RANDOM_BYTES), "big")
     return f"{prefix}_" + "".join([_PAIRS[bits >> shift & 1023] for shift in range(70, -1, -10)])
+
+
+def is_id(id_or_name: str) -> bool:
+    """Whether an id was given where a name may stand: ids always have an underscore, and names have none."""
+    return "_" in id_or_name

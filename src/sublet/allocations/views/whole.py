@@ -24,6 +24,7 @@ from sublet.core.actions import Refusal, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
+from sublet.core.ids import is_id
 from sublet.core.money import Money, Rate
 
 _NOT_YOURS = "Your role or token does not include this."
@@ -43,7 +44,7 @@ _BY_NAME = text(f"{_WHOLE} a.name = :wanted AND a.ended_at IS NULL")
 
 async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy) -> AllocationOut:
     """One allocation of the actor's organization, by id or by the name of one that has not ended; NotFound."""
-    statement = _BY_ID if "_" in id_or_name else _BY_NAME  # names have none, ids always do
+    statement = _BY_ID if is_id(id_or_name) else _BY_NAME
     found = await session.execute(statement, {"organization_id": actor.organization, "wanted": id_or_name})
     row = found.one_or_none()
     if row is None:
