@@ -50,7 +50,7 @@ class OpenSessionError(RuntimeError):
 def forbid_open_session(network: str) -> None:
     """Raise OpenSessionError if this task has a session open; every network client calls it before it speaks."""
     if _open_sessions.get() > 0:
-        raise OpenSessionError(f"{network} must not be called while a database session is open: load, act, apply")
+        raise OpenSessionError(f"{network} must not be called while a database session is open: take, act, conclude")
 
 
 def driver_url(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Signing up, in and out. Passwords are worked out while no session is open: load, act, apply."""
+"""Signing up, in and out. Passwords are worked out while no session is open: take, act, conclude."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
