@@ -55,7 +55,7 @@ class TestOperators:
         operator = await web.operator("fleet")
         decided = (await operator.post(f"{LIST}/{asked}/{decision}", json=WHY)).json()
         assert (decided["state"], decided["decided_by"]["name"]) == (state, "Operator")
-        assert reasons(decided) == dict.fromkeys(("approve", "reject"), f"it is {state} already")
+        assert reasons(decided) == dict.fromkeys(("approve", "reject"), f"It is {state} already.")
         again = await operator.post(f"{LIST}/{asked}/{decision}", json=WHY)
         assert (again.status_code, again.json()["code"]) == (409, "approval_already_decided")
 
@@ -63,7 +63,7 @@ class TestOperators:
         operator = await web.operator("fleet")
         mine = await my_own(web, operator)
         offered = reasons((await operator.get(f"{LIST}/{mine}")).json())
-        assert offered == dict.fromkeys(("approve", "reject"), "somebody else than who asked has to decide")
+        assert offered == dict.fromkeys(("approve", "reject"), "Somebody else than who asked has to decide.")
         for decision in ("approve", "reject"):
             refused = await operator.post(f"{LIST}/{mine}/{decision}", json=WHY)
             assert (refused.status_code, refused.json()["code"]) == (403, "approval_needs_somebody_else")
@@ -71,7 +71,7 @@ class TestOperators:
     async def test_do_not_decide_on_what_they_may_not_do(self, web: Web, asked: str) -> None:
         operator = await web.operator("finance")
         offered = reasons((await operator.get(f"{LIST}/{asked}")).json())
-        assert set(offered.values()) == {"only somebody with the permission admin.node:manage may decide this"}
+        assert set(offered.values()) == {"Only somebody with the permission admin.node:manage may decide this."}
         refused = await operator.post(f"{LIST}/{asked}/approve", json=WHY)
         assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
 

@@ -96,7 +96,7 @@ class TestDeciding:
     @pytest.mark.parametrize("decide", ["approve", "reject"])
     async def test_is_for_somebody_else(self, desk: Desk, decide: str) -> None:
         asked = await desk.request()
-        with pytest.raises(DecidesOwn, match="somebody else than who asked has to decide"):
+        with pytest.raises(DecidesOwn, match="Somebody else than who asked has to decide"):
             await getattr(desk, decide)(asked.id, "Ada")
 
     @pytest.mark.parametrize("decide", ["approve", "reject"])
@@ -111,7 +111,7 @@ class TestDeciding:
     async def test_is_done_once(self, desk: Desk, before: str, decide: str) -> None:
         asked = await desk.request()
         decided = await getattr(desk, before)(asked.id)
-        with pytest.raises(AlreadyDecided, match=f"it is {decided.state.value} already"):
+        with pytest.raises(AlreadyDecided, match=f"It is {decided.state.value} already"):
             await getattr(desk, decide)(asked.id, "Cleo")
 
     async def test_by_two_at_once_is_one_decision(self, desk: Desk) -> None:

@@ -25,7 +25,7 @@ class TestADayLater:
         unused = await desk.approve((await desk.request(subject="al_unused")).id)
         clock.a_day_later()
         for decide in (desk.approve, desk.reject):
-            with pytest.raises(AlreadyDecided, match="the time for it is over"):
+            with pytest.raises(AlreadyDecided, match="The time for it is over"):
                 await decide(undecided.id)
         with pytest.raises(ApprovalRequired, match=f"The time for {unused.id} is over"):
             await desk.consume(subject="al_unused")

@@ -66,7 +66,7 @@ class TestShow:
     def test_says_why_one_may_not_decide(self, operator: Cli) -> None:
         own = ask_approval(operator.api.world, "refund.make", "tu_1", by="Ada")
         result = operator.run("admin", "approval", "show", own["id"])
-        assert result.stderr == "You cannot decide on it: somebody else than who asked has to decide.\n"
+        assert result.stderr == "You cannot decide on it. Somebody else than who asked has to decide.\n"
 
     def test_says_what_came_of_it(self, operator: Cli, asked: dict[str, Any]) -> None:
         moment = {"decided_at": "2026-01-02T03:04:05Z", "used_at": "2026-01-02T04:04:05Z"}
@@ -106,7 +106,7 @@ class TestReject:
         own = ask_approval(operator.api.world, "refund.make", "tu_1", by="Ada")
         refused = operator.run(*REJECT, own["id"], *WHY)
         assert refused.exit_code == Exit.AUTH
-        assert "somebody else than who asked has to decide. Nothing was changed." in refused.stderr
+        assert "Somebody else than who asked has to decide. Nothing was changed." in refused.stderr
         operator.run(*REJECT, asked["id"], *WHY)
         assert operator.run(*REJECT, asked["id"], *WHY).exit_code == Exit.CONFLICT
 

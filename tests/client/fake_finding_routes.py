@@ -77,7 +77,7 @@ def reject(asked: Asked) -> Answer:
     if refusal is not None:
         own = found["state"] == "requested"
         status, code = (403, "approval_needs_somebody_else") if own else (409, "approval_already_decided")
-        raise Problem(status, code, f"You cannot decide on {found['id']}: {refusal}. Nothing was changed.")
+        raise Problem(status, code, f"{refusal} Nothing was changed.")
     found |= {"state": "rejected", "decided_by": {"id": "usr_ada", "name": "Ada"}, "decided_at": at()}
-    found["actions"] = decisions("it is rejected already")
+    found["actions"] = decisions("It is rejected already.")
     return 200, found

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength, system_actor
-from sublet.core.errors import FreshSignInRequired, PermissionDenied, SecondFactorRequired
+from sublet.core.errors import PermissionDenied
 
 READER = Actor(kind="user", user_id="usr_a", role="owner", permissions=frozenset({Permission.WALLET_READ}), name="Ann")
 
@@ -35,25 +35,24 @@ class TestASignIn:
 
     @pytest.mark.parametrize("seconds_ago", [0.0, FRESH_SECONDS])
     def test_that_is_fresh_is_enough_however_it_was_done(self, seconds_ago: float) -> None:
-        replace(READER, strength=Strength.PASSWORD, confirmed_seconds_ago=seconds_ago).require_fresh()
+        known = replace(READER, strength=Strength.PASSWORD, confirmed_seconds_ago=seconds_ago)
+        assert known.is_fresh
 
     @pytest.mark.parametrize("seconds_ago", [FRESH_SECONDS + 0.001, None])
     @pytest.mark.parametrize("strength", [Strength.PASSWORD, Strength.SECOND_FACTOR, Strength.TOKEN, None])
     def test_that_was_long_ago_or_never_is_not(self, strength: Strength | None, seconds_ago: float | None) -> None:
-        with pytest.raises(FreshSignInRequired, match="Nothing was changed"):
-            replace(READER, strength=strength, confirmed_seconds_ago=seconds_ago).require_fresh()
+        assert not replace(READER, strength=strength, confirmed_seconds_ago=seconds_ago).is_fresh
 
     @pytest.mark.parametrize("strength", [Strength.PASSWORD, Strength.TOKEN, None])
     def test_without_a_second_factor_is_not_one_with_it(self, strength: Strength | None) -> None:
-        with pytest.raises(SecondFactorRequired, match="Nothing was changed"):
-            replace(READER, strength=strength, confirmed_seconds_ago=0.0).require_second_factor()
+        assert not replace(READER, strength=strength, confirmed_seconds_ago=0.0).is_strong
 
     def test_with_a_second_factor_is(self) -> None:
-        replace(READER, strength=Strength.SECOND_FACTOR).require_second_factor()
+        assert replace(READER, strength=Strength.SECOND_FACTOR).is_strong
 
     def test_is_asked_of_no_schedule(self) -> None:
-        system_actor().require_fresh()
-        system_actor().require_second_factor()
+        assert system_actor().is_fresh
+        assert system_actor().is_strong
 
 
 class TestSubletItself:

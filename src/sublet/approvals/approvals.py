@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -19,9 +19,10 @@ from sublet.approvals.audit import ApprovalRecord
 from sublet.approvals.models import approval
 from sublet.approvals.states import OPEN, ApprovalState
 from sublet.audit.record import record
+from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission, system_actor
 from sublet.core.db import Session
-from sublet.core.errors import Conflict, NotFound, PermissionDenied, SubletError
+from sublet.core.errors import Conflict, NotFound, PermissionDenied
 from sublet.core.ids import new_id
 
 EXPIRES_SECONDS = 24 * 3600.0
@@ -162,23 +163,16 @@ async def consume(session: Session, actor: Actor, *, act: str, subject: str, par
     return used
 
 
-class Refusal(NamedTuple):
-    """Why somebody may not decide: the error, and what it says in a few words."""
-
-    error: type[SubletError]
-    reason: str
-
-
 def why_not_decide(asked: Approval, actor: Actor) -> Refusal | None:
-    """Why the actor may not decide on this approval now; None if they may."""
+    """Why the actor, of those who decide on approvals, may not decide on this one now; None if they may."""
     if not actor.can(asked.permission):
-        return Refusal(PermissionDenied, f"only somebody with the permission {asked.permission.value} may decide this")
+        return Refusal(PermissionDenied, f"Only somebody with the permission {asked.permission.value} may decide this.")
     if actor.user_id == asked.requested_by:
-        return Refusal(DecidesOwn, "somebody else than who asked has to decide")
+        return Refusal(DecidesOwn, "Somebody else than who asked has to decide.")
     if asked.state is not ApprovalState.REQUESTED:
-        return Refusal(AlreadyDecided, f"it is {asked.state.value} already")
+        return Refusal(AlreadyDecided, f"It is {asked.state.value} already.")
     if asked.is_over:
-        return Refusal(AlreadyDecided, "the time for it is over")
+        return Refusal(AlreadyDecided, "The time for it is over.")
     return None
 
 
@@ -246,9 +240,8 @@ async def _decide(session: Session, actor: Actor, approval_id: str, to: Approval
     before = await _first(session, approval.c.id == approval_id, lock=True)
     if before is None:
         raise NotFound("approval", approval_id)
-    refusal = why_not_decide(before, actor)
-    if refusal is not None:
-        raise refusal.error(f"You cannot decide on {approval_id}: {refusal.reason}. Nothing was changed.")
+    if refusal := why_not_decide(before, actor):
+        raise refusal.problem
     await states.move(
         session,
         actor,

@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from sublet.approvals.approvals import Approval, why_not_decide
 from sublet.approvals.states import ApprovalState
-from sublet.core.actions import ActionOut
-from sublet.core.actors import Actor
+from sublet.core.actions import ActionOut, actions_of
+from sublet.core.actors import Actor, Permission
+
+_DENIED = "This needs the platform role fleet, finance or admin."
 
 
 class ApproverOut(BaseModel):
@@ -41,8 +43,6 @@ class ApprovalOut(BaseModel):
     @classmethod
     def of(cls, one: Approval, actor: Actor) -> Self:
         """The approval as the API shows it to somebody."""
-        refusal = why_not_decide(one, actor)
-        reason = None if refusal is None else refusal.reason
         return cls(
             id=one.id,
             act=one.act,
@@ -58,8 +58,17 @@ class ApprovalOut(BaseModel):
             else ApproverOut(id=one.decided_by, name=one.decided_by_name),
             decided_at=one.decided_at,
             used_at=one.used_at,
-            actions=[ActionOut(name=name, allowed=reason is None, reason=reason) for name in ("approve", "reject")],
+            actions=_actions(one, actor),
         )
+
+
+def _actions(one: Approval, actor: Actor) -> list[ActionOut]:
+    """Both decisions; only consent asks for a fresh sign-in, as its route does."""
+    refusal, decides = why_not_decide(one, actor), Permission.ADMIN_APPROVAL_DECIDE
+    return [
+        *actions_of(actor, decides, _DENIED, {"approve": refusal}, fresh=True),
+        *actions_of(actor, decides, _DENIED, {"reject": refusal}),
+    ]
 
 
 class Decision(BaseModel):

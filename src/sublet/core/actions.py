@@ -2,16 +2,17 @@
 
 Whether something may be done is one function, `why_not_…`, which answers with a `Refusal` or None. What offers the
 action shows its reason; the command raises its problem. So nothing is offered and then refused, or the other way round.
+How the caller signed in is such a reason too, `why_not_as_signed_in`, which a route asks before its command.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from sublet.core.actors import Actor, Permission
-from sublet.core.errors import SubletError
+from sublet.core.actors import FRESH_SECONDS, Actor, Permission
+from sublet.core.errors import FreshSignInRequired, SecondFactorRequired, SubletError
 from sublet.core.pages import Page
 
 T = TypeVar("T")
@@ -21,18 +22,43 @@ T = TypeVar("T")
 class Refusal:
     """Why something may not be done now: a sentence, and the error with which the command answers.
 
-    `outcome` and `advice` are what the command adds: what it did to work and money, and what to do.
+    `outcome` and `advice` are what the command adds: what it did to work and money, and what to do. `extra` are further
+    fields of its answer.
     """
 
     error: type[SubletError]
     reason: str
     advice: str = ""
     outcome: str = "Nothing was changed."
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def problem(self) -> SubletError:
         """What the command raises."""
-        return self.error(" ".join(part for part in (self.reason, self.outcome, self.advice) if part))
+        told = " ".join(part for part in (self.reason, self.outcome, self.advice) if part)
+        return self.error(told, extra=dict(self.extra))
+
+
+_NOT_STRONG = Refusal(
+    SecondFactorRequired,
+    "This needs somebody who signed in with a second factor: add one to your account, and sign in with it in a "
+    "browser.",
+)
+_NOT_FRESH = Refusal(
+    FreshSignInRequired,
+    f"Sign in again in a browser, and do this within {FRESH_SECONDS / 60:.0f} minutes: an open browser or an API token "
+    "alone cannot do it.",
+    extra={"fresh_seconds": FRESH_SECONDS},
+)
+
+
+def why_not_as_signed_in(actor: Actor, *, fresh: bool = False, second_factor: bool = False) -> Refusal | None:
+    """Why what asks for a fresh sign-in, or for a second factor, may not be done as the actor has signed in."""
+    if second_factor and not actor.is_strong:
+        return _NOT_STRONG
+    if fresh and not actor.is_fresh:
+        return _NOT_FRESH
+    return None
 
 
 class ActionOut(BaseModel):
@@ -50,12 +76,23 @@ class ManagedPage(Page[T]):
 
 
 def actions_of(
-    actor: Actor, permission: Permission, denied: str, why_not: Mapping[str, Refusal | None]
+    actor: Actor,
+    permission: Permission,
+    denied: str,
+    why_not: Mapping[str, Refusal | None],
+    *,
+    fresh: bool = False,
+    second_factor: bool = False,
 ) -> list[ActionOut]:
-    """Actions that one permission opens: `why_not` says by name what forbids it now, `denied` what it takes."""
+    """Actions that one permission opens: `why_not` says by name what forbids it now, `denied` what it takes.
+
+    `fresh` and `second_factor` are what their routes ask of the sign-in; that comes first, as it does there.
+    """
     if not actor.can(permission):
         return [ActionOut(name=name, allowed=False, reason=denied) for name in why_not]
-    return [
-        ActionOut(name=name, allowed=refusal is None, reason=None if refusal is None else refusal.reason)
-        for name, refusal in why_not.items()
-    ]
+    unproven = why_not_as_signed_in(actor, fresh=fresh, second_factor=second_factor)
+    return [_action(name, unproven or refusal) for name, refusal in why_not.items()]
+
+
+def _action(name: str, refusal: Refusal | None) -> ActionOut:
+    return ActionOut(name=name, allowed=refusal is None, reason=None if refusal is None else refusal.reason)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sublet.core.errors import FreshSignInRequired, PermissionDenied, SecondFactorRequired
+from sublet.core.errors import PermissionDenied
 
 FRESH_SECONDS = 300.0
 """How long after a sign-in it is believed to be still the same person at the keyboard."""
@@ -91,25 +91,17 @@ class Actor:
                 extra={"permission": permission.value},
             )
 
-    def require_second_factor(self) -> None:
-        """Raise SecondFactorRequired unless the actor signed in with more than a password."""
-        if self.strength not in {Strength.SECOND_FACTOR, Strength.SYSTEM}:
-            raise SecondFactorRequired(
-                "This needs somebody who signed in with a second factor, and you did not. Nothing was changed. Add one "
-                "to your account, sign in with it in a browser, then do this again."
-            )
+    @property
+    def is_strong(self) -> bool:
+        """Whether the actor signed in with more than a password; Sublet itself needs none."""
+        return self.strength in {Strength.SECOND_FACTOR, Strength.SYSTEM}
 
-    def require_fresh(self) -> None:
-        """Raise FreshSignInRequired unless the actor has just shown who they are; an API token never has."""
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the actor has just shown who they are: an API token never has, and Sublet itself need not."""
         if self.strength is Strength.SYSTEM:
-            return
-        if self.confirmed_seconds_ago is None or self.confirmed_seconds_ago > FRESH_SECONDS:
-            raise FreshSignInRequired(
-                "This needs somebody who has just signed in, so that an open browser or an API token alone cannot do "
-                f"it. Nothing was changed. Sign in again in a browser, and do this within {FRESH_SECONDS / 60:.0f} "
-                "minutes.",
-                extra={"fresh_seconds": FRESH_SECONDS},
-            )
+            return True
+        return self.confirmed_seconds_ago is not None and self.confirmed_seconds_ago <= FRESH_SECONDS
 
     @property
     def shown_as(self) -> str:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 
 from sublet.core import idempotency
+from sublet.core.actions import why_not_as_signed_in
 from sublet.core.actors import Actor, Permission, Public
 from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, KEYRING, SETTINGS, App, Beforehand, Slot, parts_of
 from sublet.core.db import Database, Session
@@ -123,10 +124,8 @@ class SubletRoute(APIRoute):
                 if permission is not None:
                     actor = await _authenticate(request)
                     actor.require(permission)
-                    if second_factor:
-                        actor.require_second_factor()
-                    if fresh:
-                        actor.require_fresh()
+                    if refusal := why_not_as_signed_in(actor, fresh=fresh, second_factor=second_factor):
+                        raise refusal.problem
                 if beforehand:
                     await scope.end()
                 for part in beforehand:
@@ -193,7 +192,7 @@ async def _database(request: Request) -> Database:
 
 
 DatabaseDep = Annotated[Database, Depends(_database)]
-"""For load/act/apply routes: the session that authentication used has ended. Declare it after `ActorDep`."""
+"""For routes that take, act and conclude: authentication's session has ended. Declare it after `ActorDep`."""
 
 
 class SubletRouter:

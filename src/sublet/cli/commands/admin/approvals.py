@@ -107,7 +107,7 @@ def _value(value: object) -> str:
 def _note_what_can_be_done(one: Approval) -> None:
     allowed, reason = action(one, "reject")
     if not allowed:
-        note(f"You cannot decide on it: {reason}.")
+        note(f"You cannot decide on it. {reason}")
         return
     note(f"Refuse it: sublet admin approval reject {one['id']} --reason TEXT")
     note("To approve it takes a browser that has just signed in: sublet admin approval --help")
