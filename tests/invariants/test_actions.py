@@ -1,27 +1,37 @@
 """What is offered is accepted, and nothing else: each action and its command, asked about the same row in one state."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from sublet.allocations.states import AllocationState
 from sublet.allocations.terminal import terminal_target
+from sublet.approvals.approvals import Approval
+from sublet.approvals.states import ApprovalState
 from sublet.billing.policy import DEFAULT_POLICY
 from sublet.billing.standing import standing
-from sublet.core.actors import Actor, Permission
+from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength
 from sublet.core.db import Database
 from sublet.core.runtime import keyring_of
+from sublet.core.settings import SecretRef
+from sublet.findings.findings import Severity, close_finding, open_finding
+from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.states import GpuState, NodeState
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES
+from sublet.payments.top_ups.states import TopUpState
 from tests.allocations.rental import Rental, customer, offer
+from tests.approvals.desk import Desk
 from tests.identity.public_keys import ed25519_line
+from tests.sandbox.stripe.process import API_KEY, StripeSandbox
 from tests.scheduling.fleet_rows import add_node, set_gpu_state
 from tests.support.app import settings_for
-from tests.support.asking import Asking, Undoing
+from tests.support.asking import WALKED, Asking, Undoing, list_actions, unwalked, walks
 
 pytestmark = pytest.mark.anyio
 
@@ -44,11 +54,14 @@ async def undoing(app_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def asking(database: Database, undoing: Database, tmp_path: Path) -> AsyncIterator[Asking]:
+async def asking(
+    database: Database, undoing: Database, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Asking]:
     asking = Asking(undoing, tmp_path)
     await CertificateAuthority(database, keyring_of(settings_for(tmp_path))).ensure()
     yield asking
     await asking.close()
+    assert asking.shown == WALKED[request.function.__qualname__]
 
 
 async def one_in_every_state(rental: Rental) -> dict[str, str]:
@@ -87,9 +100,15 @@ async def one_in_every_state(rental: Rental) -> dict[str, str]:
 
 
 async def funds_of_every_kind(rental: Rental, running: str) -> AsyncIterator[str]:
-    """The wallet full, in its grace, used up, and with less than what one more running allocation takes."""
+    """The wallet full, launches stopped, in its grace, used up, and with less than what one more allocation takes."""
     organization = rental.actor.organization
     yield "plenty"
+    stop: dict[str, Any] = {"code": STOP_CODE, "subject_type": STOP_SUBJECT, "subject_id": organization}
+    async with rental.database.transaction() as session:
+        await open_finding(session, **stop, severity=Severity.CRITICAL)
+    yield "stopped"
+    async with rental.database.transaction() as session:
+        await close_finding(session, **stop)
     for level, ends in (("grace", "clock_timestamp() + interval '1 hour'"), ("suspended", "NULL")):
         await rental.run(f"INSERT INTO funds_clock VALUES (:o, 'USD', '{level}', {ends})", o=organization)
         yield level
@@ -113,6 +132,7 @@ OF_ROLES = {"neither manages nor connects", "manages and connects"}
 
 
 class TestAllocations:
+    @walks("AllocationOut")
     async def test_are_offered_what_they_accept_in_every_state(self, database: Database, asking: Asking) -> None:
         rental = await Rental.open(database)
         await add_node(database, "south", vcpu=16, memory_mib=65536)
@@ -144,7 +164,9 @@ class TestAllocations:
                 if offered:
                     resumable[funds] = offered
         # Each kind of funds decides something: the walk is over what it says.
-        assert resumable == {"plenty": {case for case in rows if case.startswith(("suspended", "lost while"))}}
+        suspended = {case for case in rows if case.startswith(("suspended", "lost while"))}
+        # What keeps new launches out lets go on what was there before.
+        assert resumable == {"plenty": suspended, "stopped": suspended}
 
     def test_are_asked_with_whatever_a_role_holds(self) -> None:
         known = {held & {P.ALLOCATION_READ, MANAGES, CONNECTS} for held in ROLES.values()}
@@ -152,6 +174,7 @@ class TestAllocations:
 
 
 class TestOffers:
+    @walks("OfferOut")
     async def test_are_accepted_as_offered(self, database: Database, asking: Asking) -> None:
         rental = await Rental.open(database)
         running = await rental.running()
@@ -171,10 +194,12 @@ class TestOffers:
                         codes.add((funds, code))
         refused = {"permission_denied", "insufficient_funds", "no_capacity"}
         assert {code for funds, code in codes if funds == "plenty"} == {None, *refused}
+        assert {code for funds, code in codes if funds == "stopped"} == {*refused, "launches_stopped"}
         assert {code for funds, code in codes if funds in {"grace", "suspended"}} == refused
 
 
 class TestNodes:
+    @walks("ManagedPage_NodeOut_", "NodeOut", "NodeDetailOut")
     async def test_are_offered_what_they_accept_in_every_state(self, database: Database, asking: Asking) -> None:
         for held in OPERATORS:
             asking.actor = Actor("user", "usr_operator", None, permissions=held)
@@ -195,7 +220,10 @@ class TestNodes:
                     await asking.agrees(actions, "uncordon", "POST", f"{path}/uncordon")
                     await asking.agrees(actions, "join_token", "POST", f"{path}/join-token")
                     assert {action["name"] for action in actions} == {"cordon", "uncordon", "join_token", "clear_gpu"}
+                    listed = (await asking.get("/admin/nodes"))["items"]
+                    assert [one["actions"] for one in listed if one["id"] == node_id] == [actions]
 
+    @walks("NodeDetailOut")
     async def test_are_offered_to_clear_a_gpu_where_that_is_accepted(self, database: Database, asking: Asking) -> None:
         for state in GpuState:
             node_id = await add_node(database, f"node-{state.value}", gpus=["A"])
@@ -210,6 +238,7 @@ class TestNodes:
 
 
 class TestSkus:
+    @walks("ManagedPage_ManagedSkuOut_", "ManagedSkuOut")
     async def test_are_offered_what_they_accept(self, database: Database, asking: Asking) -> None:
         for active in (True, False):
             sku = await offer(database, f"sku-{active}".lower())
@@ -226,7 +255,123 @@ class TestSkus:
                 price = {"sku_id": sku.id, "per_hour": "0.50", "currency": "USD"}
                 await asking.agrees(actions, "set_price", "POST", "/admin/prices", **price)
                 assert len(actions) == 4
-                listed = (await asking.get("/admin/skus"))["actions"]
+                page = await asking.get("/admin/skus")
+                assert [one["actions"] for one in page["items"] if one["id"] == sku.id] == [actions]
+                listed = page["actions"]
                 shape = {"name": "New", "vcpu": 1, "memory_mib": 512, "disk_gib": 5}
                 await asking.agrees(listed, "create", "POST", "/admin/skus", code="new", **shape)
                 assert len(listed) == 1
+
+
+SIGNED_IN = {
+    "just now": {"strength": Strength.PASSWORD, "confirmed_seconds_ago": FRESH_SECONDS},
+    "a while ago": {"strength": Strength.PASSWORD, "confirmed_seconds_ago": FRESH_SECONDS + 1},
+    "with a token": {"strength": Strength.TOKEN, "confirmed_seconds_ago": None},
+}
+
+
+async def one_approval_in_every_state(desk: Desk) -> dict[str, Approval]:
+    """What Ada asked for, by where it stands; one is over that nobody has expired yet."""
+    over = {"expires_seconds": 0.001}
+    asked = {"expired": await desk.request(subject="expired", **over)}
+    while not await desk.expire_due():
+        pass  # a millisecond at most
+    for state in ("requested", "approved", "rejected", "used"):
+        asked[state] = await desk.request(subject=state)
+    await desk.approve(asked["approved"].id)
+    await desk.reject(asked["rejected"].id)
+    await desk.approve(asked["used"].id)
+    await desk.consume(subject="used")
+    assert asked.keys() == set(ApprovalState)
+    return {**asked, "over": await desk.request(subject="over", **over)}
+
+
+class TestApprovals:
+    @walks("ApprovalOut")
+    async def test_are_offered_what_they_accept_in_every_state(
+        self, database: Database, owner_url: str, asking: Asking
+    ) -> None:
+        desk = Desk(database, owner_url)
+        rows = await one_approval_in_every_state(desk)
+        people = {name: desk.people[name] for name in ("Ada", "Bob")}
+
+        async def agree(state: str) -> list[tuple[str, str]]:
+            path = f"/admin/approvals/{rows[state].id}"
+            actions = (await asking.get(path))["actions"]
+            assert [action["name"] for action in actions] == ["approve", "reject"]
+            for decision in ("approve", "reject"):
+                await asking.agrees(actions, decision, "POST", f"{path}/{decision}", reason="I saw the smoke")
+            return [(state, action["name"]) for action in actions if action["allowed"]]
+
+        offered: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+        for name, person in people.items():
+            for role, held in PLATFORM_ROLES.items():
+                for signed_in, how in SIGNED_IN.items():
+                    asking.actor = replace(person, permissions=held, **how)
+                    answers = await asyncio.gather(*(agree(state) for state in rows))
+                    allowed = [decision for answer in answers for decision in answer]
+                    if allowed:
+                        offered[name, role, signed_in] = allowed
+        both = [("requested", "approve"), ("requested", "reject")]
+        assert offered == {
+            ("Bob", role, signed_in): both if signed_in == "just now" else both[1:]
+            for role in ("fleet", "admin")
+            for signed_in in SIGNED_IN
+        }
+
+
+ADD_TOP_UP = """
+INSERT INTO top_up (id, organization_id, requested_by, amount, currency, return_path, success_url, cancel_url)
+VALUES (:id, :organization_id, 'usr_somebody', 20000000, 'USD', '/billing', 'https://a.test', 'https://b.test')
+"""
+MOVE_TOP_UP = """
+UPDATE top_up
+   SET state = :state, payment_intent_id = :id, charge_id = :id,
+       completed_at = CASE WHEN :state IN ('succeeded', 'failed', 'expired') THEN clock_timestamp() END
+ WHERE id = :id AND state <> :state
+"""
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeSandbox]:
+    running = StripeSandbox(Path(tmp_path_factory.mktemp("stripe"))).start()
+    running.control("PUT", "delivery", {"mode": "drop"})
+    yield running
+    running.stop()
+
+
+class TestWallets:
+    """Here each top-up that is accepted stays: its payment page is opened between two transactions."""
+
+    @walks("WalletOut")
+    @pytest.mark.parametrize("is_set_up", [True, False], ids=["a processor", "no processor"])
+    async def test_are_offered_what_they_accept_whatever_became_of_earlier_top_ups(
+        self, database: Database, sandbox: StripeSandbox, tmp_path: Path, is_set_up: bool
+    ) -> None:
+        (tmp_path / "key").write_text(API_KEY)
+        settings = {"stripe_api_base": sandbox.url, "stripe_api_key": SecretRef(f"file:{tmp_path / 'key'}")}
+        asking, whose = Asking(database, tmp_path, **(settings if is_set_up else {})), await customer(database)
+        for state in TopUpState:
+            row = {"id": f"tu_{state.value}", "organization_id": whose.organization, "state": state.value}
+            async with database.transaction() as session:
+                await session.execute(text(ADD_TOP_UP), row)
+                await session.execute(text(MOVE_TOP_UP), row)
+            for held in ROLES.values():
+                asking.actor = Actor("user", whose.user_id, whose.organization, permissions=held)
+                actions = (await asking.get("/wallet"))["actions"]
+                await asking.agrees(actions, "top_up", "POST", "/top-ups", amount="20.00", currency="USD")
+                assert [action["allowed"] for action in actions] == [is_set_up and P.WALLET_TOP_UP in held]
+        await asking.close()
+        assert asking.shown == {"WalletOut"}
+
+
+class TestTheWalk:
+    def test_is_over_everything_that_lists_actions(self, openapi: dict[str, Any]) -> None:
+        assert unwalked(openapi) == set(), "ask for its actions and their commands in a test that `walks` it"
+        assert set().union(*WALKED.values()) == list_actions(openapi), "walked, and lists nothing any more"
+
+    @pytest.mark.parametrize("field", ["actions", "decisions"])
+    def test_catches_a_model_whose_actions_nobody_asks_for(self, openapi: dict[str, Any], field: str) -> None:
+        planted = {"properties": {field: {"items": {"$ref": "#/components/schemas/ActionOut"}, "type": "array"}}}
+        models = {**openapi["components"]["schemas"], "RefundOut": planted}
+        assert unwalked({"components": {"schemas": models}}) == {"RefundOut"}

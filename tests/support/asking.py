@@ -1,9 +1,10 @@
 """Asking for everything that is offered, and for all that is not, about the same row in the same state."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from sqlalchemy import text
@@ -37,12 +38,57 @@ class Undoing(Database):
                 await begun.rollback()
 
 
+REFERENCE = "#/components/schemas/"
+
+
+def named_in(schema: Any) -> Iterator[str]:
+    """The models that a part of an OpenAPI document names."""
+    if isinstance(schema, dict):
+        if str(schema.get("$ref", "")).startswith(REFERENCE):
+            yield schema["$ref"].removeprefix(REFERENCE)
+        for value in schema.values():
+            yield from named_in(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from named_in(value)
+
+
+def list_actions(document: dict[str, Any]) -> set[str]:
+    """The models that say what may be done: those with `actions`, or with an action under any other name."""
+    models = document["components"]["schemas"]
+    fields = {name: set(model.get("properties", {})) for name, model in models.items()}
+    actions = {name for name, known in fields.items() if {"name", "allowed", "reason"} <= known}
+    return {name for name, model in models.items() if "actions" in fields[name] or actions & set(named_in(model))}
+
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+WALKED: dict[str, set[str]] = {}
+"""By the name of a test, the models whose actions it walks."""
+
+
+def walks(*models: str) -> Callable[[Test], Test]:
+    """The test asks for every action that these models list, and for its command; it is held to read them all."""
+
+    def declared(test: Test) -> Test:
+        WALKED[test.__qualname__] = set(models)
+        return test
+
+    return declared
+
+
+def unwalked(document: dict[str, Any]) -> set[str]:
+    """The models of an OpenAPI document that list actions which no test walks."""
+    return list_actions(document).difference(*WALKED.values())
+
+
 class Asking:
-    """The whole application, asked by whoever the test says."""
+    """The whole application, asked by whoever the test says; `shown` are the models with actions that were read."""
 
     def __init__(self, database: Database, directory: Path, **settings: Any) -> None:
         self.actor: Actor | None = None
+        self.shown: set[str] = set()
         app = create_app(settings_for(directory, URL, **settings), database=database)
+        self._document = app.openapi()
         self._parts = App.of(app).put(AUTHENTICATOR, self._whoever)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url=f"{URL}/api/v1", headers={"Origin": URL})
@@ -59,7 +105,21 @@ class Asking:
         """What is shown there."""
         answer = await self.http.get(path)
         assert answer.status_code == 200, answer.text
+        self.shown |= self._models_at(f"/api/v1{path}") & list_actions(self._document)
         return answer.json()
+
+    def _models_at(self, path: str) -> set[str]:
+        """The models that the answer of a GET is made of, down to the last."""
+        for template, methods in self._document["paths"].items():
+            if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+                return self._all_in(methods["get"]["responses"]["200"], set())
+        raise LookupError(path)
+
+    def _all_in(self, schema: Any, found: set[str]) -> set[str]:
+        for name in set(named_in(schema)) - found:
+            found.add(name)
+            self._all_in(self._document["components"]["schemas"][name], found)
+        return found
 
     async def agrees(
         self, actions: list[dict[str, Any]], names: str, method: str, path: str, *, words: bool = True, **json: Any
