@@ -40,8 +40,8 @@ def _matching(root: Path, pattern: str) -> list[str]:
 TARGETS = (
     Target(
         "permissions",
-        ("src/sublet/identity/permissions.py", "src/sublet/core/actors.py"),
-        ("tests/core/test_actors.py", "tests/identity/test_permissions.py"),
+        ("src/sublet/identity/permissions.py", "src/sublet/core/actors.py", "src/sublet/core/actions.py"),
+        ("tests/core/test_actors.py", "tests/core/test_actions.py", "tests/identity/test_permissions.py"),
     ),
     Target(
         "allocations",
