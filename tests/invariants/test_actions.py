@@ -165,8 +165,7 @@ class TestAllocations:
                     resumable[funds] = offered
         # Each kind of funds decides something: the walk is over what it says.
         suspended = {case for case in rows if case.startswith(("suspended", "lost while"))}
-        # What keeps new launches out lets go on what was there before.
-        assert resumable == {"plenty": suspended, "stopped": suspended}
+        assert resumable == {"plenty": suspended}
 
     def test_are_asked_with_whatever_a_role_holds(self) -> None:
         known = {held & {P.ALLOCATION_READ, MANAGES, CONNECTS} for held in ROLES.values()}
