@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sublet.core.errors import SubletError
 from sublet.core.keyring import DecryptionFailed, Key, Keyring
+from sublet.core.own_folders import require_own
 from sublet.core.settings import SecretRef
 
 NONCE_BYTES = 12
@@ -56,8 +57,12 @@ def keyring_in(reference: SecretRef) -> Keyring:
 
 
 def keyring_at(path: Path) -> Keyring:
-    """The keyring in the file at `path`, which is made with a new random key if it is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The keyring in the file at `path`, which is made with a new random key if it is not there.
+
+    NotOurs when the folder is not ours alone: somebody else could have chosen the key.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_own(path.parent)
     if not path.exists():
         # Several processes start at once, and any may be killed: the file appears whole, and once.
         descriptor, whole = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)

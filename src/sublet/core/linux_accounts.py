@@ -1,8 +1,10 @@
 """Accounts of this machine that programs run as, and what they can reach."""
 
 import stat
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,24 @@ class Account:
             if stat.S_ISDIR(status.st_mode) and not status.st_mode & needed:
                 return False
         return True
+
+
+def identity_of(account: Account | None) -> dict[str, Any]:
+    """What `subprocess` is told so that a program runs as the account; as ourselves without one."""
+    return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def run_as(account: Account | None, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run some shell with the account's rights, because in folders of its own it may have put a link to anything.
+
+    Files that it makes are new and private.
+    """
+    return subprocess.run(  # noqa: S603 - whoever calls wrote the script
+        ["/bin/sh", "-euC", "-c", f"umask 077\n{script}", "sh", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin"},
+        **identity_of(account),
+    )

@@ -11,6 +11,7 @@ from sublet.core.db import Database
 from sublet.core.errors import SubletError
 from sublet.core.key_files import keyring_at, keyring_in
 from sublet.core.keyring import Keyring
+from sublet.core.own_folders import require_own
 from sublet.core.settings import ENCRYPTION_KEY, Settings
 
 
@@ -73,7 +74,12 @@ def database_of(settings: Settings) -> Database:
 
 
 def keyring_of(settings: Settings) -> Keyring:
-    """The keys that secrets are encrypted with: in the configured file, or one made under the data directory."""
+    """The keys that secrets are encrypted with: in the configured file, or one made under the data directory.
+
+    NotOurs when others can change the data directory.
+    """
     if settings.key_file is not None:
         return keyring_in(settings.key_file)
+    settings.data_directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    require_own(settings.data_directory, by_link=True)
     return keyring_at(settings.data_directory / "keys" / ENCRYPTION_KEY)

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from sublet.core.errors import SubletError
+from sublet.core.own_folders import NotOurs
 from sublet.core.settings import Settings, read_settings
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from sublet.supervisor.files import DemoFiles
@@ -39,13 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
                 file=sys.stderr,
             )
             return NOT_FOUND
+        files.require_own()
         with files.lock():
             if not given.yes and not _agreed(files, settings, asking=not given.json):
                 return USAGE
             asyncio.run(_delete(files))
     except SubletError as error:
         print(error.detail, file=sys.stderr)
-        return FAILURE
+        return DENIED if isinstance(error, NotOurs) else FAILURE
     except PermissionError as error:
         print(
             f"{error.filename} belongs to somebody else. Ask the account that ran `sublet up` there to delete it.",

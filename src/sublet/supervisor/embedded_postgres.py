@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
@@ -24,7 +23,8 @@ from typing import IO
 from urllib.parse import quote
 
 from sublet.core.errors import SubletError
-from sublet.core.linux_accounts import Account
+from sublet.core.linux_accounts import Account, identity_of, run_as
+from sublet.core.own_folders import open_own
 from sublet_sandbox.deletion import delete_folder
 from sublet_sandbox.parent import die_with_parent
 
@@ -33,6 +33,11 @@ APP_ROLE = "sublet_app"
 DATABASE = "sublet"
 START_SECONDS = 60
 STOP_SECONDS = 30
+_REPLACE_FIRST_LINE = """
+rm -f -- "$1.new"
+{ echo "$2"; tail -n +2 -- "$1"; } > "$1.new"
+mv -fT -- "$1.new" "$1"
+"""
 
 
 class EmbeddedPostgresError(SubletError):
@@ -121,8 +126,7 @@ class EmbeddedPostgres:
             self._bin = self._binaries(progress) / "bin"
             self._end_orphan(progress)
             self._prepare_directory(self.socket_directory)
-            for leftover in self.socket_directory.glob(".s.PGSQL.*"):
-                leftover.unlink()
+            self._as_account('rm -f -- "$1"/.s.PGSQL.*', str(self.socket_directory))
             if not self._has_data():
                 progress("Creating the database")
                 self._initialise()
@@ -186,7 +190,7 @@ class EmbeddedPostgres:
             return
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            lock = (self.directory / "lock").open("a+")
+            lock = open(self.directory / "lock", "a+", opener=open_own)  # noqa: SIM115 - held while it runs
         except OSError as error:
             raise EmbeddedPostgresError(
                 f"The data directory {self.directory} cannot be written ({error.strerror}). Nothing was started. "
@@ -232,8 +236,8 @@ class EmbeddedPostgres:
         """We hold the lock, so a server that still runs on our directory has lost its supervisor: stop it."""
         pid_file = self.data / "postmaster.pid"
         try:
-            first, _, rest = pid_file.read_text().partition("\n")
-            pid = int(first)
+            with open(pid_file, opener=open_own) as file:
+                pid = int(file.readline())
         except FileNotFoundError:
             return
         except ValueError:
@@ -242,7 +246,7 @@ class EmbeddedPostgres:
         if not self._is_our_server(pid):
             # No server. The pid may be another program's by now, which PostgreSQL would take for one if the program is
             # of the same account; its own parent's pid it knows to be stale, and goes on to look for what is left.
-            self._write_as_account(pid_file, f"{os.getpid()}\n{rest}")
+            self._as_account(_REPLACE_FIRST_LINE, str(pid_file), str(os.getpid()))
             return
         progress("Stopping a database that an earlier run left")
         os.kill(pid, signal.SIGINT)
@@ -255,13 +259,12 @@ class EmbeddedPostgres:
                 )
             time.sleep(0.05)
 
-    def _write_as_account(self, path: Path, text: str) -> None:
-        whole = path.with_suffix(".new")
-        whole.write_text(text)
-        whole.chmod(0o600)
-        if self.account is not None:
-            os.chown(whole, self.account.uid, self.account.gid)
-        whole.replace(path)
+    def _as_account(self, script: str, *arguments: str) -> None:
+        done = run_as(self.account, script, *arguments)
+        if done.returncode != 0:
+            raise EmbeddedPostgresError(
+                f"The embedded database's files could not be prepared: {done.stderr.strip()}. Nothing was started."
+            )
 
     def _is_our_server(self, pid: int) -> bool:
         try:
@@ -273,18 +276,25 @@ class EmbeddedPostgres:
         owner = self.account.uid if self.account else os.geteuid()
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
-        status = path.lstat()  # after it was made: where anybody may write, it may have come to be just before
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {owner, os.geteuid()}:
-            raise EmbeddedPostgresError(f"{path} belongs to somebody else. Nothing was started. Remove it first.")
-        if self.account is not None:
-            os.chown(path, self.account.uid, self.account.gid)
-        path.chmod(0o700)
+        # Opened after it was made, and once: where others may write, it may have come to be just before, and its owner
+        # could put something else in its place just after.
+        refused = EmbeddedPostgresError(f"{path} belongs to somebody else. Nothing was started. Remove it first.")
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            raise refused from None
+        try:
+            if os.fstat(descriptor).st_uid not in {owner, os.geteuid()}:
+                raise refused
+            if self.account is not None:
+                os.fchown(descriptor, self.account.uid, self.account.gid)
+            os.fchmod(descriptor, 0o700)
+        finally:
+            os.close(descriptor)
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         assert self._bin is not None
-        account = self.account
-        log = os.fdopen(os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
-        try:
+        with open(self.log_file, "ab", opener=open_own) as log:
             return subprocess.Popen(  # noqa: S603 - our own binary and arguments
                 [str(self._bin / program), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -292,15 +302,11 @@ class EmbeddedPostgres:
                 stderr=log,
                 cwd="/",
                 env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", **self.environment},
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=[] if account else None,
+                **identity_of(self.account),
                 start_new_session=True,
                 # SIGINT is PostgreSQL's fast shutdown.
                 preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - nothing but one prctl before exec
             )
-        finally:
-            log.close()
 
     def _has_data(self) -> bool:
         if (self.data / "PG_VERSION").exists():

@@ -3,13 +3,16 @@
 import fcntl
 import os
 import secrets
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from sublet.core.errors import SubletError
+from sublet.core.own_folders import open_own, require_own
 from sublet.core.settings import ENCRYPTION_KEY
+from sublet.supervisor.embedded_postgres import unprivileged_account
 from sublet.supervisor.info import FILE, LOCK, write_privately
 from sublet_sandbox.deletion import delete_folder
 
@@ -77,31 +80,49 @@ class DemoFiles:
     @property
     def exist(self) -> bool:
         """Whether an `up` ever used this directory."""
-        return (self.root / LOCK).exists()
+        try:
+            (self.root / LOCK).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def require_own(self) -> None:
+        """NotOurs unless this is ours, as far as it is there, and nobody else can change what lies in it.
+
+        Whoever starts or deletes a demo, or opens its keys, asks this first. Data directory and cache may lie elsewhere
+        and be reached by a link.
+        """
+        require_own(self.root, by_link=True)
+        for directory in (self.keys, self.nodes, self.logs, self.postgres):
+            require_own(directory)
+        require_own(self.cache, by_link=True)
+        if os.path.lexists(data := self.postgres / "data"):
+            account = unprivileged_account()
+            require_own(data, owner=account.uid if account else None)
 
     def prepare(self) -> None:
-        """Make the directories; DataDirectoryUnusable says why it cannot be done."""
+        """Make the directories; DataDirectoryUnusable says why it cannot be done, NotOurs why it is not."""
         try:
+            self.require_own()
             # What we make may be entered by the database's account, whatever the umask; what exists stays as it is.
-            for directory, mode in ((self.root, 0o711), (self.postgres, 0o711)):
+            for directory in (self.root, self.postgres):
                 if not directory.is_dir():
-                    directory.mkdir(parents=True)
-                    directory.chmod(mode)
+                    directory.mkdir(mode=0o711, parents=True)
+                    directory.chmod(0o711)
             for directory in (self.keys, self.logs, self.nodes, self.cache):
                 directory.mkdir(mode=0o700, exist_ok=True)
-            probe = self.root / f".writable-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            with tempfile.TemporaryFile(dir=self.root):
+                pass  # it can be written
         except OSError as error:
             raise DataDirectoryUnusable(
                 f"The data directory {self.root} cannot be written ({error.strerror}: {error.filename}). Nothing was "
                 "started. Set SUBLET_DATA_DIR to a directory that you own, for example: "
-                "SUBLET_DATA_DIR=/tmp/sublet make up"
+                "SUBLET_DATA_DIR=$HOME/sublet make up"
             ) from error
 
     def lock(self) -> IO[str]:
         """The lock of this directory, held until closed; AlreadyRunning when another `up` has it."""
-        lock = (self.root / LOCK).open("a+")
+        lock = open(self.root / LOCK, "a+", opener=open_own)  # noqa: SIM115 - whoever asked closes it
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -147,6 +168,7 @@ class DemoFiles:
 
     def encryption_key(self) -> Path:
         """The key for what the embedded database encrypts, and nothing else; the same one at every start."""
+        self.require_own()
         path = self.keys / "embedded-encryption.key"
         if not path.exists() or not path.stat().st_size:
             write_privately(path, f"{secrets.token_hex(32)}\n")
@@ -154,6 +176,7 @@ class DemoFiles:
 
     def secret(self, name: str, prefix: str = "") -> Path:
         """A file with a generated secret; the same one at every start."""
+        self.require_own()
         path = self.keys / name
         if not path.exists() or not path.stat().st_size:
             write_privately(path, f"{prefix}{secrets.token_urlsafe(24)}\n")

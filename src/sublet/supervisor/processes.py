@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sublet.core.errors import SubletError
+from sublet.core.own_folders import open_own
 from sublet.supervisor.child import GO
 from sublet_sandbox.parent import die_with_parent
 
@@ -45,7 +46,7 @@ class ChildProcess:
         """Start the process as far as it gets before `begin`; its output goes to the end of its log file."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._log_began = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=open_own) as log:  # noqa: ASYNC230 - opened, and no more
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
