@@ -174,7 +174,8 @@ class Settings(BaseSettings):
     metrics_listen: str | None = Field(
         default=None,
         pattern=r"^(\[[0-9a-fA-F:]+\]|[^\[\]:\s]+):[0-9]{1,5}$",
-        description="Where a worker answers /metrics, as host:port; nowhere by default. Web answers on its own port.",
+        description="Where a worker answers /metrics, as host:port; nowhere by default. It must be an address that "
+        "only the monitoring can reach. Web answers on its own port.",
     )
     provision_attempts: int = Field(default=5, ge=1, description="Attempts before an allocation is failed.")
     session_idle_seconds: int = Field(default=12 * 3600, ge=60, description="A browser session ends when idle so long.")

@@ -2,9 +2,8 @@
 
 import asyncio
 import signal
+import socket
 import sys
-
-import prometheus_client
 
 from sublet.allocations.work import kind as allocation_work
 from sublet.allocations.work import observations
@@ -13,13 +12,14 @@ from sublet.allocations.work import remnants as remnant_work
 from sublet.billing.policy import Policy
 from sublet.core import tracing
 from sublet.core.errors import SubletError
-from sublet.core.runtime import NotConfigured, allow_many_connections, database_of, keyring_of
+from sublet.core.runtime import allow_many_connections, database_of, keyring_of
 from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging, get_logger
 from sublet.core.work import delivery
 from sublet.core.work.declaration import AnyWork
 from sublet.core.work.reconciler import Reconciler
 from sublet.core.work.ticks import Tick, register, ticks
+from sublet.entry.metrics import answering_metrics, listen_for_metrics
 from sublet.entry.schedule import schedule
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.fleet.ca import CertificateAuthority
@@ -100,18 +100,9 @@ class Worker:
         await self.database.close()
 
 
-def export_metrics(listen: str | None) -> None:
-    """Answer /metrics on `host:port` with what this process counted; nowhere if none is given."""
-    if listen is None:
-        return
-    host, _, port = listen.rpartition(":")
-    try:
-        prometheus_client.start_http_server(int(port), host.strip("[]"))
-    except (OSError, OverflowError) as error:
-        raise NotConfigured(
-            f"SUBLET_METRICS_LISTEN is {listen}, and nothing can listen there ({error}). Nothing was started. Give "
-            "each worker a free port of this machine, or leave the setting out."
-        ) from None
+async def _work(worker: Worker, listener: socket.socket | None) -> None:
+    async with answering_metrics(listener):
+        await worker.run()
 
 
 def main(_arguments: list[str] | None = None) -> int:
@@ -122,12 +113,12 @@ def main(_arguments: list[str] | None = None) -> int:
         configure_logging(log_format=settings.log_format, level=settings.log_level)
         tracing.configure_tracing("worker", settings.otlp_endpoint, ratio=settings.trace_ratio)
         worker = Worker(settings)
-        export_metrics(settings.metrics_listen)
+        listener = listen_for_metrics(settings.metrics_listen)
     except SubletError as error:
         print(error.detail, file=sys.stderr)
         return 1
     try:
-        asyncio.run(worker.run())
+        asyncio.run(_work(worker, listener))
     finally:
         tracing.stop_tracing()
     return 0
