@@ -172,6 +172,13 @@ class TestTheDatabasesFolder:
             server._prepare_directory(link)
         assert precious.parent.stat().st_uid == 0
 
+    @AS_ROOT
+    def test_takes_files_of_its_account_only(self, open_directory: Path) -> None:
+        server, _ = self.server(open_directory)
+        assert server.account is not None
+        server._as_account('echo made > "$1"', str(server.data / "made"))
+        assert (server.data / "made").stat().st_uid == server.account.uid
+
     def server(self, directory: Path) -> tuple[EmbeddedPostgres, Path]:
         """A server with what a killed run leaves, and a file of root's that must stay as it is."""
         server = EmbeddedPostgres(directory / "postgres")
