@@ -10,6 +10,7 @@ from sublet.allocations.work.sweep import mark_lost
 from sublet.fleet import nodes
 from sublet.fleet.backend import Observation, UnknownAccount
 from tests.allocations.rental import Rental
+from tests.allocations.simulated import failing, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +72,17 @@ class TestDrift:
         assert await unmetered(rental) == ["no observation of the node"]
         await rental.observe()
         assert len(await unmetered(rental)) == 1
+
+    async def test_what_cannot_be_repaired_is_tried_at_its_pace_however_often_it_is_seen(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        rental.pace = replace(rental.pace, shortest_wait_seconds=3600.0, longest_repair_wait_seconds=3600.0)
+        rental.backend.node(rental.node_id).accounts.clear()
+        rental.backend.interrupt = failing("apply", "before", refused, times=99)
+        await rental.observe()
+        await rental.work(allocation_id)
+        await rental.observe()
+        work = await rental.one("SELECT attempts, due_at > clock_timestamp() AS waits FROM work")
+        assert (work.attempts, work.waits) == (1, True)
 
     async def test_a_login_closed_by_hand_is_opened_again(self, rental: Rental) -> None:
         allocation_id = await rental.running()

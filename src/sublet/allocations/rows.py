@@ -125,14 +125,17 @@ async def freshen(session: Session, allocation_id: str, *, disconnect: bool = Fa
     await leases.make_due(session, WORK, allocation_id, place=node_id)
 
 
-async def wake(session: Session, allocation_id: str, **values: Any) -> None:
-    """Make the allocation due at once for what is wanted already; a worker that is at it goes on."""
+async def look_again(session: Session, allocation_id: str, **values: Any) -> None:
+    """Have the allocation brought to what is wanted already: at once, or when its wait after a failure is over.
+
+    A worker that is at it goes on.
+    """
     node_id = await _change(session, allocation_id, **values)
-    await leases.make_due(session, WORK, allocation_id, place=node_id)
+    await leases.look_again(session, WORK, allocation_id, place=node_id)
 
 
 async def rest(session: Session, allocation_id: str, **values: Any) -> None:
-    """Let nobody work on the allocation until it is woken; a running worker is overtaken."""
+    """Let nobody work on the allocation until it is made due; a running worker is overtaken."""
     await _change(session, allocation_id, **values)
     await leases.rest(session, WORK, allocation_id)
 

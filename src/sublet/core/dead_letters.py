@@ -77,7 +77,7 @@ async def replay(session: Session, event_id: str) -> Replay:
     if event is None:
         raise NotFound("event", event_id)
     if event.set_aside:
-        await leases.make_due(session, EVENT, event_id, place=event.subject)
+        await leases.overtake(session, EVENT, event_id, place=event.subject)
     return Replay(event.type, event.subject, changed=event.set_aside, waiting=event.known)
 
 

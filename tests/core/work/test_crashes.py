@@ -1,5 +1,7 @@
 """Crashes of workers: an attempt, but only of the row that every one of the last crashes held."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from tests.core.work.kettles import KETTLE
 from tests.core.work.kitchen import Held, Kitchen, die
@@ -8,6 +10,8 @@ from tests.support.work import look_at
 from sublet.core.work import leases
 
 pytestmark = pytest.mark.anyio
+
+Ask = Callable[..., Awaitable[None]]
 
 
 class TestCrashes:
@@ -40,6 +44,16 @@ class TestCrashes:
         await kitchen.work(worker)
         assert await kitchen.state("poison") == "broken"
         assert kitchen.stoves.heated == []
+
+    @pytest.mark.parametrize("ask", [leases.make_due, leases.look_again])
+    async def test_asking_for_it_in_between_lets_it_off_nothing(self, kitchen: Kitchen, ask: Ask) -> None:
+        await kitchen.want("poison")
+        counted = []
+        for _ in range(4):
+            counted.append((await self.crash(kitchen, "poison"))["poison"])
+            async with kitchen.database.transaction() as session:
+                await ask(session, KETTLE, "poison", place="north")
+        assert counted == [0, 1, 2, 3], "a crash is counted as the row is taken again"
 
     async def test_one_crash_counts_against_all_that_it_held(self, kitchen: Kitchen) -> None:
         await kitchen.want("a", "b")

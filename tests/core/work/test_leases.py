@@ -112,6 +112,14 @@ class TestOvertake:
             await finish(kitchen, lease, Done())
         await claimed(kitchen)
 
+    async def test_begins_as_if_the_row_were_new(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await kitchen.run("UPDATE work SET attempts = 3, crashes = 3")
+        async with kitchen.database.transaction() as session:
+            await leases.overtake(session, KETTLE, "a", place="north")
+        lease = await claimed(kitchen)
+        assert (lease.attempt, lease.suspect) == (1, False)
+
     async def test_a_row_at_rest_is_nobodys(self, kitchen: Kitchen) -> None:
         await kitchen.want("a")
         lease = await claimed(kitchen)
@@ -183,6 +191,61 @@ class TestMakeDue:
         with pytest.raises(ZeroDivisionError):
             await change_ones_mind()
         assert await kitchen.row() is None
+
+    async def test_something_new_has_attempts_of_its_own_and_does_not_wait(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await finish(kitchen, await claimed(kitchen), Retry("stove_failed"))
+        await make_due(kitchen)
+        assert (await claimed(kitchen)).attempt == 1
+
+    async def test_forgets_no_crash(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await kitchen.run("UPDATE work SET crashes = 3")
+        await make_due(kitchen)
+        assert (await claimed(kitchen)).suspect
+
+
+async def look_again(kitchen: Kitchen) -> None:
+    async with kitchen.database.transaction() as session:
+        await leases.look_again(session, KETTLE, "a", place="north")
+
+
+class TestLookAgain:
+    async def test_makes_what_is_at_rest_or_due_later_due_at_once(self, kitchen: Kitchen) -> None:
+        await look_again(kitchen)
+        await finish(kitchen, await claimed(kitchen), Again(3600))
+        await look_again(kitchen)
+        await claimed(kitchen)
+
+    async def test_shortens_no_wait_after_a_failure_and_forgets_no_attempt(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        for attempts in (1, 2, 3):
+            await finish(kitchen, await claimed(kitchen), Retry("stove_failed"))
+            await look_again(kitchen)
+            row = await kitchen.row()
+            assert row is not None
+            assert row.attempts == attempts
+            async with kitchen.database.transaction() as session:
+                assert await leases.lease_one(session, KETTLE, "a", seconds=60) is None
+            await kitchen.waits_pass()
+
+    async def test_is_not_forgotten_while_somebody_works_on_what_had_failed(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await finish(kitchen, await claimed(kitchen), Retry("stove_failed"))
+        await kitchen.waits_pass()
+        lease = await claimed(kitchen)
+        await look_again(kitchen)
+        await finish(kitchen, lease, Done())
+        await claimed(kitchen)
+
+    async def test_leaves_what_is_set_aside(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await finish(kitchen, await claimed(kitchen), SetAside("stove_failed"))
+        await kitchen.run("UPDATE work SET attempts = 0")
+        await look_again(kitchen)
+        row = await kitchen.row()
+        assert row is not None
+        assert (row.aside, row.undated) == (True, True)
 
 
 class TestPace:

@@ -63,7 +63,7 @@ async def on_observed(
             if one.state in _STEADY and one.id not in proven:
                 await _repair(session, one, observation)
             elif one.state is AllocationState.LOST:
-                await rows.wake(session, one.id)
+                await rows.look_again(session, one.id)
         await meters.observe(session, proven, observation.observed_at, policy=policy)
         await _report_strangers(session, node_id, observation)
 
@@ -80,7 +80,7 @@ async def _repair(session: Session, allocation: Allocation, observation: Observa
         login_open=None if seen is None else seen.login_open,
     )
     newer = {} if seen is None or seen.generation <= allocation.generation else {"generation": seen.generation + 1}
-    await rows.wake(session, allocation.id, unproven=True, **newer)
+    await rows.look_again(session, allocation.id, unproven=True, **newer)
 
 
 async def _report_strangers(session: Session, node_id: str, observation: Observation) -> None:

@@ -58,11 +58,25 @@ _MAKE_DUE = text(
       INSERT INTO work AS w (kind, id, place, due_at, trace)
       VALUES (:kind, :id, :place, clock_timestamp() + make_interval(secs => :after_seconds), :trace)
       ON CONFLICT (kind, id) DO UPDATE
-        SET due_at = least(w.due_at, excluded.due_at), attempts = 0, crashes = 0, set_aside_at = NULL,
+        SET due_at = least(w.due_at, excluded.due_at), attempts = 0, set_aside_at = NULL,
             place = excluded.place, trace = excluded.trace
       RETURNING 1
     )
     SELECT CASE WHEN CAST(:after_seconds AS numeric) <= 0 THEN pg_notify('sublet_work', :kind) END FROM due
+    """
+)
+# Whoever works on a row may have begun before what is to be looked at: it is looked at again afterwards.
+_LOOK_AGAIN = text(
+    """
+    WITH due AS (
+      INSERT INTO work AS w (kind, id, place, due_at, trace)
+      VALUES (:kind, :id, :place, clock_timestamp(), :trace)
+      ON CONFLICT (kind, id) DO UPDATE
+        SET due_at = least(w.due_at, excluded.due_at), place = excluded.place, trace = excluded.trace
+        WHERE w.set_aside_at IS NULL AND (w.attempts = 0 OR w.lease_expires_at IS NOT NULL)
+      RETURNING 1
+    )
+    SELECT pg_notify('sublet_work', :kind) FROM due
     """
 )
 _OVERTAKE = text(
@@ -173,7 +187,12 @@ _HOLDER = text("SELECT nextval('lease_token')")
 
 
 async def make_due(session: Session, kind: str, row_id: str, *, place: str = "", after_seconds: float = 0.0) -> None:
-    """Have a row looked at once the session's transaction has committed, or some time later.
+    """Have a row looked at, once the session's transaction has committed or some time later: something new is wanted.
+
+    Of the three ways to ask, this is the one that lets attempts begin anew: what failed before was something else. A
+    caller that wants the same as before, and has only seen that it may not be so, calls `look_again`. One for whom the
+    result of a running worker would be wrong calls `overtake`. Crashes of workers are forgotten by `overtake` and by
+    a worker that survived the row, and by nobody else: else a row that kills its workers would never be suspected.
 
     A row that is due already stays so: nothing is queued twice. A worker that is at it goes on, and looks again
     afterwards. `place` is where the work happens (a node, say): each place has its own share of every worker's slots.
@@ -182,8 +201,21 @@ async def make_due(session: Session, kind: str, row_id: str, *, place: str = "",
     await session.execute(_MAKE_DUE, {**parameters, "trace": tracing.traceparent()})
 
 
+async def look_again(session: Session, kind: str, row_id: str, *, place: str = "") -> None:
+    """Have a row looked at though nothing new is wanted: at once, or when its wait after a failure is over.
+
+    It may be called as often as one likes: it neither shortens that wait nor forgets attempts, and what is set aside
+    stays so.
+    """
+    parameters = {"kind": kind, "id": row_id, "place": place}
+    await session.execute(_LOOK_AGAIN, {**parameters, "trace": tracing.traceparent()})
+
+
 async def overtake(session: Session, kind: str, row_id: str, *, place: str = "") -> None:
-    """Have a row looked at because what is wanted has changed: what a running worker does is refused from now on."""
+    """Have a row looked at as if it were a new one: what a running worker does is refused from now on.
+
+    For what is wanted otherwise than before, and for an operator who asks for what was set aside.
+    """
     parameters = {"kind": kind, "id": row_id, "place": place}
     await session.execute(_OVERTAKE, {**parameters, "trace": tracing.traceparent()})
 
@@ -194,7 +226,7 @@ async def ensure(session: Session, kind: str, row_ids: Collection[str]) -> None:
 
 
 async def wake(session: Session, kinds: Collection[str]) -> None:
-    """Make every row of some kinds due at once that is not set aside."""
+    """Make every row of some kinds due at once that is not set aside; its attempts go on being counted."""
     await session.execute(_WAKE, {"kinds": list(kinds)})
 
 
