@@ -1,12 +1,14 @@
 """From launch to release: what the customer gets, what it costs, and what proves it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from sublet.allocations.authorized_keys import refresh_keys
 from sublet.allocations.states import StateForbids
+from sublet.billing.policy import Policy
 from sublet.core.errors import Conflict, SubletError
 from sublet.core.outbox import StoredEvent
 from sublet.fleet.errors import NodeFailure, NodeUnreachable
@@ -58,6 +60,12 @@ class TestSetUp:
         assert (account.limits.cpu_percent, account.limits.memory_mib, account.limits.disk_gib) == (100, 1024, 10)
         assert account.authorized_keys == (KEY,)
         assert account.principals == (account.login,)
+
+    async def test_is_settled_first_after_the_interval_that_is_configured(self, rental: Rental) -> None:
+        rental.pace = replace(rental.pace, policy=Policy(settle_interval_seconds=60))
+        await rental.running()
+        wait = await rental.one("SELECT extract(epoch FROM settle_due_at - clock_timestamp()) AS seconds FROM meter")
+        assert 0 < wait.seconds <= 60
 
     async def test_places_a_changed_key_list_on_what_runs(self, rental: Rental) -> None:
         allocation_id = await rental.running()

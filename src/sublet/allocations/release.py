@@ -5,7 +5,7 @@ from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
-from sublet.allocations.work.removal import settle
+from sublet.allocations.work.removal import give_back
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.core.actors import Actor
@@ -56,7 +56,7 @@ async def _release(session: Session, actor: Actor, allocation: Allocation) -> No
 async def _cancel_untouched(session: Session, actor: Actor, allocation: Allocation) -> None:
     """No worker has begun, so the node knows nothing of it: money and capacity go back at once."""
     await rows.rest(session, allocation.id, wanted="gone", release_requested_at=await database_now(session))
-    await settle(session, allocation)
+    await give_back(session, allocation)
     await move(session, actor, allocation.id, _S.RELEASED, reason="cancelled before it was begun")
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:

@@ -10,6 +10,7 @@ from sublet.allocations.work.evidence import still_there
 from sublet.allocations.work.pace import Pace, attempt_reason
 from sublet.allocations.work.setup import newest_generation, worker
 from sublet.billing import meters, settlement
+from sublet.billing.policy import Policy
 from sublet.core import telemetry
 from sublet.core.clock import database_now
 from sublet.core.db import Session
@@ -100,12 +101,12 @@ async def conclude(session: Session, lease: Lease, removal: Removal, result: Rem
         await rows.note(session, allocation.id, on_node=False)
         await claims.free(session, allocation.id)
     else:
-        await _proven(session, allocation, result.evidence)
+        await _proven(session, allocation, result.evidence, policy=pace.policy)
     return Done()
 
 
-async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvidence) -> None:
-    charged = await settle(session, allocation)
+async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvidence, *, policy: Policy) -> None:
+    charged = await settle(session, allocation, policy=policy)
     await rows.note(session, allocation.id, on_node=False)
     await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it is left on the node")
     await claims.free(session, allocation.id)
@@ -117,12 +118,17 @@ async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvi
         await operations.end(session, operation, OperationState.SUCCEEDED)
 
 
-async def settle(session: Session, allocation: Allocation) -> str:
+async def give_back(session: Session, allocation: Allocation) -> None:
+    """Let the whole hold of an allocation that never started be available again; repeating it is harmless."""
+    await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
+
+
+async def settle(session: Session, allocation: Allocation, *, policy: Policy) -> str:
     """Charge what is proven, give the rest of the hold back; any number of calls do it once. Says what was charged."""
     if allocation.started_at is None:
-        await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
+        await give_back(session, allocation)
         return "nothing was delivered, nothing was charged"
-    settled = await settlement.settle(session, allocation.id, final=True)
+    settled = await settlement.settle(session, allocation.id, final=True, policy=policy)
     return f"{settled.amount} charged last, the rest of the hold is available again"
 
 
@@ -147,7 +153,7 @@ async def _not_proven(
     # A node that cannot be asked may answer soon; evidence that something is left is a fact at once.
     sure = result.evidence is not None or lease.attempt >= pace.release_attempts
     if sure and allocation.state is AllocationState.RELEASING:
-        await settle(session, allocation)
+        await settle(session, allocation, policy=pace.policy)
         await move(session, worker(), allocation.id, AllocationState.RELEASE_FAILED, reason=message)
     if sure:
         await claims.block(session, allocation.id, inside)

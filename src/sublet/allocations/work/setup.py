@@ -10,6 +10,7 @@ from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.evidence import UNPROVEN, still_there
 from sublet.allocations.work.pace import Failure, Pace, attempt_reason, classify, customer_reason
 from sublet.billing import meters
+from sublet.billing.policy import Policy
 from sublet.catalog import skus
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core import telemetry
@@ -193,7 +194,7 @@ async def _succeeded(
         ],
     )
     if allocation.started_at is None:
-        await _start_billing(session, allocation, now)
+        await _start_billing(session, allocation, now, policy=pace.policy)
     elif unproven:
         await meters.observe(session, [allocation.id], now, policy=UNPROVEN)
     target = _BY_WANTED[allocation.wanted]
@@ -203,7 +204,7 @@ async def _succeeded(
     await _finish_operation(session, allocation, applied, now)
 
 
-async def _start_billing(session: Session, allocation: Allocation, now: datetime) -> None:
+async def _start_billing(session: Session, allocation: Allocation, now: datetime, *, policy: Policy) -> None:
     """Delivery begins when the node has answered, not when it was asked."""
     await rows.note(session, allocation.id, started_at=now)
     await meters.start(
@@ -220,6 +221,7 @@ async def _start_billing(session: Session, allocation: Allocation, now: datetime
         currency=allocation.currency,
         at=now,
         name=allocation.name,
+        policy=policy,
     )
     telemetry.provision_seconds.observe((now - allocation.created_at).total_seconds())
 
