@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sublet.allocations.work import observations
+from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.observation import Observer
@@ -48,7 +49,7 @@ async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:
     pool = NodePool(web.database, web.parts[AUTHORITY])
     backend = SshBackend(pool)
     observer = Observer(web.database, backend, web.settings)
-    observer.on_observed.append(observations.handler(web.database))
+    observer.on_observed.append(observations.handler(web.database, policy=DEFAULT_POLICY))
     observer.expected = observations.expected_on
     operator = await web.operator()
     body = {"name": node.name, "address": node.address, "port": node.port}

@@ -15,9 +15,10 @@ from sublet.allocations.rows import WORK
 from sublet.allocations.work import observations, sweep
 from sublet.allocations.work import remnants as remnant_work
 from sublet.allocations.work.kind import work
-from sublet.allocations.work.pace import DEFAULT_PACE, Pace
+from sublet.allocations.work.pace import Pace
 from sublet.billing import checks as billing_checks
 from sublet.billing import watermarks
+from sublet.billing.policy import DEFAULT_POLICY
 from sublet.catalog import prices, skus
 from sublet.catalog.skus import Sku
 from sublet.core.actors import Actor, system_actor
@@ -36,11 +37,13 @@ from tests.scheduling.fleet_rows import add_node
 from tests.support.work import look_at, sweep_once
 
 EAGER = Pace(
+    policy=DEFAULT_POLICY,
     shortest_wait_seconds=0.01,
     longest_wait_seconds=0.05,
     longest_repair_wait_seconds=0.05,
     provision_attempts=4,
 )
+DEFAULT_PACE = Pace(policy=DEFAULT_POLICY)
 PASSWORD = "correct horse battery 7"
 MOST_LOOKS = 10
 
@@ -139,7 +142,9 @@ class Rental:
     async def launch(self, actor: Actor | None = None, **options: Any) -> str:
         """Launch the offer."""
         async with self.database.transaction() as session:
-            return await launching.launch(session, actor or self.actor, self.sku.id, currency="USD", **options)
+            return await launching.launch(
+                session, actor or self.actor, self.sku.id, currency="USD", policy=DEFAULT_POLICY, **options
+            )
 
     def worker(self) -> Reconciler:
         """A worker of its own."""
@@ -183,12 +188,12 @@ class Rental:
     async def resume(self, allocation_id: str) -> None:
         """The customer resumes."""
         async with self.database.transaction() as session:
-            await suspension.request_resumption(session, self.actor, allocation_id)
+            await suspension.request_resumption(session, self.actor, allocation_id, policy=DEFAULT_POLICY)
 
     async def observe(self) -> None:
         """The fleet looks at the node and tells what it saw."""
         observation = await self.backend.observe(self.node_id)
-        await observations.on_observed(self.database, self.node_id, observation)
+        await observations.on_observed(self.database, self.node_id, observation, policy=DEFAULT_POLICY)
         async with self.database.transaction() as session:
             await watermarks.tick(session)
 

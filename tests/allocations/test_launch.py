@@ -7,6 +7,7 @@ import pytest
 
 from sublet.allocations import launch
 from sublet.allocations.launch import NameTaken, PriceChanged
+from sublet.billing.policy import DEFAULT_POLICY
 from sublet.catalog import prices
 from sublet.core.actors import system_actor
 from sublet.core.db import Database
@@ -132,7 +133,7 @@ class TestLaunch:
             await rental.launch()
         with pytest.raises(NotFound):
             async with database.transaction() as session:
-                await launch.launch(session, rental.actor, "sku_none", currency="USD")
+                await launch.launch(session, rental.actor, "sku_none", currency="USD", policy=DEFAULT_POLICY)
         await rental.run("UPDATE node SET state = 'cordoned'")
         with pytest.raises(NoCapacity):
             await rental.launch(await customer(database))

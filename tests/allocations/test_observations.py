@@ -7,6 +7,7 @@ import pytest
 
 from sublet.allocations.work import observations
 from sublet.allocations.work.sweep import mark_lost
+from sublet.billing.policy import DEFAULT_POLICY
 from sublet.fleet import nodes
 from sublet.fleet.backend import Observation, UnknownAccount
 from tests.allocations.rental import Rental
@@ -38,7 +39,7 @@ class TestEvidence:
     async def test_a_listing_from_before_the_set_up_says_nothing(self, rental: Rental) -> None:
         before = await rental.backend.observe(rental.node_id)
         allocation_id = await rental.running()
-        await observations.on_observed(rental.database, rental.node_id, before)
+        await observations.on_observed(rental.database, rental.node_id, before, policy=DEFAULT_POLICY)
         row = await rental.row(allocation_id)
         assert (row.state, row.unproven) == ("active", False)
         assert await rental.all("SELECT id FROM work WHERE ready_at <= clock_timestamp()") == []
@@ -46,9 +47,9 @@ class TestEvidence:
     async def test_repeating_a_listing_changes_nothing(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         seen = await rental.backend.observe(rental.node_id)
-        await observations.on_observed(rental.database, rental.node_id, seen)
+        await observations.on_observed(rental.database, rental.node_id, seen, policy=DEFAULT_POLICY)
         first = await proven_to(rental, allocation_id)
-        await observations.on_observed(rental.database, rental.node_id, seen)
+        await observations.on_observed(rental.database, rental.node_id, seen, policy=DEFAULT_POLICY)
         assert await proven_to(rental, allocation_id) == first
 
     async def test_says_how_many_must_be_there(self, rental: Rental) -> None:
@@ -163,7 +164,7 @@ class TestStrangers:
         listing = Observation(
             seen.node_id, seen.boot_id, seen.observed_at, seen.node_time, seen.space, (*seen.allocations, stranger)
         )
-        await observations.on_observed(rental.database, rental.node_id, listing)
+        await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
         # Where it is told depends on whether an earlier test has set the log up.
         assert "node.unknown_allocation" in capsys.readouterr().out + caplog.text
         assert await strangers(rental) == [("al-stranger", 299999)]
@@ -172,9 +173,9 @@ class TestStrangers:
     async def test_stay_known_since_they_were_first_seen_until_they_are_gone(self, rental: Rental) -> None:
         seen = await rental.backend.observe(rental.node_id)
         with_one = replace(seen, unknown=(UnknownAccount("al-left", 200_123),))
-        await observations.on_observed(rental.database, rental.node_id, with_one)
+        await observations.on_observed(rental.database, rental.node_id, with_one, policy=DEFAULT_POLICY)
         later = replace(with_one, observed_at=seen.observed_at + timedelta(seconds=5))
-        await observations.on_observed(rental.database, rental.node_id, later)
+        await observations.on_observed(rental.database, rental.node_id, later, policy=DEFAULT_POLICY)
         async with rental.database.reading() as session:
             [(_, one)] = await nodes.strangers(session)
         assert (one.login, one.since) == ("al-left", seen.observed_at)
@@ -188,5 +189,5 @@ class TestStrangers:
         listing = await rental.backend.observe(rental.node_id)
         await rental.release(allocation_id)
         await rental.work_until(allocation_id, "released")
-        await observations.on_observed(rental.database, rental.node_id, listing)
+        await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
         assert await strangers(rental) == []

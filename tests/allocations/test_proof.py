@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from sublet.allocations.work import observations
+from sublet.billing.policy import DEFAULT_POLICY
 from tests.allocations.rental import Rental
 
 pytestmark = pytest.mark.anyio
@@ -103,7 +104,7 @@ class TestALook:
         allocation_id = await ran_unseen(rental)
         await fault(rental, allocation_id)
         listing = await rental.backend.observe(rental.node_id)
-        await observations.on_observed(rental.database, rental.node_id, listing)
+        await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
         assert await proven_seconds(rental) == 0
         assert (await rental.row(allocation_id)).unproven
         await rental.work_until(allocation_id, "active")

@@ -97,7 +97,7 @@ class TestSuspension:
         await rental.suspend(allocation_id)
         await rental.work_until(allocation_id, "suspended")
         async with database.transaction() as session:
-            assert await billing_funds.review(session) == []
+            assert await billing_funds.review(session, policy=DEFAULT_POLICY) == []
         with pytest.raises(InsufficientFunds):
             await rental.resume(allocation_id)
         await pay_in(database, rental.actor, "0.10")
@@ -140,7 +140,7 @@ class TestResumptionWithoutTheMoney:
             await rental.resume(asleep)
         await pay_in(database, rental.actor, "5.00")
         async with database.transaction() as session:
-            assert "resume" not in [step.action for step in await billing_funds.review(session)]
+            assert "resume" not in [step.action for step in await billing_funds.review(session, policy=DEFAULT_POLICY)]
         assert await _why_not_resume(rental, asleep) is None
         await rental.resume(asleep)
 
@@ -150,7 +150,7 @@ class TestResumptionWithoutTheMoney:
         await rental.ran_for(allocation_id, 9_500)
         for step in ("grace", "suspended"):
             async with database.transaction() as session:
-                for action in await billing_funds.review(session):
+                for action in await billing_funds.review(session, policy=DEFAULT_POLICY):
                     await funds.carry_out(session, action)
             assert await rental.all("SELECT level FROM funds_clock") == [step]
             await rental.run("UPDATE funds_clock SET grace_ends_at = clock_timestamp() WHERE level = 'grace'")
@@ -162,7 +162,9 @@ class TestResumptionWithoutTheMoney:
             await rental.resume(allocation_id)
         await pay_in(database, rental.actor, "5.00")
         async with database.transaction() as session:
-            resumed = [(one.subject_id, one.action) for one in await billing_funds.review(session)]
+            resumed = [
+                (one.subject_id, one.action) for one in await billing_funds.review(session, policy=DEFAULT_POLICY)
+            ]
         assert resumed == [(allocation_id, "resume")]
 
 

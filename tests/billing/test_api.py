@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from sublet.billing import funds, settlement
-from sublet.billing.policy import Policy
+from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.core.db import Database
 from sublet.core.money import Money, Rate
 from tests.billing.usage import new_subject, observe_until
@@ -71,7 +71,7 @@ class TestUsage:
             subject = await new_subject(session, organization=organization)
             for step in range(1, 4):
                 await observe_until(session, subject, step * 240, since=(step - 1) * 240)
-                await settlement.settle(session, subject.id, final=False)
+                await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
         first = (await customer.get("/api/v1/usage", params={"limit": 2})).json()
         rest = (await customer.get("/api/v1/usage", params={"limit": 2, "cursor": first["next_cursor"]})).json()
         charges = first["items"] + rest["items"]
@@ -101,7 +101,7 @@ class TestEntriesOfASharedSettlement:
                     await observe_until(session, subject, 600)
                 own.append({subject.id for subject in subjects})
             await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
-            await settlement.settle_due(session)
+            await settlement.settle_due(session, policy=DEFAULT_POLICY)
         batches = set()
         for customer, mine, named in zip(customers, own, names, strict=True):
             answer = await customer.get("/api/v1/wallet/entries")

@@ -5,6 +5,7 @@ import pytest
 from sublet.billing import meters, settlement
 from sublet.billing.charges import charged_micro
 from sublet.billing.cost import cost_of
+from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.core.money import Rate
 from tests.billing import usage
@@ -20,7 +21,7 @@ class TestCost:
             subject = await new_subject(session)
             seen = []
             for moment in (10, 20, 30):
-                await meters.observe(session, {subject.id}, subject.at(moment))
+                await meters.observe(session, {subject.id}, subject.at(moment), policy=DEFAULT_POLICY)
                 seen.append((await cost_of(session, [subject.id]))[subject.id])
         assert [cost.total.micro for cost in seen] == [1000, 2000, 3000]
         assert [cost.delivered_seconds for cost in seen] == [10, 20, 30]
@@ -30,7 +31,7 @@ class TestCost:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             await observe_until(session, subject, 700, since=600)
             cost = (await cost_of(session, [subject.id]))[subject.id]
         assert (cost.charged, cost.accrued, cost.total) == (usd("0.06"), usd("0.01"), usd("0.07"))
@@ -39,14 +40,16 @@ class TestCost:
     async def test_time_since_the_last_observation_costs_nothing_yet(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session, started_ago=130)
-            await meters.observe(session, {subject.id}, subject.at(100))
+            await meters.observe(session, {subject.id}, subject.at(100), policy=DEFAULT_POLICY)
             cost = (await cost_of(session, [subject.id]))[subject.id]
         assert (cost.total, cost.delivered_seconds, cost.as_of) == (usd("0.01"), 100, subject.at(100))
 
     async def test_time_that_is_still_to_come_costs_nothing_yet(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session, started_ago=10)
-            await meters.observe(session, {subject.id}, subject.at(100))  # of a node whose clock is ahead
+            await meters.observe(
+                session, {subject.id}, subject.at(100), policy=DEFAULT_POLICY
+            )  # of a node whose clock is ahead
             cost = (await cost_of(session, [subject.id]))[subject.id]
         assert 10 <= cost.delivered_seconds < 90
 
@@ -59,7 +62,7 @@ class TestCost:
                 since = until
                 for settles in (False, True):
                     if settles:
-                        await settlement.settle(session, subject.id, final=False)
+                        await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
                     cost = (await cost_of(session, [subject.id]))[subject.id]
                     assert cost.total.micro == charged_micro(123_456_789, until)
                     assert cost.charged.micro == (await usage.charged_micro(session, subject))
@@ -71,7 +74,7 @@ class TestCost:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
             await meters.stop(session, subject.id, subject.at(500))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             cost = (await cost_of(session, [subject.id]))[subject.id]
         assert (cost.total, cost.accrued) == (usd("0.05"), usd("0"))
         assert (cost.rate, cost.delivered_seconds, cost.as_of) == (Rate(0, "USD"), 500, subject.at(500))

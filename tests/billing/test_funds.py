@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from sublet.billing import extension, funds, meters, settlement
 from sublet.billing.funds import FundsAction
-from sublet.billing.policy import Policy
+from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.billing.standing import standing
 from sublet.core.db import Database, Session
 from sublet.core.money import Money, Rate
@@ -189,7 +189,7 @@ class TestGrace:
             subject = await _drained(session)
             assert await _review(session) == [("start_grace", "grace")]
             await meters.stop(session, subject.id, subject.at(1))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await _review(session) == []
             assert not (
                 (await standing(session, subject.organization, currency="USD", policy=POLICY)).clock

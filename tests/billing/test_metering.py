@@ -20,7 +20,7 @@ class TestEvidence:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 60_000
 
     async def test_of_one_says_nothing_of_another(self, database: Database) -> None:
@@ -35,7 +35,7 @@ class TestEvidence:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            await meters.observe(session, {subject.id}, subject.at(300))
+            await meters.observe(session, {subject.id}, subject.at(300), policy=DEFAULT_POLICY)
             cost = (await cost_of(session, [subject.id]))[subject.id]
         assert cost.accrued == usd("0.06")
 
@@ -43,9 +43,9 @@ class TestEvidence:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            await meters.observe(session, {subject.id}, subject.at(5000))
+            await meters.observe(session, {subject.id}, subject.at(5000), policy=DEFAULT_POLICY)
             await observe_until(session, subject, 5600, since=5000)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             failed = {result.name for result in await checks.run(session) if not result.ok}
             assert await charged_micro(session, subject) == 120_000
             assert await unmetered_seconds(session, subject) == 4400
@@ -56,10 +56,10 @@ class TestEvidence:
             subject = await new_subject(session)
             await observe_until(session, subject, 1000)
             await meters.switch(session, subject.id, "suspended", subject.at(2000))
-            await meters.observe(session, {subject.id}, subject.at(3000))
+            await meters.observe(session, {subject.id}, subject.at(3000), policy=DEFAULT_POLICY)
             await observe_until(session, subject, 4000, since=3000)
             await meters.stop(session, subject.id, subject.at(4000))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 100_000 + 10_000
             assert await unmetered_seconds(session, subject) == 2000
 
@@ -67,10 +67,10 @@ class TestEvidence:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            await meters.observe(session, {subject.id}, subject.at(5000))
+            await meters.observe(session, {subject.id}, subject.at(5000), policy=DEFAULT_POLICY)
             await meters.switch(session, subject.id, "suspended", subject.at(2000))
             await observe_until(session, subject, 5600, since=5000)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 60_000 + 6_000
             assert await unmetered_seconds(session, subject) == 4400
 
@@ -79,7 +79,7 @@ class TestEvidence:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
             await meters.stop(session, subject.id, subject.at(700))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 60_000
             assert await unmetered_seconds(session, subject) == 100
 
@@ -88,8 +88,8 @@ class TestEvidence:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
             await meters.stop(session, subject.id, subject.at(700))
-            await meters.observe(session, {subject.id}, subject.at(720))
-            await settlement.settle(session, subject.id, final=True)
+            await meters.observe(session, {subject.id}, subject.at(720), policy=DEFAULT_POLICY)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 70_000
             assert await unmetered_seconds(session, subject) == 0
 
@@ -98,8 +98,8 @@ class TestEvidence:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
             await meters.stop(session, subject.id, subject.at(700))
-            await meters.observe(session, {subject.id}, subject.at(5000))
-            await settlement.settle(session, subject.id, final=True)
+            await meters.observe(session, {subject.id}, subject.at(5000), policy=DEFAULT_POLICY)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 60_000
             assert await unmetered_seconds(session, subject) == 100
 
@@ -108,8 +108,8 @@ class TestEvidence:
             subject = await new_subject(session)
             await observe_until(session, subject, 720)
             await meters.stop(session, subject.id, subject.at(700))
-            await meters.observe(session, {subject.id}, subject.at(5000))
-            await settlement.settle(session, subject.id, final=True)
+            await meters.observe(session, {subject.id}, subject.at(5000), policy=DEFAULT_POLICY)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 70_000
             assert await unmetered_seconds(session, subject) == 0
 
@@ -118,9 +118,9 @@ class TestEvidence:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
             await meters.stop(session, subject.id, subject.at(700))
-            await settlement.settle(session, subject.id, final=True)
-            await meters.observe(session, {subject.id}, subject.at(720))
-            await meters.observe(session, {subject.id}, subject.at(5000))
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
+            await meters.observe(session, {subject.id}, subject.at(720), policy=DEFAULT_POLICY)
+            await meters.observe(session, {subject.id}, subject.at(5000), policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 60_000
             assert await unmetered_seconds(session, subject) == 100
             assert (await cost_of(session, [subject.id]))[subject.id].as_of == subject.at(600)
@@ -131,9 +131,9 @@ class TestEvidence:
         longest = DEFAULT_POLICY.evidence_gap_seconds
         async with database.transaction() as session:
             subject = await new_subject(session)
-            await meters.observe(session, {subject.id}, subject.at(longest))
+            await meters.observe(session, {subject.id}, subject.at(longest), policy=DEFAULT_POLICY)
             assert await unmetered_seconds(session, subject) == 0
-            await meters.observe(session, {subject.id}, subject.at(2 * longest + 1))
+            await meters.observe(session, {subject.id}, subject.at(2 * longest + 1), policy=DEFAULT_POLICY)
             assert await unmetered_seconds(session, subject) == longest + 1
 
 
@@ -143,7 +143,7 @@ class TestSeconds:
             subject = await new_subject(session)
             await observe_until(session, subject, 99.9)
             await meters.stop(session, subject.id, subject.at(99.9))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 9900
 
     async def test_suspended_time_costs_what_keeping_the_disk_costs(self, database: Database) -> None:
@@ -152,7 +152,7 @@ class TestSeconds:
             await observe_until(session, subject, 3600)
             await meters.switch(session, subject.id, "suspended", subject.at(1800))
             await meters.switch(session, subject.id, "running", subject.at(2700))
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             cost = (await cost_of(session, [subject.id]))[subject.id]
             assert await charged_micro(session, subject) == 180_000 + 9_000 + 90_000
         assert cost.delivered_seconds == 2700
@@ -164,7 +164,7 @@ class TestSeconds:
             await meters.switch(session, subject.id, "suspended", subject.at(10))
             await meters.switch(session, subject.id, "running", subject.at(10))
             await observe_until(session, subject, 100)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 10_000
 
     async def test_stopping_before_what_was_metered_takes_it_back(self, database: Database) -> None:
@@ -173,14 +173,14 @@ class TestSeconds:
             await observe_until(session, subject, 600)
             await watermarks.tick(session)
             await meters.stop(session, subject.id, subject.at(300))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 30_000
 
     async def test_stopped_at_its_start_costs_nothing_and_gives_the_hold_back(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await meters.stop(session, subject.id, subject.at(0))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             wallet = await wallets.wallet(session, subject.organization, currency="USD")
         assert (wallet.balance, wallet.held) == (usd("20"), usd("0"))
 
@@ -204,7 +204,7 @@ class TestTick:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
             moved = [await watermarks.tick(session) for _ in range(10)]
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 60_000
         assert moved == [1] + [0] * 9
 
@@ -212,7 +212,7 @@ class TestTick:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 7200)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             records = await session.execute(
                 text("SELECT seconds FROM usage_record WHERE subject_id = :id"), {"id": subject.id}
             )

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from sublet.billing import purposes, settlement
+from sublet.billing.policy import DEFAULT_POLICY
 from sublet.billing.purposes import MOST_SUBJECTS, Purpose, Purposes
 from sublet.core.db import Database
 from sublet.core.money import Money
@@ -43,7 +44,7 @@ class TestManySubjects:
                 subject = await new_subject(session, organization=organization, name=f"n{number}", started_ago=1000)
                 await observe_until(session, subject, 600 + number)
             await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
-            await settlement.settle_due(session)
+            await settlement.settle_due(session, policy=DEFAULT_POLICY)
             lines = await entries.list_for(session, organization, limit=1, currency="USD")
             found = await purposes.of_entries(session, organization, [lines[0].entry.id])
         of_batch = found[lines[0].entry.id]

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from sublet.billing import checks, meters, settlement, usage
 from sublet.billing.cost import cost_of
-from sublet.billing.policy import Policy
+from sublet.billing.policy import DEFAULT_POLICY, Policy
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict
@@ -37,7 +37,7 @@ class TestOne:
             await observe_until(session, subject, 600)
         for _ in range(10):
             async with database.transaction() as session:
-                await settlement.settle(session, subject.id, final=False)
+                await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
         async with database.transaction() as session:
             wallet = await wallets.wallet(session, subject.organization, currency="USD")
             await _sound(session)
@@ -46,7 +46,7 @@ class TestOne:
     async def test_ten_at_the_same_time_charge_once(self, database: Database) -> None:
         async def settle() -> None:
             async with database.transaction() as session:
-                await settlement.settle(session, subject.id, final=True)
+                await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
 
         async with database.transaction() as session:
             subject = await new_subject(session)
@@ -63,7 +63,7 @@ class TestOne:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
             await meters.stop(session, subject.id, subject.at(600))
-            settled = await settlement.settle(session, subject.id, final=True)
+            settled = await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             wallet = await wallets.wallet(session, subject.organization, currency="USD")
             hold = await holds.get(session, subject.hold_id)
         assert settled.amount == usd("0.06")
@@ -73,14 +73,14 @@ class TestOne:
         async with database.transaction() as session:
             subject = await new_subject(session)
             with pytest.raises(Conflict):
-                await settlement.settle(session, subject.id, final=True)
+                await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
 
     async def test_what_exceeds_the_hold_comes_from_the_wallet_and_is_owed_at_last(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session, funds="1", held=usd("0.4"))
             await observe_until(session, subject, 13_000)
             await meters.stop(session, subject.id, subject.at(13_000))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             wallet = await wallets.wallet(session, subject.organization, currency="USD")
             await _sound(session)
         assert (wallet.balance, wallet.receivable, wallet.held) == (usd("0"), usd("0.3"), usd("0"))
@@ -90,7 +90,7 @@ class TestOne:
             subject = await new_subject(session)
             await credits.grant(session, subject.organization, usd("0.05"), idempotency_key=key(), reason="Welcome")
             await observe_until(session, subject, 600)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             wallet = await wallets.wallet(session, subject.organization, currency="USD")
             await _sound(session)
         assert (wallet.promo, wallet.balance) == (usd("0"), usd("19.99"))
@@ -99,7 +99,7 @@ class TestOne:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            settled = await settlement.settle(session, subject.id, final=False)
+            settled = await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             (charge,) = await usage.charges_for(session, subject.id, limit=10)
             assert await usage.charges_of(session, subject.organization, limit=10) == [charge]
         assert (charge.period_start, charge.period_end, charge.seconds) == (subject.at(0), subject.at(600), 600)
@@ -114,9 +114,9 @@ class TestMany:
             for subject in subjects:
                 await observe_until(session, subject, 600)
         async with database.transaction() as session:
-            settled = await settlement.settle_due(session)
+            settled = await settlement.settle_due(session, policy=DEFAULT_POLICY)
         async with database.transaction() as session:
-            again = await settlement.settle_due(session)
+            again = await settlement.settle_due(session, policy=DEFAULT_POLICY)
             entries = await session.execute(text("SELECT DISTINCT ledger_entry_id FROM usage_charge"))
             charged = [await charged_micro(session, subject) for subject in subjects]
             await _sound(session)
@@ -130,7 +130,7 @@ class TestMany:
             poor = await new_subject(session, policy=EAGER, funds="0.01", held=usd("0.01"))
             for subject in (rich, poor):
                 await observe_until(session, subject, 600)
-            await settlement.settle_due(session)
+            await settlement.settle_due(session, policy=DEFAULT_POLICY)
             found = [await wallets.wallet(session, subject.organization, currency="USD") for subject in (rich, poor)]
             await _sound(session)
         assert found[0].balance == usd("19.94")
@@ -151,7 +151,7 @@ class TestMany:
 
         async def settle_one(subject_id: str) -> None:
             async with database.transaction() as session:
-                await settlement.settle(session, subject_id, final=False)
+                await settlement.settle(session, subject_id, final=False, policy=DEFAULT_POLICY)
 
         async with asyncio.timeout(60):
             await asyncio.gather(*(settle_all() for _ in range(3)), *(settle_one(subject.id) for subject in subjects))
@@ -167,7 +167,7 @@ class TestMany:
         for step in range(1, 12):
             async with database.transaction() as session:
                 await observe_until(session, subject, step * 100, since=(step - 1) * 100)
-                await settlement.settle(session, subject.id, final=False)
+                await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
         async with database.transaction() as session:
             total = await charged_micro(session, subject)
             cost = (await cost_of(session, [subject.id]))[subject.id]
@@ -180,7 +180,7 @@ class TestRecords:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
         for table in ("usage_record", "usage_charge", "unmetered_interval"):
             for attempt in (
                 f"DELETE FROM {table}",
@@ -216,10 +216,10 @@ class TestRecords:
             for subject in subjects:
                 await observe_until(session, subject, 600)
                 if not together:
-                    await settlement.settle(session, subject.id, final=False)
+                    await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             if together:
                 await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
-                await settlement.settle_due(session)
+                await settlement.settle_due(session, policy=DEFAULT_POLICY)
             rows = await session.execute(
                 text(
                     "SELECT r.meter_kind, c.meter_kind, r.sku_id, r.node_id, a.kind::text, e.kind::text, c.amount "
@@ -240,7 +240,7 @@ class TestRecords:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await observe_until(session, subject, 600)
-            await settlement.settle(session, subject.id, final=False)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
         with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as owner:
             owner.execute("SET session_replication_role = replica")
             owner.execute("UPDATE usage_charge SET meter_kind = 'storage'")

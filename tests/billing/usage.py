@@ -77,7 +77,7 @@ async def observe_until(session: Session, subject: Subject, seconds: float, *, s
     moment = since
     while moment < seconds:
         moment = min(moment + 240, seconds)
-        await meters.observe(session, {subject.id}, subject.at(moment))
+        await meters.observe(session, {subject.id}, subject.at(moment), policy=DEFAULT_POLICY)
 
 
 async def age(session: Session, subject: Subject, seconds: float) -> None:

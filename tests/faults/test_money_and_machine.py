@@ -15,14 +15,13 @@ import pytest
 from sublet.allocations.rows import WORK
 from sublet.allocations.states import StateForbids
 from sublet.allocations.work.kind import work
-from sublet.allocations.work.pace import DEFAULT_PACE
 from sublet.allocations.work.setup import Setup
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.core.work import leases
 from sublet.core.work.leases import LeaseLost
 from sublet.core.work.outcomes import Again
-from tests.allocations.rental import Rental
+from tests.allocations.rental import DEFAULT_PACE, Rental
 from tests.allocations.simulated import Interruption, Killed, failing, refused, unreachable
 from tests.support.work import sweep_once
 

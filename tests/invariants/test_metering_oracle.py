@@ -96,7 +96,7 @@ async def _live(database: Database, steps: list[tuple[str, int]], *, ended_unsee
         async with database.transaction() as session:
             match step:
                 case "observe":
-                    await meters.observe(session, {subject.id}, subject.at(now))
+                    await meters.observe(session, {subject.id}, subject.at(now), policy=DEFAULT_POLICY)
                     oracle.observe(now)
                 case "suspend" | "resume":
                     kind = "suspended" if step == "suspend" else "running"
@@ -106,18 +106,18 @@ async def _live(database: Database, steps: list[tuple[str, int]], *, ended_unsee
                 case "tick":
                     await watermarks.tick(session)
                 case "settle":
-                    await settlement.settle(session, subject.id, final=False)
+                    await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
     now += 5
     async with database.transaction() as session:
         await meters.stop(session, subject.id, subject.at(now))
         oracle.change(now, None)
         if not ended_unseen:
-            await meters.observe(session, {subject.id}, subject.at(now))
+            await meters.observe(session, {subject.id}, subject.at(now), policy=DEFAULT_POLICY)
             oracle.observe(now)
         oracle.finish()
     for _ in range(3):
         async with database.transaction() as session:
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
     async with database.transaction() as session:
         assert await charged_micro(session, subject) == oracle.micro()
         delivered = sum(end - start for start, end, _ in oracle.segments)

@@ -9,7 +9,7 @@ from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import WORK
 from sublet.allocations.states import begin
 from sublet.audit.record import record
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
 from sublet.catalog.schemas import PriceOut, SkuOut
@@ -48,7 +48,7 @@ async def launch(
     currency: str,
     name: str | None = None,
     price_id: str | None = None,
-    policy: Policy = DEFAULT_POLICY,
+    policy: Policy,
 ) -> str:
     """Launch an offer for the actor's organization and return the allocation's id; a worker sets it up.
 

@@ -8,7 +8,7 @@ from sublet.allocations.audit import WantedRecord
 from sublet.allocations.rows import Allocation
 from sublet.audit.record import record
 from sublet.billing import meters
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.billing.standing import standing
 from sublet.core.actors import Actor
 from sublet.core.clock import database_now
@@ -29,9 +29,7 @@ async def request_suspension(session: Session, actor: Actor, id_or_name: str) ->
     return allocation.id
 
 
-async def request_resumption(
-    session: Session, actor: Actor, id_or_name: str, *, policy: Policy = DEFAULT_POLICY
-) -> str:
+async def request_resumption(session: Session, actor: Actor, id_or_name: str, *, policy: Policy) -> str:
     """Resume a suspended allocation of the actor's organization; returns its id.
 
     InsufficientFunds while the wallet cannot carry it, StateForbids otherwise: also if it is being resumed already.

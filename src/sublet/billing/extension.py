@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from sublet.billing.charges import micro_to_hold_sql
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.billing.runway import ACCRUED
 from sublet.core.db import Session
 from sublet.core.money import Money
@@ -30,7 +30,7 @@ _SHORT = text(
 )
 
 
-async def extend_holds(session: Session, *, policy: Policy = DEFAULT_POLICY) -> list[str]:
+async def extend_holds(session: Session, *, policy: Policy) -> list[str]:
     """Extend every hold that covers too little; returns the subjects whose wallet cannot bear it.
 
     Changes nothing for those: what is left is counted by the funds clock, which ends them in time.

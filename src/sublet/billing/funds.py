@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 
 from sublet.billing.charges import seconds_covered
 from sublet.billing.events import WalletLow
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.billing.runway import BURNING, Level, runway_of
 from sublet.core.clock import database_now
 from sublet.core.db import Session
@@ -109,7 +109,7 @@ _MARK = text(
 )
 
 
-async def review(session: Session, *, policy: Policy = DEFAULT_POLICY) -> list[FundsAction]:
+async def review(session: Session, *, policy: Policy) -> list[FundsAction]:
     """Move every organization's clock and return what is to be done now, each step once.
 
     The steps count as taken when the session's transaction commits, so the caller acts on them in the same one.

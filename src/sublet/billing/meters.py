@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, text
 
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
@@ -103,7 +103,7 @@ async def start(
     currency: str,
     at: datetime,
     name: str | None = None,
-    policy: Policy = DEFAULT_POLICY,
+    policy: Policy,
 ) -> None:
     """Start to meter a subject that is proven to run since `at`; one that is metered already stays as it is.
 
@@ -129,9 +129,7 @@ async def start(
     )
 
 
-async def observe(
-    session: Session, subject_ids: Collection[str], observed_at: datetime, *, policy: Policy = DEFAULT_POLICY
-) -> None:
+async def observe(session: Session, subject_ids: Collection[str], observed_at: datetime, *, policy: Policy) -> None:
     """Note that the subjects were seen at `observed_at`, which proves the time since they were last seen.
 
     After a longer gap than the policy allows, nobody knows what was delivered in it: it is recorded as unmetered and

@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 
 from sublet.billing import meters, watermarks
 from sublet.billing.charges import charged_between, charged_micro_sql, whole_seconds, whole_seconds_sql
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
@@ -68,7 +68,7 @@ _NEXT = text(
 )
 
 
-async def settle(session: Session, subject_id: str, *, final: bool, policy: Policy = DEFAULT_POLICY) -> Settled:
+async def settle(session: Session, subject_id: str, *, final: bool, policy: Policy) -> Settled:
     """Charge what is proven and not charged yet; any number of calls charge it once.
 
     The hold pays, promotional money first; what exceeds the hold comes from what is available, and from the
@@ -209,7 +209,7 @@ _NEXT_MANY = text(
 )
 
 
-async def settle_due(session: Session, *, policy: Policy = DEFAULT_POLICY, limit: int = MOST_SUBJECTS) -> int:
+async def settle_due(session: Session, *, policy: Policy, limit: int = MOST_SUBJECTS) -> int:
     """Settle running subjects whose interval is over, one entry for each currency and kind of meter; returns how many.
 
     Those whose hold does not cover the charge are settled singly, so that one never stops the others. Meters that

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.billing.standing import standing
 from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
@@ -50,7 +50,7 @@ class Means:
     """Whether an operator has to see to something first."""
 
 
-async def list_offers(session: Session, *, currency: str, policy: Policy = DEFAULT_POLICY) -> list[Offer]:
+async def list_offers(session: Session, *, currency: str, policy: Policy) -> list[Offer]:
     """Every active SKU that has a price, oldest first; three statements, however many there are."""
     offered = await skus.list_active(session)
     priced = await prices.in_force(session, [sku.id for sku in offered], currency=currency)

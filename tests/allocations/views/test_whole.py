@@ -64,7 +64,7 @@ class TestMoneyOfOne:
             await rental.observe()
             await shown(rental, allocation_id)
         async with rental.database.transaction() as session:
-            await settlement.settle(session, allocation_id, final=False)
+            await settlement.settle(session, allocation_id, final=False, policy=DEFAULT_POLICY)
         assert Money.parse((await shown(rental, allocation_id)).cost.charged.amount, "USD").micro > 0
         await rental.suspend(allocation_id)
         await shown(rental, allocation_id)

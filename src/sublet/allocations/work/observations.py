@@ -8,7 +8,7 @@ from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState
 from sublet.allocations.work.evidence import as_applied
 from sublet.billing import meters
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.core import telemetry
 from sublet.core.db import Database, Session
 from sublet.fleet import nodes
@@ -33,7 +33,7 @@ async def expected_on(session: Session, node_id: str) -> int:
     return count
 
 
-def handler(database: Database, *, policy: Policy = DEFAULT_POLICY) -> OnObserved:
+def handler(database: Database, *, policy: Policy) -> OnObserved:
     """`on_observed` as the fleet's observer calls it."""
 
     async def handle(node_id: str, observation: Observation) -> None:
@@ -42,9 +42,7 @@ def handler(database: Database, *, policy: Policy = DEFAULT_POLICY) -> OnObserve
     return handle
 
 
-async def on_observed(
-    database: Database, node_id: str, observation: Observation, *, policy: Policy = DEFAULT_POLICY
-) -> None:
+async def on_observed(database: Database, node_id: str, observation: Observation, *, policy: Policy) -> None:
     """Take in a complete listing of a node; harmless when repeated, and when it comes late.
 
     What was seen as applied is proven up to the observation. What is missing, restarted or changed is applied again,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.core.errors import SubletError
 from sublet.core.settings import Settings
 from sublet.core.work import pace as work_pace
@@ -30,6 +30,7 @@ class Failure(StrEnum):
 class Pace:
     """How often setting up and releasing are tried, and how long is waited in between."""
 
+    policy: Policy
     provision_attempts: int = 5
     release_attempts: int = 6
     shortest_wait_seconds: float = 0.5
@@ -37,8 +38,6 @@ class Pace:
     longest_repair_wait_seconds: float = 60.0
     verify_seconds: float = 600.0
     """After so long what runs is applied again, so that limits which somebody changed on the node are set right."""
-
-    policy: Policy = DEFAULT_POLICY
 
     @classmethod
     def of(cls, settings: Settings) -> "Pace":
@@ -55,8 +54,6 @@ class Pace:
             shortest_seconds=self.shortest_wait_seconds, longest_seconds=self.longest_repair_wait_seconds
         )
 
-
-DEFAULT_PACE = Pace()
 
 # The node is there and lacks what was promised: another node may have it, the same request here will not succeed.
 _LACKING = frozenset({"gpu_missing", "gpu_in_use", "uid_not_available", "disk_full", "no_space"})
