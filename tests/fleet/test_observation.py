@@ -233,6 +233,15 @@ class TestBeingLost:
         assert [request["verb"] for request in fake.requests] == ["probe"]
         assert (await get(database, node.id)).state is NodeState.READY
 
+    async def test_one_that_missed_a_single_look_is_not_offline(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, fake = ready_node
+        await fake.stop()
+        assert not await look(database, observer, node.id)
+        await long_ago(database, node.id)
+        assert await note_offline(observer) == []
+
     async def test_one_that_never_answered_waits(
         self, join_node: Joining, observer: Observer, database: Database
     ) -> None:

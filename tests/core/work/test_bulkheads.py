@@ -1,12 +1,24 @@
 """Bulkheads: no place and no kind takes what others need, and what waits holds no slot."""
 
 import pytest
+from tests.core.work.kettles import KETTLE, work
 from tests.core.work.kitchen import Held, Kitchen
+
+from sublet.core.work.leases import Lease
+from sublet.core.work.slots import Slots
 
 pytestmark = pytest.mark.anyio
 
 
 class TestBulkheads:
+    @pytest.mark.parametrize(("place", "crowded"), [("a", False), ("north", True)])
+    async def test_only_a_full_place_that_others_share_is_crowded(
+        self, kitchen: Kitchen, place: str, crowded: bool
+    ) -> None:
+        slots = Slots([work(kitchen.stoves, each=1)])
+        slots.enter(Lease(KETTLE, "a", token=1, place=place))
+        assert slots.crowded() is crowded
+
     async def test_no_place_takes_more_than_its_share(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)
         await kitchen.want(*(f"n{number}" for number in range(9)), stove="north")

@@ -8,10 +8,11 @@ from tests.core.work.kettles import KETTLE, work
 from tests.core.work.kitchen import Held, Kitchen, die
 from tests.support.work import look_at
 
-from sublet.core.db import OpenSessionError, forbid_open_session
+from sublet.core.db import OpenSessionError, Session, forbid_open_session
 from sublet.core.work import leases
 from sublet.core.work.declaration import Work
-from sublet.core.work.outcomes import Done
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Done, Outcome
 from sublet.core.work.reconciler import Reconciler
 
 pytestmark = pytest.mark.anyio
@@ -136,6 +137,21 @@ class TestLosing:
             assert await leases.lease_one(session, KETTLE, "a", seconds=60) is not None
         await frozen.drain()
         assert await kitchen.state() == "cold", "whoever has the lease now decides"
+
+    async def test_a_worker_that_is_overtaken_while_it_takes_does_not_act(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        declared = work(kitchen.stoves)
+
+        async def take(session: Session, lease: Lease) -> str | Outcome:
+            taken = await declared.take(session, lease)
+            async with kitchen.database.transaction() as other:
+                await leases.overtake(other, KETTLE, "a", place="north")
+            return taken
+
+        worker = Reconciler(kitchen.database, [replace(declared, take=take)])
+        await worker.sweep()
+        await worker.drain()
+        assert kitchen.stoves.heated == []
 
     async def test_a_dead_workers_row_passes_on(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)
