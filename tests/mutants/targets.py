@@ -57,6 +57,18 @@ TARGETS = (
         only=r"NEW\.state|listed",
     ),
     Target("fencing", ("src/sublet/core/work/leases.py", "src/sublet/core/work/ready.py"), ("tests/core/work",)),
+    Target(
+        "engine",
+        ("src/sublet/core/work/reconciler.py", "src/sublet/core/work/delivery.py", "src/sublet/core/work/slots.py"),
+        ("tests/core/work",),
+    ),
+    Target("claims", ("src/sublet/scheduling/claims.py",), ("tests/scheduling",)),
+    Target(
+        "taken back",
+        ("src/sublet/payments/top_ups/taken_back.py", "src/sublet/payments/stripe/subjects.py"),
+        ("tests/payments/test_taken_back.py", "tests/payments/test_webhooks.py"),
+    ),
+    Target("approvals", ("src/sublet/approvals/states.py",), ("tests/approvals",)),
     Target("proof", ("src/sublet/allocations/work/evidence.py",), ("tests/allocations/test_evidence.py",)),
     Target(
         "requests",
