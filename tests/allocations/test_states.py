@@ -141,6 +141,45 @@ class TestMove:
         answers = await asyncio.gather(*(attempt() for _ in range(10)), return_exceptions=True)
         assert sum(answer is None for answer in answers) == 1
 
+    async def test_leaves_every_other_allocation_as_it_is(self, rental: Rental) -> None:
+        moved, other = await rental.launch(), await rental.launch()
+        before = await rental.row(other)
+        async with rental.database.transaction() as session:
+            await move(session, system_actor("test"), moved, S.PROVISIONING, reason="because")
+        assert (await rental.row(moved)).state == "provisioning"
+        assert await rental.row(other) == before
+        lines = "SELECT to_state FROM allocation_history WHERE allocation_id = :id"
+        assert await rental.all(lines, id=other) == ["queued"]
+
+    async def test_that_is_refused_names_the_allocation_among_others(self, rental: Rental) -> None:
+        refused, _ = await rental.launch(), await rental.launch()
+        name = (await rental.row(refused)).name
+        with pytest.raises(StateForbids, match=f"^{name} is queued and cannot become active"):
+            async with rental.database.transaction() as session:
+                await move(session, system_actor("test"), refused, S.ACTIVE, reason="no")
+
+    async def test_begins_with_a_line_of_history_and_an_event(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        line = await rental.one("SELECT * FROM allocation_history")
+        begun = (line.allocation_id, line.from_state, line.to_state, line.reason, line.actor)
+        assert begun == (allocation_id, None, "queued", "launched", rental.actor.shown_as)
+        event = await rental.one("SELECT * FROM outbox_event WHERE type = 'allocation.created'")
+        assert (event.subject, event.organization_id) == (allocation_id, rental.actor.organization)
+        assert (event.data["state"], event.data["previous_state"]) == ("queued", None)
+
+    async def test_tells_of_a_resumption_only_from_suspended_to_active(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        way = (S.PROVISIONING, S.ACTIVE, S.SUSPENDED, S.ACTIVE, S.SUSPENDED, S.LOST, S.ACTIVE)
+        async with rental.database.transaction() as session:
+            for to in way:
+                await move(session, system_actor("test"), allocation_id, to, reason="on its way")
+        told = await rental.all(
+            "SELECT type FROM outbox_event "
+            "WHERE type LIKE 'allocation.%' AND data ->> 'reason' = 'on its way' ORDER BY id"
+        )
+        kinds = ["provisioning", "active", "suspended", "resumed", "suspended", "lost", "active"]
+        assert told == [f"allocation.{kind}" for kind in kinds]
+
 
 async def _told(session: Session) -> tuple[int, int]:
     """How many lines of history and events there are."""
@@ -160,6 +199,16 @@ class TestOperations:
                 return await end_operation(session, operation.id, OperationState(to), steps=operation.steps, error=None)
 
             assert await OPERATIONS.allowed_by(session, operation.id, attempt, among=ENDS) == OPERATIONS.arrows
+
+    async def test_end_without_ending_another(self, rental: Rental) -> None:
+        ended, other = await rental.launch(), await rental.launch()
+        async with rental.database.transaction() as session:
+            operation = await running(session, ended, rental.actor.organization)
+            assert operation is not None
+            assert await end_operation(session, operation.id, OperationState.FAILED, steps=[], error=None)
+        states = "SELECT state FROM allocation_operation WHERE allocation_id = :id"
+        assert await rental.all(states, id=ended) == ["failed"]
+        assert await rental.all(states, id=other) == ["running"]
 
     async def test_are_rewritten_by_nobody(self, rental: Rental) -> None:
         allocation_id = await rental.launch()

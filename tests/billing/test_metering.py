@@ -1,5 +1,7 @@
 """What is metered: whole seconds, proven, once."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -7,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from sublet.billing import checks, meters, settlement, watermarks
 from sublet.billing.cost import cost_of
 from sublet.billing.policy import DEFAULT_POLICY
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.ledger import wallets
-from tests.billing.usage import SUSPENDED_RATE, charged_micro, new_subject, observe_until, unmetered_seconds
+from tests.billing.usage import SUSPENDED_RATE, Subject, charged_micro, new_subject, observe_until, unmetered_seconds
 from tests.ledger.books import usd
 
 pytestmark = pytest.mark.anyio
@@ -135,6 +137,71 @@ class TestEvidence:
             assert await unmetered_seconds(session, subject) == 0
             await meters.observe(session, {subject.id}, subject.at(2 * longest + 1), policy=DEFAULT_POLICY)
             assert await unmetered_seconds(session, subject) == longest + 1
+
+
+async def _known_of(session: Session, subject: Subject) -> list[Any]:
+    """The meter of a subject, its segments and its unmetered time."""
+    tables = ("meter", "meter_segment", "unmetered_interval")
+    found = [
+        await session.execute(text(f"SELECT * FROM {table} WHERE subject_id = :id ORDER BY 1"), {"id": subject.id})
+        for table in tables
+    ]
+    return [result.all() for result in found]
+
+
+class TestOneMeter:
+    """What happens to one meter leaves another's alone, whoever it belongs to."""
+
+    async def test_that_is_seen_switched_stopped_and_settled_changes_no_other(self, database: Database) -> None:
+        async with database.transaction() as session:
+            one, other = await new_subject(session), await new_subject(session)
+            for subject in (one, other):
+                await observe_until(session, subject, 600)
+                await meters.switch(session, subject.id, "suspended", subject.at(600))
+            before = await _known_of(session, other)
+            await meters.observe(session, {one.id}, one.at(5000))
+            assert await _known_of(session, other) == before
+            await meters.switch(session, one.id, "running", one.at(5100))
+            assert await _known_of(session, other) == before
+            await meters.stop(session, one.id, one.at(300))
+            assert await _known_of(session, other) == before
+            await settlement.settle(session, one.id, final=True)
+            assert await _known_of(session, other) == before
+            assert await charged_micro(session, one) == 30_000
+
+    async def test_stops_at_its_own_time_whatever_another_was_charged(self, database: Database) -> None:
+        async with database.transaction() as session:
+            charged, stopped = await new_subject(session), await new_subject(session)
+            for subject in (charged, stopped):
+                await observe_until(session, subject, 600)
+            await settlement.settle(session, charged.id, final=False)
+            await meters.stop(session, stopped.id, stopped.at(300))
+            await settlement.settle(session, stopped.id, final=True)
+            assert await charged_micro(session, stopped) == 30_000
+
+    async def test_switches_at_its_own_time_whatever_of_another_is_unproven(self, database: Database) -> None:
+        async with database.transaction() as session:
+            lost, seen = await new_subject(session), await new_subject(session)
+            await meters.observe(session, {lost.id}, lost.at(5000))
+            await observe_until(session, seen, 600)
+            await meters.switch(session, seen.id, "suspended", seen.at(300))
+            await settlement.settle(session, seen.id, final=False)
+            assert await charged_micro(session, seen) == 30_000 + 3_000
+
+    async def test_stops_before_a_switch_of_which_nothing_was_charged(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 900)
+            await meters.switch(session, subject.id, "suspended", subject.at(600))
+            await meters.stop(session, subject.id, subject.at(300))
+            await settlement.settle(session, subject.id, final=True)
+            assert await charged_micro(session, subject) == 30_000
+
+    async def test_is_settled_first_an_interval_after_its_start(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            meter = await meters.lock(session, subject.id)
+        assert meter.settle_due_at == subject.at(DEFAULT_POLICY.settle_interval_seconds)
 
 
 class TestSeconds:

@@ -57,6 +57,7 @@ class TestPages:
 
     async def test_of_nothing_has_no_next(self) -> None:
         assert page_of([], 5, str, lambda row: [row]) == Page(items=[], next_cursor=None)
+        assert page_of([1], 0, str, lambda row: [row]) == Page(items=[], next_cursor=None)
 
     async def test_hold_fifty_unless_asked(self, client: httpx.AsyncClient) -> None:
         rows = list(range(51))
