@@ -11,7 +11,7 @@ from sublet.billing import checks
 from sublet.core.db import Database, Session
 from sublet.ledger import holds, reconcile, seals
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
-from tests.ledger.books import key, new_hold, new_wallet, usd
+from tests.ledger.books import key, new_hold, new_wallet, top_up, usd
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +41,13 @@ async def _books_with_something_in_them(database: Database) -> str:
 
 def _table(name: str) -> sql.Composed:
     return sql.SQL("ledger.{}").format(sql.Identifier(name))
+
+
+def _account(connection: psycopg.Connection, code: str) -> int:
+    """The id of an account."""
+    row = connection.execute("SELECT id FROM ledger.account WHERE code = %s", [code]).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 class TestApplicationRole:
@@ -191,6 +198,82 @@ class TestPostings:
                     f"FROM e, (VALUES {values}) AS l(line, account_id, amount, seq, after)"
                 )
         assert raised.value.sqlstate == "SL005"
+
+    @pytest.mark.parametrize(
+        ("balance", "seq", "after"),
+        [
+            pytest.param(25_000_000, 3, 25_000_000, id="goes on from the last line"),
+            pytest.param(15_000_000, 3, 15_000_000, id="goes on from an older line"),
+            pytest.param(30_000_000, 3, 25_000_000, id="the balance stays behind"),
+            pytest.param(25_000_000, 2, 25_000_000, id="the number of lines stays behind"),
+            pytest.param(30_000_000, 2, 25_000_000, id="another's balance moves instead"),
+        ],
+    )
+    async def test_continues_the_chain_of_its_own_account_from_its_last_line(
+        self, database: Database, owner_url: str, balance: int, seq: int, after: int
+    ) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            await top_up(session, organization, "10")
+            await new_wallet(session, "20")
+        fits = (balance, seq) == (25_000_000, 3)
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            wallet = _account(connection, f"wallet:{organization}:USD")
+            if (balance, seq) == (30_000_000, 2):
+                connection.execute("UPDATE ledger.balance SET balance = 25000000, seq = 3 WHERE balance = 20000000")
+            connection.execute(
+                "UPDATE ledger.balance SET balance = %s, seq = %s WHERE account_id = %s", [balance, seq, wallet]
+            )
+            statement = (
+                f"WITH e AS ({ENTRY} VALUES ('credit', 'k', '', 'd', now()) RETURNING id) "
+                "INSERT INTO ledger.posting SELECT e.id, l.* FROM e, (VALUES (1, %s::bigint, -5000000, 3::bigint, "
+                "%s::bigint), (2, %s::bigint, 5000000, NULL, NULL)) AS l"
+            )
+            parameters = [wallet, after, _account(connection, "bank:USD")]
+            if fits:
+                connection.execute(statement, parameters)
+            else:
+                with pytest.raises(psycopg.Error, match="breaks the chain of a balance"):
+                    connection.execute(statement, parameters)
+
+    async def test_two_entries_never_come_in_one_statement(self, database: Database, owner_url: str) -> None:
+        await _books_with_something_in_them(database)
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            accounts = {name: _account(connection, f"{name}:USD") for name in ("bank", "stripe_fees")}
+            entries = [
+                connection.execute(f"{ENTRY} VALUES ('credit', %s, '', 'd', now()) RETURNING id", [number]).fetchone()
+                for number in ("k1", "k2")
+            ]
+            lines = [
+                (entry[0], 1 + 2 * place + at, account, 5 - 10 * at)
+                for place, entry in enumerate(entries)
+                if entry is not None
+                for at, account in enumerate(accounts.values())
+            ]
+            with pytest.raises(psycopg.Error, match="shares its statement with another"):
+                connection.execute(
+                    "INSERT INTO ledger.posting (entry_id, line, account_id, amount) VALUES "
+                    + ", ".join(["(%s, %s, %s, %s)"] * len(lines)),
+                    [value for line in lines for value in line],
+                )
+
+    async def test_lines_belong_to_an_entry_that_is_there(self, database: Database, owner_url: str) -> None:
+        await _books_with_something_in_them(database)
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            bank, fees = (_account(connection, code) for code in ("bank:USD", "stripe_fees:USD"))
+            with pytest.raises(psycopg.Error, match="an entry does not exist"):
+                connection.execute(
+                    "INSERT INTO ledger.posting (entry_id, line, account_id, amount) "
+                    "VALUES (999999, 1, %s, 5), (999999, 2, %s, -5)",
+                    [bank, fees],
+                )
+
+    async def test_an_account_of_a_customer_is_never_taken_for_ours(self, database: Database, owner_url: str) -> None:
+        organization = await _books_with_something_in_them(database)
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            with pytest.raises(psycopg.Error, match="there is no account") as raised:
+                connection.execute("SELECT ledger.system_account('wallet', %s)", [f"{organization}:USD"])
+            assert raised.value.sqlstate == "SL006"
 
     async def test_an_entry_is_never_added_to(self, database: Database, owner_url: str) -> None:
         await _books_with_something_in_them(database)
