@@ -35,6 +35,12 @@ async def refund(shop: Shop, top_up_id: str, cents: int | None = None) -> None:
     shop.sandbox.client().v1.refunds.create(params)  # type: ignore[arg-type]  # built by hand
 
 
+async def dispute(shop: Shop, top_up_id: str) -> None:
+    """The card holder asks the bank for it."""
+    (row,) = await shop.rows("SELECT charge_id FROM top_up WHERE id = :id", id=top_up_id)
+    await shop.control("POST", "disputes", {"charge": row.charge_id})
+
+
 async def available(shop: Shop, organization: str) -> str:
     async with shop.database.reading() as session:
         return (await wallets.wallet(session, organization, currency="USD")).available.decimal_string()
@@ -151,6 +157,13 @@ class TestARefundMadeAtTheProcessor:
         await look_at(shop, top_up_id)
         async with shop.database.reading() as session:
             assert not await launches.are_stopped(session, organization)
+
+    async def test_as_a_dispute_is_found_when_its_event_never_comes(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        await dispute(shop, top_up_id)
+        assert await checkout.look_for_taken_back(shop.database, shop.processor, days=2) == 1
+        await process_due(shop, checkout.WORK)
+        assert await available(shop, organization) == "0.00"
 
     async def test_touches_nobody_elses_money(self, shop: Shop) -> None:
         _, top_up_id = await paid(shop)

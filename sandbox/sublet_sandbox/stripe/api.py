@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
 
-from sublet_sandbox.stripe import balance, charges, checkout, customers, payment_intents, refunds
+from sublet_sandbox.stripe import balance, charges, checkout, customers, disputes, payment_intents, refunds
 from sublet_sandbox.stripe.errors import StripeProblem, from_validation, refused
 from sublet_sandbox.stripe.expansion import expand
 from sublet_sandbox.stripe.forms import decode
@@ -85,6 +85,7 @@ ENDPOINTS = [
     *_collection("charge", "charges", charges.ChargeListParams),
     Endpoint("POST", "/v1/refunds", refunds.RefundParams, refunds.create),
     *_collection("refund", "refunds", refunds.RefundListParams),
+    *_collection("dispute", "disputes", disputes.DisputeListParams),
     *_collection("balance_transaction", "balance_transactions", balance.BalanceTransactionListParams),
     Endpoint("GET", "/v1/events", EventListParams, _events),
     _collection("event", "events")[1],

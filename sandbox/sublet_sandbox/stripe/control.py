@@ -8,12 +8,12 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sublet_sandbox.stripe import charges, rendering
+from sublet_sandbox.stripe import charges, disputes, rendering
 from sublet_sandbox.stripe.api import answer, check_key
 from sublet_sandbox.stripe.errors import StripeProblem, no_such
 from sublet_sandbox.stripe.store import Store
 from sublet_sandbox.stripe.webhooks import Courier
-from sublet_sandbox.stripe.work import Work
+from sublet_sandbox.stripe.work import Work, public
 
 
 class Command(BaseModel):
@@ -40,6 +40,12 @@ class BalanceTransactions(Command):
     """Withhold the balance transaction of new charges, as Stripe may for a while; or stop and post those owed."""
 
     withhold: bool
+
+
+class Dispute(Command):
+    """The card holder asks the bank for all of a charge."""
+
+    charge: str
 
 
 def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
@@ -86,6 +92,13 @@ def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
             statuses = await asyncio.gather(*(courier.deliver(delivery_id) for delivery_id in made))
             answers.append({"event_id": event_id, "statuses": statuses})
         return {"items": answers}
+
+    @control.post("/disputes")
+    async def dispute(command: Dispute) -> dict[str, Any]:
+        with store.transaction():
+            made = disputes.create(Work(store, ""), command.charge)
+        courier.wake()
+        return public(made)
 
     @control.put("/balance-transactions")
     async def balance_transactions(command: BalanceTransactions) -> BalanceTransactions:

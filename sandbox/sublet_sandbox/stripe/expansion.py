@@ -11,6 +11,7 @@ _EXPANDABLE = {
     "balance_transaction": {"source"},
     "charge": {"balance_transaction", "customer", "payment_intent"},
     "checkout.session": {"customer", "payment_intent"},
+    "dispute": {"charge", "payment_intent"},
     "payment_intent": {"customer", "latest_charge", "payment_method"},
     "payment_method": {"customer"},
     "refund": {"balance_transaction", "charge", "payment_intent"},

@@ -9,7 +9,7 @@ import stripe.params as declared
 from pydantic import BaseModel
 from stripe.params import checkout as declared_checkout
 
-from sublet_sandbox.stripe import api, balance, charges, checkout, customers, params, payment_intents, refunds
+from sublet_sandbox.stripe import api, balance, charges, checkout, customers, disputes, params, payment_intents, refunds
 
 # Names that the SDK imports for type checkers only.
 _UNIMPORTED: dict[str, Any] = {"StripeContext": object, "Mapping": Mapping}
@@ -56,6 +56,7 @@ def _typed_dicts(hint: Any) -> list[Any]:
         (charges.ChargeListParams, declared.ChargeListParams),
         (refunds.RefundParams, declared.RefundCreateParams),
         (refunds.RefundListParams, declared.RefundListParams),
+        (disputes.DisputeListParams, declared.DisputeListParams),
         (balance.BalanceTransactionListParams, declared.BalanceTransactionListParams),
         (api.EventListParams, declared.EventListParams),
     ],

@@ -5,7 +5,7 @@ import stripe
 from stripe import StripeObject
 
 from tests.sandbox.stripe.orders import open_session, paid_charge
-from tests.sandbox.stripe.process import eventually, pay
+from tests.sandbox.stripe.process import StripeSandbox, eventually, pay
 from tests.sandbox.stripe.typed import faults
 from tests.support.clock import DAY_SECONDS, Clock
 
@@ -68,6 +68,17 @@ class TestFees:
         transaction = charge.balance_transaction.id
         sandbox_clock.later(2 * DAY_SECONDS)
         eventually(lambda: client.v1.balance_transactions.retrieve(transaction).status, lambda it: it == "available")
+
+
+class TestDisputes:
+    def test_are_listed_told_and_seen_on_the_charge(self, sandbox: StripeSandbox, client: stripe.StripeClient) -> None:
+        charge = paid_charge(client)
+        sandbox.control("POST", "disputes", {"charge": charge})
+        [dispute] = client.v1.disputes.list({"charge": charge}).data
+        assert (faults(dispute), dispute.amount) == ([], 2000)
+        assert client.v1.charges.retrieve(charge).disputed
+        [event] = client.v1.events.list({"type": "charge.dispute.created"}).data
+        assert event.data.object["id"] == dispute.id
 
 
 class TestRefunds:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import stripe
 from stripe import RequestOptions
 from stripe.checkout import Session as CheckoutSession
-from stripe.params import RefundListParams
+from stripe.params import DisputeListParams, RefundListParams
 from stripe.params.checkout import SessionCreateParams
 
 from sublet.core.actions import Refusal
@@ -21,7 +21,6 @@ from sublet.payments.stripe.connection import Connection
 
 TOP_UP_KEY = "sublet_top_up"
 RETRIES = 2
-MOST_REFUNDS = 1000
 LONGEST_CALL_SECONDS = 40.0
 """What one call can take at worst, retries included: leases around a call last longer."""
 
@@ -198,17 +197,13 @@ class Processor:
         return _seen(session)
 
     async def charges_taken_back(self, *, since: datetime) -> list[str]:
-        """The charges that were refunded, in part or whole, since then; the newest thousand at most."""
-        params: RefundListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
-        found: list[str] = []
-        page = await _call(self.require().v1.refunds.list_async(params))
-        async for refund in page.auto_paging_iter():
-            charge = refund.charge
-            if charge is not None:
-                found.append(charge if isinstance(charge, str) else charge.id)
-            if len(found) >= MOST_REFUNDS:
-                break
-        return found
+        """The charges that were refunded, in part or whole, or disputed since then; all of them, page by page."""
+        refunded: RefundListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        disputed: DisputeListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        client = self.require()
+        refunds = await _call(client.v1.refunds.list_async(refunded))
+        disputes = await _call(client.v1.disputes.list_async(disputed))
+        return [*await _call(_charges(refunds)), *await _call(_charges(disputes))]
 
     def verify_webhook(self, body: bytes, signature: str | None) -> int:
         """Check a webhook's signature over its raw body; returns when it was made, in seconds since 1970.
@@ -242,6 +237,12 @@ async def _call(answer: Awaitable[T]) -> T:
             "The card processor could not be reached or answered with an error. Nothing was charged. Try again in a "
             "minute; the same Idempotency-Key never pays twice."
         ) from error
+
+
+async def _charges(page: stripe.ListObject[stripe.Refund] | stripe.ListObject[stripe.Dispute]) -> list[str]:
+    """The charges that a list names, from this page to its last."""
+    named = [one.charge async for one in page.auto_paging_iter()]
+    return [charge if isinstance(charge, str) else charge.id for charge in named if charge is not None]
 
 
 def _units(amount: Money) -> int:
