@@ -77,7 +77,8 @@ class TestARefundMadeAtTheProcessor:
         assert finding.amounts == {"taken back": twenty, "set aside": twenty, "spent": nothing}
         (event,) = await shop.rows("SELECT outcome FROM stripe_event")
         assert event.outcome == "unhandled"
-        assert len(await open_findings(shop, inbox.UNHANDLED_CODE)) == 1
+        [unhandled] = await open_findings(shop, inbox.UNHANDLED_CODE)
+        assert unhandled.severity == "critical"
 
     async def test_is_found_by_one_look_when_its_event_never_comes(self, shop: Shop) -> None:
         organization, top_up_id = await paid(shop)
@@ -157,6 +158,32 @@ class TestARefundMadeAtTheProcessor:
         await look_at(shop, top_up_id)
         async with shop.database.reading() as session:
             assert not await launches.are_stopped(session, organization)
+
+    async def test_is_found_beyond_the_first_page_of_refunds(self, shop: Shop) -> None:
+        _, top_up_id = await paid(shop)
+        await refund(shop, top_up_id, 1)
+        other = await paid(shop)
+        for _ in range(100):
+            await refund(shop, other[1], 1)
+        assert await checkout.look_for_taken_back(shop.database, shop.processor, days=2) == 2
+
+    async def test_of_spent_money_is_said_anew_when_more_goes_that_was_not_spent(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        async with shop.database.transaction() as session:
+            all_of_it = Money.parse("20", "USD")
+            await holds.place(session, organization, all_of_it, subject_id="al_2", idempotency_key="hold:al_2")
+        await refund(shop, top_up_id, 500)
+        await look_at(shop, top_up_id)
+        more = await shop.top_up(organization)
+        await shop.pay(more)
+        await look_at(shop, more["id"])
+        await refund(shop, top_up_id, 300)
+        await look_at(shop, top_up_id)
+        [stop] = await open_findings(shop, launches.STOP_CODE)
+        assert (stop.amounts["taken back"], stop.amounts["spent"]) == (
+            Money.parse("8", "USD"),
+            Money.parse("5", "USD"),
+        )
 
     async def test_as_a_dispute_is_found_when_its_event_never_comes(self, shop: Shop) -> None:
         organization, top_up_id = await paid(shop)

@@ -30,7 +30,6 @@ BY_OBJECT: Mapping[str, Meaning] = {
 
 BY_TYPE: Mapping[str, Meaning] = {
     "charge.refunded": Meaning.TAKEN_BACK,
-    "charge.refund.updated": Meaning.TAKEN_BACK,
 }
 """Events that mean something else than their object does."""
 
