@@ -141,7 +141,7 @@ async def look_for_taken_back(database: Database, processor: Processor, *, days:
         of_charges = select(top_up.c.id, top_up.c.organization_id).where(top_up.c.charge_id.in_(charges))
         rows = (await session.execute(of_charges.order_by(top_up.c.id))).all()
         for row in rows:
-            await leases.make_due(session, WORK, row.id, place=row.organization_id)
+            await leases.look_again(session, WORK, row.id, place=row.organization_id)
     return len(rows)
 
 

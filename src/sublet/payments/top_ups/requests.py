@@ -166,7 +166,7 @@ async def poke_if_waiting(session: Session, row: TopUpRow) -> None:
         .values(looked_at=func.clock_timestamp())
     )
     if stale.rowcount:
-        await leases.make_due(session, WORK, row.id, place=row.organization_id)
+        await leases.look_again(session, WORK, row.id, place=row.organization_id)
 
 
 async def customer_returned(session: Session, top_up_id: str, checkout_session_id: str) -> str:
