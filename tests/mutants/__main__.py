@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -100,17 +101,20 @@ class Worker:
 class Run:
     """The trials of one run, and what came of them."""
 
-    def __init__(self, targets: Sequence[Target], *, deadline: float) -> None:
+    def __init__(self, targets: Sequence[Target], *, deadline: float, seed: int) -> None:
         self.deadline = deadline
         self.tallies = {target.name: Tally() for target in targets}
         self.faults: list[str] = []
         mutants = {target.name: target.mutants(ROOT) for target in targets}
+        self.alike = Counter(mutant.name for found in mutants.values() for mutant in found)
+        for found in mutants.values():
+            random.Random(seed).shuffle(found)
         # The tests as they are first: where they fail already, they prove nothing. Then a bit of each in turn.
         self._waiting = [Trial(target, None) for target in targets]
         longest = max(map(len, mutants.values()), default=0)
         for turn in range(longest):
             self._waiting += [Trial(one, mutants[one.name][turn]) for one in targets if turn < len(mutants[one.name])]
-        self.tried: set[tuple[str, str, str]] = set()
+        self.tried: Counter[tuple[str, str, str]] = Counter()
 
     def _next(self, *, has_nodes: bool) -> Trial | None:
         for trial in self._waiting:
@@ -135,7 +139,7 @@ class Run:
             return
         if outcome.what.startswith("broken"):
             self.faults.append(f"{mutant}: {outcome.what}")
-        self.tried.add(mutant.name)
+        self.tried[mutant.name] += 1
         tally.outcomes[outcome.what] += 1
         if len(self._waiting) % 50 == 0:
             print(f"{len(self._waiting)} to go", flush=True)
@@ -159,7 +163,9 @@ def report(run: Run) -> bool:
         print(f"{name}: {told or 'nothing tried'}" + (f", {tally.not_tried} not tried" if tally.not_tried else ""))
     for mutant in unknown:
         print(f"\nNo test notices this:\n  {mutant}")
-    gone = [name for name in known if name in run.tried and name not in survived]
+    # Lines that read the same have one name: it survives as long as one of them does, and all must have been tried.
+    all_tried = {name for name, count in run.tried.items() if count == run.alike[name]}
+    gone = [name for name in known if name in all_tried and name not in survived]
     for file, was, becomes in gone:
         print(f"\nThis does not survive any more; take it out of {SURVIVORS.name}:\n  {file}\n    {was}\n  → {becomes}")
     for fault in run.faults:
@@ -167,9 +173,9 @@ def report(run: Run) -> bool:
     return not (unknown or gone or run.faults)
 
 
-async def try_all(targets: Sequence[Target], *, workers: int, minutes: float) -> Run:
-    """Try every mutant of the targets, in that time."""
-    run = Run(targets, deadline=time.monotonic() + minutes * 60)
+async def try_all(targets: Sequence[Target], *, workers: int, minutes: float, seed: int) -> Run:
+    """Try as many mutants of the targets as there is time for, in the order that the seed gives."""
+    run = Run(targets, deadline=time.monotonic() + minutes * 60, seed=seed)
     with tempfile.TemporaryDirectory(prefix="sublet-mutants-") as folder:
         started = [await Worker.start(Path(folder) / str(number)) for number in range(workers)]
         try:
@@ -187,10 +193,13 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", help=f"only these of: {', '.join(target.name for target in TARGETS)}")
     parser.add_argument("--minutes", type=float, default=14.0, help="what is not tried by then is counted and left out")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seed", type=int, help="the order of an earlier run, which printed it; otherwise a new one")
     asked = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
+    print(f"Order: --seed {seed}", flush=True)
     chosen = [target for target in TARGETS if not asked.targets or target.name in asked.targets]
     began = time.monotonic()
-    run = asyncio.run(try_all(chosen, workers=asked.workers, minutes=asked.minutes))
+    run = asyncio.run(try_all(chosen, workers=asked.workers, minutes=asked.minutes, seed=seed))
     well = report(run)
     print(
         f"\n{sum(tally.outcomes.total() for tally in run.tallies.values())} mutants, {time.monotonic() - began:.0f} s"

@@ -37,6 +37,10 @@ def _matching(root: Path, pattern: str) -> list[str]:
     return found
 
 
+def _files(folder: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}.py" for name in names)
+
+
 TARGETS = (
     Target(
         "permissions",
@@ -56,7 +60,23 @@ TARGETS = (
         ("tests/fleet/test_states.py", "tests/allocations/test_states.py"),
         only=r"NEW\.state|listed",
     ),
-    Target("fencing", ("src/sublet/core/work/leases.py", "src/sublet/core/work/ready.py"), ("tests/core/work",)),
+    Target(
+        "fencing",
+        ("src/sublet/core/work/leases.py", "src/sublet/core/work/ready.py"),
+        _files(
+            "tests/core/work",
+            "test_apart",
+            "test_leases",
+            "test_bulkheads",
+            "test_crashes",
+            "test_ticks",
+            "test_reconciler",
+            "test_delivery",
+            "test_plans",
+            "test_running",
+            "test_killed",
+        ),
+    ),
     Target(
         "engine",
         ("src/sublet/core/work/reconciler.py", "src/sublet/core/work/delivery.py", "src/sublet/core/work/slots.py"),
@@ -90,7 +110,20 @@ TARGETS = (
             "tests/billing/test_cost.py",
         ),
     ),
-    Target("ledger", ("src/sublet/ledger/sql/*.sql",), ("tests/ledger",)),
+    Target(
+        "ledger",
+        ("src/sublet/ledger/sql/*.sql",),
+        _files(
+            "tests/ledger",
+            "test_postings",
+            "test_corrections",
+            "test_lots",
+            "test_seals",
+            "test_entries",
+            "test_refusals",
+            "test_concurrency",
+        ),
+    ),
     Target(
         "release",
         ("node/sublet_node/evidence.py",),
