@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sublet.allocations.work import observations
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.observation import Observer
@@ -14,6 +13,7 @@ from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
 from sublet_sandbox.nodes import Enrolment, LocalNode
 from tests.support.app import Web
+from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import sweep_once
 
 

@@ -18,7 +18,6 @@ from sublet.allocations.work.kind import work
 from sublet.allocations.work.pace import Pace
 from sublet.billing import checks as billing_checks
 from sublet.billing import watermarks
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.catalog import prices, skus
 from sublet.catalog.skus import Sku
 from sublet.core.actors import Actor, system_actor
@@ -34,6 +33,7 @@ from sublet.ledger import top_ups, wallets
 from sublet.ledger.wallets import Wallet
 from tests.allocations.simulated import SimulatedBackend
 from tests.scheduling.fleet_rows import add_node
+from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import look_at, sweep_once
 
 EAGER = Pace(

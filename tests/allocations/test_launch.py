@@ -7,7 +7,6 @@ import pytest
 
 from sublet.allocations import launch
 from sublet.allocations.launch import NameTaken, PriceChanged
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.catalog import prices
 from sublet.core.actors import system_actor
 from sublet.core.db import Database
@@ -19,6 +18,7 @@ from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.offers import LaunchesStopped
 from tests.allocations.rental import Rental, customer
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

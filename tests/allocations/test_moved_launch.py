@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Row, text
 
 from sublet.allocations.work import observations, setup
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.fleet.errors import StaleGeneration
 from tests.allocations.rental import Rental, offer
 from tests.allocations.simulated import failing, refused, unreachable
 from tests.scheduling.fleet_rows import add_node
+from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import sweep_once
 
 pytestmark = pytest.mark.anyio

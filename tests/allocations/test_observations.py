@@ -7,11 +7,11 @@ import pytest
 
 from sublet.allocations.work import observations
 from sublet.allocations.work.sweep import mark_lost
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.fleet import nodes
 from sublet.fleet.backend import Observation, UnknownAccount
 from tests.allocations.rental import Rental
 from tests.allocations.simulated import failing, refused
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

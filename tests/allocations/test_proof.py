@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from sublet.allocations.work import observations
-from sublet.billing.policy import DEFAULT_POLICY
 from tests.allocations.rental import Rental
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

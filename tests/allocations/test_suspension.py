@@ -8,7 +8,6 @@ from sublet.allocations.states import StateForbids
 from sublet.allocations.views import whole
 from sublet.billing import funds as billing_funds
 from sublet.billing.funds import FundsAction, Step
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.core.outbox import StoredEvent
 from sublet.findings import findings, launches
@@ -16,6 +15,7 @@ from sublet.findings.findings import Severity
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.offers import LaunchesStopped
 from tests.allocations.rental import Rental, offer, pay_in
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

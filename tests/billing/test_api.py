@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import text
 
 from sublet.billing import funds, settlement
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.core.db import Database
 from sublet.core.money import Money, Rate
 from tests.billing.usage import new_subject, observe_until
 from tests.ledger.books import top_up, usd
 from tests.support.app import Web
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

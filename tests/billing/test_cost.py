@@ -5,12 +5,12 @@ import pytest
 from sublet.billing import meters, settlement
 from sublet.billing.charges import charged_micro
 from sublet.billing.cost import cost_of
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.core.money import Rate
 from tests.billing import usage
 from tests.billing.usage import RATE, new_subject, observe_until
 from tests.ledger.books import usd
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

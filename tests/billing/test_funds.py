@@ -9,13 +9,14 @@ from sqlalchemy import text
 
 from sublet.billing import extension, funds, meters, settlement
 from sublet.billing.funds import FundsAction
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.billing.standing import standing
 from sublet.core.db import Database, Session
 from sublet.core.money import Money, Rate
 from sublet.ledger import credits, holds, wallets
 from tests.billing.usage import Subject, age, new_subject
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, top_up, usd
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

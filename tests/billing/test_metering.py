@@ -8,11 +8,11 @@ from sqlalchemy.exc import IntegrityError
 
 from sublet.billing import checks, meters, settlement, watermarks
 from sublet.billing.cost import cost_of
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database, Session
 from sublet.ledger import wallets
 from tests.billing.usage import SUSPENDED_RATE, Subject, charged_micro, new_subject, observe_until, unmetered_seconds
 from tests.ledger.books import usd
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 
@@ -159,13 +159,13 @@ class TestOneMeter:
                 await observe_until(session, subject, 600)
                 await meters.switch(session, subject.id, "suspended", subject.at(600))
             before = await _known_of(session, other)
-            await meters.observe(session, {one.id}, one.at(5000))
+            await meters.observe(session, {one.id}, one.at(5000), policy=DEFAULT_POLICY)
             assert await _known_of(session, other) == before
             await meters.switch(session, one.id, "running", one.at(5100))
             assert await _known_of(session, other) == before
             await meters.stop(session, one.id, one.at(300))
             assert await _known_of(session, other) == before
-            await settlement.settle(session, one.id, final=True)
+            await settlement.settle(session, one.id, final=True, policy=DEFAULT_POLICY)
             assert await _known_of(session, other) == before
             assert await charged_micro(session, one) == 30_000
 
@@ -174,18 +174,18 @@ class TestOneMeter:
             charged, stopped = await new_subject(session), await new_subject(session)
             for subject in (charged, stopped):
                 await observe_until(session, subject, 600)
-            await settlement.settle(session, charged.id, final=False)
+            await settlement.settle(session, charged.id, final=False, policy=DEFAULT_POLICY)
             await meters.stop(session, stopped.id, stopped.at(300))
-            await settlement.settle(session, stopped.id, final=True)
+            await settlement.settle(session, stopped.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, stopped) == 30_000
 
     async def test_switches_at_its_own_time_whatever_of_another_is_unproven(self, database: Database) -> None:
         async with database.transaction() as session:
             lost, seen = await new_subject(session), await new_subject(session)
-            await meters.observe(session, {lost.id}, lost.at(5000))
+            await meters.observe(session, {lost.id}, lost.at(5000), policy=DEFAULT_POLICY)
             await observe_until(session, seen, 600)
             await meters.switch(session, seen.id, "suspended", seen.at(300))
-            await settlement.settle(session, seen.id, final=False)
+            await settlement.settle(session, seen.id, final=False, policy=DEFAULT_POLICY)
             assert await charged_micro(session, seen) == 30_000 + 3_000
 
     async def test_stops_before_a_switch_of_which_nothing_was_charged(self, database: Database) -> None:
@@ -194,7 +194,7 @@ class TestOneMeter:
             await observe_until(session, subject, 900)
             await meters.switch(session, subject.id, "suspended", subject.at(600))
             await meters.stop(session, subject.id, subject.at(300))
-            await settlement.settle(session, subject.id, final=True)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 30_000
 
     async def test_is_settled_first_an_interval_after_its_start(self, database: Database) -> None:

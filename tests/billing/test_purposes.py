@@ -4,13 +4,13 @@ import pytest
 from sqlalchemy import text
 
 from sublet.billing import purposes, settlement
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.billing.purposes import MOST_SUBJECTS, Purpose, Purposes
 from sublet.core.db import Database
 from sublet.core.money import Money
 from sublet.ledger import entries
 from tests.billing.usage import new_subject, observe_until
 from tests.ledger.books import new_wallet
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from sublet.billing import checks, meters, settlement, usage
 from sublet.billing.cost import cost_of
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict
@@ -17,6 +17,7 @@ from sublet.ledger import charges, credits, holds, wallets
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.billing.usage import charged_micro, new_subject, observe_until
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, usd
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

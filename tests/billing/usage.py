@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from sublet.billing import meters
-from sublet.billing.policy import DEFAULT_POLICY, Policy
+from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
 from sublet.ledger import holds
 from tests.ledger.books import key, new_wallet
+from tests.support.policy import DEFAULT_POLICY
 
 RATE = Rate.parse("0.36", "USD")  # 100 micro-dollars a second
 SUSPENDED_RATE = Rate.parse("0.036", "USD")

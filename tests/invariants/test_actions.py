@@ -13,7 +13,6 @@ from sublet.allocations.states import AllocationState
 from sublet.allocations.terminal import terminal_target
 from sublet.approvals.approvals import Approval
 from sublet.approvals.states import ApprovalState
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.billing.standing import standing
 from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength
 from sublet.core.db import Database
@@ -32,6 +31,7 @@ from tests.sandbox.stripe.process import API_KEY, StripeSandbox
 from tests.scheduling.fleet_rows import add_node, set_gpu_state
 from tests.support.app import settings_for
 from tests.support.asking import WALKED, Asking, Undoing, list_actions, unwalked, walks
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

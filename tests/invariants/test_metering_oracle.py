@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sublet.billing import meters, settlement, watermarks
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.core.db import Database
 from sublet.ledger import wallets
 from tests.billing.usage import RATE, SUSPENDED_RATE, charged_micro, new_subject, unmetered_seconds
 from tests.ledger.books import assert_books_are_sound
+from tests.support.policy import DEFAULT_POLICY
 
 GAP = DEFAULT_POLICY.evidence_gap_seconds
 STEPS = st.lists(

@@ -87,8 +87,10 @@ def why_not_enter(now: Situation) -> Refusal | None:
     return None if now.state is _S.ACTIVE and now.wanted == "active" else _standing(now)
 
 
-def why_not_resume(now: Situation, stands: Standing, *, policy: Policy) -> Refusal | None:
+def why_not_resume(now: Situation, stands: Standing, *, stopped: bool, policy: Policy) -> Refusal | None:
     """Only what is suspended can be resumed, and only if the wallet carries it beyond the grace.
+
+    `stopped` says whether an operator has to see to the organization's payments first.
 
     The grace is paid out of what is left: nobody gets another one by suspending and resuming within it. And what is
     only about to be suspended stays so: else a customer could take each suspension back before the node hears of it,
@@ -98,7 +100,7 @@ def why_not_resume(now: Situation, stands: Standing, *, policy: Policy) -> Refus
         return _OPENING if now.state is _S.SUSPENDED else _STANDS[now.state]
     if now.is_closing:
         return _CLOSING
-    if stands.stopped:
+    if stopped:
         return Refusal(LaunchesStopped, TAKEN_BACK, "Ask the operator.", outcome=_STAYS)
     if not stands.out_of_funds and stands.bears(now.more, policy=policy):
         return None

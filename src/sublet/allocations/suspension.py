@@ -13,6 +13,7 @@ from sublet.billing.standing import standing
 from sublet.core.actors import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
+from sublet.findings import launches
 
 Cause = Literal["customer", "funds"]
 
@@ -36,7 +37,8 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
-    if refusal := actions.why_not_resume(Situation.of(allocation), stands, policy=policy):
+    stopped = await launches.are_stopped(session, allocation.organization_id)
+    if refusal := actions.why_not_resume(Situation.of(allocation), stands, stopped=stopped, policy=policy):
         raise refusal.problem
     await resume(session, actor, allocation)
     return allocation.id

@@ -40,6 +40,3 @@ class Policy:
     def hold_for(self, rate: Rate) -> Money:
         """What a launch at this rate must set aside."""
         return Money(micro_to_hold(rate.nano_per_hour, self.hold_seconds), rate.currency)
-
-
-DEFAULT_POLICY = Policy()

@@ -1,4 +1,4 @@
-"""How an organization stands: how long its money lasts, and how far the funds clock has run. Two statements."""
+"""How an organization stands: how long its money lasts, and how far the funds clock has run. One statement."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,6 @@ from sublet.billing.policy import Policy
 from sublet.billing.runway import BURNING, Level, Runway, runway_of
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
-from sublet.findings import launches
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +19,6 @@ class Standing:
 
     runway: Runway
     clock: Clock
-    stopped: bool
-    """Whether an operator has to see to something before anything more may run."""
 
     @property
     def warning(self) -> Level | None:
@@ -65,16 +62,12 @@ _STANDINGS = text(
 async def standings(session: Session, organization_id: str, *, policy: Policy) -> dict[str, Standing]:
     """How the organization stands, by currency; it has none in a currency in which it has no wallet."""
     rows = await session.execute(_STANDINGS, {"organization_id": organization_id})
-    stopped = await launches.are_stopped(session, organization_id)
-    return {
-        row.currency: Standing(runway_of(row, policy), Clock(row.level, row.grace_ends_at), stopped) for row in rows
-    }
+    return {row.currency: Standing(runway_of(row, policy), Clock(row.level, row.grace_ends_at)) for row in rows}
 
 
 async def standing(session: Session, organization_id: str, *, currency: str, policy: Policy) -> Standing:
     """How the organization stands in a currency; without a wallet it has nothing and spends nothing."""
     found = (await standings(session, organization_id, policy=policy)).get(currency)
     if found is None:
-        runway = Runway(organization_id, Rate(0, currency), Money.zero(currency), None)
-        return Standing(runway, Clock(None, None), await launches.are_stopped(session, organization_id))
+        return Standing(Runway(organization_id, Rate(0, currency), Money.zero(currency), None), Clock(None, None))
     return found

@@ -12,6 +12,7 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound, PermissionDenied
 from sublet.core.money import Money
+from sublet.findings import launches
 from sublet.ledger import wallets
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.claims import NoCapacity
@@ -68,7 +69,7 @@ async def means_of(session: Session, actor: Actor, *, currency: str, policy: Pol
     except NotFound:
         return Means(Money.zero(currency), out_of_funds=False, stopped=False)
     stands = await standing(session, actor.organization_id, currency=currency, policy=policy)
-    return Means(available, stands.out_of_funds, stands.stopped)
+    return Means(available, stands.out_of_funds, await launches.are_stopped(session, actor.organization_id))
 
 
 def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: bool) -> Refusal | None:

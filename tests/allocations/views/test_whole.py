@@ -6,10 +6,10 @@ from sublet.allocations.schemas import AllocationOut
 from sublet.allocations.views import summaries, whole
 from sublet.billing import settlement
 from sublet.billing.cost import cost_of
-from sublet.billing.policy import DEFAULT_POLICY
 from sublet.billing.standing import standing
 from sublet.core.money import Money, Rate
 from tests.allocations.rental import Rental, offer
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 

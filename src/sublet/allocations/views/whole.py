@@ -26,6 +26,7 @@ from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.ids import is_id
 from sublet.core.money import Money, Rate
+from sublet.findings import launches
 
 _NOT_YOURS = "Your role or token does not include this."
 _WHOLE = """
@@ -51,6 +52,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         raise NotFound("allocation", id_or_name)
     cost = (await cost_of(session, [row.id])).get(row.id)
     stands = await standing(session, row.organization_id, currency=row.currency, policy=policy)
+    stopped = await launches.are_stopped(session, row.organization_id)
     funds = FundsOut(runway_seconds=None, warning=None, suspend_at=None)
     if row.ended_at is None:
         funds = FundsOut(runway_seconds=stands.runway.seconds, warning=stands.warning, suspend_at=stands.suspend_at)
@@ -73,16 +75,18 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         funds=funds,
         enforced=row.enforced,
         evidence=row.evidence,
-        actions=_actions(actor, Situation.of(row), stands, policy=policy),
+        actions=_actions(actor, Situation.of(row), stands, stopped=stopped, policy=policy),
         operation=await _operation(session, row.operation_id),
     )
 
 
-def _actions(actor: Actor, now: Situation, stands: Standing, *, policy: Policy) -> list[AllocationActionOut]:
+def _actions(
+    actor: Actor, now: Situation, stands: Standing, *, stopped: bool, policy: Policy
+) -> list[AllocationActionOut]:
     managing: dict[str, Refusal | None] = {
         "release": actions.why_not_release(now),
         "suspend": actions.why_not_suspend(now),
-        "resume": actions.why_not_resume(now, stands, policy=policy),
+        "resume": actions.why_not_resume(now, stands, stopped=stopped, policy=policy),
         "cancel": actions.why_not_cancel(now),
     }
     entering = dict.fromkeys(("terminal", "ssh"), actions.why_not_enter(now))

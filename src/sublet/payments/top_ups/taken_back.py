@@ -56,7 +56,7 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
         amounts=amounts,
         detail=detail,
     )
-    if set_aside < taken and (grew or await launches.are_stopped(session, row.organization_id)):
+    if (grew and set_aside < taken) or await launches.are_stopped(session, row.organization_id):
         await findings.open_finding(
             session,
             code=STOP_CODE,
