@@ -1,6 +1,6 @@
 """The remote half of a top-up: open its payment page, and look how it stands. Every step can be repeated.
 
-Load → act → apply: no session is open while the processor is called, and what is called depends on the row alone.
+Take, act, conclude: no session is open while the processor is called, and what is called depends on the row alone.
 """
 
 from contextlib import suppress
