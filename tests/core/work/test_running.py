@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.core.work.kettles import KETTLE, work
-from tests.core.work.kitchen import DEADLINE, Kitchen
+from tests.core.work.kitchen import DEADLINE, Held, Kitchen
 
 from sublet.core.work import leases
 from sublet.core.work.reconciler import Reconciler
@@ -53,6 +53,41 @@ class TestRunning:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+    async def test_uses_a_slot_that_is_free_again_at_once(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        worker = Reconciler(kitchen.database, [work(kitchen.stoves, slots=1)], lease_seconds=60, sweep_seconds=3600)
+        running = asyncio.create_task(worker.run())
+        try:
+            await self.until_listening(kitchen)
+            await kitchen.want("a")
+            await slow.has_begun()
+            await kitchen.run("INSERT INTO kettle (id, stove) VALUES ('b', 'north')")
+            await kitchen.run("INSERT INTO work (kind, id, due_at) VALUES ('kettle', 'b', clock_timestamp())")
+            slow.let.set()
+            async with asyncio.timeout(DEADLINE):
+                while await kitchen.state("b") != "hot":
+                    await asyncio.sleep(0.005)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    async def test_forgets_no_wake_when_a_sweep_fails(self, kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def away(*_: object) -> None:
+            raise OSError("the database is away")
+
+        await kitchen.run("INSERT INTO kettle (id, stove) VALUES ('a', 'north')")
+        async with kitchen.database.transaction() as session:
+            await leases.make_due(session, KETTLE, "a", after_seconds=3600)
+        worker = kitchen.worker()
+        worker.wake(KETTLE)
+        with monkeypatch.context() as patched:
+            patched.setattr(leases, "wake", away)
+            with pytest.raises(OSError, match="away"):
+                await worker.sweep()
+        await worker.sweep()  # makes it due, and the next one finds it
+        await kitchen.work(worker)
+        assert await kitchen.state() == "hot"
 
     @staticmethod
     async def until_listening(kitchen: Kitchen) -> None:
