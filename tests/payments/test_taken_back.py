@@ -152,6 +152,14 @@ class TestARefundMadeAtTheProcessor:
         assert await available(shop, organization) == "15.00"
         assert await open_findings(shop, launches.STOP_CODE) == []
 
+    async def test_in_another_currency_is_for_a_person_to_look_at(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        async with shop.database.transaction() as session:
+            assert not await taken_back.note(session, top_up_id, Money.parse("5", "EUR"))
+        [finding] = await open_findings(shop, taken_back.CODE)
+        assert finding.amounts == {"taken back": Money.parse("5", "EUR")}
+        assert await available(shop, organization) == "20.00"
+
     async def test_of_what_was_not_spent_stops_nothing(self, shop: Shop) -> None:
         organization, top_up_id = await paid(shop)
         await refund(shop, top_up_id)

@@ -4,7 +4,9 @@ Nothing here books it: until refunds and disputes are booked, an operator does. 
 card holder has back may not be spent as well.
 """
 
-from sqlalchemy import select, update
+from typing import Any
+
+from sqlalchemy import Row, select, update
 
 from sublet.core.db import Session
 from sublet.core.money import Money
@@ -28,6 +30,8 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
     """
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
     if taken.currency != row.currency:
+        # Nobody knows what that is of the wallet's money: nothing is withheld, and a person has to look.
+        await _say(session, row, {"taken back": taken})
         return False
     grew = taken.micro > row.taken_back
     if not grew and not await _is_unsettled(session, top_up_id):
@@ -46,16 +50,7 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
     await session.execute(update(top_up).where(top_up.c.id == top_up_id).values(changed))
     amounts = {"taken back": taken, "set aside": set_aside, "spent": taken - set_aside}
     log.error("top_up.taken_back", top_up=top_up_id, taken=str(taken), spent=str(taken - set_aside))
-    detail = {"organization_id": row.organization_id, "charge_id": row.charge_id}
-    await findings.open_finding(
-        session,
-        code=CODE,
-        subject_type="top_up",
-        subject_id=top_up_id,
-        severity=Severity.CRITICAL,
-        amounts=amounts,
-        detail=detail,
-    )
+    await _say(session, row, amounts)
     if (grew and set_aside < taken) or await launches.are_stopped(session, row.organization_id):
         await findings.open_finding(
             session,
@@ -72,3 +67,15 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
 async def _is_unsettled(session: Session, top_up_id: str) -> bool:
     """Whether no operator has settled what was taken back of it."""
     return await findings.is_open(session, code=CODE, subject_type="top_up", subject_id=top_up_id)
+
+
+async def _say(session: Session, row: Row[Any], amounts: dict[str, Money]) -> None:
+    await findings.open_finding(
+        session,
+        code=CODE,
+        subject_type="top_up",
+        subject_id=row.id,
+        severity=Severity.CRITICAL,
+        amounts=amounts,
+        detail={"organization_id": row.organization_id, "charge_id": row.charge_id},
+    )
