@@ -20,7 +20,15 @@ APPEND_ONLY = {
     "usage_charge",
     "usage_record",
 }
-NEVER_REMOVED = {"allocation", "allocation_operation", "approval", "claim", "finding", "gpu_claim"}
+NEVER_REMOVED = {
+    "allocation",
+    "allocation_operation",
+    "allocation_remnant",
+    "approval",
+    "claim",
+    "finding",
+    "gpu_claim",
+}
 FIXED_ONCE_MADE = {
     "allocation": {"id", "organization_id", "name", "sku", "price", "currency", "login", "created_at"},
     "join_token": {"token_hash", "node_id", "created_by", "created_at"},
