@@ -1,16 +1,22 @@
 """Money that the processor gave back may not be spent as well, whoever tells of it or nobody, and nothing is lost."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sublet.billing.policy import Policy
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.money import Money
+from sublet.core.settings import Settings
+from sublet.entry.schedule import schedule
 from sublet.findings import findings, launches
 from sublet.findings.findings import Filter, StoredFinding
+from sublet.fleet.observation import Observer
 from sublet.ledger import holds, wallets
 from sublet.payments.stripe import inbox
 from sublet.payments.top_ups import checkout, taken_back
+from tests.allocations.simulated import SimulatedBackend
 from tests.payments.deliveries import deliver, events_of
 from tests.payments.shop import Shop
 from tests.payments.working import look_at, process_due
@@ -84,6 +90,22 @@ class TestARefundMadeAtTheProcessor:
         organization, top_up_id = await paid(shop)
         await refund(shop, top_up_id, 500)
         assert await checkout.look_for_taken_back(shop.database, shop.processor, days=2) == 1
+        await process_due(shop, checkout.WORK)
+        assert await available(shop, organization) == "15.00"
+
+    @pytest.mark.parametrize(
+        ("task", "seconds"), [("look for money taken back", 60), ("look far back for money taken back", 86_400)]
+    )
+    async def test_is_looked_for_by_itself(self, shop: Shop, tmp_path: Path, task: str, seconds: float) -> None:
+        organization, top_up_id = await paid(shop)
+        await refund(shop, top_up_id, 500)
+        settings = Settings(data_directory=tmp_path)
+        observer = Observer(shop.database, SimulatedBackend(shop.database), settings)
+        ticks = schedule(shop.database, settings, Policy.of(settings), observer, shop.processor)
+        [tick] = [one for one in ticks if one.name == task]
+        assert tick.seconds == seconds
+        assert tick.run_alone is not None
+        await tick.run_alone()
         await process_due(shop, checkout.WORK)
         assert await available(shop, organization) == "15.00"
 
