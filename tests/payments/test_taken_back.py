@@ -9,6 +9,7 @@ from sublet.billing.policy import Policy
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.money import Money
 from sublet.core.settings import Settings
+from sublet.core.work import leases
 from sublet.entry.schedule import schedule
 from sublet.findings import findings, launches
 from sublet.findings.findings import Filter, StoredFinding
@@ -233,6 +234,34 @@ class TestARefundMadeAtTheProcessor:
 
 def event(event_type: str, **about: Any) -> dict[str, Any]:
     return {"id": f"evt_{event_type}", "type": event_type, "created": 1_700_000_000, "data": {"object": about}}
+
+
+class TestEventsThatNameTheirTopUpByOneIdAlone:
+    @pytest.mark.parametrize(
+        ("told", "object_type", "column"),
+        [
+            ("charge.updated", "charge", "charge_id"),
+            ("payment_intent.processing", "payment_intent", "payment_intent_id"),
+        ],
+    )
+    async def test_find_it(self, shop: Shop, told: str, object_type: str, column: str) -> None:
+        _, top_up_id = await paid(shop)
+        await paid(shop)
+        (row,) = await shop.rows(f"SELECT {column} AS named FROM top_up WHERE id = :id", id=top_up_id)
+        await deliver(shop, event(told, id=row.named, object=object_type))
+        await process_due(shop, inbox.WORK)
+        assert [one.outcome for one in await shop.rows("SELECT outcome FROM stripe_event")] == ["applied"]
+
+    async def test_are_applied_once(self, shop: Shop) -> None:
+        _, top_up_id = await paid(shop)
+        (row,) = await shop.rows("SELECT charge_id FROM top_up WHERE id = :id", id=top_up_id)
+        await deliver(shop, event("charge.updated", id=row.charge_id, object="charge"))
+        await process_due(shop, inbox.WORK)
+        (before,) = await shop.rows("SELECT processed_at FROM stripe_event")
+        async with shop.database.transaction() as session:
+            await leases.make_due(session, inbox.WORK, "evt_charge.updated")
+        await process_due(shop, inbox.WORK)
+        assert await shop.rows("SELECT processed_at FROM stripe_event") == [before]
 
 
 class TestEventsThatAreNotUnderstood:
