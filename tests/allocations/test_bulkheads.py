@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 HUNG = 24
 SICK_NODES = 6
 LAUNCHES = 12
+MOST_ROUNDS = 3
 USUAL_SECONDS = 0.25
 """What a launch takes at most on a machine that is busy elsewhere: the bound is never less than twice that."""
 DEADLINE = 30.0
@@ -97,7 +98,10 @@ async def test_releases_that_hang_on_one_node_hold_up_nothing_elsewhere(database
         async with asyncio.timeout(DEADLINE):
             while len(hanging) < worker.works["allocation"].slots_each:
                 await asyncio.sleep(0.01)
-        beside = p95([await seconds_to_launch(rental, here) for _ in range(LAUNCHES)])
+        # What else goes on on the machine may hold up a round: what hangs holds up every one.
+        rounds = [p95([await seconds_to_launch(rental, here) for _ in range(LAUNCHES)])]
+        while (beside := min(rounds)) > 2 * max(usual, USUAL_SECONDS) and len(rounds) < MOST_ROUNDS:
+            rounds.append(p95([await seconds_to_launch(rental, here) for _ in range(LAUNCHES)]))
         async with database.transaction() as session:
             await leases.make_due(session, "payment", "tu_1")
         asked = time.monotonic()
