@@ -84,13 +84,13 @@ def customer_reason(error: SubletError, failure: Failure) -> tuple[str, str]:
     """A stable code and a sentence that the allocation's owner can act on, without the node's inside."""
     if failure is Failure.CAPACITY:
         return "node_lacks_capacity", (
-            "The node could not provide what the offer promises. Nothing was charged and the funds are available "
-            "again. Launch again: another node will be chosen if one is free."
+            "None of the nodes that were tried could provide what the offer promises. Nothing was charged and the "
+            "funds are available again. Launch again later, or choose another offer."
         )
     if isinstance(error, NodeUnreachable):
         return "node_unreachable", (
-            "The node did not answer, however often it was tried. Nothing was charged and the funds are available "
-            "again. Launch again, or wait until the node is back."
+            "The node that was tried last did not answer, however often it was asked. Nothing was charged and the "
+            "funds are available again. Launch again later, or choose another offer."
         )
     if isinstance(error, LimitsNotEnforced):
         return "limits_not_enforced", (
