@@ -1425,7 +1425,7 @@ CREATE TABLE public.allocation_remnant (
     left_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     evidence jsonb,
     cleaned_at timestamp with time zone,
-    CONSTRAINT allocation_remnant_cleaned_on_proof CHECK (((cleaned_at IS NULL) OR ((evidence ->> 'clean'::text))::boolean)),
+    CONSTRAINT allocation_remnant_cleaned_on_proof CHECK (((cleaned_at IS NULL) OR COALESCE(((evidence ->> 'clean'::text))::boolean, false))),
     CONSTRAINT allocation_remnant_id_check CHECK ((id ~ '^rem_[a-z2-7]{16}$'::text))
 );
 
@@ -2636,6 +2636,8 @@ CREATE INDEX allocation_organization ON public.allocation USING btree (organizat
 
 CREATE INDEX allocation_remnant_node ON public.allocation_remnant USING btree (node_id);
 
+CREATE INDEX allocation_remnant_open ON public.allocation_remnant USING btree (left_at) WHERE (cleaned_at IS NULL);
+
 CREATE INDEX allocation_state ON public.allocation USING btree (state, seq);
 
 CREATE INDEX api_token_user ON public.api_token USING btree (user_id, seq) WHERE (revoked_at IS NULL);
@@ -2792,6 +2794,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.usage_r
 
 CREATE TRIGGER belongs BEFORE INSERT ON public.gpu_claim FOR EACH ROW EXECUTE FUNCTION public.gpu_claim_belongs();
 
+CREATE TRIGGER cleaned BEFORE UPDATE ON public.allocation_remnant FOR EACH ROW WHEN ((old.cleaned_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER closed BEFORE UPDATE ON public.finding FOR EACH ROW WHEN ((old.until IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER counted_when_changed AFTER UPDATE ON public.gpu_claim REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.gpu_claims_counted();
@@ -2807,6 +2811,8 @@ CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new
 CREATE TRIGGER fits AFTER INSERT OR UPDATE OF during ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_fits();
 
 CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation FOR EACH ROW WHEN ((new.generation < old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation_remnant FOR EACH ROW WHEN ((new.generation < old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE CONSTRAINT TRIGGER has_owner AFTER DELETE OR UPDATE ON public.membership DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
 
@@ -2851,6 +2857,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.claim FOR EACH STATEMEN
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.finding FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays_where_it_runs BEFORE UPDATE OF node_id ON public.allocation FOR EACH ROW WHEN (((new.node_id <> old.node_id) AND ((old.started_at IS NOT NULL) OR (old.state <> ALL (ARRAY['queued'::text, 'provisioning'::text])) OR (new.generation <= old.generation)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER used BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN ((old.used_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 

@@ -190,10 +190,11 @@ class Rental:
         async with self.database.transaction() as session:
             await suspension.request_resumption(session, self.actor, allocation_id, policy=DEFAULT_POLICY)
 
-    async def observe(self) -> None:
-        """The fleet looks at the node and tells what it saw."""
-        observation = await self.backend.observe(self.node_id)
-        await observations.on_observed(self.database, self.node_id, observation, policy=DEFAULT_POLICY)
+    async def observe(self, node_id: str | None = None) -> None:
+        """The fleet looks at the node, the first one unless another is named, and tells what it saw."""
+        seen_on = node_id or self.node_id
+        observation = await self.backend.observe(seen_on)
+        await observations.on_observed(self.database, seen_on, observation, policy=DEFAULT_POLICY)
         async with self.database.transaction() as session:
             await watermarks.tick(session)
 
@@ -254,9 +255,24 @@ class Rental:
             "SELECT 'meter of ended ' || a.id || ' runs' FROM allocation a JOIN meter m ON m.subject_id = a.id "
             "WHERE a.ended_at IS NOT NULL AND NOT m.settled"
         )
-        rows = await self.all("SELECT id FROM allocation WHERE NOT on_node OR ended_at IS NOT NULL AND NOT on_node")
-        for node in self.backend.nodes.values():
-            found += [f"{left} is on a node and nobody knows" for left in node.accounts if left in rows]
+        found += await self.all(
+            """
+            SELECT 'capacity of remnant ' || r.id || ' is free without proof, or taken in spite of it'
+              FROM allocation_remnant r
+             WHERE (r.cleaned_at IS NULL)
+                   <> EXISTS (SELECT FROM claim c WHERE c.subject_id = r.id AND upper_inf(c.during))
+            """
+        )
+        known = await self.all(
+            """
+            SELECT node_id || '/' || id FROM allocation WHERE on_node
+             UNION ALL SELECT node_id || '/' || allocation_id FROM allocation_remnant WHERE cleaned_at IS NULL
+            """
+        )
+        for node_id, node in self.backend.nodes.items():
+            found += [
+                f"{left} is on a node and nobody knows" for left in node.accounts if f"{node_id}/{left}" not in known
+            ]
         async with self.database.transaction() as session:
             results = [*await books.run(session, ended_among=sweep.ended_among), *await billing_checks.run(session)]
         found += [

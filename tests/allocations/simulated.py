@@ -62,6 +62,7 @@ class SimulatedNode:
     dirty: set[str] = field(default_factory=set)
     space: FreeSpace = PLENTY
     reachable: bool = True
+    running: dict[str, int] = field(default_factory=dict)
 
 
 class SimulatedBackend:
@@ -72,7 +73,6 @@ class SimulatedBackend:
         self.nodes: dict[str, SimulatedNode] = {}
         self.interrupt: Interruption = nothing
         self.calls: list[tuple[str, str, int]] = []
-        self.running: dict[str, int] = {}
         self.most_running: dict[str, int] = {}
         self.delay_seconds = 0.0
 
@@ -90,7 +90,7 @@ class SimulatedBackend:
             node.accounts[account.allocation_id] = Account(account, account.state == "active")
             self.calls.append(("apply", account.allocation_id, account.generation))
         finally:
-            self.running[account.allocation_id] -= 1
+            node.running[account.allocation_id] -= 1
         await self.interrupt("apply", "after")
         limits = tuple(
             EnforcedLimit(name, "x", "x", enforced=name not in node.unenforced, detail="as the kernel shows it")
@@ -121,7 +121,7 @@ class SimulatedBackend:
             node.released.add(allocation_id)
             self.calls.append(("release", allocation_id, generation))
         finally:
-            self.running[allocation_id] -= 1
+            node.running[allocation_id] -= 1
         await self.interrupt("release", "after")
         left = allocation_id in node.dirty
         checks = tuple(EvidenceCheck(name, not (left and name == "files"), "looked") for name in CHECKS)
@@ -168,14 +168,14 @@ class SimulatedBackend:
 
     async def _changing(self, node: SimulatedNode, allocation_id: str) -> None:
         """The node works on one allocation alone, as under its file lock."""
-        count = self.running.get(allocation_id, 0) + 1
-        self.running[allocation_id] = count
+        count = node.running.get(allocation_id, 0) + 1
+        node.running[allocation_id] = count
         self.most_running[allocation_id] = max(count, self.most_running.get(allocation_id, 0))
         if self.delay_seconds:
             try:
                 await asyncio.sleep(self.delay_seconds)
             except asyncio.CancelledError:
-                self.running[allocation_id] -= 1
+                node.running[allocation_id] -= 1
                 raise
 
     async def _now(self) -> datetime:

@@ -1,14 +1,19 @@
 """A launch whose node cannot be used is tried on another: one allocation, one hold, nothing left behind unproven."""
 
+from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import Row, text
 
-from sublet.allocations.work import observations, setup
-from sublet.fleet.errors import StaleGeneration
-from tests.allocations.rental import Rental, offer
-from tests.allocations.simulated import failing, refused, unreachable
+from sublet.allocations import rows
+from sublet.allocations.work import observations, relocation, setup
+from sublet.core.db import Session
+from sublet.fleet.errors import LimitsNotEnforced, StaleGeneration
+from sublet.scheduling import claims
+from tests.allocations.rental import Rental, customer, offer
+from tests.allocations.simulated import Interruption, failing, refused, unreachable
 from tests.scheduling.fleet_rows import add_node
 from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import sweep_once
@@ -21,7 +26,7 @@ async def rows_of(rental: Rental, statement: str) -> list[Row[Any]]:
         return list((await session.execute(text(statement))).all())
 
 
-async def claims(rental: Rental) -> dict[str, str]:
+async def claimed(rental: Rental) -> dict[str, str]:
     """Who has claimed something that lasts, by node."""
     rows = await rows_of(rental, "SELECT node_id, subject_id FROM claim WHERE upper_inf(during)")
     return {row.node_id: row.subject_id for row in rows}
@@ -35,6 +40,11 @@ async def cleaned(rental: Rental) -> None:
         if await rental.all("SELECT id FROM allocation_remnant WHERE cleaned_at IS NULL") == []:
             return
     raise AssertionError("it was not cleaned")
+
+
+def unanswered(rental: Rental) -> Interruption:
+    """The account is made and the answer is lost, as often as one node is asked."""
+    return failing("apply", "after", unreachable, times=rental.pace.attempts_before_another_node)
 
 
 class TestANodeThatDoesNotAnswer:
@@ -53,8 +63,7 @@ class TestANodeThatDoesNotAnswer:
     async def test_keeps_its_capacity_claimed_until_it_has_proven_that_nothing_is_left(self, rental: Rental) -> None:
         first, allocation_id = rental.node_id, await rental.launch()
         second = await add_node(rental.database, "south")
-        # The account is made, and the answer is lost.
-        rental.backend.interrupt = failing("apply", "after", unreachable, times=rental.pace.provision_attempts)
+        rental.backend.interrupt = unanswered(rental)
         while (await rental.row(allocation_id)).node_id == first:
             await sweep_once(rental.worker())
         late = rental.backend.node(first).accounts[allocation_id].desired
@@ -63,14 +72,14 @@ class TestANodeThatDoesNotAnswer:
         assert await rental.all("SELECT place FROM work WHERE kind = 'allocation'") == [second]
         [remnant] = await rows_of(rental, "SELECT id, node_id, cleaned_at FROM allocation_remnant")
         assert (remnant.node_id, remnant.cleaned_at) == (first, None)
-        assert await claims(rental) == {first: remnant.id, second: allocation_id}
+        assert await claimed(rental) == {first: remnant.id, second: allocation_id}
         rental.backend.node(first).reachable = True
         await cleaned(rental)
         with pytest.raises(StaleGeneration):
             await rental.backend.apply(first, late)
         assert rental.backend.node(first).accounts == {}
         assert list(rental.backend.node(second).accounts) == [allocation_id]
-        assert await claims(rental) == {second: allocation_id}
+        assert await claimed(rental) == {second: allocation_id}
         [evidence] = await rental.all("SELECT evidence FROM allocation_remnant")
         assert evidence["clean"]
 
@@ -78,7 +87,7 @@ class TestANodeThatDoesNotAnswer:
         allocation_id = await rental.launch()
         await add_node(rental.database, "south")
         rental.backend.node(rental.node_id).dirty.add(allocation_id)
-        rental.backend.interrupt = failing("apply", "after", unreachable, times=rental.pace.provision_attempts)
+        rental.backend.interrupt = unanswered(rental)
         await rental.work_until(allocation_id, "active")
         await rental.run("UPDATE work SET due_at = clock_timestamp() WHERE kind = 'remnant'")
         await sweep_once(rental.worker())
@@ -90,7 +99,7 @@ class TestANodeThatDoesNotAnswer:
     async def test_has_no_strangers_meanwhile_and_its_late_word_counts_for_nothing(self, rental: Rental) -> None:
         first, allocation_id = rental.node_id, await rental.launch()
         await add_node(rental.database, "south")
-        rental.backend.interrupt = failing("apply", "after", unreachable, times=rental.pace.provision_attempts)
+        rental.backend.interrupt = unanswered(rental)
         while (await rental.row(allocation_id)).node_id == first:
             await sweep_once(rental.worker())
         rental.backend.node(first).reachable = True
@@ -111,6 +120,98 @@ class TestANodeThatDoesNotAnswer:
         assert await rental.all("SELECT subject_id FROM claim") == [allocation_id]
         assert (await rental.wallet()).held.micro == 0
 
+    async def test_is_asked_twice_before_that(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        await add_node(rental.database, "south")
+        asked: list[str] = []
+
+        async def count(verb: str, moment: str) -> None:
+            if (verb, moment) == ("apply", "before"):
+                asked.append((await rental.row(allocation_id)).node_id)
+                if asked[-1] == rental.node_id:
+                    raise unreachable()
+
+        rental.backend.interrupt = count
+        row = await rental.work_until(allocation_id, "active")
+        assert asked == [rental.node_id, rental.node_id, row.node_id]
+
+    async def test_is_asked_once_where_a_launch_has_one_attempt(self, rental: Rental) -> None:
+        rental.pace = replace(rental.pace, provision_attempts=1)
+        allocation_id = await rental.launch()
+        second = await add_node(rental.database, "south")
+        rental.backend.node(rental.node_id).reachable = False
+        row = await rental.work_until(allocation_id, "active", "failed")
+        assert (row.state, row.node_id) == ("active", second)
+
+    async def test_is_told_in_the_history_of_one_launch(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        await add_node(rental.database, "south")
+        rental.backend.node(rental.node_id).reachable = False
+        await rental.work_until(allocation_id, "active")
+        told = await rows_of(rental, "SELECT from_state, to_state, reason FROM allocation_history ORDER BY id")
+        assert [tuple(row) for row in told] == [
+            (None, "queued", "launched"),
+            ("queued", "provisioning", "a worker has begun"),
+            ("provisioning", "provisioning", "Moved to another node, because the one before could not be used."),
+            ("provisioning", "active", "set up and verified"),
+        ]
+
+    async def test_stays_the_node_of_what_has_run_there(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await add_node(rental.database, "south")
+        rental.backend.node(rental.node_id).reachable = False
+        await rental.suspend(allocation_id)
+        for _ in range(rental.pace.provision_attempts + 1):
+            await rental.run("UPDATE work SET due_at = clock_timestamp() WHERE id = :id", id=allocation_id)
+            await rental.work(allocation_id)
+        assert await rental.all("SELECT last_error FROM work WHERE kind = 'allocation'") == ["node_unreachable"]
+        assert (await rental.row(allocation_id)).node_id == rental.node_id
+
+    async def test_stays_the_node_of_an_organization_that_has_left_much(self, rental: Rental) -> None:
+        rental.backend.node(rental.node_id).reachable = False
+        moved = await rental.launch()
+        second = await add_node(rental.database, "south")
+        await rental.work_until(moved, "active")
+        await rental.run("UPDATE node SET state = 'cordoned' WHERE id = :id", id=second)
+        kept, others = await rental.launch(), await rental.launch(await customer(rental.database))
+        await rental.run("UPDATE node SET state = 'ready' WHERE id = :id", id=second)
+        with patch.object(relocation, "MOST_REMNANTS", 1):
+            row = await rental.work_until(kept, "failed")
+            assert (row.node_id, row.failure["code"]) == (rental.node_id, "node_unreachable")
+            assert (await rental.work_until(others, "active")).node_id == second
+
+
+class TestANodeThatDoesNotHoldTheLimits:
+    async def test_is_left_for_one_that_does(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        second = await add_node(rental.database, "south")
+        rental.backend.interrupt = failing(
+            "apply", "after", limits_missing, times=rental.pace.attempts_before_another_node
+        )
+        assert (await rental.work_until(allocation_id, "active")).node_id == second
+        await cleaned(rental)
+        assert await rental.disagreements() == []
+
+
+def limits_missing() -> LimitsNotEnforced:
+    return LimitsNotEnforced("The node enforces memory, but not for this one.")
+
+
+class TestAMoveInVain:
+    async def test_gives_the_locks_on_nodes_back(self, rental: Rental) -> None:
+        """Whoever gives up after it locks the wallet, which everybody locks before any node."""
+        allocation_id = await rental.launch()
+        await add_node(rental.database, "south")
+
+        async def looks_in_vain(session: Session, *_rest: object, **_options: object) -> None:
+            await session.execute(text("SELECT 1 FROM node_room FOR NO KEY UPDATE"))
+
+        async with rental.database.transaction() as session:
+            allocation = await rows.lock(session, allocation_id)
+            with patch.object(claims, "move_claim", looks_in_vain):
+                assert not await relocation.relocate(session, setup.worker(), allocation)
+            assert len(await rental.all("SELECT 1 FROM node_room FOR NO KEY UPDATE SKIP LOCKED")) == 2
+
 
 class TestANodeThatLacksWhatWasSold:
     async def test_is_left_at_once(self, rental: Rental) -> None:
@@ -119,7 +220,7 @@ class TestANodeThatLacksWhatWasSold:
         rental.backend.interrupt = failing("apply", "before", lambda: refused("disk_full"), times=1)
         assert (await rental.work_until(allocation_id, "active")).node_id == second
         await cleaned(rental)
-        assert await claims(rental) == {second: allocation_id}
+        assert await claimed(rental) == {second: allocation_id}
 
     async def test_is_not_left_for_one_without_the_gpu(self, rental: Rental) -> None:
         rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
@@ -140,12 +241,12 @@ class TestANodeThatLacksWhatWasSold:
         assert row.gpus != had
 
     async def test_is_left_so_often_and_no_more(self, rental: Rental) -> None:
-        for number in range(setup.MOST_NODES + 1):
+        for number in range(relocation.MOST_NODES + 1):
             await add_node(rental.database, f"n{number}")
         rental.backend.interrupt = failing("apply", "before", lambda: refused("disk_full"), times=99)
         row = await rental.work_until(await rental.launch(), "failed")
         assert row.failure["code"] == "node_lacks_capacity"
-        assert len(await rental.all("SELECT node_id FROM allocation_remnant")) == setup.MOST_NODES - 1
+        assert len(await rental.all("SELECT node_id FROM allocation_remnant")) == relocation.MOST_NODES - 1
 
     async def test_is_not_left_by_what_has_run_there(self, rental: Rental) -> None:
         allocation_id = await rental.running()

@@ -18,13 +18,13 @@ const columns: Column<HistoryEntry>[] = [
   {
     key: "change",
     header: words.column.change,
-    cell: (entry) => (entry.from === null ? named(entry.to) : words.change(named(entry.from), named(entry.to))),
+    cell: (entry) => (entry.from === null || entry.from === entry.to ? named(entry.to) : words.change(named(entry.from), named(entry.to))),
   },
   { key: "reason", header: words.column.reason, cell: ({ reason }) => reason ?? t.units.none },
   { key: "actor", header: words.column.actor, cell: ({ actor }) => <Actor id={actor} /> },
 ];
 
-/** Every state it has been in, and why it changed. */
+/** Every state it has been in, why it changed, and what else befell it in one. */
 export function History({ id }: { id: string }) {
   const query = useQuery(historyQuery(id, { cursor: useCursor(HISTORY_CURSOR) }));
   return (

@@ -179,6 +179,14 @@ describe("the page of an allocation", () => {
 });
 
 describe("the history of an allocation", () => {
+  test("tells of what changed no state without an arrow", async () => {
+    has();
+    world.history = { al_1: [like(change, { from: "provisioning", to: "provisioning", reason: "moved" })] };
+    renderAt("/allocations/al_1");
+    const row = (await screen.findByText("moved")).closest("tr");
+    expect(row?.textContent).not.toContain("→");
+  });
+
   test("is walked page by page, apart from its charges", async () => {
     has();
     const later = like(change, { from: "active", to: "suspended", reason: "asked for", actor: "worker", at: "2026-01-02T00:00:00Z" });

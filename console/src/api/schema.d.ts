@@ -539,7 +539,7 @@ export interface paths {
         };
         /**
          * List History
-         * @description Every change of its state, oldest first.
+         * @description Every change of its state, and what else befell it in one (`from` is `to` then), oldest first.
          */
         get: operations["list_history_api_v1_allocations__id_or_name__history_get"];
         put?: never;

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from sublet.allocations import remnants
 from sublet.allocations.work.sweep import ended_among
 from sublet.billing import checks as billing_checks
 from sublet.core import dead_letters
@@ -12,7 +13,11 @@ from sublet.fleet import nodes
 from sublet.ledger import reconcile
 
 _SET_ASIDE = Check("events set aside", "outbox.event_set_aside", Severity.ERROR)
+_REMNANTS = Check("what moved launches left", "allocations.remnant", Severity.WARNING)
 _STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
+
+REMNANT_SECONDS = 60
+"""So long a remnant may wait for its node to be clean before an operator hears of it."""
 
 
 async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
@@ -21,6 +26,7 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
         *await reconcile.run(session, ended_among=ended_among, thorough=thorough),
         *await billing_checks.run(session, thorough=thorough),
         await ask(session, _SET_ASIDE, partial(_set_aside, session)),
+        await ask(session, _REMNANTS, partial(_remnants, session)),
         await ask(session, _STRANGERS, partial(_strangers, session)),
     ]
 
@@ -29,6 +35,18 @@ async def _set_aside(session: Session) -> list[Finding]:
     return [
         Finding("event", event.event_id, f"{event} (about {event.subject})")
         for event in await dead_letters.page(session)
+    ]
+
+
+async def _remnants(session: Session) -> list[Finding]:
+    return [
+        Finding(
+            "remnant",
+            left.id,
+            f"{left.allocation_id} went to another node; what it may have left on node {left.node_id} is not proven "
+            f"gone since {left.left_at.isoformat(timespec='seconds')}, and its capacity there is kept from others",
+        )
+        for left in await remnants.not_proven_gone(session, since_seconds=REMNANT_SECONDS)
     ]
 
 

@@ -144,7 +144,7 @@ async def list_charges(
 async def list_history(
     actor: ActorDep, session: SessionDep, id_or_name: IdOrName, page: PageQueryDep
 ) -> Page[StateChangeOut]:
-    """Every change of its state, oldest first."""
+    """Every change of its state, and what else befell it in one (`from` is `to` then), oldest first."""
     (after,) = page.position(int) or (None,)
     allocation_id = await rows.id_of(session, actor, id_or_name)
     found = await past.changes_of(session, allocation_id, after=after, limit=page.limit + 1)

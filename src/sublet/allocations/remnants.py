@@ -1,8 +1,10 @@
 """What launches may have left on nodes when they went to others, until it is proven to be gone."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import func, insert, or_, select, text
 
 from sublet.allocations.models import remnant
 from sublet.allocations.rows import Allocation
@@ -11,6 +13,13 @@ from sublet.core.ids import new_id
 from sublet.core.work import leases
 
 WORK = "remnant"
+
+_COUNT_OPEN = text(
+    """
+    SELECT count(*) FROM allocation_remnant r JOIN allocation a ON a.id = r.allocation_id
+     WHERE r.cleaned_at IS NULL AND a.organization_id = :organization_id
+    """
+)
 
 
 def new_remnant_id() -> str:
@@ -37,6 +46,20 @@ async def nodes_left(session: Session, allocation_id: str) -> set[str]:
     """The nodes that a launch has gone away from."""
     found = await session.execute(select(remnant.c.node_id).where(remnant.c.allocation_id == allocation_id))
     return set(found.scalars())
+
+
+async def count_open(session: Session, organization_id: str) -> int:
+    """How many remnants of an organization's launches are not proven to be gone."""
+    count: int = (await session.execute(_COUNT_OPEN, {"organization_id": organization_id})).scalar_one()
+    return count
+
+
+async def not_proven_gone(session: Session, *, since_seconds: int) -> Sequence[Any]:
+    """Every remnant (id, allocation_id, node_id, left_at) that was left at least so long ago, oldest first."""
+    named = (remnant.c.id, remnant.c.allocation_id, remnant.c.node_id, remnant.c.left_at)
+    old = remnant.c.left_at <= func.clock_timestamp() - timedelta(seconds=since_seconds)
+    statement = select(*named).where(remnant.c.cleaned_at.is_(None), old)
+    return (await session.execute(statement.order_by(remnant.c.left_at))).all()
 
 
 async def seen_on(session: Session, node_id: str, seen_at: datetime) -> set[str]:

@@ -141,6 +141,12 @@ async def move(session: Session, actor: Actor, allocation_id: str, to: Allocatio
     return moved
 
 
+async def remark(session: Session, actor: Actor, allocation_id: str, state: AllocationState, *, reason: str) -> None:
+    """Write a line of history about something that changed no state."""
+    remembered = {"id": allocation_id, "previous": state.value, "to": state.value, "reason": reason}
+    await session.execute(_REMEMBER, {**remembered, "actor": actor.shown_as})
+
+
 class OperationState(StrEnum):
     """Where an operation stands: it runs, and ends once."""
 

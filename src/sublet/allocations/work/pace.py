@@ -32,6 +32,7 @@ class Pace:
 
     policy: Policy
     provision_attempts: int = 5
+    attempts_before_another_node: int = 2
     release_attempts: int = 6
     shortest_wait_seconds: float = 0.5
     longest_wait_seconds: float = 20.0
@@ -94,9 +95,9 @@ def customer_reason(error: SubletError, failure: Failure) -> tuple[str, str]:
         )
     if isinstance(error, LimitsNotEnforced):
         return "limits_not_enforced", (
-            "The node could not keep the allocation within its limits, and away from others, so it was not started. "
-            "Nothing was charged and the funds are available again. Launch again: another node will be chosen if one "
-            "is free."
+            "The node that was tried last could not keep the allocation within its limits, and away from others, so it "
+            "was not started. Nothing was charged and the funds are available again. Launch again later, or choose "
+            "another offer."
         )
     return "provisioning_failed", (
         "The node could not set the allocation up. Nothing was charged and the funds are available again. Launch "

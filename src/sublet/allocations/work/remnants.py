@@ -8,6 +8,7 @@ from sublet.allocations.models import remnant
 from sublet.allocations.remnants import WORK
 from sublet.allocations.work.pace import Pace
 from sublet.allocations.work.removal import what_is_left
+from sublet.allocations.work.setup import newest_generation
 from sublet.core import telemetry
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
@@ -40,6 +41,7 @@ class Cleaning:
 
     evidence: ReleaseEvidence | None = None
     error: SubletError | None = None
+    newest_generation: int | None = None
 
 
 def work(backend: FleetBackend, *, pace: Pace) -> Work[Row[tuple[object, ...]], Cleaning]:
@@ -58,13 +60,16 @@ def work(backend: FleetBackend, *, pace: Pace) -> Work[Row[tuple[object, ...]], 
                 uid=row.uid,
                 generation=row.generation,
             )
+        except StaleGeneration as error:
+            newest = await newest_generation(backend, row.node_id, row.allocation_id, known=row.generation)
+            return Cleaning(error=error, newest_generation=newest)
         except SubletError as error:
             return Cleaning(error=error)
         return Cleaning(evidence=evidence)
 
     async def conclude(session: Session, lease: Lease, row: Row[tuple[object, ...]], result: Cleaning) -> Outcome:
-        if isinstance(result.error, StaleGeneration):
-            newer = update(remnant).where(remnant.c.id == row.id).values(generation=remnant.c.generation + 1)
+        if result.newest_generation is not None:
+            newer = update(remnant).where(remnant.c.id == row.id).values(generation=result.newest_generation + 1)
             await session.execute(newer)
         if result.evidence is not None and result.evidence.clean:
             proven = {"evidence": result.evidence.stored(), "cleaned_at": func.clock_timestamp()}

@@ -81,7 +81,9 @@ async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
     except SubletError as error:
         result.error = error
         if isinstance(error, StaleGeneration):
-            result.newest_generation = await newest_generation(backend, allocation)
+            result.newest_generation = await newest_generation(
+                backend, allocation.node_id, allocation.id, known=allocation.generation
+            )
     return result
 
 

@@ -4,27 +4,26 @@ import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sublet.allocations import operations, remnants, rows
+from sublet.allocations import operations, rows
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
+from sublet.allocations.work import relocation
 from sublet.allocations.work.evidence import UNPROVEN, still_there
 from sublet.allocations.work.pace import Failure, Pace, attempt_reason, classify, customer_reason
 from sublet.billing import meters
 from sublet.billing.policy import Policy
-from sublet.catalog import skus
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core import telemetry
 from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
-from sublet.core.work import leases
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Done, Outcome, Retry
 from sublet.core.work.pace import spread
 from sublet.fleet import nodes
 from sublet.fleet.backend import AppliedState, DesiredAccount, FleetBackend, Limits, Observation
-from sublet.fleet.errors import LimitsNotEnforced, NodeError, NodeUnreachable, StaleGeneration
+from sublet.fleet.errors import LimitsNotEnforced, NodeError, StaleGeneration
 from sublet.identity import ssh_keys
 from sublet.ledger import holds
 from sublet.scheduling import claims
@@ -34,8 +33,6 @@ log = telemetry.get_logger(__name__)
 PERCENT_FOR_EACH_VCPU = 100
 TASKS_FOR_EACH_VCPU = 1024
 MOST_KEYS = 256
-MOST_NODES = 3
-"""A launch is tried on so many nodes before it fails."""
 
 _LIMIT_OF = {"cpu": "cpu", "memory": "memory", "tasks": "tasks", "devices": "devices", "disk_quota": "disk"}
 """Which limit of an allocation each capability of a node is about."""
@@ -111,17 +108,19 @@ async def act(backend: FleetBackend, setup: Setup) -> SetupResult:
     except SubletError as error:
         result.error = error
         if isinstance(error, StaleGeneration):
-            result.newest_generation = await newest_generation(backend, allocation)
+            result.newest_generation = await newest_generation(
+                backend, node_id, allocation.id, known=allocation.generation
+            )
     return result
 
 
-async def newest_generation(backend: FleetBackend, allocation: Allocation) -> int:
+async def newest_generation(backend: FleetBackend, node_id: str, allocation_id: str, *, known: int) -> int:
     """The generation that the node goes by, when it has seen a newer one than the books know (after a restore)."""
     with contextlib.suppress(NodeError):
-        seen = (await backend.observe(allocation.node_id)).allocation(allocation.id)
+        seen = (await backend.observe(node_id)).allocation(allocation_id)
         if seen is not None:
-            return max(seen.generation, allocation.generation)
-    return allocation.generation
+            return max(seen.generation, known)
+    return known
 
 
 async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupResult, pace: Pace) -> Outcome:
@@ -265,43 +264,16 @@ async def _failed(session: Session, lease: Lease, allocation: Allocation, error:
         detail=error.detail,
     )
     setting_up = allocation.state is AllocationState.PROVISIONING
-    if setting_up and (failure is not Failure.RETRYABLE or lease.attempt >= pace.provision_attempts):
-        if (failure is Failure.CAPACITY or isinstance(error, NodeUnreachable)) and await _move_on(session, allocation):
-            return Again()
+    last = failure is not Failure.RETRYABLE or lease.attempt >= pace.provision_attempts
+    goes_elsewhere = setting_up and relocation.is_due(error, lease.attempt, pace)
+    if goes_elsewhere and await relocation.relocate(session, worker(), allocation):
+        return Again()
+    if setting_up and last:
         return await give_up(session, allocation, *customer_reason(error, failure))
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.stumble(session, operation, *attempt_reason(error))
     return Retry(error.code, longest_seconds=pace.longest_wait_seconds if setting_up else None)
-
-
-async def _move_on(session: Session, allocation: Allocation) -> bool:
-    """Try the launch on another node; False where it fits on none, or has been tried on enough of them.
-
-    What may exist on the node that it leaves stays claimed there, and is cleaned by work of its own: with a newer
-    generation, so that a late answer to what was asked before changes nothing.
-    """
-    tried = {allocation.node_id, *await remnants.nodes_left(session, allocation.id)}
-    if len(tried) >= MOST_NODES:
-        return False
-    left, generation = remnants.new_remnant_id(), allocation.generation + 1
-    sku = await skus.get(session, allocation.sku_id)
-    moved = await claims.move_claim(session, sku, allocation.id, left_to=left, avoid=tried)
-    if moved is None:
-        return False
-    await remnants.leave(session, left, allocation, generation=generation)
-    await rows.note(
-        session, allocation.id, node_id=moved.node_id, gpus=list(moved.gpus), generation=generation, on_node=False
-    )
-    operation = await operations.running(session, allocation.id, allocation.organization_id)
-    if operation is not None:
-        operation.mark((await database_now(session)).isoformat(), "running", "connect_to_node", detail="another node")
-        await operations.stumble(
-            session, operation, "another_node", "Its node could not be used. Another one is tried."
-        )
-    log.warning("allocation.moved", allocation=allocation.id, left=allocation.node_id, node=moved.node_id)
-    await leases.make_due(session, rows.WORK, allocation.id, place=moved.node_id)
-    return True
 
 
 async def give_up(session: Session, allocation: Allocation, code: str, message: str) -> Outcome:

@@ -1,4 +1,4 @@
-"""Allocations: what a launch may have left on a node when it went to another."""
+"""Allocations: launches that go to another node, and what they may have left on the one before."""
 
 from sublet.migrations.script import execute_script
 
@@ -18,12 +18,26 @@ CREATE TABLE allocation_remnant (
   evidence      jsonb,
   cleaned_at    timestamptz,
   UNIQUE (allocation_id, node_id),
-  CONSTRAINT allocation_remnant_cleaned_on_proof CHECK (cleaned_at IS NULL OR (evidence ->> 'clean')::boolean)
+  -- Without evidence `clean` is unknown, and a CHECK lets the unknown pass.
+  CONSTRAINT allocation_remnant_cleaned_on_proof
+    CHECK (cleaned_at IS NULL OR coalesce((evidence ->> 'clean')::boolean, false))
 );
 CREATE INDEX allocation_remnant_node ON allocation_remnant (node_id);
+CREATE INDEX allocation_remnant_open ON allocation_remnant (left_at) WHERE cleaned_at IS NULL;
+CREATE TRIGGER cleaned BEFORE UPDATE ON allocation_remnant FOR EACH ROW WHEN (OLD.cleaned_at IS NOT NULL)
+  EXECUTE FUNCTION sublet_refuse_change();
+CREATE TRIGGER grows BEFORE UPDATE OF generation ON allocation_remnant FOR EACH ROW
+  WHEN (NEW.generation < OLD.generation) EXECUTE FUNCTION sublet_refuse_change();
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON allocation_remnant
   FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
 GRANT SELECT, INSERT, UPDATE (generation, evidence, cleaned_at) ON allocation_remnant TO sublet_app;
+
+-- Only a launch goes to another node, never what has run; and a newer generation makes late answers count for nothing.
+CREATE TRIGGER stays_where_it_runs BEFORE UPDATE OF node_id ON allocation FOR EACH ROW
+  WHEN (NEW.node_id <> OLD.node_id
+        AND (OLD.started_at IS NOT NULL OR OLD.state NOT IN ('queued', 'provisioning')
+             OR NEW.generation <= OLD.generation))
+  EXECUTE FUNCTION sublet_refuse_change();
 """
 
 

@@ -1,0 +1,83 @@
+"""Taking a launch to another node when its own cannot be used: one allocation, one hold, nothing left unproven."""
+
+from sublet.allocations import operations, remnants, rows
+from sublet.allocations.rows import Allocation
+from sublet.allocations.states import remark
+from sublet.allocations.work.pace import Failure, Pace, classify
+from sublet.catalog import skus
+from sublet.core import telemetry
+from sublet.core.actors import Actor
+from sublet.core.clock import database_now
+from sublet.core.db import Session
+from sublet.core.errors import SubletError
+from sublet.core.work import leases
+from sublet.fleet.errors import LimitsNotEnforced, NodeUnreachable
+from sublet.scheduling import claims
+
+log = telemetry.get_logger(__name__)
+
+MOST_NODES = 3
+"""A launch is tried on so many nodes before it fails."""
+MOST_REMNANTS = 8
+"""What an organization may have left on nodes at a time: its launches stay where they are from then on, so that nobody
+blocks a whole fleet by launching on nodes that are going down."""
+
+_DETAIL = "Moved to another node, because the one before could not be used."
+
+
+class _NoOtherNode(Exception):
+    """The launch fits on no node that it was not tried on."""
+
+
+def is_due(error: SubletError, attempt: int, pace: Pace) -> bool:
+    """Whether a launch that failed so goes elsewhere: at once where the node lacks what was sold; after a few attempts
+    where it does not answer, or does not hold the limits."""
+    if classify(error) is Failure.CAPACITY:
+        return True
+    enough = min(pace.attempts_before_another_node, pace.provision_attempts)
+    return isinstance(error, NodeUnreachable | LimitsNotEnforced) and attempt >= enough
+
+
+async def relocate(session: Session, actor: Actor, allocation: Allocation) -> bool:
+    """Place a launch on another node, due at once; False where it fits on none or was tried on enough of them.
+
+    The caller has the allocation locked. What may exist on the node that it leaves stays claimed there, and is cleaned
+    by work of its own: with a newer generation, so that a late answer to what was asked before changes nothing.
+    """
+    tried = {allocation.node_id, *await remnants.nodes_left(session, allocation.id)}
+    if len(tried) >= MOST_NODES:
+        return False
+    if await remnants.count_open(session, allocation.organization_id) >= MOST_REMNANTS:
+        return False
+    left, generation = remnants.new_remnant_id(), allocation.generation + 1
+    moved = await _claim_elsewhere(session, allocation, left, tried)
+    if moved is None:
+        return False
+    await remnants.leave(session, left, allocation, generation=generation)
+    await rows.note(
+        session, allocation.id, node_id=moved.node_id, gpus=list(moved.gpus), generation=generation, on_node=False
+    )
+    await remark(session, actor, allocation.id, allocation.state, reason=_DETAIL)
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is not None:
+        operation.mark((await database_now(session)).isoformat(), "running", "connect_to_node", detail="another node")
+        await operations.stumble(
+            session, operation, "another_node", "Its node could not be used. Another one is tried."
+        )
+    log.warning("allocation.moved", allocation=allocation.id, left=allocation.node_id, node=moved.node_id)
+    await leases.make_due(session, rows.WORK, allocation.id, place=moved.node_id)
+    return True
+
+
+async def _claim_elsewhere(session: Session, allocation: Allocation, left: str, tried: set[str]) -> claims.Claim | None:
+    """Move the claim. Where that is in vain, the locks on the nodes that were looked at are given back: whoever gives
+    up then goes on to the wallet, which everybody locks before any node."""
+    sku = await skus.get(session, allocation.sku_id)
+    try:
+        async with session.begin_nested():
+            moved = await claims.move_claim(session, sku, allocation.id, left_to=left, avoid=tried)
+            if moved is None:
+                raise _NoOtherNode
+            return moved
+    except _NoOtherNode:
+        return None
