@@ -46,13 +46,14 @@ def free_port() -> int:
 
 @contextmanager
 def serving(module: str, *arguments: str, url: str, environment: Mapping[str, str]) -> Iterator[int]:
-    """A Python module as a process that answers at `url`; yields its process id."""
+    """A Python module as a process that answers at `url`; yields its process id. RuntimeError with what it said."""
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=said,
     )
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -62,12 +63,14 @@ def serving(module: str, *arguments: str, url: str, environment: Mapping[str, st
                 break
             except httpx.HTTPError:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{module} did not start") from None
+                    said.seek(0)
+                    raise RuntimeError(f"{module} did not start:\n{said.read().decode(errors='replace')}") from None
                 time.sleep(0.05)
         yield process.pid
     finally:
         process.terminate()
         process.wait(15)
+        said.close()
 
 
 def cpu_seconds(pid: int) -> float:

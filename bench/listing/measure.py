@@ -47,6 +47,7 @@ def run() -> Sequence[Row]:
             "SUBLET_DATA_DIR": str(Path(directory)),
             "SUBLET_PORT": str(port),
             "SUBLET_PUBLIC_URL": url,
+            "SUBLET_CURRENCY": "USD",
         }
         reference_environment = {"BENCH_DSN": server.app_url}
         with (

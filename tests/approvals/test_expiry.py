@@ -27,8 +27,9 @@ class TestADayLater:
         for decide in (desk.approve, desk.reject):
             with pytest.raises(AlreadyDecided, match="The time for it is over"):
                 await decide(undecided.id)
-        with pytest.raises(ApprovalRequired, match=f"The time for {unused.id} is over"):
-            await desk.consume(subject="al_unused")
+        for over, subject in ((undecided, "al_undecided"), (unused, "al_unused")):
+            with pytest.raises(ApprovalRequired, match=f"The time for {over.id} is over"):
+                await desk.consume(subject=subject)
         for over in (undecided, unused):
             again = await desk.request(subject=over.subject)
             assert again.id != over.id

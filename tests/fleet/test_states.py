@@ -5,9 +5,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from sublet.core.actors import system_actor
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, NotFound
-from sublet.fleet.states import GpuState, NodeState, move, move_gpu
+from sublet.fleet.states import GpuState, NodeState, come_back, cordon, move, move_gpu, uncordon
 from tests.scheduling.fleet_rows import add_node
 from tests.support.arrows import Machine
 
@@ -36,6 +36,10 @@ GPUS = Machine(
     key="uuid",
 )
 GPU = "GPU-north-0"
+
+
+async def events(session: Session) -> list[str]:
+    return list((await session.execute(text("SELECT type FROM outbox_event ORDER BY type"))).scalars())
 
 
 class TestNodes:
@@ -75,6 +79,49 @@ class TestNodes:
             await move(session, OPERATOR, node_id, NodeState.CORDONED, reason="tried")
             states = await session.execute(text("SELECT state FROM node ORDER BY name"))
             assert list(states.scalars()) == ["cordoned", "ready"]
+
+    async def test_tell_history_and_event_of_a_change(self, database: Database) -> None:
+        node_id = await add_node(database, "north")
+        async with database.transaction() as session:
+            await move(session, OPERATOR, node_id, NodeState.CORDONED, reason="tried")
+            [told] = await session.execute(text("SELECT from_state, to_state, reason, actor FROM node_history"))
+            assert tuple(told) == ("ready", "cordoned", "tried", "test")
+            assert await events(session) == ["node.state_changed"]
+
+    @pytest.mark.parametrize(
+        ("left", "to", "is_told"),
+        [("enrolling", "ready", True), ("enrolling", "offline", False), ("cordoned", "ready", False)],
+    )
+    async def test_are_enrolled_when_they_leave_enrolling_and_are_there(
+        self, database: Database, left: str, to: str, is_told: bool
+    ) -> None:
+        node_id = await add_node(database, "north", state=left)
+        async with database.transaction() as session:
+            await move(session, OPERATOR, node_id, NodeState(to), reason="tried")
+            assert ("node.enrolled" in await events(session)) is is_told
+
+    async def test_are_cordoned_and_opened_once(self, database: Database) -> None:
+        node_id = await add_node(database, "north")
+        async with database.transaction() as session:
+            for once in (cordon, uncordon):
+                await once(session, OPERATOR, node_id, reason="tried")
+                with pytest.raises(Conflict, match="already"):
+                    await once(session, OPERATOR, node_id, reason="tried again")
+
+    async def test_that_are_away_come_back_as_they_were_last_meant_to_be(self, database: Database) -> None:
+        node_id = await add_node(database, "north")
+        async with database.transaction() as session:
+            await move(session, OPERATOR, node_id, NodeState.OFFLINE, reason="gone")
+            await cordon(session, OPERATOR, node_id, reason="tried")
+            with pytest.raises(Conflict, match="already"):
+                await cordon(session, OPERATOR, node_id, reason="tried again")
+            await come_back(session, OPERATOR, node_id, reason="there")
+            told = await session.execute(text("SELECT from_state, to_state, reason FROM node_history ORDER BY id"))
+            assert [tuple(row) for row in told] == [
+                ("ready", "offline", "gone"),
+                ("offline", "offline", "tried (once it is back)"),
+                ("offline", "cordoned", "there"),
+            ]
 
     async def test_that_are_not_there_are_not_found(self, database: Database) -> None:
         with pytest.raises(NotFound):

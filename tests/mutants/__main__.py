@@ -24,7 +24,7 @@ from tests.mutants.worker import Job, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
-COPIED = ("src", "sandbox", "node", "tests", "docs", "pyproject.toml", "README.md")
+COPIED = ("src", "sandbox", "node", "tests", "docs", "bench", "pyproject.toml", "README.md")
 SHARED = (".venv", "console")
 SECONDS_EACH = 90.0
 BASELINE = "with nothing changed"

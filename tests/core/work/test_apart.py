@@ -1,14 +1,15 @@
 """What is done to one row of work leaves the others alone: those of its kind, and those of its id."""
 
+import asyncio
 from typing import Any
 
 import psycopg
 import pytest
-from tests.core.work.kitchen import Kitchen
+from tests.core.work.kitchen import DEADLINE, Kitchen
 
 from sublet.core.work import leases
 from sublet.core.work.leases import Lease
-from sublet.core.work.outcomes import Again, Retry, SetAside
+from sublet.core.work.outcomes import Again, Done, Retry, SetAside
 from sublet.core.work.pace import Pace
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +146,35 @@ class TestSingleFile:
         assert await self.behind(rows, "pan") is False
         assert await self.behind(rows, "pot") is True
 
+    async def test_goes_on_with_the_first_of_its_kind(self, kitchen: Kitchen) -> None:
+        async with kitchen.database.transaction() as session:
+            for kind, row_id in (("kettle", "x"), ("pot", "a")):
+                await leases.make_due(session, kind, row_id, place="north")
+            assert await leases.queue_behind(session, "pot", "b", place="north")
+            await leases.wake_first(session, "pot", "north", but="a")
+        await claimed(kitchen, "pot", "b")
+
+    async def test_is_not_joined_behind_one_that_is_leaving(self, kitchen: Kitchen) -> None:
+        async with kitchen.database.transaction() as session:
+            await leases.make_due(session, *ONE, place="north")
+        lease = await claimed(kitchen, *ONE)
+        async with kitchen.database.transaction() as leaving:
+            await leases.wake_first(leaving, "kettle", "north", but="a")
+            joining = asyncio.create_task(self.behind(kitchen, "kettle"))
+            await until_somebody_waits_for_a_lock(kitchen)
+            await leases.finish(leaving, lease, Done(), pace=SLOW)
+        assert await joining is False, "nobody would wake it any more"
+
     async def test_does_not_form_behind_what_is_set_aside(self, rows: Kitchen) -> None:
         for row_id in ("a", "b"):
             await finish(rows, await claimed(rows, "kettle", row_id), SetAside("x"))
         assert await self.behind(rows, "kettle") is False
+
+
+async def until_somebody_waits_for_a_lock(kitchen: Kitchen) -> None:
+    waiting = """
+        SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+        """
+    async with asyncio.timeout(DEADLINE):
+        while not (await kitchen.one(waiting)).n:
+            await asyncio.sleep(0.005)

@@ -1,9 +1,12 @@
 """Bulkheads: no place and no kind takes what others need, and what waits holds no slot."""
 
+from unittest.mock import patch
+
 import pytest
 from tests.core.work.kettles import KETTLE, work
 from tests.core.work.kitchen import Held, Kitchen
 
+from sublet.core.work import ready
 from sublet.core.work.leases import Lease
 from sublet.core.work.slots import Slots
 
@@ -37,6 +40,26 @@ class TestBulkheads:
         await worker.sweep()
         await kitchen.want("s", stove="south")
         assert await worker.sweep() == 1
+        slow.let.set()
+        await worker.drain()
+
+    async def test_one_sweep_reaches_past_the_longest_queue(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        await kitchen.want(*(f"n{number}" for number in range(30)), stove="north")
+        await kitchen.want("s", stove="south")
+        worker = kitchen.worker(slots=5, each=3)
+        await worker.sweep()
+        assert sorted(lease.place for lease in worker._slots.held) == ["north", "north", "north", "south"]
+        slow.let.set()
+        await worker.drain()
+
+    async def test_one_with_room_for_everything_asks_once(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        await kitchen.want("a")
+        worker = kitchen.worker()
+        with patch.object(ready, "lease_ready", wraps=ready.lease_ready) as asked:
+            await worker.sweep()
+        assert asked.await_count == 1
         slow.let.set()
         await worker.drain()
 

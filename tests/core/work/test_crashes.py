@@ -64,6 +64,20 @@ class TestCrashes:
         await worker.drain()
         assert await kitchen.states() == {"a": "hot", "b": "hot"}
 
+    async def test_a_worker_that_stops_in_between_lets_it_off_nothing(self, kitchen: Kitchen) -> None:
+        await kitchen.want("poison")
+        await self.crash(kitchen, "poison")
+        await self.crash(kitchen, "poison")
+        slow, stopping = Held(kitchen), kitchen.worker(attempts=100)
+        await stopping.sweep()
+        await slow.has_begun()
+        await stopping.stop(grace_seconds=0.01)
+        slow.let.set()
+        worker = kitchen.worker(attempts=100)
+        await worker.sweep()
+        assert [lease.attempt for lease in worker._slots.held] == [3]
+        await worker.drain()
+
     async def test_a_crash_without_the_row_clears_it(self, kitchen: Kitchen) -> None:
         await kitchen.want("a", "b")
         await self.crash(kitchen, "a")

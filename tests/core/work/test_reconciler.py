@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from tests.core.work.kettles import KETTLE, work
@@ -72,6 +73,16 @@ class TestWorking:
         with pytest.raises(ValueError, match="concluded"):
             Work("odd", take, act)
 
+    async def test_knows_how_long_a_row_has_waited(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        await kitchen.want("a")
+        await kitchen.run("UPDATE work SET due_at = clock_timestamp() - interval '10 seconds'")
+        worker = kitchen.worker()
+        await worker.sweep()
+        assert 10 <= worker._slots.held[0].waited_seconds < 60
+        slow.let.set()
+        await worker.drain()
+
 
 class TestFailing:
     async def test_is_tried_again_and_given_up_after_the_last_attempt(self, kitchen: Kitchen) -> None:
@@ -132,9 +143,9 @@ class TestLosing:
         await frozen.sweep()
         await slow.has_begun()
         await kitchen.leases_run_out()
-        slow.let.set()
         async with kitchen.database.transaction() as session:
             assert await leases.lease_one(session, KETTLE, "a", seconds=60) is not None
+        slow.let.set()
         await frozen.drain()
         assert await kitchen.state() == "cold", "whoever has the lease now decides"
 
@@ -191,6 +202,11 @@ class TestLosing:
         slow.let.set()
         await worker.drain()
         assert await kitchen.state() == "hot"
+
+    async def test_with_nothing_in_hand_it_renews_without_a_word_to_the_database(self, kitchen: Kitchen) -> None:
+        worker = kitchen.worker()
+        with patch.object(kitchen.database, "transaction", side_effect=AssertionError("it asked the database")):
+            await worker.renew()
 
     async def test_renewal_ends_what_was_lost(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)

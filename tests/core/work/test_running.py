@@ -1,6 +1,7 @@
 """A worker that runs hears of what is due, sweeps for what it was not told, and wakes in time."""
 
 import asyncio
+from unittest.mock import patch
 
 import pytest
 from tests.core.work.kettles import KETTLE, work
@@ -53,6 +54,26 @@ class TestRunning:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+    async def test_leaves_nothing_of_its_own_running_when_it_ends(self, kitchen: Kitchen) -> None:
+        worker, let, ended = Reconciler(kitchen.database, [work(kitchen.stoves)]), asyncio.Event(), asyncio.Event()
+
+        async def listens_and_is_slow_to_end() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await let.wait()
+                ended.set()
+
+        with patch.object(worker, "_listen", listens_and_is_slow_to_end):
+            running = asyncio.create_task(worker.run())
+            await asyncio.sleep(0)
+            running.cancel()
+            await asyncio.wait({running}, timeout=0.2)
+            assert not running.done(), "it waits for what it has begun"
+            let.set()
+            await asyncio.wait({running})
+        assert ended.is_set()
 
     async def test_uses_a_slot_that_is_free_again_at_once(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)

@@ -234,7 +234,7 @@ class Reconciler:
             log.warning("work.not_renewed", error=type(error).__name__)
             lost = []
         now = time.monotonic()
-        lost += [lease for lease in held if lease.lasts_until < now and lease not in lost]
+        lost = [lease for lease in held if lease in lost or lease.lasts_until < now]
         for lease in lost:
             log.info("work.overtaken", work=lease.kind, row=lease.id)
         await self._cancel(lost)
