@@ -17,6 +17,7 @@ from bench.rows import Row, table
 
 ROUNDS = 15
 GOAL_RATIO = 1.5
+GOAL_P50_SECONDS = 0.6
 GOAL_P95_SECONDS = 2.0
 PATIENCE_SECONDS = 30.0
 FIRST_UID = 60_000
@@ -149,8 +150,8 @@ def run(rounds: int = ROUNDS) -> list[Row]:
             floor=at_half[1],
             ours=at_half[0],
             unit="s",
-            goal=f"≤ {GOAL_RATIO} × floor",
-            met=at_half[0] <= GOAL_RATIO * at_half[1],
+            goal=f"≤ {GOAL_RATIO} × floor, ≤ {GOAL_P50_SECONDS:g} s",
+            met=at_half[0] <= min(GOAL_RATIO * at_half[1], GOAL_P50_SECONDS),
         ),
         Row(
             work="launch → first prompt, p95",

@@ -28,7 +28,7 @@ ROUNDS = 4
 WALLETS = 100_000
 FLOOR_SCALE = 50  # 5 million rows, pgbench's own measure of a table that is not a toy
 WARM_UP_CHARGES = 10_000
-GOAL = 0.75
+GOAL = 0.6
 
 
 class PgbenchMissing(RuntimeError):

@@ -21,7 +21,7 @@ from sublet.allocations.schemas import (
 )
 from sublet.billing.cost import COST
 from sublet.billing.policy import Policy
-from sublet.billing.standing import Standing, standings
+from sublet.billing.standing import standings
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
@@ -29,6 +29,7 @@ from sublet.core.pages import Page, page_of
 from sublet.identity import organizations
 
 NEWEST = 2**62
+_NO_FUNDS = FundsSummaryOut(runway_seconds=None, warning=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,14 @@ async def of_organization(
 ) -> Page[AllocationSummaryOut]:
     """A page of the allocations of the actor's organization."""
     rows = (await session.execute(_MINE, {"organization_id": actor.organization, **query.parameters()})).all()
-    funds = await standings(session, actor.organization, policy=policy)
-    return page_of(rows, query.limit, lambda row: _summary(row, funds.get(row.currency)), lambda row: [row.seq])
+    stands = await standings(session, actor.organization, policy=policy)
+    funds = {
+        currency: FundsSummaryOut(runway_seconds=one.runway.seconds, warning=one.warning)
+        for currency, one in stands.items()
+    }
+    return page_of(
+        rows, query.limit, lambda row: _summary(row, funds.get(row.currency, _NO_FUNDS)), lambda row: [row.seq]
+    )
 
 
 async def of_everybody(session: Session, query: Query) -> Page[AdminAllocationOut]:
@@ -87,10 +94,7 @@ async def of_everybody(session: Session, query: Query) -> Page[AdminAllocationOu
     )
 
 
-def _summary(row: Row[Any], standing: Standing | None) -> AllocationSummaryOut:
-    funds = FundsSummaryOut(runway_seconds=None, warning=None)
-    if standing is not None and row.ended_at is None:
-        funds = FundsSummaryOut(runway_seconds=standing.runway.seconds, warning=standing.warning)
+def _summary(row: Row[Any], funds: FundsSummaryOut) -> AllocationSummaryOut:
     open_to_login = row.state == row.wanted == "active"
     return AllocationSummaryOut(
         id=row.id,
@@ -105,7 +109,7 @@ def _summary(row: Row[Any], standing: Standing | None) -> AllocationSummaryOut:
         ended_at=row.ended_at,
         delivered_seconds=row.delivered_seconds,
         cost=_cost(row),
-        funds=funds,
+        funds=funds if row.ended_at is None else _NO_FUNDS,
     )
 
 
