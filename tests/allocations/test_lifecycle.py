@@ -322,7 +322,7 @@ class TestRelease:
         allocation_id = await rental.launch()
         rental.backend.delay_seconds = 30.0
         working = asyncio.create_task(rental.work(allocation_id))
-        while not rental.backend.running.get(allocation_id):
+        while not rental.backend.node(rental.node_id).running.get(allocation_id):
             await asyncio.sleep(0.01)
         await rental.release(allocation_id)
         rental.backend.delay_seconds = 0.0

@@ -32,6 +32,7 @@ CHECKS = (
     "unmetered time",
     "metering behind",
     "events set aside",
+    "what moved launches left",
     "accounts on nodes",
 )
 ENTRY_KINDS = (
