@@ -106,18 +106,25 @@ class TestSuspension:
 
 
 class TestResumptionWhileLaunchesAreStopped:
+    async def test_does_not_come_by_itself_until_they_go_on(self, database: Database) -> None:
+        rental = await Rental.open(database, amount="1.00")
+        allocation_id = await rental.running()
+        await _runs_out_of_funds(rental, allocation_id)
+        stop = await _stop_launches(rental)
+        await pay_in(database, rental.actor, "5.00")
+        async with database.transaction() as session:
+            assert await billing_funds.review(session, policy=DEFAULT_POLICY) == []
+        assert await rental.all("SELECT level FROM funds_clock") == ["suspended"]
+        async with database.transaction() as session:
+            await findings.close_by_id(session, stop)
+            [step] = await billing_funds.review(session, policy=DEFAULT_POLICY)
+        assert (step.subject_id, step.action) == (allocation_id, "resume")
+
     async def test_waits_for_an_operator_like_a_launch(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         await rental.suspend(allocation_id)
         await rental.work_until(allocation_id, "suspended")
-        async with rental.database.transaction() as session:
-            stopped = await findings.open_finding(
-                session,
-                code=launches.STOP_CODE,
-                subject_type=launches.STOP_SUBJECT,
-                subject_id=rental.actor.organization,
-                severity=Severity.CRITICAL,
-            )
+        stopped = await _stop_launches(rental)
         assert (await _why_not_resume(rental, allocation_id) or "").startswith("A payment was taken back")
         with pytest.raises(LaunchesStopped):
             await rental.resume(allocation_id)
@@ -147,15 +154,7 @@ class TestResumptionWithoutTheMoney:
     async def test_is_promised_where_it_comes_by_itself(self, database: Database) -> None:
         rental = await Rental.open(database, amount="1.00")
         allocation_id = await rental.running()
-        await rental.ran_for(allocation_id, 9_500)
-        for step in ("grace", "suspended"):
-            async with database.transaction() as session:
-                for action in await billing_funds.review(session, policy=DEFAULT_POLICY):
-                    await funds.carry_out(session, action)
-            assert await rental.all("SELECT level FROM funds_clock") == [step]
-            await rental.run("UPDATE funds_clock SET grace_ends_at = clock_timestamp() WHERE level = 'grace'")
-        await _event(rental, allocation_id, "suspend")
-        await rental.work_until(allocation_id, "suspended")
+        await _runs_out_of_funds(rental, allocation_id)
         reason = await _why_not_resume(rental, allocation_id)
         assert reason == "The wallet cannot carry it. It resumes by itself once a top-up is enough."
         with pytest.raises(InsufficientFunds, match=reason):
@@ -166,6 +165,31 @@ class TestResumptionWithoutTheMoney:
                 (one.subject_id, one.action) for one in await billing_funds.review(session, policy=DEFAULT_POLICY)
             ]
         assert resumed == [(allocation_id, "resume")]
+
+
+async def _runs_out_of_funds(rental: Rental, allocation_id: str) -> None:
+    """Of 1.00 nothing is left to go on with: grace, and then suspension."""
+    await rental.ran_for(allocation_id, 9_500)
+    for step in ("grace", "suspended"):
+        async with rental.database.transaction() as session:
+            for action in await billing_funds.review(session, policy=DEFAULT_POLICY):
+                await funds.carry_out(session, action)
+        assert await rental.all("SELECT level FROM funds_clock") == [step]
+        await rental.run("UPDATE funds_clock SET grace_ends_at = clock_timestamp() WHERE level = 'grace'")
+    await _event(rental, allocation_id, "suspend")
+    await rental.work_until(allocation_id, "suspended")
+
+
+async def _stop_launches(rental: Rental) -> str:
+    """The finding for which nothing new may start."""
+    async with rental.database.transaction() as session:
+        return await findings.open_finding(
+            session,
+            code=launches.STOP_CODE,
+            subject_type=launches.STOP_SUBJECT,
+            subject_id=rental.actor.organization,
+            severity=Severity.CRITICAL,
+        )
 
 
 async def _why_not_resume(rental: Rental, allocation_id: str) -> str | None:

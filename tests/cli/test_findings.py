@@ -90,7 +90,13 @@ class TestResolve:
     def test_gives_programs_json_or_the_id(self, operator: Cli, taken: dict[str, Any]) -> None:
         said = json.loads(operator.run(*RESOLVE, taken["id"], *WHY, "--json").stdout)
         assert said == taken
+        taken["until"] = None
         assert operator.run(*RESOLVE, taken["id"], *WHY, "-q").stdout.strip() == taken["id"]
+
+    def test_is_refused_the_second_time(self, operator: Cli, taken: dict[str, Any]) -> None:
+        assert operator.run(*RESOLVE, taken["id"], *WHY).exit_code == 0
+        again = operator.run(*RESOLVE, taken["id"], *WHY)
+        assert (again.exit_code, "Nothing was changed." in again.stderr) == (Exit.CONFLICT, True)
 
     def test_says_that_a_reason_is_needed(self, operator: Cli, taken: dict[str, Any]) -> None:
         assert operator.run(*RESOLVE, taken["id"]).exit_code == Exit.USAGE

@@ -42,7 +42,9 @@ def findings(asked: Asked) -> Answer:
 def resolve_finding(asked: Asked) -> Answer:
     found = _only_known(asked, "finding", asked.world.findings)
     _reason(asked, shortest=3)
-    found["until"] = found["until"] or at()
+    if found["until"] is not None:
+        raise Problem(409, "conflict", f"The finding {found['id']} is closed since {found['until']}. Nothing was changed.")
+    found["until"] = at()
     return 200, found
 
 

@@ -177,3 +177,25 @@ class TestRoute:
     async def test_is_for_operators(self, web: Web) -> None:
         answer = await (await web.customer()).get("/api/v1/admin/findings")
         assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+
+
+class TestResolving:
+    async def test_closes_once_with_the_reason_in_the_trail(self, web: Web, database: Database) -> None:
+        operator = await web.operator("finance")
+        async with database.transaction() as session:
+            finding_id = await _open(session)
+        route = f"/api/v1/admin/findings/{finding_id}/resolve"
+        answer = await operator.post(route, json={"reason": "settled with the bank"})
+        assert answer.status_code == 200
+        assert answer.json()["until"] is not None
+        again = await operator.post(route, json={"reason": "settled twice"})
+        assert (again.status_code, again.json()["code"]) == (409, "conflict")
+        async with database.reading() as session:
+            trail = text("SELECT after FROM audit_event WHERE action = 'finding.resolved' AND target_id = :id")
+            kept = list((await session.execute(trail, {"id": finding_id})).scalars())
+        assert kept == [{"reason": "settled with the bank"}]
+
+    async def test_finds_only_what_is_there(self, web: Web) -> None:
+        operator = await web.operator("finance")
+        answer = await operator.post("/api/v1/admin/findings/fin_none/resolve", json={"reason": "settled"})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

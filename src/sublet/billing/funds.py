@@ -14,6 +14,7 @@ from sublet.billing.runway import BURNING, Level, runway_of
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import publish
+from sublet.findings import launches
 
 Step = Literal["warn", "start_grace", "suspend", "resume"]
 
@@ -119,7 +120,7 @@ async def review(session: Session, *, policy: Policy) -> list[FundsAction]:
     decisions = [
         decision
         for row in (await session.execute(_REVIEW)).all()
-        if (decision := _decide(row, now, policy)) is not None
+        if (decision := _decide(row, now, policy)) is not None and not await _waits(session, decision)
     ]
     for decision in decisions:
         await _take(session, decision)
@@ -158,6 +159,11 @@ def _decide(row: Row[Any], now: datetime, policy: Policy) -> _Decision | None:
         return None
     falls = SEVERITY.index(level) > SEVERITY.index(row.level)
     return decided(level, "warn" if falls else None, runway.seconds or 0)
+
+
+async def _waits(session: Session, decision: _Decision) -> bool:
+    """Whether what is decided waits: nothing is resumed while an operator has to see to the organization's money."""
+    return decision.action == "resume" and await launches.are_stopped(session, decision.organization_id)
 
 
 async def _take(session: Session, decision: _Decision) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.core.db import Session
-from sublet.core.errors import NotFound
+from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
 from sublet.core.money import Money
 from sublet.findings.models import finding
@@ -133,12 +133,14 @@ async def close_finding(session: Session, *, code: str, subject_type: str, subje
 
 
 async def close_by_id(session: Session, finding_id: str) -> StoredFinding:
-    """Close a finding on somebody's word, and return it; one that is closed stays as it is. NotFound."""
+    """Close a finding on somebody's word, and return it. NotFound; Conflict for one that is closed."""
     changed = update(finding).where(finding.c.id == finding_id, finding.c.until.is_(None))
-    await session.execute(changed.values(until=func.clock_timestamp()))
+    closed = await session.execute(changed.values(until=func.clock_timestamp()))
     row = (await session.execute(select(finding).where(finding.c.id == finding_id))).one_or_none()
     if row is None:
         raise NotFound("finding", finding_id)
+    if closed.rowcount == 0:
+        raise Conflict(f"The finding {finding_id} is closed since {row.until:%Y-%m-%d %H:%M} UTC. Nothing was changed.")
     return _stored(row)
 
 
