@@ -44,8 +44,9 @@ export const cli = {
       gpus: input.gpuCount === "0" ? null : input.gpuCount,
       label: pairs(input.labels),
     }),
-  setPrice: (code: string, input: { rate: string; suspended: string; effective: string }) =>
+  setPrice: (code: string, input: { rate: string; suspended: string; currency: string; effective: string }) =>
     command(["admin", "price", "set", code, input.rate || "RATE"], {
+      currency: input.currency || "CURRENCY",
       suspended: input.suspended === "0" ? null : input.suspended,
       "effective-at": input.effective.replace(/\.\d+Z$/, "Z"),
     }),

@@ -43,7 +43,8 @@ def resolve_finding(asked: Asked) -> Answer:
     found = _only_known(asked, "finding", asked.world.findings)
     _reason(asked, shortest=3)
     if found["until"] is not None:
-        raise Problem(409, "conflict", f"The finding {found['id']} is closed since {found['until']}. Nothing was changed.")
+        closed = f"The finding {found['id']} is closed since {found['until']}."
+        raise Problem(409, "conflict", f"{closed} Nothing was changed.")
     found["until"] = at()
     return 200, found
 

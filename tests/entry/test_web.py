@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from sublet.core.db import Database
+from sublet.core.runtime import NotConfigured
 from sublet.entry.console import ConsoleMissing
 from sublet.entry.web import create_app
 from tests.support.app import Web, settings_for
@@ -111,3 +112,14 @@ class TestMetrics:
         assert (await web.client().get("/metrics")).status_code == 200
         through = await web.client().get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})
         assert (through.status_code, through.json()["code"]) == (403, "permission_denied")
+
+
+class TestCurrency:
+    async def test_that_nobody_could_pay_in_is_refused_at_the_start(self, database: Database, tmp_path: Path) -> None:
+        key = tmp_path / "key"
+        key.write_text("sk_test_x")
+        settings = settings_for(tmp_path, currency="SEK")
+        paid = settings_for(tmp_path, currency="SEK", stripe_api_key=f"file:{key}")
+        with pytest.raises(NotConfigured, match="SUBLET_CURRENCY is SEK, and cards can be charged in USD, EUR"):
+            create_app(paid, database=database)
+        create_app(settings, database=database)

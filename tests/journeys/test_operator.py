@@ -81,6 +81,7 @@ class TestTheCatalogue:
         await console.get_by_role("button", name="Create price").click()
         dialog = console.get_by_role("dialog")
         await dialog.get_by_label("Rate per hour", exact=True).fill(rate)
+        await dialog.get_by_label("Currency").fill("USD")
         await dialog.get_by_role("button", name="Create price").click()
         await expect(dialog).to_have_count(0)
         await expect(console.get_by_role("row").filter(has_text="In effect")).to_contain_text(f"${rate}/h")

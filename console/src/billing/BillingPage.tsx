@@ -50,9 +50,9 @@ export function BillingPage() {
           <View />
         </Panel>
       </div>
-      {adding ? (
+      {adding && wallet.data !== undefined ? (
         <Dialog title={words.form.title} onClose={() => setAdding(false)}>
-          <TopUpForm returnPath={to.billing()} />
+          <TopUpForm currency={wallet.data.currency} returnPath={to.billing()} />
         </Dialog>
       ) : null}
     </Page>

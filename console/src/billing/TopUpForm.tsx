@@ -15,7 +15,7 @@ import text from "~/ui/text.module.css";
 
 const words = t.billing.form;
 const CUSTOM = "custom";
-const AMOUNT = /^\d{1,6}(?:\.\d{1,2})?$/;
+const AMOUNT = /^\d{1,6}(?:\.\d{1,3})?$/;
 
 const schema = z
   .object({ choice: z.string(), custom: z.string().check(z.trim()) })
@@ -25,16 +25,15 @@ type Values = z.infer<typeof schema>;
 
 const amountOf = ({ choice, custom }: Values) => (choice === CUSTOM ? custom.trim() : choice);
 
-type Currency = NonNullable<TopUpBody["currency"]>;
+/** Round amounts that people pay, where a unit of the currency is worth much more or less than elsewhere. */
+const PRESETS: Record<string, string[]> = { JPY: ["2000", "5000", "10000", "25000"], KWD: ["10.000", "20.000", "50.000", "100.000"] };
+const presetsIn = (currency: string) => PRESETS[currency] ?? ["20.00", "50.00", "100.00", "250.00"];
 
-/** What the wallet is in, and what cards are charged in. */
-const currency: Currency = "USD";
-
-const CHOICES = [...words.presets.map((amount) => ({ value: amount, label: formatMoney({ amount, currency }) })), { value: CUSTOM, label: words.custom }];
-
-/** Takes an amount and goes to the card processor's page; the console itself never sees a card. */
-export function TopUpForm({ returnPath }: { returnPath: string }) {
-  const form = useForm({ resolver: zodResolver(schema), defaultValues: { choice: words.presets[0] ?? CUSTOM, custom: "" } });
+/** Takes an amount in the wallet's currency and goes to the card processor's page; the console itself never sees a card. */
+export function TopUpForm({ currency, returnPath }: { currency: string; returnPath: string }) {
+  const presets = presetsIn(currency);
+  const choices = [...presets.map((amount) => ({ value: amount, label: formatMoney({ amount, currency }) })), { value: CUSTOM, label: words.custom }];
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: { choice: presets[0] ?? CUSTOM, custom: "" } });
   const { choice, custom } = useWatch({ control: form.control });
   const keyFor = useIntent();
   const paying = useCommand(topUp, { onSuccess: ({ checkout_url }) => checkout_url !== null && window.location.assign(checkout_url) });
@@ -47,7 +46,7 @@ export function TopUpForm({ returnPath }: { returnPath: string }) {
   };
   return (
     <Form form={form} doing={{ isPending: leaving, error: paying.error ?? nowhere }} onSubmit={pay} submit={leaving ? words.submitting : words.submit}>
-      <Choices legend={words.amount} choices={CHOICES} register={form.register("choice")} />
+      <Choices legend={words.amount} choices={choices} register={form.register("choice")} />
       {choice === CUSTOM ? <Field control={form.control} name="custom" label={words.customLabel(currency)} inputMode="decimal" /> : null}
       <p className={text.help}>{words.help}</p>
       <CliHint command={cli.topUp(amountOf({ choice: choice ?? "", custom: custom ?? "" }))} />

@@ -56,6 +56,15 @@ describe("billing", () => {
     expect(await screen.findByText("Your card was declined.")).toBeTruthy();
   });
 
+  test("takes money in the wallet's currency, in its round amounts", async () => {
+    world.wallet = like(world.wallet, { currency: "JPY" });
+    const { user } = renderAt("/billing");
+    await user.click(await screen.findByRole("button", { name: "Add funds" }));
+    const dialog = within(await screen.findByRole("dialog", { name: "Add funds" }));
+    await user.click(dialog.getByRole("button", { name: "Continue to payment" }));
+    await waitFor(() => expect(asked("post", "/api/v1/top-ups")[0]?.body).toMatchObject({ amount: "2000", currency: "JPY" }));
+  });
+
   test("does not send an amount that is none", async () => {
     const { user } = renderAt("/billing");
     await user.click(await screen.findByRole("button", { name: "Add funds" }));

@@ -39,7 +39,7 @@ function useTakenUp() {
 const first = (offers: Offer[]) => offers.find((offer) => refusal(offer) === null) ?? offers.find(needsFunds);
 
 /** Takes money in the middle of a launch. After a press it comes into view: the button that led to it may be far away. */
-function AddFunds({ error, returnPath }: { error: unknown; returnPath: string }) {
+function AddFunds({ error, currency, returnPath }: { error: unknown; currency: string; returnPath: string }) {
   const place = useRef<HTMLDivElement>(null);
   const pressed = error !== null;
   useEffect(() => {
@@ -52,7 +52,7 @@ function AddFunds({ error, returnPath }: { error: unknown; returnPath: string })
       <Panel title={words.funds.title}>
         {error === null ? null : <ErrorNotice error={error} />}
         <p className={text.muted}>{words.funds.detail}</p>
-        <TopUpForm returnPath={returnPath} />
+        <TopUpForm currency={currency} returnPath={returnPath} />
       </Panel>
     </div>
   );
@@ -92,8 +92,12 @@ function Chooser({ offers }: { offers: Offer[] }) {
         <Panel title={words.offers} flush>
           <OffersTable offers={offers} chosen={chosen} onChoose={setChosen} />
         </Panel>
-        {lacks && input !== null ? (
-          <AddFunds error={lacksFunds(launching.error) ? launching.error : null} returnPath={to.resumeLaunch({ ...input, key: launching.keyOf(input) })} />
+        {lacks && offer !== undefined && input !== null ? (
+          <AddFunds
+            error={lacksFunds(launching.error) ? launching.error : null}
+            currency={offer.price.per_hour.currency}
+            returnPath={to.resumeLaunch({ ...input, key: launching.keyOf(input) })}
+          />
         ) : null}
       </div>
       {offer === undefined || input === null ? (

@@ -38,7 +38,6 @@ export const billing = {
   form: {
     title: "Add funds",
     amount: "Amount",
-    presets: ["20.00", "50.00", "100.00", "250.00"],
     custom: "Another amount",
     customLabel: (currency: string) => `Amount in ${currency}`,
     invalid: "Enter an amount such as 20 or 20.50.",

@@ -18,7 +18,7 @@ export const operator = {
   },
   addNode: {
     title: "Add node",
-    lead: "The server needs Linux with systemd, OpenSSH and Python 3.11 or later.",
+    lead: "The server needs Linux with systemd, OpenSSH and Python 3.9 or later.",
     name: "Name",
     nameInvalid: "Use lower-case letters, digits and dashes.",
     address: "Address",
@@ -125,6 +125,9 @@ export const operator = {
     rateHelp: "Decimal, such as 0.36. Up to nine decimals.",
     rateInvalid: "Enter a decimal such as 0.36.",
     suspended: "Rate per hour while suspended",
+    currency: "Currency",
+    currencyHelp: "Three letters, such as EUR. Customers pay in the currency of their wallet.",
+    currencyInvalid: "Enter the three letters of a currency, such as EUR.",
     effective: "Effective from",
     effectiveHelp: "Left empty, it takes effect now. Running allocations keep the price they were launched at.",
     effectiveInvalid: "Enter a date and time, or leave it empty.",

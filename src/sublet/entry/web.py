@@ -45,6 +45,7 @@ from sublet.notifications.schemas import asyncapi
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
 from sublet.payments.stripe.processor import Processor
+from sublet.payments.top_ups.requests import refuse_unpayable
 from sublet.scheduling import claims
 from sublet.scheduling.api import router as scheduling_router
 from sublet.terminal.asyncapi import asyncapi_parts
@@ -81,6 +82,8 @@ def _parts(settings: Settings, database: Database) -> App:
     """Everything that routes ask for; the application does not start without any of it."""
     keyring = keyring_of(settings)
     currency = currency_of(settings)
+    if settings.stripe_api_key is not None:
+        refuse_unpayable(currency)
     on_signup: list[SignupHook] = [partial(wallets.open_wallet, currency=currency)]
     authenticator = SessionAuthenticator(settings)
     processor = Processor.from_settings(settings)

@@ -104,7 +104,7 @@ def _limits(node: Node) -> Step:
         also = f"; not enforced: {_names(missing)}" if missing else ""
         return Step("limits", "done", f"the kernel enforces CPU, memory, task and device limits{also}")
     detail = f"not enforced: {_names(missing)}. Offers on this node say so."
-    return Step("limits", "failed", detail, "Run the node with systemd and cgroups, then probe it again.")
+    return Step("limits", "failed", detail, "Run the node with systemd and cgroups, then let it join again.")
 
 
 def _names(capabilities: list[Capability]) -> str:

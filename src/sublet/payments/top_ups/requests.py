@@ -13,6 +13,7 @@ from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.core.money import Money
+from sublet.core.runtime import NotConfigured
 from sublet.core.work import leases
 from sublet.core.work.leases import Lease
 from sublet.identity import organizations
@@ -44,6 +45,15 @@ class AmountNotAllowed(InvalidInput):
 
     code = "amount_not_allowed"
     title = "This amount cannot be put in"
+
+
+def refuse_unpayable(currency: str) -> None:
+    """NotConfigured for a currency that nobody could pay in."""
+    if currency not in LIMITS:
+        raise NotConfigured(
+            f"SUBLET_CURRENCY is {currency}, and cards can be charged in {', '.join(LIMITS)} only: nobody could top "
+            "up. Nothing was started. Set it to one of these, or leave the card processor's key away."
+        )
 
 
 def read_amount(request: TopUpRequest) -> Money:
