@@ -10,7 +10,7 @@ export const billing = {
     receivable: "Owed",
     burn: "Spending now",
     runway: "Lasts for",
-    heldHelp: "Held money is set aside for what runs; what is not used comes back.",
+    heldHelp: "Held money is set aside for what runs, and what is not used comes back; or it is kept because a payment was taken back.",
   },
   ledger: {
     caption: "Ledger, newest first",

@@ -70,7 +70,7 @@ def _show_wallet(wallet: Wallet) -> None:
     print_facts(
         [
             ("Balance", money(wallet["balance"])),
-            ("Held", f"{money(wallet['held'])} (set aside for what runs)"),
+            ("Held", f"{money(wallet['held'])} (set aside for what runs or was taken back)"),
             ("Available", _available(wallet)),
             ("Promotional", money(wallet["promo"]) if is_some(wallet["promo"]) else ""),
             ("Owed", paint(money(wallet["receivable"]), "bad") if is_some(wallet["receivable"]) else ""),
