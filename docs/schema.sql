@@ -76,7 +76,7 @@ BEGIN
            p.balance - p.held AS free_promo,
            w.currency,
            (SELECT a.id FROM account a
-             WHERE a.code = 'revenue_' || _meter_kind || ':' || w.currency AND NOT a.materialised) AS revenue_id,
+             WHERE a.code = 'revenue_' || _meter_kind || ':' || w.currency) AS revenue_id,
            (SELECT e.id FROM ledger_entry e WHERE e.idempotency_key = _key) AS entry_id
       INTO seen
       FROM hold h JOIN wallet w ON w.id = h.wallet_id JOIN balance p ON p.account_id = w.promo_id
@@ -165,7 +165,7 @@ BEGIN
   made := replayed(_key, hash);
   IF made IS NOT NULL THEN
     RETURN QUERY SELECT e.hold_id, e.entry_id FROM hold_event e
-      WHERE e.hold_id = ANY (_holds) AND e.kind = 'captured' AND e.entry_id = made;
+      WHERE e.hold_id = ANY (_holds) AND e.entry_id = made;
     RETURN;
   END IF;
   SELECT array_agg(h.id), array_agg(l.amount) INTO able, charge
@@ -549,7 +549,7 @@ BEGIN
   ), line AS (
     SELECT account_id, amount - paid_since AS amount FROM opposite
     UNION ALL
-    SELECT wallet_id, paid_since FROM opposite WHERE paid_since > 0
+    SELECT wallet_id, paid_since FROM opposite  -- a line of zero, and so left out, unless something was paid
   ), total AS (
     SELECT account_id, sum(amount)::bigint AS amount FROM line GROUP BY account_id
   )
@@ -1292,7 +1292,7 @@ CREATE VIEW ledger.unbalanced_entry AS
      LEFT JOIN ledger.posting p ON ((p.entry_id = e.id)))
      LEFT JOIN ledger.account a ON ((a.id = p.account_id)))
   GROUP BY e.id
- HAVING ((sum(p.amount) IS DISTINCT FROM (0)::numeric) OR (count(p.entry_id) < 2))
+ HAVING (sum(p.amount) IS DISTINCT FROM (0)::numeric)
 UNION ALL
  SELECT p.entry_id,
     min(a.currency) AS currency,
@@ -1312,8 +1312,7 @@ CREATE VIEW ledger.usage_revenue AS
     p.amount
    FROM ((ledger.posting p
      JOIN ledger.account a ON (((a.id = p.account_id) AND ((a.kind)::text ~~ 'revenue\_%'::text))))
-     JOIN ledger.ledger_entry e ON (((e.id = p.entry_id) AND (e.kind = ANY (ARRAY['usage'::ledger.entry_kind, 'usage_batch'::ledger.entry_kind])))))
-  WHERE (p.account_seq IS NULL);
+     JOIN ledger.ledger_entry e ON (((e.id = p.entry_id) AND (e.kind = ANY (ARRAY['usage'::ledger.entry_kind, 'usage_batch'::ledger.entry_kind])))));
 
 CREATE TABLE public.allocation (
     seq bigint NOT NULL,

@@ -34,15 +34,14 @@ _START = text(
 _OBSERVE = text(
     """
     WITH seen AS (
-      SELECT subject_id, observed_to, stopped_at FROM meter
+      SELECT subject_id, observed_to FROM meter
        WHERE subject_id = ANY(:subject_ids) AND NOT settled AND observed_to < :at
        ORDER BY subject_id FOR NO KEY UPDATE
     )
     UPDATE meter m SET observed_to = :at FROM seen
      WHERE m.subject_id = seen.subject_id
     RETURNING m.subject_id, seen.observed_to AS proven_to,
-              :at - seen.observed_to > CAST(:longest_gap AS interval)
-              AND (seen.stopped_at IS NULL OR seen.stopped_at > seen.observed_to) AS unproven
+              :at - seen.observed_to > CAST(:longest_gap AS interval) AS unproven
     """
 )
 

@@ -56,7 +56,7 @@ _RECORD = text(
 _COMPLETE = text(
     """
     UPDATE meter_segment SET complete = true
-     WHERE subject_id = :subject_id AND NOT complete AND posted_to = metered_to
+     WHERE subject_id = :subject_id AND NOT complete
        AND (:final OR upper(period) < metered_to + interval '1 second')
     """
 )
@@ -169,7 +169,7 @@ _OWED = text(
     f"""
     SELECT m.subject_id, m.hold_id, sum({_OWED_NOW} - {_OWED_BEFORE})::bigint AS amount
       FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id
-     WHERE m.subject_id = ANY(:subject_ids) AND NOT s.complete AND s.metered_to > s.posted_to
+     WHERE m.subject_id = ANY(:subject_ids) AND NOT s.complete
      GROUP BY m.subject_id
     """  # noqa: S608 - only constant expressions
 )
@@ -226,11 +226,7 @@ async def settle_due(session: Session, *, policy: Policy, limit: int = MOST_SUBJ
     sort_of = {row.subject_id: (row.currency, row.meter_kind) for row in due}
     entry_of: dict[int, int] = {}
     for currency, meter_kind in sorted(set(sort_of.values())):
-        charges = {
-            row.hold_id: row.amount
-            for row in owed
-            if row.amount > 0 and sort_of[row.subject_id] == (currency, meter_kind)
-        }
+        charges = {row.hold_id: row.amount for row in owed if sort_of[row.subject_id] == (currency, meter_kind)}
         entry_of |= await ledger_charges.capture_batch(
             session,
             charges,

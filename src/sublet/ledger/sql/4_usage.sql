@@ -24,7 +24,7 @@ BEGIN
            p.balance - p.held AS free_promo,
            w.currency,
            (SELECT a.id FROM account a
-             WHERE a.code = 'revenue_' || _meter_kind || ':' || w.currency AND NOT a.materialised) AS revenue_id,
+             WHERE a.code = 'revenue_' || _meter_kind || ':' || w.currency) AS revenue_id,
            (SELECT e.id FROM ledger_entry e WHERE e.idempotency_key = _key) AS entry_id
       INTO seen
       FROM hold h JOIN wallet w ON w.id = h.wallet_id JOIN balance p ON p.account_id = w.promo_id
@@ -116,7 +116,7 @@ BEGIN
   made := replayed(_key, hash);
   IF made IS NOT NULL THEN
     RETURN QUERY SELECT e.hold_id, e.entry_id FROM hold_event e
-      WHERE e.hold_id = ANY (_holds) AND e.kind = 'captured' AND e.entry_id = made;
+      WHERE e.hold_id = ANY (_holds) AND e.entry_id = made;
     RETURN;
   END IF;
   SELECT array_agg(h.id), array_agg(l.amount) INTO able, charge

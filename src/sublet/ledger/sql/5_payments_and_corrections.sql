@@ -91,7 +91,7 @@ BEGIN
   ), line AS (
     SELECT account_id, amount - paid_since AS amount FROM opposite
     UNION ALL
-    SELECT wallet_id, paid_since FROM opposite WHERE paid_since > 0
+    SELECT wallet_id, paid_since FROM opposite  -- a line of zero, and so left out, unless something was paid
   ), total AS (
     SELECT account_id, sum(amount)::bigint AS amount FROM line GROUP BY account_id
   )

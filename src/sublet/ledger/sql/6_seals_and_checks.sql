@@ -55,7 +55,7 @@ CREATE OR REPLACE VIEW ledger.unbalanced_entry AS
     FROM ledger.ledger_entry e
     LEFT JOIN ledger.posting p ON p.entry_id = e.id
     LEFT JOIN ledger.account a ON a.id = p.account_id
-   GROUP BY e.id HAVING sum(p.amount) IS DISTINCT FROM 0 OR count(p.entry_id) < 2
+   GROUP BY e.id HAVING sum(p.amount) IS DISTINCT FROM 0
   UNION ALL
   SELECT p.entry_id, min(a.currency), sum(p.amount), count(*)
     FROM ledger.posting p LEFT JOIN ledger.account a ON a.id = p.account_id
@@ -144,6 +144,5 @@ CREATE OR REPLACE VIEW ledger.usage_revenue AS
   SELECT p.entry_id, substr(a.kind::text, 9) AS meter_kind, a.currency, p.amount
     FROM ledger.posting p
     JOIN ledger.account a ON a.id = p.account_id AND a.kind::text LIKE 'revenue\_%'
-    JOIN ledger.ledger_entry e ON e.id = p.entry_id AND e.kind IN ('usage', 'usage_batch')
-   WHERE p.account_seq IS NULL;
-COMMENT ON VIEW ledger.usage_revenue IS 'Published: what each entry of usage brought in, negative, in micro-units.';
+    JOIN ledger.ledger_entry e ON e.id = p.entry_id AND e.kind IN ('usage', 'usage_batch');
+COMMENT ON VIEW ledger.usage_revenue IS 'Published: what each entry of usage brought in, in micro-units.';
