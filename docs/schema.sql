@@ -68,11 +68,12 @@ DECLARE
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
 BEGIN
-  IF _amount <= 0 THEN
+  IF coalesce(_amount, 0) <= 0 THEN
     RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
   END IF;
   LOOP
     SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
+           h.kind, h.closed,
            p.balance - p.held AS free_promo,
            w.currency,
            (SELECT a.id FROM account a
@@ -86,6 +87,12 @@ BEGIN
     END IF;
     IF seen.entry_id IS NOT NULL THEN
       RETURN replayed(_key, hash);
+    END IF;
+    IF seen.kind <> 'spending' THEN
+      RAISE EXCEPTION 'hold % is %, and nothing is charged to it', _hold, seen.kind USING ERRCODE = 'SL006';
+    END IF;
+    IF seen.closed THEN
+      RAISE EXCEPTION 'hold % is closed', _hold USING ERRCODE = 'SL003';
     END IF;
     IF seen.revenue_id IS NULL THEN
       RAISE EXCEPTION 'there is no account revenue_%:%', _meter_kind, seen.currency USING ERRCODE = 'SL006';
@@ -123,7 +130,7 @@ BEGIN
     locked := true;  -- the next look sees everything that decides
   END LOOP;
 
-  IF _amount > seen.rest AND NOT _overrun THEN
+  IF _amount > seen.rest AND _overrun IS NOT TRUE THEN
     RAISE EXCEPTION 'hold % has % left, not %', _hold, seen.rest, _amount USING ERRCODE = 'SL003';
   END IF;
   from_hold := least(_amount, seen.rest);
@@ -159,6 +166,7 @@ DECLARE
   hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _meter_kind, _source_type, _source_id);
   revenue_id bigint := system_account('revenue_' || _meter_kind, _currency); made bigint; able bigint[]; charge bigint[];
 BEGIN
+  PERFORM refuse_twice(_holds);
   PERFORM 1 FROM balance
     WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
     ORDER BY account_id FOR NO KEY UPDATE;
@@ -173,7 +181,7 @@ BEGIN
     JOIN hold h ON h.id = l.id
     JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
     JOIN balance p ON p.account_id = w.promo_id
-   WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND p.balance = 0;
+   WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND p.balance = 0 AND h.kind = 'spending';
   IF able IS NULL THEN
     RETURN;
   END IF;
@@ -248,7 +256,7 @@ CREATE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) RETU
 DECLARE
   w wallet; hash bytea := hash_of('extend', _hold::text, _amount::text); promo bigint; happened int;
 BEGIN
-  IF _amount <= 0 THEN
+  IF coalesce(_amount, 0) <= 0 THEN
     RAISE EXCEPTION 'a hold is extended by something' USING ERRCODE = 'SL006';
   END IF;
   w := lock_wallet_of(_hold);
@@ -274,6 +282,7 @@ CREATE FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[]) RETURNS 
     SET search_path TO 'ledger', 'pg_temp'
     AS $$
 BEGIN
+  PERFORM refuse_twice(_holds);
   PERFORM 1 FROM balance
     WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
     ORDER BY account_id FOR NO KEY UPDATE;
@@ -470,6 +479,18 @@ BEGIN
   RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'SL004';
 END $$;
 
+CREATE FUNCTION ledger.refuse_twice(_holds bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  twice bigint;
+BEGIN
+  SELECT id INTO twice FROM unnest(_holds) AS l(id) GROUP BY id HAVING count(*) > 1 LIMIT 1;
+  IF twice IS NOT NULL THEN
+    RAISE EXCEPTION 'hold % is named twice', twice USING ERRCODE = 'SL006';
+  END IF;
+END $$;
+
 CREATE FUNCTION ledger.release_hold(_hold bigint, _key text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
@@ -621,6 +642,9 @@ DECLARE
   hash bytea := hash_of('stripe_fee', _currency, _amount::text, _transaction);
   key text := 'txn:' || _transaction || ':fee'; entry_id bigint;
 BEGIN
+  IF coalesce(_amount, 0) <= 0 THEN
+    RAISE EXCEPTION 'a fee is of something' USING ERRCODE = 'SL006';
+  END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended(key, 0));
   entry_id := replayed(key, hash);
   IF entry_id IS NOT NULL THEN
@@ -1151,7 +1175,8 @@ CREATE TABLE ledger.hold (
     closed boolean DEFAULT false NOT NULL,
     kind text DEFAULT 'spending'::text NOT NULL,
     CONSTRAINT hold_check CHECK ((LEAST(captured, released, promo_rest, (((amount - captured) - released) - promo_rest)) >= 0)),
-    CONSTRAINT hold_kind_check CHECK ((kind = ANY (ARRAY['spending'::text, 'withheld'::text])))
+    CONSTRAINT hold_kind_check CHECK ((kind = ANY (ARRAY['spending'::text, 'withheld'::text]))),
+    CONSTRAINT hold_withheld_is_not_spent CHECK (((kind = 'spending'::text) OR (captured = 0)))
 )
 WITH (fillfactor='50');
 
@@ -3037,6 +3062,8 @@ REVOKE ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) 
 GRANT ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.refuse_change() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.refuse_twice(_holds bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.release_hold(_hold bigint, _key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.release_hold(_hold bigint, _key text) TO sublet_app;

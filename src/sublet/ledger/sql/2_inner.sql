@@ -66,6 +66,17 @@ BEGIN
   RETURN w;
 END $$;
 
+-- A batch is about each hold once: what is added up by hold and what is written to its row would differ otherwise.
+CREATE OR REPLACE FUNCTION ledger.refuse_twice(_holds bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  twice bigint;
+BEGIN
+  SELECT id INTO twice FROM unnest(_holds) AS l(id) GROUP BY id HAVING count(*) > 1 LIMIT 1;
+  IF twice IS NOT NULL THEN
+    RAISE EXCEPTION 'hold % is named twice', twice USING ERRCODE = 'SL006';
+  END IF;
+END $$;
+
 -- Sets money of a locked wallet aside, promotional money first; returns how much of it is promotional.
 -- NULL: there is not enough, and nothing was changed.
 CREATE OR REPLACE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) RETURNS bigint LANGUAGE plpgsql AS $$

@@ -55,7 +55,7 @@ RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_te
 DECLARE
   w wallet; hash bytea := hash_of('extend', _hold::text, _amount::text); promo bigint; happened int;
 BEGIN
-  IF _amount <= 0 THEN
+  IF coalesce(_amount, 0) <= 0 THEN
     RAISE EXCEPTION 'a hold is extended by something' USING ERRCODE = 'SL006';
   END IF;
   w := lock_wallet_of(_hold);
@@ -81,6 +81,7 @@ END $$;
 CREATE OR REPLACE FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[])
 RETURNS SETOF bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 BEGIN
+  PERFORM refuse_twice(_holds);
   PERFORM 1 FROM balance
     WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
     ORDER BY account_id FOR NO KEY UPDATE;

@@ -16,11 +16,12 @@ DECLARE
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
 BEGIN
-  IF _amount <= 0 THEN
+  IF coalesce(_amount, 0) <= 0 THEN
     RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
   END IF;
   LOOP
     SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
+           h.kind, h.closed,
            p.balance - p.held AS free_promo,
            w.currency,
            (SELECT a.id FROM account a
@@ -34,6 +35,12 @@ BEGIN
     END IF;
     IF seen.entry_id IS NOT NULL THEN
       RETURN replayed(_key, hash);
+    END IF;
+    IF seen.kind <> 'spending' THEN
+      RAISE EXCEPTION 'hold % is %, and nothing is charged to it', _hold, seen.kind USING ERRCODE = 'SL006';
+    END IF;
+    IF seen.closed THEN
+      RAISE EXCEPTION 'hold % is closed', _hold USING ERRCODE = 'SL003';
     END IF;
     IF seen.revenue_id IS NULL THEN
       RAISE EXCEPTION 'there is no account revenue_%:%', _meter_kind, seen.currency USING ERRCODE = 'SL006';
@@ -71,7 +78,7 @@ BEGIN
     locked := true;  -- the next look sees everything that decides
   END LOOP;
 
-  IF _amount > seen.rest AND NOT _overrun THEN
+  IF _amount > seen.rest AND _overrun IS NOT TRUE THEN
     RAISE EXCEPTION 'hold % has % left, not %', _hold, seen.rest, _amount USING ERRCODE = 'SL003';
   END IF;
   from_hold := least(_amount, seen.rest);
@@ -110,6 +117,7 @@ DECLARE
   hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _meter_kind, _source_type, _source_id);
   revenue_id bigint := system_account('revenue_' || _meter_kind, _currency); made bigint; able bigint[]; charge bigint[];
 BEGIN
+  PERFORM refuse_twice(_holds);
   PERFORM 1 FROM balance
     WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
     ORDER BY account_id FOR NO KEY UPDATE;
@@ -124,7 +132,7 @@ BEGIN
     JOIN hold h ON h.id = l.id
     JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
     JOIN balance p ON p.account_id = w.promo_id
-   WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND p.balance = 0;
+   WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND p.balance = 0 AND h.kind = 'spending';
   IF able IS NULL THEN
     RETURN;
   END IF;

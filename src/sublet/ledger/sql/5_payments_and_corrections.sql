@@ -33,6 +33,9 @@ DECLARE
   hash bytea := hash_of('stripe_fee', _currency, _amount::text, _transaction);
   key text := 'txn:' || _transaction || ':fee'; entry_id bigint;
 BEGIN
+  IF coalesce(_amount, 0) <= 0 THEN
+    RAISE EXCEPTION 'a fee is of something' USING ERRCODE = 'SL006';
+  END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended(key, 0));
   entry_id := replayed(key, hash);
   IF entry_id IS NOT NULL THEN
