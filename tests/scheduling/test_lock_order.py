@@ -18,23 +18,12 @@ from sublet.scheduling.windows import FROM_NOW_ON
 from tests.allocations.simulated import SimulatedBackend
 from tests.scheduling.fleet_rows import add_node
 from tests.scheduling.test_claims import make_sku, take
+from tests.support.locks import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 
 ACTOR = system_actor("test")
 GPU = "GPU-n-0"
-
-
-async def until_somebody_waits(database: Database) -> None:
-    """Until a session of this database waits for a lock."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    deadline = asyncio.get_running_loop().time() + 10
-    async with database.reading() as session:
-        while not (await session.execute(waiting)).scalar_one():
-            assert asyncio.get_running_loop().time() < deadline
-            await asyncio.sleep(0.02)
 
 
 async def probed(session: Session, node_id: str, *gpus: str) -> None:
