@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import text
 
 from sublet.core.clock import database_now
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
 from sublet.ledger import charges, credits, entries, holds, top_ups, wallets
 from sublet.ledger.failures import HoldExhausted, InsufficientFunds
 from tests.ledger.books import assert_books_are_sound, key, new_hold, new_wallet, usd
+from tests.support.locks import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -76,6 +77,20 @@ class TestOneKeyFromManyClients:
             wallet = await wallets.wallet(session, organization, currency="USD")
         assert len(set(made)) == 1
         assert wallet.balance == usd("20")
+
+    async def test_posts_a_fee_once_though_it_locks_no_wallet(self, database: Database) -> None:
+        async def post(session: Session) -> int:
+            return (await top_ups.post_fee(session, usd("0.88"), transaction_id="txn_1", source_id="tu_1")).id
+
+        async def post_again() -> int:
+            async with database.transaction() as session:
+                return await post(session)
+
+        async with database.transaction() as session:
+            first = await post(session)
+            again = asyncio.create_task(post_again())
+            await until_somebody_waits(database)
+        assert await again == first
 
     async def test_opens_a_wallet_once(self, database: Database) -> None:
         async def open_it() -> None:
