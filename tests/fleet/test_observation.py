@@ -179,6 +179,28 @@ class TestListingsThatAreNotBelieved:
         assert failure is not None
         assert failure.code == "listing_incomplete"
 
+    @pytest.mark.parametrize(("before", "after"), [(2, 0), (0, 2)], ids=["all-ended", "all-came"])
+    async def test_does_not_include_nothing_where_that_changes_while_the_node_is_asked(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database, before: int, after: int
+    ) -> None:
+        node, fake = ready_node
+        seen = Seen()
+        observer.on_observed.append(seen)
+        there = before
+
+        async def expected(_session: Session, _node_id: str) -> int:
+            return there
+
+        def answer(_request: dict[str, Any]) -> dict[str, Any]:
+            nonlocal there
+            there = after
+            return {"boot_id": "boot-1", "time": now(), **SPACE, "allocations": [], "unknown": []}
+
+        observer.expected = expected
+        fake.answers["observe"] = answer
+        assert await look(database, observer, node.id)
+        assert [item.allocations for item in seen.observations] == [()]
+
 
 class TestBeingLost:
     async def test_a_node_not_seen_for_long_is_offline_and_comes_back_as_it_was(
