@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import structlog.testing
 
 from sublet.allocations.authorized_keys import refresh_keys
+from sublet.allocations.release import request_release
 from sublet.allocations.states import StateForbids
 from sublet.billing.policy import Policy
 from sublet.core.errors import Conflict, SubletError
@@ -16,6 +18,7 @@ from sublet.identity import ssh_keys
 from sublet.scheduling import claims
 from tests.allocations.rental import Rental, offer
 from tests.allocations.simulated import failing, refused, unreachable
+from tests.support.locks import until_somebody_waits
 from tests.support.work import sweep_once
 
 pytestmark = pytest.mark.anyio
@@ -332,6 +335,31 @@ class TestRelease:
         assert rental.backend.node(rental.node_id).accounts == {}
         assert sorted(await rental.all("SELECT state FROM allocation_operation")) == ["cancelled", "succeeded"]
         assert await rental.all("SELECT 1 FROM usage_charge") == []
+        assert await rental.disagreements() == []
+
+    async def test_that_comes_while_the_set_up_is_being_stored_is_no_failure_of_the_worker(
+        self, rental: Rental
+    ) -> None:
+        allocation_id = await rental.launch()
+        applied, released = asyncio.Event(), asyncio.Event()
+
+        async def meanwhile(verb: str, moment: str) -> None:
+            if (verb, moment) == ("apply", "after"):
+                applied.set()
+                await released.wait()
+
+        rental.backend.interrupt = meanwhile
+        with structlog.testing.capture_logs() as logs:
+            working = asyncio.create_task(sweep_once(rental.worker()))
+            await asyncio.wait_for(applied.wait(), 10)
+            async with rental.database.transaction() as session:
+                await request_release(session, rental.actor, allocation_id)
+                released.set()
+                await until_somebody_waits(rental.database)  # the worker, with a lease that was its own a moment ago
+            await working
+        assert [entry["event"] for entry in logs if entry["event"].startswith("work.")] == ["work.overtaken"]
+        row = await rental.work_until(allocation_id, "released")
+        assert row.started_at is None
         assert await rental.disagreements() == []
 
     async def test_asking_twice_releases_once_and_after_a_failure_nothing(self, rental: Rental) -> None:
