@@ -13,6 +13,7 @@ from sublet.catalog.skus import Sku
 from sublet.core.actors import system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Database
+from sublet.fleet import nodes
 from sublet.scheduling import claims
 from sublet.scheduling.claims import Claim, NoCapacity
 from sublet.scheduling.placement import availability
@@ -37,6 +38,11 @@ async def free_of(database: Database, *shapes: Sku, during: Window = FROM_NOW_ON
     async with database.reading() as session:
         found = await availability(session, shapes, during=during)
     return [found[shape.id].available for shape in shapes]
+
+
+async def gpu_states(database: Database, node_id: str) -> dict[str, str]:
+    async with database.reading() as session:
+        return {gpu.uuid: gpu.state.value for gpu in (await nodes.get(session, node_id)).gpus}
 
 
 class TestPlacement:
@@ -142,6 +148,29 @@ class TestClaims:
         async with database.transaction() as session:
             assert await claims.free(session, "a")
         assert await free_of(database, one) == [1]
+
+    async def test_a_gpu_that_was_taken_out_of_a_claim_is_not_cleared_with_it(self, database: Database) -> None:
+        node_id = await add_node(database, "n", gpus=["A", "A"])
+        pair, one = await make_sku(database, "p", gpu_count=2), await make_sku(database, "g", gpu_count=1)
+        await take(database, pair, "a")
+        async with database.transaction() as session:
+            await claims.block(session, "a", "a file is left")
+            await claims.clear_gpu(session, node_id, "GPU-n-0")
+        await take(database, one, "b")
+        async with database.transaction() as session:
+            await claims.block(session, "b", "a process is left")
+            assert await claims.free(session, "a")
+        assert await gpu_states(database, node_id) == {"GPU-n-0": "quarantined", "GPU-n-1": "available"}
+
+    async def test_a_gpu_in_quarantine_stays_so_when_a_claim_ends_that_was_not_blocked(
+        self, database: Database
+    ) -> None:
+        node_id = await add_node(database, "n", gpus=["A"])
+        await take(database, await make_sku(database, "g", gpu_count=1), "a")
+        await set_gpu_state(database, "GPU-n-0", "quarantined")
+        async with database.transaction() as session:
+            assert await claims.free(session, "a")
+        assert await gpu_states(database, node_id) == {"GPU-n-0": "quarantined"}
 
 
 class TestMoving:
