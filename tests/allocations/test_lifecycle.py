@@ -280,7 +280,7 @@ class TestRelease:
         allocation_id = await rental.running()
         rental.backend.node(rental.node_id).reachable = False
         await rental.release(allocation_id)
-        await rental.work(allocation_id)
+        await sweep_once(rental.worker())
         row = await rental.row(allocation_id)
         assert (row.state, row.on_node, row.evidence) == ("releasing", True, None)
         assert (await rental.one("SELECT attempts FROM work WHERE id = :id", id=allocation_id)).attempts == 1
