@@ -1,4 +1,4 @@
-"""What the engine asks the database stays small, however much is due and however much waits."""
+"""What the engine asks the database stays small, however much is due, waits or has ended."""
 
 from collections.abc import Awaitable, Callable
 
@@ -19,11 +19,15 @@ SELECT 'kettle', 'd' || n, 'stove-' || n % 500, clock_timestamp() - make_interva
 INSERT INTO work (kind, id, place, due_at)
 SELECT 'kettle', 'w' || n, 'stove-' || n % 500, clock_timestamp() + make_interval(secs => 600 + n)
   FROM generate_series(1, 50000) n;
-INSERT INTO work (kind, id, due_at) SELECT 'other', 'o' || n, 'infinity' FROM generate_series(1, 50000) n;
+INSERT INTO work (kind, id, due_at)
+SELECT 'other', 'o' || n, 'infinity' FROM generate_series(1000001, 2000000) n;
 ANALYZE work;
 """
+"""A hundred thousand rows are due among a million that have ended. Their ids are as long as each other, so that each
+is put in at the end of its index."""
+
 MOST_BUFFERS = 600
-"""A hundredth of what reading the table takes."""
+"""A thirtieth of the table's pages."""
 
 
 @pytest.fixture
