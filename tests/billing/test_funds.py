@@ -7,34 +7,17 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from sublet.billing import extension, funds, meters, settlement
+from sublet.billing import funds, meters, settlement
 from sublet.billing.funds import FundsAction
-from sublet.billing.policy import Policy
 from sublet.billing.standing import standing
 from sublet.core.db import Database, Session
-from sublet.core.money import Money, Rate
-from sublet.ledger import credits, holds, wallets
-from tests.billing.usage import Subject, age, new_subject
-from tests.ledger.books import assert_books_are_sound, key, new_wallet, top_up, usd
+from sublet.core.money import Rate
+from sublet.ledger import holds, wallets
+from tests.billing.usage import A_DOLLAR_AN_HOUR, POLICY, Subject, age, new_running, new_subject
+from tests.ledger.books import key, top_up, usd
 from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
-
-POLICY = Policy(settle_interval_seconds=3600, detection_seconds=60, grace_seconds=900)
-A_DOLLAR_AN_HOUR = Rate.parse("1", "USD")
-
-
-async def _running(session: Session, funds_usd: str, **options: object) -> Subject:
-    return await new_subject(
-        session,
-        funds=funds_usd,
-        rate=A_DOLLAR_AN_HOUR,
-        suspended_rate=Rate(0, "USD"),
-        started_ago=0,
-        held=usd("0.50"),
-        policy=POLICY,
-        **options,  # type: ignore[arg-type]  # the factory's own options
-    )
 
 
 async def _review(session: Session) -> list[tuple[str, str | None]]:
@@ -71,7 +54,7 @@ class TestWarnings:
 
     async def test_are_events_of_the_organization(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await _running(session, "20")
+            subject = await new_running(session, "20")
             for _ in range(3):
                 await funds.review(session, policy=POLICY)
             told = await session.execute(
@@ -84,17 +67,17 @@ class TestWarnings:
 
     async def test_come_again_after_a_top_up_and_new_spending(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await _running(session, "20")
+            subject = await new_running(session, "20")
             assert await _review(session) == [("warn", "24h")]
             await top_up(session, subject.organization, "100")
             assert await _review(session) == []
-            await _running(session, "0", organization=subject.organization)
-            await _running(session, "0", organization=subject.organization)
+            await new_running(session, "0", organization=subject.organization)
+            await new_running(session, "0", organization=subject.organization)
             assert [step for step in await _review(session) if step[0] == "warn"] == [("warn", "72h")] * 3
 
     async def test_tell_each_step_down_to_the_suspension_once(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await _running(session, "70")
+            subject = await new_running(session, "70")
             steps = []
             for hours in (0, 47, 22, 0.5, 0.1, 0.25):  # what is left of 70 hours, with the reserve, after each
                 await age(session, subject, hours * 3600)
@@ -111,7 +94,7 @@ class TestWarnings:
 
     async def test_tell_nothing_on_the_way_up_and_all_again_on_the_next_way_down(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await _running(session, "1.20")
+            subject = await new_running(session, "1.20")
             assert await _review(session) == [("warn", "1h")]
             for amount in ("10", "30"):  # up to 24h, up to 72h
                 await top_up(session, subject.organization, amount)
@@ -127,7 +110,7 @@ class TestWarnings:
 class TestGrace:
     async def test_starts_when_only_the_reserve_is_left_and_ends_in_suspension(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await _running(session, "0.50")
+            subject = await new_running(session, "0.50")
             # 0.26 is what 16 minutes cost: detection and grace are still paid for when the clock starts.
             await age(session, subject, 15 * 60)
             started = await funds.review(session, policy=POLICY)
@@ -145,7 +128,7 @@ class TestGrace:
 
     async def test_starts_when_what_is_there_is_not_the_organizations_to_spend(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await _running(session, "20.00")
+            subject = await new_running(session, "20.00")
             assert [level for _, level in await _review(session)] == ["24h"]
             await holds.withhold(session, subject.organization, usd("19.50"), subject_id="back", idempotency_key="back")
             await age(session, subject, 15 * 60)
@@ -216,7 +199,7 @@ class TestSuspension:
             resuming = await _suspended(session)
             await top_up(session, resuming.organization, "0.80")
             assert await _review(session) == [("resume", None)]
-            meanwhile = await _running(session, "0", organization=resuming.organization)
+            meanwhile = await new_running(session, "0", organization=resuming.organization)
             await age(session, meanwhile, 45 * 60)
             await _review(session)
             await _end_grace(session)
@@ -288,7 +271,7 @@ class TestResume:
         async with database.transaction() as session:
             first = await _drained(session)
             await top_up(session, first.organization, "0.50")
-            by_choice = await _running(session, "0", organization=first.organization)
+            by_choice = await new_running(session, "0", organization=first.organization)
             await meters.switch(session, by_choice.id, "suspended", by_choice.at(0))
             await age(session, first, 3600)
             await _review(session)
@@ -298,75 +281,6 @@ class TestResume:
             await top_up(session, first.organization, "200")
             resumed = await funds.review(session, policy=POLICY)
         assert [action.subject_id for action in resumed] == [first.id]
-
-
-class TestHoldsStayAhead:
-    async def test_are_filled_up_once(self, database: Database) -> None:
-        async with database.transaction() as session:
-            subject = await _running(session, "20")
-            assert await extension.extend_holds(session, policy=POLICY) == []
-            assert await extension.extend_holds(session, policy=POLICY) == []
-            hold = await holds.get(session, subject.hold_id)
-        assert hold.rest == POLICY.hold_for(A_DOLLAR_AN_HOUR)
-
-    async def test_stay_ahead_when_settlement_is_late(self, database: Database) -> None:
-        async with database.transaction() as session:
-            subject = await new_subject(
-                session, rate=A_DOLLAR_AN_HOUR, started_ago=7200, held=usd("0.50"), policy=POLICY
-            )
-            await extension.extend_holds(session, policy=POLICY)
-            hold = await holds.get(session, subject.hold_id)
-        assert hold.rest >= usd("2") + Money(960 * 1_000_000 // 3600, "USD")
-
-    async def test_stay_ahead_of_what_earlier_rates_have_accrued(self, database: Database) -> None:
-        async with database.transaction() as session:
-            subject = await new_subject(
-                session, rate=A_DOLLAR_AN_HOUR, started_ago=7200, held=usd("0.50"), policy=POLICY
-            )
-            await meters.switch(session, subject.id, "suspended", subject.at(7190))
-            await meters.switch(session, subject.id, "running", subject.at(7191))
-            await extension.extend_holds(session, policy=POLICY)
-            hold = await holds.get(session, subject.hold_id)
-        assert hold.rest >= usd("1.999") + Money(960 * 1_000_000 // 3600, "USD")
-
-    async def test_name_those_whose_wallet_cannot_bear_it(self, database: Database) -> None:
-        async with database.transaction() as session:
-            poor, rich = await _running(session, "0.60"), await _running(session, "20")
-            assert await extension.extend_holds(session, policy=POLICY) == [poor.id]
-            assert (await holds.get(session, rich.hold_id)).rest == POLICY.hold_for(A_DOLLAR_AN_HOUR)
-            await assert_books_are_sound(session)
-
-    async def test_use_promotional_money_too(self, database: Database) -> None:
-        async with database.transaction() as session:
-            subject = await _running(session, "0.50")
-            await credits.grant(session, subject.organization, usd("5"), idempotency_key=key(), reason="Welcome")
-            assert await extension.extend_holds(session, policy=POLICY) == []
-            assert (await holds.get(session, subject.hold_id)).rest == POLICY.hold_for(A_DOLLAR_AN_HOUR)
-            await assert_books_are_sound(session)
-
-
-class TestRunway:
-    async def test_nothing_running_lasts_for_ever(self, database: Database) -> None:
-        async with database.transaction() as session:
-            organization = await new_wallet(session, "20")
-            lasts = (await standing(session, organization, currency="USD", policy=POLICY)).runway
-        assert (lasts.seconds, lasts.burn, lasts.left) == (None, Rate(0, "USD"), usd("20"))
-
-    async def test_counts_held_money_and_leaves_the_reserve_out(self, database: Database) -> None:
-        async with database.transaction() as session:
-            subject = await _running(session, "20")
-            lasts = (await standing(session, subject.organization, currency="USD", policy=POLICY)).runway
-        assert lasts.burn == A_DOLLAR_AN_HOUR
-        assert lasts.seconds is not None
-        assert 20 * 3600 - 960 - 60 < lasts.seconds <= 20 * 3600 - 960
-
-    async def test_falls_while_usage_accrues(self, database: Database) -> None:
-        async with database.transaction() as session:
-            subject = await new_subject(
-                session, rate=A_DOLLAR_AN_HOUR, started_ago=3600, held=usd("0.50"), policy=POLICY
-            )
-            lasts = (await standing(session, subject.organization, currency="USD", policy=POLICY)).runway
-        assert lasts.left < usd("19.0001")
 
 
 async def _drained(

@@ -12,11 +12,13 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
 from sublet.ledger import holds
-from tests.ledger.books import key, new_wallet
+from tests.ledger.books import key, new_wallet, usd
 from tests.support.policy import DEFAULT_POLICY
 
 RATE = Rate.parse("0.36", "USD")  # 100 micro-dollars a second
 SUSPENDED_RATE = Rate.parse("0.036", "USD")
+POLICY = Policy(settle_interval_seconds=3600, detection_seconds=60, grace_seconds=900)
+A_DOLLAR_AN_HOUR = Rate.parse("1", "USD")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,20 @@ async def new_subject(
         policy=policy,
     )
     return Subject(subject_id, organization, hold.id, started_at)
+
+
+async def new_running(session: Session, funds_usd: str, **options: object) -> Subject:
+    """A subject that has just begun to run at a dollar an hour, with so much in its wallet."""
+    return await new_subject(
+        session,
+        funds=funds_usd,
+        rate=A_DOLLAR_AN_HOUR,
+        suspended_rate=Rate(0, "USD"),
+        started_ago=0,
+        held=usd("0.50"),
+        policy=POLICY,
+        **options,  # type: ignore[arg-type]  # the factory's own options
+    )
 
 
 async def observe_until(session: Session, subject: Subject, seconds: float, *, since: float = 0) -> None:
