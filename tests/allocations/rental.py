@@ -15,7 +15,7 @@ from sublet.allocations.rows import WORK
 from sublet.allocations.work import observations, sweep
 from sublet.allocations.work import remnants as remnant_work
 from sublet.allocations.work.kind import work
-from sublet.allocations.work.pace import Pace
+from sublet.allocations.work.pace import AllocationPace
 from sublet.billing import checks as billing_checks
 from sublet.billing import watermarks
 from sublet.catalog import prices, skus
@@ -36,20 +36,20 @@ from tests.scheduling.fleet_rows import add_node
 from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import look_at, sweep_once
 
-EAGER = Pace(
+EAGER = AllocationPace(
     policy=DEFAULT_POLICY,
     shortest_wait_seconds=0.01,
     longest_wait_seconds=0.05,
     longest_repair_wait_seconds=0.05,
     provision_attempts=4,
 )
-DEFAULT_PACE = Pace(policy=DEFAULT_POLICY)
+DEFAULT_PACE = AllocationPace(policy=DEFAULT_POLICY)
 PASSWORD = "correct horse battery 7"
 MOST_LOOKS = 10
 
 
 async def reconcile(
-    database: Database, backend: FleetBackend, allocation_id: str, *, pace: Pace = DEFAULT_PACE
+    database: Database, backend: FleetBackend, allocation_id: str, *, pace: AllocationPace = DEFAULT_PACE
 ) -> None:
     """One worker looks at the allocation, for as long as there is something to do at once."""
     worker = Reconciler(database, [work(backend, pace=pace)])
@@ -129,7 +129,7 @@ class Rental:
     actor: Actor
     sku: Sku
     node_id: str
-    pace: Pace = field(default=EAGER)
+    pace: AllocationPace = field(default=EAGER)
     lease_seconds: float = 2.0
 
     @classmethod

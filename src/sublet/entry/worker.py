@@ -54,7 +54,7 @@ class Worker:
 
     def works(self) -> list[AnyWork]:
         """Each kind of work, declared by its domain."""
-        pace = allocation_retries.Pace.of(self.settings)
+        pace = allocation_retries.AllocationPace.of(self.settings)
         return [
             allocation_work.work(self.backend, pace=pace),
             remnant_work.work(self.backend, pace=pace),

@@ -7,7 +7,7 @@ any number of workers may try at any time.
 from sublet.allocations import rows
 from sublet.allocations.states import AllocationState
 from sublet.allocations.work import removal, setup
-from sublet.allocations.work.pace import Pace
+from sublet.allocations.work.pace import AllocationPace
 from sublet.allocations.work.removal import Removal, RemovalResult
 from sublet.allocations.work.setup import Setup, SetupResult
 from sublet.core.db import Session
@@ -75,7 +75,7 @@ STEPS = (
 )
 
 
-def work(backend: FleetBackend, *, pace: Pace) -> Work[Setup | Removal, SetupResult | RemovalResult]:
+def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal, SetupResult | RemovalResult]:
     """The kind of work `allocation`; a row's place is its node."""
 
     async def take(session: Session, lease: Lease) -> Setup | Removal | Outcome:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sublet.billing.policy import Policy
 from sublet.core.errors import SubletError
 from sublet.core.settings import Settings
-from sublet.core.work import pace as work_pace
+from sublet.core.work.pace import Pace
 from sublet.fleet.errors import (
     HostNotVerified,
     LimitsNotEnforced,
@@ -27,7 +27,7 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class AllocationPace:
     """How often setting up and releasing are tried, and how long is waited in between."""
 
     policy: Policy
@@ -41,7 +41,7 @@ class Pace:
     """After so long what runs is applied again, so that limits which somebody changed on the node are set right."""
 
     @classmethod
-    def of(cls, settings: Settings) -> "Pace":
+    def of(cls, settings: Settings) -> "AllocationPace":
         """The pace that the settings describe."""
         return cls(
             provision_attempts=settings.provision_attempts,
@@ -49,11 +49,9 @@ class Pace:
         )
 
     @property
-    def of_work(self) -> work_pace.Pace:
+    def of_work(self) -> Pace:
         """The pace of the engine: it never ends by itself, because a release is tried until it is proven."""
-        return work_pace.Pace(
-            shortest_seconds=self.shortest_wait_seconds, longest_seconds=self.longest_repair_wait_seconds
-        )
+        return Pace(shortest_seconds=self.shortest_wait_seconds, longest_seconds=self.longest_repair_wait_seconds)
 
 
 # The node is there and lacks what was promised: another node may have it, the same request here will not succeed.

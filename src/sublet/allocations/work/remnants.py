@@ -6,7 +6,7 @@ from sqlalchemy import Row, func, select, update
 
 from sublet.allocations.models import remnant
 from sublet.allocations.remnants import WORK
-from sublet.allocations.work.pace import Pace
+from sublet.allocations.work.pace import AllocationPace
 from sublet.allocations.work.removal import what_is_left
 from sublet.allocations.work.setup import newest_generation
 from sublet.core import telemetry
@@ -44,7 +44,7 @@ class Cleaning:
     newest_generation: int | None = None
 
 
-def work(backend: FleetBackend, *, pace: Pace) -> Work[Row[tuple[object, ...]], Cleaning]:
+def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Row[tuple[object, ...]], Cleaning]:
     """The kind of work `remnant`; a row's place is its node."""
 
     async def take(session: Session, lease: Lease) -> Row[tuple[object, ...]] | Outcome:

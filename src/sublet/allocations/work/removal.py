@@ -7,7 +7,7 @@ from sublet.allocations import operations, rows
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.evidence import still_there
-from sublet.allocations.work.pace import Pace, attempt_reason
+from sublet.allocations.work.pace import AllocationPace, attempt_reason
 from sublet.allocations.work.setup import newest_generation, worker
 from sublet.billing import meters, settlement
 from sublet.billing.policy import Policy
@@ -87,7 +87,9 @@ async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
     return result
 
 
-async def conclude(session: Session, lease: Lease, removal: Removal, result: RemovalResult, pace: Pace) -> Outcome:
+async def conclude(
+    session: Session, lease: Lease, removal: Removal, result: RemovalResult, pace: AllocationPace
+) -> Outcome:
     """Store what came of it."""
     allocation = await rows.lock(session, removal.allocation.id)
     if result.newest_generation is not None:
@@ -135,7 +137,7 @@ async def settle(session: Session, allocation: Allocation, *, policy: Policy) ->
 
 
 async def _not_proven(
-    session: Session, lease: Lease, allocation: Allocation, result: RemovalResult, pace: Pace
+    session: Session, lease: Lease, allocation: Allocation, result: RemovalResult, pace: AllocationPace
 ) -> Outcome:
     """Keep the capacity and go on trying. The customer's money does not wait for that: it is settled now."""
     code, message, inside = what_is_left(result.evidence, result.error)

@@ -9,7 +9,7 @@ from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import relocation
 from sublet.allocations.work.evidence import UNPROVEN, still_there
-from sublet.allocations.work.pace import Failure, Pace, attempt_reason, classify, customer_reason
+from sublet.allocations.work.pace import AllocationPace, Failure, attempt_reason, classify, customer_reason
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
@@ -123,7 +123,7 @@ async def newest_generation(backend: FleetBackend, node_id: str, allocation_id: 
     return known
 
 
-async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupResult, pace: Pace) -> Outcome:
+async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupResult, pace: AllocationPace) -> Outcome:
     """Store what came of it."""
     allocation = await rows.lock(session, setup.allocation.id)
     if allocation.wanted != setup.allocation.wanted:
@@ -169,7 +169,7 @@ async def _succeeded(
     applied: AppliedState,
     before: Observation | None,
     *,
-    pace: Pace,
+    pace: AllocationPace,
 ) -> None:
     now = await database_now(session)
     unproven = allocation.unproven
@@ -252,7 +252,9 @@ async def _finish_operation(session: Session, allocation: Allocation, applied: A
     await operations.end(session, operation, OperationState.SUCCEEDED)
 
 
-async def _failed(session: Session, lease: Lease, allocation: Allocation, error: SubletError, pace: Pace) -> Outcome:
+async def _failed(
+    session: Session, lease: Lease, allocation: Allocation, error: SubletError, pace: AllocationPace
+) -> Outcome:
     failure = classify(error)
     log.warning(
         "allocation.apply_failed",
