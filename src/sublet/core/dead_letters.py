@@ -14,7 +14,7 @@ from sublet.core.work.delivery import EVENT
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAsideEvent:
     """An event that nobody tries any more, by its id in the stream; `last_error` is the kind of the last failure."""
 
     event_id: str
@@ -55,7 +55,7 @@ _FIND = text(
 )
 
 
-async def page(session: Session, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[SetAside]:
+async def page(session: Session, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[SetAsideEvent]:
     """Events that were set aside, in the order in which they happened."""
     xid, number = after or (0, 0)
     rows = await session.execute(_PAGE, {"xid": str(xid), "id": number, "limit": limit})
@@ -81,5 +81,5 @@ async def replay(session: Session, event_id: str) -> Replay:
     return Replay(event.type, event.subject, changed=event.set_aside, waiting=event.known)
 
 
-def _set_aside(row: Row[*tuple[Any, ...]]) -> SetAside:
-    return SetAside(row.event_id, row.event_type, row.subject, row.attempts, row.last_error, row.failed_at)
+def _set_aside(row: Row[*tuple[Any, ...]]) -> SetAsideEvent:
+    return SetAsideEvent(row.event_id, row.event_type, row.subject, row.attempts, row.last_error, row.failed_at)
