@@ -73,7 +73,7 @@ class TestFence:
         first = await self.overtaken(kitchen)
         with pytest.raises(LeaseLost):
             async with kitchen.database.transaction() as session:
-                await leases.hold(session, first)
+                await leases.lock(session, first)
 
     async def test_tells_an_overtaken_worker_early(self, kitchen: Kitchen) -> None:
         first = await self.overtaken(kitchen)

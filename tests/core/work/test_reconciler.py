@@ -228,7 +228,7 @@ class TestLosing:
         for lease in worker._slots.held:
             lease.lasts_until = 0.0
         async with kitchen.database.transaction() as session:
-            await leases.hold(session, worker._slots.held[0])  # nobody can renew it now
+            await leases.lock(session, worker._slots.held[0])  # nobody can renew it now
             await worker.renew()
         assert slow.cancelled == 1
 

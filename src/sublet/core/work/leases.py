@@ -140,7 +140,7 @@ _STILL_HELD = text(
 )
 _OURS = "kind = :kind AND id = :id AND lease_token = :token AND lease_expires_at IS NOT NULL"
 _VERIFY = text(f"SELECT 1 FROM work WHERE {_OURS}")  # noqa: S608 - a constant condition
-_HOLD = text(f"SELECT 1 FROM work WHERE {_OURS} FOR NO KEY UPDATE")  # noqa: S608 - a constant condition
+_LOCK = text(f"SELECT 1 FROM work WHERE {_OURS} FOR NO KEY UPDATE")  # noqa: S608 - a constant condition
 _DONE = text(f"DELETE FROM work WHERE {_OURS} AND due_at = 'infinity'")  # noqa: S608 - a constant condition
 # Whoever made the row due while it was worked on is not forgotten: `due_at` is infinite only if nobody did.
 _FINISH = text(
@@ -306,9 +306,9 @@ async def verify(session: Session, lease: Lease) -> None:
         raise _lost(lease)
 
 
-async def hold(session: Session, lease: Lease) -> None:
+async def lock(session: Session, lease: Lease) -> None:
     """Lock the row of work and prove that the lease is ours; LeaseLost otherwise. The last statement before commit."""
-    if (await session.execute(_HOLD, _of(lease))).first() is None:
+    if (await session.execute(_LOCK, _of(lease))).first() is None:
         raise _lost(lease)
 
 

@@ -178,7 +178,7 @@ class Reconciler:
             taken = await work.take(session, lease)
             if isinstance(taken, Done | Again | Retry | SetAside):
                 return await self._finish(session, work, lease, taken)
-            await leases.hold(session, lease)
+            await leases.lock(session, lease)
         assert work.act is not None
         assert work.conclude is not None
         forbid_open_session(f"The work on {work.kind}")
