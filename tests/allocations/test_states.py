@@ -8,7 +8,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sublet.allocations.operations import running
 from sublet.allocations.states import (
+    BEING_SET_UP,
     ENDED,
+    KEPT,
+    STEADY,
     TRANSITIONS,
     AllocationState,
     OperationState,
@@ -75,6 +78,11 @@ class TestTheTable:
     def test_what_ran_can_only_end_by_release(self) -> None:
         for state in (S.ACTIVE, S.SUSPENDED, S.LOST):
             assert not TRANSITIONS[state] & ENDED
+
+    def test_leads_from_being_set_up_to_being_kept_and_not_back(self) -> None:
+        assert {state for state in S if reachable(state) >= KEPT} == BEING_SET_UP | KEPT
+        assert {state for state in S if S.PROVISIONING in reachable(state)} == BEING_SET_UP
+        assert TRANSITIONS[S.LOST] == STEADY | {S.RELEASING}
 
     async def test_is_every_change_that_postgresql_allows(self, rental: Rental) -> None:
         allocation_id = await rental.launch()

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from sublet.allocations.rows import Allocation
-from sublet.allocations.states import AllocationState, StateForbids
+from sublet.allocations.states import BEING_SET_UP, KEPT, AllocationState, StateForbids
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing
 from sublet.core.actions import Refusal
@@ -15,8 +15,6 @@ from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.offers import TAKEN_BACK, LaunchesStopped
 
 _S = AllocationState
-_BEING_SET_UP = frozenset({_S.QUEUED, _S.PROVISIONING})
-_RUNS = frozenset({_S.ACTIVE, _S.SUSPENDED, _S.LOST})
 _STANDS = {
     _S.QUEUED: Refusal(StateForbids, "It is being set up."),
     _S.PROVISIONING: Refusal(StateForbids, "It is being set up."),
@@ -69,12 +67,12 @@ class Situation:
 
 def why_not_release(now: Situation) -> Refusal | None:
     """Only what was set up can be released."""
-    return None if now.state in _RUNS else _STANDS[now.state]
+    return None if now.state in KEPT else _STANDS[now.state]
 
 
 def why_not_cancel(now: Situation) -> Refusal | None:
     """Only what is being set up can be cancelled."""
-    return None if now.state in _BEING_SET_UP else _standing(now)
+    return None if now.state in BEING_SET_UP else _standing(now)
 
 
 def why_not_suspend(now: Situation) -> Refusal | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, func, select, update
 
 from sublet.allocations.models import allocation
-from sublet.allocations.states import AllocationState
+from sublet.allocations.states import KEPT, AllocationState
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
@@ -164,7 +164,7 @@ async def lock_settled_on(session: Session, node_id: str, seen_at: datetime) -> 
         .where(
             allocation.c.node_id == node_id,
             allocation.c.on_node,
-            allocation.c.state.in_(["active", "suspended", "lost"]),
+            allocation.c.state.in_([state.value for state in KEPT]),
             func.coalesce(allocation.c.applied_at, allocation.c.created_at) < seen_at,
             (allocation.c.applied_generation == allocation.c.generation) | (allocation.c.state == "lost"),
         )

@@ -46,6 +46,15 @@ TRANSITIONS: dict[AllocationState, frozenset[AllocationState]] = {
 ENDED = frozenset({_S.RELEASED, _S.FAILED})
 """States that are the end for the customer and the books."""
 
+BEING_SET_UP = frozenset({_S.QUEUED, _S.PROVISIONING})
+"""States of a launch until its node has it."""
+
+STEADY = frozenset({_S.ACTIVE, _S.SUSPENDED})
+"""States of what is on a node that answers."""
+
+KEPT = STEADY | {_S.LOST}
+"""States of what has been set up and stays until its release is asked for, whether its node answers or not."""
+
 _EVENTS: dict[AllocationState, type[events.AllocationEvent]] = {
     _S.PROVISIONING: events.AllocationProvisioning,
     _S.ACTIVE: events.AllocationActive,

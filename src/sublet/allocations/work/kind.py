@@ -5,7 +5,7 @@ any number of workers may try at any time.
 """
 
 from sublet.allocations import rows
-from sublet.allocations.states import AllocationState
+from sublet.allocations.states import BEING_SET_UP, KEPT, AllocationState
 from sublet.allocations.work import removal, setup
 from sublet.allocations.work.pace import AllocationPace
 from sublet.allocations.work.removal import Removal, RemovalResult
@@ -16,8 +16,6 @@ from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
 from sublet.fleet.backend import FleetBackend
 
-_SETTING_UP = frozenset({AllocationState.QUEUED, AllocationState.PROVISIONING})
-_KEPT = frozenset({AllocationState.ACTIVE, AllocationState.SUSPENDED, AllocationState.LOST})
 SLOTS = 128
 """Waiting for a node costs next to nothing: more than thirty that hang must come together to hold up a launch."""
 
@@ -80,7 +78,7 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal
 
     async def take(session: Session, lease: Lease) -> Setup | Removal | Outcome:
         allocation = await rows.lock(session, lease.id)
-        if allocation.state in _SETTING_UP and lease.attempt > pace.provision_attempts:
+        if allocation.state in BEING_SET_UP and lease.attempt > pace.provision_attempts:
             # Only crashes lead here: a failure that was seen ends the allocation at the last attempt.
             return await setup.give_up(
                 session,
@@ -89,7 +87,7 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal
                 "Setting the allocation up was interrupted too often. Nothing was charged and the funds are available "
                 "again. Launch again.",
             )
-        if allocation.state in _SETTING_UP or allocation.state in _KEPT:
+        if allocation.state in BEING_SET_UP or allocation.state in KEPT:
             return await setup.begin(session, allocation)
         if allocation.state in _GOING and allocation.on_node:
             return await removal.begin(session, allocation)

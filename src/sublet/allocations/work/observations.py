@@ -5,7 +5,7 @@ from sqlalchemy import func, select, text, update
 from sublet.allocations import remnants, rows
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
-from sublet.allocations.states import AllocationState
+from sublet.allocations.states import STEADY, AllocationState
 from sublet.allocations.work.evidence import as_applied
 from sublet.billing import meters
 from sublet.billing.policy import Policy
@@ -16,8 +16,6 @@ from sublet.fleet.backend import Observation
 from sublet.fleet.observation import OnObserved
 
 log = telemetry.get_logger(__name__)
-
-_STEADY = frozenset({AllocationState.ACTIVE, AllocationState.SUSPENDED})
 
 _EXPECTED = text(
     """
@@ -50,7 +48,7 @@ async def on_observed(database: Database, node_id: str, observation: Observation
     """
     async with database.transaction() as session:
         known = await rows.lock_settled_on(session, node_id, observation.observed_at)
-        proven = [one.id for one in known if one.state in _STEADY and not one.unproven and as_applied(one, observation)]
+        proven = [one.id for one in known if one.state in STEADY and not one.unproven and as_applied(one, observation)]
         if proven:
             await session.execute(
                 update(allocation_table)
@@ -58,7 +56,7 @@ async def on_observed(database: Database, node_id: str, observation: Observation
                 .values(seen_at=func.greatest(allocation_table.c.seen_at, observation.observed_at))
             )
         for one in known:
-            if one.state in _STEADY and one.id not in proven:
+            if one.state in STEADY and one.id not in proven:
                 await _repair(session, one, observation)
             elif one.state is AllocationState.LOST:
                 await rows.look_again(session, one.id)
