@@ -1,11 +1,15 @@
 """Factories for tests of money: wallets, top-ups and holds, each with its own keys."""
 
+from dataclasses import dataclass
 from itertools import count
 from uuid import uuid4
 
+from sqlalchemy import text
+
+from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.money import Money
-from sublet.ledger import holds, reconcile, top_ups, wallets
+from sublet.ledger import charges, credits, holds, reconcile, top_ups, wallets
 from sublet.ledger.holds import Hold
 
 _numbers = count(1)
@@ -47,3 +51,71 @@ async def assert_books_are_sound(session: Session) -> None:
     """Every check of the ledger finds nothing."""
     for result in await reconcile.run(session):
         assert result.ok, (result.name, result.findings)
+
+
+async def grant(session: Session, organization: str, amount: str, *, idempotency_key: str | None = None) -> int:
+    """Promotional money that an operator gave; the entry's id."""
+    given = await credits.grant(
+        session, organization, usd(amount), idempotency_key=idempotency_key or key(), reason="Welcome"
+    )
+    return given.id
+
+
+async def charge(
+    session: Session, hold_id: int, amount: str, *, overrun: bool = False, idempotency_key: str | None = None
+) -> int:
+    """Compute of a subject, charged out of its hold; the entry's id."""
+    entry = await charges.capture(
+        session,
+        hold_id,
+        usd(amount),
+        meter_kind="compute",
+        source_type="subject",
+        source_id="al_1",
+        idempotency_key=idempotency_key or key(),
+        description="Usage",
+        overrun=overrun,
+    )
+    return entry.id
+
+
+async def charge_together(
+    session: Session, amounts: dict[int, str], *, settlement: str | None = None, meter_kind: str = "compute"
+) -> dict[int, int]:
+    """What each hold is charged in one entry; by hold, the entries of those that it charged."""
+    settlement = settlement or key("stl")
+    return await charges.capture_batch(
+        session,
+        {hold_id: usd(amount).micro for hold_id, amount in amounts.items()},
+        currency="USD",
+        meter_kind=meter_kind,
+        settlement_id=settlement,
+        idempotency_key=f"settle:{settlement}",
+        description="Usage",
+        effective_at=await database_now(session),
+    )
+
+
+@dataclass(frozen=True)
+class Purse:
+    """All money of an organization in micro-dollars: what is held is part of it, and what is owed is positive."""
+
+    promo: int = 0
+    promo_held: int = 0
+    wallet: int = 0
+    wallet_held: int = 0
+    owed: int = 0
+
+
+async def purse_of(session: Session, organization: str) -> Purse:
+    """What is in each of the organization's accounts now."""
+    row = await session.execute(
+        text(
+            "SELECT p.balance, p.held, b.balance, b.held, -r.balance FROM ledger.wallet w "
+            "JOIN ledger.balance b ON b.account_id = w.id JOIN ledger.balance p ON p.account_id = w.promo_id "
+            "JOIN ledger.balance r ON r.account_id = w.receivable_id "
+            "WHERE w.owner_id = :organization AND w.currency = 'USD'"
+        ),
+        {"organization": organization},
+    )
+    return Purse(*row.one())
