@@ -1,5 +1,6 @@
 """Of several card payments in a wallet, the oldest is spent first; what each still holds is known at the next one."""
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -100,3 +101,15 @@ class TestLots:
             await top_up(session, other, "1")
             assert await lots(session, other) == [("10.0", "6.0"), ("1.0", "0.0")]
             assert await lots(session, organization) == [("10.0", "4.0"), ("1.0", "0.0")]
+
+    @pytest.mark.parametrize("gone", ["refunded", "disputed"])
+    async def test_what_went_back_was_not_spent(self, database: Database, owner_url: str, gone: str) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "10")
+            await top_up(session, organization, "20")
+            await spend(session, organization, "4")
+        with psycopg.connect(owner_url, autocommit=True) as owner:  # nothing gives a part back yet
+            owner.execute(f"UPDATE ledger.topup_lot SET {gone} = 4000000 WHERE paid = 10000000")
+        async with database.transaction() as session:
+            await top_up(session, organization, "1")
+            assert [consumed for _, consumed in await lots(session, organization)] == ["0.0", "0.0", "0.0"]

@@ -1,0 +1,125 @@
+"""What only one check finds, done by somebody who owns the server and switches every guard off."""
+
+import psycopg
+import pytest
+
+from sublet.core.db import Database
+from sublet.ledger import holds, reconcile, seals
+from tests.ledger.books import charge, grant, key, new_hold, new_wallet, top_up
+
+pytestmark = pytest.mark.anyio
+
+
+def _tamper(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for statement in statements:
+            connection.execute(statement)  # type: ignore[call-overload]  # constants of this file
+
+
+async def _books(database: Database) -> str:
+    """Two payments, a gift, and holds: an open one of both parts, and a closed one; all of it sealed, in two ranges."""
+    async with database.transaction() as session:
+        organization = await new_wallet(session, "20")
+    for _ in range(2):
+        async with database.transaction() as session:
+            await seals.seal_ranges(session)
+    async with database.transaction() as session:
+        await top_up(session, organization, "10")
+        await grant(session, organization, "3")
+        hold, closed = await new_hold(session, organization, "5"), await new_hold(session, organization, "1")
+        await charge(session, hold.id, "1")
+        await holds.release(session, closed.id, idempotency_key=key())
+    for _ in range(2):
+        async with database.transaction() as session:
+            await seals.seal_ranges(session)
+    return organization
+
+
+async def _found(database: Database) -> dict[str, list[str]]:
+    """The subjects of each check that found something."""
+    async with database.transaction() as session:
+        results = await reconcile.run(session)
+    return {
+        result.name: sorted(finding.subject_id for finding in result.findings) for result in results if not result.ok
+    }
+
+
+class TestOneCheck:
+    async def test_finds_nothing_in_books_that_are_sound(self, database: Database) -> None:
+        await _books(database)
+        assert await _found(database) == {}
+
+    async def test_finds_lines_whose_entry_is_gone_among_others(self, database: Database, owner_url: str) -> None:
+        await _books(database)
+        _tamper(owner_url, "DELETE FROM ledger.ledger_entry WHERE kind = 'credit'")
+        assert len((await _found(database))["unbalanced entries"]) == 1
+
+    async def test_finds_an_entry_without_lines(self, database: Database, owner_url: str) -> None:
+        await _books(database)
+        _tamper(
+            owner_url,
+            "DELETE FROM ledger.posting WHERE entry_id = (SELECT id FROM ledger.ledger_entry WHERE kind = 'credit')",
+        )
+        assert len((await _found(database))["unbalanced entries"]) == 1
+
+    @pytest.mark.parametrize("column", ["balance", "seq"])
+    async def test_finds_a_balance_or_a_count_of_lines_that_drifted(
+        self, database: Database, owner_url: str, column: str
+    ) -> None:
+        organization = await _books(database)
+        _tamper(
+            owner_url,
+            f"UPDATE ledger.balance SET {column} = {column} + 1 WHERE balance > 5000000",
+        )
+        found = await _found(database)
+        assert found == {
+            "balance drift": [f"wallet:{organization}:USD"],
+            "balances and last lines": [f"wallet:{organization}:USD"],
+        }
+
+    async def test_finds_a_line_that_is_missing_in_a_chain(self, database: Database, owner_url: str) -> None:
+        organization = await _books(database)
+        _tamper(owner_url, "UPDATE ledger.posting SET account_seq = account_seq + 1 WHERE account_seq = 2")
+        assert (await _found(database))["broken chain"] == [f"promo:{organization}:USD", f"wallet:{organization}:USD"]
+
+    async def test_finds_a_hold_that_was_closed_and_not_given_back(self, database: Database, owner_url: str) -> None:
+        organization = await _books(database)
+        _tamper(owner_url, "UPDATE ledger.hold SET closed = true")
+        assert await _found(database) == {"held funds": [f"promo:{organization}:USD", f"wallet:{organization}:USD"]}
+
+    async def test_takes_nothing_amiss_where_a_part_was_given_back(self, database: Database, owner_url: str) -> None:
+        await _books(database)
+        _tamper(
+            owner_url,
+            "UPDATE ledger.hold SET released = 1 WHERE NOT closed",
+            "UPDATE ledger.balance SET held = held - 1 WHERE held > 0 AND balance > 5000000",
+        )
+        assert list(await _found(database)) == ["history of holds"]
+
+    async def test_finds_a_hold_of_which_more_happened_than_is_told(self, database: Database, owner_url: str) -> None:
+        await _books(database)
+        _tamper(owner_url, "UPDATE ledger.hold SET events = events + 1 WHERE NOT closed")
+        assert list(await _found(database)) == ["history of holds"]
+
+
+class TestSeals:
+    """Whoever reckons the hashes anew still leaves a seal that does not follow from the one before."""
+
+    async def test_that_follow_another_than_the_one_before(self, database: Database, owner_url: str) -> None:
+        await _books(database)
+        _tamper(
+            owner_url,
+            r"UPDATE ledger.seal SET prev_hash = '\x01', hash = ledger.range_hash('\x01', from_id, to_id) "
+            "WHERE from_id > 1",
+        )
+        assert list(await _found(database)) == ["seals"]
+
+    async def test_that_begin_after_a_gap(self, database: Database, owner_url: str) -> None:
+        await _books(database)
+        _tamper(
+            owner_url,
+            "DELETE FROM ledger.seal WHERE from_id = 1",
+            r"UPDATE ledger.seal SET prev_hash = '\x00', hash = ledger.range_hash('\x00', from_id, to_id)",
+        )
+        assert list(await _found(database)) == ["seals"]
