@@ -1,16 +1,22 @@
 """What is metered: whole seconds, proven, once."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from sublet.billing import checks, meters, settlement, watermarks
 from sublet.billing.cost import cost_of
-from sublet.core.db import Database, Session
+from sublet.core.db import Database
 from sublet.ledger import wallets
-from tests.billing.usage import SUSPENDED_RATE, Subject, charged_micro, new_subject, observe_until, unmetered_seconds
+from tests.billing.usage import (
+    SUSPENDED_RATE,
+    age,
+    charged_micro,
+    known_of,
+    new_subject,
+    observe_until,
+    unmetered_seconds,
+)
 from tests.ledger.books import usd
 from tests.support.policy import DEFAULT_POLICY
 
@@ -115,6 +121,37 @@ class TestEvidence:
             assert await charged_micro(session, subject) == 70_000
             assert await unmetered_seconds(session, subject) == 0
 
+    async def test_a_gap_up_to_the_end_is_not_billed(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.stop(session, subject.id, subject.at(5000))
+            await meters.observe(session, {subject.id}, subject.at(5000), policy=DEFAULT_POLICY)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
+            assert await charged_micro(session, subject) == 60_000
+            assert await unmetered_seconds(session, subject) == 4400
+
+    async def test_a_gap_leaves_the_time_after_it_that_has_an_end_already(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.switch(session, subject.id, "suspended", subject.at(5600))
+            await meters.observe(session, {subject.id}, subject.at(5000), policy=DEFAULT_POLICY)
+            await observe_until(session, subject, 6600, since=5000)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
+            assert await charged_micro(session, subject) == 60_000 + 60_000 + 10_000
+            assert await unmetered_seconds(session, subject) == 4400
+
+    async def test_a_gap_leaves_what_ended_before_it(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 900)
+            await meters.switch(session, subject.id, "suspended", subject.at(600))
+            await meters.observe(session, {subject.id}, subject.at(5000), policy=DEFAULT_POLICY)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
+            assert await charged_micro(session, subject) == 60_000 + 3_000
+            assert await unmetered_seconds(session, subject) == 4100
+
     async def test_a_look_after_the_final_settlement_changes_nothing(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)
@@ -139,16 +176,6 @@ class TestEvidence:
             assert await unmetered_seconds(session, subject) == longest + 1
 
 
-async def _known_of(session: Session, subject: Subject) -> list[Any]:
-    """The meter of a subject, its segments and its unmetered time."""
-    tables = ("meter", "meter_segment", "unmetered_interval")
-    found = [
-        await session.execute(text(f"SELECT * FROM {table} WHERE subject_id = :id ORDER BY 1"), {"id": subject.id})
-        for table in tables
-    ]
-    return [result.all() for result in found]
-
-
 class TestOneMeter:
     """What happens to one meter leaves another's alone, whoever it belongs to."""
 
@@ -158,15 +185,15 @@ class TestOneMeter:
             for subject in (one, other):
                 await observe_until(session, subject, 600)
                 await meters.switch(session, subject.id, "suspended", subject.at(600))
-            before = await _known_of(session, other)
+            before = await known_of(session, other)
             await meters.observe(session, {one.id}, one.at(5000), policy=DEFAULT_POLICY)
-            assert await _known_of(session, other) == before
+            assert await known_of(session, other) == before
             await meters.switch(session, one.id, "running", one.at(5100))
-            assert await _known_of(session, other) == before
+            assert await known_of(session, other) == before
             await meters.stop(session, one.id, one.at(300))
-            assert await _known_of(session, other) == before
+            assert await known_of(session, other) == before
             await settlement.settle(session, one.id, final=True, policy=DEFAULT_POLICY)
-            assert await _known_of(session, other) == before
+            assert await known_of(session, other) == before
             assert await charged_micro(session, one) == 30_000
 
     async def test_stops_at_its_own_time_whatever_another_was_charged(self, database: Database) -> None:
@@ -196,6 +223,36 @@ class TestOneMeter:
             await meters.stop(session, subject.id, subject.at(300))
             await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 30_000
+
+    async def test_stops_no_earlier_than_what_was_charged(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
+            await meters.stop(session, subject.id, subject.at(300))
+            assert (await meters.lock(session, subject.id)).stopped_at == subject.at(600)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
+            assert await charged_micro(session, subject) == 60_000
+            assert await unmetered_seconds(session, subject) == 0
+
+    async def test_stops_no_earlier_than_its_start(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await meters.stop(session, subject.id, subject.at(-300))
+            assert (await meters.lock(session, subject.id)).stopped_at == subject.at(0)
+
+    async def test_that_runs_or_is_stopped_already_stays_as_it_is(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            running = await known_of(session, subject)
+            await meters.switch(session, subject.id, "running", subject.at(300))
+            assert await known_of(session, subject) == running
+            await meters.stop(session, subject.id, subject.at(500))
+            stopped = await known_of(session, subject)
+            await meters.switch(session, subject.id, "suspended", subject.at(550))
+            await meters.stop(session, subject.id, subject.at(300))
+            assert await known_of(session, subject) == stopped
 
     async def test_is_settled_first_an_interval_after_its_start(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -284,3 +341,19 @@ class TestTick:
                 text("SELECT seconds FROM usage_record WHERE subject_id = :id"), {"id": subject.id}
             )
             assert [row.seconds for row in records] == [7200]
+
+    async def test_moves_on_with_the_first_whole_second(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            for seconds, moved in ((0.9, 0), (1.0, 1), (1.9, 0), (2.0, 1)):
+                await meters.observe(session, {subject.id}, subject.at(seconds), policy=DEFAULT_POLICY)
+                assert await watermarks.tick(session) == moved
+
+    async def test_moves_nothing_after_the_final_settlement(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session, started_ago=0)
+            await meters.observe(session, {subject.id}, subject.at(100), policy=DEFAULT_POLICY)  # its clock is ahead
+            await meters.stop(session, subject.id, subject.at(50))
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
+            await age(session, subject, 60)
+            assert await watermarks.tick(session) == 0

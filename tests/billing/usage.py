@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 
@@ -128,3 +129,13 @@ async def unmetered_seconds(session: Session, subject: Subject) -> float:
         {"id": subject.id},
     )
     return float(found.scalar_one())
+
+
+async def known_of(session: Session, subject: Subject) -> list[Any]:
+    """The meter of a subject, its segments and its unmetered time."""
+    tables = ("meter", "meter_segment", "unmetered_interval")
+    found = [
+        await session.execute(text(f"SELECT * FROM {table} WHERE subject_id = :id ORDER BY 1"), {"id": subject.id})
+        for table in tables
+    ]
+    return [result.all() for result in found]
