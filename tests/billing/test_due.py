@@ -14,6 +14,7 @@ from sublet.core.db import Database, Session
 from sublet.core.money import Money, Rate
 from tests.billing.usage import Subject, charged_micro, known_of, new_subject, observe_until
 from tests.ledger.books import assert_books_are_sound, new_wallet, usd
+from tests.support.locks import until_somebody_waits
 from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +87,26 @@ class TestTaken:
                 settled = await settlement.settle(session, subject.id, final=final, policy=DEFAULT_POLICY)
                 assert settled == settlement.Settled(Money(0, "USD"), None)
                 assert await known_of(session, subject) == ended
+
+
+class TestLast:
+    async def test_charges_all_that_is_proven_though_it_waits_for_a_tick(self, database: Database) -> None:
+        async def settled() -> int:
+            async with database.transaction() as session:
+                await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
+                return await charged_micro(session, subject)
+
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 600)
+            await meters.stop(session, subject.id, subject.at(720))
+        async with database.transaction() as ticking:
+            assert await watermarks.tick(ticking) == 1
+            async with database.transaction() as session:
+                await observe_until(session, subject, 720, since=600)
+            last = asyncio.create_task(settled())
+            await until_somebody_waits(database)
+        assert await last == 72_000
 
 
 class TestRounds:

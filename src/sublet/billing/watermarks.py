@@ -8,17 +8,15 @@ from sublet.core.db import Session
 _PROVEN_TO = "least(m.observed_to, upper(s.period), clock_timestamp())"
 
 # A tick that was missed makes the next interval longer; one that runs twice finds nothing to do. Segments that
-# somebody else works on are left for the next tick.
+# somebody else works on are left for the next tick, or waited for: `due` has each as it is once it is locked.
 _ADVANCE = """
     WITH due AS (
-      SELECT s.id, s.metered_to AS seen,
-             lower(s.period) + make_interval(secs => {seconds}) AS metered_to
+      SELECT s.id, lower(s.period) + make_interval(secs => {seconds}) AS metered_to
         FROM meter_segment s JOIN meter m ON m.subject_id = s.subject_id
        WHERE NOT s.complete AND {proven_to} >= s.metered_to + interval '1 second' {scope}
        ORDER BY s.id FOR NO KEY UPDATE OF s {waiting}
     )
-    UPDATE meter_segment s SET metered_to = due.metered_to FROM due
-     WHERE s.id = due.id AND s.metered_to = due.seen
+    UPDATE meter_segment s SET metered_to = due.metered_to FROM due WHERE s.id = due.id
 """
 _SECONDS = whole_seconds_sql("lower(s.period)", _PROVEN_TO)
 _TICK = text(_ADVANCE.format(seconds=_SECONDS, proven_to=_PROVEN_TO, scope="", waiting="SKIP LOCKED"))
