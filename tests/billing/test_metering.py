@@ -1,5 +1,7 @@
 """What is metered: whole seconds, proven, once."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -7,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sublet.billing import checks, meters, settlement, watermarks
 from sublet.billing.cost import cost_of
 from sublet.core.db import Database
+from sublet.core.errors import NotFound
 from sublet.ledger import wallets
 from tests.billing.usage import (
     SUSPENDED_RATE,
@@ -234,6 +237,11 @@ class TestOneMeter:
             await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 60_000
             assert await unmetered_seconds(session, subject) == 0
+
+    async def test_that_was_never_started_is_not_found(self, database: Database) -> None:
+        async with database.reading() as session:
+            with pytest.raises(NotFound, match="al_unknown"):
+                await meters.stop(session, "al_unknown", datetime.now(UTC))
 
     async def test_stops_no_earlier_than_its_start(self, database: Database) -> None:
         async with database.transaction() as session:

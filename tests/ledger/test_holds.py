@@ -1,5 +1,6 @@
 """What each movement of a hold leaves in a wallet, what it never touches, and what it refuses."""
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -149,6 +150,19 @@ class TestReleasing:
             await holds.release(session, hold.id, idempotency_key=key())
             assert await purse_of(session, organization) == Purse(2_000_000, 0, 20_000_000, 0)
             await assert_books_are_sound(session)
+
+    async def test_gives_back_no_more_than_is_left_where_a_part_went_back_before(
+        self, database: Database, owner_url: str
+    ) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            hold, _ = await new_hold(session, organization, "5"), await new_hold(session, organization, "7")
+        with psycopg.connect(owner_url, autocommit=True) as owner:  # nothing gives a part back yet
+            owner.execute("UPDATE ledger.hold SET released = 1000000 WHERE amount = 5000000")
+            owner.execute("UPDATE ledger.balance SET held = 11000000 WHERE held = 12000000")
+        async with database.transaction() as session:
+            await holds.release(session, hold.id, idempotency_key=key())
+            assert await purse_of(session, organization) == Purse(wallet=20_000_000, wallet_held=7_000_000)
 
     async def test_leaves_another_hold_alone(self, database: Database) -> None:
         async with database.transaction() as session:

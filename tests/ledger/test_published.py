@@ -53,6 +53,17 @@ class TestFunds:
             await holds.release(session, withheld.id, idempotency_key=key())
             assert await _funds(session, organization) == 18_000_000
 
+    async def test_have_again_what_was_given_back_of_what_was_withheld(
+        self, database: Database, owner_url: str
+    ) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            await _withheld(session, organization, "5")
+        with psycopg.connect(owner_url, autocommit=True) as owner:  # nothing gives a part back yet
+            owner.execute("UPDATE ledger.hold SET released = 1000000")
+        async with database.reading() as session:
+            assert await _funds(session, organization) == 16_000_000
+
 
 class TestOpenHolds:
     async def test_have_what_was_neither_charged_nor_given_back(self, database: Database, owner_url: str) -> None:

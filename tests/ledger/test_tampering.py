@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from sublet.core.db import Database
+from sublet.core.money import Money
 from sublet.ledger import holds, reconcile, seals
 from tests.ledger.books import charge, grant, key, new_hold, new_wallet, top_up
 
@@ -95,7 +96,12 @@ class TestOneCheck:
             "UPDATE ledger.hold SET released = 1 WHERE NOT closed",
             "UPDATE ledger.balance SET held = held - 1 WHERE held > 0 AND balance > 5000000",
         )
-        assert list(await _found(database)) == ["history of holds"]
+        async with database.transaction() as session:
+            found = {result.name: result.findings for result in await reconcile.run(session) if not result.ok}
+        assert list(found) == ["history of holds"]
+        assert [finding.amounts for finding in found["history of holds"]] == [
+            {"rest": Money(3_999_999, "USD"), "history": Money(4_000_000, "USD")}
+        ]
 
     async def test_finds_a_hold_of_which_more_happened_than_is_told(self, database: Database, owner_url: str) -> None:
         await _books(database)

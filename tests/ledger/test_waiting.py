@@ -27,10 +27,10 @@ from tests.ledger.books import (
     top_up,
     usd,
 )
+from tests.support.locks import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 
-_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 _TYPES = {int: "bigint", bool: "boolean", str: "text", datetime: "timestamptz"}
 _NOW = datetime.now(UTC)
 
@@ -68,9 +68,7 @@ async def _while_it_waits(database: Database, act: Callable[[Session], Awaitable
             return await act(session)
 
     waiting = asyncio.create_task(acting())
-    async with asyncio.timeout(10), database.reading() as session:
-        while not (await session.execute(_WAITING)).scalar_one():
-            await asyncio.sleep(0.02)
+    await until_somebody_waits(database)
     other.commits()
     return await waiting
 
@@ -122,14 +120,20 @@ class TestMeanwhile:
             assert await purse_of(session, organization) == Purse(wallet=17_000_000, wallet_held=7_000_000)
             await assert_books_are_sound(session)
 
-    async def test_a_hold_that_was_given_back_pays_nothing(self, database: Database, app_url: str) -> None:
-        organization, hold, _ = await _wallet_with_holds(database)
+    @pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside another"])
+    async def test_a_hold_that_was_given_back_pays_nothing(
+        self, database: Database, app_url: str, *, alone: bool
+    ) -> None:
+        organization, hold, beside = await _wallet_with_holds(database)
         with _other(app_url) as other:
             other.calls("release_hold", hold.id, key())
+            if alone:
+                other.calls("release_hold", beside.id, key())
             with pytest.raises(HoldExhausted, match="has 0 left"):
                 await _while_it_waits(database, lambda session: charge(session, hold.id, "2"), other)
         async with database.transaction() as session:
-            assert await purse_of(session, organization) == Purse(wallet=18_000_000, wallet_held=3_000_000)
+            held = 0 if alone else 3_000_000
+            assert await purse_of(session, organization) == Purse(wallet=18_000_000, wallet_held=held)
             await assert_books_are_sound(session)
 
     async def test_a_hold_that_was_used_pays_no_more_than_its_rest(self, database: Database, app_url: str) -> None:
