@@ -12,7 +12,7 @@ from sublet.billing.policy import Policy
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.money import Money, Rate
-from tests.billing.usage import Subject, charged_micro, known_of, new_subject, observe_until
+from tests.billing.usage import Subject, charged_micro, known_of, new_subject, observe_until, unmetered_seconds
 from tests.ledger.books import assert_books_are_sound, new_wallet, usd
 from tests.support.locks import until_somebody_waits
 from tests.support.policy import DEFAULT_POLICY
@@ -107,6 +107,17 @@ class TestLast:
             last = asyncio.create_task(settled())
             await until_somebody_waits(database)
         assert await last == 72_000
+
+
+    async def test_looks_no_more_at_what_is_complete(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_subject(session)
+            await observe_until(session, subject, 599.5)
+            await meters.stop(session, subject.id, subject.at(599.9))
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
+            await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
+            assert await charged_micro(session, subject) == 59_900
+            assert await unmetered_seconds(session, subject) == 0
 
 
 class TestRounds:
