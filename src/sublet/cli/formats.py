@@ -45,9 +45,13 @@ def rate(value: Rate) -> str:
     """`0.36 USD/h`: two to four places; more only where four would say nothing."""
     amount = Decimal(value["amount"])
     cut = amount.quantize(Decimal("0.0001"), ROUND_DOWN)
-    shown = f"{cut if cut or not amount else amount:f}"
-    whole, _, fraction = shown.partition(".")
-    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')} {value['currency']}/h"
+    return f"{two_places(cut if cut or not amount else amount)} {value['currency']}/h"
+
+
+def two_places(amount: Decimal) -> str:
+    """`0.30`, `0.3601`: every place but zeros at the end, and two at least."""
+    whole, _, fraction = f"{amount:f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def duration(seconds: float | None) -> str:
@@ -71,6 +75,13 @@ def parse_time(value: str) -> datetime:
     """An ISO 8601 time of the API."""
     parsed = datetime.fromisoformat(value)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def seconds_between(started: str | None, finished: str | None) -> float | None:
+    """How long something took; None while it has not begun or not ended."""
+    if started is None or finished is None:
+        return None
+    return (parse_time(finished) - parse_time(started)).total_seconds()
 
 
 def since(value: str | None, *, now: datetime | None = None) -> str:
@@ -108,6 +119,16 @@ def mebibytes(value: int) -> str:
     if 0 < value < 1024:
         return f"{value} MiB"
     return f"{(Decimal(value) / 1024).quantize(Decimal('0.1')).normalize():f} GiB"
+
+
+def pairs(values: Mapping[str, str]) -> str:
+    """`rack=2, zone=a`, as labels are written."""
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def yes_or_no(value: bool) -> str:
+    """`yes` or `no`."""
+    return "yes" if value else "no"
 
 
 def words(name: str) -> str:

@@ -14,6 +14,10 @@ from sublet.cli.tables import Column, print_table
 T = TypeVar("T", bound=Mapping[str, Any])
 
 
+def _id_of(item: Mapping[str, Any]) -> str:
+    return str(item["id"])
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """The form in which a command prints its data."""
@@ -21,27 +25,31 @@ class Output:
     as_json: bool = False
     quiet: bool = False
 
-    def many(self, items: Iterable[T], columns: Sequence[Column[T]], *, empty: str, identifier: str = "id") -> None:
+    def many(self, items: Iterable[T], columns: Sequence[Column[T]], *, empty: str) -> None:
         """A list: a JSON array, one id a line, or a table; `empty` is said on stderr when there is nothing."""
         listed = list(items)
         if self.as_json:
             print_json(listed)
         elif self.quiet:
             for item in listed:
-                click.echo(item[identifier])
+                click.echo(_id_of(item))
         elif listed:
             print_table(listed, columns)
         else:
             note(empty)
 
-    def one(self, item: T, show: Callable[[T], None], *, identifier: str = "id") -> None:
+    def one(self, item: T, show: Callable[[T], None], *, id_of: Callable[[T], str] = _id_of) -> None:
         """One thing: a JSON object, its id, or what `show` prints."""
         if self.as_json:
             print_json(item)
         elif self.quiet:
-            click.echo(item[identifier])
+            click.echo(id_of(item))
         else:
             show(item)
+
+    def noted(self, item: Mapping[str, Any]) -> None:
+        """One thing of which a note has told a person: a JSON object or its id for programs, and nothing more."""
+        self.one(item, lambda _: None)
 
     @property
     def plain(self) -> bool:

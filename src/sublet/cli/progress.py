@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from sublet.cli.connection import note
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
-from sublet.cli.formats import parse_time, words
+from sublet.cli.formats import seconds_between, words
 from sublet.cli.style import colour_wanted, on_terminal, printable
 from sublet.client.shapes import Allocation, Step
 
@@ -62,10 +62,8 @@ class Progress:
         if key in self._said:
             return
         self._said.add(key)
-        took = ""
-        if step["started_at"] and step["finished_at"]:
-            seconds = (parse_time(step["finished_at"]) - parse_time(step["started_at"])).total_seconds()
-            took = f"  {seconds:.1f} s"
+        seconds = seconds_between(step["started_at"], step["finished_at"])
+        took = "" if seconds is None else f"  {seconds:.1f} s"
         mark, style = ("done", "muted") if step["state"] == "done" else ("failed", "bad")
         detail = f"  {step['detail']}" if step["state"] == "failed" and step["detail"] else ""
         note(f"  {mark:6}  {words(step['name'])}{took}{detail}", style)

@@ -6,7 +6,7 @@ from sublet.cli.commands.offers import shape
 from sublet.cli.commands.wait import wait_for, wait_options
 from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect
-from sublet.cli.formats import NOTHING, is_some, local, money, rate, since, words
+from sublet.cli.formats import NOTHING, is_some, local, money, rate, since, words, yes_or_no
 from sublet.cli.output import Output, output_options
 from sublet.cli.states import state_text
 from sublet.cli.style import Painted, glyphs_possible, paint
@@ -104,7 +104,7 @@ LIMITS: list[Column[Limit]] = [
     Column("ASKED FOR", lambda limit: str(limit["requested"])),
     Column(
         "ENFORCED",
-        lambda limit: "yes" if limit["enforced"] else "no",
+        lambda limit: yes_or_no(limit["enforced"]),
         style=lambda limit: None if limit["enforced"] else "warn",
     ),
     Column("DETAIL", lambda limit: limit["detail"] or "", flexible=True, optional=True),
@@ -114,7 +114,7 @@ CHECKS: list[Column[Check]] = [
     Column("CHECK", lambda check: words(check["name"])),
     Column(
         "CLEAN",
-        lambda check: "yes" if check["clean"] else "no",
+        lambda check: yes_or_no(check["clean"]),
         style=lambda check: "ok" if check["clean"] else "bad",
     ),
     Column("DETAIL", lambda check: check["detail"] or "", flexible=True, optional=True),

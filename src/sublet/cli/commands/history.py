@@ -4,7 +4,7 @@ import click
 
 from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect
-from sublet.cli.formats import NOTHING, duration, local, money, parse_time, rate, since, words
+from sublet.cli.formats import NOTHING, duration, local, money, rate, seconds_between, since, words
 from sublet.cli.output import Output, output_options
 from sublet.cli.states import state_text
 from sublet.cli.tables import Column
@@ -12,9 +12,9 @@ from sublet.client.shapes import Charge, Operation
 
 
 def _took(operation: Operation) -> str:
-    if operation["started_at"] is None or operation["finished_at"] is None:
+    seconds = seconds_between(operation["started_at"], operation["finished_at"])
+    if seconds is None:
         return NOTHING
-    seconds = (parse_time(operation["finished_at"]) - parse_time(operation["started_at"])).total_seconds()
     return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
 
 

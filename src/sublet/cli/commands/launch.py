@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sublet.cli.commands.allocations import node_text
 from sublet.cli.commands.idempotency import repeat_option
 from sublet.cli.commands.pricing import Estimate, estimate, show_estimate
 from sublet.cli.commands.wait import wait_for, wait_options
@@ -72,10 +73,7 @@ def _find(client: "Client", wanted: str) -> Offer:
 
 def _price(client: "Client", offer: Offer, output: Output) -> None:
     priced: Estimate = estimate(offer, client.wallet())
-    if output.quiet:
-        click.echo(offer["id"])
-    else:
-        output.one(priced, show_estimate)
+    output.one(priced, show_estimate, id_of=lambda one: one["offer"]["id"])
     if not priced["launchable"]:
         code = exit_of(priced["code"] or "", 403)
         todo = " Add funds: sublet top-up AMOUNT" if code is Exit.FUNDS else ""
@@ -84,13 +82,11 @@ def _price(client: "Client", offer: Offer, output: Output) -> None:
 
 
 def _show(allocation: Allocation) -> None:
-    node = allocation["node"]
-    unenforced = node is not None and node["limits_enforced"] is False
     print_facts(
         [
             ("Name", allocation["name"]),
             ("State", state_text(allocation["state"])),
-            ("Node", f"{node['name']}{' (limits not enforced)' if unenforced else ''}" if node else ""),
+            ("Node", node_text(allocation) if allocation["node"] else ""),
             ("Rate", rate(allocation["price"]["per_hour"])),
             ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
             ("Release", f"sublet release {allocation['name']}"),

@@ -11,19 +11,13 @@ from sublet.client.shapes import Offer, Sku
 
 def shape(sku: Sku) -> str:
     """`4 vCPU, 16 GiB, 1 × A100`."""
-    parts = [f"{sku['vcpu']} vCPU", mebibytes(sku["memory_mib"])]
-    if sku["gpu_count"]:
-        parts.append(f"{sku['gpu_count']} × {sku['gpu_model'] or 'GPU'}")
-    return ", ".join(parts)
+    parts = (f"{sku['vcpu']} vCPU", mebibytes(sku["memory_mib"]), gpus(sku))
+    return ", ".join(part for part in parts if part)
 
 
 def gpus(sku: Sku) -> str:
     """`1 × A100`, or nothing."""
     return f"{sku['gpu_count']} × {sku['gpu_model'] or 'GPU'}" if sku["gpu_count"] else ""
-
-
-def _free(offer: Offer) -> str:
-    return str(offer["available"])
 
 
 COLUMNS: list[Column[Offer]] = [
@@ -34,7 +28,12 @@ COLUMNS: list[Column[Offer]] = [
     Column("DISK", lambda offer: f"{offer['sku']['disk_gib']} GiB", right=True),
     Column("GPU", lambda offer: gpus(offer["sku"]), flexible=True),
     Column("RATE", lambda offer: rate(offer["price"]["per_hour"]), right=True),
-    Column("FREE", _free, style=lambda offer: None if offer["available"] else "bad", right=True),
+    Column(
+        "FREE",
+        lambda offer: str(offer["available"]),
+        style=lambda offer: None if offer["available"] else "bad",
+        right=True,
+    ),
     Column(
         "LIMITS",
         lambda offer: "enforced" if offer["limits_enforced"] else "not enforced",

@@ -3,7 +3,7 @@
 from decimal import ROUND_DOWN, Decimal
 from typing import TypedDict
 
-from sublet.cli.formats import duration, money, rate
+from sublet.cli.formats import duration, money, rate, two_places
 from sublet.cli.tables import print_facts
 from sublet.client.shapes import LaunchAction, Money, Offer, Wallet
 
@@ -34,8 +34,7 @@ class Estimate(TypedDict):
 def _over(offer: Offer, hours: int) -> Money:
     rate_per_hour = offer["price"]["per_hour"]
     amount = (Decimal(rate_per_hour["amount"]) * hours).quantize(_MICRO, ROUND_DOWN)
-    whole, _, fraction = f"{amount:f}".partition(".")
-    return {"amount": f"{whole}.{fraction.rstrip('0').ljust(2, '0')}", "currency": rate_per_hour["currency"]}
+    return {"amount": two_places(amount), "currency": rate_per_hour["currency"]}
 
 
 def _runway(offer: Offer, wallet: Wallet) -> int | None:

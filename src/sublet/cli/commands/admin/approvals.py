@@ -76,8 +76,7 @@ def reject(approval: str, reason: str, output: Output) -> None:
         f"{rejected['id']} is {rejected['state']}: {rejected['act']} of {rejected['subject']} may not be done. "
         f"{rejected['requested_by']['name']} can ask for it again."
     )
-    if not output.plain:
-        output.one(rejected, lambda _: None)
+    output.noted(rejected)
 
 
 def _show_approval(one: Approval) -> None:

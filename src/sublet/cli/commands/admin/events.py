@@ -52,8 +52,7 @@ def replay(event: str, output: Output) -> None:
         note(f"{replayed['type']} {event} of {replayed['subject']} will be handled again within seconds.")
     else:
         note(f"{replayed['type']} {event} of {replayed['subject']} is not set aside. Nothing was changed.")
-    if not output.plain:
-        output.one(replayed, lambda _: None)
+    output.noted(replayed)
 
 
 @click.command()
@@ -70,5 +69,4 @@ def process(payment_event: str, output: Output) -> None:
         f"{payment_event} will be processed again within seconds. "
         "Its finding closes by itself if it is understood now, and stays open if it is not."
     )
-    if not output.plain:
-        output.one(received, lambda _: None)
+    output.noted(received)

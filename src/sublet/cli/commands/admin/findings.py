@@ -77,8 +77,7 @@ def resolve(finding: str, reason: str, output: Output) -> None:
         f"{resolved['code']} of {resolved['subject']['id']} is closed since {local(resolved['until'])}. "
         "Money that was set aside for it stays so, and what this finding stopped may go on."
     )
-    if not output.plain:
-        output.one(resolved, lambda _: None)
+    output.noted(resolved)
 
 
 def _nothing(state: str, wanted: Iterable[str | None]) -> str:

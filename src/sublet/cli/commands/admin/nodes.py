@@ -8,7 +8,7 @@ from sublet.cli.commands.admin.options import Label
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
-from sublet.cli.formats import NOTHING, local, mebibytes, since, words
+from sublet.cli.formats import NOTHING, local, mebibytes, pairs, since, words, yes_or_no
 from sublet.cli.lazy import LazyGroup
 from sublet.cli.output import Output, output_options
 from sublet.cli.states import state_text
@@ -81,7 +81,7 @@ CAPABILITIES: list[Column[Capability]] = [
     Column("LIMIT", lambda one: words(one["name"])),
     Column(
         "ENFORCED",
-        lambda one: "yes" if one["enforced"] else "no",
+        lambda one: yes_or_no(one["enforced"]),
         style=lambda one: None if one["enforced"] else "warn",
     ),
     Column("DETAIL", lambda one: one["detail"] or "", flexible=True),
@@ -111,10 +111,7 @@ def add(name: str, address: str, port: int | None, labels: tuple[tuple[str, str]
     """Announce the server NAME at ADDRESS, and print the command that makes it join."""
     with connect() as client:
         added = client.admin.add_node(name, address, port=port, labels=dict(labels))
-    if output.quiet:
-        click.echo(added["node"]["id"])
-    else:
-        output.one(added, _show_added)
+    output.one(added, _show_added, id_of=lambda one: one["node"]["id"])
 
 
 @click.command()
@@ -153,7 +150,7 @@ def cordon(node: str, output: Output) -> None:
     with connect() as client:
         changed = client.admin.cordon(find_node(client, node))
     note(f"{changed['name']} is {changed['state']}: it takes no new allocations, and those on it go on.")
-    _print_changed(changed, output)
+    output.noted(changed)
 
 
 @click.command()
@@ -164,7 +161,7 @@ def uncordon(node: str, output: Output) -> None:
     with connect() as client:
         changed = client.admin.uncordon(find_node(client, node))
     note(f"{changed['name']} is {changed['state']}.")
-    _print_changed(changed, output)
+    output.noted(changed)
 
 
 @click.command("clear-gpu")
@@ -177,8 +174,7 @@ def clear_gpu(node: str, gpu: str, reason: str, output: Output) -> None:
     with connect() as client:
         cleared = client.admin.clear_gpu(find_node(client, node), gpu, reason)
     note(f"{cleared['model']} {cleared['uuid']} is {cleared['state']}: it can be given out.")
-    if not output.plain:
-        output.one(cleared, lambda _: None)
+    output.noted(cleared)
 
 
 def find_node(client: "Client", wanted: str) -> str:
@@ -191,11 +187,6 @@ def find_node(client: "Client", wanted: str) -> str:
     raise Failure(
         f"There is no node {wanted!r}. Nothing was changed. See the fleet: sublet admin node ls", Exit.NOT_FOUND
     )
-
-
-def _print_changed(changed: Node, output: Output) -> None:
-    if not output.plain:
-        output.one(changed, lambda _: None)
 
 
 def _show_join(join: Join) -> None:
@@ -216,7 +207,7 @@ def _show_node(node: NodeDetail) -> None:
             ("Id", node["id"]),
             ("State", state_text(node["state"])),
             ("Address", f"{node['address']}:{node['port']}"),
-            ("Labels", ", ".join(f"{key}={value}" for key, value in node["labels"].items())),
+            ("Labels", pairs(node["labels"])),
             ("System", f"{inventory['os']}, Linux {inventory['kernel']}" if inventory else ""),
             ("vCPU", _taken(node["claimed"]["vcpu"], inventory["vcpu"]) + " taken" if inventory else ""),
             ("Memory", _memory(node) + " taken" if inventory else ""),

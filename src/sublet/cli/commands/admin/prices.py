@@ -56,8 +56,7 @@ def set_price(
         f"{priced['code']} costs {rate(created['per_hour'])} from {local(created['effective_at'])}, "
         f"suspended {rate(created['suspended_per_hour'])}. What runs keeps its price."
     )
-    if not output.plain:
-        output.one(created, lambda _: None)
+    output.noted(created)
 
 
 @click.command()

@@ -9,7 +9,7 @@ from sublet.cli.commands.offers import gpus
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
-from sublet.cli.formats import mebibytes
+from sublet.cli.formats import mebibytes, pairs, yes_or_no
 from sublet.cli.lazy import LazyGroup
 from sublet.cli.output import Output, output_options
 from sublet.cli.tables import Column
@@ -41,15 +41,8 @@ COLUMNS: list[Column[Sku]] = [
     Column("MEMORY", lambda one: mebibytes(one["memory_mib"]), right=True),
     Column("DISK", lambda one: f"{one['disk_gib']} GiB", right=True),
     Column("GPU", gpus, flexible=True),
-    Column(
-        "NODE LABELS",
-        lambda one: ", ".join(f"{key}={value}" for key, value in one["node_labels"].items()),
-        flexible=True,
-        optional=True,
-    ),
-    Column(
-        "ACTIVE", lambda one: "yes" if one["active"] else "no", style=lambda one: None if one["active"] else "muted"
-    ),
+    Column("NODE LABELS", lambda one: pairs(one["node_labels"]), flexible=True, optional=True),
+    Column("ACTIVE", lambda one: yes_or_no(one["active"]), style=lambda one: None if one["active"] else "muted"),
 ]
 
 
@@ -88,7 +81,7 @@ def add(
             node_labels=dict(labels),
         )
     note(f"{added['code']} is defined. Price it: sublet admin price set {added['code']} RATE --currency CODE")
-    _print_changed(added, output)
+    output.noted(added)
 
 
 @click.command()
@@ -107,7 +100,7 @@ def activate(sku: str, output: Output) -> None:
     with connect() as client:
         changed = client.admin.change_sku(find_sku(client, sku)["id"], active=True)
     note(f"{changed['code']} is on offer.")
-    _print_changed(changed, output)
+    output.noted(changed)
 
 
 @click.command()
@@ -118,7 +111,7 @@ def deactivate(sku: str, output: Output) -> None:
     with connect() as client:
         changed = client.admin.change_sku(find_sku(client, sku)["id"], active=False)
     note(f"{changed['code']} is off offer. Its allocations go on at their price.")
-    _print_changed(changed, output)
+    output.noted(changed)
 
 
 def find_sku(client: "Client", wanted: str) -> Sku:
@@ -127,8 +120,3 @@ def find_sku(client: "Client", wanted: str) -> Sku:
         if wanted in {known["id"], known["code"]}:
             return known
     raise Failure(f"There is no SKU {wanted!r}. Nothing was changed. See all: sublet admin sku ls", Exit.NOT_FOUND)
-
-
-def _print_changed(changed: Sku, output: Output) -> None:
-    if not output.plain:
-        output.one(changed, lambda _: None)
