@@ -11,11 +11,10 @@ from sublet.audit.record import record
 from sublet.core import dead_letters
 from sublet.core.actors import Permission
 from sublet.core.clock import database_now
-from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
-from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.pages import Page, PageQueryDep, page_of, unknown_cursor
 from sublet.findings import findings
 from sublet.findings.checks import keep
 from sublet.findings.schemas import StoredFindingOut
@@ -130,7 +129,7 @@ async def list_set_aside(session: SessionDep, query: PageQueryDep) -> Page[SetAs
     if position := query.position(str):
         after = parse_cursor(position[0])
         if after is None:
-            raise InvalidInput("The cursor is not one that this list gave out. Start again without it.", field="cursor")
+            raise unknown_cursor()
     return page_of(
         await dead_letters.page(session, after=after, limit=query.limit + 1),
         query.limit,

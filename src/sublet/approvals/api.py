@@ -1,19 +1,13 @@
 """Operators' routes for approvals: see what was asked for, and decide."""
 
-from typing import Annotated
-
-from fastapi import Query
-
 from sublet.approvals import approvals
 from sublet.approvals.schemas import ApprovalOut, Decision
 from sublet.approvals.states import ApprovalState
 from sublet.core.actors import Permission
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
-from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.pages import FilterText, Page, PageQueryDep, page_of
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
-
-FilterText = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("/approvals", permission=Permission.ADMIN_APPROVAL_READ)

@@ -23,13 +23,15 @@ from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission, system_actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound, PermissionDenied
+from sublet.core.filters import matching
 from sublet.core.ids import new_id
 
 EXPIRES_SECONDS = 24 * 3600.0
 """How long there is for deciding and acting together."""
 AT_ONCE = 100
 _IS_OPEN = text("state IN ('requested', 'approved')")  # as the partial indexes have it
-_IS_OVER = (approval.c.expires_at <= func.clock_timestamp()).label("is_over")
+_IS_OVER = approval.c.expires_at <= func.clock_timestamp()
+_SHOWN = (approval, _IS_OVER.label("is_over"))
 
 
 class ApprovalRequired(Conflict):
@@ -196,15 +198,12 @@ async def get(session: Session, approval_id: str) -> Approval:
 
 async def newest(session: Session, wanted: Filter, *, before: int | None, limit: int) -> list[Approval]:
     """Up to `limit` approvals older than the sequence number `before`, newest first."""
-    statement = select(approval, _IS_OVER).order_by(approval.c.seq.desc()).limit(limit)
     columns = {
         approval.c.state: None if wanted.state is None else wanted.state.value,
         approval.c.act: wanted.act,
         approval.c.subject: wanted.subject,
     }
-    for column, value in columns.items():
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = select(*_SHOWN).where(*matching(columns)).order_by(approval.c.seq.desc()).limit(limit)
     if before is not None:
         statement = statement.where(approval.c.seq < before)
     return [_approval(row) for row in await session.execute(statement)]
@@ -221,7 +220,7 @@ async def _over(session: Session, *conditions: Any) -> list[str]:
     """Ids of open approvals whose time is over, locked for this transaction."""
     due = (
         select(approval.c.id)
-        .where(_IS_OPEN, approval.c.expires_at <= func.clock_timestamp(), *conditions)
+        .where(_IS_OPEN, _IS_OVER, *conditions)
         .order_by(approval.c.expires_at)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -267,7 +266,7 @@ async def _decide(session: Session, actor: Actor, approval_id: str, to: Approval
 
 async def _first(session: Session, *conditions: Any, lock: bool = False) -> Approval | None:
     """The newest approval that meets the conditions."""
-    statement = select(approval, _IS_OVER).where(*conditions).order_by(approval.c.seq.desc()).limit(1)
+    statement = select(*_SHOWN).where(*conditions).order_by(approval.c.seq.desc()).limit(1)
     row = (await session.execute(statement.with_for_update() if lock else statement)).one_or_none()
     return None if row is None else _approval(row)
 

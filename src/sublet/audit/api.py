@@ -8,11 +8,9 @@ from sublet.audit import trail
 from sublet.audit.schemas import AuditEventOut
 from sublet.core.actors import Permission
 from sublet.core.http import SessionDep, SubletRouter
-from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.pages import FilterText, Page, PageQueryDep, page_of
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
-
-FilterText = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("/audit-events", permission=Permission.ADMIN_AUDIT_READ)

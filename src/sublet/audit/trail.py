@@ -8,6 +8,7 @@ from sqlalchemy import Row, select
 
 from sublet.audit.models import audit_event
 from sublet.core.db import Session
+from sublet.core.filters import matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,6 @@ class Filter:
 
 async def newest(session: Session, wanted: Filter, *, before: int | None, limit: int) -> Sequence[Row[Any]]:
     """Up to `limit` events older than the sequence number `before`, newest first."""
-    statement = select(audit_event).order_by(audit_event.c.seq.desc()).limit(limit)
     columns = {
         audit_event.c.target_type: wanted.target_type,
         audit_event.c.target_id: wanted.target_id,
@@ -31,9 +31,7 @@ async def newest(session: Session, wanted: Filter, *, before: int | None, limit:
         audit_event.c.action: wanted.action,
         audit_event.c.organization_id: wanted.organization_id,
     }
-    for column, value in columns.items():
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = select(audit_event).where(*matching(columns)).order_by(audit_event.c.seq.desc()).limit(limit)
     if before is not None:
         statement = statement.where(audit_event.c.seq < before)
     return (await session.execute(statement)).all()

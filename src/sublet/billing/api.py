@@ -80,8 +80,6 @@ async def list_entries(
 @router.get("/usage", permission=Permission.WALLET_READ)
 async def list_usage(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[UsageOut]:
     """Every charge of the organization, newest first."""
-    position = page.position(int)
-    charges = await usage.charges_of(
-        session, actor.organization, limit=page.limit + 1, before=position[0] if position else None
-    )
+    (before,) = page.position(int) or (None,)
+    charges = await usage.charges_of(session, actor.organization, limit=page.limit + 1, before=before)
     return page_of(charges, page.limit, UsageOut.of, lambda charge: (charge.id,))

@@ -14,6 +14,8 @@ from sublet.core.errors import InvalidInput
 
 MAX_LIMIT = 200
 
+FilterText = Annotated[str | None, Query(max_length=200)]
+"""What a list may be narrowed to, as a text."""
 
 T = TypeVar("T")
 
@@ -37,8 +39,13 @@ def decode_cursor(cursor: str, *kinds: type[Any]) -> tuple[Any, ...]:
     except (ValueError, binascii.Error, UnicodeDecodeError):
         values = None
     if not isinstance(values, list) or [type(value) for value in values] != list(kinds):
-        raise InvalidInput("The cursor is not one that this list gave out. Start again without it.", field="cursor")
+        raise unknown_cursor()
     return tuple(values)
+
+
+def unknown_cursor(*, field: str = "cursor") -> InvalidInput:
+    """The error for a cursor that a list did not give out; `field` is where it stood in the request."""
+    return InvalidInput("The cursor is not one that this list gave out. Start again without it.", field=field)
 
 
 @dataclass(frozen=True, slots=True)

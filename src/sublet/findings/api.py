@@ -6,14 +6,12 @@ from fastapi import Query
 
 from sublet.core.actors import Permission
 from sublet.core.http import SessionDep, SubletRouter
-from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.pages import FilterText, Page, PageQueryDep, page_of
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.findings.schemas import StoredFindingOut
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
-
-FilterText = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("/findings", permission=Permission.ADMIN_FINDING_READ)

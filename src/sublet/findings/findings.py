@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
+from sublet.core.filters import matching
 from sublet.core.ids import new_id
 from sublet.core.money import Money
 from sublet.findings.models import finding
@@ -155,16 +156,13 @@ async def close_others(session: Session, *, code: str, still: Collection[tuple[s
 
 async def newest(session: Session, wanted: Filter, *, before: int | None, limit: int) -> list[StoredFinding]:
     """Up to `limit` findings that were first seen before the one with the sequence number `before`, newest first."""
-    statement = select(finding).order_by(finding.c.seq.desc()).limit(limit)
     columns = {
         finding.c.code: wanted.code,
         finding.c.severity: wanted.severity,
         finding.c.subject_type: wanted.subject_type,
         finding.c.subject_id: wanted.subject_id,
     }
-    for column, value in columns.items():
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = select(finding).where(*matching(columns)).order_by(finding.c.seq.desc()).limit(limit)
     if wanted.state is not None:
         statement = statement.where(
             finding.c.until.is_(None) if wanted.state == "open" else finding.c.until.is_not(None)

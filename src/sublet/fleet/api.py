@@ -54,8 +54,8 @@ async def list_nodes(
     claims: ClaimedDep, actor: ActorDep, session: SessionDep, query: PageQueryDep
 ) -> ManagedPage[NodeOut]:
     """Every node, by name."""
-    position = query.position(str)
-    found = await nodes.list_page(session, limit=query.limit, after_name=position[0] if position else None)
+    (after,) = query.position(str) or (None,)
+    found = await nodes.list_page(session, limit=query.limit, after_name=after)
     claimed = await _claimed(claims, session, found)
     page = page_of(found, query.limit, lambda item: _node_out(item, actor, claimed), lambda item: [item.name])
     return ManagedPage(items=page.items, next_cursor=page.next_cursor, actions=_manageable(actor, {"add": None}))

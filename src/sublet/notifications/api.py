@@ -6,9 +6,9 @@ from fastapi import Depends, Query, WebSocket
 
 from sublet.core.actors import Permission
 from sublet.core.app import Slot
-from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.outbox import latest_cursor, parse_cursor, read_after
+from sublet.core.pages import unknown_cursor
 from sublet.core.websockets import DoorDep
 from sublet.notifications.channel import sees_platform, serve_events
 from sublet.notifications.hub import EventHub
@@ -34,7 +34,7 @@ async def list_events(
         return EventPage(items=[], next_cursor=f"{xid}-{number}")
     cursor = parse_cursor(after)
     if cursor is None:
-        raise InvalidInput("The cursor is not one that this list gave out. Start again without it.", field="after")
+        raise unknown_cursor(field="after")
     events = await read_after(
         session, cursor, organization_id=actor.organization_id or "", platform=sees_platform(actor), limit=limit
     )

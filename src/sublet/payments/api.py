@@ -54,8 +54,8 @@ async def create_top_up(
 @router.get("/top-ups", permission=Permission.WALLET_READ, response_model=Page[TopUp])
 async def list_top_ups(actor: ActorDep, session: SessionDep, query: PageQueryDep) -> Page[TopUp]:
     """The organization's top-ups, newest first."""
-    position = query.position(int)
-    rows = await requests.list_top_ups(session, actor, limit=query.limit + 1, before=position[0] if position else None)
+    (before,) = query.position(int) or (None,)
+    rows = await requests.list_top_ups(session, actor, limit=query.limit + 1, before=before)
     return page_of(rows, query.limit, requests.view, lambda row: [row.seq])
 
 
