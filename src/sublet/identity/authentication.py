@@ -19,29 +19,26 @@ TOUCH_SECONDS = 60.0
 """Use is written down at most so often."""
 
 _BY_SESSION = text(
-    """
-    SELECT s.id, s.user_id, s.organization_id, u.name, u.platform_roles, m.role,
-           s.last_seen_at < clock_timestamp() - make_interval(secs => :touch_seconds) AS is_stale,
-           s.strength, extract(epoch FROM clock_timestamp() - s.confirmed_at) AS confirmed_seconds_ago
-      FROM user_session s
-      JOIN user_account u ON u.id = s.user_id
-      LEFT JOIN membership m ON m.organization_id = s.organization_id AND m.user_id = s.user_id
-     WHERE s.secret_hash = :secret_hash AND s.revoked_at IS NULL AND u.disabled_at IS NULL
-       AND s.expires_at > clock_timestamp()
-       AND s.last_seen_at > clock_timestamp() - make_interval(secs => :idle_seconds)
-    """
+    f"""
+    SELECT c.id, c.user_id, c.organization_id, u.name, u.platform_roles, m.role,
+           c.last_seen_at < clock_timestamp() - make_interval(secs => :touch_seconds) AS is_stale,
+           c.strength, extract(epoch FROM clock_timestamp() - c.confirmed_at) AS confirmed_seconds_ago
+      FROM user_session c
+      JOIN user_account u ON u.id = c.user_id
+      LEFT JOIN membership m ON m.organization_id = c.organization_id AND m.user_id = c.user_id
+     WHERE c.secret_hash = :secret_hash AND {sessions.HOLDS} AND {sessions.IN_USE}
+    """  # noqa: S608 - a constant condition
 )
 _BY_TOKEN = text(
-    """
-    SELECT t.id, t.user_id, t.organization_id, u.name, u.platform_roles, m.role,
-           coalesce(t.last_used_at < clock_timestamp() - make_interval(secs => :touch_seconds), true) AS is_stale,
-           t.scopes
-      FROM api_token t
-      JOIN user_account u ON u.id = t.user_id
-      LEFT JOIN membership m ON m.organization_id = t.organization_id AND m.user_id = t.user_id
-     WHERE t.secret_hash = :secret_hash AND t.revoked_at IS NULL AND u.disabled_at IS NULL
-       AND t.expires_at > clock_timestamp()
-    """
+    f"""
+    SELECT c.id, c.user_id, c.organization_id, u.name, u.platform_roles, m.role,
+           coalesce(c.last_used_at < clock_timestamp() - make_interval(secs => :touch_seconds), true) AS is_stale,
+           c.scopes
+      FROM api_token c
+      JOIN user_account u ON u.id = c.user_id
+      LEFT JOIN membership m ON m.organization_id = c.organization_id AND m.user_id = c.user_id
+     WHERE c.secret_hash = :secret_hash AND {sessions.HOLDS}
+    """  # noqa: S608 - a constant condition
 )
 
 # A row that another request is writing down just now is skipped: nobody waits for a timestamp.

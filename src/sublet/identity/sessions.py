@@ -147,24 +147,29 @@ async def revoke_all(session: Session, user_id: str) -> int:
     return ended.rowcount
 
 
+HOLDS = "c.revoked_at IS NULL AND u.disabled_at IS NULL AND c.expires_at > clock_timestamp()"
+"""Whether a credential `c`, a session or an API token, still lets its user `u` in."""
+
+IN_USE = "c.last_seen_at > clock_timestamp() - make_interval(secs => :idle_seconds)"
+"""Whether a session `c` was used lately enough, which is asked of sessions beside that."""
+
 _SESSION_NOW = text(
-    """
+    f"""
     SELECT m.role, u.platform_roles, ARRAY[]::text[] AS scopes
-      FROM user_session s
-      JOIN user_account u ON u.id = s.user_id
-      LEFT JOIN membership m ON m.organization_id = :organization_id AND m.user_id = s.user_id
-     WHERE s.id = :id AND s.revoked_at IS NULL AND u.disabled_at IS NULL AND s.expires_at > clock_timestamp()
-       AND s.last_seen_at > clock_timestamp() - make_interval(secs => :idle_seconds)
-    """
+      FROM user_session c
+      JOIN user_account u ON u.id = c.user_id
+      LEFT JOIN membership m ON m.organization_id = :organization_id AND m.user_id = c.user_id
+     WHERE c.id = :id AND {HOLDS} AND {IN_USE}
+    """  # noqa: S608 - a constant condition
 )
 _TOKEN_NOW = text(
-    """
-    SELECT m.role, u.platform_roles, t.scopes
-      FROM api_token t
-      JOIN user_account u ON u.id = t.user_id
-      LEFT JOIN membership m ON m.organization_id = t.organization_id AND m.user_id = t.user_id
-     WHERE t.id = :id AND t.revoked_at IS NULL AND u.disabled_at IS NULL AND t.expires_at > clock_timestamp()
-    """
+    f"""
+    SELECT m.role, u.platform_roles, c.scopes
+      FROM api_token c
+      JOIN user_account u ON u.id = c.user_id
+      LEFT JOIN membership m ON m.organization_id = c.organization_id AND m.user_id = c.user_id
+     WHERE c.id = :id AND {HOLDS}
+    """  # noqa: S608 - a constant condition
 )
 
 
