@@ -12,7 +12,7 @@ from sublet.billing.standing import Standing
 from sublet.core.actions import Refusal
 from sublet.core.money import Rate
 from sublet.ledger.failures import InsufficientFunds
-from sublet.scheduling.offers import TAKEN_BACK, LaunchesStopped
+from sublet.scheduling.offers import why_stopped
 
 _S = AllocationState
 _STANDS = {
@@ -99,7 +99,7 @@ def why_not_resume(now: Situation, stands: Standing, *, stopped: bool, policy: P
     if now.is_closing:
         return _CLOSING
     if stopped:
-        return Refusal(LaunchesStopped, TAKEN_BACK, "Ask the operator.", outcome=_STAYS)
+        return why_stopped(outcome=_STAYS)
     if not stands.out_of_funds and stands.bears(now.more, policy=policy):
         return None
     by_itself = stands.suspended and now.suspended_for == "funds"

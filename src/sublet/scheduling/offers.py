@@ -20,7 +20,6 @@ from sublet.scheduling.placement import Availability, availability
 from sublet.scheduling.windows import FROM_NOW_ON
 
 _NOTHING = "Nothing was launched and no funds are held."
-TAKEN_BACK = "A payment was taken back after it had been spent, so nothing new can start."
 _TOP_UP = "Top up the wallet and try again."
 
 
@@ -84,9 +83,15 @@ def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: b
     return _why_not_by_money(hold, means)
 
 
+def why_stopped(*, outcome: str) -> Refusal:
+    """Why nothing is launched or resumed until an operator has seen to the organization's payments."""
+    reason = "A payment was taken back after it had been spent, so nothing new can start."
+    return Refusal(LaunchesStopped, reason, "Ask the operator.", outcome=outcome)
+
+
 def _why_not_by_money(hold: Money, means: Means) -> Refusal | None:
     if means.stopped:
-        return Refusal(LaunchesStopped, TAKEN_BACK, "Ask the operator.", outcome=_NOTHING)
+        return why_stopped(outcome=_NOTHING)
     if means.out_of_funds:
         reason = "Your money has run out for what runs already, so nothing new can start."
         return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)
