@@ -44,9 +44,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """An event to be worked off: the top-up that it is about, and what it means."""
+    """An event to be worked off as it is stored, the top-up that it is about, and what it means."""
 
-    event_type: str
+    event: Row[tuple[Any, ...]]
     top_up_id: str
     meaning: Meaning
 
@@ -107,7 +107,7 @@ def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen |
             return await _not_understood(session, event, Severity.ERROR)
         if top_up_id is None:  # a page or a payment of another installation, that came to nothing
             return await _processed(session, event.id, "ignored")
-        return About(event.type, top_up_id, meaning)
+        return About(event, top_up_id, meaning)
 
     async def act(lease: Lease, about: About) -> CheckoutSeen | None:
         try:
@@ -124,9 +124,7 @@ def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen |
             log_failure(error, top_up=about.top_up_id, stripe_event=lease.id)
             raise
         if about.meaning is Meaning.TAKEN_BACK:
-            event = await read_event(session, lease.id)
-            assert event is not None
-            return await _not_understood(session, event, Severity.CRITICAL)
+            return await _not_understood(session, about.event, Severity.CRITICAL)
         return await _processed(session, lease.id, "applied")
 
     return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)

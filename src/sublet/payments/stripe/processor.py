@@ -38,6 +38,14 @@ class PaymentsNotConfigured(Unavailable):
     title = "Card payments are not set up"
 
 
+_NOT_SET_UP = Refusal(
+    PaymentsNotConfigured,
+    "This installation takes no card payments: no key for the card processor is set.",
+    "The operator sets SUBLET_STRIPE_API_KEY to file:/path/of/the/key.",
+    outcome="Nothing was charged.",
+)
+
+
 class ProcessorUnavailable(Unavailable):
     """The card processor does not answer, or not sensibly; the same call will be made again."""
 
@@ -146,21 +154,13 @@ class Processor:
     def require(self) -> stripe.StripeClient:
         """The SDK's client, for a call without a session open; PaymentsNotConfigured if there is none."""
         forbid_open_session("stripe")
-        if refusal := self.why_not_pay():
-            raise refusal.problem
-        assert self._client is not None
+        if self._client is None:
+            raise _NOT_SET_UP.problem
         return self._client
 
     def why_not_pay(self) -> Refusal | None:
         """Why nobody can pay by card here; None if they can."""
-        if self._client is not None:
-            return None
-        return Refusal(
-            PaymentsNotConfigured,
-            "This installation takes no card payments: no key for the card processor is set.",
-            "The operator sets SUBLET_STRIPE_API_KEY to file:/path/of/the/key.",
-            outcome="Nothing was charged.",
-        )
+        return _NOT_SET_UP if self._client is None else None
 
     async def create_checkout(self, order: CheckoutOrder) -> Checkout:
         """Open a payment page; for one top-up always the same page, however often this is called within a day."""
