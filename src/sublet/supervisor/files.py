@@ -168,16 +168,16 @@ class DemoFiles:
 
     def encryption_key(self) -> Path:
         """The key for what the embedded database encrypts, and nothing else; the same one at every start."""
-        self.require_own()
-        path = self.keys / "embedded-encryption.key"
-        if not path.exists() or not path.stat().st_size:
-            write_privately(path, f"{secrets.token_hex(32)}\n")
-        return path
+        return self._made_once("embedded-encryption.key", secrets.token_hex(32))
 
     def secret(self, name: str, prefix: str = "") -> Path:
         """A file with a generated secret; the same one at every start."""
+        return self._made_once(name, f"{prefix}{secrets.token_urlsafe(24)}")
+
+    def _made_once(self, name: str, new: str) -> Path:
+        """The file of a key or secret; what is new is written only where there is none, or an empty one."""
         self.require_own()
         path = self.keys / name
         if not path.exists() or not path.stat().st_size:
-            write_privately(path, f"{prefix}{secrets.token_urlsafe(24)}\n")
+            write_privately(path, f"{new}\n")
         return path
