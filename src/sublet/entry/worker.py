@@ -7,8 +7,8 @@ import sys
 
 from sublet.allocations.work import kind as allocation_work
 from sublet.allocations.work import observations
-from sublet.allocations.work import pace as allocation_retries
 from sublet.allocations.work import remnants as remnant_work
+from sublet.allocations.work.pace import AllocationPace
 from sublet.billing.policy import Policy
 from sublet.core import tracing
 from sublet.core.errors import SubletError
@@ -54,7 +54,7 @@ class Worker:
 
     def works(self) -> list[AnyWork]:
         """Each kind of work, declared by its domain."""
-        pace = allocation_retries.AllocationPace.of(self.settings)
+        pace = AllocationPace.of(self.settings)
         return [
             allocation_work.work(self.backend, pace=pace),
             remnant_work.work(self.backend, pace=pace),
