@@ -36,7 +36,7 @@ FOR_TESTS = {
 
 
 class Defined(NamedTuple):
-    """A public name: of a module (`sublet.billing.cost.cost_of`) or of a class (`NodePool.forget`)."""
+    """A public name: of a module (`sublet.billing.cost.cost_of`) or of a class (`NodePool.close`)."""
 
     name: str
     path: str

@@ -91,15 +91,6 @@ class NodePool:
         connection = await self.get(node_id)
         return await connection.request(verb, params or {}, generation=generation, timeout_seconds=timeout_seconds)
 
-    def forget(self, node_id: str) -> None:
-        """Drop what is known about the way to a node: its address, key or certificate has changed.
-
-        Waits for nodes that move or leave the fleet.
-        """
-        connection = self._open.get(node_id)
-        if connection is not None:
-            self._discard(node_id, connection)
-
     async def close(self) -> None:
         """End every connection."""
         for opening in list(self._opening.values()):

@@ -250,7 +250,7 @@ async def clear_gpu(session: Session, node_id: str, uuid: str) -> None:
 async def recount_due(session: Session) -> int:
     """Count anew what is left where a claim has ended by the clock; returns on how many nodes.
 
-    Waits for its place in the sweep.
+    Waits for claims that end by the clock: no launch makes one yet.
     """
     counted: int = (await session.execute(_RECOUNT_DUE, {"limit": RECOUNTED_AT_ONCE})).scalar_one()
     return counted
