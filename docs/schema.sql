@@ -1697,6 +1697,12 @@ CREATE TABLE public.idempotency_key (
     CONSTRAINT idempotency_key_check CHECK (((status IS NULL) = (body IS NULL)))
 );
 
+CREATE TABLE public.installation (
+    id text NOT NULL,
+    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT installation_id_check CHECK ((id ~ '^ins_[a-z2-7]{16}$'::text))
+);
+
 CREATE TABLE public.join_token (
     token_hash bytea NOT NULL,
     node_id text NOT NULL,
@@ -2030,6 +2036,7 @@ CREATE TABLE public.stripe_event (
     received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     processed_at timestamp with time zone,
     outcome text,
+    installation_id text,
     CONSTRAINT stripe_event_check CHECK (((processed_at IS NULL) = (outcome IS NULL))),
     CONSTRAINT stripe_event_outcome_check CHECK ((outcome = ANY (ARRAY['applied'::text, 'ignored'::text, 'unhandled'::text])))
 );
@@ -2093,6 +2100,7 @@ CREATE TABLE public.top_up (
     looked_at timestamp with time zone,
     taken_back bigint DEFAULT 0 NOT NULL,
     taken_aside bigint DEFAULT 0 NOT NULL,
+    installation_id text,
     CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
     CONSTRAINT top_up_check CHECK (((taken_aside >= 0) AND (taken_aside <= taken_back))),
     CONSTRAINT top_up_check1 CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
@@ -2465,6 +2473,9 @@ ALTER TABLE ONLY public.gpu_transition
 ALTER TABLE ONLY public.idempotency_key
     ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (actor, key);
 
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.issued_certificate
     ADD CONSTRAINT issued_certificate_pkey PRIMARY KEY (serial);
 
@@ -2706,6 +2717,8 @@ CREATE INDEX gpu_room_fit ON public.gpu_room USING btree (model, free, memory_fr
 
 CREATE INDEX idempotency_key_age ON public.idempotency_key USING btree (created_at);
 
+CREATE UNIQUE INDEX installation_only ON public.installation USING btree ((true));
+
 CREATE INDEX issued_certificate_revoked ON public.issued_certificate USING btree (valid_before) WHERE (revoked_at IS NOT NULL);
 
 CREATE INDEX issued_certificate_subject ON public.issued_certificate USING btree (subject, valid_before);
@@ -2799,6 +2812,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.allocat
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.approval_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.installation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3245,6 +3260,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.funds_clock TO sublet_app;
 GRANT SELECT ON TABLE public.gpu_transition TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_key TO sublet_app;
+
+GRANT SELECT ON TABLE public.installation TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.join_token TO sublet_app;
 

@@ -10,6 +10,7 @@ from psycopg import errors, sql
 APPEND_ONLY = {
     "allocation_history",
     "audit_event",
+    "installation",
     "node_history",
     "approval_history",
     "outbox_event",

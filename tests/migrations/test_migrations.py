@@ -92,6 +92,11 @@ def revisions() -> list[ModuleType]:
     ]
 
 
+def installations(owner_url: str) -> list[tuple[str, ...]]:
+    with psycopg.connect(owner_url) as connection:
+        return connection.execute("SELECT id FROM installation").fetchall()
+
+
 class TestHistory:
     def test_is_one_line(self) -> None:
         script = ScriptDirectory.from_config(configuration())
@@ -111,6 +116,14 @@ class TestHistory:
     def test_running_it_again_changes_nothing(self, empty: str) -> None:
         migrate(empty)
         assert migrate(empty) == (head(), head())
+
+    def test_each_database_is_an_installation_of_its_own_and_stays_it(self, empty: str, owner_url: str) -> None:
+        migrate(empty)
+        drawn = installations(empty)
+        migrate(empty)
+        assert installations(empty) == drawn
+        assert len(drawn) == 1
+        assert drawn != installations(owner_url)
 
     def test_several_processes_at_once_do_it_once(self, empty: str) -> None:
         with ThreadPoolExecutor(4) as pool:

@@ -264,6 +264,9 @@ class TestEventsThatNameTheirTopUpByOneIdAlone:
         assert await shop.rows("SELECT processed_at FROM stripe_event") == [before]
 
 
+OF_ANOTHER_PLACE = {"sublet_top_up": "tu_ofanotherplace", "sublet_installation": "ins_ofanotherplace"}
+
+
 class TestEventsThatAreNotUnderstood:
     @pytest.mark.parametrize(
         "told",
@@ -288,7 +291,7 @@ class TestEventsThatAreNotUnderstood:
         [
             event("customer.created", id="cus_1", object="customer"),
             event("payment_intent.created", id="pi_other", object="payment_intent"),
-            event("charge.succeeded", id="ch_x", object="charge", metadata={"sublet_top_up": "tu_ofanotherplace"}),
+            event("charge.succeeded", id="ch_x", object="charge", metadata=OF_ANOTHER_PLACE),
         ],
         ids=["says nothing", "comes to nothing", "another installation's"],
     )

@@ -162,7 +162,8 @@ class TestProcessing:
         await asyncio.to_thread(shop.sandbox.client().v1.customers.create, {"name": "Unrelated"})
         event = shop.sandbox.client().v1.events.list({"type": "customer.created"}).data[0].to_dict()
         strange = {**event, "id": "evt_strange"}
-        strange["data"]["object"]["metadata"] = {"sublet_top_up": "tu_ofanotherplace"}
+        named = {"sublet_top_up": "tu_ofanotherplace", "sublet_installation": "ins_ofanotherplace"}
+        strange["data"]["object"]["metadata"] = named
         for one in (event, strange):
             assert (await deliver(shop, one)).status_code == 200
         await drain(shop)

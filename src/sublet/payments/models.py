@@ -1,8 +1,15 @@
-"""Tables of payments; migration 0009 holds their constraints."""
+"""Tables of payments; migrations 0009 and 0016 hold their constraints."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Table, Text
 
 from sublet.core.db import metadata
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+)
 
 top_up = Table(
     "top_up",
@@ -32,6 +39,7 @@ top_up = Table(
     Column("looked_at", DateTime(timezone=True)),
     Column("taken_back", BigInteger, nullable=False),
     Column("taken_aside", BigInteger, nullable=False),
+    Column("installation_id", Text),
 )
 
 top_up_history = Table(
@@ -59,6 +67,7 @@ stripe_event = Table(
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("processed_at", DateTime(timezone=True)),
     Column("outcome", Text),
+    Column("installation_id", Text),
 )
 
 stripe_transaction = Table(

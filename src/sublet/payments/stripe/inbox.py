@@ -20,7 +20,7 @@ from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.payments.models import stripe_event
 from sublet.payments.stripe.processor import CheckoutSeen, Processor
-from sublet.payments.stripe.subjects import MOVES_MONEY, Meaning, find_top_up, meaning_of, read_event
+from sublet.payments.stripe.subjects import Meaning, find_top_up, may_be_ours, meaning_of, read_event
 from sublet.payments.top_ups.checkout import PACE, log_failure, sight
 from sublet.payments.top_ups.outcomes import apply
 
@@ -40,6 +40,7 @@ class Notice:
     charge_id: str | None
     payment_intent_id: str | None
     top_up_id: str | None
+    installation_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ STEPS = (
     Step(
         "find the subject",
         "looks in the registry what the event means, and for the top-up by every id that it names",
-        "an event about nothing is noted as ignored, one that is not understood as unhandled, with a finding",
+        "an event about nothing, or another installation's top-up, is noted as ignored; one that is not understood, or "
+        "whose top-up of ours is gone, as unhandled, with a finding",
         "an operator has an unhandled event processed again once it is understood",
     ),
     Step("look", "fetches the payment again", "nothing", "none needed: duplicates and disorder converge"),
@@ -103,9 +105,9 @@ def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen |
         if meaning is Meaning.NOTHING:
             return await _processed(session, event.id, "ignored")
         top_up_id = await find_top_up(session, event.id)
-        if meaning is Meaning.UNKNOWN or (top_up_id is None and _brings_or_takes(event, meaning)):
+        if meaning is Meaning.UNKNOWN or (top_up_id is None and await may_be_ours(session, event, meaning)):
             return await _not_understood(session, event, Severity.ERROR)
-        if top_up_id is None:  # a page or a payment of another installation, that came to nothing
+        if top_up_id is None:  # another installation's, or a page or a payment that came to nothing
             return await _processed(session, event.id, "ignored")
         return About(event, top_up_id, meaning)
 
@@ -130,13 +132,6 @@ def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen |
     return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)
 
 
-def _brings_or_takes(event: Row[tuple[Any, ...]], meaning: Meaning) -> bool:
-    """Whether an event about nothing that we know has moved money; one that names a top-up elsewhere is theirs."""
-    if event.top_up_id is not None:
-        return False
-    return meaning is Meaning.TAKEN_BACK or event.type in MOVES_MONEY
-
-
 async def _not_understood(session: Session, event: Row[tuple[Any, ...]], severity: Severity) -> Done:
     await findings.open_finding(
         session,
@@ -144,7 +139,7 @@ async def _not_understood(session: Session, event: Row[tuple[Any, ...]], severit
         subject_type="stripe_event",
         subject_id=event.id,
         severity=severity,
-        detail={"type": event.type, "object": event.object_id},
+        detail={"type": event.type, "object": event.object_id, "top_up_id": event.top_up_id},
     )
     return await _processed(session, event.id, "unhandled")
 

@@ -20,6 +20,7 @@ from sublet.core.settings import Settings
 from sublet.payments.stripe.connection import Connection
 
 TOP_UP_KEY = "sublet_top_up"
+INSTALLATION_KEY = "sublet_installation"
 RETRIES = 2
 LONGEST_CALL_SECONDS = 40.0
 """What one call can take at worst, retries included: leases around a call last longer."""
@@ -73,6 +74,8 @@ class CheckoutOrder:
     """What a checkout is made from. It depends on the stored top-up alone, so that a repeated call is the same call."""
 
     top_up_id: str
+    installation_id: str | None
+    """Whom the page names; None for a top-up from before installations had ids, whose page is always made without."""
     amount: Money
     customer_email: str | None
     success_url: str
@@ -165,6 +168,8 @@ class Processor:
     async def create_checkout(self, order: CheckoutOrder) -> Checkout:
         """Open a payment page; for one top-up always the same page, however often this is called within a day."""
         metadata = {TOP_UP_KEY: order.top_up_id}
+        if order.installation_id is not None:
+            metadata[INSTALLATION_KEY] = order.installation_id
         params: SessionCreateParams = {
             "mode": "payment",
             "client_reference_id": order.top_up_id,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 
 from sublet.core.db import Session
+from sublet.payments import installation
 from sublet.payments.models import stripe_event, top_up
 
 
@@ -37,7 +38,7 @@ IGNORED = ("customer.", "payment_method.", "setup_intent.", "product.", "price."
 """Beginnings of the types that move no money and say nothing that is kept here."""
 
 MOVES_MONEY = frozenset({"charge.succeeded", "payment_intent.succeeded", "checkout.session.completed"})
-"""Payments: one that belongs to no top-up has brought money that nobody has in the books."""
+"""Payments: one that belongs to no top-up here has brought money that nobody has in the books."""
 
 
 def meaning_of(event_type: str, object_type: str | None) -> Meaning:
@@ -58,6 +59,18 @@ async def find_top_up(session: Session, event_id: str) -> str | None:
     )
     found = select(top_up.c.id).select_from(stripe_event.join(top_up, matches)).where(event.id == event_id).limit(1)
     return (await session.execute(found)).scalar_one_or_none()
+
+
+async def may_be_ours(session: Session, event: Row[tuple[Any, ...]], meaning: Meaning) -> bool:
+    """Whether a person has to look at an event about no top-up that is known here.
+
+    One that names this installation is about a top-up that was lost, with all that came after a backup, say. One that
+    names another is theirs. One that names none, as of a page from before installations had ids, may be either's: it is
+    for a person if it has moved money.
+    """
+    if event.installation_id is not None:
+        return bool(event.installation_id == await installation.own_id(session))
+    return meaning is Meaning.TAKEN_BACK or event.type in MOVES_MONEY
 
 
 async def read_event(session: Session, event_id: str) -> Row[tuple[Any, ...]] | None:

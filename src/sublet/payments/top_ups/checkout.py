@@ -66,6 +66,7 @@ async def open_page(database: Database, processor: Processor, row: TopUpRow) -> 
         return None
     order = CheckoutOrder(
         top_up_id=row.id,
+        installation_id=row.installation_id,
         amount=Money(row.amount, row.currency),
         customer_email=row.customer_email,
         success_url=row.success_url,

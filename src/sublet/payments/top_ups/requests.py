@@ -18,6 +18,7 @@ from sublet.core.work import leases
 from sublet.core.work.leases import Lease
 from sublet.identity import organizations
 from sublet.ledger import wallets
+from sublet.payments import installation
 from sublet.payments.models import top_up
 from sublet.payments.schemas import PaymentFailure, TopUp, TopUpRequest
 from sublet.payments.top_ups.checkout import LEASE_SECONDS, WORK, TopUpRow
@@ -104,6 +105,7 @@ async def request_top_up(
         insert(top_up)
         .values(
             id=top_up_id,
+            installation_id=await installation.own_id(session),
             organization_id=actor.organization,
             requested_by=actor.user_id or actor.kind,
             request_key=request_key,
