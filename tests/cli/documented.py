@@ -65,7 +65,7 @@ def _world() -> World:
     world.set_event_aside("top_up.succeeded", "tu_0000000000000009")
     taken = {"taken_back": "20", "set_aside": "19.61", "spent": "0.39"}
     stopped = open_finding(world, "organization.launches_stopped", "organization", "org_0000000000000001", **taken)
-    stopped["detail"] = {"top_up_id": "tu_0000000000000008"}
+    stopped["detail"] = {"top_ups": "tu_0000000000000008"}
     found = open_finding(world, "payments.taken_back", "top_up", "tu_0000000000000008", **taken)
     found["detail"] = {"organization_id": "org_0000000000000001", "charge_id": "ch_3QvT"}
     misunderstand(world, "evt_1QvT", "payout.reconciliation_completed")

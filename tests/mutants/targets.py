@@ -86,7 +86,12 @@ TARGETS = (
     Target(
         "taken back",
         ("src/sublet/payments/top_ups/taken_back.py", "src/sublet/payments/stripe/subjects.py"),
-        ("tests/payments/test_taken_back.py", "tests/payments/test_installation.py", "tests/payments/test_webhooks.py"),
+        (
+            "tests/payments/test_taken_back.py",
+            "tests/payments/test_launch_stop.py",
+            "tests/payments/test_installation.py",
+            "tests/payments/test_webhooks.py",
+        ),
     ),
     Target("approvals", ("src/sublet/approvals/states.py",), ("tests/approvals",)),
     Target("proof", ("src/sublet/allocations/work/evidence.py",), ("tests/allocations/test_evidence.py",)),

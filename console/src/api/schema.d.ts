@@ -197,7 +197,8 @@ export interface paths {
          * Resolve Finding
          * @description Close a finding on the operator's word; a check that still finds the same opens a new one.
          *
-         *     Money that was set aside for it stays so, and what the finding stopped may go on.
+         *     Money that was set aside for it stays so, and what the finding stopped may go on. A stop of launches ends with the
+         *     last finding of what was taken back, and is refused before.
          */
         post: operations["resolve_finding_api_v1_admin_findings__finding_id__resolve_post"];
         delete?: never;

@@ -15,11 +15,11 @@ from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of, unknown_cursor
-from sublet.findings import findings
 from sublet.findings.checks import keep
 from sublet.findings.schemas import StoredFindingOut
 from sublet.payments.schemas import WebhookReceived
 from sublet.payments.stripe import inbox
+from sublet.payments.top_ups import taken_back
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
 
@@ -107,9 +107,10 @@ async def resolve_finding(
 ) -> StoredFindingOut:
     """Close a finding on the operator's word; a check that still finds the same opens a new one.
 
-    Money that was set aside for it stays so, and what the finding stopped may go on.
+    Money that was set aside for it stays so, and what the finding stopped may go on. A stop of launches ends with the
+    last finding of what was taken back, and is refused before.
     """
-    resolved = await findings.close_by_id(session, finding_id)
+    resolved = await taken_back.resolve(session, finding_id)
     await record(session, actor, "finding.resolved", "finding", finding_id, after=ResolvedRecord(reason=body.reason))
     return StoredFindingOut.of(resolved)
 

@@ -127,6 +127,22 @@ async def is_open(session: Session, *, code: str, subject_type: str, subject_id:
     return found.first() is not None
 
 
+async def open_subjects(session: Session, *, code: str, subject_type: str) -> list[str]:
+    """The ids of all subjects of a type about which something of that code is found, and not mended or settled."""
+    found = select(finding.c.subject_id).where(
+        finding.c.code == code, finding.c.subject_type == subject_type, finding.c.until.is_(None)
+    )
+    return list((await session.execute(found)).scalars())
+
+
+async def get(session: Session, finding_id: str) -> StoredFinding:
+    """One finding; NotFound."""
+    row = (await session.execute(select(finding).where(finding.c.id == finding_id))).one_or_none()
+    if row is None:
+        raise NotFound("finding", finding_id)
+    return _stored(row)
+
+
 async def close_finding(session: Session, *, code: str, subject_type: str, subject_id: str) -> bool:
     """Note that it fits again; False if nothing was open."""
     closed = await session.execute(_CLOSE, {"code": code, "subject_type": subject_type, "subject_id": subject_id})
@@ -137,12 +153,11 @@ async def close_by_id(session: Session, finding_id: str) -> StoredFinding:
     """Close a finding on somebody's word, and return it. NotFound; Conflict for one that is closed."""
     changed = update(finding).where(finding.c.id == finding_id, finding.c.until.is_(None))
     closed = await session.execute(changed.values(until=func.clock_timestamp()))
-    row = (await session.execute(select(finding).where(finding.c.id == finding_id))).one_or_none()
-    if row is None:
-        raise NotFound("finding", finding_id)
+    found = await get(session, finding_id)
     if closed.rowcount == 0:
-        raise Conflict(f"The finding {finding_id} is closed since {row.until:%Y-%m-%d %H:%M} UTC. Nothing was changed.")
-    return _stored(row)
+        since = f"{found.until:%Y-%m-%d %H:%M}"
+        raise Conflict(f"The finding {finding_id} is closed since {since} UTC. Nothing was changed.")
+    return found
 
 
 async def close_others(session: Session, *, code: str, still: Collection[tuple[str, str]]) -> int:

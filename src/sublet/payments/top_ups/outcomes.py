@@ -29,6 +29,8 @@ async def apply(session: Session, top_up_id: str, seen: CheckoutSeen) -> bool:
     """
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
     if seen.paid:
+        if seen.taken_back is not None:
+            await taken_back.take_turn(session, row.organization_id)
         await _credit(session, row, seen)
         if seen.taken_back is not None:
             await taken_back.note(session, top_up_id, seen.taken_back)

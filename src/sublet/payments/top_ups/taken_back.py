@@ -4,15 +4,17 @@ Nothing here books it: until refunds and disputes are booked, an operator does. 
 card holder has back may not be spent as well.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select, text, update
 
 from sublet.core.db import Session
+from sublet.core.errors import Conflict
 from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
 from sublet.findings import findings, launches
-from sublet.findings.findings import Severity
+from sublet.findings.findings import Severity, StoredFinding
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
 from sublet.ledger import holds, wallets
 from sublet.payments.models import top_up
@@ -20,6 +22,17 @@ from sublet.payments.models import top_up
 log = get_logger(__name__)
 
 CODE = "payments.taken_back"
+SUBJECT = "top_up"
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('taken back ' || :organization_id, 0))")
+
+
+async def take_turn(session: Session, organization_id: str) -> None:
+    """Be the only one, until the session's transaction ends, who changes what stops this organization's launches.
+
+    Whoever is going to lock the organization's wallet too takes the turn before.
+    """
+    await session.execute(_ONE_AT_A_TIME, {"organization_id": organization_id})
 
 
 async def note(session: Session, top_up_id: str, taken: Money) -> bool:
@@ -27,6 +40,7 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
 
     Sums may come in any order and any number of times. What was spent already stops the organization's launches. What
     was set aside for something else when the sum was first seen is withheld by a later look, once it is given back.
+    It is the organization's turn, by `take_turn`.
     """
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
     if taken.currency != row.currency:
@@ -46,34 +60,94 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
         await holds.withhold(session, row.organization_id, aside, subject_id=key, idempotency_key=key)
     elif not grew:
         return False
-    changed = {"taken_back": taken.micro, "taken_aside": set_aside.micro}
-    await session.execute(update(top_up).where(top_up.c.id == top_up_id).values(changed))
-    amounts = {"taken back": taken, "set aside": set_aside, "spent": taken - set_aside}
+    changes = update(top_up).where(top_up.c.id == top_up_id)
+    changes = changes.values(taken_back=taken.micro, taken_aside=set_aside.micro)
+    changed = (await session.execute(changes.returning(top_up))).one()
     log.error("top_up.taken_back", top_up=top_up_id, taken=str(taken), spent=str(taken - set_aside))
-    await _say(session, row, amounts)
+    await _say(session, changed, _amounts([changed]))
     if (grew and set_aside < taken) or await launches.are_stopped(session, row.organization_id):
-        await findings.open_finding(
-            session,
-            code=STOP_CODE,
-            subject_type=STOP_SUBJECT,
-            subject_id=row.organization_id,
-            severity=Severity.CRITICAL,
-            amounts=amounts,
-            detail={"top_up_id": top_up_id},
-        )
+        await _keep_stop(session, row.organization_id)
     return True
+
+
+async def resolve(session: Session, finding_id: str) -> StoredFinding:
+    """Close a finding on somebody's word; launches go on with the last one of what was taken back.
+
+    NotFound; Conflict for a stop of launches while something that was taken back is not settled.
+    """
+    found = await findings.get(session, finding_id)
+    organization_id = await _stopped_for(session, found)
+    if organization_id is None:
+        return await findings.close_by_id(session, finding_id)
+    await take_turn(session, organization_id)
+    if found.code == STOP_CODE and found.until is None and (left := await _unsettled(session, organization_id)):
+        raise Conflict(
+            f"Launches are stopped for what was taken back of {_names(left)}, which is not settled. Nothing was "
+            f"changed. Resolve each of its findings {CODE}: launches go on with the last."
+        )
+    resolved = await findings.close_by_id(session, finding_id)
+    if await launches.are_stopped(session, organization_id):
+        await _keep_stop(session, organization_id)
+    return resolved
+
+
+async def _stopped_for(session: Session, found: StoredFinding) -> str | None:
+    """Whose launches may be stopped for what a finding is about; None if nobody's."""
+    if (found.code, found.subject_type) == (STOP_CODE, STOP_SUBJECT):
+        return found.subject_id
+    if (found.code, found.subject_type) != (CODE, SUBJECT):
+        return None
+    owner = select(top_up.c.organization_id).where(top_up.c.id == found.subject_id)
+    return (await session.execute(owner)).scalar_one_or_none()
+
+
+async def _keep_stop(session: Session, organization_id: str) -> None:
+    """Let the stop of launches say what of the organization's top-ups is not settled; it ends when everything is."""
+    stop = {"code": STOP_CODE, "subject_type": STOP_SUBJECT, "subject_id": organization_id}
+    left = await _unsettled(session, organization_id)
+    if not left:
+        await findings.close_finding(session, **stop)
+        return
+    detail = {"top_ups": _names(left)}
+    await findings.open_finding(session, **stop, severity=Severity.CRITICAL, amounts=_amounts(left), detail=detail)
+
+
+async def _unsettled(session: Session, organization_id: str) -> Sequence[Row[Any]]:
+    """The organization's top-ups of which something was taken back that no operator has settled, oldest first."""
+    found = await findings.open_subjects(session, code=CODE, subject_type=SUBJECT)
+    theirs = select(top_up).where(top_up.c.organization_id == organization_id, top_up.c.id.in_(found))
+    return (await session.execute(theirs.order_by(top_up.c.seq))).all()
 
 
 async def _is_unsettled(session: Session, top_up_id: str) -> bool:
     """Whether no operator has settled what was taken back of it."""
-    return await findings.is_open(session, code=CODE, subject_type="top_up", subject_id=top_up_id)
+    return await findings.is_open(session, code=CODE, subject_type=SUBJECT, subject_id=top_up_id)
+
+
+def _names(top_ups: Sequence[Row[Any]]) -> str:
+    return ", ".join(row.id for row in top_ups)
+
+
+def _amounts(top_ups: Sequence[Row[Any]]) -> dict[str, Money]:
+    """What was taken back of top-ups in all, and what of it is set aside or spent; by itself in a second currency."""
+    sums: dict[str, Money] = {}
+    for row in top_ups:
+        parts = {
+            "taken back": row.taken_back,
+            "set aside": row.taken_aside,
+            "spent": row.taken_back - row.taken_aside,
+        }
+        for part, micro in parts.items():
+            name = part if row.currency == top_ups[0].currency else f"{part} in {row.currency}"
+            sums[name] = sums.get(name, Money.zero(row.currency)) + Money(micro, row.currency)
+    return sums
 
 
 async def _say(session: Session, row: Row[Any], amounts: dict[str, Money]) -> None:
     await findings.open_finding(
         session,
         code=CODE,
-        subject_type="top_up",
+        subject_type=SUBJECT,
         subject_id=row.id,
         severity=Severity.CRITICAL,
         amounts=amounts,
