@@ -108,7 +108,6 @@ class TestLast:
             await until_somebody_waits(database)
         assert await last == 72_000
 
-
     async def test_looks_no_more_at_what_is_complete(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)

@@ -5,7 +5,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.core.work.kitchen import DEADLINE, Kitchen
+from tests.core.work.kitchen import Kitchen
+from tests.support.locks import until_somebody_waits
 
 from sublet.core.work import leases
 from sublet.core.work.leases import Lease
@@ -161,7 +162,7 @@ class TestSingleFile:
         async with kitchen.database.transaction() as leaving:
             await leases.wake_first(leaving, "kettle", "north", but="a")
             joining = asyncio.create_task(self.behind(kitchen, "kettle"))
-            await until_somebody_waits_for_a_lock(kitchen)
+            await until_somebody_waits(kitchen.database)
             await leases.finish(leaving, lease, Done(), pace=SLOW)
         assert await joining is False, "nobody would wake it any more"
 
@@ -169,12 +170,3 @@ class TestSingleFile:
         for row_id in ("a", "b"):
             await finish(rows, await claimed(rows, "kettle", row_id), SetAside("x"))
         assert await self.behind(rows, "kettle") is False
-
-
-async def until_somebody_waits_for_a_lock(kitchen: Kitchen) -> None:
-    waiting = """
-        SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-        """
-    async with asyncio.timeout(DEADLINE):
-        while not (await kitchen.one(waiting)).n:
-            await asyncio.sleep(0.005)

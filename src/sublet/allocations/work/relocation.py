@@ -3,7 +3,7 @@
 from sublet.allocations import operations, remnants, rows
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import remark
-from sublet.allocations.work.pace import Failure, Pace, classify
+from sublet.allocations.work.pace import AllocationPace, Failure, classify
 from sublet.catalog import skus
 from sublet.core import telemetry
 from sublet.core.actors import Actor
@@ -29,7 +29,7 @@ class _NoOtherNode(Exception):
     """The launch fits on no node that it was not tried on."""
 
 
-def is_due(error: SubletError, attempt: int, pace: Pace) -> bool:
+def is_due(error: SubletError, attempt: int, pace: AllocationPace) -> bool:
     """Whether a launch that failed so goes elsewhere: at once where the node lacks what was sold; after a few attempts
     where it does not answer, or does not hold the limits."""
     if classify(error) is Failure.CAPACITY:
