@@ -15,6 +15,7 @@ from sublet.core.money import Rate
 from sublet.ledger import holds, wallets
 from tests.billing.usage import A_DOLLAR_AN_HOUR, POLICY, Subject, age, new_running, new_subject
 from tests.ledger.books import key, top_up, usd
+from tests.support.locks import until_somebody_waits
 from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +65,22 @@ class TestWarnings:
             (data,) = told.scalars()
         assert data["threshold"] == "24h"
         assert 0 < data["runway_seconds"] <= 86_400
+
+    async def test_come_once_from_two_reviews_at_the_same_time(self, database: Database) -> None:
+        async with database.transaction() as session:
+            subject = await new_running(session, "20")
+
+        async def review_too() -> list[tuple[str, str | None]]:
+            async with database.transaction() as session:
+                return await _review(session)
+
+        async with database.transaction() as session:
+            assert await _review(session) == [("warn", "24h")]
+            other = asyncio.create_task(review_too())
+            await until_somebody_waits(database)
+        assert await other == []
+        async with database.reading() as session:
+            assert await _told(session, subject.organization) == ["24h"]
 
     async def test_come_again_after_a_top_up_and_new_spending(self, database: Database) -> None:
         async with database.transaction() as session:
