@@ -1,5 +1,7 @@
 """Sealing waits for whoever may still write, and nothing escapes it."""
 
+import asyncio
+
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -8,6 +10,7 @@ from sublet.core.db import Database
 from sublet.ledger import seals
 from sublet.ledger.failures import LedgerRefused
 from tests.ledger.books import key, new_wallet, top_up
+from tests.support.locks import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +39,16 @@ class TestSealing:
         assert await _seal(database) == 0
         assert await _seal(database) == 1
         assert await _seal(database) == 0
+
+    async def test_seals_once_by_two_calls_at_the_same_time(self, database: Database) -> None:
+        async with database.transaction() as session:
+            await new_wallet(session, "20")
+        await _seal(database)
+        async with database.transaction() as session:
+            assert await seals.seal_ranges(session) == 1
+            again = asyncio.create_task(_seal(database))
+            await until_somebody_waits(database)
+        assert await again == 0
 
     async def test_waits_for_a_transaction_with_a_lower_id(self, database: Database, app_url: str) -> None:
         async with database.transaction() as session:
