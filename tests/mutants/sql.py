@@ -9,7 +9,7 @@ from tests.mutants.mutant import Change
 _OPENS = re.compile(r"\b(WHERE|AND|OR|HAVING|IF|ELSIF|WHEN|CHECK)\b")
 _ENDS = re.compile(
     r"(?<!\w)(AND|OR|THEN|ORDER|GROUP|LIMIT|RETURNING|FOR|UNION|WINDOW|WHERE|HAVING|ON CONFLICT|EXECUTE|SET|DO)\b"
-    r"|(?<!\w)OFFSET\b|;"
+    r"|(?<!\w)(AS|JOIN|LEFT|RIGHT|FULL|CROSS|OFFSET)\b|;|\$\$"
 )
 _NO_CONDITION = re.compile(
     r"\bIF (NOT )?EXISTS\b(?=\s+\w)|\bBETWEEN\s+[^\s()]+\s+AND\b|\bCREATE INDEX\b[^;]*;|\bCREATE OR REPLACE\b"

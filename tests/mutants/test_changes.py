@@ -47,6 +47,12 @@ class TestSql:
             ("DELETE FROM t WHERE id = 1;", {"DELETE FROM t WHERE true ;"}),
             ("SELECT 1 WHERE a OR b", {"SELECT 1 WHERE false OR b", "SELECT 1 WHERE a OR false "}),
             ("SELECT 1 WHERE (a AND b)", {"SELECT 1 WHERE true ", "SELECT 1 WHERE (a AND true )"}),
+            (
+                "SELECT 1 FROM a JOIN b ON i AND c LEFT JOIN d ON k",
+                {"SELECT 1 FROM a JOIN b ON i AND true LEFT JOIN d ON k"},
+            ),
+            ("SELECT a AND b AS c FROM t", {"SELECT a AND true AS c FROM t"}),
+            ("AS $$ DELETE FROM t WHERE a $$;", {"AS $$ DELETE FROM t WHERE true $$;"}),
             ("IF a THEN b; END IF;", {"IF false THEN b; END IF;"}),
             ("x int CHECK (x > 0)", {"x int CHECK (true) ", "x int CHECK (x >= 0)"}),
             ("SELECT least(a, b - c)", {"SELECT greatest(a, b - c)", "SELECT least(a, b + c)"}),
