@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from tests.allocations.real import build_helper
 from tests.allocations.rental import PASSWORD, pay_in
-from tests.support.nodes import CACHE
+from tests.support.nodes import CACHE, build_helper
+from tests.support.ports import free_port
 
-from bench.servers import free_port, own_postgres, serving
+from bench.servers import own_postgres, serving
 from sublet.core.actors import Actor
 from sublet.core.db import Database
 from sublet.identity import users

@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 from tests.allocations.rental import PASSWORD, Rental
 from tests.scheduling.fleet_rows import add_node
+from tests.support.ports import free_port
 
 from bench.rows import Row
-from bench.servers import cpu_seconds, cpu_seconds_of_children, free_port, own_postgres, serving
+from bench.servers import cpu_seconds, cpu_seconds_of_children, own_postgres, serving
 from sublet.core.db import Database
 
 # Short turns, so that what else the machine does meanwhile falls on all alike.

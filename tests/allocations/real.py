@@ -1,6 +1,5 @@
 """A real node that has joined the served application, and the parts of a worker that speak to it."""
 
-import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +29,6 @@ class RealFleet:
     async def close(self) -> None:
         """End connections and looks; the node stays for other tests, without what belongs to this one."""
         await self.pool.close()
-
-
-def build_helper(target: Path) -> Path:
-    """The node helper, from its sources."""
-    source = Path(__file__).resolve().parents[2] / "node" / "build.py"
-    spec = importlib.util.spec_from_file_location("sublet_node_build", source)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    built: Path = module.build(target)
-    return built
 
 
 async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:

@@ -17,11 +17,11 @@ from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.identity import users
 from sublet.ledger import reconcile as books
 from sublet_sandbox.nodes import LocalNode
-from tests.allocations.real import RealFleet, build_helper, join
+from tests.allocations.real import RealFleet, join
 from tests.allocations.rental import offer, owner_of, pay_in, reconcile
 from tests.fleet.working import look_at
 from tests.support.app import Web
-from tests.support.nodes import systemd_node_pair
+from tests.support.nodes import build_helper, systemd_node_pair
 
 __all__ = ["systemd_node_pair"]
 

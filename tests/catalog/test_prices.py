@@ -1,6 +1,5 @@
 """Prices: versions that take effect from a moment on, never changed and never for the past."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,21 +8,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from sublet.audit.api import router as audit_router
 from sublet.catalog import prices
-from sublet.catalog.api import router
 from sublet.core.clock import database_now
 from sublet.core.db import Database
-from tests.audit.people import OPERATOR, browser_of
 from tests.catalog.test_skus import SMALL
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def browser(database: Database) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser_of(OPERATOR, database, [router, audit_router]) as client:
-        yield client
 
 
 @pytest.fixture

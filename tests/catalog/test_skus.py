@@ -1,6 +1,5 @@
 """SKUs: made and offered by operators, read by everybody who is signed in."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from sublet.audit.api import router as audit_router
 from sublet.catalog import skus
 from sublet.catalog.api import router
 from sublet.core.actors import Permission
@@ -31,12 +29,6 @@ GPU: dict[str, Any] = {
 
 def allowed(actions: list[dict[str, Any]]) -> set[str]:
     return {action["name"] for action in actions if action["allowed"]}
-
-
-@pytest.fixture
-async def browser(database: Database) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser_of(OPERATOR, database, [router, audit_router]) as client:
-        yield client
 
 
 class TestCreating:

@@ -1,19 +1,15 @@
 """Fixtures of the command line's tests."""
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.running import Cli
-from tests.client.fake_api import FakeApi, serving
+from tests.client.conftest import api
+from tests.client.fake_api import FakeApi
 
-
-@pytest.fixture
-def api() -> Iterator[FakeApi]:
-    """A server with a furnished world."""
-    with serving() as running:
-        yield running
+__all__ = ["api"]
 
 
 @pytest.fixture
@@ -27,6 +23,12 @@ def cli(stranger: Cli) -> Cli:
     """A customer's machine, signed in by the environment."""
     stranger.sign_in()
     return stranger
+
+
+@pytest.fixture
+def web(cli: Cli) -> dict[str, Any]:
+    """An allocation that is active, and has run for 65 minutes."""
+    return cli.api.world.allocation("web", next(iter(cli.api.world.skus.values())))
 
 
 @pytest.fixture

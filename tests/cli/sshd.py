@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import free_port
+
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 PRINCIPAL = "al-0000000000000001"
 NODE_NAME = "node-a.sublet.internal"
@@ -36,13 +38,6 @@ def sshd_may_give_terminals() -> bool:
 
 def _keygen(*arguments: str) -> None:
     subprocess.run(["ssh-keygen", "-q", *arguments], check=True, capture_output=True, stdin=subprocess.DEVNULL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -137,7 +132,7 @@ def sshd(root: Path, *, host_principal: str = NODE_NAME, known_hosts_name: str =
         _keygen("-t", "ed25519", "-N", "", "-f", str(root / name))
     _keygen("-s", str(root / "host_ca"), "-I", "host", "-h", "-n", host_principal, str(root / "host.pub"))
     (root / "principals").write_text(PRINCIPAL + "\n")
-    server = Sshd(root, _free_port(), host_principal, known_hosts_name)
+    server = Sshd(root, free_port(), host_principal, known_hosts_name)
     (root / "config").write_text(
         f"ListenAddress 127.0.0.1:{server.port}\n"
         f"HostKey {root}/host\nHostCertificate {root}/host-cert.pub\nPidFile none\n"

@@ -3,16 +3,8 @@
 import json
 from typing import Any
 
-import pytest
-
 from tests.cli.running import Cli
 from tests.client.fake_world import CONTROL_GROUP, UNCLEAN, at, per_hour, usd
-
-
-@pytest.fixture
-def web(cli: Cli) -> dict[str, Any]:
-    """An allocation that has run for 65 minutes."""
-    return cli.api.world.allocation("web", next(iter(cli.api.world.skus.values())))
 
 
 class TestLs:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from tests.cli.running import Cli
 from tests.client.fake_api import DROP
 from tests.client.fake_world import usd
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -62,10 +62,7 @@ class TestEvents:
             seen = [json.loads(process.stdout.readline())["id"] for _ in range(5)]
             cli.api.world.events.append({**happened[0], "id": "7-5"})
             seen.append(json.loads(process.stdout.readline())["id"])
-            deadline = time.monotonic() + 20
-            while cli.api.calls("GET", "/events")[-1].query["after"] != "7-5":
-                assert time.monotonic() < deadline, "the command did not go on"
-                time.sleep(0.02)
+            until("the command to go on", lambda: cli.api.calls("GET", "/events")[-1].query["after"] == "7-5")
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=20)
         finally:

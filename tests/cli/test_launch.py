@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from tests.cli.running import Cli
 from tests.client.fake_api import DROP
 from tests.client.fake_names import STEPS
+from tests.support.waiting import until
 
 
 def sku(cli: Cli) -> dict[str, Any]:
@@ -119,10 +119,11 @@ class TestLaunch:
         cli.api.world.stuck = True
         process = cli.start("launch", "cpu-small", "--name", "web")
         try:
-            deadline = time.monotonic() + 20
-            while len(cli.api.calls("GET", f"/allocations/{next(iter(cli.api.world.allocations), '')}")) < 2:
-                assert time.monotonic() < deadline, "the command never began to wait"
-                time.sleep(0.02)
+            allocations = cli.api.world.allocations
+            until(
+                "the command to wait",
+                lambda: len(cli.api.calls("GET", f"/allocations/{next(iter(allocations), '')}")) >= 2,
+            )
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=20)
         finally:

@@ -17,12 +17,6 @@ from tests.cli.sshd import Sshd, sshd, sshd_may_give_terminals
 
 
 @pytest.fixture
-def web(cli: Cli) -> dict[str, Any]:
-    """An active allocation."""
-    return cli.api.world.allocation("web", next(iter(cli.api.world.skus.values())))
-
-
-@pytest.fixture
 def node(cli: Cli, web: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """Its node."""
     with sshd(tmp_path_factory.mktemp("sshd")) as running:

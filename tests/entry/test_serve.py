@@ -24,9 +24,9 @@ from sublet.fleet.ca import CertificateAuthority
 from sublet.terminal.frames import SUBPROTOCOL
 from tests.allocations.rental import Rental, owner_of, pay_in
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
-from tests.fleet.real_sshd import RealSshd, prepared_sshd
+from tests.fleet.real_sshd import RealSshd
 from tests.support.app import PASSWORD
-from tests.support.demo import free_port
+from tests.support.ports import free_port
 from tests.terminal.conftest import Terminal
 
 DEADLINE = 30.0
@@ -110,12 +110,6 @@ async def lend_real_account(database: Database, joined: Joined, browser: httpx.A
     await rental.run(COPY, **place)
     for state in ("provisioning", "active"):
         await rental.run("UPDATE allocation SET state = :state WHERE id = :id", state=state, id=ALLOCATION)
-
-
-@pytest.fixture
-def sshd() -> Iterator[RealSshd]:
-    with prepared_sshd() as sshd:
-        yield sshd
 
 
 class TestATerminal:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.worker_process import worker_process
 from tests.support.app import Web
-from tests.support.demo import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

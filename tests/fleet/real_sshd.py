@@ -19,6 +19,7 @@ import asyncssh
 import pytest
 
 from sublet.fleet import krl
+from tests.support.ports import free_port
 
 SSHD = "/usr/sbin/sshd"
 ACCOUNTS = {"sublet": 4242, "al-aaaaaaaaaaaaaaaa": 4243, "al-bbbbbbbbbbbbbbbb": 4244}
@@ -65,9 +66,7 @@ class RealSshd:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.forced_command = "/bin/cat"
 

@@ -12,17 +12,11 @@ from sublet.core.settings import Settings
 from sublet.fleet import checklist, nodes
 from sublet.fleet.checklist import Step
 from sublet.fleet.nodes import Node
-from sublet.fleet.observation import Observer, make_due
+from sublet.fleet.observation import Observer
 from tests.fleet.fake_node import FakeNode
-from tests.fleet.working import look_at
+from tests.fleet.working import look
 
 pytestmark = pytest.mark.anyio
-
-
-async def look(database: Database, observer: Observer, node_id: str) -> bool:
-    async with database.transaction() as session:
-        await make_due(session, node_id)
-    return await look_at(observer, node_id)
 
 
 async def seen(database: Database, node_id: str) -> Row[Any]:

@@ -22,7 +22,7 @@ from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import GpuState, NodeState
 from tests.fleet.conftest import OPERATOR, Joining
 from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
-from tests.fleet.working import look_at, note_offline, renew_due
+from tests.fleet.working import look, look_at, note_offline, renew_due
 
 pytestmark = pytest.mark.anyio
 
@@ -46,13 +46,6 @@ class Seen:
     async def __call__(self, node_id: str, seen: Observation) -> None:
         assert seen.node_id == node_id
         self.observations.append(seen)
-
-
-async def look(database: Database, observer: Observer, node_id: str) -> bool:
-    """Look at a node now, due or not."""
-    async with database.transaction() as session:
-        await observation.make_due(session, node_id)
-    return await look_at(observer, node_id)
 
 
 async def get(database: Database, node_id: str) -> Node:

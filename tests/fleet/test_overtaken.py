@@ -14,7 +14,8 @@ from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.work import NODE
 from tests.fleet.fake_node import FakeNode
-from tests.fleet.test_observation import ONE, Seen, look
+from tests.fleet.test_observation import ONE, Seen
+from tests.fleet.working import look
 
 pytestmark = pytest.mark.anyio
 

@@ -1,7 +1,5 @@
 """A real Linux node joins through the ordinary path and obeys: its own helper, its own sshd, our client."""
 
-import asyncio
-import importlib.util
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,14 +7,13 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import text
 
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.core.webapp import RequestContext, install_error_handlers
-from sublet.fleet import certificates, enrolment, nodes, observation
+from sublet.fleet import certificates, enrolment, nodes
 from sublet.fleet.api import router
 from sublet.fleet.backend import DesiredAccount, Limits
 from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys, public_line
@@ -30,9 +27,10 @@ from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import NodeState
 from sublet_sandbox.nodes import Enrolment, LocalNode, NamespaceNode, NodeKind, SystemdNode
 from tests.fleet.conftest import CUSTOMER, OPERATOR, fleet_parts
-from tests.fleet.working import look_at, renew_due
-from tests.support.app import loopback_listener
-from tests.support.nodes import CACHE, require
+from tests.fleet.working import look, look_at, renew_due
+from tests.support.app import served
+from tests.support.nodes import CACHE, build_helper, require
+from tests.support.ports import loopback_listener
 
 pytestmark = pytest.mark.anyio
 
@@ -55,17 +53,6 @@ class Real:
         key = self.node.host_public_key
         assert key is not None
         return NodeAddress(self.node.id, self.node.name, self.node.address, self.node.port, key)
-
-
-def build_helper(target: Path) -> Path:
-    """The node's helper, from its sources."""
-    spec = importlib.util.spec_from_file_location("node_build_for_fleet", ROOT / "node" / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    built: Path = module.build(target)
-    return built
 
 
 @pytest.fixture(params=["systemd", "namespace"])
@@ -95,16 +82,8 @@ async def control_plane_port(
     install_error_handlers(app)
     app.add_middleware(RequestContext)
     fleet_parts(settings, database, authority).attach(app, [router.api])
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    deadline = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    await serving
-    listener.close()
+    async with served(app, listener):
+        yield listener.getsockname()[1]
 
 
 @pytest.fixture
@@ -241,13 +220,8 @@ class TestARealNode:
         self, real: Real, database: Database, observer: Observer
     ) -> None:
         await real.machine.kill_power()
-        assert not await self._look(database, observer, real.node.id)
+        assert not await look(database, observer, real.node.id)
         await real.machine.start()
         deadline = time.monotonic() + 30
-        while not await self._look(database, observer, real.node.id):
+        while not await look(database, observer, real.node.id):
             assert time.monotonic() < deadline, await failure_of(database, real.node.id)
-
-    async def _look(self, database: Database, observer: Observer, node_id: str) -> bool:
-        async with database.transaction() as session:
-            await observation.make_due(session, node_id)
-        return await look_at(observer, node_id)

@@ -2,13 +2,22 @@
 
 from sqlalchemy import text
 
+from sublet.core.db import Database
 from sublet.core.work.reconciler import Reconciler
+from sublet.fleet import observation
 from sublet.fleet.host_certificates import HostCertificates
 from sublet.fleet.observation import Observer
 from sublet.fleet.work import NODE
 from tests.support import work
 
 _SEEN = text("SELECT last_seen_at, misses FROM node WHERE id = :id")
+
+
+async def look(database: Database, observer: Observer, node_id: str) -> bool:
+    """Look at a node now, due or not."""
+    async with database.transaction() as session:
+        await observation.make_due(session, node_id)
+    return await look_at(observer, node_id)
 
 
 async def look_at(observer: Observer, node_id: str) -> bool:

@@ -53,11 +53,6 @@ NOT_IN_OPENAPI = frozenset(
 EVIL = "https://evil.example"
 
 
-@pytest.fixture
-async def business(web: Web) -> Business:
-    return await Business.open(web)
-
-
 def verdict(operation: Operation, person: Person, *, is_foreign: bool) -> tuple[int, str] | None:
     """The status and code with which this must be refused, or None if it must not be refused for who asks."""
     if operation.permission == PUBLIC:

@@ -1,7 +1,7 @@
 """What is offered is accepted, and nothing else: each action and its command, asked about the same row in one state."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -329,14 +329,6 @@ UPDATE top_up
        completed_at = CASE WHEN :state IN ('succeeded', 'failed', 'expired') THEN clock_timestamp() END
  WHERE id = :id AND state <> :state
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeSandbox]:
-    running = StripeSandbox(Path(tmp_path_factory.mktemp("stripe"))).start()
-    running.control("PUT", "delivery", {"mode": "drop"})
-    yield running
-    running.stop()
 
 
 class TestWallets:

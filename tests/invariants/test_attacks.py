@@ -8,7 +8,6 @@ import pytest
 from sublet.allocations.authorized_keys import refresh_keys
 from sublet.allocations.states import StateForbids
 from sublet.core import http
-from sublet.core.db import Database
 from sublet.core.outbox import StoredEvent
 from tests.allocations.rental import Rental
 from tests.support.app import Web
@@ -17,12 +16,6 @@ pytestmark = pytest.mark.anyio
 
 CHANGES_OF_KEYS = 5
 SLOW_SENDERS = 60
-
-
-@pytest.fixture
-async def rental(database: Database) -> Rental:
-    """A rental business with one node that has one GPU, one offer and one customer."""
-    return await Rental.open(database)
 
 
 async def _keys_changed(rental: Rental) -> None:

@@ -24,18 +24,12 @@ from tests.identity.public_keys import ed25519_line
 from tests.invariants.operations import Operation, operations_of
 from tests.invariants.people import Business, token_of, tomorrow
 from tests.invariants.schema_run import PHASES, Outcome, broken_promise, run
-from tests.support.app import Web
 
 pytestmark = pytest.mark.anyio
 
 SEED = int(os.environ.get("SUBLET_TEST_SEED", "20260"))
 PLATFORM = frozenset().union(*PLATFORM_ROLES.values()) - ROLES["owner"]
 ONE_BY_ONE = tuple(phase for phase in PHASES if phase != "stateful")
-
-
-@pytest.fixture
-async def business(web: Web) -> Business:
-    return await Business.open(web)
 
 
 def examples_of(business: Business) -> dict[str, dict[str, Any]]:

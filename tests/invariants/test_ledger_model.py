@@ -1,10 +1,8 @@
 """Random sequences of movements against a model in Python: equal to the micro, never below zero, always sum to zero."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -177,15 +175,6 @@ class World:
         assert wallet.receivable.micro == model.owed >= 0
         assert wallet.held.micro == model.held_wallet + model.held_promo
         assert wallet.available.micro == model.free + model.free_promo >= 0
-
-
-@pytest.fixture
-def runner(app_url: str) -> Iterator[tuple[asyncio.Runner, Database]]:
-    """One event loop and one pool for all examples of a test."""
-    with asyncio.Runner() as runner:
-        database = Database(app_url)
-        yield runner, database
-        runner.run(database.close())
 
 
 class TestBooksAgainstModel:

@@ -1,9 +1,7 @@
 """Metered seconds are delivered seconds: random lives of a subject against an oracle that knows every second."""
 
 import asyncio
-from collections.abc import Iterator
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -66,15 +64,6 @@ class Oracle:
         """What all of it costs, rounded down for each stretch at one rate."""
         rates = {"running": RATE.nano_per_hour, "suspended": SUSPENDED_RATE.nano_per_hour}
         return sum((end - start) * rates[kind] // 3_600_000 for start, end, kind in self.segments)
-
-
-@pytest.fixture
-def runner(app_url: str) -> Iterator[tuple[asyncio.Runner, Database]]:
-    """One event loop and one pool for all examples of a test."""
-    with asyncio.Runner() as runner:
-        database = Database(app_url)
-        yield runner, database
-        runner.run(database.close())
 
 
 class TestMeteredIsDelivered:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,7 @@ from sublet.identity import users
 from sublet.terminal.frames import SUBPROTOCOL
 from sublet.terminal.gateway import TERMINAL_TARGET
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
-from tests.fleet.real_sshd import RealSshd, prepared_sshd
+from tests.fleet.real_sshd import RealSshd
 from tests.notifications import channels
 from tests.support.app import Web
 from tests.terminal.conftest import Terminal
@@ -27,12 +27,6 @@ from tests.terminal.conftest import Terminal
 pytestmark = pytest.mark.anyio
 
 WITHIN_SECONDS = 5.0
-
-
-@pytest.fixture
-def sshd() -> Iterator[RealSshd]:
-    with prepared_sshd() as sshd:
-        yield sshd
 
 
 async def sign_out(_web: Web, browser: httpx.AsyncClient) -> None:

@@ -1,19 +1,19 @@
 """People of the journeys: customers who sign up, and the demo's operator, over HTTP as a browser speaks it."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import httpx
-from playwright.async_api import BrowserContext
+from playwright.async_api import Browser, BrowserContext, Page
 
+from tests.support import waiting
 from tests.support.demo import Demo
 
 PASSWORD = "seven quiet otters 42"
-DEADLINE_SECONDS = 60.0
+until = partial(waiting.until, seconds=60.0, pause=0.1)
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,6 @@ class Person:
             self.wait_for(allocation_id, "released")
 
 
-def until(what: str, found: Callable[[], Any]) -> Any:
-    """Wait for a condition; its value, or a failure that names it."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (value := found()):
-        assert time.monotonic() < deadline, f"waited {DEADLINE_SECONDS:.0f} s in vain for {what}"
-        time.sleep(0.1)
-    return value
-
-
 OPEN_CLIENTS: list[httpx.Client] = []
 """Closed at the end of the run."""
 
@@ -115,6 +106,13 @@ async def sign_in(context: BrowserContext, person: Person) -> None:
         headers={"Origin": person.url},
     )
     assert answer.ok, await answer.text()
+
+
+async def enter(browser: Browser, person: Person) -> tuple[BrowserContext, Page]:
+    """A window of the person's own, signed in."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    await sign_in(context, person)
+    return context, await context.new_page()
 
 
 def in_days(days: int) -> str:

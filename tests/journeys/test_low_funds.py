@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Request, WebSocket, expect
+from playwright.async_api import Browser, Page, Request, WebSocket, expect
 
-from tests.journeys.people import Person, new_customer, sign_in, until
+from tests.journeys.people import Person, enter, new_customer, until
 from tests.support.browser import picture
 from tests.support.demo import Demo
 
@@ -30,12 +30,6 @@ class Launches:
         """Remember a request if it is a launch."""
         if request.method == "POST" and request.url.endswith("/api/v1/allocations"):
             self.keys.append(request.headers.get("idempotency-key"))
-
-
-async def enter(browser: Browser, person: Person) -> tuple[BrowserContext, Page]:
-    context = await browser.new_context(viewport={"width": 1280, "height": 900})
-    await sign_in(context, person)
-    return context, await context.new_page()
 
 
 async def launch_without_money(page: Page, url: str, name: str) -> None:

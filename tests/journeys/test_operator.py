@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.journeys.people import Person, new_customer, sign_in, the_operator
+from tests.journeys.people import enter, new_customer, the_operator
 from tests.support.browser import picture
 from tests.support.demo import Demo
 
@@ -35,12 +35,6 @@ async def open_page(page: Page, link: str) -> None:
     await expect(page.get_by_role("heading", name=link, exact=True)).to_be_visible()
 
 
-async def customer_browser(browser: Browser, person: Person) -> tuple[BrowserContext, Page]:
-    context = await browser.new_context(viewport={"width": 1280, "height": 900})
-    await sign_in(context, person)
-    return context, await context.new_page()
-
-
 class TestTheCatalogue:
     async def test_gets_a_sku_whose_prices_are_all_remembered(
         self, console: Page, browser: Browser, demo: Demo
@@ -64,7 +58,7 @@ class TestTheCatalogue:
         await expect(rows.filter(has_text="Past")).to_contain_text("$0.36/h")
         await picture(console, "operator/prices")
 
-        context, shop = await customer_browser(browser, new_customer(demo))
+        context, shop = await enter(browser, new_customer(demo))
         await shop.goto(f"{demo.info.url}/launch")
         await expect(shop.get_by_role("row").filter(has_text=code)).to_contain_text("$0.4825/h")
 
@@ -100,7 +94,7 @@ class TestTheNode:
         await picture(console, "operator/node")
 
     async def test_takes_no_new_work_while_it_is_cordoned(self, console: Page, browser: Browser, demo: Demo) -> None:
-        context, shop = await customer_browser(browser, new_customer(demo))
+        context, shop = await enter(browser, new_customer(demo))
         offer = shop.get_by_role("row").filter(has_text="cpu-small")
         await console.get_by_role("link", name=demo.info.node.name, exact=True).click()
         await console.get_by_role("button", name="Cordon").click()
@@ -159,7 +153,7 @@ class TestTheCustomers:
 
     async def test_have_no_operator_console(self, browser: Browser, demo: Demo) -> None:
         customer = new_customer(demo)
-        context, page = await customer_browser(browser, customer)
+        context, page = await enter(browser, customer)
         await page.goto(demo.info.url)
         navigation = page.get_by_role("navigation", name="Main")
         await expect(navigation.get_by_role("link", name="Billing")).to_be_visible()

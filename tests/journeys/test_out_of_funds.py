@@ -2,13 +2,14 @@
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from sublet.supervisor.seed_data import Person, pay_by_card
+from tests.support import waiting
 from tests.support.demo import SUBLET, Demo, demo_with_node
 
 pytestmark = [pytest.mark.node]
@@ -22,7 +23,7 @@ QUICK = {
     "SUBLET_OBSERVE_INTERVAL_SECONDS": "1",
 }
 RATE_PER_HOUR = "5400"  # 1.50 a second: 25.00 are gone in 17 s
-DEADLINE = 90.0
+until = partial(waiting.until, seconds=90.0, pause=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +31,6 @@ def quick_demo() -> Iterator[Demo]:
     """A demo whose money clock runs fast."""
     with demo_with_node(environment=QUICK, logs_in="quick-demo-logs") as demo:
         yield demo
-
-
-def until(what: str, found: Callable[[], Any]) -> Any:
-    """Wait for a condition; its value, or a failure that names it."""
-    deadline = time.monotonic() + DEADLINE
-    while not (value := found()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {DEADLINE:.0f} s"
-        time.sleep(0.2)
-    return value
 
 
 def login_works(demo: Demo, name: str) -> bool:
@@ -87,7 +79,7 @@ class TestOutOfFunds:
         # What nobody has seen is not charged: let the node be asked twice while it is suspended.
         for _ in range(2):
             before = seen()
-            until("another look at the node", lambda: seen() > before)  # noqa: B023 - awaited at once
+            until("another look at the node", lambda: seen() > before)  # noqa: B023 - called at once
         pay_by_card(customer, "40.00")
         customer.http.close()
         until("resumption", lambda: show()["state"] == "active")

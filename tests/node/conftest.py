@@ -1,7 +1,5 @@
 """Nodes enrolled with the tests' own control plane."""
 
-import importlib.util
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +8,7 @@ import pytest
 
 from sublet_sandbox.nodes import LocalNode
 from tests.node.control_plane import Channel, ControlPlane, Tenant
-from tests.support.nodes import namespace_node, systemd_node_pair
+from tests.support.nodes import build_helper, namespace_node, systemd_node_pair
 
 __all__ = ["namespace_node", "systemd_node_pair"]
 
@@ -27,18 +25,6 @@ class Enrolled:
 def anyio_backend() -> str:
     """One event loop for nodes and tests."""
     return "asyncio"
-
-
-def build_helper(target: Path) -> Path:
-    """Build the node helper from its sources."""
-    source = Path(__file__).resolve().parents[2] / "node" / "build.py"
-    spec = importlib.util.spec_from_file_location(f"build_{uuid.uuid4().hex}", source)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    built: Path = module.build(target)
-    return built
 
 
 @pytest.fixture(scope="session")

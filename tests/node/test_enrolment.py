@@ -6,9 +6,10 @@ import asyncssh
 import pytest
 
 from sublet_sandbox.nodes.commands import CommandFailed
-from tests.node.conftest import Enrolled, build_helper
+from tests.node.conftest import Enrolled
 from tests.node.control_plane import Tenant
 from tests.node.test_limits import run_as
+from tests.support.nodes import build_helper
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 

@@ -1,7 +1,6 @@
 """Events of tests, and channels to follow them on."""
 
-import asyncio
-from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import httpx
@@ -11,8 +10,10 @@ from sublet.core import telemetry
 from sublet.core.outbox import Event, parse_cursor, publish
 from sublet.notifications.api import EVENT_HUB
 from tests.support.app import Web
+from tests.support.waiting import until_async
 
 DEADLINE = 10.0
+until = partial(until_async, "the hub and its channels", seconds=DEADLINE)
 
 
 class ThingHappened(Event):
@@ -55,10 +56,3 @@ async def newcomer(web: Web) -> httpx.AsyncClient:
 def open_channels() -> float:
     """How many events channels this process serves."""
     return telemetry.open_websockets.labels("events")._value.get()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(DEADLINE):
-        while not holds():
-            await asyncio.sleep(0.02)

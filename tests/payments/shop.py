@@ -1,7 +1,7 @@
 """The payment routes as customers and the processor reach them, with the real SDK behind them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,10 +156,3 @@ async def served(app: FastAPI, port: int) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await running
-
-
-async def until(reached: Callable[[], Awaitable[bool]]) -> None:
-    """Wait, with a deadline, for what others do."""
-    async with asyncio.timeout(20):
-        while not await reached():
-            await asyncio.sleep(0.02)

@@ -10,9 +10,11 @@ import pytest
 
 from sublet.payments.api import PROCESSOR
 from tests.payments.deliveries import deliver, events_of
-from tests.payments.shop import Shop, new_processor, until
+from tests.payments.shop import Shop, new_processor
 from tests.payments.working import look_at, make_due, process_due
-from tests.sandbox.stripe.process import StripeSandbox, free_port
+from tests.sandbox.stripe.process import StripeSandbox
+from tests.support.ports import free_port
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +94,7 @@ async def kill_while_waiting(shop: Shop, gate: Gate, directory: Path, app_url: s
         return bool(gate.answered if gate.passes else gate.asked)
 
     try:
-        await until(at_the_gate)
+        await until_async("the call at the gate", at_the_gate)
     finally:
         process.kill()
         await process.wait()
@@ -213,10 +215,7 @@ class TestDeadWorkers:
             cut_off = new_processor(gate.url)
             worker = asyncio.create_task(process_due(shop, "stripe_event", cut_off))
 
-            async def held() -> bool:
-                return gate.answered > 0
-
-            await until(held)
+            await until_async("the call's answer", lambda: gate.answered > 0)
             worker.cancel()
             with suppress(asyncio.CancelledError):
                 await worker

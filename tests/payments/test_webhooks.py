@@ -11,9 +11,11 @@ import pytest
 from sublet.core.db import Database
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from tests.payments.deliveries import deliver, events_of, signed
-from tests.payments.shop import Shop, build_app, new_processor, open_shop, served, until
+from tests.payments.shop import Shop, build_app, new_processor, open_shop, served
 from tests.payments.working import look_at, make_due, process_due, watch
-from tests.sandbox.stripe.process import StripeSandbox, free_port
+from tests.sandbox.stripe.process import StripeSandbox
+from tests.support.ports import free_port
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -237,9 +239,9 @@ class TestDelivered:
                     items = (await shop.control("GET", "deliveries"))["items"]
                     return all(item["state"] == "delivered" for item in items)
 
-                await until(all_refused)
+                await until_async("the refusals", all_refused)
                 async with served(build_app(database, shop.processor, tmp_path), port):
-                    await until(all_delivered)
+                    await until_async("the deliveries", all_delivered)
                 await drain(shop)
                 assert await shop.balance(organization) == "20.00"
         finally:

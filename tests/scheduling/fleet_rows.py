@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import text
 
@@ -85,3 +86,9 @@ async def look(database: Database, node_id: str, *, disk_free_gib: int | None, f
             ),
             {"id": node_id, "free": disk_free_gib, "fresh_for": fresh_for},
         )
+
+
+async def change(database: Database, statement: str, **parameters: Any) -> None:
+    """Change anything, behind everybody's back."""
+    async with database.transaction() as session:
+        await session.execute(text(statement), parameters)

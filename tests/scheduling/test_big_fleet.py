@@ -18,6 +18,7 @@ from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.placement import availability
 from sublet.scheduling.windows import FROM_NOW_ON, Window
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
+from tests.scheduling.fleet_rows import change
 
 pytestmark = pytest.mark.anyio
 
@@ -82,11 +83,6 @@ async def refuse(database: Database, sku: Sku, during: Window = FROM_NOW_ON) -> 
         with pytest.raises(NoCapacity):
             await claims.claim(session, sku, "x", during=during)
     return await read_so_far(database) - before
-
-
-async def change(database: Database, statement: str) -> None:
-    async with database.transaction() as session:
-        await session.execute(text(statement))
 
 
 class TestADecision:

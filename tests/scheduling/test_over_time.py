@@ -23,6 +23,7 @@ from tests.scheduling import oracle
 from tests.scheduling.fleet_rows import add_node
 from tests.scheduling.oracle import FOREVER, Taken
 from tests.scheduling.test_claims import make_sku
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -120,11 +121,12 @@ class TestManyAtOnce:
 
 
 async def until_short_windows_are_over(database: Database) -> None:
-    deadline = asyncio.get_running_loop().time() + 10
     async with database.reading() as session:
-        while (await session.execute(_ABOUT_TO_END)).scalar_one():
-            assert asyncio.get_running_loop().time() < deadline
-            await asyncio.sleep(0.02)
+
+        async def are_over() -> bool:
+            return not (await session.execute(_ABOUT_TO_END)).scalar_one()
+
+        await until_async("the end of the short windows", are_over, seconds=10)
 
 
 async def admitted(database: Database, sku: Sku, during: Window) -> int:

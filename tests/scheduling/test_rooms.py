@@ -1,7 +1,6 @@
 """What is left of a node follows what the fleet knows of it, in the same transaction."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -12,16 +11,11 @@ from sublet.core.db import Database
 from sublet.scheduling import claims
 from sublet.scheduling.placement import availability
 from sublet.scheduling.windows import FROM_NOW_ON
-from tests.scheduling.fleet_rows import add_node, set_gpu_state
+from tests.scheduling.fleet_rows import add_node, change, set_gpu_state
 from tests.scheduling.test_claims import free_of, make_sku, take
 from tests.scheduling.test_lock_order import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
-
-
-async def change(database: Database, statement: str, **parameters: Any) -> None:
-    async with database.transaction() as session:
-        await session.execute(text(statement), parameters)
 
 
 async def free(database: Database, subject_id: str) -> None:

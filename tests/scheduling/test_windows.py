@@ -14,7 +14,7 @@ from sublet.core.errors import InvalidInput
 from sublet.scheduling import claims
 from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.windows import Window
-from tests.scheduling.fleet_rows import add_node, look
+from tests.scheduling.fleet_rows import add_node, change, look
 from tests.scheduling.test_claims import free_of, make_sku, take
 
 pytestmark = pytest.mark.anyio
@@ -47,11 +47,6 @@ async def free(database: Database, subject_id: str) -> bool:
 async def one(database: Database, statement: str) -> Row[Any]:
     async with database.reading() as session:
         return (await session.execute(text(statement))).one()
-
-
-async def change(database: Database, statement: str, **parameters: Any) -> None:
-    async with database.transaction() as session:
-        await session.execute(text(statement), parameters)
 
 
 class TestAFutureClaim:

@@ -14,8 +14,9 @@ from typing import Any
 
 import httpx
 
-from tests.support.demo import ROOT, free_port
+from tests.support.demo import ROOT
 from tests.support.leftovers import leftovers
+from tests.support.ports import free_port
 
 NOBODY = 65534
 SECONDS = 150.0

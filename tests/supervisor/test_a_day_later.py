@@ -19,6 +19,7 @@ from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from sublet.supervisor.seed_data import Person
 from tests.support.clock import DAY_SECONDS, Clock
 from tests.support.demo import Demo, new_data_directory, remove_data, running_demo
+from tests.support.waiting import until
 
 ALIKE_SECONDS = 2.0
 TRIES = 5
@@ -69,10 +70,10 @@ class TestADay:
         took = []
         for _ in range(TRIES):  # the best of a few: a busy machine makes some of them slow
             top_up = customer.post("/top-ups", {"amount": "10.00", "currency": "USD"})
-            until(lambda top_up=top_up: customer.get(f"/top-ups/{top_up['id']}")["checkout_url"] is not None)
+            until("its page", lambda top_up=top_up: customer.get(f"/top-ups/{top_up['id']}")["checkout_url"])
             began = time.monotonic()
             days.clock.a_day_later()
-            until(lambda top_up=top_up: customer.get(f"/top-ups/{top_up['id']}")["state"] == "expired")
+            until("its end", lambda top_up=top_up: customer.get(f"/top-ups/{top_up['id']}")["state"] == "expired")
             took.append(time.monotonic() - began)
             if took[-1] < 1:
                 break
@@ -96,15 +97,7 @@ class TestADay:
             "worker": lambda: _last_word(days),
         }
         for name, look in looks.items():  # a server writes its date anew each second
-            until(lambda look=look: abs(_ours(days) - look().timestamp()) < ALIKE_SECONDS, what=f"{name} follows")
-
-
-def until(holds: Callable[[], bool], *, what: str = "it") -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: never"
-        time.sleep(0.01)
+            until(f"the clock of the {name}", lambda look=look: abs(_ours(days) - look().timestamp()) < ALIKE_SECONDS)
 
 
 def _ours(days: Days) -> float:
@@ -129,7 +122,7 @@ def _last_word(days: Days) -> datetime:
     log = Path(days.demo.info.logs, "worker.log")
     said = log.read_text()
     os.kill(_worker(days.demo), signal.SIGTERM)
-    until(lambda: "worker.stopped" in log.read_text().removeprefix(said))
+    until("the worker's last word", lambda: "worker.stopped" in log.read_text().removeprefix(said))
     word = next(line for line in log.read_text().removeprefix(said).splitlines() if "worker.stopped" in line)
     return datetime.fromisoformat(json.loads(word)["timestamp"])
 

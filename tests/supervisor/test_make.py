@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.demo import ROOT
+from tests.support.waiting import until
 
 SUBLET = """#!/bin/sh
 trap 'echo stopped in good order > "$0.said"; exit 0' TERM INT
@@ -27,21 +27,15 @@ def test_make_that_ends_takes_sublet_with_it(tmp_path: Path, number: signal.Sign
     make = subprocess.Popen(
         ["make", *done_before, f"BIN={tmp_path}", "up"], cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL
     )
-    until(tmp_path.joinpath("sublet.pid").exists)
+    until("the start", tmp_path.joinpath("sublet.pid").exists)
     if number == signal.SIGINT:  # a terminal's goes to everybody in front of it
         os.killpg(make.pid, number)
     else:
         make.send_signal(number)
     make.wait()
-    until(tmp_path.joinpath("sublet.said").exists)
+    until("the stop in good order", tmp_path.joinpath("sublet.said").exists)
     pid = int(tmp_path.joinpath("sublet.pid").read_text())
-    until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2:3])
-
-
-def until(what: object) -> None:
-    """Wait until something holds."""
-    assert callable(what)
-    deadline = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < deadline, "nothing came of it"
-        time.sleep(0.02)
+    until(
+        "its end",
+        lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2:3],
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,13 @@ from sublet.core.app import App
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.identity import users
+from tests.support.ports import loopback_listener
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 PASSWORD = "correct horse battery 7"
+START_SECONDS = 30.0
 
 
 @dataclass
@@ -71,15 +74,22 @@ def settings_for(tmp_path: Path, url: str = "http://127.0.0.1:8000", **changes: 
     return Settings(**{"data_directory": tmp_path, "public_url": url, "currency": "USD", **changes})
 
 
-def loopback_listener() -> socket.socket:
-    """A socket bound to a free loopback port.
-
-    It names its protocol, because asyncio lets small segments go at once (TCP_NODELAY) only where that is said, and
-    else each answer of a connection that is used again would wait 40 ms for the one before to be acknowledged.
-    """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    return listener
+@asynccontextmanager
+async def served(app: "FastAPI", listener: socket.socket, **options: Any) -> AsyncIterator[None]:
+    """The application on a listener, as in production, until the end of the block; then the listener is closed too."""
+    config = uvicorn.Config(app, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2, **options)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while not server.started:
+                assert not serving.done(), serving
+                await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
 
 
 @pytest.fixture
@@ -91,19 +101,11 @@ async def web(database: Database, tmp_path: Path) -> AsyncIterator[Web]:
     from sublet.entry.web import create_app  # noqa: PLC0415 - two seconds that not every test needs
 
     app = create_app(settings, database=database)
-    config = uvicorn.Config(app, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2, lifespan="on")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        assert not serving.done(), serving
-        await asyncio.sleep(0.01)
-    web = Web(url, app, database, settings, App.of(app))
-    yield web
-    for client in web.clients:
-        await client.aclose()
-    server.should_exit = True
-    await serving
-    listener.close()
+    async with served(app, listener, lifespan="on"):
+        web = Web(url, app, database, settings, App.of(app))
+        yield web
+        for client in web.clients:
+            await client.aclose()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,20 +18,13 @@ import pytest
 from sublet.supervisor.info import DemoInfo
 from tests.support.leftovers import leftovers
 from tests.support.nodes import CACHE
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 150.0
 STOP_SECONDS = 60.0
 NO_DEMO = 3
 SUBLET = str(Path(sys.executable).parent / "sublet")
-
-
-def free_port() -> int:
-    """A loopback port that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """Real Linux nodes for tests. A machine that cannot run them skips with the cause, or fails where all is required."""
 
+import importlib.util
 import os
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,6 +25,18 @@ def require(kind: nodes.NodeKind) -> None:
     if os.environ.get("SUBLET_TEST_REQUIRE_ALL") == "1":
         pytest.fail(f"SUBLET_TEST_REQUIRE_ALL=1, but {can}")
     pytest.skip(str(can))
+
+
+def build_helper(target: Path) -> Path:
+    """The node's helper, built from its sources."""
+    source = Path(__file__).resolve().parents[2] / "node" / "build.py"
+    spec = importlib.util.spec_from_file_location(f"build_{uuid.uuid4().hex}", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    built: Path = module.build(target)
+    return built
 
 
 @pytest.fixture(scope="session")

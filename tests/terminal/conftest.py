@@ -3,15 +3,13 @@
 import asyncio
 import json
 import re
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from websockets.asyncio.client import ClientConnection, connect
@@ -29,10 +27,13 @@ from sublet.fleet.terminal_target import TerminalTarget
 from sublet.terminal.frames import SUBPROTOCOL
 from sublet.terminal.gateway import TERMINAL_POLICY, TERMINAL_TARGET, router
 from sublet.terminal.policy import TerminalPolicy
-from tests.fleet.conftest import CUSTOMER, OPERATOR
+from tests.fleet.conftest import CUSTOMER, OPERATOR, sshd
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
-from tests.fleet.real_sshd import RealSshd, prepared_sshd
-from tests.support.app import loopback_listener
+from tests.fleet.real_sshd import RealSshd
+from tests.support.app import served
+from tests.support.ports import loopback_listener
+
+__all__ = ["sshd"]
 
 STRANGER = Actor(kind="user", user_id="usr_stranger", organization_id="org_b", permissions=CUSTOMER.permissions)
 PEOPLE = {"customer": CUSTOMER, "operator": OPERATOR, "stranger": STRANGER}
@@ -125,13 +126,6 @@ class Terminal:
 
 
 @pytest.fixture
-def sshd() -> Iterator[RealSshd]:
-    """A real sshd, not started yet."""
-    with prepared_sshd() as sshd:
-        yield sshd
-
-
-@pytest.fixture
 async def joined(database: Database, sshd: RealSshd, tmp_path: Path) -> Joined:
     """A real sshd that has joined as a node."""
     joined = Joined(database, CertificateAuthority(database, keyring_at(tmp_path / "keys" / "encryption.key")), sshd)
@@ -166,16 +160,5 @@ async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIt
     parts.put(DATABASE, database).put(AUTHENTICATOR, authenticate).put(ALIVE, alive).put(STOPPING, asyncio.Event())
     parts.put(AUTHORITY, joined.authority).put(TERMINAL_TARGET, find_target).put(TERMINAL_POLICY, policy)
     parts.attach(app, [router.api])
-    config = uvicorn.Config(
-        app, log_config=None, ws="websockets-sansio", ws_per_message_deflate=False, timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    deadline = time.monotonic() + DEADLINE
-    while not server.started:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
-    yield gateway
-    server.should_exit = True
-    await serving
-    listener.close()
+    async with served(app, listener, ws_per_message_deflate=False):
+        yield gateway

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sublet_sandbox.nodes import requirements
 from sublet_sandbox.nodes.commands import CommandFailed
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -50,13 +49,6 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < deadline, "nothing came of it"
-        time.sleep(0.02)
-
-
 class TestInstalling:
     async def test_starts_no_service_and_leaves_no_policy(self, apt: Path) -> None:
         await requirements.install_requirements(print)
@@ -82,9 +74,9 @@ class TestInstalling:
     def test_goes_on_to_its_end_when_its_owner_is_killed(self, apt: Path) -> None:
         (apt / "hold").touch()
         owner = subprocess.Popen([sys.executable, "-c", INSTALLER, str(apt / "policy-rc.d")], stdout=subprocess.PIPE)
-        wait_for((apt / "policy-said").exists)
+        until("the policy", (apt / "policy-said").exists)
         owner.kill()
         owner.communicate()
         (apt / "hold").unlink()
-        wait_for((apt / "installed").exists)
-        wait_for(lambda: not (apt / "policy-rc.d").exists())
+        until("the end of the installation", (apt / "installed").exists)
+        until("the policy to go", lambda: not (apt / "policy-rc.d").exists())

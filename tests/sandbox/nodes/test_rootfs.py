@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 
 from tests.support.leftovers import still_there
 from tests.support.nodes import require
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.node
 
@@ -30,13 +29,6 @@ def build(cache: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", BUILDER, str(cache)], stderr=subprocess.DEVNULL)
 
 
-def wait_for(what: Callable[[], object], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "nothing came of it"
-        time.sleep(0.05)
-
-
 def has_mounts(cache: Path) -> bool:
     """Whether a process sees something mounted in what is built there."""
     for process in Path("/proc").iterdir():
@@ -51,14 +43,18 @@ class TestAnInterruptedBuilding:
     def test_leaves_no_process_and_no_mount_and_the_next_removes_its_files(self, tmp_path: Path) -> None:
         require("systemd")
         killed = build(tmp_path)
-        wait_for(lambda: has_mounts(tmp_path))
+        until("a mount", lambda: has_mounts(tmp_path), seconds=SECONDS)
         (left,) = tmp_path.glob("rootfs-*.building-*")
         killed.kill()
         killed.wait()
-        wait_for(lambda: still_there(tmp_path) == [], seconds=10)
+        until("an empty folder", lambda: still_there(tmp_path) == [], seconds=10)
         assert left.is_dir()
         stopped = build(tmp_path)
-        wait_for(lambda: not left.exists() and list(tmp_path.glob("rootfs-*.building-*")))
+        until(
+            "another attempt",
+            lambda: not left.exists() and list(tmp_path.glob("rootfs-*.building-*")),
+            seconds=SECONDS,
+        )
         stopped.send_signal(signal.SIGINT)
         stopped.wait()
         assert still_there(tmp_path) == []

@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,18 +18,12 @@ import httpx
 import stripe
 
 from tests.support.clock import Clock
+from tests.support.ports import free_port
 
 API_KEY = "sk_test_sandbox0123456789abcdef"
 WEBHOOK_SECRET = "whsec_sandbox0123456789abcdef"
 DEADLINE_SECONDS = 20.0
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class StripeSandbox:
