@@ -26,7 +26,7 @@ from sublet.core.ids import new_id
 from sublet.core.money import Money, Rate
 from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.backend import FleetBackend
-from sublet.identity import users as identity_accounts
+from sublet.identity import users
 from sublet.identity.permissions import held_by
 from sublet.ledger import reconcile as books
 from sublet.ledger import top_ups, wallets
@@ -68,7 +68,7 @@ def owner_of(me: dict[str, Any]) -> Actor:
 async def customer(database: Database, amount: str = "20.00") -> Actor:
     """The owner of a new organization with so much in its wallet."""
     async with database.transaction() as session:
-        made = await identity_accounts.create_user(
+        made = await users.create_user(
             session,
             email=f"{new_id('x')}@customer.example",
             password=PASSWORD,
