@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sublet_sandbox.deletion import delete_folder, require_no_mounts
+from sublet_sandbox.own_files import make_own, open_own, require_folder
 
-from . import gpus, skeleton
+from . import console, gpus, skeleton
 from .commands import CommandFailed, Completed, run
 from .idmap import IdMap, own_map
 from .local import Enrolment, NodeKind, NodeStartFailed, StandInGpu
@@ -208,13 +209,12 @@ class NamespaceNode:
 
     def logs(self) -> str:
         """What sshd and the node's first process said since it was last started."""
-        with contextlib.suppress(FileNotFoundError):
-            return (self._directory / "console.log").read_text(errors="replace")
-        return ""
+        return console.read(self._directory)
 
     def _claim(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        make_own(self._directory)
+        require_folder(self._directory / "data")  # which its first process goes into, and empties when told to
+        self._lock = open_own(str(self._directory / "lock"), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -239,12 +239,12 @@ class NamespaceNode:
             "listener": listener.fileno(),
         }
         script = str(Path(__file__).with_name("namespace_init.py"))
-        with listener, theirs, (self._directory / "console.log").open("wb") as console:
+        with listener, theirs, console.begin(self._directory) as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", script, json.dumps(settings)),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
+                stdout=log,
+                stderr=log,
                 pass_fds=(theirs.fileno(), listener.fileno()),
                 start_new_session=True,
                 cwd="/",

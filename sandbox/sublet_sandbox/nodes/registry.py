@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sublet_sandbox.own_files import make_own, open_own
+
 
 def folder() -> Path:
-    """Where this user's records are: gone after a reboot, as the things they name are."""
+    """Where this user's records are, and nobody else's: gone after a reboot, as the things they name are."""
     base = Path("/run") if os.geteuid() == 0 else Path(tempfile.gettempdir())
     path = base / f"sublet-nodes-{os.geteuid()}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    if path.stat().st_uid != os.geteuid():
-        raise PermissionError(f"{path} belongs to someone else; remove it, or set TMPDIR to a folder of your own")
+    make_own(path, mode=0o700, otherwise=", or set TMPDIR to a folder of your own")
     return path
 
 
@@ -56,7 +56,7 @@ def open_record(node_id: str) -> Record | None:
 
 
 def _lock(path: Path) -> Record | None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_own(str(path), os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

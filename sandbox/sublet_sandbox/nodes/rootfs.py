@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sublet_sandbox.deletion import delete_folder
+from sublet_sandbox.own_files import open_own, require_own
 
 from .commands import CommandFailed, run
 from .local import NodeStartFailed
@@ -69,6 +70,7 @@ async def root_filesystem(cache: Path) -> Path:
             "A systemd node needs one, to install a small system from."
         )
     cache.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (one small folder)
+    require_own(cache, by_link=True)
     target = cache / f"rootfs-{_fingerprint(sources)}"
     async with _only_one(cache / "rootfs.lock"):
         if not target.is_dir():
@@ -163,7 +165,7 @@ def _trim(root: Path) -> None:
 @asynccontextmanager
 async def _only_one(path: Path) -> AsyncIterator[None]:
     """Hold an exclusive lock on a file; waiting for it can be cancelled, which a blocked thread could not."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = open_own(str(path), os.O_RDWR | os.O_CREAT)
     try:
         while not _locked(descriptor):  # noqa: ASYNC110  (another process holds it: nothing here could set an event)
             await asyncio.sleep(0.1)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sublet_sandbox.deletion import delete_folder
+from sublet_sandbox.own_files import open_own, put
 
 from . import gpus
 from .local import StandInGpu
@@ -63,15 +64,15 @@ _BORROWED = [
 
 
 def prepare(directory: Path, name: str, stand_ins: Sequence[StandInGpu], root_uid: int) -> None:
-    """Make what is missing; what is there from an earlier start stays as it is."""
+    """Make what is missing; what is there from an earlier start stays as it is. NotOurs where a link is in the way."""
     data = directory / "data"
-    if not (data / "complete").exists():
+    if not os.path.lexists(data / "complete"):
         delete_folder(data)  # a half-finished earlier start
         _write_tree(data, name, root_uid)
-    local = data / "local"
-    _put(local / "bin/nvidia-smi", gpus.nvidia_smi(), 0o755, root_uid)
-    _put(local / "share/sublet-demo/nvidia-smi.json", gpus.samples(list(stand_ins)), 0o644, root_uid)
-    (data / "complete").touch()
+    owner = root_uid if root_uid != os.geteuid() else None
+    put(data, "local/bin/nvidia-smi", gpus.nvidia_smi(), mode=0o755, owner=owner)
+    put(data, "local/share/sublet-demo/nvidia-smi.json", gpus.samples(list(stand_ins)), owner=owner)
+    os.close(open_own(str(data / "complete"), os.O_WRONLY | os.O_CREAT))
 
 
 def _write_tree(data: Path, name: str, root_uid: int) -> None:
@@ -121,14 +122,3 @@ def _unreadable(folder: str, names: list[str]) -> list[str]:
     return [
         name for name in names if not os.path.islink(f"{folder}/{name}") and not os.access(f"{folder}/{name}", os.R_OK)
     ]
-
-
-def _put(path: Path, content: bytes, mode: int, root_uid: int) -> None:
-    missing = [folder for folder in reversed(path.parents) if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)
-    path.chmod(mode)
-    for made in (*missing, path):
-        if root_uid != os.geteuid():
-            os.chown(made, root_uid, root_uid)

@@ -11,6 +11,7 @@ import os
 import shlex
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from sublet_sandbox.deletion import delete_folder
+from sublet_sandbox.own_files import folder_below, make_own, put, require_folder
 from sublet_sandbox.parent import die_with_parent
 
-from . import cgroups, gpus, network, registry, rootfs, skeleton
+from . import cgroups, console, gpus, network, registry, rootfs, skeleton
 from .commands import CommandFailed, Completed, run
 from .local import Enrolment, NodeKind, NodeStartFailed, StandInGpu
 from .relay import Relay
@@ -98,8 +100,8 @@ class SystemdNode:
             return
         template = await rootfs.root_filesystem(self._cache)
         await registry.sweep(_remove, kind="systemd")
-        self._directory.mkdir(parents=True, exist_ok=True)
         try:
+            make_own(self._directory)
             await self._claim()
             await self._furnish()
             await self._boot(template)
@@ -199,9 +201,7 @@ class SystemdNode:
 
     def logs(self) -> str:
         """The node's console output since it was last booted."""
-        with contextlib.suppress(FileNotFoundError):
-            return (self._directory / "console.log").read_text(errors="replace")
-        return ""
+        return console.read(self._directory)
 
     async def _claim(self) -> None:
         """Write down what will be made, before any of it is."""
@@ -231,17 +231,26 @@ class SystemdNode:
     async def _furnish(self) -> None:
         """Write what the node has over its template, where the overlay takes it from."""
         for part in ("upper", "work", "root", "devices", *_ON_DISK):
+            require_folder(self._directory / part)
             (self._directory / part).mkdir(exist_ok=True)
         self._gpus = gpus.plan(self._name, self._gpu_count, workshop=self._directory / "devices")
         upper = self._directory / "upper"
-        _put(upper, "etc/hostname", f"{self._name}\n".encode())
-        _put(upper, "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {self._name}\n".encode())
-        _put(upper, "usr/bin/nvidia-smi", gpus.nvidia_smi(), mode=0o755)
-        _put(upper, gpus.SAMPLES_PATH.lstrip("/"), gpus.samples(self._gpus))
-        key = upper / "etc/ssh/ssh_host_ed25519_key"
-        if not key.exists():
-            _make_parents(upper, key)
-            await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self._name, "-f", str(key))
+        put(upper, "etc/hostname", f"{self._name}\n".encode())
+        put(upper, "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {self._name}\n".encode())
+        put(upper, "usr/bin/nvidia-smi", gpus.nvidia_smi(), mode=0o755)
+        put(upper, gpus.SAMPLES_PATH.lstrip("/"), gpus.samples(self._gpus))
+        await self._make_host_key(upper, "etc/ssh")
+
+    async def _make_host_key(self, upper: Path, place: str) -> None:
+        """The node's own key, once. It is made elsewhere, because ssh-keygen writes through links."""
+        name = "ssh_host_ed25519_key"
+        with folder_below(upper, place) as folder:
+            if name in os.listdir(folder):
+                return
+        with tempfile.TemporaryDirectory(dir=self._directory) as made:
+            await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self._name, "-f", f"{made}/{name}")
+            for part, mode in ((f"{name}.pub", 0o644), (name, 0o600)):  # that the key is there says that both are
+                put(upper, f"{place}/{part}", _content(made, part), mode=mode)
 
     async def _boot(self, template: Path) -> None:
         """Start the node's processes: in a mount and a network namespace of their own, and bound to this process."""
@@ -273,12 +282,12 @@ class SystemdNode:
                 f"exec {shlex.join(nspawn)}",
             ]
         )
-        with (self._directory / "console.log").open("wb") as console:
+        with console.begin(self._directory) as log:
             self._nspawn = await asyncio.create_subprocess_exec(
                 *("unshare", "--mount", "--net", "--", "/bin/sh", "-c", outer),
                 stdin=asyncio.subprocess.PIPE,
-                stdout=console,
-                stderr=console,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGKILL),
             )
@@ -351,20 +360,8 @@ async def _remove(content: dict[str, Any]) -> None:
     await network.remove(network.Cable(**content["cable"]))
 
 
-def _put(root: Path, place: str, content: bytes, *, mode: int = 0o644) -> None:
-    """Write a file below a root, whatever is there; folders that are missing get the mode that they have in Debian."""
-    path = root / place
-    _make_parents(root, path)
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)
-    path.chmod(mode)
-
-
-def _make_parents(root: Path, path: Path) -> None:
-    missing = [folder for folder in path.parents if folder.is_relative_to(root) and not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir()
-        folder.chmod(0o755)
+def _content(folder: str, name: str) -> bytes:
+    return Path(folder, name).read_bytes()
 
 
 def _escaped(path: Path) -> str:

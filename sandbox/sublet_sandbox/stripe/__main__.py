@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
+from sublet_sandbox.own_files import NotOurs
 from sublet_sandbox.stripe.app import Configuration, create_app
 from sublet_sandbox.stripe.store import DataFileInUse
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     try:
         app = create_app(configuration)
-    except DataFileInUse as error:
+    except (DataFileInUse, NotOurs) as error:
         sys.exit(str(error))
     uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning", access_log=False, server_header=False)
 

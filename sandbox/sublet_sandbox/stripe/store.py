@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sqlite3
 import string
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from sublet_sandbox.own_files import open_own
 
 Resource = dict[str, Any]
 """A Stripe object as JSON. Keys that begin with an underscore are the sandbox's own and never leave it."""
@@ -56,9 +59,13 @@ def new_id(prefix: str, length: int = 24) -> str:
 
 
 class Store:
-    """The data file. Used from the event loop's thread only, and never across an await inside a transaction."""
+    """The data file; NotOurs if a link is in its place.
+
+    Used from the event loop's thread only, and never across an await inside a transaction.
+    """
 
     def __init__(self, path: Path) -> None:
+        os.close(open_own(str(path), os.O_RDWR | os.O_CREAT))
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         self._connection.row_factory = sqlite3.Row
         try:

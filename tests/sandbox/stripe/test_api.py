@@ -191,3 +191,12 @@ class TestRestart:
             assert "in use by another sandbox" in ended.stderr
         finally:
             sandbox.stop()
+
+    def test_a_link_for_its_file_is_refused_and_leads_nowhere(self, tmp_path: Path) -> None:
+        sandbox = StripeSandbox(tmp_path)
+        data = Path(sandbox.arguments()[sandbox.arguments().index("--data") + 1])
+        data.symlink_to(tmp_path / "elsewhere")
+        ended = subprocess.run(sandbox.arguments(), capture_output=True, text=True, timeout=30, check=False)
+        assert ended.returncode == 1
+        assert f"{data} is a link, and what it leads to may be anybody's. Nothing was changed." in ended.stderr
+        assert not (tmp_path / "elsewhere").exists()
