@@ -6,7 +6,7 @@ import structlog.testing
 from sqlalchemy import text
 
 from sublet.core.db import Database, Session
-from sublet.core.outbox import StoredEvent, publish
+from sublet.core.outbox import EVENT_TYPES, StoredEvent, publish
 from sublet.core.work import delivery, leases
 from sublet.core.work.pace import Pace
 from sublet.core.work.reconciler import Reconciler
@@ -39,7 +39,7 @@ class Worker:
         with structlog.testing.capture_logs():  # else the failure is drawn with all its frames
             async with self.database.transaction() as session:
                 await leases.wake(session, [delivery.DELIVERY])
-            works = delivery.deliveries({NodeEnrolled.type: (self._handle,)}, pace=ONCE)
+            works = delivery.deliveries({NodeEnrolled.type: (self._handle,)}, EVENT_TYPES, pace=ONCE)
             worker = Reconciler(self.database, works)
             while await worker.sweep():
                 await worker.drain()

@@ -143,6 +143,23 @@ class TestANodeThatDoesNotAnswer:
         row = await rental.work_until(allocation_id, "active", "failed")
         assert (row.state, row.node_id) == ("active", second)
 
+    async def test_may_be_cancelled_before_the_next_one_has_begun(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        await add_node(rental.database, "south")
+        rental.backend.node(rental.node_id).reachable = False
+        async with rental.database.transaction() as session:
+            await setup.begin(session, await rows.lock(session, allocation_id))
+        async with rental.database.transaction() as session:
+            allocation = await rows.lock(session, allocation_id)
+            assert await relocation.relocate(session, setup.worker(), allocation)
+        await rental.release(allocation_id)
+        row = await rental.work_until(allocation_id, "released")
+        assert (await rental.wallet()).held.micro == 0
+        assert list(await claimed(rental)) == [rental.node_id], "what may be left there is not proven gone"
+        assert await rental.all("SELECT state FROM allocation_operation ORDER BY seq DESC LIMIT 1") == ["succeeded"]
+        assert rental.backend.node(row.node_id).accounts == {}
+        assert await rental.disagreements() == []
+
     async def test_is_told_in_the_history_of_one_launch(self, rental: Rental) -> None:
         allocation_id = await rental.launch()
         await add_node(rental.database, "south")

@@ -1,5 +1,7 @@
 """What follows from an event in other domains."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,14 @@ class TestLockingAPersonOut:
                     await handler(session, event)
             revoked = await session.execute(text("SELECT revoked_at IS NOT NULL FROM issued_certificate"))
             assert revoked.scalars().all() == [True]
+
+
+class TestTheWorker:
+    def test_knows_every_event_that_the_web_publishes(self) -> None:
+        """What it does not know it takes for one of another release."""
+        told = (
+            "import sublet.entry.worker; from sublet.core.outbox import EVENT_TYPES; known = set(EVENT_TYPES); "
+            "import sublet.entry.web; print(sorted(set(EVENT_TYPES) - known))"
+        )
+        asked = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+        assert asked.stdout.strip() == "[]"

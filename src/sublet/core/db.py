@@ -76,10 +76,11 @@ class Database:
     ) -> None:
         self.url = url
         self.role = role
+        self.connections = 2 * pool_size
         self.engine: AsyncEngine = create_async_engine(
             driver_url(url),
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=self.connections - pool_size,
             pool_timeout=10,
             pool_pre_ping=False,
             hide_parameters=True,  # they may be secrets, and errors are logged

@@ -12,6 +12,7 @@ from sublet.allocations.work.pace import AllocationPace
 from sublet.billing.policy import Policy
 from sublet.core import tracing
 from sublet.core.errors import SubletError
+from sublet.core.outbox import EVENT_TYPES
 from sublet.core.runtime import allow_many_connections, database_of, keyring_of
 from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging, get_logger
@@ -62,7 +63,7 @@ class Worker:
             self.certificates.work(),
             checkout.work(self.database, self.processor),
             inbox.work(self.database, self.processor),
-            *delivery.deliveries(SUBSCRIPTIONS),
+            *delivery.deliveries(SUBSCRIPTIONS, EVENT_TYPES),
             ticks(self.ticks),
         ]
 

@@ -1,13 +1,16 @@
 """Crashes of workers: an attempt, but only of the row that every one of the last crashes held."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from unittest.mock import patch
 
 import pytest
-from tests.core.work.kettles import KETTLE
-from tests.core.work.kitchen import Held, Kitchen, die
+from tests.core.work.kettles import KETTLE, work
+from tests.core.work.kitchen import DEADLINE, Held, Kitchen, die
 from tests.support.work import look_at
 
-from sublet.core.work import leases
+from sublet.core.work import leases, slots
+from sublet.core.work.reconciler import Reconciler
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +57,37 @@ class TestCrashes:
             async with kitchen.database.transaction() as session:
                 await ask(session, KETTLE, "poison", place="north")
         assert counted == [0, 1, 2, 3], "a crash is counted as the row is taken again"
+
+    async def test_crashes_are_in_succession_though_their_numbers_are_not(self, kitchen: Kitchen) -> None:
+        await kitchen.want("poison", "other")
+        counted = []
+        for _ in range(4):
+            counted.append((await self.crash(kitchen, "poison"))["poison"])
+            await kitchen.run("INSERT INTO work_crash (holder) SELECT holder FROM work_crash ON CONFLICT DO NOTHING")
+        assert counted == [0, 1, 2, 3]
+
+    async def test_one_that_hangs_is_no_crash_and_holds_up_no_other(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a", "b")
+        await kitchen.run("UPDATE work SET crashes = 2")
+        slow, worker = Held(kitchen), kitchen.worker(attempts=100)
+        assert (await worker.sweep(), await worker.sweep()) == (1, 0)
+        with patch.object(slots, "SUSPECT_SECONDS", 0.0):
+            assert await worker.sweep() == 1
+        slow.let.set()
+        await worker.drain()
+
+    async def test_the_next_is_tried_as_soon_as_one_has_ended(self, kitchen: Kitchen) -> None:
+        await kitchen.want(*"abcd")
+        await kitchen.run("UPDATE work SET crashes = 2")
+        worker = Reconciler(kitchen.database, [work(kitchen.stoves)], sweep_seconds=3600)
+        running = asyncio.create_task(worker.run())
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while set((await kitchen.states()).values()) != {"hot"}:
+                    await asyncio.sleep(0.005)
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
 
     async def test_one_crash_counts_against_all_that_it_held(self, kitchen: Kitchen) -> None:
         await kitchen.want("a", "b")

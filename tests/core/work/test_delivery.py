@@ -37,6 +37,7 @@ class Stream:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.broken: set[int] = set()
+        self.known = {"test.poisoned"}
 
     async def publish(self, number: int, subject: str | None = None) -> None:
         async with self.database.transaction() as session:
@@ -51,8 +52,8 @@ class Stream:
             await session.execute(text("SELECT 1 / 0"))
 
     def worker(self) -> Reconciler:
-        works = deliveries({"test.poisoned": (self.handle,)}, pace=FOUR_TIMES)
-        return Reconciler(self.database, works)
+        handlers = {"test.poisoned": (self.handle,)} if self.known else {}
+        return Reconciler(self.database, deliveries(handlers, self.known, pace=FOUR_TIMES))
 
     async def deliver(self) -> None:
         """Deliver what is new, and try what is due."""
@@ -152,6 +153,25 @@ class TestDelivery:
         await stream.deliver_all()
         await stream.deliver()
         assert await stream.effects() == [1, 2, 3]
+
+    async def test_an_event_of_another_release_waits_for_a_worker_that_knows_it(self, stream: Stream) -> None:
+        stream.known = set()
+        for number, subject in ((1, "a"), (2, "a"), (3, "b")):
+            await stream.publish(number, subject)
+        await stream.deliver()
+        await stream.waits_pass()
+        await stream.deliver()
+        assert await stream.effects() == []
+        stream.known = {"test.poisoned"}
+        await stream.deliver_all()
+        assert sorted(await stream.effects()) == [1, 2, 3]
+        assert await stream.one("SELECT count(*) FROM work WHERE kind = 'event'") == 0
+
+    async def test_an_event_that_is_known_and_handled_by_nobody_is_passed_over(self, stream: Stream) -> None:
+        await stream.publish(1)
+        works = deliveries({}, stream.known, pace=FOUR_TIMES)
+        await Reconciler(stream.database, works).sweep()
+        assert await stream.one("SELECT count(*) FROM work WHERE kind = 'event'") == 0
 
     async def test_looks_again_soon_while_a_transaction_before_it_runs(self, stream: Stream) -> None:
         async with stream.database.transaction() as running:

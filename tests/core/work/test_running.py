@@ -4,10 +4,15 @@ import asyncio
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy import text
 from tests.core.work.kettles import KETTLE, work
 from tests.core.work.kitchen import DEADLINE, Held, Kitchen
 
+from sublet.core.db import Session
 from sublet.core.work import leases
+from sublet.core.work.declaration import Work
+from sublet.core.work.leases import Lease
+from sublet.core.work.outcomes import Done
 from sublet.core.work.reconciler import Reconciler
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +79,55 @@ class TestRunning:
             let.set()
             await asyncio.wait({running})
         assert ended.is_set()
+
+    async def test_keeps_its_leases_while_it_ends(self, kitchen: Kitchen) -> None:
+        slow, renewed = Held(kitchen), asyncio.Event()
+        await kitchen.want("a")
+        worker = Reconciler(kitchen.database, [work(kitchen.stoves)], lease_seconds=0.3)
+        renew = worker.renew
+
+        async def renews() -> None:
+            await renew()
+            renewed.set()
+
+        with patch.object(worker, "renew", renews):
+            running = asyncio.create_task(worker.run())
+            await slow.has_begun()
+            running.cancel()
+            await asyncio.sleep(0)
+            renewed.clear()
+            async with asyncio.timeout(DEADLINE):
+                await renewed.wait()
+            slow.let.set()
+            await asyncio.wait({running})
+        assert await kitchen.state() == "hot"
+
+    async def test_goes_on_with_others_where_many_wait_for_one_lock(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await kitchen.run("DELETE FROM work")
+        waits = Work("waits", self.locks_the_kettle, slots=128)
+        free = Work("free", self.does_nothing)
+        worker = Reconciler(kitchen.database, [waits, free], lease_seconds=60)
+        async with kitchen.database.transaction() as locking:
+            await self.locks_the_kettle(locking, Lease("waits", "somebody", 0))
+            async with kitchen.database.transaction() as session:
+                for number in range(2 * kitchen.database.connections):
+                    await leases.make_due(session, "waits", f"w{number}", place=f"p{number}")
+                await leases.make_due(session, "free", "f")
+            async with asyncio.timeout(DEADLINE):
+                await worker.sweep()
+                while await kitchen.row("f") is not None:
+                    await asyncio.sleep(0.005)
+                await worker.renew()
+                await worker.sweep()
+        await worker.drain()
+
+    async def locks_the_kettle(self, session: Session, _lease: Lease) -> Done:
+        await session.execute(text("SELECT 1 FROM kettle FOR UPDATE"))
+        return Done()
+
+    async def does_nothing(self, _session: Session, _lease: Lease) -> Done:
+        return Done()
 
     async def test_uses_a_slot_that_is_free_again_at_once(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)

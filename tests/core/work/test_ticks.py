@@ -118,6 +118,18 @@ class TestTicks:
 
     async def test_a_task_of_another_release_is_left_alone(self, clockwork: Clockwork) -> None:
         await register(clockwork.database, [Tick("of tomorrow", 1.0, run_alone=clockwork.run_alone)])
-        assert await clockwork.tick(Reconciler(clockwork.database, [ticks([clockwork.alone()])])) == 1
+        due = await clockwork.one("SELECT due_at FROM work")
+        assert await clockwork.tick(Reconciler(clockwork.database, [ticks([clockwork.alone()])])) == 0
         assert clockwork.runs == 0
-        assert await clockwork.one("SELECT attempts FROM work") == 0
+        assert await clockwork.one("SELECT due_at FROM work") == due, "whoever knows it finds it ready"
+
+    async def test_one_that_is_due_further_away_than_it_takes_is_brought_near(self, clockwork: Clockwork) -> None:
+        task = Tick("often", 2.0, run_alone=clockwork.run_alone)
+        await register(clockwork.database, [task])
+        for moved, near in (("2 hours", True), ("1 second", False)):
+            async with clockwork.database.transaction() as session:
+                await session.execute(text(f"UPDATE work SET due_at = clock_timestamp() + interval '{moved}'"))
+            before = await clockwork.one("SELECT due_at FROM work")
+            await register(clockwork.database, [task])
+            assert (await clockwork.one("SELECT due_at FROM work") < before) is near
+            assert await clockwork.one("SELECT due_at <= clock_timestamp() + interval '2 seconds' FROM work")

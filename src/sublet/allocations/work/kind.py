@@ -16,8 +16,8 @@ from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
 from sublet.fleet.backend import FleetBackend
 
-SLOTS = 128
-"""Waiting for a node costs next to nothing: more than thirty that hang must come together to hold up a launch."""
+SLOTS = 1024
+"""Waiting for a node costs next to nothing: more than 250 that hang must come together to hold up a launch."""
 
 _GOING = frozenset({AllocationState.RELEASING, AllocationState.RELEASE_FAILED, AllocationState.FAILED})
 
@@ -91,6 +91,8 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal
             return await setup.begin(session, allocation)
         if allocation.state in _GOING and allocation.on_node:
             return await removal.begin(session, allocation)
+        if allocation.state is AllocationState.RELEASING:
+            return await removal.end_untouched(session, allocation, policy=pace.policy)
         return Done()
 
     async def act(_lease: Lease, taken: Setup | Removal) -> SetupResult | RemovalResult:

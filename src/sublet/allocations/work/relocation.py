@@ -11,7 +11,6 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.work import leases
-from sublet.fleet.errors import LimitsNotEnforced, NodeUnreachable
 from sublet.scheduling import claims
 
 log = telemetry.get_logger(__name__)
@@ -30,12 +29,10 @@ class _NoOtherNode(Exception):
 
 
 def is_due(error: SubletError, attempt: int, pace: AllocationPace) -> bool:
-    """Whether a launch that failed so goes elsewhere: at once where the node lacks what was sold; after a few attempts
-    where it does not answer, or does not hold the limits."""
-    if classify(error) is Failure.CAPACITY:
-        return True
+    """Whether a launch that failed so goes elsewhere: at once where the node cannot do it; after a few attempts where
+    that may change. Nothing that a customer asks for makes a node refuse, so any refusal is the node's."""
     enough = min(pace.attempts_before_another_node, pace.provision_attempts)
-    return isinstance(error, NodeUnreachable | LimitsNotEnforced) and attempt >= enough
+    return classify(error) is not Failure.RETRYABLE or attempt >= enough
 
 
 async def relocate(session: Session, actor: Actor, allocation: Allocation) -> bool:

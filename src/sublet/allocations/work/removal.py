@@ -122,6 +122,20 @@ async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvi
         await operations.end(session, operation, OperationState.SUCCEEDED)
 
 
+async def end_untouched(session: Session, allocation: Allocation, *, policy: Policy) -> Done:
+    """End what was to be released before anything of it was begun on its node: a launch that had just gone there."""
+    charged = await settle(session, allocation, policy=policy)
+    await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it was begun on the node")
+    await claims.free(session, allocation.id)
+    operation = await operations.running(session, allocation.id, allocation.organization_id)
+    if operation is not None:
+        at = (await database_now(session)).isoformat()
+        operation.mark(at, "done", *operation.unfinished_steps, detail="nothing was begun")
+        operation.mark(at, "done", "settle", detail=charged)
+        await operations.end(session, operation, OperationState.SUCCEEDED)
+    return Done()
+
+
 async def give_back(session: Session, allocation: Allocation) -> None:
     """Let the whole hold of an allocation that never started be available again; repeating it is harmless."""
     await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")

@@ -44,6 +44,8 @@ class Work(Generic[T, R]):
     pace: Pace = field(default_factory=Pace)
     slots: int = 20
     slots_each: int = 4
+    only: tuple[str, ...] = ()
+    """The rows that this worker knows how to do, where one of another release may know others; empty for all."""
     steps: tuple[Step, ...] = ()
     wakes_on: str | None = None
     """A channel of NOTIFY whose messages make every row of this kind due."""
@@ -55,7 +57,7 @@ class Work(Generic[T, R]):
     @property
     def room(self) -> Room:
         """What an idle worker takes of it."""
-        return Room(self.slots, self.slots_each)
+        return Room(self.slots, self.slots_each, self.only)
 
 
 AnyWork = Work[Any, Any]

@@ -6,7 +6,7 @@ fails after many attempts is set aside: a finding of `sublet admin reconcile`, u
 it out again.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
 from opentelemetry.trace import SpanKind
 from sqlalchemy import text
@@ -17,7 +17,7 @@ from sublet.core.outbox import StoredEvent
 from sublet.core.work import leases
 from sublet.core.work.declaration import Step, Work
 from sublet.core.work.leases import Lease
-from sublet.core.work.outcomes import Again, Done, Outcome, SetAside
+from sublet.core.work.outcomes import Again, Done, Outcome, Retry, SetAside
 from sublet.core.work.pace import Pace
 
 log = telemetry.get_logger(__name__)
@@ -83,16 +83,24 @@ async def register(session: Session, name: str = SUBSCRIBER) -> None:
     await leases.ensure(session, DELIVERY, [name])
 
 
-def deliveries(handlers: Handlers, *, pace: Pace = EVENT_PACE) -> tuple[Work[None, None], Work[None, None]]:
-    """The two kinds of work that delivery is: the stream, and single events that failed."""
+def deliveries(
+    handlers: Handlers, known: Container[str], *, pace: Pace = EVENT_PACE
+) -> tuple[Work[None, None], Work[None, None]]:
+    """The two kinds of work that delivery is: the stream, and single events that failed.
+
+    `known` are the types of events of this release. One of another release leaves the stream as if it had failed, and
+    is handled by a worker that knows it.
+    """
 
     async def deliver(session: Session, lease: Lease) -> Outcome:
-        return Again(await _deliver(session, lease.id, handlers))
+        return Again(await _deliver(session, lease.id, handlers, known))
 
     async def handle(session: Session, lease: Lease) -> Outcome:
         place = outbox.parse_cursor(lease.id)
         assert place is not None
         event = await outbox.read_at(session, place)
+        if event.type not in known:
+            return Retry("event_of_another_release")
         await _handle(session, event, handlers)
         await leases.wake_first(session, EVENT, lease.place, but=lease.id)
         return Done()
@@ -117,13 +125,16 @@ def deliveries(handlers: Handlers, *, pace: Pace = EVENT_PACE) -> tuple[Work[Non
     return stream, single
 
 
-async def _deliver(session: Session, name: str, handlers: Handlers) -> float:
+async def _deliver(session: Session, name: str, handlers: Handlers, known: Container[str]) -> float:
     """Hand the next events to their handlers; returns after how many seconds to look again."""
     place = (await session.execute(_PLACE, {"name": name})).one()
     cursor = (int(place.xid), place.id)
     events = await outbox.read_after(session, cursor, everything=True, limit=BATCH)
     for _, event in events:
-        if event.type in handlers:
+        if event.type not in known:
+            if not await leases.queue_behind(session, EVENT, event.id, place=event.subject):
+                await leases.make_due(session, EVENT, event.id, place=event.subject)
+        elif event.type in handlers:
             await _handle_or_put_aside(session, event, handlers)
     if events:
         cursor = events[-1][0]

@@ -6,7 +6,7 @@ lease is verified by the last statement of a transaction, and not by its first.
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,15 @@ _ENSURE = text(
     INSERT INTO work (kind, id, place, due_at)
     SELECT :kind, id, id, clock_timestamp() FROM unnest(CAST(:ids AS text[])) AS id
     ON CONFLICT (kind, id) DO NOTHING
+    """
+)
+# Time that was wrong, or a period that was longer, must not keep what is due regularly from its next time.
+_BRING_WITHIN = text(
+    """
+    UPDATE work w SET due_at = clock_timestamp() + make_interval(secs => longest.seconds)
+      FROM unnest(CAST(:ids AS text[]), CAST(:seconds AS float8[])) AS longest(id, seconds)
+     WHERE w.kind = :kind AND w.id = longest.id AND w.due_at < 'infinity'
+       AND w.due_at > clock_timestamp() + make_interval(secs => longest.seconds)
     """
 )
 _WAKE = text(
@@ -223,6 +232,13 @@ async def overtake(session: Session, kind: str, row_id: str, *, place: str = "")
 async def ensure(session: Session, kind: str, row_ids: Collection[str]) -> None:
     """Let rows that work is always done on exist; those that do keep their time."""
     await session.execute(_ENSURE, {"kind": kind, "ids": list(row_ids)})
+
+
+async def bring_within(session: Session, kind: str, longest: Mapping[str, float]) -> None:
+    """Let no row, by its id, be due further away than so many seconds from now."""
+    await session.execute(
+        _BRING_WITHIN, {"kind": kind, "ids": list(longest), "seconds": [float(one) for one in longest.values()]}
+    )
 
 
 async def wake(session: Session, kinds: Collection[str]) -> None:

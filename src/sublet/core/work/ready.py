@@ -12,17 +12,22 @@ from sublet.core.work.leases import Lease, lease_of
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much of one kind a worker would take now: `free` rows in all, and `each` of one place."""
+    """How much of one kind a worker would take now: `free` rows in all, and `each` of one place.
+
+    `only` names the rows that this worker knows how to do; empty, it knows all.
+    """
 
     free: int
     each: int
+    only: tuple[str, ...] = ()
 
 
 # `now()` and not `clock_timestamp()`: only what stays the same within a statement can be looked up in an index.
 _READY = text(
     """
     WITH room AS (
-      SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:free AS int[]), CAST(:each AS int[])) AS r(kind, free, each)
+      SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:free AS int[]), CAST(:each AS int[]), CAST(:known AS text[]))
+                 AS r(kind, free, each, known)
     ), busy AS (
       SELECT * FROM unnest(CAST(:busy_kinds AS text[]), CAST(:busy_places AS text[]), CAST(:busy AS int[]))
                  AS b(kind, place, n)
@@ -33,6 +38,7 @@ _READY = text(
                SELECT kind, id, place, ready_at, lease_holder, crashes, last_crash
                  FROM work
                 WHERE kind = r.kind AND ready_at <= now()
+                  AND (r.known IS NULL OR id = ANY (string_to_array(r.known, E'\n')))
                   AND NOT EXISTS (SELECT FROM busy
                                    WHERE busy.kind = work.kind AND busy.place = work.place AND busy.n >= r.each)
                   AND (crashes < 2 OR CAST(:take_suspects AS boolean))
@@ -56,9 +62,13 @@ _NOTE_CRASHES = text(
     WITH noted AS (
       INSERT INTO work_crash (holder) SELECT unnest(CAST(:holders AS bigint[]))
       ON CONFLICT (holder) DO NOTHING RETURNING holder, number
+    ), crash AS (
+      SELECT holder, number FROM noted UNION SELECT holder, number FROM work_crash WHERE holder = ANY(:holders)
     )
-    SELECT holder, number FROM noted
-    UNION SELECT holder, number FROM work_crash WHERE holder = ANY(:holders)
+    SELECT holder, number,
+           greatest((SELECT max(c.number) FROM work_crash c WHERE c.number < crash.number),
+                    (SELECT max(n.number) FROM noted n WHERE n.number < crash.number)) AS before
+      FROM crash
     """
 )
 _LEASE_MANY = text(
@@ -105,6 +115,7 @@ async def lease_ready(
         "kinds": list(room),
         "free": [one.free for one in room.values()],
         "each": [one.each for one in room.values()],
+        "known": ["\n".join(one.only) or None for one in room.values()],
         "busy_kinds": [kind for kind, _ in busy_pairs],
         "busy_places": [place for _, place in busy_pairs],
         "busy": [busy[pair] for pair in busy_pairs],
@@ -114,11 +125,11 @@ async def lease_ready(
     if not ready:
         return []
     crashed = {row.lease_holder for row in ready if row.lease_holder not in {None, 0, holder}}
-    numbers: dict[int, int] = {}
+    noted: dict[int, Row[Any]] = {}
     if crashed:
-        noted = await session.execute(_NOTE_CRASHES, {"holders": sorted(crashed)})
-        numbers = {row.holder: row.number for row in noted}
-    counted = [_crashes(row, numbers.get(row.lease_holder)) for row in ready]
+        rows = await session.execute(_NOTE_CRASHES, {"holders": sorted(crashed)})
+        noted = {row.holder: row for row in rows}
+    counted = [_crashes(row, noted.get(row.lease_holder)) for row in ready]
     leased = await session.execute(
         _LEASE_MANY,
         {
@@ -139,11 +150,15 @@ def _one_suspect(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
     return [row for row in rows if row.crashes < 2 or row is suspects[0]]
 
 
-def _crashes(row: Row[Any], number: int | None) -> tuple[int, int | None]:
-    """How many of the last crashes held the row, every one of them, and which was the last."""
-    if number is None or row.last_crash == number:
+def _crashes(row: Row[Any], crash: Row[Any] | None) -> tuple[int, int | None]:
+    """How many of the last crashes held the row, every one of them, and which was the last.
+
+    Numbers of crashes grow and leave some out, so each is told which one was `before` it.
+    """
+    if crash is None or row.last_crash == crash.number:
         return row.crashes, row.last_crash
-    return (row.crashes + 1 if row.last_crash == number - 1 else 1), number
+    held_by_the_last = row.last_crash is not None and row.last_crash == crash.before
+    return (row.crashes + 1 if held_by_the_last else 1), crash.number
 
 
 async def seconds_to_next(session: Session, kinds: Collection[str]) -> float | None:

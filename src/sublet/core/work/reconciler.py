@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import psycopg
 from opentelemetry.trace import SpanKind
@@ -22,6 +23,8 @@ log = telemetry.get_logger(__name__)
 
 AFTER_FAULT_SECONDS = 1.0
 STOP_SECONDS = 5.0
+SPARE_CONNECTIONS = 4
+"""For the sweep, the renewal of leases, and tasks that open transactions of their own."""
 _DATABASE_ERRORS = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 
 
@@ -40,6 +43,8 @@ class Reconciler:
         self.lease_seconds = lease_seconds
         self.sweep_seconds = sweep_seconds
         self._slots = Slots(works)
+        self._all_kinds = asyncio.Semaphore(max(1, database.connections - SPARE_CONNECTIONS))
+        self._each_kind = {work.kind: asyncio.Semaphore(max(1, database.connections // 2)) for work in works}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._awake = asyncio.Event()
         self._woken: set[str] = set()
@@ -55,10 +60,12 @@ class Reconciler:
             while True:
                 await self._sleep(await self._sweep_or_wait())
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-            await self.stop()
+            try:
+                await self.stop()  # leases are renewed until what is under way has ended
+            finally:
+                for helper in helpers:
+                    helper.cancel()
+                await asyncio.gather(*helpers, return_exceptions=True)
 
     async def stop(self, *, grace_seconds: float = STOP_SECONDS) -> None:
         """End what is under way, after a moment, and let others have it at once."""
@@ -140,12 +147,19 @@ class Reconciler:
         task.add_done_callback(lambda _: self._ended(lease))
 
     def _ended(self, lease: Lease) -> None:
-        if self._slots.crowded():
+        if self._slots.crowded() or lease.suspect:
             self._awake.set()
         self._tasks.pop(lease.token, None)
         self._slots.leave(lease)
 
     # One row
+
+    @asynccontextmanager
+    async def _transaction(self, kind: str) -> AsyncIterator[Session]:
+        """A transaction for a row. However many wait for a lock, other kinds find a connection, and so do the sweep and
+        the renewal: without these, everything that is under way would be lost."""
+        async with self._each_kind[kind], self._all_kinds, self.database.transaction() as session:
+            yield session
 
     async def _work_on(self, work: AnyWork, lease: Lease) -> None:
         telemetry.work_wait_seconds.labels(work.kind).observe(lease.waited_seconds)
@@ -174,7 +188,7 @@ class Reconciler:
         if work.pace.attempts is not None and lease.attempt > work.pace.attempts:
             # Only crashes lead here: a failure that was seen ends the row at its last attempt.
             return await self._end(work, lease, "interrupted")
-        async with self.database.transaction() as session:
+        async with self._transaction(work.kind) as session:
             taken = await work.take(session, lease)
             if isinstance(taken, Done | Again | Retry | SetAside):
                 return await self._finish(session, work, lease, taken)
@@ -183,7 +197,7 @@ class Reconciler:
         assert work.conclude is not None
         forbid_open_session(f"The work on {work.kind}")
         result = await work.act(lease, taken)
-        async with self.database.transaction() as session:
+        async with self._transaction(work.kind) as session:
             await leases.verify(session, lease)
             return await self._finish(session, work, lease, await work.conclude(session, lease, taken, result))
 
@@ -200,7 +214,7 @@ class Reconciler:
         return SetAside(code)
 
     async def _end(self, work: AnyWork, lease: Lease, code: str) -> Outcome:
-        async with self.database.transaction() as session:
+        async with self._transaction(work.kind) as session:
             outcome = await self._last(session, work, lease, code)
             await leases.finish(session, lease, outcome, pace=work.pace)
         return outcome
@@ -208,7 +222,7 @@ class Reconciler:
     async def _note_failure(self, work: AnyWork, lease: Lease, error: Exception) -> None:
         code = error.code if isinstance(error, SubletError) else type(error).__name__
         try:
-            async with self.database.transaction() as session:
+            async with self._transaction(work.kind) as session:
                 await self._finish(session, work, lease, Retry(code))
         except LeaseLost:
             log.info("work.overtaken", work=work.kind, row=lease.id)

@@ -1,11 +1,16 @@
 """Bulkheads: how much of each kind, and of each place, a worker does at a time."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sublet.core.work.declaration import AnyWork
 from sublet.core.work.leases import Lease
 from sublet.core.work.ready import Room
+
+SUSPECT_SECONDS = 5.0
+"""So long a row that its workers may have died of is tried with no other such row beside it."""
 
 
 class Slots:
@@ -14,14 +19,17 @@ class Slots:
     def __init__(self, works: Iterable[AnyWork]) -> None:
         self._works = {work.kind: work for work in works}
         self._held: dict[int, Lease] = {}
+        self._entered: dict[int, float] = {}
 
     def enter(self, lease: Lease) -> None:
         """A row takes its slot."""
         self._held[lease.token] = lease
+        self._entered[lease.token] = time.monotonic()
 
     def leave(self, lease: Lease) -> None:
         """A row gives its slot back."""
         self._held.pop(lease.token, None)
+        self._entered.pop(lease.token, None)
 
     @property
     def held(self) -> list[Lease]:
@@ -30,8 +38,9 @@ class Slots:
 
     @property
     def suspects(self) -> bool:
-        """Whether a row that may crash its worker is among them."""
-        return any(lease.suspect for lease in self._held.values())
+        """Whether a row that may crash its worker has just begun; one that takes longer holds up no other."""
+        since = time.monotonic() - SUSPECT_SECONDS
+        return any(lease.suspect and self._entered[token] > since for token, lease in self._held.items())
 
     def busy(self) -> dict[tuple[str, str], int]:
         """How many rows of each kind and place the worker does."""
@@ -41,7 +50,7 @@ class Slots:
         """Kinds that there is room for, and how much."""
         taken = Counter(lease.kind for lease in self._held.values())
         return {
-            kind: Room(work.slots - taken[kind], work.slots_each)
+            kind: replace(work.room, free=work.slots - taken[kind])
             for kind, work in self._works.items()
             if taken[kind] < work.slots
         }

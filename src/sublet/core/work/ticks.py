@@ -44,9 +44,7 @@ def ticks(tasks: Sequence[Tick]) -> Work[Tick, None]:
     by_name = {task.name: task for task in tasks}
 
     async def take(session: Session, lease: Lease) -> Tick | Outcome:
-        task = by_name.get(lease.id)
-        if task is None:
-            return Again(3600.0)  # a task of another release; whoever knows it does it
+        task = by_name[lease.id]
         if task.run is None:
             return task
         with _measured(task):
@@ -69,14 +67,16 @@ def ticks(tasks: Sequence[Tick]) -> Work[Tick, None]:
         pace=Pace(shortest_seconds=0.25, longest_seconds=10.0),
         slots=max(1, len(tasks)),
         slots_each=1,
+        only=tuple(by_name),
         steps=STEPS,
     )
 
 
 async def register(database: Database, tasks: Sequence[Tick]) -> None:
-    """Let each task's row exist; one that does keeps its time."""
+    """Let each task's row exist; one that does keeps its time, unless that is further away than a tick takes."""
     async with database.transaction() as session:
         await leases.ensure(session, TICK, [task.name for task in tasks])
+        await leases.bring_within(session, TICK, {task.name: task.seconds for task in tasks})
 
 
 async def make_due(session: Session, name: str) -> None:
