@@ -47,7 +47,7 @@ def install() -> list[str]:
 def _script() -> bytes:
     """A program that needs nothing but Python, and of that as little as can be: every login waits for it."""
     source = pkgutil.get_data(__package__, "session.py")
-    assert source is not None
+    assert source is not None  # it is part of this package
     python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
     return f"#!{python} -IS\n".encode() + source
 

@@ -78,7 +78,7 @@ class Desk:
     def run(self, sql: str) -> None:
         """Change the database behind Sublet's back, as the owner of the schema."""
         with psycopg.connect(self.owner_url) as owner:
-            owner.execute(sql)  # type: ignore[arg-type]
+            owner.execute(sql)  # type: ignore[arg-type]  # constants of tests
 
     async def expire_due(self) -> int:
         """What a worker does once a minute."""

@@ -54,7 +54,7 @@ class TestSchedule:
         stored = []
         with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as owner:
             for change in ("balance + 1500000", "balance - 1500000"):
-                owner.execute(f"UPDATE ledger.balance SET balance = {change} WHERE seq > 0")  # type: ignore[call-overload]
+                owner.execute(f"UPDATE ledger.balance SET balance = {change} WHERE seq > 0")  # type: ignore[call-overload]  # ours
                 async with database.transaction() as session:
                     await check(session)
                 async with database.reading() as session:

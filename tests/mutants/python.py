@@ -47,8 +47,8 @@ class _Source:
     def span(self, node: ast.AST) -> tuple[int, int]:
         """From which to which character a node goes."""
         return (
-            self._at(node.lineno, node.col_offset),  # type: ignore[attr-defined]
-            self._at(node.end_lineno, node.end_col_offset),  # type: ignore[attr-defined]
+            self._at(node.lineno, node.col_offset),  # type: ignore[attr-defined]  # what is changed has a place
+            self._at(node.end_lineno, node.end_col_offset),  # type: ignore[attr-defined]  # and an end
         )
 
     def _at(self, line: int, column: int) -> int:

@@ -122,7 +122,7 @@ _written = int(time.time())
 
 def _write(path: Path, content: bytes) -> None:
     """Write with a time of its own, so that nothing compiled from another content is taken for this one."""
-    global _written  # noqa: PLW0603
+    global _written  # noqa: PLW0603 - one count for the whole process
     _written += 1
     path.write_bytes(content)
     os.utime(path, (_written, _written))

@@ -64,7 +64,7 @@ async def run(
             await process.wait()
             # Whatever it started and is just dying holds its outputs open until it is gone.
             for output in (process.stdout, process.stderr):
-                assert output is not None
+                assert output is not None  # both are pipes
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(output.read(), _LAST_WORDS_SECONDS)
     status = process.returncode

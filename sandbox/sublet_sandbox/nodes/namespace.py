@@ -128,7 +128,7 @@ class NamespaceNode:
         self._claim()
         try:
             await self._launch(ids, command="discard")
-            assert self._process is not None
+            assert self._process is not None  # `_launch` has started it
             await self._process.wait()
         finally:
             await self.stop()
@@ -258,7 +258,7 @@ class NamespaceNode:
 
     async def _hear(self, size: int, what: str) -> bytes:
         """What the first process says next; a TimeoutError when it ends or says nothing."""
-        assert self._control is not None
+        assert self._control is not None  # `_launch` opens it before anything is heard
         loop, heard = asyncio.get_running_loop(), b""
         while len(heard) < size:
             part = await asyncio.wait_for(loop.sock_recv(self._control, size - len(heard)), _START_DEADLINE_SECONDS)

@@ -45,7 +45,7 @@ class Relay:
 
     async def _carry(self, near_reader: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None
+        assert task is not None  # the server runs each connection in one
         self._open.add(task)
         writers = [near_writer]
         try:

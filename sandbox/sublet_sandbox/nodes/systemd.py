@@ -139,8 +139,7 @@ class SystemdNode:
         """End everything on the node at once. Its data stay as they were; `start` boots it again."""
         if self.running:
             os.kill(self._init_pid, signal.SIGKILL)
-            assert self._nspawn is not None
-            await self._nspawn.wait()
+            await self._booted.wait()
         await self.stop()
 
     async def pause_network(self) -> None:
@@ -296,24 +295,29 @@ class SystemdNode:
         await network.create(self._cable, self._nspawn.pid)
         await self._go_on()
         await self._until(lambda: _BOUND in self.logs(), "its first process did not start")
-        await self._go_on()
-        assert self._nspawn.stdin is not None
-        self._nspawn.stdin.close()
+        await self._go_on(last=True)
 
-    async def _go_on(self) -> None:
+    @property
+    def _booted(self) -> asyncio.subprocess.Process:
+        """The process that `_boot` started, for what follows that."""
         assert self._nspawn is not None
-        assert self._nspawn.stdin is not None
+        return self._nspawn
+
+    async def _go_on(self, *, last: bool = False) -> None:
+        stdin = self._booted.stdin
+        assert stdin is not None  # a pipe, as `_boot` asked for
         with contextlib.suppress(ConnectionError):  # it ended: whoever waits for it finds out
-            self._nspawn.stdin.write(b"go\n")
-            await self._nspawn.stdin.drain()
+            stdin.write(b"go\n")
+            await stdin.drain()
+        if last:
+            stdin.close()
 
     async def _until(self, holds: Callable[[], bool], otherwise: str) -> None:
         """Wait until something holds of the started processes; TimeoutError when they end, or take too long."""
-        assert self._nspawn is not None
         deadline = time.monotonic() + _START_DEADLINE_SECONDS
         while time.monotonic() < deadline:
-            if self._nspawn.returncode is not None:
-                raise TimeoutError(f"{otherwise}: it ended with status {self._nspawn.returncode}")
+            if self._booted.returncode is not None:
+                raise TimeoutError(f"{otherwise}: it ended with status {self._booted.returncode}")
             with contextlib.suppress(OSError):
                 if holds():
                     return
@@ -325,10 +329,9 @@ class SystemdNode:
         deadline = time.monotonic() + _START_DEADLINE_SECONDS
         last = "its first process did not appear"
         while time.monotonic() < deadline:
-            assert self._nspawn is not None
-            if self._nspawn.returncode is not None:
-                raise TimeoutError(f"it ended while booting, with status {self._nspawn.returncode}")
-            self._init_pid = self._init_pid or _first_process(self._nspawn.pid)
+            if self._booted.returncode is not None:
+                raise TimeoutError(f"it ended while booting, with status {self._booted.returncode}")
+            self._init_pid = self._init_pid or _first_process(self._booted.pid)
             if self._init_pid and await asyncio.to_thread(_greets, self.address):
                 state = await self.run_as_root("systemctl", "is-system-running", check=False)
                 if state.text in {"running", "degraded"}:
@@ -343,9 +346,8 @@ class SystemdNode:
         """Ask systemd to halt, so that data are written; whoever does not finish in time is killed with the rest."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._init_pid, signal.SIGRTMIN + 3)
-        assert self._nspawn is not None
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._nspawn.wait(), 5)
+            await asyncio.wait_for(self._booted.wait(), 5)
 
     async def _close_relays(self) -> None:
         for relay in self._relays.values():

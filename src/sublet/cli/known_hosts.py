@@ -20,7 +20,7 @@ def authority_line(said: str) -> str:
 def host_key_alias(line: str, host: str, port: int) -> str | None:
     """The name under which the line knows the node, when that is not its address; None when it is."""
     match = _LINE.fullmatch(line)
-    assert match is not None
+    assert match is not None  # `authority_line` has let it through
     patterns = match["patterns"].split(",")
     for pattern in patterns:
         if any(fnmatch.fnmatchcase(name, _glob(pattern)) for name in (host, f"[{host}]:{port}")):

@@ -21,7 +21,7 @@ def node_helper() -> bytes:
     if not builder.is_file():
         raise Unavailable("The node's helper is not part of this installation. Install Sublet from a complete package.")
     spec = importlib.util.spec_from_file_location("sublet_node_build", builder)
-    assert spec is not None
+    assert spec is not None  # which a path ending in .py always gives, with a loader
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

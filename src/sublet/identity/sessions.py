@@ -45,7 +45,7 @@ _BEGIN = text(
 
 async def begin(session: Session, actor: Actor, *, user_agent: str | None, absolute_seconds: int) -> NewSession:
     """A new session of the actor's user, as strong as they signed in, whatever the browser brought along."""
-    assert actor.strength is not None
+    assert actor.strength is not None  # it is known how whoever signs in has done so
     new = NewSession(new_id("ses"), secrets.token_urlsafe(SECRET_BYTES))
     row = (
         await session.execute(

@@ -32,7 +32,7 @@ def configuration() -> Config:
 def head() -> str:
     """The revision that this release needs."""
     revision = ScriptDirectory.from_config(configuration()).get_current_head()
-    assert revision is not None
+    assert revision is not None  # there are migrations
     return revision
 
 

@@ -52,7 +52,7 @@ class DatabaseProcess:
     def environment(self) -> dict[str, str]:
         """How web and worker reach it, as the application's role; known before it runs."""
         app = self._server.app_url if self._server else self._given[0]
-        assert app is not None
+        assert app is not None  # without a server of ours, an address was given
         return {"DATABASE_URL": app}
 
     @property
@@ -122,5 +122,5 @@ class DatabaseProcess:
         self._thread.shutdown(wait=False)
 
     async def _do(self, work: Callable[[EmbeddedPostgres], None]) -> None:
-        assert self._server is not None
+        assert self._server is not None  # nobody asks for work on a server that was given
         await asyncio.get_running_loop().run_in_executor(self._thread, work, self._server)

@@ -293,7 +293,7 @@ class EmbeddedPostgres:
             os.close(descriptor)
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        assert self._bin is not None
+        assert self._bin is not None  # `start` has found it
         with open(self.log_file, "ab", opener=open_own) as log:
             return subprocess.Popen(  # noqa: S603 - our own binary and arguments
                 [str(self._bin / program), *arguments],
@@ -339,7 +339,7 @@ class EmbeddedPostgres:
         creating.rename(self.data)
 
     def _check_version(self) -> None:
-        assert self._bin is not None
+        assert self._bin is not None  # `start` has found it
         command = [str(self._bin / "postgres"), "--version"]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own binary
         ours = said.split()[2].split(".")[0]

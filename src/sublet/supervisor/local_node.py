@@ -43,6 +43,12 @@ class DemoNodeHost:
         self.problem = "not started"
 
     @property
+    def _running(self) -> LocalNode:
+        """The node, for what is only asked while there is one."""
+        assert self.node is not None
+        return self.node
+
+    @property
     def kinds(self) -> tuple[NodeKind, ...]:
         """Which kinds to try, best first; a kind that was asked for is not replaced by another."""
         if self._wanted == "none":
@@ -61,8 +67,7 @@ class DemoNodeHost:
             problem = await self._try(kind)
             if not problem:
                 self.problem = ""
-                assert self.node is not None
-                self._progress.say(f"The demo node runs ({kind}, {self.node.label})")
+                self._progress.say(f"The demo node runs ({kind}, {self._running.label})")
                 return
             problems.append(problem)
             if kind != self.kinds[-1]:
@@ -135,8 +140,7 @@ class DemoNodeHost:
     @property
     def log(self) -> Path:
         """What the node says."""
-        assert self.node is not None
-        return self._place(self.node.kind) / "console.log"
+        return self._place(self._running.kind) / "console.log"
 
     def enrolled_as(self, helper: str) -> str | None:
         """The id under which this very node joined, with this very helper and where it is now; None when it has to join
@@ -144,10 +148,10 @@ class DemoNodeHost:
 
         Elsewhere it has to: what its firewall keeps allocations from is this machine's end of the cable, as it was.
         """
-        assert self.node is not None
+        node = self._running
         with suppress(OSError, ValueError):
-            node_id, *joined_with = (self._place(self.node.kind) / JOINED).read_text().split()
-            return node_id if joined_with == [helper, self.node.address] else None
+            node_id, *joined_with = (self._place(node.kind) / JOINED).read_text().split()
+            return node_id if joined_with == [helper, node.address] else None
         return None
 
     def note_enrolled(self, node_id: str, helper: str) -> None:
@@ -155,10 +159,10 @@ class DemoNodeHost:
 
         A node of another kind that had joined under this name has to join again: this one has taken its place.
         """
-        assert self.node is not None
+        node = self._running
         for kind in get_args(NodeKind):
             (self._place(kind) / JOINED).unlink(missing_ok=True)
-        write_privately(self._place(self.node.kind) / JOINED, f"{node_id} {helper} {self.node.address}\n")
+        write_privately(self._place(node.kind) / JOINED, f"{node_id} {helper} {node.address}\n")
 
     @property
     def description(self) -> DemoNode:

@@ -42,6 +42,12 @@ class ChildProcess:
         """The process id, while it runs."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
+    @property
+    def _loaded(self) -> asyncio.subprocess.Process:
+        """The process, for what follows `load`."""
+        assert self._process is not None
+        return self._process
+
     async def load(self) -> None:
         """Start the process as far as it gets before `begin`; its output goes to the end of its log file."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -59,12 +65,12 @@ class ChildProcess:
 
     async def begin(self) -> None:
         """Let it do its work. If it has ended already, whoever watches it finds out."""
-        assert self._process is not None
-        assert self._process.stdin is not None
+        stdin = self._loaded.stdin
+        assert stdin is not None  # a pipe, as `load` asked for
         with suppress(ConnectionError):
-            self._process.stdin.write(GO)
-            await self._process.stdin.drain()
-        self._process.stdin.close()
+            stdin.write(GO)
+            await stdin.drain()
+        stdin.close()
 
     async def start(self) -> None:
         """Load and begin."""
@@ -73,8 +79,7 @@ class ChildProcess:
 
     async def ended(self) -> int:
         """Wait until the process ends by itself; its exit status."""
-        assert self._process is not None
-        return await self._process.wait()
+        return await self._loaded.wait()
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL for the whole process group if that is not enough."""

@@ -135,19 +135,18 @@ class Seed:
         helper = await asyncio.to_thread(node_helper)
         digest = hashlib.sha256(helper).hexdigest()
         listed = await asyncio.to_thread(operator.get, "/admin/nodes", limit=200)
-        record: dict[str, Any] | None = next((item for item in listed["items"] if item["name"] == node.name), None)
         place = {"address": node.address, "port": node.port}
-        if record is not None and {key: record[key] for key in place} != place:
-            record = await asyncio.to_thread(operator.patch, f"/admin/nodes/{record['id']}", place)
-        assert record is None or isinstance(record, dict)
-        if record is not None and record["state"] != "enrolling" and self.host.enrolled_as(digest) == record["id"]:
-            return record
-        if record is None:
+        record: dict[str, Any]
+        if known := [item for item in listed["items"] if item["name"] == node.name]:
+            record = known[0]
+            if {key: record[key] for key in place} != place:
+                record = await asyncio.to_thread(operator.patch, f"/admin/nodes/{record['id']}", place)
+            if record["state"] != "enrolling" and self.host.enrolled_as(digest) == record["id"]:
+                return record
+            token = (await asyncio.to_thread(operator.post, f"/admin/nodes/{record['id']}/join-token"))["token"]
+        else:
             made = await asyncio.to_thread(operator.post, "/admin/nodes", {"name": node.name, **place})
             record, token = made["node"], made["join"]["token"]
-        else:
-            token = (await asyncio.to_thread(operator.post, f"/admin/nodes/{record['id']}/join-token"))["token"]
-        assert record is not None
         port = int(operator.url.rsplit(":", 1)[1])
         with tempfile.TemporaryDirectory(dir=self.files.cache) as directory:
             file = Path(directory) / HELPER_NAME

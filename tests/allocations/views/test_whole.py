@@ -44,7 +44,7 @@ async def shown(rental: Rental, allocation_id: str) -> AllocationOut:
 
 def _timeless(item: dict[str, object]) -> dict[str, object]:
     """Without what the clock alone changes."""
-    return {**item, "funds": {**item["funds"], "runway_seconds": None}}  # type: ignore[dict-item]
+    return {**item, "funds": {**item["funds"], "runway_seconds": None}}  # type: ignore[dict-item]  # a dump of a model
 
 
 def _within(part: object, whole: object) -> bool:

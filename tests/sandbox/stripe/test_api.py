@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 import stripe
+from stripe.params import PaymentIntentCreateParams
 
 from tests.sandbox.stripe.orders import order, paid_charge
 from tests.sandbox.stripe.process import API_KEY, StripeSandbox, pay
@@ -116,11 +117,16 @@ class TestIdempotency:
             client.v1.checkout.sessions.create(order(), {"idempotency_key": "mixed"})
 
     def test_a_decline_is_replayed_and_a_refusal_is_not(self, client: stripe.StripeClient) -> None:
-        declined = {"amount": 900, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": True}
+        declined: PaymentIntentCreateParams = {
+            "amount": 900,
+            "currency": "usd",
+            "payment_method": "pm_card_chargeDeclined",
+            "confirm": True,
+        }
         charges = set()
         for _ in range(2):
             with pytest.raises(stripe.CardError) as error:
-                client.v1.payment_intents.create(declined, {"idempotency_key": "declined"})  # type: ignore[arg-type]
+                client.v1.payment_intents.create(declined, {"idempotency_key": "declined"})
             assert error.value.error is not None
             charges.add(error.value.error.charge)
         assert len(charges) == 1

@@ -18,5 +18,5 @@ def completion(ctx: click.Context, shell: str) -> None:
     fish:  sublet completion fish > ~/.config/fish/completions/sublet.fish
     """
     kind = get_completion_class(shell)
-    assert kind is not None
+    assert kind is not None  # click knows each of SHELLS
     click.echo(kind(ctx.find_root().command, {}, "sublet", "_SUBLET_COMPLETE").source())

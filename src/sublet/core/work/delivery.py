@@ -97,7 +97,7 @@ def deliveries(
 
     async def handle(session: Session, lease: Lease) -> Outcome:
         place = outbox.parse_cursor(lease.id)
-        assert place is not None
+        assert place is not None  # rows of this kind have ids of events
         event = await outbox.read_at(session, place)
         if event.type not in known:
             return Retry("event_of_another_release")

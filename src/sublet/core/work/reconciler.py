@@ -193,8 +193,8 @@ class Reconciler:
             if isinstance(taken, Done | Again | Retry | SetAside):
                 return await self._finish(session, work, lease, taken)
             await leases.lock(session, lease)
-        assert work.act is not None
-        assert work.conclude is not None
+        assert work.act is not None  # or `take` had done all there was to do
+        assert work.conclude is not None  # what is acted on is concluded
         forbid_open_session(f"The work on {work.kind}")
         result = await work.act(lease, taken)
         async with self._transaction(work.kind) as session:

@@ -52,7 +52,7 @@ def ticks(tasks: Sequence[Tick]) -> Work[Tick, None]:
         return Again(task.seconds)
 
     async def act(_lease: Lease, task: Tick) -> None:
-        assert task.run_alone is not None
+        assert task.run_alone is not None  # or `take` had done it
         with _measured(task):
             await task.run_alone()
 
