@@ -98,7 +98,7 @@ async def test_releases_that_hang_on_one_node_hold_up_nothing_elsewhere(database
         async with asyncio.timeout(DEADLINE):
             while len(hanging) < worker.works["allocation"].slots_each:
                 await asyncio.sleep(0.01)
-        # What else goes on on the machine may hold up a round: what hangs holds up every one.
+        # Other work on the machine may hold up one round; releases that hang would hold up every one.
         rounds = [p95([await seconds_to_launch(rental, here) for _ in range(LAUNCHES)])]
         while (beside := min(rounds)) > 2 * max(usual, USUAL_SECONDS) and len(rounds) < MOST_ROUNDS:
             rounds.append(p95([await seconds_to_launch(rental, here) for _ in range(LAUNCHES)]))

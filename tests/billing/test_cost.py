@@ -47,9 +47,8 @@ class TestCost:
     async def test_time_that_is_still_to_come_costs_nothing_yet(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session, started_ago=10)
-            await meters.observe(
-                session, {subject.id}, subject.at(100), policy=DEFAULT_POLICY
-            )  # of a node whose clock is ahead
+            ahead = subject.at(100)  # by the clock of its node
+            await meters.observe(session, {subject.id}, ahead, policy=DEFAULT_POLICY)
             cost = (await cost_of(session, [subject.id]))[subject.id]
         assert 10 <= cost.delivered_seconds < 90
 

@@ -33,7 +33,7 @@ def misunderstand(world: World, event: str, kind: str) -> dict[str, Any]:
 
 
 def ask_approval(world: World, act: str, subject: str, by: str = "Bob", **parameters: Any) -> dict[str, Any]:
-    """Somebody asks for a second person's consent; the operator is Ada, who may not decide on her own."""
+    """Somebody asks for a second person's consent; the operator is Ada, who may not decide on what she asked for."""
     refusal = "Somebody else than who asked has to decide." if by == "Ada" else None
     asked: dict[str, Any] = {
         "id": f"apr_{len(world.approvals) + 1:016d}",

@@ -15,7 +15,7 @@ from tests.node.control_plane import Channel, Refused, Tenant
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
-# What others may take or give back meanwhile on the file system that all nodes of the tests share with the machine.
+# What other programs may take or give back meanwhile on the file system that the tests' nodes share with the machine.
 OTHERS_GIB, OTHERS_INODES = 2, 50_000
 
 

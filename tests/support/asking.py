@@ -67,7 +67,7 @@ WALKED: dict[str, set[str]] = {}
 
 
 def walks(*models: str) -> Callable[[Test], Test]:
-    """The test asks for every action that these models list, and for its command; it is held to read them all."""
+    """The test asks for every action that these models list, and for its command; it fails unless it reads them all."""
 
     def declared(test: Test) -> Test:
         WALKED[test.__qualname__] = set(models)

@@ -1,4 +1,4 @@
-"""The policy of money that tests go by unless they are about it."""
+"""The billing policy of every test that is not about one."""
 
 from sublet.billing.policy import Policy
 

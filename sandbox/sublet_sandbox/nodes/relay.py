@@ -15,8 +15,8 @@ class Relay:
     """Forwards every connection accepted on `listener` to `host`:`port` until it is closed."""
 
     def __init__(self, listener: socket.socket, *, host: str, port: int) -> None:
-        # What is accepted inherits it. asyncio would set it only on a socket that names its protocol, and one that
-        # came from another process does not: a keystroke would wait for the one before to be acknowledged.
+        # Accepted connections inherit the option. asyncio would set it only if the listener named its protocol, and one
+        # that came from another process does not: each keystroke would wait for the one before to be acknowledged.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._listener = listener
         self._target = (host, port)

@@ -255,7 +255,7 @@ class SystemdNode:
         """Start the node's processes: in a mount and a network namespace of their own, and bound to this process."""
         groups = [] if cgroups.machine_runs_systemd() else cgroups.create(self._id)
         # PID 1 of the node: bind itself, make its groups writable and its devices, then become systemd. It says that it
-        # is bound and is told to go on, or hears that its owner has died before it was.
+        # is bound and waits to be told to go on; if its owner died before it was, it reads the pipe's end and exits.
         hierarchies = cgroups.controller_mounts() if groups else []
         first = [f"echo {_BOUND}", "read -r go || exit 1"]
         first += [f"mount -o remount,rw,bind /sys/fs/cgroup/{hierarchy}" for hierarchy in hierarchies]

@@ -1,4 +1,4 @@
-"""Disputes: the card holder has asked the bank for the money back. The bank decides; here nobody answers it."""
+"""Disputes: the card holder has asked the bank for the money back. The bank would decide; here nobody answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DisputeListParams(ListParams):
 
 
 def create(work: Work, charge_id: str) -> Resource:
-    """Dispute all of a charge, as no merchant can: a charge is disputed once."""
+    """Dispute all of a charge, as its card holder does; no merchant can. A charge is disputed once."""
     charge = work.fetch("charge", charge_id, param="charge")
     if charge["status"] != "succeeded" or charge["disputed"]:
         raise refused(f"Charge {charge_id} has not succeeded, or is disputed already.", param="charge")

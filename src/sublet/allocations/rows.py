@@ -126,9 +126,9 @@ async def freshen(session: Session, allocation_id: str, *, disconnect: bool = Fa
 
 
 async def look_again(session: Session, allocation_id: str, **values: Any) -> None:
-    """Have the allocation brought to what is wanted already: at once, or when its wait after a failure is over.
+    """Have the allocation brought to what is already wanted of it: at once, or when its wait after a failure is over.
 
-    A worker that is at it goes on.
+    A worker that is busy with it goes on.
     """
     node_id = await _change(session, allocation_id, **values)
     await leases.look_again(session, WORK, allocation_id, place=node_id)

@@ -166,7 +166,7 @@ async def consume(session: Session, actor: Actor, *, act: str, subject: str, par
 
 
 def why_not_decide(asked: Approval, actor: Actor) -> Refusal | None:
-    """Why the actor, of those who decide on approvals, may not decide on this one now; None if they may."""
+    """Why an actor who decides on approvals may not decide on this one now; None if they may."""
     if not actor.can(asked.permission):
         return Refusal(PermissionDenied, f"Only somebody with the permission {asked.permission.value} may decide this.")
     if actor.user_id == asked.requested_by:
@@ -179,12 +179,12 @@ def why_not_decide(asked: Approval, actor: Actor) -> Refusal | None:
 
 
 async def approve(session: Session, actor: Actor, approval_id: str, *, reason: str) -> Approval:
-    """Let the one who asked act; NotFound, PermissionDenied, DecidesOwn, AlreadyDecided."""
+    """Allow the act to whoever asked for it; NotFound, PermissionDenied, DecidesOwn, AlreadyDecided."""
     return await _decide(session, actor, approval_id, ApprovalState.APPROVED, reason=reason)
 
 
 async def reject(session: Session, actor: Actor, approval_id: str, *, reason: str) -> Approval:
-    """Refuse it for good; NotFound, PermissionDenied, DecidesOwn, AlreadyDecided."""
+    """Refuse the act for good; NotFound, PermissionDenied, DecidesOwn, AlreadyDecided."""
     return await _decide(session, actor, approval_id, ApprovalState.REJECTED, reason=reason)
 
 

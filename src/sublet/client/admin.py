@@ -161,7 +161,7 @@ class Admin:
         return cast(Approval, self._transport.get(_approval(approval_id)))
 
     def reject_approval(self, approval_id: str, reason: str) -> Approval:
-        """Refuse it for good. To approve takes a fresh sign-in, which a token never is, so no method here does it."""
+        """Refuse an approval for good. No method approves: that takes a fresh sign-in, and a token never is one."""
         return cast(Approval, self._transport.post(_approval(approval_id, "reject"), {"reason": reason}))
 
     def set_aside_events(self) -> Iterator[SetAsideEvent]:

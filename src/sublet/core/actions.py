@@ -53,7 +53,7 @@ _NOT_FRESH = Refusal(
 
 
 def why_not_as_signed_in(actor: Actor, *, fresh: bool = False, second_factor: bool = False) -> Refusal | None:
-    """Why what asks for a fresh sign-in, or for a second factor, may not be done as the actor has signed in."""
+    """Why something that takes a fresh sign-in, or a second factor, is not for an actor who signed in as they did."""
     if second_factor and not actor.is_strong:
         return _NOT_STRONG
     if fresh and not actor.is_fresh:
@@ -86,7 +86,7 @@ def actions_of(
 ) -> list[ActionOut]:
     """Actions that one permission opens: `why_not` says by name what forbids it now, `denied` what it takes.
 
-    `fresh` and `second_factor` are what their routes ask of the sign-in; that comes first, as it does there.
+    `fresh` and `second_factor` are what the actions' routes ask of the sign-in. They come first, as in the routes.
     """
     if not actor.can(permission):
         return [ActionOut(name=name, allowed=False, reason=denied) for name in why_not]

@@ -34,9 +34,9 @@ def identity_of(account: Account | None) -> dict[str, Any]:
 
 
 def run_as(account: Account | None, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run some shell with the account's rights, because in folders of its own it may have put a link to anything.
+    """Run a shell script with the account's rights: in its own folders the account may have put a link to anything.
 
-    Files that it makes are new and private.
+    Files that the script makes are new and private.
     """
     return subprocess.run(  # noqa: S603 - whoever calls wrote the script
         ["/bin/sh", "-euC", "-c", f"umask 077\n{script}", "sh", *arguments],

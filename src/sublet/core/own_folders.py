@@ -18,9 +18,9 @@ class NotOurs(SubletError):
 
 
 def require_own(folder: Path, *, owner: int | None = None, by_link: bool = False) -> None:
-    """NotOurs unless a folder is a real one of ours, or of `owner`, that others cannot write; it need not be there.
+    """NotOurs for a folder that is a link, that is not ours (or `owner`'s), or that others can write.
 
-    With `by_link` it may be reached by a link, when that was made by us or by root.
+    A folder that is not there passes. With `by_link` the folder may be reached by a link that we or root have made.
     """
     try:
         status = folder.lstat()
@@ -45,7 +45,7 @@ def require_own(folder: Path, *, owner: int | None = None, by_link: bool = False
 
 
 def open_own(path: str, flags: int) -> int:
-    """The `opener` for files that we write: what is made is ours alone, and a link is NotOurs and leads nowhere."""
+    """The `opener` for files that we write: a new one can be read by us alone, and a link is NotOurs, not followed."""
     try:
         return os.open(path, flags | os.O_NOFOLLOW, 0o600)
     except OSError as error:

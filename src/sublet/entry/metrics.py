@@ -32,7 +32,7 @@ def listen_for_metrics(listen: str | None) -> socket.socket | None:
 
 @asynccontextmanager
 async def answering_metrics(listener: socket.socket | None) -> AsyncIterator[None]:
-    """Answer /metrics on the socket with what this process counted; who comes when too many are there is hung up on."""
+    """Answer /metrics on the socket with what this process counted; a connection beyond the limit is closed at once."""
     if listener is None:
         yield
         return

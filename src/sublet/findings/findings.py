@@ -115,7 +115,7 @@ async def open_finding(
 
 
 async def is_open(session: Session, *, code: str, subject_type: str, subject_id: str) -> bool:
-    """Whether something of that code about the subject is found, and neither mended nor settled."""
+    """Whether a finding of that code about the subject is open: neither mended nor settled."""
     found = await session.execute(
         select(finding.c.id).where(
             finding.c.code == code,

@@ -92,7 +92,7 @@ class ReleaseEvidence:
     released_at: datetime
 
     def stored(self) -> dict[str, Any]:
-        """As it is kept, and shown as proof."""
+        """The evidence as JSON: what is stored, and shown as proof."""
         return {
             "released_at": self.released_at.isoformat(),
             "clean": self.clean,

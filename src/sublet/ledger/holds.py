@@ -80,7 +80,7 @@ async def place(
 async def withhold(
     session: Session, organization_id: str, amount: Money, *, subject_id: str, idempotency_key: str
 ) -> Hold:
-    """Set money aside that is not the organization's to spend: it does not count for how long anything can run.
+    """Set money aside that the organization may not spend: nothing that runs can go on for it.
 
     InsufficientFunds if the wallet has less available, and nothing changed then.
     """

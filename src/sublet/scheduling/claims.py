@@ -148,9 +148,9 @@ async def claim(session: Session, sku: Shape, subject_id: str, *, during: Window
 async def move_claim(
     session: Session, sku: Shape, subject_id: str, *, left_to: str, avoid: Collection[str]
 ) -> Claim | None:
-    """Take for the subject on another node what it has, for the rest of its time; None where it fits on no other.
+    """Claim on another node what the subject has claimed, for the rest of its time; None if it fits on no other.
 
-    What it had stays claimed: it is `left_to` another subject, until that has proven the node clean and frees it.
+    The old claim stays: it is `left_to` another subject, which frees it once the node is proven clean.
     """
     had = (await session.execute(_HAS, {"subject_id": subject_id})).one_or_none()
     if had is None:

@@ -244,8 +244,8 @@ class EmbeddedPostgres:
             pid_file.unlink()  # its server was killed before it had written down anything, or had shared any memory
             return
         if not self._is_our_server(pid):
-            # No server. The pid may be another program's by now, which PostgreSQL would take for one if the program is
-            # of the same account; its own parent's pid it knows to be stale, and goes on to look for what is left.
+            # No server. The pid may be another program's by now, which PostgreSQL would take for a server if it runs as
+            # the same account. PostgreSQL knows that its own parent's pid is stale, and looks for what is left.
             self._as_account(_REPLACE_FIRST_LINE, str(pid_file), str(os.getpid()))
             return
         progress("Stopping a database that an earlier run left")
@@ -276,8 +276,8 @@ class EmbeddedPostgres:
         owner = self.account.uid if self.account else os.geteuid()
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
-        # Opened after it was made, and once: where others may write, it may have come to be just before, and its owner
-        # could put something else in its place just after.
+        # The folder is opened once, after it was made: where others may write, somebody may have made it just before
+        # us, and could put something else in its place just after.
         refused = EmbeddedPostgresError(f"{path} belongs to somebody else. Nothing was started. Remove it first.")
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

@@ -87,10 +87,10 @@ class DemoFiles:
         return True
 
     def require_own(self) -> None:
-        """NotOurs unless this is ours, as far as it is there, and nobody else can change what lies in it.
+        """NotOurs unless every folder of the demo that exists is ours, and nobody else can change what lies in it.
 
-        Whoever starts or deletes a demo, or opens its keys, asks this first. Data directory and cache may lie elsewhere
-        and be reached by a link.
+        Whoever starts or deletes a demo, or opens its keys, asks this first. The data directory and the cache may lie
+        elsewhere and be reached by a link.
         """
         require_own(self.root, by_link=True)
         for directory in (self.keys, self.nodes, self.logs, self.postgres):
@@ -101,7 +101,7 @@ class DemoFiles:
             require_own(data, owner=account.uid if account else None)
 
     def prepare(self) -> None:
-        """Make the directories; DataDirectoryUnusable says why it cannot be done, NotOurs why it is not."""
+        """Make the directories; DataDirectoryUnusable if that fails, NotOurs where somebody else could change them."""
         try:
             self.require_own()
             # What we make may be entered by the database's account, whatever the umask; what exists stays as it is.
@@ -112,7 +112,7 @@ class DemoFiles:
             for directory in (self.keys, self.logs, self.nodes, self.cache):
                 directory.mkdir(mode=0o700, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
-                pass  # it can be written
+                pass  # so the directory can be written
         except OSError as error:
             raise DataDirectoryUnusable(
                 f"The data directory {self.root} cannot be written ({error.strerror}: {error.filename}). Nothing was "

@@ -59,6 +59,6 @@ class Slots:
         """Whether a kind or a place is full, so that something may wait for the next slot."""
         if len(self.room()) < len(self._works):
             return True
-        # A row that is its own place, as ticks and nodes are, has nobody behind it.
+        # A row that is its own place, as each tick and each node is, has no other row waiting behind it.
         shared = Counter((lease.kind, lease.place) for lease in self._held.values() if lease.place != lease.id)
         return any(count >= self._works[kind].slots_each for (kind, _), count in shared.items())

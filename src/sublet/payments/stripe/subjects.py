@@ -27,7 +27,7 @@ BY_OBJECT: Mapping[str, Meaning] = {
     "refund": Meaning.TAKEN_BACK,
     "dispute": Meaning.TAKEN_BACK,
 }
-"""How an event about an object of each type is worked off. What is not here is not understood, and a finding."""
+"""What events about an object of each type mean. An event about any other type is not understood, and a finding."""
 
 BY_TYPE: Mapping[str, Meaning] = {
     "charge.refunded": Meaning.TAKEN_BACK,

@@ -1,4 +1,4 @@
-"""`admin approval`: what needs a second person's consent, and refusing it. Consent takes a fresh sign-in."""
+"""`admin approval`: acts that need a second person, and refusing them. Consent takes a fresh sign-in in a browser."""
 
 import json
 

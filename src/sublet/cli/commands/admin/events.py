@@ -1,4 +1,4 @@
-"""`admin event`: what a handler kept refusing or the processor said in vain, and handing it out again."""
+"""`admin event`: events that a handler kept refusing, or that were not understood, and having them handled again."""
 
 import click
 

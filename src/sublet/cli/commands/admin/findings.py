@@ -18,7 +18,7 @@ SEVERITIES = ("warning", "error", "critical")
 
 
 def _detail(one: StoredFinding) -> str:
-    """What stands beside it; a sentence of a check needs no name."""
+    """What was noted with the finding, by name; the sentence of a check needs no name."""
     told = {name: value for name, value in one["detail"].items() if value is not None}
     return ", ".join(str(value) if name == "problem" else f"{words(name)} {value}" for name, value in told.items())
 
