@@ -266,7 +266,7 @@ BEGIN
   IF (SELECT closed FROM hold WHERE id = _hold) THEN
     RAISE EXCEPTION 'hold % is closed', _hold USING ERRCODE = 'SL003';
   END IF;
-  promo := set_aside(w, _amount);
+  promo := set_aside(w, _amount, (SELECT kind FROM hold WHERE id = _hold));
   IF promo IS NULL THEN
     RETURN NULL;
   END IF;
@@ -422,7 +422,7 @@ BEGIN
   IF placed IS NOT NULL THEN
     RETURN placed;
   END IF;
-  promo := set_aside(w, _amount);
+  promo := set_aside(w, _amount, _kind);
   IF promo IS NULL THEN
     RETURN NULL;
   END IF;
@@ -615,7 +615,7 @@ BEGIN
   RETURN sealed;
 END $$;
 
-CREATE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) RETURNS bigint
+CREATE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -626,7 +626,7 @@ BEGIN
   IF free + free_promo < _amount THEN
     RETURN NULL;
   END IF;
-  from_promo := least(free_promo, _amount);
+  from_promo := CASE _kind WHEN 'withheld' THEN greatest(_amount - free, 0) ELSE least(free_promo, _amount) END;
   UPDATE ledger.balance SET held = held + _amount - from_promo WHERE account_id = _w.id;
   IF from_promo > 0 THEN
     UPDATE ledger.balance SET held = held + from_promo WHERE account_id = _w.promo_id;
@@ -3093,7 +3093,7 @@ GRANT ALL ON FUNCTION ledger.reverse(_entry bigint, _key text, _description text
 REVOKE ALL ON FUNCTION ledger.seal_ranges(_entries_each integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.seal_ranges(_entries_each integer) TO sublet_app;
 
-REVOKE ALL ON FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) TO sublet_app;

@@ -31,6 +31,7 @@ CHECKS = (
     "charges against segments",
     "unmetered time",
     "metering behind",
+    "what runs is metered",
     "events set aside",
     "what moved launches left",
     "accounts on nodes",

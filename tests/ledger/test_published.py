@@ -48,10 +48,21 @@ class TestFunds:
             withheld = await _withheld(session, organization, "5")
             await _withheld(session, other, "7")
             assert await _funds(session, organization) == 15_000_000
-            await charge(session, withheld.id, "2")
-            assert await _funds(session, organization) == 15_000_000
             await holds.release(session, withheld.id, idempotency_key=key())
-            assert await _funds(session, organization) == 18_000_000
+            assert await _funds(session, organization) == 20_000_000
+
+    async def test_keep_promotional_money_where_what_was_paid_in_is_withheld(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            await grant(session, organization, "3")
+            await _withheld(session, organization, "19")
+            held = text(
+                "SELECT kind, held FROM ledger.balance JOIN ledger.account a ON a.id = account_id WHERE held > 0"
+            )
+            assert [tuple(row) for row in await session.execute(held)] == [("wallet", 19_000_000)]
+            await _withheld(session, organization, "2")
+            by_kind = {row.kind: row.held for row in await session.execute(held)}
+            assert by_kind == {"wallet": 20_000_000, "promo": 1_000_000}
 
     async def test_have_again_what_was_given_back_of_what_was_withheld(
         self, database: Database, owner_url: str

@@ -3,7 +3,7 @@
 from functools import partial
 
 from sublet.allocations import remnants
-from sublet.allocations.work.sweep import ended_among
+from sublet.allocations.work.sweep import ended_among, not_metered
 from sublet.billing import checks as billing_checks
 from sublet.core import dead_letters
 from sublet.core.db import Session
@@ -12,6 +12,7 @@ from sublet.findings.findings import Severity
 from sublet.fleet import nodes
 from sublet.ledger import reconcile
 
+_METERED = Check("what runs is metered", "allocations.not_metered", Severity.CRITICAL)
 _SET_ASIDE = Check("events set aside", "outbox.event_set_aside", Severity.ERROR)
 _REMNANTS = Check("what moved launches left", "allocations.remnant", Severity.WARNING)
 _STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
@@ -25,10 +26,16 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
     return [
         *await reconcile.run(session, ended_among=ended_among, thorough=thorough),
         *await billing_checks.run(session, thorough=thorough),
+        *([await ask(session, _METERED, partial(_not_metered, session))] if thorough else []),
         await ask(session, _SET_ASIDE, partial(_set_aside, session)),
         await ask(session, _REMNANTS, partial(_remnants, session)),
         await ask(session, _STRANGERS, partial(_strangers, session)),
     ]
+
+
+async def _not_metered(session: Session) -> list[Finding]:
+    problem = "has been up for five minutes at least, and no meter of its kind runs: that time is charged to nobody"
+    return [Finding("allocation", one, problem) for one in await not_metered(session)]
 
 
 async def _set_aside(session: Session) -> list[Finding]:

@@ -31,20 +31,28 @@ _START = text(
 )
 
 # Rows are locked in one order, so that two observers never wait for each other in a circle.
-_OBSERVE = text(
-    """
+_OBSERVE = """
     WITH seen AS (
       SELECT subject_id, observed_to FROM meter
        WHERE subject_id = ANY(:subject_ids) AND NOT settled AND observed_to < :at
-       ORDER BY subject_id FOR NO KEY UPDATE
+       ORDER BY subject_id FOR NO KEY UPDATE {waiting}
     )
     UPDATE meter m SET observed_to = :at FROM seen
      WHERE m.subject_id = seen.subject_id
     RETURNING m.subject_id, seen.observed_to AS proven_to,
               :at - seen.observed_to > CAST(:longest_gap AS interval) AS unproven
+"""
+_OBSERVE_EACH = text(_OBSERVE.format(waiting=""))
+_OBSERVE_FREE = text(_OBSERVE.format(waiting="SKIP LOCKED"))
+
+_NOT_METERED = text(
+    """
+    SELECT asked FROM unnest(CAST(:subject_ids AS text[])) AS asked
+     WHERE NOT EXISTS (SELECT FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND upper_inf(s.period)
+                        WHERE m.subject_id = asked AND m.stopped_at IS NULL AND m.kind = :kind AND s.kind = :kind)
+     ORDER BY asked
     """
 )
-
 _LOCK = text("SELECT * FROM meter WHERE subject_id = :subject_id FOR NO KEY UPDATE")
 _CHARGED_TO = text(
     """
@@ -128,8 +136,13 @@ async def start(
     )
 
 
-async def observe(session: Session, subject_ids: Collection[str], observed_at: datetime, *, policy: Policy) -> None:
+async def observe(
+    session: Session, subject_ids: Collection[str], observed_at: datetime, *, policy: Policy, waiting: bool = True
+) -> None:
     """Note that the subjects were seen at `observed_at`, which proves the time since they were last seen.
+
+    Unless `waiting`, a subject whose meter somebody else has locked is left for the next observation, so that it keeps
+    no other waiting.
 
     After a longer gap than the policy allows, nobody knows what was delivered in it: it is recorded as unmetered and
     never billed. An observation older than the last one changes nothing.
@@ -137,7 +150,7 @@ async def observe(session: Session, subject_ids: Collection[str], observed_at: d
     if not subject_ids:
         return
     seen = await session.execute(
-        _OBSERVE,
+        _OBSERVE_EACH if waiting else _OBSERVE_FREE,
         {
             "subject_ids": list(subject_ids),
             "at": observed_at,
@@ -147,6 +160,12 @@ async def observe(session: Session, subject_ids: Collection[str], observed_at: d
     for row in seen.all():
         if row.unproven:
             await _cut_out(session, row.subject_id, row.proven_to, observed_at)
+
+
+async def not_metered(session: Session, kind: Kind, subject_ids: Collection[str]) -> list[str]:
+    """Which of the subjects are not metered now as what they are: time of theirs that nobody would ever be charged."""
+    asked = {"kind": kind, "subject_ids": list(subject_ids)}
+    return list((await session.execute(_NOT_METERED, asked)).scalars())
 
 
 async def switch(session: Session, subject_id: str, kind: Kind, at: datetime) -> None:

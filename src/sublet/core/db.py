@@ -12,7 +12,7 @@ from weakref import WeakSet
 import psycopg
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import UserDefinedType
 
@@ -37,6 +37,9 @@ class Xid8(UserDefinedType[str]):
 
 APPLICATION_ROLE = "sublet_app"
 
+LOCK_SECONDS = 15.0
+"""How long a statement waits for what another transaction has locked."""
+
 CONNECT_SECONDS = 5
 """How long a server may take to let us in."""
 
@@ -51,6 +54,11 @@ def forbid_open_session(network: str) -> None:
     """Raise OpenSessionError if this task has a session open; every network client calls it before it speaks."""
     if _open_sessions.get() > 0:
         raise OpenSessionError(f"{network} must not be called while a database session is open: take, act, conclude")
+
+
+def is_locked_out(error: BaseException) -> bool:
+    """Whether a statement has waited for another transaction's lock for as long as it may."""
+    return isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.LockNotAvailable)
 
 
 def driver_url(url: str) -> str:
@@ -71,12 +79,14 @@ class Database:
         url: str,
         *,
         pool_size: int = 10,
+        lock_seconds: float = LOCK_SECONDS,
         role: str = APPLICATION_ROLE,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self.url = url
         self.role = role
         self.connections = 2 * pool_size
+        self.lock_seconds = lock_seconds
         self.engine: AsyncEngine = create_async_engine(
             driver_url(url),
             pool_size=pool_size,
@@ -100,7 +110,7 @@ class Database:
         """Connection options: the role, how times are written, and limits that end forgotten transactions."""
         return (
             f"-c role={self.role} -c timezone=UTC -c datestyle=ISO -c statement_timeout=30s "
-            "-c idle_in_transaction_session_timeout=30s -c lock_timeout=15s"
+            f"-c idle_in_transaction_session_timeout=30s -c lock_timeout={self.lock_seconds * 1000:.0f}ms"
         )
 
     def _note_connected(self, connection: Any, _record: object) -> None:

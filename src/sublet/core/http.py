@@ -22,6 +22,7 @@ from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, KEYRING, SETTINGS
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings
+from sublet.core.turns import turn
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_BODY_SECONDS = 30.0
@@ -59,10 +60,13 @@ class RequestScope:
         self._reading = reading
         self._stack = AsyncExitStack()
         self._session: Session | None = None
+        self.whose: str | None = None
 
     async def session(self) -> Session:
         """The request's session."""
         if self._session is None:
+            if self.whose is not None and not self._reading:
+                await self._stack.enter_async_context(turn(self.database, self.whose))
             opening = self.database.reading() if self._reading else self.database.transaction()
             self._session = await self._stack.enter_async_context(opening)
         return self._session
@@ -168,6 +172,7 @@ async def _authenticate(connection: HTTPConnection) -> Actor:
         if known is None:
             raise NotAuthenticated("Nobody is signed in. Nothing was changed. Sign in, or send an API token.")
         connection.scope[_ACTOR] = known
+        scope_of(connection).whose = known.organization_id or known.user_id
     return known
 
 

@@ -7,7 +7,7 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from sublet.core.db import Database
+from sublet.core.db import LOCK_SECONDS, Database
 from sublet.core.errors import SubletError
 from sublet.core.key_files import keyring_at, keyring_in
 from sublet.core.keyring import Keyring
@@ -62,7 +62,7 @@ def currency_of(settings: Settings) -> str:
     return settings.currency
 
 
-def database_of(settings: Settings) -> Database:
+def database_of(settings: Settings, *, lock_seconds: float = LOCK_SECONDS) -> Database:
     """The pool on the configured database; NotConfigured when there is no DATABASE_URL."""
     if settings.database_url is None:
         raise NotConfigured(
@@ -70,7 +70,7 @@ def database_of(settings: Settings) -> Database:
             "Set it to a PostgreSQL 15 or later, or use `sublet up`, which runs an embedded one."
         )
     require_address("DATABASE_URL", settings.database_url)
-    return Database(settings.database_url, pool_size=settings.database_pool_size)
+    return Database(settings.database_url, pool_size=settings.database_pool_size, lock_seconds=lock_seconds)
 
 
 def keyring_of(settings: Settings) -> Keyring:

@@ -8,11 +8,12 @@ from sqlalchemy import text
 from tests.core.work.kettles import KETTLE, work
 from tests.core.work.kitchen import DEADLINE, Held, Kitchen
 
-from sublet.core.db import Session
+from sublet.core.db import Database, Session
 from sublet.core.work import leases
 from sublet.core.work.declaration import Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done
+from sublet.core.work.pace import Pace
 from sublet.core.work.reconciler import Reconciler
 
 pytestmark = pytest.mark.anyio
@@ -121,6 +122,26 @@ class TestRunning:
                 await worker.renew()
                 await worker.sweep()
         await worker.drain()
+
+    async def test_whoever_is_locked_out_comes_again_and_has_not_failed(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await kitchen.run("DELETE FROM work")
+        database = Database(kitchen.database.url, lock_seconds=0.05)
+        worker = Reconciler(database, [Work("waits", self.locks_the_kettle, pace=Pace(attempts=1))])
+        async with kitchen.database.transaction() as locking:
+            await self.locks_the_kettle(locking, Lease("waits", "somebody", 0))
+            async with kitchen.database.transaction() as session:
+                await leases.make_due(session, "waits", "w")
+            await worker.sweep()
+            await worker.drain()
+        row = await kitchen.row("w")
+        assert row is not None
+        assert (row.attempts, row.aside, row.leased) == (0, False, False)
+        await kitchen.waits_pass()
+        await worker.sweep()
+        await worker.drain()
+        assert await kitchen.row("w") is None
+        await database.close()
 
     async def locks_the_kettle(self, session: Session, _lease: Lease) -> Done:
         await session.execute(text("SELECT 1 FROM kettle FOR UPDATE"))

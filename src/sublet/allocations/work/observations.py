@@ -60,7 +60,7 @@ async def on_observed(database: Database, node_id: str, observation: Observation
                 await _repair(session, one, observation)
             elif one.state is AllocationState.LOST:
                 await rows.look_again(session, one.id)
-        await meters.observe(session, proven, observation.observed_at, policy=policy)
+        await meters.observe(session, proven, observation.observed_at, policy=policy, waiting=False)
         await _report_strangers(session, node_id, observation)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sublet.allocations import rows
 from sublet.allocations.states import AllocationState, move
 from sublet.allocations.work.setup import worker
+from sublet.billing import meters
 from sublet.core.db import Session
 
 BATCH = 200
@@ -18,6 +19,16 @@ _AWAY = text(
      ORDER BY a.id LIMIT :limit FOR NO KEY UPDATE OF a SKIP LOCKED
     """
 )
+_STEADY = text(
+    """
+    SELECT id, state FROM allocation
+     WHERE state IN ('active', 'suspended') AND state_since < clock_timestamp() - interval '5 minutes'
+    """
+)
+_METERED_AS: dict[AllocationState, meters.Kind] = {
+    AllocationState.ACTIVE: "running",
+    AllocationState.SUSPENDED: "suspended",
+}
 _ENDED = text("SELECT id FROM allocation WHERE id = ANY(:ids) AND ended_at IS NOT NULL")
 
 
@@ -28,6 +39,15 @@ async def mark_lost(session: Session) -> list[str]:
         await move(session, worker(), allocation_id, AllocationState.LOST, reason="its node does not answer")
         await rows.rest(session, allocation_id, unproven=True)
     return lost
+
+
+async def not_metered(session: Session) -> list[str]:
+    """What runs or is suspended for a while, and is not metered so."""
+    rows = (await session.execute(_STEADY)).all()
+    kept: dict[AllocationState, list[str]] = {state: [] for state in _METERED_AS}
+    for row in rows:
+        kept[AllocationState(row.state)].append(row.id)
+    return [one for state, kind in _METERED_AS.items() for one in await meters.not_metered(session, kind, kept[state])]
 
 
 async def ended_among(session: Session, subject_ids: Collection[str]) -> set[str]:

@@ -11,18 +11,20 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import SQLAlchemyError
 
 from sublet.core import telemetry, tracing
-from sublet.core.db import Database, Session, forbid_open_session, libpq_url
+from sublet.core.db import Database, Session, forbid_open_session, is_locked_out, libpq_url
 from sublet.core.errors import SubletError
 from sublet.core.work import leases, ready
 from sublet.core.work.declaration import AnyWork
 from sublet.core.work.leases import CHANNEL, Lease, LeaseLost
 from sublet.core.work.outcomes import Again, Done, Outcome, Retry, SetAside
+from sublet.core.work.pace import spread
 from sublet.core.work.slots import Slots
 
 log = telemetry.get_logger(__name__)
 
 AFTER_FAULT_SECONDS = 1.0
 STOP_SECONDS = 5.0
+LOCKED_OUT_SECONDS = 1.0
 SPARE_CONNECTIONS = 4
 """For the sweep, the renewal of leases, and tasks that open transactions of their own."""
 _DATABASE_ERRORS = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
@@ -176,7 +178,9 @@ class Reconciler:
             log.info("work.overtaken", work=work.kind, row=lease.id)
         except Exception as error:  # whatever one row meets, the others go on
             telemetry.worker_failures_total.labels(work.kind).inc()
-            if isinstance(error, SubletError):
+            if is_locked_out(error):
+                log.warning("work.locked_out", work=work.kind, row=lease.id)
+            elif isinstance(error, SubletError):
                 log.warning("work.failed", work=work.kind, row=lease.id, attempt=lease.attempt, code=error.code)
             else:
                 log.exception("work.failed", work=work.kind, row=lease.id, error=type(error).__name__)
@@ -221,9 +225,11 @@ class Reconciler:
 
     async def _note_failure(self, work: AnyWork, lease: Lease, error: Exception) -> None:
         code = error.code if isinstance(error, SubletError) else type(error).__name__
+        # Who waited for another's lock has not failed: that is no attempt, and its connection is for others meanwhile.
+        outcome = Again(spread(LOCKED_OUT_SECONDS)) if is_locked_out(error) else Retry(code)
         try:
             async with self._transaction(work.kind) as session:
-                await self._finish(session, work, lease, Retry(code))
+                await self._finish(session, work, lease, outcome)
         except LeaseLost:
             log.info("work.overtaken", work=work.kind, row=lease.id)
         except Exception as failure:  # then the lease runs out, and the row is looked at again

@@ -77,9 +77,10 @@ BEGIN
   END IF;
 END $$;
 
--- Sets money of a locked wallet aside, promotional money first; returns how much of it is promotional.
--- NULL: there is not enough, and nothing was changed.
-CREATE OR REPLACE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Sets money of a locked wallet aside: to be spent, promotional money first; withheld, as what was paid in and taken
+-- back, promotional money last. Returns how much of it is promotional. NULL: there is not enough, and nothing changed.
+CREATE OR REPLACE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text)
+RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   free bigint; free_promo bigint; from_promo bigint;
 BEGIN
@@ -88,7 +89,7 @@ BEGIN
   IF free + free_promo < _amount THEN
     RETURN NULL;
   END IF;
-  from_promo := least(free_promo, _amount);
+  from_promo := CASE _kind WHEN 'withheld' THEN greatest(_amount - free, 0) ELSE least(free_promo, _amount) END;
   UPDATE ledger.balance SET held = held + _amount - from_promo WHERE account_id = _w.id;
   IF from_promo > 0 THEN
     UPDATE ledger.balance SET held = held + from_promo WHERE account_id = _w.promo_id;

@@ -38,7 +38,7 @@ BEGIN
   IF placed IS NOT NULL THEN
     RETURN placed;
   END IF;
-  promo := set_aside(w, _amount);
+  promo := set_aside(w, _amount, _kind);
   IF promo IS NULL THEN
     RETURN NULL;
   END IF;
@@ -65,7 +65,7 @@ BEGIN
   IF (SELECT closed FROM hold WHERE id = _hold) THEN
     RAISE EXCEPTION 'hold % is closed', _hold USING ERRCODE = 'SL003';
   END IF;
-  promo := set_aside(w, _amount);
+  promo := set_aside(w, _amount, (SELECT kind FROM hold WHERE id = _hold));
   IF promo IS NULL THEN
     RETURN NULL;
   END IF;

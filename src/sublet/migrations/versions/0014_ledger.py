@@ -9,6 +9,7 @@ KINDS = """
 ALTER TABLE ledger.hold ADD COLUMN kind text NOT NULL DEFAULT 'spending' CHECK (kind IN ('spending', 'withheld'));
 ALTER TABLE ledger.hold ADD CONSTRAINT hold_withheld_is_not_spent CHECK (kind = 'spending' OR captured = 0);
 DROP FUNCTION IF EXISTS ledger.place_hold(text, text, bigint, text, text);
+DROP FUNCTION IF EXISTS ledger.set_aside(ledger.wallet, bigint);
 """
 
 
