@@ -129,7 +129,7 @@ class TestMeanwhile:
             other.calls("release_hold", hold.id, key())
             if alone:
                 other.calls("release_hold", beside.id, key())
-            with pytest.raises(HoldExhausted, match="has 0 left"):
+            with pytest.raises(HoldExhausted, match="is closed"):
                 await _while_it_waits(database, lambda session: charge(session, hold.id, "2"), other)
         async with database.transaction() as session:
             held = 0 if alone else 3_000_000

@@ -161,7 +161,8 @@ class TestAStopOfLaunches:
             await resolve(shop, stop.id)
         assert await are_stopped(shop, organization)
         await resolve(shop, (await finding_of(shop, second)).id)
-        await resolve(shop, stop.id)  # which it is already
+        with pytest.raises(Conflict, match="is closed since"):
+            await resolve(shop, stop.id)
 
     async def test_that_was_closed_before_stays_so_whatever_came_later(self, shop: Shop) -> None:
         organization, first, second = await paid_twice(shop)
@@ -170,7 +171,8 @@ class TestAStopOfLaunches:
         [stop] = await open_findings(shop, launches.STOP_CODE)
         await resolve(shop, (await finding_of(shop, first)).id)
         await take_back(shop, second)
-        await resolve(shop, stop.id)
+        with pytest.raises(Conflict, match="is closed since"):
+            await resolve(shop, stop.id)
         assert await are_stopped(shop, organization)
 
     async def test_is_of_one_organization(self, shop: Shop) -> None:

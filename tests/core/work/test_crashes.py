@@ -29,6 +29,8 @@ class TestCrashes:
         )
         worker = kitchen.worker(attempts=100)
         await worker.sweep()
+        await kitchen.run("UPDATE work SET due_at = clock_timestamp() WHERE id = ANY(:ids)", ids=list(kettle_ids))
+        await worker.sweep()
         held = {lease.id for lease in worker._slots.held}
         assert held == set(kettle_ids)
         await slow.has_begun()
@@ -44,6 +46,8 @@ class TestCrashes:
         for _ in range(3):
             await self.crash(kitchen, "poison")
         worker = kitchen.worker(attempts=3)
+        await kitchen.work(worker)
+        await kitchen.waits_pass()
         await kitchen.work(worker)
         assert await kitchen.state("poison") == "broken"
         assert kitchen.stoves.heated == []
@@ -104,6 +108,8 @@ class TestCrashes:
         await self.crash(kitchen, "poison")
         slow, stopping = Held(kitchen), kitchen.worker(attempts=100)
         await stopping.sweep()
+        await kitchen.waits_pass()
+        await stopping.sweep()
         await slow.has_begun()
         await stopping.stop(grace_seconds=0.01)
         slow.let.set()
@@ -128,22 +134,28 @@ class TestCrashes:
         await kitchen.want("a", "b", "c")
         await self.crash(kitchen, "a", "b", "c")
         await self.crash(kitchen, "a", "b", "c")
-        worker = kitchen.worker(attempts=100)
-        slow = Held(kitchen)
-        assert await worker.sweep() == 3, "the second crash is counted as they are taken"
-        await slow.has_begun()
-        await die(worker)
-        await kitchen.leases_run_out()
+        worker, slow = kitchen.worker(attempts=100), Held(kitchen)
+        assert await worker.sweep() == 0, "the second crash is counted, and all wait"
+        await kitchen.waits_pass()
+        assert (await worker.sweep(), await worker.sweep()) == (1, 0)
         slow.let.set()
-        kitchen.stoves.heat = slow._heat  # type: ignore[method-assign]
-        again = Held(kitchen)
-        worker = kitchen.worker(attempts=100)
-        assert await worker.sweep() == 1
-        assert await worker.sweep() == 0
-        again.let.set()
         await worker.drain()
         await kitchen.work(worker)
         assert set((await kitchen.states()).values()) == {"hot"}
+
+    async def test_what_workers_die_of_waits_longer_each_time_and_others_do_not(self, kitchen: Kitchen) -> None:
+        await kitchen.want("poison")
+        await self.crash(kitchen, "poison")
+        waits = []
+        for number in range(4):
+            await self.crash(kitchen, "poison")
+            await kitchen.want(f"other{number}")
+            worker = kitchen.worker(attempts=100)
+            assert await worker.sweep() == 1, "the other one"
+            await worker.drain()
+            row = "SELECT extract(epoch FROM due_at - clock_timestamp())::float AS wait FROM work WHERE id = 'poison'"
+            waits.append(round((await kitchen.one(row)).wait))
+        assert waits == [1, 2, 4, 8]
 
     async def test_a_worker_that_missed_a_renewal_has_not_crashed(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)

@@ -22,6 +22,24 @@ class Room:
     only: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A row that is ready, how many of the last crashes held it, and which was the last."""
+
+    row: Row[Any]
+    crashes: int
+    last_crash: int | None
+
+    @property
+    def has_just_crashed(self) -> bool:
+        return bool(self.last_crash != self.row.last_crash)
+
+
+SUSPECT_CRASHES = 2
+"""A row that so many crashes in succession held may have caused them."""
+LONGEST_CRASH_WAIT_SECONDS = 600.0
+"""Between two attempts at a row that its workers die of: everybody else's work needs workers that live."""
+
 # `now()` and not `clock_timestamp()`: only what stays the same within a statement can be looked up in an index.
 _READY = text(
     """
@@ -83,6 +101,16 @@ _LEASE_MANY = text(
     RETURNING w.kind, w.id, w.place, w.lease_token, w.attempts, w.crashes, w.trace, c.waited
     """
 )
+_PUT_OFF = text(
+    """
+    UPDATE work w
+       SET lease_holder = NULL, lease_expires_at = NULL, crashes = c.crashes, last_crash = c.last_crash,
+           due_at = clock_timestamp() + make_interval(secs => c.wait)
+      FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:crashes AS int[]),
+                  CAST(:last_crashes AS bigint[]), CAST(:waits AS float8[])) AS c(kind, id, crashes, last_crash, wait)
+     WHERE w.kind = c.kind AND w.id = c.id
+    """
+)
 _NEXT = text(
     """
     SELECT extract(epoch FROM min(w.ready_at) - now())
@@ -129,25 +157,35 @@ async def lease_ready(
     if crashed:
         rows = await session.execute(_NOTE_CRASHES, {"holders": sorted(crashed)})
         noted = {row.holder: row for row in rows}
-    counted = [_crashes(row, noted.get(row.lease_holder)) for row in ready]
+    taken: list[_Counted] = []
+    put_off: list[_Counted] = []
+    for row in ready:
+        one = _Counted(row, *_crashes(row, noted.get(row.lease_holder)))
+        (put_off if one.has_just_crashed and one.crashes >= SUSPECT_CRASHES else taken).append(one)
+    if put_off:
+        waits = [min(LONGEST_CRASH_WAIT_SECONDS, 2.0 ** min(one.crashes - SUSPECT_CRASHES, 30)) for one in put_off]
+        await session.execute(_PUT_OFF, {**_columns(put_off), "waits": waits})
+    if not taken:
+        return []
+    waited = [one.row.waited for one in taken]
     leased = await session.execute(
-        _LEASE_MANY,
-        {
-            "holder": holder,
-            "seconds": seconds,
-            "kinds": [row.kind for row in ready],
-            "ids": [row.id for row in ready],
-            "waited": [row.waited for row in ready],
-            "crashes": [crashes for crashes, _ in counted],
-            "last_crashes": [last for _, last in counted],
-        },
+        _LEASE_MANY, {**_columns(taken), "holder": holder, "seconds": seconds, "waited": waited}
     )
     return [lease_of(row, seconds) for row in leased]
 
 
+def _columns(counted: Sequence[_Counted]) -> dict[str, Any]:
+    return {
+        "kinds": [one.row.kind for one in counted],
+        "ids": [one.row.id for one in counted],
+        "crashes": [one.crashes for one in counted],
+        "last_crashes": [one.last_crash for one in counted],
+    }
+
+
 def _one_suspect(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    suspects = [row for row in rows if row.crashes >= 2]
-    return [row for row in rows if row.crashes < 2 or row is suspects[0]]
+    suspects = [row for row in rows if row.crashes >= SUSPECT_CRASHES]
+    return [row for row in rows if row.crashes < SUSPECT_CRASHES or row is suspects[0]]
 
 
 def _crashes(row: Row[Any], crash: Row[Any] | None) -> tuple[int, int | None]:
