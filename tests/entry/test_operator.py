@@ -12,10 +12,10 @@ from tests.support.app import PASSWORD, Web
 pytestmark = pytest.mark.anyio
 
 
-def make(app_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def make(app_url: str, *arguments: str, currency: str = "USD") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sublet.entry.operator", *arguments],
-        env={**os.environ, "DATABASE_URL": app_url, "SUBLET_CURRENCY": "USD"},
+        env={**os.environ, "DATABASE_URL": app_url, "SUBLET_CURRENCY": currency},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -39,6 +39,16 @@ class TestOperator:
         again = make(app_url, "first@operator.example", "--password-file", str(password))
         assert again.returncode == 1
         assert "Traceback" not in again.stderr
+
+    async def test_gets_no_wallet_in_another_currency_than_the_installations(
+        self, web: Web, app_url: str, tmp_path: Path
+    ) -> None:
+        await web.customer()
+        password = tmp_path / "password"
+        password.write_text(PASSWORD)
+        made = make(app_url, "first@operator.example", "--password-file", str(password), currency="EUR")
+        assert (made.returncode, made.stderr.count("\n")) == (1, 1)
+        assert "SUBLET_CURRENCY is EUR, and the wallets of this installation are kept in USD" in made.stderr
 
     async def test_without_a_database_says_so_in_one_line(self, tmp_path: Path) -> None:
         password = tmp_path / "password"

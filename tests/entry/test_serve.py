@@ -21,6 +21,7 @@ from sublet.core.db import Database
 from sublet.core.key_files import keyring_at
 from sublet.entry.serve import GOODBYE_SECONDS
 from sublet.fleet.ca import CertificateAuthority
+from sublet.ledger.wallets import open_wallet
 from sublet.terminal.frames import SUBPROTOCOL
 from tests.allocations.rental import Rental, owner_of, pay_in
 from tests.fleet.joined import ALLOCATION, LOGIN, Joined
@@ -32,7 +33,21 @@ from tests.terminal.conftest import Terminal
 DEADLINE = 30.0
 LOG = "serve.log"
 
+SERVE = [sys.executable, "-m", "sublet.entry.serve"]
+
 Serving = tuple[str, "subprocess.Popen[bytes]"]
+
+
+def environment_of(app_url: str, tmp_path: Path, port: int, **more: str) -> dict[str, str]:
+    """What a web process needs to serve on the port."""
+    given = {
+        "DATABASE_URL": app_url,
+        "SUBLET_DATA_DIR": str(tmp_path),
+        "SUBLET_PORT": str(port),
+        "SUBLET_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "SUBLET_CURRENCY": "USD",
+    }
+    return {**os.environ, **given, **more}
 
 
 @pytest.fixture
@@ -40,17 +55,9 @@ def serving(app_url: str, tmp_path: Path) -> Iterator[Serving]:
     """The address of a web process that answers, and the process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = {
-        "DATABASE_URL": app_url,
-        "SUBLET_DATA_DIR": str(tmp_path),
-        "SUBLET_PORT": str(port),
-        "SUBLET_PUBLIC_URL": url,
-        "SUBLET_CURRENCY": "USD",
-        "SUBLET_LOG_LEVEL": "DEBUG",
-    }
     with (tmp_path / LOG).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sublet.entry.serve"], env={**os.environ, **environment}, stderr=log
+            SERVE, env=environment_of(app_url, tmp_path, port, SUBLET_LOG_LEVEL="DEBUG"), stderr=log
         )
     try:
         deadline = time.monotonic() + DEADLINE
@@ -172,3 +179,18 @@ class TestServing:
         assert "Application startup complete" in written
         assert secret not in written
         assert "canary-of-serve" not in written
+
+    @pytest.mark.anyio
+    async def test_is_refused_in_another_currency_than_the_wallets_are_kept_in(
+        self, database: Database, app_url: str, tmp_path: Path
+    ) -> None:
+        async with database.transaction() as session:
+            await open_wallet(session, "org_x", currency="USD")
+        environment = environment_of(app_url, tmp_path, free_port(), SUBLET_CURRENCY="EUR")
+        ended = await asyncio.to_thread(
+            subprocess.run, SERVE, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ended.returncode == 1
+        assert "SUBLET_CURRENCY is EUR, and the wallets of this installation are kept in USD" in ended.stderr
+        assert "Set SUBLET_CURRENCY to USD" in ended.stderr
+        assert "Traceback" not in ended.stderr

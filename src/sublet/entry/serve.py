@@ -9,11 +9,12 @@ from fastapi import FastAPI
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sublet.core import tracing
-from sublet.core.app import STOPPING, App
+from sublet.core.app import CURRENCY, DATABASE, STOPPING, App
 from sublet.core.errors import SubletError
 from sublet.core.runtime import allow_many_connections
 from sublet.core.settings import read_settings
 from sublet.core.telemetry import configure_logging
+from sublet.entry.currency import require_currency
 from sublet.entry.web import create_app
 
 GOODBYE_SECONDS = 2.0
@@ -26,6 +27,18 @@ class WebServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, unless the wallets are kept in another currency than ours: then say so, and end."""
+        parts = App.of(self._app)
+        try:
+            await require_currency(parts[DATABASE], parts[CURRENCY])
+        except SubletError as error:
+            print(error.detail, file=sys.stderr)
+            await parts[DATABASE].close()
+            self.should_exit = True
+            return
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell everybody that we go away, wait a moment for it to be said, and shut down."""

@@ -40,6 +40,9 @@ _WALLETS = """
       JOIN ledger.balance r ON r.account_id = w.receivable_id
 """
 _WALLET = text(f"{_WALLETS} WHERE w.owner_id = :organization_id AND w.currency = :currency")
+_KEPT_INSTEAD = text(
+    "SELECT currency FROM ledger.wallet WHERE NOT EXISTS (SELECT FROM ledger.wallet WHERE currency = :currency) LIMIT 1"
+)
 _WALLETS_OF_HOLDS = text(
     f"{_WALLETS} WHERE w.id IN (SELECT wallet_id FROM ledger.hold WHERE id = ANY(:hold_ids)) ORDER BY w.id"  # noqa: S608 - constants
 )
@@ -71,6 +74,11 @@ async def wallet(session: Session, organization_id: str, *, currency: str) -> Wa
     if row is None:
         raise NotFound("wallet", organization_id)
     return _wallet(row)
+
+
+async def kept_instead_of(session: Session, currency: str) -> str | None:
+    """A currency that wallets are kept in while none is kept in the given one; None if one is, or there is none."""
+    return (await session.execute(_KEPT_INSTEAD, {"currency": currency})).scalar_one_or_none()
 
 
 async def announce(session: Session, organization_id: str, *, currency: str) -> None:
