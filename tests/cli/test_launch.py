@@ -95,6 +95,13 @@ class TestLaunch:
         assert result.exit_code == 1
         assert "The node did not answer. Your hold was released. Charged for it: 0.00 USD." in result.stderr
 
+    def test_says_how_to_end_it_only_where_there_is_something_to_end(self, cli: Cli) -> None:
+        assert "sublet release web" in cli.run("launch", "cpu-small", "--name", "web", "--no-wait").stdout
+        cli.api.world.fails = True
+        failed = cli.run("launch", "cpu-small", "--name", "lost")
+        assert "failed" in failed.stdout
+        assert "sublet release" not in failed.stdout
+
     def test_that_takes_too_long_exits_with_8_and_cancels_nothing(self, cli: Cli) -> None:
         cli.api.world.stuck = True
         result = cli.run("launch", "cpu-small", "--name", "web", "--timeout", "0")

@@ -293,6 +293,8 @@ class World:
             operation |= {"state": "failed"}
             failure = {"code": "node_unreachable", "message": "The node did not answer. Your hold was released."}
             allocation |= {"state": "failed", "failure": failure, "ended_at": at()}
+            refused = {"allowed": False, "reason": "It has failed."}
+            allocation["actions"] = [{"name": name, **refused} for name in ("release", "cancel")]
         elif kind == "release" and self.unclean:
             operation |= {"state": "failed", "error": {"code": "not_clean", "message": UNCLEAN}}
             allocation |= {"state": "release_failed"}

@@ -13,7 +13,7 @@ from sublet.cli.exits import Exit, exit_of
 from sublet.cli.failures import Failure
 from sublet.cli.formats import money, rate
 from sublet.cli.output import Output, output_options
-from sublet.cli.states import state_text
+from sublet.cli.states import action, state_text
 from sublet.cli.tables import print_facts
 from sublet.client.shapes import Allocation, Offer
 
@@ -82,6 +82,8 @@ def _price(client: "Client", offer: Offer, output: Output) -> None:
 
 
 def _show(allocation: Allocation) -> None:
+    # The one command gives back what is set up, and cancels what is being set up.
+    ends = any(action(allocation, name)[0] for name in ("release", "cancel"))
     print_facts(
         [
             ("Name", allocation["name"]),
@@ -89,7 +91,7 @@ def _show(allocation: Allocation) -> None:
             ("Node", node_text(allocation) if allocation["node"] else ""),
             ("Rate", rate(allocation["price"]["per_hour"])),
             ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
-            ("Release", f"sublet release {allocation['name']}"),
+            ("Release", f"sublet release {allocation['name']}" if ends else ""),
         ]
     )
 
