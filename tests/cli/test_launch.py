@@ -173,6 +173,13 @@ class TestDryRun:
         assert refused.exit_code == 4
         assert "does not include launching. Nothing was launched" in refused.stderr
 
+    def test_ends_and_speaks_as_the_launch_does_while_launches_are_stopped(self, cli: Cli) -> None:
+        cli.api.world.stopped = True
+        dry, real = cli.run("launch", "cpu-small", "--dry-run"), cli.run("launch", "cpu-small")
+        assert dry.exit_code == real.exit_code == 5
+        assert "Error: A payment was taken back. Nothing was launched. Ask the operator." in dry.stderr
+        assert "Error: A payment was taken back. Nothing was launched. Ask the operator." in real.stderr
+
 
 class TestUsage:
     @pytest.mark.parametrize(

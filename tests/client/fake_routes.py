@@ -104,6 +104,9 @@ def launch(asked: Asked) -> Answer:
         raise Problem(409, "price_changed", "The price changed. Nothing was launched. Look at the offer again.")
     if world.free[sku["id"]] == 0:
         raise Problem(409, "no_capacity", "No cpu-small is free. You were not charged. Choose another offer.")
+    action = world.launch_action(sku["id"])
+    if action["code"] == "launches_stopped":
+        raise Problem(action["status"], action["code"], action["detail"])
     if world.balance - 1 < HOLD:
         raise Problem(402, "insufficient_funds", "Your balance is too low. Nothing was launched. Add funds.")
     name = asked.body.get("name") or "brave-otter"

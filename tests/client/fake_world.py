@@ -65,6 +65,7 @@ class World:
     balance: Decimal = Decimal("20.00")
     warning: str | None = None
     refusal: str | None = None
+    stopped: bool = False
     stuck: bool = False
     fails: bool = False
     unclean: bool = False
@@ -144,14 +145,18 @@ class World:
 
     def launch_action(self, sku_id: str) -> dict[str, Any]:
         """Whether a launch would go through, and if not, why not."""
-        code, reason = None, None
+        code, status, reason, advice = None, None, None, ""
         if self.refusal is not None:
-            code, reason = "permission_denied", self.refusal
+            code, status, reason = "permission_denied", 403, self.refusal
         elif self.free[sku_id] == 0:
-            code, reason = "no_capacity", "Nothing of this kind is free now."
+            code, status, reason = "no_capacity", 409, "Nothing of this kind is free now."
+        elif self.stopped:
+            code, status, reason, advice = "launches_stopped", 409, "A payment was taken back.", " Ask the operator."
         elif self.warning in {"grace", "suspended"} or self.balance - 1 < HOLD:
-            code, reason = "insufficient_funds", f"A launch sets {HOLD} USD aside, and less is available."
-        return {"name": "launch", "allowed": code is None, "reason": reason, "code": code}
+            code, status, reason = "insufficient_funds", 402, f"A launch sets {HOLD} USD aside, and less is available."
+        detail = None if reason is None else f"{reason} Nothing was launched.{advice}"
+        told = {"reason": reason, "code": code, "status": status, "detail": detail}
+        return {"name": "launch", "allowed": code is None, **told}
 
     def add_node(self, name: str, address: str, port: int = 22, labels: dict[str, str] | None = None) -> dict[str, Any]:
         """A node that has not joined yet."""

@@ -1896,17 +1896,23 @@ export interface components {
         };
         /**
          * LaunchActionOut
-         * @description Whether the caller could launch now; `code` is the one of the problem that a launch would be answered with.
+         * @description Whether the caller could launch now; `code` and `status` are those that a launch would be answered with.
+         *
+         *     `detail` adds to the reason what was done, which is nothing, and what to do.
          */
         LaunchActionOut: {
             /** Allowed */
             allowed: boolean;
             /** Code */
             code: ("permission_denied" | "no_capacity" | "insufficient_funds" | "launches_stopped") | null;
+            /** Detail */
+            detail: string | null;
             /** Name */
             name: string;
             /** Reason */
             reason: string | null;
+            /** Status */
+            status: number | null;
         };
         /**
          * LimitOut

@@ -51,6 +51,8 @@ def _shown(actor: Actor, offer: Offer, means: Means | None) -> OfferOut:
         allowed=refusal is None,
         reason=None if refusal is None else refusal.reason,
         code=None if refusal is None else refusal.error.code,
+        status=None if refusal is None else refusal.error.status,
+        detail=None if refusal is None else refusal.problem.detail,
     )
     return OfferOut(
         id=offer.sku.id,

@@ -12,9 +12,14 @@ RefusalCode = Literal["permission_denied", "no_capacity", "insufficient_funds", 
 
 
 class LaunchActionOut(ActionOut):
-    """Whether the caller could launch now; `code` is the one of the problem that a launch would be answered with."""
+    """Whether the caller could launch now; `code` and `status` are those that a launch would be answered with.
+
+    `detail` adds to the reason what was done, which is nothing, and what to do.
+    """
 
     code: RefusalCode | None
+    status: int | None
+    detail: str | None
 
 
 class OfferOut(BaseModel):

@@ -6,7 +6,7 @@ import click
 
 from sublet.cli.commands.allocations import node_text
 from sublet.cli.commands.idempotency import repeat_option
-from sublet.cli.commands.pricing import Estimate, estimate, show_estimate
+from sublet.cli.commands.pricing import Estimate, estimate, launch_action, show_estimate
 from sublet.cli.commands.wait import wait_for, wait_options
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit, exit_of
@@ -74,10 +74,9 @@ def _find(client: "Client", wanted: str) -> Offer:
 def _price(client: "Client", offer: Offer, output: Output) -> None:
     priced: Estimate = estimate(offer, client.wallet())
     output.one(priced, show_estimate, id_of=lambda one: one["offer"]["id"])
-    if not priced["launchable"]:
-        code = exit_of(priced["code"] or "", 403)
-        todo = " Add funds: sublet top-up AMOUNT" if code is Exit.FUNDS else ""
-        raise Failure(f"{priced['reason']} Nothing was launched or charged.{todo}", code)
+    launch = launch_action(offer)
+    if not launch["allowed"]:
+        raise Failure(launch["detail"] or "", exit_of(launch["code"] or "", launch["status"] or 0))
     note("Nothing was launched.")
 
 

@@ -44,7 +44,7 @@ def _runway(offer: Offer, wallet: Wallet) -> int | None:
 
 def estimate(offer: Offer, wallet: Wallet) -> Estimate:
     """Price a launch of the offer beside everything that runs already; whether it may start, the server says."""
-    launch = _launch(offer)
+    launch = launch_action(offer)
     return {
         "offer": offer,
         "projected": {"hour": _over(offer, 1), "day": _over(offer, 24), "month": _over(offer, 24 * 30)},
@@ -57,7 +57,8 @@ def estimate(offer: Offer, wallet: Wallet) -> Estimate:
     }
 
 
-def _launch(offer: Offer) -> LaunchAction:
+def launch_action(offer: Offer) -> LaunchAction:
+    """Whether the offer could be launched, as the server says."""
     return next(action for action in offer["actions"] if action["name"] == "launch")
 
 

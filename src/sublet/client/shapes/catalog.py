@@ -48,9 +48,11 @@ class ManagedSku(Sku):
 
 
 class LaunchAction(Action):
-    """Whether a launch would go through now, and if not, the code of its refusal."""
+    """Whether a launch would go through now, and if not, the code, HTTP status and words of its refusal."""
 
     code: str | None
+    status: int | None
+    detail: str | None
 
 
 class Offer(TypedDict):
