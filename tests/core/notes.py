@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
@@ -15,6 +15,7 @@ from sublet.core.db import Database, Session, forbid_open_session
 from sublet.core.errors import Conflict
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SubletRouter
 from sublet.core.key_files import keyring_at
+from sublet.core.money import CurrencyCode
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 
 ACTOR = Actor(kind="user", user_id="usr_a", organization_id="org_a", permissions=frozenset({Permission.WALLET_READ}))
@@ -31,6 +32,14 @@ SIGNED_IN = {
 
 class Note(BaseModel):
     name: str
+    currency: CurrencyCode | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value:
+            raise ValueError("a note says something.")
+        return value
 
 
 async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:

@@ -36,6 +36,20 @@ class TestEveryRoute:
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "name"
 
+    @pytest.mark.parametrize(
+        ("body", "field", "message"),
+        [
+            ({"name": "x", "currency": "XXX"}, "currency", "'XXX' is not the code of a currency in use"),
+            ({"name": ""}, "name", "a note says something"),
+        ],
+    )
+    async def test_says_what_we_found_wrong_in_our_own_words_and_once(
+        self, client: httpx.AsyncClient, body: dict[str, str], field: str, message: str
+    ) -> None:
+        told = (await client.post("/api/v1/notes", json=body)).json()
+        assert told["errors"] == [{"field": field, "message": message}]
+        assert told["detail"] == f"{field}: {message}. Nothing was changed."
+
     async def test_refuses_a_character_that_cannot_be_stored(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/api/v1/notes", json={"name": "a\x00b"})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")

@@ -100,13 +100,18 @@ def _field(item: dict[str, Any]) -> str:
     return ".".join(named) or path[0]
 
 
-def _reason(item: dict[str, Any]) -> str:
-    return f" ({item['ctx']['error']})" if item["type"] == "json_invalid" else ""
+def _message(item: dict[str, Any]) -> str:
+    """What is wrong, without a full stop and without the outcome, which the problem says once for all fields."""
+    if item["type"] == "value_error":  # ours: the library would put its own name of it in front
+        return str(item["ctx"]["error"]).removesuffix(" Nothing was changed.").removesuffix(".")
+    if item["type"] == "json_invalid":
+        return f"{item['msg']} ({item['ctx']['error']})"
+    return str(item["msg"])
 
 
 async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": _field(item), "message": f"{item['msg']}{_reason(item)}"} for item in error.errors()]
+    errors = [{"field": _field(item), "message": _message(item)} for item in error.errors()]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors[:5])
     return problem(
         422, InvalidInput.code, InvalidInput.title, f"{detail}. Nothing was changed.", extra={"errors": errors}
