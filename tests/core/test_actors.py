@@ -20,6 +20,21 @@ class TestAnActor:
             READER.require(Permission.WALLET_TOP_UP)
         assert refused.value.extra == {"permission": "wallet:top_up"}
 
+    @pytest.mark.parametrize(
+        ("lacking", "who"),
+        [
+            (Permission.WALLET_TOP_UP, "Ask an owner of the organization, or use a token with that scope."),
+            (
+                Permission.ADMIN_CATALOG_MANAGE,
+                "ask an operator who has it, or use an operator's token with that scope.",
+            ),
+        ],
+    )
+    def test_is_told_who_can_give_what_it_lacks(self, lacking: Permission, who: str) -> None:
+        with pytest.raises(PermissionDenied) as refused:
+            READER.require(lacking)
+        assert refused.value.detail.endswith(who)
+
     def test_without_an_organization_works_in_none(self) -> None:
         with pytest.raises(PermissionDenied, match="you are not in one"):
             _ = READER.organization

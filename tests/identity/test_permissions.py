@@ -64,10 +64,6 @@ def matrix() -> dict[str, dict[str, bool]]:
     return found
 
 
-def is_for_operators(permission: Permission) -> bool:
-    return permission.value.startswith("admin.")
-
-
 class TestTable:
     @pytest.mark.parametrize("role", matrix())
     def test_gives_each_role_what_the_matrix_says_and_no_more(self, role: str) -> None:
@@ -81,17 +77,17 @@ class TestTable:
         assert set(Permission) - held == set()
 
     def test_gives_owners_all_that_belongs_to_customers(self) -> None:
-        assert ROLES["owner"] == {permission for permission in Permission if not is_for_operators(permission)}
+        assert ROLES["owner"] == {permission for permission in Permission if not permission.is_platform}
 
     def test_gives_operators_all_of_the_platform_and_nothing_of_customers_money(self) -> None:
         everything = frozenset[Permission]().union(*PLATFORM_ROLES.values())
-        assert {permission for permission in Permission if is_for_operators(permission)} <= everything
+        assert {permission for permission in Permission if permission.is_platform} <= everything
         assert not everything & {Permission.WALLET_TOP_UP, Permission.ALLOCATION_LAUNCH, Permission.ALLOCATION_CONNECT}
         assert PLATFORM_ROLES["admin"] == everything
 
     @pytest.mark.parametrize("role", ROLES)
     def test_gives_members_nothing_of_the_platform(self, role: str) -> None:
-        assert not [permission for permission in ROLES[role] if is_for_operators(permission)]
+        assert not [permission for permission in ROLES[role] if permission.is_platform]
 
     def test_gives_nothing_for_roles_that_do_not_exist(self) -> None:
         assert held_by("no such role", frozenset({"no such role", "owner"})) == EVERYBODY

@@ -39,6 +39,11 @@ class Permission(StrEnum):
     ADMIN_EVENT_READ = "admin.event:read"
     ADMIN_EVENT_REPLAY = "admin.event:replay"
 
+    @property
+    def is_platform(self) -> bool:
+        """Whether platform roles alone give it: roles in an organization have no `admin.` permission."""
+        return self.value.startswith("admin.")
+
 
 class Public:
     """The marker of a route that asks for no permission at all."""
@@ -85,9 +90,15 @@ class Actor:
     def require(self, permission: Permission) -> None:
         """Raise PermissionDenied unless the actor holds the permission."""
         if not self.can(permission):
+            advice = (
+                "It comes with a platform role, which no owner of an organization can give: ask an operator who has "
+                "it, or use an operator's token with that scope."
+                if permission.is_platform
+                else "Ask an owner of the organization, or use a token with that scope."
+            )
             raise PermissionDenied(
                 f"This needs the permission {permission.value}, which you do not have here. Nothing was changed. "
-                "Ask an owner of the organization, or use a token with that scope.",
+                f"{advice}",
                 extra={"permission": permission.value},
             )
 
