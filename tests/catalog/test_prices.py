@@ -11,6 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sublet.catalog import prices
 from sublet.core.clock import database_now
 from sublet.core.db import Database
+from sublet.core.money import Rate
+from tests.audit.people import OPERATOR
 from tests.catalog.test_skus import SMALL
 
 pytestmark = pytest.mark.anyio
@@ -25,6 +27,13 @@ async def set_price(browser: httpx.AsyncClient, sku_id: str, per_hour: str, **bo
     return await browser.post(
         "/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": per_hour, "currency": "USD", **body}
     )
+
+
+async def price_elsewhere(database: Database, sku_id: str, per_hour: str) -> None:
+    """A price in a currency that this installation does not sell in, which the route would refuse."""
+    async with database.transaction() as session:
+        rate = Rate.parse(per_hour, "EUR")
+        await prices.create(session, OPERATOR, sku_id=sku_id, per_hour=rate, suspended_per_hour=Rate(0, "EUR"))
 
 
 async def now(database: Database) -> datetime:
@@ -73,7 +82,17 @@ class TestCreating:
         assert (await set_price(browser, sku_id, "1", effective_at=later)).status_code == 201
         again = await set_price(browser, sku_id, "2", effective_at=later)
         assert (again.status_code, again.json()["code"]) == (409, "price_exists")
-        assert (await set_price(browser, sku_id, "2", effective_at=later, currency="EUR")).status_code == 201
+
+    async def test_in_another_currency_than_the_wallets_is_refused(
+        self, browser: httpx.AsyncClient, sku_id: str
+    ) -> None:
+        answer = await set_price(browser, sku_id, "1", currency="EUR")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "currency")
+        assert answer.json()["detail"] == (
+            "Wallets are kept in USD here, so nobody could pay a price in EUR. Nothing was created. "
+            "Give the price in USD."
+        )
+        assert (await browser.get("/api/v1/admin/prices")).json()["items"] == []
 
     @pytest.mark.parametrize(
         "body",
@@ -131,7 +150,7 @@ class TestInForce:
         assert await then(planned) == third["id"]
 
     async def test_is_of_one_currency(self, database: Database, browser: httpx.AsyncClient, sku_id: str) -> None:
-        await set_price(browser, sku_id, "1", currency="EUR")
+        await price_elsewhere(database, sku_id, "1")
         async with database.reading() as session:
             assert await prices.in_force(session, [sku_id], currency="USD") == {}
             assert await prices.in_force(session, [], currency="USD") == {}
@@ -156,7 +175,7 @@ class TestHistory:
     ) -> None:
         planned = (await now(database) + timedelta(days=1)).isoformat()
         await set_price(browser, sku_id, "1")
-        await set_price(browser, sku_id, "7", currency="EUR")
+        await price_elsewhere(database, sku_id, "7")
         made = (await set_price(browser, sku_id, "2")).json()
         later = (await set_price(browser, sku_id, "3", effective_at=planned)).json()
         assert (made["standing"], made["in_force"]) == ("in_force", True)

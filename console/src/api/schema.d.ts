@@ -391,6 +391,8 @@ export interface paths {
         /**
          * Create Price
          * @description Add a version of a SKU's price, in force from now or from a later moment; running allocations keep theirs.
+         *
+         *     Only in the currency that wallets are kept in: nobody could pay another.
          */
         post: operations["create_price_api_v1_admin_prices_post"];
         delete?: never;

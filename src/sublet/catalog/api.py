@@ -84,8 +84,19 @@ async def list_prices(
 
 
 @router.post("/admin/prices", permission=Permission.ADMIN_CATALOG_MANAGE, creates=True, status_code=201)
-async def create_price(actor: ActorDep, session: SessionDep, body: PriceCreate) -> ListedPriceOut:
-    """Add a version of a SKU's price, in force from now or from a later moment; running allocations keep theirs."""
+async def create_price(
+    actor: ActorDep, session: SessionDep, currency: CurrencyDep, body: PriceCreate
+) -> ListedPriceOut:
+    """Add a version of a SKU's price, in force from now or from a later moment; running allocations keep theirs.
+
+    Only in the currency that wallets are kept in: nobody could pay another.
+    """
+    if body.currency != currency:
+        raise InvalidInput(
+            f"Wallets are kept in {currency} here, so nobody could pay a price in {body.currency}. "
+            f"Nothing was created. Give the price in {currency}.",
+            field="currency",
+        )
     per_hour, suspended = Rate.parse(body.per_hour, body.currency), Rate.parse(body.suspended_per_hour, body.currency)
     if suspended.nano_per_hour > per_hour.nano_per_hour:
         raise InvalidInput(
