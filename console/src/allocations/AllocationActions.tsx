@@ -18,15 +18,22 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
   const of = (name: string) => actionNamed(allocation.actions, name);
   const { toggle } = allocationState(allocation.state);
   const cancel = of("cancel");
-  const failed = pausing.error ?? resuming.error;
+  const [failed, setFailed] = useState<{ error: unknown; state: string } | null>(null);
+  // What was refused in one state says nothing of the next.
+  if (failed !== null && failed.state !== allocation.state) setFailed(null);
+  const act = (acting: typeof resuming) => {
+    const { id, state } = allocation;
+    setFailed(null);
+    acting.mutate(id, { onError: (error) => setFailed({ error, state }) });
+  };
   const buttons = (
     <>
       {toggle === "resume" ? (
-        <ActionButton action={of("resume")} isPending={resuming.isPending} onPress={() => resuming.mutate(allocation.id)}>
+        <ActionButton action={of("resume")} isPending={resuming.isPending} onPress={() => act(resuming)}>
           {words.resume}
         </ActionButton>
       ) : toggle === "suspend" ? (
-        <ActionButton action={of("suspend")} isPending={pausing.isPending} onPress={() => pausing.mutate(allocation.id)}>
+        <ActionButton action={of("suspend")} isPending={pausing.isPending} onPress={() => act(pausing)}>
           {words.suspend}
         </ActionButton>
       ) : null}
@@ -53,5 +60,5 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
       )}
     </>
   );
-  return children(buttons, failed === null ? null : <ErrorNotice error={failed} />);
+  return children(buttons, failed === null ? null : <ErrorNotice error={failed.error} />);
 }

@@ -137,6 +137,20 @@ describe("the page of an allocation", () => {
     expect(screen.getByText("It is being released.")).toBeTruthy();
   });
 
+  test("takes a refusal away once the state that it spoke of is over", async () => {
+    has({ state: "suspended" });
+    refuses("post", "/api/v1/allocations/{id_or_name}/resume", 409, "conflict");
+    const { user } = renderAt("/allocations/al_1");
+    await user.click(await screen.findByRole("button", { name: "Resume" }));
+    expect(await screen.findByText("Request req_42")).toBeTruthy();
+    move(world.allocations[0]!, "active");
+    await screen.findByRole("button", { name: "Suspend" }, { timeout: 3_000 });
+    expect(screen.queryByText("Request req_42")).toBeNull();
+    move(world.allocations[0]!, "suspended");
+    await screen.findByRole("button", { name: "Resume" }, { timeout: 3_000 });
+    expect(screen.queryByText("Request req_42")).toBeNull();
+  });
+
   test("says why it failed", async () => {
     has({ state: "failed", failure: { code: "no_capacity", message: "No node was free. You were not charged." } });
     renderAt("/allocations/al_1");

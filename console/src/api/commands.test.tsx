@@ -14,6 +14,8 @@ import { refreshAll, routeOf, STALE_AFTER } from "./stale";
 const first = { cursor: null };
 const key = { name: "desk", public_key: "ssh-ed25519 AAAA" };
 
+const keysSent = () => asked("post", "/api/v1/ssh-keys").map((one) => one.key);
+
 /** A page that has read all of this. */
 async function page() {
   const client = createQueryClient();
@@ -50,6 +52,24 @@ describe("a command", () => {
     act(() => result.current.mutate({ key: "k1", body: key }));
     await waitFor(() => expect(result.current.isError).toBe(true));
     expect(stale()).toEqual([]);
+  });
+
+  test("is sent once until it is done or has failed, however often it is asked for", async () => {
+    const { wrapper } = await page();
+    const { result } = renderHook(() => useCommand(addSshKey), { wrapper });
+    const twice = (intent: string) =>
+      act(() => {
+        result.current.mutate({ key: intent, body: key });
+        result.current.mutate({ key: `${intent} again`, body: key });
+      });
+    twice("k1");
+    await waitFor(() => expect(result.current.isSuccess).toBe(true));
+    refuses("post", "/api/v1/ssh-keys");
+    twice("k2");
+    await waitFor(() => expect(result.current.isError).toBe(true));
+    twice("k3");
+    await waitFor(() => expect(keysSent()).toEqual(["k1", "k2", "k3"]));
+    await waitFor(() => expect(result.current.isError).toBe(true));
   });
 
   test("sends the key of its intent", async () => {

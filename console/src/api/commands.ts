@@ -5,6 +5,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { MaybeOptionalInit } from "openapi-fetch";
 import type { PathsWithMethod, SuccessResponseJSON } from "openapi-typescript-helpers";
+import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
@@ -79,11 +80,13 @@ type Options<Input, Output> = { gcTime?: number; onSuccess?: (output: Output, in
 
 /**
  * Does a command. It is pending until what it made stale has been asked again, so that a page shows what followed when
- * it says that it is done; `onSuccess` is called before that, what is given to `mutate` after it.
+ * it says that it is done; `onSuccess` is called before that, what is given to `mutate` after it. While it is pending,
+ * `mutate` does nothing: a double click comes before the button has been shown as pending.
  */
 export function useCommand<Input, Output>({ run, stale }: Command<Input, Output>, { gcTime, onSuccess, onError }: Options<Input, Output> = {}) {
   const client = useQueryClient();
-  return useMutation<Output, unknown, Input>({
+  const underWay = useRef(false);
+  const mutation = useMutation<Output, unknown, Input>({
     ...(gcTime === undefined ? {} : { gcTime }),
     mutationFn: run,
     onSuccess: (output, input) => {
@@ -91,5 +94,14 @@ export function useCommand<Input, Output>({ run, stale }: Command<Input, Output>
       return refresh(client, stale);
     },
     ...(onError === undefined ? {} : { onError }),
+    onSettled: () => {
+      underWay.current = false;
+    },
   });
+  const mutate: typeof mutation.mutate = (...asked) => {
+    if (underWay.current) return;
+    underWay.current = true;
+    mutation.mutate(...asked);
+  };
+  return { ...mutation, mutate };
 }
