@@ -1,0 +1,43 @@
+"""What the documents name: files and folders that are there."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.architecture.source import CODE, ROOT, Violation
+
+_SUPERSEDED = re.compile(r"^\*Superseded by ", re.MULTILINE)
+_NAMED = re.compile(r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|sql|md|toml|json|diff|ts|tsx|css)|[\w.-]+(?:/[\w.-]+)+/)`")
+_LINKED = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+def files_gone(documents: Iterable[Path]) -> list[Violation]:
+    """Names in backquotes, below the repository, the package, a domain, the console or beside the name before; links.
+
+    A decision that another one superseded speaks of what was.
+    """
+    found = []
+    for document in documents:
+        text = document.read_text(encoding="utf-8")
+        if _SUPERSEDED.search(text):
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            gone = [
+                *_names_gone(line),
+                *(name for name in _LINKED.findall(line) if not (document.parent / name).exists()),
+            ]
+            what = "names {}, which is not there; name what took its place"
+            found += [Violation(str(document), number, what.format(name)) for name in gone]
+    return found
+
+
+def _names_gone(line: str) -> list[str]:
+    gone, beside = [], ROOT
+    for name in _NAMED.findall(line):
+        folders = (ROOT, CODE, ROOT / "console", beside, *CODE.iterdir())
+        there = next((folder / name for folder in folders if (folder / name).exists()), None)
+        if there is None:
+            gone.append(name)
+        else:
+            beside = there.parent
+    return gone

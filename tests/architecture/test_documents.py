@@ -1,0 +1,36 @@
+"""A document that names a file is believed, so the file is there."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.documents import files_gone
+from tests.architecture.source import ROOT, files
+
+
+def planted(tmp_path: Path, text: str) -> list[str]:
+    (tmp_path / "planted.md").write_text(text)
+    return [violation.what for violation in files_gone([tmp_path / "planted.md"])]
+
+
+class TestDocuments:
+    def test_name_files_that_are_there(self) -> None:
+        documents = list(files(ROOT / "docs", ".md"))
+        assert len(documents) > 19
+        assert files_gone(documents) == []
+
+    @pytest.mark.parametrize(
+        ("text", "gone"),
+        [
+            ("See `src/sublet/core/gone.py`.", "src/sublet/core/gone.py"),
+            ("See `core/db.py` and `core/gone.py`.", "core/gone.py"),
+            ("See `node/sublet_node/mounts.py`, `gone.py`, `wall.py`.", "gone.py"),
+            ("See `src/sublet/gone/`.", "src/sublet/gone/"),
+            ("See [that](gone.md#part).", "gone.md"),
+        ],
+    )
+    def test_that_name_what_is_gone_are_caught(self, tmp_path: Path, text: str, gone: str) -> None:
+        assert planted(tmp_path, text) == [f"names {gone}, which is not there; name what took its place"]
+
+    def test_may_speak_of_what_was_once_another_superseded_them(self, tmp_path: Path) -> None:
+        assert planted(tmp_path, "# 1\n\n*Superseded by [15](0015-x.md).*\n\n`src/sublet/core/gone.py`") == []
