@@ -79,6 +79,9 @@ class TestAPaymentPage:
         await process_due(shop, checkout.WORK)
         (row,) = await shop.rows("SELECT checkout_session_id FROM top_up")
         assert row.checkout_session_id == page.session_id
+        found = shop.sandbox.client().v1.checkout.sessions.retrieve(page.session_id)
+        assert found.adaptive_pricing is not None
+        assert found.adaptive_pricing.enabled, "nothing was said of it then"
 
 
 class TestAnEventAboutATopUpThatIsNotHere:

@@ -136,7 +136,7 @@ class TestLateMoney:
             await move(session, top_up_id, ended, reason="given up", failure_code="x", failure_message="x")
         for _ in range(2):
             async with database.transaction() as session:
-                assert await outcomes.apply(session, top_up_id, ARRIVED)
+                assert await outcomes.apply(session, top_up_id, ARRIVED) is outcomes.Applied.DONE
         async with database.transaction() as session:
             await assert_books_are_sound(session)
             row = requests.view(await requests.read_top_up(session, payer, top_up_id))

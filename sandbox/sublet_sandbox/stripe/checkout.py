@@ -46,6 +46,12 @@ class PaymentIntentData(Inner):
     metadata: Metadata = Field(default_factory=dict)
 
 
+class AdaptivePricing(Inner):
+    """Whether the page may offer the customer's own currency. The sandbox's never does, and says what was asked for."""
+
+    enabled: bool
+
+
 class SessionParams(Params):
     """What a payment page is made from."""
 
@@ -58,6 +64,7 @@ class SessionParams(Params):
     customer_email: str | None = Field(default=None, max_length=512)
     expires_at: int | None = None
     metadata: Metadata = Field(default_factory=dict)
+    adaptive_pricing: AdaptivePricing | None = None
     payment_intent_data: PaymentIntentData = Field(default_factory=PaymentIntentData)
     allowed_payment_method_types: list[Literal["card"]] = Field(default_factory=card_only)
     submit_type: Literal["auto", "pay"] | None = None
@@ -124,7 +131,8 @@ def _expiry(work: Work, wanted: int | None) -> int:
 def _fields(params: SessionParams, currency: str, total: int, expires_at: int) -> dict[str, Any]:
     return {
         "livemode": False,
-        "adaptive_pricing": {"enabled": False},
+        # As of an account that has it on: whoever does not want it says so.
+        "adaptive_pricing": {"enabled": params.adaptive_pricing is None or params.adaptive_pricing.enabled},
         "after_expiration": None,
         "allow_promotion_codes": None,
         "amount_subtotal": total,

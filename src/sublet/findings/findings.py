@@ -135,6 +135,12 @@ async def open_subjects(session: Session, *, code: str, subject_type: str) -> li
     return list((await session.execute(found)).scalars())
 
 
+async def subjects(session: Session, *, code: str, subject_type: str) -> list[str]:
+    """The ids of all subjects of a type about which something of that code was ever found, mended or not."""
+    found = select(finding.c.subject_id).where(finding.c.code == code, finding.c.subject_type == subject_type)
+    return list((await session.execute(found.distinct())).scalars())
+
+
 async def get(session: Session, finding_id: str) -> StoredFinding:
     """One finding; NotFound."""
     row = (await session.execute(select(finding).where(finding.c.id == finding_id))).one_or_none()

@@ -22,7 +22,7 @@ from sublet.payments.models import stripe_event
 from sublet.payments.stripe.processor import CheckoutSeen, Processor
 from sublet.payments.stripe.subjects import Meaning, find_top_up, may_be_ours, meaning_of, read_event
 from sublet.payments.top_ups.checkout import PACE, log_failure, sight
-from sublet.payments.top_ups.outcomes import apply
+from sublet.payments.top_ups.outcomes import Applied, apply
 
 WORK = "stripe_event"
 UNHANDLED_CODE = "payments.unhandled_event"
@@ -88,7 +88,8 @@ STEPS = (
     Step(
         "apply",
         "makes the books agree with what was seen, sets aside what was taken back, and notes the outcome",
-        "ledger entries under the processor's own ids, a hold and a finding for what was taken back",
+        "ledger entries under the processor's own ids, a hold and a finding for what was taken back; a payment in "
+        "another currency than its top-up is a finding, and the event unhandled",
         "none needed: one transaction, and each entry and hold has a key of its own",
     ),
 )
@@ -120,14 +121,14 @@ def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen |
 
     async def conclude(session: Session, lease: Lease, about: About, seen: CheckoutSeen | None) -> Outcome:
         try:
-            if seen is not None:
-                await apply(session, about.top_up_id, seen)
+            applied = None if seen is None else await apply(session, about.top_up_id, seen)
         except SubletError as error:
             log_failure(error, top_up=about.top_up_id, stripe_event=lease.id)
             raise
         if about.meaning is Meaning.TAKEN_BACK:
             return await _not_understood(session, about.event, Severity.CRITICAL)
-        return await _processed(session, lease.id, "applied")
+        # A finding about the top-up says what was not understood.
+        return await _processed(session, lease.id, "unhandled" if applied is Applied.NOT_UNDERSTOOD else "applied")
 
     return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)
 

@@ -190,6 +190,9 @@ class Processor:
             "allowed_payment_method_types": ["card"],
             "submit_type": "pay",
         }
+        if order.installation_id is not None:
+            # The wallet keeps one currency, so the page offers no other. (Pages from before were asked for without.)
+            params["adaptive_pricing"] = {"enabled": False}
         if order.customer_email is not None:
             params["customer_email"] = order.customer_email
         options: RequestOptions = {"idempotency_key": f"top-up:{order.top_up_id}"}

@@ -27,7 +27,7 @@ from sublet.payments.stripe.processor import (
     ProcessorRefused,
     ProcessorUnavailable,
 )
-from sublet.payments.top_ups.outcomes import apply
+from sublet.payments.top_ups.outcomes import Applied, apply, told_of
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
 log = get_logger(__name__)
@@ -120,12 +120,16 @@ async def _give_up(database: Database, top_up_id: str, code: str, message: str) 
 
 
 async def ensure_watched(session: Session) -> None:
-    """Let every top-up that waits for money or for its fee be looked at, whatever became of the work on it."""
+    """Let every top-up that waits for money or for its fee be looked at, whatever became of the work on it.
+
+    One whose payment is a person's to see to waits for nothing.
+    """
     fee_seen = exists().where(stripe_transaction.c.source == top_up.c.charge_id)
     waiting = or_(
         top_up.c.state.in_(OPEN), (top_up.c.state == TopUpState.SUCCEEDED) & top_up.c.fee.is_(None) & ~fee_seen
     )
-    await leases.ensure(session, WORK, list((await session.execute(select(top_up.c.id).where(waiting))).scalars()))
+    unseen = select(top_up.c.id).where(waiting, top_up.c.id.not_in(await told_of(session)))
+    await leases.ensure(session, WORK, list((await session.execute(unseen)).scalars()))
 
 
 async def look_for_taken_back(database: Database, processor: Processor, *, days: int) -> int:
@@ -162,7 +166,7 @@ STEPS = (
     Step(
         "apply",
         "credits the wallet once and posts the fee once, or ends the top-up without money",
-        "ledger entries under the processor's own ids",
+        "ledger entries under the processor's own ids; money in another currency is a finding, and looked at no more",
         "none needed: one transaction, and each entry has a key of its own",
     ),
 )
@@ -191,12 +195,12 @@ def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSee
         if seen is None:
             return Done()
         try:
-            done = await apply(session, row.id, seen)
+            applied = await apply(session, row.id, seen)
         except SubletError as error:
             log_failure(error, top_up=row.id)
             raise
         looked = update(top_up).where(top_up.c.id == row.id).values(looked_at=func.clock_timestamp())
         await session.execute(looked)
-        return Done() if done else Again(spread(LOOK_SECONDS))
+        return Again(spread(LOOK_SECONDS)) if applied is Applied.WAITING else Done()
 
     return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=32, slots_each=2, steps=STEPS)

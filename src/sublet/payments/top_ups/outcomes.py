@@ -1,33 +1,79 @@
 """What a payment's standing at the processor means here: credited once, fee posted once, or ended without money."""
 
+from enum import Enum
+
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Session
-from sublet.core.errors import SubletError
+from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
+from sublet.findings import findings
+from sublet.findings.findings import Severity
 from sublet.ledger import top_ups as ledger
 from sublet.payments.models import stripe_transaction, top_up
 from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen
 from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
+from sublet.payments.top_ups.taken_back import SUBJECT
 
 log = get_logger(__name__)
 
 
-class CurrencyDiffers(SubletError):
-    """The processor took money in a currency that the wallet does not keep; a person must look at it."""
-
-    code = "payment_currency_differs"
+NOT_CREDITED_CODE = "payments.not_credited"
 
 
-async def apply(session: Session, top_up_id: str, seen: CheckoutSeen) -> bool:
-    """Make our books agree with what was seen, in the session's transaction; True when nothing is left to wait for.
+class Applied(Enum):
+    """What became of a sighting: there is more to wait for, or nothing, or it is for a person to see to."""
 
-    Sightings may be applied in any order and any number of times: money that arrived wins over everything else, and
-    ledger entries are keyed by the processor's own ids.
+    WAITING = "waiting"
+    DONE = "done"
+    NOT_UNDERSTOOD = "not understood"
+
+
+async def apply(session: Session, top_up_id: str, seen: CheckoutSeen) -> Applied:
+    """Make our books agree with what was seen, in the session's transaction.
+
+    Money in a currency that the wallet does not keep is a finding, once, and changes nothing. Sightings may be applied
+    in any order and any number of times: money that arrived wins over everything else, and ledger entries are keyed by
+    the processor's own ids.
     """
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
+    if await _is_in_another_currency(session, row, seen):
+        return Applied.NOT_UNDERSTOOD
+    return Applied.DONE if await _apply(session, row, seen) else Applied.WAITING
+
+
+async def told_of(session: Session) -> list[str]:
+    """The top-ups whose payment a person was told of because it could not be credited, settled or not."""
+    return await findings.subjects(session, code=NOT_CREDITED_CODE, subject_type=SUBJECT)
+
+
+async def _is_in_another_currency(session: Session, row: Row[tuple[object, ...]], seen: CheckoutSeen) -> bool:
+    """Whether money arrived that is not the wallet's kind, which a person is told of; settled, it is not told again."""
+    if not seen.paid or row.state == TopUpState.SUCCEEDED:
+        return False
+    assert seen.received is not None  # a paid intent has it
+    about = {"code": NOT_CREDITED_CODE, "subject_type": SUBJECT, "subject_id": str(row.id)}
+    if seen.received.currency == row.currency:
+        await findings.close_finding(session, **about)
+        return False
+    if row.id in await told_of(session):
+        return True
+    log.error("top_up.not_credited", top_up=row.id, payment_intent=seen.intent_id, received=str(seen.received))
+    await findings.open_finding(
+        session,
+        **about,
+        severity=Severity.CRITICAL,
+        amounts={"asked": Money(row.amount, row.currency), "received": seen.received},
+        detail={"organization_id": row.organization_id, "payment_intent_id": seen.intent_id},
+    )
+    return True
+
+
+async def _apply(session: Session, row: Row[tuple[object, ...]], seen: CheckoutSeen) -> bool:
+    """True when nothing is left to wait for."""
+    top_up_id = str(row.id)
     if seen.paid:
         if seen.taken_back is not None:
             await taken_back.take_turn(session, row.organization_id)
@@ -71,11 +117,6 @@ async def _credit(session: Session, row: Row[tuple[object, ...]], seen: Checkout
     assert seen.received is not None  # a paid intent has all three
     assert seen.intent_id is not None
     assert seen.charge_id is not None
-    if seen.received.currency != row.currency:
-        raise CurrencyDiffers(
-            f"Payment {seen.intent_id} arrived in {seen.received.currency}, not {row.currency}. It was not credited. "
-            "An operator must refund or convert it."
-        )
     if seen.received.micro != row.amount:
         log.warning("top_up.amount_differs", top_up=row.id, asked=row.amount, received=seen.received.micro)
     await ledger.credit(
