@@ -2101,6 +2101,7 @@ CREATE TABLE public.top_up (
     taken_back bigint DEFAULT 0 NOT NULL,
     taken_aside bigint DEFAULT 0 NOT NULL,
     installation_id text,
+    taken_settled bigint DEFAULT 0 NOT NULL,
     CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
     CONSTRAINT top_up_check CHECK (((taken_aside >= 0) AND (taken_aside <= taken_back))),
     CONSTRAINT top_up_check1 CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
@@ -2111,7 +2112,8 @@ CREATE TABLE public.top_up (
     CONSTRAINT top_up_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT top_up_fee_check CHECK ((fee >= 0)),
     CONSTRAINT top_up_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'processing'::text, 'succeeded'::text, 'failed'::text, 'expired'::text]))),
-    CONSTRAINT top_up_taken_back_check CHECK ((taken_back >= 0))
+    CONSTRAINT top_up_taken_back_check CHECK ((taken_back >= 0)),
+    CONSTRAINT top_up_taken_settled_check CHECK (((taken_settled >= 0) AND (taken_settled <= (taken_back - taken_aside))))
 );
 
 CREATE TABLE public.top_up_history (

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from sublet.billing.policy import Policy
 from sublet.core.errors import Conflict, NotFound
@@ -128,6 +130,57 @@ class TestARefundMadeAtTheProcessor:
         await look_at(shop, top_up_id)
         assert await available(shop, organization) == "15.00"
         assert await open_findings(shop, launches.STOP_CODE) == []
+
+    @pytest.mark.parametrize(
+        ("first", "topped_up", "then", "left"), [(500, "20.00", 100, "19.00"), (1500, "5.00", 1, "4.99")]
+    )
+    async def test_takes_what_grew_alone_once_an_operator_has_settled_the_rest(
+        self, shop: Shop, first: int, topped_up: str, then: int, left: str
+    ) -> None:
+        organization, top_up_id = await paid(shop)
+        async with shop.database.transaction() as session:
+            all_of_it = Money.parse("20", "USD")
+            await holds.place(session, organization, all_of_it, subject_id="al_1", idempotency_key="hold:al_1")
+        await refund(shop, top_up_id, first)
+        await look_at(shop, top_up_id)
+        [finding] = await open_findings(shop, taken_back.CODE)
+        async with shop.database.transaction() as session:
+            await taken_back.resolve(session, finding.id)
+        more = await shop.top_up(organization, topped_up)
+        await shop.pay(more)
+        await look_at(shop, more["id"])
+        await refund(shop, top_up_id, then)
+        for _ in range(2):
+            await look_at(shop, top_up_id)
+        assert await available(shop, organization) == left
+        [finding] = await open_findings(shop, taken_back.CODE)
+        assert finding.amounts == {
+            "taken back": Money((first + then) * 10_000, "USD"),
+            "set aside": Money(then * 10_000, "USD"),
+            "spent": Money.zero("USD"),
+            "settled": Money(first * 10_000, "USD"),
+        }
+        assert await open_findings(shop, launches.STOP_CODE) == []
+
+    async def test_stops_launches_for_what_grew_alone_once_the_rest_is_settled(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        async with shop.database.transaction() as session:
+            all_of_it = Money.parse("20", "USD")
+            await holds.place(session, organization, all_of_it, subject_id="al_1", idempotency_key="hold:al_1")
+        for cents in (500, 100):
+            await refund(shop, top_up_id, cents)
+            await look_at(shop, top_up_id)
+            [stop] = await open_findings(shop, launches.STOP_CODE)
+            assert stop.amounts["spent"] == Money(cents * 10_000, "USD")
+            [finding] = await open_findings(shop, taken_back.CODE)
+            async with shop.database.transaction() as session:
+                await taken_back.resolve(session, finding.id)
+
+    async def test_is_not_settled_beyond_what_was_taken_back(self, shop: Shop) -> None:
+        await paid(shop)
+        with pytest.raises(IntegrityError, match="top_up_taken_settled_check"):
+            async with shop.database.transaction() as session:
+                await session.execute(text("UPDATE top_up SET taken_settled = 1"))
 
     async def test_in_another_currency_is_for_a_person_to_look_at(self, shop: Shop) -> None:
         organization, top_up_id = await paid(shop)

@@ -40,6 +40,7 @@ top_up = Table(
     Column("taken_back", BigInteger, nullable=False),
     Column("taken_aside", BigInteger, nullable=False),
     Column("installation_id", Text),
+    Column("taken_settled", BigInteger, nullable=False),
 )
 
 top_up_history = Table(

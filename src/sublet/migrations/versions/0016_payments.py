@@ -1,4 +1,4 @@
-"""Payments: which installation this is, where several take payments through one account of the card processor."""
+"""Payments: which installation this is, where several share an account of the processor; what was settled."""
 
 from alembic import op
 from sqlalchemy import text
@@ -24,6 +24,10 @@ GRANT SELECT ON installation TO sublet_app;
 ALTER TABLE top_up ADD COLUMN installation_id text;
 -- Whom the event names.
 ALTER TABLE stripe_event ADD COLUMN installation_id text;
+
+-- What of the sum that was taken back an operator has settled; of what was settled before, the next look finds out.
+ALTER TABLE top_up ADD COLUMN taken_settled bigint NOT NULL DEFAULT 0
+  CONSTRAINT top_up_taken_settled_check CHECK (taken_settled BETWEEN 0 AND taken_back - taken_aside);
 """
 
 

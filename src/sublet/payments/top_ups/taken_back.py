@@ -40,6 +40,7 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
 
     Sums may come in any order and any number of times. What was spent already stops the organization's launches. What
     was set aside for something else when the sum was first seen is withheld by a later look, once it is given back.
+    What an operator has settled is never withheld again: only what grew since may be.
     It is the organization's turn, by `take_turn`.
     """
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
@@ -48,11 +49,13 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
         await _say(session, row, {"taken back": taken})
         return False
     grew = taken.micro > row.taken_back
-    if not grew and not await _is_unsettled(session, top_up_id):
+    unsettled = await _is_unsettled(session, top_up_id)
+    if not grew and not unsettled:
         return False
+    settled = row.taken_settled if unsettled else row.taken_back - row.taken_aside
     taken = Money(max(taken.micro, row.taken_back), row.currency)
     wallet = await wallets.wallet(session, row.organization_id, currency=row.currency)
-    missing = Money(taken.micro - row.taken_aside, row.currency)
+    missing = Money(taken.micro - settled - row.taken_aside, row.currency)
     aside = max(min(missing, wallet.available), Money.zero(row.currency))
     set_aside = Money(row.taken_aside + aside.micro, row.currency)
     if aside.micro > 0:
@@ -61,11 +64,11 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
     elif not grew:
         return False
     changes = update(top_up).where(top_up.c.id == top_up_id)
-    changes = changes.values(taken_back=taken.micro, taken_aside=set_aside.micro)
+    changes = changes.values(taken_back=taken.micro, taken_aside=set_aside.micro, taken_settled=settled)
     changed = (await session.execute(changes.returning(top_up))).one()
-    log.error("top_up.taken_back", top_up=top_up_id, taken=str(taken), spent=str(taken - set_aside))
+    log.error("top_up.taken_back", top_up=top_up_id, taken=str(taken), spent=str(missing - aside))
     await _say(session, changed, _amounts([changed]))
-    if (grew and set_aside < taken) or await launches.are_stopped(session, row.organization_id):
+    if (grew and aside < missing) or await launches.are_stopped(session, row.organization_id):
         await _keep_stop(session, row.organization_id)
     return True
 
@@ -129,14 +132,16 @@ def _names(top_ups: Sequence[Row[Any]]) -> str:
 
 
 def _amounts(top_ups: Sequence[Row[Any]]) -> dict[str, Money]:
-    """What was taken back of top-ups in all, and what of it is set aside or spent; by itself in a second currency."""
+    """What was taken back of top-ups, and what of it is set aside, spent or settled; by itself in a second currency."""
     sums: dict[str, Money] = {}
     for row in top_ups:
         parts = {
             "taken back": row.taken_back,
             "set aside": row.taken_aside,
-            "spent": row.taken_back - row.taken_aside,
+            "spent": row.taken_back - row.taken_aside - row.taken_settled,
         }
+        if row.taken_settled:
+            parts["settled"] = row.taken_settled
         for part, micro in parts.items():
             name = part if row.currency == top_ups[0].currency else f"{part} in {row.currency}"
             sums[name] = sums.get(name, Money.zero(row.currency)) + Money(micro, row.currency)
