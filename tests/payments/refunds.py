@@ -28,10 +28,10 @@ async def refund(shop: Shop, top_up_id: str, cents: int | None = None) -> None:
     shop.sandbox.client().v1.refunds.create(params)  # type: ignore[arg-type]  # built by hand
 
 
-async def dispute(shop: Shop, top_up_id: str) -> None:
-    """The card holder asks the bank for it."""
+async def dispute(shop: Shop, top_up_id: str, **more: Any) -> None:
+    """The card holder asks the bank for it, or for so many cents of it."""
     (row,) = await shop.rows("SELECT charge_id FROM top_up WHERE id = :id", id=top_up_id)
-    await shop.control("POST", "disputes", {"charge": row.charge_id})
+    await shop.control("POST", "disputes", {"charge": row.charge_id, **more})
 
 
 async def available(shop: Shop, organization: str) -> str:

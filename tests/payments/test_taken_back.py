@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stripe
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -16,7 +17,7 @@ from sublet.entry.schedule import schedule
 from sublet.findings import launches
 from sublet.fleet.observation import Observer
 from sublet.ledger import holds
-from sublet.payments.stripe import inbox
+from sublet.payments.stripe import inbox, processor
 from sublet.payments.top_ups import checkout, taken_back
 from tests.allocations.simulated import SimulatedBackend
 from tests.payments.deliveries import deliver, events_of
@@ -229,6 +230,47 @@ class TestARefundMadeAtTheProcessor:
         assert await checkout.look_for_taken_back(shop.database, shop.processor, days=2) == 1
         await process_due(shop, checkout.WORK)
         assert await available(shop, organization) == "0.00"
+
+    @pytest.mark.parametrize(
+        ("disputed", "refunded", "left"),
+        [
+            ([{"amount": 150}], None, "18.50"),
+            ([{"amount": 150, "status": "lost"}], None, "18.50"),
+            ([{"amount": 150}, {"amount": 250, "status": "under_review"}], None, "16.00"),
+            ([{"amount": 150}], 500, "13.50"),
+            ([{}], 500, "0.00"),
+            ([{"status": "won"}], None, "20.00"),
+            ([{"status": "warning_needs_response"}], None, "20.00"),
+            ([{"status": "warning_closed"}], 500, "15.00"),
+        ],
+    )
+    async def test_of_a_part_in_dispute_is_that_part_while_it_is_not_won(
+        self, shop: Shop, disputed: list[dict[str, Any]], refunded: int | None, left: str
+    ) -> None:
+        organization, top_up_id = await paid(shop)
+        for one in disputed:
+            await dispute(shop, top_up_id, **one)
+        if refunded is not None:
+            await refund(shop, top_up_id, refunded)
+        await look_at(shop, top_up_id)
+        assert await available(shop, organization) == left
+        taken = Money.parse("20", "USD") - Money.parse(left, "USD")
+        said = [finding.amounts["taken back"] for finding in await open_findings(shop, taken_back.CODE)]
+        assert said == ([taken] if taken.micro else [])
+
+    async def test_in_dispute_beside_others_is_found_beyond_the_first_page(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        for _ in range(101):
+            await dispute(shop, top_up_id, amount=1)
+        await look_at(shop, top_up_id)
+        assert await available(shop, organization) == "18.99"
+
+    def test_in_dispute_in_another_currency_may_be_all_of_it(self) -> None:
+        about = {"id": "ch_1", "object": "charge", "amount": 2000, "amount_refunded": 0, "currency": "usd"}
+        charge = stripe.Charge.construct_from({**about, "disputed": True}, None)
+        dispute = {"id": "du_1", "object": "dispute", "amount": 150, "currency": "eur", "status": "lost"}
+        found = processor._taken_back(charge, [stripe.Dispute.construct_from(dispute, None)])
+        assert found == Money.parse("20", "USD")
 
     async def test_touches_nobody_elses_money(self, shop: Shop) -> None:
         _, top_up_id = await paid(shop)

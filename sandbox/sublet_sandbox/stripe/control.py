@@ -43,9 +43,11 @@ class BalanceTransactions(Command):
 
 
 class Dispute(Command):
-    """The card holder asks the bank for all of a charge."""
+    """The card holder asks the bank for all of a charge, or for so many cents of it."""
 
     charge: str
+    amount: int | None = Field(default=None, ge=1)
+    status: disputes.Status = "needs_response"
 
 
 def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
@@ -96,7 +98,7 @@ def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
     @control.post("/disputes")
     async def dispute(command: Dispute) -> dict[str, Any]:
         with store.transaction():
-            made = disputes.create(Work(store, ""), command.charge)
+            made = disputes.create(Work(store, ""), command.charge, command.amount, command.status)
         courier.wake()
         return public(made)
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sublet_sandbox.stripe.errors import refused
 from sublet_sandbox.stripe.params import ListParams
 from sublet_sandbox.stripe.store import Resource
 from sublet_sandbox.stripe.work import Work, shaped
 
 DAYS_TO_ANSWER = 7
+
+Status = Literal[
+    "warning_needs_response",
+    "warning_under_review",
+    "warning_closed",
+    "needs_response",
+    "under_review",
+    "won",
+    "lost",
+]
 
 
 class DisputeListParams(ListParams):
@@ -17,17 +29,21 @@ class DisputeListParams(ListParams):
     payment_intent: str | None = None
 
 
-def create(work: Work, charge_id: str) -> Resource:
-    """Dispute all of a charge, as its card holder does; no merchant can. A charge is disputed once."""
+def create(work: Work, charge_id: str, amount: int | None, status: Status) -> Resource:
+    """Dispute a charge wholly, or by `amount` cents, as the card holder does and no merchant can; it is born as it will stand."""
     charge = work.fetch("charge", charge_id, param="charge")
-    if charge["status"] != "succeeded" or charge["disputed"]:
+    before = work.store.find("dispute", equal={"charge": charge_id}, limit=-1)
+    left = charge["amount"] - sum(one["amount"] for one in before)
+    if charge["status"] != "succeeded" or left == 0:
         raise refused(f"Charge {charge_id} has not succeeded, or is disputed already.", param="charge")
+    if amount is not None and amount > left:
+        raise refused(f"Only {left} of charge {charge_id} can be disputed.", param="amount")
     dispute = shaped(
         work,
         "dispute",
         "du",
         {
-            "amount": charge["amount"],
+            "amount": left if amount is None else amount,
             "balance_transactions": [],
             "charge": charge_id,
             "currency": charge["currency"],
@@ -46,7 +62,7 @@ def create(work: Work, charge_id: str) -> Resource:
             "metadata": {},
             "payment_intent": charge["payment_intent"],
             "reason": "general",
-            "status": "needs_response",
+            "status": status,
         },
     )
     work.store.insert(dispute)

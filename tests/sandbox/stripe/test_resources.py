@@ -1,5 +1,6 @@
 """The shapes of the sandbox's answers, held against the SDK's typed resources."""
 
+import httpx
 import pytest
 import stripe
 from stripe import StripeObject
@@ -79,6 +80,18 @@ class TestDisputes:
         assert client.v1.charges.retrieve(charge).disputed
         [event] = client.v1.events.list({"type": "charge.dispute.created"}).data
         assert event.data.object["id"] == dispute.id
+
+    def test_are_of_a_part_and_never_beyond_the_charge(
+        self, sandbox: StripeSandbox, client: stripe.StripeClient
+    ) -> None:
+        charge, other = paid_charge(client), paid_charge(client)
+        for about in ({"charge": charge, "amount": 150, "status": "lost"}, {"charge": charge}, {"charge": other}):
+            sandbox.control("POST", "disputes", about)
+        found = client.v1.disputes.list({"charge": charge}).data
+        assert [(one.amount, one.status) for one in found] == [(1850, "needs_response"), (150, "lost")]
+        for beyond in ({"charge": charge}, {"charge": paid_charge(client), "amount": 2001}):
+            with pytest.raises(httpx.HTTPStatusError):
+                sandbox.control("POST", "disputes", beyond)
 
 
 class TestRefunds:

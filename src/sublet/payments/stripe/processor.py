@@ -1,6 +1,6 @@
 """The card processor, through its real SDK; nothing else touches it. Base address and key decide who answers."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
@@ -28,6 +28,7 @@ LONGEST_CALL_SECONDS = 40.0
 _EXPAND = "payment_intent.latest_charge.balance_transaction"
 
 T = TypeVar("T")
+L = TypeVar("L", bound=stripe.StripeObject)
 
 stripe.enable_telemetry = False  # no report about our earlier requests rides along with the next
 
@@ -202,7 +203,12 @@ class Processor:
     async def fetch_checkout(self, session_id: str) -> CheckoutSeen:
         """Ask how a payment page stands, down to the fee."""
         session = await _call(self.require().v1.checkout.sessions.retrieve_async(session_id, {"expand": [_EXPAND]}))
-        return _seen(session)
+        charge = _charge_of(session)
+        disputes: list[stripe.Dispute] = []
+        if charge is not None and charge.disputed:
+            params: DisputeListParams = {"charge": charge.id, "limit": 100}
+            disputes = await _all(await _call(self.require().v1.disputes.list_async(params)))
+        return _seen(session, disputes)
 
     async def charges_taken_back(self, *, since: datetime) -> list[str]:
         """The charges that were refunded, in part or whole, or disputed since then; all of them, page by page."""
@@ -211,7 +217,8 @@ class Processor:
         client = self.require()
         refunds = await _call(client.v1.refunds.list_async(refunded))
         disputes = await _call(client.v1.disputes.list_async(disputed))
-        return [*await _call(_charges(refunds)), *await _call(_charges(disputes))]
+        named = [one.charge for one in await _all(refunds)] + [one.charge for one in await _all(disputes)]
+        return [charge if isinstance(charge, str) else charge.id for charge in named if charge is not None]
 
     def verify_webhook(self, body: bytes, signature: str | None) -> int:
         """Check a webhook's signature over its raw body; returns when it was made, in seconds since 1970.
@@ -247,10 +254,13 @@ async def _call(answer: Awaitable[T]) -> T:
         ) from error
 
 
-async def _charges(page: stripe.ListObject[stripe.Refund] | stripe.ListObject[stripe.Dispute]) -> list[str]:
-    """The charges that a list names, from this page to its last."""
-    named = [one.charge async for one in page.auto_paging_iter()]
-    return [charge if isinstance(charge, str) else charge.id for charge in named if charge is not None]
+async def _all(page: stripe.ListObject[L]) -> list[L]:
+    """What a list holds, from this page to its last, each of which is a call of its own."""
+    found = [*page.data]
+    while page.has_more:
+        page = await _call(page.next_page_async())
+        found += page.data
+    return found
 
 
 def _units(amount: Money) -> int:
@@ -267,10 +277,15 @@ def _money(units: int, currency: str) -> Money:
     return Money(units * micro_per_unit(code), code)
 
 
-def _seen(session: CheckoutSession) -> CheckoutSeen:
+def _charge_of(session: CheckoutSession) -> stripe.Charge | None:
     # Expanded above, so each of these is the object itself or null; the SDK's types cannot know.
     intent = cast("stripe.PaymentIntent | None", session.payment_intent)
-    charge = cast("stripe.Charge | None", intent.latest_charge if intent else None)
+    return cast("stripe.Charge | None", intent.latest_charge if intent else None)
+
+
+def _seen(session: CheckoutSession, disputes: Sequence[stripe.Dispute]) -> CheckoutSeen:
+    intent = cast("stripe.PaymentIntent | None", session.payment_intent)
+    charge = _charge_of(session)
     transaction = cast("stripe.BalanceTransaction | None", charge.balance_transaction if charge else None)
     error = intent.last_payment_error if intent else None
     return CheckoutSeen(
@@ -283,13 +298,20 @@ def _seen(session: CheckoutSession) -> CheckoutSeen:
         if error
         else None,
         transaction=_transaction(transaction) if transaction else None,
-        taken_back=_taken_back(charge) if charge else None,
+        taken_back=_taken_back(charge, disputes) if charge else None,
     )
 
 
-def _taken_back(charge: stripe.Charge) -> Money | None:
-    """What the card holder has back, or asks the bank for: a dispute may be about all of it."""
-    units = charge.amount if charge.disputed else charge.amount_refunded
+def _taken_back(charge: stripe.Charge, disputes: Sequence[stripe.Dispute]) -> Money | None:
+    """What the card holder has back, or asks the bank for: never more than the charge.
+
+    A dispute may be about part of it. One that was won takes nothing, and neither does an inquiry that may become one.
+    """
+    standing = [one for one in disputes if one.status != "won" and not one.status.startswith("warning_")]
+    if any(one.currency != charge.currency for one in standing):
+        units = charge.amount  # nobody knows what part of it that is
+    else:
+        units = min(charge.amount, charge.amount_refunded + sum(one.amount for one in standing))
     return _money(units, charge.currency) if units else None
 
 
