@@ -37,6 +37,15 @@ class TestReady:
             assert "sublet migrate" in answer.json()["reason"]
             assert (await client.get("/livez")).status_code == 200
 
+    async def test_not_where_connections_are_not_what_they_ask_for(
+        self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(database, "role", "another")
+        async with probe(database, tmp_path) as client:
+            answer = await client.get("/readyz")
+            assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+            assert "role is sublet_app and not another" in answer.json()["reason"]
+
     async def test_not_without_a_database_though_the_process_lives(self, app_url: str, tmp_path: Path) -> None:
         away = Database(app_url.replace("host=", "host=%2Fnowhere"), pool_size=1)
         async with probe(away, tmp_path) as client:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg
-from sqlalchemy import MetaData, event
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -40,8 +40,18 @@ APPLICATION_ROLE = "sublet_app"
 LOCK_SECONDS = 15.0
 """How long a statement waits for what another transaction has locked."""
 
+PLAIN_TRANSACTIONS = r"-c default_transaction_isolation=read\ committed -c default_transaction_read_only=off"
+"""Connection options: what a database, role or server may set otherwise, and the locks of the books rest on."""
+
 CONNECT_SECONDS = 5
 """How long a server may take to let us in."""
+
+_IN_FORCE = text(
+    """
+    SELECT current_setting('role') AS role, current_setting('transaction_isolation') AS transaction_isolation,
+           current_setting('transaction_read_only') AS transaction_read_only
+    """
+)
 
 _open_sessions: ContextVar[int] = ContextVar("open_sessions", default=0)
 
@@ -110,8 +120,20 @@ class Database:
         """Connection options: the role, how times are written, and limits that end forgotten transactions."""
         return (
             f"-c role={self.role} -c timezone=UTC -c datestyle=ISO -c statement_timeout=30s "
-            f"-c idle_in_transaction_session_timeout=30s -c lock_timeout={self.lock_seconds * 1000:.0f}ms"
+            f"-c idle_in_transaction_session_timeout=30s -c lock_timeout={self.lock_seconds * 1000:.0f}ms "
+            f"{PLAIN_TRANSACTIONS}"
         )
+
+    async def not_in_force(self) -> str | None:
+        """The first setting that `options` gave and this connection does not have, in words; None if all holds.
+
+        A pooler between us and the server may drop them, and a standby is read-only whatever is asked for.
+        """
+        async with self.transaction() as session:
+            found = (await session.execute(_IN_FORCE)).mappings().one()
+        wanted = {"role": self.role, "transaction_isolation": "read committed", "transaction_read_only": "off"}
+        different = [name for name, value in wanted.items() if found[name] != value]
+        return f"{different[0]} is {found[different[0]]} and not {wanted[different[0]]}" if different else None
 
     def _note_connected(self, connection: Any, _record: object) -> None:
         self._connected.add(connection.driver_connection)

@@ -73,6 +73,16 @@ def database_of(settings: Settings, *, lock_seconds: float = LOCK_SECONDS) -> Da
     return Database(settings.database_url, pool_size=settings.database_pool_size, lock_seconds=lock_seconds)
 
 
+async def require_our_settings(database: Database) -> None:
+    """NotConfigured unless connections have the role and the kind of transaction that we ask for."""
+    if different := await database.not_in_force():
+        raise NotConfigured(
+            f"The database does not keep to what each connection asks for: {different}. Nothing was started. Point "
+            "DATABASE_URL at a server that can be written, and at a pooler only if it passes the startup parameter "
+            "`options` on."
+        )
+
+
 def keyring_of(settings: Settings) -> Keyring:
     """The keys that secrets are encrypted with: in the configured file, or one made under the data directory.
 

@@ -25,12 +25,15 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(database: Annotated[Database, Depends(DATABASE)]) -> JSONResponse:
-    """The process can serve: the database answers and has this release's schema; 503 with the reason otherwise."""
+    """The process can serve: the database answers as asked and has this release's schema; else 503 with the reason."""
     try:
         async with database.reading() as session:
             revision = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+        different = await database.not_in_force()
     except (SQLAlchemyError, OSError):
         return JSONResponse({"status": "not ready", "reason": "the database does not answer"}, 503)
+    if different is not None:
+        return JSONResponse({"status": "not ready", "reason": f"in the database's connections {different}"}, 503)
     if revision != head():
         reason = f"the schema is {revision}, this release needs {head()}: run `sublet migrate`"
         return JSONResponse({"status": "not ready", "reason": reason}, 503)

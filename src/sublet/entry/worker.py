@@ -13,7 +13,7 @@ from sublet.billing.policy import Policy
 from sublet.core import tracing
 from sublet.core.errors import SubletError
 from sublet.core.outbox import EVENT_TYPES
-from sublet.core.runtime import allow_many_connections, database_of, keyring_of
+from sublet.core.runtime import NotConfigured, allow_many_connections, database_of, keyring_of, require_our_settings
 from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging, get_logger
 from sublet.core.work import delivery
@@ -72,6 +72,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until SIGTERM or Ctrl-C; what is under way is finished or given back."""
+        await require_our_settings(self.database)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -123,6 +124,9 @@ def main(_arguments: list[str] | None = None) -> int:
         return 1
     try:
         asyncio.run(_work(worker, listener))
+    except NotConfigured as error:
+        print(error.detail, file=sys.stderr)
+        return 1
     finally:
         tracing.stop_tracing()
     return 0

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
-from sublet.core.db import driver_url
+from sublet.core.db import PLAIN_TRANSACTIONS, driver_url
 from sublet.core.errors import SubletError
 
 LOCK = 7_351_902  # an advisory lock of our own; any constant would do
@@ -46,7 +46,7 @@ def migrate(
     DatabaseUnsuitable if the server is older than PostgreSQL 15 or the schema comes from a newer release.
     """
     config = configuration()
-    options = f"-c timezone=UTC -c lock_timeout={round(lock_seconds * 1000)}ms"
+    options = f"-c timezone=UTC -c lock_timeout={round(lock_seconds * 1000)}ms {PLAIN_TRANSACTIONS}"
     engine = create_engine(driver_url(owner_url), connect_args={"options": options})
     try:
         with engine.connect() as connection:
