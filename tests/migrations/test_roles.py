@@ -14,6 +14,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from sublet.core.db import Database
 from sublet.ledger import wallets
+from sublet.migrations.roles import GRANTED_BY_ITS_MAKER_ALONE, ROLES
 from sublet.migrations.run import head
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.ledger.books import assert_books_are_sound, new_hold, new_wallet, usd
@@ -107,6 +108,52 @@ class TestMigrate:
         assert "permission denied" in done.stderr
         assert "Set DATABASE_OWNER_URL to the role that owns the database" in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+class TestASecondOwner:
+    @pytest.fixture
+    def second(self, server: EmbeddedPostgres, web_url: str) -> Iterator[str]:
+        """The address of a database whose owner came after the roles were made, as the manual has it made."""
+        with psycopg.connect(server.url(ADMINISTRATOR, "postgres"), autocommit=True) as administrator:
+            administrator.execute("CREATE ROLE staging_owner LOGIN CREATEROLE")
+            administrator.execute("CREATE DATABASE staging OWNER staging_owner")
+            yield server.url("staging_owner", "staging")
+            administrator.execute("DROP DATABASE staging WITH (FORCE)")
+            administrator.execute("REVOKE sublet_app, sublet_ledger FROM staging_owner CASCADE")
+            administrator.execute("DROP OWNED BY staging_owner CASCADE")
+            administrator.execute("DROP ROLE staging_owner")
+
+    def version(self, address: str) -> int:
+        with psycopg.connect(address) as connection:
+            return connection.info.server_version
+
+    def test_is_told_what_to_run_and_as_whom_and_then_migrates(self, server: EmbeddedPostgres, second: str) -> None:
+        if self.version(second) >= GRANTED_BY_ITS_MAKER_ALONE:
+            refused = sublet_migrate(DATABASE_OWNER_URL=second)
+            assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+            said = re.search(r"Nothing was changed\. As (\w+) or a superuser, run `(GRANT [^`]*)`", refused.stderr)
+            assert said is not None, refused.stderr
+            assert said[2] in OPERATIONS
+            with psycopg.connect(second) as connection:
+                assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (
+                    0,
+                )
+            with psycopg.connect(server.url(said[1]), autocommit=True) as whoever_was_named:
+                whoever_was_named.execute(said[2].encode())
+        done = sublet_migrate(DATABASE_OWNER_URL=second)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"Migrated from nothing to {head()}.\n"
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_is_told_of_the_one_role_that_is_lacking(self, server: EmbeddedPostgres, second: str, role: str) -> None:
+        if self.version(second) < GRANTED_BY_ITS_MAKER_ALONE:
+            pytest.skip("this PostgreSQL lets whoever may create roles grant all")
+        (other,) = set(ROLES) - {role}
+        with psycopg.connect(server.owner_url, autocommit=True) as first:
+            first.execute(f"GRANT {other} TO staging_owner WITH ADMIN OPTION".encode())
+        refused = sublet_migrate(DATABASE_OWNER_URL=second)
+        assert refused.returncode == 1
+        assert f"`GRANT {role} TO staging_owner WITH ADMIN OPTION`" in refused.stderr
 
 
 class TestOwner:

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, text
 
 from sublet.core.db import PLAIN_TRANSACTIONS, driver_url
 from sublet.core.errors import SubletError
+from sublet.migrations.roles import why_not_granted
 
 LOCK = 7_351_902  # an advisory lock of our own; any constant would do
 LOCK_SECONDS = 10.0
@@ -17,7 +18,7 @@ OLDEST_SERVER = 150_000
 
 
 class DatabaseUnsuitable(SubletError):
-    """The server is too old, or the schema is newer than this release."""
+    """The server is too old, the schema is newer than this release, or the server's roles are not the owner's."""
 
     code = "database_unsuitable"
 
@@ -43,7 +44,8 @@ def migrate(
 
     It waits for another migration as long as that takes, and no longer than `lock_seconds` for a lock on a table.
 
-    DatabaseUnsuitable if the server is older than PostgreSQL 15 or the schema comes from a newer release.
+    DatabaseUnsuitable if the server is older than PostgreSQL 15, the schema comes from a newer release, or the owner of
+    a new database may not grant the roles that the server has already.
     """
     config = configuration()
     options = f"-c timezone=UTC -c lock_timeout={round(lock_seconds * 1000)}ms {PLAIN_TRANSACTIONS}"
@@ -66,6 +68,8 @@ def migrate(
                         f"The database's schema is {before}, which this release does not know: it comes from a newer "
                         "one. Nothing was changed. Run the newer release, or restore the backup made before it."
                     )
+                if before is None and (reason := why_not_granted(connection, version=version)):
+                    raise DatabaseUnsuitable(reason)
                 connection.commit()
                 config.attributes["connection"] = connection
                 command.upgrade(config, target)
