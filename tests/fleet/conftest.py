@@ -13,8 +13,9 @@ from sublet.core.db import Database, Session
 from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
 from sublet.fleet import answers, enrolment, nodes
-from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY
+from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU
 from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.moved_gpus import GpuClaim
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
@@ -44,6 +45,11 @@ async def nothing_claimed(_session: Session, _node_ids: Sequence[str]) -> dict[s
     return {}
 
 
+async def claimed_by_nobody(_session: Session, _uuid: str) -> Sequence[GpuClaim]:
+    """Nobody has claimed any GPU."""
+    return []
+
+
 async def nobody(_session: Session, _connection: HTTPConnection) -> Actor | None:
     """Nobody is signed in: a machine that joins needs not be."""
     return None
@@ -54,6 +60,7 @@ def fleet_parts(settings: Settings, database: Database, authority: CertificateAu
     keyring = keyring_at(settings.data_directory / "keys" / "encryption.key")
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(KEYRING, keyring)
     parts.put(AUTHENTICATOR, nobody).put(AUTHORITY, authority).put(CLAIMED_CAPACITY, nothing_claimed)
+    parts.put(CLAIMS_ON_GPU, claimed_by_nobody)
     return parts
 
 
@@ -116,6 +123,7 @@ async def join_node(database: Database, authority: CertificateAuthority, setting
                 inventory=answers.Probed.model_validate(probe).to_probe(),
                 signer=signer,
                 settings=settings,
+                claims_on=claimed_by_nobody,
             )
         fake.host_certificate = joined.host_certificate
         fake.user_authorities = list(joined.user_ca_public_keys)

@@ -8,6 +8,7 @@ from sublet.fleet import answers, certificates, enrolment
 from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys, public_line
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, NodeAddress, connect
+from sublet.fleet.moved_gpus import nothing_known
 from tests.fleet.conftest import CUSTOMER, OPERATOR
 from tests.fleet.fake_node import PROBE, now
 from tests.fleet.real_sshd import RealSshd
@@ -42,6 +43,7 @@ class Joined:
                 ).to_probe(),
                 signer=signer,
                 settings=self.settings,
+                claims_on=nothing_known,
             )
             self.authorities = (await public_keys(session, CaKind.HOST)).all
         self.address = NodeAddress(node.id, name, "127.0.0.1", self.sshd.port, public_line(self.sshd.host_key))

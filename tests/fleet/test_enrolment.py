@@ -16,6 +16,7 @@ from sublet.fleet.join_tokens import Join
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.states import NodeState
+from sublet.scheduling.claims import claims_on_gpu
 from tests.fleet.conftest import OPERATOR, Joining
 from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
 from tests.fleet.working import look_at
@@ -49,6 +50,7 @@ class Machines:
                 inventory=probe(**changes),
                 signer=signer,
                 settings=self.settings,
+                claims_on=claims_on_gpu,
             )
 
     async def get(self, node_id: str) -> Node:

@@ -16,6 +16,7 @@ from sublet.fleet.backend import Observation
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.errors import NodeFailure
 from sublet.fleet.host_certificates import HostCertificates
+from sublet.fleet.moved_gpus import nothing_known
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
@@ -236,6 +237,7 @@ class TestBeingLost:
                 inventory=answers.Probed.model_validate(probe).to_probe(),
                 signer=signer,
                 settings=settings,
+                claims_on=nothing_known,
             )
         await fake.stop()
         assert not await look(database, observer, node.id)

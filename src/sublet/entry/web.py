@@ -28,7 +28,7 @@ from sublet.core.webapp import BodyLimit, BrowserSafety, RequestContext, install
 from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
 from sublet.findings.api import router as findings_router
-from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY
+from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.node_helper import node_helper
@@ -102,6 +102,7 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(ON_SIGNUP, on_signup)
         .put(AUTHORITY, CertificateAuthority(database, keyring))
         .put(CLAIMED_CAPACITY, claims.claimed_on)
+        .put(CLAIMS_ON_GPU, claims.claims_on_gpu)
         .put(PROCESSOR, processor)
         .put(WHY_NOT_PAY, processor.why_not_pay)
         .put(TERMINAL_TARGET, terminal_target)

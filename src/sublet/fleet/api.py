@@ -18,6 +18,7 @@ from sublet.core.pages import PageQueryDep, page_of
 from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
 from sublet.fleet.audit import IntentRecord
 from sublet.fleet.ca import CertificateAuthority, UserSigner
+from sublet.fleet.moved_gpus import ClaimsOnGpu
 from sublet.fleet.nodes import Node
 from sublet.fleet.schemas import (
     CapabilityOut,
@@ -44,6 +45,7 @@ ClaimedCapacity = Callable[[Session, Sequence[str]], Awaitable[dict[str, Any]]]
 
 CLAIMED_CAPACITY: Slot[ClaimedCapacity] = Slot("claimed capacity")
 ClaimedDep = Annotated[ClaimedCapacity, Depends(CLAIMED_CAPACITY)]
+CLAIMS_ON_GPU: Slot[ClaimsOnGpu] = Slot("who has claimed a GPU")
 AUTHORITY: Slot[CertificateAuthority] = Slot("SSH certificate authority")
 AuthorityDep = Annotated[CertificateAuthority, Depends(AUTHORITY)]
 UserSignerDep = Annotated[UserSigner, Depends(Beforehand(AUTHORITY, CertificateAuthority.user_signer))]
@@ -132,7 +134,13 @@ async def new_join_token(actor: ActorDep, session: SessionDep, settings: Setting
 
 
 @router.post("/nodes/enrol", permission=PUBLIC)
-async def enrol(database: DatabaseDep, settings: SettingsDep, authority: AuthorityDep, body: EnrolIn) -> EnrolOut:
+async def enrol(
+    database: DatabaseDep,
+    settings: SettingsDep,
+    authority: AuthorityDep,
+    claims_on: Annotated[ClaimsOnGpu, Depends(CLAIMS_ON_GPU)],
+    body: EnrolIn,
+) -> EnrolOut:
     """A machine joins with its one-time token; Sublet then connects back to it."""
     async with database.reading() as session:
         await join_tokens.require(session, body.join_token)
@@ -145,6 +153,7 @@ async def enrol(database: DatabaseDep, settings: SettingsDep, authority: Authori
             inventory=body.inventory.to_probe(),
             signer=signer,
             settings=settings,
+            claims_on=claims_on,
         )
     return EnrolOut(
         node_id=joined.node_id,

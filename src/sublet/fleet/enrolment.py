@@ -24,6 +24,7 @@ from sublet.fleet.errors import MachineAlreadyEnrolled
 from sublet.fleet.join_tokens import Join
 from sublet.fleet.kinds import SSH
 from sublet.fleet.models import node, node_history
+from sublet.fleet.moved_gpus import ClaimsOnGpu
 from sublet.fleet.public_keys import read_host_key
 from sublet.fleet.states import NodeState, come_back, move
 from sublet.fleet.work import NODE, TRUST
@@ -151,11 +152,13 @@ async def join(
     inventory: Probe,
     signer: HostSigner,
     settings: Settings,
+    claims_on: ClaimsOnGpu,
 ) -> Joined:
     """Take a machine in: its host key is certified and kept, and a worker is asked to connect back to it.
 
-    JoinTokenRefused for a token that is unknown, used or over; MachineAlreadyEnrolled if the host key or a GPU is
-    another node's. What the machine says of itself is shown, not believed: the probe over SSH decides.
+    JoinTokenRefused for a token that is unknown, used or over; MachineAlreadyEnrolled if the host key is another
+    node's, or a GPU that cannot move here. What the machine says of itself is shown, not believed: the probe over SSH
+    decides.
     """
     key = read_host_key(host_public_key, field="host_public_key")
     node_id = await join_tokens.redeem(session, token, key)
@@ -169,6 +172,7 @@ async def join(
         clock_skew_seconds=(inventory.node_time - now).total_seconds(),
         proven=False,
         anew=known.host_public_key != key,
+        claims_on=claims_on,
     )
     if known.state is not NodeState.ENROLLING:
         await move(session, system_actor("enrolment"), node_id, NodeState.ENROLLING, reason="joined again")

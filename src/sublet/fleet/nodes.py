@@ -13,8 +13,8 @@ from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.settings import Settings
 from sublet.fleet.backend import Capability, Probe
-from sublet.fleet.errors import MachineAlreadyEnrolled
 from sublet.fleet.models import gpu, node, node_history
+from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known
 from sublet.fleet.states import GpuState, NodeState, move_gpu
 
 Closed = Literal["state", "not_seen", "no_inodes"]
@@ -161,9 +161,18 @@ async def clear_gpus(session: Session, uuids: Sequence[str]) -> int:
 
 
 async def store_probe(
-    session: Session, node_id: str, probe: Probe, *, clock_skew_seconds: float, proven: bool = True, anew: bool = False
+    session: Session,
+    node_id: str,
+    probe: Probe,
+    *,
+    clock_skew_seconds: float,
+    proven: bool = True,
+    anew: bool = False,
+    claims_on: ClaimsOnGpu = nothing_known,
 ) -> None:
     """Keep what a node has and enforces. GPUs that are no longer there become missing, never deleted.
+
+    One that is missing on another node moves here if nobody has claimed it; MachineAlreadyEnrolled for any other.
 
     Disk is the most that was ever free on this machine: later looks see less of it only because allocations have filled
     it, also when it joins again. `proven` says that the node itself was asked, over SSH; what a machine says of itself
@@ -176,6 +185,7 @@ async def store_probe(
     known = set((await session.execute(ours)).scalars())
     earlier_gib = 0 if anew or inventory is None else inventory.get("proven_disk_gib", inventory["disk_gib"])
     disk_gib = max(probe.disk_gib, earlier_gib)
+    await move_here(session, node_id, [found.uuid for found in probe.gpus], claims_on=claims_on)
     for found in probe.gpus:
         stored = await session.execute(
             insert(gpu)
@@ -193,12 +203,7 @@ async def store_probe(
             )
             .returning(gpu.c.state)
         )
-        state = stored.scalar_one_or_none()
-        if state is None:
-            raise MachineAlreadyEnrolled(
-                f"The GPU {found.uuid} already belongs to another node. Nothing of this inventory was stored. Remove "
-                "the GPU from the other node's inventory by enrolling that one again without it."
-            )
+        state = stored.scalar_one()
         if state == GpuState.MISSING.value:
             await move_gpu(session, found.uuid, GpuState.AVAILABLE)
     for uuid in sorted(known - {found.uuid for found in probe.gpus}):

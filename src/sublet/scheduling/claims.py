@@ -9,6 +9,7 @@ from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
 from sublet.fleet import nodes
+from sublet.fleet.moved_gpus import GpuClaim
 from sublet.fleet.states import why_not_clear
 from sublet.scheduling.models import claim as claim_table
 from sublet.scheduling.placement import Shape, candidates, fits, shape_parameters
@@ -108,6 +109,14 @@ _GPUS_OF = text(
      WHERE claim_id IN (SELECT id FROM claim WHERE {_LASTS}) AND until > clock_timestamp()
      ORDER BY gpu_uuid
     """  # noqa: S608 - a constant condition
+)
+_ON_GPU = text(
+    """
+    SELECT c.subject_id, c.blocked_at IS NOT NULL AS blocked
+      FROM gpu_claim g JOIN claim c ON c.id = g.claim_id
+     WHERE g.gpu_uuid = :uuid AND g.until > clock_timestamp()
+     ORDER BY lower(g.during)
+    """
 )
 _TAKE_OUT = text(
     """
@@ -245,6 +254,11 @@ async def clear_gpu(session: Session, node_id: str, uuid: str) -> None:
     await nodes.clear_gpus(session, [uuid])
     await session.execute(_WAIT_FOR, {"node_id": node_id})
     await session.execute(_TAKE_OUT, {"uuid": uuid})
+
+
+async def claims_on_gpu(session: Session, uuid: str) -> list[GpuClaim]:
+    """The claims that last on a GPU, the earliest first; none for one that was taken out of its claim."""
+    return [GpuClaim(row.subject_id, row.blocked) for row in await session.execute(_ON_GPU, {"uuid": uuid})]
 
 
 async def recount_due(session: Session) -> int:
