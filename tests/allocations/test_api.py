@@ -90,7 +90,14 @@ class TestOffers:
         assert (small["id"], small["available"], small["limits_enforced"]) == (shop.rental.sku.id, 8, True)
         assert small["price"]["per_hour"] == {"amount": "0.36", "currency": "USD", "per": "hour"}
         reason = "Nothing of this kind is free now."
-        assert gpu["actions"] == [{"name": "launch", "allowed": False, "reason": reason, "code": "no_capacity"}]
+        [launch] = gpu["actions"]
+        assert {name: launch[name] for name in ("name", "allowed", "reason", "code", "status")} == {
+            "name": "launch",
+            "allowed": False,
+            "reason": reason,
+            "code": "no_capacity",
+            "status": 409,
+        }
 
 
 class TestOneAllocation:

@@ -30,7 +30,7 @@ class DisputeListParams(ListParams):
 
 
 def create(work: Work, charge_id: str, amount: int | None, status: Status) -> Resource:
-    """Dispute a charge wholly, or by `amount` cents, as the card holder does and no merchant can; it is born as it will stand."""
+    """Dispute a charge wholly, or by `amount` cents, as a card holder does; it is born as it will stand."""
     charge = work.fetch("charge", charge_id, param="charge")
     before = work.store.find("dispute", equal={"charge": charge_id}, limit=-1)
     left = charge["amount"] - sum(one["amount"] for one in before)
