@@ -24,7 +24,7 @@ SCHEMA = ROOT / "docs" / "schema.sql"
 VERSIONS = ROOT / "src" / "sublet" / "migrations" / "versions"
 CHECKSUMS = VERSIONS.parent / "checksums"
 
-FINAL_UP_TO = "0013_approvals.py"
+FINAL_UP_TO = "0016_payments.py"
 """The last migration that never changes again, nor any before it: of the last release, or further."""
 
 NOT_OURS = re.compile(r"alembic|btree_gist|SCHEMA public|DEFAULT ACL")
