@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from sublet.core.money import Money
 from sublet.findings import findings
@@ -130,3 +132,48 @@ class TestAPaymentInAnotherCurrency:
         [page] = [found for found in sessions if found.client_reference_id == top_up["id"]]
         assert page.adaptive_pricing is not None
         assert not page.adaptive_pricing.enabled
+
+
+class TestAPaymentOfAnotherAmount:
+    @pytest.mark.parametrize(("cents", "arrived"), [(1500, "15.00"), (2500, "25.00")])
+    async def test_is_credited_and_told_as_what_arrived(self, shop: Shop, cents: int, arrived: str) -> None:
+        organization, top_up_id, _ = await paid_otherwise(shop, "usd", cents)
+        await look_at(shop, top_up_id)
+        assert await shop.balance(organization) == arrived
+        found = await shop.read(organization, top_up_id)
+        assert (found["state"], found["amount"]) == ("succeeded", {"amount": arrived, "currency": "USD"})
+        (told,) = await shop.rows("SELECT data FROM outbox_event WHERE type = 'top_up.succeeded'")
+        assert told.data["amount"] == {"amount": arrived, "currency": "USD"}
+
+    async def test_is_a_warning_with_both_amounts(self, shop: Shop) -> None:
+        _, top_up_id, _ = await paid_otherwise(shop, "usd", 1500)
+        for _ in range(2):
+            await look_at(shop, top_up_id)
+        [finding] = await open_findings(shop, outcomes.AMOUNT_DIFFERS_CODE)
+        assert (finding.severity, finding.subject_type, finding.subject_id) == ("warning", "top_up", top_up_id)
+        assert finding.amounts == {"asked": Money.parse("20", "USD"), "received": Money.parse("15", "USD")}
+
+
+class TestAPaymentAsAskedFor:
+    async def test_is_no_finding(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        await shop.pay(top_up)
+        await look_at(shop, top_up["id"])
+        assert await open_findings(shop, outcomes.AMOUNT_DIFFERS_CODE) == []
+        assert await open_findings(shop, outcomes.NOT_CREDITED_CODE) == []
+
+    @pytest.mark.parametrize("credited", [0, -1])
+    async def test_credits_something(self, shop: Shop, credited: int) -> None:
+        top_up = await shop.top_up(await shop.organization())
+        await shop.pay(top_up)
+        await look_at(shop, top_up["id"])
+        with pytest.raises(IntegrityError, match="top_up_credited_check"):
+            async with shop.database.transaction() as session:
+                await session.execute(text("UPDATE top_up SET credited = :credited"), {"credited": credited})
+
+    async def test_credits_nothing_before_it_has_succeeded(self, shop: Shop) -> None:
+        await shop.top_up(await shop.organization())
+        with pytest.raises(IntegrityError, match="top_up_credited_check"):
+            async with shop.database.transaction() as session:
+                await session.execute(text("UPDATE top_up SET credited = 1"))

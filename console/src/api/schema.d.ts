@@ -2941,6 +2941,8 @@ export interface components {
         /**
          * TopUp
          * @description A payment into the wallet. While it is open, `failure` tells of the last declined card.
+         *
+         *     `amount` is what was asked for, and what was credited once it has succeeded.
          */
         TopUp: {
             amount: components["schemas"]["MoneyField"];

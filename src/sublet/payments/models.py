@@ -41,6 +41,7 @@ top_up = Table(
     Column("taken_aside", BigInteger, nullable=False),
     Column("installation_id", Text),
     Column("taken_settled", BigInteger, nullable=False),
+    Column("credited", BigInteger),
 )
 
 top_up_history = Table(

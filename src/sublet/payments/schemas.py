@@ -34,7 +34,10 @@ class PaymentFailure(BaseModel):
 
 
 class TopUp(BaseModel):
-    """A payment into the wallet. While it is open, `failure` tells of the last declined card."""
+    """A payment into the wallet. While it is open, `failure` tells of the last declined card.
+
+    `amount` is what was asked for, and what was credited once it has succeeded.
+    """
 
     id: str
     amount: MoneyField

@@ -1,4 +1,4 @@
-"""Payments: which installation this is, where several share an account of the processor; what was settled."""
+"""Payments: which installation this is, where several share the processor; what arrived, and what was settled."""
 
 from alembic import op
 from sqlalchemy import text
@@ -28,6 +28,9 @@ ALTER TABLE stripe_event ADD COLUMN installation_id text;
 -- What of the sum that was taken back an operator has settled; of what was settled before, the next look finds out.
 ALTER TABLE top_up ADD COLUMN taken_settled bigint NOT NULL DEFAULT 0
   CONSTRAINT top_up_taken_settled_check CHECK (taken_settled BETWEEN 0 AND taken_back - taken_aside);
+-- What arrived and was credited, which may differ from what was asked for; nothing for a top-up from before.
+ALTER TABLE top_up ADD COLUMN credited bigint
+  CONSTRAINT top_up_credited_check CHECK (credited IS NULL OR (credited > 0 AND state = 'succeeded'));
 """
 
 

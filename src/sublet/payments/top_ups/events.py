@@ -7,7 +7,7 @@ from sublet.core.outbox import Event
 
 
 class TopUpSucceeded(Event):
-    """The money has arrived and is in the wallet."""
+    """The money has arrived and is in the wallet; `amount` is what was credited."""
 
     type: ClassVar[str] = "top_up.succeeded"
 

@@ -21,6 +21,7 @@ log = get_logger(__name__)
 
 
 NOT_CREDITED_CODE = "payments.not_credited"
+AMOUNT_DIFFERS_CODE = "payments.amount_differs"
 
 
 class Applied(Enum):
@@ -117,8 +118,18 @@ async def _credit(session: Session, row: Row[tuple[object, ...]], seen: Checkout
     assert seen.received is not None  # a paid intent has all three
     assert seen.intent_id is not None
     assert seen.charge_id is not None
-    if seen.received.micro != row.amount:
-        log.warning("top_up.amount_differs", top_up=row.id, asked=row.amount, received=seen.received.micro)
+    asked = Money(row.amount, row.currency)
+    if seen.received != asked:
+        log.warning("top_up.amount_differs", top_up=row.id, asked=str(asked), received=str(seen.received))
+        await findings.open_finding(
+            session,
+            code=AMOUNT_DIFFERS_CODE,
+            subject_type=SUBJECT,
+            subject_id=str(row.id),
+            severity=Severity.WARNING,
+            amounts={"asked": asked, "received": seen.received},
+            detail={"organization_id": row.organization_id, "payment_intent_id": seen.intent_id},
+        )
     await ledger.credit(
         session,
         row.organization_id,
@@ -134,6 +145,7 @@ async def _credit(session: Session, row: Row[tuple[object, ...]], seen: Checkout
         reason="the payment arrived",
         payment_intent_id=seen.intent_id,
         charge_id=seen.charge_id,
+        credited=seen.received.micro,
         failure_code=None,
         failure_message=None,
         checkout_url=None,

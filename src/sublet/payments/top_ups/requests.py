@@ -202,7 +202,7 @@ def view(row: TopUpRow) -> TopUp:
     """The row as the API shows it."""
     return TopUp(
         id=row.id,
-        amount=Money(row.amount, row.currency).field(),
+        amount=Money(row.amount if row.credited is None else row.credited, row.currency).field(),
         state=row.state,
         checkout_url=row.checkout_url if row.state == TopUpState.PENDING else None,
         failure=PaymentFailure(code=row.failure_code, message=row.failure_message) if row.failure_code else None,

@@ -48,7 +48,11 @@ async def move(session: Session, top_up_id: str, to: TopUpState, *, reason: str,
             update(top_up)
             .where(top_up.c.id == top_up_id, top_up.c.state == previous)
             .values(state=to, completed_at=func.clock_timestamp() if to in ENDED else None, **values)
-            .returning(top_up.c.organization_id, top_up.c.amount, top_up.c.currency)
+            .returning(
+                top_up.c.organization_id,
+                func.coalesce(top_up.c.credited, top_up.c.amount).label("amount"),
+                top_up.c.currency,
+            )
         )
     ).one()
     await session.execute(
