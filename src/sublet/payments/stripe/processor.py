@@ -1,5 +1,6 @@
 """The card processor, through its real SDK; nothing else touches it. Base address and key decide who answers."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -239,15 +240,17 @@ class Processor:
 
 
 async def _call(answer: Awaitable[T]) -> T:
-    """Await one call, with its errors as ours."""
+    """Await one call for as long as one may take, with its errors as ours."""
     try:
-        return await answer
+        # The connection's time-outs are for each read of an answer, which may come a byte at a time.
+        async with asyncio.timeout(LONGEST_CALL_SECONDS):
+            return await answer
     except stripe.InvalidRequestError as error:
         raise ProcessorRefused(
             f"The card processor refused: {error.user_message} Nothing was charged. Try another amount, or tell us the "
             "request id if it happens again."
         ) from error
-    except stripe.StripeError as error:
+    except (stripe.StripeError, TimeoutError) as error:
         raise ProcessorUnavailable(
             "The card processor could not be reached or answered with an error. Nothing was charged. Try again in a "
             "minute; the same Idempotency-Key never pays twice."
