@@ -10,6 +10,7 @@ from sublet.approvals import approvals
 from sublet.approvals.approvals import Approval
 from sublet.core.actors import Actor, Permission, Strength
 from sublet.core.db import Database
+from sublet.identity.operators import may_now
 from sublet.identity.permissions import held_by
 
 ACT = {"act": "allocation.force_release", "subject": "al_aaaaaaaaaaaaaaaa", "parameters": {"wipe": True, "after": 60}}
@@ -30,11 +31,11 @@ class Desk:
             held = frozenset(roles or ("fleet",))
             user_id = f"usr_{name.lower()}"
             # They never sign in, so that nothing has to work a password out.
-            row = "(:id, :id || '@operator.example', :name, '$argon2id$')"
+            row = "(:id, :id || '@operator.example', :name, '$argon2id$', :roles)"
             async with self.database.transaction() as session:
                 await session.execute(
-                    text(f"INSERT INTO user_account (id, email, name, password_hash) VALUES {row}"),
-                    {"id": user_id, "name": name},
+                    text(f"INSERT INTO user_account (id, email, name, password_hash, platform_roles) VALUES {row}"),
+                    {"id": user_id, "name": name, "roles": sorted(held)},
                 )
             self.people[name] = Actor(
                 kind="user",
@@ -48,10 +49,10 @@ class Desk:
 
     async def request(self, name: str = "Ada", **changes: Any) -> Approval:
         """Ask for the act's approval."""
-        wanted = {**ACT, "reason": "the node burnt down", "permission": Permission.ADMIN_NODE_MANAGE, **changes}
+        wanted = {**ACT, "reason": "the node burnt down", "permission": Permission.ADMIN_NODE_MANAGE}
         actor = await self.operator(name)
         async with self.database.transaction() as session:
-            return await approvals.request(session, actor, **wanted)
+            return await approvals.request(session, actor, **{**wanted, **changes}, may_now=may_now)
 
     async def approve(self, approval_id: str, name: str = "Bob") -> Approval:
         """Agree."""
@@ -69,7 +70,7 @@ class Desk:
         """Do the act."""
         actor = await self.operator(name)
         async with self.database.transaction() as session:
-            return await approvals.consume(session, actor, **{**ACT, **changes})
+            return await approvals.consume(session, actor, **{**ACT, **changes}, may_now=may_now)
 
     async def approved(self) -> Approval:
         """What Ada asked for, and Bob approved."""

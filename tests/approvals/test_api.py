@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from sublet.approvals import approvals
 from sublet.core.actors import Actor, Permission
+from sublet.identity.operators import may_now
 from tests.approvals.desk import ACT, Desk
 from tests.identity.house import token_body
 from tests.support.app import Web
@@ -37,7 +38,7 @@ async def my_own(web: Web, client: httpx.AsyncClient) -> str:
     actor = Actor(kind="user", user_id=me["user"]["id"], name=me["user"]["name"], permissions=permissions)
     async with web.database.transaction() as session:
         wanted = {**ACT, "subject": "al_mine", "permission": Permission.ADMIN_NODE_MANAGE}
-        return (await approvals.request(session, actor, **wanted, reason="because")).id
+        return (await approvals.request(session, actor, **wanted, reason="because", may_now=may_now)).id
 
 
 class TestOperators:

@@ -1,6 +1,7 @@
 """An act that needs a second person happens once, as it was approved, in time, and by nobody's own consent."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,9 @@ from sublet.approvals.approvals import (
 )
 from sublet.approvals.states import ApprovalState
 from sublet.core.actors import Permission, system_actor
+from sublet.core.db import Session
 from sublet.core.errors import NotFound, PermissionDenied
+from sublet.identity.operators import may_now
 from tests.approvals.desk import ACT, Desk
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +83,7 @@ class TestAsking:
         with pytest.raises(Exception, match="requested_by"):
             async with desk.database.transaction() as session:
                 await approvals.request(
-                    session, system_actor(), **ACT, reason="x", permission=Permission.ADMIN_NODE_MANAGE
+                    session, system_actor(), **ACT, reason="x", permission=Permission.ADMIN_NODE_MANAGE, may_now=may_now
                 )
 
 
@@ -151,7 +154,7 @@ class TestActing:
                 await desk.consume(name)
         with pytest.raises(ApprovalRequired):
             async with desk.database.transaction() as session:
-                await approvals.consume(session, system_actor(), **ACT)
+                await approvals.consume(session, system_actor(), **ACT, may_now=may_now)
 
     async def test_is_refused_with_what_is_missing(self, desk: Desk) -> None:
         async def refused() -> str:
@@ -168,6 +171,40 @@ class TestActing:
         await desk.consume()
         assert f"{second.id} has been used already." in await refused()
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "disabled_at = clock_timestamp()",
+            "platform_roles = '{}'",
+            "platform_roles = '{finance}'",  # decides, and not on nodes
+            "platform_roles = '{support}'",  # sees both, and decides on nothing
+        ],
+    )
+    async def test_is_refused_once_who_approved_may_not_any_more(self, desk: Desk, change: str) -> None:
+        first = await desk.approved()
+        desk.run(f"UPDATE user_account SET {change} WHERE id = 'usr_bob'")
+        with pytest.raises(ApprovalRequired, match=f"Bob, who approved {first.id}, may not do so any more") as refused:
+            await desk.consume()
+        assert refused.value.extra == {"approval_id": first.id}
+        second = await desk.request()  # as it says
+        assert second.id != first.id
+        ended = await desk.rows("SELECT state FROM approval WHERE id <> '" + second.id + "'")
+        assert [row.state for row in ended] == ["expired"]
+        await desk.approve(second.id, "Cleo")
+        assert (await desk.consume()).id == second.id
+
+    @pytest.mark.parametrize("lacking", [Permission.ADMIN_APPROVAL_DECIDE, Permission.ADMIN_NODE_MANAGE])
+    async def test_asks_of_who_approved_what_deciding_takes(self, desk: Desk, lacking: Permission) -> None:
+        await desk.approved()
+        bob = desk.people["Bob"]
+
+        async def may(_session: Session, user_id: str, permissions: Collection[Permission]) -> bool:
+            return user_id == bob.user_id and lacking not in permissions
+
+        async with desk.database.transaction() as session:
+            with pytest.raises(ApprovalRequired):
+                await approvals.consume(session, desk.people["Ada"], **ACT, may_now=may)
+
     async def test_uses_the_approval_once_also_at_the_same_time(self, desk: Desk) -> None:
         await desk.approved()
         outcomes = await asyncio.gather(*(desk.consume() for _ in range(6)), return_exceptions=True)
@@ -178,7 +215,7 @@ class TestActing:
 
         async def fail() -> None:
             async with desk.database.transaction() as session:
-                await approvals.consume(session, desk.people["Ada"], **ACT)
+                await approvals.consume(session, desk.people["Ada"], **ACT, may_now=may_now)
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):

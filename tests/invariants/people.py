@@ -11,6 +11,7 @@ from sublet.approvals import approvals
 from sublet.core.actors import Actor, Permission
 from sublet.findings import findings
 from sublet.findings.findings import Severity
+from sublet.identity.operators import may_now
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES, TOKENS_ALWAYS, held_by
 from tests.allocations.rental import Rental, pay_in
 from tests.identity.public_keys import ed25519_line
@@ -116,6 +117,7 @@ class Business:
                 parameters={},
                 reason="so that there is one",
                 permission=Permission.ADMIN_NODE_MANAGE,
+                may_now=may_now,
             )
         ids["approval_id"] = asked.id
         return cls(web, rental, owner, me, ids, {"api token": token["token"]})

@@ -6,7 +6,7 @@ that does it: with the same act, subject and parameters, or it is not what was a
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,8 @@ from sublet.core.ids import new_id
 EXPIRES_SECONDS = 24 * 3600.0
 """How long there is for deciding and acting together."""
 AT_ONCE = 100
+MayNow = Callable[[Session, str, Collection[Permission]], Awaitable[bool]]
+"""Whether a user may do all of this now; `identity.operators.may_now`."""
 _IS_OPEN = text("state IN ('requested', 'approved')")  # as the partial indexes have it
 _IS_OVER = approval.c.expires_at <= func.clock_timestamp()
 _SHOWN = (approval, _IS_OVER.label("is_over"))
@@ -100,17 +102,24 @@ async def request(
     parameters: Mapping[str, Any],
     reason: str,
     permission: Permission,
+    may_now: MayNow,
     expires_seconds: float = EXPIRES_SECONDS,
 ) -> Approval:
     """Ask that somebody else who holds `permission` approves one act (`noun.verb`) on one thing, by its id.
 
     `parameters` is whatever makes the act another one, as JSON has it; amounts are `Money.field()`. While the same is
-    open, the actor gets that one again, and AlreadyRequested if it is somebody else's. Waits for forced release,
-    refunds and recovery.
+    open, the actor gets that one again, and AlreadyRequested if it is somebody else's. One whose approver may not any
+    more ends. Waits for forced release, refunds and recovery.
     """
     actor.require(permission)
     digest = _digest(act, subject, parameters)
     await _expire(session, await _over(session, approval.c.digest == digest))
+    approved = await _first(
+        session, approval.c.digest == digest, approval.c.state == ApprovalState.APPROVED.value, lock=True
+    )
+    if approved is not None and not await _still_stands(session, approved, may_now):
+        reason_of_end = f"{approved.decided_by_name}, who approved it, may not any more"
+        await states.move(session, system_actor("approvals"), approved.id, ApprovalState.EXPIRED, reason=reason_of_end)
     new = await session.execute(
         insert(approval)
         .values(
@@ -143,11 +152,13 @@ async def request(
     return asked
 
 
-async def consume(session: Session, actor: Actor, *, act: str, subject: str, parameters: Mapping[str, Any]) -> Approval:
+async def consume(
+    session: Session, actor: Actor, *, act: str, subject: str, parameters: Mapping[str, Any], may_now: MayNow
+) -> Approval:
     """Use the actor's approval of exactly this act, once; it is used if and only if the session commits.
 
-    ApprovalRequired if nobody else has approved it, or not in time, or something else was approved. Waits for forced
-    release, refunds and recovery.
+    ApprovalRequired if nobody else has approved it, or not in time, or something else was approved, or by somebody who
+    may not any more. Waits for forced release, refunds and recovery.
     """
     digest = _digest(act, subject, parameters)
     latest = await _first(session, approval.c.digest == digest, approval.c.requested_by == actor.user_id, lock=True)
@@ -157,12 +168,25 @@ async def consume(session: Session, actor: Actor, *, act: str, subject: str, par
             "else who may do it has to approve it first; then do this again.",
             extra={} if latest is None else {"approval_id": latest.id},
         )
+    if not await _still_stands(session, latest, may_now):
+        raise ApprovalRequired(
+            f"This needs the consent of a second person, and {latest.decided_by_name}, who approved {latest.id}, may "
+            "not do so any more. Nothing was changed. Ask for it again, and somebody else has to approve it; then do "
+            "this again.",
+            extra={"approval_id": latest.id},
+        )
     await states.move(
         session, actor, latest.id, ApprovalState.USED, reason="the act was done", used_at=func.clock_timestamp()
     )
     used = await get(session, latest.id)
     await record(session, actor, "approval.used", "approval", used.id, after=ApprovalRecord.model_validate(used))
     return used
+
+
+async def _still_stands(session: Session, approved: Approval, may_now: MayNow) -> bool:
+    """Whether who approved it could do so now."""
+    needed = (Permission.ADMIN_APPROVAL_DECIDE, approved.permission)
+    return approved.decided_by is not None and await may_now(session, approved.decided_by, needed)
 
 
 def why_not_decide(asked: Approval, actor: Actor) -> Refusal | None:
