@@ -2,9 +2,17 @@
 
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
+from sqlalchemy import text
 
+from sublet.admin import checks
+from sublet.core.db import Database
+from sublet.core.outbox import publish
+from sublet.findings.checks import CheckResult
+from sublet.findings.findings import Severity
 from sublet.fleet import nodes
+from sublet.identity.events import UserDisabled
 from tests.scheduling.fleet_rows import add_node
 from tests.support.app import Web
 
@@ -44,3 +52,46 @@ class TestReconciliation:
             assert [(one["code"], one["subject"]) for one in found] == [
                 ("fleet.unknown_account", {"type": "node_account", "id": f"north/{uid}"})
             ]
+
+
+class TestTransactionIdsOfEvents:
+    """A dump that was restored brings ids which the new server gives out much later."""
+
+    NAME = "transaction ids of events"
+
+    async def found(self, database: Database) -> CheckResult:
+        """What the check says that is asked every five minutes."""
+        async with database.transaction() as session:
+            [one] = [one for one in await checks.run(session, thorough=False) if one.name == self.NAME]
+        return one
+
+    @pytest.mark.parametrize(
+        "planted",
+        [
+            "INSERT INTO outbox_event (xid, event_id, type, subject, data) VALUES ({}, 'evt_1', 'x.done', 'x', '{{}}')",
+            "INSERT INTO outbox_cursor (subscriber, xid, id) VALUES ('restored', {}, 1)",
+        ],
+        ids=["event", "place"],
+    )
+    async def test_that_the_server_has_not_reached_are_critical(
+        self, database: Database, owner_url: str, planted: str
+    ) -> None:
+        assert (await self.found(database)).ok
+        ahead = "CAST(CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) + 20000 AS text)::xid8"
+        with psycopg.connect(owner_url) as owner:
+            owner.execute(planted.format(ahead).encode())
+        told = await self.found(database)
+        assert told.check.severity is Severity.CRITICAL
+        [finding] = told.findings
+        assert finding.problem.startswith("events wait for transaction ids that this server has not reached")
+
+    async def test_of_this_server_are_fine_the_checks_own_transaction_among_them(self, database: Database) -> None:
+        for _ in range(2):
+            async with database.transaction() as session:
+                await publish(session, UserDisabled(user_id="usr_1"), subject="usr_1", organization_id=None)
+                xid = await session.execute(
+                    text("SELECT pg_current_xact_id() >= pg_snapshot_xmax(pg_current_snapshot())")
+                )
+                assert xid.scalar_one(), "its own id is ahead of what it sees"
+                [one] = [one for one in await checks.run(session, thorough=False) if one.name == self.NAME]
+                assert one.ok

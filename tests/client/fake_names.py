@@ -33,6 +33,7 @@ CHECKS = (
     "metering behind",
     "what runs is metered",
     "events set aside",
+    "transaction ids of events",
     "what moved launches left",
     "accounts on nodes",
 )

@@ -5,7 +5,7 @@ from functools import partial
 from sublet.allocations import remnants
 from sublet.allocations.work.sweep import ended_among, not_metered
 from sublet.billing import checks as billing_checks
-from sublet.core import dead_letters
+from sublet.core import dead_letters, outbox
 from sublet.core.db import Session
 from sublet.findings.checks import Check, CheckResult, Finding, ask
 from sublet.findings.findings import Severity
@@ -14,6 +14,7 @@ from sublet.ledger import reconcile
 
 _METERED = Check("what runs is metered", "allocations.not_metered", Severity.CRITICAL)
 _SET_ASIDE = Check("events set aside", "outbox.event_set_aside", Severity.ERROR)
+_AHEAD = Check("transaction ids of events", "outbox.ahead_of_server", Severity.CRITICAL)
 _REMNANTS = Check("what moved launches left", "allocations.remnant", Severity.WARNING)
 _STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
 
@@ -28,6 +29,7 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
         *await billing_checks.run(session, thorough=thorough),
         *([await ask(session, _METERED, partial(_not_metered, session))] if thorough else []),
         await ask(session, _SET_ASIDE, partial(_set_aside, session)),
+        await ask(session, _AHEAD, partial(_ahead, session)),
         await ask(session, _REMNANTS, partial(_remnants, session)),
         await ask(session, _STRANGERS, partial(_strangers, session)),
     ]
@@ -43,6 +45,19 @@ async def _set_aside(session: Session) -> list[Finding]:
         Finding("event", event.event_id, f"{event} (about {event.subject})")
         for event in await dead_letters.page(session)
     ]
+
+
+async def _ahead(session: Session) -> list[Finding]:
+    ahead = await outbox.ahead_of_server(session)
+    if ahead is None:
+        return []
+    stored, reached = ahead
+    problem = (
+        f"events wait for transaction ids that this server has not reached: it is at {reached}, and they go up to "
+        f"{stored}. They came in a dump from another server; none is delivered, and new ones may be passed over. Stop "
+        "Sublet, and see Restoring in docs/operations.md"
+    )
+    return [Finding("outbox", "transaction_ids", problem)]
 
 
 async def _remnants(session: Session) -> list[Finding]:

@@ -148,6 +148,28 @@ async def read_at(session: Session, cursor: tuple[int, int]) -> StoredEvent:
     return _event((await session.execute(_READ_ONE, {"xid": str(cursor[0]), "id": cursor[1]})).one())
 
 
+# A transaction sees nothing of what began after its snapshot but what it wrote itself. PostgreSQL 15 has no max(xid8).
+_AHEAD = text(
+    """
+    SELECT stored.xid::text AS stored, pg_snapshot_xmax(pg_current_snapshot())::text AS reached
+      FROM (SELECT greatest(
+                     (SELECT xid FROM outbox_event WHERE xid IS DISTINCT FROM pg_current_xact_id_if_assigned()
+                       ORDER BY xid DESC, id DESC LIMIT 1),
+                     (SELECT xid FROM outbox_cursor ORDER BY xid DESC LIMIT 1)) AS xid) stored
+     WHERE stored.xid >= pg_snapshot_xmax(pg_current_snapshot())
+    """
+)
+
+
+async def ahead_of_server(session: Session) -> tuple[int, int] | None:
+    """The largest transaction id that an event or a reader's place has, and the server's next, if it has not got there.
+
+    Another server gave them out: these rows came in a dump. None if all is well.
+    """
+    row = (await session.execute(_AHEAD)).one_or_none()
+    return None if row is None else (int(row.stored), int(row.reached))
+
+
 async def latest_cursor(session: Session) -> tuple[int, int]:
     """The place just before everything that is still to become visible: where a fresh reader starts."""
     row = (await session.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))).scalar_one()
