@@ -269,7 +269,7 @@ class TestARefundMadeAtTheProcessor:
         about = {"id": "ch_1", "object": "charge", "amount": 2000, "amount_refunded": 0, "currency": "usd"}
         charge = stripe.Charge.construct_from({**about, "disputed": True}, None)
         dispute = {"id": "du_1", "object": "dispute", "amount": 150, "currency": "eur", "status": "lost"}
-        found = processor._taken_back(charge, [stripe.Dispute.construct_from(dispute, None)])
+        found = processor.taken_back_of(charge, [stripe.Dispute.construct_from(dispute, None)])
         assert found == Money.parse("20", "USD")
 
     async def test_touches_nobody_elses_money(self, shop: Shop) -> None:

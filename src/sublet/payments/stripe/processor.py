@@ -301,11 +301,11 @@ def _seen(session: CheckoutSession, disputes: Sequence[stripe.Dispute]) -> Check
         if error
         else None,
         transaction=_transaction(transaction) if transaction else None,
-        taken_back=_taken_back(charge, disputes) if charge else None,
+        taken_back=taken_back_of(charge, disputes) if charge else None,
     )
 
 
-def _taken_back(charge: stripe.Charge, disputes: Sequence[stripe.Dispute]) -> Money | None:
+def taken_back_of(charge: stripe.Charge, disputes: Sequence[stripe.Dispute]) -> Money | None:
     """What the card holder has back, or asks the bank for: never more than the charge.
 
     A dispute may be about part of it. One that was won takes nothing, and neither does an inquiry that may become one.
