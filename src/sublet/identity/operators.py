@@ -11,7 +11,10 @@ from sublet.identity.permissions import held_by
 
 
 async def may_now(session: Session, user_id: str, permissions: Collection[Permission]) -> bool:
-    """Whether a user is not disabled and holds all of these by platform roles; it stays so until the session ends."""
+    """Whether a user is not disabled and holds all of these by platform roles; it stays so until the session ends.
+
+    Waits for forced release, refunds and recovery, which give it to `approvals.request` and `consume`.
+    """
     roles = (
         await session.execute(
             select(user_account.c.platform_roles)
