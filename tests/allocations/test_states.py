@@ -18,6 +18,7 @@ from sublet.allocations.states import (
     StateForbids,
     end_operation,
     move,
+    remark,
 )
 from sublet.core.actors import system_actor
 from sublet.core.db import Session
@@ -138,6 +139,16 @@ class TestMove:
         )
         event = await rental.one("SELECT data FROM outbox_event WHERE type = 'allocation.provisioning'")
         assert event.data["previous_state"] == "queued"
+
+    async def test_may_be_remarked_upon_without_a_change(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        async with rental.database.transaction() as session:
+            await remark(session, system_actor("test"), allocation_id, AllocationState.QUEUED, reason="so it is")
+        lines = await rental.one(
+            "SELECT from_state, to_state, reason, actor FROM allocation_history ORDER BY id DESC LIMIT 1"
+        )
+        assert tuple(lines) == ("queued", "queued", "so it is", "test")
+        assert (await rental.row(allocation_id)).state == "queued"
 
     async def test_of_many_at_the_same_time_one_wins(self, rental: Rental) -> None:
         allocation_id = await rental.launch()

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sublet.core.actors import system_actor
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, NotFound
-from sublet.fleet.states import GpuState, NodeState, come_back, cordon, move, move_gpu, uncordon
+from sublet.fleet.states import GpuState, NodeState, come_back, cordon, move, move_gpu, uncordon, why_not_clear
 from tests.scheduling.fleet_rows import add_node
 from tests.support.arrows import Machine
 
@@ -127,9 +127,17 @@ class TestNodes:
         with pytest.raises(NotFound):
             async with database.transaction() as session:
                 await move(session, OPERATOR, "nd_none", NodeState.READY, reason="no")
+        for meant in (cordon, uncordon):
+            with pytest.raises(NotFound):
+                async with database.transaction() as session:
+                    await meant(session, OPERATOR, "nd_none", reason="no")
 
 
 class TestGpus:
+    def test_are_vouched_for_in_quarantine_alone(self) -> None:
+        allowed = {state: why_not_clear(state) is None for state in GpuState}
+        assert allowed == {GpuState.AVAILABLE: False, GpuState.QUARANTINED: True, GpuState.MISSING: False}
+
     async def test_make_every_change_of_the_table_and_no_other(self, database: Database) -> None:
         await add_node(database, "north", gpus=["A"])
         async with database.transaction() as session:

@@ -137,6 +137,38 @@ class TestClaims:
             assert await claims.free(session, "a")
         assert (await take(database, sku, "c")).gpus == ("GPU-n-0",)
 
+    async def test_only_the_claim_that_is_meant_is_blocked(self, database: Database) -> None:
+        node_id = await add_node(database, "n", gpus=["A", "A"])
+        sku = await make_sku(database, "g", gpu_count=1)
+        await take(database, sku, "a")
+        await take(database, sku, "b")
+        async with database.transaction() as session:
+            assert await claims.block(session, "a", "a file is left")
+            blocked = await session.execute(text("SELECT subject_id FROM claim WHERE blocked_at IS NOT NULL"))
+            assert list(blocked.scalars()) == ["a"]
+        assert await gpu_states(database, node_id) == {"GPU-n-0": "quarantined", "GPU-n-1": "available"}
+
+    async def test_a_gpu_is_cleared_and_stays_with_the_claim_that_runs(self, database: Database) -> None:
+        node_id = await add_node(database, "n", gpus=["A", "A"])
+        sku = await make_sku(database, "g", gpu_count=1)
+        assert (await take(database, sku, "runs")).gpus == ("GPU-n-0",)
+        await take(database, sku, "ended")
+        await set_gpu_state(database, "GPU-n-0", "quarantined")
+        async with database.transaction() as session:
+            await claims.block(session, "ended", "a file is left")
+            await claims.clear_gpu(session, node_id, "GPU-n-0")
+            lasting = text("SELECT gpu_uuid FROM gpu_claim WHERE upper_inf(during) ORDER BY gpu_uuid")
+            assert list((await session.execute(lasting)).scalars()) == ["GPU-n-0", "GPU-n-1"]
+
+    async def test_a_gpu_was_claimed_until_it_is_taken_out(self, database: Database) -> None:
+        node_id = await add_node(database, "n", gpus=["A"])
+        await take(database, await make_sku(database, "g", gpu_count=1), "a")
+        async with database.transaction() as session:
+            await claims.block(session, "a", "a file is left")
+            before = await database_now(session)
+            await claims.clear_gpu(session, node_id, "GPU-n-0")
+            assert (await session.execute(text("SELECT upper(during) FROM gpu_claim"))).scalar_one() >= before
+
     async def test_a_gpu_that_was_taken_out_of_a_claim_keeps_its_own_end(self, database: Database) -> None:
         node_id = await add_node(database, "n", gpus=["A", "A"])
         pair, one = await make_sku(database, "p", gpu_count=2), await make_sku(database, "g", gpu_count=1)
@@ -206,8 +238,20 @@ class TestMoving:
         assert await self._move(database, sku, left_to="left") is None
 
     async def test_is_not_for_what_has_nothing(self, database: Database) -> None:
-        await add_node(database, "a")
-        assert await self._move(database, await make_sku(database, "s"), left_to="left") is None
+        for name in "ab":
+            await add_node(database, name)
+        sku = await make_sku(database, "s")
+        await take(database, sku, "somebody else")
+        assert await self._move(database, sku, left_to="left") is None
+
+    async def test_is_not_for_what_begins_later(self, database: Database) -> None:
+        for name in "ab":
+            await add_node(database, name)
+        sku = await make_sku(database, "s")
+        async with database.reading() as session:
+            tomorrow = await database_now(session) + timedelta(days=1)
+        await take(database, sku, "x", during=Window(tomorrow, tomorrow + timedelta(hours=1)))
+        assert await self._move(database, sku, left_to="left") is None
 
     async def test_keeps_the_end(self, database: Database) -> None:
         for name in "ab":
