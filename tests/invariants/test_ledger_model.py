@@ -121,7 +121,7 @@ class World:
             self.model.holds.append(placed)
 
     async def _on_hold(self, name: str, amount: int, hold: ModelHold) -> None:
-        if hold.closed and name != "overrun":
+        if hold.closed:
             return
         if name == "extend":
             possible = self.model.set_aside(hold, amount)
