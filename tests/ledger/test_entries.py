@@ -7,7 +7,7 @@ from sublet.core.db import Database, Session
 from sublet.core.errors import IdempotencyKeyReused
 from sublet.ledger import charges, credits, entries, holds, top_ups, wallets
 from sublet.ledger.failures import HoldExhausted, InsufficientFunds, LedgerRefused, NoWallet
-from tests.ledger.books import assert_books_are_sound, key, new_hold, new_wallet, top_up, usd
+from tests.ledger.books import assert_books_are_sound, charge, key, new_hold, new_wallet, top_up, usd
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +135,7 @@ class TestHold:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
             hold = await new_hold(session, organization, "5")
-            await _capture(session, hold.id, "1.25")
+            await charge(session, hold.id, "1.25")
             released = await holds.release(session, hold.id, idempotency_key=key())
             again = await holds.release(session, hold.id, idempotency_key=key())
             wallet = await wallets.wallet(session, organization, currency="USD")
@@ -163,7 +163,7 @@ class TestHold:
                 await holds.extend(session, hold.id, usd("1"), idempotency_key=key())
         with pytest.raises(HoldExhausted):
             async with database.transaction() as session:
-                await _capture(session, hold.id, "1")
+                await charge(session, hold.id, "1")
 
     async def test_many_are_extended_as_far_as_each_wallet_goes(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -180,7 +180,7 @@ class TestCapture:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
             hold = await new_hold(session, organization, "5")
-            entry = await _capture(session, hold.id, "1.234567")
+            entry = await charge(session, hold.id, "1.234567")
             wallet = await wallets.wallet(session, organization, currency="USD")
             line = (await entries.list_for(session, organization, limit=1, currency="USD"))[0]
         assert (wallet.balance, wallet.held) == (usd("18.765433"), usd("3.765433"))
@@ -192,7 +192,7 @@ class TestCapture:
             hold = await new_hold(session, organization, "5")
         with pytest.raises(HoldExhausted):
             async with database.transaction() as session:
-                await _capture(session, hold.id, "5.000001")
+                await charge(session, hold.id, "5.000001")
 
     async def test_from_a_kind_of_meter_without_an_account_is_refused(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -225,9 +225,9 @@ class TestCapture:
             organization = await new_wallet(session, "20")
             await credits.grant(session, organization, usd("3"), idempotency_key=key(), reason="Welcome")
             hold = await new_hold(session, organization, "5")
-            await _capture(session, hold.id, "2")
+            await charge(session, hold.id, "2")
             after_two = await wallets.wallet(session, organization, currency="USD")
-            await _capture(session, hold.id, "2")
+            await charge(session, hold.id, "2")
             after_four = await wallets.wallet(session, organization, currency="USD")
             await holds.release(session, hold.id, idempotency_key=key())
             await assert_books_are_sound(session)
@@ -239,7 +239,7 @@ class TestCapture:
             organization = await new_wallet(session, "20")
             hold = await new_hold(session, organization, "5")
             await credits.grant(session, organization, usd("3"), idempotency_key=key(), reason="Sorry")
-            await _capture(session, hold.id, "4")
+            await charge(session, hold.id, "4")
             wallet = await wallets.wallet(session, organization, currency="USD")
             await assert_books_are_sound(session)
         assert (wallet.promo, wallet.balance, wallet.held) == (usd("0"), usd("19"), usd("1"))
@@ -291,7 +291,7 @@ class TestReversal:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
             hold = await new_hold(session, organization, "5")
-            entry = await _capture(session, hold.id, "2")
+            entry = await charge(session, hold.id, "2")
             first = await entries.reverse(session, entry, idempotency_key="undo", reason="Charged in error")
             again = await entries.reverse(session, entry, idempotency_key="undo", reason="Charged in error")
             wallet = await wallets.wallet(session, organization, currency="USD")
@@ -327,7 +327,7 @@ class TestList:
             hold = await new_hold(session, organization, "10")
             await credits.grant(session, organization, usd("1"), idempotency_key=key(), reason="Welcome")
             for _ in range(5):
-                await _capture(session, hold.id, "0.4")
+                await charge(session, hold.id, "0.4")
             await _overrun(session, hold.id, "25")
             await top_up(session, organization, "9")
             everything = await entries.list_for(session, organization, limit=100, currency="USD")
@@ -349,20 +349,6 @@ class TestList:
         assert sums["wallet"] == wallet.balance.micro
         assert sums["promo"] == wallet.promo.micro
         assert -sums["receivable"] == wallet.receivable.micro
-
-
-async def _capture(session: Session, hold_id: int, amount: str) -> int:
-    entry = await charges.capture(
-        session,
-        hold_id,
-        usd(amount),
-        meter_kind="compute",
-        source_type="subject",
-        source_id="al_1",
-        idempotency_key=key(),
-        description="Usage",
-    )
-    return entry.id
 
 
 async def _overrun(session: Session, hold_id: int, amount: str) -> None:
