@@ -11,11 +11,9 @@ from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
 from sublet.core.work.reconciler import Reconciler
-from sublet.fleet import answers, certificates, enrolment, nodes, observation, states
+from sublet.fleet import answers, enrolment, nodes, observation, states
 from sublet.fleet.backend import Observation
 from sublet.fleet.ca import CertificateAuthority
-from sublet.fleet.errors import NodeFailure
-from sublet.fleet.host_certificates import HostCertificates
 from sublet.fleet.moved_gpus import nothing_known
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
@@ -23,7 +21,7 @@ from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import GpuState, NodeState
 from tests.fleet.conftest import OPERATOR, Joining
 from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
-from tests.fleet.working import look, look_at, note_offline, renew_due
+from tests.fleet.working import look, look_at, note_offline
 
 pytestmark = pytest.mark.anyio
 
@@ -296,105 +294,6 @@ class TestBeingLost:
         assert await note_offline(observer) == []
         assert await look(database, observer, node.id)
         assert (await get(database, node.id)).state is NodeState.READY
-
-
-class TestRenewingTrust:
-    @pytest.fixture
-    def renewals(
-        self, database: Database, backend: SshBackend, authority: CertificateAuthority, settings: Settings
-    ) -> HostCertificates:
-        return HostCertificates(database, backend, authority, settings)
-
-    async def _make_due(self, database: Database) -> None:
-        async with database.transaction() as session:
-            await session.execute(text("UPDATE work SET due_at = clock_timestamp() WHERE kind = 'trust'"))
-
-    async def test_pushes_a_longer_host_certificate_and_both_authorities(
-        self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database
-    ) -> None:
-        node, fake = ready_node
-        assert await renew_due(renewals) == 0
-        async with database.transaction() as session:
-            await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
-        await self._make_due(database)
-        assert await renew_due(renewals) == 1
-        async with database.reading() as session:
-            now_there = await database_now(session)
-        after = (await get(database, node.id)).host_certificate_expires_at
-        assert after is not None
-        assert after - now_there > timedelta(hours=23)
-        pushed = next(item for item in fake.requests if item["verb"] == "trust")["params"]
-        assert len(pushed["user_ca_public_keys"]) == 2
-        assert await renew_due(renewals) == 0
-
-    async def test_a_revocation_makes_every_node_due_at_once(
-        self,
-        ready_node: tuple[Node, FakeNode],
-        renewals: HostCertificates,
-        database: Database,
-        authority: CertificateAuthority,
-    ) -> None:
-        signer = await authority.user_signer()
-        async with database.transaction() as session:
-            await certificates.issue_terminal(
-                session, OPERATOR, "al_aaaaaaaaaaaaaaaa", signer=signer, login="al-aaaaaaaaaaaaaaaa"
-            )
-            assert await certificates.revoke_subject(session, "al_aaaaaaaaaaaaaaaa", reason="released") == 1
-        assert await renew_due(renewals) == 1
-
-    @pytest.mark.parametrize(("life_seconds", "due_in_seconds"), [(86_400, 3600), (7200, 2400)])
-    async def test_comes_within_the_hour_or_a_third_of_the_certificates_life(
-        self,
-        ready_node: tuple[Node, FakeNode],
-        renewals: HostCertificates,
-        database: Database,
-        life_seconds: int,
-        due_in_seconds: int,
-    ) -> None:
-        renewals.settings = renewals.settings.model_copy(update={"host_certificate_seconds": life_seconds})
-        await self._make_due(database)
-        await renew_due(renewals)
-        async with database.reading() as session:
-            due = await session.execute(
-                text("SELECT extract(epoch FROM due_at - clock_timestamp()) FROM work WHERE kind = 'trust'")
-            )
-            assert due_in_seconds - 60 < due.scalar_one() <= due_in_seconds
-
-    async def test_a_node_that_cannot_be_probed_still_learns_of_revocations(
-        self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database
-    ) -> None:
-        node, fake = ready_node
-        refusal = {"code": "gpu_listing_failed", "message": "nvidia-smi lists no GPU", "retryable": False}
-        fake.answers["probe"] = lambda _: {"error": refusal}
-        async with database.transaction() as session:
-            await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
-        with pytest.raises(NodeFailure):
-            await renewals.renew(node.id)
-        assert [item["verb"] for item in fake.requests].count("trust") == 1
-        async with database.reading() as session:
-            now_there = await database_now(session)
-        after = (await get(database, node.id)).host_certificate_expires_at
-        assert after is not None
-        assert after - now_there > timedelta(hours=23)
-
-    async def test_finds_gpus_that_came_and_went(
-        self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, database: Database
-    ) -> None:
-        node, fake = ready_node
-        other = [{**PROBE["gpus"][0], "uuid": "GPU-north-1"}]
-        fake.answers["probe"] = lambda _: {**PROBE, "gpus": other, "time": now()}
-        await renewals.renew(node.id)
-        states_of = {gpu.uuid: gpu.state for gpu in (await get(database, node.id)).gpus}
-        assert states_of == {"GPU-north-0": GpuState.MISSING, "GPU-north-1": GpuState.AVAILABLE}
-
-    async def test_a_reboot_is_noticed_and_the_node_probed_again(
-        self, ready_node: tuple[Node, FakeNode], renewals: HostCertificates, observer: Observer, database: Database
-    ) -> None:
-        node, fake = ready_node
-        fake.boot_id = "boot-2"
-        assert await look(database, observer, node.id)
-        assert await renew_due(renewals) == 1
-        assert (await get(database, node.id)).boot_id == "boot-2"
 
 
 class TestQuarantine:
