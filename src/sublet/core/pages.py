@@ -60,7 +60,7 @@ class PageQuery:
         return decode_cursor(self.cursor, *kinds) if self.cursor else None
 
 
-def _page_query(
+async def _page_query(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items a page holds.")] = 50,
     cursor: Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")] = None,
 ) -> PageQuery:
