@@ -240,13 +240,8 @@ CREATE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void
     LANGUAGE sql
     AS $$
   UPDATE ledger.topup_lot l SET consumed = c.consumed
-    FROM (SELECT charge_id, least(room, greatest(0, sum(room) OVER () - b.balance - (sum(room) OVER older - room))) AS consumed
-            FROM (SELECT charge_id, entry_id, paid - refunded - disputed AS room
-                    FROM ledger.topup_lot WHERE wallet_id = _wallet) lots,
-                 ledger.balance b
-           WHERE b.account_id = _wallet
-          WINDOW older AS (ORDER BY entry_id)) c
-   WHERE l.charge_id = c.charge_id AND l.consumed <> c.consumed
+    FROM ledger.balance b, ledger.spent_of_lots(_wallet, b.balance, NULL) c
+   WHERE b.account_id = _wallet AND l.charge_id = c.charge_id AND l.consumed <> c.consumed
 $$;
 
 CREATE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) RETURNS bigint
@@ -633,6 +628,16 @@ BEGIN
   END IF;
   RETURN from_promo;
 END $$;
+
+CREATE FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint, _before bigint) RETURNS TABLE(charge_id text, consumed bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT lots.charge_id,
+         least(room, greatest(0, sum(room) OVER () - _balance - (sum(room) OVER older - room)))::bigint
+    FROM (SELECT l.charge_id, l.entry_id, l.paid - l.refunded - l.disputed AS room
+            FROM ledger.topup_lot l WHERE l.wallet_id = _wallet AND (l.entry_id < _before) IS NOT FALSE) lots
+  WINDOW older AS (ORDER BY entry_id)
+$$;
 
 CREATE FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1220,10 +1225,10 @@ CREATE VIEW ledger.drifted_hold_history AS
     (h.id)::text AS subject_id,
     w.currency,
     ((h.amount - h.captured) - h.released) AS rest,
-    e.rest AS history
+    COALESCE(e.rest, (0)::numeric) AS history
    FROM ((ledger.hold h
      JOIN ledger.wallet w ON ((w.id = h.wallet_id)))
-     JOIN ( SELECT hold_event.hold_id,
+     LEFT JOIN ( SELECT hold_event.hold_id,
             count(*) AS events,
             sum(
                 CASE
@@ -1232,7 +1237,7 @@ CREATE VIEW ledger.drifted_hold_history AS
                 END) AS rest
            FROM ledger.hold_event
           GROUP BY hold_event.hold_id) e ON ((e.hold_id = h.id)))
-  WHERE (((((h.amount - h.captured) - h.released))::numeric <> e.rest) OR (h.events <> e.events));
+  WHERE (((((h.amount - h.captured) - h.released))::numeric <> COALESCE(e.rest, (0)::numeric)) OR (h.events <> COALESCE(e.events, (0)::bigint)));
 
 CREATE TABLE ledger.ledger_entry (
     id bigint NOT NULL,
@@ -1247,6 +1252,64 @@ CREATE TABLE ledger.ledger_entry (
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT ledger_entry_check CHECK (((kind = 'reversal'::ledger.entry_kind) = (reverses_entry_id IS NOT NULL)))
 );
+
+CREATE TABLE ledger.topup_lot (
+    charge_id text NOT NULL,
+    payment_intent_id text NOT NULL,
+    wallet_id bigint NOT NULL,
+    entry_id bigint NOT NULL,
+    paid bigint NOT NULL,
+    consumed bigint DEFAULT 0 NOT NULL,
+    refunded bigint DEFAULT 0 NOT NULL,
+    disputed bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT topup_lot_check CHECK ((((consumed + refunded) + disputed) <= paid)),
+    CONSTRAINT topup_lot_consumed_check CHECK ((consumed >= 0)),
+    CONSTRAINT topup_lot_disputed_check CHECK ((disputed >= 0)),
+    CONSTRAINT topup_lot_paid_check CHECK ((paid > 0)),
+    CONSTRAINT topup_lot_refunded_check CHECK ((refunded >= 0))
+);
+
+CREATE VIEW ledger.drifted_lot AS
+ WITH payment AS (
+         SELECT e.id AS entry_id,
+            w_1.id AS wallet_id,
+            (sum(p_1.amount))::bigint AS paid,
+            (COALESCE(sum(p_1.amount) FILTER (WHERE (p_1.account_id = w_1.receivable_id)), (0)::numeric))::bigint AS cleared,
+            (e.id = max(e.id) OVER (PARTITION BY w_1.id)) AS newest
+           FROM ((ledger.ledger_entry e
+             JOIN ledger.posting p_1 ON ((p_1.entry_id = e.id)))
+             JOIN ledger.wallet w_1 ON (((p_1.account_id = w_1.id) OR (p_1.account_id = w_1.receivable_id))))
+          WHERE (e.kind = 'top_up'::ledger.entry_kind)
+          GROUP BY e.id, w_1.id
+        ), spent AS (
+         SELECT c.charge_id,
+            c.consumed
+           FROM ((payment n
+             LEFT JOIN LATERAL ( SELECT posting.balance_after
+                   FROM ledger.posting
+                  WHERE ((posting.account_id = n.wallet_id) AND (posting.account_seq IS NOT NULL) AND (posting.entry_id < n.entry_id))
+                  ORDER BY posting.account_seq DESC
+                 LIMIT 1) b ON (true))
+             CROSS JOIN LATERAL ledger.spent_of_lots(n.wallet_id, COALESCE(b.balance_after, (0)::bigint), n.entry_id) c(charge_id, consumed))
+          WHERE n.newest
+        UNION ALL
+         SELECT l_1.charge_id,
+            n.cleared
+           FROM (payment n
+             JOIN ledger.topup_lot l_1 ON ((l_1.entry_id = n.entry_id)))
+          WHERE n.newest
+        )
+ SELECT COALESCE(l.charge_id, ('of entry '::text || p.entry_id)) AS lot,
+    w.currency,
+    COALESCE(l.paid, (0)::bigint) AS paid,
+    COALESCE(p.paid, (0)::bigint) AS posted,
+    COALESCE(l.consumed, (0)::bigint) AS consumed,
+    COALESCE(s.consumed, (0)::bigint) AS spent
+   FROM (((ledger.topup_lot l
+     FULL JOIN payment p ON (((p.entry_id = l.entry_id) AND (p.wallet_id = l.wallet_id))))
+     LEFT JOIN spent s ON ((s.charge_id = l.charge_id)))
+     LEFT JOIN ledger.wallet w ON ((w.id = COALESCE(l.wallet_id, p.wallet_id))))
+  WHERE ((l.paid IS DISTINCT FROM p.paid) OR (l.consumed IS DISTINCT FROM s.consumed));
 
 CREATE SEQUENCE ledger.entry_id
     START WITH 1
@@ -1277,6 +1340,13 @@ ALTER TABLE ledger.hold ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE VIEW ledger.hold_owner AS
+ SELECT h.id,
+    w.owner_id,
+    w.currency
+   FROM (ledger.hold h
+     JOIN ledger.wallet w ON ((w.id = h.wallet_id)));
+
 CREATE VIEW ledger.open_hold AS
  SELECT id,
     subject_id,
@@ -1290,22 +1360,6 @@ CREATE TABLE ledger.seal_mark (
     up_to bigint NOT NULL,
     bound xid8 NOT NULL,
     CONSTRAINT seal_mark_only_row_check CHECK (only_row)
-);
-
-CREATE TABLE ledger.topup_lot (
-    charge_id text NOT NULL,
-    payment_intent_id text NOT NULL,
-    wallet_id bigint NOT NULL,
-    entry_id bigint NOT NULL,
-    paid bigint NOT NULL,
-    consumed bigint DEFAULT 0 NOT NULL,
-    refunded bigint DEFAULT 0 NOT NULL,
-    disputed bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT topup_lot_check CHECK ((((consumed + refunded) + disputed) <= paid)),
-    CONSTRAINT topup_lot_consumed_check CHECK ((consumed >= 0)),
-    CONSTRAINT topup_lot_disputed_check CHECK ((disputed >= 0)),
-    CONSTRAINT topup_lot_paid_check CHECK ((paid > 0)),
-    CONSTRAINT topup_lot_refunded_check CHECK ((refunded >= 0))
 );
 
 CREATE VIEW ledger.unbalanced_entry AS
@@ -1329,6 +1383,16 @@ UNION ALL
            FROM ledger.ledger_entry e
           WHERE (e.id = p.entry_id))))
   GROUP BY p.entry_id;
+
+CREATE VIEW ledger.usage_payer AS
+ SELECT p.entry_id,
+    a.owner_id,
+    a.currency,
+    (- (sum(p.amount))::bigint) AS amount
+   FROM ((ledger.posting p
+     JOIN ledger.account a ON (((a.id = p.account_id) AND (a.owner_id IS NOT NULL))))
+     JOIN ledger.ledger_entry e ON (((e.id = p.entry_id) AND (e.kind = ANY (ARRAY['usage'::ledger.entry_kind, 'usage_batch'::ledger.entry_kind])))))
+  GROUP BY p.entry_id, a.owner_id, a.currency;
 
 CREATE VIEW ledger.usage_revenue AS
  SELECT p.entry_id,
@@ -1936,6 +2000,15 @@ CREATE TABLE public.price (
     CONSTRAINT price_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT price_nano_per_hour_check CHECK ((nano_per_hour >= 0))
 );
+
+CREATE VIEW public.price_rate AS
+ SELECT p.id,
+    p.sku_id,
+    p.currency,
+    r.kind,
+    r.nano_per_hour
+   FROM public.price p,
+    LATERAL ( VALUES ('running'::text,p.nano_per_hour), ('suspended'::text,p.suspended_nano_per_hour)) r(kind, nano_per_hour);
 
 ALTER TABLE public.price ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.price_seq_seq
@@ -3099,6 +3172,9 @@ GRANT ALL ON FUNCTION ledger.seal_ranges(_entries_each integer) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint, _before bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint, _before bigint) TO sublet_app;
+
 REVOKE ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) TO sublet_app;
 
@@ -3155,15 +3231,21 @@ GRANT SELECT ON TABLE ledger.drifted_hold_history TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.ledger_entry TO sublet_app;
 
+GRANT SELECT ON TABLE ledger.topup_lot TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.drifted_lot TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.funds TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.hold_owner TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.open_hold TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.seal_mark TO sublet_app;
 
-GRANT SELECT ON TABLE ledger.topup_lot TO sublet_app;
-
 GRANT SELECT ON TABLE ledger.unbalanced_entry TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.usage_payer TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.usage_revenue TO sublet_app;
 
@@ -3304,6 +3386,8 @@ GRANT INSERT(data) ON TABLE public.outbox_event TO sublet_app;
 GRANT USAGE ON SEQUENCE public.outbox_event_id TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.price TO sublet_app;
+
+GRANT SELECT ON TABLE public.price_rate TO sublet_app;
 
 GRANT SELECT ON TABLE public.room_from_now TO sublet_app;
 

@@ -137,7 +137,9 @@ class TestRounds:
         async with database.transaction() as session:
             organization = await new_wallet(session, "20")
             subject = await new_subject(session, suspended_rate=Rate(0, "USD"), organization=organization)
-            free = await new_subject(session, rate=Rate(0, "USD"), held=usd("1"), organization=organization)
+            free = await new_subject(
+                session, rate=Rate(0, "USD"), suspended_rate=Rate(0, "USD"), held=usd("1"), organization=organization
+            )
             for each in (subject, free):
                 await observe_until(session, each, 900)
             await meters.switch(session, subject.id, "suspended", subject.at(600))

@@ -104,7 +104,7 @@ class TestOne:
             (charge,) = await usage.charges_for(session, subject.id, limit=10)
             assert await usage.charges_of(session, subject.organization, limit=10) == [charge]
         assert (charge.period_start, charge.period_end, charge.seconds) == (subject.at(0), subject.at(600), 600)
-        assert (charge.price_id, charge.kind, charge.amount) == ("prc_1", "running", usd("0.06"))
+        assert (charge.price_id, charge.kind, charge.amount) == (subject.price_id, "running", usd("0.06"))
         assert (charge.evidence_at, charge.ledger_entry_id) == (subject.at(600), settled.entry_id)
 
 
@@ -233,7 +233,10 @@ class TestRecords:
             found = {tuple(row) for row in rows}
             await _sound(session)
         entry = "usage_batch" if together else "usage"
-        assert found == {(kind, kind, "sku_1", "nd_1", f"revenue_{kind}", entry, 60_000) for kind in MeterKind}
+        assert found == {
+            (kind, kind, subject.sku_id, "nd_1", f"revenue_{kind}", entry, 60_000)
+            for kind, subject in zip(MeterKind, subjects, strict=True)
+        }
 
     async def test_check_finds_revenue_of_another_kind(
         self, database: Database, postgres: EmbeddedPostgres, database_name: str

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import text
 
@@ -30,6 +31,8 @@ class Subject:
     organization: str
     hold_id: int
     started_at: datetime
+    sku_id: str
+    price_id: str
 
     def at(self, seconds: float) -> datetime:
         """The time so many seconds after the start."""
@@ -56,6 +59,7 @@ async def new_subject(
     hold = await holds.place(
         session, organization, held or policy.hold_for(rate), subject_id=subject_id, idempotency_key=key()
     )
+    sku_id, price_id = await _new_price(session, rate, suspended_rate)
     started_at = await database_now(session) - timedelta(seconds=started_ago)
     await meters.start(
         session,
@@ -63,9 +67,9 @@ async def new_subject(
         organization,
         hold.id,
         meter_kind=meter_kind,
-        sku_id="sku_1",
+        sku_id=sku_id,
         node_id="nd_1",
-        price_id="prc_1",
+        price_id=price_id,
         nano_per_hour=rate.nano_per_hour,
         suspended_nano_per_hour=suspended_rate.nano_per_hour,
         currency="USD",
@@ -73,7 +77,32 @@ async def new_subject(
         name=name,
         policy=policy,
     )
-    return Subject(subject_id, organization, hold.id, started_at)
+    return Subject(subject_id, organization, hold.id, started_at, sku_id, price_id)
+
+
+async def _new_price(session: Session, rate: Rate, suspended_rate: Rate) -> tuple[str, str]:
+    """The ids of a new SKU and of its price."""
+    made = {"sku_id": key("sku"), "code": f"shape-{uuid4().hex}", "price_id": key("prc")}
+    await session.execute(
+        text(
+            "INSERT INTO sku (id, code, name, vcpu, memory_mib, disk_gib, gpu_count) "
+            "VALUES (:sku_id, :code, 'A shape', 1, 1024, 10, 0)"
+        ),
+        {"sku_id": made["sku_id"], "code": made["code"]},
+    )
+    await session.execute(
+        text(
+            "INSERT INTO price (id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, effective_at) "
+            "VALUES (:price_id, :sku_id, 'USD', :rate, :suspended, clock_timestamp())"
+        ),
+        {
+            "price_id": made["price_id"],
+            "sku_id": made["sku_id"],
+            "rate": rate.nano_per_hour,
+            "suspended": suspended_rate.nano_per_hour,
+        },
+    )
+    return made["sku_id"], made["price_id"]
 
 
 async def new_running(session: Session, funds_usd: str, **options: object) -> Subject:

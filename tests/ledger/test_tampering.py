@@ -5,7 +5,7 @@ import pytest
 
 from sublet.core.db import Database
 from sublet.core.money import Money
-from sublet.ledger import holds, reconcile, seals
+from sublet.ledger import entries, holds, reconcile, seals
 from tests.ledger.books import charge, grant, key, new_hold, new_wallet, top_up
 
 pytestmark = pytest.mark.anyio
@@ -107,6 +107,78 @@ class TestOneCheck:
         await _books(database)
         _tamper(owner_url, "UPDATE ledger.hold SET events = events + 1 WHERE NOT closed")
         assert list(await _found(database)) == ["history of holds"]
+
+    @pytest.mark.parametrize("hold", ["NOT closed", "closed"])
+    async def test_finds_a_hold_without_a_history(self, database: Database, owner_url: str, hold: str) -> None:
+        await _books(database)
+        _tamper(
+            owner_url,
+            f"DELETE FROM ledger.hold_event WHERE hold_id IN (SELECT id FROM ledger.hold WHERE {hold})",
+        )
+        async with database.transaction() as session:
+            found = {result.name: result.findings for result in await reconcile.run(session) if not result.ok}
+        assert list(found) == ["history of holds"]
+        rest = {"NOT closed": 4_000_000, "closed": 0}[hold]
+        assert [finding.amounts for finding in found["history of holds"]] == [
+            {"rest": Money(rest, "USD"), "history": Money(0, "USD")}
+        ]
+
+
+class TestLots:
+    """What each payment has left follows from the entries, as they were at the wallet's newest payment."""
+
+    async def _spent(self, database: Database) -> None:
+        """Payments of 20, 10 and 2 are spent and 3 are owed, which the newest, of 7, clears; 1 of it is spent."""
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            await top_up(session, organization, "10")
+            await charge(session, (await new_hold(session, organization, "6")).id, "6")
+            await top_up(session, organization, "2")
+            hold = await new_hold(session, organization, "26")
+            await charge(session, hold.id, "29", overrun=True)
+            await top_up(session, organization, "7")
+            await charge(session, (await new_hold(session, organization, "1")).id, "1")
+        assert await _found(database) == {}
+
+    @pytest.mark.parametrize(
+        "planted",
+        [
+            "UPDATE ledger.topup_lot SET consumed = consumed - 1 WHERE paid = 20000000",
+            "UPDATE ledger.topup_lot SET consumed = consumed + 1 WHERE paid = 7000000",
+            "UPDATE ledger.topup_lot SET paid = paid + 1 WHERE paid = 7000000",
+        ],
+        ids=["spent less", "newest spent more", "paid more"],
+    )
+    async def test_that_do_not_follow_from_the_entries(self, database: Database, owner_url: str, planted: str) -> None:
+        await self._spent(database)
+        _tamper(owner_url, planted)
+        found = await _found(database)
+        assert (list(found), len(found["lots against entries"])) == (["lots against entries"], 1)
+
+    async def test_that_are_of_another_wallet(self, database: Database, owner_url: str) -> None:
+        await self._spent(database)
+        async with database.transaction() as session:
+            await new_wallet(session)
+        other = "(SELECT max(id) FROM ledger.wallet)"
+        _tamper(owner_url, f"UPDATE ledger.topup_lot SET wallet_id = {other} WHERE paid = 7000000")
+        assert list(await _found(database)) == ["lots against entries"]
+
+    async def test_that_are_gone(self, database: Database, owner_url: str) -> None:
+        await self._spent(database)
+        _tamper(owner_url, "DELETE FROM ledger.topup_lot WHERE paid = 7000000")
+        [subject] = (await _found(database))["lots against entries"]
+        assert subject.startswith("of entry ")
+
+    async def test_of_which_a_charge_gave_back_what_was_spent_are_fine(self, database: Database) -> None:
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "10")
+            entry = await charge(session, (await new_hold(session, organization, "4")).id, "4")
+            await top_up(session, organization, "1")
+            await entries.reverse(session, entry, idempotency_key=key(), reason="In error")
+        assert await _found(database) == {}
+        async with database.transaction() as session:
+            await top_up(session, organization, "1")
+        assert await _found(database) == {}
 
 
 class TestSeals:

@@ -44,6 +44,11 @@ _QUERIES = {
         SELECT subject_type, subject_id, 'what a hold has left is not what its history says' AS problem,
                currency, jsonb_build_object('rest', rest, 'history', history) AS amounts
           FROM ledger.drifted_hold_history""",
+    Check("lots against entries", "ledger.drifted_lot", Severity.CRITICAL): """
+        SELECT 'lot' AS subject_type, lot AS subject_id,
+               'what a payment has left is not what follows from the entries' AS problem, currency,
+               jsonb_build_object('paid', paid, 'posted', posted, 'consumed', consumed, 'spent', spent) AS amounts
+          FROM ledger.drifted_lot""",
 }
 _OFTEN = {_LAST_LINES, _HELD_FUNDS}
 

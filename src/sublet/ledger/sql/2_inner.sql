@@ -134,15 +134,21 @@ CREATE OR REPLACE FUNCTION ledger.open_books(_currency text) RETURNS void LANGUA
   ON CONFLICT (code) DO NOTHING
 $$;
 
+-- How much of each lot of a wallet is spent while so much is in the wallet: the oldest first. Only lots of entries before
+-- one, if that is given.
+CREATE OR REPLACE FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint, _before bigint)
+RETURNS TABLE (charge_id text, consumed bigint) LANGUAGE sql STABLE AS $$
+  SELECT lots.charge_id,
+         least(room, greatest(0, sum(room) OVER () - _balance - (sum(room) OVER older - room)))::bigint
+    FROM (SELECT l.charge_id, l.entry_id, l.paid - l.refunded - l.disputed AS room
+            FROM ledger.topup_lot l WHERE l.wallet_id = _wallet AND (l.entry_id < _before) IS NOT FALSE) lots
+  WINDOW older AS (ORDER BY entry_id)
+$$;
+
 -- Brings the lots of a locked wallet up to date: what is no longer in the wallet was taken from the oldest first.
 -- Lots wait for refunds: only they ask how much of which payment is left.
 CREATE OR REPLACE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void LANGUAGE sql AS $$
   UPDATE ledger.topup_lot l SET consumed = c.consumed
-    FROM (SELECT charge_id, least(room, greatest(0, sum(room) OVER () - b.balance - (sum(room) OVER older - room))) AS consumed
-            FROM (SELECT charge_id, entry_id, paid - refunded - disputed AS room
-                    FROM ledger.topup_lot WHERE wallet_id = _wallet) lots,
-                 ledger.balance b
-           WHERE b.account_id = _wallet
-          WINDOW older AS (ORDER BY entry_id)) c
-   WHERE l.charge_id = c.charge_id AND l.consumed <> c.consumed
+    FROM ledger.balance b, ledger.spent_of_lots(_wallet, b.balance, NULL) c
+   WHERE b.account_id = _wallet AND l.charge_id = c.charge_id AND l.consumed <> c.consumed
 $$;

@@ -107,13 +107,44 @@ CREATE OR REPLACE VIEW ledger.drifted_hold AS
 
 CREATE OR REPLACE VIEW ledger.drifted_hold_history AS
   SELECT 'hold' AS subject_type, h.id::text AS subject_id, w.currency, h.amount - h.captured - h.released AS rest,
-         e.rest AS history
+         coalesce(e.rest, 0) AS history
     FROM ledger.hold h
     JOIN ledger.wallet w ON w.id = h.wallet_id
-    JOIN (SELECT hold_id, count(*) AS events,
+    LEFT JOIN (SELECT hold_id, count(*) AS events,
                  sum(CASE WHEN kind IN ('placed', 'extended') THEN amount ELSE -amount END) AS rest
             FROM ledger.hold_event GROUP BY hold_id) e ON e.hold_id = h.id
-   WHERE h.amount - h.captured - h.released <> e.rest OR h.events <> e.events;
+   WHERE h.amount - h.captured - h.released <> coalesce(e.rest, 0) OR h.events <> coalesce(e.events, 0);
+
+-- Payments and lots that are not one to one, and lots of which something else is spent than what followed from the
+-- entries when they were brought up to date last: right before the wallet's newest payment. That one's own lot begins
+-- with what it cleared of what was owed.
+CREATE OR REPLACE VIEW ledger.drifted_lot AS
+  WITH payment AS (
+    SELECT e.id AS entry_id, w.id AS wallet_id, sum(p.amount)::bigint AS paid,
+           coalesce(sum(p.amount) FILTER (WHERE p.account_id = w.receivable_id), 0)::bigint AS cleared,
+           e.id = max(e.id) OVER (PARTITION BY w.id) AS newest
+      FROM ledger.ledger_entry e
+      JOIN ledger.posting p ON p.entry_id = e.id
+      JOIN ledger.wallet w ON p.account_id IN (w.id, w.receivable_id)
+     WHERE e.kind = 'top_up' GROUP BY e.id, w.id
+  ), spent AS (
+    SELECT c.charge_id, c.consumed
+      FROM payment n
+      LEFT JOIN LATERAL (SELECT balance_after FROM ledger.posting
+                          WHERE account_id = n.wallet_id AND account_seq IS NOT NULL AND entry_id < n.entry_id
+                          ORDER BY account_seq DESC LIMIT 1) b ON true
+     CROSS JOIN LATERAL ledger.spent_of_lots(n.wallet_id, coalesce(b.balance_after, 0), n.entry_id) c
+     WHERE n.newest
+    UNION ALL
+    SELECT l.charge_id, n.cleared FROM payment n JOIN ledger.topup_lot l ON l.entry_id = n.entry_id WHERE n.newest
+  )
+  SELECT coalesce(l.charge_id, 'of entry ' || p.entry_id) AS lot, w.currency, coalesce(l.paid, 0) AS paid,
+         coalesce(p.paid, 0) AS posted, coalesce(l.consumed, 0) AS consumed, coalesce(s.consumed, 0) AS spent
+    FROM ledger.topup_lot l
+    FULL JOIN payment p ON p.entry_id = l.entry_id AND p.wallet_id = l.wallet_id
+    LEFT JOIN spent s ON s.charge_id = l.charge_id
+    LEFT JOIN ledger.wallet w ON w.id = coalesce(l.wallet_id, p.wallet_id)
+   WHERE l.paid IS DISTINCT FROM p.paid OR l.consumed IS DISTINCT FROM s.consumed;
 
 CREATE OR REPLACE VIEW ledger.broken_seal AS
   SELECT from_id, to_id FROM (
@@ -127,6 +158,10 @@ CREATE OR REPLACE VIEW ledger.broken_seal AS
 CREATE OR REPLACE VIEW ledger.open_hold AS
   SELECT id, subject_id, amount, amount - captured - released AS rest FROM ledger.hold WHERE NOT closed;
 COMMENT ON VIEW ledger.open_hold IS 'Published: what is still set aside for each subject, in micro-units.';
+
+CREATE OR REPLACE VIEW ledger.hold_owner AS
+  SELECT h.id, w.owner_id, w.currency FROM ledger.hold h JOIN ledger.wallet w ON w.id = h.wallet_id;
+COMMENT ON VIEW ledger.hold_owner IS 'Published: whose money each hold sets aside, closed ones too.';
 
 CREATE OR REPLACE VIEW ledger.funds AS
   SELECT w.owner_id, w.currency,
@@ -146,3 +181,12 @@ CREATE OR REPLACE VIEW ledger.usage_revenue AS
     JOIN ledger.account a ON a.id = p.account_id AND a.kind::text LIKE 'revenue\_%'
     JOIN ledger.ledger_entry e ON e.id = p.entry_id AND e.kind IN ('usage', 'usage_batch');
 COMMENT ON VIEW ledger.usage_revenue IS 'Published: what each entry of usage brought in, in micro-units.';
+
+CREATE OR REPLACE VIEW ledger.usage_payer AS
+  SELECT p.entry_id, a.owner_id, a.currency, -sum(p.amount)::bigint AS amount
+    FROM ledger.posting p
+    JOIN ledger.account a ON a.id = p.account_id AND a.owner_id IS NOT NULL
+    JOIN ledger.ledger_entry e ON e.id = p.entry_id AND e.kind IN ('usage', 'usage_batch')
+   GROUP BY p.entry_id, a.owner_id, a.currency;
+COMMENT ON VIEW ledger.usage_payer IS
+  'Published: what each entry of usage took from whom, owed or paid, in micro-units.';
