@@ -36,6 +36,15 @@ class TestLs:
         assert line.endswith("organization id org_1")
         assert "UNTIL" not in heading
 
+    def test_shows_what_was_seen_line_by_line(self, operator: Cli, taken: dict[str, Any]) -> None:
+        lines = [{"at": f"2026-03-01T14:2{n}:00.5+00:00", "what": f"refund {n}"} for n in range(2)]
+        taken["detail"] = {"charge_id": "ch_1", "seen": lines}
+        assert (
+            operator.run("admin", "finding", "ls")
+            .stdout.rstrip()
+            .endswith("charge id ch_1, 2026-03-01 14:20 UTC refund 0, 2026-03-01 14:21 UTC refund 1")
+        )
+
     def test_says_what_a_check_says(self, operator: Cli) -> None:
         found = open_finding(operator.api.world, "fleet.unknown_account", "node", "nd_1", "error")
         found["detail"] = {"problem": "al-x is nobody's"}

@@ -6,6 +6,7 @@ from sublet.findings import findings
 from sublet.findings.findings import Filter, StoredFinding
 from sublet.ledger import wallets
 from sublet.payments.stripe import inbox
+from sublet.payments.top_ups import taken_back
 from tests.payments.deliveries import deliver
 from tests.payments.shop import Shop
 from tests.payments.working import look_at, process_due
@@ -48,6 +49,24 @@ async def funds(shop: Shop, organization: str) -> int:
 async def open_findings(shop: Shop, code: str) -> list[StoredFinding]:
     async with shop.database.reading() as session:
         return await findings.newest(session, Filter(state="open", code=code), before=None, limit=20)
+
+
+async def all_open(shop: Shop) -> list[StoredFinding]:
+    """Whatever a person has to see to."""
+    async with shop.database.reading() as session:
+        return await findings.newest(session, Filter(state="open"), before=None, limit=20)
+
+
+def seen(finding: StoredFinding) -> list[str]:
+    """What was seen of it, oldest first."""
+    return [line["what"] for line in finding.detail["seen"]]
+
+
+async def settle(shop: Shop) -> None:
+    """An operator settles everything."""
+    for finding in await all_open(shop):
+        async with shop.database.transaction() as session:
+            await taken_back.resolve(session, finding.id)
 
 
 async def tell(shop: Shop, event_type: str) -> None:

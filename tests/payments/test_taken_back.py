@@ -1,5 +1,6 @@
 """Money that the processor gave back may not be spent as well, whoever tells of it or nobody, and nothing is lost."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sublet.payments.stripe import inbox, processor
 from sublet.payments.top_ups import checkout, taken_back
 from tests.allocations.simulated import SimulatedBackend
 from tests.payments.deliveries import deliver, events_of
-from tests.payments.refunds import available, dispute, funds, open_findings, paid, refund, tell
+from tests.payments.refunds import all_open, available, dispute, funds, open_findings, paid, refund, seen, settle, tell
 from tests.payments.shop import Shop
 from tests.payments.working import look_at, process_due
 
@@ -41,8 +42,67 @@ class TestARefundMadeAtTheProcessor:
         assert finding.amounts == {"taken back": twenty, "set aside": twenty, "spent": nothing}
         (event,) = await shop.rows("SELECT outcome FROM stripe_event")
         assert event.outcome == "unhandled"
-        [unhandled] = await open_findings(shop, inbox.UNHANDLED_CODE)
-        assert unhandled.severity == "critical"
+        assert await open_findings(shop, inbox.UNHANDLED_CODE) == []
+        (event,) = await shop.rows("SELECT id, object_id FROM stripe_event")
+        assert seen(finding) == [
+            "20.00 USD taken back in all",
+            f"{told} of {event.object_id} ({event.id}): 20.00 USD taken back in all",
+        ]
+
+    async def test_is_one_finding_that_tells_all_that_was_seen_of_it(self, shop: Shop) -> None:
+        _, top_up_id = await paid(shop)
+        for cents in (500, 300):
+            await refund(shop, top_up_id, cents)
+            for told in ("charge.refunded", "refund.created"):
+                await tell(shop, told)
+        async with shop.database.transaction() as session:  # told once more, it is there already
+            await inbox.process_again(session, (await shop.rows("SELECT id FROM stripe_event LIMIT 1"))[0].id)
+        await process_due(shop, inbox.WORK)
+        [finding] = await open_findings(shop, taken_back.CODE)
+        assert await all_open(shop) == [finding]
+        eight = Money.parse("8", "USD")
+        assert finding.amounts == {"taken back": eight, "set aside": eight, "spent": Money.zero("USD")}
+        assert [what.partition(" (")[0].partition(" of ")[0] for what in seen(finding)][:6] == [
+            "5.00 USD taken back in all",
+            "charge.refunded",
+            "refund.created",
+            "8.00 USD taken back in all",
+            "charge.refunded",
+            "refund.created",
+        ]
+        assert finding.detail["charge_id"], "what it was opened with is still there"
+
+    async def test_that_an_operator_settled_is_nobodys_to_see_to_when_its_event_comes_late(self, shop: Shop) -> None:
+        _, top_up_id = await paid(shop)
+        await refund(shop, top_up_id)
+        await look_at(shop, top_up_id)
+        await settle(shop)
+        await tell(shop, "refund.created")
+        assert await all_open(shop) == []
+        (event,) = await shop.rows("SELECT outcome FROM stripe_event")
+        assert event.outcome == "unhandled"
+
+    @pytest.mark.parametrize("missing", ["before", "as it was", "anything"])
+    async def test_after_it_was_settled_or_of_another_sum_is_for_a_person(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch, missing: str
+    ) -> None:
+        _, top_up_id = await paid(shop)
+        if missing != "anything":
+            await refund(shop, top_up_id, 500)
+            await look_at(shop, top_up_id)
+            await settle(shop)
+        hours = 1 if missing == "before" else -1
+        at = int(time.time()) + 3600 * hours
+        if missing == "as it was":  # a refund that failed after all, say
+            monkeypatch.setattr(processor, "taken_back_of", lambda _charge, _disputes: Money.parse("4", "USD"))
+        (row,) = await shop.rows("SELECT charge_id FROM top_up WHERE id = :id", id=top_up_id)
+        for number in range(2):
+            told = event("refund.updated", id="re_1", object="refund", charge=row.charge_id)
+            await deliver(shop, told | {"id": f"evt_{number}", "created": at})
+        await process_due(shop, inbox.WORK)
+        [finding] = await all_open(shop)
+        assert (finding.code, finding.subject_id) == (inbox.UNHANDLED_CODE, top_up_id)
+        assert (finding.severity, len(seen(finding))) == ("critical", 2)
 
     async def test_is_found_by_one_look_when_its_event_never_comes(self, shop: Shop) -> None:
         organization, top_up_id = await paid(shop)

@@ -9,6 +9,7 @@ import pytest
 from sublet.core.db import OpenSessionError
 from sublet.core.money import Money
 from sublet.payments.api import PROCESSOR
+from sublet.payments.stripe.processor import CheckoutSeen
 from sublet.payments.top_ups import checkout, outcomes, requests
 from tests.ledger.books import assert_books_are_sound
 from tests.payments.shop import BASE, Shop, new_processor
@@ -211,7 +212,7 @@ class TestOtherCurrencies:
         top_up = await shop.top_up(organization)
         await shop.pay(top_up)
         seen = await checkout.sight(shop.database, shop.processor, top_up["id"])
-        assert seen is not None
+        assert isinstance(seen, CheckoutSeen)
         assert seen.transaction is not None
         in_euros = replace(
             seen, transaction=replace(seen.transaction, amount=Money.parse("18", "EUR"), fee=Money.parse("0.8", "EUR"))

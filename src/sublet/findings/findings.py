@@ -61,11 +61,22 @@ _OPEN = text(
     INSERT INTO finding (id, code, subject_type, subject_id, severity, amounts, detail)
     VALUES (:id, :code, :subject_type, :subject_id, :severity, :amounts, :detail)
     ON CONFLICT (code, subject_type, subject_id) WHERE until IS NULL DO UPDATE
-       SET severity = excluded.severity, amounts = excluded.amounts, detail = excluded.detail,
-           seen_at = clock_timestamp()
+       SET severity = excluded.severity, amounts = excluded.amounts, seen_at = clock_timestamp(),
+           detail = excluded.detail || CASE WHEN finding.detail ? 'seen'
+             THEN jsonb_build_object('seen', finding.detail -> 'seen') ELSE '{}' END
     RETURNING id
     """
 ).bindparams(bindparam("amounts", type_=JSONB), bindparam("detail", type_=JSONB))
+_NOTE_SEEN = text(
+    """
+    UPDATE finding
+       SET seen_at = clock_timestamp(),
+           detail = CASE WHEN detail -> 'seen' @> CAST(:line AS jsonb) THEN detail ELSE
+             jsonb_set(detail, '{seen}', coalesce(detail -> 'seen', '[]') || jsonb_build_array(
+               CAST(:line AS jsonb) -> 0 || jsonb_build_object('at', clock_timestamp()))) END
+     WHERE code = :code AND subject_type = :subject_type AND subject_id = :subject_id AND until IS NULL
+    """
+).bindparams(bindparam("line", type_=JSONB))
 _CLOSE = text(
     """
     UPDATE finding SET until = clock_timestamp()
@@ -94,8 +105,8 @@ async def open_finding(
 ) -> str:
     """Note that something does not fit, once for each `code` (`area.what_is_wrong`) and subject; returns the id.
 
-    One that is open already stays open since when it was, and says from now on what it was opened with last. After it
-    was closed, the same is a new finding.
+    One that is open already stays open since when it was, and says from now on what it was opened with last, beside
+    what `note_seen` told it. After it was closed, the same is a new finding.
     """
     opened = await session.execute(
         _OPEN,
@@ -112,6 +123,24 @@ async def open_finding(
         },
     )
     return str(opened.scalar_one())
+
+
+async def note_seen(session: Session, *, code: str, subject_type: str, subject_id: str, what: str) -> bool:
+    """Add a line to what was seen of an open finding, with the time, unless it is there; False if none is open.
+
+    The lines are `seen` in its detail, oldest first.
+    """
+    about = {"code": code, "subject_type": subject_type, "subject_id": subject_id}
+    return (await session.execute(_NOTE_SEEN, {**about, "line": [{"what": what}]})).rowcount > 0
+
+
+async def closed_at(session: Session, *, code: str, subject_type: str, subject_id: str) -> datetime | None:
+    """When the last finding of that code about the subject was closed; None if none ever was."""
+    closed = select(func.max(finding.c.until)).where(
+        finding.c.code == code, finding.c.subject_type == subject_type, finding.c.subject_id == subject_id
+    )
+    when: datetime | None = (await session.execute(closed)).scalar_one()
+    return when
 
 
 async def is_open(session: Session, *, code: str, subject_type: str, subject_id: str) -> bool:

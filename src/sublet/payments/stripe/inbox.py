@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, NotFound, SubletError
+from sublet.core.money import Money
 from sublet.core.work import leases
 from sublet.core.work.declaration import Step, Work
 from sublet.core.work.leases import Lease
@@ -19,8 +20,9 @@ from sublet.core.work.outcomes import Done, Outcome
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.payments.models import stripe_event
-from sublet.payments.stripe.processor import CheckoutSeen, Processor
+from sublet.payments.stripe.processor import CheckoutSeen, PageRefused, Processor
 from sublet.payments.stripe.subjects import Meaning, find_top_up, may_be_ours, meaning_of, read_event
+from sublet.payments.top_ups import outcomes, taken_back
 from sublet.payments.top_ups.checkout import PACE, log_failure, sight
 from sublet.payments.top_ups.outcomes import Applied, apply
 
@@ -88,14 +90,15 @@ STEPS = (
     Step(
         "apply",
         "makes the books agree with what was seen, sets aside what was taken back, and notes the outcome",
-        "ledger entries under the processor's own ids, a hold and a finding for what was taken back; a payment in "
-        "another currency than its top-up is a finding, and the event unhandled",
+        "ledger entries under the processor's own ids, a hold and a finding for what was taken back, which all its "
+        "events are told in; a payment in another currency than its top-up, or whose page the processor does not show, "
+        "is a finding, and the event unhandled",
         "none needed: one transaction, and each entry and hold has a key of its own",
     ),
 )
 
 
-def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen | None]:
+def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen | PageRefused | None]:
     """The kind of work `stripe_event`: each event is applied once, however often and in whatever order they come."""
 
     async def take(session: Session, lease: Lease) -> About | Outcome:
@@ -112,25 +115,48 @@ def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen |
             return await _processed(session, event.id, "ignored")
         return About(event, top_up_id, meaning)
 
-    async def act(lease: Lease, about: About) -> CheckoutSeen | None:
+    async def act(lease: Lease, about: About) -> CheckoutSeen | PageRefused | None:
         try:
             return await sight(database, processor, about.top_up_id)
         except SubletError as error:
             log_failure(error, top_up=about.top_up_id, stripe_event=lease.id)
             raise
 
-    async def conclude(session: Session, lease: Lease, about: About, seen: CheckoutSeen | None) -> Outcome:
+    async def conclude(
+        session: Session, lease: Lease, about: About, seen: CheckoutSeen | PageRefused | None
+    ) -> Outcome:
         try:
             applied = None if seen is None else await apply(session, about.top_up_id, seen)
         except SubletError as error:
             log_failure(error, top_up=about.top_up_id, stripe_event=lease.id)
             raise
         if about.meaning is Meaning.TAKEN_BACK:
-            return await _not_understood(session, about.event, Severity.CRITICAL)
+            return await _taken_back(session, about, seen.taken_back if isinstance(seen, CheckoutSeen) else None)
         # A finding about the top-up says what was not understood.
         return await _processed(session, lease.id, "unhandled" if applied is Applied.NOT_UNDERSTOOD else "applied")
 
     return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)
+
+
+async def _taken_back(session: Session, about: About, taken: Money | None) -> Done:
+    """Note what nothing books yet: with what is found about its top-up already, or else as a finding of its own."""
+    event = about.event
+    what = f"{event.type} of {event.object_id} ({event.id}): {taken or 'nothing'} taken back in all"
+    told = await outcomes.note_told(session, about.top_up_id, what)
+    if not told and not await taken_back.is_settled(session, about.top_up_id, taken, by=event.created_at):
+        await findings.open_finding(
+            session,
+            code=UNHANDLED_CODE,
+            subject_type=taken_back.SUBJECT,
+            subject_id=about.top_up_id,
+            severity=Severity.CRITICAL,
+            detail={"type": event.type, "object": event.object_id},
+        )
+        await findings.note_seen(
+            session, code=UNHANDLED_CODE, subject_type=taken_back.SUBJECT, subject_id=about.top_up_id, what=what
+        )
+    await findings.close_finding(session, code=UNHANDLED_CODE, subject_type="stripe_event", subject_id=event.id)
+    return await _processed(session, event.id, "unhandled")
 
 
 async def _not_understood(session: Session, event: Row[tuple[Any, ...]], severity: Severity) -> Done:

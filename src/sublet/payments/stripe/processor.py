@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 import stripe
@@ -61,6 +62,13 @@ class ProcessorRefused(RemoteFailure):
 
     code = "processor_refused"
     title = "The card processor refused the payment"
+
+
+class ProcessorUnknown(ProcessorRefused):
+    """The card processor does not know what it was asked about, with the key that it was asked with."""
+
+    code = "processor_unknown"
+    title = "The card processor does not know it"
 
 
 class WebhookRefused(SubletError):
@@ -123,6 +131,14 @@ class CheckoutSeen:
     def paid(self) -> bool:
         """Whether the money has been taken from the card."""
         return self.intent_status == "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class PageRefused:
+    """The processor will never say how a checkout stands: because it does not know it, or for a reason of its own."""
+
+    said: str
+    unknown: bool
 
 
 class Processor:
@@ -246,7 +262,7 @@ async def _call(answer: Awaitable[T]) -> T:
         async with asyncio.timeout(LONGEST_CALL_SECONDS):
             return await answer
     except stripe.InvalidRequestError as error:
-        raise ProcessorRefused(
+        raise (ProcessorUnknown if error.http_status == HTTPStatus.NOT_FOUND else ProcessorRefused)(
             f"The card processor refused: {error.user_message} Nothing was charged. Try another amount, or tell us the "
             "request id if it happens again."
         ) from error

@@ -23,9 +23,11 @@ from sublet.payments.stripe.processor import (
     LONGEST_CALL_SECONDS,
     CheckoutOrder,
     CheckoutSeen,
+    PageRefused,
     Processor,
     ProcessorRefused,
     ProcessorUnavailable,
+    ProcessorUnknown,
 )
 from sublet.payments.top_ups.outcomes import Applied, apply, told_of
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
@@ -86,10 +88,15 @@ async def open_page(database: Database, processor: Processor, row: TopUpRow) -> 
     return page.session_id
 
 
-async def sight(database: Database, processor: Processor, top_up_id: str) -> CheckoutSeen | None:
+async def sight(database: Database, processor: Processor, top_up_id: str) -> CheckoutSeen | PageRefused | None:
     """How the top-up stands at the processor's; None when it has no payment page and gets none."""
     session_id = await open_page(database, processor, await load(database, top_up_id))
-    return None if session_id is None else await processor.fetch_checkout(session_id)
+    if session_id is None:
+        return None
+    try:
+        return await processor.fetch_checkout(session_id)
+    except ProcessorRefused as error:
+        return PageRefused(error.detail, unknown=isinstance(error, ProcessorUnknown))
 
 
 def log_failure(error: SubletError, **about: str) -> None:
@@ -122,7 +129,7 @@ async def _give_up(database: Database, top_up_id: str, code: str, message: str) 
 async def ensure_watched(session: Session) -> None:
     """Let every top-up that waits for money or for its fee be looked at, whatever became of the work on it.
 
-    One whose payment is a person's to see to waits for nothing.
+    One that is a person's to see to waits for nothing.
     """
     fee_seen = exists().where(stripe_transaction.c.source == top_up.c.charge_id)
     waiting = or_(
@@ -166,13 +173,14 @@ STEPS = (
     Step(
         "apply",
         "credits the wallet once and posts the fee once, or ends the top-up without money",
-        "ledger entries under the processor's own ids; money in another currency is a finding, and looked at no more",
+        "ledger entries under the processor's own ids; money in another currency is a finding, and looked at no more; "
+        "so is a page that the processor does not know, and its top-up fails, or that it refuses to show",
         "none needed: one transaction, and each entry has a key of its own",
     ),
 )
 
 
-def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSeen | None]:
+def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSeen | PageRefused | None]:
     """The kind of work `top_up`: resumes what a crash or an outage left, and watches payments until they end.
 
     A row's place is its organization: nobody's open payments keep those of others waiting.
@@ -184,14 +192,16 @@ def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSee
             return Done()
         return row
 
-    async def act(_lease: Lease, row: TopUpRow) -> CheckoutSeen | None:
+    async def act(_lease: Lease, row: TopUpRow) -> CheckoutSeen | PageRefused | None:
         try:
             return await sight(database, processor, row.id)
         except SubletError as error:
             log_failure(error, top_up=row.id)
             raise
 
-    async def conclude(session: Session, _lease: Lease, row: TopUpRow, seen: CheckoutSeen | None) -> Outcome:
+    async def conclude(
+        session: Session, _lease: Lease, row: TopUpRow, seen: CheckoutSeen | PageRefused | None
+    ) -> Outcome:
         if seen is None:
             return Done()
         try:

@@ -12,7 +12,7 @@ from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.ledger import top_ups as ledger
 from sublet.payments.models import stripe_transaction, top_up
-from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen
+from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen, PageRefused
 from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
 from sublet.payments.top_ups.taken_back import SUBJECT
@@ -22,6 +22,8 @@ log = get_logger(__name__)
 
 NOT_CREDITED_CODE = "payments.not_credited"
 AMOUNT_DIFFERS_CODE = "payments.amount_differs"
+PAGE_UNKNOWN_CODE = "payments.page_unknown"
+PAGE_REFUSED_CODE = "payments.page_refused"
 
 
 class Applied(Enum):
@@ -32,22 +34,71 @@ class Applied(Enum):
     NOT_UNDERSTOOD = "not understood"
 
 
-async def apply(session: Session, top_up_id: str, seen: CheckoutSeen) -> Applied:
+async def apply(session: Session, top_up_id: str, seen: CheckoutSeen | PageRefused) -> Applied:
     """Make our books agree with what was seen, in the session's transaction.
 
-    Money in a currency that the wallet does not keep is a finding, once, and changes nothing. Sightings may be applied
-    in any order and any number of times: money that arrived wins over everything else, and ledger entries are keyed by
-    the processor's own ids.
+    Money in a currency that the wallet does not keep is a finding, once, and changes nothing. So is a page that the
+    processor will not show; if it does not even know the page, a top-up that waits for money fails. Sightings may be
+    applied in any order and any number of times: money that arrived wins over everything else, and ledger entries are
+    keyed by the processor's own ids.
     """
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
+    if isinstance(seen, PageRefused):
+        await _give_up_looking(session, row, seen)
+        return Applied.NOT_UNDERSTOOD
+    for code in (PAGE_UNKNOWN_CODE, PAGE_REFUSED_CODE):  # it was shown again
+        await findings.close_finding(session, code=code, subject_type=SUBJECT, subject_id=top_up_id)
     if await _is_in_another_currency(session, row, seen):
         return Applied.NOT_UNDERSTOOD
     return Applied.DONE if await _apply(session, row, seen) else Applied.WAITING
 
 
 async def told_of(session: Session) -> list[str]:
-    """The top-ups whose payment a person was told of because it could not be credited, settled or not."""
-    return await findings.subjects(session, code=NOT_CREDITED_CODE, subject_type=SUBJECT)
+    """The top-ups whose payment a person was told of because nothing more can be done about it here.
+
+    Whatever that person settled, nothing changes by itself; only a page that was refused is asked for again then.
+    """
+    return [
+        *await findings.subjects(session, code=NOT_CREDITED_CODE, subject_type=SUBJECT),
+        *await findings.subjects(session, code=PAGE_UNKNOWN_CODE, subject_type=SUBJECT),
+        *await findings.open_subjects(session, code=PAGE_REFUSED_CODE, subject_type=SUBJECT),
+    ]
+
+
+async def note_told(session: Session, top_up_id: str, what: str) -> bool:
+    """Add what the processor told to the open finding about the top-up that it belongs to; False if there is none."""
+    for code in (taken_back.CODE, NOT_CREDITED_CODE, PAGE_UNKNOWN_CODE, PAGE_REFUSED_CODE):
+        if await findings.note_seen(session, code=code, subject_type=SUBJECT, subject_id=top_up_id, what=what):
+            return True
+    return False
+
+
+async def _give_up_looking(session: Session, row: Row[tuple[object, ...]], seen: PageRefused) -> None:
+    log.error("top_up.page_refused", top_up=row.id, page=row.checkout_session_id, said=seen.said)
+    await findings.open_finding(
+        session,
+        code=PAGE_UNKNOWN_CODE if seen.unknown else PAGE_REFUSED_CODE,
+        subject_type=SUBJECT,
+        subject_id=str(row.id),
+        severity=Severity.CRITICAL,
+        amounts={"asked": Money(row.amount, row.currency)},
+        detail={
+            "organization_id": row.organization_id,
+            "checkout_session_id": row.checkout_session_id,
+            "state": row.state,
+            "said": seen.said,
+        },
+    )
+    if seen.unknown and row.state in OPEN:
+        await move(
+            session,
+            str(row.id),
+            TopUpState.FAILED,
+            reason="the processor does not know its payment page",
+            failure_code="checkout_unknown",
+            failure_message="The card processor does not know the payment page. If you paid on it, ask the operator.",
+            checkout_url=None,
+        )
 
 
 async def _is_in_another_currency(session: Session, row: Row[tuple[object, ...]], seen: CheckoutSeen) -> bool:
@@ -59,7 +110,7 @@ async def _is_in_another_currency(session: Session, row: Row[tuple[object, ...]]
     if seen.received.currency == row.currency:
         await findings.close_finding(session, **about)
         return False
-    if row.id in await told_of(session):
+    if row.id in await findings.subjects(session, code=NOT_CREDITED_CODE, subject_type=SUBJECT):
         return True
     log.error("top_up.not_credited", top_up=row.id, payment_intent=seen.intent_id, received=str(seen.received))
     await findings.open_finding(

@@ -5,6 +5,7 @@ card holder has back may not be spent as well.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, text, update
@@ -68,9 +69,21 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
     changed = (await session.execute(changes.returning(top_up))).one()
     log.error("top_up.taken_back", top_up=top_up_id, taken=str(taken), spent=str(missing - aside))
     await _say(session, changed, _amounts([changed]))
+    if grew:
+        what = f"{taken} taken back in all"
+        await findings.note_seen(session, code=CODE, subject_type=SUBJECT, subject_id=top_up_id, what=what)
     if (grew and aside < missing) or await launches.are_stopped(session, row.organization_id):
         await _keep_stop(session, row.organization_id)
     return True
+
+
+async def is_settled(session: Session, top_up_id: str, taken: Money | None, *, by: datetime) -> bool:
+    """Whether an operator has settled it after the moment `by`, and no other sum than that is taken back now."""
+    settled_at = await findings.closed_at(session, code=CODE, subject_type=SUBJECT, subject_id=top_up_id)
+    if settled_at is None or settled_at < by or taken is None:
+        return False
+    row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id))).one()
+    return taken == Money(row.taken_back, row.currency)
 
 
 async def resolve(session: Session, finding_id: str) -> StoredFinding:

@@ -19,8 +19,9 @@ SEVERITIES = ("warning", "error", "critical")
 
 def _detail(one: StoredFinding) -> str:
     """What was noted with the finding, by name; the sentence of a check needs no name."""
-    told = {name: value for name, value in one["detail"].items() if value is not None}
-    return ", ".join(str(value) if name == "problem" else f"{words(name)} {value}" for name, value in told.items())
+    told = {name: value for name, value in one["detail"].items() if value is not None and name != "seen"}
+    lines = [str(value) if name == "problem" else f"{words(name)} {value}" for name, value in told.items()]
+    return ", ".join([*lines, *(f"{local(line['at'])} {line['what']}" for line in one["detail"].get("seen", []))])
 
 
 COLUMNS: list[Column[StoredFinding]] = [
