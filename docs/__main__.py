@@ -1,12 +1,13 @@
 """Writes docs/settings.md and docs/work.md from the settings and the kinds of work themselves: python docs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import AliasChoices
 
 from sublet.core.settings import Settings
-from sublet.core.work.declaration import Step
-from sublet.entry.kinds import STEPS
+from sublet.core.work.declaration import End, Step
+from sublet.entry.kinds import ENDS, STEPS
 
 
 def variable(name: str) -> str:
@@ -49,6 +50,15 @@ def _table(kind: str, steps: tuple[Step, ...]) -> list[str]:
     return [f"## {kind}", "", *head, *rows, ""]
 
 
+def _ends(ends: Mapping[str, End]) -> list[str]:
+    rows = [
+        f"| {kind} | {end.on_failures} | {'no number' if end.crashes is None else end.crashes} | {end.on_crashes} |"
+        for kind, end in ends.items()
+    ]
+    head = ["| kind | what fails | workers that died of it | what they died of |", "| --- | --- | --- | --- |"]
+    return [*head, *rows, ""]
+
+
 def work_page() -> list[str]:
     """The lines of docs/work.md."""
     return [
@@ -58,6 +68,18 @@ def work_page() -> list[str]:
         "after it, and what takes that back or brings it to the end. `core/work` is the engine. Written by",
         "`make settings`.",
         "",
+        "## What never succeeds",
+        "",
+        "What fails is tried again, later each time. A worker that ends while it has a row may have ended of it, or of",
+        "something else: that counts against the row only while every worker that ends has it, and never as a failure",
+        "of what was asked. Such rows wait longer each time too, ten minutes at most, and one is tried at a time. What",
+        "is set aside is the critical finding `work.set_aside` (of an event `outbox.event_set_aside`), and nobody",
+        "tries it until something new is wanted of it or an operator says `sublet admin work retry KIND ID` (of an",
+        "event `sublet admin event replay`). What is never set aside is a finding for as long as it does not succeed:",
+        "`work.crashing`, critical, when three workers have ended with it, and `work.overdue` when it has failed for",
+        "five minutes or nobody took it for two.",
+        "",
+        *_ends(ENDS),
         *(line for kind, steps in STEPS.items() for line in _table(kind, steps)),
     ]
 

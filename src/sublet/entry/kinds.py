@@ -1,4 +1,4 @@
-"""Every kind of leased work by name, with its table of steps; `docs/work.md` is written from it."""
+"""Every kind of leased work by name, with its table of steps and how it ends; `docs/work.md` is written from it."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from sublet.allocations import remnants, rows
 from sublet.allocations.work import kind as allocations
 from sublet.allocations.work import remnants as remnant_work
 from sublet.core.work import delivery, ticks
-from sublet.core.work.declaration import Step
+from sublet.core.work.declaration import End, Step
 from sublet.fleet import host_certificates, observation
 from sublet.fleet.work import NODE, TRUST
 from sublet.payments.stripe import inbox
@@ -22,4 +22,16 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     delivery.DELIVERY: delivery.DELIVERY_STEPS,
     delivery.EVENT: delivery.EVENT_STEPS,
     ticks.TICK: ticks.STEPS,
+}
+
+ENDS: Mapping[str, End] = {
+    rows.WORK: allocations.END,
+    remnants.WORK: remnant_work.END,
+    NODE: observation.END,
+    TRUST: host_certificates.END,
+    checkout.WORK: checkout.END,
+    inbox.WORK: inbox.END,
+    delivery.DELIVERY: delivery.DELIVERY_END,
+    delivery.EVENT: delivery.EVENT_END,
+    ticks.TICK: ticks.END,
 }

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
-from sublet.core.work.declaration import Step, Work
+from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Outcome
 from sublet.core.work.pace import Pace
@@ -34,6 +34,12 @@ STEPS = (
         "the next push replaces them; an older push than the last is refused by the node",
     ),
     Step("probe", "asks what the node has and enforces", "inventory and capabilities", "the next probe"),
+)
+
+END = End(
+    None,
+    "never ends: a node whose certificate has ended gets a new one by the key that it enrolled with",
+    "never ends: pushed every ten minutes at last",
 )
 
 
@@ -69,6 +75,7 @@ class HostCertificates:
             act=act,
             conclude=conclude,
             pace=Pace(shortest_seconds=2.0, longest_seconds=60.0),
+            end=END,
             slots=NODES_AT_A_TIME,
             slots_each=1,
             steps=STEPS,

@@ -17,7 +17,7 @@ from sublet.core.db import Database, Session
 from sublet.core.errors import NotFound, SubletError
 from sublet.core.settings import Settings
 from sublet.core.work import leases
-from sublet.core.work.declaration import Step, Work
+from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Outcome, Retry
 from sublet.core.work.pace import Pace
@@ -61,6 +61,12 @@ STEPS = (
     ),
 )
 
+END = End(
+    None,
+    "never ends: a node that is not seen is offline, takes nothing new, and bills nobody",
+    "never ends: looked at every ten minutes at last; nobody else sees the node meanwhile, so it counts as not seen",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -101,6 +107,7 @@ class Observer:
             pace=Pace(
                 shortest_seconds=self.settings.observe_interval_seconds / 2, longest_seconds=LONGEST_RETRY_SECONDS
             ),
+            end=END,
             slots=NODES_AT_A_TIME,
             slots_each=1,
             steps=STEPS,

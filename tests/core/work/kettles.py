@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.work import leases
-from sublet.core.work.declaration import Work
+from sublet.core.work.declaration import End, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
 from sublet.core.work.pace import Pace
@@ -48,7 +48,9 @@ async def want_hot(session: Session, kettle_id: str, stove: str = "north") -> No
     await leases.make_due(session, KETTLE, kettle_id, place=stove)
 
 
-def work(stoves: Stoves, *, attempts: int = 3, slots: int = 20, each: int = 4) -> Work[str, None]:
+def work(
+    stoves: Stoves, *, attempts: int = 3, crashes: int | None = 100, slots: int = 20, each: int = 4
+) -> Work[str, None]:
     async def take(session: Session, lease: Lease) -> str | Outcome:
         statement = text("SELECT stove FROM kettle WHERE id = :id AND state = 'cold' FOR UPDATE")
         stove: str | None = (await session.execute(statement, {"id": lease.id})).scalar_one_or_none()
@@ -66,4 +68,5 @@ def work(stoves: Stoves, *, attempts: int = 3, slots: int = 20, each: int = 4) -
         return Done()
 
     pace = Pace(attempts=attempts, shortest_seconds=0.001, longest_seconds=0.002)
-    return Work(KETTLE, take, act, conclude, give_up, pace=pace, slots=slots, slots_each=each)
+    end = End(crashes, "broken", "broken")
+    return Work(KETTLE, take, act, conclude, give_up, pace=pace, end=end, slots=slots, slots_each=each)

@@ -1,7 +1,8 @@
-"""Crashes of workers: an attempt, but only of the row that every one of the last crashes held."""
+"""Crashes of workers: they count against a row, but only against one that every one of the last crashes held."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -10,6 +11,7 @@ from tests.core.work.kitchen import DEADLINE, Held, Kitchen, die
 from tests.support.work import look_at
 
 from sublet.core.work import leases, slots
+from sublet.core.work.declaration import SET_ASIDE
 from sublet.core.work.reconciler import Reconciler
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +20,7 @@ Ask = Callable[..., Awaitable[None]]
 
 
 class TestCrashes:
-    """A crash is an attempt, but only of the row that every one of the last crashes held."""
+    """A crash counts against the row that every one of the last crashes held, and is no failure of anybody's."""
 
     async def crash(self, kitchen: Kitchen, *kettle_ids: str) -> dict[str, int]:
         """A worker dies while it holds exactly these rows; the crashes that count against each afterwards."""
@@ -45,12 +47,42 @@ class TestCrashes:
         await kitchen.want("poison")
         for _ in range(3):
             await self.crash(kitchen, "poison")
-        worker = kitchen.worker(attempts=3)
+        worker = kitchen.worker(attempts=1, crashes=3)
         await kitchen.work(worker)
         await kitchen.waits_pass()
         await kitchen.work(worker)
         assert await kitchen.state("poison") == "broken"
         assert kitchen.stoves.heated == []
+
+    async def test_one_crash_less_gives_up_nothing_and_uses_up_no_attempt(self, kitchen: Kitchen) -> None:
+        await kitchen.want("poison")
+        for _ in range(2):
+            await self.crash(kitchen, "poison")
+        worker = kitchen.worker(attempts=1, crashes=3)
+        await kitchen.work(worker)
+        await kitchen.waits_pass()
+        await kitchen.work(worker)
+        assert await kitchen.state("poison") == "hot"
+
+    async def test_a_kind_whose_end_is_none_is_tried_however_many_died(self, kitchen: Kitchen) -> None:
+        await kitchen.want("poison")
+        await kitchen.run("UPDATE work SET crashes = 1000")
+        await kitchen.work(kitchen.worker(attempts=1, crashes=None))
+        assert await kitchen.state("poison") == "hot"
+
+    async def test_without_another_end_a_row_is_set_aside_until_somebody_asks(self, kitchen: Kitchen) -> None:
+        await kitchen.want("poison")
+        await kitchen.run("UPDATE work SET crashes = 8")
+        worker = Reconciler(kitchen.database, [replace(work(kitchen.stoves), give_up=None, end=SET_ASIDE)])
+        await kitchen.work(worker)
+        row = await kitchen.row("poison")
+        assert row is not None
+        assert (row.aside, row.last_error, row.crashes) == (True, "interrupted", 0)
+        assert kitchen.stoves.heated == []
+        async with kitchen.database.transaction() as session:
+            await leases.make_due(session, KETTLE, "poison", place="north")
+        await kitchen.work(worker)
+        assert kitchen.stoves.heated == ["poison"]
 
     @pytest.mark.parametrize("ask", [leases.make_due, leases.look_again])
     async def test_asking_for_it_in_between_lets_it_off_nothing(self, kitchen: Kitchen, ask: Ask) -> None:
@@ -98,7 +130,7 @@ class TestCrashes:
         await self.crash(kitchen, "a", "b")
         worker = kitchen.worker()
         await worker.sweep()
-        assert {lease.attempt for lease in worker._slots.held} == {2}
+        assert {(lease.attempt, lease.crashes) for lease in worker._slots.held} == {(1, 1)}
         await worker.drain()
         assert await kitchen.states() == {"a": "hot", "b": "hot"}
 
@@ -115,7 +147,7 @@ class TestCrashes:
         slow.let.set()
         worker = kitchen.worker(attempts=100)
         await worker.sweep()
-        assert [lease.attempt for lease in worker._slots.held] == [3]
+        assert [(lease.attempt, lease.crashes) for lease in worker._slots.held] == [(1, 2)]
         await worker.drain()
 
     async def test_a_crash_without_the_row_clears_it(self, kitchen: Kitchen) -> None:
@@ -167,5 +199,5 @@ class TestCrashes:
         await kitchen.leases_run_out()
         slow.let.set()
         await worker.sweep()
-        assert [lease.attempt for lease in worker._slots.held] == [1]
+        assert [(lease.attempt, lease.crashes) for lease in worker._slots.held] == [(1, 0)]
         await worker.drain()

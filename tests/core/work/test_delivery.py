@@ -147,6 +147,23 @@ class TestDelivery:
         assert event.subject == "a"
         assert event.attempts == FOUR_TIMES.attempts
 
+    @pytest.mark.parametrize(("crashes", "done", "apart"), [(1, [1, 2], 0), (2, [], 2)])
+    async def test_events_leave_a_stream_that_workers_die_of_untried(
+        self, stream: Stream, crashes: int, done: list[int], apart: int
+    ) -> None:
+        for number in (1, 2):
+            await stream.publish(number)
+        async with stream.database.transaction() as session:
+            await session.execute(text("UPDATE work SET crashes = :crashes"), {"crashes": crashes})
+        worker = stream.worker()
+        await worker.sweep()
+        await worker.drain()
+        assert await stream.effects() == done
+        assert await stream.one("SELECT count(*) FROM work WHERE kind = 'event'") == apart
+        await stream.deliver()
+        assert sorted(await stream.effects()) == [1, 2]
+        assert await stream.one("SELECT crashes FROM work WHERE kind = 'delivery'") == 0
+
     async def test_delivers_each_event_once(self, stream: Stream) -> None:
         for number in (1, 2, 3):
             await stream.publish(number)

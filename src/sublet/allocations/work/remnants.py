@@ -12,7 +12,7 @@ from sublet.allocations.work.setup import newest_generation
 from sublet.core import telemetry
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
-from sublet.core.work.declaration import Step, Work
+from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome, Retry
 from sublet.fleet.backend import FleetBackend, ReleaseEvidence
@@ -32,6 +32,12 @@ STEPS = (
         "without proof: capacity blocked, tried again for ever",
     ),
     Step("free", "frees the capacity", "an ended claim", "none needed: one transaction"),
+)
+
+END = End(
+    MOST_CRASHES,
+    "never ends: its capacity stays claimed until its node is proven clean",
+    "set aside: its capacity stays claimed",
 )
 
 
@@ -83,5 +89,13 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Row[tuple[objec
         return Retry(code)
 
     return Work(
-        kind=WORK, take=take, act=act, conclude=conclude, pace=pace.of_work, slots=SLOTS, slots_each=2, steps=STEPS
+        kind=WORK,
+        take=take,
+        act=act,
+        conclude=conclude,
+        pace=pace.of_work,
+        end=END,
+        slots=SLOTS,
+        slots_each=2,
+        steps=STEPS,
     )

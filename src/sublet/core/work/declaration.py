@@ -25,13 +25,31 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """How work of a kind that never succeeds ends.
+
+    A row that so many `crashes` in succession held is set aside for operators: it may be what the workers died of.
+    None: it never is, because something would stand still unseen; it is tried at the longest wait, and found, until it
+    succeeds. `on_failures` and `on_crashes` say in words what becomes of a row, for `docs/work.md`.
+    """
+
+    crashes: int | None
+    on_failures: str
+    on_crashes: str
+
+
+MOST_CRASHES = 8
+SET_ASIDE = End(MOST_CRASHES, "tried at its pace", "set aside")
+
+
+@dataclass(frozen=True, slots=True)
 class Work(Generic[T, R]):
     """One kind of leased work.
 
     `take` reads, in a short transaction, what `act` needs to know; or it does all there is to do and says what came of
     it. `act` speaks to nodes and processors; no session is open. `conclude` stores the result, in a transaction that
-    is undone if the lease was lost. `give_up` is asked after the last attempt of the pace; without one the row is set
-    aside. An exception of any of them is a failed attempt.
+    is undone if the lease was lost. `give_up` is asked after the last attempt of the pace, and after the last crash of
+    its `end`; without one the row is set aside. An exception of any of them is a failed attempt.
 
     A worker does `slots` of the kind at a time, and `slots_each` of one place.
     """
@@ -42,6 +60,7 @@ class Work(Generic[T, R]):
     conclude: Callable[[Session, Lease, T, R], Awaitable[Outcome]] | None = None
     give_up: Callable[[Session, Lease, str], Awaitable[Outcome]] | None = None
     pace: Pace = field(default_factory=Pace)
+    end: End = SET_ASIDE
     slots: int = 20
     slots_each: int = 4
     only: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from sublet.core import outbox, telemetry, tracing
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent
 from sublet.core.work import leases
-from sublet.core.work.declaration import Step, Work
+from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Done, Outcome, Retry, SetAside
 from sublet.core.work.pace import Pace
@@ -67,6 +67,17 @@ EVENT_STEPS = (
         "`sublet admin event replay`",
     ),
 )
+DELIVERY_END = End(
+    None,
+    "never ends: an event that fails leaves the stream",
+    "never ends: after two, every event of the next batch leaves the stream untried, so that the one which workers die "
+    "of is on its own",
+)
+EVENT_END = End(
+    MOST_CRASHES,
+    "set aside after 16 attempts, about forty minutes",
+    "set aside; later events of its subject go on without it",
+)
 
 _REGISTER = text(
     "INSERT INTO outbox_cursor (subscriber, xid, id) VALUES (:name, CAST(:xid AS xid8), :id) ON CONFLICT DO NOTHING"
@@ -93,7 +104,7 @@ def deliveries(
     """
 
     async def deliver(session: Session, lease: Lease) -> Outcome:
-        return Again(await _deliver(session, lease.id, handlers, known))
+        return Again(await _deliver(session, lease.id, handlers, known, apart=lease.suspect))
 
     async def handle(session: Session, lease: Lease) -> Outcome:
         place = outbox.parse_cursor(lease.id)
@@ -116,22 +127,35 @@ def deliveries(
         pace=Pace(shortest_seconds=0.25, longest_seconds=5.0),
         slots=1,
         slots_each=1,
+        end=DELIVERY_END,
         steps=DELIVERY_STEPS,
         wakes_on=outbox.CHANNEL,
     )
     single: Work[None, None] = Work(
-        kind=EVENT, take=handle, give_up=set_aside, pace=pace, slots=4, slots_each=1, steps=EVENT_STEPS
+        kind=EVENT,
+        take=handle,
+        give_up=set_aside,
+        pace=pace,
+        end=EVENT_END,
+        slots=4,
+        slots_each=1,
+        steps=EVENT_STEPS,
     )
     return stream, single
 
 
-async def _deliver(session: Session, name: str, handlers: Handlers, known: Container[str]) -> float:
-    """Hand the next events to their handlers; returns after how many seconds to look again."""
+async def _deliver(
+    session: Session, name: str, handlers: Handlers, known: Container[str], *, apart: bool = False
+) -> float:
+    """Hand the next events to their handlers; returns after how many seconds to look again.
+
+    `apart`, each becomes work of its own untried: workers die of one of them, and nobody knows yet of which.
+    """
     place = (await session.execute(_PLACE, {"name": name})).one()
     cursor = (int(place.xid), place.id)
     events = await outbox.read_after(session, cursor, everything=True, limit=BATCH)
     for _, event in events:
-        if event.type not in known:
+        if event.type not in known or (apart and event.type in handlers):
             if not await leases.queue_behind(session, EVENT, event.id, place=event.subject):
                 await leases.make_due(session, EVENT, event.id, place=event.subject)
         elif event.type in handlers:

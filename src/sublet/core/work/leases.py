@@ -19,6 +19,8 @@ from sublet.core.work.outcomes import Again, Done, Outcome, Retry
 from sublet.core.work.pace import Pace
 
 CHANNEL = "sublet_work"
+SUSPECT_CRASHES = 2
+"""A row that so many crashes in succession held may have caused them."""
 
 
 class LeaseLost(SubletError):
@@ -32,19 +34,29 @@ class LeaseLost(SubletError):
 class Lease:
     """The right to work on one row until it expires; `token` is larger than that of any earlier lease.
 
-    `attempt` counts from 1: failures since the last success, and crashes that count against the row. `suspect` says
-    that the row was held by the last two crashes at least.
+    `failures` are those since the last success. `crashes` are workers that ended while they held the row, as many of
+    the last ones as all did: they say nothing about whoever was asked, and are never counted as failures.
     """
 
     kind: str
     id: str
     token: int
-    attempt: int = 1
+    failures: int = 0
+    crashes: int = 0
     place: str = ""
     trace: str | None = None
     waited_seconds: float = 0.0
-    suspect: bool = False
     lasts_until: float = field(default=float("inf"))  # on this process's monotonic clock
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1: one that a crash cut off is made again."""
+        return self.failures + 1
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the row may have caused the crashes."""
+        return self.crashes >= SUSPECT_CRASHES
 
     def verify_time(self) -> None:
         """LeaseLost when this process slept through the lease: what it knows is then too old to hand on."""
@@ -289,11 +301,11 @@ def lease_of(row: Row[Any], seconds: float) -> Lease:
         kind=row.kind,
         id=row.id,
         token=row.lease_token,
-        attempt=1 + row.attempts + row.crashes,
+        failures=row.attempts,
+        crashes=row.crashes,
         place=row.place,
         trace=row.trace,
         waited_seconds=max(0.0, float(row.waited)),
-        suspect=row.crashes >= 2,
         lasts_until=time.monotonic() + seconds,
     )
 

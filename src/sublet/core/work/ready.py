@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from sublet.core.db import Session
-from sublet.core.work.leases import Lease, lease_of
+from sublet.core.work.leases import SUSPECT_CRASHES, Lease, lease_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,6 @@ class _Counted:
         return bool(self.last_crash != self.row.last_crash)
 
 
-SUSPECT_CRASHES = 2
-"""A row that so many crashes in succession held may have caused them."""
 LONGEST_CRASH_WAIT_SECONDS = 600.0
 """Between two attempts at a row that its workers die of: everybody else's work needs workers that live."""
 
@@ -134,9 +132,9 @@ async def lease_ready(
     """Lease rows that are ready, oldest first, as many as there is room for; places take turns.
 
     `busy` says how many rows of a kind and place the worker has already. A row whose lease ran out was held by a
-    worker that crashed. That counts as an attempt only as long as every later crash held the row as well, so that a
-    worker which dies for other reasons fails nobody; and of the rows that two crashes in succession held, one is
-    taken at a time.
+    worker that crashed. That counts against the row only as long as every later crash held it as well, so that a worker
+    which dies for other reasons ends nothing; and of the rows that two crashes in succession held, one is taken at a
+    time.
     """
     busy_pairs = list(busy)
     parameters = {

@@ -189,8 +189,7 @@ class Reconciler:
             telemetry.work_seconds.labels(work.kind, outcome).observe(time.perf_counter() - started)
 
     async def _attempt(self, work: AnyWork, lease: Lease) -> Outcome:
-        if work.pace.attempts is not None and lease.attempt > work.pace.attempts:
-            # Only crashes lead here: a failure that was seen ends the row at its last attempt.
+        if work.end.crashes is not None and lease.crashes >= work.end.crashes:
             return await self._end(work, lease, "interrupted")
         async with self._transaction(work.kind) as session:
             taken = await work.take(session, lease)
@@ -214,7 +213,9 @@ class Reconciler:
     async def _last(self, session: Session, work: AnyWork, lease: Lease, code: str) -> Outcome:
         if work.give_up is not None:
             return await work.give_up(session, lease, code)
-        log.error("work.set_aside", work=work.kind, row=lease.id, attempts=lease.attempt, code=code)
+        log.error(
+            "work.set_aside", work=work.kind, row=lease.id, attempts=lease.attempt, crashes=lease.crashes, code=code
+        )
         return SetAside(code)
 
     async def _end(self, work: AnyWork, lease: Lease, code: str) -> Outcome:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sublet.core import telemetry, tracing
 from sublet.core.db import Database, Session
 from sublet.core.work import leases
-from sublet.core.work.declaration import Step, Work
+from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Outcome
 from sublet.core.work.pace import Pace
@@ -23,6 +23,12 @@ STEPS = (
         "the next tick: a task begins where the books stand, not where a former tick ended",
     ),
     Step("rest", "notes when the next tick is due", "the row, due a period later", "none needed"),
+)
+
+END = End(
+    None,
+    "never ends: tried every ten seconds at last",
+    "never ends: tried every ten minutes at last; a tick takes up all that is due since the last that ran",
 )
 
 
@@ -65,6 +71,7 @@ def ticks(tasks: Sequence[Tick]) -> Work[Tick, None]:
         act=act,
         conclude=conclude,
         pace=Pace(shortest_seconds=0.25, longest_seconds=10.0),
+        end=END,
         slots=max(1, len(tasks)),
         slots_each=1,
         only=tuple(by_name),

@@ -14,7 +14,7 @@ from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, NotFound, SubletError
 from sublet.core.money import Money
 from sublet.core.work import leases
-from sublet.core.work.declaration import Step, Work
+from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
 from sublet.findings import findings
@@ -97,6 +97,12 @@ STEPS = (
     ),
 )
 
+END = End(
+    MOST_CRASHES,
+    "never ends: tried until the processor answers",
+    "set aside: the processor is not asked about it again; the top-up that it names is looked at all the same",
+)
+
 
 def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen | PageRefused | None]:
     """The kind of work `stripe_event`: each event is applied once, however often and in whatever order they come."""
@@ -135,7 +141,9 @@ def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen |
         # A finding about the top-up says what was not understood.
         return await _processed(session, lease.id, "unhandled" if applied is Applied.NOT_UNDERSTOOD else "applied")
 
-    return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=8, slots_each=8, steps=STEPS)
+    return Work(
+        kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, end=END, slots=8, slots_each=8, steps=STEPS
+    )
 
 
 async def _taken_back(session: Session, about: About, taken: Money | None) -> Done:

@@ -14,7 +14,7 @@ from sublet.core.errors import NotFound, SubletError
 from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
 from sublet.core.work import leases
-from sublet.core.work.declaration import Step, Work
+from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease, LeaseLost
 from sublet.core.work.outcomes import Again, Done, Outcome
 from sublet.core.work.pace import Pace, spread
@@ -179,6 +179,12 @@ STEPS = (
     ),
 )
 
+END = End(
+    MOST_CRASHES,
+    "never ends while the top-up is open",
+    "set aside: what was paid stays at the processor, and is in no wallet until it is taken up again",
+)
+
 
 def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSeen | PageRefused | None]:
     """The kind of work `top_up`: resumes what a crash or an outage left, and watches payments until they end.
@@ -213,4 +219,6 @@ def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSee
         await session.execute(looked)
         return Again(spread(LOOK_SECONDS)) if applied is Applied.WAITING else Done()
 
-    return Work(kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, slots=32, slots_each=2, steps=STEPS)
+    return Work(
+        kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, end=END, slots=32, slots_each=2, steps=STEPS
+    )
