@@ -47,6 +47,48 @@ def unanswered(rental: Rental) -> Interruption:
     return failing("apply", "after", unreachable, times=rental.pace.attempts_before_another_node)
 
 
+class TestWorkersThatDied:
+    async def died(self, rental: Rental, times: int) -> str:
+        """A launch that so many workers died of, one after the other."""
+        allocation_id = await rental.launch()
+        await rental.run("UPDATE work SET crashes = :times WHERE kind = 'allocation'", times=times)
+        return allocation_id
+
+    async def test_of_a_launch_take_it_to_another_node(self, rental: Rental) -> None:
+        second = await add_node(rental.database, "south")
+        allocation_id = await self.died(rental, rental.pace.provision_crashes)
+        launched_on = (await rental.row(allocation_id)).node_id
+        row = await rental.work_until(allocation_id, "active", "failed")
+        assert (row.state, {row.node_id, launched_on}) == ("active", {rental.node_id, second})
+        await cleaned(rental)
+        assert await rental.disagreements() == []
+
+    async def test_of_it_less_often_leave_it_where_it_is(self, rental: Rental) -> None:
+        allocation_id = await self.died(rental, rental.pace.provision_crashes - 1)
+        launched_on = (await rental.row(allocation_id)).node_id
+        await add_node(rental.database, "south")
+        row = await rental.work_until(allocation_id, "active", "failed")
+        assert (row.state, row.node_id) == ("active", launched_on)
+
+    async def test_of_it_with_no_other_node_end_it_as_interrupted_and_say_nothing_of_its_node(
+        self, rental: Rental
+    ) -> None:
+        allocation_id = await self.died(rental, rental.pace.provision_crashes)
+        row = await rental.work_until(allocation_id, "active", "failed")
+        assert (row.state, row.failure["code"]) == ("failed", "provisioning_interrupted")
+        assert "answer" not in row.failure["message"]
+        assert rental.backend.calls == []
+        assert (await rental.wallet()).held.micro == 0
+
+    async def test_are_no_silence_of_its_node(self, rental: Rental) -> None:
+        rental.pace = replace(rental.pace, provision_attempts=2)
+        allocation_id = await self.died(rental, rental.pace.provision_crashes - 1)
+        rental.backend.interrupt = failing("apply", "before", unreachable)
+        await sweep_once(rental.worker())
+        assert await rental.all("SELECT attempts FROM work WHERE kind = 'allocation'") == [1]
+        assert (await rental.work_until(allocation_id, "active", "failed")).state == "active"
+
+
 class TestANodeThatDoesNotAnswer:
     async def test_is_left_for_another_and_the_customer_sees_one_launch(self, rental: Rental) -> None:
         allocation_id = await rental.launch()
@@ -134,6 +176,27 @@ class TestANodeThatDoesNotAnswer:
         rental.backend.interrupt = count
         row = await rental.work_until(allocation_id, "active")
         assert asked == [rental.node_id, rental.node_id, row.node_id]
+
+    async def test_is_asked_once_when_the_fleet_has_not_seen_it_either(self, rental: Rental) -> None:
+        rental.pace = replace(rental.pace, attempts_before_another_node=99, provision_attempts=99)
+        allocation_id = await rental.launch()
+        second = await add_node(rental.database, "south")
+        rental.backend.node(rental.node_id).reachable = False
+        await sweep_once(rental.worker())
+        assert (await rental.row(allocation_id)).node_id == rental.node_id, "it was seen lately, and is asked again"
+        await rental.run("UPDATE node SET fresh_until = clock_timestamp() WHERE id = :id", id=rental.node_id)
+        await rental.run("UPDATE work SET due_at = clock_timestamp() WHERE kind = 'allocation'")
+        await sweep_once(rental.worker())
+        assert (await rental.row(allocation_id)).node_id == second
+
+    async def test_is_asked_again_though_not_seen_when_it_says_that_it_could_not(self, rental: Rental) -> None:
+        rental.pace = replace(rental.pace, attempts_before_another_node=99, provision_attempts=99)
+        allocation_id = await rental.launch()
+        await add_node(rental.database, "south")
+        rental.backend.interrupt = failing("apply", "before", lambda: refused(retryable=True))
+        await rental.run("UPDATE node SET fresh_until = clock_timestamp() WHERE id = :id", id=rental.node_id)
+        await sweep_once(rental.worker())
+        assert (await rental.row(allocation_id)).node_id == rental.node_id
 
     async def test_is_asked_once_where_a_launch_has_one_attempt(self, rental: Rental) -> None:
         rental.pace = replace(rental.pace, provision_attempts=1)

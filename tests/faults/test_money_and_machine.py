@@ -9,6 +9,7 @@ import os
 import random
 import time
 from collections.abc import Awaitable
+from dataclasses import replace
 
 import pytest
 
@@ -213,8 +214,8 @@ class TestWorkers:
         assert len(rental.backend.node(rental.node_id).accounts) == 1
         assert await rental.disagreements() == []
 
-    async def test_crashing_ones_count_as_attempts_and_end(self, rental: Rental) -> None:
-        rental.lease_seconds = QUICK_LEASE_SECONDS
+    async def test_crashing_ones_are_counted_and_end(self, rental: Rental) -> None:
+        rental.lease_seconds, rental.pace = QUICK_LEASE_SECONDS, replace(rental.pace, provision_crashes=3)
         rental.backend.interrupt = failing("apply", "before", Killed, times=99)
         allocation_id = await rental.launch()
         deadline = time.monotonic() + 15

@@ -233,6 +233,12 @@ async def store_probe(
     )
 
 
+async def is_fresh(session: Session, node_id: str) -> bool:
+    """Whether the node was seen so lately that it counts as there."""
+    fresh = select(node.c.id).where(node.c.id == node_id, node.c.fresh_until > func.clock_timestamp())
+    return (await session.execute(fresh)).first() is not None
+
+
 def fresh_until(seen_at: datetime, settings: Settings) -> datetime:
     """Until when a look at a node is believed: placement passes it over after that, until it is seen again."""
     return seen_at + timedelta(seconds=FRESH_INTERVALS * settings.observe_interval_seconds)

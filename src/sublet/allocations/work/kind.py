@@ -11,7 +11,7 @@ from sublet.allocations.work.pace import AllocationPace
 from sublet.allocations.work.removal import Removal, RemovalResult
 from sublet.allocations.work.setup import Setup, SetupResult
 from sublet.core.db import Session
-from sublet.core.work.declaration import Step, Work
+from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
 from sublet.fleet.backend import FleetBackend
@@ -19,6 +19,13 @@ from sublet.fleet.backend import FleetBackend
 SLOTS = 1024
 """Waiting for a node costs next to nothing: more than 250 that hang must come together to hold up a launch."""
 
+END = End(
+    MOST_CRASHES,
+    "a launch: goes to another node, three in all, then fails, with its funds free; everything else: never ends, and a "
+    "release that is not proven keeps its capacity claimed meanwhile",
+    "a launch: goes to another node after five, and fails as `provisioning_interrupted` where there is none; all else "
+    "is set aside: capacity stays claimed, what runs goes on and is billed as it is observed",
+)
 _GOING = frozenset({AllocationState.RELEASING, AllocationState.RELEASE_FAILED, AllocationState.FAILED})
 
 STEPS = (
@@ -78,15 +85,8 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal
 
     async def take(session: Session, lease: Lease) -> Setup | Removal | Outcome:
         allocation = await rows.lock(session, lease.id)
-        if allocation.state in BEING_SET_UP and lease.attempt > pace.provision_attempts:
-            # Only crashes lead here: a failure that was seen ends the allocation at the last attempt.
-            return await setup.give_up(
-                session,
-                allocation,
-                "provisioning_interrupted",
-                "Setting the allocation up was interrupted too often. Nothing was charged and the funds are available "
-                "again. Launch again.",
-            )
+        if allocation.state in BEING_SET_UP and lease.crashes >= pace.provision_crashes:
+            return await setup.interrupted(session, allocation)
         if allocation.state in BEING_SET_UP or allocation.state in KEPT:
             return await setup.begin(session, allocation)
         if allocation.state in _GOING and allocation.on_node:
@@ -110,5 +110,13 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal
         return await removal.conclude(session, lease, taken, result, pace)
 
     return Work(
-        kind=rows.WORK, take=take, act=act, conclude=conclude, pace=pace.of_work, slots=SLOTS, slots_each=4, steps=STEPS
+        kind=rows.WORK,
+        take=take,
+        act=act,
+        conclude=conclude,
+        pace=pace.of_work,
+        end=END,
+        slots=SLOTS,
+        slots_each=4,
+        steps=STEPS,
     )

@@ -33,6 +33,8 @@ class AllocationPace:
     policy: Policy
     provision_attempts: int = 5
     attempts_before_another_node: int = 2
+    provision_crashes: int = 5
+    """After so many workers died of setting one up, in succession, it goes to another node, or ends."""
     release_attempts: int = 6
     shortest_wait_seconds: float = 0.5
     longest_wait_seconds: float = 20.0

@@ -11,6 +11,8 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.work import leases
+from sublet.fleet import nodes
+from sublet.fleet.errors import NodeUnreachable
 from sublet.scheduling import claims
 
 log = telemetry.get_logger(__name__)
@@ -28,11 +30,16 @@ class _NoOtherNode(Exception):
     """The launch fits on no node that it was not tried on."""
 
 
-def is_due(error: SubletError, attempt: int, pace: AllocationPace) -> bool:
-    """Whether a launch that failed so goes elsewhere: at once where the node cannot do it; after a few attempts where
-    that may change. Nothing that a customer asks for makes a node refuse, so any refusal is the node's."""
+async def is_due(
+    session: Session, allocation: Allocation, error: SubletError, attempt: int, pace: AllocationPace
+) -> bool:
+    """Whether a launch that failed so goes elsewhere: at once where the node cannot do it, or was not reached and has
+    not been seen for a while either; after a few attempts where that may change. Nothing that a customer asks for
+    makes a node refuse, so any refusal is the node's."""
     enough = min(pace.attempts_before_another_node, pace.provision_attempts)
-    return classify(error) is not Failure.RETRYABLE or attempt >= enough
+    if classify(error) is not Failure.RETRYABLE or attempt >= enough:
+        return True
+    return isinstance(error, NodeUnreachable) and not await nodes.is_fresh(session, allocation.node_id)
 
 
 async def relocate(session: Session, actor: Actor, allocation: Allocation) -> bool:

@@ -267,7 +267,7 @@ async def _failed(
     )
     setting_up = allocation.state is AllocationState.PROVISIONING
     last = failure is not Failure.RETRYABLE or lease.attempt >= pace.provision_attempts
-    goes_elsewhere = setting_up and relocation.is_due(error, lease.attempt, pace)
+    goes_elsewhere = setting_up and await relocation.is_due(session, allocation, error, lease.attempt, pace)
     if goes_elsewhere and await relocation.relocate(session, worker(), allocation):
         return Again()
     if setting_up and last:
@@ -276,6 +276,20 @@ async def _failed(
     if operation is not None:
         await operations.stumble(session, operation, *attempt_reason(error))
     return Retry(error.code, longest_seconds=pace.longest_wait_seconds if setting_up else None)
+
+
+async def interrupted(session: Session, allocation: Allocation) -> Outcome:
+    """Let a launch that workers died of be tried on another node, or end it: neither says anything of its node."""
+    if await relocation.relocate(session, worker(), allocation):
+        return Again()
+    return await give_up(
+        session,
+        allocation,
+        "provisioning_interrupted",
+        "Each worker that set the allocation up ended before it had finished, and no other node was free to try. "
+        "Nothing was charged and the funds are available again. Launch again; if it fails again, give the operator "
+        "this code: provisioning_interrupted.",
+    )
 
 
 async def give_up(session: Session, allocation: Allocation, code: str, message: str) -> Outcome:
