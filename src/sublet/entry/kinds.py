@@ -6,7 +6,7 @@ from sublet.allocations import remnants, rows
 from sublet.allocations.work import kind as allocations
 from sublet.allocations.work import remnants as remnant_work
 from sublet.core.work import delivery, ticks
-from sublet.core.work.declaration import End, Step
+from sublet.core.work.declaration import SET_ASIDE, End, Step
 from sublet.fleet import host_certificates, observation
 from sublet.fleet.work import NODE, TRUST
 from sublet.payments.stripe import inbox
@@ -24,7 +24,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     ticks.TICK: ticks.STEPS,
 }
 
-ENDS: Mapping[str, End] = {
+_ENDS = {
     rows.WORK: allocations.END,
     remnants.WORK: remnant_work.END,
     NODE: observation.END,
@@ -35,3 +35,6 @@ ENDS: Mapping[str, End] = {
     delivery.EVENT: delivery.EVENT_END,
     ticks.TICK: ticks.END,
 }
+
+ENDS: Mapping[str, End] = {kind: _ENDS.get(kind, SET_ASIDE) for kind in STEPS}
+"""A kind that declares no end of its own is set aside."""
