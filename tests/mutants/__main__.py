@@ -18,12 +18,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.mutants.memory import Memory
 from tests.mutants.mutant import Mutant
 from tests.mutants.targets import TARGETS, Target
 from tests.mutants.worker import Job, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
+REMEMBERED = ROOT / ".mutants.jsonl"
 COPIED = ("src", "sandbox", "node", "tests", "docs", "bench", "pyproject.toml", "README.md")
 SHARED = (".venv", "console")
 SECONDS_EACH = 180.0
@@ -37,6 +39,7 @@ class Tally:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     survivors: list[Mutant] = field(default_factory=list)
+    earlier: int = 0
     not_tried: int = 0
 
 
@@ -76,13 +79,14 @@ class Worker:
         )
         return cls(folder, process)
 
-    async def ask(self, trial: Trial) -> Outcome:
+    async def ask(self, trial: Trial, *, likely: str) -> Outcome:
         mutant = trial.mutant
         job = Job(
             None if mutant is None else mutant.file,
             "" if mutant is None else mutant.text,
             trial.target.tests,
             SECONDS_EACH if mutant is not None else 5 * SECONDS_EACH,
+            likely,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -102,20 +106,33 @@ class Worker:
 class Run:
     """The trials of one run, and what came of them."""
 
-    def __init__(self, targets: Sequence[Target], *, deadline: float, seed: int) -> None:
+    def __init__(self, targets: Sequence[Target], memory: Memory, *, deadline: float, seed: int) -> None:
         self.deadline = deadline
         self.tallies = {target.name: Tally() for target in targets}
         self.faults: list[str] = []
+        self.tried: Counter[tuple[str, str, str]] = Counter()
+        self._memory = memory
+        self._tests = {target.name: target.test_files(ROOT) for target in targets}
         mutants = {target.name: target.mutants(ROOT) for target in targets}
         self.alike = Counter(mutant.name for found in mutants.values() for mutant in found)
-        for found in mutants.values():
+        new = {target.name: self._not_remembered(target, mutants[target.name]) for target in targets}
+        for found in new.values():
             random.Random(seed).shuffle(found)
         # The tests as they are first: where they fail already, they prove nothing. Then a bit of each in turn.
-        self._waiting = [Trial(target, None) for target in targets]
-        longest = max(map(len, mutants.values()), default=0)
+        self._waiting = [Trial(target, None) for target in targets if new[target.name]]
+        longest = max(map(len, new.values()), default=0)
         for turn in range(longest):
-            self._waiting += [Trial(one, mutants[one.name][turn]) for one in targets if turn < len(mutants[one.name])]
-        self.tried: Counter[tuple[str, str, str]] = Counter()
+            self._waiting += [Trial(one, new[one.name][turn]) for one in targets if turn < len(new[one.name])]
+
+    def _not_remembered(self, target: Target, mutants: list[Mutant]) -> list[Mutant]:
+        new = []
+        for mutant in mutants:
+            if (outcome := self._memory.outcome(mutant, self._tests[target.name])) is None:
+                new.append(mutant)
+            else:
+                self._count(target, mutant, outcome)
+                self.tallies[target.name].earlier += 1
+        return new
 
     def _next(self, *, has_nodes: bool) -> Trial | None:
         for trial in self._waiting:
@@ -130,20 +147,26 @@ class Run:
             if time.monotonic() > self.deadline:
                 self.tallies[trial.target.name].not_tried += trial.mutant is not None
                 continue
-            self._note(trial, await worker.ask(trial))
+            likely = "" if trial.mutant is None else self._memory.likely(trial.mutant)
+            self._note(trial, await worker.ask(trial, likely=likely))
 
     def _note(self, trial: Trial, outcome: Outcome) -> None:
-        tally, mutant = self.tallies[trial.target.name], trial.mutant
-        if mutant is None:
+        if trial.mutant is None:
             if outcome.what != "survived":
                 self.faults.append(f"{trial.target.name}: its tests fail {BASELINE}: {outcome.by or outcome.what}")
             return
+        if outcome.what in ("killed", "survived"):
+            self._memory.keep(trial.mutant, self._tests[trial.target.name], outcome)
+        self._count(trial.target, trial.mutant, outcome)
+        if len(self._waiting) % 50 == 0:
+            print(f"{len(self._waiting)} to go", flush=True)
+
+    def _count(self, target: Target, mutant: Mutant, outcome: Outcome) -> None:
+        tally = self.tallies[target.name]
         if outcome.what.startswith("broken"):
             self.faults.append(f"{mutant}: {outcome.what}")
         self.tried[mutant.name] += 1
         tally.outcomes[outcome.what] += 1
-        if len(self._waiting) % 50 == 0:
-            print(f"{len(self._waiting)} to go", flush=True)
         if outcome.what == "survived":
             tally.survivors.append(mutant)
 
@@ -161,7 +184,9 @@ def report(run: Run) -> bool:
     unknown = [mutant for name, mutant in survived.items() if name not in known]
     for name, tally in run.tallies.items():
         told = ", ".join(f"{count} {what}" for what, count in sorted(tally.outcomes.items()))
-        print(f"{name}: {told or 'nothing tried'}" + (f", {tally.not_tried} not tried" if tally.not_tried else ""))
+        earlier = f" ({tally.earlier} of them in earlier runs)" if tally.earlier else ""
+        left = f", {tally.not_tried} not tried yet" if tally.not_tried else ""
+        print(f"{name}: {told or 'nothing tried'}{earlier}{left}")
     for mutant in unknown:
         print(f"\nNo test notices this:\n  {mutant}")
     # Lines that read the same have one name: it survives as long as one of them does, and all must have been tried.
@@ -174,9 +199,9 @@ def report(run: Run) -> bool:
     return not (unknown or gone or run.faults)
 
 
-async def try_all(targets: Sequence[Target], *, workers: int, minutes: float, seed: int) -> Run:
+async def try_all(targets: Sequence[Target], memory: Memory, *, workers: int, minutes: float, seed: int) -> Run:
     """Try as many mutants of the targets as there is time for, in the order that the seed gives."""
-    run = Run(targets, deadline=time.monotonic() + minutes * 60, seed=seed)
+    run = Run(targets, memory, deadline=time.monotonic() + minutes * 60, seed=seed)
     with tempfile.TemporaryDirectory(prefix="sublet-mutants-") as folder:
         started = [await Worker.start(Path(folder) / str(number)) for number in range(workers)]
         try:
@@ -195,16 +220,25 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=14.0, help="what is not tried by then is counted and left out")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, help="the order of an earlier run, which printed it; otherwise a new one")
+    parser.add_argument("--anew", action="store_true", help="forget what earlier runs have tried")
     asked = parser.parse_args()
+    if asked.anew:
+        REMEMBERED.unlink(missing_ok=True)
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
     print(f"Order: --seed {seed}", flush=True)
     chosen = [target for target in TARGETS if not asked.targets or target.name in asked.targets]
     began = time.monotonic()
-    run = asyncio.run(try_all(chosen, workers=asked.workers, minutes=asked.minutes, seed=seed))
+    trying = try_all(chosen, Memory(ROOT, REMEMBERED), workers=asked.workers, minutes=asked.minutes, seed=seed)
+    try:
+        run = asyncio.run(trying)
+    except KeyboardInterrupt:
+        print("\nStopped; the next run goes on from here.")
+        return 130
     well = report(run)
-    print(
-        f"\n{sum(tally.outcomes.total() for tally in run.tallies.values())} mutants, {time.monotonic() - began:.0f} s"
-    )
+    left = sum(tally.not_tried for tally in run.tallies.values())
+    print(f"\n{run.tried.total()} mutants tried, {left} not yet; {time.monotonic() - began:.0f} s")
+    if left:
+        print("Run it again to go on.")
     return 0 if well else 1
 
 

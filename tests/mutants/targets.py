@@ -29,6 +29,11 @@ class Target:
             found += [one for one in mutants_of(root, file, list(changes)) if re.search(self.only, one.was)]
         return found
 
+    def test_files(self, root: Path) -> tuple[str, ...]:
+        """Its tests, file by file."""
+        found = ([test] if test.endswith(".py") else _matching(root, f"{test}/**/test_*.py") for test in self.tests)
+        return tuple(itertools.chain.from_iterable(found))
+
 
 def _matching(root: Path, pattern: str) -> list[str]:
     found = sorted(str(path.relative_to(root)) for path in root.glob(pattern))
