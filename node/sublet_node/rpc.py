@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from . import PROTOCOL_VERSION, connections
 from .apply import apply
+from .entry_refusal import explain_entry
 from .errors import NodeError, bad_request
 from .observe import observe, usage
 from .probe import probe
@@ -31,6 +32,7 @@ VERBS: dict[str, Verb] = {
     "observe": lambda store, params, generation: observe(store),
     "usage": lambda store, params, generation: usage(store),
     "trust": lambda store, params, generation: trust(store, params),
+    "explain_entry": lambda store, params, generation: explain_entry(params),
 }
 
 

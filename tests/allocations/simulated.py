@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sublet.core.clock import database_now
 from sublet.core.db import Database, forbid_open_session
@@ -12,6 +13,7 @@ from sublet.fleet.backend import (
     AppliedState,
     DesiredAccount,
     EnforcedLimit,
+    Entry,
     EvidenceCheck,
     FreeSpace,
     Observation,
@@ -22,7 +24,7 @@ from sublet.fleet.backend import (
     UnknownAccount,
     Usage,
 )
-from sublet.fleet.errors import NodeFailure, NodeUnreachable, StaleGeneration
+from sublet.fleet.errors import EntryRefused, NodeFailure, NodeUnreachable, StaleGeneration
 
 CHECKS = ("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu")
 
@@ -60,6 +62,9 @@ class SimulatedNode:
     unknown: list[UnknownAccount] = field(default_factory=list)
     unenforced: set[str] = field(default_factory=set)
     dirty: set[str] = field(default_factory=set)
+    keeps_out: bool = False
+    shows: dict[str, Any] = field(default_factory=dict)
+    """What a session on it shows other than it should: fields of `Entry`."""
     space: FreeSpace = PLENTY
     reachable: bool = True
     running: dict[str, int] = field(default_factory=dict)
@@ -107,6 +112,15 @@ class SimulatedBackend:
             boot_id=node.boot_id,
             applied_at=asked_at,
         )
+
+    async def enter(self, node_id: str, account: DesiredAccount) -> Entry:
+        """Come in and see what is one's own, unless the node keeps everybody out or shows something else."""
+        await self._begin(node_id, "enter")
+        node = self.node(node_id)
+        if node.keeps_out or not node.accounts[account.allocation_id].login_open:
+            raise EntryRefused("It answers and lets nobody in.", cause="user_not_allowed")
+        await self.interrupt("enter", "after")
+        return replace(Entry(account.uid, (f"/home/{account.login}",), sees_others=False), **node.shows)
 
     async def release(
         self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int

@@ -66,6 +66,14 @@ class Applied(BaseModel):
         )
 
 
+class Explained(BaseModel):
+    """Answer to `explain_entry`."""
+
+    cause: Short
+    lines: Annotated[list[Long], Field(max_length=20)]
+    fix: Long
+
+
 class _Check(BaseModel):
     name: Short
     clean: bool

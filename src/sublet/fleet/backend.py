@@ -72,6 +72,15 @@ class AppliedState:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """What a customer sees who has just come in: their uid, every home there is, and whether others' processes show."""
+
+    uid: int
+    homes: tuple[str, ...]
+    sees_others: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceCheck:
     """One thing that must be gone after a release, and whether it is."""
 
@@ -213,6 +222,10 @@ class FleetBackend(Protocol):
 
     async def apply(self, node_id: str, account: DesiredAccount) -> AppliedState:
         """Make the account exist exactly so; StaleGeneration if a newer generation was seen."""
+        ...
+
+    async def enter(self, node_id: str, account: DesiredAccount) -> Entry:
+        """Come in as the account's customer does, and look around; EntryRefused says why nobody can."""
         ...
 
     async def release(

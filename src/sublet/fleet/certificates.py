@@ -27,6 +27,7 @@ CONTROL_PRINCIPAL = "sublet-control"
 CONTROL_USER = "sublet"
 CONTROL_SECONDS = 240
 TERMINAL_SECONDS = 60
+ENTRY_SECONDS = 60
 LONGEST_USER_SECONDS = 3600
 # Clocks differ: a certificate is valid a little before it was made, never longer than promised after.
 BACKDATED = timedelta(seconds=60)
@@ -40,6 +41,7 @@ class CertificateKind(StrEnum):
     CUSTOMER = "customer"
     TERMINAL = "terminal"
     CONTROL = "control"
+    ENTRY = "entry"
     HOST = "host"
 
 
@@ -121,6 +123,26 @@ async def issue_terminal(
         actor=actor,
         seconds=TERMINAL_SECONDS,
         permit_pty=True,
+        permit_port_forwarding=False,
+    )
+    return Credential(key, certificate)
+
+
+async def issue_entry(
+    session: Session, actor: Actor, allocation_id: str, *, signer: UserSigner, login: str
+) -> Credential:
+    """A key and certificate for one look at whether a customer gets in: 60 seconds, no terminal, no forwarding."""
+    key = asyncssh.generate_private_key(KEY_TYPE)
+    _, certificate = await _sign_user(
+        session,
+        signer,
+        key,
+        kind=CertificateKind.ENTRY,
+        principal=login,
+        subject=allocation_id,
+        actor=actor,
+        seconds=ENTRY_SECONDS,
+        permit_pty=False,
         permit_port_forwarding=False,
     )
     return Credential(key, certificate)

@@ -44,7 +44,15 @@ CERTIFICATE_ALGORITHMS = (
 )
 CHANNELS = 4
 IDLE_CHANNELS = 2
-VERB_SECONDS = {"probe": 20.0, "apply": 60.0, "release": 120.0, "observe": 10.0, "usage": 45.0, "trust": 20.0}
+VERB_SECONDS = {
+    "probe": 20.0,
+    "apply": 60.0,
+    "explain_entry": 20.0,
+    "release": 120.0,
+    "observe": 10.0,
+    "usage": 45.0,
+    "trust": 20.0,
+}
 
 
 @dataclass(frozen=True, slots=True)

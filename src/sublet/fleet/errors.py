@@ -77,6 +77,17 @@ class LimitsNotEnforced(NodeError):
     retryable = True
 
 
+class EntryRefused(NodeError):
+    """The account is there, and its customer does not get in, or is not kept to it; `cause` is the node's word for it."""
+
+    code = "entry_refused"
+    retryable = True
+
+    def __init__(self, detail: str, *, cause: str) -> None:
+        super().__init__(detail, extra={"cause": cause})
+        self.cause = cause
+
+
 class ListingIncomplete(NodeAnswerInvalid):
     """The node listed nothing although allocations are expected on it: an error, never "nothing exists"."""
 

@@ -13,6 +13,7 @@ from sublet.core.errors import NotFound
 from sublet.fleet.backend import (
     AppliedState,
     DesiredAccount,
+    Entry,
     FleetBackend,
     Observation,
     Probe,
@@ -63,6 +64,10 @@ class BackendsByKind:
     async def apply(self, node_id: str, account: DesiredAccount) -> AppliedState:
         """Make the account exist exactly so; StaleGeneration if a newer generation was seen."""
         return await (await self.fleet_backend(node_id)).apply(node_id, account)
+
+    async def enter(self, node_id: str, account: DesiredAccount) -> Entry:
+        """Come in as the account's customer does, and look around; EntryRefused says why nobody can."""
+        return await (await self.fleet_backend(node_id)).enter(node_id, account)
 
     async def release(
         self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int

@@ -5,17 +5,18 @@ from datetime import datetime
 
 from sublet.core.clock import database_now
 from sublet.core.db import Database
-from sublet.fleet import answers
+from sublet.fleet import answers, entry
 from sublet.fleet.backend import (
     AppliedState,
     DesiredAccount,
+    Entry,
     Observation,
     Probe,
     ReleaseEvidence,
     Trust,
     Usage,
 )
-from sublet.fleet.errors import NodeAnswerInvalid
+from sublet.fleet.errors import EntryRefused, HostNotVerified, NodeAnswerInvalid, NodeError
 from sublet.fleet.pool import NodePool
 
 
@@ -48,6 +49,29 @@ class SshBackend:
                 f"{account.login} (uid {account.uid}, {account.state}). Nothing was concluded; it is asked again."
             )
         return answer.to_state(asked_at)
+
+    async def enter(self, node_id: str, account: DesiredAccount) -> Entry:
+        """Come in as the account's customer does, and look around.
+
+        Where that fails, the node is asked for the cause over the control plane's own connection: when it answers, it
+        can be reached, and EntryRefused says what keeps its customers out. When it does not, that is the error.
+        """
+        way = await entry.way_in(self.database, self.pool.authority, node_id, account)
+        try:
+            return await entry.look(way)
+        except HostNotVerified:
+            raise
+        except (NodeError, entry.LookFailed) as error:
+            failed = error.detail if isinstance(error, NodeError) else str(error)
+        params = {"allocation": account.allocation_id, "login": account.login, "uid": account.uid}
+        observed = await self.pool.request(node_id, "explain_entry", params)
+        answer = answers.read(answers.Explained, "explain_entry", observed)
+        shown = "".join(f" [{line}]" for line in answer.lines)
+        raise EntryRefused(
+            f"{way.address.name} answers and does not let {account.login} in: {failed} The node's own word is "
+            f"{answer.cause}.{shown} {answer.fix}",
+            cause=answer.cause,
+        )
 
     async def release(
         self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int

@@ -43,8 +43,9 @@ STEPS = (
     ),
     Step(
         "verify",
-        "compares what the node says its kernel enforces with what was promised",
-        "the limits, as enforced",
+        "comes in as the customer does, at the customer's address, and compares what is found there, and what the node "
+        "says its kernel enforces, with what was promised",
+        "the limits, as enforced; a certificate of one minute",
         "what is missing is a failed attempt: nothing starts, and nothing is billed",
     ),
     Step(

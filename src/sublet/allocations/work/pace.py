@@ -8,6 +8,7 @@ from sublet.core.errors import SubletError
 from sublet.core.settings import Settings
 from sublet.core.work.pace import Pace
 from sublet.fleet.errors import (
+    EntryRefused,
     HostNotVerified,
     LimitsNotEnforced,
     NodeError,
@@ -98,6 +99,11 @@ def customer_reason(error: SubletError, failure: Failure) -> tuple[str, str]:
             "The node that was tried last could not keep the allocation within its limits, and away from others, so it "
             "was not started. Nothing was charged and the funds are available again. Launch again later, or choose "
             "another offer."
+        )
+    if isinstance(error, EntryRefused):
+        return "entry_refused", (
+            "The node that was tried last set the allocation up and let nobody into it, so it was not started. Nothing "
+            "was charged and the funds are available again. Launch again later, or choose another offer."
         )
     return "provisioning_failed", (
         "The node could not set the allocation up. Nothing was charged and the funds are available again. Launch "

@@ -22,8 +22,8 @@ from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Done, Outcome, Retry
 from sublet.core.work.pace import spread
 from sublet.fleet import nodes
-from sublet.fleet.backend import AppliedState, DesiredAccount, FleetBackend, Limits, Observation
-from sublet.fleet.errors import LimitsNotEnforced, NodeError, StaleGeneration
+from sublet.fleet.backend import AppliedState, DesiredAccount, Entry, FleetBackend, Limits, Observation
+from sublet.fleet.errors import EntryRefused, LimitsNotEnforced, NodeError, StaleGeneration
 from sublet.identity import ssh_keys
 from sublet.ledger import holds
 from sublet.scheduling import claims
@@ -55,9 +55,10 @@ class Setup:
 
 @dataclass(slots=True)
 class SetupResult:
-    """What came of it: what the node applied, or why not, and what was seen there before."""
+    """What came of it: what the node applied, what its customer sees, or why not, and what was seen there before."""
 
     applied: AppliedState | None = None
+    entry: Entry | None = None
     error: SubletError | None = None
     before: Observation | None = None
     newest_generation: int | None = field(default=None)
@@ -105,6 +106,8 @@ async def act(backend: FleetBackend, setup: Setup) -> SetupResult:
             result.before = await backend.observe(node_id)
     try:
         result.applied = await backend.apply(node_id, setup.account)
+        if allocation.started_at is None:
+            result.entry = await backend.enter(node_id, setup.account)
     except SubletError as error:
         result.error = error
         if isinstance(error, StaleGeneration):
@@ -135,7 +138,7 @@ async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupRe
         return await _failed(session, lease, allocation, result.error, pace)
     assert result.applied is not None
     if allocation.state is AllocationState.PROVISIONING:
-        unkept = await _unkept_promise(session, allocation, result.applied)
+        unkept = await _unkept_promise(session, allocation, result.applied, result.entry)
         if unkept is not None:
             return await _failed(session, lease, allocation, unkept, pace)
     await _succeeded(session, setup, allocation, result.applied, result.before, pace=pace)
@@ -145,21 +148,42 @@ async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupRe
     return Again(spread(pace.verify_seconds))
 
 
-async def _unkept_promise(session: Session, allocation: Allocation, applied: AppliedState) -> LimitsNotEnforced | None:
-    """What is wrong when this allocation lacks a limit that its node enforces otherwise: nobody may start like that.
+async def _unkept_promise(
+    session: Session, allocation: Allocation, applied: AppliedState, entry: Entry | None
+) -> LimitsNotEnforced | EntryRefused | None:
+    """What is wrong when this allocation lacks a limit that its node enforces otherwise, or when its customer does not
+    find what is sold: nobody may start like that.
 
     A node that enforces no limits says so, and its allocations are sold as such.
     """
-    capabilities = (await nodes.get(session, allocation.node_id)).capabilities
-    promised = {_LIMIT_OF[item.name] for item in capabilities if item.enforced and item.name in _LIMIT_OF}
+    capabilities = {item.name for item in (await nodes.get(session, allocation.node_id)).capabilities if item.enforced}
+    promised = {limit for name, limit in _LIMIT_OF.items() if name in capabilities}
     unkept = sorted(promised - {one.limit for one in applied.enforced if one.enforced})
-    if not unkept:
+    if unkept:
+        details = "; ".join(f"{one.limit}: {one.detail}" for one in applied.enforced if one.limit in unkept)
+        return LimitsNotEnforced(
+            f"The node enforces {', '.join(unkept)}, but not for {allocation.id} ({details}). It was not started; it is "
+            "tried again, and given up if that goes on."
+        )
+    found = None if entry is None else _not_its_own(allocation, entry, hides_others="hidepid" in capabilities)
+    if found is None:
         return None
-    details = "; ".join(f"{one.limit}: {one.detail}" for one in applied.enforced if one.limit in unkept)
-    return LimitsNotEnforced(
-        f"The node enforces {', '.join(unkept)}, but not for {allocation.id} ({details}). It was not started; it is "
-        "tried again, and given up if that goes on."
+    return EntryRefused(
+        f"Whoever comes in as {allocation.login} {found}. It was not started; it is tried again, and given up if that "
+        "goes on. Enrol the node again.",
+        cause="session_not_confined",
     )
+
+
+def _not_its_own(allocation: Allocation, entry: Entry, *, hides_others: bool) -> str | None:
+    """What a session shows that is not the allocation's own; None if it is kept to itself."""
+    if entry.uid != allocation.uid:
+        return f"is uid {entry.uid} there and not {allocation.uid}"
+    if entry.homes != (f"/home/{allocation.login}",):
+        return f"sees {', '.join(entry.homes) or 'no home'} in /home and not its own home alone"
+    if hides_others and entry.sees_others:
+        return "sees processes of others"
+    return None
 
 
 async def _succeeded(
