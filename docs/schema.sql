@@ -1694,7 +1694,8 @@ CREATE TABLE public.issued_certificate (
     CONSTRAINT issued_certificate_check1 CHECK (((revoked_at IS NULL) = (revocation_reason IS NULL))),
     CONSTRAINT issued_certificate_check2 CHECK (((kind = 'host'::text) OR ((valid_before - valid_after) <= '01:02:00'::interval))),
     CONSTRAINT issued_certificate_check3 CHECK (((kind <> 'control'::text) OR ((valid_before - valid_after) <= '00:06:00'::interval))),
-    CONSTRAINT issued_certificate_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'terminal'::text, 'control'::text, 'host'::text]))),
+    CONSTRAINT issued_certificate_entry_check CHECK (((kind <> 'entry'::text) OR ((valid_before - valid_after) <= '00:02:00'::interval))),
+    CONSTRAINT issued_certificate_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'terminal'::text, 'control'::text, 'entry'::text, 'host'::text]))),
     CONSTRAINT issued_certificate_principals_check CHECK ((cardinality(principals) > 0))
 );
 

@@ -59,7 +59,7 @@ def subject(params: dict[str, Any]) -> Subject:
     login = _text(params, "login", _LOGIN)
     if login[3:] != allocation[3:]:
         raise bad_request(f"login {login} does not belong to allocation {allocation}")
-    return Subject(allocation, login, _number(params, "uid", FIRST_UID, LAST_UID))
+    return Subject(allocation, login, number(params, "uid", FIRST_UID, LAST_UID))
 
 
 def desired(params: dict[str, Any]) -> Desired:
@@ -75,15 +75,15 @@ def desired(params: dict[str, Any]) -> Desired:
         subject=who,
         state=state,
         limits=Limits(
-            cpu_percent=_number(limits, "cpu_percent", 1, 1_000_000),
-            memory_mib=_number(limits, "memory_mib", 16, 1 << 30),
-            tasks_max=_number(limits, "tasks_max", 8, 4_000_000),
-            disk_gib=_number(limits, "disk_gib", 0, 1 << 30),
+            cpu_percent=number(limits, "cpu_percent", 1, 1_000_000),
+            memory_mib=number(limits, "memory_mib", 16, 1 << 30),
+            tasks_max=number(limits, "tasks_max", 8, 4_000_000),
+            disk_gib=number(limits, "disk_gib", 0, 1 << 30),
         ),
         gpus=_list(params, "gpus", _GPU),
         principals=_list(params, "principals", re.compile(re.escape(who.login) + r"\Z")),
         authorized_keys=_list(params, "authorized_keys", _KEY),
-        disconnect_generation=_number({"disconnect_generation": 0, **params}, "disconnect_generation", 0, 1 << 62),
+        disconnect_generation=number({"disconnect_generation": 0, **params}, "disconnect_generation", 0, 1 << 62),
     )
 
 
@@ -94,7 +94,8 @@ def _text(params: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
     return value
 
 
-def _number(params: dict[str, Any], name: str, low: int, high: int) -> int:
+def number(params: dict[str, Any], name: str, low: int, high: int) -> int:
+    """Read a whole number and check its bounds, both allowed."""
     value = params.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise bad_request(f"{name} must be a whole number from {low} to {high}")

@@ -34,9 +34,7 @@ class LookFailed(Exception):
     """sshd let us in, and what came after it did not: the session, the shell or a program ended it."""
 
 
-async def way_in(
-    database: Database, authority: CertificateAuthority, node_id: str, account: DesiredAccount
-) -> WayIn:
+async def way_in(database: Database, authority: CertificateAuthority, node_id: str, account: DesiredAccount) -> WayIn:
     """How the account's customer comes in to the node, with a certificate made for this one look; NotFound."""
     signer = await authority.user_signer()
     async with database.transaction() as session:

@@ -78,7 +78,7 @@ class LimitsNotEnforced(NodeError):
 
 
 class EntryRefused(NodeError):
-    """The account is there, and its customer does not get in, or is not kept to it; `cause` is the node's word for it."""
+    """The account is there, and its customer does not get in or is not kept to it; `cause` is the node's word."""
 
     code = "entry_refused"
     retryable = True

@@ -1,5 +1,7 @@
 """The fleet backend that speaks the node protocol over SSH."""
 
+import math
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -57,13 +59,15 @@ class SshBackend:
         can be reached, and EntryRefused says what keeps its customers out. When it does not, that is the error.
         """
         way = await entry.way_in(self.database, self.pool.authority, node_id, account)
+        began = time.monotonic()
         try:
             return await entry.look(way)
         except HostNotVerified:
             raise
         except (NodeError, entry.LookFailed) as error:
             failed = error.detail if isinstance(error, NodeError) else str(error)
-        params = {"allocation": account.allocation_id, "login": account.login, "uid": account.uid}
+        seconds = 1 + math.ceil(time.monotonic() - began)
+        params = {"allocation": account.allocation_id, "login": account.login, "uid": account.uid, "seconds": seconds}
         observed = await self.pool.request(node_id, "explain_entry", params)
         answer = answers.read(answers.Explained, "explain_entry", observed)
         shown = "".join(f" [{line}]" for line in answer.lines)

@@ -162,8 +162,8 @@ async def _unkept_promise(
     if unkept:
         details = "; ".join(f"{one.limit}: {one.detail}" for one in applied.enforced if one.limit in unkept)
         return LimitsNotEnforced(
-            f"The node enforces {', '.join(unkept)}, but not for {allocation.id} ({details}). It was not started; it is "
-            "tried again, and given up if that goes on."
+            f"The node enforces {', '.join(unkept)}, but not for {allocation.id} ({details}). It was not started; it "
+            "is tried again, and given up if that goes on."
         )
     found = None if entry is None else _not_its_own(allocation, entry, hides_others="hidepid" in capabilities)
     if found is None:
@@ -171,7 +171,7 @@ async def _unkept_promise(
     return EntryRefused(
         f"Whoever comes in as {allocation.login} {found}. It was not started; it is tried again, and given up if that "
         "goes on. Enrol the node again.",
-        cause="session_not_confined",
+        cause="not_its_own",
     )
 
 
