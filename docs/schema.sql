@@ -2343,6 +2343,7 @@ CREATE TABLE public.work (
     failed_at timestamp with time zone,
     set_aside_at timestamp with time zone,
     trace text,
+    failing_since timestamp with time zone,
     CONSTRAINT work_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT work_check CHECK (((lease_expires_at IS NULL) = (lease_holder IS NULL))),
     CONSTRAINT work_check1 CHECK (((lease_expires_at IS NULL) OR (lease_token IS NOT NULL))),
@@ -2859,11 +2860,15 @@ CREATE INDEX user_session_expiry ON public.user_session USING btree (expires_at)
 
 CREATE INDEX user_session_user ON public.user_session USING btree (user_id, seq) WHERE (revoked_at IS NULL);
 
+CREATE INDEX work_failing ON public.work USING btree (failing_since) WHERE (failing_since IS NOT NULL);
+
 CREATE INDEX work_holder ON public.work USING btree (lease_holder) WHERE (lease_holder IS NOT NULL);
 
 CREATE INDEX work_place ON public.work USING btree (kind, place, number);
 
 CREATE INDEX work_ready ON public.work USING btree (kind, ready_at);
+
+CREATE INDEX work_set_aside ON public.work USING btree (kind, id) WHERE (set_aside_at IS NOT NULL);
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.account FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 

@@ -63,6 +63,8 @@ def _world() -> World:
     world.tell("wallet.changed", "org_0000000000000001", balance=usd("19.61"), held=usd("1"), available=usd("18.61"))
     next(iter(world.nodes.values()))["inventory"]["gpus"][0]["state"] = "quarantined"
     world.set_event_aside("top_up.succeeded", "tu_0000000000000009")
+    world.leave_unfinished("node", "nd_0000000000000001", "failing", attempts=41, last_error="node_unreachable")
+    world.leave_unfinished("top_up", "tu_0000000000000009", "set_aside", attempts=1, last_error="interrupted")
     taken = {"taken_back": "20", "set_aside": "19.61", "spent": "0.39"}
     stopped = open_finding(world, "organization.launches_stopped", "organization", "org_0000000000000001", **taken)
     stopped["detail"] = {"top_ups": "tu_0000000000000008"}

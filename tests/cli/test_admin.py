@@ -42,6 +42,15 @@ class TestNode:
         assert "NOBODY'S" in shown
         assert "al-x" in shown
 
+    def test_show_names_what_is_given_to_nobody_and_why(self, operator: Cli) -> None:
+        part = {"vcpu": 2, "memory_mib": 2048, "disk_gib": 10, "gpus": 1}
+        why = {"reason": "Something is left: processes", "since": "2026-01-01T00:00:00Z"}
+        operator.api.world.kept = [{"allocation_id": "al_0000000000000001", **part, **why}]
+        shown = operator.run("admin", "node", "show", "node-a").stdout
+        assert "al_0000000000000001" in shown
+        assert "Something is left: processes" in shown
+        assert json.loads(operator.run("admin", "node", "show", "node-a", "--json").stdout)["kept"][0]["gpus"] == 1
+
     def test_cordon_and_uncordon_by_name(self, operator: Cli) -> None:
         node = next(iter(operator.api.world.nodes.values()))
         assert "takes no new allocations" in operator.run("admin", "node", "cordon", "node-a").stderr
@@ -140,6 +149,28 @@ class TestClearGpu:
 
     def test_says_that_a_reason_is_needed(self, operator: Cli) -> None:
         assert operator.run("admin", "node", "clear-gpu", "node-a", "GPU-1").exit_code == Exit.USAGE
+
+
+class TestWork:
+    def test_ls_shows_what_does_not_come_to_its_end(self, operator: Cli) -> None:
+        assert "All work comes to its end" in operator.run("admin", "work", "ls").stderr
+        operator.api.world.leave_unfinished("top_up", "tu_1", "set_aside", attempts=1, last_error="interrupted")
+        heading, line = operator.run("admin", "work", "ls").stdout.splitlines()
+        assert heading.split()[:2] == ["KIND", "ID"]
+        assert line.split()[:2] == ["top_up", "tu_1"]
+        assert "set aside" in line
+        assert json.loads(operator.run("admin", "work", "ls", "--json").stdout)[0]["last_error"] == "interrupted"
+
+    def test_retry_takes_up_what_was_set_aside_and_says_when_it_was_not(self, operator: Cli) -> None:
+        operator.api.world.leave_unfinished("top_up", "tu_1", "set_aside", attempts=1, last_error="interrupted")
+        operator.api.world.leave_unfinished("tick", "check the books", "failing", attempts=9, last_error="DataError")
+        result = operator.run("admin", "work", "retry", "top_up", "tu_1")
+        assert (result.exit_code, [one["id"] for one in operator.api.world.unfinished]) == (0, ["check the books"])
+        assert "will be taken up" in result.stderr
+        said = operator.run("admin", "work", "retry", "tick", "check the books", "--json")
+        assert json.loads(said.stdout)["was_set_aside"] is False
+        assert "Nothing was changed" in said.stderr
+        assert operator.run("admin", "work", "retry", "tick", "none").exit_code == Exit.NOT_FOUND
 
 
 class TestEvent:

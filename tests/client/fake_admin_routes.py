@@ -65,7 +65,8 @@ def add_node(asked: Asked) -> Answer:
 @route("GET", "/admin/nodes/{id}")
 def node(asked: Asked) -> Answer:
     found = _node(asked)
-    return 200, {**found, "enrolment": _checklist(found), "history": [], "strangers": asked.world.strangers}
+    left = {"strangers": asked.world.strangers, "kept": asked.world.kept}
+    return 200, {**found, "enrolment": _checklist(found), "history": [], **left}
 
 
 @route("POST", "/admin/nodes/{id}/join-token")
@@ -169,6 +170,24 @@ def replay_event(asked: Asked) -> Answer:
     asked.world.set_aside = [one for one in asked.world.set_aside if one not in chosen]
     told = {field: known[0][field] for field in ("id", "type", "subject")}
     return 200, {**told, "state": "waiting" if chosen else "done"}
+
+
+@route("GET", "/admin/work")
+def unfinished_work(asked: Asked) -> Answer:
+    only_operators(asked)
+    return page(asked, asked.world.unfinished)
+
+
+@route("POST", "/admin/work/{kind}/{id}/retry")
+def retry_work(asked: Asked) -> Answer:
+    only_operators(asked)
+    wanted = (asked.parts["kind"], asked.parts["id"])
+    found = [one for one in asked.world.unfinished if (one["kind"], one["id"]) == wanted]
+    if not found:
+        raise Problem(404, "not_found", "There is no such work. Nothing was changed.")
+    chosen = [one for one in found if one["trouble"] == "set_aside"]
+    asked.world.unfinished = [one for one in asked.world.unfinished if one not in chosen]
+    return 200, {"kind": wanted[0], "id": wanted[1], "was_set_aside": bool(chosen)}
 
 
 @route("POST", "/admin/reconcile")

@@ -61,6 +61,8 @@ class World:
     approvals: list[dict[str, Any]] = field(default_factory=list)
     not_understood: set[str] = field(default_factory=set)
     strangers: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    unfinished: list[dict[str, Any]] = field(default_factory=list)
     certify: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
     balance: Decimal = Decimal("20.00")
     warning: str | None = None
@@ -323,6 +325,11 @@ class World:
         """An event that its handler kept refusing."""
         facts = {"id": f"7-{40 + len(self.set_aside)}", "type": kind, "subject": subject}
         self.set_aside.append({**facts, "attempts": 16, "last_error": "DataError", "failed_at": at(300)})
+
+    def leave_unfinished(self, kind: str, identity: str, trouble: str, *, attempts: int, last_error: str) -> None:
+        """Work that does not come to its end."""
+        facts = {"kind": kind, "id": identity, "place": "", "trouble": trouble, "attempts": attempts, "crashes": 0}
+        self.unfinished.append({**facts, "last_error": last_error, "since": at(300)})
 
     def wallet(self) -> dict[str, Any]:
         """The wallet."""

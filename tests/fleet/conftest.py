@@ -13,7 +13,7 @@ from sublet.core.db import Database, Session
 from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
 from sublet.fleet import answers, enrolment, nodes
-from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU
+from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU, KEPT_ON_NODE
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.moved_gpus import GpuClaim
 from sublet.fleet.nodes import Node
@@ -60,7 +60,7 @@ def fleet_parts(settings: Settings, database: Database, authority: CertificateAu
     keyring = keyring_at(settings.data_directory / "keys" / "encryption.key")
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(KEYRING, keyring)
     parts.put(AUTHENTICATOR, nobody).put(AUTHORITY, authority).put(CLAIMED_CAPACITY, nothing_claimed)
-    parts.put(CLAIMS_ON_GPU, claimed_by_nobody)
+    parts.put(CLAIMS_ON_GPU, claimed_by_nobody).put(KEPT_ON_NODE, claimed_by_nobody)
     return parts
 
 

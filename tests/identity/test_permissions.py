@@ -42,6 +42,8 @@ admin.approval:read      no       no       no       no       no       │  yes  
 admin.approval:decide    no       no       no       no       no       │  yes      yes      no       yes
 admin.event:read         no       no       no       no       no       │  yes      yes      yes      yes
 admin.event:replay       no       no       no       no       no       │  no       yes      no       yes
+admin.work:read          no       no       no       no       no       │  yes      yes      yes      yes
+admin.work:retry         no       no       no       no       no       │  yes      yes      no       yes
 """
 """Who holds what, written out: somebody without a role, the members of an organization, │ the platform's operators.
 

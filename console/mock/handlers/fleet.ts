@@ -15,7 +15,7 @@ function found(id: string): NodeDetail {
 }
 
 /** A node as a list shows it. */
-function listed({ enrolment: _enrolment, history: _history, strangers: _strangers, ...node }: NodeDetail): Node {
+function listed({ enrolment: _enrolment, history: _history, strangers: _strangers, kept: _kept, ...node }: NodeDetail): Node {
   return node;
 }
 

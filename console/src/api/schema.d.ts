@@ -469,6 +469,46 @@ export interface paths {
         patch: operations["change_sku_api_v1_admin_skus__sku_id__patch"];
         trace?: never;
     };
+    "/api/v1/admin/work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Unfinished Work
+         * @description Work that does not come to its end, by kind and id: set aside, failing, ending workers, or taken by nobody.
+         */
+        get: operations["list_unfinished_work_api_v1_admin_work_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/work/{kind}/{work_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Work
+         * @description Let a worker take up work that was set aside, as if it were new; repeating it is harmless.
+         */
+        post: operations["retry_work_api_v1_admin_work__kind___work_id__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/allocations": {
         parameters: {
             query?: never;
@@ -1885,6 +1925,29 @@ export interface components {
             token: string;
         };
         /**
+         * KeptOut
+         * @description A part of a node that is given to nobody: what had it is over, and is not proven gone.
+         */
+        KeptOut: {
+            /** Allocation Id */
+            allocation_id: string;
+            /** Disk Gib */
+            disk_gib: number;
+            /** Gpus */
+            gpus: number;
+            /** Memory Mib */
+            memory_mib: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Vcpu */
+            vcpu: number;
+        };
+        /**
          * Launch
          * @description What to launch; `price_id` is the price that the customer saw and agrees to.
          */
@@ -2153,6 +2216,8 @@ export interface components {
             /** Id */
             id: string;
             inventory: components["schemas"]["InventoryOut"] | null;
+            /** Kept */
+            kept: components["schemas"]["KeptOut"][];
             /** Labels */
             labels: {
                 [key: string]: string;
@@ -2431,6 +2496,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[UnfinishedWorkOut] */
+        Page_UnfinishedWorkOut_: {
+            /** Items */
+            items: components["schemas"]["UnfinishedWorkOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[UsageOut] */
         Page_UsageOut_: {
             /** Items */
@@ -2635,6 +2707,18 @@ export interface components {
         ResolveFinding: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * RetriedWorkOut
+         * @description Work that was asked for again; what was not set aside is tried by itself.
+         */
+        RetriedWorkOut: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Was Set Aside */
+            was_set_aside: boolean;
         };
         /**
          * SessionOut
@@ -2987,6 +3071,34 @@ export interface components {
          * @enum {string}
          */
         TopUpState: "pending" | "processing" | "succeeded" | "failed" | "expired";
+        /**
+         * UnfinishedWorkOut
+         * @description A row of work that does not come to its end, and since when.
+         */
+        UnfinishedWorkOut: {
+            /** Attempts */
+            attempts: number;
+            /** Crashes */
+            crashes: number;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Last Error */
+            last_error: string | null;
+            /** Place */
+            place: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Trouble
+             * @enum {string}
+             */
+            trouble: "set_aside" | "crashing" | "failing" | "waiting";
+        };
         /**
          * UsageOut
          * @description A charge with what it was for.
@@ -4292,6 +4404,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ManagedSkuOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_unfinished_work_api_v1_admin_work_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UnfinishedWorkOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_work_api_v1_admin_work__kind___work_id__retry_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetriedWorkOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

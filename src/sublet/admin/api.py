@@ -15,6 +15,7 @@ from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of, unknown_cursor
+from sublet.core.work import unfinished
 from sublet.findings.checks import keep
 from sublet.findings.schemas import StoredFindingOut
 from sublet.payments.schemas import WebhookReceived
@@ -22,6 +23,27 @@ from sublet.payments.stripe import inbox
 from sublet.payments.top_ups import taken_back
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
+
+
+class UnfinishedWorkOut(BaseModel):
+    """A row of work that does not come to its end, and since when."""
+
+    kind: str
+    id: str
+    place: str
+    trouble: Literal["set_aside", "crashing", "failing", "waiting"]
+    attempts: int
+    crashes: int
+    last_error: str | None
+    since: datetime
+
+
+class RetriedWorkOut(BaseModel):
+    """Work that was asked for again; what was not set aside is tried by itself."""
+
+    kind: str
+    id: str
+    was_set_aside: bool
 
 
 class FindingOut(BaseModel):
@@ -144,6 +166,35 @@ async def list_set_aside(session: SessionDep, query: PageQueryDep) -> Page[SetAs
         ),
         lambda event: [event.event_id],
     )
+
+
+@router.get("/work", permission=Permission.ADMIN_WORK_READ)
+async def list_unfinished_work(session: SessionDep, query: PageQueryDep) -> Page[UnfinishedWorkOut]:
+    """Work that does not come to its end, by kind and id: set aside, failing, ending workers, or taken by nobody."""
+    return page_of(
+        await unfinished.page(session, after=query.position(str, str) or ("", ""), limit=query.limit + 1),
+        query.limit,
+        lambda one: UnfinishedWorkOut(
+            kind=one.kind,
+            id=one.id,
+            place=one.place,
+            trouble=one.trouble.value,
+            attempts=one.attempts,
+            crashes=one.crashes,
+            last_error=one.last_error,
+            since=one.since,
+        ),
+        lambda one: [one.kind, one.id],
+    )
+
+
+@router.post("/work/{kind}/{work_id}/retry", permission=Permission.ADMIN_WORK_RETRY)
+async def retry_work(actor: ActorDep, session: SessionDep, kind: str, work_id: str) -> RetriedWorkOut:
+    """Let a worker take up work that was set aside, as if it were new; repeating it is harmless."""
+    changed = await unfinished.retry(session, kind, work_id)
+    if changed:
+        await record(session, actor, "work.retried", kind, work_id)
+    return RetriedWorkOut(kind=kind, id=work_id, was_set_aside=changed)
 
 
 @router.post("/events/{event_id}/replay", permission=Permission.ADMIN_EVENT_REPLAY)

@@ -7,13 +7,19 @@ from sublet.allocations.work.sweep import ended_among, not_metered
 from sublet.billing import checks as billing_checks
 from sublet.core import dead_letters, outbox
 from sublet.core.db import Session
-from sublet.findings.checks import Check, CheckResult, Finding, ask
+from sublet.core.work import unfinished
+from sublet.core.work.delivery import EVENT
+from sublet.core.work.unfinished import Trouble
+from sublet.findings.checks import MOST_FINDINGS, Check, CheckResult, Finding, ask
 from sublet.findings.findings import Severity
 from sublet.fleet import nodes
 from sublet.ledger import reconcile
 
 _METERED = Check("what runs is metered", "allocations.not_metered", Severity.CRITICAL)
 _SET_ASIDE = Check("events set aside", "outbox.event_set_aside", Severity.ERROR)
+_WORK_SET_ASIDE = Check("work set aside", "work.set_aside", Severity.CRITICAL)
+_CRASHING = Check("work that ends its workers", "work.crashing", Severity.CRITICAL)
+_OVERDUE = Check("work that fails or is overdue", "work.overdue", Severity.ERROR)
 _AHEAD = Check("transaction ids of events", "outbox.ahead_of_server", Severity.CRITICAL)
 _REMNANTS = Check("what moved launches left", "allocations.remnant", Severity.WARNING)
 _STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
@@ -29,6 +35,9 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
         *await billing_checks.run(session, thorough=thorough),
         *([await ask(session, _METERED, partial(_not_metered, session))] if thorough else []),
         await ask(session, _SET_ASIDE, partial(_set_aside, session)),
+        await ask(session, _WORK_SET_ASIDE, partial(_unfinished, session, Trouble.SET_ASIDE)),
+        await ask(session, _CRASHING, partial(_unfinished, session, Trouble.CRASHING)),
+        await ask(session, _OVERDUE, partial(_unfinished, session, Trouble.FAILING, Trouble.WAITING)),
         await ask(session, _AHEAD, partial(_ahead, session)),
         await ask(session, _REMNANTS, partial(_remnants, session)),
         await ask(session, _STRANGERS, partial(_strangers, session)),
@@ -45,6 +54,13 @@ async def _set_aside(session: Session) -> list[Finding]:
         Finding("event", event.event_id, f"{event} (about {event.subject})")
         for event in await dead_letters.page(session)
     ]
+
+
+async def _unfinished(session: Session, *troubles: Trouble) -> list[Finding]:
+    # Events that were set aside have a check of their own, which knows what they tell of.
+    without = EVENT if Trouble.SET_ASIDE in troubles else ""
+    found = await unfinished.page(session, *troubles, without=without, limit=MOST_FINDINGS)
+    return [Finding("work", f"{one.kind}/{one.id}", str(one)) for one in found]
 
 
 async def _ahead(session: Session) -> list[Finding]:

@@ -62,6 +62,12 @@ async def not_proven_gone(session: Session, *, since_seconds: int) -> Sequence[A
     return (await session.execute(statement.order_by(remnant.c.left_at))).all()
 
 
+async def open_on(session: Session, node_id: str) -> Sequence[Any]:
+    """Every remnant (id, allocation_id, left_at) on a node that is not proven gone."""
+    named = select(remnant.c.id, remnant.c.allocation_id, remnant.c.left_at)
+    return (await session.execute(named.where(remnant.c.node_id == node_id, remnant.c.cleaned_at.is_(None)))).all()
+
+
 async def seen_on(session: Session, node_id: str, seen_at: datetime) -> set[str]:
     """The allocations of which something may have been on the node at that time, though they are elsewhere now."""
     found = await session.execute(

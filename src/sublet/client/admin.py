@@ -17,8 +17,10 @@ from sublet.client.shapes import (
     PaymentEventReceived,
     Reconciliation,
     ReplayedEvent,
+    RetriedWork,
     SetAsideEvent,
     StoredFinding,
+    UnfinishedWork,
 )
 from sublet.client.transport import Transport
 
@@ -171,6 +173,15 @@ class Admin:
     def replay_event(self, event_id: str) -> ReplayedEvent:
         """Let an event that was set aside be handled again."""
         return cast(ReplayedEvent, self._transport.post(f"/admin/events/{quote(event_id, safe='')}/replay"))
+
+    def unfinished_work(self) -> Iterator[UnfinishedWork]:
+        """Work that does not come to its end, by kind and id."""
+        return self._transport.pages("/admin/work")
+
+    def retry_work(self, kind: str, work_id: str) -> RetriedWork:
+        """Let work that was set aside be taken up again."""
+        path = "/".join(("/admin/work", quote(kind, safe=""), quote(work_id, safe=""), "retry"))
+        return cast(RetriedWork, self._transport.post(path))
 
     def process_payment_event(self, payment_event_id: str) -> PaymentEventReceived:
         """Let an event of the card processor that was not understood be processed again."""

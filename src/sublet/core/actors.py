@@ -38,6 +38,8 @@ class Permission(StrEnum):
     ADMIN_APPROVAL_DECIDE = "admin.approval:decide"
     ADMIN_EVENT_READ = "admin.event:read"
     ADMIN_EVENT_REPLAY = "admin.event:replay"
+    ADMIN_WORK_READ = "admin.work:read"
+    ADMIN_WORK_RETRY = "admin.work:retry"
 
     @property
     def is_platform(self) -> bool:

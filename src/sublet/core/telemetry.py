@@ -38,6 +38,9 @@ work_wait_seconds = Histogram(
     ["work"],
     buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+work_overdue = Gauge(
+    "sublet_work_overdue", "Rows of leased work that fail, were set aside, or are due and taken by nobody", ["work"]
+)
 open_websockets = Gauge("sublet_open_websockets", "Open WebSockets", ["channel"])
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 import sublet
 from sublet.admin.api import router as admin_router
+from sublet.allocations import kept
 from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
 from sublet.approvals.api import router as approvals_router
@@ -28,7 +29,7 @@ from sublet.core.webapp import BodyLimit, BrowserSafety, RequestContext, install
 from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
 from sublet.findings.api import router as findings_router
-from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU
+from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU, KEPT_ON_NODE
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.node_helper import node_helper
@@ -103,6 +104,7 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(AUTHORITY, CertificateAuthority(database, keyring))
         .put(CLAIMED_CAPACITY, claims.claimed_on)
         .put(CLAIMS_ON_GPU, claims.claims_on_gpu)
+        .put(KEPT_ON_NODE, kept.kept_on)
         .put(PROCESSOR, processor)
         .put(WHY_NOT_PAY, processor.why_not_pay)
         .put(TERMINAL_TARGET, terminal_target)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -19,7 +20,7 @@ from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes,
 from sublet.fleet.audit import IntentRecord
 from sublet.fleet.ca import CertificateAuthority, UserSigner
 from sublet.fleet.moved_gpus import ClaimsOnGpu
-from sublet.fleet.nodes import Node
+from sublet.fleet.nodes import KeptCapacity, Node
 from sublet.fleet.schemas import (
     CapabilityOut,
     ChangedNode,
@@ -30,6 +31,7 @@ from sublet.fleet.schemas import (
     HistoryOut,
     InventoryOut,
     JoinOut,
+    KeptOut,
     NewNode,
     NewNodeOut,
     NodeDetailOut,
@@ -45,6 +47,11 @@ ClaimedCapacity = Callable[[Session, Sequence[str]], Awaitable[dict[str, Any]]]
 
 CLAIMED_CAPACITY: Slot[ClaimedCapacity] = Slot("claimed capacity")
 ClaimedDep = Annotated[ClaimedCapacity, Depends(CLAIMED_CAPACITY)]
+KeptOnNode = Callable[[Session, str], Awaitable[Sequence[KeptCapacity]]]
+"""What the layers above keep from others on a node, by its id, though it is over."""
+
+KEPT_ON_NODE: Slot[KeptOnNode] = Slot("capacity that is kept")
+KeptDep = Annotated[KeptOnNode, Depends(KEPT_ON_NODE)]
 CLAIMS_ON_GPU: Slot[ClaimsOnGpu] = Slot("who has claimed a GPU")
 AUTHORITY: Slot[CertificateAuthority] = Slot("SSH certificate authority")
 AuthorityDep = Annotated[CertificateAuthority, Depends(AUTHORITY)]
@@ -79,7 +86,9 @@ async def add_node(actor: ActorDep, session: SessionDep, settings: SettingsDep, 
 
 
 @router.get("/admin/nodes/{node_id}", permission=Permission.ADMIN_NODE_READ)
-async def show_node(claims: ClaimedDep, actor: ActorDep, session: SessionDep, node_id: str) -> NodeDetailOut:
+async def show_node(
+    claims: ClaimedDep, kept: KeptDep, actor: ActorDep, session: SessionDep, node_id: str
+) -> NodeDetailOut:
     """One node with its enrolment checklist and history."""
     node = await nodes.get(session, node_id)
     steps = checklist.steps(
@@ -99,6 +108,7 @@ async def show_node(claims: ClaimedDep, actor: ActorDep, session: SessionDep, no
             for item in await nodes.history(session, node_id)
         ],
         strangers=[StrangerOut(login=item.login, uid=item.uid, since=item.since) for item in node.strangers],
+        kept=[KeptOut(**asdict(item)) for item in await kept(session, node_id)],
     )
 
 

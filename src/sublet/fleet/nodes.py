@@ -111,6 +111,19 @@ class HistoryEntry:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class KeptCapacity:
+    """A part of a node that stays taken though the allocation that had it is over there, with why and since when."""
+
+    allocation_id: str
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    gpus: int
+    reason: str
+    since: datetime
+
+
 _COLUMNS = [
     *(column for column in node.c if column.name not in {"fresh_until", "misses"}),
     func.node_closed(node.c.state, node.c.fresh_until, node.c.inodes_free, func.clock_timestamp()).label("closed"),

@@ -106,12 +106,25 @@ class StrangerOut(BaseModel):
     since: datetime
 
 
+class KeptOut(BaseModel):
+    """A part of a node that is given to nobody: what had it is over, and is not proven gone."""
+
+    allocation_id: str
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    gpus: int
+    reason: str
+    since: datetime
+
+
 class NodeDetailOut(NodeOut):
     """A node with its enrolment checklist, its history, and what is on it that should not be."""
 
     enrolment: list[StepOut]
     history: list[HistoryOut]
     strangers: list[StrangerOut]
+    kept: list[KeptOut]
 
 
 class JoinOut(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import DateTime, bindparam, insert, text
 
@@ -44,6 +45,19 @@ class Claimed:
     memory_mib: int
     disk_gib: int
     gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptClaim:
+    """A claim of what is over; `blocked_reason` and `blocked_at` say why it is not proven clean, and since when."""
+
+    subject_id: str
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    gpus: int
+    blocked_reason: str | None
+    blocked_at: datetime | None
 
 
 _LOCK = "SELECT 1 FROM node_room WHERE node_id = :node_id FOR NO KEY UPDATE"
@@ -124,6 +138,15 @@ _TAKE_OUT = text(
        SET during = tstzrange(lower(g.during), greatest(clock_timestamp(), lower(g.during) + interval '1 microsecond'))
       FROM claim c
      WHERE c.id = g.claim_id AND g.gpu_uuid = :uuid AND g.until > clock_timestamp() AND c.blocked_at IS NOT NULL
+    """
+)
+_NOT_GIVEN_OUT = text(
+    """
+    SELECT subject_id, vcpu, memory_mib, disk_gib, gpu_count, blocked_reason, blocked_at
+      FROM claim
+     WHERE node_id = :node_id AND until > clock_timestamp()
+       AND (blocked_at IS NOT NULL OR subject_id = ANY(:subjects))
+     ORDER BY lower(during), id
     """
 )
 _CLAIMED = text(
@@ -268,6 +291,12 @@ async def recount_due(session: Session) -> int:
     """
     counted: int = (await session.execute(_RECOUNT_DUE, {"limit": RECOUNTED_AT_ONCE})).scalar_one()
     return counted
+
+
+async def not_given_out(session: Session, node_id: str, *, subjects: Collection[str]) -> list[KeptClaim]:
+    """The claims that last on a node and are blocked, or are those of the `subjects`; the earliest first."""
+    found = await session.execute(_NOT_GIVEN_OUT, {"node_id": node_id, "subjects": list(subjects)})
+    return [KeptClaim(*row) for row in found]
 
 
 async def claimed_on(session: Session, node_ids: Sequence[str]) -> dict[str, Claimed]:

@@ -7,7 +7,7 @@ import pytest
 from tests.support.plans import buffers_of
 
 from sublet.core.db import Database, Session
-from sublet.core.work import leases, ready
+from sublet.core.work import leases, ready, unfinished
 from sublet.core.work.ready import Room
 
 pytestmark = pytest.mark.anyio
@@ -60,3 +60,20 @@ async def test_a_sweep_reads_what_it_takes_and_no_more(database: Database) -> No
     asked: list[Callable[[Session], Awaitable[None]]] = [lease_some, lease_beside_full_places, find_next, give_back]
     touched = {ask.__name__: await buffers_of(database, ask) for ask in asked}
     assert {name: pages for name, pages in touched.items() if pages > MOST_BUFFERS} == {}
+
+
+async def count_unfinished(session: Session) -> None:
+    assert await unfinished.counts(session) == {}
+
+
+async def test_what_does_not_end_is_found_without_reading_what_is_not_due(database: Database, owner_url: str) -> None:
+    with psycopg.connect(owner_url) as owner:
+        owner.execute(
+            """
+            INSERT INTO work (kind, id, due_at)
+            SELECT 'kind-' || n % 9, n, CASE WHEN n % 2 = 0 THEN clock_timestamp() + interval '1 h' ELSE 'infinity' END
+              FROM generate_series(1, 50000) n;
+            ANALYZE work;
+            """
+        )
+    assert await buffers_of(database, count_unfinished) < 100

@@ -19,8 +19,10 @@ from sublet.client.shapes.repairs import (
     PaymentEventReceived,
     Reconciliation,
     ReplayedEvent,
+    RetriedWork,
     SetAsideEvent,
     StoredFinding,
+    UnfinishedWork,
 )
 from sublet.client.shapes.wallet import Entry, Page, TopUp, Usage, Wallet
 
@@ -53,6 +55,7 @@ __all__ = [
     "Rate",
     "Reconciliation",
     "ReplayedEvent",
+    "RetriedWork",
     "SetAsideEvent",
     "Sku",
     "SshCertificate",
@@ -62,6 +65,7 @@ __all__ = [
     "StoredFinding",
     "Token",
     "TopUp",
+    "UnfinishedWork",
     "Usage",
     "Wallet",
 ]

@@ -90,10 +90,23 @@ class Stranger(TypedDict):
     since: str
 
 
+class Kept(TypedDict):
+    """A part of a node that is given to nobody: the allocation that had it is over there, and not proven gone."""
+
+    allocation_id: str
+    vcpu: int
+    memory_mib: int
+    disk_gib: int
+    gpus: int
+    reason: str
+    since: str
+
+
 class NodeDetail(Node, total=False):
     """A node with its enrolment checklist, the states it has been in, and what is on it that should not be."""
 
     strangers: list[Stranger]
+    kept: list[Kept]
     enrolment: list[EnrolmentItem]
     history: list[NodeChange]
 

@@ -48,6 +48,27 @@ class ReplayedEvent(TypedDict):
     state: str
 
 
+class UnfinishedWork(TypedDict):
+    """Work that does not come to its end: `trouble` is set_aside, crashing, failing, or waiting to be taken."""
+
+    kind: str
+    id: str
+    place: str
+    trouble: str
+    attempts: int
+    crashes: int
+    last_error: str | None
+    since: str
+
+
+class RetriedWork(TypedDict):
+    """Work that was asked for again; what was not set aside is tried by itself."""
+
+    kind: str
+    id: str
+    was_set_aside: bool
+
+
 class PaymentEventReceived(TypedDict):
     """An event of the card processor waits to be processed again."""
 

@@ -97,8 +97,9 @@ _OVERTAKE = text(
       INSERT INTO work AS w (kind, id, place, due_at, trace)
       VALUES (:kind, :id, :place, clock_timestamp(), :trace)
       ON CONFLICT (kind, id) DO UPDATE
-        SET due_at = excluded.due_at, attempts = 0, crashes = 0, set_aside_at = NULL, place = excluded.place,
-            trace = excluded.trace, lease_token = nextval('lease_token'), lease_expires_at = NULL, lease_holder = NULL
+        SET due_at = excluded.due_at, attempts = 0, crashes = 0, failing_since = NULL, set_aside_at = NULL,
+            place = excluded.place, trace = excluded.trace,
+            lease_token = nextval('lease_token'), lease_expires_at = NULL, lease_holder = NULL
       RETURNING 1
     )
     SELECT pg_notify('sublet_work', :kind) FROM due
@@ -172,6 +173,8 @@ _FINISH = text(
                          ELSE least(due_at, clock_timestamp() + make_interval(secs => :seconds)) END,
            last_error = CAST(:error AS text),
            failed_at = CASE WHEN CAST(:error AS text) IS NULL THEN failed_at ELSE clock_timestamp() END,
+           failing_since = CASE WHEN CAST(:error AS text) IS NOT NULL
+                                THEN coalesce(failing_since, clock_timestamp()) END,
            set_aside_at = CASE WHEN CAST(:aside AS boolean) THEN clock_timestamp() END
      WHERE {_OURS}
     """  # noqa: S608 - a constant condition

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+INTERRUPTED = "interrupted"
+"""The code of what ends because its workers did, one after the other, while they had it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:

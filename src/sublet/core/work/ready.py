@@ -92,7 +92,9 @@ _LEASE_MANY = text(
     UPDATE work w
        SET lease_token = nextval('lease_token'), lease_holder = :holder, due_at = 'infinity',
            lease_expires_at = clock_timestamp() + make_interval(secs => :seconds),
-           crashes = c.crashes, last_crash = c.last_crash
+           crashes = c.crashes, last_crash = c.last_crash,
+           failing_since = CASE WHEN c.crashes > 0 THEN coalesce(w.failing_since, clock_timestamp())
+                                ELSE w.failing_since END
       FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:waited AS numeric[]), CAST(:crashes AS int[]),
                   CAST(:last_crashes AS bigint[])) AS c(kind, id, waited, crashes, last_crash)
      WHERE w.kind = c.kind AND w.id = c.id
@@ -103,7 +105,8 @@ _PUT_OFF = text(
     """
     UPDATE work w
        SET lease_holder = NULL, lease_expires_at = NULL, crashes = c.crashes, last_crash = c.last_crash,
-           due_at = clock_timestamp() + make_interval(secs => c.wait)
+           due_at = clock_timestamp() + make_interval(secs => c.wait),
+           failing_since = coalesce(w.failing_since, clock_timestamp())
       FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:crashes AS int[]),
                   CAST(:last_crashes AS bigint[]), CAST(:waits AS float8[])) AS c(kind, id, crashes, last_crash, wait)
      WHERE w.kind = c.kind AND w.id = c.id

@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sublet.core import telemetry, tracing
 from sublet.core.db import Database, Session, forbid_open_session, is_locked_out, libpq_url
 from sublet.core.errors import SubletError
-from sublet.core.work import leases, ready
+from sublet.core.work import leases, ready, unfinished
 from sublet.core.work.declaration import AnyWork
 from sublet.core.work.leases import CHANNEL, Lease, LeaseLost
-from sublet.core.work.outcomes import Again, Done, Outcome, Retry, SetAside
+from sublet.core.work.outcomes import INTERRUPTED, Again, Done, Outcome, Retry, SetAside
 from sublet.core.work.pace import spread
 from sublet.core.work.slots import Slots
 
@@ -24,6 +24,7 @@ log = telemetry.get_logger(__name__)
 
 AFTER_FAULT_SECONDS = 1.0
 STOP_SECONDS = 5.0
+COUNT_SECONDS = 15.0
 LOCKED_OUT_SECONDS = 1.0
 SPARE_CONNECTIONS = 4
 """For the sweep, the renewal of leases, and tasks that open transactions of their own."""
@@ -52,12 +53,15 @@ class Reconciler:
         self._woken: set[str] = set()
         self._holder: int | None = None
         self._next: float | None = None
+        self._counted: set[str] = set()
 
     # Running for ever
 
     async def run(self) -> None:
         """Work until cancelled; then what is under way is given a moment, and the rest is given back."""
-        helpers = [asyncio.create_task(self._listen()), asyncio.create_task(self._renew_for_ever())]
+        helpers = [
+            asyncio.create_task(helper()) for helper in (self._listen, self._renew_for_ever, self._count_for_ever)
+        ]
         try:
             while True:
                 await self._sleep(await self._sweep_or_wait())
@@ -190,7 +194,7 @@ class Reconciler:
 
     async def _attempt(self, work: AnyWork, lease: Lease) -> Outcome:
         if work.end.crashes is not None and lease.crashes >= work.end.crashes:
-            return await self._end(work, lease, "interrupted")
+            return await self._end(work, lease, INTERRUPTED)
         async with self._transaction(work.kind) as session:
             taken = await work.take(session, lease)
             if isinstance(taken, Done | Again | Retry | SetAside):
@@ -235,6 +239,24 @@ class Reconciler:
             log.info("work.overtaken", work=work.kind, row=lease.id)
         except Exception as failure:  # then the lease runs out, and the row is looked at again
             log.exception("work.failure_not_noted", work=work.kind, row=lease.id, error=type(failure).__name__)
+
+    # What does not come to its end
+
+    async def _count_for_ever(self) -> None:
+        while True:
+            try:
+                await self.count_unfinished()
+            except _DATABASE_ERRORS as error:
+                log.warning("work.not_counted", error=type(error).__name__)
+            await asyncio.sleep(COUNT_SECONDS)
+
+    async def count_unfinished(self) -> None:
+        """Say in the metrics of this process how much does not come to its end, by kind: what others do counts too."""
+        async with self.database.reading() as session:
+            counts = await unfinished.counts(session)
+        for kind in self.works.keys() | counts.keys() | self._counted:
+            telemetry.work_overdue.labels(kind).set(counts.get(kind, 0))
+        self._counted |= counts.keys()
 
     # Keeping what is held
 

@@ -15,6 +15,7 @@ _HERE = "sublet.cli.commands.admin"
         "price": (f"{_HERE}.prices:price", "Set what it costs."),
         "allocations": (f"{_HERE}.allocations:allocations", "List everybody's allocations."),
         "finding": (f"{_HERE}.findings:finding", "See what does not fit, and settle it."),
+        "work": (f"{_HERE}.work:work", "See to work that does not come to its end."),
         "event": (f"{_HERE}.events:event", "Have events handled again that came to nothing."),
         "approval": (f"{_HERE}.approvals:approval", "See what needs a second person, and refuse it."),
         "reconcile": (f"{_HERE}.reconcile:reconcile", "Check that books and machines agree."),

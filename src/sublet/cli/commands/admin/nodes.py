@@ -14,7 +14,7 @@ from sublet.cli.output import Output, output_options
 from sublet.cli.states import state_text
 from sublet.cli.tables import Column, print_facts, print_table
 from sublet.client.shapes import Gpu, Join, Node, NodeAdded, NodeDetail
-from sublet.client.shapes.fleet import Capability, EnrolmentItem, Stranger
+from sublet.client.shapes.fleet import Capability, EnrolmentItem, Kept, Stranger
 
 if TYPE_CHECKING:
     from sublet.client.client import Client
@@ -91,6 +91,15 @@ STRANGERS: list[Column[Stranger]] = [
     Column("NOBODY'S", lambda one: one["login"] or "processes or files", style=lambda _: "bad"),
     Column("UID", lambda one: str(one["uid"]), right=True),
     Column("SINCE", lambda one: since(one["since"])),
+]
+
+KEPT: list[Column[Kept]] = [
+    Column("KEPT FOR", lambda one: one["allocation_id"], style=lambda _: "bad"),
+    Column("VCPU", lambda one: str(one["vcpu"]), right=True),
+    Column("MEMORY", lambda one: mebibytes(one["memory_mib"]), right=True),
+    Column("GPUS", lambda one: str(one["gpus"]), right=True),
+    Column("SINCE", lambda one: since(one["since"])),
+    Column("WHY", lambda one: one["reason"], flexible=True),
 ]
 
 ENROLMENT: list[Column[EnrolmentItem]] = [
@@ -224,6 +233,9 @@ def _show_node(node: NodeDetail) -> None:
     if node.get("strangers"):
         click.echo()
         print_table(node["strangers"], STRANGERS)
+    if node.get("kept"):
+        click.echo()
+        print_table(node["kept"], KEPT)
     if node["capabilities"]:
         click.echo()
         print_table(node["capabilities"], CAPABILITIES)
