@@ -17,7 +17,7 @@ ROWS = f"""
 INSERT INTO work (kind, id, place, due_at, last_error, set_aside_at, attempts, crashes, failing_since) VALUES
   ('event', '1-1', 'nd_a', 'infinity', 'DataError', {LONG_AGO}, 16, 0, {LONG_AGO}),
   ('top_up', 'tu_a', '', 'infinity', 'interrupted', {LONG_AGO}, 1, 0, {LONG_AGO}),
-  ('tick', 'settle', 'settle', 'infinity', NULL, NULL, 0, 3, clock_timestamp()),
+  ('tick', 'check the books', 'settle', 'infinity', NULL, NULL, 0, 3, clock_timestamp()),
   ('node', 'nd_a', 'nd_a', clock_timestamp(), 'node_unreachable', NULL, 500, 0, {LONG_AGO}),
   ('trust', 'nd_a', 'nd_a', {LONG_AGO}, NULL, NULL, 0, 0, NULL),
   ('allocation', 'al_a', 'nd_a', clock_timestamp(), NULL, NULL, 0, 0, NULL)
@@ -43,7 +43,7 @@ class TestWorkThatDoesNotComeToItsEnd:
         await stuck(web.database)
         assert await look(web.database) == {
             ("work.set_aside", "top_up/tu_a"): "critical",
-            ("work.crashing", "tick/settle"): "critical",
+            ("work.crashing", "tick/check the books"): "critical",
             ("work.overdue", "node/nd_a"): "error",
             ("work.overdue", "trust/nd_a"): "error",
         }
@@ -60,7 +60,7 @@ class TestWorkThatDoesNotComeToItsEnd:
         assert [(one["kind"], one["id"], one["trouble"]) for one in first["items"] + second["items"]] == [
             ("event", "1-1", "set_aside"),
             ("node", "nd_a", "failing"),
-            ("tick", "settle", "crashing"),
+            ("tick", "check the books", "crashing"),
             ("top_up", "tu_a", "set_aside"),
             ("trust", "nd_a", "waiting"),
         ]
@@ -84,5 +84,7 @@ class TestWorkThatDoesNotComeToItsEnd:
         await stuck(web.database)
         answer = await (await web.operator("support")).post("/api/v1/admin/work/top_up/tu_a/retry")
         assert answer.status_code == 403
+        answer = await (await web.operator()).post("/api/v1/admin/work/tick/check the books/retry")
+        assert answer.json() == {"kind": "tick", "id": "check the books", "was_set_aside": False}
         answer = await (await web.operator()).post("/api/v1/admin/work/top_up/tu_b/retry")
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -163,11 +163,11 @@ class TestWork:
 
     def test_retry_takes_up_what_was_set_aside_and_says_when_it_was_not(self, operator: Cli) -> None:
         operator.api.world.leave_unfinished("top_up", "tu_1", "set_aside", attempts=1, last_error="interrupted")
-        operator.api.world.leave_unfinished("tick", "check the books", "failing", attempts=9, last_error="DataError")
+        operator.api.world.leave_unfinished("tick", "settle", "failing", attempts=9, last_error="DataError")
         result = operator.run("admin", "work", "retry", "top_up", "tu_1")
-        assert (result.exit_code, [one["id"] for one in operator.api.world.unfinished]) == (0, ["check the books"])
+        assert (result.exit_code, [one["id"] for one in operator.api.world.unfinished]) == (0, ["settle"])
         assert "will be taken up" in result.stderr
-        said = operator.run("admin", "work", "retry", "tick", "check the books", "--json")
+        said = operator.run("admin", "work", "retry", "tick", "settle", "--json")
         assert json.loads(said.stdout)["was_set_aside"] is False
         assert "Nothing was changed" in said.stderr
         assert operator.run("admin", "work", "retry", "tick", "none").exit_code == Exit.NOT_FOUND
