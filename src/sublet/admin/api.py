@@ -15,7 +15,7 @@ from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of, unknown_cursor
-from sublet.core.work import unfinished
+from sublet.core.work import trouble
 from sublet.findings.checks import keep
 from sublet.findings.schemas import StoredFindingOut
 from sublet.payments.schemas import WebhookReceived
@@ -172,7 +172,7 @@ async def list_set_aside(session: SessionDep, query: PageQueryDep) -> Page[SetAs
 async def list_unfinished_work(session: SessionDep, query: PageQueryDep) -> Page[UnfinishedWorkOut]:
     """Work that does not come to its end, by kind and id: set aside, failing, ending workers, or taken by nobody."""
     return page_of(
-        await unfinished.page(session, after=query.position(str, str) or ("", ""), limit=query.limit + 1),
+        await trouble.page(session, after=query.position(str, str) or ("", ""), limit=query.limit + 1),
         query.limit,
         lambda one: UnfinishedWorkOut(
             kind=one.kind,
@@ -191,7 +191,7 @@ async def list_unfinished_work(session: SessionDep, query: PageQueryDep) -> Page
 @router.post("/work/{kind}/{work_id}/retry", permission=Permission.ADMIN_WORK_RETRY)
 async def retry_work(actor: ActorDep, session: SessionDep, kind: str, work_id: str) -> RetriedWorkOut:
     """Let a worker take up work that was set aside, as if it were new; repeating it is harmless."""
-    changed = await unfinished.retry(session, kind, work_id)
+    changed = await trouble.retry(session, kind, work_id)
     if changed:
         await record(session, actor, "work.retried", kind, work_id)
     return RetriedWorkOut(kind=kind, id=work_id, was_set_aside=changed)

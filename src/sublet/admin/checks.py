@@ -7,9 +7,9 @@ from sublet.allocations.work.sweep import ended_among, not_metered
 from sublet.billing import checks as billing_checks
 from sublet.core import dead_letters, outbox
 from sublet.core.db import Session
-from sublet.core.work import unfinished
+from sublet.core.work import trouble
 from sublet.core.work.delivery import EVENT
-from sublet.core.work.unfinished import Trouble
+from sublet.core.work.trouble import Trouble
 from sublet.findings.checks import MOST_FINDINGS, Check, CheckResult, Finding, ask
 from sublet.findings.findings import Severity
 from sublet.fleet import nodes
@@ -59,7 +59,7 @@ async def _set_aside(session: Session) -> list[Finding]:
 async def _unfinished(session: Session, *troubles: Trouble) -> list[Finding]:
     # Events that were set aside have a check of their own, which knows what they tell of.
     without = EVENT if Trouble.SET_ASIDE in troubles else ""
-    found = await unfinished.page(session, *troubles, without=without, limit=MOST_FINDINGS)
+    found = await trouble.page(session, *troubles, without=without, limit=MOST_FINDINGS)
     return [Finding("work", f"{one.kind}/{one.id}", str(one)) for one in found]
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.plans import buffers_of
 
 from sublet.core.db import Database, Session
-from sublet.core.work import leases, ready, unfinished
+from sublet.core.work import leases, ready, trouble
 from sublet.core.work.ready import Room
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +63,7 @@ async def test_a_sweep_reads_what_it_takes_and_no_more(database: Database) -> No
 
 
 async def count_unfinished(session: Session) -> None:
-    assert await unfinished.counts(session) == {}
+    assert await trouble.counts(session) == {}
 
 
 async def test_what_does_not_end_is_found_without_reading_what_is_not_due(database: Database, owner_url: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sublet.core import telemetry, tracing
 from sublet.core.db import Database, Session, forbid_open_session, is_locked_out, libpq_url
 from sublet.core.errors import SubletError
-from sublet.core.work import leases, ready, unfinished
+from sublet.core.work import leases, ready, trouble
 from sublet.core.work.declaration import AnyWork
 from sublet.core.work.leases import CHANNEL, Lease, LeaseLost
 from sublet.core.work.outcomes import INTERRUPTED, Again, Done, Outcome, Retry, SetAside
@@ -253,7 +253,7 @@ class Reconciler:
     async def count_unfinished(self) -> None:
         """Say in the metrics of this process how much does not come to its end, by kind: what others do counts too."""
         async with self.database.reading() as session:
-            counts = await unfinished.counts(session)
+            counts = await trouble.counts(session)
         for kind in self.works.keys() | counts.keys() | self._counted:
             telemetry.work_overdue.labels(kind).set(counts.get(kind, 0))
         self._counted |= counts.keys()

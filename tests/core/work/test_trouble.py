@@ -6,8 +6,8 @@ from tests.core.work.kettles import KETTLE
 from tests.core.work.kitchen import Held, Kitchen, die
 
 from sublet.core.errors import NotFound
-from sublet.core.work import leases, unfinished
-from sublet.core.work.unfinished import CRASHES, Trouble
+from sublet.core.work import leases, trouble
+from sublet.core.work.trouble import CRASHES, Trouble
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +16,7 @@ LONG_AGO = "clock_timestamp() - interval '1 hour'"
 
 async def told(kitchen: Kitchen, *troubles: Trouble) -> dict[str, str]:
     async with kitchen.database.reading() as session:
-        return {one.id: one.trouble.value for one in await unfinished.page(session, *troubles)}
+        return {one.id: one.trouble.value for one in await trouble.page(session, *troubles)}
 
 
 def gauge(kind: str = KETTLE) -> float | None:
@@ -45,7 +45,7 @@ class TestWhatIsToldOf:
         await kitchen.waits_pass()
         await kitchen.work(worker)
         async with kitchen.database.reading() as session:
-            [one] = await unfinished.page(session)
+            [one] = await trouble.page(session)
         assert (one.trouble, one.last_error, one.place) == (Trouble.FAILING, "stove_failed", "north")
         assert str(one).startswith(f"{KETTLE} a at north: failed ")
         assert one.since.timestamp() == pytest.approx(
@@ -102,14 +102,14 @@ class TestWhatIsToldOf:
         assert await told(kitchen) == {"a": "set_aside"}
         assert await told(kitchen, Trouble.FAILING, Trouble.CRASHING, Trouble.WAITING) == {}
         async with kitchen.database.reading() as session:
-            assert await unfinished.page(session, without=KETTLE) == []
+            assert await trouble.page(session, without=KETTLE) == []
 
     async def test_comes_page_by_page(self, kitchen: Kitchen) -> None:
         await kitchen.want(*"abc")
         await kitchen.run(f"UPDATE work SET due_at = {LONG_AGO}")
         async with kitchen.database.reading() as session:
-            first = await unfinished.page(session, limit=2)
-            rest = await unfinished.page(session, after=(first[-1].kind, first[-1].id), limit=2)
+            first = await trouble.page(session, limit=2)
+            rest = await trouble.page(session, after=(first[-1].kind, first[-1].id), limit=2)
         assert [one.id for one in (*first, *rest)] == ["a", "b", "c"]
 
 
@@ -135,8 +135,8 @@ class TestRetry:
         await kitchen.work(kitchen.worker())
         assert await kitchen.state() == "cold"
         async with kitchen.database.transaction() as session:
-            assert await unfinished.retry(session, KETTLE, "a")
-            assert not await unfinished.retry(session, KETTLE, "a")
+            assert await trouble.retry(session, KETTLE, "a")
+            assert not await trouble.retry(session, KETTLE, "a")
         await kitchen.work(kitchen.worker())
         assert await kitchen.state() == "hot"
 
@@ -146,7 +146,7 @@ class TestRetry:
         await worker.sweep()
         await slow.has_begun()
         async with kitchen.database.transaction() as session:
-            assert not await unfinished.retry(session, KETTLE, "a")
+            assert not await trouble.retry(session, KETTLE, "a")
         slow.let.set()
         await worker.drain()
         assert await kitchen.state() == "hot"
@@ -154,4 +154,4 @@ class TestRetry:
     async def test_of_what_is_not_there_is_not_found(self, kitchen: Kitchen) -> None:
         async with kitchen.database.transaction() as session:
             with pytest.raises(NotFound):
-                await unfinished.retry(session, KETTLE, "a")
+                await trouble.retry(session, KETTLE, "a")
