@@ -38,6 +38,26 @@ class TestTurns:
         answers = await asyncio.gather(*asked)
         assert {answer.status_code for answer in answers} == {201, 503}
 
+    async def test_leave_connections_to_who_reads_while_many_wait_for_a_lock(
+        self, web: Web, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 0.5)
+        many = [await web.customer(f"locked{number}@example.com") for number in range(turns.SHARE)]
+        other = await web.customer("other@example.com")
+        async with database.transaction() as locking:
+            await locking.execute(text("LOCK TABLE api_token IN SHARE MODE"))
+            asked = [
+                asyncio.create_task(locked.post("/api/v1/api-tokens", json=token(number)))
+                for locked in many
+                for number in range(database.connections // turns.SHARE)
+            ]
+            done, _ = await asyncio.wait(asked, timeout=5.0, return_when=asyncio.FIRST_COMPLETED)
+            refused = done.pop().result()
+            assert "More changes are under way than this server does at a time" in refused.json()["detail"]
+            async with asyncio.timeout(2.0):
+                assert (await other.get("/api/v1/me")).status_code == 200
+        assert {answer.status_code for answer in await asyncio.gather(*asked)} == {201, 503}
+
     async def test_come_to_an_end_with_each_change(self, web: Web, database: Database) -> None:
         customer = await web.customer()
         for number in range(2 * database.connections):
