@@ -332,6 +332,13 @@ class TestARefundMadeAtTheProcessor:
         found = processor.taken_back_of(charge, [stripe.Dispute.construct_from(dispute, None)])
         assert found == Money.parse("20", "USD")
 
+    def test_in_dispute_that_is_not_listed_yet_may_be_all_of_it(self) -> None:
+        about = {"id": "ch_1", "object": "charge", "amount": 2000, "amount_refunded": 0, "currency": "usd"}
+        charge = stripe.Charge.construct_from({**about, "disputed": True}, None)
+        assert processor.taken_back_of(charge, []) == Money.parse("20", "USD")
+        undisputed = stripe.Charge.construct_from({**about, "disputed": False}, None)
+        assert processor.taken_back_of(undisputed, []) is None
+
     async def test_touches_nobody_elses_money(self, shop: Shop) -> None:
         _, top_up_id = await paid(shop)
         other, _ = await paid(shop)

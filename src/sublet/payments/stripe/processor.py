@@ -325,10 +325,11 @@ def taken_back_of(charge: stripe.Charge, disputes: Sequence[stripe.Dispute]) -> 
     """What the card holder has back, or asks the bank for: never more than the charge.
 
     A dispute may be about part of it. One that was won takes nothing, and neither does an inquiry that may become one.
+    While none is listed though the charge is disputed, nobody knows what part it is about.
     """
     standing = [one for one in disputes if one.status != "won" and not one.status.startswith("warning_")]
-    if any(one.currency != charge.currency for one in standing):
-        units = charge.amount  # nobody knows what part of it that is
+    if (charge.disputed and not disputes) or any(one.currency != charge.currency for one in standing):
+        units = charge.amount
     else:
         units = min(charge.amount, charge.amount_refunded + sum(one.amount for one in standing))
     return _money(units, charge.currency) if units else None
