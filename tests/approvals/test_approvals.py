@@ -156,6 +156,14 @@ class TestActing:
             async with desk.database.transaction() as session:
                 await approvals.consume(session, system_actor(), **ACT, may_now=may_now)
 
+    async def test_is_refused_to_who_asked_and_may_not_any_more(self, desk: Desk) -> None:
+        await desk.approved()
+        demoted = replace(await desk.operator("Ada"), permissions=frozenset())
+        async with desk.database.transaction() as session:
+            with pytest.raises(PermissionDenied):
+                await approvals.consume(session, demoted, **ACT, may_now=may_now)
+        await desk.consume()
+
     async def test_is_refused_with_what_is_missing(self, desk: Desk) -> None:
         async def refused() -> str:
             with pytest.raises(ApprovalRequired, match=r"Nothing was changed\. Somebody else") as told:

@@ -158,7 +158,7 @@ async def consume(
     """Use the actor's approval of exactly this act, once; it is used if and only if the session commits.
 
     ApprovalRequired if nobody else has approved it, or not in time, or something else was approved, or by somebody who
-    may not any more. Waits for forced release, refunds and recovery.
+    may not any more; PermissionDenied if the actor may not any more. Waits for forced release, refunds and recovery.
     """
     digest = _digest(act, subject, parameters)
     latest = await _first(session, approval.c.digest == digest, approval.c.requested_by == actor.user_id, lock=True)
@@ -168,6 +168,7 @@ async def consume(
             "else who may do it has to approve it first; then do this again.",
             extra={} if latest is None else {"approval_id": latest.id},
         )
+    actor.require(latest.permission)
     if not await _still_stands(session, latest, may_now):
         raise ApprovalRequired(
             f"This needs the consent of a second person, and {latest.decided_by_name}, who approved {latest.id}, may "
