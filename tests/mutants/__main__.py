@@ -79,22 +79,14 @@ class Worker:
         )
         return cls(folder, process)
 
-    async def ask(self, trial: Trial, *, likely: str) -> Outcome:
-        mutant = trial.mutant
-        job = Job(
-            None if mutant is None else mutant.file,
-            "" if mutant is None else mutant.text,
-            trial.target.tests,
-            SECONDS_EACH if mutant is not None else 5 * SECONDS_EACH,
-            likely,
-        )
+    async def ask(self, job: Job) -> Outcome:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
         await self._process.stdin.drain()
         line = await self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"A worker ended at {mutant or trial.target.name}.")
+            raise RuntimeError(f"A worker ended while it changed {job.file}.")
         return Outcome(**json.loads(line))
 
     async def stop(self) -> None:
@@ -147,8 +139,14 @@ class Run:
             if time.monotonic() > self.deadline:
                 self.tallies[trial.target.name].not_tried += trial.mutant is not None
                 continue
-            likely = "" if trial.mutant is None else self._memory.likely(trial.mutant)
-            self._note(trial, await worker.ask(trial, likely=likely))
+            self._note(trial, await worker.ask(self._job(trial)))
+
+    def _job(self, trial: Trial) -> Job:
+        tests, mutant = self._tests[trial.target.name], trial.mutant
+        if mutant is None:
+            return Job(None, "", tests, 5 * SECONDS_EACH)
+        in_order, likely = self._memory.in_order(mutant, tests), self._memory.likely(mutant)
+        return Job(mutant.file, mutant.text, in_order, SECONDS_EACH, likely)
 
     def _note(self, trial: Trial, outcome: Outcome) -> None:
         if trial.mutant is None:

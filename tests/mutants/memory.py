@@ -6,7 +6,7 @@ of the test that noticed it; of what survived, all that were run.
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.mutants.mutant import Mutant
 from tests.mutants.worker import Outcome
 
+FEW = 5
 _FILE = re.compile(r"tests/[^ :]+\.py")
 
 
@@ -34,22 +35,31 @@ class Memory:
         """What came of a mutant, if that still holds for these files of tests."""
         for spoke in (*([test] for test in tests), tests):
             if (known := self._outcomes.get(self._key(mutant, spoke))) is not None:
-                self._noticed[mutant.file][mutant.line] = known.by
+                self._note(mutant, known)
                 return known
         return None
 
     def keep(self, mutant: Mutant, tests: Sequence[str], outcome: Outcome) -> None:
         """Remember what came of it."""
-        self._noticed[mutant.file][mutant.line] = outcome.by
+        self._note(mutant, outcome)
         found = _FILE.search(outcome.by)
         spoke = tests if found is None else [found.group()]
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps([self._key(mutant, spoke), outcome.what, outcome.by]) + "\n")
 
-    def likely(self, mutant: Mutant) -> str:
-        """The test that noticed the change nearest to this one; empty if none did."""
-        near = {line: by for line, by in self._noticed[mutant.file].items() if by.startswith("tests/")}
-        return near[min(near, key=lambda line: abs(line - mutant.line))] if near else ""
+    def likely(self, mutant: Mutant) -> tuple[str, ...]:
+        """The few tests that noticed the changes nearest to this one."""
+        near = sorted(self._noticed[mutant.file].items(), key=lambda noticed: abs(noticed[0] - mutant.line))
+        return tuple(dict.fromkeys(by for _, by in near))[:FEW]
+
+    def in_order(self, mutant: Mutant, tests: Sequence[str]) -> tuple[str, ...]:
+        """The files of tests, those first that noticed most of what was changed in the same file."""
+        often = Counter(by.partition("::")[0] for by in self._noticed[mutant.file].values())
+        return tuple(sorted(tests, key=lambda test: -often[test]))
+
+    def _note(self, mutant: Mutant, outcome: Outcome) -> None:
+        if outcome.by.startswith("tests/"):
+            self._noticed[mutant.file][mutant.line] = outcome.by
 
     def _key(self, mutant: Mutant, tests: Sequence[str]) -> str:
         parts = (mutant.file, mutant.text, *map(self._digest, sorted(tests)))

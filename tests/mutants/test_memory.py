@@ -57,12 +57,19 @@ class TestOutcome:
 
 
 class TestLikely:
-    def test_is_the_test_that_noticed_the_nearest_change(self, root: Path) -> None:
+    def test_are_the_tests_that_noticed_the_nearest_changes(self, root: Path) -> None:
         memory = later(root)
-        assert memory.likely(mutant()) == ""
+        assert memory.likely(mutant()) == ()
         memory.keep(mutant("1", line=10), TESTS, NOTICED)
         memory.keep(mutant("2", line=20), TESTS, Outcome("killed", "tests/test_a.py::test"))
         memory.keep(mutant("3", line=12), TESTS, SURVIVED)
         memory.keep(mutant("4", line=12), TESTS, Outcome("killed", "the process"))
-        assert memory.likely(mutant(line=12)) == NOTICED.by
-        assert memory.likely(mutant(line=16)) == "tests/test_a.py::test"
+        memory.keep(mutant("5", line=30), TESTS, NOTICED)
+        assert memory.likely(mutant(line=12)) == (NOTICED.by, "tests/test_a.py::test")
+        assert memory.likely(mutant(line=16)) == ("tests/test_a.py::test", NOTICED.by)
+
+    def test_files_are_those_that_noticed_most(self, root: Path) -> None:
+        memory = later(root)
+        assert memory.in_order(mutant(), TESTS) == TESTS
+        memory.keep(mutant(), TESTS, NOTICED)
+        assert memory.in_order(mutant(), TESTS) == TESTS[::-1]

@@ -38,13 +38,13 @@ MADE_BY_MIGRATIONS = ("src/sublet/migrations/", "src/sublet/ledger/sql/")
 
 @dataclass(frozen=True)
 class Job:
-    """A file with a text (none: all is as it should be), and the tests that must notice, a likely one first."""
+    """A file with a text (none: all is as it should be), and the tests that must notice, likely ones first."""
 
     file: str | None
     text: str
     tests: tuple[str, ...]
     seconds: float
-    likely: str = ""
+    likely: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ def _run(job: Job, server: Server, *, anew: bool) -> Outcome:
         pytest = importlib.import_module("pytest")
         options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
         status = 0
-        for tests in ([job.likely] if job.likely else [], job.tests):
-            if tests and status == 0:
+        for tests in filter(None, (job.likely, job.tests)):
+            if status == 0:
                 status = pytest.main([*options, *tests], plugins=[recorder])
         known = {0: "survived", 1: "killed", 2: "killed", 4: "killed"}  # 2 and 4: what the tests load does not load
         outcome = Outcome(known.get(int(status), f"broken: pytest ended with {int(status)}"), recorder.first)

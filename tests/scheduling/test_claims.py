@@ -210,7 +210,9 @@ class TestMoving:
         self, database: Database
     ) -> None:
         first, second = [await add_node(database, name, vcpu=2, gpus=["A"]) for name in "ab"]
+        await add_node(database, "c")
         sku = await make_sku(database, "g", gpu_count=1)
+        await take(database, await make_sku(database, "s"), "somebody else")
         had = await take(database, sku, "x")
         moved = await self._move(database, sku, left_to="left")
         assert moved is not None
@@ -219,6 +221,7 @@ class TestMoving:
         assert await free_of(database, sku) == [0]
         async with database.transaction() as session:
             assert await claims.free(session, "left")
+            assert await claims.free(session, "somebody else")
         assert (await take(database, sku, "y")).node_id == had.node_id
 
     async def test_changes_nothing_where_there_is_no_other_node(self, database: Database) -> None:

@@ -151,9 +151,25 @@ class TestSingleFile:
         async with kitchen.database.transaction() as session:
             for kind, row_id in (("kettle", "x"), ("pot", "a")):
                 await leases.make_due(session, kind, row_id, place="north")
-            assert await leases.queue_behind(session, "pot", "b", place="north")
+            for kind in ("kettle", "pot"):
+                assert await leases.queue_behind(session, kind, "b", place="north")
             await leases.wake_first(session, "pot", "north", but="a")
         await claimed(kitchen, "pot", "b")
+        async with kitchen.database.transaction() as session:
+            assert await leases.lease_one(session, "kettle", "b", seconds=60) is None
+
+    async def test_hurries_nobody_who_waits_for_another_attempt(self, rows: Kitchen) -> None:
+        await finish(rows, await claimed(rows, *ONE), Again(3600))
+        async with rows.database.transaction() as session:
+            await leases.wake_first(session, "kettle", "north", but="b")
+            assert await leases.lease_one(session, *ONE, seconds=60) is None
+
+    async def test_asks_for_no_second_look_by_whoever_has_the_turn_already(self, rows: Kitchen) -> None:
+        lease = await claimed(rows, *ONE)
+        async with rows.database.transaction() as session:
+            await leases.wake_first(session, "kettle", "north", but="b")
+            await leases.finish(session, lease, Done(), pace=SLOW)
+            assert await leases.lease_one(session, *ONE, seconds=60) is None
 
     async def test_is_not_joined_behind_one_that_is_leaving(self, kitchen: Kitchen) -> None:
         async with kitchen.database.transaction() as session:

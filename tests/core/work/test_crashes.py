@@ -201,3 +201,19 @@ class TestCrashes:
         await worker.sweep()
         assert [(lease.attempt, lease.crashes) for lease in worker._slots.held] == [(1, 0)]
         await worker.drain()
+
+    async def test_a_worker_that_freezes_twice_has_crashed_once(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        kitchen.stoves.broken = {"north"}
+        frozen, other = kitchen.worker(attempts=100), kitchen.worker(attempts=100)
+        for crashes in (1, 0):
+            slow = Held(kitchen)
+            await frozen.sweep()
+            await slow.has_begun()
+            await die(frozen)
+            kitchen.stoves.heat = slow._heat  # type: ignore[method-assign]
+            await kitchen.leases_run_out()
+            await other.sweep()
+            assert [lease.crashes for lease in other._slots.held] == [crashes], "the other survived it in between"
+            await other.drain()
+            await kitchen.waits_pass()

@@ -101,6 +101,13 @@ class TestFence:
         with pytest.raises(LeaseLost):
             lease.verify_time()
 
+    async def test_a_process_that_renewed_its_lease_in_time_goes_on(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        lease = await claimed(kitchen, seconds=0.0)
+        async with kitchen.database.transaction() as session:
+            assert await leases.renew(session, [lease], seconds=60) == []
+        lease.verify_time()
+
 
 class TestOvertake:
     async def test_what_is_wanted_anew_fences_out_whoever_is_at_it(self, kitchen: Kitchen) -> None:
