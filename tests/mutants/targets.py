@@ -127,6 +127,7 @@ TARGETS = (
         _files(
             "tests/ledger",
             "test_postings",
+            "test_hostile_calls",
             "test_corrections",
             "test_lots",
             "test_published",

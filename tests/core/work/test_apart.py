@@ -8,7 +8,7 @@ import pytest
 from tests.core.work.kitchen import Kitchen
 from tests.support.locks import until_somebody_waits
 
-from sublet.core.work import leases
+from sublet.core.work import leases, ready
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Done, Retry, SetAside
 from sublet.core.work.pace import Pace
@@ -136,6 +136,18 @@ class TestWaking:
                     await leases.make_due(session, kind, "a", after_seconds=after)
             heard = [one.payload for one in listening.notifies(timeout=5, stop_after=1)]
         assert heard == ["now"]
+
+
+class TestNext:
+    async def test_is_what_becomes_due_first_and_is_not_due_already(self, rows: Kitchen) -> None:
+        async with rows.database.transaction() as session:
+            await leases.make_due(session, "kettle", "later", after_seconds=3600)
+            await leases.make_due(session, "pan", "a", after_seconds=60)
+        for row_id in ("a", "b"):
+            await finish(rows, await claimed(rows, "pot", row_id), SetAside("x"))
+        async with rows.database.reading() as session:
+            assert 3500 < (await ready.seconds_to_next(session, ["kettle", "pot"]) or 0) <= 3600
+            assert await ready.seconds_to_next(session, ["pot"]) is None
 
 
 class TestSingleFile:
