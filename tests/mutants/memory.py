@@ -1,7 +1,7 @@
 """What came of each mutant in earlier runs, so that the next one goes on where they ended.
 
-An outcome holds as long as the changed file and the tests that spoke stand as they did: of what was noticed, the file
-of the test that noticed it; of what survived, all that were run.
+An outcome holds as long as the paragraph around the change stands, and the tests that spoke: of what was noticed, the
+paragraph of the test that noticed it; of what survived, all files of tests that were run.
 """
 
 import json
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, paragraph
 from tests.mutants.worker import Outcome
 
 FEW = 5
-_FILE = re.compile(r"tests/[^ :]+\.py")
+_TEST = re.compile(r"(tests/[^ :]+\.py)(?:[^[]*::(\w+))?")
 
 
 class Memory:
@@ -23,29 +23,27 @@ class Memory:
 
     def __init__(self, root: Path, path: Path) -> None:
         self._root, self._path = root, path
-        self._digests: dict[str, str] = {}
-        self._outcomes: dict[str, Outcome] = {}
+        self._texts: dict[str, str] = {}
+        self._outcomes: dict[str, tuple[Outcome, str]] = {}
         self._noticed: defaultdict[str, dict[int, str]] = defaultdict(dict)
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
-                key, what, by = json.loads(line)
-                self._outcomes[key] = Outcome(what, by)
+                key, what, by, spoke = json.loads(line)
+                self._outcomes[key] = Outcome(what, by), spoke
 
     def outcome(self, mutant: Mutant, tests: Sequence[str]) -> Outcome | None:
         """What came of a mutant, if that still holds for these files of tests."""
-        for spoke in (*([test] for test in tests), tests):
-            if (known := self._outcomes.get(self._key(mutant, spoke))) is not None:
-                self._note(mutant, known)
-                return known
-        return None
+        outcome, spoke = self._outcomes.get(_key(mutant), (None, ""))
+        if outcome is None or spoke != self._spoke(outcome, tests):
+            return None
+        self._note(mutant, outcome)
+        return outcome
 
     def keep(self, mutant: Mutant, tests: Sequence[str], outcome: Outcome) -> None:
         """Remember what came of it."""
         self._note(mutant, outcome)
-        found = _FILE.search(outcome.by)
-        spoke = tests if found is None else [found.group()]
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([self._key(mutant, spoke), outcome.what, outcome.by]) + "\n")
+            file.write(json.dumps([_key(mutant), outcome.what, outcome.by, self._spoke(outcome, tests)]) + "\n")
 
     def likely(self, mutant: Mutant) -> tuple[str, ...]:
         """The few tests that noticed the changes nearest to this one."""
@@ -61,11 +59,25 @@ class Memory:
         if outcome.by.startswith("tests/"):
             self._noticed[mutant.file][mutant.line] = outcome.by
 
-    def _key(self, mutant: Mutant, tests: Sequence[str]) -> str:
-        parts = (mutant.file, mutant.text, *map(self._digest, sorted(tests)))
-        return sha256("\0".join(parts).encode()).hexdigest()
+    def _spoke(self, outcome: Outcome, tests: Sequence[str]) -> str:
+        """A digest of the tests that made the outcome; empty if the one that noticed is not among them any more."""
+        found = _TEST.search(outcome.by)
+        if found is None:
+            return _digest(*(test + self._text(test) for test in sorted(tests)))
+        file, test = found.groups()
+        text = self._text(file) if file in tests else ""
+        defined = re.search(rf"def {test}\(", text)
+        return _digest(text if test is None else paragraph(text, defined.start(), defined.end()) if defined else "")
 
-    def _digest(self, file: str) -> str:
-        if file not in self._digests:
-            self._digests[file] = sha256(file.encode() + b"\0" + (self._root / file).read_bytes()).hexdigest()
-        return self._digests[file]
+    def _text(self, file: str) -> str:
+        if file not in self._texts:
+            self._texts[file] = (self._root / file).read_text(encoding="utf-8")
+        return self._texts[file]
+
+
+def _key(mutant: Mutant) -> str:
+    return _digest(mutant.file, mutant.around)
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest() if any(parts) else ""

@@ -1,7 +1,10 @@
 """A mutant: one file with one place of it changed."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+_BORDER = re.compile(r"\n\n+(?=\S)")
 
 
 @dataclass(frozen=True)
@@ -15,12 +18,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change of a file; `was` and `becomes` are the lines that it touches, as one line each."""
+    """A change of a file; `was` and `becomes` are the lines that it touches, as one line each.
+
+    `around` is the changed paragraph: what stands at the margin after an empty line, and all up to the next such.
+    """
 
     file: str
     line: int
     was: str
     becomes: str
+    around: str
     text: str
 
     def __str__(self) -> str:
@@ -32,17 +39,30 @@ class Mutant:
         return self.file, self.was, self.becomes
 
 
+def paragraph(text: str, start: int, end: int) -> str:
+    """The paragraph of a text in which a place of it is, or the several that it touches."""
+    first, last = _borders(text, start, end)
+    return text[first:last]
+
+
+def _borders(text: str, start: int, end: int) -> tuple[int, int]:
+    borders = [0, *(found.end() for found in _BORDER.finditer(text)), len(text)]
+    return max(border for border in borders if border <= start), min(border for border in borders if border >= end)
+
+
 def mutant_of(file: str, text: str, change: Change) -> Mutant:
     """The mutant of a file's text that a change makes."""
     first = text.rfind("\n", 0, change.start) + 1
     after = text.find("\n", change.end)
     last = len(text) if after < 0 else after
     changed = text[: change.start] + change.new + text[change.end :]
+    begins, ends = _borders(text, change.start, change.end)
     return Mutant(
         file=file,
         line=text.count("\n", 0, change.start) + 1,
         was=_one_line(text[first:last]),
         becomes=_one_line(changed[first : last + len(changed) - len(text)]),
+        around=changed[begins : ends + len(changed) - len(text)],
         text=changed,
     )
 

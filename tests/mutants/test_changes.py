@@ -4,7 +4,7 @@ import pytest
 
 from tests.mutants import python, sql
 from tests.mutants.__main__ import ROOT, listed
-from tests.mutants.mutant import mutant_of
+from tests.mutants.mutant import Change, mutant_of
 from tests.mutants.targets import TARGETS
 
 
@@ -79,6 +79,18 @@ class TestSql:
 
     def test_leaves_alone_whether_a_moment_counts_that_is_never_met(self) -> None:
         assert becomes("sql", "SELECT a <= clock_timestamp()") == set()
+
+
+class TestAround:
+    def test_is_the_paragraph_that_is_changed(self) -> None:
+        text = "a = 1\n\n\ndef f():\n    if a:\n        b()\n\n    c()\n\n\nd()\n"
+        for old, around in (
+            ("a = 1", "X\n\n\n"),
+            ("if a", "def f():\n    X:\n        b()\n\n    c()\n\n\n"),
+            ("d()", "X\n"),
+        ):
+            start = text.index(old)
+            assert mutant_of("x", text, Change(start, start + len(old), "X")).around == around
 
 
 class TestTargets:

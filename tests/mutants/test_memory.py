@@ -13,17 +13,20 @@ NOTICED = Outcome("killed", "tests/test_b.py::TestB::test_says_no[x.py]")
 SURVIVED = Outcome("survived")
 
 
+SAYS_NO = "class TestB:\n    def test_says_no(self):\n        ...\n"
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A tree with two files of tests."""
     (tmp_path / "tests").mkdir()
-    for test in TESTS:
-        (tmp_path / test).write_text("def test(): ...")
+    (tmp_path / TESTS[0]).write_text("def test(): ...\n")
+    (tmp_path / TESTS[1]).write_text(SAYS_NO)
     return tmp_path
 
 
-def mutant(text: str = "if False: ...", *, line: int = 1) -> Mutant:
-    return Mutant("src/x.py", line, "if a: ...", "if False: ...", text)
+def mutant(around: str = "if False: ...", *, line: int = 1) -> Mutant:
+    return Mutant("src/x.py", line, "if a: ...", "if False: ...", around, around)
 
 
 def later(root: Path) -> Memory:
@@ -36,13 +39,14 @@ class TestOutcome:
     def test_is_remembered(self, root: Path, outcome: Outcome) -> None:
         later(root).keep(mutant(), TESTS, outcome)
         assert later(root).outcome(mutant(), TESTS) == outcome
-        assert later(root).outcome(mutant("if False: ...\nb()"), TESTS) is None  # the file has changed elsewhere
+        assert later(root).outcome(mutant("if False: ...\nb()"), TESTS) is None
 
     def test_holds_while_the_test_that_noticed_stands(self, root: Path) -> None:
         later(root).keep(mutant(), TESTS, NOTICED)
         (root / TESTS[0]).write_text("")
+        (root / TESTS[1]).write_text(f"def test_of_something_else(): ...\n\n\n{SAYS_NO}")
         assert later(root).outcome(mutant(), TESTS) == NOTICED
-        (root / TESTS[1]).write_text("")
+        (root / TESTS[1]).write_text(SAYS_NO.replace("...", "pass"))
         assert later(root).outcome(mutant(), TESTS) is None
 
     @pytest.mark.parametrize("test", TESTS)
