@@ -2798,6 +2798,8 @@ CREATE INDEX idempotency_key_age ON public.idempotency_key USING btree (created_
 
 CREATE UNIQUE INDEX installation_only ON public.installation USING btree ((true));
 
+CREATE INDEX issued_certificate_ended ON public.issued_certificate USING btree (valid_before);
+
 CREATE INDEX issued_certificate_revoked ON public.issued_certificate USING btree (valid_before) WHERE (revoked_at IS NOT NULL);
 
 CREATE INDEX issued_certificate_subject ON public.issued_certificate USING btree (subject, valid_before);
@@ -2939,6 +2941,8 @@ CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation_remnant FO
 CREATE CONSTRAINT TRIGGER has_owner AFTER DELETE OR UPDATE ON public.membership DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
 
 CREATE CONSTRAINT TRIGGER has_owner AFTER INSERT ON public.organization DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
+
+CREATE TRIGGER holds BEFORE DELETE ON public.issued_certificate FOR EACH ROW WHEN ((old.valid_before > clock_timestamp())) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER launched_as BEFORE UPDATE OF id, organization_id, name, sku, price, currency, login, created_at ON public.allocation FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3327,7 +3331,7 @@ GRANT INSERT(after) ON TABLE public.audit_event TO sublet_app;
 
 GRANT USAGE ON SEQUENCE public.audit_event_seq TO sublet_app;
 
-GRANT SELECT,INSERT ON TABLE public.issued_certificate TO sublet_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.issued_certificate TO sublet_app;
 
 GRANT UPDATE(revoked_at) ON TABLE public.issued_certificate TO sublet_app;
 

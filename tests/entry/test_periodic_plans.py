@@ -22,12 +22,18 @@ TIMES = 20_000
 MOST_BUFFERS = 2_000
 LONG = (
     *("allocation", "allocation_history", "allocation_operation", "claim", "meter", "meter_segment", "usage_record"),
-    *("usage_charge", "outbox_event", "hold", "hold_event", "ledger_entry", "posting"),
+    *("usage_charge", "outbox_event", "hold", "hold_event", "ledger_entry", "posting", "issued_certificate"),
 )
 """Tables whose rows of the past nobody may read over and over."""
 
 READS_ALL = {"check the books"}
 """Once a day everything is looked at, which is its purpose."""
+
+ENDED_CERTIFICATE = """
+INSERT INTO issued_certificate
+       (kind, ca_public_key, key_id, principals, fingerprint, subject, valid_after, valid_before)
+VALUES ('control', 'k', 'k', '{sublet-control}', 'f', 'nd_a', now() - interval '48 hours', now() - interval '47.95 hours')
+"""
 
 # Far above what is given out next.
 COPIES = {
@@ -49,6 +55,7 @@ COPIES = {
     "meter": {"subject_id": "r.subject_id || n", "hold_id": "r.hold_id + 1000000 + n * 10"},
     "meter_segment": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
     "usage_record": {"subject_id": "r.subject_id || n"},
+    "issued_certificate": {"serial": "r.serial + n"},
     "usage_charge": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
     "outbox_event": {"id": "r.id - n * 1000", "event_id": "r.event_id || n"},
     "ledger.hold": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
@@ -72,6 +79,7 @@ async def tasks(database: Database, tmp_path: Path, owner_url: str) -> list[Tick
     await rental.work_until(ended, "released")
     with psycopg.connect(owner_url) as owner:
         owner.execute("SET session_replication_role = replica")
+        owner.execute(ENDED_CERTIFICATE)
         for table, changes in COPIES.items():
             multiply(owner, table, TIMES, changes)
     with psycopg.connect(owner_url, autocommit=True) as owner:

@@ -16,6 +16,7 @@ from sublet.core.settings import Settings
 from sublet.core.work import ready
 from sublet.core.work.ticks import Tick, make_due
 from sublet.findings.checks import keep
+from sublet.fleet import certificates
 from sublet.fleet.observation import Observer
 from sublet.identity import retention as identity_retention
 from sublet.ledger import seals
@@ -69,6 +70,7 @@ def schedule(
         await retention.forget_old_keys(session)
         await identity_retention.sweep(session)
         await ready.forget_crashes(session)
+        await certificates.forget_ended(session)
 
     metering_seconds = float(settings.metering_interval_seconds)
     return [

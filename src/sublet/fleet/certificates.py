@@ -32,6 +32,27 @@ LONGEST_USER_SECONDS = 3600
 # Clocks differ: a certificate is valid a little before it was made, never longer than promised after.
 BACKDATED = timedelta(seconds=60)
 
+CONNECTING_SECONDS = 30
+"""What is left of a control certificate with which a connection is still begun."""
+KEPT_DAYS = 90
+"""Certificates stay on record so long after they have ended: whoever reads an sshd's log finds whose a serial was."""
+FORGOTTEN_AT_ONCE = 20_000
+
+_HOLDS = text(
+    """
+    SELECT 1 FROM issued_certificate
+     WHERE serial = :serial AND ca_public_key = :ca_public_key AND fingerprint = :fingerprint AND revoked_at IS NULL
+       AND valid_before > clock_timestamp() + make_interval(secs => :seconds)
+    """
+)
+_FORGET = text(
+    """
+    DELETE FROM issued_certificate
+     WHERE serial IN (SELECT serial FROM issued_certificate
+                       WHERE valid_before < clock_timestamp() - make_interval(days => :days)
+                       ORDER BY valid_before LIMIT :limit)
+    """
+)
 _NEXT_SERIAL = text("SELECT nextval('certificate_serial')")
 
 
@@ -59,10 +80,11 @@ class IssuedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key made for one connection and its certificate; both live in memory only."""
+    """A key made for one connection and its certificate; both live in memory only. `serial`: of a control's."""
 
     key: asyncssh.SSHKey
     certificate: asyncssh.SSHCertificate
+    serial: int | None = None
 
     def __repr__(self) -> str:
         return "Credential(…)"
@@ -148,10 +170,20 @@ async def issue_entry(
     return Credential(key, certificate)
 
 
-async def issue_control(session: Session, actor: Actor, node_id: str, *, signer: UserSigner) -> Credential:
-    """A key and certificate for one connection of the control plane to one node: no terminal, no forwarding."""
+async def issue_control(
+    session: Session, actor: Actor, node_id: str, *, signer: UserSigner, unused: Credential | None = None
+) -> Credential:
+    """A key and certificate for one connection of the control plane to one node: no terminal, no forwarding.
+
+    One that was made for the node before and let nobody in, `unused`, is given again while it holds: a node that does
+    not answer costs one every few minutes, and not one for each try.
+    """
+    if unused is not None and await _holds(
+        session, unused.serial, unused.key, signed_with=signer.key, seconds=CONNECTING_SECONDS
+    ):
+        return unused
     key = asyncssh.generate_private_key(KEY_TYPE)
-    _, certificate = await _sign_user(
+    issued, certificate = await _sign_user(
         session,
         signer,
         key,
@@ -163,16 +195,34 @@ async def issue_control(session: Session, actor: Actor, node_id: str, *, signer:
         permit_pty=False,
         permit_port_forwarding=False,
     )
-    return Credential(key, certificate)
+    return Credential(key, certificate, issued.serial)
 
 
-async def issue_host(session: Session, node_id: str, *, signer: HostSigner, seconds: int) -> IssuedCertificate:
-    """Certify the host key that a node enrolled with, for its id, its name and its address."""
+async def issue_host(
+    session: Session,
+    node_id: str,
+    *,
+    signer: HostSigner,
+    seconds: int,
+    undelivered: IssuedCertificate | None = None,
+    still_seconds: float = 0.0,
+) -> IssuedCertificate:
+    """Certify the host key that a node enrolled with, for its id, its name and its address.
+
+    One that the node has not taken yet, `undelivered`, is given again if it says the same as a new one would and holds
+    for `still_seconds`.
+    """
     row = (
         await session.execute(select(node.c.name, node.c.address, node.c.host_public_key).where(node.c.id == node_id))
     ).one()
     key = asyncssh.import_public_key(row.host_public_key)
     principals = tuple(dict.fromkeys((node_id, row.name, row.address)))
+    if (
+        undelivered is not None
+        and undelivered.principals == principals
+        and await _holds(session, undelivered.serial, key, signed_with=signer.key, seconds=still_seconds)
+    ):
+        return undelivered
     now, serial = await _now_and_serial(session)
     valid_after, valid_before = now - BACKDATED, now + timedelta(seconds=seconds)
     key_id = f"host node={node_id} name={row.name}"
@@ -209,6 +259,11 @@ async def revoke_subject(session: Session, subject: str, *, user_id: str | None 
 async def revoke_user(session: Session, user_id: str, *, reason: str) -> int:
     """Revoke every certificate of a person that still lives; returns how many."""
     return await _revoke(session, issued_certificate.c.user_id == user_id, reason)
+
+
+async def forget_ended(session: Session) -> int:
+    """Delete certificates that ended long ago, some at a time; returns how many."""
+    return (await session.execute(_FORGET, {"days": KEPT_DAYS, "limit": FORGOTTEN_AT_ONCE})).rowcount
 
 
 async def revoked_keys(session: Session) -> bytes:
@@ -278,6 +333,14 @@ async def _sign_user(
     issued = IssuedCertificate(_line(certificate), serial, key_id, (principal,), valid_after, valid_before)
     await _store(session, issued, key, signer.key, kind=kind, subject=subject, user_id=actor.user_id)
     return issued, certificate
+
+
+async def _holds(
+    session: Session, serial: int | None, key: asyncssh.SSHKey, *, signed_with: asyncssh.SSHKey, seconds: float
+) -> bool:
+    """Whether a certificate is for the key, by this authority, not revoked, and holds for so long from now."""
+    asked = {"serial": serial, "fingerprint": key.get_fingerprint(), "seconds": seconds}
+    return (await session.execute(_HOLDS, {**asked, "ca_public_key": public_line(signed_with)})).first() is not None
 
 
 async def _now_and_serial(session: Session) -> tuple[datetime, int]:

@@ -14,6 +14,7 @@ from sublet.core.work.pace import Pace
 from sublet.fleet import certificates, enrolment, nodes
 from sublet.fleet.backend import FleetBackend, Trust
 from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys
+from sublet.fleet.certificates import IssuedCertificate
 from sublet.fleet.models import node
 from sublet.fleet.work import TRUST
 
@@ -25,7 +26,7 @@ STEPS = (
         "issue",
         "signs a host certificate for the node",
         "a certificate on record",
-        "one that never arrives ends by itself, and can be revoked",
+        "one that did not arrive is pushed again until a new one is due; it ends by itself, and can be revoked",
     ),
     Step(
         "push",
@@ -53,6 +54,7 @@ class HostCertificates:
         self.backend = backend
         self.authority = authority
         self.settings = settings
+        self._undelivered: dict[str, IssuedCertificate] = {}
 
     def work(self) -> Work[str, datetime]:
         """The kind of work `trust`: a push within the hour, or a third of a certificate's life, and after changes."""
@@ -87,13 +89,21 @@ class HostCertificates:
         Then the node is probed. One that cannot be is tried again soon, and has what it must trust all the same.
         """
         signer = await self.authority.host_signer()
+        seconds = self.settings.host_certificate_seconds
         async with self.database.transaction() as session:
             issued = await certificates.issue_host(
-                session, node_id, signer=signer, seconds=self.settings.host_certificate_seconds
+                session,
+                node_id,
+                signer=signer,
+                seconds=seconds,
+                undelivered=self._undelivered.get(node_id),
+                still_seconds=seconds - enrolment.renewal_seconds(self.settings),
             )
             keys = await public_keys(session, CaKind.USER)
             revoked = await certificates.revoked_keys(session)
+        self._undelivered[node_id] = issued
         valid_before = await self.backend.trust(node_id, Trust(keys.all, revoked, issued.certificate))
+        self._undelivered.pop(node_id, None)
         async with self.database.transaction() as session:
             await enrolment.note_certificate(session, node_id, valid_before)
         probe = await self.backend.probe(node_id)

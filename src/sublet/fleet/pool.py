@@ -19,7 +19,7 @@ from sublet.fleet import answers, certificates, enrolment
 from sublet.fleet.answers import trust_params
 from sublet.fleet.backend import Trust
 from sublet.fleet.ca import CaKind, CertificateAuthority, HostSigner, public_keys
-from sublet.fleet.certificates import Credential
+from sublet.fleet.certificates import Credential, IssuedCertificate
 from sublet.fleet.connection import CONNECT_SECONDS, HostTrust, NodeAddress, NodeConnection
 from sublet.fleet.errors import NodeNotEnrolled, NodeTimedOut, NodeUnreachable
 from sublet.fleet.models import node
@@ -42,7 +42,8 @@ class _Way:
 
 
 class NodePool:
-    """Connections of this process to the fleet's nodes; every one was opened with a certificate made for it."""
+    """Connections of this process to the fleet's nodes; every one was opened with a certificate made for it, which is
+    kept for the next try while the node lets nobody in."""
 
     def __init__(
         self, database: Database, authority: CertificateAuthority, *, connect_seconds: float = CONNECT_SECONDS
@@ -53,6 +54,8 @@ class NodePool:
         self._open: dict[str, NodeConnection] = {}
         self._opening: dict[str, asyncio.Task[NodeConnection]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._unused: dict[str, Credential] = {}
+        self._undelivered: dict[str, IssuedCertificate] = {}
 
     async def get(self, node_id: str) -> NodeConnection:
         """The node's connection; whoever asks while it is being opened waits for the same attempt."""
@@ -123,13 +126,19 @@ class NodePool:
         if way.lapsed is not None:
             await self._renew_lapsed(way, way.lapsed)
             way = await self._way(node_id)
-        connection = await NodeConnection.open(
-            way.address, way.credential, way.trust, timeout_seconds=self._connect_seconds
-        )
+        connection = await self._come_in(way, way.trust)
         earlier = self._open.get(node_id)
         self._open[node_id] = connection
         if earlier is not None:
             self._end(earlier)
+        return connection
+
+    async def _come_in(self, way: _Way, trust: HostTrust) -> NodeConnection:
+        """Open a connection; its certificate is used up once the node has let us in with it."""
+        connection = await NodeConnection.open(
+            way.address, way.credential, trust, timeout_seconds=self._connect_seconds
+        )
+        self._unused.pop(way.address.node_id, None)
         return connection
 
     async def _way(self, node_id: str) -> _Way:
@@ -153,14 +162,25 @@ class NodePool:
                 raise NodeNotEnrolled(
                     f"{row.name} has not joined yet, so there is nothing to connect to. Run its join command on it."
                 )
-            credential = await certificates.issue_control(session, system_actor(), node_id, signer=signer)
+            credential = await certificates.issue_control(
+                session, system_actor(), node_id, signer=signer, unused=self._unused.get(node_id)
+            )
             authorities = (await public_keys(session, CaKind.HOST)).all
             lapsed = await self._fresh_trust(session, node_id, host_signer) if row.lapsed else None
+        self._unused[node_id] = credential
         address = NodeAddress(node_id, row.name, row.address, row.port, row.host_public_key)
         return _Way(address, credential, HostTrust(authorities), lapsed)
 
     async def _fresh_trust(self, session: Session, node_id: str, signer: HostSigner) -> dict[str, Any]:
-        issued = await certificates.issue_host(session, node_id, signer=signer, seconds=LAPSED_CERTIFICATE_SECONDS)
+        issued = await certificates.issue_host(
+            session,
+            node_id,
+            signer=signer,
+            seconds=LAPSED_CERTIFICATE_SECONDS,
+            undelivered=self._undelivered.get(node_id),
+            still_seconds=LAPSED_CERTIFICATE_SECONDS / 2,
+        )
+        self._undelivered[node_id] = issued
         keys = await public_keys(session, CaKind.USER)
         revoked = await certificates.revoked_keys(session)
         return trust_params(Trust(keys.all, revoked, issued.certificate))
@@ -172,13 +192,12 @@ class NodePool:
         certificate for that key.
         """
         by_key = HostTrust(enrolled_key=way.address.host_public_key)
-        connection = await NodeConnection.open(
-            way.address, way.credential, by_key, timeout_seconds=self._connect_seconds
-        )
+        connection = await self._come_in(way, by_key)
         try:
             observed = await connection.request("trust", fresh)
         finally:
             await connection.close()
+        self._undelivered.pop(way.address.node_id, None)
         ends = answers.read(answers.Trusted, "trust", observed).host_certificate_valid_before
         async with self.database.transaction() as session:
             await enrolment.note_certificate(session, way.address.node_id, ends)
