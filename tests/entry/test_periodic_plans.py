@@ -32,7 +32,7 @@ READS_ALL = {"check the books"}
 ENDED_CERTIFICATE = """
 INSERT INTO issued_certificate
        (kind, ca_public_key, key_id, principals, fingerprint, subject, valid_after, valid_before)
-VALUES ('control', 'k', 'k', '{sublet-control}', 'f', 'nd_a', now() - interval '48 hours', now() - interval '47.95 hours')
+VALUES ('control', 'k', 'k', '{sublet-control}', 'f', 'nd_a', now() - interval '48 h', now() - interval '47.95 h')
 """
 
 # Far above what is given out next.
