@@ -82,12 +82,12 @@ def confine(subject: Subject) -> None:
             mask.symlink_to("/dev/null")
 
 
-def release(subject: Subject) -> None:
-    """Take the rules away, and its own places with all that is in them."""
+def release(subject: Subject, held: frozenset[int]) -> None:
+    """Take the rules away, and its own places with all that is in them; of file systems in `held` only that."""
     files.remove(namespace_file(subject))
     for mask in masks(subject.uid):
         files.remove(mask)
-    mounts.remove(subject)
+    mounts.remove(subject, held)
 
 
 def traces(subject: Subject) -> list[str]:

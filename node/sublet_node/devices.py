@@ -33,6 +33,13 @@ def paths_of(granted: list[Gpu]) -> list[str]:
     return [gpu.device for gpu in granted] + [path for path in _SHARED if granted and os.path.exists(path)]
 
 
+def numbers(available: list[Gpu], held: list[str]) -> tuple[frozenset[int], frozenset[int]]:
+    """The device numbers of the GPUs in `held`, and those that their driver shares between all."""
+    own = [gpu.device for gpu in available if gpu.uuid in held and os.path.exists(gpu.device)]
+    shared = [path for path in _SHARED if held and os.path.exists(path)]
+    return frozenset(os.stat(path).st_rdev for path in own), frozenset(os.stat(path).st_rdev for path in shared)
+
+
 def grant(uid: int, granted: list[Gpu], available: list[Gpu]) -> None:
     """Give `uid` its GPUs and take all others from it."""
     held = {gpu.uuid for gpu in granted}

@@ -7,17 +7,37 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import confinement, devices, enrolment, gpus, leftovers, limits, logins, paths, processes, sessions
+from . import (
+    confinement,
+    devices,
+    enrolment,
+    gpus,
+    holders,
+    leftovers,
+    limits,
+    logins,
+    marks,
+    paths,
+    processes,
+    sessions,
+)
 from .errors import NodeError
+from .holders import Holder
 from .request import Subject
 
 # A GPU without work holds a few MiB for its driver. More than this means that somebody's data are still on it.
 _IDLE_GPU_MIB = 256
 _LONGEST_NAME = 300
+_MOST_HOLDERS = 200
 
 
-def collect(subject: Subject, held_gpus: list[str], walled: set[str]) -> list[dict[str, Any]]:
-    """All checks, in the order in which a person would ask. Into the places of `walled` logins nobody else can put."""
+def collect(
+    subject: Subject, held_gpus: list[str], walled: set[str], known: marks.Marks, ended: list[Holder]
+) -> list[dict[str, Any]]:
+    """All checks, in the order in which a person would ask. Into the places of `walled` logins nobody else can put.
+
+    `ended` is who was ended because it held something of the login.
+    """
     looks: list[tuple[str, Callable[[], list[str]]]] = [
         ("access", lambda: _existing([paths.PRINCIPALS / subject.login])),
         ("sessions", lambda: [f"session {name}" for name in sessions.of(subject.uid)]),
@@ -31,7 +51,7 @@ def collect(subject: Subject, held_gpus: list[str], walled: set[str]) -> list[di
         ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),
         ("gpu", lambda: _gpus(subject.uid, held_gpus)),
     ]
-    return [_check(name, look) for name, look in looks]
+    return [*(_check(name, look) for name, look in looks), _held(known, held_gpus, ended)]
 
 
 def _check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:
@@ -43,6 +63,24 @@ def _check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:
         rest = f" and {len(found) - 5} more" if len(found) > 5 else ""
         return {"name": name, "clean": False, "detail": "Left: " + ", ".join(map(_shown, found[:5])) + rest}
     return {"name": name, "clean": True, "detail": "Looked again: nothing left."}
+
+
+def _held(known: marks.Marks, held_gpus: list[str], ended: list[Holder]) -> dict[str, Any]:
+    """Customers read the detail, which names no other allocation; operators read who holds it, beside."""
+    found: list[Holder] = []
+
+    def look() -> list[str]:
+        marks.find_cards(known, held_gpus)
+        found.extend(holders.left(known))
+        return [holder.what for holder in found]
+
+    check = _check("held", look)
+    names = {uid: login for login, uid in logins.passwd_entries().items()}
+    if ended and not found:
+        what = ", ".join(f"{holder.name} ({holder.pid}) of {names.get(holder.uid, holder.uid)}" for holder in ended[:5])
+        check["detail"] += f" Ended, because it held something of this: {what}."
+    check["holders"] = [holder.shown(names) for holder in found[:_MOST_HOLDERS]]
+    return check
 
 
 def _shown(name: str) -> str:

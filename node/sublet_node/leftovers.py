@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import commands, files, mounts, paths, sessions
+from . import commands, files, mounts, paths, sessions, systemd
 from .errors import NodeError
 from .request import Subject
 
@@ -16,6 +16,7 @@ from .request import Subject
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/var/spool", "/var/mail", "/var/lock", "/var/crash")  # noqa: S108  (these are searched, not used)
 # Folders that hold one entry for each login, named like it.
 _BY_LOGIN = (paths.HOMES, paths.PRIVATE_TMP, paths.PRIVATE_VAR_TMP)
+_JOURNAL_ON_DISK = Path("/run/systemd/journal/flushed")
 _VANISHED = ": No such file or directory"
 _IPC = {"shm": "-m", "msg": "-q", "sem": "-s"}
 
@@ -93,9 +94,23 @@ def remove_files(uid: int, extra: list[str], walled: set[str]) -> None:
     # What another login put into a folder of this one would keep the folder, and with it the release.
     with_all_in_it = ("-uid", str(uid), "-type", "d", "-execdir", "rm", "-rf", "--one-file-system", "--", "{}", ";")
     _find(uid, extra, walled, "(", "-delete", "-o", *with_all_in_it, ")")
-    for journal in journals(uid):
-        with contextlib.suppress(OSError):
-            journal.unlink()
+    _remove_journals(uid)
+
+
+def _remove_journals(uid: int) -> None:
+    """journald keeps what it has open, and the text in it, after it is unlinked; a rotation even brings it back.
+
+    So journald is told to close all of its files on disk, and to go on with them once the login's are gone.
+    """
+    if journals(uid):
+        if commands.attempt("journalctl", "--relinquish-var")[0] != 0:
+            commands.attempt("journalctl", "--rotate")  # systemd before 244
+        for journal in journals(uid):
+            with contextlib.suppress(OSError):
+                journal.unlink()
+    # Also after a run that died between the two.
+    if systemd.is_running() and not _JOURNAL_ON_DISK.exists() and os.path.isdir("/var/log/journal"):
+        commands.attempt("journalctl", "--flush")
 
 
 def job_files(subject: Subject) -> list[Path]:

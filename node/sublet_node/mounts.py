@@ -8,8 +8,10 @@ in place of the machine's; it ends with the release.
 
 from __future__ import annotations
 
+import ctypes
 import grp
 import os
+import time
 from pathlib import Path
 
 from . import cgroups, commands, files, paths, systemd, wall
@@ -22,6 +24,8 @@ _LEAST_FILES, _MOST_FILES = 4096, 1 << 18  # in memory, where a release may have
 _FILES_PER_MIB = 256  # an empty file costs about 1 KiB of memory: names alone cannot take more than a quarter
 _IN_MEMORY = ("shm", "lock")
 _LOCK = "mounts"
+_IDLE_SECONDS = 2.0
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def ensure(subject: Subject, memory_mib: int, *, must_wall: bool) -> bool:
@@ -34,14 +38,15 @@ def ensure(subject: Subject, memory_mib: int, *, must_wall: bool) -> bool:
     room = f"size={memory_mib}m,nr_inodes={min(_MOST_FILES, max(_LEAST_FILES, memory_mib * _FILES_PER_MIB))}"
     with Store().locked(_LOCK):
         _make(paths.LOGINS, "tmpfs", "mode=0700,size=64m")
-        if not _make(memory, "tmpfs", f"mode=0700,{room}"):
+        if not _make(memory, "tmpfs", f"mode=0700,{room}", name=subject.login):
             # Named in full, so that `mount` adds no options that it finds: where ids are mapped, those may be wrong. It
             # fails when more than this is in use already, which the limit of the login's memory settles.
-            commands.attempt("mount", "-t", "tmpfs", "-o", f"remount,nosuid,{room}", "none", str(memory))
+            commands.attempt("mount", "-t", "tmpfs", "-o", f"remount,nosuid,{room}", subject.login, str(memory))
         for name in _IN_MEMORY:
             _own(memory / name, subject.uid)
             _show(memory / name, memory / name, subject.uid)
-        _make(place / "pts", "devpts", f"newinstance,gid={_terminal_group()},mode=620,ptmxmode=666,max={TERMINALS}")
+        terminals = f"newinstance,gid={_terminal_group()},mode=620,ptmxmode=666,max={TERMINALS}"
+        _make(place / "pts", "devpts", terminals, name=subject.login)
         for folder in private_places(subject):
             _own(folder, subject.uid)
         stored = (paths.HOMES / subject.login, *private_places(subject))
@@ -74,12 +79,23 @@ def _make_views(place: Path, subject: Subject) -> None:
             (view / "user.slice" / systemd.slice_name(subject.uid)).mkdir(parents=True, exist_ok=True)
 
 
-def remove(subject: Subject) -> None:
-    """Take them away with all that is in them. Nothing of the login may run any more."""
+def remove(subject: Subject, held: frozenset[int] = frozenset()) -> None:
+    """Take them away with all that is in them. Nothing of the login may run any more.
+
+    A file system that somebody holds (`held`, by device number) is emptied and stays, with the folder that it is in:
+    unmounted it would live on out of sight.
+    """
     place = of(subject.login)
-    for below in reversed([where for where, _ in _mounts() if where.startswith(f"{place}/")]):
-        _unmount(Path(below))
-    if os.path.lexists(place):
+    memory = place / "memory"
+    for below in reversed([where for where, _ in _mounts() if where.startswith(f"{place}/") and where != str(memory)]):
+        if os.stat(below).st_dev not in held:
+            _unmount_idle(Path(below))
+    if _is_mount(memory):
+        if _used_files(memory) > 1 + len(_IN_MEMORY):
+            commands.attempt("find", str(memory), "-xdev", "-mindepth", "1", "-delete")
+        if memory.stat().st_dev not in held:
+            _unmount_idle(memory)
+    if os.path.lexists(place) and not any(where.startswith(f"{place}/") for where, _ in _mounts()):
         commands.run("rm", "-rf", "--one-file-system", "--", str(place))
     places = [str(place) for place in private_places(subject) if os.path.lexists(place)]
     if places:
@@ -91,6 +107,12 @@ def remove_all() -> None:
     _unmount(paths.LOGINS)
     if paths.LOGINS.is_dir():
         paths.LOGINS.rmdir()
+
+
+def devices(subject: Subject) -> frozenset[int]:
+    """The device numbers of the login's file systems in memory, as long as they are mounted."""
+    places = (of(subject.login) / "memory", of(subject.login) / "pts")
+    return frozenset(os.stat(place).st_dev for place in places if _is_mount(place))
 
 
 def of(login: str) -> Path:
@@ -143,12 +165,12 @@ def _mounts() -> list[tuple[str, str]]:
     return [(line.split(" ")[4], line.split(" ")[5]) for line in lines]
 
 
-def _make(place: Path, kind: str, options: str) -> bool:
-    """False when it was there already."""
+def _make(place: Path, kind: str, options: str, *, name: str = "none") -> bool:
+    """False when it was there already. By its name it is known wherever else it is mounted."""
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     if _is_mount(place):
         return False
-    commands.run("mount", "-t", kind, "-o", f"nosuid,{options}", "none", str(place))
+    commands.run("mount", "-t", kind, "-o", f"nosuid,{options}", name, str(place))
     return True
 
 
@@ -156,6 +178,18 @@ def _unmount(place: Path) -> None:
     while _is_mount(place):
         if commands.attempt("umount", "--recursive", str(place))[0] != 0:
             commands.run("umount", "--lazy", str(place))  # somebody else looks into it
+
+
+def _used_files(place: Path) -> int:
+    space = os.statvfs(place)
+    return space.f_files - space.f_ffree
+
+
+def _unmount_idle(place: Path) -> None:
+    """Unmount what nobody looks into; what somebody does for long stays."""
+    deadline = time.monotonic() + _IDLE_SECONDS
+    while _is_mount(place) and _libc.umount2(os.fsencode(place), 0) != 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _terminal_group() -> int:

@@ -21,6 +21,7 @@ FIREWALL_RULES = CONFIG / "firewall.nft"
 STATE = Path("/var/lib/sublet")
 ALLOCATIONS = STATE / "allocations"
 LOCKS = STATE / "locks"
+MARKS = STATE / "marks"
 PRIVATE_TMP = STATE / "private-tmp"
 PRIVATE_VAR_TMP = STATE / "private-var-tmp"
 RUN = Path("/run/sublet")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from .errors import NodeError
 
+_STOP_ROUNDS = 5
+
 
 @dataclass(frozen=True)
 class Process:
@@ -30,7 +32,7 @@ def everything() -> list[Process]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                found.append(_read(int(entry)))
+                found.append(read(int(entry)))
     if not any(process.pid == os.getpid() for process in found):
         raise NodeError(
             "listing_failed", "/proc does not list this process, so it cannot prove who runs.", retryable=True
@@ -43,7 +45,8 @@ def of(uid: int) -> list[Process]:
     return [process for process in everything() if uid in process.uids]
 
 
-def _read(pid: int) -> Process:
+def read(pid: int) -> Process:
+    """One process; FileNotFoundError or ProcessLookupError when it has ended."""
     uids: frozenset[int] = frozenset()
     name, zombie, parent = "", False, 0
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
@@ -58,6 +61,19 @@ def _read(pid: int) -> Process:
                 uids = frozenset(map(int, line.split()[1:]))
                 break
     return Process(pid, parent, uids, name, zombie)
+
+
+def stop(uid: int) -> None:
+    """Let no process of `uid` do anything more until it is killed. One that a last one of them makes may be missed."""
+    stopped: set[int] = set()
+    for _ in range(_STOP_ROUNDS):
+        running = [process.pid for process in of(uid) if process.pid not in stopped]
+        if not running:
+            return
+        for pid in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        stopped.update(running)
 
 
 def end(uid: int, *, deadline_seconds: float = 10) -> list[Process]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from . import (
@@ -11,13 +12,16 @@ from . import (
     enrolment,
     evidence,
     gpus,
+    holders,
     leftovers,
     limits,
     logins,
+    marks,
     moment,
     request,
     sessions,
 )
+from .errors import NodeError
 from .store import Allocation, Store
 
 
@@ -28,28 +32,37 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
         record = store.accept(subject, generation, intent="release")
         logins.exists(subject)  # processes and files of the uid end here: they must not be another account's
         walled = store.walled_logins(subject)
-        _take_away(subject, walled)
+        mates = store.uids_of(request.same_organization(params), subject)
         # An operator may have cleared a GPU of a release that was not proven: what runs on it now is another's.
-        held = sorted(set(record.gpus) - store.gpus_in_use())
-        checks = evidence.collect(subject, held, walled)
+        cards = sorted(set(record.gpus) - store.gpus_in_use())
+        with marks.of(subject) as known:
+            with contextlib.suppress(NodeError):  # said by a check, when all is ended that can be
+                marks.find_cards(known, cards)
+            ended = _take_away(subject, walled, mates, known)
+            checks = evidence.collect(subject, cards, walled, known, ended)
         clean = all(check["clean"] for check in checks)
         if clean:
             _close_record(store, record)
         return {"clean": clean, "checks": checks, "released_at": moment.now()}
 
 
-def _take_away(subject: request.Subject, walled: set[str]) -> None:
-    """The order matters: no new way in, then nothing alive, then nothing stored."""
+def _take_away(
+    subject: request.Subject, walled: set[str], mates: dict[str, int], known: marks.Marks
+) -> list[holders.Holder]:
+    """The order matters: no new way in, then nothing alive, then nothing stored. Returns who was ended besides."""
     authorized_keys.close_login(subject.login)
+    marks.note(known)
     sessions.end(subject.uid, subject.login)
+    ended = holders.take_back(known, mates)
     limits.release(subject.uid)
     leftovers.remove_jobs(subject)
     leftovers.remove_ipc(subject.uid)
-    confinement.release(subject)
+    confinement.release(subject, frozenset(known.busy))
     logins.remove(subject)
     logins.remove_home(subject)
     leftovers.remove_files(subject.uid, enrolment.open_places(), walled)
     devices.revoke(subject.uid, gpus.inventory())
+    return ended
 
 
 def _close_record(store: Store, record: Allocation) -> None:

@@ -62,6 +62,11 @@ def subject(params: dict[str, Any]) -> Subject:
     return Subject(allocation, login, number(params, "uid", FIRST_UID, LAST_UID))
 
 
+def same_organization(params: dict[str, Any]) -> tuple[str, ...]:
+    """Read and check the logins of the same organization; none when it is left out."""
+    return _list(params, "same_organization", _LOGIN, most=4096)
+
+
 def desired(params: dict[str, Any]) -> Desired:
     """Read and check the parameters of apply."""
     state = params.get("state")
@@ -102,10 +107,10 @@ def number(params: dict[str, Any], name: str, low: int, high: int) -> int:
     return value
 
 
-def _list(params: dict[str, Any], name: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+def _list(params: dict[str, Any], name: str, pattern: re.Pattern[str], *, most: int = 256) -> tuple[str, ...]:
     values = params.get(name, [])
-    if not isinstance(values, list) or len(values) > 256:
-        raise bad_request(f"{name} must be a list of at most 256 entries")
+    if not isinstance(values, list) or len(values) > most:
+        raise bad_request(f"{name} must be a list of at most {most} entries")
     for value in values:
         if not isinstance(value, str) or not pattern.match(value):
             raise bad_request(f"an entry of {name} is not acceptable: it must be like {pattern.pattern[:80]}")

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,11 @@ class Store:
         with contextlib.suppress(NodeError):
             return {record.login for record in self.all() if record.walled and record.login != subject.login}
         return set()
+
+    def uids_of(self, logins: Collection[str], subject: Subject) -> dict[str, int]:
+        """Login → uid of those among `logins` that are here, without the subject's own; damaged records left out."""
+        here = [record for record in self.readable()[0] if record.login in logins and not record.released]
+        return {record.login: record.uid for record in here if record.uid != subject.uid}
 
     def forget_old(self) -> int:
         """Remove records released long ago; their generations can no longer come back. Returns how many."""

@@ -16,6 +16,7 @@ from sublet.fleet.backend import (
     Entry,
     EvidenceCheck,
     FreeSpace,
+    Holder,
     Observation,
     ObservedAllocation,
     Probe,
@@ -26,7 +27,10 @@ from sublet.fleet.backend import (
 )
 from sublet.fleet.errors import EntryRefused, NodeFailure, NodeUnreachable, StaleGeneration
 
-CHECKS = ("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu")
+CHECKS = (
+    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu"),
+    *("held",),
+)
 
 PLENTY = FreeSpace(disk_gib=500, inodes=1_000_000)
 
@@ -65,6 +69,7 @@ class SimulatedNode:
     keeps_out: bool = False
     shows: dict[str, Any] = field(default_factory=dict)
     """What a session on it shows other than it should: fields of `Entry`."""
+    holders: dict[str, tuple[Holder, ...]] = field(default_factory=dict)
     space: FreeSpace = PLENTY
     reachable: bool = True
     running: dict[str, int] = field(default_factory=dict)
@@ -79,6 +84,7 @@ class SimulatedBackend:
         self.interrupt: Interruption = nothing
         self.calls: list[tuple[str, str, int]] = []
         self.most_running: dict[str, int] = {}
+        self.same_organization: dict[str, tuple[str, ...]] = {}
         self.delay_seconds = 0.0
 
     def node(self, node_id: str) -> SimulatedNode:
@@ -123,9 +129,16 @@ class SimulatedBackend:
         return replace(Entry(account.uid, (f"/home/{account.login}",), sees_others=False), **node.shows)
 
     async def release(
-        self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int
+        self,
+        node_id: str,
+        *,
+        allocation_id: str,
+        login: str,
+        uid: int,
+        generation: int,
+        same_organization: Sequence[str],
     ) -> ReleaseEvidence:
-        """Remove the account and prove it, unless the node is `dirty` with it."""
+        """Remove the account and prove it, unless the node is `dirty` with it or it has `holders`."""
         await self._begin(node_id, "release")
         node = self.node(node_id)
         await self._changing(node, allocation_id)
@@ -134,11 +147,16 @@ class SimulatedBackend:
             node.accounts.pop(allocation_id, None)
             node.released.add(allocation_id)
             self.calls.append(("release", allocation_id, generation))
+            self.same_organization[login] = tuple(same_organization)
         finally:
             node.running[allocation_id] -= 1
         await self.interrupt("release", "after")
-        left = allocation_id in node.dirty
-        checks = tuple(EvidenceCheck(name, not (left and name == "files"), "looked") for name in CHECKS)
+        left = {"files"} if allocation_id in node.dirty else set()
+        holders = node.holders.get(allocation_id, ())
+        left |= {"held"} if holders else set()
+        checks = tuple(
+            EvidenceCheck(name, name not in left, "looked", holders if name == "held" else ()) for name in CHECKS
+        )
         return ReleaseEvidence(not left, checks, await self._now())
 
     async def observe(self, node_id: str) -> Observation:

@@ -17,7 +17,7 @@ from sublet.fleet.errors import NodeFailure, NodeUnreachable
 from sublet.identity import ssh_keys
 from sublet.scheduling import claims
 from tests.allocations.rental import Rental, offer
-from tests.allocations.simulated import failing, refused, unreachable
+from tests.allocations.simulated import CHECKS, failing, refused, unreachable
 from tests.support.locks import until_somebody_waits
 from tests.support.work import sweep_once
 
@@ -202,7 +202,7 @@ class TestRelease:
         assert (await rental.one("SELECT upper_inf(during) AS open FROM claim")).open is True
         row = await rental.work_until(allocation_id, "released")
         assert row.evidence["clean"]
-        assert len(row.evidence["checks"]) == 11
+        assert len(row.evidence["checks"]) == len(CHECKS)
         assert set((await steps(rental, allocation_id)).values()) == {"done"}
         charge = await rental.one(
             """

@@ -7,7 +7,10 @@ STEPS = {
     "resume": ("connect_to_node", "open_access", "verify"),
 }
 DONE_AT_LAUNCH = ("hold_funds", "claim_capacity")
-EVIDENCE = ("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu")
+EVIDENCE = (
+    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu"),
+    *("held",),
+)
 ENROLMENT = {
     "added": "{name} at {address}:{port}",
     "joined": "the join command works until 2030-01-01T00:00:00+00:00",

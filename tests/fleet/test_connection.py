@@ -162,9 +162,15 @@ class TestWhatGoesWrong:
         listed = [{"name": f"check{number}", "clean": one, "detail": ""} for number, one in enumerate(checks)]
         fake.answers["release"] = lambda _: {"clean": clean, "checks": listed, "released_at": now()}
         evidence = await backend.release(
-            node.id, allocation_id=ACCOUNT.allocation_id, login=ACCOUNT.login, uid=ACCOUNT.uid, generation=4
+            node.id,
+            allocation_id=ACCOUNT.allocation_id,
+            login=ACCOUNT.login,
+            uid=ACCOUNT.uid,
+            generation=4,
+            same_organization=["al-mate"],
         )
         assert evidence.clean is proven
+        assert fake.requests[-1]["params"]["same_organization"] == ["al-mate"]
 
     async def test_a_release_without_any_check_proves_nothing(
         self, ready_node: tuple[Node, FakeNode], backend: SshBackend
@@ -173,7 +179,12 @@ class TestWhatGoesWrong:
         fake.answers["release"] = lambda _: {"clean": True, "checks": [], "released_at": now()}
         with pytest.raises(NodeAnswerInvalid):
             await backend.release(
-                node.id, allocation_id=ACCOUNT.allocation_id, login=ACCOUNT.login, uid=ACCOUNT.uid, generation=4
+                node.id,
+                allocation_id=ACCOUNT.allocation_id,
+                login=ACCOUNT.login,
+                uid=ACCOUNT.uid,
+                generation=4,
+                same_organization=[],
             )
 
     async def test_a_stuck_request_holds_up_no_other(self, ready_node: tuple[Node, FakeNode], pool: NodePool) -> None:

@@ -159,7 +159,9 @@ class TestARealNode:
         assert [item.allocation_id for item in await backend.usage(real.node.id)] == [ALLOCATION]
         with pytest.raises(StaleGeneration):
             await backend.apply(real.node.id, account(generation=1))
-        evidence = await backend.release(real.node.id, allocation_id=ALLOCATION, login=LOGIN, uid=200_000, generation=3)
+        evidence = await backend.release(
+            real.node.id, allocation_id=ALLOCATION, login=LOGIN, uid=200_000, generation=3, same_organization=[]
+        )
         assert evidence.clean, evidence.checks
         assert (await backend.observe(real.node.id)).allocations == ()
         with pytest.raises(NodeRefused):

@@ -14,7 +14,7 @@ from tests.node.control_plane import Channel, Tenant
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
-CHECKS = ["access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu"]
+CHECKS = ["access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu", "held"]
 SAMPLES = "/usr/local/share/sublet-demo/nvidia-smi.json"
 AS_IT = "setpriv --reuid {uid} --regid {uid} --clear-groups"
 MAKE_IPC = AS_IT + " python3 -c 'import ctypes; assert ctypes.CDLL(None).{call} >= 0'"
@@ -83,6 +83,14 @@ LEFTOVERS = [
     Leftover("shared memory", MAKE_IPC.replace("{call}", "shmget(4721, 4096, 0o1600)"), ("ipc",)),
     Leftover("a semaphore", MAKE_IPC.replace("{call}", "semget(4722, 1, 0o1600)"), ("ipc",)),
     Leftover("a message queue", MAKE_IPC.replace("{call}", "msgget(4723, 0o1600)"), ("ipc",)),
+    Leftover(
+        "a deleted file that a service has open",
+        "systemd-run --quiet --unit held{uid} sh -c "
+        "'exec 9>/var/tmp/held{uid}; chown {uid} /var/tmp/held{uid}; rm /var/tmp/held{uid}; exec sleep 600'",
+        ("held",),
+        taken_away="systemctl stop held{uid}",
+        late=True,
+    ),
     Leftover("access to a GPU", "setfacl -m u:{uid}:rw {device}", ("gpu",), late=True),
 ]
 

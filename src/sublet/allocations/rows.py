@@ -101,6 +101,18 @@ def scoped(statement: Select[Any], organization_id: str, id_or_name: str) -> Sel
     return statement.where(allocation.c.name == id_or_name, allocation.c.ended_at.is_(None))
 
 
+async def other_logins(session: Session, allocation_id: str, node_id: str) -> tuple[str, ...]:
+    """The logins that the organization of an allocation has on a node, besides the allocation's own."""
+    organization = select(allocation.c.organization_id).where(allocation.c.id == allocation_id).scalar_subquery()
+    others = select(allocation.c.login).where(
+        allocation.c.organization_id == organization,
+        allocation.c.node_id == node_id,
+        allocation.c.on_node,
+        allocation.c.id != allocation_id,
+    )
+    return tuple((await session.execute(others.order_by(allocation.c.login))).scalars())
+
+
 async def want(session: Session, allocation_id: str, **values: Any) -> None:
     """Change what is wanted: a new generation, due at once, whoever works on the old one is overtaken.
 

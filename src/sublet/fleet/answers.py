@@ -74,10 +74,22 @@ class Explained(BaseModel):
     fix: Long
 
 
+class _Holder(BaseModel):
+    pid: int
+    login: Short
+    name: Short
+    what: Long
+
+
 class _Check(BaseModel):
     name: Short
     clean: bool
     detail: Long = ""
+    holders: Annotated[list[_Holder], Field(max_length=1000)] = Field(default_factory=list)
+
+    def to_check(self) -> backend.EvidenceCheck:
+        holders = tuple(backend.Holder(one.pid, one.login, one.name, one.what) for one in self.holders)
+        return backend.EvidenceCheck(self.name, self.clean, self.detail, holders)
 
 
 class Released(BaseModel):
@@ -88,7 +100,7 @@ class Released(BaseModel):
 
     def to_evidence(self, released_at: datetime) -> backend.ReleaseEvidence:
         """As the backend gives it."""
-        checks = tuple(backend.EvidenceCheck(check.name, check.clean, check.detail) for check in self.checks)
+        checks = tuple(check.to_check() for check in self.checks)
         clean = self.clean and all(check.clean for check in checks)
         return backend.ReleaseEvidence(clean=clean, checks=checks, released_at=released_at)
 

@@ -81,12 +81,26 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that still holds something of a released allocation: whose, which, and what it holds."""
+
+    pid: int
+    login: str
+    name: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.login}: {self.name} ({self.pid}) has {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceCheck:
-    """One thing that must be gone after a release, and whether it is."""
+    """One thing that must be gone after a release, and whether it is. `holders` are for operators: others are named."""
 
     name: str
     clean: bool
     detail: str
+    holders: tuple[Holder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +243,19 @@ class FleetBackend(Protocol):
         ...
 
     async def release(
-        self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int
+        self,
+        node_id: str,
+        *,
+        allocation_id: str,
+        login: str,
+        uid: int,
+        generation: int,
+        same_organization: Sequence[str],
     ) -> ReleaseEvidence:
-        """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen."""
+        """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen.
+
+        What processes of `same_organization`, logins on the node, hold of it is taken back by ending them.
+        """
         ...
 
     async def observe(self, node_id: str) -> Observation:

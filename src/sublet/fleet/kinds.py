@@ -70,11 +70,25 @@ class BackendsByKind:
         return await (await self.fleet_backend(node_id)).enter(node_id, account)
 
     async def release(
-        self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int
+        self,
+        node_id: str,
+        *,
+        allocation_id: str,
+        login: str,
+        uid: int,
+        generation: int,
+        same_organization: Sequence[str],
     ) -> ReleaseEvidence:
         """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen."""
         backend = await self.fleet_backend(node_id)
-        return await backend.release(node_id, allocation_id=allocation_id, login=login, uid=uid, generation=generation)
+        return await backend.release(
+            node_id,
+            allocation_id=allocation_id,
+            login=login,
+            uid=uid,
+            generation=generation,
+            same_organization=same_organization,
+        )
 
     async def observe(self, node_id: str) -> Observation:
         """All that exists on the node."""

@@ -78,10 +78,22 @@ class SshBackend:
         )
 
     async def release(
-        self, node_id: str, *, allocation_id: str, login: str, uid: int, generation: int
+        self,
+        node_id: str,
+        *,
+        allocation_id: str,
+        login: str,
+        uid: int,
+        generation: int,
+        same_organization: Sequence[str],
     ) -> ReleaseEvidence:
         """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen."""
-        params = {"allocation": allocation_id, "login": login, "uid": uid}
+        params = {
+            "allocation": allocation_id,
+            "login": login,
+            "uid": uid,
+            "same_organization": list(same_organization),
+        }
         observed = await self.pool.request(node_id, "release", params, generation=generation)
         return answers.read(answers.Released, "release", observed).to_evidence(await self._now())
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Row, func, select, update
 
+from sublet.allocations import rows
 from sublet.allocations.models import remnant
 from sublet.allocations.remnants import WORK
 from sublet.allocations.work.pace import AllocationPace
@@ -50,14 +51,25 @@ class Cleaning:
     newest_generation: int | None = None
 
 
-def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Row[tuple[object, ...]], Cleaning]:
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is to be cleaned, and the logins that its organization has beside it."""
+
+    row: Row[tuple[object, ...]]
+    same_organization: tuple[str, ...]
+
+
+def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Left, Cleaning]:
     """The kind of work `remnant`; a row's place is its node."""
 
-    async def take(session: Session, lease: Lease) -> Row[tuple[object, ...]] | Outcome:
+    async def take(session: Session, lease: Lease) -> Left | Outcome:
         row = (await session.execute(select(remnant).where(remnant.c.id == lease.id))).one_or_none()
-        return Done() if row is None or row.cleaned_at is not None else row
+        if row is None or row.cleaned_at is not None:
+            return Done()
+        return Left(row, await rows.other_logins(session, row.allocation_id, row.node_id))
 
-    async def act(_lease: Lease, row: Row[tuple[object, ...]]) -> Cleaning:
+    async def act(_lease: Lease, left: Left) -> Cleaning:
+        row = left.row
         try:
             evidence = await backend.release(
                 row.node_id,
@@ -65,6 +77,7 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Row[tuple[objec
                 login=row.login,
                 uid=row.uid,
                 generation=row.generation,
+                same_organization=left.same_organization,
             )
         except StaleGeneration as error:
             newest = await newest_generation(backend, row.node_id, row.allocation_id, known=row.generation)
@@ -73,7 +86,8 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Row[tuple[objec
             return Cleaning(error=error)
         return Cleaning(evidence=evidence)
 
-    async def conclude(session: Session, lease: Lease, row: Row[tuple[object, ...]], result: Cleaning) -> Outcome:
+    async def conclude(session: Session, lease: Lease, left: Left, result: Cleaning) -> Outcome:
+        row = left.row
         if result.newest_generation is not None:
             newer = update(remnant).where(remnant.c.id == row.id).values(generation=result.newest_generation + 1)
             await session.execute(newer)

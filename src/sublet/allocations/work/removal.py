@@ -26,10 +26,12 @@ log = telemetry.get_logger(__name__)
 
 CHECKS_OF_STEP = {
     "close_access": frozenset({"access", "keys"}),
-    "end_processes": frozenset({"processes", "sessions", "slice", "gpu"}),
+    "end_processes": frozenset({"processes", "sessions", "slice", "gpu", "held"}),
     "wipe": frozenset({"account", "home", "files", "cron", "ipc"}),
 }
 """Which checks of the evidence show that a step is done; `verify` needs them all."""
+
+HOLDERS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Removal:
 
     allocation: Allocation
     settled: bool
+    same_organization: tuple[str, ...]
 
     @property
     def is_restoration(self) -> bool:
@@ -60,7 +63,11 @@ async def begin(session: Session, allocation: Allocation) -> Removal:
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.attempt(session, operation, operation.first_remote_step)
-    return Removal(allocation, settled=allocation.state is AllocationState.RELEASE_FAILED)
+    return Removal(
+        allocation,
+        settled=allocation.state is AllocationState.RELEASE_FAILED,
+        same_organization=await rows.other_logins(session, allocation.id, allocation.node_id),
+    )
 
 
 async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
@@ -77,6 +84,7 @@ async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
             login=allocation.login,
             uid=allocation.uid,
             generation=allocation.generation,
+            same_organization=removal.same_organization,
         )
     except SubletError as error:
         result.error = error
@@ -185,7 +193,9 @@ def what_is_left(evidence: ReleaseEvidence | None, error: SubletError | None) ->
         return (*attempt_reason(error), error.detail)
     left = [check for check in evidence.checks if not check.clean]
     names, details = ", ".join(one.name for one in left), ", ".join(f"{one.name} ({one.detail})" for one in left)
-    return "not_clean", f"Something is left on the node: {names}.", f"Something is left on the node: {details}."
+    holders = [str(holder) for one in left for holder in one.holders]
+    who = f" Who holds it: {'; '.join(holders[:HOLDERS_NAMED])}." if holders else ""
+    return "not_clean", f"Something is left on the node: {names}.", f"Something is left on the node: {details}.{who}"
 
 
 def _mark(operation: operations.Operation, at: str, evidence: ReleaseEvidence) -> None:

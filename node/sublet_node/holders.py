@@ -1,0 +1,175 @@
+"""What other processes still hold of a login: evidence looks at what is held, not at who may open.
+
+An open descriptor outlives every right to open: it is passed over sockets and inherited. So every process on the node
+is looked into, whoever's it is, for what belongs to the login, whether it has a name still or not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import descriptors, marks, pins, processes, transit
+from .descriptors import Opened
+from .marks import Marks
+from .processes import Process
+from .request import FIRST_UID
+
+_LOOK_AGAIN_SECONDS = 1.0
+_PAUSE_SECONDS = 0.1
+_END_SECONDS = 5.0
+_KINDS = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFLNK: "a link",
+}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds something of the login, and what."""
+
+    pid: int
+    uid: int
+    name: str
+    what: str
+    may_end: bool = True
+
+    def shown(self, names: Mapping[int, str]) -> dict[str, Any]:
+        """As the answer has it, for operators: it names other allocations."""
+        return {"pid": self.pid, "login": names.get(self.uid, str(self.uid)), "name": self.name, "what": self.what}
+
+
+def left(known: Marks) -> list[Holder]:
+    """Who holds something of the login now. What is only passing, as a search or a login's start, is let pass."""
+    deadline = time.monotonic() + _LOOK_AGAIN_SECONDS
+    found = _look(known)
+    while found and time.monotonic() < deadline:
+        time.sleep(_PAUSE_SECONDS)
+        found = _look(known)
+    marks.narrow(known)
+    return found
+
+
+def take_back(known: Marks, mates: Mapping[str, int]) -> list[Holder]:
+    """End what the same organization's other logins, `mates`, run that holds something; returns what was ended.
+
+    Nothing of anybody else is ended.
+    """
+    found = _look(known)
+    ended = [holder for holder in found if holder.may_end and holder.uid in mates.values() and _end(holder)]
+    if ended:
+        _look(known)
+    marks.narrow(known)
+    return ended
+
+
+def _look(known: Marks) -> list[Holder]:
+    found: dict[tuple[int, str], Holder] = {}
+    boring: set[bytes] = set()
+    known.busy.clear()
+    everyone = processes.everything()
+    for process in everyone:
+        if process.pid == os.getpid() or known.uid in process.uids:
+            continue  # the login's own are another check's
+        for what in _of(process, known, boring):
+            found.setdefault((process.pid, what), _holder(process, what))
+        # Only root can put a process there; and the number of one that is gone may be another's by now.
+        for what in marks.namespaces_of(process, known):
+            found.setdefault((process.pid, what), _holder(process, what, may_end=False))
+    for process, what in pins.of(known, everyone):
+        found.setdefault((process.pid, what), _holder(process, what, may_end=False))
+    return sorted(found.values(), key=lambda holder: (holder.pid, holder.what))
+
+
+def _holder(process: Process, what: str, *, may_end: bool = True) -> Holder:
+    return Holder(process.pid, max(process.uids, default=0), process.name, what, may_end)
+
+
+def _of(process: Process, known: Marks, boring: set[bytes]) -> list[str]:
+    found = []
+    for opened in descriptors.of(process.pid, boring):
+        what = _judge(opened, process, known)
+        if what is not None:
+            found.append(f"{what} ({opened.way})")
+        elif opened.line and not stat.S_ISCHR(opened.mode):
+            boring.add(opened.line)
+    return found
+
+
+def _judge(opened: Opened, process: Process, known: Marks) -> str | None:
+    """What of the login it is; None when it is nothing of it."""
+    return _by_owner(opened, known) or _by_number(opened, process, known) or _by_name(opened, known)
+
+
+def _by_owner(opened: Opened, known: Marks) -> str | None:
+    if opened.device in known.places:
+        known.busy.add(opened.device)
+        return "a terminal" if stat.S_ISCHR(opened.mode) else "something in its memory"
+    return _kind(opened) if known.uid in (opened.uid, opened.gid) else None
+
+
+def _by_number(opened: Opened, process: Process, known: Marks) -> str | None:
+    if stat.S_ISCHR(opened.mode) and opened.special in known.cards | known.shared_cards:
+        return _card(opened, process, known)
+    if opened.device == marks.NAMESPACES and opened.number in known.namespaces:
+        known.noticed.add(opened.number)
+        return f"the namespace {descriptors.target(opened.link)}"
+    if opened.device == marks.ANONYMOUS:
+        return marks.nameless(opened, known) or transit.by_ring(opened)
+    return transit.by_socket(opened) if stat.S_ISSOCK(opened.mode) else None
+
+
+def _by_name(opened: Opened, known: Marks) -> str | None:
+    """Another's by owner and the login's by content, like its journal; or what cannot be looked at."""
+    deleted = stat.S_ISREG(opened.mode) and opened.links == 0
+    if not (deleted or opened.device == -1) or not known.names(descriptors.target(opened.link)):
+        return None
+    return "a deleted file" if deleted else "a file that cannot be looked at"
+
+
+def _kind(opened: Opened) -> str:
+    text = descriptors.target(opened.link)
+    if text.startswith("/memfd:"):
+        return "a piece of memory"
+    if stat.S_ISCHR(opened.mode) and os.major(opened.special) in range(136, 144):
+        return "a terminal"
+    return _KINDS.get(stat.S_IFMT(opened.mode), f"something without a name, {text or 'gone now'}")
+
+
+def _card(opened: Opened, process: Process, known: Marks) -> str | None:
+    """A GPU's device file. The node's own programs open it by themselves, and every customer of a GPU the shared ones.
+
+    What one of these did not open itself came by a mount that is in no place of its own.
+    """
+    an_allocation = any(uid >= FIRST_UID for uid in process.uids)
+    if an_allocation and opened.special in known.cards:
+        return "a GPU"
+    if opened.mount and opened.mount not in pins.mounts_seen_by(process.pid):
+        return "a GPU" if opened.special in known.cards else "a device of the GPU driver"
+    return None
+
+
+def _end(holder: Holder) -> bool:
+    """Whether it was ended: only when it is wholly of that login."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        process = processes.read(holder.pid)
+        if process.uids != {holder.uid} or process.name != holder.name:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(holder.pid, signal.SIGKILL)
+        deadline = time.monotonic() + _END_SECONDS
+        while not processes.read(holder.pid).zombie and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return time.monotonic() < deadline
+    return True

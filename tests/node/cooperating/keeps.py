@@ -1,0 +1,159 @@
+"""Bring what one login has open to processes of another, one for each way of keeping it; as root, which can.
+
+Reads [pid, {kind: descriptor}, uid, [[kind, way], …]] and prints [[kind, way, pid, what was said], …]. Each process has
+nothing else, and ends with ten minutes.
+"""
+
+import ctypes
+import json
+import mmap
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+UNSHARE, PIDFD_GETFD, IO_URING_SETUP, IO_URING_REGISTER = 272, 438, 425, 427
+OWN_TABLE, FILES, SECONDS = 0x400, 2, 600
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(number: int, *arguments: Any) -> int:
+    """A system call; OSError when it fails."""
+    result = int(libc.syscall(number, *arguments))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def inherited(number: int) -> Any:
+    """Simply have it."""
+    return number
+
+
+def reopened(number: int) -> Any:
+    """Open it again by its link in /proc, and have only that."""
+    again = os.open(f"/proc/self/fd/{number}", os.O_RDONLY | os.O_NONBLOCK)
+    os.close(number)
+    return again
+
+
+def passed(number: int) -> Any:
+    """Get it over a socket."""
+    one, other = socket.socketpair()
+    with one, other:
+        socket.send_fds(one, [b"x"], [number])
+        os.close(number)
+        return socket.recv_fds(other, 1, 1)[1]
+
+
+def in_flight(number: int) -> Any:
+    """Leave it in a socket's queue."""
+    one, other = socket.socketpair()
+    socket.send_fds(one, [b"x"], [number])
+    os.close(number)
+    one.close()
+    return other
+
+
+def not_accepted(number: int) -> Any:
+    """Leave it in the queue of a connection that nobody accepts."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(f"\0kept{os.getpid()}")
+    server.listen()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(server.getsockname())
+        socket.send_fds(client, [b"x"], [number])
+    os.close(number)
+    return server
+
+
+def mapped(number: int) -> Any:
+    """Map it, and have no descriptor of it."""
+    before = set(os.listdir("/proc/self/fd"))
+    memory = mmap.mmap(number, 4096, prot=mmap.PROT_READ)
+    for own in set(os.listdir("/proc/self/fd")) - before:  # of mmap
+        try:
+            os.close(int(own))
+        except OSError:
+            continue
+    os.close(number)
+    return memory
+
+
+def worked_in(number: int) -> Any:
+    """Be in a folder."""
+    os.fchdir(number)
+    os.close(number)
+
+
+def had_by_a_thread(number: int) -> Any:
+    """Have it in the table of a thread only."""
+    ready = threading.Event()
+
+    def run() -> None:
+        call(UNSHARE, OWN_TABLE)
+        os.closerange(3, number)
+        os.closerange(number + 1, number + 100)
+        ready.set()
+        time.sleep(SECONDS)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    ready.wait()
+    os.close(number)
+    return thread
+
+
+def registered(number: int) -> Any:
+    """Let a ring have it."""
+    ring = call(IO_URING_SETUP, 8, ctypes.create_string_buffer(120))
+    call(IO_URING_REGISTER, ring, FILES, (ctypes.c_int * 1)(number), 1)
+    os.close(number)
+    return ring
+
+
+WAYS = (inherited, reopened, passed, in_flight, not_accepted, mapped, worked_in, had_by_a_thread, registered)
+
+
+def begin(owner: int, descriptor: int, uid: int, way: str) -> "tuple[int, str]":
+    """Start a process of `uid` that keeps one thing in one way; its pid and what it said."""
+    said, say = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(say)
+        with os.fdopen(said) as stream:
+            return pid, stream.read()
+    try:
+        os.setsid()
+        signal.alarm(SECONDS)
+        os.close(said)
+        for standard in (0, 1, 2):
+            os.dup2(os.open(os.devnull, os.O_RDWR), standard)
+        os.closerange(3, say)
+        os.closerange(say + 1, say + 100)
+        number = call(PIDFD_GETFD, pidfd := os.pidfd_open(owner), descriptor, 0)
+        os.close(pidfd)
+        kept = {one.__name__: one for one in WAYS}[way](number)
+        if uid:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        os.write(say, b"kept")
+        os.close(say)
+        while kept is not signal:
+            time.sleep(SECONDS)
+    except BaseException as error:
+        os.write(say, repr(error).encode())
+    os._exit(0)
+
+
+def main() -> None:
+    """Keep what is asked for."""
+    owner, kinds, uid, wanted = json.loads(sys.stdin.read())
+    print(json.dumps([[kind, way, *begin(owner, kinds[kind], uid, way)] for kind, way in wanted]))
+
+
+main()

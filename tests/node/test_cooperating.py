@@ -1,0 +1,228 @@
+"""Nothing of a released login is held by another: it is gone, or the release is not clean and says who holds it."""
+
+import asyncio
+import json
+import shlex
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.node.conftest import Enrolled
+from tests.node.control_plane import Channel, Tenant
+
+pytestmark = [pytest.mark.anyio, pytest.mark.node]
+
+PROGRAMS = Path(__file__).parent / "cooperating"
+OPENS, KEEPS = ((PROGRAMS / name).read_text() for name in ("opens.py", "keeps.py"))
+
+KINDS = (
+    *("file", "deleted file", "file in /tmp", "file in /dev/shm", "folder", "folder in memory", "memory"),
+    *("terminal", "master of a terminal", "pipe", "socket", "listening socket"),
+    *("eventfd", "epoll", "timerfd", "userfaultfd", "io_uring", "ipc namespace", "mount namespace", "GPU"),
+)
+FILES = ("file", "deleted file", "file in /tmp", "file in /dev/shm", "memory")
+FOLDERS = ("folder", "folder in memory")
+NOT_SENT = ("io_uring",)  # the kernel itself refuses to send a ring
+SENT = [kind for kind in KINDS if kind not in NOT_SENT]
+WAYS = {
+    "inherited": KINDS,
+    "had_by_a_thread": KINDS,
+    "passed": SENT,
+    "in_flight": SENT,
+    "not_accepted": SENT,
+    "reopened": [*FILES, *FOLDERS, "terminal", "pipe", "ipc namespace", "mount namespace", "GPU"],
+    "mapped": FILES,
+    "worked_in": FOLDERS,
+    "registered": [kind for kind in KINDS if kind not in ("io_uring", *FOLDERS)],
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One process that keeps one thing in one way."""
+
+    kind: str
+    way: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A login that has one thing of each kind open."""
+
+    tenant: Tenant
+    pid: int
+    kinds: dict[str, int]
+
+
+@asynccontextmanager
+async def opening(enrolled: Enrolled, channel: Channel) -> AsyncIterator[Opened]:
+    """A new login in a session in which it has everything open."""
+    tenant, gpu = Tenant(), enrolled.node.gpus[1]
+    await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
+    async with opening_beside(enrolled, tenant, gpu.device) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def opening_beside(enrolled: Enrolled, tenant: Tenant, device: str) -> AsyncIterator[Opened]:
+    """A login that is there, in a session in which it has everything open."""
+    async with enrolled.control.login(
+        enrolled.node, tenant.login, *enrolled.control.user_certificate(tenant.login)
+    ) as connection:
+        process = await connection.create_process(f"python3 -c {shlex.quote(OPENS)} {device}")
+        said = await asyncio.wait_for(process.stdout.readline(), 20)
+        assert said, await process.stderr.read()
+        pid, kinds = json.loads(said)
+        assert set(kinds) == set(KINDS)
+        yield Opened(tenant, pid, kinds)
+
+
+@asynccontextmanager
+async def keeping(
+    enrolled: Enrolled, opened: Opened, uid: int, wanted: list[tuple[str, str]]
+) -> AsyncIterator[list[Kept]]:
+    """Processes of `uid` that keep things of the other login, each one thing in one way, until the block ends."""
+    asked = json.dumps([opened.pid, opened.kinds, uid, wanted]).encode()
+    answer = json.loads((await enrolled.node.run_as_root("python3", "-c", KEEPS, stdin=asked)).text)
+    try:
+        assert [entry for entry in answer if entry[3] != "kept"] == []
+        yield [Kept(kind, way, pid) for kind, way, pid, _ in answer]
+    finally:
+        pids = " ".join(str(entry[2]) for entry in answer)
+        await enrolled.node.run_as_root("sh", "-c", f"kill -KILL {pids} 2>/dev/null; true")
+
+
+def unclean(evidence: dict[str, Any]) -> list[str]:
+    """The names of the checks that found something."""
+    found = [check["name"] for check in evidence["checks"] if not check["clean"]]
+    assert evidence["clean"] is (found == [])
+    return found
+
+
+def held(evidence: dict[str, Any]) -> dict[str, Any]:
+    """The check of what is held."""
+    found: dict[str, Any] = next(check for check in evidence["checks"] if check["name"] == "held")
+    return found
+
+
+class TestWhatAnotherHolds:
+    async def test_of_any_kind_in_any_way_keeps_a_release_from_being_clean(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        wanted = [(kind, way) for way, kinds in WAYS.items() for kind in kinds]
+        async with (
+            opening(north, channel) as opened,
+            keeping(north, opened, tenant.uid, wanted) as kept,
+        ):
+            evidence = await channel.ask("release", opened.tenant.subject, generation=2)
+            named = {holder["pid"] for holder in held(evidence)["holders"]}
+            assert [(one.kind, one.way) for one in kept if one.pid not in named] == []
+            assert [one for one in held(evidence)["holders"] if one["login"] == "root"] == []
+            assert {holder["login"] for holder in held(evidence)["holders"]} == {tenant.login}
+        again = await channel.ask("release", opened.tenant.subject, generation=2)
+        assert unclean(again) == []
+
+    async def test_is_looked_for_until_it_is_gone(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        wanted = [(kind, "inherited") for kind in ("memory", "eventfd", "GPU", "ipc namespace")]
+        async with opening(north, channel) as opened, keeping(north, opened, tenant.uid, wanted) as kept:
+            subject = opened.tenant.subject
+            for _ in range(2):
+                evidence = await channel.ask("release", subject, generation=2)
+                assert unclean(evidence) == ["held"]
+                holders = {(one["pid"], one["login"], one["name"]) for one in held(evidence)["holders"]}
+                assert holders == {(one.pid, tenant.login, "python3") for one in kept}
+                assert tenant.login not in held(evidence)["detail"], "customers read this"
+        assert unclean(await channel.ask("release", subject, generation=2)) == []
+
+    async def test_of_a_neighbour_who_holds_nothing_is_no_matter(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        gpu = north.node.gpus[0].uuid
+        await channel.ask("apply", tenant.desired(gpus=[gpu]), generation=1)
+        async with opening(north, channel) as opened, opening_beside(north, tenant, north.node.gpus[0].device):
+            assert unclean(await channel.ask("release", opened.tenant.subject, generation=2)) == []
+
+    async def test_is_ended_where_it_is_the_same_organizations(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        wanted = [("memory", "inherited"), ("GPU", "in_flight")]
+        async with (
+            opening(north, channel) as opened,
+            opening_beside(north, tenant, "/dev/null") as other,
+            keeping(north, opened, tenant.uid, wanted) as kept,
+        ):
+            asked = {**opened.tenant.subject, "same_organization": [tenant.login, Tenant().login]}
+            evidence = await channel.ask("release", asked, generation=2)
+            assert unclean(evidence) == []
+            assert all(f"({one.pid}) of {tenant.login}" in held(evidence)["detail"] for one in kept)
+            alive = await north.node.run_as_root("sh", "-c", f"ps -o pid= -u {tenant.uid}")
+            pids = {int(pid) for pid in alive.text.split()}
+            assert (other.pid in pids, {one.pid for one in kept} & pids) == (True, set())
+
+    async def test_is_not_ended_where_it_is_a_program_of_the_node(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        wanted = [("GPU", "inherited"), ("memory", "mapped")]
+        async with opening(north, channel) as opened, keeping(north, opened, 0, wanted) as kept:
+            asked = {**opened.tenant.subject, "same_organization": [tenant.login]}
+            evidence = await channel.ask("release", asked, generation=2)
+            assert unclean(evidence) == ["held"]
+            holders = {(holder["pid"], holder["login"]) for holder in held(evidence)["holders"]}
+            assert holders == {(one.pid, "root") for one in kept}
+        assert unclean(await channel.ask("release", asked, generation=2)) == []
+
+    async def test_of_a_gpu_is_not_meant_where_the_node_opened_it_itself(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        gpu = north.node.gpus[1]
+        unit = f"watches-{Tenant().login}"
+        await north.node.run_as_root(
+            *("systemd-run", "--quiet", "--unit", unit, "sh", "-c", f"exec 9<{gpu.device}; exec sleep 600")
+        )
+        try:
+            async with opening(north, channel) as opened:
+                assert unclean(await channel.ask("release", opened.tenant.subject, generation=2)) == []
+        finally:
+            await north.node.run_as_root("systemctl", "stop", unit)
+
+
+class TestPins:
+    @pytest.mark.parametrize("place", ["/home/{login}", "/run/sublet/logins/{login}/memory/shm"])
+    async def test_of_what_a_login_stored_keep_its_release_from_being_clean(
+        self, north: Enrolled, channel: Channel, place: str
+    ) -> None:
+        tenant = Tenant()
+        await channel.ask("apply", tenant.desired(), generation=1)
+        pinned = place.format(login=tenant.login)
+        await north.node.run_as_root("sh", "-c", f"mkdir -p /mnt/pin && mount --bind {pinned} /mnt/pin")
+        try:
+            evidence = await channel.ask("release", tenant.subject, generation=2)
+        finally:
+            await north.node.run_as_root("sh", "-c", "umount /mnt/pin; rmdir /mnt/pin")
+        assert unclean(evidence) == ["held"]
+        assert "a mount at /mnt/pin" in held(evidence)["detail"]
+        assert unclean(await channel.ask("release", tenant.subject, generation=2)) == []
+
+    async def test_of_namespaces_keep_its_release_from_being_clean(self, north: Enrolled, channel: Channel) -> None:
+        async with opening(north, channel) as opened:
+            kinds = ("ipc", "mnt")
+            pin = ["mkdir -p /mnt/pin", "mount --bind /mnt/pin /mnt/pin", "mount --make-private /mnt/pin"]
+            for kind in kinds:
+                pin += [f"touch /mnt/pin/{kind}", f"mount --bind /proc/{opened.pid}/ns/{kind} /mnt/pin/{kind}"]
+            await north.node.run_as_root("sh", "-c", " && ".join(pin))
+            try:
+                for _ in range(2):
+                    evidence = await channel.ask("release", opened.tenant.subject, generation=2)
+                    assert unclean(evidence) == ["held"]
+                    assert all(f"mounted at /mnt/pin/{kind}" in held(evidence)["detail"] for kind in kinds)
+            finally:
+                await north.node.run_as_root("sh", "-c", "umount /mnt/pin/ipc /mnt/pin/mnt /mnt/pin; rm -r /mnt/pin")
+        assert unclean(await channel.ask("release", opened.tenant.subject, generation=2)) == []
