@@ -170,14 +170,18 @@ async def lock_settled_on(session: Session, node_id: str, seen_at: datetime) -> 
     """The allocations that should run on a node and that nobody works on, locked, in one order.
 
     One that was changed after `seen_at`, or is being changed, is left out: what was seen then says nothing about it.
+    Of one that was changed at a time that is still to come, by a clock that was set back since, nobody knows the order:
+    it counts as changed before.
     """
+    changed_at = func.coalesce(allocation.c.applied_at, allocation.c.created_at)
+    a_minute_ahead = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 1)
     rows = await session.execute(
         select(*_COLUMNS)
         .where(
             allocation.c.node_id == node_id,
             allocation.c.on_node,
             allocation.c.state.in_([state.value for state in KEPT]),
-            func.coalesce(allocation.c.applied_at, allocation.c.created_at) < seen_at,
+            (changed_at < seen_at) | (changed_at > a_minute_ahead),
             (allocation.c.applied_generation == allocation.c.generation) | (allocation.c.state == "lost"),
         )
         .order_by(allocation.c.id)

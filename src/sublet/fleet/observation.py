@@ -37,6 +37,8 @@ Expected = Callable[[Session, str], Awaitable[int]]
 """How many allocations a layer above is sure exist on a node now."""
 
 LONGEST_RETRY_SECONDS = 30.0
+AHEAD_SECONDS = 1.0
+"""A clock that is set right by less is nobody's matter."""
 MISSES_BEFORE_OFFLINE = 2
 NODES_AT_A_TIME = 200
 
@@ -110,6 +112,7 @@ class Observer:
             end=END,
             slots=NODES_AT_A_TIME,
             slots_each=1,
+            longest_seconds=max(float(self.settings.observe_interval_seconds), LONGEST_RETRY_SECONDS),
             steps=STEPS,
         )
 
@@ -117,7 +120,14 @@ class Observer:
         """Move nodes that were not seen for too long, though they were tried, to offline; returns their ids.
 
         One that joined anew counts too: what ran on it is lost if it cannot be verified. One that was never seen waits.
+        One that was seen at a time that is still to come, by a clock that was set back since, is believed no more until
+        it is seen again, and counts as seen now: nobody knows when that was.
         """
+        now = func.clock_timestamp()
+        ahead = node.c.last_seen_at > now + func.make_interval(0, 0, 0, 0, 0, 0, AHEAD_SECONDS)
+        unseen = update(node).where(ahead).values(last_seen_at=now, observed_at=now, fresh_until=now)
+        for row in await session.execute(unseen.returning(node.c.id)):
+            log.error("node.seen_ahead_of_time", node=row.id)
         seconds = self.settings.node_lost_seconds
         rows = await session.execute(
             select(node.c.id)

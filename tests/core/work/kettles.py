@@ -49,7 +49,13 @@ async def want_hot(session: Session, kettle_id: str, stove: str = "north") -> No
 
 
 def work(
-    stoves: Stoves, *, attempts: int = 3, crashes: int | None = 100, slots: int = 20, each: int = 4
+    stoves: Stoves,
+    *,
+    attempts: int = 3,
+    crashes: int | None = 100,
+    slots: int = 20,
+    each: int = 4,
+    longest_seconds: float | None = None,
 ) -> Work[str, None]:
     async def take(session: Session, lease: Lease) -> str | Outcome:
         statement = text("SELECT stove FROM kettle WHERE id = :id AND state = 'cold' FOR UPDATE")
@@ -69,4 +75,5 @@ def work(
 
     pace = Pace(attempts=attempts, shortest_seconds=0.001, longest_seconds=0.002)
     end = End(crashes, "broken", "broken")
-    return Work(KETTLE, take, act, conclude, give_up, pace=pace, end=end, slots=slots, slots_each=each)
+    room = {"slots": slots, "slots_each": each}
+    return Work(KETTLE, take, act, conclude, give_up, pace=pace, end=end, longest_seconds=longest_seconds, **room)

@@ -1,6 +1,6 @@
 """How a domain declares its work: what is taken, done and concluded, at which pace, and with how much room."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -65,6 +65,9 @@ class Work(Generic[T, R]):
     slots_each: int = 4
     only: tuple[str, ...] = ()
     """The rows that this worker knows how to do, where one of another release may know others; empty for all."""
+    longest_seconds: float | Mapping[str, float] | None = None
+    """So long at most a row waits until it is due, each by its id or all alike; what waits longer has its time from a
+    clock that was wrong, and is brought within. None where a row may wait as long as it likes."""
     steps: tuple[Step, ...] = ()
     wakes_on: str | None = None
     """A channel of NOTIFY whose messages make every row of this kind due."""

@@ -121,6 +121,27 @@ _BRING_WITHIN = text(
        AND w.due_at > clock_timestamp() + make_interval(secs => longest.seconds)
     """
 )
+# Rows that somebody works on are left alone: they are brought within the next time, if it is still needed.
+_ALL_WITHIN = text(
+    """
+    UPDATE work SET due_at = now() + make_interval(secs => :seconds)
+     WHERE (kind, id) IN (
+             SELECT kind, id FROM work
+              WHERE kind = :kind AND ready_at > now() + make_interval(secs => :seconds) AND ready_at < 'infinity'
+                AND lease_expires_at IS NULL
+                FOR NO KEY UPDATE SKIP LOCKED)
+    """
+)
+_LEASES_WITHIN = text(
+    """
+    UPDATE work SET lease_expires_at = now() + make_interval(secs => :seconds)
+     WHERE (kind, id) IN (
+             SELECT kind, id FROM work
+              WHERE kind = ANY(:kinds) AND ready_at > now() + make_interval(secs => :seconds) AND ready_at < 'infinity'
+                AND lease_expires_at > now() + make_interval(secs => :seconds)
+                FOR NO KEY UPDATE SKIP LOCKED)
+    """
+)
 _WAKE = text(
     """
     UPDATE work SET due_at = clock_timestamp()
@@ -249,11 +270,19 @@ async def ensure(session: Session, kind: str, row_ids: Collection[str]) -> None:
     await session.execute(_ENSURE, {"kind": kind, "ids": list(row_ids)})
 
 
-async def bring_within(session: Session, kind: str, longest: Mapping[str, float]) -> None:
-    """Let no row, by its id, be due further away than so many seconds from now."""
-    await session.execute(
-        _BRING_WITHIN, {"kind": kind, "ids": list(longest), "seconds": [float(one) for one in longest.values()]}
-    )
+async def bring_within(session: Session, kind: str, longest: Mapping[str, float] | float) -> None:
+    """Let no row, each by its id or all alike, be due further away than so many seconds from now."""
+    if isinstance(longest, Mapping):
+        await session.execute(
+            _BRING_WITHIN, {"kind": kind, "ids": list(longest), "seconds": [float(one) for one in longest.values()]}
+        )
+    else:
+        await session.execute(_ALL_WITHIN, {"kind": kind, "seconds": longest})
+
+
+async def bring_leases_within(session: Session, kinds: Collection[str], seconds: float) -> None:
+    """Let no lease of some kinds last longer than so many seconds from now, whatever the time was when it was taken."""
+    await session.execute(_LEASES_WITHIN, {"kinds": list(kinds), "seconds": seconds})
 
 
 async def wake(session: Session, kinds: Collection[str]) -> None:

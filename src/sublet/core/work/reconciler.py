@@ -26,6 +26,8 @@ AFTER_FAULT_SECONDS = 1.0
 STOP_SECONDS = 5.0
 COUNT_SECONDS = 15.0
 LOCKED_OUT_SECONDS = 1.0
+LONGEST_LEASE_SECONDS = 300.0
+"""Longer than any worker of any release takes a lease for."""
 SPARE_CONNECTIONS = 4
 """For the sweep, the renewal of leases, and tasks that open transactions of their own."""
 _DATABASE_ERRORS = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
@@ -35,16 +37,24 @@ class Reconciler:
     """Does the work that is declared to it. Any number of them may run; each row is worked on by one at a time.
 
     `lease_seconds` bounds the take-over time of a worker that dies. `sweep_seconds` is the longest that it sleeps: what
-    NOTIFY did not tell is found then.
+    NOTIFY did not tell is found then. What is due far off by a clock that was wrong is brought near every
+    `within_seconds`.
     """
 
     def __init__(
-        self, database: Database, works: Sequence[AnyWork], *, lease_seconds: float = 6.0, sweep_seconds: float = 2.0
+        self,
+        database: Database,
+        works: Sequence[AnyWork],
+        *,
+        lease_seconds: float = 6.0,
+        sweep_seconds: float = 2.0,
+        within_seconds: float = 10.0,
     ) -> None:
         self.database = database
         self.works = {work.kind: work for work in works}
         self.lease_seconds = lease_seconds
         self.sweep_seconds = sweep_seconds
+        self.within_seconds = within_seconds
         self._slots = Slots(works)
         self._all_kinds = asyncio.Semaphore(max(1, database.connections - SPARE_CONNECTIONS))
         self._each_kind = {work.kind: asyncio.Semaphore(max(1, database.connections // 2)) for work in works}
@@ -54,6 +64,7 @@ class Reconciler:
         self._holder: int | None = None
         self._next: float | None = None
         self._counted: set[str] = set()
+        self._brought_within = float("-inf")
 
     # Running for ever
 
@@ -127,6 +138,7 @@ class Reconciler:
             async with self.database.transaction() as session:
                 if woken:
                     await leases.wake(session, woken)
+                await self._bring_within(session)
                 leased = await ready.lease_ready(
                     session,
                     room,
@@ -140,6 +152,19 @@ class Reconciler:
         except BaseException:
             self._woken |= woken
             raise
+
+    async def _bring_within(self, session: Session) -> None:
+        """PostgreSQL's clock may have been ahead and set right: what it put far off then is brought near, now and then.
+
+        By this process's own monotonic clock, which nobody sets.
+        """
+        if time.monotonic() < self._brought_within + self.within_seconds:
+            return
+        for work in self.works.values():
+            if work.longest_seconds is not None:
+                await leases.bring_within(session, work.kind, work.longest_seconds)
+        await leases.bring_leases_within(session, self.works, LONGEST_LEASE_SECONDS)
+        self._brought_within = time.monotonic()
 
     async def _holder_in(self, session: Session) -> int:
         if self._holder is None:

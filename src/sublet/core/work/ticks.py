@@ -14,6 +14,7 @@ from sublet.core.work.outcomes import Again, Outcome
 from sublet.core.work.pace import Pace
 
 TICK = "tick"
+LONGEST_RETRY_SECONDS = 10.0
 
 STEPS = (
     Step(
@@ -70,11 +71,12 @@ def ticks(tasks: Sequence[Tick]) -> Work[Tick, None]:
         take=take,
         act=act,
         conclude=conclude,
-        pace=Pace(shortest_seconds=0.25, longest_seconds=10.0),
+        pace=Pace(shortest_seconds=0.25, longest_seconds=LONGEST_RETRY_SECONDS),
         end=END,
         slots=max(1, len(tasks)),
         slots_each=1,
         only=tuple(by_name),
+        longest_seconds={task.name: max(task.seconds, LONGEST_RETRY_SECONDS) for task in tasks},
         steps=STEPS,
     )
 
