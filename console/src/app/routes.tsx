@@ -1,15 +1,14 @@
 /** Which page is at which address. Its code is fetched when it is first needed, and what it shows at the same time. */
 import type { QueryClient } from "@tanstack/react-query";
-import type { ComponentType } from "react";
 import { Navigate, type RouteObject } from "react-router";
 import { to } from "~/paths";
-import { RequireOperator, RequireSession, SignedOutOnly } from "~/shell/session";
+import { RequireOperator, RequireSession, SignedOutOnly, Waiting } from "~/shell/session";
 import { CustomerShell, OperatorShell } from "~/shell/Shell";
+import { type Code, withinTime } from "./code";
 import { fetchAhead, type Needs, needs, type Place } from "./needs";
 import { NotFound } from "./NotFound";
+import { PageOutlet } from "./PageOutlet";
 import { RouteError } from "./RouteError";
-
-type Code = () => Promise<ComponentType>;
 
 /** What makes a route quick to go to: fetching its code and its data. */
 export type Ahead = { code?: Code; data?: (place: Place) => void };
@@ -38,7 +37,7 @@ export function routesOf(client: QueryClient): RouteObject[] {
   const pages = (whose: "everybody" | "operators") => (path: string, code: Code, wanted: Needs) => ({
     ...(path === "" ? { index: true as const } : { path }),
     ...quick(wanted, whose, code),
-    lazy: { Component: code },
+    lazy: { Component: withinTime(code) },
   });
 
   const page = pages("everybody");
@@ -69,7 +68,7 @@ export function routesOf(client: QueryClient): RouteObject[] {
           <RouteError />
         </main>
       ),
-      HydrateFallback: () => null,
+      HydrateFallback: Waiting,
       ...around(needs.me),
       children: [
         {
@@ -83,7 +82,10 @@ export function routesOf(client: QueryClient): RouteObject[] {
           element: <RequireSession />,
           children: [
             { element: <CustomerShell />, ...around(needs.wallet), children: [{ errorElement: <RouteError />, children: customer }] },
-            page("allocations/:id/terminal", async () => (await import("~/terminal/TerminalPage")).TerminalPage, needs.terminal),
+            {
+              element: <PageOutlet />,
+              children: [page("allocations/:id/terminal", async () => (await import("~/terminal/TerminalPage")).TerminalPage, needs.terminal)],
+            },
             {
               path: "operator",
               element: <RequireOperator />,

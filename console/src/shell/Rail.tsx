@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { Link, useLocation } from "react-router";
+import { Link, useLocation, useNavigation } from "react-router";
 import { useLive } from "~/live/state";
 import { t } from "~/messages";
 import { LIVE_STATES } from "~/states";
@@ -25,7 +25,8 @@ function RailItem({ link, current }: { link: RailLink; current: boolean }) {
 
 /** The navigation: a rail on a wide screen, a bar at the bottom on a narrow one. */
 export function Rail({ organization, links, other }: { organization: string; links: RailLink[]; other: RailLink | null }) {
-  const { pathname } = useLocation();
+  const here = useLocation();
+  const { pathname } = useNavigation().location ?? here;
   const look = LIVE_STATES[useLive()];
   return (
     <nav className={css.rail} aria-label={t.shell.mainNavigation}>

@@ -1,6 +1,7 @@
 import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
-import { Outlet, useLocation } from "react-router";
+import { useLocation } from "react-router";
 import { useMe } from "~/api/reads";
+import { PageOutlet } from "~/app/PageOutlet";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { Brand } from "~/ui/Brand";
@@ -53,7 +54,7 @@ function Frame({ console: which, home, links, other, head, banner }: FrameProps)
       <Rail organization={which === "operator" ? t.shell.operatorConsole : (me.data?.organization.name ?? "")} links={links} other={other} />
       <main className={css.main} id={MAIN} tabIndex={-1} ref={main}>
         {banner}
-        <Outlet />
+        <PageOutlet />
       </main>
       <Suspense>
         <Toasts />

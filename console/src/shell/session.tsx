@@ -3,6 +3,7 @@ import { Navigate, Outlet, useLocation, useSearchParams } from "react-router";
 import { useMe } from "~/api/reads";
 import { Failure } from "~/app/Failure";
 import { NotFound } from "~/app/NotFound";
+import { PageOutlet } from "~/app/PageOutlet";
 import { isUnauthenticated } from "~/errors";
 import { LiveProvider } from "~/live/LiveProvider";
 import { t } from "~/messages";
@@ -10,7 +11,8 @@ import { safeNext, to } from "~/paths";
 import { Center } from "~/ui/Center";
 import { Loading } from "~/ui/QueryView";
 
-function Waiting() {
+/** The whole window, before it is known what will be in it. */
+export function Waiting() {
   return (
     <Center>
       <Loading />
@@ -46,7 +48,7 @@ export function SignedOutOnly() {
   const [search] = useSearchParams();
   if (me.data !== undefined) return <Navigate to={safeNext(search.get("next"))} replace />;
   if (me.isPending) return <Waiting />;
-  return <Outlet />;
+  return <PageOutlet />;
 }
 
 export function RequireOperator() {
