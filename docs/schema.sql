@@ -959,7 +959,10 @@ BEGIN
      SET ready = n.state = 'ready', accepts_until = n.accepts_until, labels = n.labels,
          limits_enforced = n.limits_enforced, vcpu = n.vcpu, memory_mib = n.memory_mib, disk_gib = n.disk_gib,
          disk_allowed_gib = CASE WHEN NEW.fresh_until = OLD.fresh_until THEN r.disk_allowed_gib
-                                 ELSE r.taken_disk_gib + n.disk_free_gib END
+                                 WHEN n.disk_free_gib IS NOT NULL THEN
+                                   least(greatest(coalesce(r.disk_allowed_gib, n.disk_free_gib + r.taken_disk_gib),
+                                                  n.disk_free_gib),
+                                         n.disk_free_gib + r.taken_disk_gib) END
     FROM node_capacity n
    WHERE r.node_id = NEW.id AND n.node_id = NEW.id;
   IF NEW.inventory IS DISTINCT FROM OLD.inventory THEN

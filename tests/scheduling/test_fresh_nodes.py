@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sublet.catalog.skus import Sku
 from sublet.core.clock import database_now
 from sublet.core.db import Database
+from sublet.scheduling import claims
 from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.windows import Window
 from tests.scheduling.fleet_rows import add_node, look
@@ -76,7 +77,45 @@ class TestDisk:
             await session.execute(text("UPDATE node SET limits_enforced = false"))  # that is no look
         assert await free_of(database, sku) == [1]
         await look(database, node_id, disk_free_gib=59)  # the new account has not filled its part yet
-        assert await free_of(database, sku) == [2]
+        assert await free_of(database, sku) == [1]
+
+    async def test_is_sold_once_however_often_it_is_seen_before_anything_is_written(self, database: Database) -> None:
+        node_id = await add_node(database, "a", vcpu=64, memory_mib=1 << 20, disk_gib=200)
+        sku = await make_sku(database, "s", disk_gib=20)
+        for number in range(2):
+            await look(database, node_id, disk_free_gib=59)
+            await take(database, sku, f"x{number}")
+        await look(database, node_id, disk_free_gib=59)
+        assert await free_of(database, sku) == [0]
+        with pytest.raises(NoCapacity):
+            await take(database, sku, "x2")
+
+    @pytest.mark.parametrize(
+        ("free", "offered"),
+        [(39, 1), (19, 0), (20, 1), (150, 6), (None, 9)],
+        ids=["all of it written", "others wrote", "others wrote less", "others deleted", "nobody says"],
+    )
+    async def test_is_known_anew_as_far_as_a_look_can_tell(
+        self, database: Database, free: int | None, offered: int
+    ) -> None:
+        node_id = await add_node(database, "a", vcpu=64, memory_mib=1 << 20, disk_gib=200)
+        sku = await make_sku(database, "s", disk_gib=20)
+        await look(database, node_id, disk_free_gib=59)
+        await take(database, sku, "x")
+        await look(database, node_id, disk_free_gib=free)
+        assert await free_of(database, sku) == [offered]
+
+    async def test_is_free_again_when_what_was_promised_ends(self, database: Database) -> None:
+        node_id = await add_node(database, "a", vcpu=64, memory_mib=1 << 20, disk_gib=200)
+        sku = await make_sku(database, "s", disk_gib=20)
+        await look(database, node_id, disk_free_gib=59)
+        await take(database, sku, "x")
+        await look(database, node_id, disk_free_gib=39)
+        async with database.transaction() as session:
+            await claims.free(session, "x")
+        for _ in range(2):  # its files are gone by the second look
+            assert await free_of(database, sku) == [2]
+            await look(database, node_id, disk_free_gib=59)
 
     async def test_that_was_promised_counts_although_it_is_still_free(self, database: Database) -> None:
         node_id = await add_node(database, "a", vcpu=64, memory_mib=1 << 20, disk_gib=60)
