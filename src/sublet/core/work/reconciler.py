@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sublet.core import telemetry, tracing
 from sublet.core.db import Database, Session, forbid_open_session, is_locked_out, libpq_url
 from sublet.core.errors import SubletError
-from sublet.core.work import leases, ready, trouble
+from sublet.core.work import leases, ready, trouble, within
 from sublet.core.work.declaration import AnyWork
 from sublet.core.work.leases import CHANNEL, Lease, LeaseLost
 from sublet.core.work.outcomes import INTERRUPTED, Again, Done, Outcome, Retry, SetAside
@@ -162,8 +162,8 @@ class Reconciler:
             return
         for work in self.works.values():
             if work.longest_seconds is not None:
-                await leases.bring_within(session, work.kind, work.longest_seconds)
-        await leases.bring_leases_within(session, self.works, LONGEST_LEASE_SECONDS)
+                await within.bring_within(session, work.kind, work.longest_seconds)
+        await within.bring_leases_within(session, self.works, LONGEST_LEASE_SECONDS)
         self._brought_within = time.monotonic()
 
     async def _holder_in(self, session: Session) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sublet.core import telemetry, tracing
 from sublet.core.db import Database, Session
-from sublet.core.work import leases
+from sublet.core.work import leases, within
 from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Outcome
@@ -85,7 +85,7 @@ async def register(database: Database, tasks: Sequence[Tick]) -> None:
     """Let each task's row exist; one that does keeps its time, unless that is further away than a tick takes."""
     async with database.transaction() as session:
         await leases.ensure(session, TICK, [task.name for task in tasks])
-        await leases.bring_within(session, TICK, {task.name: task.seconds for task in tasks})
+        await within.bring_within(session, TICK, {task.name: task.seconds for task in tasks})
 
 
 async def make_due(session: Session, name: str) -> None:
