@@ -72,6 +72,12 @@ class TestWhatIsToldOf:
             await leases.overtake(session, KETTLE, "a", place="north")
         assert await told(kitchen) == {}
 
+    async def test_a_row_once_though_it_fails_and_is_taken_by_nobody(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await kitchen.run(f"UPDATE work SET failing_since = {LONG_AGO}, due_at = {LONG_AGO}, attempts = 1")
+        async with kitchen.database.reading() as session:
+            assert [one.trouble.value for one in await trouble.page(session)] == ["failing"]
+
     async def test_what_is_due_and_taken_by_nobody(self, kitchen: Kitchen) -> None:
         await kitchen.want("a", "b")
         await kitchen.run(f"UPDATE work SET due_at = {LONG_AGO} WHERE id = 'a'")

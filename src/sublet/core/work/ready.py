@@ -105,8 +105,7 @@ _PUT_OFF = text(
     """
     UPDATE work w
        SET lease_holder = NULL, lease_expires_at = NULL, crashes = c.crashes, last_crash = c.last_crash,
-           due_at = clock_timestamp() + make_interval(secs => c.wait),
-           failing_since = coalesce(w.failing_since, clock_timestamp())
+           due_at = clock_timestamp() + make_interval(secs => c.wait)
       FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:crashes AS int[]),
                   CAST(:last_crashes AS bigint[]), CAST(:waits AS float8[])) AS c(kind, id, crashes, last_crash, wait)
      WHERE w.kind = c.kind AND w.id = c.id
