@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sublet.core.actors import system_actor
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, NotFound
+from sublet.fleet import nodes
 from sublet.fleet.states import GpuState, NodeState, come_back, cordon, move, move_gpu, uncordon, why_not_clear
 from tests.scheduling.fleet_rows import add_node
 from tests.support.arrows import Machine
@@ -122,6 +123,14 @@ class TestNodes:
                 ("offline", "offline", "tried (once it is back)"),
                 ("offline", "cordoned", "there"),
             ]
+
+    async def test_change_what_they_will_come_back_as_only_when_they_go_away(self, database: Database) -> None:
+        node_id = await add_node(database, "north")
+        async with database.transaction() as session:
+            before = (await nodes.get(session, node_id)).resumes_as
+            await cordon(session, OPERATOR, node_id, reason="tried")
+            await uncordon(session, OPERATOR, node_id, reason="tried")
+            assert (await nodes.get(session, node_id)).resumes_as is before
 
     async def test_that_are_not_there_are_not_found(self, database: Database) -> None:
         with pytest.raises(NotFound):

@@ -17,6 +17,9 @@ from tests.scheduling.test_lock_order import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 
+SECONDS = 10.0
+"""Longer than anything takes here that waits for nobody."""
+
 
 async def free(database: Database, subject_id: str) -> None:
     async with database.transaction() as session:
@@ -97,3 +100,14 @@ class TestTheLock:
             await until_somebody_waits(database)
         with pytest.raises(IntegrityError, match="has not enough left"):
             await second
+
+    async def test_is_of_the_node_alone_to_take_something_there_and_to_give_it_back(self, database: Database) -> None:
+        skus = []
+        for name in "ab":
+            await add_node(database, name, labels={"name": name})
+            skus.append(await make_sku(database, name, node_labels={"name": name}))
+        await take(database, skus[0], "x")
+        async with database.transaction() as session, asyncio.timeout(SECONDS):
+            await claims.claim(session, skus[0], "y", during=FROM_NOW_ON)
+            await take(database, skus[1], "z")
+            await free(database, "z")

@@ -217,3 +217,13 @@ class TestCrashes:
             assert [lease.crashes for lease in other._slots.held] == [crashes], "the other survived it in between"
             await other.drain()
             await kitchen.waits_pass()
+
+    async def test_what_no_worker_had_and_ran_out_is_no_crash(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        async with kitchen.database.transaction() as session:
+            assert await leases.lease_one(session, KETTLE, "a", seconds=60) is not None
+        await kitchen.leases_run_out()
+        worker = kitchen.worker()
+        await worker.sweep()
+        assert [lease.crashes for lease in worker._slots.held] == [0]
+        await worker.drain()
