@@ -15,6 +15,8 @@ from tests.mutants.mutant import Mutant, paragraph
 from tests.mutants.worker import Outcome
 
 FEW = 5
+METHOD = 4
+"""The margin of a class's methods."""
 _TEST = re.compile(r"(tests/[^ :]+\.py)(?:[^[]*::(\w+))?")
 
 
@@ -67,7 +69,10 @@ class Memory:
         file, test = found.groups()
         text = self._text(file) if file in tests else ""
         defined = re.search(rf"def {test}\(", text)
-        return _digest(text if test is None else paragraph(text, defined.start(), defined.end()) if defined else "")
+        if defined is None:
+            return _digest("" if test else text)
+        begins, ends = paragraph(text, *defined.span(), margin=METHOD)
+        return _digest(text[begins:ends])
 
     def _text(self, file: str) -> str:
         if file not in self._texts:
@@ -80,4 +85,4 @@ def _key(mutant: Mutant) -> str:
 
 
 def _digest(*parts: str) -> str:
-    return sha256("\0".join(parts).encode()).hexdigest() if any(parts) else ""
+    return sha256("\0".join(part.rstrip() for part in parts).encode()).hexdigest() if any(parts) else ""

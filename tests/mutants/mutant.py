@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_BORDER = re.compile(r"\n\n+(?=\S)")
-
 
 @dataclass(frozen=True)
 class Change:
@@ -39,15 +37,11 @@ class Mutant:
         return self.file, self.was, self.becomes
 
 
-def paragraph(text: str, start: int, end: int) -> str:
-    """The paragraph of a text in which a place of it is, or the several that it touches."""
-    first, last = _borders(text, start, end)
-    return text[first:last]
-
-
-def _borders(text: str, start: int, end: int) -> tuple[int, int]:
-    borders = [0, *(found.end() for found in _BORDER.finditer(text)), len(text)]
-    return max(border for border in borders if border <= start), min(border for border in borders if border >= end)
+def paragraph(text: str, start: int, end: int, *, margin: int = 0) -> tuple[int, int]:
+    """Where the paragraph begins and ends that a place of a text is in; what stands at the margin begins a new one."""
+    borders = [found.end() - len(found[1]) for found in re.finditer(rf"\n\n+( {{0,{margin}}})(?=\S)", text)]
+    begins = max((border for border in borders if border <= start), default=0)
+    return begins, min((border for border in borders if border >= end), default=len(text))
 
 
 def mutant_of(file: str, text: str, change: Change) -> Mutant:
@@ -56,7 +50,7 @@ def mutant_of(file: str, text: str, change: Change) -> Mutant:
     after = text.find("\n", change.end)
     last = len(text) if after < 0 else after
     changed = text[: change.start] + change.new + text[change.end :]
-    begins, ends = _borders(text, change.start, change.end)
+    begins, ends = paragraph(text, change.start, change.end)
     return Mutant(
         file=file,
         line=text.count("\n", 0, change.start) + 1,

@@ -44,7 +44,7 @@ class TestOutcome:
     def test_holds_while_the_test_that_noticed_stands(self, root: Path) -> None:
         later(root).keep(mutant(), TESTS, NOTICED)
         (root / TESTS[0]).write_text("")
-        (root / TESTS[1]).write_text(f"def test_of_something_else(): ...\n\n\n{SAYS_NO}")
+        (root / TESTS[1]).write_text(f"{SAYS_NO}\n    def test_of_something_else(self): ...\n")
         assert later(root).outcome(mutant(), TESTS) == NOTICED
         (root / TESTS[1]).write_text(SAYS_NO.replace("...", "pass"))
         assert later(root).outcome(mutant(), TESTS) is None

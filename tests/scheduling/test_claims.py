@@ -194,6 +194,17 @@ class TestClaims:
             assert await claims.free(session, "a")
         assert await gpu_states(database, node_id) == {"GPU-n-0": "quarantined", "GPU-n-1": "available"}
 
+    async def test_of_a_node_what_lasts_there_is_given_out(self, database: Database) -> None:
+        node_id, other = await add_node(database, "n", gpus=["A", "A"]), await add_node(database, "o", gpus=["A"])
+        pair, one = await make_sku(database, "p", gpu_count=2), await make_sku(database, "g", gpu_count=1)
+        assert (await take(database, pair, "a")).node_id == node_id
+        assert (await take(database, one, "b")).node_id == other
+        async with database.transaction() as session:
+            await claims.block(session, "a", "a file is left")
+            await claims.clear_gpu(session, node_id, "GPU-n-0")
+            given_out = await claims.claimed_on(session, [node_id])
+        assert {node: claimed.gpus for node, claimed in given_out.items()} == {node_id: 1}
+
     async def test_a_gpu_in_quarantine_stays_so_when_a_claim_ends_that_was_not_blocked(
         self, database: Database
     ) -> None:
