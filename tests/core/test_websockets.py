@@ -41,7 +41,7 @@ class Client:
 
     def __init__(self, *, subprotocols: list[str] | None = None, **headers: str) -> None:
         self.sent: list[dict[str, Any]] = []
-        self.hangs = False
+        self.hangs = self.leaves = False
         self.socket = WebSocket(
             {
                 "type": "websocket",
@@ -55,7 +55,7 @@ class Client:
         )
 
     async def _receive(self) -> dict[str, Any]:
-        return {"type": "websocket.connect"}
+        return {"type": "websocket.disconnect", "code": 1001} if self.leaves else {"type": "websocket.connect"}
 
     async def _send(self, message: Any) -> None:
         if self.hangs:
@@ -151,6 +151,14 @@ class TestClosing:
         for _ in range(2):
             await close(client.socket, 1001, "going away")
         assert client.told == [("accept", None), ("close", 1001)]
+
+    async def test_tells_one_that_has_left_nothing(self, door: Door) -> None:
+        client = Client(origin=OURS, cookie="who=reader")
+        await knock(door, client)
+        client.leaves = True
+        await client.socket.receive()
+        await close(client.socket, 1001, "going away")
+        assert client.told == [("accept", None)]
 
     async def test_does_not_wait_for_one_that_does_not_read(self, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sublet.core.websockets.CLOSE_SECONDS", 0.05)
