@@ -169,6 +169,15 @@ class TestClaims:
             await claims.clear_gpu(session, node_id, "GPU-n-0")
             assert (await session.execute(text("SELECT upper(during) FROM gpu_claim"))).scalar_one() >= before
 
+    async def test_what_is_freed_was_claimed_until_then(self, database: Database) -> None:
+        await add_node(database, "n", gpus=["A"])
+        await take(database, await make_sku(database, "g", gpu_count=1), "a")
+        async with database.transaction() as session:
+            before = await database_now(session)
+            assert await claims.free(session, "a")
+            for table in ("claim", "gpu_claim"):
+                assert (await session.execute(text(f"SELECT upper(during) FROM {table}"))).scalar_one() >= before
+
     async def test_a_gpu_that_was_taken_out_of_a_claim_keeps_its_own_end(self, database: Database) -> None:
         node_id = await add_node(database, "n", gpus=["A", "A"])
         pair, one = await make_sku(database, "p", gpu_count=2), await make_sku(database, "g", gpu_count=1)
