@@ -147,6 +147,11 @@ class TestGpus:
         allowed = {state: why_not_clear(state) is None for state in GpuState}
         assert allowed == {GpuState.AVAILABLE: False, GpuState.QUARANTINED: True, GpuState.MISSING: False}
 
+    def test_that_are_missing_are_to_be_put_back(self) -> None:
+        gone = why_not_clear(GpuState.MISSING)
+        assert gone is not None
+        assert "Put it back" in str(gone.problem)
+
     async def test_make_every_change_of_the_table_and_no_other(self, database: Database) -> None:
         await add_node(database, "north", gpus=["A"])
         async with database.transaction() as session:
