@@ -10,9 +10,10 @@ from sqlalchemy import Row, select, text
 
 from sublet.allocations import launch as launching
 from sublet.allocations import release, suspension
+from sublet.allocations.checks import ended_among
 from sublet.allocations.models import allocation
 from sublet.allocations.rows import WORK
-from sublet.allocations.work import observations, sweep
+from sublet.allocations.work import observations
 from sublet.allocations.work import remnants as remnant_work
 from sublet.allocations.work.kind import work
 from sublet.allocations.work.pace import AllocationPace
@@ -274,7 +275,7 @@ class Rental:
                 f"{left} is on a node and nobody knows" for left in node.accounts if f"{node_id}/{left}" not in known
             ]
         async with self.database.transaction() as session:
-            results = [*await books.run(session, ended_among=sweep.ended_among), *await billing_checks.run(session)]
+            results = [*await books.run(session, ended_among=ended_among), *await billing_checks.run(session)]
         found += [
             f"{result.name}: {finding.subject} {finding.problem}"
             for result in results

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from sublet.allocations import release
-from sublet.allocations.work import sweep
+from sublet.allocations.checks import ended_among
 from sublet.billing import watermarks
 from sublet.core.actors import system_actor
 from sublet.core.outbox import StoredEvent
@@ -97,7 +97,7 @@ class TestOnARealNode:
         )
         assert "none" in left.stdout.decode()
         async with web.database.transaction() as session:
-            results = await books.run(session, ended_among=sweep.ended_among)
+            results = await books.run(session, ended_among=ended_among)
         assert [result for result in results if not result.ok] == []
 
     @pytest.mark.parametrize("how", ["key removed", "person disabled"])

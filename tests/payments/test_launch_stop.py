@@ -121,7 +121,7 @@ class TestTwoThatWereTakenBack:
         for top_up_id in (first, second):
             await refund(shop, top_up_id)
         async with looked_at_meanwhile(shop, second) as told, shop.database.transaction() as session:
-            await taken_back.take_turn(session, organization)
+            await taken_back.lock_launch_stop(session, organization)
             await taken_back.note(session, first, usd("20"))
             told.set()
             await until_somebody_waits(shop.database)
@@ -135,7 +135,7 @@ class TestTwoThatWereTakenBack:
         intent = shop.sandbox.client().v1.payment_intents.list({"limit": 1}).data[0]
         shop.sandbox.client().v1.refunds.create({"payment_intent": intent.id})
         async with looked_at_meanwhile(shop, second["id"]) as told, shop.database.transaction() as session:
-            await taken_back.take_turn(session, organization)
+            await taken_back.lock_launch_stop(session, organization)
             told.set()  # it is to be credited, and taken back at once
             await until_somebody_waits(shop.database)
             await taken_back.note(session, first, usd("20"))

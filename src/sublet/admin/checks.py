@@ -3,7 +3,7 @@
 from functools import partial
 
 from sublet.allocations import remnants
-from sublet.allocations.work.sweep import ended_among, not_metered
+from sublet.allocations.checks import METERED_WITHIN_SECONDS, ended_among, not_metered
 from sublet.billing import checks as billing_checks
 from sublet.core import dead_letters, outbox
 from sublet.core.db import Session
@@ -45,7 +45,10 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
 
 
 async def _not_metered(session: Session) -> list[Finding]:
-    problem = "has been up for five minutes at least, and no meter of its kind runs: that time is charged to nobody"
+    problem = (
+        f"has been up for {METERED_WITHIN_SECONDS // 60} minutes at least, and no meter of its kind runs: that time is "
+        "charged to nobody"
+    )
     return [Finding("allocation", one, problem) for one in await not_metered(session)]
 
 

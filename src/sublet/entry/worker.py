@@ -35,7 +35,7 @@ from sublet.payments.top_ups import checkout
 
 log = get_logger(__name__)
 
-LOCK_SECONDS = 2.0
+WORKER_LOCK_SECONDS = 2.0
 """Less than a lease lasts between renewals: whoever waits longer lets others have the connection, and comes again."""
 
 
@@ -44,7 +44,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.database = database_of(settings, lock_seconds=LOCK_SECONDS)
+        self.database = database_of(settings, lock_seconds=WORKER_LOCK_SECONDS)
         authority = CertificateAuthority(self.database, keyring_of(settings))
         self.pool = NodePool(self.database, authority)
         self.backend = BackendsByKind(self.database, {SSH: SshBackend(self.pool)})

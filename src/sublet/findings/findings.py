@@ -156,17 +156,18 @@ async def is_open(session: Session, *, code: str, subject_type: str, subject_id:
     return found.first() is not None
 
 
-async def open_subjects(session: Session, *, code: str, subject_type: str) -> list[str]:
-    """The ids of all subjects of a type about which something of that code is found, and not mended or settled."""
-    found = select(finding.c.subject_id).where(
-        finding.c.code == code, finding.c.subject_type == subject_type, finding.c.until.is_(None)
-    )
-    return list((await session.execute(found)).scalars())
+async def subjects(
+    session: Session, *, code: str, subject_type: str, among: Collection[str] | None = None, ever: bool = False
+) -> list[str]:
+    """The ids of all subjects of a type about which something of that code is found, and not mended or settled.
 
-
-async def subjects(session: Session, *, code: str, subject_type: str) -> list[str]:
-    """The ids of all subjects of a type about which something of that code was ever found, mended or not."""
+    `ever` adds those of which it once was; `among` asks about no others.
+    """
     found = select(finding.c.subject_id).where(finding.c.code == code, finding.c.subject_type == subject_type)
+    if not ever:
+        found = found.where(finding.c.until.is_(None))
+    if among is not None:
+        found = found.where(finding.c.subject_id.in_(among))
     return list((await session.execute(found.distinct())).scalars())
 
 

@@ -13,7 +13,7 @@ from sublet.core.errors import SubletError
 from sublet.migrations.roles import why_not_granted
 
 LOCK = 7_351_902  # an advisory lock of our own; any constant would do
-LOCK_SECONDS = 10.0
+MIGRATION_LOCK_SECONDS = 10.0
 OLDEST_SERVER = 150_000
 
 
@@ -38,7 +38,7 @@ def head() -> str:
 
 
 def migrate(
-    owner_url: str, *, target: str = "head", lock_seconds: float = LOCK_SECONDS
+    owner_url: str, *, target: str = "head", lock_seconds: float = MIGRATION_LOCK_SECONDS
 ) -> tuple[str | None, str | None]:
     """Run what is missing under an advisory lock; returns the revision before and after.
 

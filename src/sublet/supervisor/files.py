@@ -16,7 +16,7 @@ from sublet.supervisor.embedded_postgres import unprivileged_account
 from sublet.supervisor.info import FILE, LOCK, write_privately
 from sublet_sandbox.deletion import delete_folder
 
-LOCK_SECONDS = 0.5  # `sublet demo info` holds the lock for a moment when it looks
+FILE_LOCK_SECONDS = 0.5  # `sublet demo info` holds the lock for a moment when it looks
 
 
 class DataDirectoryUnusable(SubletError):
@@ -123,7 +123,7 @@ class DemoFiles:
     def lock(self) -> IO[str]:
         """The lock of this directory, held until closed; AlreadyRunning when another `up` has it."""
         lock = open(self.root / LOCK, "a+", opener=open_own)  # noqa: SIM115 - whoever asked closes it
-        deadline = time.monotonic() + LOCK_SECONDS
+        deadline = time.monotonic() + FILE_LOCK_SECONDS
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

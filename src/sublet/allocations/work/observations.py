@@ -1,6 +1,6 @@
 """What an observation of a node means for the allocations on it: evidence, drift, or strangers."""
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 
 from sublet.allocations import remnants, rows
 from sublet.allocations.models import allocation as allocation_table
@@ -20,9 +20,9 @@ log = telemetry.get_logger(__name__)
 _EXPECTED = text(
     """
     SELECT count(*) FROM allocation
-     WHERE node_id = :node_id AND on_node AND state IN ('active', 'suspended') AND applied_at IS NOT NULL
+     WHERE node_id = :node_id AND on_node AND state IN :steady AND applied_at IS NOT NULL
     """
-)
+).bindparams(bindparam("steady", sorted(STEADY), expanding=True))
 
 
 async def expected_on(session: Session, node_id: str) -> int:

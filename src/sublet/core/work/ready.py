@@ -57,7 +57,7 @@ _READY = text(
                   AND (r.known IS NULL OR id = ANY (string_to_array(r.known, E'\n')))
                   AND NOT EXISTS (SELECT FROM busy
                                    WHERE busy.kind = work.kind AND busy.place = work.place AND busy.n >= r.each)
-                  AND (crashes < 2 OR CAST(:take_suspects AS boolean))
+                  AND (crashes < CAST(:suspect AS int) OR CAST(:take_suspects AS boolean))
                 ORDER BY ready_at
                 LIMIT 4 * r.free
                   FOR UPDATE SKIP LOCKED
@@ -147,6 +147,7 @@ async def lease_ready(
         "busy_kinds": [kind for kind, _ in busy_pairs],
         "busy_places": [place for _, place in busy_pairs],
         "busy": [busy[pair] for pair in busy_pairs],
+        "suspect": SUSPECT_CRASHES,
         "take_suspects": take_suspects,
     }
     ready = _one_suspect((await session.execute(_READY, parameters)).all())

@@ -135,8 +135,8 @@ async def ensure_watched(session: Session) -> None:
     waiting = or_(
         top_up.c.state.in_(OPEN), (top_up.c.state == TopUpState.SUCCEEDED) & top_up.c.fee.is_(None) & ~fee_seen
     )
-    unseen = select(top_up.c.id).where(waiting, top_up.c.id.not_in(await told_of(session)))
-    await leases.ensure(session, WORK, list((await session.execute(unseen)).scalars()))
+    waits = set((await session.execute(select(top_up.c.id).where(waiting))).scalars())
+    await leases.ensure(session, WORK, sorted(waits - await told_of(session, waits)))
 
 
 async def look_for_taken_back(database: Database, processor: Processor, *, days: int) -> int:

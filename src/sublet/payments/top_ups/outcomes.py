@@ -1,6 +1,8 @@
 """What a payment's standing at the processor means here: credited once, fee posted once, or ended without money."""
 
+from collections.abc import Collection
 from enum import Enum
+from typing import Any
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -53,16 +55,17 @@ async def apply(session: Session, top_up_id: str, seen: CheckoutSeen | PageRefus
     return Applied.DONE if await _apply(session, row, seen) else Applied.WAITING
 
 
-async def told_of(session: Session) -> list[str]:
-    """The top-ups whose payment a person was told of because nothing more can be done about it here.
+async def told_of(session: Session, among: Collection[str]) -> set[str]:
+    """Those among top-ups whose payment a person was told of because nothing more can be done about it here.
 
     Whatever that person settled, nothing changes by itself; only a page that was refused is asked for again then.
     """
-    return [
-        *await findings.subjects(session, code=NOT_CREDITED_CODE, subject_type=SUBJECT),
-        *await findings.subjects(session, code=PAGE_UNKNOWN_CODE, subject_type=SUBJECT),
-        *await findings.open_subjects(session, code=PAGE_REFUSED_CODE, subject_type=SUBJECT),
-    ]
+    about: dict[str, Any] = {"subject_type": SUBJECT, "among": among}
+    return {
+        *await findings.subjects(session, code=NOT_CREDITED_CODE, ever=True, **about),
+        *await findings.subjects(session, code=PAGE_UNKNOWN_CODE, ever=True, **about),
+        *await findings.subjects(session, code=PAGE_REFUSED_CODE, **about),
+    }
 
 
 async def note_told(session: Session, top_up_id: str, what: str) -> bool:
@@ -110,7 +113,7 @@ async def _is_in_another_currency(session: Session, row: Row[tuple[object, ...]]
     if seen.received.currency == row.currency:
         await findings.close_finding(session, **about)
         return False
-    if row.id in await findings.subjects(session, code=NOT_CREDITED_CODE, subject_type=SUBJECT):
+    if await findings.closed_at(session, **about) is not None or await findings.is_open(session, **about):
         return True
     log.error("top_up.not_credited", top_up=row.id, payment_intent=seen.intent_id, received=str(seen.received))
     await findings.open_finding(
@@ -128,7 +131,7 @@ async def _apply(session: Session, row: Row[tuple[object, ...]], seen: CheckoutS
     top_up_id = str(row.id)
     if seen.paid:
         if seen.taken_back is not None:
-            await taken_back.take_turn(session, row.organization_id)
+            await taken_back.lock_launch_stop(session, row.organization_id)
         await _credit(session, row, seen)
         if seen.taken_back is not None:
             await taken_back.note(session, top_up_id, seen.taken_back)

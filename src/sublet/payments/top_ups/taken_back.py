@@ -28,10 +28,10 @@ SUBJECT = "top_up"
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('taken back ' || :organization_id, 0))")
 
 
-async def take_turn(session: Session, organization_id: str) -> None:
+async def lock_launch_stop(session: Session, organization_id: str) -> None:
     """Be the only one, until the session's transaction ends, who changes what stops this organization's launches.
 
-    Whoever is going to lock the organization's wallet too takes the turn before.
+    Whoever is going to lock the organization's wallet too takes this lock before.
     """
     await session.execute(_ONE_AT_A_TIME, {"organization_id": organization_id})
 
@@ -42,7 +42,7 @@ async def note(session: Session, top_up_id: str, taken: Money) -> bool:
     Sums may come in any order and any number of times. What was spent already stops the organization's launches. What
     was set aside for something else when the sum was first seen is withheld by a later look, once it is given back.
     What an operator has settled is never withheld again: only what grew since may be.
-    It is the organization's turn, by `take_turn`.
+    The caller holds `lock_launch_stop`.
     """
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
     if taken.currency != row.currency:
@@ -95,7 +95,7 @@ async def resolve(session: Session, finding_id: str) -> StoredFinding:
     organization_id = await _stopped_for(session, found)
     if organization_id is None:
         return await findings.close_by_id(session, finding_id)
-    await take_turn(session, organization_id)
+    await lock_launch_stop(session, organization_id)
     if found.code == STOP_CODE and found.until is None and (left := await _unsettled(session, organization_id)):
         raise Conflict(
             f"Launches are stopped for what was taken back of {_names(left)}, which is not settled. Nothing was "
@@ -130,7 +130,7 @@ async def _keep_stop(session: Session, organization_id: str) -> None:
 
 async def _unsettled(session: Session, organization_id: str) -> Sequence[Row[Any]]:
     """The organization's top-ups of which something was taken back that no operator has settled, oldest first."""
-    found = await findings.open_subjects(session, code=CODE, subject_type=SUBJECT)
+    found = await findings.subjects(session, code=CODE, subject_type=SUBJECT)
     theirs = select(top_up).where(top_up.c.organization_id == organization_id, top_up.c.id.in_(found))
     return (await session.execute(theirs.order_by(top_up.c.seq))).all()
 
