@@ -8,6 +8,7 @@ from tests.architecture.source import CODE, ROOT, Violation
 
 _SUPERSEDED = re.compile(r"^\*Superseded by ", re.MULTILINE)
 _NAMED = re.compile(r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|sql|md|toml|json|diff|ts|tsx|css)|[\w.-]+(?:/[\w.-]+)+/)`")
+_STANDS_FOR_ANY = re.compile(r"(^|/)(NAME|X)([/.]|$)")
 _LINKED = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -34,7 +35,9 @@ def files_gone(documents: Iterable[Path]) -> list[Violation]:
 def _names_gone(line: str) -> list[str]:
     gone, beside = [], ROOT
     for name in _NAMED.findall(line):
-        folders = (ROOT, CODE, ROOT / "console", beside, *CODE.iterdir())
+        if _STANDS_FOR_ANY.search(name):
+            continue
+        folders = (ROOT, CODE, ROOT / "console", beside, *CODE.iterdir(), *(ROOT / "tests").iterdir())
         there = next((folder / name for folder in folders if (folder / name).exists()), None)
         if there is None:
             gone.append(name)

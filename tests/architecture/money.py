@@ -17,6 +17,10 @@ NAMES_TIME = re.compile(r"(^|_)(seconds?|secs?|minutes|hours|timeout|ratio|pause
 FLOATS_IN_SQL = re.compile(r"\b(double\s+precision|float[48]?|real)\b", re.IGNORECASE)
 COLUMNS_OF_FLOATS = frozenset({"Float", "REAL", "Double", "DOUBLE", "DOUBLE_PRECISION", "FLOAT"})
 
+ROUNDS = frozenset({"round", "math.floor", "math.ceil", "math.trunc"})
+ROUNDING = "billing/charges.py"
+"""Where fractions of a unit are rounded, and nowhere else where money is."""
+
 INSTEAD = "count in whole micro-units (`Money`, `Rate`), and round in billing/charges.py"
 
 
@@ -30,6 +34,21 @@ def float_money(source: Source) -> list[Violation]:
         if why := (_any_float(node) if books else None) or _float_of_money(node):
             found.append(Violation(source.path, node.lineno, f"{why}; {INSTEAD}"))  # type: ignore[attr-defined]
     return found
+
+
+def rounding_elsewhere(source: Source) -> list[Violation]:
+    """Nothing is rounded where money is, but in one file; nor is money anywhere else on the server."""
+    path = "/".join(source.parts)
+    if path == ROUNDING or path.endswith(".sql"):
+        return []
+    everything = path.startswith((*BOOKS, "payments/"))
+    return [
+        Violation(source.path, node.lineno, f"`{dotted(node.func)}` rounds money; do it in {ROUNDING}")
+        for node in source.nodes
+        if isinstance(node, ast.Call)
+        and dotted(node.func) in ROUNDS
+        and (everything or any(_is_money(part) for argument in node.args for part in ast.walk(argument)))
+    ]
 
 
 def _in_sql(source: Source, texts: list[tuple[int, str]] | tuple[tuple[int, str], ...]) -> list[Violation]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.architecture.money import float_money
+from tests.architecture.money import float_money, rounding_elsewhere
 from tests.architecture.source import broken, planted, with_sql
 
 
@@ -46,3 +46,23 @@ class TestMoney:
     @pytest.mark.parametrize("text", ["refund_seconds: float = 1.5", "x = amount // 2", "path = folder / 'prices'"])
     def test_is_not_time_and_not_a_path(self, text: str) -> None:
         assert float_money(planted(text, "fleet/planted.py")) == []
+
+
+class TestRounding:
+    def test_is_in_one_file(self) -> None:
+        assert broken(rounding_elsewhere) == []
+
+    @pytest.mark.parametrize(
+        ("text", "path"),
+        [
+            ("round(3 * share)", "payments/planted.py"),
+            ("math.ceil(seconds)", "ledger/planted.py"),
+            ("shown = math.floor(self.price_micro * share)", "terminal/planted.py"),
+        ],
+    )
+    def test_elsewhere_is_caught(self, text: str, path: str) -> None:
+        assert rounding_elsewhere(planted(text, path))
+        assert rounding_elsewhere(planted(text, "billing/charges.py")) == []
+
+    def test_of_what_is_no_money_is_free(self) -> None:
+        assert rounding_elsewhere(planted("wait = math.ceil(seconds)", "fleet/planted.py")) == []
