@@ -9,7 +9,7 @@ from sublet.cli.commands.admin.findings import SEVERITIES
 from sublet.cli.exits import Exit
 from sublet.findings.findings import Severity
 from tests.cli.running import Cli
-from tests.client.fake_findings import misunderstand, open_finding
+from tests.client.fake_findings import closing, misunderstand, open_finding
 
 RESOLVE = ("admin", "finding", "resolve")
 WHY = ("--reason", "settled with the customer")
@@ -99,7 +99,7 @@ class TestResolve:
     def test_gives_programs_json_or_the_id(self, operator: Cli, taken: dict[str, Any]) -> None:
         said = json.loads(operator.run(*RESOLVE, taken["id"], *WHY, "--json").stdout)
         assert said == taken
-        taken["until"] = None
+        taken |= {"until": None, "actions": closing(None)}
         assert operator.run(*RESOLVE, taken["id"], *WHY, "-q").stdout.strip() == taken["id"]
 
     def test_is_refused_the_second_time(self, operator: Cli, taken: dict[str, Any]) -> None:

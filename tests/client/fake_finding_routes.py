@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.client.fake_admin_routes import only_operators
-from tests.client.fake_findings import decisions
+from tests.client.fake_findings import closing, decisions
 from tests.client.fake_routes import Answer, Asked, page, route
 from tests.client.fake_world import Problem, at
 
@@ -42,10 +42,12 @@ def findings(asked: Asked) -> Answer:
 def resolve_finding(asked: Asked) -> Answer:
     found = _only_known(asked, "finding", asked.world.findings)
     _reason(asked, shortest=3)
-    if found["until"] is not None:
-        closed = f"The finding {found['id']} is closed since {found['until']}."
-        raise Problem(409, "conflict", f"{closed} Nothing was changed.")
+    refusal = found["actions"][0]["reason"]
+    if refusal is not None:
+        raise Problem(409, "conflict", f"{refusal} Nothing was changed.")
     found["until"] = at()
+    closed = f"The finding {found['id']} is closed since {found['until']}."
+    found["actions"] = closing(closed)
     return 200, found
 
 

@@ -19,9 +19,15 @@ def open_finding(
         "since": at(300),
         "seen_at": at(60),
         "until": None,
+        "actions": closing(None),
     }
     world.findings.insert(0, found)
     return found
+
+
+def closing(refusal: str | None) -> list[dict[str, Any]]:
+    """What may be done with a finding."""
+    return [{"name": "resolve", "allowed": refusal is None, "reason": refusal}]
 
 
 def misunderstand(world: World, event: str, kind: str) -> dict[str, Any]:

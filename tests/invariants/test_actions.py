@@ -265,6 +265,36 @@ class TestSkus:
                 assert len(listed) == 1
 
 
+class TestFindings:
+    @walks("StoredFindingOut")
+    async def test_are_offered_what_they_accept(self, database: Database, asking: Asking) -> None:
+        owner = await customer(database)
+        async with database.transaction() as session:
+            await session.execute(text(ADD_TOP_UP), {"id": "tu_settled", "organization_id": owner.organization})
+            for kind, (code, subject_type, subject_id) in FINDINGS.items():
+                about = {"code": code, "subject_type": subject_type, "subject_id": subject_id or owner.organization}
+                await open_finding(session, **about, severity=Severity.CRITICAL)
+                if kind == "closed":
+                    await close_finding(session, **about)
+        offered = {}
+        for role, held in PLATFORM_ROLES.items():
+            asking.actor = Actor("user", "usr_operator", None, permissions=held)
+            for one in (await asking.get("/admin/findings"))["items"]:
+                path = f"/admin/findings/{one['id']}/resolve"
+                await asking.agrees(one["actions"], "resolve", "POST", path, reason="looked at it")
+                offered[role, one["code"], one["until"] is None] = one["actions"][0]["allowed"]
+        assert {about for about, allowed in offered.items() if allowed} == {
+            (role, code, True) for role in ("finance", "admin") for code in ("payments.taken_back", "books.odd")
+        }
+
+
+FINDINGS = {
+    "a stop with something unsettled": (STOP_CODE, STOP_SUBJECT, None),
+    "what is unsettled": ("payments.taken_back", "top_up", "tu_settled"),
+    "of no consequence": ("books.odd", "wallet", "w_1"),
+    "closed": ("books.old", "wallet", "w_1"),
+}
+
 SIGNED_IN = {
     "just now": {"strength": Strength.PASSWORD, "confirmed_seconds_ago": FRESH_SECONDS},
     "a while ago": {"strength": Strength.PASSWORD, "confirmed_seconds_ago": FRESH_SECONDS + 1},

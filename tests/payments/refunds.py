@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sublet.findings import findings
+from sublet.findings import findings, resolution
 from sublet.findings.findings import Filter, StoredFinding
 from sublet.ledger import wallets
 from sublet.payments.stripe import inbox
@@ -66,7 +66,7 @@ async def settle(shop: Shop) -> None:
     """An operator settles everything."""
     for finding in await all_open(shop):
         async with shop.database.transaction() as session:
-            await taken_back.resolve(session, finding.id)
+            await resolution.resolve(session, finding.id, consequences=taken_back.CONSEQUENCES)
 
 
 async def tell(shop: Shop, event_type: str) -> None:

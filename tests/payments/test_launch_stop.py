@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.money import Money
-from sublet.findings import findings, launches
+from sublet.findings import findings, launches, resolution
 from sublet.findings.findings import Severity, StoredFinding
 from sublet.ledger import holds
 from sublet.payments.top_ups import taken_back
@@ -83,7 +83,8 @@ async def finding_of(shop: Shop, top_up_id: str) -> StoredFinding:
 
 async def resolve(shop: Shop, finding_id: str) -> None:
     async with shop.database.transaction() as session:
-        assert (await taken_back.resolve(session, finding_id)).until is not None
+        resolved = await resolution.resolve(session, finding_id, consequences=taken_back.CONSEQUENCES)
+        assert resolved.until is not None
 
 
 async def are_stopped(shop: Shop, organization: str) -> bool:

@@ -2980,6 +2980,8 @@ export interface components {
          *     `code` says what is wrong and stays the same; `detail` is for people to read and may change.
          */
         StoredFindingOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
             /** Amounts */
             amounts: {
                 [key: string]: components["schemas"]["MoneyField"];

@@ -16,11 +16,12 @@ from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of, unknown_cursor
 from sublet.core.work import trouble
+from sublet.findings import findings, resolution
+from sublet.findings.api import ConsequencesDep
 from sublet.findings.checks import keep
 from sublet.findings.schemas import StoredFindingOut
 from sublet.payments.schemas import WebhookReceived
 from sublet.payments.stripe import inbox
-from sublet.payments.top_ups import taken_back
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
 
@@ -125,16 +126,16 @@ class ResolveFinding(BaseModel):
 
 @router.post("/findings/{finding_id}/resolve", permission=Permission.ADMIN_FINDING_RESOLVE)
 async def resolve_finding(
-    actor: ActorDep, session: SessionDep, finding_id: str, body: ResolveFinding
+    actor: ActorDep, session: SessionDep, consequences: ConsequencesDep, finding_id: str, body: ResolveFinding
 ) -> StoredFindingOut:
     """Close a finding on the operator's word; a check that still finds the same opens a new one.
 
     Money that was set aside for it stays so, and what the finding stopped may go on. A stop of launches ends with the
     last finding of what was taken back, and is refused before.
     """
-    resolved = await taken_back.resolve(session, finding_id)
+    resolved = await resolution.resolve(session, finding_id, consequences=consequences)
     await record(session, actor, "finding.resolved", "finding", finding_id, after=ResolvedRecord(reason=body.reason))
-    return StoredFindingOut.of(resolved)
+    return StoredFindingOut.of(resolved, actor, findings.why_not_close(resolved))
 
 
 @router.post("/payment-events/{payment_event_id}/process", permission=Permission.ADMIN_EVENT_REPLAY, status_code=202)

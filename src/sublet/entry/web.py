@@ -29,6 +29,7 @@ from sublet.core.webapp import BodyLimit, BrowserSafety, RequestContext, install
 from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
 from sublet.findings.api import router as findings_router
+from sublet.findings.resolution import CONSEQUENCES
 from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU, KEPT_ON_NODE
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
@@ -46,6 +47,7 @@ from sublet.notifications.schemas import asyncapi
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
 from sublet.payments.stripe.processor import Processor
+from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.requests import refuse_unpayable
 from sublet.scheduling import claims
 from sublet.scheduling.api import router as scheduling_router
@@ -105,6 +107,7 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(CLAIMED_CAPACITY, claims.claimed_on)
         .put(CLAIMS_ON_GPU, claims.claims_on_gpu)
         .put(KEPT_ON_NODE, kept.kept_on)
+        .put(CONSEQUENCES, taken_back.CONSEQUENCES)
         .put(PROCESSOR, processor)
         .put(WHY_NOT_PAY, processor.why_not_pay)
         .put(TERMINAL_TARGET, terminal_target)

@@ -2,21 +2,26 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from sublet.core.actors import Permission
-from sublet.core.http import SessionDep, SubletRouter
+from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.pages import FilterText, Page, PageQueryDep, page_of
 from sublet.findings import findings
 from sublet.findings.findings import Severity
+from sublet.findings.resolution import CONSEQUENCES, ConsequencesByCode, why_not_resolve
 from sublet.findings.schemas import StoredFindingOut
 
 router = SubletRouter(prefix="/api/v1/admin", tags=["operator"])
 
+ConsequencesDep = Annotated[ConsequencesByCode, Depends(CONSEQUENCES)]
+
 
 @router.get("/findings", permission=Permission.ADMIN_FINDING_READ)
 async def list_findings(
+    actor: ActorDep,
     session: SessionDep,
+    consequences: ConsequencesDep,
     page: PageQueryDep,
     *,
     state: Annotated[Literal["open", "closed"] | None, Query(description="Left out: both.")] = None,
@@ -29,4 +34,7 @@ async def list_findings(
     wanted = findings.Filter(state, code, severity, subject_type, subject_id)
     (before,) = page.position(int) or (None,)
     found = await findings.newest(session, wanted, before=before, limit=page.limit + 1)
-    return page_of(found, page.limit, StoredFindingOut.of, lambda one: [one.seq])
+    refusals = await why_not_resolve(session, found, consequences=consequences)
+    return page_of(
+        found, page.limit, lambda one: StoredFindingOut.of(one, actor, refusals.get(one.id)), lambda one: [one.seq]
+    )

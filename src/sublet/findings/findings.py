@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from sublet.core.actions import Refusal
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.filters import matching
@@ -185,14 +186,20 @@ async def close_finding(session: Session, *, code: str, subject_type: str, subje
     return closed.rowcount > 0
 
 
+def why_not_close(found: StoredFinding) -> Refusal | None:
+    """Why a finding may not be closed; None while it is open."""
+    if found.until is None:
+        return None
+    return Refusal(Conflict, f"The finding {found.id} is closed since {found.until:%Y-%m-%d %H:%M} UTC.")
+
+
 async def close_by_id(session: Session, finding_id: str) -> StoredFinding:
     """Close a finding on somebody's word, and return it. NotFound; Conflict for one that is closed."""
     changed = update(finding).where(finding.c.id == finding_id, finding.c.until.is_(None))
     closed = await session.execute(changed.values(until=func.clock_timestamp()))
     found = await get(session, finding_id)
-    if closed.rowcount == 0:
-        since = f"{found.until:%Y-%m-%d %H:%M}"
-        raise Conflict(f"The finding {finding_id} is closed since {since} UTC. Nothing was changed.")
+    if closed.rowcount == 0 and (refusal := why_not_close(found)):
+        raise refusal.problem
     return found
 
 

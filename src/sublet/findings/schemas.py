@@ -5,8 +5,12 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from sublet.core.actions import ActionOut, Refusal, actions_of
+from sublet.core.actors import Actor, Permission
 from sublet.core.money import MoneyField
 from sublet.findings.findings import Severity, StoredFinding
+
+_DENIED = "This needs the platform role finance or admin."
 
 
 class FindingSubjectOut(BaseModel):
@@ -31,10 +35,11 @@ class StoredFindingOut(BaseModel):
     since: datetime
     seen_at: datetime
     until: datetime | None
+    actions: list[ActionOut]
 
     @classmethod
-    def of(cls, stored: StoredFinding) -> Self:
-        """The finding as the API shows it."""
+    def of(cls, stored: StoredFinding, actor: Actor, refusal: Refusal | None) -> Self:
+        """The finding as the API shows it; `refusal` is why it may not be closed on somebody's word."""
         return cls(
             id=stored.id,
             code=stored.code,
@@ -45,4 +50,5 @@ class StoredFindingOut(BaseModel):
             since=stored.since,
             seen_at=stored.seen_at,
             until=stored.until,
+            actions=actions_of(actor, Permission.ADMIN_FINDING_RESOLVE, _DENIED, {"resolve": refusal}),
         )

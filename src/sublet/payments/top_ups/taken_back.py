@@ -4,12 +4,14 @@ Nothing here books it: until refunds and disputes are booked, an operator does. 
 card holder has back may not be spent as well.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, text, update
 
+from sublet.core.actions import Refusal
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
@@ -17,6 +19,7 @@ from sublet.core.telemetry import get_logger
 from sublet.findings import findings, launches
 from sublet.findings.findings import Severity, StoredFinding
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
+from sublet.findings.resolution import Consequences
 from sublet.ledger import holds, wallets
 from sublet.payments.models import top_up
 
@@ -86,27 +89,6 @@ async def is_settled(session: Session, top_up_id: str, taken: Money | None, *, b
     return taken == Money(row.taken_back, row.currency)
 
 
-async def resolve(session: Session, finding_id: str) -> StoredFinding:
-    """Close a finding on somebody's word; launches go on with the last one of what was taken back.
-
-    NotFound; Conflict for a stop of launches while something that was taken back is not settled.
-    """
-    found = await findings.get(session, finding_id)
-    organization_id = await _stopped_for(session, found)
-    if organization_id is None:
-        return await findings.close_by_id(session, finding_id)
-    await lock_launch_stop(session, organization_id)
-    if found.code == STOP_CODE and found.until is None and (left := await _unsettled(session, organization_id)):
-        raise Conflict(
-            f"Launches are stopped for what was taken back of {_names(left)}, which is not settled. Nothing was "
-            f"changed. Resolve each of its findings {CODE}: launches go on with the last."
-        )
-    resolved = await findings.close_by_id(session, finding_id)
-    if await launches.are_stopped(session, organization_id):
-        await _keep_stop(session, organization_id)
-    return resolved
-
-
 async def _stopped_for(session: Session, found: StoredFinding) -> str | None:
     """Whose launches may be stopped for what a finding is about; None if nobody's."""
     if (found.code, found.subject_type) == (STOP_CODE, STOP_SUBJECT):
@@ -117,10 +99,43 @@ async def _stopped_for(session: Session, found: StoredFinding) -> str | None:
     return (await session.execute(owner)).scalar_one_or_none()
 
 
+async def _lock(session: Session, found: StoredFinding) -> None:
+    organization_id = await _stopped_for(session, found)
+    if organization_id is not None:
+        await lock_launch_stop(session, organization_id)
+
+
+async def _why_not(session: Session, found: Sequence[StoredFinding]) -> dict[str, Refusal]:
+    """A stop of launches stands while something that was taken back is not settled: it ends with the last of those."""
+    stops = {one.subject_id: one.id for one in found if (one.code, one.subject_type) == (STOP_CODE, STOP_SUBJECT)}
+    left: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for row in await _unsettled(session, list(stops)):
+        left[row.organization_id].append(row)
+    return {
+        stops[organization_id]: Refusal(
+            Conflict,
+            f"Launches are stopped for what was taken back of {_names(top_ups)}, which is not settled.",
+            advice=f"Resolve each of its findings {CODE}: launches go on with the last.",
+        )
+        for organization_id, top_ups in left.items()
+    }
+
+
+async def _follow(session: Session, found: StoredFinding) -> None:
+    """Launches go on with the last one of what was taken back."""
+    organization_id = await _stopped_for(session, found)
+    if organization_id is not None and await launches.are_stopped(session, organization_id):
+        await _keep_stop(session, organization_id)
+
+
+CONSEQUENCES = {code: Consequences(_lock, _why_not, _follow) for code in (CODE, STOP_CODE)}
+"""What follows from closing a finding about money that was taken back, or a stop of launches."""
+
+
 async def _keep_stop(session: Session, organization_id: str) -> None:
     """Let the stop of launches say what of the organization's top-ups is not settled; it ends when everything is."""
     stop = {"code": STOP_CODE, "subject_type": STOP_SUBJECT, "subject_id": organization_id}
-    left = await _unsettled(session, organization_id)
+    left = await _unsettled(session, [organization_id])
     if not left:
         await findings.close_finding(session, **stop)
         return
@@ -128,10 +143,10 @@ async def _keep_stop(session: Session, organization_id: str) -> None:
     await findings.open_finding(session, **stop, severity=Severity.CRITICAL, amounts=_amounts(left), detail=detail)
 
 
-async def _unsettled(session: Session, organization_id: str) -> Sequence[Row[Any]]:
-    """The organization's top-ups of which something was taken back that no operator has settled, oldest first."""
+async def _unsettled(session: Session, organization_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """The organizations' top-ups of which something was taken back that no operator has settled, oldest first."""
     found = await findings.subjects(session, code=CODE, subject_type=SUBJECT)
-    theirs = select(top_up).where(top_up.c.organization_id == organization_id, top_up.c.id.in_(found))
+    theirs = select(top_up).where(top_up.c.organization_id.in_(organization_ids), top_up.c.id.in_(found))
     return (await session.execute(theirs.order_by(top_up.c.seq))).all()
 
 
