@@ -12,6 +12,7 @@ THE_TIME_IS_WHAT_IS_TESTED = {
     "tests/faults/test_money_and_machine.py": "faults come at drawn moments",
     "tests/journeys/test_idle.py": "what happens while nothing is done is counted",
     "tests/node/test_access.py": "a task that only ends by being cancelled",
+    "tests/node/cooperating/keeps.py": "a program that only holds something, until it is ended",
     "tests/support/clock.py": "a file's time has whole seconds",
 }
 
