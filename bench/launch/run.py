@@ -1,7 +1,8 @@
 """From launch to the first shell prompt on a real node, against a bare script that makes the same account by hand.
 
-The floor is what no control plane can be faster than: useradd, limits and a key over an SSH connection that is open
-already, then a login. Both take turns in one run. `python -m bench.launch.run [ROUNDS]`.
+The floor is what no control plane can be faster than that does the same: useradd, limits and a key over an SSH
+connection that is open already, a login that runs `true` and shows that the customer gets in, then the customer's own.
+Both take turns in one run. `python -m bench.launch.run [ROUNDS]`.
 """
 
 import asyncio
@@ -45,11 +46,11 @@ class PromptMissing(RuntimeError):
     """A login gave no prompt."""
 
 
-async def first_prompt(
+async def connected(
     host: str, port: int, login: str, keys: Sequence[object], known_hosts: asyncssh.SSHKnownHosts | None
-) -> None:
-    """Log in with a terminal and wait for the prompt of the shell."""
-    connection = await asyncssh.connect(
+) -> asyncssh.SSHClientConnection:
+    """Log in."""
+    return await asyncssh.connect(
         host,
         port,
         username=login,
@@ -59,7 +60,13 @@ async def first_prompt(
         config=None,
         connect_timeout=10,
     )
-    async with connection:
+
+
+async def first_prompt(
+    host: str, port: int, login: str, keys: Sequence[object], known_hosts: asyncssh.SSHKnownHosts | None
+) -> None:
+    """Log in with a terminal and wait for the prompt of the shell."""
+    async with await connected(host, port, login, keys, known_hosts) as connection:
         process = await connection.create_process(term_type="xterm", encoding=None)
         seen = b""
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -99,13 +106,15 @@ async def until(at: Stage, path: str, state: str) -> None:
 
 
 async def floor(at: Stage, root: asyncssh.SSHClientConnection, key: asyncssh.SSHKey, number: int) -> float:
-    """Seconds of the bare script and the login after it; taking the account away again is not counted."""
+    """Seconds of the bare script and the two logins after it; taking the account away again is not counted."""
     names = {"login": f"bare{number}", "uid": FIRST_UID + number}
     script = MAKE_ACCOUNT.format(
         **names, key=key.export_public_key().decode().strip(), cpu=100, memory=SHAPE["memory_mib"]
     )
     started = time.perf_counter()
     await root.run(script, check=True, timeout=PATIENCE_SECONDS)
+    async with await connected(at.node.address, at.node.port, str(names["login"]), [key], None) as looking:
+        await looking.run("true", check=True, timeout=PATIENCE_SECONDS)
     await first_prompt(at.node.address, at.node.port, str(names["login"]), [key], None)
     took = time.perf_counter() - started
     await root.run(REMOVE_ACCOUNT.format(**names), check=False, timeout=PATIENCE_SECONDS)
@@ -120,16 +129,7 @@ async def measure(rounds: int) -> tuple[list[float], list[float]]:
     async with stage() as at:
         await at.node.run_as_root("mkdir", "-p", "-m", "700", "/root/.ssh")
         await at.node.write_file("/root/.ssh/authorized_keys", ROOT_MAY_RUN + key.export_public_key(), mode=0o600)
-        root = await asyncssh.connect(
-            at.node.address,
-            at.node.port,
-            username="root",
-            client_keys=[key],
-            known_hosts=None,
-            agent_path=None,
-            config=None,
-        )
-        async with root:
+        async with await connected(at.node.address, at.node.port, "root", [key], None) as root:
             for number in range(rounds + 1):
                 pair = (await floor(at, root, key, number), await ours(at, key))
                 if number:  # the first pair opens connections and fills caches
@@ -146,7 +146,7 @@ def run(rounds: int = ROUNDS) -> list[Row]:
     return [
         Row(
             work="launch → first prompt, p50",
-            floor_name="bare script over an open connection, then login",
+            floor_name="bare script over an open connection, a login that runs `true`, then login",
             floor=at_half[1],
             ours=at_half[0],
             unit="s",
