@@ -143,6 +143,44 @@ class TestRunning:
         assert await kitchen.row("w") is None
         await database.close()
 
+    async def test_a_wait_for_a_lock_forgets_nothing_of_a_row(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        await kitchen.run(
+            "UPDATE work SET attempts = 2, crashes = 1, last_error = 'stove_failed',"
+            " failing_since = clock_timestamp() - interval '1 hour'"
+        )
+        before = await kitchen.one("SELECT attempts, crashes, last_error, failing_since, failed_at FROM work")
+        database = Database(kitchen.database.url, lock_seconds=0.05)
+        worker = Reconciler(database, [work(kitchen.stoves)])
+        async with kitchen.database.transaction() as locking:
+            await self.locks_the_kettle(locking, Lease(KETTLE, "somebody", 0))
+            await worker.sweep()
+            await worker.drain()
+        after = await kitchen.one("SELECT attempts, crashes, last_error, failing_since, failed_at FROM work")
+        assert after == before
+        row = await kitchen.row()
+        assert row is not None
+        assert (row.leased, row.undated) == (False, False), "it comes again"
+        await database.close()
+
+    async def test_a_row_that_kills_its_workers_is_ended_however_long_its_end_waits_for_a_lock(
+        self, kitchen: Kitchen
+    ) -> None:
+        await kitchen.want("a")
+        await kitchen.run("UPDATE work SET crashes = 3")
+        database = Database(kitchen.database.url, lock_seconds=0.05)
+        worker = Reconciler(database, [work(kitchen.stoves, crashes=3)])
+        async with kitchen.database.transaction() as locking:
+            await self.locks_the_kettle(locking, Lease(KETTLE, "somebody", 0))
+            await worker.sweep()
+            await worker.drain()
+        await kitchen.waits_pass()
+        await worker.sweep()
+        await worker.drain()
+        assert await kitchen.state() == "broken"
+        assert kitchen.stoves.heated == []
+        await database.close()
+
     async def locks_the_kettle(self, session: Session, _lease: Lease) -> Done:
         await session.execute(text("SELECT 1 FROM kettle FOR UPDATE"))
         return Done()

@@ -170,6 +170,14 @@ _FINISH = text(
      WHERE {_OURS}
     """  # noqa: S608 - a constant condition
 )
+_PUT_OFF = text(
+    f"""
+    UPDATE work
+       SET lease_expires_at = NULL, lease_holder = NULL,
+           due_at = least(due_at, clock_timestamp() + make_interval(secs => :seconds))
+     WHERE {_OURS}
+    """  # noqa: S608 - a constant condition
+)
 _GIVE_BACK = text(
     """
     UPDATE work SET lease_expires_at = NULL, lease_holder = NULL, due_at = clock_timestamp()
@@ -343,6 +351,13 @@ async def finish(session: Session, lease: Lease, outcome: Outcome, *, pace: Pace
     aside = not isinstance(outcome, Again | Retry)
     parameters = {"seconds": seconds, "attempts": attempts, "error": error, "aside": aside}
     if (await session.execute(_FINISH, {**_of(lease), **parameters})).rowcount != 1:
+        raise _lost(lease)
+
+
+async def put_off(session: Session, lease: Lease, *, seconds: float) -> None:
+    """Give back after so many seconds what was neither done nor has failed: what is known of attempts, crashes and the
+    last failure stays. LeaseLost if the lease is not ours any more."""
+    if (await session.execute(_PUT_OFF, {**_of(lease), "seconds": seconds})).rowcount != 1:
         raise _lost(lease)
 
 

@@ -255,11 +255,13 @@ class Reconciler:
 
     async def _note_failure(self, work: AnyWork, lease: Lease, error: Exception) -> None:
         code = error.code if isinstance(error, SubletError) else type(error).__name__
-        # Who waited for another's lock has not failed: that is no attempt, and its connection is for others meanwhile.
-        outcome = Again(spread(LOCKED_OUT_SECONDS)) if is_locked_out(error) else Retry(code)
         try:
             async with self._transaction(work.kind) as session:
-                await self._finish(session, work, lease, outcome)
+                # Who waited for another's lock has neither failed nor come through: the row is as it was.
+                if is_locked_out(error):
+                    await leases.put_off(session, lease, seconds=spread(LOCKED_OUT_SECONDS))
+                else:
+                    await self._finish(session, work, lease, Retry(code))
         except LeaseLost:
             log.info("work.overtaken", work=work.kind, row=lease.id)
         except Exception as failure:  # then the lease runs out, and the row is looked at again
