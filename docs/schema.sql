@@ -2929,11 +2929,15 @@ CREATE TRIGGER counted_when_changed AFTER UPDATE ON public.gpu_claim REFERENCING
 
 CREATE TRIGGER counted_when_made AFTER INSERT ON public.gpu_claim REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.gpu_claims_counted();
 
+CREATE TRIGGER credited_once BEFORE UPDATE OF credited ON public.top_up FOR EACH ROW WHEN (((new.credited IS DISTINCT FROM old.credited) AND (old.state = 'succeeded'::text))) EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER decided BEFORE UPDATE ON public.approval FOR EACH ROW WHEN (((old.decided_by IS NOT NULL) AND (((old.decided_by IS DISTINCT FROM new.decided_by) OR (old.decided_by_name IS DISTINCT FROM new.decided_by_name)) OR (old.decided_at IS DISTINCT FROM new.decided_at)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.allocation_operation FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new.expires_at > old.expires_at) OR (new.used_at > old.expires_at))) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER fee_once BEFORE UPDATE OF fee, balance_transaction_id ON public.top_up FOR EACH ROW WHEN (((old.fee IS NOT NULL) AND ((new.fee IS DISTINCT FROM old.fee) OR (new.balance_transaction_id IS DISTINCT FROM old.balance_transaction_id)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER fits AFTER INSERT OR UPDATE OF during ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_fits();
 
@@ -2965,6 +2969,8 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.top_up FOR EACH 
 
 CREATE TRIGGER not_backdated BEFORE INSERT ON public.price FOR EACH ROW EXECUTE FUNCTION public.price_not_backdated();
 
+CREATE TRIGGER payment_once BEFORE UPDATE OF payment_intent_id, charge_id ON public.top_up FOR EACH ROW WHEN ((((new.payment_intent_id IS DISTINCT FROM old.payment_intent_id) OR (new.charge_id IS DISTINCT FROM old.charge_id)) AND (old.state = 'succeeded'::text))) EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER room_begins AFTER INSERT ON public.gpu FOR EACH ROW EXECUTE FUNCTION public.gpu_room_follows();
 
 CREATE TRIGGER room_begins AFTER INSERT ON public.node FOR EACH ROW EXECUTE FUNCTION public.node_room_follows();
@@ -2972,6 +2978,8 @@ CREATE TRIGGER room_begins AFTER INSERT ON public.node FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER room_follows AFTER UPDATE OF state, model ON public.gpu FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) OR (old.model IS DISTINCT FROM new.model))) EXECUTE FUNCTION public.gpu_room_follows();
 
 CREATE TRIGGER room_follows AFTER UPDATE OF state, fresh_until, inodes_free, labels, limits_enforced, inventory ON public.node FOR EACH ROW WHEN (((((((old.state IS DISTINCT FROM new.state) OR (old.fresh_until IS DISTINCT FROM new.fresh_until)) OR (old.inodes_free IS DISTINCT FROM new.inodes_free)) OR (old.labels IS DISTINCT FROM new.labels)) OR (old.limits_enforced IS DISTINCT FROM new.limits_enforced)) OR (old.inventory IS DISTINCT FROM new.inventory))) EXECUTE FUNCTION public.node_room_follows();
+
+CREATE TRIGGER settled_with_more BEFORE UPDATE OF taken_settled ON public.top_up FOR EACH ROW WHEN (((new.taken_settled <> old.taken_settled) AND ((new.taken_back <= old.taken_back) OR (new.taken_settled <> (old.taken_back - old.taken_aside))))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.allocation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -2988,6 +2996,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.finding FOR EACH STATEM
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays_where_it_runs BEFORE UPDATE OF node_id ON public.allocation FOR EACH ROW WHEN (((new.node_id <> old.node_id) AND ((old.started_at IS NOT NULL) OR (old.state <> ALL (ARRAY['queued'::text, 'provisioning'::text])) OR (new.generation <= old.generation)))) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER taken_grows BEFORE UPDATE OF taken_back, taken_aside ON public.top_up FOR EACH ROW WHEN (((new.taken_back < old.taken_back) OR (new.taken_aside < old.taken_aside))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER used BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN ((old.used_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3422,7 +3432,37 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.terminal_session TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.throttle TO sublet_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.top_up TO sublet_app;
+GRANT SELECT,INSERT ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(state) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(checkout_session_id) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(checkout_url) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(payment_intent_id) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(charge_id) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(balance_transaction_id) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(fee) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(failure_code) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(failure_message) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(completed_at) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(looked_at) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(taken_back) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(taken_aside) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(taken_settled) ON TABLE public.top_up TO sublet_app;
+
+GRANT UPDATE(credited) ON TABLE public.top_up TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.top_up_history TO sublet_app;
 

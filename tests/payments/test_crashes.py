@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sublet.payments.api import PROCESSOR
@@ -196,8 +197,8 @@ class TestRetries:
         await away.close()
         shop.parts.put(PROCESSOR, healthy)
         (row,) = await shop.rows("SELECT id FROM top_up")
-        async with shop.database.transaction() as session:
-            await session.exec_driver_sql("UPDATE top_up SET created_at = created_at - interval '24 hours'")
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("UPDATE top_up SET created_at = created_at - interval '24 hours'")
         await make_due(shop, "top_up")
         await process_due(shop, "top_up")
         found = await shop.read(organization, row.id)

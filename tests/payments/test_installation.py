@@ -5,7 +5,6 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors
-from sqlalchemy import text
 
 from sublet.core.money import Money
 from sublet.findings import findings
@@ -63,13 +62,16 @@ class TestAPaymentPage:
         assert {event["data"]["object"]["object"] for event in told} == {"checkout.session", "payment_intent", "charge"}
         assert [metadata_of(event) for event in told] == [named] * len(told)
 
-    async def test_of_a_top_up_from_before_there_were_ids_is_the_one_that_was_asked_for_then(self, shop: Shop) -> None:
+    async def test_of_a_top_up_from_before_there_were_ids_is_the_one_that_was_asked_for_then(
+        self, shop: Shop, owner_url: str
+    ) -> None:
         away = new_processor(f"http://127.0.0.1:{free_port()}")
         shop.parts.put(PROCESSOR, away)
         asked = await shop.request(await shop.organization())
         assert asked.json()["code"] == "processor_unavailable"
-        async with shop.database.transaction() as session:
-            row = (await session.execute(text("UPDATE top_up SET installation_id = NULL RETURNING *"))).one()
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("UPDATE top_up SET installation_id = NULL")
+        (row,) = await shop.rows("SELECT * FROM top_up")
         order = CheckoutOrder(
             row.id, None, Money(row.amount, row.currency), row.customer_email, row.success_url, row.cancel_url
         )

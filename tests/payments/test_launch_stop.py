@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psycopg
 import pytest
-from sqlalchemy import text
 
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.money import Money
@@ -205,10 +205,11 @@ class TestAStopOfLaunches:
         await resolve(shop, (await finding_of(shop, first)).id)
         assert not await are_stopped(shop, organization)
 
-    async def test_has_the_sums_of_each_currency(self, shop: Shop) -> None:
+    async def test_has_the_sums_of_each_currency(self, shop: Shop, owner_url: str) -> None:
         _, first, second = await both_taken_back(shop)
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("UPDATE top_up SET currency = 'EUR' WHERE id = %s", [second])
         async with shop.database.transaction() as session:
-            await session.execute(text("UPDATE top_up SET currency = 'EUR' WHERE id = :id"), {"id": second})
             await taken_back.note(session, first, usd("21"))
         [stop] = await open_findings(shop, launches.STOP_CODE)
         euros = {f"{name} in EUR": Money(amount.micro, "EUR") for name, amount in said("20", "0", "20").items()}

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 import stripe
-from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from sublet.billing.policy import Policy
 from sublet.core.errors import Conflict, NotFound
@@ -236,12 +234,6 @@ class TestARefundMadeAtTheProcessor:
             [finding] = await open_findings(shop, taken_back.CODE)
             async with shop.database.transaction() as session:
                 await taken_back.resolve(session, finding.id)
-
-    async def test_is_not_settled_beyond_what_was_taken_back(self, shop: Shop) -> None:
-        await paid(shop)
-        with pytest.raises(IntegrityError, match="top_up_taken_settled_check"):
-            async with shop.database.transaction() as session:
-                await session.execute(text("UPDATE top_up SET taken_settled = 1"))
 
     async def test_in_another_currency_is_for_a_person_to_look_at(self, shop: Shop) -> None:
         organization, top_up_id = await paid(shop)

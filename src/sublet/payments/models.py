@@ -1,4 +1,4 @@
-"""Tables of payments; migrations 0009 and 0016 hold their constraints."""
+"""Tables of payments; migrations 0009, 0016 and 0022 hold their constraints."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Table, Text
 
