@@ -45,6 +45,7 @@ CHECKS = (
     "work that ends its workers",
     "work that fails or is overdue",
     "transaction ids of events",
+    "dead rows of work",
     "what moved launches left",
     "accounts on nodes",
 )

@@ -7,7 +7,7 @@ from sublet.allocations.checks import METERED_WITHIN_SECONDS, ended_among, not_m
 from sublet.billing import checks as billing_checks
 from sublet.core import dead_letters, outbox
 from sublet.core.db import Session
-from sublet.core.work import trouble
+from sublet.core.work import dead_rows, trouble
 from sublet.core.work.delivery import EVENT
 from sublet.core.work.trouble import Trouble
 from sublet.findings.checks import MOST_FINDINGS, Check, CheckResult, Finding, ask
@@ -21,6 +21,7 @@ _WORK_SET_ASIDE = Check("work set aside", "work.set_aside", Severity.CRITICAL)
 _CRASHING = Check("work that ends its workers", "work.crashing", Severity.CRITICAL)
 _OVERDUE = Check("work that fails or is overdue", "work.overdue", Severity.ERROR)
 _AHEAD = Check("transaction ids of events", "outbox.ahead_of_server", Severity.CRITICAL)
+_DEAD_ROWS = Check("dead rows of work", "work.dead_rows", Severity.WARNING)
 _REMNANTS = Check("what moved launches left", "allocations.remnant", Severity.WARNING)
 _STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
 
@@ -39,6 +40,7 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
         await ask(session, _CRASHING, partial(_unfinished, session, Trouble.CRASHING)),
         await ask(session, _OVERDUE, partial(_unfinished, session, Trouble.FAILING, Trouble.WAITING)),
         await ask(session, _AHEAD, partial(_ahead, session)),
+        await ask(session, _DEAD_ROWS, partial(_dead_rows, session)),
         await ask(session, _REMNANTS, partial(_remnants, session)),
         await ask(session, _STRANGERS, partial(_strangers, session)),
     ]
@@ -77,6 +79,18 @@ async def _ahead(session: Session) -> list[Finding]:
         "Sublet, and see Restoring in docs/operations.md"
     )
     return [Finding("outbox", "transaction_ids", problem)]
+
+
+async def _dead_rows(session: Session) -> list[Finding]:
+    found = await dead_rows.piled_up(session)
+    if found is None:
+        return []
+    problem = (
+        f"{found.dead} dead rows beside {found.live}: a transaction that is open for long keeps them from being "
+        f"removed, and every sweep reads past them. End it: see A transaction that "
+        "stays open in docs/operations.md"
+    )
+    return [Finding("table", "work", problem)]
 
 
 async def _remnants(session: Session) -> list[Finding]:
