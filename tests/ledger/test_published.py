@@ -104,3 +104,15 @@ class TestUsageRevenue:
             (one, "compute", "USD", 2_000_000),
             (many, "storage", "USD", 1_000_000),
         ]
+
+
+class TestUsagePayers:
+    async def test_are_who_paid_or_owes_for_usage_and_nothing_else(self, database: Database) -> None:
+        async with database.transaction() as session:
+            first, second = await new_wallet(session, "20"), await new_wallet(session, "1")
+            one = await charge(session, (await new_hold(session, first, "5")).id, "2")
+            owed = await charge(session, (await new_hold(session, second, "1")).id, "3", overrun=True)
+            await grant(session, first, "3")
+            await entries.reverse(session, one, idempotency_key=key(), reason="In error")
+            found = await session.execute(text("SELECT * FROM ledger.usage_payer ORDER BY entry_id"))
+        assert [tuple(row) for row in found] == [(one, first, "USD", 2_000_000), (owed, second, "USD", 3_000_000)]

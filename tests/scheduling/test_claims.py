@@ -169,6 +169,23 @@ class TestClaims:
             await claims.clear_gpu(session, node_id, "GPU-n-0")
             assert (await session.execute(text("SELECT upper(during) FROM gpu_claim"))).scalar_one() >= before
 
+    async def test_what_is_blocked_or_asked_for_is_not_given_out(self, database: Database) -> None:
+        node_id = await add_node(database, "n", labels={"place": "here"})
+        await add_node(database, "o", labels={"place": "there"})
+        here, there = [await make_sku(database, place, node_labels={"place": place}) for place in ("here", "there")]
+        for subject_id in ("runs", "blocked", "asked for", "over"):
+            await take(database, here, subject_id)
+        await take(database, there, "elsewhere")
+        async with database.transaction() as session:
+            for subject_id in ("over", "blocked", "elsewhere"):
+                await claims.block(session, subject_id, "a file is left")
+            await claims.free(session, "over")
+            kept = await claims.not_given_out(session, node_id, subjects=["asked for", "over"])
+        assert [(one.subject_id, one.blocked_reason) for one in kept] == [
+            ("blocked", "a file is left"),
+            ("asked for", None),
+        ]
+
     async def test_what_is_freed_was_claimed_until_then(self, database: Database) -> None:
         await add_node(database, "n", gpus=["A"])
         await take(database, await make_sku(database, "g", gpu_count=1), "a")
