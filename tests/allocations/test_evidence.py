@@ -94,6 +94,42 @@ class TestAsApplied:
     def test_a_suspended_one_is_not_proven_if(self, observation: Observation) -> None:
         assert not as_applied(allocation(SUSPENDED_STATE, "suspended"), observation)
 
+    @pytest.mark.parametrize(
+        ("state", "observation"),
+        [
+            pytest.param(ACTIVE, OBSERVED, id="the node has not heard of it"),
+            pytest.param(ACTIVE, seen(generation=6), id="the node has begun it and failed"),
+            pytest.param(SUSPENDED_STATE, seen(SUSPENDED), id="suspended, to be resumed"),
+            pytest.param(SUSPENDED_STATE, seen(SUSPENDED, login_open=True), id="suspended, and open so far"),
+        ],
+    )
+    def test_what_was_applied_stays_proven_while_something_newer_cannot_be_applied(
+        self, state: AllocationState, observation: Observation
+    ) -> None:
+        assert as_applied(replace(allocation(state), generation=6), observation)
+
+    @pytest.mark.parametrize(
+        ("state", "wanted", "observation"),
+        [
+            pytest.param(ACTIVE, "active", seen(generation=3), id="an older generation than was applied"),
+            pytest.param(ACTIVE, "active", seen(generation=7), id="a newer generation than is wanted"),
+            pytest.param(ACTIVE, "active", seen(uid=200_002), id="its uid is another"),
+            pytest.param(ACTIVE, "active", replace(OBSERVED, boot_id="boot-2"), id="the node has booted since"),
+            pytest.param(ACTIVE, "active", seen(state="releasing"), id="it is being released"),
+            pytest.param(ACTIVE, "active", seen(login_open=False), id="its login is closed"),
+            pytest.param(ACTIVE, "active", seen(SUSPENDED), id="it is suspended"),
+            pytest.param(ACTIVE, "suspended", OBSERVED, id="it is to be suspended, and is not"),
+            pytest.param(ACTIVE, "suspended", seen(SUSPENDED), id="it is to be suspended, and nobody knows since when"),
+            pytest.param(SUSPENDED_STATE, "active", OBSERVED, id="it is resumed, and nobody knows since when"),
+            pytest.param(RELEASING, "gone", OBSERVED, id="it is to be gone"),
+            pytest.param(LOST, "active", OBSERVED, id="it was lost"),
+        ],
+    )
+    def test_what_was_applied_is_not_proven_while_something_newer_cannot_be_applied_if(
+        self, state: AllocationState, wanted: Wanted, observation: Observation
+    ) -> None:
+        assert not as_applied(replace(allocation(state, wanted), generation=6), observation)
+
     def test_one_that_was_never_set_up_is_not_proven(self) -> None:
         assert not as_applied(replace(allocation(), boot_id=None), OBSERVED)
 

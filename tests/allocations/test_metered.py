@@ -1,11 +1,17 @@
 """What runs is metered, and one that somebody has locked keeps nobody else's time from being proven."""
 
+from functools import partial
+
 import pytest
 from sqlalchemy import text
 
 from sublet.admin import checks
+from sublet.allocations import rows
 from sublet.allocations.work import observations
+from sublet.core.money import Money
+from sublet.findings.checks import Finding
 from tests.allocations.rental import Rental
+from tests.allocations.simulated import failing, nothing, refused
 from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +53,37 @@ class TestTheCheck:
         assert await not_metered(rental) == []
         await rental.run("UPDATE meter SET kind = 'running'")
         assert await not_metered(rental) == [allocation_id]
+
+
+async def not_applied(rental: Rental) -> list[Finding]:
+    async with rental.database.transaction() as session:
+        results = await checks.run(session, thorough=False)
+    return [one for each in results if each.check.code == "allocations.not_applied" for one in each.findings]
+
+
+class TestWhatCannotBeApplied:
+    async def test_is_found_after_minutes_with_its_cause_and_its_money(self, rental: Rental) -> None:
+        allocation_id, launched = await rental.running(), await rental.launch()
+        cannot = partial(refused, "sessions_remain", retryable=True)
+        rental.backend.interrupt = failing("apply", "before", cannot, times=99)
+        async with rental.database.transaction() as session:
+            await rows.freshen(session, allocation_id, disconnect=True)
+        await rental.work(allocation_id)
+        await rental.ran_for(allocation_id, 600)
+        assert await not_applied(rental) == []
+        await rental.run("UPDATE work SET failing_since = clock_timestamp() - interval '6 minutes'")
+        [found] = await not_applied(rental)  # a launch that fails is not running, and costs nobody anything
+        assert (found.subject, launched in found.problem) == (f"allocation:{allocation_id}", False)
+        assert found.amounts == {"an hour": Money.parse("0.36", "USD")}
+        assert "sessions_remain" in found.problem
+        assert "It is billed meanwhile" in found.problem
+        await rental.run("UPDATE meter SET observed_to = clock_timestamp() - interval '3 minutes'")
+        [found] = await not_applied(rental)
+        assert "Nobody is billed for it" in found.problem
+        rental.backend.interrupt = nothing
+        await rental.run("UPDATE work SET due_at = clock_timestamp()")
+        await rental.work(allocation_id)
+        assert await not_applied(rental) == []
 
 
 class TestAnObservation:

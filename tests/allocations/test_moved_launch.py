@@ -261,6 +261,38 @@ class TestANodeThatDoesNotAnswer:
             assert (await rental.work_until(others, "active")).node_id == second
 
 
+class TestANodeThatGoesByANewerGeneration:
+    """The books were restored, or somebody has asked it in their name."""
+
+    async def test_is_caught_up_with_and_not_left(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        await add_node(rental.database, "south")
+        node = rental.backend.node(rental.node_id)
+        rental.backend.interrupt = failing("apply", "after", unreachable)
+        await sweep_once(rental.worker())
+        node.fences[allocation_id] = 50
+        row = await rental.work_until(allocation_id, "active", "failed")
+        assert (row.state, row.node_id, row.generation) == ("active", rental.node_id, 51)
+
+    async def test_is_given_up_where_it_always_does_and_cleaned(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        node = rental.backend.node(rental.node_id)
+        rental.backend.interrupt = failing("apply", "after", unreachable)
+        await sweep_once(rental.worker())
+
+        async def overtaken(verb: str, moment: str) -> None:
+            if (verb, moment) == ("apply", "before"):
+                node.fences[allocation_id] += 50
+
+        rental.backend.interrupt = overtaken
+        row = await rental.work_until(allocation_id, "active", "failed")
+        assert (row.state, row.failure["code"]) == ("failed", "provisioning_failed")
+        while (await rental.row(allocation_id)).on_node:
+            await sweep_once(rental.worker())
+        assert node.accounts == {}
+        assert await rental.disagreements() == []
+
+
 class TestANodeThatDoesNotHoldTheLimits:
     async def test_is_left_for_one_that_does(self, rental: Rental) -> None:
         allocation_id = await rental.launch()

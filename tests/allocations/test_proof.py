@@ -1,17 +1,22 @@
 """What ran unseen is billed only if the next look proves it: not after a restart, nor while nobody knows what runs."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
+from sublet.allocations import rows
 from sublet.allocations.work import observations
+from sublet.billing import watermarks
 from tests.allocations.rental import Rental
+from tests.allocations.simulated import failing, nothing, refused
 from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 
-UNSEEN = 100
+UNSEEN = 200
 """Seconds that an allocation has run since it was last seen: fewer than a look proves afterwards."""
+HOUR = 3600
 
 Fault = Callable[[Rental, str], Awaitable[None]]
 
@@ -58,6 +63,28 @@ async def proven_seconds(rental: Rental) -> int:
     return int(found.n)
 
 
+async def passes_unseen(rental: Rental, allocation_id: str) -> None:
+    """A while passes in which nobody looks at the node."""
+    await rental.ran_for(allocation_id, UNSEEN)
+    await rental.run("UPDATE meter SET observed_to = observed_to - make_interval(secs => :s)", s=UNSEEN)
+
+
+async def cannot_apply(rental: Rental, allocation_id: str, moment: str) -> None:
+    """Something newer is wanted, and no attempt at it succeeds; the node has done it or not."""
+    rental.backend.interrupt = failing("apply", moment, partial(refused, "sessions_remain", retryable=True), times=99)
+    async with rental.database.transaction() as session:
+        await rows.freshen(session, allocation_id, disconnect=True)
+
+
+async def attempt(rental: Rental, allocation_id: str) -> None:
+    """One more attempt, which fails."""
+    await rental.run("UPDATE work SET due_at = clock_timestamp()")
+    await rental.work(allocation_id)
+    assert await rental.all("SELECT last_error FROM work") == ["sessions_remain"]
+    async with rental.database.transaction() as session:
+        await watermarks.tick(session)
+
+
 class TestARelease:
     async def test_bills_what_its_last_look_proves(self, rental: Rental) -> None:
         allocation_id = await ran_unseen(rental)
@@ -91,6 +118,52 @@ class TestAChange:
         await rental.suspend(allocation_id)
         await rental.work_until(allocation_id, "suspended")
         assert await proven_seconds(rental) == 0
+
+
+class TestAnApplyThatFails:
+    """A key was removed, and the node cannot do what follows from it: what runs is the same, and so is its price."""
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    @pytest.mark.parametrize("looks", [True, False], ids=["seen by a look", "seen by the attempt"])
+    async def test_for_an_hour_bills_the_hour(self, rental: Rental, moment: str, looks: bool) -> None:
+        allocation_id = await rental.running()
+        await cannot_apply(rental, allocation_id, moment)
+        for _ in range(HOUR // UNSEEN):
+            await passes_unseen(rental, allocation_id)
+            await (rental.observe() if looks else attempt(rental, allocation_id))
+        assert (await rental.row(allocation_id)).applied_generation == 1
+        await rental.release(allocation_id)
+        rental.backend.interrupt = nothing
+        await rental.work_until(allocation_id, "released")
+        assert await billed_seconds(rental) >= HOUR
+        assert await rental.all("SELECT 1 FROM unmetered_interval") == []
+        assert await rental.disagreements() == []
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    @pytest.mark.parametrize("looks", [True, False], ids=["seen by a look", "seen by the attempt"])
+    async def test_bills_nothing_of_what_ran_unseen_when(self, rental: Rental, fault: Fault, looks: bool) -> None:
+        allocation_id = await rental.running()
+        await cannot_apply(rental, allocation_id, "before")
+        await passes_unseen(rental, allocation_id)
+        await fault(rental, allocation_id)
+        await (rental.observe() if looks else attempt(rental, allocation_id))
+        assert (await rental.row(allocation_id)).unproven
+        rental.backend.interrupt = nothing
+        await rental.run("UPDATE work SET due_at = clock_timestamp()")
+        await rental.work(allocation_id)
+        assert not (await rental.row(allocation_id)).unproven
+        await rental.observe()
+        assert 0 <= await proven_seconds(rental) < UNSEEN
+
+    @pytest.mark.parametrize("looks", [True, False], ids=["seen by a look", "seen by the attempt"])
+    async def test_proves_nothing_of_what_is_to_be_suspended(self, rental: Rental, looks: bool) -> None:
+        allocation_id = await rental.running()
+        await cannot_apply(rental, allocation_id, "before")
+        await rental.suspend(allocation_id)
+        await passes_unseen(rental, allocation_id)
+        await (rental.observe() if looks else attempt(rental, allocation_id))
+        assert await proven_seconds(rental) == 0
+        assert not (await rental.row(allocation_id)).unproven  # it is all there, and the suspension will prove it
 
 
 class TestALook:

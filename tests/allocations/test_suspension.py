@@ -82,6 +82,15 @@ class TestSuspension:
         await _event(rental, allocation_id, "resume")
         await rental.work_until(allocation_id, "active")
 
+    async def test_a_top_up_while_it_still_runs_has_it_billed_as_running_again(self, rental: Rental) -> None:
+        rental.sku = await offer(rental.database, "kept", suspended="0.18")
+        allocation_id = await rental.running()
+        await _event(rental, allocation_id, "suspend")
+        assert await rental.all("SELECT kind FROM meter") == ["suspended"]
+        await _event(rental, allocation_id, "resume")
+        assert (await rental.row(allocation_id)).state == "active"  # its node has heard of neither
+        assert await rental.all("SELECT kind FROM meter") == ["running"]
+
     async def test_a_top_up_does_not_resume_what_the_customer_suspended(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         await rental.suspend(allocation_id)

@@ -3,7 +3,7 @@
 from functools import partial
 
 from sublet.allocations import remnants
-from sublet.allocations.checks import METERED_WITHIN_SECONDS, ended_among, not_metered
+from sublet.allocations.checks import METERED_WITHIN_SECONDS, ended_among, not_applied, not_metered
 from sublet.billing import checks as billing_checks
 from sublet.core import dead_letters, outbox
 from sublet.core.db import Session
@@ -16,6 +16,7 @@ from sublet.fleet import nodes
 from sublet.ledger import reconcile
 
 _METERED = Check("what runs is metered", "allocations.not_metered", Severity.CRITICAL)
+_NOT_APPLIED = Check("what runs obeys", "allocations.not_applied", Severity.CRITICAL)
 _SET_ASIDE = Check("events set aside", "outbox.event_set_aside", Severity.ERROR)
 _WORK_SET_ASIDE = Check("work set aside", "work.set_aside", Severity.CRITICAL)
 _CRASHING = Check("work that ends its workers", "work.crashing", Severity.CRITICAL)
@@ -35,6 +36,7 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
         *await reconcile.run(session, ended_among=ended_among, thorough=thorough),
         *await billing_checks.run(session, thorough=thorough),
         *([await ask(session, _METERED, partial(_not_metered, session))] if thorough else []),
+        await ask(session, _NOT_APPLIED, partial(_not_applied, session)),
         await ask(session, _SET_ASIDE, partial(_set_aside, session)),
         await ask(session, _WORK_SET_ASIDE, partial(_unfinished, session, Trouble.SET_ASIDE)),
         await ask(session, _CRASHING, partial(_unfinished, session, Trouble.CRASHING)),
@@ -52,6 +54,20 @@ async def _not_metered(session: Session) -> list[Finding]:
         "charged to nobody"
     )
     return [Finding("allocation", one, problem) for one in await not_metered(session)]
+
+
+async def _not_applied(session: Session) -> list[Finding]:
+    found = []
+    for one in await not_applied(session, most=MOST_FINDINGS):
+        since = one.proven_to.isoformat(timespec="seconds")
+        billed = (
+            "It is billed meanwhile, for as long as its node is seen to have it as before"
+            if one.proven
+            else f"Nobody is billed for it: nothing has proven its time since {since}. Mend its node, or end it there"
+        )
+        problem = f"is on its node and cannot be brought to what is wanted of it ({one.wanted}): {one.cause}. {billed}"
+        found.append(Finding("allocation", one.allocation_id, problem, {"an hour": one.per_hour}))
+    return found
 
 
 async def _set_aside(session: Session) -> list[Finding]:

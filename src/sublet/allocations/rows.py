@@ -50,6 +50,11 @@ class Allocation:
     started_at: datetime | None
     release_requested_at: datetime | None
 
+    @property
+    def is_as_wanted(self) -> bool:
+        """Whether the newest wish has been applied, so that nothing else may be found on the node."""
+        return self.applied_generation == self.generation
+
 
 _COLUMNS = [allocation.c[field.name] for field in fields(Allocation)]
 
@@ -161,17 +166,21 @@ async def _change(session: Session, allocation_id: str, **values: Any) -> str:
     return node_id
 
 
-async def note(session: Session, allocation_id: str, **values: Any) -> None:
-    """Store facts about the allocation that change neither its state nor what is wanted."""
-    await session.execute(update(allocation).where(allocation.c.id == allocation_id).values(**values))
+async def note(session: Session, allocation_id: str, **values: Any) -> Allocation:
+    """Store facts about the allocation that change neither its state nor what is wanted; returns it as it is then.
+
+    A copy that was read before is out of date: whoever goes on with the allocation goes on with what this returns.
+    """
+    noted = update(allocation).where(allocation.c.id == allocation_id).values(**values).returning(*_COLUMNS)
+    return _read((await session.execute(noted)).one())
 
 
-async def lock_settled_on(session: Session, node_id: str, seen_at: datetime) -> list[Allocation]:
-    """The allocations that should run on a node and that nobody works on, locked, in one order.
+async def lock_kept_on(session: Session, node_id: str, seen_at: datetime) -> list[Allocation]:
+    """The allocations that should be on a node and that nobody works on just now, locked, in one order.
 
-    One that was changed after `seen_at`, or is being changed, is left out: what was seen then says nothing about it.
-    Of one that was changed at a time that is still to come, by a clock that was set back since, nobody knows the order:
-    it counts as changed before.
+    One that was changed there after `seen_at`, or is being changed, is left out: what was seen then says nothing about
+    it. One that waits for a change which could not be made yet is not. Of one that was changed at a time that is still
+    to come, by a clock that was set back since, nobody knows the order: it counts as changed before.
     """
     changed_at = func.coalesce(allocation.c.applied_at, allocation.c.created_at)
     a_minute_ahead = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 1)
@@ -182,7 +191,6 @@ async def lock_settled_on(session: Session, node_id: str, seen_at: datetime) -> 
             allocation.c.on_node,
             allocation.c.state.in_([state.value for state in KEPT]),
             (changed_at < seen_at) | (changed_at > a_minute_ahead),
-            (allocation.c.applied_generation == allocation.c.generation) | (allocation.c.state == "lost"),
         )
         .order_by(allocation.c.id)
         .with_for_update(key_share=True, skip_locked=True)

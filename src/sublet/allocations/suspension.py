@@ -6,6 +6,7 @@ from sublet.allocations import actions, operations, rows
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
 from sublet.allocations.rows import Allocation
+from sublet.allocations.states import AllocationState
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.billing.policy import Policy
@@ -54,10 +55,15 @@ async def suspend(session: Session, actor: Actor, allocation: Allocation, *, cau
 
 
 async def resume(session: Session, actor: Actor, allocation: Allocation) -> None:
-    """Want a locked allocation active again; it costs the running rate once the node has opened it."""
+    """Want a locked allocation active again; it costs the running rate once the node has opened it.
+
+    One that the node has not closed yet costs it from here on: it may well run all the time.
+    """
     await _audit(session, actor, allocation, "allocation.resumption_requested", "active")
     await rows.want(session, allocation.id, wanted="active", suspended_for=None)
     await operations.start(session, allocation.id, allocation.organization_id, "resume")
+    if allocation.state is AllocationState.ACTIVE:
+        await meters.switch(session, allocation.id, "running", await database_now(session))
 
 
 async def _audit(session: Session, actor: Actor, allocation: Allocation, action: str, wanted: str) -> None:

@@ -26,13 +26,19 @@ def still_there(allocation: Allocation, observation: Observation) -> bool:
 
 
 def as_applied(allocation: Allocation, observation: Observation) -> bool:
-    """Whether the node has exactly what was applied to it last."""
+    """Whether the node has exactly what was applied to it last, also while something newer cannot be applied.
+
+    A newer generation says nothing about what is there: the node notes it before it begins. But nobody who is to be
+    suspended or gone is proven while they stay: they cost less already, or nothing, and it is not what they asked for.
+    What is being resumed is proven as suspended until it is, though its login may be open by then.
+    """
     seen = observation.allocation(allocation.id)
     return (
         seen is not None
         and (seen.uid, seen.login) == (allocation.uid, allocation.login)
-        and seen.generation == allocation.generation
+        and allocation.applied_generation <= seen.generation <= allocation.generation
         and observation.boot_id == allocation.boot_id
-        and seen.state == allocation.wanted
-        and seen.login_open == (allocation.wanted == "active")
+        and seen.state == allocation.state.value
+        and allocation.wanted in {seen.state, "active"}
+        and (seen.login_open == (seen.state == "active") or seen.state != allocation.wanted)
     )

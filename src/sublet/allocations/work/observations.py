@@ -6,7 +6,7 @@ from sublet.allocations import remnants, rows
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import STEADY, AllocationState
-from sublet.allocations.work.evidence import as_applied
+from sublet.allocations.work.evidence import as_applied, still_there
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.core import telemetry
@@ -47,7 +47,7 @@ async def on_observed(database: Database, node_id: str, observation: Observation
     and the time since it was last seen is not billed. Accounts that nobody knows are reported.
     """
     async with database.transaction() as session:
-        known = await rows.lock_settled_on(session, node_id, observation.observed_at)
+        known = await rows.lock_kept_on(session, node_id, observation.observed_at)
         proven = [one.id for one in known if one.state in STEADY and not one.unproven and as_applied(one, observation)]
         if proven:
             await session.execute(
@@ -56,7 +56,7 @@ async def on_observed(database: Database, node_id: str, observation: Observation
                 .values(seen_at=func.greatest(allocation_table.c.seen_at, observation.observed_at))
             )
         for one in known:
-            if one.state in STEADY and one.id not in proven:
+            if one.state in STEADY and one.id not in proven and (one.is_as_wanted or not still_there(one, observation)):
                 await _repair(session, one, observation)
             elif one.state is AllocationState.LOST:
                 await rows.look_again(session, one.id)

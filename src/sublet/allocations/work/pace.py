@@ -74,6 +74,11 @@ def classify(error: SubletError) -> Failure:
     return Failure.PERMANENT
 
 
+def cause_of(error: SubletError) -> str:
+    """The code that operators look for: the node's own where the node could not do it."""
+    return error.node_code if isinstance(error, NodeFailure) else error.code
+
+
 def attempt_reason(error: SubletError) -> tuple[str, str]:
     """Why an attempt failed that is followed by another, for the allocation's owner: the node's inside, which the error
     itself may show, is for the operator's log."""

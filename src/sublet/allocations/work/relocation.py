@@ -12,7 +12,7 @@ from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.work import leases
 from sublet.fleet import nodes
-from sublet.fleet.errors import NodeUnreachable
+from sublet.fleet.errors import NodeUnreachable, StaleGeneration
 from sublet.scheduling import claims
 
 log = telemetry.get_logger(__name__)
@@ -35,7 +35,10 @@ async def is_due(
 ) -> bool:
     """Whether a launch that failed so goes elsewhere: at once where the node cannot do it, or was not reached and has
     not been seen for a while either; after a few attempts where that may change. Nothing that a customer asks for
-    makes a node refuse, so any refusal is the node's."""
+    makes a node refuse, so any refusal is the node's; only that it goes by a newer generation says nothing against it:
+    the next attempt has one that is newer still."""
+    if isinstance(error, StaleGeneration):
+        return False
     enough = min(pace.attempts_before_another_node, pace.provision_attempts)
     if classify(error) is not Failure.RETRYABLE or attempt >= enough:
         return True

@@ -8,7 +8,7 @@ from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.evidence import still_there
 from sublet.allocations.work.pace import AllocationPace, attempt_reason
-from sublet.allocations.work.setup import newest_generation, worker
+from sublet.allocations.work.setup import catch_up, newest_generation, worker
 from sublet.billing import meters, settlement
 from sublet.billing.policy import Policy
 from sublet.core import telemetry
@@ -101,12 +101,12 @@ async def conclude(
     """Store what came of it."""
     allocation = await rows.lock(session, removal.allocation.id)
     if result.newest_generation is not None:
-        await rows.note(session, allocation.id, generation=result.newest_generation + 1)
+        allocation = await catch_up(session, allocation, result.newest_generation)
     before = result.before
     if before is not None and not allocation.unproven and still_there(allocation, before):
         await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
     if result.evidence is not None:
-        await rows.note(session, allocation.id, evidence=result.evidence.stored())
+        allocation = await rows.note(session, allocation.id, evidence=result.evidence.stored())
     if result.evidence is None or not result.evidence.clean:
         return await _not_proven(session, lease, allocation, result, pace)
     if removal.is_restoration:

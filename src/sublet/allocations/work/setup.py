@@ -8,8 +8,8 @@ from sublet.allocations import operations, rows
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import relocation
-from sublet.allocations.work.evidence import UNPROVEN, still_there
-from sublet.allocations.work.pace import AllocationPace, Failure, attempt_reason, classify, customer_reason
+from sublet.allocations.work.evidence import UNPROVEN, as_applied, still_there
+from sublet.allocations.work.pace import AllocationPace, Failure, attempt_reason, cause_of, classify, customer_reason
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
@@ -69,7 +69,7 @@ async def begin(session: Session, allocation: Allocation) -> Setup:
     if allocation.state is AllocationState.QUEUED:
         await move(session, worker(), allocation.id, AllocationState.PROVISIONING, reason="a worker has begun")
     if not allocation.on_node:
-        await rows.note(session, allocation.id, on_node=True)
+        allocation = await rows.note(session, allocation.id, on_node=True)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.attempt(session, operation, operation.first_remote_step)
@@ -126,15 +126,21 @@ async def newest_generation(backend: FleetBackend, node_id: str, allocation_id: 
     return known
 
 
+async def catch_up(session: Session, allocation: Allocation, newest_generation: int) -> Allocation:
+    """Go by a newer generation than the node does; returns the allocation as it is then."""
+    newer = max(newest_generation, allocation.generation) + 1
+    return await rows.note(session, allocation.id, generation=newer)
+
+
 async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupResult, pace: AllocationPace) -> Outcome:
     """Store what came of it."""
     allocation = await rows.lock(session, setup.allocation.id)
     if allocation.wanted != setup.allocation.wanted:
         return Again()
     if result.newest_generation is not None:
-        newest = max(result.newest_generation, allocation.generation)
-        await rows.note(session, allocation.id, generation=newest + 1)
+        allocation = await catch_up(session, allocation, result.newest_generation)
     if result.error is not None:
+        await _take_in(session, allocation, result.before, pace=pace)
         return await _failed(session, lease, allocation, result.error, pace)
     assert result.applied is not None
     if allocation.state is AllocationState.PROVISIONING:
@@ -146,6 +152,20 @@ async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupRe
         # Newer facts are to be applied. What was applied counts all the same: it is the proof of what was delivered.
         return Again()
     return Again(spread(pace.verify_seconds))
+
+
+async def _take_in(
+    session: Session, allocation: Allocation, before: Observation | None, *, pace: AllocationPace
+) -> None:
+    """Let what was seen before an attempt that failed count like any other look: nobody runs unbilled because
+    something newer cannot be applied, and nobody is billed for what was found amiss."""
+    if before is None or allocation.unproven:
+        return
+    if as_applied(allocation, before):
+        await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
+    elif not still_there(allocation, before):
+        log.warning("allocation.drifted", allocation=allocation.id, node=allocation.node_id)
+        await rows.note(session, allocation.id, unproven=True)
 
 
 async def _unkept_promise(
@@ -299,7 +319,7 @@ async def _failed(
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.stumble(session, operation, *attempt_reason(error))
-    return Retry(error.code, longest_seconds=pace.longest_wait_seconds if setting_up else None)
+    return Retry(cause_of(error), longest_seconds=pace.longest_wait_seconds if setting_up else None)
 
 
 async def interrupted(session: Session, allocation: Allocation) -> Outcome:
@@ -318,7 +338,7 @@ async def interrupted(session: Session, allocation: Allocation) -> Outcome:
 
 async def give_up(session: Session, allocation: Allocation, code: str, message: str) -> Outcome:
     """End an allocation that could not be set up: funds are free at once, capacity when the node is restored."""
-    await rows.note(session, allocation.id, failure={"code": code, "message": message})
+    allocation = await rows.note(session, allocation.id, failure={"code": code, "message": message})
     await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
     await move(session, worker(), allocation.id, AllocationState.FAILED, reason=code)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
