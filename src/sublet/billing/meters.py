@@ -1,6 +1,6 @@
 """Meters: from when to when a subject runs, at which rate, and up to when that is proven."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -88,6 +88,15 @@ _NOT_METERED = text(
      WHERE NOT EXISTS (SELECT FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND upper_inf(s.period)
                         WHERE m.subject_id = asked AND m.stopped_at IS NULL AND m.kind = :kind AND s.kind = :kind)
      ORDER BY asked
+    """
+)
+_RUNNING = text(
+    """
+    SELECT subject_id, currency, observed_to,
+           observed_to > clock_timestamp() - make_interval(secs => :recent_seconds) AS proven,
+           CASE kind WHEN 'running' THEN nano_per_hour ELSE suspended_nano_per_hour END AS nano_per_hour
+      FROM meter WHERE subject_id = ANY(:subject_ids) AND stopped_at IS NULL
+     ORDER BY subject_id
     """
 )
 _LOCK = text("SELECT * FROM meter WHERE subject_id = :subject_id FOR NO KEY UPDATE")
@@ -221,6 +230,13 @@ async def not_metered(session: Session, kind: Kind, subject_ids: Collection[str]
     """Which of the subjects are not metered now as what they are: time of theirs that nobody would ever be charged."""
     asked = {"kind": kind, "subject_ids": list(subject_ids)}
     return list((await session.execute(_NOT_METERED, asked)).scalars())
+
+
+async def running(session: Session, subject_ids: Collection[str], *, recent_seconds: float) -> Sequence[Row[Any]]:
+    """The meters of these subjects that run: currency, nano_per_hour now, observed_to, and whether that is so recent
+    that the time since will be billed too (`proven`)."""
+    asked = {"subject_ids": list(subject_ids), "recent_seconds": recent_seconds}
+    return (await session.execute(_RUNNING, asked)).all()
 
 
 async def switch(session: Session, subject_id: str, kind: Kind, at: datetime) -> None:
