@@ -84,7 +84,7 @@ def _close_first(desired: request.Desired) -> None:
 def _disconnect(record: Allocation, desired: request.Desired) -> None:
     """Once for each time it is asked for, and only now that whoever lost the right to come in cannot come back."""
     if desired.disconnect_generation > record.disconnected:
-        sessions.disconnect(desired.subject.uid, desired.subject.login, keys=desired.authorized_keys)
+        sessions.disconnect(desired.subject.login, keys=desired.authorized_keys)
 
 
 def _make_account(store: Store, record: Allocation, desired: request.Desired) -> None:

@@ -17,13 +17,15 @@ _STOP_ROUNDS = 5
 
 @dataclass(frozen=True)
 class Process:
-    """One process: its number, its parent's, every user id it carries, its name, and whether it is a zombie."""
+    """One process: its number, its parent's, every user id it carries, its name, and whether it is a zombie, or
+    stopped."""
 
     pid: int
     parent: int
     uids: frozenset[int]
     name: str
     zombie: bool
+    stopped: bool
 
 
 def everything() -> list[Process]:
@@ -48,19 +50,19 @@ def of(uid: int) -> list[Process]:
 def read(pid: int) -> Process:
     """One process; FileNotFoundError or ProcessLookupError when it has ended."""
     uids: frozenset[int] = frozenset()
-    name, zombie, parent = "", False, 0
+    name, state, parent = "", "", 0
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
         for line in stream:
             if line.startswith("Name:"):
                 name = line[5:].strip()
             elif line.startswith("State:"):
-                zombie = line[6:].strip().startswith(("Z", "X"))
+                state = line[6:].strip()[:1]
             elif line.startswith("PPid:"):
                 parent = int(line[5:])
             elif line.startswith("Uid:"):
                 uids = frozenset(map(int, line.split()[1:]))
                 break
-    return Process(pid, parent, uids, name, zombie)
+    return Process(pid, parent, uids, name, zombie=state in ("Z", "X"), stopped=state == "T")
 
 
 def stop(uid: int) -> None:
@@ -71,8 +73,7 @@ def stop(uid: int) -> None:
         if not running:
             return
         for pid in running:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+            _send(pid, signal.SIGSTOP)
         stopped.update(running)
 
 
@@ -82,50 +83,52 @@ def end(uid: int, *, deadline_seconds: float = 10) -> list[Process]:
     while True:
         left = of(uid)
         for process in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+            _send(process.pid, signal.SIGKILL)
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.01)
 
 
-def serving(uid: int, login: str) -> list[Process]:
-    """Every sshd that serves a login.
+def serving(login: str) -> list[Process]:
+    """Root's part of every SSH connection of a login, which is there as soon as somebody gave the login's name and long
+    before anybody is let in.
 
-    That is root's part, which is there as soon as somebody gave the login's name and long before anybody is let in,
-    and the login's own part, its child, which carries the data.
+    Only what root alone runs counts: the login's own processes call themselves what they like.
     """
     title = re.compile(rb"sshd(-session)?: " + re.escape(login.encode()) + rb"(?![a-z0-9])")
-    return [process for process in everything() if not process.zombie and _serves(process, uid, title)]
+    return [one for one in everything() if one.uids == {0} and not one.zombie and _is_called(one, title)]
 
 
-def end_connections(
-    uid: int, login: str, *, spared: Collection[int] = (), deadline_seconds: float = 10
-) -> list[Process]:
-    """Kill every sshd that serves a login until none is left; returns those that outlived the deadline.
+def end_connections(opened: Collection[int], *, deadline_seconds: float = 10) -> list[Process]:
+    """Kill SSH connections, given by root's parts of them, and returns what of them outlived the deadline.
 
-    `spared` are root's parts of connections that may go on. What the others have started ends only if it minds.
+    What root's part has made is part of it too, above all the one that carries the login's data: nobody chooses whose
+    child a process is. What these have started in turn ends only if it minds. A connection that comes meanwhile is
+    none of those given, so whoever comes again and again keeps nobody waiting.
     """
+    for pid in opened:
+        # Stopped, it makes no other, and what it has made stays its own until that is dead.
+        _send(pid, signal.SIGSTOP)
     deadline = time.monotonic() + deadline_seconds
     while True:
-        left = [
-            process
-            for process in serving(uid, login)
-            if process.pid not in spared and not (uid in process.uids and process.parent in spared)
-        ]
-        for process in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        if not left or time.monotonic() > deadline:
-            return left
+        present = [process for process in everything() if not process.zombie]
+        roots = [process for process in present if process.pid in opened and process.uids == {0}]
+        children = [process for process in present if process.parent in opened]
+        late = time.monotonic() > deadline
+        if late or all(root.stopped for root in roots):
+            for process in [*roots, *children] if late else children or roots:
+                _send(process.pid, signal.SIGKILL)
+        if late or not (roots or children):
+            return [*roots, *children]
         time.sleep(0.01)
 
 
-def _serves(process: Process, uid: int, title: re.Pattern[bytes]) -> bool:
-    """Whether a process calls itself an sshd of the login; others than root's and the login's own may say what they
-    like."""
-    if not process.uids & {0, uid}:
-        return False
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _is_called(process: Process, title: re.Pattern[bytes]) -> bool:
     try:
         with open(f"/proc/{process.pid}/cmdline", "rb") as stream:
             return title.match(stream.read(200)) is not None

@@ -26,7 +26,7 @@ def end(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
         if cgroups.process_ids(name):
             # Also ends the part of sshd that root runs for the session, which no scan by uid would find.
             commands.attempt("systemctl", "kill", "--signal=KILL", name)
-    disconnect(uid, login, deadline_seconds=deadline_seconds)
+    disconnect(login, deadline_seconds=deadline_seconds)
     left = processes.end(uid, deadline_seconds=deadline_seconds)
     if left:
         names = ", ".join(f"{process.name} ({process.pid})" for process in left[:5])
@@ -35,12 +35,13 @@ def end(uid: int, login: str, *, deadline_seconds: float = 10) -> None:
         _end_records(uid, login, deadline_seconds)
 
 
-def disconnect(uid: int, login: str, *, keys: Collection[str] = (), deadline_seconds: float = 10) -> None:
+def disconnect(login: str, *, keys: Collection[str] = (), deadline_seconds: float = 10) -> None:
     """End every SSH connection of a login but those that one of `keys` is known to have opened; NodeError when some
-    remain. What the login left running without a connection goes on."""
-    opened = [process.pid for process in processes.serving(uid, login) if process.uids == {0}] if keys else []
-    spared = authentications.by_keys(opened, login, keys)
-    left = processes.end_connections(uid, login, spared=spared, deadline_seconds=deadline_seconds)
+    remain. What the login left running without a connection goes on, and what comes later came in by what counts now.
+    """
+    opened = {process.pid for process in processes.serving(login)}
+    spared = authentications.by_keys(sorted(opened), login, keys) if keys else set()
+    left = processes.end_connections(opened - spared, deadline_seconds=deadline_seconds)
     if left:
         message = (
             f"SSH connections of {login} cannot be ended: processes {', '.join(str(one.pid) for one in left[:5])}."

@@ -25,6 +25,28 @@ async def refused(enrolled: Enrolled, user: str, *credentials: object) -> bool:
         return True
 
 
+LIARS = """
+import ctypes, os, sys, time
+
+where = int(open("/proc/self/stat").read().rpartition(")")[2].split()[45])
+title = ("sshd: " + sys.argv[2] + " ").encode()
+for _ in range(8):
+    if os.fork() == 0:
+        mine = 0
+        while True:
+            while mine and os.waitpid(-1, os.WNOHANG)[0]:
+                mine -= 1
+            if mine < 4:
+                mine += 1
+                if os.fork() == 0:
+                    ctypes.memmove(where, title, len(title))
+                    time.sleep(600)
+            time.sleep(0.001)
+time.sleep(600)
+"""
+"""Processes that call themselves the login's sshd, and others that make a new one for each that is killed."""
+
+
 class _Hesitant(asyncssh.SSHClient):
     """Somebody whom sshd knows by name, and who takes a minute to show a key."""
 
@@ -187,6 +209,23 @@ class TestLosingAccess:
             assert str((await kept.run("echo still here")).stdout) == "still here\n"
             assert not shells[0].is_closing()
         assert await refused(north, tenant.login, goes)
+
+    async def test_is_held_up_by_no_login_that_calls_itself_sshd(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await run_as(
+            north, tenant, f"nohup python3 -c '{LIARS}' {'-' * 60} {tenant.login} >/dev/null 2>&1 </dev/null & true"
+        )
+        certified = north.control.user_certificate(tenant.login)
+        async with north.control.login(north.node, tenant.login, *certified) as connection:
+            shell = await connection.create_process("bash", term_type="xterm")
+            liars = f"until pgrep -f '^sshd: {tenant.login} ' -c | grep -qx 3[0-9]; do sleep 0.1; done"
+            await asyncio.wait_for(connection.run(liars, check=True), 10)
+            await channel.ask("apply", tenant.desired(disconnect_generation=2), generation=2)
+            await asyncio.wait_for(shell.wait_closed(), 5)
+        said = await north.node.run_as_root("pgrep", "-c", "-f", f"^sshd: {tenant.login} ")
+        assert int(said.text) >= 30  # what runs without a connection goes on, whatever it calls itself
 
     async def test_ends_them_also_without_systemd(self, plain: Enrolled) -> None:
         tenant = Tenant()
