@@ -17,7 +17,7 @@ from sublet.core.work.trouble import Trouble, UnfinishedWork
 METERED_WITHIN_SECONDS = 300
 """So long after a change of state the meter may still be behind."""
 NANO_IN_A_MICRO = 1000
-RECENT_SECONDS = 120.0
+RECENT_SECONDS = 120
 """What was not proven for so long is not being billed."""
 
 _STEADY = text(

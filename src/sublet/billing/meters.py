@@ -232,7 +232,7 @@ async def not_metered(session: Session, kind: Kind, subject_ids: Collection[str]
     return list((await session.execute(_NOT_METERED, asked)).scalars())
 
 
-async def running(session: Session, subject_ids: Collection[str], *, recent_seconds: float) -> Sequence[Row[Any]]:
+async def running(session: Session, subject_ids: Collection[str], *, recent_seconds: int) -> Sequence[Row[Any]]:
     """The meters of these subjects that run: currency, nano_per_hour now, observed_to, and whether that is so recent
     that the time since will be billed too (`proven`)."""
     asked = {"subject_ids": list(subject_ids), "recent_seconds": recent_seconds}
