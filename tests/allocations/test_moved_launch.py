@@ -1,5 +1,6 @@
 """A launch whose node cannot be used is tried on another: one allocation, one hold, nothing left behind unproven."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +20,8 @@ from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import sweep_once
 
 pytestmark = pytest.mark.anyio
+
+WAITS_FOR_A_TURN = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 async def rows_of(rental: Rental, statement: str) -> list[Row[Any]]:
@@ -259,6 +262,25 @@ class TestANodeThatDoesNotAnswer:
             row = await rental.work_until(kept, "failed")
             assert (row.node_id, row.failure["code"]) == (rental.node_id, "node_unreachable")
             assert (await rental.work_until(others, "active")).node_id == second
+
+    async def test_stays_the_node_of_all_but_one_when_many_would_leave_the_last_that_may_be_left(
+        self, rental: Rental
+    ) -> None:
+        first, second = await rental.launch(), await rental.launch()
+        await add_node(rental.database, "south")
+
+        async def moves(allocation_id: str) -> bool:
+            async with rental.database.transaction() as session:
+                return await relocation.relocate(session, setup.worker(), await rows.lock(session, allocation_id))
+
+        with patch.object(relocation, "MOST_REMNANTS", 1):
+            async with rental.database.transaction() as session:
+                assert await relocation.relocate(session, setup.worker(), await rows.lock(session, first))
+                other = asyncio.create_task(moves(second))
+                async with asyncio.timeout(10):
+                    while not other.done() and not await rental.all(WAITS_FOR_A_TURN):
+                        await asyncio.sleep(0.01)
+            assert not await other
 
 
 class TestANodeThatGoesByANewerGeneration:
