@@ -15,10 +15,11 @@ from . import connections, files, mounts, paths, sshd
 from .request import FIRST_UID, Subject
 
 SESSION_SCRIPT = paths.NAMESPACES / "sublet-session"
-_OPEN_FILES = 16384
+# A dump of a program's memory would lie outside the home, with whatever secrets were in it.
+_LIMITS = b"* hard nofile 16384\n* hard core 0\n"
 _SESSION = [
     f"session [success=ignore default=2] pam_succeed_if.so quiet uid >= {FIRST_UID}",
-    f"session required pam_limits.so conf={paths.OPEN_FILES}",
+    f"session required pam_limits.so conf={paths.SESSION_LIMITS}",
     "session required pam_namespace.so mount_private",
 ]
 # A job that cron or at starts would run outside the login's slice, without its limits.
@@ -33,7 +34,7 @@ def install() -> list[str]:
         os.chmod(folder, 0o700)
     if files.replace(SESSION_SCRIPT, _script(), mode=0o755):
         changed.append(str(SESSION_SCRIPT))
-    files.replace(paths.OPEN_FILES, f"* hard nofile {_OPEN_FILES}\n".encode())
+    files.replace(paths.SESSION_LIMITS, _LIMITS)
     if files.add_block(paths.PAM / "sshd", _SESSION):
         changed.append(str(paths.PAM / "sshd"))
     for service in _OUTSIDE_THE_SLICE:
@@ -66,6 +67,7 @@ def in_place() -> bool:
         Path("/usr").glob("lib*/**/security/pam_namespace.so")
     )
     ours = files.holds(SESSION_SCRIPT, _script()) and files.has_block(paths.PAM / "sshd", _SESSION)
+    ours = ours and files.holds(paths.SESSION_LIMITS, _LIMITS)
     return library and ours and files.holds(paths.SSHD_DROP_IN, sshd.drop_in()) and connections.in_place()
 
 

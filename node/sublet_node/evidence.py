@@ -17,6 +17,7 @@ from . import (
     limits,
     logins,
     marks,
+    memory,
     paths,
     processes,
     sessions,
@@ -51,7 +52,7 @@ def collect(
         ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),
         ("gpu", lambda: _gpus(subject.uid, held_gpus)),
     ]
-    return [*(_check(name, look) for name, look in looks), _held(known, held_gpus, ended)]
+    return [*(_check(name, look) for name, look in looks), _held(known, held_gpus, ended), _memory(subject.uid)]
 
 
 def _check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:
@@ -76,11 +77,19 @@ def _held(known: marks.Marks, held_gpus: list[str], ended: list[Holder]) -> dict
 
     check = _check("held", look)
     names = {uid: login for login, uid in logins.passwd_entries().items()}
+    if known.unseen:
+        check["detail"] += f" Not looked into, for nobody on this node may: {', '.join(sorted(known.unseen))}."
     if ended and not found:
         what = ", ".join(f"{holder.name} ({holder.pid}) of {names.get(holder.uid, holder.uid)}" for holder in ended[:5])
         check["detail"] += f" Ended, because it held something of this: {what}."
     check["holders"] = [holder.shown(names) for holder in found[:_MOST_HOLDERS]]
     return check
+
+
+def _memory(uid: int) -> dict[str, Any]:
+    check = _check("memory", lambda: memory.left(uid))
+    unknown = memory.not_known()
+    return check if unknown is None else {**check, "detail": unknown}
 
 
 def _shown(name: str) -> str:

@@ -30,7 +30,7 @@ def owned_files(uid: int, extra: list[str], walled: set[str]) -> list[str]:
     unseen = [line for line in complaints if not line.endswith(_VANISHED) and not _elsewhere(line)]
     if unseen:
         raise NodeError("listing_failed", f"The search for left files is not complete: {unseen[0]}", retryable=True)
-    return [name for name in output.split("\0") if name] + [str(path) for path in journals(uid)]
+    return [name for name in output.split("\0") if name] + [str(path) for path in (*journals(uid), *dumps(uid))]
 
 
 def _elsewhere(complaint: str) -> bool:
@@ -85,6 +85,12 @@ def journals(uid: int) -> list[Path]:
     return sorted(Path("/var/log/journal").glob(f"*/user-{uid}[.@]*journal*"))
 
 
+def dumps(uid: int) -> list[Path]:
+    """What systemd kept of the memory of programs that crashed, likewise: `core.NAME.UID.BOOT.PID.TIME`."""
+    found = Path("/var/lib/systemd/coredump").glob(f"core.*.{uid}.*")
+    return sorted(path for path in found if path.name.split(".")[2] == str(uid))
+
+
 def remove_files(uid: int, extra: list[str], walled: set[str]) -> None:
     """Remove what `owned_files` would list. What cannot be removed stays, for the check to find.
 
@@ -94,6 +100,9 @@ def remove_files(uid: int, extra: list[str], walled: set[str]) -> None:
     # What another login put into a folder of this one would keep the folder, and with it the release.
     with_all_in_it = ("-uid", str(uid), "-type", "d", "-execdir", "rm", "-rf", "--one-file-system", "--", "{}", ";")
     _find(uid, extra, walled, "(", "-delete", "-o", *with_all_in_it, ")")
+    for dump in dumps(uid):
+        with contextlib.suppress(OSError):
+            dump.unlink()
     _remove_journals(uid)
 
 

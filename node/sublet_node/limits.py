@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import cgroups, commands, devices, files, paths, systemd
+from . import cgroups, commands, devices, files, memory, paths, systemd
 from .gpus import Gpu
 from .request import Limits
 
@@ -23,6 +23,7 @@ _STAYS = "50-sublet.conf"
 def ensure(uid: int, limits: Limits, granted: list[Gpu]) -> None:
     """Set the slice's properties, which persist over a reboot, and start it. Nothing to do without systemd."""
     if systemd.is_running():
+        memory.note(uid)
         put_in_force(systemd.slice_name(uid), limits, devices.paths_of(granted))
 
 

@@ -43,7 +43,7 @@ class Marks:
 
     `namespaces` are the numbers of those that were its alone. `nameless` are descriptors (process, its start, number,
     what it is) that other processes had in common with it. `noticed` and `busy` are the namespaces and places of
-    these that somebody was seen to hold.
+    these that somebody was seen to hold, `unseen` processes that may not be looked into.
     """
 
     login: str
@@ -55,11 +55,12 @@ class Marks:
     nameless: set[tuple[int, int, str, str]] = field(default_factory=set)
     noticed: set[int] = field(default_factory=set)
     busy: set[int] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
     kept: list[int] = field(default_factory=list)
 
     def names(self, path: str) -> bool:
         """Whether a path is of something that is kept of the login, like its journal."""
-        return self.login in path or re.search(rf"/(user-{self.uid}[.@]|core\..*\.{self.uid}\.)", path) is not None
+        return self.login in path or re.search(rf"/(user-{self.uid}[.@]|core\.[^./]*\.{self.uid}\.)", path) is not None
 
 
 @contextlib.contextmanager

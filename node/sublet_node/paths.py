@@ -15,7 +15,7 @@ AUTHORIZED_KEYS = CONFIG / "authorized_keys"
 USER_CA = CONFIG / "user_ca.pub"
 REVOKED_KEYS = CONFIG / "revoked_keys"
 HOST_CERTIFICATE = CONFIG / "host_certificate.pub"
-OPEN_FILES = CONFIG / "limits.conf"
+SESSION_LIMITS = CONFIG / "limits.conf"
 FIREWALL_RULES = CONFIG / "firewall.nft"
 
 STATE = Path("/var/lib/sublet")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from . import paths
+from . import paths, systemd
 from .marks import Marks
 from .processes import Process
 
@@ -27,6 +27,10 @@ def of(known: Marks, everyone: list[Process]) -> Iterator[tuple[Process, str]]:
             lines = _lines(str(process.pid))
         except (FileNotFoundError, ProcessLookupError):
             continue
+        except PermissionError:
+            if systemd.is_running():
+                raise
+            continue  # above this node, see `holders`
         for line in lines:
             what = None if line[4] in still_there else _judge(line, known)
             if what is not None:

@@ -17,6 +17,7 @@ from . import (
     limits,
     logins,
     marks,
+    memory,
     moment,
     request,
     sessions,
@@ -42,6 +43,7 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
             checks = evidence.collect(subject, cards, walled, known, ended)
         clean = all(check["clean"] for check in checks)
         if clean:
+            memory.forget(subject.uid)
             _close_record(store, record)
         return {"clean": clean, "checks": checks, "released_at": moment.now()}
 
@@ -54,15 +56,25 @@ def _take_away(
     marks.note(known)
     sessions.end(subject.uid, subject.login)
     ended = holders.take_back(known, mates)
-    limits.release(subject.uid)
     leftovers.remove_jobs(subject)
     leftovers.remove_ipc(subject.uid)
     confinement.release(subject, frozenset(known.busy))
+    ungrouped = _remove_group(subject)
     logins.remove(subject)
     logins.remove_home(subject)
     leftovers.remove_files(subject.uid, enrolment.open_places(), walled)
     devices.revoke(subject.uid, gpus.inventory())
+    if not ungrouped:  # a file that was removed since may have been in memory
+        _remove_group(subject)
     return ended
+
+
+def _remove_group(subject: request.Subject) -> bool:
+    """Remove the control group, unless memory is charged to it: nothing else tells how much, and whose it was."""
+    empty = memory.prove(subject.uid)
+    if empty:
+        limits.release(subject.uid)
+    return empty
 
 
 def _close_record(store: Store, record: Allocation) -> None:

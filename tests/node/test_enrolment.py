@@ -109,6 +109,7 @@ class TestNodeWithoutLimits:
             assert said.count("Permission denied") == 3
             evidence = await channel.ask("release", tenant.subject, generation=2)
             assert [check for check in evidence["checks"] if not check["clean"]] == []
+            assert [check["name"] for check in evidence["checks"] if "is not known" in check["detail"]] == ["memory"]
 
     async def test_its_control_account_gets_no_shell_and_root_no_certificate(self, plain: Enrolled) -> None:
         issue = plain.control.user_certificate

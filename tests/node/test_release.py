@@ -90,7 +90,7 @@ class TestRelease:
             await asyncio.wait_for(shell.wait_closed(), 5)
         assert [check for check in evidence["checks"] if not check["clean"]] == []
         assert evidence["clean"] is True
-        names = "access sessions processes slice account home files cron ipc keys gpu held"
+        names = "access sessions processes slice account home files cron ipc keys gpu held memory"
         assert [check["name"] for check in evidence["checks"]] == names.split()
         assert [fact for fact in await facts(north, tenant) if "/var/lib/sublet/" not in fact] == []
 
@@ -182,6 +182,22 @@ class TestRelease:
             assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
         finally:
             await north.node.run_as_root("rm", damaged)
+
+    async def test_removes_its_journal_and_leaves_what_else_the_system_keeps(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        tenant, kept = Tenant(), "/var/lib/systemd/coredump/core.sh.999.boot.{uid}.1.zst"
+        kept = kept.format(uid=tenant.uid)
+        await channel.ask("apply", tenant.desired(), generation=1)
+        assert await run_as(north, tenant, "logger mine") == ("", 0)
+        look = f"ls /var/log/journal/*/user-{tenant.uid}*; ls -l /proc/$(pidof systemd-journald)/fd | grep {tenant.uid}"
+        await north.node.run_as_root("sh", "-c", f"mkdir -p {kept.rpartition('/')[0]}; touch {kept}; sync; logger ours")
+        assert (await north.node.run_as_root("sh", "-c", look, check=False)).text != ""
+        assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+        assert (await north.node.run_as_root("sh", "-c", look, check=False)).text == ""
+        await north.node.run_as_root("sh", "-c", f"rm {kept} && logger still && journalctl --sync")
+        log = (await north.node.run_as_root("journalctl", "-n", "50", "--output=cat")).text
+        assert ("still" in log, "mine" in log) == (True, False), "what others log goes on"
 
     async def test_can_be_repeated_and_proves_it_again(self, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)

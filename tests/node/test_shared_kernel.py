@@ -134,6 +134,6 @@ class TestHogs:
     ) -> None:
         credentials = north.control.user_certificate(tenant.login)
         async with north.control.login(north.node, tenant.login, *credentials) as connection:
-            done = await connection.run("ulimit -Hn", term_type=terminal)
-        assert str(done.stdout).strip() == "16384"
+            done = await connection.run("ulimit -Hn; ulimit -Hc", term_type=terminal)
+        assert str(done.stdout).split() == ["16384", "0"], "and dumps no memory"
         assert (await north.node.run_as_root("cat", "/etc/sysctl.d/10-sublet.conf")).text.count("= ") == 3
