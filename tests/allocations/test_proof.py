@@ -11,6 +11,7 @@ from sublet.billing import watermarks
 from tests.allocations.rental import Rental
 from tests.allocations.simulated import failing, nothing, refused
 from tests.support.policy import DEFAULT_POLICY
+from tests.support.work import sweep_once
 
 pytestmark = pytest.mark.anyio
 
@@ -154,6 +155,15 @@ class TestAnApplyThatFails:
         assert not (await rental.row(allocation_id)).unproven
         await rental.observe()
         assert 0 <= await proven_seconds(rental) < UNSEEN
+
+    async def test_because_the_node_goes_by_a_newer_generation_proves_nothing(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await cannot_apply(rental, allocation_id, "after")
+        await passes_unseen(rental, allocation_id)
+        rental.backend.node(rental.node_id).fences[allocation_id] = 41
+        await sweep_once(rental.worker())
+        assert (await rental.row(allocation_id)).generation == 42
+        assert await proven_seconds(rental) == 0
 
     @pytest.mark.parametrize("looks", [True, False], ids=["seen by a look", "seen by the attempt"])
     async def test_proves_nothing_of_what_is_to_be_suspended(self, rental: Rental, looks: bool) -> None:

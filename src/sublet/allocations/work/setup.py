@@ -137,10 +137,11 @@ async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupRe
     allocation = await rows.lock(session, setup.allocation.id)
     if allocation.wanted != setup.allocation.wanted:
         return Again()
+    if result.error is not None:
+        await _take_in(session, allocation, result.before, pace=pace)
     if result.newest_generation is not None:
         allocation = await catch_up(session, allocation, result.newest_generation)
     if result.error is not None:
-        await _take_in(session, allocation, result.before, pace=pace)
         return await _failed(session, lease, allocation, result.error, pace)
     assert result.applied is not None
     if allocation.state is AllocationState.PROVISIONING:
@@ -338,7 +339,7 @@ async def interrupted(session: Session, allocation: Allocation) -> Outcome:
 
 async def give_up(session: Session, allocation: Allocation, code: str, message: str) -> Outcome:
     """End an allocation that could not be set up: funds are free at once, capacity when the node is restored."""
-    allocation = await rows.note(session, allocation.id, failure={"code": code, "message": message})
+    await rows.note(session, allocation.id, failure={"code": code, "message": message})
     await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
     await move(session, worker(), allocation.id, AllocationState.FAILED, reason=code)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
