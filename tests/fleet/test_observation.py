@@ -19,7 +19,7 @@ from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import GpuState, NodeState
-from tests.fleet.conftest import OPERATOR, Joining
+from tests.fleet.conftest import OPERATOR, Joining, claimed_by_nobody
 from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
 from tests.fleet.working import look, look_at, note_offline
 
@@ -52,6 +52,12 @@ async def get(database: Database, node_id: str) -> Node:
         return await nodes.get(session, node_id)
 
 
+def shows(fake: FakeNode, gpu_uuid: str) -> None:
+    """Let the node answer that it has this GPU."""
+    gpus = [{**PROBE["gpus"][0], "uuid": gpu_uuid}]
+    fake.answers["probe"] = lambda _: {**PROBE, "gpus": gpus, "boot_id": fake.boot_id, "time": now()}
+
+
 async def long_ago(database: Database, node_id: str) -> None:
     async with database.transaction() as session:
         await session.execute(
@@ -81,6 +87,34 @@ class TestLooking:
         assert found is not None
         assert found.processes == 3
         assert (await get(database, node.id)).last_seen_at == seen.observations[0].observed_at
+
+    async def test_of_a_node_that_shows_anothers_gpu_says_why_it_takes_no_work(
+        self, ready_node: tuple[Node, FakeNode], join_node: Joining, observer: Observer, database: Database
+    ) -> None:
+        north, _ = ready_node
+        south, fake = await join_node("south")
+        shows(fake, "GPU-north-0")
+        assert not await look_at(observer, south.id)
+        found = await get(database, south.id)
+        assert found.state is NodeState.ENROLLING
+        assert found.failure is not None
+        assert found.failure.code == "machine_already_enrolled"
+        assert [gpu.uuid for gpu in (await get(database, north.id)).gpus] == ["GPU-north-0"]
+
+    async def test_of_a_node_that_has_joined_finds_the_gpu_that_was_missing_elsewhere(
+        self, ready_node: tuple[Node, FakeNode], join_node: Joining, observer: Observer, database: Database
+    ) -> None:
+        observer.claims_on = claimed_by_nobody
+        north, _ = ready_node
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE gpu SET state = 'missing'"))
+        south, fake = await join_node("south")
+        shows(fake, "GPU-north-0")
+        assert await look_at(observer, south.id)
+        found = await get(database, south.id)
+        assert found.state is NodeState.READY
+        assert ("GPU-north-0", "available") in [(gpu.uuid, gpu.state) for gpu in found.gpus]
+        assert (await get(database, north.id)).gpus == ()
 
     async def test_only_one_of_many_workers_looks(
         self, ready_node: tuple[Node, FakeNode], database: Database, backend: SshBackend, settings: Settings

@@ -1,10 +1,12 @@
 """A GPU that was put into another machine is sold there, once the old node has noticed and nobody has it any more."""
 
+import asyncio
 import re
 
 import pytest
 from sqlalchemy import text
 
+from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.fleet import enrolment, nodes
@@ -16,6 +18,7 @@ from tests.fleet.fake_node import PROBE, FakeNode
 from tests.fleet.test_enrolment import Machines, probe
 from tests.scheduling.fleet_rows import add_node
 from tests.scheduling.test_claims import gpu_states, make_sku, take
+from tests.support.locks import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 __all__ = ["authority", "settings"]
@@ -35,6 +38,18 @@ class Yard:
         async with self.machines.database.transaction() as session:
             join = await enrolment.new_join_token(session, OPERATOR, node_id, settings=self.machines.settings)
         await self.machines.join(join.token, self.keys[node_id], gpus=list(gpus))
+
+    async def look(self, node_id: str, *gpus: dict[str, object]) -> None:
+        """The node was asked over SSH what it has."""
+        async with self.machines.database.transaction() as session:
+            now, seen = await database_now(session), probe(gpus=list(gpus))
+            await enrolment.accept(session, node_id, seen, seen_at=now, claims_on=claims.claims_on_gpu)
+
+    async def told_of(self, node_id: str) -> list[tuple[str | None, str, str]]:
+        """What the node's history says of GPUs."""
+        async with self.machines.database.reading() as session:
+            found = await nodes.history(session, node_id)
+        return [(one.from_state, one.to_state, one.reason) for one in found if "GPU" in one.reason]
 
     async def refused(self) -> str:
         """What enrolling south with the card says."""
@@ -59,6 +74,7 @@ class Yard:
 
     async def is_sold_in_the_south(self) -> None:
         await self.enrol(self.south, CARD)
+        await self.look(self.south, CARD)
         assert await gpu_states(self.machines.database, self.south) == {GPU: "available"}
         assert await gpu_states(self.machines.database, self.north) == {}
         assert await self.free() == {self.north: 0, self.south: 1}
@@ -79,6 +95,44 @@ class TestACardInAnotherMachine:
         assert "then enrol this node again" in said
         await yard.enrol(yard.north)
         await yard.is_sold_in_the_south()
+
+    async def test_stays_where_it_was_while_a_machine_only_says_that_it_has_it(self, yard: Yard) -> None:
+        database = yard.machines.database
+        await yard.enrol(yard.north)  # the driver was away for a moment
+        await yard.enrol(yard.south, CARD)
+        assert await gpu_states(database, yard.south) == {}
+        assert await gpu_states(database, yard.north) == {GPU: "missing"}
+        await yard.enrol(yard.north, CARD)
+        await yard.look(yard.north, CARD)
+        assert await gpu_states(database, yard.north) == {GPU: "available"}
+        with pytest.raises(MachineAlreadyEnrolled, match="belongs to the node north"):
+            await yard.look(yard.south, CARD)
+
+    async def test_is_told_of_in_the_history_of_both_nodes(self, yard: Yard) -> None:
+        await yard.enrol(yard.north)
+        await yard.enrol(yard.south, CARD)
+        await yard.look(yard.south, CARD)
+        said = f"the GPU {GPU} was found in the node south"
+        assert await yard.told_of(yard.north) == [("enrolling", "enrolling", said)]
+        said = f"has the GPU {GPU}, which was missing in the node north"
+        assert await yard.told_of(yard.south) == [("enrolling", "enrolling", said)]
+
+    async def test_is_in_one_of_two_machines_that_show_it_at_once(self, yard: Yard) -> None:
+        database = yard.machines.database
+        west, _ = await yard.machines.add("west", "192.0.2.3")
+        yard.keys[west.id] = FakeNode().host_public_key
+        await yard.enrol(yard.north)
+        await yard.enrol(yard.south, CARD)
+        await yard.enrol(west.id, CARD)
+        async with database.transaction() as session:
+            seen, now = probe(gpus=[CARD]), await database_now(session)
+            await enrolment.accept(session, yard.south, seen, seen_at=now, claims_on=claims.claims_on_gpu)
+            late = asyncio.create_task(yard.look(west.id, CARD))
+            await until_somebody_waits(database)
+        with pytest.raises(MachineAlreadyEnrolled, match=f"The GPU {GPU} belongs to the node south"):
+            await late
+        assert await gpu_states(database, yard.south) == {GPU: "available"}
+        assert await gpu_states(database, west.id) == {}
 
     async def test_is_not_sold_while_an_allocation_has_it(self, yard: Yard) -> None:
         database = yard.machines.database

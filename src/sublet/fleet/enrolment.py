@@ -212,9 +212,13 @@ async def join(
     )
 
 
-async def accept(session: Session, node_id: str, probe: Probe, *, seen_at: datetime) -> None:
-    """The node answered over SSH with its own certificate: keep what it enforces, and let it take work."""
-    await nodes.store_probe(session, node_id, probe, clock_skew_seconds=(probe.node_time - seen_at).total_seconds())
+async def accept(session: Session, node_id: str, probe: Probe, *, seen_at: datetime, claims_on: ClaimsOnGpu) -> None:
+    """The node answered over SSH with its own certificate: keep what it has and enforces, and let it take work.
+
+    A GPU that is missing on another node is this one's from now on; MachineAlreadyEnrolled for one that cannot be.
+    """
+    skew = (probe.node_time - seen_at).total_seconds()
+    await nodes.store_probe(session, node_id, probe, clock_skew_seconds=skew, claims_on=claims_on)
     await session.execute(
         update(node).where(node.c.id == node_id).values(verified_at=seen_at, last_seen_at=seen_at, failure=None)
     )

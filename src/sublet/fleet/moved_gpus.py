@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, insert, select, update
 
+from sublet.core.actors import system_actor
 from sublet.core.db import Session
 from sublet.fleet.errors import MachineAlreadyEnrolled
-from sublet.fleet.models import gpu, node
+from sublet.fleet.models import gpu, node, node_history
 from sublet.fleet.states import GpuState
 
 
@@ -24,25 +26,61 @@ ClaimsOnGpu = Callable[[Session, str], Awaitable[Sequence[GpuClaim]]]
 
 
 async def nothing_known(_session: Session, uuid: str) -> Sequence[GpuClaim]:
-    """For whoever looks at a node that has joined: what it did not have then waits until it joins again."""
+    """For whoever looks at a node that is verified: what it did not have then waits until it joins again."""
     raise MachineAlreadyEnrolled(
         f"The GPU {uuid} was in another node before. Nothing of this inventory was stored. Enrol this node again."
     )
 
 
+async def refuse_kept(session: Session, node_id: str, uuids: Sequence[str], *, claims_on: ClaimsOnGpu) -> set[str]:
+    """MachineAlreadyEnrolled if one of the GPUs is another node's and cannot move here; returns those that can.
+
+    Nothing is moved. The GPUs are locked until the session's transaction ends.
+    """
+    return {row.uuid for row in await _movable(session, node_id, uuids, claims_on)}
+
+
 async def move_here(session: Session, node_id: str, uuids: Sequence[str], *, claims_on: ClaimsOnGpu) -> None:
-    """Make GPUs that were another node's this one's, still missing; MachineAlreadyEnrolled for one that cannot be."""
+    """Make GPUs that were another node's this one's, still missing, and tell so in the history of both.
+
+    MachineAlreadyEnrolled for one that cannot be. It is for who has asked the node itself what it has.
+    """
+    movable = await _movable(session, node_id, uuids, claims_on)
+    if not movable:
+        return
+    here = (await session.execute(select(node.c.name, node.c.state).where(node.c.id == node_id))).one()
+    for row in movable:
+        # History refers to the nodes, and those come before rooms, which follow a GPU's move.
+        await _tell(session, row.node_id, row.node_state, f"the GPU {row.uuid} was found in the node {here.name}")
+        await _tell(session, node_id, here.state, f"has the GPU {row.uuid}, which was missing in the node {row.name}")
+        await session.execute(update(gpu).where(gpu.c.uuid == row.uuid).values(node_id=node_id))
+
+
+async def _movable(
+    session: Session, node_id: str, uuids: Sequence[str], claims_on: ClaimsOnGpu
+) -> Sequence[Row[Any, Any, Any, Any, Any]]:
+    # Two machines may show one GPU. Whoever waited for the lock has to read whose it is after that.
+    await session.execute(
+        select(gpu.c.uuid).where(gpu.c.uuid.in_(uuids)).order_by(gpu.c.uuid).with_for_update(key_share=True)
+    )
     elsewhere = (
-        select(gpu.c.uuid, gpu.c.state, node.c.name)
+        select(gpu.c.uuid, gpu.c.state, node.c.name, gpu.c.node_id, node.c.state.label("node_state"))
         .join(node, node.c.id == gpu.c.node_id)
         .where(gpu.c.uuid.in_(uuids), gpu.c.node_id != node_id)
         .order_by(gpu.c.uuid)
-        .with_for_update(key_share=True, of=gpu)
     )
-    for row in (await session.execute(elsewhere)).all():
+    found = (await session.execute(elsewhere)).all()
+    for row in found:
         if reason := _why_it_stays(row.uuid, GpuState(row.state), row.name, await claims_on(session, row.uuid)):
             raise MachineAlreadyEnrolled(f"{reason}, then enrol this node again. Nothing of this inventory was stored.")
-        await session.execute(update(gpu).where(gpu.c.uuid == row.uuid).values(node_id=node_id))
+    return found
+
+
+async def _tell(session: Session, node_id: str, state: str, what: str) -> None:
+    actor = system_actor("enrolment").shown_as
+    await session.execute(
+        insert(node_history).values(node_id=node_id, from_state=state, to_state=state, reason=what, actor=actor)
+    )
 
 
 def _why_it_stays(uuid: str, state: GpuState, name: str, claims: Sequence[GpuClaim]) -> str | None:

@@ -14,7 +14,7 @@ from sublet.core.errors import NotFound
 from sublet.core.settings import Settings
 from sublet.fleet.backend import Capability, Probe
 from sublet.fleet.models import gpu, node, node_history
-from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known
+from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known, refuse_kept
 from sublet.fleet.states import GpuState, NodeState, move_gpu
 
 Closed = Literal["state", "not_seen", "no_inodes"]
@@ -185,7 +185,8 @@ async def store_probe(
 ) -> None:
     """Keep what a node has and enforces. GPUs that are no longer there become missing, never deleted.
 
-    One that is missing on another node moves here if nobody has claimed it; MachineAlreadyEnrolled for any other.
+    One that is missing on another node moves here if nobody has claimed it and the node itself was asked;
+    MachineAlreadyEnrolled for any other that is another node's.
 
     Disk is the most that was ever free on this machine: later looks see less of it only because allocations have filled
     it, also when it joins again. `proven` says that the node itself was asked, over SSH; what a machine says of itself
@@ -198,8 +199,14 @@ async def store_probe(
     known = set((await session.execute(ours)).scalars())
     earlier_gib = 0 if anew or inventory is None else inventory.get("proven_disk_gib", inventory["disk_gib"])
     disk_gib = max(probe.disk_gib, earlier_gib)
-    await move_here(session, node_id, [found.uuid for found in probe.gpus], claims_on=claims_on)
+    shown, not_ours_yet = [found.uuid for found in probe.gpus], set[str]()
+    if proven:
+        await move_here(session, node_id, shown, claims_on=claims_on)
+    else:
+        not_ours_yet = await refuse_kept(session, node_id, shown, claims_on=claims_on)
     for found in probe.gpus:
+        if found.uuid in not_ours_yet:
+            continue
         stored = await session.execute(
             insert(gpu)
             .values(

@@ -23,8 +23,9 @@ from sublet.core.work.outcomes import Again, Outcome, Retry
 from sublet.core.work.pace import Pace
 from sublet.fleet import enrolment, nodes
 from sublet.fleet.backend import FleetBackend, Observation, Probe
-from sublet.fleet.errors import ListingIncomplete
+from sublet.fleet.errors import ListingIncomplete, MachineAlreadyEnrolled
 from sublet.fleet.models import node
+from sublet.fleet.moved_gpus import ClaimsOnGpu, nothing_known
 from sublet.fleet.states import NodeState, come_back, move
 from sublet.fleet.work import NODE, TRUST
 
@@ -90,7 +91,10 @@ class Seen:
 
 
 class Observer:
-    """Observes nodes; `on_observed` handlers get every complete listing."""
+    """Observes nodes; `on_observed` handlers get every complete listing.
+
+    Without `claims_on`, no GPU moves here from the node that it was in.
+    """
 
     def __init__(self, database: Database, backend: FleetBackend, settings: Settings) -> None:
         self.database = database
@@ -98,6 +102,7 @@ class Observer:
         self.settings = settings
         self.on_observed: list[OnObserved] = []
         self.expected: Expected | None = None
+        self.claims_on: ClaimsOnGpu = nothing_known
 
     def work(self) -> Work[Look, Seen]:
         """The kind of work `node`: one look at a node at a time, whatever the other nodes do."""
@@ -190,7 +195,11 @@ class Observer:
             return await self._not_seen(session, lease, seen.error)
         if seen.probe is not None:
             now = await database_now(session)
-            await enrolment.accept(session, look.node_id, seen.probe, seen_at=now)
+            try:
+                async with session.begin_nested():
+                    await enrolment.accept(session, look.node_id, seen.probe, seen_at=now, claims_on=self.claims_on)
+            except MachineAlreadyEnrolled as error:
+                return await self._not_seen(session, lease, error)
             await self._note_seen(session, look.node_id, now)
             log.info("node.enrolled", node=look.node_id, limits_enforced=seen.probe.limits_enforced)
         if seen.observation is not None:
