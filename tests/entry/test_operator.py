@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from sublet.core.db import Database
+from sublet.entry import operator
 from tests.support.app import PASSWORD, Web
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +52,19 @@ class TestOperator:
         made = make(app_url, "first@operator.example", "--password-file", str(password), currency="EUR")
         assert (made.returncode, made.stderr.count("\n")) == (1, 1)
         assert "SUBLET_CURRENCY is EUR, and the wallets of this installation are kept in USD" in made.stderr
+
+    def test_is_not_made_over_connections_that_have_other_settings(
+        self, app_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        password = tmp_path / "password"
+        password.write_text(PASSWORD)
+        monkeypatch.setenv("DATABASE_URL", app_url)
+        monkeypatch.setenv("SUBLET_CURRENCY", "USD")
+        monkeypatch.setattr(Database, "options", lambda _self: "")  # a pooler drops them
+        assert operator.main(["first@operator.example", "--password-file", str(password)]) == 1
+        assert "role is none and not sublet_app" in capsys.readouterr().err
+        with psycopg.connect(app_url) as connection:
+            assert connection.execute("SELECT count(*) FROM user_account").fetchone() == (0,)
 
     async def test_without_a_database_says_so_in_one_line(self, tmp_path: Path) -> None:
         password = tmp_path / "password"

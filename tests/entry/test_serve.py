@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from websockets.asyncio.client import connect as asyncio_connect
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -19,7 +20,9 @@ from websockets.typing import Origin, Subprotocol
 
 from sublet.core.db import Database
 from sublet.core.key_files import keyring_at
-from sublet.entry.serve import GOODBYE_SECONDS
+from sublet.core.settings import Settings
+from sublet.entry.serve import GOODBYE_SECONDS, WebServer
+from sublet.entry.web import create_app
 from sublet.fleet.ca import CertificateAuthority
 from sublet.ledger.wallets import open_wallet
 from sublet.terminal.frames import SUBPROTOCOL
@@ -179,6 +182,27 @@ class TestServing:
         assert "Application startup complete" in written
         assert secret not in written
         assert "canary-of-serve" not in written
+
+    @pytest.mark.anyio
+    async def test_is_refused_over_connections_that_have_other_settings(
+        self, app_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(Database, "options", lambda _self: "")  # a pooler drops them
+        app = create_app(Settings(database_url=app_url, currency="USD", data_directory=tmp_path / "data"))
+        server = WebServer(uvicorn.Config(app), app)
+        await server.startup()
+        assert (server.should_exit, server.started) == (True, False)
+        assert "role is none and not sublet_app" in capsys.readouterr().err
+
+    def test_without_a_database_says_so(self, tmp_path: Path) -> None:
+        away = f"postgresql://u:canary@127.0.0.1:{free_port()}/name"
+        environment = environment_of(away, tmp_path, free_port())
+        ended = subprocess.run(SERVE, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 1
+        assert "The database could not be used: (OperationalError) connection failed" in ended.stderr
+        assert "Nothing was started" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert "canary" not in ended.stderr
 
     @pytest.mark.anyio
     async def test_is_refused_in_another_currency_than_the_wallets_are_kept_in(

@@ -7,6 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sublet.core.db import Database
+from sublet.core.runtime import NotConfigured
+from sublet.core.settings import Settings
+from sublet.entry.worker import Worker
+from sublet.ledger.wallets import open_wallet
+from sublet.scheduling.claims import claims_on_gpu
 from tests.faults.worker_process import worker_process
 from tests.support.app import Web
 from tests.support.ports import free_port
@@ -28,6 +34,27 @@ def scrape(port: int, wanted: str) -> str:
             figures = ""
         time.sleep(0.05)
     return figures
+
+
+class TestParts:
+    async def test_know_who_has_a_gpu_that_a_node_brings(self, app_url: str, tmp_path: Path) -> None:
+        worker = Worker(Settings(database_url=app_url, currency="USD", data_directory=tmp_path / "data"))
+        assert worker.observer.claims_on is claims_on_gpu
+        await worker.close()
+
+
+class TestPrerequisites:
+    async def test_wallets_in_another_currency_are_nobodys_to_bill(
+        self, database: Database, app_url: str, tmp_path: Path
+    ) -> None:
+        async with database.transaction() as session:
+            await open_wallet(session, "org_x", currency="USD")
+        worker = Worker(Settings(database_url=app_url, currency="EUR", data_directory=tmp_path / "data"))
+        try:
+            with pytest.raises(NotConfigured, match="SUBLET_CURRENCY is EUR"):
+                await worker.run()
+        finally:
+            await worker.close()
 
 
 class TestMetrics:

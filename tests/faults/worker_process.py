@@ -20,6 +20,7 @@ class WorkerProcess:
             "DATABASE_URL": app_url,
             "SUBLET_DATA_DIR": str(web.settings.data_directory),
             "SUBLET_PUBLIC_URL": web.url,
+            "SUBLET_CURRENCY": "USD",
             # A killed worker holds up the next look for a lease, and the node is to stay fresh meanwhile.
             "SUBLET_OBSERVE_INTERVAL_SECONDS": "3",
             "SUBLET_METERING_INTERVAL_SECONDS": "1",

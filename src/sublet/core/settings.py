@@ -145,7 +145,8 @@ class Settings(BaseSettings):
     )
     currency: CurrencyCode | None = Field(
         default=None,
-        description="What wallets are kept and prices are shown in (ISO 4217); web needs it, and nothing assumes one.",
+        description="What wallets are kept and prices are shown in (ISO 4217); web, worker and "
+        "`sublet operator` need it, and nothing assumes one.",
     )
     settle_interval_seconds: int = Field(
         default=3600, ge=1, description="How often running usage is posted to the ledger."

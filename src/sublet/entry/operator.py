@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sublet.core.errors import InvalidInput, SubletError
 from sublet.core.runtime import currency_of, database_of
 from sublet.core.settings import read_settings
-from sublet.entry.currency import require_currency
+from sublet.entry.prerequisites import require_prerequisites
 from sublet.identity import users
 from sublet.identity.permissions import PLATFORM_ROLES
 from sublet.ledger.wallets import open_wallet
@@ -35,7 +35,7 @@ async def _create(email: str, password: str, name: str, roles: frozenset[str]) -
     hook = partial(open_wallet, currency=currency)
     database = database_of(settings)
     try:
-        await require_currency(database, currency)
+        await require_prerequisites(database, currency)
         async with database.transaction() as session:
             await users.create_operator(
                 session, email=email, password=password, name=name, platform_roles=roles, on_signup=[hook]

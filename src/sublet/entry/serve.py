@@ -6,15 +6,17 @@ import sys
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sublet.core import tracing
 from sublet.core.app import CURRENCY, DATABASE, STOPPING, App
+from sublet.core.crashes import message_of
 from sublet.core.errors import SubletError
 from sublet.core.runtime import allow_many_connections
 from sublet.core.settings import read_settings
 from sublet.core.telemetry import configure_logging
-from sublet.entry.currency import require_currency
+from sublet.entry.prerequisites import require_prerequisites
 from sublet.entry.web import create_app
 
 GOODBYE_SECONDS = 2.0
@@ -29,12 +31,12 @@ class WebServer(uvicorn.Server):
         self._app = app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, unless the wallets are kept in another currency than ours: then say so, and end."""
+        """Listen, unless the database is away or not as we need it: then say so, and end."""
         parts = App.of(self._app)
         try:
-            await require_currency(parts[DATABASE], parts[CURRENCY])
-        except SubletError as error:
-            print(error.detail, file=sys.stderr)
+            await require_prerequisites(parts[DATABASE], parts[CURRENCY])
+        except (SubletError, SQLAlchemyError, OSError) as error:
+            print(error.detail if isinstance(error, SubletError) else _away(error), file=sys.stderr)
             await parts[DATABASE].close()
             self.should_exit = True
             return
@@ -52,6 +54,10 @@ class WebServer(uvicorn.Server):
     def _still_talking(self) -> bool:
         connections = self.server_state.connections
         return any(isinstance(one, WebSocketsSansIOProtocol) and not one.close_sent for one in connections)
+
+
+def _away(error: Exception) -> str:
+    return f"The database could not be used: {message_of(error)}. Nothing was started. Mend that, then start again."
 
 
 def main(_arguments: list[str] | None = None) -> int:

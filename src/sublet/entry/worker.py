@@ -13,7 +13,7 @@ from sublet.billing.policy import Policy
 from sublet.core import tracing
 from sublet.core.errors import SubletError
 from sublet.core.outbox import EVENT_TYPES
-from sublet.core.runtime import NotConfigured, allow_many_connections, database_of, keyring_of, require_our_settings
+from sublet.core.runtime import NotConfigured, allow_many_connections, currency_of, database_of, keyring_of
 from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging, get_logger
 from sublet.core.work import delivery
@@ -21,6 +21,7 @@ from sublet.core.work.declaration import AnyWork
 from sublet.core.work.reconciler import Reconciler
 from sublet.core.work.ticks import Tick, register, ticks
 from sublet.entry.metrics import answering_metrics, listen_for_metrics
+from sublet.entry.prerequisites import require_prerequisites
 from sublet.entry.schedule import schedule
 from sublet.entry.subscriptions import SUBSCRIPTIONS
 from sublet.fleet.ca import CertificateAuthority
@@ -32,6 +33,7 @@ from sublet.fleet.ssh_backend import SshBackend
 from sublet.payments.stripe import inbox
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
+from sublet.scheduling.claims import claims_on_gpu
 
 log = get_logger(__name__)
 
@@ -54,6 +56,7 @@ class Worker:
         policy = Policy.of(settings)
         self.observer.on_observed.append(observations.handler(self.database, policy=policy))
         self.observer.expected = observations.expected_on
+        self.observer.claims_on = claims_on_gpu
         self.ticks: list[Tick] = schedule(self.database, settings, policy, self.observer, self.processor)
 
     def works(self) -> list[AnyWork]:
@@ -72,7 +75,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until SIGTERM or Ctrl-C; what is under way is finished or given back."""
-        await require_our_settings(self.database)
+        await require_prerequisites(self.database, currency_of(self.settings))
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
