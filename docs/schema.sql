@@ -261,7 +261,10 @@ BEGIN
   IF (SELECT closed FROM hold WHERE id = _hold) THEN
     RAISE EXCEPTION 'hold % is closed', _hold USING ERRCODE = 'SL003';
   END IF;
-  promo := set_aside(w, _amount, (SELECT kind FROM hold WHERE id = _hold));
+  IF (SELECT kind FROM hold WHERE id = _hold) <> 'spending' THEN
+    RAISE EXCEPTION 'hold % is withheld, and nothing runs on it', _hold USING ERRCODE = 'SL006';
+  END IF;
+  promo := set_aside(w, _amount, 'spending');
   IF promo IS NULL THEN
     RETURN NULL;
   END IF;
@@ -285,7 +288,7 @@ BEGIN
   WITH wanted AS (
     SELECT h.id, h.wallet_id, l.amount, sum(l.amount) OVER (PARTITION BY h.wallet_id ORDER BY h.id) AS up_to_here
       FROM unnest(_holds, _amounts) AS l(id, amount) JOIN hold h ON h.id = l.id
-     WHERE NOT h.closed AND l.amount > 0
+     WHERE NOT h.closed AND h.kind = 'spending' AND l.amount > 0
   ), possible AS (
     SELECT wanted.* FROM wanted
       JOIN wallet w ON w.id = wanted.wallet_id

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from sublet.approvals import approvals
 from sublet.approvals.approvals import (
@@ -22,6 +23,7 @@ from sublet.core.db import Session
 from sublet.core.errors import NotFound, PermissionDenied
 from sublet.identity.operators import may_now
 from tests.approvals.desk import ACT, Desk
+from tests.support.locks import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -212,6 +214,22 @@ class TestActing:
         async with desk.database.transaction() as session:
             with pytest.raises(ApprovalRequired):
                 await approvals.consume(session, desk.people["Ada"], **ACT, may_now=may)
+
+    async def test_keeps_the_roles_of_who_was_asked_about_until_it_is_over(self, desk: Desk) -> None:
+        async def demote(user_id: str) -> None:
+            async with desk.database.transaction() as session:
+                taken = text("UPDATE user_account SET platform_roles = '{}' WHERE id = :id")
+                await session.execute(taken, {"id": user_id})
+
+        bob = await desk.operator("Bob")
+        assert bob.user_id is not None
+        async with desk.database.transaction() as session:
+            assert await may_now(session, bob.user_id, [Permission.ADMIN_NODE_MANAGE])
+            demoting = asyncio.create_task(demote("usr_bob"))
+            await until_somebody_waits(desk.database)
+        await demoting
+        async with desk.database.transaction() as session:
+            assert not await may_now(session, bob.user_id, [Permission.ADMIN_NODE_MANAGE])
 
     async def test_uses_the_approval_once_also_at_the_same_time(self, desk: Desk) -> None:
         await desk.approved()

@@ -8,6 +8,7 @@ from sublet.core.db import Database, Session
 from sublet.core.errors import IdempotencyKeyReused
 from sublet.ledger import holds, wallets
 from sublet.ledger.failures import InsufficientFunds, LedgerRefused
+from sublet.ledger.holds import Hold
 from tests.ledger.books import Purse, assert_books_are_sound, charge, grant, key, new_hold, new_wallet, purse_of, usd
 
 pytestmark = pytest.mark.anyio
@@ -21,6 +22,12 @@ async def _events(session: Session, hold_id: int) -> list[tuple[str, int]]:
         text("SELECT kind::text, amount FROM ledger.hold_event WHERE hold_id = :id ORDER BY number"), {"id": hold_id}
     )
     return [(row.kind, row.amount) for row in found]
+
+
+async def withheld(session: Session, amount: str) -> Hold:
+    """A hold of somebody with 20.00 that nothing may run on."""
+    organization = await new_wallet(session, "20")
+    return await holds.withhold(session, organization, usd(amount), subject_id="w_1", idempotency_key=key())
 
 
 class TestWallets:
@@ -101,6 +108,13 @@ class TestExtending:
             async with database.transaction() as session:
                 await holds.extend(session, hold.id, usd(amount), idempotency_key=key())
 
+    async def test_what_is_withheld_is_refused(self, database: Database) -> None:
+        async with database.transaction() as session:
+            hold = await withheld(session, "5")
+        with pytest.raises(LedgerRefused, match="is withheld, and nothing runs on it"):
+            async with database.transaction() as session:
+                await holds.extend(session, hold.id, usd("1"), idempotency_key=key())
+
     async def test_what_is_not_there_is_refused(self, database: Database) -> None:
         with pytest.raises(LedgerRefused, match="there is no hold"):
             async with database.transaction() as session:
@@ -108,6 +122,12 @@ class TestExtending:
 
 
 class TestExtendingMany:
+    async def test_leaves_what_is_withheld(self, database: Database) -> None:
+        async with database.transaction() as session:
+            hold = await withheld(session, "5")
+            assert await holds.extend_many(session, {hold.id: 1_000_000}) == set()
+            assert await _events(session, hold.id) == [("placed", 5_000_000)]
+
     @pytest.mark.parametrize("micro", [0, -1])
     async def test_leaves_what_lacks_nothing(self, database: Database, micro: int) -> None:
         async with database.transaction() as session:

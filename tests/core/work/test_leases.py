@@ -4,7 +4,7 @@ import pytest
 from tests.core.work.kettles import KETTLE
 from tests.core.work.kitchen import Kitchen
 
-from sublet.core.work import leases
+from sublet.core.work import leases, within
 from sublet.core.work.leases import Lease, LeaseLost
 from sublet.core.work.outcomes import Again, Done, Retry, SetAside
 from sublet.core.work.pace import Pace
@@ -215,6 +215,18 @@ class TestMakeDue:
 async def look_again(kitchen: Kitchen) -> None:
     async with kitchen.database.transaction() as session:
         await leases.look_again(session, KETTLE, "a", place="north")
+
+
+class TestBringWithin:
+    @pytest.mark.parametrize("longest", [1.0, {"a": 1.0}])
+    async def test_leaves_a_row_that_somebody_works_on(self, kitchen: Kitchen, longest: dict[str, float]) -> None:
+        await kitchen.want("a")
+        await claimed(kitchen)
+        async with kitchen.database.transaction() as session:
+            await within.bring_within(session, KETTLE, longest)
+        row = await kitchen.row()
+        assert row is not None
+        assert row.undated, "nobody has made it due meanwhile"
 
 
 class TestLookAgain:

@@ -1,15 +1,18 @@
 """The engine: rows are brought to what is wanted, by one worker each, whatever happens to workers, stoves or rows."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
 from tests.core.work.kettles import KETTLE, work
 from tests.core.work.kitchen import Held, Kitchen, die
+from tests.support.locks import until_somebody_waits
 from tests.support.work import look_at
 
-from sublet.core.db import OpenSessionError, Session, forbid_open_session
+from sublet.core.db import Database, OpenSessionError, Session, forbid_open_session
 from sublet.core.work import leases
 from sublet.core.work.declaration import Work
 from sublet.core.work.leases import Lease
@@ -17,6 +20,20 @@ from sublet.core.work.outcomes import Done, Outcome
 from sublet.core.work.reconciler import Reconciler
 
 pytestmark = pytest.mark.anyio
+
+
+class Late(Database):
+    """Lets something happen once when everything of a transaction is done but its commit."""
+
+    before_commit: Callable[[], Awaitable[None]] | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        async with super().transaction() as session:
+            yield session
+            hook, self.before_commit = self.before_commit, None
+            if hook is not None:
+                await hook()
 
 
 class TestWorking:
@@ -163,6 +180,32 @@ class TestLosing:
         await worker.sweep()
         await worker.drain()
         assert kitchen.stoves.heated == []
+
+    async def test_nobody_overtakes_a_worker_between_its_last_look_and_its_commit(self, kitchen: Kitchen) -> None:
+        await kitchen.want("a")
+        database, declared = Late(kitchen.database.url), work(kitchen.stoves)
+        overtaking: list[asyncio.Task[None]] = []
+
+        async def overtake() -> None:
+            async with kitchen.database.transaction() as session:
+                await leases.overtake(session, KETTLE, "a", place="north")
+
+        async def before_commit() -> None:
+            overtaking.append(asyncio.create_task(overtake()))
+            await until_somebody_waits(kitchen.database)
+            waited.set()
+
+        async def take(session: Session, lease: Lease) -> str | Outcome:
+            database.before_commit = before_commit
+            return await declared.take(session, lease)
+
+        waited = asyncio.Event()
+        worker = Reconciler(database, [replace(declared, take=take)])
+        await worker.sweep()
+        await worker.drain()
+        await asyncio.gather(*overtaking)
+        assert waited.is_set()
+        await database.close()
 
     async def test_a_dead_workers_row_passes_on(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)
