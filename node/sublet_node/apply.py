@@ -20,6 +20,7 @@ from . import (
     sessions,
     systemd,
 )
+from .disk import homes
 from .errors import NodeError
 from .store import Allocation, Store
 
@@ -46,6 +47,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         record.limits = dict(vars(desired.limits))
         store.put(record)
         foreign = [gpu for gpu in available if gpu not in granted]
+        enforced = limits.enforced(desired.subject.uid, desired.limits, granted, foreign)
         return {
             "login": desired.subject.login,
             "uid": desired.subject.uid,
@@ -53,7 +55,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
             "slice": systemd.slice_name(desired.subject.uid),
             "state": desired.state,
             "login_open": authorized_keys.is_open(desired.subject.login),
-            "enforced": limits.enforced(desired.subject.uid, desired.limits, granted, foreign),
+            "enforced": [*enforced, homes.enforced(desired.subject, desired.limits.disk_gib)],
             "boot_id": moment.boot_id(),
             "observed_at": moment.now(),
         }
@@ -89,6 +91,7 @@ def _disconnect(record: Allocation, desired: request.Desired) -> None:
 
 def _make_account(store: Store, record: Allocation, desired: request.Desired) -> None:
     logins.ensure(desired.subject)
+    homes.make(desired.subject, desired.limits.disk_gib)
     logins.ensure_home(desired.subject, ready=record.home_ready)
     walled = mounts.ensure(desired.subject, desired.limits.memory_mib, must_wall=record.walled)
     if not record.home_ready:

@@ -20,6 +20,7 @@ from . import (
     paths,
     systemd,
 )
+from .disk import homes
 from .errors import NodeError
 from .request import Limits
 from .store import Store
@@ -34,7 +35,7 @@ def read(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
     """Every capability. A trial that went well is kept until the next boot; the rest is looked at each time."""
     return [
         *_trial(available),
-        _entry("disk_quota", False, "The file system of the homes has no quota that this helper can set."),
+        _entry("disk_quota", *homes.capability()),
         _entry("hidepid", *_confined("/proc shows a login its own processes only")),
         _entry("private_tmp", *_confined("every login has a /tmp and a /var/tmp of its own")),
         _entry("network_deny", *_network()),

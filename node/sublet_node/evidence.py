@@ -22,6 +22,7 @@ from . import (
     processes,
     sessions,
 )
+from .disk import homes
 from .errors import NodeError
 from .holders import Holder
 from .request import Subject
@@ -45,7 +46,7 @@ def collect(
         ("processes", lambda: [f"{process.name} ({process.pid})" for process in processes.of(subject.uid)]),
         ("slice", lambda: limits.traces(subject.uid)),
         ("account", lambda: logins.traces(subject) + confinement.traces(subject)),
-        ("home", lambda: _existing([logins.home(subject.login)])),
+        ("home", lambda: homes.left(subject)),
         ("files", lambda: leftovers.owned_files(subject.uid, enrolment.open_places(), walled)),
         ("cron", lambda: leftovers.jobs(subject)),
         ("ipc", lambda: [f"{kind} {number}" for kind, number in leftovers.ipc(subject.uid)]),

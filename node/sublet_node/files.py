@@ -32,6 +32,16 @@ def replace(path: Path, content: bytes, *, mode: int = 0o644) -> bool:
     return True
 
 
+def own(path: Path, uid: int, *, mode: int) -> None:
+    """Give a folder to a login. What is so already is left alone: where a disk is full, not even that can be said."""
+    status = path.lstat()
+    if (status.st_uid, status.st_gid) != (uid, uid):
+        os.chown(path, uid, uid, follow_symlinks=False)
+        status = path.lstat()
+    if status.st_mode & 0o7777 != mode:
+        os.chmod(path, mode)
+
+
 def remove(path: Path) -> bool:
     """Remove a file; False when there was none."""
     try:

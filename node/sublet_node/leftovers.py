@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import commands, files, mounts, paths, sessions, systemd
+from .disk import trees
+from .disk.volume import LIMITED
 from .errors import NodeError
 from .request import Subject
 
@@ -15,7 +17,7 @@ from .request import Subject
 # owner opened to the world besides is found at enrolment and kept in the node file.
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/var/spool", "/var/mail", "/var/lock", "/var/crash")  # noqa: S108  (these are searched, not used)
 # Folders that hold one entry for each login, named like it.
-_BY_LOGIN = (paths.HOMES, paths.PRIVATE_TMP, paths.PRIVATE_VAR_TMP)
+_BY_LOGIN = (paths.HOMES, LIMITED, paths.PRIVATE_TMP, paths.PRIVATE_VAR_TMP)
 _JOURNAL_ON_DISK = Path("/run/systemd/journal/flushed")
 _VANISHED = ": No such file or directory"
 _IPC = {"shm": "-m", "msg": "-q", "sem": "-s"}
@@ -56,10 +58,13 @@ def _entries(folder: Path) -> Iterator[Path]:
     """What is in a folder, without other file systems that are mounted on it. Without the folder there is nothing."""
     if not folder.is_dir():
         return
-    device = folder.stat().st_dev
+    device, mounted = folder.stat().st_dev, set(trees.mount_points())
     for path in sorted(folder.iterdir()):
+        if path in mounted or path == LIMITED:
+            continue
         try:
-            if path.lstat().st_dev != device:
+            # A login's own may be a subvolume, which is as good as another file system to look at.
+            if path.lstat().st_dev != device and not path.name.startswith("al-"):
                 continue
         except FileNotFoundError:
             continue
@@ -99,7 +104,10 @@ def remove_files(uid: int, extra: list[str], walled: set[str]) -> None:
     """
     # What another login put into a folder of this one would keep the folder, and with it the release.
     with_all_in_it = ("-uid", str(uid), "-type", "d", "-execdir", "rm", "-rf", "--one-file-system", "--", "{}", ";")
-    _find(uid, extra, walled, "(", "-delete", "-o", *with_all_in_it, ")")
+    stayed = ("-type", "d", "-printf", r"%p\0")
+    output, _ = _find(uid, extra, walled, "(", "-delete", "-o", *with_all_in_it, "-o", *stayed, ")")
+    for place in filter(None, output.split("\0")):
+        trees.remove_left_subvolume(place, uid)
     for dump in dumps(uid):
         with contextlib.suppress(OSError):
             dump.unlink()

@@ -60,7 +60,7 @@ def in_force(name: str, limits: Limits) -> bool:
 
 
 def enforced(uid: int, limits: Limits, granted: list[Gpu], foreign: list[Gpu]) -> list[dict[str, Any]]:
-    """What the kernel enforces now, one entry for each limit."""
+    """What the kernel enforces now, one entry for each limit but that of the disk."""
     name = systemd.slice_name(uid)
     cpu, memory, tasks = cgroups.cpu_percent(name), cgroups.memory_bytes(name), cgroups.tasks(name)
     found = matches(name, limits)
@@ -77,13 +77,6 @@ def enforced(uid: int, limits: Limits, granted: list[Gpu], foreign: list[Gpu]) -
             "value": ", ".join(gpu.device for gpu in granted) or "none",
             "enforced": cards_closed,
             "detail": cards_detail,
-        },
-        {
-            "limit": "disk",
-            "requested": f"{limits.disk_gib} GiB",
-            "value": None,
-            "enforced": False,
-            "detail": "The file system of the home has no quota.",
         },
     ]
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import commands, paths
+from . import commands, files, paths
 from .errors import NodeError
 from .request import FIRST_UID, Subject
 
@@ -118,8 +118,7 @@ def ensure_home(subject: Subject, *, ready: bool) -> None:
             if source.is_file() and not target.exists():
                 shutil.copyfile(source, target)
                 os.chown(target, subject.uid, subject.uid, follow_symlinks=False)
-    os.chmod(place, 0o700)
-    os.chown(place, subject.uid, subject.uid, follow_symlinks=False)
+    files.own(place, subject.uid, mode=0o700)
 
 
 def remove(subject: Subject) -> None:
@@ -128,12 +127,6 @@ def remove(subject: Subject) -> None:
         commands.run("userdel", subject.login, ok=(0, 6))
     if _names(Path("/etc/group"), subject.login):
         commands.run("groupdel", subject.login, ok=(0, 6))
-
-
-def remove_home(subject: Subject) -> None:
-    """Wipe the home: `rm` copes with trees of any depth and follows no link."""
-    if os.path.lexists(home(subject.login)):
-        commands.run("rm", "-rf", "--one-file-system", "--", str(home(subject.login)), timeout_seconds=600)
 
 
 def traces(subject: Subject) -> list[str]:

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 from . import cgroups, commands, files, paths, systemd, wall
+from .disk import trees
+from .disk.volume import volume_of
 from .errors import NodeError
 from .request import Subject
 from .store import Store
@@ -97,9 +99,7 @@ def remove(subject: Subject, held: frozenset[int] = frozenset()) -> None:
             _unmount_idle(memory)
     if os.path.lexists(place) and not any(where.startswith(f"{place}/") for where, _ in _mounts()):
         commands.run("rm", "-rf", "--one-file-system", "--", str(place))
-    places = [str(place) for place in private_places(subject) if os.path.lexists(place)]
-    if places:
-        commands.run("rm", "-rf", "--one-file-system", "--", *places, timeout_seconds=600)
+    trees.remove(*_unlimited(subject))
 
 
 def remove_all() -> None:
@@ -121,7 +121,12 @@ def of(login: str) -> Path:
 
 
 def private_places(subject: Subject) -> tuple[Path, Path]:
-    """Where the login's own /tmp and /var/tmp really are."""
+    """Where the login's own /tmp and /var/tmp really are: beside its home where that is limited, so that they count."""
+    limited = volume_of(subject.login, subject.uid)
+    return limited.places if limited.beside.is_dir() else _unlimited(subject)
+
+
+def _unlimited(subject: Subject) -> tuple[Path, Path]:
     return (paths.PRIVATE_TMP / subject.login, paths.PRIVATE_VAR_TMP / subject.login)
 
 
@@ -135,8 +140,7 @@ def unwalled_in_memory() -> list[str]:
 
 def _own(folder: Path, uid: int) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.chown(folder, uid, uid, follow_symlinks=False)
-    os.chmod(folder, 0o1777)  # noqa: S103  (as programs expect; only the login is shown it)
+    files.own(folder, uid, mode=0o1777)  # as programs expect; only the login is shown it
 
 
 def _show(source: Path, target: Path, uid: int) -> bool:

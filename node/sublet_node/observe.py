@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from . import authorized_keys, cgroups, commands, logins, moment, paths, processes, space, systemd
+from .disk import homes
 from .errors import NodeError
 from .request import FIRST_UID, LAST_UID
 from .store import Allocation, Store
@@ -64,6 +65,7 @@ def _unknown(entries: dict[str, int], running: collections.Counter[int], known: 
 
 def usage(store: Store) -> dict[str, Any]:
     """What each recorded allocation uses. Without systemd, processor time is that of living processes only."""
+    homes.count()
     return {
         "time": moment.now(),
         "allocations": [_used(record) for record in store.all() if _is_here(record)],
@@ -84,7 +86,7 @@ def _used(record: Allocation) -> dict[str, Any]:
         "cpu_seconds": round(seconds or 0.0, 3),
         "memory_bytes": memory or 0,
         "tasks": tasks or 0,
-        "disk_bytes": _disk_bytes(record.login),
+        "disk_bytes": _disk_bytes(record),
     }
 
 
@@ -102,8 +104,14 @@ def _by_process(uid: int) -> tuple[float, int, int]:
     return seconds, memory, tasks
 
 
-def _disk_bytes(login: str) -> int:
-    """Bytes in the home. A customer may be changing it meanwhile, which `du` reports as status 1."""
+def _disk_bytes(record: Allocation) -> int:
+    """Bytes that it stores, or where nobody counts them those in its home.
+
+    A customer may be changing it meanwhile, which `du` reports as status 1.
+    """
+    login, counted = record.login, homes.used(record.login, record.uid)
+    if counted is not None:
+        return counted
     if not logins.home(login).exists():
         return 0  # taken away by hand: `observe` is where that shows
     output = commands.run("du", "-sxB1", "--", str(logins.home(login)), timeout_seconds=30, ok=(0, 1))

@@ -22,6 +22,7 @@ from . import (
     request,
     sessions,
 )
+from .disk import homes
 from .errors import NodeError
 from .store import Allocation, Store
 
@@ -61,7 +62,7 @@ def _take_away(
     confinement.release(subject, frozenset(known.busy))
     ungrouped = _remove_group(subject)
     logins.remove(subject)
-    logins.remove_home(subject)
+    homes.remove(subject)
     leftovers.remove_files(subject.uid, enrolment.open_places(), walled)
     devices.revoke(subject.uid, gpus.inventory())
     if not ungrouped:  # a file that was removed since may have been in memory

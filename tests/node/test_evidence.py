@@ -32,6 +32,10 @@ CHECKS = [
 SAMPLES = "/usr/local/share/sublet-demo/nvidia-smi.json"
 AS_IT = "setpriv --reuid {uid} --regid {uid} --clear-groups"
 MAKE_IPC = AS_IT + " python3 -c 'import ctypes; assert ctypes.CDLL(None).{call} >= 0'"
+QUOTA_GROUP = (
+    "PYTHONPATH=/usr/local/sbin/sublet-node python3 -c 'import os; from sublet_node.disk import btrfs; "
+    'btrfs.make_group(os.open("/home", os.O_RDONLY), btrfs.group_of({uid}))\''
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ LEFTOVERS = [
     Leftover("a private /tmp", "mkdir /var/lib/sublet/private-tmp/{login}", ("account",)),
     Leftover("a home", "mkdir /home/{login}", ("home",)),
     Leftover("a home that is a link to nowhere", "ln -s /nowhere /home/{login}", ("home",)),
+    Leftover("a place beside homes", "mkdir -p /home/.sublet/{login}", ("home",)),
+    Leftover("a quota group", QUOTA_GROUP, ("home",)),
     Leftover("a file", "touch /var/tmp/left{uid}; chown {uid} /var/tmp/left{uid}", ("files",)),
     Leftover("a file of its group", "touch /var/tmp/left{uid}; chgrp {uid} /var/tmp/left{uid}", ("files",)),
     Leftover(

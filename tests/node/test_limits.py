@@ -39,7 +39,7 @@ class TestLimits:
     async def test_the_kernel_shows_what_was_asked_for(self, channel: Channel, tenant: Tenant) -> None:
         observed = await channel.ask("apply", tenant.desired(), generation=1)
         enforced = {entry["limit"]: entry["enforced"] for entry in observed["enforced"]}
-        assert enforced == {"cpu": True, "memory": True, "tasks": True, "devices": True, "disk": False}
+        assert enforced == {"cpu": True, "memory": True, "tasks": True, "devices": True, "disk": True}
 
     async def test_limits_still_stand_when_nobody_is_logged_in(
         self, north: Enrolled, channel: Channel, tenant: Tenant
@@ -47,7 +47,7 @@ class TestLimits:
         await channel.ask("apply", tenant.desired(), generation=1)
         await run_as(north, tenant, "true")
         observed = await channel.ask("apply", tenant.desired(), generation=1)
-        assert [entry["limit"] for entry in observed["enforced"] if not entry["enforced"]] == ["disk"]
+        assert [entry["limit"] for entry in observed["enforced"] if not entry["enforced"]] == []
 
     async def test_a_memory_hog_is_killed(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
@@ -334,10 +334,8 @@ class TestIsolation:
         assert observed["limits_enforced"] is True
         assert observed["mode"] == "systemd"
         assert len(observed["gpus"]) == 2
-        assert capabilities == {
-            **dict.fromkeys(("cpu", "memory", "tasks", "devices", "hidepid", "private_tmp", "network_deny"), True),
-            "disk_quota": False,
-        }
+        names = ("cpu", "memory", "tasks", "devices", "disk_quota", "hidepid", "private_tmp", "network_deny")
+        assert capabilities == dict.fromkeys(names, True)
 
     async def test_observe_reports_what_is_free_where_the_homes_are(self, north: Enrolled, channel: Channel) -> None:
         before, seen = await _homes(north), await channel.ask("observe")

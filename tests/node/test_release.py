@@ -299,7 +299,7 @@ class TestDeathInTheMiddle:
         gpu = north.node.gpus[1].uuid
         await _die_after(north, tenant, "apply", tenant.desired(gpus=[gpu]), 1, milliseconds / 1000)
         observed = await channel.ask("apply", tenant.desired(gpus=[gpu]), generation=1)
-        assert [entry["limit"] for entry in observed["enforced"] if not entry["enforced"]] == ["disk"]
+        assert [entry["limit"] for entry in observed["enforced"] if not entry["enforced"]] == []
         assert await run_as(north, tenant, "test -f .profile && pwd") == (f"/home/{tenant.login}\n", 0)
         await _die_after(north, tenant, "release", tenant.subject, 2, milliseconds / 1000)
         evidence = await channel.ask("release", tenant.subject, generation=2)
@@ -323,7 +323,7 @@ class TestDeathInTheMiddle:
             capabilities = {entry["name"]: entry["enforced"] for entry in (await channel.ask("probe"))["capabilities"]}
             assert capabilities["network_deny"]
             after = await channel.ask("apply", tenant.desired(gpus=[south.node.gpus[0].uuid]), generation=1)
-            assert [entry["limit"] for entry in after["enforced"] if not entry["enforced"]] == ["disk"]
+            assert [entry["limit"] for entry in after["enforced"] if not entry["enforced"]] == []
             assert await run_as(south, tenant, f"cat note; head -c0 {south.node.gpus[0].device}") == ("kept\n", 0)
             assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
 

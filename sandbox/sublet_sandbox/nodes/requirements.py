@@ -14,6 +14,7 @@ PROGRAMS = {
     "systemd": {
         "systemd-nspawn": "systemd-container",
         "mmdebstrap": "mmdebstrap",
+        "mkfs.btrfs": "btrfs-progs",
         "ip": "iproute2",
         "ssh-keygen": "openssh-client",
         "nsenter": "util-linux",

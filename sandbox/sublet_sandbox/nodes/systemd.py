@@ -22,7 +22,7 @@ from sublet_sandbox.deletion import delete_folder
 from sublet_sandbox.own_files import folder_below, make_own, put, require_folder
 from sublet_sandbox.parent import die_with_parent
 
-from . import cgroups, console, gpus, network, registry, rootfs, skeleton
+from . import cgroups, console, gpus, network, pool, registry, rootfs, skeleton
 from .commands import CommandFailed, Completed, run
 from .local import Enrolment, NodeKind, NodeStartFailed, StandInGpu
 from .relay import Relay
@@ -125,6 +125,7 @@ class SystemdNode:
             with contextlib.suppress(ProcessLookupError):
                 self._nspawn.kill()
             await self._nspawn.wait()
+        await pool.unmounted(self._directory)
         self._nspawn, self._init_pid = None, 0
         self._record.close(forget=True)
         self._record = None
@@ -232,6 +233,7 @@ class SystemdNode:
         for part in ("upper", "work", "root", "devices", *_ON_DISK):
             require_folder(self._directory / part)
             (self._directory / part).mkdir(exist_ok=True)
+        await pool.make(self._directory, self._directory / "home")
         self._gpus = gpus.plan(self._name, self._gpu_count, workshop=self._directory / "devices")
         upper = self._directory / "upper"
         put(upper, "etc/hostname", f"{self._name}\n".encode())
@@ -276,6 +278,7 @@ class SystemdNode:
         outer = " && ".join(
             [
                 shlex.join(["mount", "-t", "overlay", "overlay", "-o", options, str(root)]),
+                *pool.mounting(self._directory, self._directory / "home"),
                 "read -r go",  # until the cable is laid
                 *(f"echo $$ > {shlex.quote(str(group / 'cgroup.procs'))}" for group in groups),
                 f"exec {shlex.join(nspawn)}",
