@@ -189,6 +189,18 @@ class TestCrashes:
             waits.append(round((await kitchen.one(row)).wait))
         assert waits == [1, 2, 4, 8]
 
+    @pytest.mark.parametrize("crashes", [12, 5000])
+    async def test_what_many_workers_died_of_waits_ten_minutes_at_most(self, kitchen: Kitchen, crashes: int) -> None:
+        await kitchen.want("poison")
+        for _ in range(2):
+            await self.crash(kitchen, "poison")
+        await kitchen.run("UPDATE work SET crashes = :crashes", crashes=crashes)
+        await kitchen.worker(crashes=None).sweep()
+        waits = "extract(epoch FROM due_at - clock_timestamp())"
+        row = await kitchen.one(f"SELECT crashes, {waits} AS seconds FROM work")
+        assert row.crashes == crashes + 1
+        assert 590 < row.seconds <= 600
+
     async def test_a_worker_that_missed_a_renewal_has_not_crashed(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)
         await kitchen.want("a")
