@@ -21,7 +21,7 @@ async def partly_spent(shop: Shop) -> None:
     async with shop.database.transaction() as session:
         spent = Money.parse("18", "USD")
         await holds.place(session, organization, spent, subject_id="al_1", idempotency_key="hold:al_1")
-        await taken_back.take_turn(session, organization)
+        await taken_back.lock_launch_stop(session, organization)
         assert await taken_back.note(session, top_up_id, Money.parse("5", "USD"))
     (row,) = await shop.rows("SELECT fee, credited, taken_back, taken_aside, taken_settled FROM top_up")
     assert row.fee is not None
