@@ -13,7 +13,7 @@ from sublet.core.money import Money
 from sublet.core.settings import Settings
 from sublet.core.work import leases
 from sublet.entry.schedule import schedule
-from sublet.findings import launches
+from sublet.findings import launches, resolution
 from sublet.fleet.observation import Observer
 from sublet.ledger import holds
 from sublet.payments.stripe import inbox, processor
@@ -149,7 +149,7 @@ class TestARefundMadeAtTheProcessor:
         async with shop.database.transaction() as session:
             assert await launches.are_stopped(session, organization)
             assert not await launches.are_stopped(session, "org_another")
-            await taken_back.resolve(session, taken.id)
+            await resolution.resolve(session, taken.id, consequences=taken_back.CONSEQUENCES)
             assert not await launches.are_stopped(session, organization)
 
     async def test_is_no_longer_what_anything_can_run_on(self, shop: Shop) -> None:
@@ -183,7 +183,7 @@ class TestARefundMadeAtTheProcessor:
         await look_at(shop, top_up_id)
         [finding] = await open_findings(shop, taken_back.CODE)
         async with shop.database.transaction() as session:
-            await taken_back.resolve(session, finding.id)
+            await resolution.resolve(session, finding.id, consequences=taken_back.CONSEQUENCES)
         async with shop.database.transaction() as session:
             await holds.release(session, held.id, idempotency_key="release:al_1")
         await look_at(shop, top_up_id)
@@ -204,7 +204,7 @@ class TestARefundMadeAtTheProcessor:
         await look_at(shop, top_up_id)
         [finding] = await open_findings(shop, taken_back.CODE)
         async with shop.database.transaction() as session:
-            await taken_back.resolve(session, finding.id)
+            await resolution.resolve(session, finding.id, consequences=taken_back.CONSEQUENCES)
         more = await shop.top_up(organization, topped_up)
         await shop.pay(more)
         await look_at(shop, more["id"])
@@ -233,7 +233,7 @@ class TestARefundMadeAtTheProcessor:
             assert stop.amounts["spent"] == Money(cents * 10_000, "USD")
             [finding] = await open_findings(shop, taken_back.CODE)
             async with shop.database.transaction() as session:
-                await taken_back.resolve(session, finding.id)
+                await resolution.resolve(session, finding.id, consequences=taken_back.CONSEQUENCES)
 
     async def test_in_another_currency_is_for_a_person_to_look_at(self, shop: Shop) -> None:
         organization, top_up_id = await paid(shop)
