@@ -15,7 +15,7 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can hold
 def build(target: Path = _HERE / "dist" / "sublet-node.pyz") -> Path:
     """Write the zipapp to `target`, whole or not at all, and return its path."""
     contents = {"__main__.py": _MAIN.encode()}
-    for source in sorted(_PACKAGE.rglob("*.py")):
+    for source in sorted((*_PACKAGE.rglob("*.py"), *_PACKAGE.glob("*.so"))):
         contents[f"sublet_node/{source.relative_to(_PACKAGE).as_posix()}"] = source.read_bytes()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

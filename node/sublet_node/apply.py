@@ -10,12 +10,15 @@ from . import (
     boot,
     confinement,
     devices,
+    enrolment,
     firewall,
     gpus,
     limits,
     logins,
     moment,
     mounts,
+    namespaces,
+    network,
     request,
     sessions,
     systemd,
@@ -38,6 +41,9 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         _note_gpus(store, record, granted)
         devices.grant(desired.subject.uid, granted, available)
         limits.ensure(desired.subject.uid, desired.limits, granted)
+        namespaces.ensure(
+            desired.subject, network.link_for(enrolment.read(), store, record)
+        )  # shows it the slice's control groups
         if desired.state == "active":
             authorized_keys.open_login(desired)
             _disconnect(record, desired)

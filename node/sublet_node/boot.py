@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from . import acl, confinement, enrolment, firewall, gpus, mounts, paths
+from . import acl, confinement, enrolment, firewall, gpus, limits, mounts, namespaces, network, paths, router, rules
 from .errors import NodeError
 from .request import Subject
 from .store import Store
@@ -15,8 +15,10 @@ def boot(store: Store) -> list[str]:
     """Put them back, each whatever becomes of the others. Returns what could not be done."""
     problems: list[str] = []
     paths.RUN.mkdir(mode=0o755, exist_ok=True)
-    paths.SESSION_ROOT.mkdir(mode=0o755, exist_ok=True)
+    for place in (paths.SESSION_ROOT, paths.OWN):
+        place.mkdir(mode=0o755, exist_ok=True)
     steps: tuple[Callable[[], object], ...] = (
+        router.install,
         deny_addresses,
         lambda: _make_mounts(store),
         lambda: _grant_gpus(store),
@@ -33,10 +35,10 @@ def boot(store: Store) -> list[str]:
 def deny_addresses() -> None:
     """Keep allocations from what was denied at enrolment, and from what surrounds the node now."""
     known = enrolment.read()
-    if known is None or not known.deny:
+    if known is None or not (known.deny or known.network):
         return
     try:
-        firewall.install(firewall.resolve(known.deny))
+        firewall.install(rules.wanted(known))
     except NodeError:
         # Names may not be known yet, this early: until they are, the addresses that they had are denied.
         firewall.restore()
@@ -47,14 +49,17 @@ def _make_mounts(store: Store) -> None:
     """Without its own places and this version's rules a login opens no session. What fails for one fails no other."""
     records, damaged = store.readable()
     problems = [str(error) for error in damaged]
-    for record in records:
-        if record.limits and not record.going:
-            subject = Subject(record.allocation, record.login, record.uid)
-            try:
-                mounts.ensure(subject, record.limits["memory_mib"], must_wall=record.walled)
-                confinement.confine(subject)
-            except (NodeError, OSError) as error:
-                problems.append(f"{record.login}: {error}")
+    known = enrolment.read()
+    here = [record for record in records if record.limits and not record.going]
+    limits.start([record.uid for record in here])
+    for record in here:
+        subject = Subject(record.allocation, record.login, record.uid)
+        try:
+            mounts.ensure(subject, record.limits["memory_mib"], must_wall=record.walled)
+            confinement.confine(subject)
+            namespaces.ensure(subject, network.link_for(known, store, record))
+        except (NodeError, OSError) as error:
+            problems.append(f"{record.login}: {error}")
     if problems:
         raise NodeError("places_missing", "; ".join(problems))
 

@@ -18,7 +18,9 @@ from . import (
     limits,
     moment,
     paths,
+    rules,
     systemd,
+    trial,
 )
 from .disk import homes
 from .errors import NodeError
@@ -39,6 +41,7 @@ def read(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
         _entry("hidepid", *_confined("/proc shows a login its own processes only")),
         _entry("private_tmp", *_confined("every login has a /tmp and a /var/tmp of its own")),
         _entry("network_deny", *_network()),
+        _entry("own_network", *_own_network()),
     ]
 
 
@@ -87,16 +90,24 @@ def _shown(name: str) -> str:
 def _confined(promise: str) -> tuple[bool, str]:
     if confinement.in_place():
         return True, f"Set up for every session: {promise}."
-    return False, (
-        "pam_namespace is missing, or what sublet-node set up for sessions is, or is from an earlier version. "
-        "Run enrol again."
-    )
+    return False, ("What sublet-node set up for sessions is missing, or is from an earlier version. Run enrol again.")
 
 
 def _network() -> tuple[bool, str]:
     known = enrolment.read()
     try:
-        return firewall.measure(firewall.resolve(known.deny if known else []))
+        return firewall.measure(rules.wanted(known))
+    except NodeError as error:
+        return False, error.message
+
+
+def _own_network() -> tuple[bool, str]:
+    known = enrolment.read()
+    if known is None or not known.network:
+        return False, trial.WITHOUT
+    try:
+        with trial.network(known.network) as inside:
+            return trial.measure(inside)
     except NodeError as error:
         return False, error.message
 

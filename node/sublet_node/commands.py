@@ -65,14 +65,6 @@ def attempt(*argv: str, stdin: bytes = b"", timeout_seconds: float = 20) -> tupl
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
-def where(program: str) -> str:
-    """The file of a program on the node's path; NodeError without one."""
-    found = shutil.which(program, path=_ENVIRONMENT["PATH"])
-    if found is None:
-        raise NodeError("program_missing", f"The node has no program {program}. Install it and try again.")
-    return found
-
-
 def installed(program: str) -> bool:
     """True when a program is on the node's path."""
     return shutil.which(program, path=_ENVIRONMENT["PATH"]) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -19,16 +20,21 @@ from . import (
     boot,
     commands,
     confinement,
-    connections,
+    earlier,
     enrolment,
     files,
     firewall,
     logins,
     maxima,
     moment,
+    network,
     paths,
+    router,
+    rules,
     sshd,
+    surroundings,
     systemd,
+    trial,
     trust,
 )
 from .errors import NodeError
@@ -36,6 +42,7 @@ from .probe import probe
 from .store import Store
 
 _TIMEOUT_SECONDS = 30
+_NETWORKS = ("100.96.0.0/16", "10.213.0.0/16", "172.29.0.0/16")
 _ANSWERED = {"node_id", "name", "user_ca_public_keys", "revoked_keys_base64", "host_certificate"}
 _UNIT = f"""[Unit]
 Description=Sublet: put back firewall rules, places of logins and GPU access after a boot
@@ -56,13 +63,14 @@ WantedBy=multi-user.target
 Say = Callable[[str], None]
 
 
-def enrol(url: str, token: str, deny: list[str], say: Say) -> None:
+def enrol(url: str, token: str, deny: list[str], allow: list[str], say: Say) -> None:
     """Enrol or enrol again. Until the control plane has answered, nothing changes how people log in here."""
     _refuse_what_cannot_work()
     known = enrolment.read()
     # What was closed stays closed unless other addresses are named; at least the control plane itself is.
     deny = deny or (known.deny if known else []) or [_address_of(url)]
-    targets = firewall.resolve(deny)
+    allow = allow or (known.allow if known else [])
+    asked = rules.Wanted(tuple(rules.resolve(deny)), tuple(rules.resolve(allow)), _network(known))
     _make_folders()
     _make_control_user()
     say(f"made the account {sshd.CONTROL_USER} and its one command")
@@ -75,27 +83,27 @@ def enrol(url: str, token: str, deny: list[str], say: Say) -> None:
     say(f"installed the helper as {paths.HELPER}")
     if confinement.install():
         say("gave every login a /tmp, terminals, shared memory and a /proc of its own")
-    say(_firewall(targets))
+    asked = _networks(asked, say)
+    say(_firewall(asked))
     enrolment.write(
         enrolment.Enrolment(
             node_id=str(answer["node_id"]),
             name=str(answer["name"]),
             url=url,
             deny=deny,
+            allow=allow,
+            network=asked.network,
             open_places=enrolment.find_open_places(),
             enrolled_at=moment.now(),
         )
     )
     trust.write(answer)
     files.replace(paths.PRINCIPALS / sshd.CONTROL_USER, sshd.control_principals())
-    restart = connections.install()  # before sshd is told of what it puts there
     sshd.install()
     _install_unit()
     boot.boot(Store())
-    if restart:
-        sshd.restart()
-    else:
-        sshd.reload()
+    earlier.clear()
+    sshd.reload()
     say("sshd now knows the control plane's certificates and shows its own")
 
 
@@ -114,10 +122,11 @@ def _refuse_what_cannot_work() -> None:
         raise NodeError("python_too_old", "Python 3.9 or newer is needed. Install a newer python3.")
     wanted = {"sshd": "openssh-server", "useradd": "passwd", "find": "findutils", "ipcrm": "util-linux"}
     if systemd.is_running():
-        wanted.update({"sudo": "sudo", "unshare": "util-linux", "bash": "bash"})
+        wanted["sudo"] = "sudo"
     for program, package in wanted.items():
         if not commands.installed(program):
             raise NodeError("program_missing", f"The program {program} is missing. Install the package {package}.")
+    confinement.module()
     trust.host_public_key()
 
 
@@ -139,7 +148,7 @@ def _make_folders() -> None:
         (paths.ALLOCATIONS, 0o700),
         (paths.LOCKS, 0o700),
         (paths.RUN, 0o755),
-        (paths.NAMESPACES, 0o755),
+        (paths.PROGRAMS, 0o755),
     ):
         folder.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, mode)
@@ -164,12 +173,37 @@ def _make_control_user() -> None:
                 mask.symlink_to("/dev/null")
 
 
-def _firewall(targets: list[firewall.Target]) -> str:
+def _network(known: enrolment.Enrolment | None) -> str:
+    """The addresses of links: those that it has, or some that the node has no other use for."""
+    kept = known.network if known else ""
+    return kept if kept not in ("", network.CLOSED) else surroundings.free_network(_NETWORKS)
+
+
+def _networks(asked: rules.Wanted, say: Say) -> rules.Wanted:
+    """Whether allocations get networks of their own, found out by making one."""
     try:
-        program = firewall.install(targets)
+        if not commands.installed("nft") and not systemd.is_running():
+            asked = dataclasses.replace(asked, network=network.CLOSED)
+        if not asked.network:
+            raise NodeError("network_taken", f"the node has routes into each of {', '.join(_NETWORKS)}")
+        with trial.network(asked.network):
+            if asked.network != network.CLOSED:
+                router.start()
+                firewall.install(asked)
+    except NodeError as error:
+        say(f"WARNING: {error.message} {trial.WITHOUT}")
+        return dataclasses.replace(asked, network="")
+    out = "out of which nothing leads without nftables" if asked.network == network.CLOSED else asked.network
+    say(f"gave every login a network of its own ({out})")
+    return asked
+
+
+def _firewall(asked: rules.Wanted) -> str:
+    try:
+        program = firewall.install(asked)
     except NodeError as error:
         return f"WARNING: allocations can reach the denied addresses. {error.message}"
-    enforced, detail = firewall.measure(targets)
+    enforced, detail = firewall.measure(asked)
     return f"{program}: {detail}" if enforced else f"WARNING: {detail}"
 
 
@@ -238,10 +272,11 @@ def unenrol(say: Say, *, force: bool) -> None:
     files.remove(paths.SSHD_DROP_IN)
     sshd.reload()
     say("sshd is as it was")
-    connections.uninstall()
     confinement.uninstall()
     maxima.uninstall()
+    network.cut_all()
     firewall.uninstall()
+    router.uninstall()
     if systemd.is_running() and paths.UNIT.exists():
         commands.attempt("systemctl", "disable", "--quiet", paths.UNIT.name)
         files.remove(paths.UNIT)

@@ -17,12 +17,17 @@ _PSEUDO = {
 
 @dataclass
 class Enrolment:
-    """The node file: which control plane, under which id, and what allocations are kept from."""
+    """The node file: which control plane, under which id, and what allocations are kept from.
+
+    `network` has the addresses of their links to the node; it is empty where they have the node's own network.
+    """
 
     node_id: str = ""
     name: str = ""
     url: str = ""
     deny: list[str] = field(default_factory=list)
+    allow: list[str] = field(default_factory=list)
+    network: str = ""
     open_places: list[str] = field(default_factory=list)
     enrolled_at: str = ""
 

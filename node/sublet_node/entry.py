@@ -36,7 +36,7 @@ def _run(chosen: argparse.Namespace) -> int:
         enrol.unenrol(print, force=chosen.force)
         return 0
     token = sys.stdin.readline() if chosen.token_stdin else Path(chosen.token_file).read_text(encoding="utf-8")
-    enrol.enrol(chosen.url, token.strip(), chosen.deny, print)
+    enrol.enrol(chosen.url, token.strip(), chosen.deny, chosen.allow, print)
     return 0
 
 
@@ -55,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="HOST[:PORT]|PREFIX",
         help="keep allocations from this address or prefix (without any: from the control plane's own)",
+    )
+    join.add_argument(
+        *("--allow",),
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]|PREFIX",
+        help="let allocations reach this private address or prefix",
     )
     leave = commands.add_parser("unenrol", help="restore this machine as it was before")
     leave.add_argument("--force", action="store_true", help="even though allocations are still here")

@@ -31,7 +31,7 @@ _FIXES = {
     "certificate_refused": "Check the node's clock, and enrol the node again.",
     "pam_refused": "Look at what /etc/pam.d/sshd asks of accounts (access.conf, nologin, time.conf).",
     "quota_full": "Free space or raise the quota where homes, /tmp and /var/log are.",
-    "session_refused": "Look at `journalctl -t sublet-session` and at the session lines of /etc/pam.d/sshd.",
+    "session_refused": "Look at `journalctl -t sshd` and at the session lines of /etc/pam.d/sshd.",
     "shell_missing": "Install the login's shell.",
     "method_not_offered": "Take AuthenticationMethods and PubkeyAuthentication out of what sshd reads before our file.",
     "unknown": "Try `ssh` to the login by hand and read sshd's log on the node.",

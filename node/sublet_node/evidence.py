@@ -18,6 +18,8 @@ from . import (
     logins,
     marks,
     memory,
+    namespaces,
+    network,
     paths,
     processes,
     sessions,
@@ -53,7 +55,9 @@ def collect(
         ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),
         ("gpu", lambda: _gpus(subject.uid, held_gpus)),
     ]
-    return [*(_check(name, look) for name, look in looks), _held(known, held_gpus, ended), _memory(subject.uid)]
+    checks = [*(_check(name, look) for name, look in looks), _held(known, held_gpus, ended), _memory(subject.uid)]
+    # Last, when nothing that was looked at here is open any more.
+    return [*checks, _check("network", lambda: namespaces.traces(subject) + network.traces(subject.uid))]
 
 
 def _check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:

@@ -53,6 +53,12 @@ def put_in_force(name: str, limits: Limits, device_paths: list[str]) -> None:
         time.sleep(0.005)  # systemd works from a queue, just after it answers
 
 
+def start(uids: list[int]) -> None:
+    """Have the slices of these logins there before anybody is in them. Nothing to do without systemd."""
+    if systemd.is_running() and uids:
+        commands.run("systemctl", "start", *map(systemd.slice_name, uids))
+
+
 def in_force(name: str, limits: Limits) -> bool:
     """True when the kernel's own files show every limit of the slice, and rules for its devices."""
     devices_ruled = cgroups.is_version_2() or cgroups.allowed_devices(name) is not None

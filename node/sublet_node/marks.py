@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import descriptors, devices, files, gpus, mounts, paths, processes
+from . import descriptors, devices, files, gpus, mounts, namespaces, paths, processes
 from .descriptors import Opened
 from .errors import NodeError
 from .processes import Process
@@ -85,13 +85,13 @@ def note(known: Marks) -> None:
     processes.stop(known.uid)
     own = processes.of(known.uid)
     shared = {number for pid in ("1", "self") for number, _ in _namespaces(pid)}
-    for process in own:
-        for number, link in _namespaces(str(process.pid)):
-            if number not in shared | known.namespaces:
-                # As long as it is open here, no other gets its number.
-                with contextlib.suppress(OSError):
-                    known.kept.append(os.open(link, os.O_RDONLY | os.O_CLOEXEC))
-                    known.namespaces.add(number)
+    found = [one for process in own for one in _namespaces(str(process.pid))]
+    for number, link in (*namespaces.pinned(known.login), *found):
+        if number not in shared | known.namespaces:
+            # As long as it is open here, no other gets its number.
+            with contextlib.suppress(OSError):
+                known.kept.append(os.open(link, os.O_RDONLY | os.O_CLOEXEC))
+                known.namespaces.add(number)
     known.nameless |= _in_common(own)
     _write(known)
 

@@ -14,7 +14,7 @@ import os
 import time
 from pathlib import Path
 
-from . import cgroups, commands, files, paths, systemd, wall
+from . import cgroups, commands, files, paths, session, systemd, wall
 from .disk import trees
 from .disk.volume import volume_of
 from .errors import NodeError
@@ -64,21 +64,37 @@ def ensure(subject: Subject, memory_mib: int, *, must_wall: bool) -> bool:
 
 def _make_views(place: Path, subject: Subject) -> None:
     """What a session is shown of accounts, and folders for what it is shown of control groups and of systemd."""
+    for folder in ("empty", "files", "systemd/system", "systemd/journal", "systemd/resolve-of-the-node"):
+        (place / folder).mkdir(parents=True, exist_ok=True)
     for name in ("passwd", "group"):
         lines = (paths.ACCOUNTS / name).read_text().splitlines(keepends=True)
         shown = [line for line in lines if not line.startswith("al-") or line.startswith(f"{subject.login}:")]
-        files.replace(place / name, "".join(shown).encode())
-    for folder in ("empty", "systemd/system", "systemd/journal", "systemd/resolve"):
-        (place / folder).mkdir(parents=True, exist_ok=True)
+        files.replace(place / "files" / f"etc:{name}", "".join(shown).encode())
+    for hidden, by in ((session.HIDDEN_FOLDERS, "../empty"), (session.HIDDEN_FILES, "/dev/null")):
+        for path in hidden:
+            _link(place / "files" / path[1:].replace("/", ":"), by)
+    _make_view_of_names(place / "systemd" / "resolve")
     groups = place / "cgroup"
     groups.mkdir(exist_ok=True)
     for real in cgroups.hierarchies():
         view = groups / real.relative_to(cgroups.ROOT)
         if real.is_symlink():
-            if not view.is_symlink():
-                view.symlink_to(os.readlink(real))
+            _link(view, os.readlink(real))
         else:
             (view / "user.slice" / systemd.slice_name(subject.uid)).mkdir(parents=True, exist_ok=True)
+
+
+def _make_view_of_names(folder: Path) -> None:
+    """What systemd-resolved tells, but for its stub, which listens where the node's own programs alone reach it: who
+    reads where that is, is told of the servers behind it."""
+    folder.mkdir(exist_ok=True)
+    for name, real in (("resolv.conf",) * 2, ("stub-resolv.conf", "resolv.conf"), ("io.systemd.Resolve",) * 2):
+        _link(folder / name, f"../resolve-of-the-node/{real}")
+
+
+def _link(place: Path, target: str) -> None:
+    if not place.is_symlink():
+        place.symlink_to(target)
 
 
 def remove(subject: Subject, held: frozenset[int] = frozenset()) -> None:

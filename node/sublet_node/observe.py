@@ -7,7 +7,7 @@ import os
 import re
 from typing import Any
 
-from . import authorized_keys, cgroups, commands, logins, moment, paths, processes, space, systemd
+from . import authorized_keys, cgroups, commands, logins, moment, network, paths, processes, space, systemd
 from .disk import homes
 from .errors import NodeError
 from .request import FIRST_UID, LAST_UID
@@ -87,7 +87,14 @@ def _used(record: Allocation) -> dict[str, Any]:
         "memory_bytes": memory or 0,
         "tasks": tasks or 0,
         "disk_bytes": _disk_bytes(record),
+        **_network_bytes(record.uid),
     }
+
+
+def _network_bytes(uid: int) -> dict[str, int | None]:
+    """What its link has carried since it was laid; None without one."""
+    carried = network.carried(uid)
+    return {"network_in_bytes": carried and carried[0], "network_out_bytes": carried and carried[1]}
 
 
 def _by_process(uid: int) -> tuple[float, int, int]:

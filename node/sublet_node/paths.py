@@ -27,7 +27,10 @@ PRIVATE_VAR_TMP = STATE / "private-var-tmp"
 RUN = Path("/run/sublet")
 LOGINS = Path(session.LOGINS)
 SESSION_ROOT = Path(session.ROOT)
-SSHD_SESSION = Path("/usr/local/lib/sublet/sshd-session")
+OWN = Path(session.OWN)
+PINS = Path(session.PINS)
+PROGRAMS = Path("/usr/local/lib/sublet")
+PAM_MODULE = PROGRAMS / "pam_sublet.so"
 
 ACCOUNTS = Path("/etc")
 HOMES = Path("/home")
@@ -38,5 +41,4 @@ SUDOERS = Path("/etc/sudoers.d/sublet")
 UNITS = Path("/etc/systemd/system")
 UNIT = UNITS / "sublet-node.service"
 SLICE_PROPERTIES = Path("/etc/systemd/system.control")
-NAMESPACES = Path("/etc/security/namespace.d")
 PAM = Path("/etc/pam.d")

@@ -19,6 +19,7 @@ from . import (
     marks,
     memory,
     moment,
+    namespaces,
     request,
     sessions,
 )
@@ -56,6 +57,7 @@ def _take_away(
     authorized_keys.close_login(subject.login)
     marks.note(known)
     sessions.end(subject.uid, subject.login)
+    namespaces.remove(subject)
     ended = holders.take_back(known, mates)
     leftovers.remove_jobs(subject)
     leftovers.remove_ipc(subject.uid)
@@ -81,5 +83,5 @@ def _remove_group(subject: request.Subject) -> bool:
 def _close_record(store: Store, record: Allocation) -> None:
     """Keep the record as a fence against late commands."""
     record.state, record.intent = "released", ""
-    record.gpus, record.limits, record.home_ready, record.walled = [], {}, False, False
+    record.gpus, record.limits, record.home_ready, record.walled, record.link = [], {}, False, False, 0
     store.put(record)

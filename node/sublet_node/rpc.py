@@ -10,7 +10,7 @@ import syslog
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import PROTOCOL_VERSION, connections
+from . import PROTOCOL_VERSION
 from .apply import apply
 from .entry_refusal import explain_entry
 from .errors import NodeError, bad_request
@@ -109,6 +109,5 @@ def main() -> int:
     """Serve standard input and output, which stay free of anything else."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints by mistake goes to standard error
-    connections.leave()
     serve(Store(), sys.stdin.buffer, sink)
     return 0

@@ -23,14 +23,13 @@ def command() -> str:
 
 def drop_in() -> bytes:
     """The whole configuration that sublet-node adds."""
-    session = f"SshdSessionPath {paths.SSHD_SESSION}\n" if systemd.is_running() and has_session_program() else ""
     return f"""# Written by sublet-node; removed by `sublet-node unenrol`.
 HostKey /etc/ssh/ssh_host_ed25519_key
 HostCertificate {paths.HOST_CERTIFICATE}
 RevokedKeys {paths.REVOKED_KEYS}
 MaxStartups 200:30:400
 LoginGraceTime 30
-{session}
+
 # The control plane: one command, nothing else. Only here and below are certificates believed at all, so no
 # certificate opens root or any other account of this node.
 Match User {CONTROL_USER}
@@ -120,26 +119,6 @@ def unit() -> str:
             return name
     message = "Neither ssh.service nor sshd.service is active. Start OpenSSH's server, then try again."
     raise NodeError("sshd_not_running", message, retryable=True)
-
-
-def program() -> str:
-    """Where sshd is."""
-    return commands.where("sshd")
-
-
-def has_session_program() -> bool:
-    """Whether this sshd serves each connection by another program, as it does from 9.8 on."""
-    match = re.match(r"OpenSSH_(\d+)\.(\d+)", version())
-    return match is not None and (int(match.group(1)), int(match.group(2))) >= (9, 8)
-
-
-def session_program(but: Path) -> str:
-    """That program, as it was before another was put in its place."""
-    _, output, _ = commands.attempt("sshd", "-T", "-f", "/dev/null", "-h", "/etc/ssh/ssh_host_ed25519_key")
-    match = re.search(r"^sshdsessionpath (\S+)$", output, re.MULTILINE | re.IGNORECASE)
-    if match is None or match.group(1) == str(but):
-        raise NodeError("sshd_started_oddly", "sshd does not say which program serves a connection.")
-    return match.group(1)
 
 
 def ports() -> list[int]:

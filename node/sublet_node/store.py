@@ -29,7 +29,8 @@ class Allocation:
     """The record. `state` is the last state reached; `intent` is what a run, perhaps a dead one, was doing.
 
     `disconnected` is the latest generation that asked for the end of every connection and got it. `walled` means that
-    nobody but the login itself was ever able to put anything into its home or its other places on disk.
+    nobody but the login itself was ever able to put anything into its home or its other places on disk. `link` is the
+    number of its link to the node, 0 without one.
     """
 
     allocation: str
@@ -41,6 +42,7 @@ class Allocation:
     home_ready: bool = False
     walled: bool = False
     disconnected: int = 0
+    link: int = 0
     gpus: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
     changed_at: str = ""

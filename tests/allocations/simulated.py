@@ -29,7 +29,7 @@ from sublet.fleet.errors import EntryRefused, NodeFailure, NodeUnreachable, Stal
 
 CHECKS = (
     *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu"),
-    *("held", "memory"),
+    *("held", "memory", "network"),
 )
 
 PLENTY = FreeSpace(disk_gib=500, inodes=1_000_000)

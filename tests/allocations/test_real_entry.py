@@ -37,8 +37,8 @@ BREAKS = {
         "pam_refused",
     ),
     "session": (
-        "chmod -x /etc/security/namespace.d/sublet-session",
-        "chmod +x /etc/security/namespace.d/sublet-session",
+        "mv /usr/local/lib/sublet/pam_sublet.so /root/away",
+        "mv /root/away /usr/local/lib/sublet/pam_sublet.so",
         "session_refused",
     ),
     "shell": (f"usermod --shell /bin/missing {LOGIN}", f"usermod --shell /bin/bash {LOGIN}", "shell_missing"),
@@ -65,7 +65,12 @@ async def account_on(fleet: RealFleet, login: str) -> AsyncIterator[DesiredAccou
         yield account
     finally:
         evidence = await fleet.backend.release(
-            fleet.node_id, allocation_id=account.allocation_id, login=login, uid=account.uid, generation=2
+            fleet.node_id,
+            allocation_id=account.allocation_id,
+            login=login,
+            uid=account.uid,
+            generation=2,
+            same_organization=(),
         )
         assert evidence.clean, evidence
 

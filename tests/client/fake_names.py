@@ -9,7 +9,7 @@ STEPS = {
 DONE_AT_LAUNCH = ("hold_funds", "claim_capacity")
 EVIDENCE = (
     *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu"),
-    *("held", "memory"),
+    *("held", "memory", "network"),
 )
 ENROLMENT = {
     "added": "{name} at {address}:{port}",

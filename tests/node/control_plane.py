@@ -80,11 +80,19 @@ class ControlPlane:
         async with server:
             yield server.sockets[0].getsockname()[1]
 
-    async def enrol(self, node: LocalNode, helper: Path, *, deny: tuple[str, ...] = (), token: str = TOKEN) -> str:
+    async def enrol(
+        self,
+        node: LocalNode,
+        helper: Path,
+        *,
+        deny: tuple[str, ...] = (),
+        allow: tuple[str, ...] = (),
+        token: str = TOKEN,
+    ) -> str:
         """Enrol a node; returns what its helper printed."""
         self.address = node.address
         async with self.serving() as port:
-            return await node.enrol(Enrolment(helper, port, token, deny))
+            return await node.enrol(Enrolment(helper, port, token, deny, allow))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

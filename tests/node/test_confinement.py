@@ -9,9 +9,7 @@ from tests.node.test_limits import run_as
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
-SCRIPT = "/etc/security/namespace.d/sublet-session"
-DROP_IN = "/etc/systemd/system/ssh.service.d/50-sublet.conf"
-EARLIER = b"#!/bin/sh\nexec mount -t proc -o nosuid,nodev,noexec,hidepid=invisible proc /proc\n"
+MODULE = "/usr/local/lib/sublet/pam_sublet.so"
 
 
 async def gets_in(enrolled: Enrolled, tenant: Tenant) -> bool:
@@ -98,32 +96,32 @@ class TestOthers:
 
 
 class TestConfinement:
-    async def test_of_an_earlier_version_does_not_count_and_lets_nobody_in(
+    async def test_by_a_damaged_module_does_not_count_and_lets_nobody_in(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
-        current = (await north.node.run_as_root("cat", SCRIPT)).stdout
+        current = (await north.node.run_as_root("cat", MODULE)).stdout
         assert {enforced for enforced, _ in (await capabilities(channel)).values()} == {True}
-        await north.node.write_file(SCRIPT, EARLIER, mode=0o755)
+        await north.node.write_file(MODULE, current[: len(current) // 2], mode=0o755)
         try:
             for enforced, detail in (await capabilities(channel)).values():
                 assert not enforced
                 assert detail.endswith("or is from an earlier version. Run enrol again.")
             assert not await gets_in(north, tenant)
         finally:
-            await north.node.write_file(SCRIPT, current, mode=0o755)
+            await north.node.write_file(MODULE, current, mode=0o755)
         assert {enforced for enforced, _ in (await capabilities(channel)).values()} == {True}
         assert await gets_in(north, tenant)
 
     @pytest.mark.parametrize(
         "broken",
         [
-            f"chmod -x {SCRIPT}",
-            "mv /etc/security/namespace.d/LOGIN.conf /root/away",
-            "rm /run/sublet/logins/LOGIN/ready",
-            "umount /run/sublet/logins/LOGIN/memory/*; umount /run/sublet/logins/LOGIN/memory",
-            "umount /run/sublet/logins/LOGIN/pts; rmdir /run/sublet/logins/LOGIN/pts",
-            "umount --recursive /run/sublet/logins",
+            f"mv {MODULE} /root/away",
+            "umount /run/sublet/pins/net/LOGIN",
+            "umount /run/sublet/pins/ipc/LOGIN",
+            "umount /run/sublet/pins/mnt/LOGIN",
+            "umount /run/sublet/pins/mnt/LOGIN; mount --bind /proc/1/ns/net /run/sublet/pins/mnt/LOGIN",
+            "umount --recursive --lazy /run/sublet/pins",
         ],
     )
     async def test_that_fails_lets_nobody_in(
@@ -135,20 +133,53 @@ class TestConfinement:
         try:
             assert not await gets_in(north, tenant)
         finally:
-            await north.node.run_as_root("chmod", "+x", SCRIPT)
+            await north.node.run_as_root("sh", "-c", f"test -e {MODULE} || mv /root/away {MODULE}")
         await channel.ask("apply", tenant.desired(), generation=1)
         assert await gets_in(north, tenant)
 
-    async def test_without_system_v_objects_of_its_own_lets_nobody_in(
+    @pytest.mark.parametrize(
+        "lost",
+        [
+            "umount --lazy /run/sublet/logins/LOGIN/memory/shm /run/sublet/logins/LOGIN/memory",
+            "umount --lazy /run/sublet/logins/LOGIN/pts",
+            "umount --recursive --lazy /run/sublet/logins",
+        ],
+    )
+    async def test_shows_places_anew_that_the_node_has_lost(
+        self, north: Enrolled, channel: Channel, tenant: Tenant, lost: str
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await north.node.run_as_root("sh", "-c", lost.replace("LOGIN", tenant.login))
+        await channel.ask("apply", tenant.desired(), generation=1)
+        devices = "stat -c %d /dev/shm /dev/pts"
+        own = f"cd /run/sublet/logins/{tenant.login}; stat -c %d memory/shm pts"
+        shown, _ = await run_as(north, tenant, devices)
+        assert shown.strip() == (await north.node.run_as_root("sh", "-c", own)).text
+
+    async def test_says_in_the_nodes_log_why_somebody_gets_no_session(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
-        again = "systemctl daemon-reload && systemctl restart ssh.service"
-        await north.node.run_as_root("sh", "-c", f"mv {DROP_IN} /root/away && {again}")
+        await north.node.run_as_root("umount", f"/run/sublet/pins/ipc/{tenant.login}")
+        assert not await gets_in(north, tenant)
+        log = (await north.node.run_as_root("journalctl", "-t", "sshd", "-n", "40", "--no-pager")).text
+        assert f"sublet: {tenant.login} gets no session" in log
+        assert "System V objects" in log
+
+    async def test_forwards_nothing_for_whom_it_gives_no_session(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        listen = "import socket, time; s = socket.create_server(('127.0.0.1', 18097)); time.sleep(60)"
+        await north.node.run_as_root("systemd-run", "--unit=of-the-node", "--quiet", "python3", "-c", listen)
+        await north.node.run_as_root("umount", f"/run/sublet/pins/mnt/{tenant.login}")
         try:
-            assert not await gets_in(north, tenant)
-            log = (await north.node.run_as_root("journalctl", "-t", "sublet-session", "-n", "5", "--no-pager")).text
-            assert "no System V objects of its own" in log
+            async with north.control.login(
+                north.node, tenant.login, *north.control.user_certificate(tenant.login)
+            ) as connection:
+                with pytest.raises(asyncssh.ChannelOpenError):
+                    await connection.open_connection("127.0.0.1", 18097)
+                with pytest.raises(asyncssh.ChannelListenError):
+                    await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", 1)
         finally:
-            await north.node.run_as_root("sh", "-c", f"mv /root/away {DROP_IN} && {again}")
-        assert await gets_in(north, tenant)
+            await north.node.run_as_root("systemctl", "stop", "of-the-node")

@@ -87,6 +87,7 @@ async def keeping(
     enrolled: Enrolled, opened: Opened, uid: int, wanted: list[tuple[str, str]]
 ) -> AsyncIterator[list[Kept]]:
     """Processes of `uid` that keep things of the other login, each one thing in one way, until the block ends."""
+    wanted = [(kind, way) for kind, way in wanted if opened.kinds[kind] >= 0]  # a ring, where customers have none
     asked = json.dumps([opened.pid, opened.kinds, uid, wanted]).encode()
     answer = json.loads((await enrolled.node.run_as_root("python3", "-c", KEEPS, stdin=asked)).text)
     try:

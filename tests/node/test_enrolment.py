@@ -13,13 +13,14 @@ from tests.support.nodes import build_helper
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
-SESSION_SCRIPT = "/etc/security/namespace.d/sublet-session"
+MODULE = "/usr/local/lib/sublet/pam_sublet.so"
 STATE = """
 sha256sum /etc/ssh/sshd_config /etc/pam.d/* /etc/passwd /etc/sudoers.d/* 2>/dev/null
 ls /etc/ssh/sshd_config.d /etc/sublet /usr/local/sbin 2>/dev/null; find /var/lib/sublet -mindepth 1 2>/dev/null
 ls /etc/systemd/system /etc/security/namespace.d /etc/sysctl.d /usr/local/lib /run 2>/dev/null
 systemctl show ssh.service -pExecStart | sed 's/;.start_time.*//'; tr '\\0' ' ' </proc/$(pgrep -o sshd)/cmdline
-grep /run/sublet /proc/mounts; nft list tables 2>/dev/null
+grep /run/sublet /proc/mounts; nft list tables 2>/dev/null; ip -br link; cat /proc/sys/net/ipv4/ip_forward
+cat /proc/sys/net/ipv6/conf/all/forwarding
 """
 
 
@@ -28,32 +29,41 @@ class TestEnrolment:
         self, pair: tuple[Enrolled, Enrolled], helper: Path
     ) -> None:
         south = pair[1]
-        script = (await south.node.run_as_root("cat", SESSION_SCRIPT)).stdout
-        earlier = script + b"# of an earlier version\n"
-        await south.node.write_file(SESSION_SCRIPT, earlier, mode=0o755)
+        module = (await south.node.run_as_root("cat", MODULE)).stdout
+        await south.node.write_file(MODULE, module + b"of an earlier version", mode=0o755)
         look = "find /etc/ssh /etc/pam.d /etc/security /usr/local -type f -exec sha256sum {} + | sort -k2"
         before = (await south.node.run_as_root("sh", "-c", look)).text
-        assert SESSION_SCRIPT in before
+        assert MODULE in before
         try:
             with pytest.raises(CommandFailed, match=r"It was used already\. Make a new join token"):
                 await south.control.enrol(south.node, helper, token="used")
             assert (await south.node.run_as_root("sh", "-c", look)).text == before
         finally:
-            await south.node.write_file(SESSION_SCRIPT, script, mode=0o755)
+            await south.node.write_file(MODULE, module, mode=0o755)
         async with south.control.protocol(south.node) as channel:
             await channel.ask("observe")
 
-    async def test_leaves_sshd_to_administrators_where_the_kernel_gives_connections_nothing_of_their_own(
-        self, pair: tuple[Enrolled, Enrolled]
+    async def test_takes_away_what_earlier_versions_set_up_by_other_means(
+        self, pair: tuple[Enrolled, Enrolled], helper: Path
     ) -> None:
-        node = pair[1].node
-        await node.write_file("/tmp/refuses/unshare", b"#!/bin/sh\nexit 1\n", mode=0o755)
-        try:
-            serve = "PATH=/tmp/refuses:$PATH exec /usr/local/lib/sublet/sshd -R -V"
-            done = await node.run_as_root("sh", "-c", serve, check=False)
-        finally:
-            await node.run_as_root("rm", "-r", "/tmp/refuses")
-        assert b"OpenSSH" in done.stderr
+        south = pair[1]
+        was = {
+            "/etc/security/namespace.d/sublet-session": b"#!/bin/sh\n",
+            "/etc/security/namespace.d/al-aaaaaaaaaaaaaaaa.conf": b"# earlier\n",
+            "/usr/local/lib/sublet/sshd": b'#!/bin/bash\nexec -a "$0" /usr/sbin/sshd "$@"\n',
+            "/etc/systemd/system/ssh.service.d/50-sublet.conf": (
+                b"[Service]\nExecStart=\nExecStart=@/usr/sbin/sshd /usr/local/lib/sublet/sshd -D $SSHD_OPTS\n"
+            ),
+        }
+        for path, content in was.items():
+            await south.node.write_file(path, content, mode=0o755)
+        await south.node.run_as_root("sh", "-c", "systemctl daemon-reload; systemctl restart ssh.service")
+        started = ("sh", "-c", "tr '\\0' ' ' </proc/$(pgrep -o sshd)/cmdline")
+        assert "/usr/local/lib/sublet/sshd" in (await south.node.run_as_root(*started)).text
+        await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080",))
+        assert "/usr/local/lib/sublet" not in (await south.node.run_as_root(*started)).text
+        assert (await south.node.run_as_root("ls", *was, check=False)).text == ""
+        assert (await south.node.run_as_root("ls", MODULE)).text == MODULE
 
     async def test_can_be_repeated_while_allocations_run(self, pair: tuple[Enrolled, Enrolled], helper: Path) -> None:
         south, tenant = pair[1], Tenant()

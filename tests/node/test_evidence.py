@@ -15,19 +15,8 @@ from tests.node.control_plane import Channel, Tenant
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
 CHECKS = [
-    "access",
-    "sessions",
-    "processes",
-    "slice",
-    "account",
-    "home",
-    "files",
-    "cron",
-    "ipc",
-    "keys",
-    "gpu",
-    "held",
-    "memory",
+    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu", "held"),
+    *("memory", "network"),
 ]
 SAMPLES = "/usr/local/share/sublet-demo/nvidia-smi.json"
 AS_IT = "setpriv --reuid {uid} --regid {uid} --clear-groups"
@@ -81,7 +70,6 @@ LEFTOVERS = [
     ),
     Leftover("a group", "groupadd --gid {uid} {login}", ("account",)),
     Leftover("an account without its group", "echo '{login}:x:{uid}:0::/nowhere:/bin/sh' >> /etc/passwd", ("account",)),
-    Leftover("a rule for its sessions", "touch /etc/security/namespace.d/{login}.conf", ("account",)),
     Leftover("a mask of a unit", "ln -s /dev/null /etc/systemd/system/user@{uid}.service", ("account",)),
     Leftover("a private /tmp", "mkdir /var/lib/sublet/private-tmp/{login}", ("account",)),
     Leftover("a home", "mkdir /home/{login}", ("home",)),
@@ -116,6 +104,17 @@ LEFTOVERS = [
         ("held",),
         taken_away="systemctl stop held{uid}",
         late=True,
+    ),
+    Leftover(
+        "where a namespace was kept",
+        "mkdir -p /run/sublet/pins/ipc; touch /run/sublet/pins/ipc/{login}",
+        ("network",),
+    ),
+    Leftover(
+        "a link to a network that somebody holds",
+        "ip link add sblt{uid} type veth peer name left{uid}",
+        ("network",),
+        taken_away="ip link del sblt{uid}",
     ),
     Leftover("access to a GPU", "setfacl -m u:{uid}:rw {device}", ("gpu",), late=True),
 ]

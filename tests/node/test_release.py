@@ -24,11 +24,13 @@ END
 """
 
 
-# The owner opens its home and its other places to everybody and hands them over to whoever asks for them.
+# The owner opens its home and its other places to everybody and hands them over to whoever asks for them, by a socket
+# in a folder of the node that anybody may write to. Names that are no files do not lead from one login to another.
 HAND_OVER = """python3 - <<'END'
 import os, socket
 folders = [os.path.expanduser("~"), "/tmp", "/var/tmp", "/dev/shm", "/run/lock"]
-with socket.create_server("\\0{name}", family=socket.AF_UNIX) as server:
+with socket.create_server("/var/crash/{name}", family=socket.AF_UNIX) as server:
+    os.chmod("/var/crash/{name}", 0o777)
     print("ready", flush=True)
     for folder in folders: os.chmod(folder, 0o1777)
     opened = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY) for folder in folders]
@@ -38,7 +40,7 @@ END
 TAKE_AND_FILL = """python3 - <<'END'
 import os, socket
 with socket.socket(socket.AF_UNIX) as client:
-    client.connect("\\0{name}")
+    client.connect("/var/crash/{name}")
     for folder in socket.recv_fds(client, 1, 9)[1]:
         for fill in (
             lambda: os.close(os.open("planted", os.O_CREAT | os.O_WRONLY, dir_fd=folder)),
@@ -90,7 +92,7 @@ class TestRelease:
             await asyncio.wait_for(shell.wait_closed(), 5)
         assert [check for check in evidence["checks"] if not check["clean"]] == []
         assert evidence["clean"] is True
-        names = "access sessions processes slice account home files cron ipc keys gpu held memory"
+        names = "access sessions processes slice account home files cron ipc keys gpu held memory network"
         assert [check["name"] for check in evidence["checks"]] == names.split()
         assert [fact for fact in await facts(north, tenant) if "/var/lib/sublet/" not in fact] == []
 
@@ -111,6 +113,7 @@ class TestRelease:
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         leaving = Tenant()
+        await north.node.run_as_root("mkdir", "-p", "-m", "1777", "/var/crash")
         await channel.ask("apply", tenant.desired(), generation=1)
         await channel.ask("apply", leaving.desired(), generation=1)
         owner = north.control.user_certificate(tenant.login)

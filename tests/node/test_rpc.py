@@ -3,13 +3,14 @@
 import io
 import json
 import multiprocessing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from node.sublet_node import devices, files, firewall, hostcert, request, rpc, surroundings
+from node.sublet_node import devices, files, hostcert, request, rpc, rules, surroundings
 from node.sublet_node.errors import NodeError
 from node.sublet_node.gpus import Gpu
 from node.sublet_node.request import Subject
@@ -185,25 +186,30 @@ class TestDeviceRules:
         assert devices.closed("user-200123.slice", [gpu], [])[0] is not shut
 
 
+def asked(*, deny: Sequence[str] = (), allow: Sequence[str] = (), network: str = "") -> rules.Wanted:
+    """What a node was enrolled with."""
+    return rules.Wanted(tuple(rules.resolve([*deny])), tuple(rules.resolve([*allow])), network)
+
+
 class TestFirewallRules:
     def test_name_every_address_and_only_its_port(self) -> None:
-        rules = firewall.rules(firewall.resolve(["127.0.0.1:443", "[::1]:8443", "192.0.2.7"]), [22])
-        assert "ip daddr 127.0.0.1 tcp dport 443 reject" in rules
-        assert "ip6 daddr ::1 udp dport 8443 reject" in rules
-        assert "ip daddr 192.0.2.7 reject" in rules
-        assert 'oifname "lo" meta skuid 200000-2000000001 tcp dport 22 reject' in rules
+        table = rules.table(asked(deny=["127.0.0.1:443", "[::1]:8443", "192.0.2.7"]), [22])
+        assert "ip daddr 127.0.0.1 tcp dport 443 reject" in table
+        assert "ip6 daddr ::1 udp dport 8443 reject" in table
+        assert "ip daddr 192.0.2.7 reject" in table
+        assert 'oifname "lo" meta skuid 200000-2000000001 tcp dport 22 reject' in table
 
     def test_name_prefixes_and_what_surrounds_any_node(self) -> None:
-        rules = firewall.rules(firewall.resolve(["10.0.0.0/8", "fd00::/8"]), [22])
+        table = rules.table(asked(deny=["10.0.0.0/8", "fd00::/8"]), [22])
         for denied in ("ip daddr 10.0.0.0/8", "ip6 daddr fd00::/8", "ip daddr 169.254.0.0/16", "ip6 daddr fe80::/10"):
-            assert f" {denied} reject" in rules
+            assert f" {denied} reject" in table
 
     def test_let_names_be_asked_for_where_only_the_surroundings_would_deny_it(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(surroundings, "gateways", lambda: ["192.0.2.1"])
         monkeypatch.setattr(surroundings, "nameservers", lambda: ["192.0.2.1", "169.254.169.253", "9.9.9.9"])
-        lines = firewall.rules(firewall.resolve(["169.254.169.253"]), []).splitlines()
+        lines = rules.table(asked(deny=["169.254.169.253"]), []).splitlines()
         wanted = (
             "169.254.169.253 reject",
             "192.0.2.1 tcp dport 53 accept",
@@ -219,7 +225,7 @@ class TestFirewallRules:
     )
     def test_nonsense_is_refused(self, entry: str) -> None:
         with pytest.raises(NodeError):
-            firewall.resolve([entry])
+            rules.resolve([entry])
 
 
 class TestHostCertificates:

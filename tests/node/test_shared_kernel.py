@@ -84,6 +84,7 @@ class TestHogs:
             assert await run_as(north, neighbour, ONE_OF_EACH) == ("True True True\n", 0)
             assert (await north.node.run_as_root("sh", "-c", ONE_OF_EACH)).text == "True True True"
             await north.node.run_as_root("ipcrm", "--all")
+            assert await run_as(north, tenant, "test $(ipcs -s | wc -l) -gt 1000") == ("", 0), "in all its sessions"
 
     async def test_of_shared_memory_and_locks_fill_their_own(
         self, north: Enrolled, channel: Channel, tenant: Tenant, neighbour: Tenant
@@ -106,10 +107,8 @@ class TestHogs:
         self, north: Enrolled, tenant: Tenant, neighbour: Tenant
     ) -> None:
         damaged = "/var/lib/sublet/allocations/al_a.json"
-        rules = f"/etc/security/namespace.d/{tenant.login}.conf"
-        # What an earlier version wrote; and places in memory are gone after a boot.
-        await north.node.write_file(rules, f"/tmp /var/lib/sublet/private-tmp/ user ~{tenant.login}\n".encode())
-        await north.node.run_as_root("umount", "--recursive", "--lazy", "/run/sublet/logins")
+        # Places in memory, namespaces and links are gone after a boot.
+        await north.node.run_as_root("umount", "--recursive", "--lazy", "/run/sublet/logins", "/run/sublet/pins")
         await north.node.write_file(damaged, b"{")
         try:
             done = await north.node.run_as_root("/usr/local/sbin/sublet-node", "boot", check=False)

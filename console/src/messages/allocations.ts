@@ -119,7 +119,7 @@ export const allocations = {
     name: {
       access: "Access", sessions: "Sessions", processes: "Processes", slice: "Slice", account: "Account", home: "Home directory",
       files: "Files", cron: "Scheduled jobs", ipc: "Shared memory", keys: "Keys", gpu: "GPU contexts",
-      held: "Held by others", memory: "Memory",
+      held: "Held by others", memory: "Memory", network: "Network",
     } as Record<string, string>,
   },
   /** Steps of operations and of enrolment as the server names them; one it adds later is shown by its name. */

@@ -64,7 +64,7 @@ export const operator = {
     noCapabilities: "Known after enrolment.",
     capability: {
       cpu: "CPU", memory: "Memory", tasks: "Processes", devices: "Devices", disk_quota: "Disk quota",
-      hidepid: "Hidden processes", private_tmp: "Private temporary files", network_deny: "Refused addresses",
+      hidepid: "Hidden processes", private_tmp: "Private temporary files", network_deny: "Refused addresses", own_network: "A network of its own",
     } as Record<string, string>,
     cordon: "Cordon",
     uncordon: "Uncordon",

@@ -55,6 +55,7 @@ class Enrolment:
     control_plane_port: int
     token: str
     deny: Sequence[str] = field(default=())
+    allow: Sequence[str] = field(default=())
 
 
 class LocalNode(Protocol):

@@ -190,9 +190,10 @@ class SystemdNode:
         url = await self.enrol_url(enrolment.control_plane_port)
         await self.write_file("/root/sublet-node.pyz", enrolment.helper.read_bytes(), mode=0o700)
         deny = [word for entry in (*enrolment.deny, self._cable.machine_address) for word in ("--deny", entry)]
+        allow = [word for entry in enrolment.allow for word in ("--allow", entry)]
         try:
             done = await self.run_as_root(
-                *("/root/sublet-node.pyz", "enrol", "--url", url, "--token-stdin", *deny),
+                *("/root/sublet-node.pyz", "enrol", "--url", url, "--token-stdin", *deny, *allow),
                 stdin=enrolment.token.encode() + b"\n",
             )
         finally:  # allocations are not to reach the control plane through it

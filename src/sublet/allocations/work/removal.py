@@ -26,7 +26,7 @@ log = telemetry.get_logger(__name__)
 
 CHECKS_OF_STEP = {
     "close_access": frozenset({"access", "keys"}),
-    "end_processes": frozenset({"processes", "sessions", "slice", "gpu", "held", "memory"}),
+    "end_processes": frozenset({"processes", "sessions", "slice", "gpu", "held", "memory", "network"}),
     "wipe": frozenset({"account", "home", "files", "cron", "ipc"}),
 }
 """Which checks of the evidence show that a step is done; `verify` needs them all."""
