@@ -6,10 +6,12 @@ may have tables of their own, so each table is read once.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import re
+import select
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,6 +29,16 @@ _GONE = (errno.ENOENT, errno.ESRCH)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _buffer = ctypes.create_string_buffer(256)
+
+
+def _shared() -> tuple[int, int]:
+    with contextlib.closing(select.epoll()) as one:
+        facts = os.fstat(one.fileno())
+        return facts.st_dev, facts.st_ino
+
+
+# The file system of what has no name, and the inode there that most of it has in common, so that it has no owner.
+_NAMELESS, _ONE_FOR_ALL = _shared()
 
 
 class Opened(NamedTuple):
@@ -73,6 +85,16 @@ def of(pid: int, boring: set[bytes] | None) -> Iterator[Opened]:
         ) from error
 
 
+def has_no_name(opened: Opened) -> bool:
+    """Whether it is one of what the kernel has only as descriptors: eventfds, rings and the like."""
+    return opened.device == _NAMELESS
+
+
+def has_no_owner(opened: Opened) -> bool:
+    """Whether it is one of these of which nobody can tell whose it is."""
+    return has_no_name(opened) and opened.number == _ONE_FOR_ALL
+
+
 def target(link: str) -> str:
     """Where a link of /proc leads, as text; empty when that is gone."""
     try:
@@ -108,7 +130,7 @@ def _table(pid: int, task: str) -> Iterator[Opened]:
     folder = os.open(f"{task}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in os.listdir(folder):
-            found = _look(pid, f"descriptor {name}", f"{task}/fd/{name}", folder, name)
+            found = look(pid, f"descriptor {name}", f"{task}/fd/{name}", folder, name)
             if found is not None:
                 yield found
     finally:
@@ -117,7 +139,7 @@ def _table(pid: int, task: str) -> Iterator[Opened]:
 
 def _places(pid: int, task: str) -> Iterator[Opened]:
     for name, way in (("cwd", "working folder"), ("root", "root folder"), ("exe", "program")):
-        found = _look(pid, way, f"{task}/{name}")
+        found = look(pid, way, f"{task}/{name}")
         if found is not None:
             yield found
 
@@ -134,7 +156,7 @@ def _mapped(pid: int, boring: set[bytes]) -> Iterator[Opened]:
             if file in boring or file in seen:
                 continue
             seen.add(file)
-            found = _look(pid, "mapped memory", f"/proc/{pid}/map_files/{int(match[1], 16):x}-{int(match[2], 16):x}")
+            found = look(pid, "mapped memory", f"/proc/{pid}/map_files/{int(match[1], 16):x}-{int(match[2], 16):x}")
             missed = missed or found is None
             if found is not None:
                 yield found._replace(line=file)
@@ -142,8 +164,8 @@ def _mapped(pid: int, boring: set[bytes]) -> Iterator[Opened]:
             return
 
 
-def _look(pid: int, way: str, link: str, folder: int = _HERE, name: str = "") -> Opened | None:
-    """None when it is gone."""
+def look(pid: int, way: str, link: str, folder: int = _HERE, name: str = "") -> Opened | None:
+    """What a link leads to, or `name` in an open folder; None when it is gone."""
     status = _libc.statx(folder, os.fsencode(name or link), _DONT_SYNC, _BASIC | _MOUNT, _buffer)
     if status == 0:
         mask, links, uid, gid, mode, number, *rest = _FACTS.unpack_from(_buffer)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import descriptors, marks, pins, processes, systemd, transit
+from . import descriptors, marks, namespace_contents, pins, processes, systemd, transit
 from .descriptors import Opened
 from .errors import NodeError
 from .marks import Marks
@@ -119,8 +119,17 @@ def _of(process: Process, known: Marks, boring: set[bytes]) -> list[str]:
 
 
 def _judge(opened: Opened, process: Process, known: Marks) -> str | None:
-    """What of the login it is; None when it is nothing of it."""
-    return _by_owner(opened, known) or _by_number(opened, process, known) or _by_name(opened, known)
+    """What of the login it is, or what of it is in it; None when it is nothing of it."""
+
+    def is_itself(one: Opened) -> str | None:
+        return _by_owner(one, known) or _by_number(one, process, known) or _by_name(one, known)
+
+    found = is_itself(opened)
+    if found is None and stat.S_ISSOCK(opened.mode):
+        return transit.by_socket(opened, is_itself)
+    if found is None and descriptors.has_no_name(opened):
+        return transit.by_ring(opened, known.uid, is_itself)
+    return found
 
 
 def _by_owner(opened: Opened, known: Marks) -> str | None:
@@ -133,12 +142,20 @@ def _by_owner(opened: Opened, known: Marks) -> str | None:
 def _by_number(opened: Opened, process: Process, known: Marks) -> str | None:
     if stat.S_ISCHR(opened.mode) and opened.special in known.cards | known.shared_cards:
         return _card(opened, process, known)
-    if opened.device == marks.NAMESPACES and opened.number in known.namespaces:
+    if opened.device == marks.NAMESPACES:
+        return _namespace(opened, known)
+    if descriptors.has_no_owner(opened):
+        return marks.nameless(opened, known)
+    return None
+
+
+def _namespace(opened: Opened, known: Marks) -> str | None:
+    """One that was noted, or one of a session that had ended before, by what is in it."""
+    if opened.number in known.namespaces:
         known.noticed.add(opened.number)
-        return f"the namespace {descriptors.target(opened.link)}"
-    if opened.device == marks.ANONYMOUS:
-        return marks.nameless(opened, known) or transit.by_ring(opened)
-    return transit.by_socket(opened) if stat.S_ISSOCK(opened.mode) else None
+    elif not namespace_contents.shows(opened.link, known.login, known.uid):
+        return None
+    return f"the namespace {descriptors.target(opened.link)}"
 
 
 def _by_name(opened: Opened, known: Marks) -> str | None:

@@ -11,7 +11,6 @@ import functools
 import json
 import os
 import re
-import select
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,16 +24,6 @@ from .request import Subject
 _KINDS = ("net", "ipc", "mnt", "uts", "pid", "pid_for_children", "user", "cgroup", "time", "time_for_children")
 _MOST_NAMELESS = 20_000  # so that a login that opens all it can does not make its own release slow
 NAMESPACES = os.stat("/proc/self/ns/mnt").st_dev
-
-
-def _nameless() -> tuple[int, int]:
-    with contextlib.closing(select.epoll()) as one:
-        facts = os.fstat(one.fileno())
-        return facts.st_dev, facts.st_ino
-
-
-ANONYMOUS, _ONE_FOR_ALL = _nameless()
-"""The file system of what has no name; and the inode there that most of it shares, so that it has no owner either."""
 
 
 @dataclass
@@ -174,7 +163,7 @@ def _is_among(one: tuple[int, int], ordered: list[tuple[int, int]]) -> bool:
 def _without_owner(pid: int) -> list[Opened]:
     with contextlib.suppress(NodeError):
         found = descriptors.of(pid, None)
-        return [one for one in found if (one.device, one.number) == (ANONYMOUS, _ONE_FOR_ALL)]
+        return [one for one in found if descriptors.has_no_owner(one)]
     return []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from . import paths, systemd
+from . import namespace_contents, paths, systemd
 from .marks import Marks
 from .processes import Process
 
@@ -32,17 +32,20 @@ def of(known: Marks, everyone: list[Process]) -> Iterator[tuple[Process, str]]:
                 raise
             continue  # above this node, see `holders`
         for line in lines:
-            what = None if line[4] in still_there else _judge(line, known)
+            what = None if line[4] in still_there else _judge(line, process.pid, known)
             if what is not None:
                 yield process, what
 
 
-def _judge(line: list[str], known: Marks) -> str | None:
+def _judge(line: list[str], pid: int, known: Marks) -> str | None:
     root, place, kind, source = line[3], line[4], *line[line.index("-") + 1 : line.index("-") + 3]
     if known.login in f"{root} {place} {source}":
         return f"a mount at {place}"
-    pinned = [number for number in known.namespaces if kind == "nsfs" and f"[{number}]" in root]
-    known.noticed.update(pinned)
+    if kind != "nsfs":
+        return None
+    noted = [number for number in known.namespaces if f"[{number}]" in root]
+    known.noticed.update(noted)
+    pinned = bool(noted) or namespace_contents.shows(f"/proc/{pid}/root{place}", known.login, known.uid)
     return f"the namespace {root}, mounted at {place}" if pinned else None
 
 

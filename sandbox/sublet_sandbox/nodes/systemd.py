@@ -270,6 +270,7 @@ class SystemdNode:
             *("--network-namespace-path=/proc/self/ns/net", "--console=pipe", "--register=no"),
             f"--hostname={self._name}",
             "--capability=CAP_NET_ADMIN",  # for the node's own firewall, in a network of its own
+            "--system-call-filter=pidfd_getfd",  # as root of any server may look at what others have open
             *(f"--bind={_escaped(self._directory / part)}:{place}" for part, place in _ON_DISK.items()),
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--kill-signal=SIGRTMIN+3"),
             *(["--keep-unit"] if groups else []),
