@@ -108,7 +108,7 @@ def _of(process: Process, known: Marks, boring: set[bytes]) -> list[str]:
             what = _judge(opened, process, known)
             if what is not None:
                 found.append(f"{what} ({opened.way})")
-            elif opened.line and not stat.S_ISCHR(opened.mode):
+            elif opened.line and not stat.S_ISCHR(opened.mode) and not descriptors.has_no_name(opened):
                 boring.add(opened.line)
     except NodeError:
         # Without root's rights there are processes above this node, like its first one, which nobody on it is let at.

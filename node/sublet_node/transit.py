@@ -23,6 +23,7 @@ Judge = Callable[[Opened], "str | None"]
 _IN_FLIGHT = re.compile(r"^scm_fds:\s*(\d+)$", re.MULTILINE)
 _REGISTERED = re.compile(r"^UserFiles:\s*\d+\n((?:\s*\d+: .*\n)*)", re.MULTILINE)
 _PIDFD_OPEN, _PIDFD_GETFD, _OF_A_THREAD = 434, 438, os.O_EXCL  # the same on every architecture
+_RING = "anon_inode:[io_uring]"
 _PEEK_FROM = 42  # SO_PEEK_OFF
 _MOST_AT_ONCE, _MOST_MESSAGES, _BYTES = 253, 4096, 1 << 20
 _DEEPEST = 5  # sockets in the queues of sockets: the kernel allows no more
@@ -51,15 +52,25 @@ def by_socket(opened: Opened, judge: Judge, depth: int = 0) -> str | None:
 
 def by_ring(opened: Opened, uid: int, judge: Judge) -> str | None:
     """What of the login an io_uring has registered, or what nobody can look at there; None for nothing."""
-    if descriptors.target(opened.link) != "anon_inode:[io_uring]":
+    if descriptors.target(opened.link) != _RING:
         return None
+    # What is mapped tells nothing. Programs map their ring and have it open, too.
+    link = opened.link if not opened.line else _descriptor_of(opened)
     for _ in range(_TRIES):  # the kernel tells nothing while the ring is at work
-        listed = _REGISTERED.search(descriptors.details(opened.link))
+        listed = _REGISTERED.search(descriptors.details(link))
         if listed is not None:
             names = [line.partition(": ")[2] for line in listed[1].splitlines()]
             unknown = [name for name in names if name != "<none>" and not _is_known(opened, name, uid, judge)]
             return f"what is registered with io_uring as {unknown[0]}" if unknown else None
     return "what is registered with io_uring, which cannot be looked at" if descriptors.target(opened.link) else None
+
+
+def _descriptor_of(ring: Opened) -> str:
+    """The link of the descriptor by which a process has the ring that it maps; empty when it has none."""
+    for opened in descriptors.of(ring.pid, None):
+        if opened.number == ring.number and descriptors.target(opened.link) == _RING:
+            return opened.link
+    return ""
 
 
 def _in_flight(opened: Opened) -> int:
@@ -86,29 +97,39 @@ def _taken(opened: Opened) -> socket.socket:
 
 
 def _peeked(queue: socket.socket, count: int) -> Iterator[int]:
-    """Each descriptor in the queue, open here until the next is asked for. Nothing is received by this."""
-    room = socket.CMSG_SPACE(_MOST_AT_ONCE * 4)
+    """Descriptors in the queue, open here until the next is asked for. Nothing is received by this.
+
+    Those of the first message alone, if these are all; else of all messages, from the first one on.
+    """
+    with _message(queue) as (numbers, _):
+        if len(numbers) >= count:
+            yield from numbers
+            return
     before = queue.getsockopt(socket.SOL_SOCKET, _PEEK_FROM)
-    queue.setsockopt(socket.SOL_SOCKET, _PEEK_FROM, 0)
+    queue.setsockopt(socket.SOL_SOCKET, _PEEK_FROM, 0)  # and from there on by itself
     try:
         for _ in range(_MOST_MESSAGES):
-            content, carried, _, _ = queue.recvmsg(_BYTES, room, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-            numbers = _numbers(carried)
-            try:
+            with _message(queue) as (numbers, is_last):
                 yield from numbers
-            finally:
-                for number in numbers:
-                    os.close(number)
-            count -= len(numbers)
-            if count <= 0 or not (content or numbers):
+                count -= len(numbers)
+            if count <= 0 or is_last:
                 return
     finally:
         queue.setsockopt(socket.SOL_SOCKET, _PEEK_FROM, before)
 
 
-def _numbers(carried: list[tuple[int, int, bytes]]) -> list[int]:
-    rights = [content for level, kind, content in carried if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)]
-    return [number for content in rights for (number,) in struct.iter_unpack("=i", content[: len(content) // 4 * 4])]
+@contextlib.contextmanager
+def _message(queue: socket.socket) -> Iterator[tuple[list[int], bool]]:
+    """The descriptors in one message, and whether it is no message but the end."""
+    room = socket.CMSG_SPACE(_MOST_AT_ONCE * 4)
+    content, carried, _, _ = queue.recvmsg(_BYTES, room, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    rights = [one for level, kind, one in carried if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)]
+    numbers = [number for one in rights for (number,) in struct.iter_unpack("=i", one[: len(one) // 4 * 4])]
+    try:
+        yield numbers, not content and not numbers
+    finally:
+        for number in numbers:
+            os.close(number)
 
 
 def _judged(opened: Opened, number: int, judge: Judge, depth: int) -> str | None:

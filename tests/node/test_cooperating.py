@@ -179,6 +179,22 @@ class TestWhatAnotherHolds:
             sending.stdin.write_eof()
             assert await asyncio.wait_for(sending.stdout.readline(), 20) == "received 2 after 300000 bytes\n"
 
+    async def test_of_a_program_of_the_node_that_hides_only_its_own_is_no_matter(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        tenant, unit = Tenant(), "sends-and-waits"
+        await channel.ask("apply", tenant.desired(), generation=1)
+        program = f"sleep 600 | python3 -u -c {shlex.quote(SENDS)} > /run/sent"
+        await north.node.run_as_root("systemd-run", "--quiet", "--unit", unit, "sh", "-c", program)
+        try:
+            wait = "for _ in $(seq 100); do grep -q sent /run/sent && exit 0; sleep 0.1; done; exit 1"
+            await north.node.run_as_root("sh", "-c", wait)
+            for _ in range(2):  # looked at once, some of it cannot be looked at in the same way again
+                evidence = await channel.ask("release", tenant.subject, generation=2)
+                assert (unclean(evidence), held(evidence)["holders"]) == ([], [])
+        finally:
+            await north.node.run_as_root("sh", "-c", f"systemctl stop {unit}; rm /run/sent")
+
     async def test_is_ended_where_it_is_the_same_organizations(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:

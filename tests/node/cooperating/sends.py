@@ -1,12 +1,15 @@
 """Have things of one's own in every place where descriptors hide; receive them again when the input ends."""
 
 import ctypes
+import mmap
 import os
 import socket
+import struct
 import sys
 
 IO_URING_SETUP, IO_URING_REGISTER, FILES = 425, 427, 2
 libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_long
 
 
 def main() -> None:
@@ -15,8 +18,9 @@ def main() -> None:
     served = socket.create_server(("127.0.0.1", 0))
     ring = libc.syscall(IO_URING_SETUP, 8, ctypes.create_string_buffer(120))
     registered = (ctypes.c_int * 3)(os.open("/etc/hostname", os.O_RDONLY), served.fileno(), -1)
-    if ring >= 0:  # where customers may have one
+    if ring >= 0:  # customers may have none where a filter keeps them from it
         assert libc.syscall(IO_URING_REGISTER, ring, FILES, registered, 3) == 0
+        assert libc.mmap(None, ctypes.c_size_t(4096), 1, mmap.MAP_SHARED, ring, ctypes.c_long(0)) != -1
     one, other = socket.socketpair()
     third, fourth = socket.socketpair()
     other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -26,6 +30,8 @@ def main() -> None:
     socket.send_fds(one, [bytes(100_000)], [home])
     one.sendall(bytes(99_999))
     socket.send_fds(one, [b"x"], [fourth.fileno()])
+    packets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    packets[0].sendmsg([], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("=i", home))])
     print("sent", flush=True)
     sys.stdin.read()
     one.shutdown(socket.SHUT_WR)
