@@ -296,6 +296,20 @@ class TestANodeThatGoesByANewerGeneration:
         row = await rental.work_until(allocation_id, "active", "failed")
         assert (row.state, row.node_id, row.generation) == ("active", rental.node_id, 51)
 
+    async def test_is_passed_where_the_books_have_gone_further_meanwhile(self, rental: Rental) -> None:
+        allocation_id = await rental.launch()
+        rental.backend.interrupt = failing("apply", "after", unreachable)
+        await sweep_once(rental.worker())
+        rental.backend.node(rental.node_id).fences[allocation_id] = 50
+
+        async def changed_meanwhile(verb: str, moment: str) -> None:
+            if (verb, moment) == ("observe", "after"):
+                await rental.run("UPDATE allocation SET generation = 90 WHERE generation < 90")
+
+        rental.backend.interrupt = changed_meanwhile
+        row = await rental.work_until(allocation_id, "active", "failed")
+        assert (row.state, row.generation) == ("active", 91)
+
     async def test_is_given_up_where_it_always_does_and_cleaned(self, rental: Rental) -> None:
         allocation_id = await rental.launch()
         node = rental.backend.node(rental.node_id)

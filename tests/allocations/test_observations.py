@@ -1,9 +1,11 @@
 """What the fleet sees decides what is billed and what is repaired."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from sublet.allocations.work import observations
 from sublet.allocations.work.sweep import mark_lost
@@ -35,6 +37,18 @@ class TestEvidence:
         assert started < first < second  # type: ignore[operator]  # both are times
         assert (await rental.row(allocation_id)).seen_at == second
         assert await unmetered(rental) == []
+
+    async def test_of_one_is_not_waited_for_where_its_meter_is_locked(self, rental: Rental) -> None:
+        locked, other = await rental.running(), await rental.running()
+        before = await proven_to(rental, locked), await proven_to(rental, other)
+        seen = await rental.backend.observe(rental.node_id)
+        lock = text("SELECT 1 FROM meter WHERE subject_id = :id FOR UPDATE")
+        async with rental.database.transaction() as holding:
+            await holding.execute(lock, {"id": locked})
+            async with asyncio.timeout(10):
+                await observations.on_observed(rental.database, rental.node_id, seen, policy=DEFAULT_POLICY)
+        assert await proven_to(rental, locked) == before[0]
+        assert await proven_to(rental, other) > before[1]  # type: ignore[operator]  # both are times
 
     async def test_a_listing_from_before_the_set_up_says_nothing(self, rental: Rental) -> None:
         before = await rental.backend.observe(rental.node_id)

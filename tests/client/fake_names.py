@@ -40,6 +40,7 @@ CHECKS = (
     "unmetered time",
     "metering behind",
     "what runs is metered",
+    "what runs obeys",
     "events set aside",
     "work set aside",
     "work that ends its workers",

@@ -22,7 +22,8 @@ class TestLostConnections:
             house = House.build(database, tmp_path)
             browser = await house.customer()
             assert (await browser.get("/api/v1/me")).status_code == 200
-            postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database_name}'")
+            ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"  # and waited for
+            postgres.sql(f"{ended} WHERE datname = '{database_name}'")
             answers: list[httpx.Response] = [await browser.get("/api/v1/me") for _ in range(4)]
             assert [answer.status_code for answer in answers] == [200, 200, 200, 200]
             await browser.aclose()

@@ -106,6 +106,8 @@ class Business:
             "gpu_uuid": (await rental.one("SELECT uuid FROM gpu LIMIT 1")).uuid,
             "finding_id": finding_id,
             "payment_event_id": "evt_nobodyunderstands",
+            "kind": "allocation",
+            "work_id": launched.json()["id"],
             "event_id": (await rental.one("SELECT xid::text || '-' || id AS id FROM outbox_event LIMIT 1")).id,
         }
         async with web.database.transaction() as session:

@@ -29,7 +29,12 @@ from tests.support.app import PASSWORD, Web
 pytestmark = pytest.mark.anyio
 
 PUBLIC = "public"
-SHARED = frozenset({"node_id", "sku_id", "gpu_uuid", "event_id", "approval_id", "finding_id", "payment_event_id"})
+SHARED = frozenset(
+    {
+        *("node_id", "sku_id", "gpu_uuid", "event_id", "approval_id", "finding_id", "payment_event_id"),
+        *("kind", "work_id"),
+    }
+)
 """Ids of the platform's own things: the permission alone decides."""
 THEIR_OWN = frozenset({"key_id", "token_id", "session_id"})
 """Ids of a person's things: not even the organization's other members see them."""

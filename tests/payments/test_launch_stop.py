@@ -154,6 +154,16 @@ class TestAStopOfLaunches:
         await resolve(shop, (await finding_of(shop, second)).id)
         assert not await are_stopped(shop, organization)
 
+    async def test_ends_with_two_that_are_settled_at_the_same_time(self, shop: Shop) -> None:
+        organization, first, second = await both_taken_back(shop)
+        one, other = (await finding_of(shop, first)).id, (await finding_of(shop, second)).id
+        async with asyncio.TaskGroup() as settling, shop.database.transaction() as session:
+            await taken_back.lock_launch_stop(session, organization)
+            settling.create_task(resolve(shop, one))
+            await until_somebody_waits(shop.database)
+            await resolution.resolve(session, other, consequences=taken_back.CONSEQUENCES)
+        assert not await are_stopped(shop, organization)
+
     async def test_is_not_resolved_before_what_it_is_for(self, shop: Shop) -> None:
         organization, first, second = await both_taken_back(shop)
         [stop] = await open_findings(shop, launches.STOP_CODE)
