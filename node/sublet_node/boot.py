@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import acl, confinement, enrolment, firewall, gpus, limits, mounts, namespaces, network, paths, router, rules
+from .disk import homes
 from .errors import NodeError
 from .request import Subject
 from .store import Store
@@ -55,6 +56,7 @@ def _make_mounts(store: Store) -> None:
     for record in here:
         subject = Subject(record.allocation, record.login, record.uid)
         try:
+            homes.restore(subject)
             mounts.ensure(subject, record.limits["memory_mib"], must_wall=record.walled)
             confinement.confine(subject)
             namespaces.ensure(subject, network.link_for(known, store, record))

@@ -37,6 +37,7 @@ from . import (
     trial,
     trust,
 )
+from .disk import homes
 from .errors import NodeError
 from .probe import probe
 from .store import Store
@@ -85,6 +86,8 @@ def enrol(url: str, token: str, deny: list[str], allow: list[str], say: Say) -> 
         say("gave every login a /tmp, terminals, shared memory and a /proc of its own")
     asked = _networks(asked, say)
     say(_firewall(asked))
+    limited, how = homes.capability()
+    say(f"disk: {how}" if limited else f"WARNING: {how}")
     enrolment.write(
         enrolment.Enrolment(
             node_id=str(answer["node_id"]),
@@ -286,6 +289,7 @@ def unenrol(say: Say, *, force: bool) -> None:
         for mask in confinement.masks(uid):
             files.remove(mask)
         commands.run("userdel", *(("--force",) if uid == 0 else ()), sshd.CONTROL_USER, ok=(0, 6, 8, 12))
+    homes.unenrol()
     for folder in (paths.CONFIG, paths.STATE, paths.RUN):
         shutil.rmtree(folder, ignore_errors=True)
     files.remove(paths.HELPER)

@@ -89,7 +89,8 @@ def _local_mounts() -> list[str]:
         for line in stream:
             _, where, kind, options = line.split(" ")[:4]
             where = where.encode().decode("unicode_escape")
-            ours = where.startswith(f"{paths.RUN}/")  # what logins are shown: theirs alone
+            # What logins are shown, and what they store: theirs alone.
+            ours = where.startswith((f"{paths.RUN}/", f"{paths.HOMES}/.sublet/", f"{paths.HOMES}/al-"))
             if not ours and kind not in _PSEUDO and "rw" in options.split(",") and os.path.isdir(where):
                 found.append(where)
     return found

@@ -121,7 +121,8 @@ def _disk_bytes(record: Allocation) -> int:
         return counted
     if not logins.home(login).exists():
         return 0  # taken away by hand: `observe` is where that shows
-    output = commands.run("du", "-sxB1", "--", str(logins.home(login)), timeout_seconds=30, ok=(0, 1))
+    # Nobody but root could have mounted anything there, and a subvolume looks like another file system.
+    output = commands.run("du", "-sB1", "--", str(logins.home(login)), timeout_seconds=30, ok=(0, 1))
     match = re.match(r"(\d+)\s", output)
     if match is None:
         raise NodeError("listing_failed", f"The home of {login} cannot be measured.", retryable=True)

@@ -142,6 +142,12 @@ TARGETS = (
         ),
     ),
     Target(
+        "disk",
+        ("node/sublet_node/disk/simple_quotas.py", "node/sublet_node/disk/trees.py", "node/sublet_node/disk/homes.py"),
+        ("tests/node/test_disk.py",),
+        needs_node=True,
+    ),
+    Target(
         "release",
         ("node/sublet_node/evidence.py",),
         ("tests/node/test_evidence.py",),

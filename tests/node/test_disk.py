@@ -142,6 +142,15 @@ class TestUsage:
         await run_as(north, tenant, f"{NESTED} {write} > /tmp/x; {write} > x; cd outer/deep/er/inner*; {write} > x")
         assert 60 << 20 <= await used(channel, tenant) < 70 << 20
 
+    async def test_counts_subvolumes_of_a_home_without_a_limit(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await north.node.run_as_root("mkdir", f"/home/{tenant.login}")
+        await channel.ask("apply", tenant.desired(limits=limits(1)), generation=1)
+        write = "head -c 20M /dev/urandom > x; sync ."
+        await run_as(north, tenant, f"{NESTED} {write}; cd outer/deep/er/inner*; {write}")
+        assert 40 << 20 <= await used(channel, tenant) < 50 << 20
+
 
 class TestRelease:
     async def test_removes_nested_and_read_only_subvolumes(self, north: Enrolled, channel: Channel) -> None:
@@ -176,6 +185,39 @@ class TestRelease:
             assert (await north.node.run_as_root("ls", f"{other}/kept")).text == "x"
         finally:
             await north.node.run_as_root("rm", "-rf", other)
+
+    async def test_removes_subvolumes_that_were_left_in_folders_of_others(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        tenant, other = Tenant(), Tenant()
+        place = f"/home/open-{tenant.token}"
+        await north.node.run_as_root("mkdir", "-m", "1777", place)
+        await channel.ask("apply", tenant.desired(limits=limits(1)), generation=1)
+        try:
+            for owner in (tenant, other):
+                make = f'subvolume("{place}", "of-{owner.uid}"); subvolume("{place}/of-{owner.uid}", "in\\nit")'
+                as_it = ("setpriv", f"--reuid={owner.uid}", f"--regid={owner.uid}", "--clear-groups")
+                await north.node.run_as_root(*as_it, "python3", "-c", f"{SUBVOLUMES}\n{make}")
+            assert unclean(await channel.ask("release", tenant.subject, generation=2)) == {}
+            assert (await north.node.run_as_root("ls", place)).text == f"of-{other.uid}"
+        finally:
+            await north.node.run_as_root("sh", "-c", f"rmdir {place}/of-*/* {place}/of-* {place}")
+
+    async def test_removes_no_subvolume_behind_a_link_or_of_another(self, north: Enrolled) -> None:
+        place = f"/home/open-{Tenant().token}"
+        await on_homes(
+            north,
+            f"os.makedirs('{place}/real')\n"
+            f"with btrfs.opened(Path('{place}/real')) as real: btrfs.create_subvolume(real, 'kept')\n"
+            f"os.chown('{place}/real/kept', 200001, 200001); os.symlink('{place}/real', '{place}/link')\n"
+            "from sublet_node.disk import trees\n"
+            f"trees.remove_left_subvolume('{place}/link/kept', 200001)\n"
+            f"trees.remove_left_subvolume('{place}/real/kept', 200002)",
+        )
+        try:
+            assert (await north.node.run_as_root("ls", f"{place}/real")).text == "kept"
+        finally:
+            await north.node.run_as_root("sh", "-c", f"rmdir {place}/real/kept; rm -r {place}")
 
     async def test_touches_nothing_that_is_mounted_in_a_home(self, north: Enrolled, channel: Channel) -> None:
         tenant, mine = Tenant(), "/home/of-the-operator"
@@ -234,7 +276,6 @@ class TestACapability:
         try:
             if switch != 2:
                 await quotas(north, switch)
-            await north.node.run_as_root("rm", "/run/sublet/disk.json")
             entry = await disk_quota(channel)
         finally:
             await quotas(north, 2)
@@ -242,6 +283,22 @@ class TestACapability:
         assert entry["enforced"] is False
         assert says in entry["detail"]
         assert (await disk_quota(channel))["enforced"] is True
+
+    async def test_would_be_escaped_with_ordinary_quotas(self, north: Enrolled) -> None:
+        """Which is why those are not used, and why the trial goes into a subvolume."""
+        await quotas(north, 2)
+        await quotas(north, 1)
+        try:
+            said = await on_homes(
+                north,
+                "from sublet_node.disk import simple_quotas, trial\n"
+                "btrfs.quota_mode = lambda _: 'squota'\n"
+                "print(trial.fault_of(simple_quotas.SIMPLE_QUOTAS))",
+            )
+        finally:
+            await quotas(north, 2)
+            await quotas(north, 4)
+        assert re.search(r"\d+ bytes could be written where 16777216 are allowed", said)
 
     async def test_is_not_claimed_where_a_limit_does_not_hold(self, north: Enrolled, channel: Channel) -> None:
         """The kernel may show a limit and not keep it: here, because what was made does not count in the group."""
@@ -271,7 +328,8 @@ async def used(channel: Channel, tenant: Tenant) -> int:
 async def on_homes(enrolled: Enrolled, statements: str) -> str:
     """Run Python on the node with the helper's own calls for btrfs, and `homes` opened."""
     head = (
-        "import sys; sys.path.insert(0, '/usr/local/sbin/sublet-node')\nimport os\nfrom sublet_node.disk import btrfs\n"
+        "import sys; sys.path.insert(0, '/usr/local/sbin/sublet-node')\nimport os\nfrom pathlib import Path\n"
+        "from sublet_node.disk import btrfs\n"
     )
     opened = "homes = os.open('/home', os.O_RDONLY)\n"
     return (await enrolled.node.run_as_root("python3", "-c", f"{head}{opened}{statements}")).text

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
 from .. import paths
 from ..request import Subject
 from . import btrfs, choice, trees
-from .volume import Volume, volume_of
+from .volume import LIMITED, Volume, volume_of
 
 _GIB = 1 << 30
 
@@ -59,6 +60,12 @@ def used(login: str, uid: int) -> int | None:
     return next((count for count in counts if count is not None), None)
 
 
+def restore(subject: Subject) -> None:
+    """Bring back what a boot undoes."""
+    for kind in choice.KINDS.values():
+        kind.restore(_volume(subject))
+
+
 def remove(subject: Subject) -> None:
     """Remove the home and what lies beside it. Nothing of the login may run any more, or be shown it."""
     volume = _volume(subject)
@@ -74,6 +81,12 @@ def left(subject: Subject) -> list[str]:
     volume = _volume(subject)
     found = [str(place) for place in (volume.home, volume.beside) if os.path.lexists(place)]
     return found + [trace for kind in choice.KINDS.values() for trace in kind.left(volume)]
+
+
+def unenrol() -> None:
+    """Take away the folder beside the homes, unless something of an allocation is still in it."""
+    with contextlib.suppress(OSError):
+        LIMITED.rmdir()
 
 
 def _volume(subject: Subject) -> Volume:

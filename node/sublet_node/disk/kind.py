@@ -17,6 +17,7 @@ class Kind:
     room for so many bytes, or gives it another limit; what is an ordinary folder already stays one. `limit` is the
     limit in bytes as the kernel has it, and `used` what is stored, both None where it is not limited like this.
     `before_removal` comes before its files are removed, `after_removal` takes away what is there besides, and `left`
+    says what still is. `restore` mounts again what a boot has unmounted.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Kind:
     before_removal: Callable[[Volume], None]
     after_removal: Callable[[Volume], None]
     left: Callable[[Volume], "list[str]"]
+    restore: Callable[[Volume], None] = lambda volume: None

@@ -49,8 +49,6 @@ def _limit(volume: Volume) -> int | None:
     """How many bytes the kernel lets it hold in all; None when something of it is not limited."""
     group = btrfs.group_of(volume.uid)
     with btrfs.opened(paths.HOMES, by_link=True) as homes:
-        if btrfs.quota_mode(homes) != "squota":
-            return None
         if not all(_counts(homes, place, group) for place in (volume.home, volume.beside)):
             return None
         return btrfs.limit_of(homes, group)

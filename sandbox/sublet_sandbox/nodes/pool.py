@@ -11,24 +11,25 @@ import sys
 import time
 from pathlib import Path
 
+from sublet_sandbox.own_files import open_own
+
 from .commands import CommandFailed, run
 
 IMAGE = "homes.img"
-_SIZE_GIB = 64  # takes what is written, and no more
+_MOST_BYTES = 64 << 30
 _FREE_SECONDS = 15.0
 # Simple quotas of btrfs, which btrfs-progs knows from 6.7 on only: BTRFS_IOC_QUOTA_CTL, ENABLE_SIMPLE_QUOTA.
 _ENABLE = (
     "import fcntl, os, struct, sys; pool = os.open(sys.argv[1], os.O_RDONLY); "
     "fcntl.ioctl(pool, 3 << 30 | 16 << 16 | 0x94 << 8 | 40, bytearray(struct.pack('QQ', 4, 0)))"
 )
-_MAKE = (
-    'truncate -s "$2" "$1" && mkfs.btrfs -q "$1" && mount -t btrfs -o loop,noatime "$1" "$3" && "$4" -c "$5" "$3" && '
-    'umount "$3"'
-)
+_MAKE = 'mkfs.btrfs -q "$1" && mount -t btrfs -o loop,noatime "$1" "$2" && "$3" -c "$4" "$2" && umount "$2"'
+# However the making ends, all that it started and mounted ends with it.
+_ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
 
 
 async def make(directory: Path, homes: Path) -> None:
-    """Make the image once. Without one the homes are an ordinary folder.
+    """Make the image once; NotOurs when a link is there. Without an image the homes are an ordinary folder.
 
     That is so where this kernel cannot do it, and where an earlier version made the homes, which stay as they are.
     """
@@ -36,18 +37,29 @@ async def make(directory: Path, homes: Path) -> None:
     await _until_free(unfinished)
     await _until_free(image)
     unfinished.unlink(missing_ok=True)
-    if image.exists() or os.listdir(homes):
+    if image.exists() or image.is_symlink():
+        os.close(open_own(str(image), os.O_RDWR))
+        return
+    if os.listdir(homes):
         return
     try:
-        await run(
-            *("unshare", "--mount", "--", "sh", "-c", _MAKE, "sh"),
-            *(str(unfinished), f"{_SIZE_GIB}G", str(homes), sys.executable, _ENABLE),
-            outlives_us=False,
-        )
+        _reserve_nothing(unfinished)
+        command = ("sh", "-c", _MAKE, "sh", str(unfinished), str(homes), sys.executable, _ENABLE)
+        await run(*_ALONE, *command, outlives_us=False)
         await _until_free(unfinished)
         unfinished.rename(image)
     except CommandFailed:
         unfinished.unlink(missing_ok=True)
+
+
+def _reserve_nothing(image: Path) -> None:
+    """An image as large as what is free, which takes only what is written."""
+    room = os.statvfs(image.parent)
+    descriptor = open_own(str(image), os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    try:
+        os.ftruncate(descriptor, min(_MOST_BYTES, room.f_bavail * room.f_frsize))
+    finally:
+        os.close(descriptor)
 
 
 def mounting(directory: Path, homes: Path) -> list[str]:

@@ -158,6 +158,13 @@ class TestASystemdNode:
         assert unharmed()
         assert node.logs() == ""
 
+    async def test_mounts_no_linked_image(self, folder: Path, elsewhere: Path, unharmed: Callable[[], bool]) -> None:
+        require("systemd")
+        (folder / "homes.img").symlink_to(elsewhere / "precious")
+        with pytest.raises(NodeStartFailed, match=f"homes.img {REFUSAL}"):
+            await SystemdNode("solo", directory=folder, cache=folder).start()
+        assert unharmed()
+
     @pytest.mark.parametrize("name", ["ssh_host_ed25519_key.pub", "sshd_config"])
     async def test_writes_no_key_through_a_link_that_its_root_planted(
         self, folder: Path, elsewhere: Path, unharmed: Callable[[], bool], name: str
