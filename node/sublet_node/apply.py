@@ -15,6 +15,7 @@ from . import (
     gpus,
     limits,
     logins,
+    loopback,
     moment,
     mounts,
     namespaces,
@@ -41,9 +42,10 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         _note_gpus(store, record, granted)
         devices.grant(desired.subject.uid, granted, available)
         limits.ensure(desired.subject.uid, desired.limits, granted)
-        namespaces.ensure(
-            desired.subject, network.link_for(enrolment.read(), store, record)
-        )  # shows it the slice's control groups
+        link = network.link_for(enrolment.read(), store, record)
+        namespaces.ensure(desired.subject, link)  # shows it the slice's control groups
+        if link is None:
+            loopback.admit(desired.subject.uid)
         if desired.state == "active":
             authorized_keys.open_login(desired)
             _disconnect(record, desired)

@@ -104,7 +104,7 @@ def _network() -> tuple[bool, str]:
 def _own_network() -> tuple[bool, str]:
     known = enrolment.read()
     if known is None or not known.network:
-        return False, trial.WITHOUT
+        return False, trial.why_without()
     try:
         with trial.network(known.network) as inside:
             return trial.measure(inside)

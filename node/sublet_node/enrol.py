@@ -194,8 +194,14 @@ def _networks(asked: rules.Wanted, say: Say) -> rules.Wanted:
                 router.start()
                 firewall.install(asked)
     except NodeError as error:
-        say(f"WARNING: {error.message} {trial.WITHOUT}")
+        say(f"WARNING: {error.message} {trial.why_without()}")
         return dataclasses.replace(asked, network="")
+    strict = firewall.forbids_forwarding() if asked.network != network.CLOSED else []
+    if strict:
+        say(
+            f"WARNING: this machine's own firewall forwards only what its rules name ({', '.join(strict)}). Let "
+            f"interfaces named {network.NAMES} through there, both ways, or allocations reach nothing."
+        )
     out = "out of which nothing leads without nftables" if asked.network == network.CLOSED else asked.network
     say(f"gave every login a network of its own ({out})")
     return asked

@@ -73,6 +73,20 @@ def uninstall() -> None:
     files.remove(paths.FIREWALL_RULES)
 
 
+def forbids_forwarding() -> list[str]:
+    """Chains of somebody else's firewall that let nothing through the node unless their rules say so."""
+    found, table, chain = [], "", ""
+    for line in commands.run("nft", "list", "chains").splitlines():
+        words = line.split()
+        if words[:1] == ["table"]:
+            table = " ".join(words[1:3])
+        elif words[:1] == ["chain"]:
+            chain = words[1]
+        elif "hook forward" in line and "policy drop" in line:
+            found.append(f"{chain} of {table}")
+    return found
+
+
 def measure(asked: Wanted) -> tuple[bool, str]:
     """Whether an allocation is kept out of all that is denied and not allowed: tried, where an allocation is."""
     if not asked.deny:

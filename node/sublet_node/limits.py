@@ -54,9 +54,9 @@ def put_in_force(name: str, limits: Limits, device_paths: list[str]) -> None:
 
 
 def start(uids: list[int]) -> None:
-    """Have the slices of these logins there before anybody is in them. Nothing to do without systemd."""
+    """Have the slices of these logins there before anybody is in them, as far as each can be."""
     if systemd.is_running() and uids:
-        commands.run("systemctl", "start", *map(systemd.slice_name, uids))
+        commands.attempt("systemctl", "start", *map(systemd.slice_name, uids))
 
 
 def in_force(name: str, limits: Limits) -> bool:

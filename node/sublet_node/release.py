@@ -16,6 +16,7 @@ from . import (
     leftovers,
     limits,
     logins,
+    loopback,
     marks,
     memory,
     moment,
@@ -41,6 +42,8 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
         with marks.of(subject) as known:
             with contextlib.suppress(NodeError):  # said by a check, when all is ended that can be
                 marks.find_cards(known, cards)
+            if not record.link:
+                loopback.dismiss(subject.uid)
             ended = _take_away(subject, walled, mates, known)
             checks = evidence.collect(subject, cards, walled, known, ended)
         clean = all(check["clean"] for check in checks)

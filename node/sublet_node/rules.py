@@ -12,7 +12,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-from . import network, router, surroundings
+from . import loopback, network, router, surroundings
 from .enrolment import Enrolment
 from .errors import NodeError, bad_request
 from .request import FIRST_UID, LAST_UID
@@ -100,7 +100,9 @@ def wanted(known: Enrolment | None) -> Wanted:
 def table(asked: Wanted, ssh_ports: list[int]) -> str:
     """The whole table, to be loaded at once."""
     chains = [_by_owner(asked, ssh_ports)]
-    if asked.network not in ("", network.CLOSED):
+    if not asked.network:
+        chains.append(loopback.chains())
+    elif asked.network != network.CLOSED:
         chains += [f"  counter {name} {{ }}\n" for name in (TRIED, PASSED)]
         chains += [_to_node(), _through_node(asked), _under_its_address(asked.network)]
     return "add table inet sublet\ndelete table inet sublet\ntable inet sublet {\n" + "".join(chains) + "}\n"
@@ -126,7 +128,6 @@ def _through_node(asked: Wanted) -> str:
     """From within, what is not denied; from outside, answers alone. Nor is the node a router for anybody else."""
     lines = [
         f"{_TO_LINK} ct state established,related accept",
-        *_refuse(f"{_BY_LINK} {_TO_LINK}"),
         f"{_TO_LINK} drop",
         f"{_BY_LINK} ct state established,related accept",
         f"{_BY_TRIAL} counter name {TRIED}",

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Iterator
 
-from . import children, surroundings
+from . import children, commands, surroundings
 from . import network as links
 from .errors import NodeError
 from .request import LAST_UID
@@ -22,12 +22,18 @@ _NEW_NETWORK = 0x40000000
 _UID = LAST_UID + 1
 _NUMBER = 65001
 _KNOCK_SECONDS = 1.0
-WITHOUT = (
-    "Allocations have the node's own network: they share loopback, ports, abstract sockets and lists of connections, "
-    "and can pass open files to each other. Networks of their own need namespaces and links (veth) of the kernel, "
-    "iproute2 and nftables: enrol again once they are there."
-)
+_PASSING_SECONDS = 0.05
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def why_without() -> str:
+    """What allocations share that have no network of their own, and what it takes."""
+    loopback = "Over loopback each reaches what is its own; " if commands.installed("nft") else "Loopback, "
+    return (
+        f"Allocations have the node's own network. {loopback}ports, abstract sockets and lists of connections are "
+        "shared, and open files can be passed from one to another. Networks of their own need namespaces and links "
+        "(veth) of the kernel, iproute2 and nftables: enrol again once they are there."
+    )
 
 
 @contextlib.contextmanager
@@ -122,13 +128,14 @@ def send(inside: int, targets: list[tuple[str, int]]) -> None:
     def knock() -> None:
         join(inside)
         with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
-            for address, port in targets:
+            for address, port in sorted(targets, key=lambda target: ":" not in target[0]):
                 family = socket.AF_INET6 if ":" in address else socket.AF_INET
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     attempt = stack.enter_context(socket.socket(family, kind))
                     attempt.setblocking(False)
                     status = attempt.connect_ex((address, port))
-                    if kind is socket.SOCK_STREAM and status == errno.EINPROGRESS:
+                    # Answers by IPv6 are so few a second that they are not waited for: what was sent first came first.
+                    if kind is socket.SOCK_STREAM and status == errno.EINPROGRESS and family is socket.AF_INET:
                         selector.register(attempt, selectors.EVENT_WRITE)
                     elif kind is socket.SOCK_DGRAM and status == 0:
                         with contextlib.suppress(OSError):
@@ -137,6 +144,7 @@ def send(inside: int, targets: list[tuple[str, int]]) -> None:
             while selector.get_map() and time.monotonic() < deadline:
                 for key, _ in selector.select(0.1):
                     selector.unregister(key.fileobj)
+            time.sleep(_PASSING_SECONDS)
 
     said = children.run(knock)
     if said:

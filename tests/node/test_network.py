@@ -16,7 +16,7 @@ from tests.node.test_limits import run_as
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
-JUPYTER = """python3 -c '
+JUPYTER = """exec python3 -c '
 import http.server, socket, threading
 names = socket.create_server("\\0notebook", family=socket.AF_UNIX)
 pages = http.server.HTTPServer(("127.0.0.1", 8888), http.server.SimpleHTTPRequestHandler)
@@ -27,33 +27,6 @@ FETCH = "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.
 ASK_BY_NAME = (
     "python3 -c 'import socket; print(socket.socket(socket.AF_UNIX).connect_ex(\"\\0notebook\"))'"  # 111: nobody there
 )
-# Another network beyond the node, in which a server answers whoever reaches it. It knows no way to allocations.
-OUTSIDE = """
-ip netns add outside && ip link add out0 type veth peer name eth0 netns outside
-ip addr add 203.0.113.1/24 dev out0; ip addr add 192.168.77.1/24 dev out0; ip addr add 2001:db8:77::1/64 dev out0 nodad
-ip link set out0 up; ip -n outside link set lo up; ip -n outside link set eth0 up
-ip -n outside addr add 203.0.113.7/24 dev eth0; ip -n outside addr add 192.168.77.7/24 dev eth0
-ip -n outside addr add 2001:db8:77::7/64 dev eth0 nodad
-"""
-ECHO = """
-import socket, threading
-def serve(connection, address):
-    with connection: connection.sendall(address[0].encode())
-with socket.create_server(("::", 18091), family=socket.AF_INET6, dualstack_ipv6=True) as server:
-    while True: threading.Thread(target=serve, args=server.accept()).start()
-"""
-
-
-def reach(*addresses: str) -> str:
-    """A command that tells, of each address at which the outside's server answers, what the server saw."""
-    code = """
-import socket, sys
-for address in sys.argv[1:]:
-    try:
-        with socket.create_connection((address, 18091), 2) as one: print(address, one.recv(99).decode())
-    except OSError: pass
-"""
-    return f"python3 -c '{code}' {' '.join(addresses)}"
 
 
 @pytest.fixture
@@ -67,9 +40,7 @@ async def neighbour(channel: Channel, tenant: Tenant) -> AsyncIterator[Tenant]:
 
 
 @asynccontextmanager
-async def connection_of(
-    enrolled: Enrolled, tenant: Tenant, **options: object
-) -> AsyncIterator[asyncssh.SSHClientConnection]:
+async def connection_of(enrolled: Enrolled, tenant: Tenant) -> AsyncIterator[asyncssh.SSHClientConnection]:
     """A customer's own SSH connection."""
     credentials = enrolled.control.user_certificate(tenant.login)
     async with enrolled.control.login(enrolled.node, tenant.login, *credentials) as connection:
@@ -84,6 +55,20 @@ async def notebook_of(enrolled: Enrolled, tenant: Tenant) -> AsyncIterator[None]
         process = await connection.create_process(JUPYTER)
         assert await asyncio.wait_for(process.stdout.readline(), 20) == "ready\n"
         yield
+        process.terminate()
+        await asyncio.wait_for(process.wait_closed(), 10)
+
+
+async def get(port: int, *, by_socks: bool = False) -> bytes:
+    """What the page at port 8888 of an allocation comes to, over a port here that leads there."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        if by_socks:
+            writer.write(b"\x05\x01\x00" + b"\x05\x01\x00\x01\x7f\x00\x00\x01" + (8888).to_bytes(2, "big"))
+        writer.write(b"GET /page HTTP/1.0\r\n\r\n")
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
 
 
 class TestOwnNetwork:
@@ -117,8 +102,8 @@ class TestOwnNetwork:
             for connection, page in ((own, b"hello of mine"), (other, b"")):
                 local = await connection.forward_local_port("127.0.0.1", 0, "127.0.0.1", 8888)  # ssh -L
                 socks = await connection.forward_socks("127.0.0.1", 0)  # ssh -D
-                assert page in await self._get(local.get_port())
-                assert page in await self._get(socks.get_port(), by_socks=True)
+                assert page in await get(local.get_port())
+                assert page in await get(socks.get_port(), by_socks=True)
             back = await self._listen_here()
             remote = await own.forward_remote_port(
                 "127.0.0.1", 0, "127.0.0.1", back.sockets[0].getsockname()[1]
@@ -129,17 +114,6 @@ class TestOwnNetwork:
                 assert "Connection refused" in (await run_as(north, neighbour, ask))[0]
             finally:
                 back.close()
-
-    @staticmethod
-    async def _get(port: int, *, by_socks: bool = False) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            if by_socks:
-                writer.write(b"\x05\x01\x00" + b"\x05\x01\x00\x01\x7f\x00\x00\x01" + (8888).to_bytes(2, "big"))
-            writer.write(b"GET /page HTTP/1.0\r\n\r\n")
-            return await asyncio.wait_for(reader.read(), 10)
-        finally:
-            writer.close()
 
     @staticmethod
     async def _listen_here() -> asyncio.Server:
@@ -229,6 +203,29 @@ print("taken", flush=True); input()
                 )
                 assert "ok" in str(done.stdout)
 
+    async def test_asks_the_servers_behind_the_nodes_own_stub_for_names(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        """As systemd-resolved leaves it: its stub listens on the node's own loopback."""
+        place = "/run/systemd/resolve"
+        resolved = (
+            f"mkdir -p {place}; echo nameserver 127.0.0.53 > {place}/stub-resolv.conf;"
+            f"echo nameserver 10.9.8.7 > {place}/resolv.conf; mv /etc/resolv.conf /root/resolv.conf;"
+            f"ln -s ..{place}/stub-resolv.conf /etc/resolv.conf"
+        )
+        await north.node.run_as_root("sh", "-c", resolved)
+        try:
+            await channel.ask("apply", tenant.desired(), generation=1)
+            assert await run_as(north, tenant, "cat /etc/resolv.conf") == ("nameserver 10.9.8.7\n", 0)
+            rules = (await north.node.run_as_root("nft", "list", "chain", "inet", "sublet", "through_links")).text
+            assert 'iifname "sblt*" ip daddr 10.9.8.7 udp dport 53 accept' in rules
+            other = f"echo nameserver 10.9.8.8 > {place}/new; mv {place}/new {place}/resolv.conf"
+            await north.node.run_as_root("sh", "-c", other)
+            assert await run_as(north, tenant, "cat /etc/resolv.conf") == ("nameserver 10.9.8.8\n", 0)
+        finally:
+            await north.node.run_as_root("sh", "-c", f"mv /root/resolv.conf /etc/resolv.conf; rm -r {place}")
+            await channel.ask("apply", tenant.desired(), generation=1)
+
 
 class TestRestart:
     async def test_puts_networks_back_as_a_boot_would(
@@ -246,6 +243,27 @@ class TestRestart:
         found = {entry["name"]: entry["enforced"] for entry in (await channel.ask("probe"))["capabilities"]}
         assert found["own_network"]
         assert found["network_deny"]
+
+    async def test_puts_them_back_before_anybody_can_come_in_after_a_power_loss(
+        self, pair: tuple[Enrolled, Enrolled]
+    ) -> None:
+        south, tenant, other = pair[1], Tenant(), Tenant()
+        async with south.control.protocol(south.node) as channel:
+            for one in (tenant, other):
+                await channel.ask("apply", one.desired(), generation=1)
+            await run_as(south, tenant, "true")
+        await south.node.kill_power()
+        await south.node.start()
+        async with notebook_of(south, tenant):
+            assert (await run_as(south, tenant, FETCH))[0] == "hello of mine\n\n"
+            assert "Connection refused" in (await run_as(south, other, FETCH))[0]
+        group = f"/sys/fs/cgroup/memory/user.slice/user-{tenant.uid}.slice"
+        assert await run_as(south, tenant, f"test -e {group}/memory.limit_in_bytes") == ("", 0)
+        async with south.control.protocol(south.node) as channel:
+            found = {entry["name"]: entry for entry in (await channel.ask("probe"))["capabilities"]}
+            assert found["network_deny"]["enforced"], found["network_deny"]["detail"]
+            for one in (tenant, other):
+                assert (await channel.ask("release", one.subject, generation=2))["clean"] is True
 
     async def test_gives_nobody_the_addresses_of_another(
         self, north: Enrolled, tenant: Tenant, neighbour: Tenant
@@ -280,101 +298,3 @@ class TestRelease:
         assert "somebody still holds the network" in evidence["checks"][-1]["detail"]
         assert (await channel.ask("release", tenant.subject, generation=4))["clean"] is True
         assert f"sblt{tenant.uid}" not in (await north.node.run_as_root("ip", "-br", "link")).text
-
-
-class TestWayOut:
-    @pytest.fixture
-    async def outside(self, pair: tuple[Enrolled, Enrolled], helper: Path) -> AsyncIterator[Enrolled]:
-        """A node with another network beyond it; enrolled as before again in the end."""
-        south = pair[1]
-        await south.node.run_as_root("sh", "-ec", OUTSIDE)
-        await south.node.run_as_root(
-            *("systemd-run", "--unit=outside", "--quiet", "ip", "netns", "exec", "outside", "python3", "-c", ECHO)
-        )
-        try:
-            async with asyncio.timeout(10):
-                while "203.0.113.7" not in (await south.node.run_as_root("sh", "-c", reach("203.0.113.7"))).text:
-                    await asyncio.sleep(0.05)
-            yield south
-        finally:
-            await south.node.run_as_root("systemctl", "stop", "outside")
-            await south.node.run_as_root("sh", "-c", "ip netns del outside; ip link del out0", check=False)
-            # Allowed again is only what is named; without any, what was named before stays.
-            await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080",), allow=("192.0.2.99",))
-
-    async def test_leads_to_the_world_and_by_default_to_nothing_private(self, outside: Enrolled, helper: Path) -> None:
-        tenant, everything = Tenant(), ("203.0.113.7", "2001:db8:77::7", "192.168.77.7", "192.168.77.1", "203.0.113.1")
-        async with outside.control.protocol(outside.node) as channel:
-            await channel.ask("apply", tenant.desired(), generation=1)
-            world = "203.0.113.7 ::ffff:203.0.113.1\n2001:db8:77::7 2001:db8:77::1\n"
-            assert await run_as(outside, tenant, reach(*everything)) == (world, 0), "under the node's own address"
-            used = next(
-                one for one in (await channel.ask("usage"))["allocations"] if one["allocation"] == tenant.allocation
-            )
-            assert 300 < used["network_out_bytes"] < 20_000
-            assert 300 < used["network_in_bytes"] < 20_000
-
-            await outside.control.enrol(
-                outside.node,
-                helper,
-                deny=("203.0.113.0/24", "192.168.77.7:22"),
-                allow=("192.168.77.0/24", "203.0.113.7"),
-            )
-            allowed = "2001:db8:77::7 2001:db8:77::1\n192.168.77.7 ::ffff:192.168.77.1\n"
-            assert await run_as(outside, tenant, reach(*everything)) == (allowed, 0), (
-                "what is denied by name counts first"
-            )
-            found = {entry["name"]: entry for entry in (await channel.ask("probe"))["capabilities"]}
-            assert found["network_deny"]["enforced"], found["network_deny"]["detail"]
-            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
-
-    async def test_leads_nobody_in(self, outside: Enrolled) -> None:
-        tenant, other = Tenant(), Tenant()
-        async with outside.control.protocol(outside.node) as channel:
-            for one in (tenant, other):
-                await channel.ask("apply", one.desired(), generation=1)
-            async with connection_of(outside, tenant) as connection:
-                process = await connection.create_process(f"exec python3 -c '{ECHO.replace(chr(34), chr(34))}'")
-                own, _ = await run_as(outside, tenant, "ip -o addr show dev eth0 scope global | awk '{print $4}'")
-                addresses = [line.partition("/")[0] for line in own.split()]
-                assert len(addresses) == 2
-                async with asyncio.timeout(20):
-                    while (await run_as(outside, tenant, reach(*addresses)))[0].count("\n") < 2:
-                        await asyncio.sleep(0.05)
-                # Those beyond the node know the way, and so does the neighbour.
-                ways = (
-                    "ip -n outside route add default via 203.0.113.1;"
-                    "ip -n outside -6 route add default via 2001:db8:77::1"
-                )
-                await outside.node.run_as_root("sh", "-c", ways)
-                beyond = ("ip", "netns", "exec", "outside", "sh", "-c", reach(*addresses))
-                assert (await outside.node.run_as_root(*beyond)).text == ""
-                assert await run_as(outside, other, reach(*addresses)) == ("", 0)
-                process.terminate()
-            for one in (tenant, other):
-                assert (await channel.ask("release", one.subject, generation=2))["clean"] is True
-
-    async def test_is_no_way_through_the_node_for_others(self, outside: Enrolled) -> None:
-        # A packet that the cable's other end sends through the node, to what lies beyond it.
-        rules = (await outside.node.run_as_root("nft", "list", "chain", "inet", "sublet", "through_links")).text
-        assert 'iifname "eth0" ct state new' in rules
-
-
-class TestNodeWithoutRoot:
-    async def test_gives_networks_out_of_which_nothing_leads(self, plain: Enrolled) -> None:
-        tenant, other = Tenant(), Tenant()
-        async with plain.control.protocol(plain.node) as channel:
-            for one in (tenant, other):
-                await channel.ask("apply", one.desired(), generation=1)
-            async with notebook_of(plain, tenant):
-                assert (await run_as(plain, tenant, FETCH))[0] == "hello of mine\n\n"
-                assert "Connection refused" in (await run_as(plain, other, FETCH))[0]
-                assert await run_as(plain, other, ASK_BY_NAME) == ("111\n", 0)
-                async with connection_of(plain, tenant) as connection:
-                    local = await connection.forward_local_port("127.0.0.1", 0, "127.0.0.1", 8888)
-                    assert b"hello of mine" in await TestOwnNetwork._get(local.get_port())
-            found = {entry["name"]: entry for entry in (await channel.ask("probe"))["capabilities"]}
-            assert found["own_network"]["enforced"], found["own_network"]["detail"]
-            for one in (tenant, other):
-                assert (await channel.ask("release", one.subject, generation=2))["clean"] is True
-            assert "sblt" not in (await plain.node.run_as_root("ip", "-br", "link")).text
