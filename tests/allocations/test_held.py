@@ -6,6 +6,8 @@ import pytest
 
 from sublet.fleet.backend import Holder
 from tests.allocations.rental import Rental, customer
+from tests.allocations.test_moved_launch import cleaned, unanswered
+from tests.scheduling.fleet_rows import add_node
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +32,17 @@ class TestTheSameOrganization:
         await rental.release(leaving)
         row = await rental.work_until(leaving, "released")
         assert list(rental.backend.same_organization[row.login]) == await logins(rental, others)
+
+    async def test_is_named_too_where_a_launch_left_something(self, rental: Rental) -> None:
+        first, beside = rental.node_id, await rental.running()
+        moved = await rental.launch()
+        login = (await rental.row(moved)).login
+        await add_node(rental.database, "south")
+        rental.backend.interrupt = unanswered(rental)
+        await rental.work_until(moved, "active")
+        await cleaned(rental)
+        assert (await rental.row(beside)).node_id == first
+        assert list(rental.backend.same_organization[login]) == await logins(rental, [beside])
 
 
 class TestWhoHoldsIt:

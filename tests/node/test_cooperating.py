@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 
 from tests.node.conftest import Enrolled
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
 PROGRAMS = Path(__file__).parent / "cooperating"
 OPENS, KEEPS, SENDS = ((PROGRAMS / name).read_text() for name in ("opens.py", "keeps.py", "sends.py"))
+HANDS = (PROGRAMS / "hands.py").read_text()
 
 KINDS = (
     *("file", "deleted file", "file in /tmp", "file in /dev/shm", "folder", "folder in memory", "memory"),
@@ -61,11 +63,11 @@ class Opened:
 
 
 @asynccontextmanager
-async def opening(enrolled: Enrolled, channel: Channel) -> AsyncIterator[Opened]:
+async def opening(enrolled: Enrolled, channel: Channel, *, device: str = "") -> AsyncIterator[Opened]:
     """A new login in a session in which it has everything open."""
     tenant, gpu = Tenant(), enrolled.node.gpus[1]
     await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
-    async with opening_beside(enrolled, tenant, gpu.device) as opened:
+    async with opening_beside(enrolled, tenant, device or gpu.device) as opened:
         yield opened
 
 
@@ -87,7 +89,10 @@ async def opening_beside(enrolled: Enrolled, tenant: Tenant, device: str) -> Asy
 async def keeping(
     enrolled: Enrolled, opened: Opened, uid: int, wanted: list[tuple[str, str]]
 ) -> AsyncIterator[list[Kept]]:
-    """Processes of `uid` that keep things of the other login, each one thing in one way, until the block ends."""
+    """Processes of `uid` that keep things of the other login, each one thing in one way, until the block ends.
+
+    For a negative one they are root's, and the login's only in part.
+    """
     wanted = [(kind, way) for kind, way in wanted if opened.kinds[kind] >= 0]  # a ring, where customers have none
     asked = json.dumps([opened.pid, opened.kinds, uid, wanted]).encode()
     answer = json.loads((await enrolled.node.run_as_root("python3", "-c", KEEPS, stdin=asked)).text)
@@ -109,6 +114,15 @@ async def pinning(enrolled: Enrolled, what: str) -> AsyncIterator[None]:
         yield
     finally:
         await enrolled.node.run_as_root("sh", "-c", "umount /mnt/pins/pin /mnt/pins && rmdir /mnt/pins")
+
+
+async def started(
+    stack: contextlib.AsyncExitStack, enrolled: Enrolled, tenant: Tenant, arguments: str
+) -> asyncssh.SSHClientProcess[str]:
+    """`hands.py`, run by a login in a session of its own."""
+    credentials = enrolled.control.user_certificate(tenant.login)
+    connection = await stack.enter_async_context(enrolled.control.login(enrolled.node, tenant.login, *credentials))
+    return await connection.create_process(f"python3 -c {shlex.quote(HANDS)} {arguments}")
 
 
 async def nobody_runs(enrolled: Enrolled, tenant: Tenant) -> None:
@@ -194,6 +208,60 @@ class TestWhatAnotherHolds:
                 assert (unclean(evidence), held(evidence)["holders"]) == ([], [])
         finally:
             await north.node.run_as_root("sh", "-c", f"systemctl stop {unit}; rm /run/sent")
+
+    async def test_keeps_it_from_being_clean_when_the_two_hand_it_over_by_themselves(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        leaving, gpu = Tenant(), north.node.gpus[1]
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", leaving.desired(gpus=[gpu.uuid]), generation=1)
+        # One of the places that a node's owner opened to all; no other is reached by both.
+        await north.node.run_as_root("mkdir", "-p", "-m", "1777", "/var/crash")
+        path = f"/var/crash/{leaving.login}"
+        async with contextlib.AsyncExitStack() as stack:
+            gives = await started(stack, north, leaving, f"give {path} {gpu.device}")
+            assert await asyncio.wait_for(gives.stdout.readline(), 20) == "ready\n"
+            takes = await started(stack, north, tenant, f"take {path}")
+            assert await asyncio.wait_for(takes.stdout.readline(), 20) == "3\n"
+            evidence = await channel.ask("release", leaving.subject, generation=2)
+            assert {"held"} <= set(unclean(evidence)) <= {"home", "held"}, "where it can be, deleted homes are seen"
+            kinds = {holder["what"].partition(" (")[0] for holder in held(evidence)["holders"]}
+            assert kinds == {"a folder", "a piece of memory", "a GPU"}
+            assert {holder["login"] for holder in held(evidence)["holders"]} == {tenant.login}
+            takes.stdin.write_eof()
+            await takes.wait()
+        assert unclean(await channel.ask("release", leaving.subject, generation=2)) == []
+
+    async def test_of_what_the_gpu_driver_has_for_all_is_told_from_what_it_opened_itself(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        shared, own = "/dev/nvidiactl", north.node.gpus[0]
+        await north.node.run_as_root("sh", "-c", f"mknod -m 666 {shared} c 10 200 && head -c0 {shared}")
+        try:
+            await channel.ask("apply", tenant.desired(gpus=[own.uuid]), generation=1)
+            async with opening(north, channel, device=shared) as opened, opening_beside(north, tenant, shared):
+                subject = opened.tenant.subject
+                async with keeping(north, opened, tenant.uid, [("GPU", "inherited")]) as [kept]:
+                    evidence = await channel.ask("release", subject, generation=2)
+                    [holder] = held(evidence)["holders"]
+                    assert holder["pid"] == kept.pid
+                    assert holder["what"].startswith("a device of the GPU driver")
+                assert unclean(await channel.ask("release", subject, generation=2)) == []
+        finally:
+            await north.node.run_as_root("rm", shared)
+
+    async def test_is_not_ended_where_the_process_is_also_somebody_elses(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        async with (
+            opening(north, channel) as opened,
+            keeping(north, opened, -tenant.uid, [("memory", "inherited")]) as [kept],
+        ):
+            asked = {**opened.tenant.subject, "same_organization": [tenant.login]}
+            evidence = await channel.ask("release", asked, generation=2)
+            assert [holder["pid"] for holder in held(evidence)["holders"]] == [kept.pid]
+        assert unclean(await channel.ask("release", asked, generation=2)) == []
 
     async def test_is_ended_where_it_is_the_same_organizations(
         self, north: Enrolled, channel: Channel, tenant: Tenant

@@ -137,7 +137,9 @@ def begin(owner: int, descriptor: int, uid: int, way: str) -> "tuple[int, str]":
         number = call(PIDFD_GETFD, pidfd := os.pidfd_open(owner), descriptor, 0)
         os.close(pidfd)
         kept = {one.__name__: one for one in WAYS}[way](number)
-        if uid:
+        if uid < 0:
+            os.setresuid(-uid, 0, 0)
+        if uid > 0:
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
