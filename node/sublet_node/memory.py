@@ -89,7 +89,8 @@ def _reclaim(folder: Path) -> None:
     """Let the kernel give back what nobody uses, and count exactly."""
     with contextlib.suppress(OSError):  # it also fails when something cannot be given back
         if cgroups.is_version_2():
-            (folder / "memory.reclaim").write_text(str(_number(folder / "memory.current")))
+            (folder / "memory.high").write_text("0")  # unlike memory.max, it ends nobody
+            (folder / "memory.high").write_text("max")
         else:
             (folder / "memory.force_empty").write_text("0")
 

@@ -24,6 +24,32 @@ assert libc.mlock(ctypes.c_void_p(place), ctypes.c_size_t(4194304)) == 0
 time.sleep(600)
 """
 
+# Files of the kernel as they are in a unified hierarchy, which these nodes do not have; and what the check says of them.
+UNIFIED = """
+import sys; from pathlib import Path
+sys.path.insert(0, "/usr/local/sbin/sublet-node")
+from sublet_node import cgroups, memory
+cgroups.ROOT = Path("/run/unified")
+parent = cgroups.ROOT / "user.slice"
+own, other = parent / "user-4200000.slice", parent / "user-4200001.slice"
+def group(folder, current, **stat):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.stat").write_text("".join(f"{name} {value}\\n" for name, value in stat.items()))
+    (folder / "memory.current").write_text(f"{current}\\n")
+    (folder / "memory.swap.current").write_text("0\\n")
+cgroups.ROOT.mkdir(); (cgroups.ROOT / "cgroup.controllers").write_text("memory")
+group(own, 9 << 20, anon=0, file=8 << 20, shmem=0)
+group(other, 5 << 20, anon=4 << 20, file=1 << 20, shmem=1 << 20)
+memory.note(4200000)
+print(memory.left(4200000), (own / "memory.high").exists())
+group(own, 9 << 20, anon=0, file=8 << 20, shmem=4 << 20)
+print(memory.left(4200000), memory.prove(4200000), (own / "memory.high").read_text())
+for file in own.iterdir(): file.unlink()
+own.rmdir()
+group(parent, 7 << 20, anon=6 << 20, file=1 << 20, shmem=1 << 20)
+print(memory.left(4200000)); memory.forget(4200000); print(memory.left(4200000))
+"""
+
 
 @asynccontextmanager
 async def filled(enrolled: Enrolled, tenant: Tenant) -> AsyncIterator[None]:
@@ -89,3 +115,15 @@ class TestMemory:
             assert unclean(await channel.ask("release", tenant.subject, generation=2)) == []
         finally:
             await north.node.run_as_root("sh", "-c", f"kill {locker}; rm /mnt/read")
+
+    async def test_is_counted_likewise_in_the_unified_hierarchy(self, north: Enrolled) -> None:
+        try:
+            said = (await north.node.run_as_root("python3", "-c", UNIFIED)).text
+        finally:
+            await north.node.run_as_root("rm", "-r", "/run/unified")
+        assert said.splitlines() == [
+            "[] False",
+            "['5 MiB charged to its control group'] False max",
+            "['2 MiB held by control groups that are gone, its own among them']",
+            "[]",
+        ]
