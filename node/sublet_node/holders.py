@@ -70,6 +70,7 @@ def take_back(known: Marks, mates: Mapping[str, int]) -> list[Holder]:
     try:
         found = _look(known)
     except (NodeError, OSError):
+        marks.let_go(known)
         return []  # the check says so, when all is ended and removed that can be
     ended = [holder for holder in found if holder.may_end and holder.uid in mates.values() and _end(holder)]
     if ended:
@@ -87,8 +88,9 @@ def _look(known: Marks) -> list[Holder]:
     for process in everyone:
         if process.pid == os.getpid() or known.uid in process.uids:
             continue  # the login's own are another check's
-        for what in _of(process, known, boring):
-            found.setdefault((process.pid, what), _holder(process, what))
+        for what, way in _of(process, known, boring):
+            sure = not isinstance(what, transit.Unsure)
+            found.setdefault((process.pid, what), _holder(process, f"{what} ({way})", may_end=sure))
         # Only root can put a process there; and the number of one that is gone may be another's by now.
         for what in marks.namespaces_of(process, known):
             found.setdefault((process.pid, what), _holder(process, what, may_end=False))
@@ -101,13 +103,14 @@ def _holder(process: Process, what: str, *, may_end: bool = True) -> Holder:
     return Holder(process.pid, max(process.uids, default=0), process.name, what, may_end)
 
 
-def _of(process: Process, known: Marks, boring: set[bytes]) -> list[str]:
+def _of(process: Process, known: Marks, boring: set[bytes]) -> list[tuple[str, str]]:
+    """What of the login a process has, and how."""
     found = []
     try:
         for opened in descriptors.of(process.pid, boring):
             what = _judge(opened, process, known)
             if what is not None:
-                found.append(f"{what} ({opened.way})")
+                found.append((what, opened.way))
             elif opened.line and not stat.S_ISCHR(opened.mode) and not descriptors.has_no_name(opened):
                 boring.add(opened.line)
     except NodeError:

@@ -66,7 +66,7 @@ def of(subject: Subject) -> Iterator[Marks]:
     try:
         yield known
     finally:
-        _let_go(known)
+        let_go(known)
 
 
 def note(known: Marks) -> None:
@@ -87,7 +87,7 @@ def note(known: Marks) -> None:
 
 def narrow(known: Marks) -> None:
     """Go on with what somebody was noticed to hold, and keep nothing of the rest alive any more."""
-    _let_go(known)
+    let_go(known)
     known.namespaces &= known.noticed
     known.noticed.clear()
     _write(known)
@@ -99,7 +99,8 @@ def find_cards(known: Marks, held_gpus: list[str]) -> None:
         known.cards, known.shared_cards = devices.numbers(gpus.inventory(), held_gpus)
 
 
-def _let_go(known: Marks) -> None:
+def let_go(known: Marks) -> None:
+    """Keep nothing of the login alive any more."""
     while known.kept:
         os.close(known.kept.pop())
 

@@ -20,6 +20,13 @@ from .descriptors import Opened
 
 Judge = Callable[[Opened], "str | None"]
 
+
+class Unsure(str):
+    """What may be the login's: enough for a release not to be clean, and not for anybody to be ended."""
+
+    __slots__ = ()
+
+
 _IN_FLIGHT = re.compile(r"^scm_fds:\s*(\d+)$", re.MULTILINE)
 _REGISTERED = re.compile(r"^UserFiles:\s*\d+\n((?:\s*\d+: .*\n)*)", re.MULTILINE)
 _PIDFD_OPEN, _PIDFD_GETFD, _OF_A_THREAD = 434, 438, os.O_EXCL  # the same on every architecture
@@ -43,11 +50,11 @@ def by_socket(opened: Opened, judge: Judge, depth: int = 0) -> str | None:
         for number in _peeked(queue, count):
             found = _judged(opened, number, judge, depth)
             if found is not None:
-                return f"{found}, sent and not received"
+                return type(found)(f"{found}, sent and not received")
             seen += 1
     if seen == count or _in_flight(opened) != count:
         return None
-    return "descriptors sent and not received, which cannot be looked at"
+    return Unsure("descriptors sent and not received, which cannot be looked at")
 
 
 def by_ring(opened: Opened, uid: int, judge: Judge) -> str | None:
@@ -61,8 +68,8 @@ def by_ring(opened: Opened, uid: int, judge: Judge) -> str | None:
         if listed is not None:
             names = [line.partition(": ")[2] for line in listed[1].splitlines()]
             unknown = [name for name in names if name != "<none>" and not _is_known(opened, name, uid, judge)]
-            return f"what is registered with io_uring as {unknown[0]}" if unknown else None
-    return "what is registered with io_uring, which cannot be looked at" if descriptors.target(opened.link) else None
+            return Unsure(f"what is registered with io_uring as {unknown[0]}") if unknown else None
+    return Unsure("what is registered with io_uring, which cannot be looked at")
 
 
 def _descriptor_of(ring: Opened) -> str:
@@ -135,9 +142,9 @@ def _message(queue: socket.socket) -> Iterator[tuple[list[int], bool]]:
 def _judged(opened: Opened, number: int, judge: Judge, depth: int) -> str | None:
     inner = descriptors.look(opened.pid, opened.way, f"/proc/self/fd/{number}")
     if inner is None:
-        return "something"
+        return Unsure("something")
     if descriptors.has_no_owner(inner):
-        return "something without a name"
+        return Unsure("something without a name")
     found = judge(inner)
     if found is None and depth < _DEEPEST:
         found = by_socket(inner, judge, depth + 1)

@@ -263,6 +263,17 @@ class TestWhatAnotherHolds:
             assert [holder["pid"] for holder in held(evidence)["holders"]] == [kept.pid]
         assert unclean(await channel.ask("release", asked, generation=2)) == []
 
+    async def test_is_not_ended_where_nobody_can_tell_what_it_has(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        wanted = [("memory", "not_accepted"), ("memory", "registered"), ("eventfd", "in_flight")]
+        async with opening(north, channel) as opened, keeping(north, opened, tenant.uid, wanted) as kept:
+            asked = {**opened.tenant.subject, "same_organization": [tenant.login]}
+            evidence = await channel.ask("release", asked, generation=2)
+            assert {holder["pid"] for holder in held(evidence)["holders"]} == {one.pid for one in kept}
+        assert unclean(await channel.ask("release", asked, generation=2)) == []
+
     async def test_is_ended_where_it_is_the_same_organizations(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:

@@ -24,7 +24,7 @@ assert libc.mlock(ctypes.c_void_p(place), ctypes.c_size_t(4194304)) == 0
 time.sleep(600)
 """
 
-# Files of the kernel as they are in a unified hierarchy, which these nodes do not have; and what the check says of them.
+# The kernel's files in a unified hierarchy, which these nodes do not have; and what the check says of them.
 UNIFIED = """
 import sys; from pathlib import Path
 sys.path.insert(0, "/usr/local/sbin/sublet-node")
