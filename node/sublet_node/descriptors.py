@@ -26,6 +26,7 @@ _SAME_FILE, _SAME_TABLE, _SAME_FOLDERS = 0, 2, 3
 _MAPPED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ (\S+ [1-9][0-9]* .*)$", re.MULTILINE)
 _TRIES = 3
 _GONE = (errno.ENOENT, errno.ESRCH)
+_ENDED = (FileNotFoundError, ProcessLookupError)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _buffer = ctypes.create_string_buffer(256)
@@ -68,21 +69,31 @@ def of(pid: int, boring: set[bytes] | None) -> Iterator[Opened]:
 
     Nothing for a process that has ended; NodeError for one that may not be looked into.
     """
+    tables: list[int] = []
+    places: list[int] = []
     try:
-        tasks = os.listdir(f"/proc/{pid}/task")
-        for task in tasks:
-            if task == str(pid) or not _same(_SAME_TABLE, pid, int(task)):
-                yield from _table(pid, f"/proc/{pid}/task/{task}")
-            if task == str(pid) or not _same(_SAME_FOLDERS, pid, int(task)):
-                yield from _places(pid, f"/proc/{pid}/task/{task}")
+        for task in tasks(pid):
+            with contextlib.suppress(*_ENDED):
+                if not any(_same(_SAME_TABLE, other, task) for other in tables):
+                    yield from _table(pid, f"/proc/{pid}/task/{task}")
+                    tables.append(task)
+                if not any(_same(_SAME_FOLDERS, other, task) for other in places):
+                    yield from _places(pid, f"/proc/{pid}/task/{task}")
+                    places.append(task)
         if boring is not None:
             yield from _mapped(pid, boring)
-    except (FileNotFoundError, ProcessLookupError):
-        return
     except PermissionError as error:
         raise NodeError(
             "listing_failed", f"Process {pid} cannot be looked into: {error}. Nothing is concluded.", retryable=True
         ) from error
+
+
+def tasks(pid: int) -> list[int]:
+    """The threads of a process. The first of them may have ended, and the others may go on."""
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except _ENDED:
+        return []
 
 
 def has_no_name(opened: Opened) -> bool:
@@ -148,20 +159,29 @@ def _mapped(pid: int, boring: set[bytes]) -> Iterator[Opened]:
     """A mapping may be made, moved or ended while it is looked at: then all are read again."""
     for _ in range(_TRIES):
         missed = False
-        with open(f"/proc/{pid}/maps", "rb") as stream:
-            lines = stream.read()
+        task, lines = _maps(pid)
         seen: set[bytes] = set()
         for match in _MAPPED.finditer(lines):
             file = match[3]
             if file in boring or file in seen:
                 continue
             seen.add(file)
-            found = look(pid, "mapped memory", f"/proc/{pid}/map_files/{int(match[1], 16):x}-{int(match[2], 16):x}")
+            found = look(pid, "mapped memory", f"/proc/{task}/map_files/{int(match[1], 16):x}-{int(match[2], 16):x}")
             missed = missed or found is None
             if found is not None:
                 yield found._replace(line=file)
         if not missed:
             return
+
+
+def _maps(pid: int) -> tuple[int, bytes]:
+    """A thread that has memory, and what is mapped there; all threads have the same."""
+    for task in tasks(pid):
+        with contextlib.suppress(*_ENDED), open(f"/proc/{task}/maps", "rb") as stream:
+            lines = stream.read()
+            if lines:
+                return task, lines
+    return pid, b""
 
 
 def look(pid: int, way: str, link: str, folder: int = _HERE, name: str = "") -> Opened | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from . import namespace_contents, paths, systemd
+from . import descriptors, namespace_contents, paths, systemd
 from .marks import Marks
 from .processes import Process
 
@@ -20,11 +20,12 @@ def of(known: Marks, everyone: list[Process]) -> Iterator[tuple[Process, str]]:
     seen: set[int] = set()
     for process in everyone:
         try:
-            namespace = os.stat(f"/proc/{process.pid}/ns/mnt").st_ino
+            task = _living(process.pid)
+            namespace = os.stat(f"/proc/{task}/ns/mnt").st_ino
             if namespace in seen or known.uid in process.uids:
                 continue
             seen.add(namespace)
-            lines = _lines(str(process.pid))
+            lines = _lines(task)
         except (FileNotFoundError, ProcessLookupError):
             continue
         except PermissionError:
@@ -32,12 +33,12 @@ def of(known: Marks, everyone: list[Process]) -> Iterator[tuple[Process, str]]:
                 raise
             continue  # above this node, see `holders`
         for line in lines:
-            what = None if line[4] in still_there else _judge(line, process.pid, known)
+            what = None if line[4] in still_there else _judge(line, task, known)
             if what is not None:
                 yield process, what
 
 
-def _judge(line: list[str], pid: int, known: Marks) -> str | None:
+def _judge(line: list[str], task: str, known: Marks) -> str | None:
     root, place, kind, source = line[3], line[4], *line[line.index("-") + 1 : line.index("-") + 3]
     if known.login in f"{root} {place} {source}":
         return f"a mount at {place}"
@@ -45,16 +46,21 @@ def _judge(line: list[str], pid: int, known: Marks) -> str | None:
         return None
     noted = [number for number in known.namespaces if f"[{number}]" in root]
     known.noticed.update(noted)
-    pinned = bool(noted) or namespace_contents.shows(f"/proc/{pid}/root{place}", known.login, known.uid)
+    pinned = bool(noted) or namespace_contents.shows(f"/proc/{task}/root{place}", known.login, known.uid)
     return f"the namespace {root}, mounted at {place}" if pinned else None
 
 
 def mounts_seen_by(pid: int) -> set[int]:
     """The numbers of all mounts in the places of a process; none when it has ended."""
     try:
-        return {int(line[0]) for line in _lines(str(pid))}
+        return {int(line[0]) for line in _lines(_living(pid))}
     except (FileNotFoundError, ProcessLookupError):
         return set()
+
+
+def _living(pid: int) -> str:
+    """A thread of a process that sees mounts: when the first has ended, the others may go on."""
+    return next((f"{task}" for task in descriptors.tasks(pid) if os.path.exists(f"/proc/{task}/ns/mnt")), f"{pid}")
 
 
 def _lines(pid: str) -> list[list[str]]:

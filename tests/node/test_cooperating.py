@@ -39,6 +39,8 @@ WAYS = {
     "not_accepted": SENT,
     "reopened": [*FILES, *FOLDERS, "terminal", "pipe", "ipc namespace", "mount namespace", "GPU"],
     "mapped": FILES,
+    "outlived": ("memory", "GPU", "eventfd", "terminal"),
+    "mapped_and_outlived": ("memory", "file"),
     "worked_in": FOLDERS,
     "registered": [kind for kind in KINDS if kind not in ("io_uring", *FOLDERS)],
 }

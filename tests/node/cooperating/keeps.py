@@ -16,8 +16,10 @@ import time
 from typing import Any
 
 UNSHARE, PIDFD_GETFD, IO_URING_SETUP, IO_URING_REGISTER = 272, 438, 425, 427
+EXIT_THREAD = 60
 OWN_TABLE, FILES, SECONDS = 0x400, 2, 600
 libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_long
 
 
 def call(number: int, *arguments: Any) -> int:
@@ -72,15 +74,10 @@ def not_accepted(number: int) -> Any:
 
 def mapped(number: int) -> Any:
     """Map it, and have no descriptor of it."""
-    before = set(os.listdir("/proc/self/fd"))
-    memory = mmap.mmap(number, 4096, prot=mmap.PROT_READ)
-    for own in set(os.listdir("/proc/self/fd")) - before:  # of mmap
-        try:
-            os.close(int(own))
-        except OSError:
-            continue
+    place = libc.mmap(None, ctypes.c_size_t(4096), 1, mmap.MAP_SHARED, number, ctypes.c_long(0))
+    assert place != -1
     os.close(number)
-    return memory
+    return place
 
 
 def worked_in(number: int) -> Any:
@@ -115,7 +112,30 @@ def registered(number: int) -> Any:
     return ring
 
 
-WAYS = (inherited, reopened, passed, in_flight, not_accepted, mapped, worked_in, had_by_a_thread, registered)
+def outlived(number: int) -> Any:
+    """Have it in a process whose first thread ends, and of which nothing shows by its number then."""
+    threading.Thread(target=time.sleep, args=(SECONDS,), daemon=True).start()
+    return number
+
+
+def mapped_and_outlived(number: int) -> Any:
+    """Map it in such a process."""
+    return outlived(number), mapped(number)
+
+
+WAYS = (
+    inherited,
+    reopened,
+    passed,
+    in_flight,
+    not_accepted,
+    mapped,
+    worked_in,
+    had_by_a_thread,
+    outlived,
+    mapped_and_outlived,
+    registered,
+)
 
 
 def begin(owner: int, descriptor: int, uid: int, way: str) -> "tuple[int, str]":
@@ -145,6 +165,8 @@ def begin(owner: int, descriptor: int, uid: int, way: str) -> "tuple[int, str]":
             os.setresuid(uid, uid, uid)
         os.write(say, b"kept")
         os.close(say)
+        if "outlived" in way:
+            libc.syscall(EXIT_THREAD, 0)
         while kept is not signal:
             time.sleep(SECONDS)
     except BaseException as error:
