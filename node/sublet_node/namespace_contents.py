@@ -42,8 +42,8 @@ def _read(namespace: int, kind: int, names: tuple[str, ...]) -> str:
             if _libc.setns(namespace, kind) == 0:
                 for name in names:
                     file = os.open(name, os.O_RDONLY, dir_fd=proc)
-                    while content := os.read(file, 1 << 16):
-                        os.write(say, content)
+                    while piece := os.read(file, 1 << 16):
+                        os.write(say, piece)
         os._exit(0)
     os.close(say)
     with os.fdopen(said, encoding="utf-8", errors="replace") as stream:
