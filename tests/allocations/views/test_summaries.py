@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
+from sublet.core import context
 from sublet.core.db import Database
 from tests.allocations.rental import PASSWORD, Rental
 from tests.support.app import Web
@@ -21,11 +22,12 @@ MANY = 50
 
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
-    """Everything that the database is asked meanwhile."""
+    """Everything that the database is asked by requests meanwhile; what is asked beside them is nobody's answer."""
     asked: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        asked.append(statement)
+        if context.request_id.get() is not None:
+            asked.append(statement)
 
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
