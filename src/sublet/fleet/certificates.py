@@ -26,8 +26,7 @@ from sublet.fleet.work import TRUST
 CONTROL_PRINCIPAL = "sublet-control"
 CONTROL_USER = "sublet"
 CONTROL_SECONDS = 240
-TERMINAL_SECONDS = 60
-ENTRY_SECONDS = 60
+ONCE_SECONDS = 60
 LONGEST_USER_SECONDS = 3600
 # Clocks differ: a certificate is valid a little before it was made, never longer than promised after.
 BACKDATED = timedelta(seconds=60)
@@ -135,37 +134,31 @@ async def issue_terminal(
     session: Session, actor: Actor, allocation_id: str, *, signer: UserSigner, login: str
 ) -> Credential:
     """A key and certificate for one browser terminal: 60 seconds to connect, a terminal and nothing else."""
-    key = asyncssh.generate_private_key(KEY_TYPE)
-    _, certificate = await _sign_user(
-        session,
-        signer,
-        key,
-        kind=CertificateKind.TERMINAL,
-        principal=login,
-        subject=allocation_id,
-        actor=actor,
-        seconds=TERMINAL_SECONDS,
-        permit_pty=True,
-        permit_port_forwarding=False,
-    )
-    return Credential(key, certificate)
+    return await _issue_once(session, actor, allocation_id, CertificateKind.TERMINAL, signer=signer, login=login)
 
 
 async def issue_entry(
     session: Session, actor: Actor, allocation_id: str, *, signer: UserSigner, login: str
 ) -> Credential:
     """A key and certificate for one look at whether a customer gets in: 60 seconds, no terminal, no forwarding."""
+    return await _issue_once(session, actor, allocation_id, CertificateKind.ENTRY, signer=signer, login=login)
+
+
+async def _issue_once(
+    session: Session, actor: Actor, allocation_id: str, kind: CertificateKind, *, signer: UserSigner, login: str
+) -> Credential:
+    """For one connection of ours to a login, which has to begin within a minute."""
     key = asyncssh.generate_private_key(KEY_TYPE)
     _, certificate = await _sign_user(
         session,
         signer,
         key,
-        kind=CertificateKind.ENTRY,
+        kind=kind,
         principal=login,
         subject=allocation_id,
         actor=actor,
-        seconds=ENTRY_SECONDS,
-        permit_pty=False,
+        seconds=ONCE_SECONDS,
+        permit_pty=kind is CertificateKind.TERMINAL,
         permit_port_forwarding=False,
     )
     return Credential(key, certificate)
