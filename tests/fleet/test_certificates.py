@@ -60,6 +60,7 @@ class TestWhatIsIssued:
         async with database.transaction() as session:
             moment = (await database_now(session)).timestamp()
             terminal = await certificates.issue_terminal(session, CUSTOMER, ALLOCATION, signer=signer, login=LOGIN)
+            entry = await certificates.issue_entry(session, OPERATOR, ALLOCATION, signer=signer, login=LOGIN)
             control = await certificates.issue_control(session, OPERATOR, "nd_aaaaaaaaaaaaaaaa", signer=signer)
             ends = (
                 await session.execute(
@@ -67,10 +68,13 @@ class TestWhatIsIssued:
                 )
             ).all()
         assert set(terminal.certificate.options) == {"permit-pty"}
+        assert set(entry.certificate.options) == set()
+        assert entry.certificate.principals == [LOGIN]
         assert set(control.certificate.options) == set()
         assert control.certificate.principals == ["sublet-control"]
         lives = {row.kind: row.ends - moment for row in ends}
         assert 55 < lives["terminal"] <= 62
+        assert 55 < lives["entry"] <= 62
         assert 200 < lives["control"] <= 300
 
     @pytest.mark.parametrize(
