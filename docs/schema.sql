@@ -906,9 +906,9 @@ CREATE FUNCTION public.gpu_room_in(during tstzrange) RETURNS TABLE(node_id text,
       JOIN public.node_room r USING (node_id));
 END;
 
-CREATE FUNCTION public.node_closed(state text, fresh_until timestamp with time zone, inodes_free bigint, at timestamp with time zone) RETURNS text
+CREATE FUNCTION public.node_closed(state text, fresh_until timestamp with time zone, no_entry boolean, inodes_free bigint, at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (state <> 'ready'::text) THEN 'state'::text WHEN (fresh_until <= at) THEN 'not_seen'::text WHEN (inodes_free < 10000) THEN 'no_inodes'::text ELSE NULL::text END;
+    RETURN CASE WHEN (state <> 'ready'::text) THEN 'state'::text WHEN (fresh_until <= at) THEN 'not_seen'::text WHEN no_entry THEN 'no_entry'::text WHEN (inodes_free < 10000) THEN 'no_inodes'::text ELSE NULL::text END;
 
 CREATE FUNCTION public.node_recount(node text) RETURNS void
     LANGUAGE plpgsql
@@ -1895,14 +1895,21 @@ CREATE TABLE public.node (
     strangers jsonb DEFAULT '[]'::jsonb NOT NULL,
     misses integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    doors text,
+    entered_at timestamp with time zone,
+    entered_doors text,
+    no_entry jsonb,
     CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
     CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
+    CONSTRAINT node_check1 CHECK (((entered_doors IS NULL) OR (entered_at IS NOT NULL))),
     CONSTRAINT node_disk_free_gib_check CHECK ((disk_free_gib >= 0)),
+    CONSTRAINT node_doors_check CHECK (((length(doors) >= 1) AND (length(doors) <= 200))),
     CONSTRAINT node_id_check CHECK ((id ~ '^nd_[a-z2-7]{16}$'::text)),
     CONSTRAINT node_inodes_free_check CHECK ((inodes_free >= 0)),
     CONSTRAINT node_kind_check CHECK ((kind ~ '^[a-z][a-z0-9-]{0,30}$'::text)),
     CONSTRAINT node_labels_check CHECK ((jsonb_typeof(labels) = 'object'::text)),
     CONSTRAINT node_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT node_no_entry_check CHECK ((jsonb_typeof(no_entry) = 'object'::text)),
     CONSTRAINT node_port_check CHECK (((port >= 1) AND (port <= 65535))),
     CONSTRAINT node_resumes_as_check CHECK ((resumes_as = ANY (ARRAY['ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text]))),
     CONSTRAINT node_state_check CHECK ((state = ANY (ARRAY['enrolling'::text, 'ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text, 'offline'::text]))),
@@ -1922,7 +1929,7 @@ CREATE VIEW public.node_capacity AS
     COALESCE(((inventory ->> 'disk_gib'::text))::bigint, (0)::bigint) AS disk_gib,
     disk_free_gib,
         CASE
-            WHEN (public.node_closed(state, 'infinity'::timestamp with time zone, inodes_free, '1970-01-01 00:00:00+00'::timestamp with time zone) IS NULL) THEN fresh_until
+            WHEN (public.node_closed(state, 'infinity'::timestamp with time zone, (no_entry IS NOT NULL), inodes_free, '1970-01-01 00:00:00+00'::timestamp with time zone) IS NULL) THEN fresh_until
             ELSE '-infinity'::timestamp with time zone
         END AS accepts_until
    FROM public.node;
@@ -1949,6 +1956,14 @@ ALTER TABLE public.node_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
 CREATE TABLE public.node_transition (
     from_state text NOT NULL,
     to_state text NOT NULL
+);
+
+CREATE TABLE public.node_trial (
+    node_id text NOT NULL,
+    allocation_id text NOT NULL,
+    uid bigint NOT NULL,
+    generation bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT node_trial_allocation_id_check CHECK ((allocation_id ~ '^al_[a-z2-7]{16}$'::text))
 );
 
 CREATE TABLE public.organization (
@@ -2606,6 +2621,15 @@ ALTER TABLE ONLY public.node_room
 ALTER TABLE ONLY public.node_transition
     ADD CONSTRAINT node_transition_pkey PRIMARY KEY (from_state, to_state);
 
+ALTER TABLE ONLY public.node_trial
+    ADD CONSTRAINT node_trial_allocation_id_key UNIQUE (allocation_id);
+
+ALTER TABLE ONLY public.node_trial
+    ADD CONSTRAINT node_trial_pkey PRIMARY KEY (node_id);
+
+ALTER TABLE ONLY public.node_trial
+    ADD CONSTRAINT node_trial_uid_key UNIQUE (uid);
+
 ALTER TABLE ONLY public.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (id);
 
@@ -2936,6 +2960,8 @@ CREATE TRIGGER credited_once BEFORE UPDATE OF credited ON public.top_up FOR EACH
 
 CREATE TRIGGER decided BEFORE UPDATE ON public.approval FOR EACH ROW WHEN (((old.decided_by IS NOT NULL) AND (((old.decided_by IS DISTINCT FROM new.decided_by) OR (old.decided_by_name IS DISTINCT FROM new.decided_by_name)) OR (old.decided_at IS DISTINCT FROM new.decided_at)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER drawn_once BEFORE UPDATE OF node_id, allocation_id, uid ON public.node_trial FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER ended BEFORE UPDATE ON public.allocation_operation FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new.expires_at > old.expires_at) OR (new.used_at > old.expires_at))) EXECUTE FUNCTION public.sublet_refuse_change();
@@ -2948,11 +2974,15 @@ CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation FOR EACH R
 
 CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation_remnant FOR EACH ROW WHEN ((new.generation < old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER grows BEFORE UPDATE ON public.node_trial FOR EACH ROW WHEN ((new.generation <= old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE CONSTRAINT TRIGGER has_owner AFTER DELETE OR UPDATE ON public.membership DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
 
 CREATE CONSTRAINT TRIGGER has_owner AFTER INSERT ON public.organization DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
 
 CREATE TRIGGER holds BEFORE DELETE ON public.issued_certificate FOR EACH ROW WHEN ((old.valid_before > clock_timestamp())) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.node_trial FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER launched_as BEFORE UPDATE OF id, organization_id, name, sku, price, currency, login, created_at ON public.allocation FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -2980,7 +3010,7 @@ CREATE TRIGGER room_begins AFTER INSERT ON public.node FOR EACH ROW EXECUTE FUNC
 
 CREATE TRIGGER room_follows AFTER UPDATE OF state, model ON public.gpu FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) OR (old.model IS DISTINCT FROM new.model))) EXECUTE FUNCTION public.gpu_room_follows();
 
-CREATE TRIGGER room_follows AFTER UPDATE OF state, fresh_until, inodes_free, labels, limits_enforced, inventory ON public.node FOR EACH ROW WHEN (((((((old.state IS DISTINCT FROM new.state) OR (old.fresh_until IS DISTINCT FROM new.fresh_until)) OR (old.inodes_free IS DISTINCT FROM new.inodes_free)) OR (old.labels IS DISTINCT FROM new.labels)) OR (old.limits_enforced IS DISTINCT FROM new.limits_enforced)) OR (old.inventory IS DISTINCT FROM new.inventory))) EXECUTE FUNCTION public.node_room_follows();
+CREATE TRIGGER room_follows AFTER UPDATE OF state, fresh_until, no_entry, inodes_free, labels, limits_enforced, inventory ON public.node FOR EACH ROW WHEN ((((((((old.state IS DISTINCT FROM new.state) OR (old.fresh_until IS DISTINCT FROM new.fresh_until)) OR (old.no_entry IS DISTINCT FROM new.no_entry)) OR (old.inodes_free IS DISTINCT FROM new.inodes_free)) OR (old.labels IS DISTINCT FROM new.labels)) OR (old.limits_enforced IS DISTINCT FROM new.limits_enforced)) OR (old.inventory IS DISTINCT FROM new.inventory))) EXECUTE FUNCTION public.node_room_follows();
 
 CREATE TRIGGER settled_with_more BEFORE UPDATE OF taken_settled ON public.top_up FOR EACH ROW WHEN (((new.taken_settled <> old.taken_settled) AND ((new.taken_back <= old.taken_back) OR (new.taken_settled <> (old.taken_back - old.taken_aside))))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3108,6 +3138,9 @@ ALTER TABLE ONLY public.node_history
 
 ALTER TABLE ONLY public.node_room
     ADD CONSTRAINT node_room_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.node_trial
+    ADD CONSTRAINT node_trial_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
@@ -3392,6 +3425,10 @@ GRANT SELECT ON TABLE public.node_capacity TO sublet_app;
 GRANT SELECT,INSERT ON TABLE public.node_history TO sublet_app;
 
 GRANT SELECT ON TABLE public.node_transition TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.node_trial TO sublet_app;
+
+GRANT UPDATE(generation) ON TABLE public.node_trial TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO sublet_app;
 

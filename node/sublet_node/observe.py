@@ -7,7 +7,7 @@ import os
 import re
 from typing import Any
 
-from . import authorized_keys, cgroups, commands, logins, moment, network, paths, processes, space, systemd
+from . import authorized_keys, cgroups, commands, doors, logins, moment, network, paths, processes, space, systemd
 from .disk import homes
 from .errors import NodeError
 from .request import FIRST_UID, LAST_UID
@@ -28,6 +28,7 @@ def observe(store: Store) -> dict[str, Any]:
         "boot_id": moment.boot_id(),
         "time": moment.now(),
         **space.free(),
+        "doors": doors.fingerprint(),
         "allocations": [_observed(record, entries, running[record.uid]) for record in records],
         "unknown": _unknown(entries, running, known),
     }

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from . import HELPER_VERSION, capabilities, gpus, moment, space, sshd, systemd
+from . import HELPER_VERSION, capabilities, doors, gpus, moment, space, sshd, systemd
 from .errors import NodeError
 
 _LIMITS = {"cpu", "memory", "tasks", "devices"}
@@ -30,6 +30,7 @@ def probe() -> dict[str, Any]:
         "openssh": sshd.version(),
         "time": moment.now(),
         "boot_id": moment.boot_id(),
+        "doors": doors.fingerprint(),
         "gpus": [dict(vars(gpu)) for gpu in available],
         "capabilities": found,
         "limits_enforced": all(entry["enforced"] for entry in found if entry["name"] in _LIMITS),

@@ -13,7 +13,7 @@ from .errors import NodeError
 CONTROL_USER = "sublet"
 CONTROL_PRINCIPAL = "sublet-control"
 UNITS = ("ssh.service", "sshd.service")
-_PID_FILE = Path("/run/sshd.pid")
+PID_FILE = Path("/run/sshd.pid")
 
 
 def command() -> str:
@@ -101,9 +101,9 @@ def reload() -> None:
         commands.run("systemctl", "reload", unit())
         return
     try:
-        os.kill(int(_PID_FILE.read_text()), signal.SIGHUP)
+        os.kill(int(PID_FILE.read_text()), signal.SIGHUP)
     except (OSError, ValueError):
-        message = f"sshd does not run, or {_PID_FILE} is wrong. Start it, then try again."
+        message = f"sshd does not run, or {PID_FILE} is wrong. Start it, then try again."
         raise NodeError("sshd_not_running", message, retryable=True) from None
 
 

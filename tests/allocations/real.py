@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sublet.allocations.work import observations
 from sublet.core.work.reconciler import Reconciler
+from sublet.fleet import trial
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
@@ -48,7 +49,7 @@ async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:
     node_id: str = made["node"]["id"]
     deadline = time.monotonic() + 30
     while True:
-        await sweep_once(Reconciler(web.database, [observer.work()]))
+        await sweep_once(Reconciler(web.database, [observer.work(), trial.work(backend)]))
         state = (await operator.get(f"/api/v1/admin/nodes/{node_id}")).json()
         if state["state"] == "ready":
             return RealFleet(node, node_id, pool, backend, observer)

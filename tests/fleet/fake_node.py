@@ -10,6 +10,7 @@ from typing import Any
 import asyncssh
 
 from sublet.fleet.ca import public_line
+from sublet.fleet.certificates import CONTROL_PRINCIPAL, CONTROL_USER
 
 Answer = Callable[[dict[str, Any]], Any]
 
@@ -53,18 +54,28 @@ class FakeNode:
         self.connections = 0
         self.allocations: list[dict[str, Any]] = []
         self.boot_id = "boot-1"
+        self.doors: str | None = "doors-1"
+        self.keeps_out: str | None = None
+        """Why no customer gets in, in the node's word."""
+        self.shows: dict[str, Any] = {}
+        """What a session shows other than it should: `uid`, `homes`, `processes`."""
+        self.accounts: dict[str, int] = {}
         self.space: dict[str, int | None] = dict(SPACE)
         self.hung = asyncio.Event()
         self.answers: dict[str, Answer] = {
-            "probe": lambda _: {**PROBE, "boot_id": self.boot_id, "time": now()},
+            "probe": lambda _: {**PROBE, "boot_id": self.boot_id, "doors": self.doors, "time": now()},
             "observe": lambda _: {
                 "boot_id": self.boot_id,
                 "time": now(),
                 **self.space,
+                "doors": self.doors,
                 "allocations": self.allocations,
                 "unknown": [],
             },
             "trust": self._trust,
+            "apply": self._apply,
+            "explain_entry": lambda _: {"cause": self.keeps_out or "unknown", "lines": ["as seen"], "fix": "Mend it."},
+            "release": self._release,
         }
         self.port = 0
         self._server: asyncssh.SSHAcceptor | None = None
@@ -76,17 +87,25 @@ class FakeNode:
 
     async def start(self, port: int = 0) -> None:
         """Listen with the present key, certificate and authorities."""
-        trusted = "".join(f'cert-authority,principals="sublet-control" {line}\n' for line in self.user_authorities)
         self._server = await asyncssh.listen(
             "127.0.0.1",
             port or self.port,
             server_host_keys=self._keys(),
-            authorized_client_keys=asyncssh.import_authorized_keys(trusted) if trusted else None,
             process_factory=self._serve,
             server_factory=lambda: _Counting(self),
             encoding=None,
         )
         self.port = self._server.get_port()
+
+    def trusted_for(self, username: str) -> asyncssh.SSHAuthorizedKeys | None:
+        """Whose certificates let somebody in under this name."""
+        if not self.user_authorities or (username not in self.accounts and username != CONTROL_USER):
+            return None
+        if username != CONTROL_USER and self.keeps_out is not None:
+            return None
+        principal = CONTROL_PRINCIPAL if username == CONTROL_USER else username
+        lines = "".join(f'cert-authority,principals="{principal}" {line}\n' for line in self.user_authorities)
+        return asyncssh.import_authorized_keys(lines)
 
     def _keys(self) -> list[Any]:
         if self.host_certificate is None:
@@ -108,6 +127,11 @@ class FakeNode:
         await self.start(self.port)
 
     async def _serve(self, process: "asyncssh.SSHServerProcess[bytes]") -> None:
+        login = process.get_extra_info("username")
+        if login != CONTROL_USER:
+            process.stdout.write(self._session(login))
+            process.exit(0)
+            return
         with contextlib.suppress(asyncssh.Error, OSError):
             async for line in process.stdin:
                 if not line:
@@ -129,6 +153,27 @@ class FakeNode:
         body["error" if "error" in observed else "observed"] = observed.get("error", observed)
         return json.dumps(body).encode() + b"\n"
 
+    def _session(self, login: str) -> bytes:
+        """What a customer sees who looks around."""
+        seen = {"uid": self.accounts[login], "homes": f"/home/{login}", "processes": "own", **self.shows}
+        return f"{seen['uid']}\n{seen['homes']}\n{seen['processes']}\nin\n".encode()
+
+    def _apply(self, request: dict[str, Any]) -> dict[str, Any]:
+        asked = request["params"]
+        self.accounts[asked["login"]] = asked["uid"]
+        return {
+            **{name: asked[name] for name in ("login", "uid", "state")},
+            "home": f"/home/{asked['login']}",
+            "slice": f"user-{asked['uid']}.slice",
+            "login_open": True,
+            "enforced": [],
+            "boot_id": self.boot_id,
+        }
+
+    def _release(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.accounts.pop(request["params"]["login"], None)
+        return {"clean": True, "checks": [{"name": "account", "clean": True, "detail": "gone"}]}
+
     def _trust(self, request: dict[str, Any]) -> dict[str, Any]:
         self.host_certificate = request["params"]["host_certificate"]
         assert self.host_certificate is not None
@@ -149,6 +194,7 @@ class _Counting(asyncssh.SSHServer):
     def __init__(self, fake: FakeNode) -> None:
         self._fake = fake
         self._connection: asyncssh.SSHServerConnection | None = None
+        self._username = ""
 
     def connection_made(self, connection: asyncssh.SSHServerConnection) -> None:
         self._connection = connection
@@ -158,5 +204,12 @@ class _Counting(asyncssh.SSHServer):
         if self._connection is not None:
             _live[self._fake].discard(self._connection)
 
+    def begin_auth(self, username: str) -> bool:
+        self._username = username
+        trusted = self._fake.trusted_for(username)
+        if trusted is not None and self._connection is not None:
+            self._connection.set_authorized_keys(trusted)
+        return True
+
     def auth_completed(self) -> None:
-        self._fake.connections += 1
+        self._fake.connections += self._username == CONTROL_USER

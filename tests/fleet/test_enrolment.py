@@ -209,6 +209,7 @@ class TestVerifying:
             "joined": "done",
             "host_certificate": "done",
             "connected_back": "failed",
+            "entry": "waiting",
             "clock": "waiting",
             "limits": "waiting",
             "accepting_work": "waiting",

@@ -279,7 +279,7 @@ class TestBeingLost:
         await fake.start()
         fake.requests.clear()
         assert await look(database, observer, node.id)
-        assert [request["verb"] for request in fake.requests] == ["probe"]
+        assert [request["verb"] for request in fake.requests] == ["probe", "apply", "release"]
         assert (await get(database, node.id)).state is NodeState.READY
 
     async def test_one_that_missed_a_single_look_is_not_offline(

@@ -4,10 +4,10 @@ from sqlalchemy import text
 
 from sublet.core.db import Database
 from sublet.core.work.reconciler import Reconciler
-from sublet.fleet import observation
+from sublet.fleet import observation, trial
 from sublet.fleet.host_certificates import HostCertificates
 from sublet.fleet.observation import Observer
-from sublet.fleet.work import NODE
+from sublet.fleet.work import NODE, TRIAL
 from tests.support import work
 
 _SEEN = text("SELECT last_seen_at, misses FROM node WHERE id = :id")
@@ -21,13 +21,22 @@ async def look(database: Database, observer: Observer, node_id: str) -> bool:
 
 
 async def look_at(observer: Observer, node_id: str) -> bool:
-    """Have a node looked at if it is due; whether it was seen."""
+    """Have a node looked at if it is due, and tried if that is asked for; whether it was seen."""
     before = await _standing(observer, node_id)
     worker = Reconciler(observer.database, [observer.work()])
     if not await work.look_at(worker, NODE, node_id):
         return False
     last_seen_at, misses = await _standing(observer, node_id)
+    await work.look_at(Reconciler(observer.database, [trial.work(observer.backend)]), TRIAL, node_id)
     return misses == 0 and last_seen_at != before[0]
+
+
+async def try_again(observer: Observer, node_id: str) -> None:
+    """Try a node that is to be tried anyhow, due or not."""
+    async with observer.database.transaction() as session:
+        due = text("UPDATE work SET due_at = clock_timestamp() WHERE kind = 'trial' AND id = :id")
+        assert (await session.execute(due, {"id": node_id})).rowcount == 1
+    assert await work.look_at(Reconciler(observer.database, [trial.work(observer.backend)]), TRIAL, node_id)
 
 
 async def _standing(observer: Observer, node_id: str) -> tuple[object, int]:

@@ -29,6 +29,7 @@ NEVER_REMOVED = {
     "claim",
     "finding",
     "gpu_claim",
+    "node_trial",
 }
 FIXED_ONCE_MADE = {
     "allocation": {"id", "organization_id", "name", "sku", "price", "currency", "login", "created_at"},

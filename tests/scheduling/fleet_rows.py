@@ -12,10 +12,10 @@ from sublet.core.ids import new_id
 _NODE = text(
     """
     INSERT INTO node (id, kind, name, address, port, labels, state, host_public_key, inventory, limits_enforced,
-                      boot_id, last_seen_at, observed_at, fresh_until, disk_free_gib, inodes_free)
+                      boot_id, last_seen_at, observed_at, fresh_until, disk_free_gib, inodes_free, entered_at)
     VALUES (:id, :kind, :name, :address, 22, CAST(:labels AS jsonb), 'enrolling', :id, CAST(:inventory AS jsonb),
             :enforced, 'boot-1', clock_timestamp(), clock_timestamp(), clock_timestamp() + interval '1 day', :disk_free,
-            :inodes_free)
+            :inodes_free, clock_timestamp())
     """
 )
 _STATE = text("UPDATE node SET state = :state WHERE id = :id")

@@ -7,8 +7,8 @@ from sublet.allocations.work import kind as allocations
 from sublet.allocations.work import remnants as remnant_work
 from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import SET_ASIDE, End, Step
-from sublet.fleet import host_certificates, observation
-from sublet.fleet.work import NODE, TRUST
+from sublet.fleet import host_certificates, observation, trial
+from sublet.fleet.work import NODE, TRIAL, TRUST
 from sublet.payments.stripe import inbox
 from sublet.payments.top_ups import checkout
 
@@ -17,6 +17,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     remnants.WORK: remnant_work.STEPS,
     NODE: observation.STEPS,
     TRUST: host_certificates.STEPS,
+    TRIAL: trial.STEPS,
     checkout.WORK: checkout.STEPS,
     inbox.WORK: inbox.STEPS,
     delivery.DELIVERY: delivery.DELIVERY_STEPS,
@@ -29,6 +30,7 @@ _ENDS = {
     remnants.WORK: remnant_work.END,
     NODE: observation.END,
     TRUST: host_certificates.END,
+    TRIAL: trial.END,
     checkout.WORK: checkout.END,
     inbox.WORK: inbox.END,
     delivery.DELIVERY: delivery.DELIVERY_END,

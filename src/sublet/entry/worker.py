@@ -24,6 +24,7 @@ from sublet.entry.metrics import answering_metrics, listen_for_metrics
 from sublet.entry.prerequisites import require_prerequisites
 from sublet.entry.schedule import schedule
 from sublet.entry.subscriptions import SUBSCRIPTIONS
+from sublet.fleet import trial
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.host_certificates import HostCertificates
 from sublet.fleet.kinds import SSH, BackendsByKind
@@ -67,6 +68,7 @@ class Worker:
             remnant_work.work(self.backend, pace=pace),
             self.observer.work(),
             self.certificates.work(),
+            trial.work(self.backend),
             checkout.work(self.database, self.processor),
             inbox.work(self.database, self.processor),
             *delivery.deliveries(SUBSCRIPTIONS, EVENT_TYPES),

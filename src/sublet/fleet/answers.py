@@ -14,6 +14,7 @@ from sublet.fleet.errors import NodeAnswerInvalid
 Short = Annotated[str, StringConstraints(max_length=200)]
 Long = Annotated[str, StringConstraints(max_length=4000)]
 Count = Annotated[int, Field(ge=0)]
+Doors = Annotated[str, StringConstraints(min_length=1, max_length=200)] | None
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -134,6 +135,7 @@ class Observed(BaseModel):
     inodes_free: Annotated[int, Field(ge=0, lt=2**63)] | None
     allocations: list[_Observed]
     unknown: list[_Unknown]
+    doors: Doors = None  # older helpers do not say
 
     def to_observation(self, node_id: str, observed_at: datetime) -> backend.Observation:
         """As the backend gives it."""
@@ -145,6 +147,7 @@ class Observed(BaseModel):
             space=backend.FreeSpace(self.disk_free_gib, self.inodes_free),
             allocations=tuple(item.to_allocation() for item in self.allocations),
             unknown=tuple(backend.UnknownAccount(item.login, item.uid) for item in self.unknown),
+            doors=self.doors,
         )
 
 
@@ -197,6 +200,7 @@ class Probed(BaseModel):
     limits_enforced: bool
     gpus: Annotated[list[_Gpu], Field(max_length=256)] = Field(default_factory=list)
     capabilities: Annotated[list[_Capability], Field(max_length=100)] = Field(default_factory=list)
+    doors: Doors = None
 
     def to_probe(self) -> backend.Probe:
         """As the backend gives it."""
@@ -214,6 +218,7 @@ class Probed(BaseModel):
             node_time=self.time,
             gpus=tuple(backend.ProbedGpu(item.uuid, item.model, item.memory_mib) for item in self.gpus),
             capabilities=tuple(backend.Capability(item.name, item.enforced, item.detail) for item in self.capabilities),
+            doors=self.doors,
         )
 
 

@@ -155,7 +155,8 @@ class FreeSpace:
 @dataclass(frozen=True, slots=True)
 class Observation:
     """All that exists on one node. `observed_at` is the database's time just before the node was asked, so that billing
-    up to it never counts a second that was not seen."""
+    up to it never counts a second that was not seen. `doors` is another text when anything has changed that a login has
+    to come through, and None where the node's helper does not say."""
 
     node_id: str
     boot_id: str
@@ -164,6 +165,7 @@ class Observation:
     space: FreeSpace
     allocations: tuple[ObservedAllocation, ...]
     unknown: tuple[UnknownAccount, ...] = ()
+    doors: str | None = None
 
     def allocation(self, allocation_id: str) -> ObservedAllocation | None:
         """The account of one allocation, or None if it was not there."""
@@ -216,6 +218,7 @@ class Probe:
     node_time: datetime
     gpus: tuple[ProbedGpu, ...] = field(default=())
     capabilities: tuple[Capability, ...] = field(default=())
+    doors: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,19 @@ _CLOSED = {
         "nothing is placed here: the node was not seen at its last three looks",
         "Look at why it does not answer; it takes work again with the first look that succeeds.",
     ),
+    "no_entry": (
+        "nothing is placed here: a customer would not get in",
+        "See to what the step `entry` names; it takes work again by itself.",
+    ),
     "no_inodes": (
         "nothing is placed here: the file system of the homes has fewer than 10000 free inodes",
         "Remove files there, or give it a file system with more inodes.",
     ),
 }
+_LET_IN = (
+    "See to what is named. It is tried again within a minute, and at once when sshd, PAM or the helper change; the "
+    "node takes work with the first login that comes in and is proven to be gone again."
+)
 _JOIN_AGAIN = "Make a new join token and run its command on the machine as root."
 
 
@@ -55,6 +63,7 @@ def steps(
         _joined(node, token_expires_at),
         _certified(node, now),
         _connected_back(node),
+        _entry(node),
         _clock(node, clock_skew_seconds),
         _limits(node),
         _accepting(node),
@@ -87,6 +96,17 @@ def _connected_back(node: Node) -> Step:
     return Step("connected_back", "waiting", "Sublet connects back as soon as the machine has joined")
 
 
+def _entry(node: Node) -> Step:
+    if node.no_entry is not None:
+        return Step("entry", "failed", f"{node.no_entry.cause}: {node.no_entry.detail}", _LET_IN)
+    if node.entered_at is None:
+        return Step(
+            "entry", "waiting", "a login made for it comes in as a customer does, once Sublet has connected back"
+        )
+    at = node.entered_at.isoformat(timespec="seconds")
+    return Step("entry", "done", f"a login made for it came in as a customer does at {at}, and is gone again")
+
+
 def _clock(node: Node, skew: float | None) -> Step:
     if node.verified_at is None or skew is None:
         return Step("clock", "waiting", "compared when Sublet connects back")
@@ -117,7 +137,7 @@ def _accepting(node: Node) -> Step:
     if node.closed in _CLOSED:
         return Step("accepting_work", "failed", *_CLOSED[node.closed])
     if node.state is NodeState.ENROLLING:
-        return Step("accepting_work", "waiting", "once Sublet has connected back")
+        return Step("accepting_work", "waiting", "once somebody has come in as a customer does")
     fix = {
         NodeState.CORDONED: "Uncordon the node.",
         NodeState.OFFLINE: "Bring the node back; it takes work again when it answers.",

@@ -16,7 +16,7 @@ from sublet.core.errors import Conflict, InvalidInput
 from sublet.core.ids import new_id
 from sublet.core.settings import Settings
 from sublet.core.work import leases
-from sublet.fleet import certificates, join_tokens, nodes
+from sublet.fleet import certificates, join_tokens, nodes, trial
 from sublet.fleet.audit import HostKeyRecord, JoinTokenRecord, PlaceRecord
 from sublet.fleet.backend import Probe
 from sublet.fleet.ca import CaKind, HostSigner, public_keys
@@ -185,6 +185,10 @@ async def join(
             verified_at=None,
             failure=None,
             misses=0,
+            doors=None,
+            entered_at=None,
+            entered_doors=None,
+            no_entry=None,
         )
     )
     if known.host_public_key not in {None, key}:
@@ -203,6 +207,7 @@ async def join(
     )
     # Whoever is looking at the node looks at what it was: without its lease, it cannot let the node take work.
     await leases.overtake(session, NODE, node_id, place=node_id)
+    await trial.forget(session, node_id)
     return Joined(
         node_id=node_id,
         name=known.name,
@@ -213,15 +218,19 @@ async def join(
 
 
 async def accept(session: Session, node_id: str, probe: Probe, *, seen_at: datetime, claims_on: ClaimsOnGpu) -> None:
-    """The node answered over SSH with its own certificate: keep what it has and enforces, and let it take work.
+    """The node answered over SSH with its own certificate: keep what it has and enforces, and have it tried
+    whether a customer gets in. Only then it takes work.
 
     A GPU that is missing on another node is this one's from now on; MachineAlreadyEnrolled for one that cannot be.
     """
     skew = (probe.node_time - seen_at).total_seconds()
     await nodes.store_probe(session, node_id, probe, clock_skew_seconds=skew, claims_on=claims_on)
     await session.execute(
-        update(node).where(node.c.id == node_id).values(verified_at=seen_at, last_seen_at=seen_at, failure=None)
+        update(node)
+        .where(node.c.id == node_id)
+        .values(verified_at=seen_at, last_seen_at=seen_at, failure=None, doors=probe.doors)
     )
+    await trial.ask(session, node_id)
     await come_back(session, system_actor("enrolment"), node_id, reason="answered over SSH with its certificate")
 
 

@@ -1,6 +1,7 @@
 """Whether a customer gets in: a login like theirs, through the same sshd, at the address that they are given."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import asyncssh
@@ -8,7 +9,7 @@ import asyncssh
 from sublet.core.actors import system_actor
 from sublet.core.db import Database, forbid_open_session
 from sublet.fleet import certificates, nodes
-from sublet.fleet.backend import DesiredAccount, Entry
+from sublet.fleet.backend import Capability, DesiredAccount, Entry
 from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import CONNECT_SECONDS, HostTrust, NodeAddress, connect
@@ -32,6 +33,18 @@ class WayIn:
 
 class LookFailed(Exception):
     """sshd let us in, and what came after it did not: the session, the shell or a program ended it."""
+
+
+def not_its_own(login: str, uid: int, entry: Entry, capabilities: Iterable[Capability]) -> str | None:
+    """What a session of the login shows that is not its own, on a node that enforces these; None if it is kept to
+    itself."""
+    if entry.uid != uid:
+        return f"is uid {entry.uid} there and not {uid}"
+    if entry.homes != (f"/home/{login}",):
+        return f"sees {', '.join(entry.homes) or 'no home'} in /home and not its own home alone"
+    if entry.sees_others and any(item.name == "hidepid" and item.enforced for item in capabilities):
+        return "sees processes of others"
+    return None
 
 
 async def way_in(database: Database, authority: CertificateAuthority, node_id: str, account: DesiredAccount) -> WayIn:

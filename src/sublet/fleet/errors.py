@@ -88,6 +88,13 @@ class EntryRefused(NodeError):
         self.cause = cause
 
 
+class TrialNotGone(NodeError):
+    """What a trial login left on the node is not proven to be gone."""
+
+    code = "trial_not_gone"
+    retryable = True
+
+
 class ListingIncomplete(NodeAnswerInvalid):
     """The node listed nothing although allocations are expected on it: an error, never "nothing exists"."""
 

@@ -33,7 +33,20 @@ node = Table(
     Column("failure", JSONB(none_as_null=True)),
     Column("strangers", JSONB, nullable=False),
     Column("misses", Integer, nullable=False),
+    Column("doors", Text),
+    Column("entered_at", DateTime(timezone=True)),
+    Column("entered_doors", Text),
+    Column("no_entry", JSONB(none_as_null=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+node_trial = Table(
+    "node_trial",
+    metadata,
+    Column("node_id", Text, primary_key=True),
+    Column("allocation_id", Text, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False),
 )
 
 node_history = Table(

@@ -17,8 +17,9 @@ from sublet.fleet.models import gpu, node, node_history
 from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known, refuse_kept
 from sublet.fleet.states import GpuState, NodeState, move_gpu
 
-Closed = Literal["state", "not_seen", "no_inodes"]
-"""Why nothing new is placed on a node: by its state, not seen for three intervals, or hardly an inode is free."""
+Closed = Literal["state", "not_seen", "no_entry", "no_inodes"]
+"""Why nothing new is placed on a node: by its state, not seen for three intervals, nobody gets in, or hardly an inode
+is free."""
 
 FRESH_INTERVALS = 3
 """What was seen of a node is believed for so many intervals between looks."""
@@ -53,6 +54,16 @@ class Failure:
     code: str
     detail: str
     at: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoEntry:
+    """Why nobody who comes in as a customer gets in to a node; `doors` are those that it was tried through."""
+
+    cause: str
+    detail: str
+    at: str
+    doors: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,8 @@ class Node:
     enrolled_at: datetime | None
     verified_at: datetime | None
     failure: Failure | None
+    entered_at: datetime | None
+    no_entry: NoEntry | None
     strangers: tuple[Stranger, ...]
     clock_skew_seconds: float | None
     created_at: datetime
@@ -125,8 +138,10 @@ class KeptCapacity:
 
 
 _COLUMNS = [
-    *(column for column in node.c if column.name not in {"fresh_until", "misses"}),
-    func.node_closed(node.c.state, node.c.fresh_until, node.c.inodes_free, func.clock_timestamp()).label("closed"),
+    *(column for column in node.c if column.name not in {"fresh_until", "misses", "doors", "entered_doors"}),
+    func.node_closed(
+        node.c.state, node.c.fresh_until, node.c.no_entry.is_not(None), node.c.inodes_free, func.clock_timestamp()
+    ).label("closed"),
 ]
 
 
@@ -332,6 +347,8 @@ def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
         enrolled_at=row.enrolled_at,
         verified_at=row.verified_at,
         failure=None if failure is None else Failure(failure["code"], failure["detail"], failure["at"]),
+        entered_at=row.entered_at,
+        no_entry=None if row.no_entry is None else NoEntry(**row.no_entry),
         strangers=_strangers(row.strangers),
         clock_skew_seconds=None if inventory is None else inventory.get("clock_skew_seconds"),
         created_at=row.created_at,

@@ -21,10 +21,10 @@ from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Outcome, Retry
 from sublet.core.work.pace import Pace
-from sublet.fleet import enrolment, nodes
+from sublet.fleet import enrolment, nodes, trial
 from sublet.fleet.backend import FleetBackend, Observation, Probe
 from sublet.fleet.errors import ListingIncomplete, MachineAlreadyEnrolled
-from sublet.fleet.models import node
+from sublet.fleet.models import node, node_trial
 from sublet.fleet.moved_gpus import ClaimsOnGpu, nothing_known
 from sublet.fleet.states import NodeState, come_back, move
 from sublet.fleet.work import NODE, TRUST
@@ -58,7 +58,8 @@ STEPS = (
     ),
     Step(
         "note",
-        "notes when the node was seen and brings it back if it was offline; or why it was not, and how often in a row",
+        "notes when the node was seen and brings it back if it was offline; or why it was not, and how often in a row; "
+        "has it tried whether a customer gets in where nobody has, or what a login comes through has changed",
         "the node's row",
         "the next look, an interval later or at the pace of failures",
     ),
@@ -79,6 +80,7 @@ class Look:
     name: str
     verified: bool
     boot_id: str | None
+    trial_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +153,15 @@ class Observer:
         return lost
 
     async def _take(self, session: Session, lease: Lease) -> Look | Outcome:
-        row = (await session.execute(select(node).where(node.c.id == lease.id))).one()
-        return Look(row.id, row.name, row.verified_at is not None, row.boot_id)
+        tried = node.outerjoin(node_trial, node_trial.c.node_id == node.c.id)
+        columns = (node.c.name, node.c.verified_at, node.c.boot_id, node_trial.c.allocation_id)
+        row = (await session.execute(select(*columns).select_from(tried).where(node.c.id == lease.id))).one()
+        return Look(lease.id, row.name, row.verified_at is not None, row.boot_id, row.allocation_id)
 
     async def _look(self, lease: Lease, look: Look) -> Seen:
         try:
             if not look.verified:
-                # It has joined: only a probe over SSH, which connects back to it, lets it take work.
+                # It has joined: only a probe over SSH, which connects back to it, shows that it is the one.
                 return Seen(probe=await self.backend.probe(look.node_id))
             observation = await self._observe(look)
         except SubletError as error:
@@ -168,7 +172,7 @@ class Observer:
 
     async def _observe(self, look: Look) -> Observation:
         before = await self._expect(look.node_id)
-        observation = await self.backend.observe(look.node_id)
+        observation = trial.without(await self.backend.observe(look.node_id), look.trial_id)
         if not observation.allocations and before and await self._expect(look.node_id):
             raise ListingIncomplete(
                 f"{look.name} listed no allocation although {before} exist on it. The listing was not believed: "
@@ -204,20 +208,21 @@ class Observer:
             log.info("node.enrolled", node=look.node_id, limits_enforced=seen.probe.limits_enforced)
         if seen.observation is not None:
             space = seen.observation.space
-            room = {"disk_free_gib": space.disk_gib, "inodes_free": space.inodes}
-            await self._note_seen(session, look.node_id, seen.observation.observed_at, **room)
+            found = {"disk_free_gib": space.disk_gib, "inodes_free": space.inodes, "doors": seen.observation.doors}
+            await self._note_seen(session, look.node_id, seen.observation.observed_at, **found)
             await come_back(session, system_actor("observation"), look.node_id, reason="answers again")
             if look.boot_id != seen.observation.boot_id:
                 # After a boot the kernel may enforce other things; the next trust push looks again.
                 booted = update(node).where(node.c.id == look.node_id).values(boot_id=seen.observation.boot_id)
                 await session.execute(booted)
                 await leases.make_due(session, TRUST, look.node_id, place=look.node_id)
+            await trial.ask_if_due(session, look.node_id)
         return Again(float(self.settings.observe_interval_seconds))
 
-    async def _note_seen(self, session: Session, node_id: str, seen_at: datetime, **space: int | None) -> None:
+    async def _note_seen(self, session: Session, node_id: str, seen_at: datetime, **found: int | str | None) -> None:
         fresh_until = nodes.fresh_until(seen_at, self.settings)
         seen = {"last_seen_at": seen_at, "observed_at": seen_at, "fresh_until": fresh_until, "misses": 0}
-        await session.execute(update(node).where(node.c.id == node_id).values(failure=None, **seen, **space))
+        await session.execute(update(node).where(node.c.id == node_id).values(failure=None, **seen, **found))
 
     async def _not_seen(self, session: Session, lease: Lease, error: SubletError) -> Outcome:
         log.warning("node.not_seen", node=lease.id, code=error.code, attempt=lease.attempt)

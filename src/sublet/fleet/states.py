@@ -91,14 +91,16 @@ async def move(session: Session, actor: Actor, node_id: str, to: NodeState, *, r
 
 
 async def come_back(session: Session, actor: Actor, node_id: str, *, reason: str) -> None:
-    """Give a node that was away the state it had before; nothing happens to one that is not away."""
-    row = (
-        await session.execute(
-            select(node.c.state, node.c.resumes_as).where(node.c.id == node_id).with_for_update(key_share=True)
-        )
-    ).one()
-    if NodeState(row.state) in AWAY:
-        await move(session, actor, node_id, NodeState(row.resumes_as), reason=reason)
+    """Give a node that was away and answers the state it had before; nothing happens to one that is not away.
+
+    One that nobody has come in to since it joined goes on enrolling.
+    """
+    columns = (node.c.state, node.c.resumes_as, node.c.entered_at)
+    row = (await session.execute(select(*columns).where(node.c.id == node_id).with_for_update(key_share=True))).one()
+    state = NodeState(row.state)
+    to = NodeState.ENROLLING if row.entered_at is None else NodeState(row.resumes_as)
+    if state in AWAY and to is not state:
+        await move(session, actor, node_id, to, reason=reason)
 
 
 def standing_of(state: NodeState, resumes_as: NodeState) -> NodeState:

@@ -1,4 +1,5 @@
-"""The kinds of work on nodes, by name: looking at one, and pushing to it what it trusts."""
+"""The kinds of work on nodes, by name: looking at one, pushing to it what it trusts, trying whether one gets in."""
 
 NODE = "node"
 TRUST = "trust"
+TRIAL = "trial"

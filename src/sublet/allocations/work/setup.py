@@ -21,8 +21,9 @@ from sublet.core.errors import SubletError
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Done, Outcome, Retry
 from sublet.core.work.pace import spread
-from sublet.fleet import nodes
+from sublet.fleet import nodes, trial
 from sublet.fleet.backend import AppliedState, DesiredAccount, Entry, FleetBackend, Limits, Observation
+from sublet.fleet.entry import not_its_own
 from sublet.fleet.errors import EntryRefused, LimitsNotEnforced, NodeError, StaleGeneration
 from sublet.identity import ssh_keys
 from sublet.ledger import holds
@@ -177,8 +178,8 @@ async def _unkept_promise(
 
     A node that enforces no limits says so, and its allocations are sold as such.
     """
-    capabilities = {item.name for item in (await nodes.get(session, allocation.node_id)).capabilities if item.enforced}
-    promised = {limit for name, limit in _LIMIT_OF.items() if name in capabilities}
+    capabilities = (await nodes.get(session, allocation.node_id)).capabilities
+    promised = {_LIMIT_OF[item.name] for item in capabilities if item.enforced and item.name in _LIMIT_OF}
     unkept = sorted(promised - {one.limit for one in applied.enforced if one.enforced})
     if unkept:
         details = "; ".join(f"{one.limit}: {one.detail}" for one in applied.enforced if one.limit in unkept)
@@ -186,7 +187,7 @@ async def _unkept_promise(
             f"The node enforces {', '.join(unkept)}, but not for {allocation.id} ({details}). It was not started; it "
             "is tried again, and given up if that goes on."
         )
-    found = None if entry is None else _not_its_own(allocation, entry, hides_others="hidepid" in capabilities)
+    found = None if entry is None else not_its_own(allocation.login, allocation.uid, entry, capabilities)
     if found is None:
         return None
     return EntryRefused(
@@ -194,17 +195,6 @@ async def _unkept_promise(
         "goes on. Enrol the node again.",
         cause="not_its_own",
     )
-
-
-def _not_its_own(allocation: Allocation, entry: Entry, *, hides_others: bool) -> str | None:
-    """What a session shows that is not the allocation's own; None if it is kept to itself."""
-    if entry.uid != allocation.uid:
-        return f"is uid {entry.uid} there and not {allocation.uid}"
-    if entry.homes != (f"/home/{allocation.login}",):
-        return f"sees {', '.join(entry.homes) or 'no home'} in /home and not its own home alone"
-    if hides_others and entry.sees_others:
-        return "sees processes of others"
-    return None
 
 
 async def _succeeded(
@@ -310,6 +300,8 @@ async def _failed(
         attempt=lease.attempt,
         detail=error.detail,
     )
+    if isinstance(error, EntryRefused):
+        await trial.ask(session, allocation.node_id)
     setting_up = allocation.state is AllocationState.PROVISIONING
     last = failure is not Failure.RETRYABLE or lease.attempt >= pace.provision_attempts
     goes_elsewhere = setting_up and await relocation.is_due(session, allocation, error, lease.attempt, pace)
