@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sublet.allocations.work import observations
 from sublet.core.work.reconciler import Reconciler
@@ -32,8 +33,14 @@ class RealFleet:
         await self.pool.close()
 
 
-async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:
-    """Enrol a node through the ordinary path, and look at it until it is ready."""
+async def look_at_all(web: Web, observer: Observer) -> None:
+    """Look at every node that is due, and try those for which that was asked."""
+    for work in (observer.work(), trial.work(observer.backend)):
+        await sweep_once(Reconciler(web.database, [work]))
+
+
+async def join(web: Web, node: LocalNode, helper: Path, *, until: Literal["ready", "kept out"] = "ready") -> RealFleet:
+    """Enrol a node through the ordinary path, and look at it until it is ready, or nobody was let in."""
     pool = NodePool(web.database, web.parts[AUTHORITY])
     backend = SshBackend(pool)
     observer = Observer(web.database, backend, web.settings)
@@ -49,8 +56,9 @@ async def join(web: Web, node: LocalNode, helper: Path) -> RealFleet:
     node_id: str = made["node"]["id"]
     deadline = time.monotonic() + 30
     while True:
-        await sweep_once(Reconciler(web.database, [observer.work(), trial.work(backend)]))
+        await look_at_all(web, observer)
         state = (await operator.get(f"/api/v1/admin/nodes/{node_id}")).json()
-        if state["state"] == "ready":
+        entry = next(step["state"] for step in state["enrolment"] if step["name"] == "entry")
+        if (entry == "failed") if until == "kept out" else state["state"] == "ready":
             return RealFleet(node, node_id, pool, backend, observer)
         assert time.monotonic() < deadline, state

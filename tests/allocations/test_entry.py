@@ -20,6 +20,7 @@ class TestANodeThatLetsNobodyIn:
         assert row.started_at is None
         assert row.failure["code"] == "entry_refused"
         assert "let nobody into it" in row.failure["message"]
+        assert await rental.all("SELECT id FROM work WHERE kind = 'trial'") == [rental.node_id]
         assert await rental.all("SELECT subject_id FROM meter") == []
         assert await rental.disagreements() == []
 

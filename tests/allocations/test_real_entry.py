@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sublet.fleet.backend import DesiredAccount, Limits
 from sublet.fleet.errors import EntryRefused, NodeError
+from sublet.fleet.observation import make_due
 from sublet_sandbox.nodes import LocalNode
-from tests.allocations.real import RealFleet, join
+from tests.allocations.real import RealFleet, join, look_at_all
 from tests.support.app import Web
 from tests.support.nodes import build_helper, systemd_node_pair
 
@@ -105,3 +108,43 @@ class TestComingIn:
                 assert failed.value.code == "node_unreachable"
             finally:
                 await on(fleet, "systemctl start ssh")
+
+
+class TestANode:
+    async def test_that_keeps_customers_out_takes_no_work_until_one_gets_in(
+        self, web: Web, systemd_node_pair: tuple[LocalNode, LocalNode], tmp_path: Path
+    ) -> None:
+        node, helper = systemd_node_pair[0], build_helper(tmp_path / "sublet-node.pyz")
+        harden, undo, cause = BREAKS["AllowUsers"]
+        done = await node.run_as_root("sh", "-c", harden)
+        assert done.status == 0, done
+        fleet = await join(web, node, helper, until="kept out")
+        operator = await web.operator()
+
+        async def looked() -> dict[str, Any]:
+            async with web.database.transaction() as session:
+                await make_due(session, fleet.node_id)
+            await look_at_all(web, fleet.observer)
+            shown = (await operator.get(f"/api/v1/admin/nodes/{fleet.node_id}")).json()
+            steps = {step["name"]: step for step in shown["enrolment"]}
+            return {"state": shown["state"], "strangers": shown["strangers"], **steps}
+
+        try:
+            hardened = await looked()
+            assert (hardened["state"], hardened["entry"]["state"]) == ("enrolling", "failed")
+            assert cause in hardened["entry"]["detail"]
+            assert "allowusers" in hardened["entry"]["detail"]
+            await on(fleet, undo)
+            assert (await looked())["state"] == "ready"
+            await on(fleet, harden)
+            lost = await looked()
+            assert (lost["state"], lost["accepting_work"]["state"]) == ("ready", "failed")
+            assert cause in lost["entry"]["detail"]
+            assert lost["strangers"] == []
+            await on(fleet, undo)
+            assert (await looked())["accepting_work"]["state"] == "done"
+            left = await fleet.node.run_as_root("sh", "-c", "ls /home; getent passwd | grep ^al-")
+            assert left.text.strip() == ""
+        finally:
+            await fleet.node.run_as_root("sh", "-c", f"{undo} || true")
+            await fleet.close()

@@ -16,9 +16,10 @@ ENROLMENT = {
     "joined": "the join command works until 2030-01-01T00:00:00+00:00",
     "host_certificate": "issued when the machine joins",
     "connected_back": "Sublet connects back as soon as the machine has joined",
+    "entry": "tried once Sublet has connected back",
     "clock": "compared when Sublet connects back",
     "limits": "measured when Sublet connects back",
-    "accepting_work": "once Sublet has connected back",
+    "accepting_work": "once somebody has come in as a customer does",
 }
 """The checklist of a joining node, and what it says of a node that has just been added."""
 CHECKS = (

@@ -113,7 +113,7 @@ async def join_node(database: Database, authority: CertificateAuthority, setting
                 session, OPERATOR, name, address="127.0.0.1", port=fake.port, labels={}, settings=settings
             )
         probe = {**PROBE, "gpus": [{**PROBE["gpus"][0], "uuid": f"GPU-{name}-0"}], "time": now()}
-        fake.answers["probe"] = lambda _: {**probe, "boot_id": fake.boot_id, "time": now()}
+        fake.answers["probe"] = lambda _: {**probe, "boot_id": fake.boot_id, "doors": fake.doors, "time": now()}
         signer = await authority.host_signer()
         async with database.transaction() as session:
             joined = await enrolment.join(

@@ -33,6 +33,7 @@ NEVER_REMOVED = {
 }
 FIXED_ONCE_MADE = {
     "allocation": {"id", "organization_id", "name", "sku", "price", "currency", "login", "created_at"},
+    "node_trial": {"node_id", "allocation_id", "uid"},
     "join_token": {"token_hash", "node_id", "created_by", "created_at"},
 }
 """Columns that keep what they were made with: others have been shown it."""

@@ -11,7 +11,7 @@ from sublet.core.db import Database
 from sublet.scheduling import claims
 from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.windows import Window
-from tests.scheduling.fleet_rows import add_node, look
+from tests.scheduling.fleet_rows import add_node, change, look
 from tests.scheduling.test_claims import free_of, make_sku, take
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +123,15 @@ class TestDisk:
         await take(database, sku, "x")
         await look(database, node_id, disk_free_gib=60)
         assert await free_of(database, sku) == [2]
+
+    async def test_takes_that_a_customer_gets_in(self, database: Database) -> None:
+        await add_node(database, "a", vcpu=2)
+        sku = await make_sku(database, "s")
+        await change(database, """UPDATE node SET no_entry = '{"cause": "pam_refused"}'""")
+        assert await free_of(database, sku) == [0]
+        assert await launched(database, sku) == []
+        await change(database, "UPDATE node SET no_entry = NULL")
+        assert await free_of(database, sku) == [1]
 
     @pytest.mark.parametrize(("inodes", "offered"), [(9_999, 0), (10_000, 1), (None, 1)])
     async def test_takes_inodes_too(self, database: Database, inodes: int | None, offered: int) -> None:

@@ -139,6 +139,7 @@ export const allocations = {
     joined: "Joined",
     host_certificate: "Host certificate",
     connected_back: "Connected back",
+    entry: "Customers get in",
     clock: "Clock",
     limits: "Limits",
     accepting_work: "Accepting work",

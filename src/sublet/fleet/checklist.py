@@ -100,9 +100,7 @@ def _entry(node: Node) -> Step:
     if node.no_entry is not None:
         return Step("entry", "failed", f"{node.no_entry.cause}: {node.no_entry.detail}", _LET_IN)
     if node.entered_at is None:
-        return Step(
-            "entry", "waiting", "a login made for it comes in as a customer does, once Sublet has connected back"
-        )
+        return Step("entry", "waiting", "tried once Sublet has connected back")
     at = node.entered_at.isoformat(timespec="seconds")
     return Step("entry", "done", f"a login made for it came in as a customer does at {at}, and is gone again")
 
