@@ -20,7 +20,7 @@ _CONFIGURATION = (
 # Known by size and time: the programs, and the folders of PAM's modules, which change when a module is replaced.
 _PROGRAMS = (
     *("/usr/sbin/sshd", "/usr/lib/openssh/sshd-session", "/usr/libexec/openssh/sshd-session"),
-    *(str(paths.HELPER), str(paths.SSHD_SESSION), "/bin/bash"),
+    *(str(paths.HELPER), f"{paths.PROGRAMS}/*", "/bin/bash"),
     *("/lib/*/security", "/lib/security", "/lib64/security"),
 )
 _LISTENING = "0A"
