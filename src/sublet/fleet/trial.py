@@ -7,7 +7,8 @@ its own, so that whatever a worker that died in the middle has left is taken ove
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core import telemetry
 from sublet.core.actors import system_actor
@@ -93,7 +94,7 @@ async def ask(session: Session, node_id: str, *, changed: bool = False) -> None:
     known = select(node_trial.c.node_id).where(node_trial.c.node_id == node_id)
     if (await session.execute(known)).first() is None:
         drawn = {"node_id": node_id, "allocation_id": new_id("al"), "uid": await next_uid(session), "generation": 0}
-        await session.execute(insert(node_trial).values(drawn))
+        await session.execute(insert(node_trial).values(drawn).on_conflict_do_nothing())
     if changed:
         await leases.make_due(session, TRIAL, node_id, place=node_id)
     else:
