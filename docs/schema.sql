@@ -2974,7 +2974,7 @@ CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation FOR EACH R
 
 CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.allocation_remnant FOR EACH ROW WHEN ((new.generation < old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
 
-CREATE TRIGGER grows BEFORE UPDATE ON public.node_trial FOR EACH ROW WHEN ((new.generation <= old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
+CREATE TRIGGER grows BEFORE UPDATE OF generation ON public.node_trial FOR EACH ROW WHEN ((new.generation <= old.generation)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE CONSTRAINT TRIGGER has_owner AFTER DELETE OR UPDATE ON public.membership DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
 

@@ -24,7 +24,7 @@ CREATE TABLE node_trial (
 -- The node knows the login by it, and a uid is never used twice.
 CREATE TRIGGER drawn_once BEFORE UPDATE OF node_id, allocation_id, uid ON node_trial
   FOR EACH ROW EXECUTE FUNCTION sublet_refuse_change();
-CREATE TRIGGER grows BEFORE UPDATE ON node_trial FOR EACH ROW WHEN (NEW.generation <= OLD.generation)
+CREATE TRIGGER grows BEFORE UPDATE OF generation ON node_trial FOR EACH ROW WHEN (NEW.generation <= OLD.generation)
   EXECUTE FUNCTION sublet_refuse_change();
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON node_trial
   FOR EACH STATEMENT EXECUTE FUNCTION sublet_refuse_change();
