@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from .errors import NodeError
+from .errors import NodeError, said_used_up
 
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -39,7 +39,8 @@ def run(*argv: str, stdin: bytes = b"", timeout_seconds: float = 20, ok: tuple[i
     status, output, errors = attempt(*argv, stdin=stdin, timeout_seconds=timeout_seconds)
     if status not in ok:
         said = (errors or output).strip()[-500:] or "no message"
-        raise NodeError("command_failed", f"{' '.join(argv[:6])} ended with status {status}: {said}", retryable=True)
+        message = f"{' '.join(argv[:6])} ended with status {status}: {said}"
+        raise said_used_up(message) or NodeError("command_failed", message, retryable=True)
     return output
 
 

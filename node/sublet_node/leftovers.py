@@ -45,7 +45,8 @@ def _elsewhere(complaint: str) -> bool:
 def _search_places(extra: list[str], walled: set[str]) -> list[str]:
     """Where to look, or the millions of files of one customer would slow the release of every other."""
     if not os.path.isdir("/tmp"):  # noqa: S108  (searched, not used)
-        raise NodeError("listing_failed", "The node has no /tmp, so the search for left files proves nothing.")
+        message = "The node has no /tmp, so the search for left files proves nothing."
+        raise NodeError("listing_failed", message, retryable=True)
     # A place may itself be a link, like /var/lock. No other link is followed.
     places = [os.path.realpath(place) for place in PLACES if os.path.isdir(place)]
     places += [str(path) for path in _entries(paths.STATE) if path not in _BY_LOGIN]

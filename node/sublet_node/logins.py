@@ -21,7 +21,8 @@ def passwd_entries() -> dict[str, int]:
         if len(parts) >= 7:
             entries[parts[0]] = int(parts[2])
     if "root" not in entries:
-        raise NodeError("listing_failed", "/etc/passwd does not list root, so it cannot prove which accounts exist.")
+        message = "/etc/passwd does not list root, so it cannot prove which accounts exist."
+        raise NodeError("listing_failed", message, retryable=True)
     return entries
 
 

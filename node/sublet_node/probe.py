@@ -42,7 +42,8 @@ def _memory_mib() -> int:
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) >> 10
-    raise NodeError("listing_failed", "/proc/meminfo does not say how much memory there is.")
+    message = "/proc/meminfo does not say how much memory there is."
+    raise NodeError("listing_failed", message, retryable=True)
 
 
 def _os_name() -> str:

@@ -71,9 +71,8 @@ def of(uid: int) -> list[str]:
     try:
         names = [name for name in os.listdir(_SESSIONS) if "." not in name]
     except FileNotFoundError:
-        raise NodeError(
-            "listing_failed", f"{_SESSIONS} is missing, so sessions cannot be listed. Is systemd-logind up?"
-        ) from None
+        message = f"{_SESSIONS} is missing, so sessions cannot be listed. Is systemd-logind up?"
+        raise NodeError("listing_failed", message, retryable=True) from None
     found = []
     for name in names:
         try:

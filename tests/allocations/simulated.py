@@ -240,6 +240,6 @@ def failing(verb: str, moment: str, error: Callable[[], BaseException], *, times
     return interrupt
 
 
-def refused(code: str = "command_failed", *, retryable: bool = False) -> SubletError:
+def refused(code: str = "program_missing", *, retryable: bool = False) -> SubletError:
     """The node understood and could not."""
     return NodeFailure("useradd failed", node_code=code, retryable=retryable)

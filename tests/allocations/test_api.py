@@ -17,9 +17,10 @@ from sublet.allocations.schemas import (
 )
 from sublet.billing.schemas import ChargeOut
 from sublet.core.actors import Actor
+from sublet.fleet.errors import NodeFailure
 from sublet.scheduling.schemas import OfferOut
 from tests.allocations.rental import EAGER, Rental, offer, pay_in, reconcile
-from tests.allocations.simulated import SimulatedBackend
+from tests.allocations.simulated import SimulatedBackend, failing, nothing
 from tests.scheduling.fleet_rows import add_node
 from tests.support.app import Web
 
@@ -191,6 +192,28 @@ class TestLists:
         (item,) = (await shop.get("/admin/allocations?state=active&state=lost", operator))["items"]
         conforms(AdminAllocationOut, item)
         assert item["organization"]["id"] == shop.rental.actor.organization_id
+
+    async def test_operators_alone_see_what_the_node_said(self, shop: Shop) -> None:
+        failure = NodeFailure("No space left at 10.20.0.7", node_code="disk_full", retryable=False)
+        failure.request_id = "nrq_aaaaaaaaaaaaaaaa"
+        shop.rental.backend.interrupt = failing("apply", "before", lambda: failure)
+        launched = await shop.active(name="full")
+        assert launched["failure"]["code"] == "disk_full"
+        operator = await shop.web.operator()
+        (item,) = (await shop.get("/admin/allocations?state=failed", operator))["items"]
+        inside = item["operator_error"]
+        assert (inside["code"], inside["text"], inside["step"], inside["request_id"]) == (
+            *("disk_full", "No space left at 10.20.0.7", "create_account", "nrq_aaaaaaaaaaaaaaaa"),
+        )
+        for path in ("", "/operations", "/history"):
+            answer = await shop.client.get(f"/api/v1/allocations/{launched['id']}{path}")
+            assert answer.status_code == 200
+            assert "10.20.0.7" not in answer.text
+            assert "nrq_" not in answer.text
+        shop.rental.backend.interrupt = nothing
+        await shop.active(name="well")
+        (item,) = (await shop.get("/admin/allocations?state=active", operator))["items"]
+        assert item["operator_error"] is None
 
     async def test_refuse_a_state_or_cursor_that_is_none(self, shop: Shop) -> None:
         for query in ("state=gone", "cursor=nonsense", "limit=0"):

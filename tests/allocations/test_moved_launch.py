@@ -196,7 +196,7 @@ class TestANodeThatDoesNotAnswer:
         rental.pace = replace(rental.pace, attempts_before_another_node=99, provision_attempts=99)
         allocation_id = await rental.launch()
         await add_node(rental.database, "south")
-        rental.backend.interrupt = failing("apply", "before", lambda: refused(retryable=True))
+        rental.backend.interrupt = failing("apply", "before", lambda: refused("busy", retryable=True))
         await rental.run("UPDATE node SET fresh_until = clock_timestamp() WHERE id = :id", id=rental.node_id)
         await sweep_once(rental.worker())
         assert (await rental.row(allocation_id)).node_id == rental.node_id
@@ -322,7 +322,7 @@ class TestANodeThatGoesByANewerGeneration:
 
         rental.backend.interrupt = overtaken
         row = await rental.work_until(allocation_id, "active", "failed")
-        assert (row.state, row.failure["code"]) == ("failed", "provisioning_failed")
+        assert (row.state, row.failure["code"]) == ("failed", "stale_generation")
         while (await rental.row(allocation_id)).on_node:
             await sweep_once(rental.worker())
         assert node.accounts == {}
@@ -376,7 +376,7 @@ class TestANodeThatLacksWhatWasSold:
         await add_node(rental.database, "south")
         rental.backend.interrupt = failing("apply", "before", lambda: refused("gpu_missing"), times=1)
         row = await rental.work_until(allocation_id, "failed")
-        assert row.failure["code"] == "node_lacks_capacity"
+        assert row.failure["code"] == "gpu_missing"
 
     async def test_is_left_for_the_gpus_of_the_other(self, rental: Rental) -> None:
         rental.sku = await offer(rental.database, "gpu", gpu_model="A", gpu_count=1)
@@ -393,7 +393,7 @@ class TestANodeThatLacksWhatWasSold:
             await add_node(rental.database, f"n{number}")
         rental.backend.interrupt = failing("apply", "before", lambda: refused("disk_full"), times=99)
         row = await rental.work_until(await rental.launch(), "failed")
-        assert row.failure["code"] == "node_lacks_capacity"
+        assert row.failure["code"] == "disk_full"
         assert len(await rental.all("SELECT node_id FROM allocation_remnant")) == relocation.MOST_NODES - 1
 
     async def test_is_not_left_by_what_has_run_there(self, rental: Rental) -> None:

@@ -120,6 +120,14 @@ class TestPlatform:
         assert "1 min 15 s" in line
         assert operator.run("admin", "allocations", "--state", "failed").stdout == ""
 
+    def test_allocations_show_what_the_node_said_and_customers_do_not(self, operator: Cli) -> None:
+        world = operator.api.world
+        failed = world.allocation("web", next(iter(world.skus.values())))
+        failed["failure"] = {"code": "node_unreachable", "message": "The node did not answer."}
+        line = operator.run("admin", "allocations").stdout.splitlines()[1]
+        assert "node_unreachable at connect to node: north cannot be reached at 192.0.2.7:22" in line
+        assert "192.0.2.7:22" not in operator.run("show", failed["name"]).stdout
+
     def test_reconcile_agrees(self, operator: Cli) -> None:
         result = operator.run("admin", "reconcile")
         assert result.exit_code == 0

@@ -258,7 +258,15 @@ class World:
         """What a list shows operators of it."""
         shown = {key: value for key, value in self.summary(allocation).items() if key not in {"price", "ssh", "funds"}}
         owner = {"id": "org_0000000000000001", "name": "Acme"}
-        return {**shown, "failure": allocation["failure"], "organization": owner, "state_seconds": 75}
+        inside = None
+        if allocation["failure"] is not None:
+            inside = {
+                "code": allocation["failure"]["code"],
+                "text": "north cannot be reached at 192.0.2.7:22: no route.",
+            }
+            inside |= {"step": "connect_to_node", "node_id": "nd_0000000000000001", "request_id": None, "at": at()}
+        shown |= {"failure": allocation["failure"], "operator_error": inside}
+        return {**shown, "organization": owner, "state_seconds": 75}
 
     def begin(self, allocation: dict[str, Any], kind: str) -> dict[str, Any]:
         """Start an operation; a launch has done some of it already."""

@@ -143,5 +143,7 @@ export const operator = {
     all: "All states",
     empty: { title: "No allocation", detail: "Nothing matches. When customers launch, their allocations appear here." },
     noNode: "None",
+    inside: ({ code, text, step }: { code: string; text: string; step: string | null }) =>
+      `${code}${step === null ? "" : ` (${step.replaceAll("_", " ")})`}: ${text}`,
   },
 };

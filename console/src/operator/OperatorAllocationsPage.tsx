@@ -21,13 +21,18 @@ const columns: Column<AdminAllocation>[] = [
     key: "name",
     header: words.column.name,
     plain: true,
-    cell: ({ name, id, failure }) => (
+    cell: ({ name, id, failure, operator_error: inside }) => (
       <span>
         <span className={text.cellMain}>{name}</span>
         <span className={text.cellSub}>
           <code>{id}</code>
         </span>
         {failure === null ? null : <span className={text.cellSub}>{failure.message}</span>}
+        {inside === null ? null : (
+          <span className={text.cellSub}>
+            {words.inside(inside)} <code>{inside.request_id}</code>
+          </span>
+        )}
       </span>
     ),
   },

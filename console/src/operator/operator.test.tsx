@@ -2,6 +2,7 @@ import { act, screen, waitFor, within } from "@testing-library/react";
 import { beforeEach, describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
 import { answers, asked, refuses, server } from "~/testing/server";
+import { allocation, operatorError } from "~mock/fixtures/allocations";
 import { listedPrice, managedSku } from "~mock/fixtures/catalog";
 import { like, mayNot } from "~mock/fixtures/common";
 import { gpu, node } from "~mock/fixtures/fleet";
@@ -39,6 +40,14 @@ describe("the lists of the operator", () => {
     await screen.findByText("No allocation");
     expect(new Set(asked("get", "/api/v1/admin/allocations").map(({ query }) => query.get("state")))).toEqual(new Set([null]));
   });
+});
+
+test("a failure is told in the node's own words, with the step and the request", async () => {
+  const failure = { code: "disk_full", message: "The node has no disk space left for it." };
+  world.allocations = [like(allocation, { state: "failed", failure })];
+  renderAt("/operator/allocations");
+  expect(await screen.findByText(/disk_full \(create account\): north could not do apply: No space left/)).toBeTruthy();
+  expect(screen.getByText(operatorError.request_id!)).toBeTruthy();
 });
 
 test("who may not add a node is told why", async () => {

@@ -57,6 +57,7 @@ operation = Table(
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("error", JSONB(none_as_null=True)),
+    Column("operator_error", JSONB(none_as_null=True)),
     Column("steps", JSONB, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("finished_at", DateTime(timezone=True)),

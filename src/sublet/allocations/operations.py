@@ -1,7 +1,7 @@
 """Operations: what is being done to an allocation, step by step, as its owner can follow it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sqlalchemy import insert, select, update
@@ -27,6 +27,21 @@ STEPS: dict[Kind, tuple[str, ...]] = {
 """What each kind of operation goes through, in order."""
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorError:
+    """What operators, and nobody else, read of a failure: `code` and `text` are the node's own, with its addresses and
+    paths; the node's log calls the request `request_id`."""
+
+    code: str
+    text: str
+    node_id: str
+    request_id: str | None = None
+
+    def stored(self, step: str | None, at: str) -> dict[str, Any]:
+        """As it is kept, with the step that failed."""
+        return {**asdict(self), "step": step, "at": at}
+
+
 @dataclass(slots=True)
 class Operation:
     """A running operation; change its steps with `mark`, then `save` or `end` it."""
@@ -45,6 +60,32 @@ class Operation:
                 step["started_at"] = step["started_at"] or at
                 step["finished_at"] = None if state == "running" else at
                 step["detail"] = detail
+
+    def fail(self, at: str, name: str) -> None:
+        """Say that it failed at this step: those before are done, those behind it have not begun."""
+        place = self._place(name)
+        done = [step["name"] for step in self.steps[:place] if step["state"] != "done"]
+        self.mark(at, "done", *done)
+        self.mark(at, "failed", name)
+        self._forget(place + 1)
+
+    def begin_again(self, at: str, name: str, *, detail: str) -> None:
+        """Go back to this step: whatever came of those behind it counts no more."""
+        place = self._place(name)
+        self._forget(place)
+        self.mark(at, "running", name, detail=detail)
+
+    def _place(self, name: str) -> int:
+        return [step["name"] for step in self.steps].index(name)
+
+    def _forget(self, place: int) -> None:
+        for step in self.steps[place:]:
+            step.update(state="pending", started_at=None, finished_at=None, detail=None)
+
+    @property
+    def failed_step(self) -> str | None:
+        """The first step that failed."""
+        return next((step["name"] for step in self.steps if step["state"] == "failed"), None)
 
     @property
     def current(self) -> str | None:
@@ -105,9 +146,31 @@ async def attempt(session: Session, operation: Operation, *steps: str) -> None:
     await _save(session, operation, attempts=operation_table.c.attempts + 1)
 
 
-async def stumble(session: Session, operation: Operation, code: str, message: str) -> None:
-    """Note why an attempt failed; the operation goes on."""
-    await _save(session, operation, error={"code": code, "message": message})
+async def stumble(
+    session: Session,
+    operation: Operation,
+    code: str,
+    message: str,
+    *,
+    step: str | None = None,
+    inside: OperatorError | None = None,
+) -> None:
+    """Note why an attempt failed, and at which step, for the customer and for operators; the operation goes on."""
+    at = (await database_now(session)).isoformat()
+    if step is not None:
+        operation.fail(at, step)
+    operator_error = None if inside is None else inside.stored(operation.failed_step, at)
+    await _save(session, operation, error={"code": code, "message": message}, operator_error=operator_error)
+
+
+async def start_over(
+    session: Session, operation: Operation, code: str, message: str, *, step: str | None, inside: OperatorError | None
+) -> None:
+    """Note why it failed on one node, and at which step, and let it begin on another."""
+    at = (await database_now(session)).isoformat()
+    operator_error = None if inside is None else inside.stored(step, at)
+    operation.begin_again(at, "connect_to_node", detail="another node")
+    await _save(session, operation, error={"code": code, "message": message}, operator_error=operator_error)
 
 
 async def end(
@@ -117,13 +180,21 @@ async def end(
     *,
     code: str | None = None,
     message: str = "",
+    step: str | None = None,
+    inside: OperatorError | None = None,
 ) -> None:
-    """End the operation, with the error's code when it failed. Steps that were running end with it."""
+    """End the operation, with the error's code when it failed, and the step. Steps that were running end with it."""
     at = (await database_now(session)).isoformat()
+    if step is not None:
+        operation.fail(at, step)
     unfinished = [step["name"] for step in operation.steps if step["state"] == "running"]
     operation.mark(at, "done" if to is OperationState.SUCCEEDED else "failed", *unfinished)
     error = None if code is None else {"code": code, "message": message}
-    if await end_operation(session, operation.id, to, steps=operation.steps, error=error):
+    operator_error = None if inside is None else inside.stored(operation.failed_step, at)
+    ended = await end_operation(
+        session, operation.id, to, steps=operation.steps, error=error, operator_error=operator_error
+    )
+    if ended:
         await _tell(session, operation, to)
 
 

@@ -45,6 +45,18 @@ class FailureOut(BaseModel):
     message: str
 
 
+class OperatorErrorOut(BaseModel):
+    """What operators read of a failure beside that: the node's own code and words, where it was, and by what the node's
+    log calls the request."""
+
+    code: str
+    text: str
+    step: str | None
+    node_id: str
+    request_id: str | None
+    at: datetime
+
+
 class StepOut(BaseModel):
     """One step of an operation."""
 
@@ -216,7 +228,10 @@ class OwnerOut(BaseModel):
 
 
 class AdminAllocationOut(BaseModel):
-    """Anybody's allocation in a list: whose it is, and how long it has been in its state."""
+    """Anybody's allocation in a list: whose it is, and how long it has been in its state.
+
+    `operator_error` is of the last attempt of what is done to it, until that succeeds.
+    """
 
     id: str
     name: str
@@ -229,6 +244,7 @@ class AdminAllocationOut(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None
     failure: FailureOut | None
+    operator_error: OperatorErrorOut | None
     delivered_seconds: int
     cost: CostSummaryOut
 

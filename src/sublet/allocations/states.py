@@ -168,11 +168,16 @@ class OperationState(StrEnum):
 _END_OPERATION = text(
     """
     UPDATE allocation_operation
-       SET state = :to, finished_at = clock_timestamp(), error = :error, steps = :steps
+       SET state = :to, finished_at = clock_timestamp(), error = :error, operator_error = :operator_error,
+           steps = :steps
      WHERE id = :id AND state = 'running'
     RETURNING kind
     """
-).bindparams(bindparam("error", type_=JSONB(none_as_null=True)), bindparam("steps", type_=JSONB))
+).bindparams(
+    bindparam("error", type_=JSONB(none_as_null=True)),
+    bindparam("operator_error", type_=JSONB(none_as_null=True)),
+    bindparam("steps", type_=JSONB),
+)
 
 
 async def end_operation(
@@ -182,7 +187,14 @@ async def end_operation(
     *,
     steps: list[dict[str, Any]],
     error: dict[str, str] | None,
+    operator_error: dict[str, Any] | None,
 ) -> bool:
     """End an operation; False if it has ended before, and nothing is changed then."""
-    parameters = {"id": operation_id, "to": to.value, "steps": steps, "error": error}
+    parameters = {
+        "id": operation_id,
+        "to": to.value,
+        "steps": steps,
+        "error": error,
+        "operator_error": operator_error,
+    }
     return (await session.execute(_END_OPERATION, parameters)).first() is not None

@@ -6,10 +6,15 @@ from sublet.core.errors import Conflict, PermissionDenied, RemoteFailure
 
 
 class NodeError(RemoteFailure):
-    """Base of everything that a node, or the way to it, refuses or fails."""
+    """Base of everything that a node, or the way to it, refuses or fails.
+
+    `sent` says whether the node may have been asked; `request_id` is then what its own log calls the request.
+    """
 
     code = "node_failed"
     retryable: bool = False
+    sent: bool = True
+    request_id: str | None = None
 
 
 class NodeUnreachable(NodeError):
@@ -17,18 +22,39 @@ class NodeUnreachable(NodeError):
 
     code = "node_unreachable"
     retryable = True
+    sent = False
 
 
 class NodeTimedOut(NodeUnreachable):
     """The node took the request and did not answer in time; whatever was asked may still be done."""
 
     code = "node_timed_out"
+    sent = True
+
+
+class NodePaused(NodeUnreachable):
+    """The node could not be reached so often that nothing is sent to it for a moment: `seconds` from now."""
+
+    code = "node_paused"
+
+    def __init__(self, detail: str, *, seconds: float) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+
+
+class NodeCrowded(NodeError):
+    """The node is busy with earlier requests of ours, so this one was not sent."""
+
+    code = "node_crowded"
+    retryable = True
+    sent = False
 
 
 class NodeNotEnrolled(NodeError):
     """The node has not joined, so there is nothing to connect to."""
 
     code = "node_not_enrolled"
+    sent = False
 
 
 class NodeKindUnknown(NodeError):
@@ -36,6 +62,7 @@ class NodeKindUnknown(NodeError):
 
     code = "node_kind_unknown"
     retryable = True
+    sent = False
 
 
 class NodeRefused(NodeError):
@@ -43,12 +70,14 @@ class NodeRefused(NodeError):
 
     code = "node_refused"
     retryable = True
+    sent = False
 
 
 class HostNotVerified(NodeError):
     """Something answered at the node's address and could not prove that it is the node."""
 
     code = "host_not_verified"
+    sent = False
 
 
 class HostCertificateMissing(HostNotVerified):
@@ -67,6 +96,13 @@ class NodeAnswerInvalid(NodeError):
     """The node's answer is not what the protocol promises, so nothing may be concluded from it."""
 
     code = "node_answer_invalid"
+    retryable = True
+
+
+class HelperEnded(NodeError):
+    """The node's helper ended without an answer; whatever was asked may or may not have been done."""
+
+    code = "helper_ended"
     retryable = True
 
 

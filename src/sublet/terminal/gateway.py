@@ -17,7 +17,7 @@ from sublet.core.app import Slot
 from sublet.core.errors import NotFound, SubletError
 from sublet.core.http import SubletRouter
 from sublet.core.websockets import DoorDep
-from sublet.fleet import certificates, nodes
+from sublet.fleet import certificates, codes, nodes
 from sublet.fleet.api import AuthorityDep
 from sublet.fleet.ca import CaKind, public_keys
 from sublet.fleet.certificates import Credential
@@ -149,7 +149,10 @@ async def _run(visit: Visit, admission: _Admission, opening: Open) -> None:
             timeout_seconds=visit.policy.connect_seconds,
         )
     except NodeError as error:
-        raise TerminalEnded(close_reasons.NODE_FAILED, error.code, error.detail) from None
+        known = codes.of(error)
+        log.warning("terminal.not_connected", node=admission.address.node_id, code=error.code, detail=error.detail)
+        told = f"{known.told} Nothing was started; what runs in the allocation goes on. Open it again in a moment."
+        raise TerminalEnded(close_reasons.NODE_FAILED, known.code, told) from None
     try:
         process = await _shell(ssh, admission.target.node_name, opening)
         # Nothing on the node keeps an earlier shell yet, so every terminal begins with a new one.

@@ -13,6 +13,7 @@ from sublet.allocations.schemas import (
     FailureOut,
     FundsSummaryOut,
     HourlyPriceOut,
+    OperatorErrorOut,
     OwnerOut,
     PlaceOut,
     SkuSummaryOut,
@@ -58,16 +59,23 @@ _PAGE = f"""
            extract(epoch FROM clock_timestamp() - a.state_since)::bigint AS state_seconds,
            n.node_id, n.name AS node_name, n.limits_enforced, n.address, n.port,
            coalesce(k.charged + k.accrued, 0) AS total, coalesce(k.nano_per_hour, 0) AS rate,
-           coalesce(k.delivered_seconds, 0) AS delivered_seconds
+           coalesce(k.delivered_seconds, 0) AS delivered_seconds{{more}}
       FROM allocation a
       JOIN node_capacity n ON n.node_id = a.node_id
       LEFT JOIN LATERAL ({COST} WHERE m.subject_id = a.id) k ON true
+      {{beside}}
      WHERE {{scope}} AND (CAST(:states AS text[]) IS NULL OR a.state = ANY(CAST(:states AS text[])))
        AND (:include_ended OR a.ended_at IS NULL) AND a.seq < :before
      ORDER BY a.seq DESC LIMIT :limit
 """  # noqa: S608 - only constant expressions
-_MINE = text(_PAGE.format(scope="a.organization_id = :organization_id"))
-_EVERYBODYS = text(_PAGE.format(scope="true"))
+_MINE = text(_PAGE.format(scope="a.organization_id = :organization_id", more="", beside=""))
+_EVERYBODYS = text(
+    _PAGE.format(
+        scope="true",
+        more=", o.operator_error",
+        beside="LEFT JOIN allocation_operation o ON o.id = a.operation_id AND o.state <> 'succeeded'",
+    )
+)
 
 
 async def of_organization(
@@ -126,6 +134,7 @@ def _admin_summary(row: Row[Any], organization_name: str) -> AdminAllocationOut:
         started_at=row.started_at,
         ended_at=row.ended_at,
         failure=None if row.failure is None else FailureOut.model_validate(row.failure),
+        operator_error=None if row.operator_error is None else OperatorErrorOut.model_validate(row.operator_error),
         delivered_seconds=row.delivered_seconds,
         cost=_cost(row),
     )

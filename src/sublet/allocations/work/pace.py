@@ -7,16 +7,8 @@ from sublet.billing.policy import Policy
 from sublet.core.errors import SubletError
 from sublet.core.settings import Settings
 from sublet.core.work.pace import Pace
-from sublet.fleet.errors import (
-    EntryRefused,
-    HostNotVerified,
-    LimitsNotEnforced,
-    NodeError,
-    NodeFailure,
-    NodeNotEnrolled,
-    NodeUnreachable,
-    StaleGeneration,
-)
+from sublet.fleet import codes
+from sublet.fleet.errors import NodePaused, StaleGeneration
 
 
 class Failure(StrEnum):
@@ -57,60 +49,16 @@ class AllocationPace:
         return Pace(shortest_seconds=self.shortest_wait_seconds, longest_seconds=self.longest_repair_wait_seconds)
 
 
-# The node is there and lacks what was promised: another node may have it, the same request here will not succeed.
-_LACKING = frozenset({"gpu_missing", "gpu_in_use", "uid_not_available", "disk_full", "no_space"})
-
-
 def classify(error: SubletError) -> Failure:
-    """What kind of failure it is."""
-    if isinstance(error, StaleGeneration):
-        return Failure.RETRYABLE
-    if isinstance(error, NodeFailure) and error.node_code in _LACKING:
+    """What kind of failure it is, by the list of codes. Whoever was overtaken comes again with a newer generation."""
+    known = codes.of(error)
+    if known.capacity:
         return Failure.CAPACITY
-    if isinstance(error, NodeNotEnrolled | HostNotVerified):
-        return Failure.CAPACITY
-    if isinstance(error, NodeError) and error.retryable:
+    if known.retryable or isinstance(error, StaleGeneration):
         return Failure.RETRYABLE
     return Failure.PERMANENT
 
 
-def cause_of(error: SubletError) -> str:
-    """The code that operators look for: the node's own where the node could not do it."""
-    return error.node_code if isinstance(error, NodeFailure) else error.code
-
-
-def attempt_reason(error: SubletError) -> tuple[str, str]:
-    """Why an attempt failed that is followed by another, for the allocation's owner: the node's inside, which the error
-    itself may show, is for the operator's log."""
-    if isinstance(error, NodeUnreachable):
-        return "node_unreachable", "The node did not answer. It is asked again, at growing intervals."
-    return error.code, "The node could not do it this time. It is asked again, at growing intervals."
-
-
-def customer_reason(error: SubletError, failure: Failure) -> tuple[str, str]:
-    """A stable code and a sentence that the allocation's owner can act on, without the node's inside."""
-    if failure is Failure.CAPACITY:
-        return "node_lacks_capacity", (
-            "None of the nodes that were tried could provide what the offer promises. Nothing was charged and the "
-            "funds are available again. Launch again later, or choose another offer."
-        )
-    if isinstance(error, NodeUnreachable):
-        return "node_unreachable", (
-            "The node that was tried last did not answer, however often it was asked. Nothing was charged and the "
-            "funds are available again. Launch again later, or choose another offer."
-        )
-    if isinstance(error, LimitsNotEnforced):
-        return "limits_not_enforced", (
-            "The node that was tried last could not keep the allocation within its limits, and away from others, so it "
-            "was not started. Nothing was charged and the funds are available again. Launch again later, or choose "
-            "another offer."
-        )
-    if isinstance(error, EntryRefused):
-        return "entry_refused", (
-            "The node that was tried last set the allocation up and let nobody into it, so it was not started. Nothing "
-            "was charged and the funds are available again. Launch again later, or choose another offer."
-        )
-    return "provisioning_failed", (
-        "The node could not set the allocation up. Nothing was charged and the funds are available again. Launch "
-        f"again; if it fails again, give the operator this code: {error.code}."
-    )
+def pause_of(error: SubletError) -> float:
+    """For how many seconds trying again is known to be in vain: while nothing is sent to the node."""
+    return error.seconds if isinstance(error, NodePaused) else 0.0

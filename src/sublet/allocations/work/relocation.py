@@ -3,11 +3,11 @@
 from sublet.allocations import operations, remnants, rows
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import remark
+from sublet.allocations.work.failures import Report
 from sublet.allocations.work.pace import AllocationPace, Failure, classify
 from sublet.catalog import skus
 from sublet.core import telemetry
 from sublet.core.actors import Actor
-from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.work import leases
@@ -45,7 +45,14 @@ async def is_due(
     return isinstance(error, NodeUnreachable) and not await nodes.is_fresh(session, allocation.node_id)
 
 
-async def relocate(session: Session, actor: Actor, allocation: Allocation) -> bool:
+async def relocate(
+    session: Session,
+    actor: Actor,
+    allocation: Allocation,
+    because: Report | None = None,
+    *,
+    step: str | None = None,
+) -> bool:
     """Place a launch on another node, due at once; False where it fits on none or was tried on enough of them.
 
     The caller has the allocation locked. What may exist on the node that it leaves stays claimed there, and is cleaned
@@ -67,10 +74,9 @@ async def relocate(session: Session, actor: Actor, allocation: Allocation) -> bo
     await remark(session, actor, allocation.id, allocation.state, reason=_DETAIL)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
-        operation.mark((await database_now(session)).isoformat(), "running", "connect_to_node", detail="another node")
-        await operations.stumble(
-            session, operation, "another_node", "Its node could not be used. Another one is tried."
-        )
+        code, told = ("another_node", _DETAIL) if because is None else (because.code, because.elsewhere)
+        inside = None if because is None else because.inside
+        await operations.start_over(session, operation, code, told, step=step, inside=inside)
     log.warning("allocation.moved", allocation=allocation.id, left=allocation.node_id, node=moved.node_id)
     await leases.make_due(session, rows.WORK, allocation.id, place=moved.node_id)
     return True

@@ -7,7 +7,7 @@ from sqlalchemy import Row, func, select, update
 from sublet.allocations import rows
 from sublet.allocations.models import remnant
 from sublet.allocations.remnants import WORK
-from sublet.allocations.work.pace import AllocationPace
+from sublet.allocations.work.pace import AllocationPace, pause_of
 from sublet.allocations.work.removal import what_is_left
 from sublet.allocations.work.setup import newest_generation
 from sublet.core import telemetry
@@ -96,11 +96,12 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Left, Cleaning]
             await session.execute(update(remnant).where(remnant.c.id == row.id).values(proven))
             await claims.free(session, str(row.id))
             return Done()
-        code, _, inside = what_is_left(result.evidence, result.error)
+        found = what_is_left(result.evidence, result.error, row.node_id)
+        inside = found.inside.text
         log.error("allocation.remnant_not_clean", allocation=row.allocation_id, node=row.node_id, detail=inside)
         if result.evidence is not None or lease.attempt >= pace.release_attempts:
             await claims.block(session, str(row.id), f"Left by a launch that went to another node. {inside}")
-        return Retry(code)
+        return Retry(found.inside.code, after_seconds=0.0 if result.error is None else pause_of(result.error))
 
     return Work(
         kind=WORK,

@@ -4,10 +4,12 @@ import contextlib
 from dataclasses import dataclass
 
 from sublet.allocations import operations, rows
+from sublet.allocations.operations import OperatorError
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.evidence import still_there
-from sublet.allocations.work.pace import AllocationPace, attempt_reason
+from sublet.allocations.work.failures import report, step_of
+from sublet.allocations.work.pace import AllocationPace, pause_of
 from sublet.allocations.work.setup import catch_up, newest_generation, worker
 from sublet.billing import meters, settlement
 from sublet.billing.policy import Policy
@@ -162,40 +164,53 @@ async def _not_proven(
     session: Session, lease: Lease, allocation: Allocation, result: RemovalResult, pace: AllocationPace
 ) -> Outcome:
     """Keep the capacity and go on trying. The customer's money does not wait for that: it is settled now."""
-    code, message, inside = what_is_left(result.evidence, result.error)
+    left = what_is_left(result.evidence, result.error, allocation.node_id)
     log.error(
         "allocation.not_proven_clean",
         allocation=allocation.id,
         node=allocation.node_id,
-        code=code,
+        code=left.inside.code,
         attempt=lease.attempt,
-        detail=inside,
+        request=left.inside.request_id,
+        detail=left.inside.text,
     )
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
+        step = None if result.error is None else step_of(operation.kind, result.error)
         if result.evidence is not None:
             _mark(operation, (await database_now(session)).isoformat(), result.evidence)
-        await operations.stumble(session, operation, code, message)
+        await operations.stumble(session, operation, left.code, left.message, step=step, inside=left.inside)
     # A node that cannot be asked may answer soon; evidence that something is left is a fact at once.
     sure = result.evidence is not None or lease.attempt >= pace.release_attempts
     if sure and allocation.state is AllocationState.RELEASING:
         await settle(session, allocation, policy=pace.policy)
-        await move(session, worker(), allocation.id, AllocationState.RELEASE_FAILED, reason=message)
+        await move(session, worker(), allocation.id, AllocationState.RELEASE_FAILED, reason=left.message)
     if sure:
-        await claims.block(session, allocation.id, inside)
-    return Retry(code)
+        await claims.block(session, allocation.id, left.inside.text)
+    return Retry(left.inside.code, after_seconds=0.0 if result.error is None else pause_of(result.error))
 
 
-def what_is_left(evidence: ReleaseEvidence | None, error: SubletError | None) -> tuple[str, str, str]:
-    """A code, what the owner is told, and what the operator is told, who may see the node's inside."""
+@dataclass(frozen=True, slots=True)
+class NotProven:
+    """Why a release is not proven: what its owner is told, and what operators are told, who may see the inside."""
+
+    code: str
+    message: str
+    inside: OperatorError
+
+
+def what_is_left(evidence: ReleaseEvidence | None, error: SubletError | None, node_id: str) -> NotProven:
+    """Why a release is not proven, by the node's evidence or by why there is none."""
     if evidence is None:
         assert error is not None
-        return (*attempt_reason(error), error.detail)
+        said = report(error, node_id)
+        return NotProven(said.code, said.again, said.inside)
     left = [check for check in evidence.checks if not check.clean]
     names, details = ", ".join(one.name for one in left), ", ".join(f"{one.name} ({one.detail})" for one in left)
     holders = [str(holder) for one in left for holder in one.holders]
     who = f" Who holds it: {'; '.join(holders[:HOLDERS_NAMED])}." if holders else ""
-    return "not_clean", f"Something is left on the node: {names}.", f"Something is left on the node: {details}.{who}"
+    text = f"Something is left on the node: {details}.{who}"
+    return NotProven("not_clean", f"Something is left on the node: {names}.", OperatorError("not_clean", text, node_id))
 
 
 def _mark(operation: operations.Operation, at: str, evidence: ReleaseEvidence) -> None:

@@ -9,7 +9,8 @@ from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import relocation
 from sublet.allocations.work.evidence import UNPROVEN, as_applied, still_there
-from sublet.allocations.work.pace import AllocationPace, Failure, attempt_reason, cause_of, classify, customer_reason
+from sublet.allocations.work.failures import Report, report, step_of
+from sublet.allocations.work.pace import AllocationPace, Failure, classify, pause_of
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
@@ -104,7 +105,7 @@ async def act(backend: FleetBackend, setup: Setup) -> SetupResult:
     node_id, allocation = setup.allocation.node_id, setup.allocation
     if allocation.started_at is not None:
         with contextlib.suppress(NodeError):
-            result.before = await backend.observe(node_id)
+            result.before = await look_at(backend, node_id, allocation.id)
     try:
         result.applied = await backend.apply(node_id, setup.account)
         if allocation.started_at is None:
@@ -116,6 +117,12 @@ async def act(backend: FleetBackend, setup: Setup) -> SetupResult:
                 backend, node_id, allocation.id, known=allocation.generation
             )
     return result
+
+
+async def look_at(backend: FleetBackend, node_id: str, allocation_id: str) -> Observation | None:
+    """What the node has now; None where it cannot read what it knows of the allocation."""
+    seen = await backend.observe(node_id)
+    return seen if seen.tells_of(allocation_id) else None
 
 
 async def newest_generation(backend: FleetBackend, node_id: str, allocation_id: str, *, known: int) -> int:
@@ -143,7 +150,7 @@ async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupRe
     if result.newest_generation is not None:
         allocation = await catch_up(session, allocation, result.newest_generation)
     if result.error is not None:
-        return await _failed(session, lease, allocation, result.error, pace)
+        return await _failed(session, lease, allocation, result.error, pace, applied=result.applied is not None)
     assert result.applied is not None
     if allocation.state is AllocationState.PROVISIONING:
         unkept = await _unkept_promise(session, allocation, result.applied, result.entry)
@@ -288,16 +295,23 @@ async def _finish_operation(session: Session, allocation: Allocation, applied: A
 
 
 async def _failed(
-    session: Session, lease: Lease, allocation: Allocation, error: SubletError, pace: AllocationPace
+    session: Session,
+    lease: Lease,
+    allocation: Allocation,
+    error: SubletError,
+    pace: AllocationPace,
+    *,
+    applied: bool = False,
 ) -> Outcome:
-    failure = classify(error)
+    failure, said = classify(error), report(error, allocation.node_id)
     log.warning(
         "allocation.apply_failed",
         allocation=allocation.id,
         node=allocation.node_id,
-        code=error.code,
+        code=said.inside.code,
         failure=failure.value,
         attempt=lease.attempt,
+        request=said.inside.request_id,
         detail=error.detail,
     )
     if isinstance(error, EntryRefused):
@@ -305,14 +319,17 @@ async def _failed(
     setting_up = allocation.state is AllocationState.PROVISIONING
     last = failure is not Failure.RETRYABLE or lease.attempt >= pace.provision_attempts
     goes_elsewhere = setting_up and await relocation.is_due(session, allocation, error, lease.attempt, pace)
-    if goes_elsewhere and await relocation.relocate(session, worker(), allocation):
+    step = step_of("provision", error, applied=applied)
+    if goes_elsewhere and await relocation.relocate(session, worker(), allocation, said, step=step):
         return Again()
     if setting_up and last:
-        return await give_up(session, allocation, *customer_reason(error, failure))
+        return await give_up(session, allocation, said.code, said.given_up, step=step, said=said)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
-        await operations.stumble(session, operation, *attempt_reason(error))
-    return Retry(cause_of(error), longest_seconds=pace.longest_wait_seconds if setting_up else None)
+        step = step_of(operation.kind, error, applied=applied)
+        await operations.stumble(session, operation, said.code, said.again, step=step, inside=said.inside)
+    longest = pace.longest_wait_seconds if setting_up else None
+    return Retry(said.inside.code, longest_seconds=longest, after_seconds=pause_of(error))
 
 
 async def interrupted(session: Session, allocation: Allocation) -> Outcome:
@@ -329,14 +346,25 @@ async def interrupted(session: Session, allocation: Allocation) -> Outcome:
     )
 
 
-async def give_up(session: Session, allocation: Allocation, code: str, message: str) -> Outcome:
+async def give_up(
+    session: Session,
+    allocation: Allocation,
+    code: str,
+    message: str,
+    *,
+    step: str | None = None,
+    said: Report | None = None,
+) -> Outcome:
     """End an allocation that could not be set up: funds are free at once, capacity when the node is restored."""
     await rows.note(session, allocation.id, failure={"code": code, "message": message})
     await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
     await move(session, worker(), allocation.id, AllocationState.FAILED, reason=code)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
-        await operations.end(session, operation, OperationState.FAILED, code=code, message=message)
+        inside = None if said is None else said.inside
+        await operations.end(
+            session, operation, OperationState.FAILED, code=code, message=message, step=step, inside=inside
+        )
     if allocation.on_node:
         # From here on the node is restored: with a newer generation, so that a late apply is refused.
         await rows.note(session, allocation.id, wanted="gone", generation=allocation.generation + 1)

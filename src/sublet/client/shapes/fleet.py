@@ -133,6 +133,17 @@ class Owner(TypedDict):
     name: str
 
 
+class OperatorError(TypedDict):
+    """What operators read of a failure: the node's own code and words, the step, and the request in the node's log."""
+
+    code: str
+    text: str
+    step: str | None
+    node_id: str
+    request_id: str | None
+    at: str
+
+
 class AdminAllocation(TypedDict):
     """Anybody's allocation in a list: whose it is, and for how many seconds it has been in its state."""
 
@@ -147,5 +158,6 @@ class AdminAllocation(TypedDict):
     started_at: str | None
     ended_at: str | None
     failure: Failure | None
+    operator_error: OperatorError | None
     delivered_seconds: int
     cost: CostSummary

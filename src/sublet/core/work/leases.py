@@ -348,6 +348,7 @@ async def finish(session: Session, lease: Lease, outcome: Outcome, *, pace: Pace
         attempts, error = lease.attempt, outcome.code
         if isinstance(outcome, Retry):
             seconds = pace.wait_seconds(lease.attempt, longest_seconds=outcome.longest_seconds)
+            seconds += outcome.after_seconds
     aside = not isinstance(outcome, Again | Retry)
     parameters = {"seconds": seconds, "attempts": attempts, "error": error, "aside": aside}
     if (await session.execute(_FINISH, {**_of(lease), **parameters})).rowcount != 1:

@@ -20,10 +20,14 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It failed, and is tried again at the pace of its kind of work; `longest_seconds` replaces the pace's cap."""
+    """It failed, and is tried again at the pace of its kind of work; `longest_seconds` replaces the pace's cap.
+
+    `after_seconds` is how long trying is known to be in vain: it is waited for first.
+    """
 
     code: str
     longest_seconds: float | None = None
+    after_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
