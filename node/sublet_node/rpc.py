@@ -10,10 +10,10 @@ import syslog
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import PROTOCOL_VERSION
+from . import PROTOCOL_VERSION, deadline
 from .apply import apply
 from .entry_refusal import explain_entry
-from .errors import NodeError, bad_request
+from .errors import NodeError, bad_request, used_up
 from .observe import observe, usage
 from .probe import probe
 from .release import release
@@ -22,6 +22,10 @@ from .trust import trust
 
 _LONGEST_LINE = 4 << 20
 _CHANGING = {"apply", "release", "trust"}
+_READING = {"observe", "usage", "explain_entry"}
+"""What may be stopped anywhere: nothing is half done then."""
+_ODD = {"node_fault", "helper_fault"}
+"""What nobody foresaw: the log says more of it than the code."""
 
 Verb = Callable[[Store, "dict[str, Any]", Any], "dict[str, Any]"]
 
@@ -57,16 +61,23 @@ def answer(store: Store, line: bytes) -> dict[str, Any]:
         request = _read(line)
         name = request["id"]
         verb = _checked(request)
-        observed = VERBS[verb](store, request["params"], request.get("generation"))
+        with deadline.of(request.get("seconds") if verb in _READING else None):
+            observed = VERBS[verb](store, request["params"], request.get("generation"))
     except NodeError as error:
-        _log(verb, name, error.code)
-        return _refusal(name, error.code, error.message, error.retryable)
+        return _refused(verb, name, error)
+    except deadline.Passed as passed:
+        message = f"{verb} took longer than the {passed.seconds:g} s for which it is waited. Nothing was changed."
+        return _refused(verb, name, NodeError("deadline_passed", message, retryable=True))
     except OSError as error:
-        _log(verb, name, str(error))
-        return _refusal(name, "node_fault", f"The node failed at {error.filename or 'a system call'}: {error}.", True)
+        message = f"The node failed at {error.filename or 'a system call'}: {error}."
+        return _refused(verb, name, used_up(error) or NodeError("node_fault", message, retryable=True))
+    except MemoryError:
+        return _refused(
+            verb, name, NodeError("memory_exhausted", "The helper got no memory. Free some, then try again.")
+        )
     except Exception as error:
-        _log(verb, name, repr(error))
-        return _refusal(name, "helper_fault", f"The helper itself failed: {error!r}. See the node's log.", False)
+        message = f"The helper itself failed: {error!r}. See the node's log."
+        return _refused(verb, name, NodeError("helper_fault", message))
     if verb in _CHANGING:
         _log(verb, name, "done")
     return {"id": name, "ok": True, "observed": observed}
@@ -93,16 +104,23 @@ def _checked(request: dict[str, Any]) -> str:
         raise NodeError("verb_unknown", f"There is no verb {str(verb)[:40]!r}; there are {', '.join(VERBS)}.")
     if not isinstance(request.setdefault("params", {}), dict):
         raise bad_request("params must be an object")
+    seconds = request.get("seconds")
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0):
+        raise bad_request("seconds must be a number above 0")
     return verb
 
 
-def _refusal(name: str | None, code: str, message: str, retryable: bool) -> dict[str, Any]:
-    return {"id": name, "ok": False, "error": {"code": code, "message": message, "retryable": retryable}}
+def _refused(verb: str, name: str | None, error: NodeError) -> dict[str, Any]:
+    """The answer that refuses, once it is in the node's log."""
+    _log(verb, name, f"{error.code}: {error.message}" if error.code in _ODD else error.code)
+    refusal = {"code": error.code, "message": error.message, "retryable": error.retryable}
+    return {"id": name, "ok": False, "error": refusal}
 
 
 def _log(verb: str, name: str | None, outcome: str) -> None:
     """One line in the node's own log; never parameters, which hold keys."""
-    syslog.syslog(f"{verb or 'request'} {re.sub(r'[^ -~]', '?', name or '-')[:200]}: {outcome}")
+    printable = [re.sub(r"[^ -~]", "?", one)[:200] for one in (name or "-", outcome)]
+    syslog.syslog(f"{verb or 'request'} {printable[0]}: {printable[1]}")
 
 
 def main() -> int:

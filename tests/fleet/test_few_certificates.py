@@ -65,7 +65,7 @@ async def serials(database: Database, kind: str) -> list[int]:
         return list(found.scalars())
 
 
-async def unanswered(backend: SshBackend, node: Node, *, times: int = 3) -> None:
+async def unanswered(backend: SshBackend, node: Node, *, times: int = 2) -> None:
     for _ in range(times):
         with pytest.raises(NodeUnreachable):
             await backend.observe(node.id)
@@ -131,7 +131,7 @@ class TestHost:
         node, fake = ready_node
         await fake.stop()
         before = await serials(database, "host")
-        for _ in range(3):
+        for _ in range(2):
             with pytest.raises(NodeUnreachable):
                 await renewals.renew(node.id)
         assert len(await serials(database, "host")) == len(before) + 1

@@ -1,8 +1,12 @@
 """The protocol's edges, without a node: what is refused before anything is touched."""
 
+import contextlib
 import io
 import json
 import multiprocessing
+import os
+import select
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from node.sublet_node import devices, files, hostcert, request, rpc, rules, surroundings
+from node.sublet_node import commands, devices, files, hostcert, request, rpc, rules, surroundings
 from node.sublet_node.errors import NodeError
 from node.sublet_node.gpus import Gpu
 from node.sublet_node.request import Subject
@@ -58,6 +62,49 @@ class TestLines:
 
     def test_an_overlong_line_is_refused(self, store: Store) -> None:
         assert rpc.answer(store, b"x" * (4 << 20))["error"]["code"] == "bad_request"
+
+
+class TestADeadline:
+    def ask(self, store: Store, verb: str, **more: Any) -> dict[str, Any]:
+        return rpc.answer(store, json.dumps({"id": "r1", "version": 1, "verb": verb, **more}).encode())
+
+    def test_stops_what_changes_nothing_and_the_program_that_it_waits_for(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        began = []
+
+        def wait(*_request: Any) -> dict[str, Any]:
+            began.append(True)
+            return {"said": commands.run("sleep", "600", timeout_seconds=600)}
+
+        monkeypatch.setitem(rpc.VERBS, "observe", wait)
+        error = self.ask(store, "observe", seconds=0.2)["error"]
+        assert (error["code"], error["retryable"], began) == ("deadline_passed", True, [True])
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+    def test_is_no_ordinary_failure_that_something_on_the_way_may_swallow(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def wait(*_request: Any) -> dict[str, Any]:
+            with contextlib.suppress(Exception):
+                select.select([], [], [], 600)
+            return {}
+
+        monkeypatch.setitem(rpc.VERBS, "usage", wait)
+        assert self.ask(store, "usage", seconds=0.1)["error"]["code"] == "deadline_passed"
+
+    @pytest.mark.parametrize("verb", sorted(set(rpc.VERBS) - {"observe", "usage", "explain_entry"}))
+    def test_stops_nothing_that_changes_something(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, verb: str
+    ) -> None:
+        monkeypatch.setitem(rpc.VERBS, verb, lambda *_: {"left": signal.getitimer(signal.ITIMER_REAL)[0]})
+        assert self.ask(store, verb, seconds=600)["observed"] == {"left": 0}
+
+    @pytest.mark.parametrize("seconds", [0, -1, True, "5", [], float("nan")])
+    def test_is_a_number_of_seconds(self, store: Store, seconds: Any) -> None:
+        assert self.ask(store, "observe", seconds=seconds)["error"]["code"] == "bad_request"
 
 
 class TestRequests:

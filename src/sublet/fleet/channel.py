@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import itertools
 import json
 from typing import Any
 
 import asyncssh
 
-from sublet.fleet.errors import NodeAnswerInvalid, NodeFailure, NodeUnreachable, StaleGeneration
+from sublet.fleet.errors import HelperEnded, NodeAnswerInvalid, NodeFailure, NodeUnreachable, StaleGeneration
 
 PROTOCOL_VERSION = 1
 LONGEST_LINE = 16 << 20
@@ -24,7 +23,6 @@ class RpcChannel:
         self._process = process
         self._node_name = node_name
         self._buffer = bytearray()
-        self._ids = itertools.count(1)
         self._asking = False
         self._broken = False
 
@@ -42,10 +40,14 @@ class RpcChannel:
         """Whether another request may be sent: nothing is outstanding and the helper lives."""
         return not self._asking and not self._broken and not self._process.is_closing()
 
-    async def ask(self, verb: str, params: dict[str, Any], *, generation: int | None) -> dict[str, Any]:
-        """Send one request and return what was observed, or raise the node's refusal as a NodeError."""
+    async def ask(
+        self, verb: str, params: dict[str, Any], *, generation: int | None, request_id: str, seconds: float | None
+    ) -> dict[str, Any]:
+        """Send one request and return what was observed, or raise the node's refusal as a NodeError.
+
+        `seconds` tells the node for how long the answer is waited for; only where it may stop then.
+        """
         self._asking = True
-        request_id = str(next(self._ids))
         request = {
             "id": request_id,
             "version": PROTOCOL_VERSION,
@@ -53,23 +55,25 @@ class RpcChannel:
             "generation": generation,
             "params": params,
         }
+        if seconds is not None:
+            request["seconds"] = seconds
         try:
             self._process.stdin.write(json.dumps(request, separators=(",", ":")).encode() + b"\n")
             await self._process.stdin.drain()
             line = await self._line()
         except (OSError, asyncssh.Error) as error:
             self._broken = True
-            raise NodeUnreachable(
+            lost = NodeUnreachable(
                 f"The connection to {self._node_name} was lost during {verb} ({error}). It may have been done; asking "
                 "again is safe."
-            ) from None
+            )
+            lost.sent = True
+            raise lost from None
         if not line:
             self._broken = True
-            raise NodeFailure(
+            raise HelperEnded(
                 f"The helper on {self._node_name} ended without an answer to {verb}: {await self._last_words()}. "
-                "Look at the node's log; enrolling it again reinstalls the helper.",
-                node_code="helper_ended",
-                retryable=True,
+                "Look at the node's log; enrolling it again reinstalls the helper."
             )
         observed = self._read(verb, request_id, line)
         self._asking = False

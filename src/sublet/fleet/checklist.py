@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from sublet.fleet import codes
 from sublet.fleet.backend import Capability
-from sublet.fleet.nodes import Node
+from sublet.fleet.nodes import SLOW, Node
 from sublet.fleet.states import NodeState
 
 StepState = Literal["done", "waiting", "failed"]
@@ -19,7 +20,8 @@ _FIXES = {
     "host_certificate_missing": "Run the join command again with a new token; it puts the host certificate in place.",
     "host_key_changed": "If the machine was set up anew, run the join command again with a new token.",
     "host_not_verified": "Run the join command again with a new token; check that no other machine has this address.",
-    "node_request_failed": "Look at the node's log; running the join command again reinstalls the helper.",
+    "node_paused": "Check the address and port given for the node, its firewall, and that its sshd runs.",
+    "deadline_passed": "Look at the node's load and at its disks.",
     "node_answer_invalid": "Run the join command again with a new token, so that the helper is of this release.",
     "machine_already_enrolled": "Enrol the other node again without this GPU, or remove it there.",
 }
@@ -41,6 +43,7 @@ _LET_IN = (
     "See to what is named. It is tried again within a minute, and at once when sshd, PAM or the helper change; the "
     "node takes work with the first login that comes in and is proven to be gone again."
 )
+_NODES_OWN = "Look at the node's log; running the join command again reinstalls the helper."
 _JOIN_AGAIN = "Make a new join token and run its command on the machine as root."
 
 
@@ -89,8 +92,11 @@ def _certified(node: Node, now: datetime) -> Step:
 
 
 def _connected_back(node: Node) -> Step:
+    if node.failure is not None and node.failure.code == SLOW:
+        return Step("connected_back", "done", node.failure.detail)
     if node.failure is not None and node.enrolled_at is not None:
-        return Step("connected_back", "failed", node.failure.detail, _FIXES.get(node.failure.code, _JOIN_AGAIN))
+        fix = _NODES_OWN if node.failure.code in codes.OF_NODES else _JOIN_AGAIN
+        return Step("connected_back", "failed", node.failure.detail, _FIXES.get(node.failure.code, fix))
     if node.verified_at is not None:
         return Step("connected_back", "done", "Sublet reached the node over SSH and it proved who it is")
     return Step("connected_back", "waiting", "Sublet connects back as soon as the machine has joined")

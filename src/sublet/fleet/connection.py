@@ -7,6 +7,7 @@ trusted on first use.
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from opentelemetry.trace import SpanKind
 
 from sublet.core import tracing
 from sublet.core.db import forbid_open_session
+from sublet.core.ids import new_id
 from sublet.fleet.ca import public_line
 from sublet.fleet.certificates import CONTROL_USER, Credential
 from sublet.fleet.channel import RpcChannel
@@ -22,6 +24,7 @@ from sublet.fleet.errors import (
     HostCertificateMissing,
     HostKeyChanged,
     HostNotVerified,
+    NodeCrowded,
     NodeError,
     NodeRefused,
     NodeTimedOut,
@@ -44,12 +47,18 @@ CERTIFICATE_ALGORITHMS = (
 )
 CHANNELS = 4
 IDLE_CHANNELS = 2
+PLACE_SECONDS = 120.0
+"""So long a request waits at most for those before it."""
+READING = frozenset({"observe", "usage", "explain_entry"})
+"""Verbs that change nothing: the node is told for how long its answer is waited for, and stops then."""
+GRACE_SECONDS = 1.0
+"""So much longer is waited for a node that is told so, to hear that it has stopped."""
 VERB_SECONDS = {
     "probe": 20.0,
     "apply": 60.0,
     "explain_entry": 20.0,
     "release": 120.0,
-    "observe": 10.0,
+    "observe": 30.0,
     "usage": 45.0,
     "trust": 20.0,
 }
@@ -157,6 +166,8 @@ class NodeConnection:
         self._ssh = ssh
         self._idle: list[RpcChannel] = []
         self._places = asyncio.Semaphore(CHANNELS)
+        self._watching = asyncio.Lock()
+        self._watch: RpcChannel | None = None
         self._running = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -195,31 +206,86 @@ class NodeConnection:
     ) -> dict[str, Any]:
         """Ask the node and return what it observed; a NodeError says what failed and whether to try again.
 
-        NodeTimedOut closes that channel only: a stuck request never holds up the others.
+        The deadline counts from when it is sent. NodeTimedOut closes that channel only: a stuck request never holds up
+        the others. `observe` has a channel of its own, and waits for nothing but the `observe` before it.
         """
         forbid_open_session("node")
         seconds = timeout_seconds if timeout_seconds is not None else VERB_SECONDS[verb]
+        request_id = new_id("nrq")
         self._running += 1
         self._quiet.clear()
-        channel: RpcChannel | None = None
+        attributes = {"sublet.node": self.address.node_id, "sublet.node_request": request_id}
         try:
-            with tracing.span(f"node {verb}", kind=SpanKind.CLIENT, attributes={"sublet.node": self.address.node_id}):
-                async with asyncio.timeout(seconds), self._places:
-                    channel = self._idle.pop() if self._idle else await RpcChannel.open(self._ssh, self.address.name)
-                    observed = await channel.ask(verb, params, generation=generation)
+            with tracing.span(f"node {verb}", kind=SpanKind.CLIENT, attributes=attributes):
+                async with self._channel(verb) as channel:
+                    return await self._ask(channel, verb, params, generation, request_id=request_id, seconds=seconds)
+        except NodeError as error:
+            if error.sent:
+                error.request_id = request_id
+            raise
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self._quiet.set()
+
+    async def _ask(
+        self,
+        channel: RpcChannel,
+        verb: str,
+        params: dict[str, Any],
+        generation: int | None,
+        *,
+        request_id: str,
+        seconds: float,
+    ) -> dict[str, Any]:
+        told = seconds if verb in READING else None
+        try:
+            async with asyncio.timeout(seconds if told is None else seconds + GRACE_SECONDS):
+                return await channel.ask(verb, params, generation=generation, request_id=request_id, seconds=told)
         except TimeoutError:
             self.suspect = True
             raise NodeTimedOut(
                 f"{self.address.name} did not answer {verb} within {seconds:g} s. It may still be doing it; asking "
                 "again is safe."
             ) from None
+
+    @contextlib.asynccontextmanager
+    async def _channel(self, verb: str) -> AsyncIterator[RpcChannel]:
+        """A channel for one request; NodeCrowded when the ones before it are not over in time."""
+        place = self._watching if verb == "observe" else self._places
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                await place.acquire()
+        except TimeoutError:
+            raise NodeCrowded(
+                f"{self.address.name} was not done with what it was asked before within {PLACE_SECONDS:g} s. It was "
+                f"not asked to {verb}; asking again is safe."
+            ) from None
+        channel: RpcChannel | None = None
+        try:
+            if verb == "observe":
+                channel, self._watch = self._watch, None
+            elif self._idle:
+                channel = self._idle.pop()
+            if channel is None:
+                channel = await self._open_channel()
+            yield channel
         finally:
-            self._running -= 1
-            if self._running == 0:
-                self._quiet.set()
-            if channel is not None:
+            place.release()
+            if channel is not None and verb == "observe" and channel.usable:
+                self._watch = channel
+            elif channel is not None:
                 self._keep_or_close(channel)
-        return observed
+
+    async def _open_channel(self) -> RpcChannel:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await RpcChannel.open(self._ssh, self.address.name)
+        except TimeoutError:
+            self.suspect = True
+            raise NodeUnreachable(
+                f"{self.address.name} gave no channel for a request within {CONNECT_SECONDS:g} s. Nothing was asked."
+            ) from None
 
     def _keep_or_close(self, channel: RpcChannel) -> None:
         if channel.usable and len(self._idle) < IDLE_CHANNELS:

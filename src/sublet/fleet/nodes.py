@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.settings import Settings
-from sublet.fleet.backend import Capability, Probe
+from sublet.fleet.backend import Capability, Probe, UnreadableRecord
 from sublet.fleet.models import gpu, node, node_history
 from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known, refuse_kept
 from sublet.fleet.states import GpuState, NodeState, move_gpu
@@ -21,6 +21,8 @@ Closed = Literal["state", "not_seen", "no_entry", "no_inodes"]
 """Why nothing new is placed on a node: by its state, not seen for three intervals, nobody gets in, or hardly an inode
 is free."""
 
+SLOW = "node_slow"
+"""The code of what is noted of a node that answers, but slowly: it was seen."""
 FRESH_INTERVALS = 3
 """What was seen of a node is believed for so many intervals between looks."""
 
@@ -77,6 +79,22 @@ class Stranger:
     def __str__(self) -> str:
         what = f"the account {self.login}" if self.login else "processes or files without an account"
         return f"{what} (uid {self.uid}) is nobody's, since {self.since.isoformat(timespec='seconds')}"
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """What a node knows of an allocation and cannot read."""
+
+    node_name: str
+    allocation_id: str
+    detail: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return (
+            f"node {self.node_name} cannot read what it knows of it, since {self.since.isoformat(timespec='seconds')}: "
+            f"{self.detail} Nothing is changed there, and its time is not billed, until that is mended"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +292,12 @@ async def is_fresh(session: Session, node_id: str) -> bool:
     return (await session.execute(fresh)).first() is not None
 
 
-def fresh_until(seen_at: datetime, settings: Settings) -> datetime:
-    """Until when a look at a node is believed: placement passes it over after that, until it is seen again."""
-    return seen_at + timedelta(seconds=FRESH_INTERVALS * settings.observe_interval_seconds)
+def fresh_until(seen_at: datetime, settings: Settings, took_seconds: float = 0.0) -> datetime:
+    """Until when a look at a node is believed: placement passes it over after that, until it is seen again.
+
+    `seen_at` is when it was asked. The time that it took counts twice: until it answered, and for the next answer.
+    """
+    return seen_at + timedelta(seconds=FRESH_INTERVALS * settings.observe_interval_seconds + 2 * took_seconds)
 
 
 async def note_strangers(session: Session, node_id: str, found: Collection[tuple[str, int]], at: datetime) -> None:
@@ -288,6 +309,33 @@ async def note_strangers(session: Session, node_id: str, found: Collection[tuple
     ]
     if wanted != kept:
         await session.execute(update(node).where(node.c.id == node_id).values(strangers=wanted))
+
+
+async def note_unreadable(session: Session, node_id: str, found: Sequence[UnreadableRecord], seen_at: datetime) -> None:
+    """Keep which records on a node cannot be read; each since that was first seen without a break."""
+    kept = (await session.execute(select(node.c.unreadable).where(node.c.id == node_id))).scalar_one()
+    since = {item["allocation"]: item["since"] for item in kept}
+    at = seen_at.isoformat()
+    wanted = [
+        {"allocation": one.allocation_id, "detail": one.detail, "since": since.get(one.allocation_id, at)}
+        for one in found
+    ]
+    if wanted != kept:
+        await session.execute(update(node).where(node.c.id == node_id).values(unreadable=wanted))
+
+
+async def damaged_records(session: Session) -> list[DamagedRecord]:
+    """Every record on a node that cannot be read."""
+    rows = await session.execute(
+        select(node.c.name, node.c.unreadable)
+        .where(func.jsonb_array_length(node.c.unreadable) > 0)
+        .order_by(node.c.name)
+    )
+    return [
+        DamagedRecord(row.name, item["allocation"], item["detail"], datetime.fromisoformat(item["since"]))
+        for row in rows
+        for item in row.unreadable
+    ]
 
 
 async def strangers(session: Session) -> list[tuple[str, Stranger]]:

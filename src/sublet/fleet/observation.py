@@ -4,6 +4,7 @@ The node is asked with no session open, the observation handed to the layers abo
 the lease is ours.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Outcome, Retry
 from sublet.core.work.pace import Pace
-from sublet.fleet import enrolment, nodes, trial
+from sublet.fleet import codes, enrolment, nodes, trial
 from sublet.fleet.backend import FleetBackend, Observation, Probe
 from sublet.fleet.errors import ListingIncomplete, MachineAlreadyEnrolled
 from sublet.fleet.models import node, node_trial
@@ -41,6 +42,8 @@ LONGEST_RETRY_SECONDS = 30.0
 AHEAD_SECONDS = 1.0
 """A clock that is set right by less is nobody's matter."""
 MISSES_BEFORE_OFFLINE = 2
+SLOW_SECONDS = 5.0
+"""A node that takes longer to answer is said to be slow; it counts as there all the same."""
 NODES_AT_A_TIME = 200
 
 STEPS = (
@@ -85,11 +88,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came of a look: an observation, the probe of a node that has joined, or why there is neither."""
+    """What came of a look: an observation, the probe of a node that has joined, or why there is neither; and how long
+    the node took."""
 
     observation: Observation | None = None
     probe: Probe | None = None
     error: SubletError | None = None
+    seconds: float = 0.0
 
 
 class Observer:
@@ -163,17 +168,20 @@ class Observer:
             if not look.verified:
                 # It has joined: only a probe over SSH, which connects back to it, shows that it is the one.
                 return Seen(probe=await self.backend.probe(look.node_id))
+            began = time.monotonic()
             observation = await self._observe(look)
+            seconds = time.monotonic() - began
         except SubletError as error:
             return Seen(error=error)
         lease.verify_time()
         await self._hand_on(look.node_id, observation)
-        return Seen(observation)
+        return Seen(observation, seconds=seconds)
 
     async def _observe(self, look: Look) -> Observation:
         before = await self._expect(look.node_id)
         observation = trial.without(await self.backend.observe(look.node_id), look.trial_id)
-        if not observation.allocations and before and await self._expect(look.node_id):
+        listed = observation.allocations or observation.unreadable
+        if not listed and before and await self._expect(look.node_id):
             raise ListingIncomplete(
                 f"{look.name} listed no allocation although {before} exist on it. The listing was not believed: "
                 "nothing was ended, and nothing is billed beyond what was last seen."
@@ -209,7 +217,12 @@ class Observer:
         if seen.observation is not None:
             space = seen.observation.space
             found = {"disk_free_gib": space.disk_gib, "inodes_free": space.inodes, "doors": seen.observation.doors}
-            await self._note_seen(session, look.node_id, seen.observation.observed_at, **found)
+            took = seen.seconds if seen.seconds > SLOW_SECONDS else 0.0
+            await self._note_seen(session, look.node_id, seen.observation.observed_at, took, **found)
+            if took:
+                await self._note_slow(session, look, seen.seconds)
+            unreadable = seen.observation.unreadable
+            await nodes.note_unreadable(session, look.node_id, unreadable, seen.observation.observed_at)
             await come_back(session, system_actor("observation"), look.node_id, reason="answers again")
             if look.boot_id != seen.observation.boot_id:
                 # After a boot the kernel may enforce other things; the next trust push looks again.
@@ -219,18 +232,31 @@ class Observer:
             await trial.ask_if_due(session, look.node_id)
         return Again(float(self.settings.observe_interval_seconds))
 
-    async def _note_seen(self, session: Session, node_id: str, seen_at: datetime, **found: int | str | None) -> None:
-        fresh_until = nodes.fresh_until(seen_at, self.settings)
+    async def _note_slow(self, session: Session, look: Look, seconds: float) -> None:
+        """Say so, where operators read what is wrong with a node; it was seen all the same."""
+        log.warning("node.slow", node=look.node_id, seconds=round(seconds, 1))
+        detail = (
+            f"{look.name} answers, but slowly: its last answer took {seconds:.0f} s. It takes work as before. Look "
+            "at its load and its disks; from 30 s on it counts as not seen."
+        )
+        failure = {"code": nodes.SLOW, "detail": detail, "at": (await database_now(session)).isoformat()}
+        await session.execute(update(node).where(node.c.id == look.node_id).values(failure=failure))
+
+    async def _note_seen(
+        self, session: Session, node_id: str, seen_at: datetime, seconds: float = 0.0, **found: int | str | None
+    ) -> None:
+        fresh_until = nodes.fresh_until(seen_at, self.settings, seconds)
         seen = {"last_seen_at": seen_at, "observed_at": seen_at, "fresh_until": fresh_until, "misses": 0}
         await session.execute(update(node).where(node.c.id == node_id).values(failure=None, **seen, **found))
 
     async def _not_seen(self, session: Session, lease: Lease, error: SubletError) -> Outcome:
-        log.warning("node.not_seen", node=lease.id, code=error.code, attempt=lease.attempt)
+        code = codes.of_operator(error)
+        log.warning("node.not_seen", node=lease.id, code=code, attempt=lease.attempt)
         now = await database_now(session)
-        failure = {"code": error.code, "detail": error.detail, "at": now.isoformat()}
+        failure = {"code": code, "detail": error.detail, "at": now.isoformat()}
         missed = update(node).where(node.c.id == lease.id).values(failure=failure, misses=node.c.misses + 1)
         await session.execute(missed)
-        return Retry(error.code)
+        return Retry(code)
 
 
 async def make_due(session: Session, node_id: str) -> None:

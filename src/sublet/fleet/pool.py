@@ -18,6 +18,7 @@ from sublet.core.work import leases
 from sublet.fleet import answers, certificates, enrolment
 from sublet.fleet.answers import trust_params
 from sublet.fleet.backend import Trust
+from sublet.fleet.breaker import Breaker
 from sublet.fleet.ca import CaKind, CertificateAuthority, HostSigner, public_keys
 from sublet.fleet.certificates import Credential, IssuedCertificate
 from sublet.fleet.connection import CONNECT_SECONDS, HostTrust, NodeAddress, NodeConnection
@@ -51,6 +52,7 @@ class NodePool:
         self.database = database
         self.authority = authority
         self._connect_seconds = connect_seconds
+        self._breaker = Breaker()
         self._open: dict[str, NodeConnection] = {}
         self._opening: dict[str, asyncio.Task[NodeConnection]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -58,14 +60,18 @@ class NodePool:
         self._undelivered: dict[str, IssuedCertificate] = {}
 
     async def get(self, node_id: str) -> NodeConnection:
-        """The node's connection; whoever asks while it is being opened waits for the same attempt."""
+        """The node's connection; whoever asks while it is being opened waits for the same attempt.
+
+        NodePaused, at once, while a node that could not be reached several times in a row is left alone.
+        """
         forbid_open_session("node")
         connection = self._open.get(node_id)
         if connection is not None and self._fit(connection) and await self._leads_there(connection):
             return connection
         task = self._opening.get(node_id)
         if task is None:
-            task = asyncio.create_task(self._connect(node_id))
+            self._breaker.verify(node_id)
+            task = asyncio.create_task(self._try(node_id))
             self._opening[node_id] = task
             task.add_done_callback(lambda _: self._opening.pop(node_id, None))
         return await asyncio.shield(task)
@@ -120,6 +126,16 @@ class NodePool:
                 )
             ).one_or_none()
         return row is not None and tuple(row) == (there.host, there.port, there.host_public_key)
+
+    async def _try(self, node_id: str) -> NodeConnection:
+        try:
+            connection = await self._connect(node_id)
+        except NodeUnreachable as error:
+            if not error.sent:
+                self._breaker.note_failure(node_id)
+            raise
+        self._breaker.note_success(node_id)
+        return connection
 
     async def _connect(self, node_id: str) -> NodeConnection:
         way = await self._way(node_id)
