@@ -49,7 +49,7 @@ def deny_addresses() -> None:
 def _make_mounts(store: Store) -> None:
     """Without its own places and this version's rules a login opens no session. What fails for one fails no other."""
     records, damaged = store.readable()
-    problems = [str(error) for error in damaged]
+    problems = [str(error) for error in damaged.values()]
     known = enrolment.read()
     here = [record for record in records if record.limits and not record.going]
     limits.start([record.uid for record in here])
@@ -69,7 +69,7 @@ def _make_mounts(store: Store) -> None:
 def _grant_gpus(store: Store) -> None:
     """Shut the GPUs that nobody holds, and open the others to their holders alone."""
     available = gpus.inventory()
-    holders = {uuid: record.uid for record in store.all() if not record.going for uuid in record.gpus}
+    holders = {uuid: record.uid for record in store.readable()[0] if not record.going for uuid in record.gpus}
     for gpu in available:
         holder = holders.get(gpu.uuid)
         acl.set_users(Path(gpu.device), set() if holder is None else {holder})

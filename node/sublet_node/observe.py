@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import re
+from collections.abc import Collection
 from typing import Any
 
 from . import authorized_keys, cgroups, commands, doors, logins, moment, network, paths, processes, space, systemd
@@ -18,20 +20,33 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 def observe(store: Store) -> dict[str, Any]:
     """Recorded allocations with what is truly there, and accounts, processes or homes that no record explains."""
-    records = [record for record in store.all() if not record.released]
+    readable, damaged = store.readable()
+    records = [record for record in readable if not record.released]
     entries = logins.passwd_entries()
     running: collections.Counter[int] = collections.Counter()
     for process in processes.everything():
         running.update(process.uids)
-    known = {record.uid for record in records}
+    known = {record.uid for record in records} | _uids(damaged, entries)
     return {
         "boot_id": moment.boot_id(),
         "time": moment.now(),
         **space.free(),
         "doors": doors.fingerprint(),
         "allocations": [_observed(record, entries, running[record.uid]) for record in records],
+        "unreadable": [{"allocation": name, "detail": str(error)} for name, error in sorted(damaged.items())],
         "unknown": _unknown(entries, running, known),
     }
+
+
+def _uids(damaged: Collection[str], entries: dict[str, int]) -> set[int]:
+    """Whose the accounts and homes of records are that cannot be read: they are known all the same."""
+    found = set()
+    for allocation in damaged:
+        login = f"al-{allocation[len('al_') :]}"
+        found |= {entries[login]} if login in entries else set()
+        with contextlib.suppress(OSError):
+            found.add(logins.home(login).lstat().st_uid)
+    return found
 
 
 def _observed(record: Allocation, entries: dict[str, int], running: int) -> dict[str, Any]:
@@ -69,7 +84,7 @@ def usage(store: Store) -> dict[str, Any]:
     homes.count()
     return {
         "time": moment.now(),
-        "allocations": [_used(record) for record in store.all() if _is_here(record)],
+        "allocations": [_used(record) for record in store.readable()[0] if _is_here(record)],
     }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import commands, files, moment, paths
-from .errors import NodeError, bad_request
+from .errors import NodeError, bad_request, used_up
 from .request import Subject
 
 _LOCK_DEADLINE_SECONDS = 30.0
@@ -133,24 +133,28 @@ class Store:
         """Every record. What cannot be read is an error: it never means "no allocations"."""
         found, damaged = self.readable()
         if damaged:
-            raise damaged[0]
+            raise next(iter(damaged.values()))
         return found
 
-    def readable(self) -> tuple[list[Allocation], list[NodeError]]:
-        """The records that can be read, and what is wrong with the others; NodeError when the folder cannot be."""
+    def readable(self) -> tuple[list[Allocation], dict[str, NodeError]]:
+        """The records that can be read, and by allocation what is wrong with the others; NodeError when the folder
+        cannot be."""
         try:
             names = sorted(os.listdir(self._records))
         except OSError as error:
             raise NodeError(
                 "state_unreadable", f"The node's records in {self._records} cannot be read: {error}. Enrol it again."
             ) from error
-        found, damaged = [], []
+        found: list[Allocation] = []
+        damaged: dict[str, NodeError] = {}
         for name in names:
             if name.endswith(".json") and not name.startswith("."):
                 try:
                     found.append(self._read(self._records / name))
                 except NodeError as error:
-                    damaged.append(error)
+                    if error.code != "state_unreadable":
+                        raise  # it has run out of something, which says nothing of the record
+                    damaged[name[: -len(".json")]] = error
                 except FileNotFoundError:
                     continue  # removed since the listing
         return found, damaged
@@ -158,7 +162,7 @@ class Store:
     def gpus_in_use(self) -> set[str]:
         """The GPUs of allocations that are not being released; none when the records cannot be read."""
         with contextlib.suppress(NodeError):
-            return {uuid for record in self.all() if not record.going for uuid in record.gpus}
+            return {uuid for record in self.readable()[0] if not record.going for uuid in record.gpus}
         return set()
 
     def walled_logins(self, subject: Subject) -> set[str]:
@@ -167,7 +171,7 @@ class Store:
         To know none costs a release time, never evidence, so a damaged record of one does not hold up the others.
         """
         with contextlib.suppress(NodeError):
-            return {record.login for record in self.all() if record.walled and record.login != subject.login}
+            return {record.login for record in self.readable()[0] if record.walled and record.login != subject.login}
         return set()
 
     def uids_of(self, logins: Collection[str], subject: Subject) -> dict[str, int]:
@@ -178,7 +182,7 @@ class Store:
     def forget_old(self) -> int:
         """Remove records released long ago; their generations can no longer come back. Returns how many."""
         count = 0
-        for record in self.all():
+        for record in self.readable()[0]:
             path = self._records / f"{record.allocation}.json"
             if record.released and time.time() - path.stat().st_mtime > _KEEP_RELEASED_SECONDS:
                 files.remove(path)
@@ -189,6 +193,11 @@ class Store:
     def _read(self, path: Path) -> Allocation:
         try:
             return Allocation(**json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            message = f"The record {path} cannot be read ({error}). Restore it, or release the allocation by hand."
+            raise used_up(error) or NodeError("state_unreadable", message) from error
         except (ValueError, TypeError) as error:
             message = f"The record {path} is damaged ({error}). Restore it, or release the allocation by hand."
             raise NodeError("state_unreadable", message) from error

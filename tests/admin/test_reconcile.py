@@ -1,6 +1,6 @@
 """What the operator's reconciliation finds beside the books."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -12,6 +12,7 @@ from sublet.core.outbox import publish
 from sublet.findings.checks import CheckResult
 from sublet.findings.findings import Severity
 from sublet.fleet import nodes
+from sublet.fleet.backend import UnreadableRecord
 from sublet.identity.events import UserDisabled
 from tests.scheduling.fleet_rows import add_node
 from tests.support.app import Web
@@ -36,6 +37,23 @@ class TestReconciliation:
         assert "al-left (uid 200123)" in check["findings"][1]["detail"]
         shown = (await operator.get(f"/api/v1/admin/nodes/{node_id}")).json()["strangers"]
         assert [(one["login"], one["uid"]) for one in shown] == [("", 200_124), ("al-left", 200_123)]
+
+    async def test_finds_each_record_that_a_node_cannot_read(self, web: Web) -> None:
+        operator = await web.operator()
+        node_id = await add_node(web.database, "north")
+        since = datetime(2026, 1, 1, tzinfo=UTC)
+        damaged = [UnreadableRecord(one, f"The record {one}.json is damaged.") for one in ("al_a", "al_b")]
+        async with web.database.transaction() as session:
+            await nodes.note_unreadable(session, node_id, damaged[:1], since)
+            await nodes.note_unreadable(session, node_id, damaged, since + timedelta(hours=1))
+        checks = (await operator.post("/api/v1/admin/reconcile")).json()["checks"]
+        [check] = [one for one in checks if one["name"] == "records on nodes"]
+        assert [one["subject"] for one in check["findings"]] == ["node_record:north/al_a", "node_record:north/al_b"]
+        assert "since 2026-01-01T00:00:00+00:00: The record al_a.json is damaged." in check["findings"][0]["detail"]
+        async with web.database.transaction() as session:
+            await nodes.note_unreadable(session, node_id, [], since)
+        checks = (await operator.post("/api/v1/admin/reconcile")).json()["checks"]
+        assert [one["ok"] for one in checks if one["name"] == "records on nodes"] == [True]
 
     async def test_opens_findings_and_closes_what_is_mended(self, web: Web) -> None:
         operator = await web.operator("admin")

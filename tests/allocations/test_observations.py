@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import text
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from sublet.allocations.work import observations
 from sublet.allocations.work.sweep import mark_lost
 from sublet.fleet import nodes
-from sublet.fleet.backend import Observation, UnknownAccount
+from sublet.fleet.backend import Observation, UnknownAccount, UnreadableRecord
 from tests.allocations.rental import Rental
 from tests.allocations.simulated import failing, refused
 from tests.support.policy import DEFAULT_POLICY
@@ -205,3 +206,35 @@ class TestStrangers:
         await rental.work_until(allocation_id, "released")
         await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
         assert await strangers(rental) == []
+
+
+class TestARecordThatTheNodeCannotRead:
+    async def test_says_nothing_of_its_allocation_and_nothing_of_another(self, rental: Rental) -> None:
+        damaged, whole = await rental.running(), await rental.running()
+        before = {one: await rental.row(one) for one in (damaged, whole)}
+        seen = await rental.backend.observe(rental.node_id)
+        listing = replace(
+            seen,
+            allocations=tuple(one for one in seen.allocations if one.allocation_id == whole),
+            unreadable=(UnreadableRecord(damaged, "The record is damaged."),),
+        )
+        await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
+        after = {one: await rental.row(one) for one in (damaged, whole)}
+        assert after[damaged] == before[damaged], "neither proven nor repaired"
+        assert (after[whole].seen_at, after[whole].unproven) == (seen.observed_at, False)
+        assert await strangers(rental) == []
+
+    async def test_proves_nothing_and_disproves_nothing_before_a_change(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        observe = rental.backend.observe
+
+        async def unreadable(node_id: str) -> Observation:
+            return replace(await observe(node_id), allocations=(), unreadable=(UnreadableRecord(allocation_id, "."),))
+
+        before = await proven_to(rental, allocation_id)
+        with patch.object(rental.backend, "observe", unreadable):
+            await rental.suspend(allocation_id)
+            row = await rental.work_until(allocation_id, "suspended")
+        assert row.unproven is False
+        assert await proven_to(rental, allocation_id) == before
+        assert await unmetered(rental) == []

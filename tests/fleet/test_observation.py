@@ -282,6 +282,29 @@ class TestBeingLost:
         assert [request["verb"] for request in fake.requests] == ["probe", "apply", "release"]
         assert (await get(database, node.id)).state is NodeState.READY
 
+    async def test_one_that_cannot_read_a_record_is_seen_and_its_records_are_kept(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, fake = ready_node
+        answer = fake.answers["observe"]
+
+        async def one_expected(_session: Session, _node_id: str) -> int:
+            return 1
+
+        observer.expected = one_expected
+        fake.answers["observe"] = lambda request: {
+            **answer(request),
+            "unreadable": [{"allocation": "al_aaaaaaaaaaaaaaaa", "detail": "The record is damaged."}],
+        }
+        assert await look(database, observer, node.id)
+        async with database.reading() as session:
+            [found] = await nodes.damaged_records(session)
+        assert (found.node_name, found.allocation_id, found.detail) == (
+            *("north", "al_aaaaaaaaaaaaaaaa", "The record is damaged."),
+        )
+        fake.answers["observe"] = answer
+        assert not await look(database, observer, node.id), "an empty listing is believed no more than before"
+
     async def test_one_that_missed_a_single_look_is_not_offline(
         self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
     ) -> None:

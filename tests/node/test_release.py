@@ -186,6 +186,31 @@ class TestRelease:
         finally:
             await north.node.run_as_root("rm", damaged)
 
+    async def test_is_refused_with_a_damaged_record_which_is_listed_and_changes_nothing_else(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        spoiled = Tenant()
+        record = f"/var/lib/sublet/allocations/{spoiled.allocation}.json"
+        for one in (tenant, spoiled):
+            await channel.ask("apply", one.desired(), generation=1)
+        before = await channel.ask("observe")
+        await north.node.run_as_root("sh", "-c", f"mv {record} /root/record; echo '{{' > {record}")
+        try:
+            seen = await channel.ask("observe")
+            assert [one["allocation"] for one in seen["unreadable"]] == [spoiled.allocation]
+            assert record in seen["unreadable"][0]["detail"]
+            assert seen["allocations"] == [
+                one for one in before["allocations"] if one["allocation"] != spoiled.allocation
+            ]
+            assert seen["unknown"] == before["unknown"], "whoever cannot be read is no stranger"
+            with pytest.raises(Refused) as refused:
+                await channel.ask("release", spoiled.subject, generation=2)
+            assert refused.value.code == "state_unreadable"
+            assert (await channel.ask("apply", tenant.desired(), generation=2))["login_open"] is True
+        finally:
+            await north.node.run_as_root("mv", "/root/record", record)
+        assert (await channel.ask("release", spoiled.subject, generation=2))["clean"] is True
+
     async def test_removes_its_journal_and_leaves_what_else_the_system_keeps(
         self, north: Enrolled, channel: Channel
     ) -> None:

@@ -25,6 +25,7 @@ _AHEAD = Check("transaction ids of events", "outbox.ahead_of_server", Severity.C
 _DEAD_ROWS = Check("dead rows of work", "work.dead_rows", Severity.WARNING)
 _REMNANTS = Check("what moved launches left", "allocations.remnant", Severity.WARNING)
 _STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
+_RECORDS = Check("records on nodes", "fleet.record_damaged", Severity.ERROR)
 
 REMNANT_SECONDS = 60
 """So long a remnant may wait for its node to be clean before an operator hears of it."""
@@ -45,6 +46,7 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
         await ask(session, _DEAD_ROWS, partial(_dead_rows, session)),
         await ask(session, _REMNANTS, partial(_remnants, session)),
         await ask(session, _STRANGERS, partial(_strangers, session)),
+        await ask(session, _RECORDS, partial(_records, session)),
     ]
 
 
@@ -123,3 +125,10 @@ async def _remnants(session: Session) -> list[Finding]:
 
 async def _strangers(session: Session) -> list[Finding]:
     return [Finding("node_account", f"{name}/{one.uid}", str(one)) for name, one in await nodes.strangers(session)]
+
+
+async def _records(session: Session) -> list[Finding]:
+    return [
+        Finding("node_record", f"{one.node_name}/{one.allocation_id}", str(one))
+        for one in await nodes.damaged_records(session)
+    ]

@@ -126,6 +126,11 @@ class _Unknown(BaseModel):
     uid: int
 
 
+class _Unreadable(BaseModel):
+    allocation: Short
+    detail: Long
+
+
 class Observed(BaseModel):
     """Answer to `observe`: a listing that lacks a part is no listing."""
 
@@ -134,6 +139,7 @@ class Observed(BaseModel):
     disk_free_gib: Annotated[int, Field(ge=0, le=2**40)]
     inodes_free: Annotated[int, Field(ge=0, lt=2**63)] | None
     allocations: list[_Observed]
+    unreadable: list[_Unreadable] = Field(default_factory=list)
     unknown: list[_Unknown]
     doors: Doors = None  # older helpers do not say
 
@@ -148,6 +154,7 @@ class Observed(BaseModel):
             allocations=tuple(item.to_allocation() for item in self.allocations),
             unknown=tuple(backend.UnknownAccount(item.login, item.uid) for item in self.unknown),
             doors=self.doors,
+            unreadable=tuple(backend.UnreadableRecord(item.allocation, item.detail) for item in self.unreadable),
         )
 
 

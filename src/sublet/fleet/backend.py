@@ -145,6 +145,14 @@ class UnknownAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """What the node knows of an allocation and cannot read: nobody can tell what is there of it."""
+
+    allocation_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class FreeSpace:
     """What is free on the file system of the homes; `inodes` is None where it has no fixed number of them."""
 
@@ -166,6 +174,11 @@ class Observation:
     allocations: tuple[ObservedAllocation, ...]
     unknown: tuple[UnknownAccount, ...] = ()
     doors: str | None = None
+    unreadable: tuple[UnreadableRecord, ...] = ()
+
+    def tells_of(self, allocation_id: str) -> bool:
+        """Whether it says anything of the allocation, be it that there is none."""
+        return all(one.allocation_id != allocation_id for one in self.unreadable)
 
     def allocation(self, allocation_id: str) -> ObservedAllocation | None:
         """The account of one allocation, or None if it was not there."""

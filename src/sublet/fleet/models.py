@@ -32,6 +32,7 @@ node = Table(
     Column("verified_at", DateTime(timezone=True)),
     Column("failure", JSONB(none_as_null=True)),
     Column("strangers", JSONB, nullable=False),
+    Column("unreadable", JSONB, nullable=False),
     Column("misses", Integer, nullable=False),
     Column("doors", Text),
     Column("entered_at", DateTime(timezone=True)),

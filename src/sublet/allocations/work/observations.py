@@ -44,10 +44,15 @@ async def on_observed(database: Database, node_id: str, observation: Observation
     """Take in a complete listing of a node; harmless when repeated, and when it comes late.
 
     What was seen as applied is proven up to the observation. What is missing, restarted or changed is applied again,
-    and the time since it was last seen is not billed. Accounts that nobody knows are reported.
+    and the time since it was last seen is not billed. Accounts that nobody knows are reported. Of what the node cannot
+    read nothing is concluded.
     """
     async with database.transaction() as session:
-        known = await rows.lock_kept_on(session, node_id, observation.observed_at)
+        known = [
+            one
+            for one in await rows.lock_kept_on(session, node_id, observation.observed_at)
+            if observation.tells_of(one.id)
+        ]
         proven = [one.id for one in known if one.state in STEADY and not one.unproven and as_applied(one, observation)]
         if proven:
             await session.execute(
