@@ -149,8 +149,8 @@ class TestAWorkerThatIsKilled:
         rental.backend.node(rental.node_id).reachable = False
         relocate, killed = relocation.relocate, list[bool]()
 
-        async def dies(*arguments: object) -> bool:
-            moved = await relocate(*arguments)  # type: ignore[arg-type]
+        async def dies(*arguments: object, **options: object) -> bool:
+            moved = await relocate(*arguments, **options)  # type: ignore[arg-type]
             if moved and not killed:
                 killed.append(moved)
                 raise Killed

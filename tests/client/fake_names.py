@@ -50,6 +50,7 @@ CHECKS = (
     "dead rows of work",
     "what moved launches left",
     "accounts on nodes",
+    "records on nodes",
 )
 ENTRY_KINDS = (
     "top_up",

@@ -19,18 +19,26 @@ NODE = Path(__file__).parents[2] / "node"
 HELPER = NODE / "sublet_node"
 
 
-def imported(module: str) -> set[str]:
+Module = tuple[str, ...]
+
+
+def parsed(module: Module) -> ast.Module:
+    return ast.parse(HELPER.joinpath(*module).with_suffix(".py").read_text())
+
+
+def imported(module: Module) -> set[Module]:
     """The modules of the helper that one of them imports."""
-    found = set()
-    for part in ast.walk(ast.parse((HELPER / f"{module}.py").read_text())):
-        if isinstance(part, ast.ImportFrom) and part.level == 1:
-            found |= {part.module} if part.module else {one.name for one in part.names}
-    return {one for one in found if (HELPER / f"{one}.py").exists()}
+    found: set[Module] = set()
+    for part in ast.walk(parsed(module)):
+        if isinstance(part, ast.ImportFrom) and part.level:
+            base = (*module[: -part.level], *(part.module.split(".") if part.module else ()))
+            found |= {base, *((*base, one.name) for one in part.names)}
+    return {one for one in found if one and HELPER.joinpath(*one).with_suffix(".py").exists()}
 
 
-def serving() -> set[str]:
+def serving() -> set[Module]:
     """All modules that serve the protocol; the others speak to whoever is at the node's keyboard."""
-    found, left = {"rpc"}, {"rpc"}
+    found, left = {("rpc",)}, {("rpc",)}
     while left:
         left = set().union(*(imported(module) for module in left)) - found
         found |= left
@@ -40,14 +48,15 @@ def serving() -> set[str]:
 def raised() -> Iterator[tuple[str, bool, str]]:
     """Code, whether it is said to be retryable, and where, of each refusal that is written in these modules."""
     for module in sorted(serving()):
-        for part in ast.walk(ast.parse((HELPER / f"{module}.py").read_text())):
+        for part in ast.walk(parsed(module)):
             if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "NodeError":
-                code, where = part.args[0], f"{module}.py:{part.lineno}"
+                code, where = part.args[0], f"{'/'.join(module)}.py:{part.lineno}"
                 retryable = any(one.arg == "retryable" and ast.unparse(one.value) == "True" for one in part.keywords)
                 if isinstance(code, ast.Constant):
                     yield str(code.value), retryable, where
                 else:
-                    assert module == "errors", f"{where}: a code is a literal, so that the list can be compared with it"
+                    literal = "a code is a literal, so that the list can be compared with it"
+                    assert module == ("errors",), f"{where}: {literal}"
     for code, _ in errors._USED_UP.values():
         yield code, False, "errors.py"
 

@@ -1207,6 +1207,8 @@ export interface components {
         /**
          * AdminAllocationOut
          * @description Anybody's allocation in a list: whose it is, and how long it has been in its state.
+         *
+         *     `operator_error` is of the last attempt of what is done to it, until that succeeds.
          */
         AdminAllocationOut: {
             cost: components["schemas"]["CostSummaryOut"];
@@ -1225,6 +1227,7 @@ export interface components {
             /** Name */
             name: string;
             node: components["schemas"]["PlaceOut"] | null;
+            operator_error: components["schemas"]["OperatorErrorOut"] | null;
             organization: components["schemas"]["OwnerOut"];
             sku: components["schemas"]["SkuSummaryOut"];
             /** Started At */
@@ -2329,6 +2332,28 @@ export interface components {
          * @enum {string}
          */
         OperationState: "running" | "succeeded" | "failed" | "cancelled";
+        /**
+         * OperatorErrorOut
+         * @description What operators read of a failure beside that: the node's own code and words, where it was, and by what the node's
+         *     log calls the request.
+         */
+        OperatorErrorOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Code */
+            code: string;
+            /** Node Id */
+            node_id: string;
+            /** Request Id */
+            request_id: string | null;
+            /** Step */
+            step: string | null;
+            /** Text */
+            text: string;
+        };
         /**
          * OrganizationOut
          * @description An organization that the caller is in.

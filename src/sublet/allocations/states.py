@@ -187,7 +187,7 @@ async def end_operation(
     *,
     steps: list[dict[str, Any]],
     error: dict[str, str] | None,
-    operator_error: dict[str, Any] | None,
+    operator_error: dict[str, Any] | None = None,
 ) -> bool:
     """End an operation; False if it has ended before, and nothing is changed then."""
     parameters = {

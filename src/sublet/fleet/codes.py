@@ -59,6 +59,7 @@ _OF_NODES = (
     Code("busy", "The node was still busy with what it was asked before.", retryable=True),
     Code("processes_remain", _REMAINS, retryable=True),
     Code("sessions_remain", _REMAINS, retryable=True),
+    Code("home_held", _REMAINS, retryable=True),
     Code("command_failed", _PROGRAM, retryable=True),
     Code("command_timeout", "A program on the node took too long.", retryable=True),
     Code("deadline_passed", "The node answers, but slowly.", retryable=True),
@@ -79,7 +80,6 @@ _OF_NODES = (
     Code("sshd_refused", _PERSON),
     Code("sshd_missing", _PERSON),
     Code("sshd_ignores_drop_ins", _PERSON),
-    Code("sshd_started_oddly", _PERSON),
     Code("node_fault", _PROGRAM, retryable=True),
     Code("helper_fault", "Sublet's own program on the node failed."),
 )

@@ -38,6 +38,7 @@ async def shown(rental: Rental, allocation_id: str) -> AllocationOut:
     (admins,) = (one.model_dump() for one in everybodys.items if one.id == allocation_id)
     assert admins.pop("organization")["id"] == actor.organization
     assert admins.pop("state_seconds") >= 0
+    assert admins.pop("operator_error") is None
     assert _within(admins, everything)
     return item
 

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0023_allocations"
-down_revision = "0022_payments"
+revision = "0024_allocations"
+down_revision = "0023_fleet"
 
 TABLES = """
 -- The node's own code and words, the step and the request; customers read `error`.

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0024_fleet"
-down_revision = "0023_allocations"
+revision = "0025_fleet"
+down_revision = "0024_allocations"
 
 TABLES = """
 ALTER TABLE node ADD COLUMN unreadable jsonb NOT NULL DEFAULT '[]'
