@@ -228,7 +228,7 @@ class TestTheBreaker:
         assert (await pool.request(node.id, "observe"))["boot_id"] == "boot-1"
         assert fake.connections == connections + 1
 
-    async def test_counts_no_refusal_and_no_lost_request(
+    async def test_counts_no_refusal(
         self, ready_node: tuple[Node, FakeNode], pool: NodePool, clock: Clock
     ) -> None:
         node, fake = ready_node
