@@ -1495,6 +1495,7 @@ CREATE TABLE public.allocation_operation (
     steps jsonb NOT NULL,
     started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     finished_at timestamp with time zone,
+    operator_error jsonb,
     CONSTRAINT allocation_operation_check CHECK (((state = 'running'::text) = (finished_at IS NULL))),
     CONSTRAINT allocation_operation_kind_check CHECK ((kind = ANY (ARRAY['provision'::text, 'release'::text, 'suspend'::text, 'resume'::text]))),
     CONSTRAINT allocation_operation_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text])))
@@ -1899,6 +1900,7 @@ CREATE TABLE public.node (
     entered_at timestamp with time zone,
     entered_doors text,
     no_entry jsonb,
+    unreadable jsonb DEFAULT '[]'::jsonb NOT NULL,
     CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
     CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
     CONSTRAINT node_check1 CHECK (((entered_doors IS NULL) OR (entered_at IS NOT NULL))),
@@ -1913,7 +1915,8 @@ CREATE TABLE public.node (
     CONSTRAINT node_port_check CHECK (((port >= 1) AND (port <= 65535))),
     CONSTRAINT node_resumes_as_check CHECK ((resumes_as = ANY (ARRAY['ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text]))),
     CONSTRAINT node_state_check CHECK ((state = ANY (ARRAY['enrolling'::text, 'ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text, 'offline'::text]))),
-    CONSTRAINT node_strangers_check CHECK ((jsonb_typeof(strangers) = 'array'::text))
+    CONSTRAINT node_strangers_check CHECK ((jsonb_typeof(strangers) = 'array'::text)),
+    CONSTRAINT node_unreadable_check CHECK ((jsonb_typeof(unreadable) = 'array'::text))
 );
 
 CREATE VIEW public.node_capacity AS

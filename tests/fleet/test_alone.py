@@ -228,9 +228,7 @@ class TestTheBreaker:
         assert (await pool.request(node.id, "observe"))["boot_id"] == "boot-1"
         assert fake.connections == connections + 1
 
-    async def test_counts_no_refusal(
-        self, ready_node: tuple[Node, FakeNode], pool: NodePool, clock: Clock
-    ) -> None:
+    async def test_counts_no_refusal(self, ready_node: tuple[Node, FakeNode], pool: NodePool, clock: Clock) -> None:
         node, fake = ready_node
         fake.answers["apply"] = lambda _: {"error": {"code": "busy", "message": "No.", "retryable": True}}
         for _ in range(breaker.FAILURES):

@@ -2617,6 +2617,8 @@ export interface components {
             capabilities?: components["schemas"]["_Capability"][];
             /** Disk Gib */
             disk_gib: number;
+            /** Doors */
+            doors?: string | null;
             /** Gpus */
             gpus?: components["schemas"]["_Gpu"][];
             /** Helper Version */
