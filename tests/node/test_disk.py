@@ -102,7 +102,8 @@ class TestALimit:
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(limits=limits(1)), generation=1)
-        assert FULL in await stored(north, tenant)
+        to_the_last = "mkdir many; i=0; while : > many/$i; do i=$((i + 1)); [ $i -lt 20000 ] || break; done"
+        assert (await stored(north, tenant, f"{FILL}; {to_the_last}")).count(FULL) >= 2
         again = disk_of(await channel.ask("apply", tenant.desired(limits=limits(1)), generation=2))
         assert again["enforced"] is True
         assert await run_as(north, tenant, "rm big rest && sync . && head -c 5M /dev/zero > next") == ("", 0)
@@ -133,6 +134,19 @@ class TestALimit:
         entry = disk_of(await channel.ask("apply", tenant.desired(limits=limits(1)), generation=1))
         assert (entry["value"], entry["enforced"]) == (None, False)
         assert await run_as(north, tenant, "echo x > note; cat note") == ("x\n", 0)
+
+    async def test_is_not_said_to_hold_for_a_home_that_was_exchanged_since(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        """The group and its limit are there; but what the login has now does not count in it."""
+        home = f"/home/{tenant.login}"
+        await channel.ask("apply", tenant.desired(limits=limits(1)), generation=1)
+        await north.node.run_as_root("sh", "-c", f"mv {home} {home}.old && mkdir {home}")
+        try:
+            entry = disk_of(await channel.ask("apply", tenant.desired(limits=limits(1)), generation=2))
+            assert (entry["value"], entry["enforced"]) == (None, False)
+        finally:
+            await north.node.run_as_root("rm", "-rf", f"{home}.old")
 
 
 class TestUsage:
