@@ -11,7 +11,7 @@ from sublet.core.db import Database
 from sublet.core.outbox import publish
 from sublet.findings.checks import CheckResult
 from sublet.findings.findings import Severity
-from sublet.fleet import nodes
+from sublet.fleet import damaged_records, nodes
 from sublet.fleet.backend import UnreadableRecord
 from sublet.identity.events import UserDisabled
 from tests.scheduling.fleet_rows import add_node
@@ -44,14 +44,14 @@ class TestReconciliation:
         since = datetime(2026, 1, 1, tzinfo=UTC)
         damaged = [UnreadableRecord(one, f"The record {one}.json is damaged.") for one in ("al_a", "al_b")]
         async with web.database.transaction() as session:
-            await nodes.note_unreadable(session, node_id, damaged[:1], since)
-            await nodes.note_unreadable(session, node_id, damaged, since + timedelta(hours=1))
+            await damaged_records.note_unreadable(session, node_id, damaged[:1], since)
+            await damaged_records.note_unreadable(session, node_id, damaged, since + timedelta(hours=1))
         checks = (await operator.post("/api/v1/admin/reconcile")).json()["checks"]
         [check] = [one for one in checks if one["name"] == "records on nodes"]
         assert [one["subject"] for one in check["findings"]] == ["node_record:north/al_a", "node_record:north/al_b"]
         assert "since 2026-01-01T00:00:00+00:00: The record al_a.json is damaged." in check["findings"][0]["detail"]
         async with web.database.transaction() as session:
-            await nodes.note_unreadable(session, node_id, [], since)
+            await damaged_records.note_unreadable(session, node_id, [], since)
         checks = (await operator.post("/api/v1/admin/reconcile")).json()["checks"]
         assert [one["ok"] for one in checks if one["name"] == "records on nodes"] == [True]
 

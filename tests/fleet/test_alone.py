@@ -38,9 +38,9 @@ def hang(fake: FakeNode, verb: str) -> asyncio.Event:
 class TestALook:
     async def test_waits_for_no_other_request(self, ready_node: tuple[Node, FakeNode], pool: NodePool) -> None:
         node, fake = ready_node
-        free = hang(fake, "apply")
-        stuck = [asyncio.create_task(pool.request(node.id, "apply")) for _ in range(2 * connection.CHANNELS)]
-        while len([one for one in fake.requests if one["verb"] == "apply"]) < connection.CHANNELS:
+        free = hang(fake, "usage")
+        stuck = [asyncio.create_task(pool.request(node.id, "usage")) for _ in range(2 * connection.CHANNELS)]
+        while len([one for one in fake.requests if one["verb"] == "usage"]) < connection.CHANNELS:
             await asyncio.sleep(0)
         async with asyncio.timeout(5):
             assert (await pool.request(node.id, "observe"))["boot_id"] == "boot-1"
@@ -70,9 +70,9 @@ class TestALook:
 class TestADeadline:
     async def test_counts_from_sending(self, ready_node: tuple[Node, FakeNode], pool: NodePool) -> None:
         node, fake = ready_node
-        free = hang(fake, "apply")
-        before = [asyncio.create_task(pool.request(node.id, "apply")) for _ in range(connection.CHANNELS)]
-        while len([one for one in fake.requests if one["verb"] == "apply"]) < connection.CHANNELS:
+        free = hang(fake, "usage")
+        before = [asyncio.create_task(pool.request(node.id, "usage")) for _ in range(connection.CHANNELS)]
+        while len([one for one in fake.requests if one["verb"] == "usage"]) < connection.CHANNELS:
             await asyncio.sleep(0)
         asyncio.get_running_loop().call_later(0.4, free.set)
         assert await pool.request(node.id, "probe", timeout_seconds=0.3)

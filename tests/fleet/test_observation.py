@@ -11,7 +11,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
 from sublet.core.work.reconciler import Reconciler
-from sublet.fleet import answers, enrolment, nodes, observation, states
+from sublet.fleet import answers, damaged_records, enrolment, nodes, observation, states
 from sublet.fleet.backend import Observation
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.moved_gpus import nothing_known
@@ -298,7 +298,7 @@ class TestBeingLost:
         }
         assert await look(database, observer, node.id)
         async with database.reading() as session:
-            [found] = await nodes.damaged_records(session)
+            [found] = await damaged_records.damaged_records(session)
         assert (found.node_name, found.allocation_id, found.detail) == (
             *("north", "al_aaaaaaaaaaaaaaaa", "The record is damaged."),
         )

@@ -12,7 +12,7 @@ from sublet.core.work.delivery import EVENT
 from sublet.core.work.trouble import Trouble
 from sublet.findings.checks import MOST_FINDINGS, Check, CheckResult, Finding, ask
 from sublet.findings.findings import Severity
-from sublet.fleet import nodes
+from sublet.fleet import damaged_records, nodes
 from sublet.ledger import reconcile
 
 _METERED = Check("what runs is metered", "allocations.not_metered", Severity.CRITICAL)
@@ -130,5 +130,5 @@ async def _strangers(session: Session) -> list[Finding]:
 async def _records(session: Session) -> list[Finding]:
     return [
         Finding("node_record", f"{one.node_name}/{one.allocation_id}", str(one))
-        for one in await nodes.damaged_records(session)
+        for one in await damaged_records.damaged_records(session)
     ]

@@ -103,6 +103,7 @@ _OF_THE_WAY = (
         retryable=True,
     ),
     Code("entry_refused", "The node set the allocation up and let nobody into it.", retryable=True),
+    Code("trial_not_gone", "What was tried on the node was not gone from it afterwards.", retryable=True),
     Code("helper_ended", "Sublet's own program on the node failed.", retryable=True),
 )
 

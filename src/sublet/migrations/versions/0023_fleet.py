@@ -50,16 +50,8 @@ CREATE OR REPLACE VIEW node_capacity AS
          CASE WHEN node_closed(state, 'infinity', no_entry IS NOT NULL, inodes_free, 'epoch') IS NULL THEN fresh_until
               ELSE '-infinity' END AS accepts_until
     FROM node;
+COMMENT ON VIEW node_capacity IS 'Published: what each node has, and until when what was seen of it lets it take work.';
 DROP FUNCTION node_closed(text, timestamptz, bigint, timestamptz);
-
-DROP TRIGGER room_follows ON node;
-CREATE TRIGGER room_follows
-  AFTER UPDATE OF state, fresh_until, no_entry, inodes_free, labels, limits_enforced, inventory ON node
-  FOR EACH ROW
-  WHEN ((OLD.state, OLD.fresh_until, OLD.no_entry, OLD.inodes_free, OLD.labels, OLD.limits_enforced, OLD.inventory)
-        IS DISTINCT FROM
-        (NEW.state, NEW.fresh_until, NEW.no_entry, NEW.inodes_free, NEW.labels, NEW.limits_enforced, NEW.inventory))
-  EXECUTE FUNCTION node_room_follows();
 """
 
 
