@@ -822,7 +822,13 @@ CREATE TABLE public.gpu (
     memory_mib integer NOT NULL,
     state text NOT NULL,
     seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    quarantine_code text,
+    quarantine_reason text,
+    quarantined_at timestamp with time zone,
     CONSTRAINT gpu_memory_mib_check CHECK ((memory_mib >= 0)),
+    CONSTRAINT gpu_quarantine_check CHECK (((num_nulls(quarantine_code, quarantine_reason, quarantined_at) = ANY (ARRAY[0, 3])) AND ((state = 'quarantined'::text) OR (quarantine_code IS NULL)))),
+    CONSTRAINT gpu_quarantine_code_check CHECK ((quarantine_code ~ '^[a-z0-9_]{1,60}$'::text)),
+    CONSTRAINT gpu_quarantine_reason_check CHECK (((length(quarantine_reason) >= 1) AND (length(quarantine_reason) <= 500))),
     CONSTRAINT gpu_state_check CHECK ((state = ANY (ARRAY['available'::text, 'quarantined'::text, 'missing'::text]))),
     CONSTRAINT gpu_uuid_check CHECK (((length(uuid) >= 1) AND (length(uuid) <= 100)))
 );

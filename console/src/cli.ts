@@ -34,6 +34,7 @@ export const cli = {
       label: pairs(input.labels),
     }),
   clearGpu: (node: string, gpu: string, reason: string) => command(["admin", "node", "clear-gpu", node, gpu], { reason: reason || "REASON" }),
+  quarantineGpu: (node: string, gpu: string, reason: string) => command(["admin", "node", "quarantine-gpu", node, gpu], { reason: reason || "REASON" }),
   createSku: (input: SkuInput) =>
     command(["admin", "sku", "add", input.code || "CODE"], {
       name: input.name,

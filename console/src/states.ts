@@ -99,11 +99,11 @@ export const nodeState = reader(NODE_STATES, UNKNOWN);
 
 const { gpuState: GPU_LABEL } = t.operator.node;
 
-/** A GPU; one may be waiting for an operator to vouch for it. */
-const GPU_STATES: Record<GpuState, { label: string; toClear?: true }> = {
-  available: { label: GPU_LABEL.available },
+/** A GPU; one may be waiting for an operator to vouch for it, another can be kept from customers. */
+const GPU_STATES: Record<GpuState, { label: string; toClear?: true; toKeep?: true }> = {
+  available: { label: GPU_LABEL.available, toKeep: true },
   quarantined: { label: GPU_LABEL.quarantined, toClear: true },
-  missing: { label: GPU_LABEL.missing },
+  missing: { label: GPU_LABEL.missing, toKeep: true },
 };
 
 export const gpuState = reader(GPU_STATES, {});

@@ -144,6 +144,23 @@ class TestPlatform:
         assert "Nothing was changed" in result.stderr
 
 
+class TestQuarantineGpu:
+    def test_keeps_it_from_customers_for_a_reason(self, operator: Cli) -> None:
+        [node] = operator.api.world.nodes.values()
+        result = operator.run("admin", "node", "quarantine-gpu", "node-a", "GPU-1", "--reason", "it errs")
+        assert result.exit_code == 0
+        assert "GPU-1 is quarantined" in result.stderr
+        assert operator.api.calls("POST", f"/admin/nodes/{node['id']}/gpus/GPU-1/quarantine")[0].body == {
+            "reason": "it errs"
+        }
+        why = {"code": "by_operator", "reason": "it errs", "at": "2026-01-01T00:00:00Z"}
+        node["inventory"]["gpus"][0] |= {"state": "quarantined", "quarantine": why}
+        assert "(quarantined: it errs)" in " ".join(operator.run("admin", "node", "show", "node-a").stdout.split())
+
+    def test_says_that_a_reason_is_needed(self, operator: Cli) -> None:
+        assert operator.run("admin", "node", "quarantine-gpu", "node-a", "GPU-1").exit_code == Exit.USAGE
+
+
 class TestClearGpu:
     def test_gives_it_out_again_for_a_reason(self, operator: Cli) -> None:
         [node] = operator.api.world.nodes.values()

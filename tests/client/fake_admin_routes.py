@@ -89,13 +89,24 @@ def uncordon(asked: Asked) -> Answer:
     return 200, found
 
 
+def _gpu(asked: Asked) -> dict[str, Any]:
+    for gpu in _node(asked)["inventory"]["gpus"]:
+        if gpu["uuid"] == asked.parts["uuid"]:
+            return gpu
+    raise Problem(404, "not_found", "There is no such GPU. Nothing was changed.")
+
+
+@route("POST", "/admin/nodes/{id}/gpus/{uuid}/quarantine")
+def quarantine_gpu(asked: Asked) -> Answer:
+    found = _gpu(asked)
+    why = {"code": "by_operator", "reason": asked.body["reason"], "at": at(0)}
+    return 200, found | {"state": "quarantined", "quarantine": why}
+
+
 @route("POST", "/admin/nodes/{id}/gpus/{uuid}/clear")
 def clear_gpu(asked: Asked) -> Answer:
-    gpus = _node(asked)["inventory"]["gpus"]
-    found = next((gpu for gpu in gpus if gpu["uuid"] == asked.parts["uuid"]), None)
-    if found is None:
-        raise Problem(404, "not_found", "There is no such GPU. Nothing was changed.")
-    found["state"] = "available"
+    found = _gpu(asked)
+    found |= {"state": "available", "quarantine": None}
     return 200, found
 
 

@@ -184,7 +184,7 @@ class World:
 
     def join(self, node: dict[str, Any], *, enforced: bool = True) -> dict[str, Any]:
         """Let a node join."""
-        gpu = {"uuid": "GPU-1", "model": "A100", "memory_mib": 81920, "state": "available"}
+        gpu = {"uuid": "GPU-1", "model": "A100", "memory_mib": 81920, "state": "available", "quarantine": None}
         node |= {
             "state": "ready",
             "limits_enforced": enforced,

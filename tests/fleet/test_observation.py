@@ -11,7 +11,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
 from sublet.core.work.reconciler import Reconciler
-from sublet.fleet import answers, damaged_records, enrolment, nodes, observation, states
+from sublet.fleet import answers, damaged_records, enrolment, gpu_quarantine, nodes, observation, states
 from sublet.fleet.backend import Observation
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.moved_gpus import nothing_known
@@ -359,7 +359,7 @@ class TestQuarantine:
     ) -> None:
         node, _ = ready_node
         async with database.transaction() as session:
-            assert await nodes.quarantine_gpus(session, ["GPU-north-0"]) == 1
-            assert await nodes.quarantine_gpus(session, ["GPU-north-0"]) == 0
+            assert await gpu_quarantine.keep_unclean(session, ["GPU-north-0"]) == 1
+            assert await gpu_quarantine.keep_unclean(session, ["GPU-north-0"]) == 0
             assert [gpu.state for gpu in (await nodes.get(session, node.id)).gpus] == [GpuState.QUARANTINED]
-            assert await nodes.clear_gpus(session, ["GPU-north-0"]) == 1
+            assert await gpu_quarantine.give_out_clean(session, ["GPU-north-0"]) == 1

@@ -124,6 +124,7 @@ async def funds_of_every_kind(rental: Rental, running: str) -> AsyncIterator[str
 OPERATORS = [PLATFORM_ROLES[role] for role in ("fleet", "support")]
 """One who manages nodes, and one who only sees them."""
 
+NODE_ACTIONS = {"cordon", "uncordon", "join_token", "clear_gpu", "quarantine_gpu"}
 RESUMES_AS = text("UPDATE node SET resumes_as = :resumes_as WHERE id = :node_id")
 OFF_OFFER = text("UPDATE sku SET active = false WHERE id = :id")
 
@@ -221,7 +222,7 @@ class TestNodes:
                     await asking.agrees(actions, "cordon", "POST", f"{path}/cordon")
                     await asking.agrees(actions, "uncordon", "POST", f"{path}/uncordon")
                     await asking.agrees(actions, "join_token", "POST", f"{path}/join-token")
-                    assert {action["name"] for action in actions} == {"cordon", "uncordon", "join_token", "clear_gpu"}
+                    assert {action["name"] for action in actions} == NODE_ACTIONS
                     listed = (await asking.get("/admin/nodes"))["items"]
                     assert [one["actions"] for one in listed if one["id"] == node_id] == [actions]
 
@@ -237,6 +238,8 @@ class TestNodes:
                 actions, reason = (await asking.get(path))["actions"], "looked at it"
                 clear = f"{path}/gpus/{gpu}/clear"
                 await asking.agrees(actions, "clear_gpu", "POST", clear, words=False, reason=reason)
+                quarantine = f"{path}/gpus/{gpu}/quarantine"
+                await asking.agrees(actions, "quarantine_gpu", "POST", quarantine, words=False, reason=reason)
 
 
 class TestSkus:

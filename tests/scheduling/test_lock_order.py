@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sublet.core.actors import system_actor
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
-from sublet.fleet import enrolment, nodes, states
+from sublet.fleet import enrolment, gpu_quarantine, nodes, states
 from sublet.fleet.backend import Probe, ProbedGpu
 from sublet.fleet.observation import Observer
 from sublet.scheduling import claims
@@ -123,18 +123,18 @@ class TestAProvenRelease:
         await take(database, await make_sku(database, "s", gpu_count=1), "a")
         async with database.transaction() as session:
             await claims.block(session, "a", "left")
-        clear, begun = nodes.clear_gpus, list[asyncio.Task[bool]]()
+        clear, begun = gpu_quarantine.end_quarantine, list[asyncio.Task[bool]]()
 
-        async def later(session: Session, uuids: list[str]) -> int:
+        async def later(session: Session, uuid: str) -> bool:
             """The release comes in between, as far as it can."""
-            with patch.object(claims.nodes, "clear_gpus", clear):
+            with patch.object(gpu_quarantine, "end_quarantine", clear):
                 begun.append(asyncio.create_task(self._free(database)))
                 waits = asyncio.create_task(until_somebody_waits(database))
                 await asyncio.wait({*begun, waits}, return_when=asyncio.FIRST_COMPLETED)
                 waits.cancel()
-            return await clear(session, uuids)
+            return await clear(session, uuid)
 
-        with patch.object(claims.nodes, "clear_gpus", later):
+        with patch.object(gpu_quarantine, "end_quarantine", later):
             async with database.transaction() as session:
                 await claims.clear_gpu(session, node_id, GPU)
         assert await begun[0]

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.core.settings import Settings
-from sublet.fleet import enrolment, nodes
+from sublet.fleet import enrolment, gpu_quarantine, nodes
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.errors import MachineAlreadyEnrolled
 from sublet.scheduling import claims
@@ -161,7 +161,7 @@ class TestACardInAnotherMachine:
     async def test_in_quarantine_that_nobody_has_is_cleared_first(self, yard: Yard) -> None:
         database = yard.machines.database
         async with database.transaction() as session:
-            await nodes.quarantine_gpus(session, [GPU])
+            await gpu_quarantine.keep_unclean(session, [GPU])
         await yard.enrol(yard.north)
         said = await yard.refused()
         assert f"in quarantine on the node north. Say with `sublet admin node clear-gpu north {GPU}" in said

@@ -5,7 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.allocations.rental import offer
+from sublet.core.actors import system_actor
+from sublet.core.db import Database
+from sublet.core.errors import NotFound
+from sublet.fleet.gpu_quarantine import quarantine_gpu
+from tests.allocations.rental import Rental, offer
 from tests.scheduling.fleet_rows import add_node, set_gpu_state
 from tests.support.app import Web
 
@@ -79,3 +83,69 @@ class TestClearing:
         node_id = await quarantined(web)
         for person in (await web.customer(), await web.operator("support"), await web.operator("finance")):
             assert (await clear(person, node_id)).status_code == 403
+
+
+class TestQuarantine:
+    """Of a GPU that errs, which is alone in that."""
+
+    async def test_takes_one_gpu_off_offer_and_leaves_the_rest_of_its_node(self, web: Web) -> None:
+        operator = await web.operator("fleet")
+        node_id = await add_node(web.database, "north", gpus=["A", "A"])
+        await offer(web.database, "gpu", gpu_model="A", gpu_count=1)
+        answer = await operator.post(f"/api/v1/admin/nodes/{node_id}/gpus/{GPU}/quarantine", json=REASON)
+        assert (answer.status_code, answer.json()["state"]) == (200, "quarantined")
+        assert answer.json()["quarantine"]["code"] == "by_operator"
+        assert answer.json()["quarantine"]["reason"] == REASON["reason"]
+        assert await available(operator) == 1
+
+    async def test_is_told_once_with_its_reason(self, web: Web) -> None:
+        operator = await web.operator()
+        node_id = await add_node(web.database, "north", gpus=["A"])
+        path = f"/api/v1/admin/nodes/{node_id}/gpus/{GPU}/quarantine"
+        assert [(await operator.post(path, json=REASON)).status_code for _ in range(2)] == [200, 409]
+        trail = (await operator.get("/api/v1/admin/audit-events")).json()["items"]
+        [told] = [one for one in trail if one["action"] == "gpu.quarantined"]
+        assert (told["before"]["state"], told["after"]["state"]) == ("available", "quarantined")
+        assert told["after"]["reason"] == REASON["reason"]
+
+    async def test_of_what_the_node_does_not_have_finds_nothing(self, web: Web) -> None:
+        operator = await web.operator()
+        await add_node(web.database, "north", gpus=["A"])
+        other = await add_node(web.database, "south")
+        answer = await operator.post(f"/api/v1/admin/nodes/{other}/gpus/{GPU}/quarantine", json=REASON)
+        assert answer.status_code == 404
+
+    async def test_by_what_watches_it_is_told_anew_only_for_another_fault(self, database: Database) -> None:
+        await add_node(database, "north", gpus=["A"])
+        for code, is_new in (("xid_79", True), ("xid_79", False), ("xid_48", True)):
+            async with database.transaction() as session:
+                told = await quarantine_gpu(session, system_actor("health"), GPU, reason="it erred", code=code)
+                assert told is is_new
+        with pytest.raises(NotFound):
+            async with database.transaction() as session:
+                await quarantine_gpu(session, system_actor("health"), "GPU-x", reason="it erred", code="xid_79")
+
+    async def test_of_one_that_is_missing_lasts_until_somebody_vouches_for_it(self, database: Database) -> None:
+        rental = await Rental.open(database)
+        await set_gpu_state(database, GPU, "missing")
+        async with database.transaction() as session:
+            assert await quarantine_gpu(session, system_actor("health"), GPU, reason="off the bus", code="xid_79")
+        assert await rental.all("SELECT state FROM gpu") == ["quarantined"]
+
+    @pytest.mark.parametrize("proven", [True, False])
+    async def test_for_a_fault_outlasts_the_release_of_what_had_the_gpu(self, database: Database, proven: bool) -> None:
+        rental = await Rental.open(database, gpu_model="A", gpu_count=1)
+        running = await rental.running()
+        if not proven:
+            rental.backend.node(rental.node_id).dirty.add(running)
+            await rental.release(running)
+            await rental.work_until(running, "release_failed")
+            assert await rental.all("SELECT quarantine_code FROM gpu") == ["not_clean"]
+        async with database.transaction() as session:
+            await quarantine_gpu(session, system_actor("health"), GPU, reason="it erred", code="xid_48")
+        if proven:
+            assert (await rental.row(running)).state == "active"  # what has it goes on
+            await rental.release(running)
+        rental.backend.node(rental.node_id).dirty.clear()
+        await rental.work_until(running, "released")
+        assert await rental.all("SELECT state || ' ' || quarantine_code FROM gpu") == ["quarantined xid_48"]

@@ -7,7 +7,7 @@ const GPU_STATES: Gpu["state"][] = ["available", "quarantined", "missing"];
 
 const STATES: Record<NodeDetail["state"], Partial<NodeDetail>> = {
   ready: { strangers: [{ login: "al-left", uid: 200_123, since: "2026-01-01T00:00:00Z" }], labels: { zone: "a" } },
-  cordoned: { actions: may("uncordon", "clear_gpu") },
+  cordoned: { actions: may("uncordon", "clear_gpu", "quarantine_gpu") },
   draining: {},
   maintenance: {},
   quarantined: { limits_enforced: false },
@@ -17,7 +17,9 @@ const STATES: Record<NodeDetail["state"], Partial<NodeDetail>> = {
 
 /** A node in each state, each with a GPU in each state. */
 export function fleetOf(ago: Ago): Pick<World, "nodes"> {
-  const gpus = GPU_STATES.map((state) => like(gpu, { uuid: `GPU-${state}`, state }));
+  const gpus = GPU_STATES.map((state) => 
+    like(gpu, { uuid: `GPU-${state}`, state, quarantine: state === "quarantined" ? { code: "xid_79", reason: "It fell off the bus.", at: ago(4000) } : null }),
+  );
   const common: Partial<NodeDetail> = {
     inventory: node.inventory === null ? null : { ...node.inventory, gpus },
     last_seen_at: ago(4),

@@ -14,6 +14,12 @@ function found(id: string): NodeDetail {
   return node;
 }
 
+function gpuOf(id: string, uuid: string) {
+  const gpu = found(id).inventory?.gpus.find((one) => one.uuid === uuid);
+  if (gpu === undefined) throw notFound();
+  return gpu;
+}
+
 /** A node as a list shows it. */
 function listed({ enrolment: _enrolment, history: _history, strangers: _strangers, kept: _kept, ...node }: NodeDetail): Node {
   return node;
@@ -30,7 +36,7 @@ function join({ name }: NodeDetail): Join {
 
 function move(node: NodeDetail, state: NodeDetail["state"], reason: string): Node {
   const change = { from_state: node.state, to_state: state, reason, actor: world.me.user.id, at: new Date().toISOString() };
-  const names = [state === "cordoned" ? "uncordon" : "cordon", "clear_gpu"];
+  const names = [state === "cordoned" ? "uncordon" : "cordon", "clear_gpu", "quarantine_gpu"];
   Object.assign(node, { state, history: [...node.history, change], actions: may(...names) });
   tell("node.state_changed", node.id);
   return listed(node);
@@ -64,9 +70,11 @@ export const fleet = [
   on("post", "/api/v1/admin/nodes/{node_id}/cordon", ({ path }) => move(found(path.node_id), "cordoned", "cordoned by an operator")),
   on("post", "/api/v1/admin/nodes/{node_id}/uncordon", ({ path }) => move(found(path.node_id), "ready", "uncordoned by an operator")),
   on("post", "/api/v1/admin/nodes/{node_id}/join-token", ({ path }) => join(found(path.node_id))),
-  on("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", ({ path }) => {
-    const gpu = found(path.node_id).inventory?.gpus.find(({ uuid }) => uuid === path.gpu_uuid);
-    if (gpu === undefined) throw notFound();
-    return Object.assign(gpu, { state: "available" as const });
+  on("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", ({ path }) =>
+    Object.assign(gpuOf(path.node_id, path.gpu_uuid), { state: "available" as const, quarantine: null }),
+  ),
+  on("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/quarantine", ({ path, body }) => {
+    const quarantine = { code: "by_operator", reason: body.reason, at: new Date().toISOString() };
+    return Object.assign(gpuOf(path.node_id, path.gpu_uuid), { state: "quarantined" as const, quarantine });
   }),
 ];

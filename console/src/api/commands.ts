@@ -63,11 +63,9 @@ export const newJoin = command("post", "/api/v1/admin/nodes/{node_id}/join-token
   ...node(id),
   headers: { "Idempotency-Key": key },
 }));
-export const clearGpu = command(
-  "post",
-  "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear",
-  ({ id, gpu, reason }: { id: string; gpu: string; reason: string }) => ({ params: { path: { node_id: id, gpu_uuid: gpu } }, body: { reason } }),
-);
+const onGpu = ({ id, gpu, reason }: { id: string; gpu: string; reason: string }) => ({ params: { path: { node_id: id, gpu_uuid: gpu } }, body: { reason } });
+export const clearGpu = command("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", onGpu);
+export const quarantineGpu = command("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/quarantine", onGpu);
 
 export const createSku = command("post", "/api/v1/admin/skus", keyed<SkuBody>);
 export const setSkuActive = command("patch", "/api/v1/admin/skus/{sku_id}", ({ id, active }: { id: string; active: boolean }) => ({

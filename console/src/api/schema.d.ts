@@ -295,6 +295,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Quarantine Gpu
+         * @description Keep one GPU from being given out; what has it goes on, and so does the rest of the node.
+         */
+        post: operations["quarantine_gpu_api_v1_admin_nodes__node_id__gpus__gpu_uuid__quarantine_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/nodes/{node_id}/join-token": {
         parameters: {
             query?: never;
@@ -1531,6 +1551,14 @@ export interface components {
             type: string;
         };
         /**
+         * Because
+         * @description Why an operator does this; kept in the history and the audit trail.
+         */
+        Because: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * CapabilityOut
          * @description Whether the node's kernel enforces one kind of isolation.
          */
@@ -1647,14 +1675,6 @@ export interface components {
              * @default 0
              */
             vcpu: number;
-        };
-        /**
-         * ClearGpu
-         * @description Why an operator says that a quarantined GPU is clean; kept in the audit trail.
-         */
-        ClearGpu: {
-            /** Reason */
-            reason: string;
         };
         /**
          * CostOut
@@ -1853,13 +1873,14 @@ export interface components {
         };
         /**
          * GpuOut
-         * @description A GPU in a node.
+         * @description A GPU in a node; what is in quarantine since before reasons were kept has none.
          */
         GpuOut: {
             /** Memory Mib */
             memory_mib: number;
             /** Model */
             model: string;
+            quarantine: components["schemas"]["QuarantineOut"] | null;
             /**
              * State
              * @enum {string}
@@ -2681,6 +2702,21 @@ export interface components {
             subject_id: string;
             /** Subject Name */
             subject_name: string | null;
+        };
+        /**
+         * QuarantineOut
+         * @description Why a GPU is given to nobody: one word, a sentence, and since when.
+         */
+        QuarantineOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Code */
+            code: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * RateField
@@ -3966,7 +4002,52 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ClearGpu"];
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GpuOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quarantine_gpu_api_v1_admin_nodes__node_id__gpus__gpu_uuid__quarantine_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+                gpu_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
             };
         };
         responses: {

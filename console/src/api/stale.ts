@@ -43,6 +43,7 @@ export const STALE_AFTER = {
   "delete /api/v1/api-tokens/{token_id}": ["/api/v1/api-tokens"],
   "post /api/v1/admin/nodes": NODES,
   "post /api/v1/admin/nodes/{node_id}/cordon": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/quarantine": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/uncordon": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/join-token": NODES,
   "post /api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear": [...NODES, "/api/v1/offers"],

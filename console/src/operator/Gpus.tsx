@@ -2,7 +2,7 @@ import { zodResolver } from "@hookform/resolvers/zod";
 import { useState } from "react";
 import { useForm, useWatch } from "react-hook-form";
 import * as z from "zod/mini";
-import { clearGpu, useCommand } from "~/api/commands";
+import { clearGpu, quarantineGpu, useCommand } from "~/api/commands";
 import type { NodeDetail } from "~/api/types";
 import { cli } from "~/cli";
 import { formatMemory } from "~/format/shape";
@@ -20,43 +20,70 @@ const words = t.operator.node;
 
 type Gpu = NonNullable<NodeDetail["inventory"]>["gpus"][number];
 
-const schema = z.object({ reason: z.string().check(z.trim(), z.minLength(1, words.reasonInvalid), z.maxLength(500, words.reasonInvalid)) });
+/** What is done to one GPU for a reason. */
+const ACTS = {
+  clear: {
+    action: "clear_gpu",
+    command: clearGpu,
+    hint: cli.clearGpu,
+    words: { act: words.clear, title: words.clearTitle, what: words.clearHint, label: words.reason, help: words.reasonHelp, invalid: words.reasonInvalid },
+  },
+  keep: {
+    action: "quarantine_gpu",
+    command: quarantineGpu,
+    hint: cli.quarantineGpu,
+    words: { act: words.keep, title: words.keepTitle, what: words.keepHint, label: words.why, help: words.whyHelp, invalid: words.whyInvalid },
+  },
+};
 
-function ClearForm({ node, gpu, onClose }: { node: NodeDetail; gpu: Gpu; onClose: () => void }) {
+type Act = (typeof ACTS)[keyof typeof ACTS];
+
+function ActForm({ act, node, gpu, onClose }: { act: Act; node: NodeDetail; gpu: Gpu; onClose: () => void }) {
+  const schema = z.object({ reason: z.string().check(z.trim(), z.minLength(1, act.words.invalid), z.maxLength(500, act.words.invalid)) });
   const form = useForm({ resolver: zodResolver(schema), defaultValues: { reason: "" } });
-  const clearing = useCommand(clearGpu);
+  const doing = useCommand(act.command);
   const written = useWatch({ control: form.control, name: "reason" });
   return (
-    <Form form={form} doing={clearing} onSubmit={({ reason }) => clearing.mutate({ id: node.id, gpu: gpu.uuid, reason }, { onSuccess: onClose })} submit={words.clear} onCancel={onClose}>
-      <p>{words.clearHint}</p>
-      <Field control={form.control} name="reason" label={words.reason} help={words.reasonHelp} autoFocus />
-      <CliHint command={cli.clearGpu(node.name, gpu.uuid, written)} />
+    <Form form={form} doing={doing} onSubmit={({ reason }) => doing.mutate({ id: node.id, gpu: gpu.uuid, reason }, { onSuccess: onClose })} submit={act.words.act} onCancel={onClose}>
+      <p>{act.words.what}</p>
+      <Field control={form.control} name="reason" label={act.words.label} help={act.words.help} autoFocus />
+      <CliHint command={act.hint(node.name, gpu.uuid, written)} />
     </Form>
   );
 }
 
-/** The GPUs of a node; one in quarantine can be given out again on the operator's word. */
+/** The GPUs of a node: each can be kept from customers, and given out again, on the operator's word. */
 export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
-  const [asking, setAsking] = useState<Gpu>();
+  const [asking, setAsking] = useState<{ act: Act; gpu: Gpu }>();
   const columns: Column<Gpu>[] = [
     { key: "model", header: words.gpuColumn.model, plain: true, cell: ({ model }) => <span className={text.cellMain}>{model}</span> },
     { key: "memory", header: words.gpuColumn.memory, cell: ({ memory_mib }) => formatMemory(memory_mib) },
-    { key: "state", header: words.gpuColumn.state, cell: ({ state }) => gpuState(state).label },
+    {
+      key: "state",
+      header: words.gpuColumn.state,
+      cell: ({ state, quarantine }) => (
+        <>
+          {gpuState(state).label}
+          {quarantine === null ? null : <p className={text.help}>{words.quarantine(quarantine)}</p>}
+        </>
+      ),
+    },
     { key: "uuid", header: words.gpuColumn.uuid, cell: ({ uuid }) => <code className={text.break}>{uuid}</code> },
-  ];
-  if (gpus.some(({ state }) => gpuState(state).toClear)) {
-    columns.push({
+    {
       key: "act",
       header: words.gpuColumn.act,
       narrow: true,
-      cell: (gpu) =>
-        gpuState(gpu.state).toClear ? (
-          <ActionButton action={actionNamed(node.actions, "clear_gpu")} hideReason onPress={() => setAsking(gpu)}>
-            {words.clear}
+      cell: (gpu) => {
+        const { toClear, toKeep } = gpuState(gpu.state);
+        const act = toClear ? ACTS.clear : toKeep ? ACTS.keep : undefined;
+        return act === undefined ? null : (
+          <ActionButton action={actionNamed(node.actions, act.action)} hideReason onPress={() => setAsking({ act, gpu })}>
+            {act.words.act}
           </ActionButton>
-        ) : null,
-    });
-  }
+        );
+      },
+    },
+  ];
   return (
     <Panel title={words.gpus} flush>
       {gpus.length === 0 ? (
@@ -65,8 +92,8 @@ export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
         <DataTable caption={words.gpus} columns={columns} rows={gpus} rowKey={({ uuid }) => uuid} />
       )}
       {asking === undefined ? null : (
-        <Dialog title={words.clearTitle(asking.model)} onClose={() => setAsking(undefined)}>
-          <ClearForm node={node} gpu={asking} onClose={() => setAsking(undefined)} />
+        <Dialog title={asking.act.words.title(asking.gpu.model)} onClose={() => setAsking(undefined)}>
+          <ActForm act={asking.act} node={node} gpu={asking.gpu} onClose={() => setAsking(undefined)} />
         </Dialog>
       )}
     </Panel>

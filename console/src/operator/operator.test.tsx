@@ -74,6 +74,18 @@ describe("a node", () => {
     expect(screen.queryByRole("button", { name: "Clear" })).toBeNull();
   });
 
+  test("has a GPU that errs kept from customers for a reason", async () => {
+    world.nodes = [like(node, { inventory: { ...node.inventory!, gpus: [like(gpu)] } })];
+    const { user } = renderAt("/operator/nodes/nd_1");
+    await user.click(await screen.findByRole("button", { name: "Quarantine" }));
+    const dialog = within(await screen.findByRole("dialog"));
+    await user.type(dialog.getByRole("textbox"), "it errs");
+    expect(dialog.getByText("sublet admin node quarantine-gpu node-a GPU-1 --reason 'it errs'")).toBeTruthy();
+    await user.click(dialog.getByRole("button", { name: "Quarantine" }));
+    expect(await screen.findByText("by operator: it errs")).toBeTruthy();
+    expect(await screen.findByRole("button", { name: "Clear" })).toBeTruthy();
+  });
+
   test("says which accounts on it are nobody's", async () => {
     world.nodes = [like(node, { strangers: [{ login: "al-left", uid: 200_123, since: "2026-01-01T00:00:00Z" }] })];
     renderAt("/operator/nodes/nd_1");

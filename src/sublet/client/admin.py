@@ -62,6 +62,11 @@ class Admin:
         """New allocations on this node again."""
         return cast(Node, self._transport.post(_node(node_id, "uncordon")))
 
+    def quarantine_gpu(self, node_id: str, uuid: str, reason: str) -> Gpu:
+        """Keep a GPU from being given out until somebody vouches for it; what has it goes on."""
+        path = _node(node_id, "gpus", quote(uuid, safe=""), "quarantine")
+        return cast(Gpu, self._transport.post(path, {"reason": reason}))
+
     def clear_gpu(self, node_id: str, uuid: str, reason: str) -> Gpu:
         """End a GPU's quarantine on your word that nothing of a customer is left on it."""
         path = _node(node_id, "gpus", quote(uuid, safe=""), "clear")

@@ -13,15 +13,16 @@ from sublet.core.actors import PUBLIC, Actor, Permission
 from sublet.core.app import Beforehand, Slot
 from sublet.core.clock import database_now
 from sublet.core.db import Session
-from sublet.core.errors import Conflict
+from sublet.core.errors import Conflict, NotFound
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import PageQueryDep, page_of
-from sublet.fleet import certificates, checklist, enrolment, join_tokens, nodes, states
+from sublet.fleet import certificates, checklist, enrolment, gpu_quarantine, join_tokens, nodes, states
 from sublet.fleet.audit import IntentRecord
 from sublet.fleet.ca import CertificateAuthority, UserSigner
 from sublet.fleet.moved_gpus import ClaimsOnGpu
-from sublet.fleet.nodes import KeptCapacity, Node
+from sublet.fleet.nodes import Gpu, KeptCapacity, Node
 from sublet.fleet.schemas import (
+    Because,
     CapabilityOut,
     ChangedNode,
     Claimed,
@@ -135,6 +136,16 @@ async def uncordon(claims: ClaimedDep, actor: ActorDep, session: SessionDep, nod
     return await _change_intent(claims, actor, session, node_id, cordoned=False)
 
 
+@router.post("/admin/nodes/{node_id}/gpus/{gpu_uuid}/quarantine", permission=Permission.ADMIN_NODE_MANAGE)
+async def quarantine_gpu(actor: ActorDep, session: SessionDep, node_id: str, gpu_uuid: str, body: Because) -> GpuOut:
+    """Keep one GPU from being given out; what has it goes on, and so does the rest of the node."""
+    gpu = await _gpu_of(session, node_id, gpu_uuid)
+    if refusal := gpu_quarantine.why_not_quarantine(gpu.state, gpu.quarantine):
+        raise refusal.problem
+    await gpu_quarantine.quarantine_gpu(session, actor, gpu_uuid, reason=body.reason, code=gpu_quarantine.BY_OPERATOR)
+    return GpuOut.of(await _gpu_of(session, node_id, gpu_uuid))
+
+
 @router.post(
     "/admin/nodes/{node_id}/join-token", permission=Permission.ADMIN_NODE_MANAGE, creates=True, shows_secret=True
 )
@@ -195,6 +206,14 @@ async def _change_intent(
     return _node_out(after, actor, await _claimed(claims, session, [after]))
 
 
+async def _gpu_of(session: Session, node_id: str, uuid: str) -> Gpu:
+    """A GPU of the node, which is locked; NotFound."""
+    for gpu in (await nodes.lock(session, node_id)).gpus:
+        if gpu.uuid == uuid:
+            return gpu
+    raise NotFound("GPU", uuid)
+
+
 async def _claimed(source: ClaimedCapacity, session: Session, found: Sequence[Node]) -> dict[str, Any]:
     return await source(session, [item.id for item in found])
 
@@ -243,8 +262,8 @@ def _inventory_out(node: Node) -> InventoryOut | None:
 
 def _actions(node: Node, actor: Actor) -> list[ActionOut]:
     standing = states.standing_of(node.state, node.resumes_as)
-    gpus = [states.why_not_clear(gpu.state) for gpu in node.gpus]
-    in_quarantine = None in gpus
+    in_quarantine = any(states.why_not_clear(gpu.state) is None for gpu in node.gpus)
+    outside = any(gpu_quarantine.why_not_quarantine(gpu.state, gpu.quarantine) is None for gpu in node.gpus)
     return _manageable(
         actor,
         {
@@ -252,6 +271,7 @@ def _actions(node: Node, actor: Actor) -> list[ActionOut]:
             "uncordon": states.why_not_uncordon(standing),
             "join_token": None,
             "clear_gpu": None if in_quarantine else Refusal(Conflict, "No GPU of the node is in quarantine."),
+            "quarantine_gpu": None if outside else Refusal(Conflict, "The node has no GPU that is not in quarantine."),
         },
     )
 

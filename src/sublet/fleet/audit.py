@@ -41,3 +41,11 @@ class CertificateRecord(Recorded):
     serial: Annotated[int, TRACK]
     principal: Annotated[str, TRACK]
     valid_before: Annotated[datetime, TRACK]
+
+
+class GpuRecord(Recorded):
+    """Whether a GPU can be given out, and on whose word or for what reason not."""
+
+    node_id: Annotated[str, TRACK]
+    state: Annotated[str, TRACK]
+    reason: Annotated[str | None, TRACK] = None

@@ -23,3 +23,14 @@ class NodeStateChanged(Event):
     state: str
     previous_state: str
     reason: str
+
+
+class GpuQuarantined(Event):
+    """A GPU is given to nobody from now on, because something is wrong with it; what has it already goes on."""
+
+    type: ClassVar[str] = "gpu.quarantined"
+    gpu: str
+    model: str
+    node_id: str
+    code: str
+    reason: str

@@ -71,6 +71,9 @@ gpu = Table(
     Column("memory_mib", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("quarantine_code", Text),
+    Column("quarantine_reason", Text),
+    Column("quarantined_at", DateTime(timezone=True)),
 )
 
 join_token = Table(

@@ -13,6 +13,7 @@ from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.settings import Settings
 from sublet.fleet.backend import Capability, Probe
+from sublet.fleet.gpu_quarantine import Quarantine
 from sublet.fleet.models import gpu, node, node_history
 from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known, refuse_kept
 from sublet.fleet.states import GpuState, NodeState, move_gpu
@@ -36,6 +37,7 @@ class Gpu:
     model: str
     memory_mib: int
     state: GpuState
+    quarantine: Quarantine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +182,6 @@ async def history(session: Session, node_id: str, *, limit: int = 50) -> list[Hi
     return [HistoryEntry(row.from_state, row.to_state, row.reason, row.actor, row.at) for row in rows]
 
 
-async def quarantine_gpus(session: Session, uuids: Sequence[str]) -> int:
-    """Keep GPUs from being given out until they are proven clean; returns how many were not quarantined before."""
-    return sum([await move_gpu(session, uuid, GpuState.QUARANTINED) for uuid in uuids])
-
-
-async def clear_gpus(session: Session, uuids: Sequence[str]) -> int:
-    """End a quarantine: the GPUs are proven clean."""
-    return sum([await move_gpu(session, uuid, GpuState.AVAILABLE) for uuid in uuids])
-
-
 async def store_probe(
     session: Session,
     node_id: str,
@@ -312,7 +304,10 @@ async def _gpus(session: Session, node_ids: Sequence[str]) -> dict[str, list[Gpu
     if node_ids:
         rows = await session.execute(select(gpu).where(gpu.c.node_id.in_(node_ids)).order_by(gpu.c.uuid))
         for row in rows:
-            found[row.node_id].append(Gpu(row.uuid, row.node_id, row.model, row.memory_mib, GpuState(row.state)))
+            why = row.quarantine_code, row.quarantine_reason, row.quarantined_at
+            quarantine = None if row.quarantine_code is None else Quarantine(*why)
+            seen = Gpu(row.uuid, row.node_id, row.model, row.memory_mib, GpuState(row.state), quarantine)
+            found[row.node_id].append(seen)
     return found
 
 

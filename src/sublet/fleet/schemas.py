@@ -14,6 +14,10 @@ Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,63}$")]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"),
+]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
 
 
@@ -25,18 +29,34 @@ class CapabilityOut(BaseModel):
     detail: str
 
 
+class QuarantineOut(BaseModel):
+    """Why a GPU is given to nobody: one word, a sentence, and since when."""
+
+    code: str
+    reason: str
+    at: datetime
+
+
 class GpuOut(BaseModel):
-    """A GPU in a node."""
+    """A GPU in a node; what is in quarantine since before reasons were kept has none."""
 
     uuid: str
     model: str
     memory_mib: int
     state: Literal["available", "quarantined", "missing"]
+    quarantine: QuarantineOut | None
 
     @classmethod
     def of(cls, gpu: Gpu) -> "GpuOut":
         """The GPU as shown."""
-        return cls(uuid=gpu.uuid, model=gpu.model, memory_mib=gpu.memory_mib, state=gpu.state.value)
+        why = gpu.quarantine
+        return cls(
+            uuid=gpu.uuid,
+            model=gpu.model,
+            memory_mib=gpu.memory_mib,
+            state=gpu.state.value,
+            quarantine=None if why is None else QuarantineOut(code=why.code, reason=why.reason, at=why.at),
+        )
 
 
 class InventoryOut(BaseModel):
@@ -133,6 +153,14 @@ class JoinOut(BaseModel):
     command: str
     token: str
     expires_at: datetime
+
+
+class Because(BaseModel):
+    """Why an operator does this; kept in the history and the audit trail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason
 
 
 class NewNode(BaseModel):

@@ -10,11 +10,11 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SubletRouter
 from sublet.core.pages import Page
 from sublet.fleet import nodes
-from sublet.fleet.schemas import GpuOut
+from sublet.fleet.audit import GpuRecord
+from sublet.fleet.schemas import Because, GpuOut
 from sublet.scheduling import claims
-from sublet.scheduling.audit import GpuRecord
 from sublet.scheduling.offers import Means, Offer, list_offers, means_of, why_not_launch
-from sublet.scheduling.schemas import ClearGpu, LaunchActionOut, OfferOut
+from sublet.scheduling.schemas import LaunchActionOut, OfferOut
 
 router = SubletRouter(prefix="/api/v1", tags=["offers"])
 
@@ -28,7 +28,7 @@ async def offers(actor: ActorDep, session: SessionDep, policy: PolicyDep, curren
 
 
 @router.post("/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", permission=Permission.ADMIN_NODE_MANAGE, tags=["operator"])
-async def clear_gpu(actor: ActorDep, session: SessionDep, node_id: str, gpu_uuid: str, body: ClearGpu) -> GpuOut:
+async def clear_gpu(actor: ActorDep, session: SessionDep, node_id: str, gpu_uuid: str, body: Because) -> GpuOut:
     """End a GPU's quarantine on the operator's word that nothing of a customer is left on it."""
     await claims.clear_gpu(session, node_id, gpu_uuid)
     await record(

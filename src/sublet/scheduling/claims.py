@@ -9,7 +9,7 @@ from sqlalchemy import DateTime, bindparam, insert, text
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
-from sublet.fleet import nodes
+from sublet.fleet import gpu_quarantine, nodes
 from sublet.fleet.moved_gpus import GpuClaim
 from sublet.fleet.states import why_not_clear
 from sublet.scheduling.models import claim as claim_table
@@ -245,10 +245,10 @@ async def _claim_on(
 async def free(session: Session, subject_id: str) -> bool:
     """Give back what the subject has claimed, now and later; False if nothing, so that repeating it is harmless.
 
-    GPUs that were blocked with the claim can be given out again.
+    GPUs that were blocked with the claim can be given out again, unless something else is wrong with them.
     """
     if (await session.execute(_BLOCKED, {"subject_id": subject_id})).first() is not None:
-        await nodes.clear_gpus(session, await _gpus_of(session, subject_id))
+        await gpu_quarantine.give_out_clean(session, await _gpus_of(session, subject_id))
     await session.execute(_LOCK_ROOMS_OF, {"subject_id": subject_id})
     return (await session.execute(_FREE, {"subject_id": subject_id})).rowcount > 0
 
@@ -260,7 +260,7 @@ async def block(session: Session, subject_id: str, reason: str) -> bool:
     """
     blocked = (await session.execute(_BLOCK, {"subject_id": subject_id, "reason": reason})).first() is not None
     if blocked:
-        await nodes.quarantine_gpus(session, await _gpus_of(session, subject_id))
+        await gpu_quarantine.keep_unclean(session, await _gpus_of(session, subject_id))
     return blocked
 
 
@@ -274,7 +274,7 @@ async def clear_gpu(session: Session, node_id: str, uuid: str) -> None:
         raise NotFound("GPU", uuid)
     if refusal := why_not_clear(gpu.state):
         raise refusal.problem
-    await nodes.clear_gpus(session, [uuid])
+    await gpu_quarantine.end_quarantine(session, uuid)
     await session.execute(_WAIT_FOR, {"node_id": node_id})
     await session.execute(_TAKE_OUT, {"uuid": uuid})
 

@@ -1,8 +1,8 @@
-"""Offers as the API shows them, and what it takes to give a GPU out again."""
+"""Offers as the API shows them."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel
 
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.actions import ActionOut
@@ -32,14 +32,3 @@ class OfferOut(BaseModel):
     available: int
     limits_enforced: bool
     actions: list[LaunchActionOut]
-
-
-class ClearGpu(BaseModel):
-    """Why an operator says that a quarantined GPU is clean; kept in the audit trail."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"),
-    ]

@@ -14,6 +14,14 @@ class Capability(TypedDict):
     detail: str | None
 
 
+class Quarantine(TypedDict):
+    """Why a GPU is given to nobody, and since when."""
+
+    code: str
+    reason: str
+    at: str
+
+
 class Gpu(TypedDict):
     """A GPU in a node."""
 
@@ -21,6 +29,7 @@ class Gpu(TypedDict):
     model: str
     memory_mib: int
     state: str
+    quarantine: Quarantine | None
 
 
 class Inventory(TypedDict):

@@ -31,6 +31,7 @@ _HERE = "sublet.cli.commands.admin.nodes"
         "join-token": (f"{_HERE}:join_token", "Make a new one-time token for a node."),
         "cordon": (f"{_HERE}:cordon", "Place nothing new on a node."),
         "uncordon": (f"{_HERE}:uncordon", "Place new allocations on a node again."),
+        "quarantine-gpu": (f"{_HERE}:quarantine_gpu", "Keep a faulty GPU from customers."),
         "clear-gpu": (f"{_HERE}:clear_gpu", "Give a quarantined GPU out again."),
     },
 )
@@ -49,9 +50,10 @@ def _memory(node: Node) -> str:
 
 
 def _gpu(gpu: Gpu) -> str:
-    """Its state; and its id when somebody has to see to it."""
+    """Its state; and its id and what is wrong when somebody has to see to it."""
     which = "" if gpu["state"] == "available" else f" {gpu['uuid']}"
-    return f"{gpu['model']}{which} ({gpu['state']})"
+    why = gpu.get("quarantine")
+    return f"{gpu['model']}{which} ({gpu['state']}{': ' + why['reason'] if why else ''})"
 
 
 def _limits(node: Node) -> str:
@@ -171,6 +173,19 @@ def uncordon(node: str, output: Output) -> None:
         changed = client.admin.uncordon(find_node(client, node))
     note(f"{changed['name']} is {changed['state']}.")
     output.noted(changed)
+
+
+@click.command("quarantine-gpu")
+@click.argument("node")
+@click.argument("gpu")
+@click.option("--reason", required=True, help="What is wrong with it; kept in the audit trail.")
+@output_options(quiet=False)
+def quarantine_gpu(node: str, gpu: str, reason: str, output: Output) -> None:
+    """Keep GPU, a UUID, on NODE from being given out until somebody vouches for it; what has it goes on."""
+    with connect() as client:
+        kept = client.admin.quarantine_gpu(find_node(client, node), gpu, reason)
+    note(f"{kept['model']} {kept['uuid']} is {kept['state']}: it is given to nobody, and what has it goes on.")
+    output.noted(kept)
 
 
 @click.command("clear-gpu")
