@@ -1453,6 +1453,9 @@ CREATE TABLE public.allocation (
     enforced jsonb DEFAULT '[]'::jsonb NOT NULL,
     evidence jsonb,
     operation_id text,
+    oom_kills bigint DEFAULT 0,
+    oom_boot_id text,
+    told_boot_id text,
     CONSTRAINT allocation_check CHECK ((applied_generation <= generation)),
     CONSTRAINT allocation_check1 CHECK (((disconnect_generation >= 0) AND (disconnect_generation <= generation))),
     CONSTRAINT allocation_check2 CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['released'::text, 'failed'::text])))),
@@ -1463,6 +1466,7 @@ CREATE TABLE public.allocation (
     CONSTRAINT allocation_generation_check CHECK ((generation > 0)),
     CONSTRAINT allocation_name_check CHECK ((name ~ '^[a-z][a-z0-9-]{1,30}$'::text)),
     CONSTRAINT allocation_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
+    CONSTRAINT allocation_oom_kills_check CHECK ((oom_kills >= 0)),
     CONSTRAINT allocation_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'provisioning'::text, 'active'::text, 'suspended'::text, 'releasing'::text, 'released'::text, 'failed'::text, 'release_failed'::text, 'lost'::text]))),
     CONSTRAINT allocation_suspended_for_check CHECK ((suspended_for = ANY (ARRAY['customer'::text, 'funds'::text]))),
     CONSTRAINT allocation_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0)),
@@ -1478,7 +1482,9 @@ CREATE TABLE public.allocation_history (
     to_state text NOT NULL,
     reason text NOT NULL,
     actor text NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    incident text,
+    CONSTRAINT allocation_history_incident_check CHECK ((incident = ANY (ARRAY['out_of_memory'::text, 'node_restarted'::text, 'gpu_error'::text, 'lost'::text, 'back'::text])))
 );
 
 ALTER TABLE public.allocation_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -2776,6 +2782,8 @@ CREATE UNIQUE INDEX posting_chain ON ledger.posting USING btree (account_id, acc
 CREATE INDEX topup_lot_wallet ON ledger.topup_lot USING btree (wallet_id, entry_id);
 
 CREATE INDEX allocation_history_allocation ON public.allocation_history USING btree (allocation_id, id);
+
+CREATE INDEX allocation_history_incident ON public.allocation_history USING btree (allocation_id, id) WHERE (incident IS NOT NULL);
 
 CREATE UNIQUE INDEX allocation_name ON public.allocation USING btree (organization_id, name) WHERE (ended_at IS NULL);
 

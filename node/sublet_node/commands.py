@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from .errors import NodeError, said_used_up
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
     "HOME": "/root",
@@ -52,7 +52,7 @@ def attempt(*argv: str, stdin: bytes = b"", timeout_seconds: float = 20) -> tupl
             input=stdin,
             capture_output=True,
             timeout=timeout_seconds,
-            env=_ENVIRONMENT,
+            env=ENVIRONMENT,
             cwd="/",
             check=False,
             pass_fds=tuple(_shared),
@@ -68,4 +68,4 @@ def attempt(*argv: str, stdin: bytes = b"", timeout_seconds: float = 20) -> tupl
 
 def installed(program: str) -> bool:
     """True when a program is on the node's path."""
-    return shutil.which(program, path=_ENVIRONMENT["PATH"]) is not None
+    return shutil.which(program, path=ENVIRONMENT["PATH"]) is not None

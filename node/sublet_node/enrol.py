@@ -24,6 +24,7 @@ from . import (
     enrolment,
     files,
     firewall,
+    gpus,
     logins,
     maxima,
     moment,
@@ -218,10 +219,12 @@ def _firewall(asked: rules.Wanted) -> str:
 
 def _join(url: str, token: str) -> dict[str, Any]:
     _address_of(url)
+    inventory = probe()
+    gpus.keep_only([gpu["uuid"] for gpu in inventory["gpus"]])
     body = {
         "join_token": token,
         "host_public_key": trust.host_public_key(),
-        "inventory": probe(),
+        "inventory": inventory,
         "helper_version": HELPER_VERSION,
     }
     request = urllib.request.Request(  # noqa: S310  (the scheme is checked by _address_of)

@@ -11,6 +11,7 @@ from . import (
     confinement,
     devices,
     enrolment,
+    gpu_health,
     gpus,
     holders,
     leftovers,
@@ -108,7 +109,7 @@ def _existing(candidates: list[Path]) -> list[str]:
 
 
 def _gpus(uid: int, held: list[str]) -> list[str]:
-    available = gpus.inventory()
+    available = gpus.known()
     found = [f"access of uid {uid} to {uuid}" for uuid in devices.holders(uid, available)]
     for uuid in held:
         now = gpus.use(uuid)
@@ -116,4 +117,7 @@ def _gpus(uid: int, held: list[str]) -> list[str]:
             found.append(f"processes {', '.join(map(str, now.processes))} on {uuid}")
         if now.memory_used_mib > _IDLE_GPU_MIB:
             found.append(f"{now.memory_used_mib} MiB in use on {uuid}")
+        wanted = gpu_health.recovery(uuid)
+        if wanted not in (None, "none"):
+            found.append(f"what was on {uuid}: its driver says that it has to be recovered first ({wanted})")
     return found

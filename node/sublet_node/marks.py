@@ -96,7 +96,7 @@ def narrow(known: Marks) -> None:
 def find_cards(known: Marks, held_gpus: list[str]) -> None:
     """Learn the device numbers of the GPUs that it held; NodeError when the node cannot list its GPUs."""
     if held_gpus:
-        known.cards, known.shared_cards = devices.numbers(gpus.inventory(), held_gpus)
+        known.cards, known.shared_cards = devices.numbers(gpus.known(), held_gpus)
 
 
 def let_go(known: Marks) -> None:

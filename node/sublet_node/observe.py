@@ -9,7 +9,22 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from . import authorized_keys, cgroups, commands, doors, logins, moment, network, paths, processes, space, systemd
+from . import (
+    authorized_keys,
+    cgroups,
+    commands,
+    doors,
+    gpu_health,
+    kernel_log,
+    logins,
+    moment,
+    network,
+    oom_kills,
+    paths,
+    processes,
+    space,
+    systemd,
+)
 from .disk import homes
 from .errors import NodeError
 from .request import FIRST_UID, LAST_UID
@@ -27,12 +42,17 @@ def observe(store: Store) -> dict[str, Any]:
     for process in processes.everything():
         running.update(process.uids)
     known = {record.uid for record in records} | _uids(damaged, entries)
+    log = kernel_log.read()
     return {
         "boot_id": moment.boot_id(),
         "time": moment.now(),
         **space.free(),
         "doors": doors.fingerprint(),
-        "allocations": [_observed(record, entries, running[record.uid]) for record in records],
+        "allocations": [
+            {**_observed(record, entries, running[record.uid]), "oom_kills": oom_kills.count(record.uid, log)}
+            for record in records
+        ],
+        "gpus": gpu_health.read(log),
         "unreadable": [{"allocation": name, "detail": str(error)} for name, error in sorted(damaged.items())],
         "unknown": _unknown(entries, running, known),
     }

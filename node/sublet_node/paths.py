@@ -22,6 +22,7 @@ STATE = Path("/var/lib/sublet")
 ALLOCATIONS = STATE / "allocations"
 LOCKS = STATE / "locks"
 MARKS = STATE / "marks"
+GPUS = STATE / "gpus.json"
 PRIVATE_TMP = STATE / "private-tmp"
 PRIVATE_VAR_TMP = STATE / "private-var-tmp"
 RUN = Path("/run/sublet")
@@ -34,6 +35,8 @@ PAM_MODULE = PROGRAMS / "pam_sublet.so"
 
 ACCOUNTS = Path("/etc")
 HOMES = Path("/home")
+KERNEL_LOG = Path("/dev/kmsg")
+PCI = Path("/sys/bus/pci/devices")
 HOST_KEY = Path("/etc/ssh/ssh_host_ed25519_key.pub")
 SSHD_CONFIG = Path("/etc/ssh/sshd_config")
 SSHD_DROP_IN = Path("/etc/ssh/sshd_config.d/10-sublet.conf")

@@ -21,6 +21,7 @@ from . import (
     memory,
     moment,
     namespaces,
+    oom_kills,
     request,
     sessions,
 )
@@ -49,6 +50,7 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
         clean = all(check["clean"] for check in checks)
         if clean:
             memory.forget(subject.uid)
+            oom_kills.forget(subject.uid)
             _close_record(store, record)
         return {"clean": clean, "checks": checks, "released_at": moment.now()}
 
@@ -69,7 +71,7 @@ def _take_away(
     logins.remove(subject)
     homes.remove(subject)
     leftovers.remove_files(subject.uid, enrolment.open_places(), walled)
-    devices.revoke(subject.uid, gpus.inventory())
+    devices.revoke(subject.uid, gpus.known())
     if not ungrouped:  # a file that was removed since may have been in memory
         _remove_group(subject)
     return ended

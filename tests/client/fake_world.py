@@ -239,6 +239,7 @@ class World:
                 {"limit": "disk", "requested": "20 GiB", "enforced": False, "detail": NO_QUOTA},
             ],
             "evidence": None,
+            "incidents": [],
             "actions": [],
             "operation": None,
         }

@@ -34,6 +34,13 @@ async def _machine(*argv: str) -> list[str]:
     return output.decode().splitlines()
 
 
+async def _oom_kills(channel: Channel, tenant: Tenant) -> int | None:
+    """How many processes of the tenant the kernel has ended for want of memory, as the node says."""
+    listed = (await channel.ask("observe"))["allocations"]
+    count: int | None = next(one["oom_kills"] for one in listed if one["allocation"] == tenant.allocation)
+    return count
+
+
 class TestLimits:
     async def test_the_kernel_shows_what_was_asked_for(self, channel: Channel, tenant: Tenant) -> None:
         observed = await channel.ask("apply", tenant.desired(), generation=1)
@@ -55,6 +62,25 @@ class TestLimits:
         reached = max(map(int, re.findall(r"^\d+$", said, re.MULTILINE)))
         assert status != 0
         assert 60 < reached < 128
+
+    async def test_what_the_kernel_ends_for_want_of_memory_is_counted_once_each(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        counts = [await _oom_kills(channel, tenant)]
+        certificate = north.control.user_certificate(tenant.login)
+        # The session stays, as in a terminal: where each session has a count of its own, it would be gone with it.
+        async with (
+            north.control.login(north.node, tenant.login, *certificate) as ssh,
+            ssh.create_process("while read -r line; do $line; echo ended; done") as shell,
+        ):
+            for _ in range(2):
+                shell.stdin.write("python3 -Sc b'x'*(1<<29)\n")
+                assert await shell.stdout.readline() == "ended\n"
+                counts.append(await _oom_kills(channel, tenant))
+            shell.stdin.write_eof()
+        counts.append(await _oom_kills(channel, tenant))
+        assert counts == [0, 1, 2, 2]
 
     async def test_a_fork_bomb_is_capped(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)

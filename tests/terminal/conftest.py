@@ -23,7 +23,7 @@ from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
 from sublet.fleet.api import AUTHORITY
 from sublet.fleet.ca import CertificateAuthority
-from sublet.fleet.terminal_target import TerminalTarget
+from sublet.fleet.terminal_target import Notice, TerminalTarget
 from sublet.terminal.frames import SUBPROTOCOL
 from sublet.terminal.gateway import TERMINAL_POLICY, TERMINAL_TARGET, router
 from sublet.terminal.policy import TerminalPolicy
@@ -48,6 +48,7 @@ class Gateway:
     url: str
     joined: Joined
     closed: Refusal | None = None
+    notices: tuple[Notice, ...] = ()
     signed_out: set[str] = field(default_factory=set)
 
     @asynccontextmanager
@@ -148,7 +149,8 @@ async def gateway(database: Database, joined: Joined, tmp_path: Path) -> AsyncIt
         if allocation_id != ALLOCATION or actor.organization_id != CUSTOMER.organization_id:
             raise NotFound("allocation", allocation_id)
         address = joined.address
-        return TerminalTarget(address.node_id, address.name, LOGIN, address.host, address.port, gateway.closed)
+        place = address.node_id, address.name, LOGIN, address.host, address.port
+        return TerminalTarget(*place, gateway.closed, gateway.notices)
 
     async def alive(actor: Actor) -> bool:
         return actor.user_id not in gateway.signed_out

@@ -16,4 +16,4 @@ class TestTheDescription:
     def test_is_plain_json_and_names_every_frame(self) -> None:
         parts = json.loads(json.dumps(asyncapi_parts()))
         names = {message["name"] for message in parts["components"]["messages"].values()}
-        assert names == {"bytes", "open", "resize", "signal", "ping", "pong", "opened", "exit", "error"}
+        assert names == {"bytes", "open", "resize", "signal", "ping", "pong", "opened", "notice", "exit", "error"}

@@ -12,6 +12,7 @@ import pytest
 from sublet.core.actions import Refusal
 from sublet.core.app import STOPPING
 from sublet.core.errors import Conflict
+from sublet.fleet.terminal_target import Notice
 from sublet.terminal.gateway import TERMINAL_POLICY
 from sublet.terminal.policy import TerminalPolicy
 from tests.terminal.conftest import DEADLINE, Gateway, Terminal
@@ -33,6 +34,24 @@ async def gone(pid: int, seconds: float) -> bool:
             return True
         await asyncio.sleep(0.02)
     return False
+
+
+class TestWhatBefellTheWork:
+    async def test_is_said_in_a_frame_of_its_own_once_and_the_shell_goes_on(self, gateway: Gateway) -> None:
+        gateway.notices = (Notice(7, "out_of_memory", "Before it was opened."),)
+        async with gateway.terminal() as terminal:
+            first = await terminal.frame("notice")
+            gateway.notices = (*gateway.notices, Notice(9, "node_restarted", "While it was open."))
+            second = await terminal.frame("notice")
+            gateway.notices = (*gateway.notices, Notice(12, "gpu_error", "And later."))
+            third = await terminal.frame("notice")
+            pid = await shell_pid(terminal)
+        assert [one["message"] for one in (first, second, third)] == [
+            "Before it was opened.",
+            "While it was open.",
+            "And later.",
+        ]
+        assert (first["code"], pid > 0) == ("out_of_memory", True)
 
 
 class TestUsing:

@@ -5,15 +5,20 @@ import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { allocationState } from "~/states";
+import { Moment } from "~/ui/figures";
 import { Notice, NoticeId } from "~/ui/Notice";
 
 const words = t.allocations;
+
+/** What befell it longer ago is in its history. */
+const INCIDENT_MS = 24 * 3_600_000;
 
 /** What its owner should know about the state it is in. */
 export function AllocationNotices({ allocation }: { allocation: Allocation }) {
   const now = useNow();
   const { state, failure, funds } = allocation;
   const { label, notice } = allocationState(state);
+  const recent = allocation.ended_at === null ? allocation.incidents.filter(({ at }) => now - Date.parse(at) < INCIDENT_MS) : [];
   return (
     <>
       {failure === null ? null : (
@@ -25,6 +30,18 @@ export function AllocationNotices({ allocation }: { allocation: Allocation }) {
       {notice === undefined ? null : (
         <Notice tone={notice.tone} title={notice.title}>
           <p>{notice.detail}</p>
+        </Notice>
+      )}
+      {recent.length === 0 ? null : (
+        <Notice tone="warn" title={words.incidents.title}>
+          {recent.map(({ kind, detail, at }) => (
+            <p key={`${at} ${kind}`}>
+              <strong>
+                <Moment at={at} />
+              </strong>{" "}
+              {detail}
+            </p>
+          ))}
         </Notice>
       )}
       {funds.suspend_at === null ? null : (

@@ -14,6 +14,8 @@ const LIST = "/api/v1/allocations";
 const busy = () => screen.getByRole("link", { name: "notebook" }).closest("[aria-busy]")?.getAttribute("aria-busy");
 const ofTheList = { predicate: ({ queryKey }: { queryKey: readonly unknown[] }) => queryKey[1] === LIST };
 
+const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+
 /** The account has an allocation, which differs from the usual one. */
 function has(differs: Partial<typeof allocation> = {}): void {
   const state = differs.state ?? "active";
@@ -103,6 +105,18 @@ describe("the list of allocations", () => {
 });
 
 describe("the page of an allocation", () => {
+  test("says what befell it within a day, and leaves what is older to its history", async () => {
+    has({
+      incidents: [
+        { kind: "out_of_memory", detail: "Out of memory: the kernel ended one of its processes.", at: ago(1) },
+        { kind: "node_restarted", detail: "Its node was restarted.", at: ago(30) },
+      ],
+    });
+    renderAt("/allocations/al_1");
+    expect(await screen.findByText(/the kernel ended one of its processes/)).toBeTruthy();
+    expect(screen.queryByText(/Its node was restarted/)).toBeNull();
+  });
+
   test("names what a release does before it is asked for, and releases", async () => {
     has();
     const { user } = renderAt("/allocations/al_1");

@@ -1314,6 +1314,8 @@ export interface components {
             funds: components["schemas"]["FundsOut"];
             /** Id */
             id: string;
+            /** Incidents */
+            incidents: components["schemas"]["IncidentOut"][];
             /** Login */
             login: string | null;
             /** Name */
@@ -1914,6 +1916,26 @@ export interface components {
          */
         HourlyPriceOut: {
             per_hour: components["schemas"]["RateField"];
+        };
+        /**
+         * Incident
+         * @description What may befall the work in an allocation that nobody asked for.
+         * @enum {string}
+         */
+        Incident: "out_of_memory" | "node_restarted" | "gpu_error" | "lost" | "back";
+        /**
+         * IncidentOut
+         * @description Something that befell the work in it.
+         */
+        IncidentOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Detail */
+            detail: string;
+            kind: components["schemas"]["Incident"];
         };
         /**
          * InventoryOut
@@ -3000,7 +3022,7 @@ export interface components {
         };
         /**
          * StateChangeOut
-         * @description One change of an allocation's state.
+         * @description One change of an allocation's state, or what else befell it in one.
          */
         StateChangeOut: {
             /** Actor */
@@ -3011,6 +3033,7 @@ export interface components {
              */
             at: string;
             from: components["schemas"]["AllocationState"] | null;
+            incident: components["schemas"]["Incident"] | null;
             /** Reason */
             reason: string;
             to: components["schemas"]["AllocationState"];

@@ -1,6 +1,6 @@
 import { QueryClient } from "@tanstack/react-query";
 import { describe, expect, test } from "vitest";
-import { isStaleAfter, toastFor } from "./effects";
+import { isFailure, isStaleAfter, toastFor } from "./effects";
 import type { LiveEvent } from "./EventStream";
 
 const event = (type: string, subject: string, data: Record<string, unknown> = {}): LiveEvent => ({ id: "1", type, time: "", subject, data });
@@ -43,6 +43,11 @@ describe("toastFor", () => {
   const active = event("allocation.active", "al_1", { allocation_id: "al_1", name: "notebook" });
 
   test("speaks of what happens in the background", () => expect(toastFor(active, "/billing")).toContain("notebook"));
+  test.each(["allocation.ran_out_of_memory", "allocation.node_restarted", "allocation.gpu_erred"])("says %s, and leaves it there", (type) => {
+    const befell = event(type, "al_1", { allocation_id: "al_1", name: "notebook" });
+    expect(toastFor(befell, "/billing")).toContain("notebook");
+    expect(isFailure(befell)).toBe(true);
+  });
   test("is silent about the page in front", () => expect(toastFor(active, "/allocations/al_1")).toBeNull());
   test("is silent about steps", () => expect(toastFor(event("operation.progressed", "op_1"), "/")).toBeNull());
 });

@@ -17,7 +17,7 @@ export function isStaleAfter(event: LiveEvent, { queryKey }: Query): boolean {
 
 const toast = t.shell.toast;
 
-const FAILURES = new Set(["allocation.failed", "allocation.release_failed", "allocation.lost", "top_up.failed"]);
+const FAILURES = new Set(["allocation.failed", "allocation.release_failed", "allocation.lost", "allocation.ran_out_of_memory", "allocation.node_restarted", "allocation.gpu_erred", "top_up.failed"]);
 
 const TOASTS: Record<string, (name: string) => string> = {
   "allocation.active": toast.active,
@@ -26,6 +26,9 @@ const TOASTS: Record<string, (name: string) => string> = {
   "allocation.failed": toast.failed,
   "allocation.release_failed": toast.releaseFailed,
   "allocation.lost": toast.lost,
+  "allocation.ran_out_of_memory": toast.outOfMemory,
+  "allocation.node_restarted": toast.nodeRestarted,
+  "allocation.gpu_erred": toast.gpuErred,
   "top_up.succeeded": () => toast.topUpSucceeded,
   "top_up.failed": () => toast.topUpFailed,
 };

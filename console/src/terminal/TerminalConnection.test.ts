@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Ending, mayHeal, TERMINAL_PROTOCOL, TerminalConnection } from "./TerminalConnection";
+import { type Ending, mayHeal, noticeLine, TERMINAL_PROTOCOL, TerminalConnection } from "./TerminalConnection";
 
 class FakeSocket extends EventTarget {
   binaryType = "blob";
@@ -22,20 +22,21 @@ class FakeSocket extends EventTarget {
 function connected() {
   const socket = new FakeSocket();
   const written: string[] = [];
+  const notices: string[] = [];
   const endings: Ending[] = [];
   const opened = vi.fn();
   let protocol = "";
   const connection = new TerminalConnection(
     "ws://console.test/terminal",
     { cols: 80, rows: 24 },
-    { onOpened: opened, onBytes: (bytes) => written.push(new TextDecoder().decode(bytes)), onEnded: (ending) => endings.push(ending) },
+    { onOpened: opened, onBytes: (bytes) => written.push(new TextDecoder().decode(bytes)), onNotice: (message) => notices.push(message), onEnded: (ending) => endings.push(ending) },
     (_url, asked) => {
       protocol = asked;
       return socket as unknown as WebSocket;
     },
   );
   socket.dispatchEvent(new Event("open"));
-  return { socket, connection, written, endings, opened, protocol };
+  return { socket, connection, written, notices, endings, opened, protocol };
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text).buffer;
@@ -51,6 +52,17 @@ describe("TerminalConnection", () => {
     expect(socket.sent).toEqual(['{"type":"open","cols":80,"rows":24}']);
     socket.says('{"type":"opened","session":"ts_1"}');
     expect(opened).toHaveBeenCalledOnce();
+  });
+
+  test("says what befell the work behind it, and goes on", () => {
+    const { socket, notices, endings } = connected();
+    socket.says('{"type":"notice","code":"out_of_memory","message":"Out of memory."}');
+    expect(notices).toEqual(["Out of memory."]);
+    expect(endings).toEqual([]);
+  });
+
+  test("shows that as a line of its own, which steers nothing", () => {
+    expect(noticeLine("Out of \u001b[2Jmemory.\n")).toBe("\r\n\u001b[33m[Sublet] Out of [2Jmemory.\u001b[0m\r\n");
   });
 
   test("carries bytes both ways, and control as text", () => {

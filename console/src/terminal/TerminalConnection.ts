@@ -20,9 +20,16 @@ export function mayHeal(ending: Ending): boolean {
   return ending.kind === "closed" && !FINAL.has(ending.code);
 }
 
+/** A line of its own between what programs write, in yellow; what would steer the terminal is taken out. */
+export function noticeLine(message: string): string {
+  return `\r\n\u001b[33m[Sublet] ${message.replace(/\p{Cc}/gu, "")}\u001b[0m\r\n`;
+}
+
 type Handlers = {
   onOpened: () => void;
   onBytes: (bytes: Uint8Array) => void;
+  /** Something befell the work behind the terminal, which goes on. */
+  onNotice: (message: string) => void;
   onEnded: (ending: Ending) => void;
 };
 
@@ -88,6 +95,7 @@ export class TerminalConnection {
     const message = JSON.parse(data) as Record<string, unknown>;
     if (message.type === "opened") this.handlers.onOpened();
     if (message.type === "ping") this.#control({ type: "pong", id: message.id });
+    if (message.type === "notice") this.handlers.onNotice(String(message.message));
     if (message.type === "exit") this.#ending = { kind: "exit", status: typeof message.status === "number" ? message.status : null };
     if (message.type === "error") this.#ending = { kind: "error", code: String(message.code), message: String(message.message ?? "") };
   }

@@ -3,7 +3,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import { reconnectDelay } from "~/live/backoff";
 import { sockets } from "~/paths";
-import { type Ending, mayHeal, TerminalConnection } from "./TerminalConnection";
+import { type Ending, mayHeal, noticeLine, TerminalConnection } from "./TerminalConnection";
 import { terminalTheme } from "./theme";
 
 export type TerminalState =
@@ -56,6 +56,7 @@ export class TerminalSession {
         this.#screen.focus();
       },
       onBytes: (bytes) => this.#screen.write(bytes),
+      onNotice: (message) => this.#screen.write(noticeLine(message)),
       onEnded: (ending) => this.#ended(ending, Date.now() - openedAt > STEADY_MS ? 1 : attempt + 1),
     });
   }

@@ -75,6 +75,37 @@ class AllocationLost(AllocationEvent):
     type: ClassVar[str] = "allocation.lost"
 
 
+class AllocationIncident(Event):
+    """Base of what befell the work in an allocation; `detail` is a sentence for its owner."""
+
+    allocation_id: str
+    name: str
+    detail: str
+
+
+class AllocationRanOutOfMemory(AllocationIncident):
+    """The kernel of its node ended processes of it for want of memory: `processes` since this was last told."""
+
+    type: ClassVar[str] = "allocation.ran_out_of_memory"
+
+    processes: int
+
+
+class AllocationNodeRestarted(AllocationIncident):
+    """Its node was restarted: every process that ran in it has ended, and its files are kept."""
+
+    type: ClassVar[str] = "allocation.node_restarted"
+
+
+class AllocationGpuErred(AllocationIncident):
+    """A GPU of it reported an error; `gpu` is its UUID, and `code` one word for the error, such as `xid_48`."""
+
+    type: ClassVar[str] = "allocation.gpu_erred"
+
+    gpu: str
+    code: str
+
+
 class OperationProgressed(Event):
     """An operation has begun, passed a step, or ended."""
 

@@ -37,6 +37,9 @@ allocation = Table(
     Column("uid", Integer, nullable=False),
     Column("boot_id", Text),
     Column("seen_at", DateTime(timezone=True)),
+    Column("oom_kills", BigInteger),
+    Column("oom_boot_id", Text),
+    Column("told_boot_id", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("started_at", DateTime(timezone=True)),
     Column("release_requested_at", DateTime(timezone=True)),
@@ -71,6 +74,7 @@ history = Table(
     Column("from_state", Text),
     Column("to_state", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("incident", Text),
     Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
 )

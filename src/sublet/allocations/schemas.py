@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from sublet.allocations.names import PATTERN
-from sublet.allocations.states import AllocationState, OperationState
+from sublet.allocations.states import AllocationState, Incident, OperationState
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField, RateField
@@ -163,6 +163,16 @@ class EvidenceOut(BaseModel):
     checks: list[CheckOut]
 
 
+class IncidentOut(BaseModel):
+    """Something that befell the work in it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: Incident
+    detail: str
+    at: datetime
+
+
 class AllocationOut(BaseModel):
     """A running right to resources on a node."""
 
@@ -186,6 +196,7 @@ class AllocationOut(BaseModel):
     evidence: EvidenceOut | None
     actions: list[AllocationActionOut]
     operation: OperationOut | None
+    incidents: list[IncidentOut]
 
 
 class SkuSummaryOut(BaseModel):
@@ -250,13 +261,14 @@ class AdminAllocationOut(BaseModel):
 
 
 class StateChangeOut(BaseModel):
-    """One change of an allocation's state."""
+    """One change of an allocation's state, or what else befell it in one."""
 
     model_config = ConfigDict(from_attributes=True)
 
     from_: AllocationState | None = Field(alias="from")
     to: AllocationState
     reason: str
+    incident: Incident | None
     actor: str
     at: datetime
 

@@ -28,6 +28,16 @@ class AllocationState(StrEnum):
     LOST = "lost"
 
 
+class Incident(StrEnum):
+    """What may befall the work in an allocation that nobody asked for."""
+
+    OUT_OF_MEMORY = "out_of_memory"
+    NODE_RESTARTED = "node_restarted"
+    GPU_ERROR = "gpu_error"
+    LOST = "lost"
+    BACK = "back"
+
+
 _S = AllocationState
 
 TRANSITIONS: dict[AllocationState, frozenset[AllocationState]] = {
@@ -98,10 +108,10 @@ _PRESENT = text("SELECT name, state FROM allocation WHERE id = :id")
 
 _REMEMBER = text(
     """
-    INSERT INTO allocation_history (allocation_id, from_state, to_state, reason, actor)
-    VALUES (:id, :previous, :to, :reason, :actor)
+    INSERT INTO allocation_history (allocation_id, from_state, to_state, reason, incident, actor)
+    VALUES (:id, :previous, :to, :reason, :incident, :actor)
     """
-).bindparams(bindparam("previous", type_=Text))
+).bindparams(bindparam("previous", type_=Text), bindparam("incident", None, type_=Text))
 
 
 def sources_of(to: AllocationState) -> list[str]:
@@ -137,7 +147,7 @@ async def move(session: Session, actor: Actor, allocation_id: str, to: Allocatio
         )
     moved = Moved(AllocationState(row.previous), row.name, row.organization_id)
     remembered = {"id": allocation_id, "previous": row.previous, "to": to.value, "reason": reason}
-    await session.execute(_REMEMBER, {**remembered, "actor": actor.shown_as})
+    await session.execute(_REMEMBER, {**remembered, "incident": _incident(moved.previous, to), "actor": actor.shown_as})
     resumes = moved.previous is _S.SUSPENDED and to is _S.ACTIVE
     event = events.AllocationResumed if resumes else _EVENTS[to]
     await publish(
@@ -150,10 +160,24 @@ async def move(session: Session, actor: Actor, allocation_id: str, to: Allocatio
     return moved
 
 
-async def remark(session: Session, actor: Actor, allocation_id: str, state: AllocationState, *, reason: str) -> None:
-    """Write a line of history about something that changed no state."""
+def _incident(previous: AllocationState, to: AllocationState) -> Incident | None:
+    if to is AllocationState.LOST:
+        return Incident.LOST
+    return Incident.BACK if previous is AllocationState.LOST and to in STEADY else None
+
+
+async def remark(
+    session: Session,
+    actor: Actor,
+    allocation_id: str,
+    state: AllocationState,
+    *,
+    reason: str,
+    incident: Incident | None = None,
+) -> None:
+    """Write a line of history about something that changed no state; `incident` if it befell the work in it."""
     remembered = {"id": allocation_id, "previous": state.value, "to": state.value, "reason": reason}
-    await session.execute(_REMEMBER, {**remembered, "actor": actor.shown_as})
+    await session.execute(_REMEMBER, {**remembered, "incident": incident, "actor": actor.shown_as})
 
 
 class OperationState(StrEnum):

@@ -2,11 +2,15 @@
 
 from sqlalchemy import text
 
+from sublet.allocations import incidents
 from sublet.allocations.actions import Situation, why_not_enter
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
-from sublet.fleet.terminal_target import TerminalTarget
+from sublet.fleet.terminal_target import Notice, TerminalTarget
+
+TOLD_SECONDS = 3600
+"""What befell an allocation is told for so long to whoever opens a terminal in it."""
 
 _TARGET = text(
     """
@@ -25,4 +29,7 @@ async def terminal_target(session: Session, actor: Actor, allocation_id: str) ->
     ).one_or_none()
     if row is None:
         raise NotFound("allocation", allocation_id)
-    return TerminalTarget(row.node_id, row.node_name, row.login, row.host, row.port, why_not_enter(Situation.of(row)))
+    found = await incidents.latest(session, allocation_id, within_seconds=TOLD_SECONDS)
+    notices = tuple(Notice(one.id, one.kind, one.detail) for one in reversed(found))
+    closed = why_not_enter(Situation.of(row))
+    return TerminalTarget(row.node_id, row.node_name, row.login, row.host, row.port, closed, notices)

@@ -114,10 +114,18 @@ class _Observed(BaseModel):
     state: Short
     processes: Count
     login_open: bool
+    oom_kills: Annotated[int, Field(ge=0, lt=2**63)] | None = None  # older helpers do not say
 
     def to_allocation(self) -> backend.ObservedAllocation:
         return backend.ObservedAllocation(
-            self.allocation, self.login, self.uid, self.generation, self.state, self.processes, self.login_open
+            self.allocation,
+            self.login,
+            self.uid,
+            self.generation,
+            self.state,
+            self.processes,
+            self.login_open,
+            self.oom_kills,
         )
 
 

@@ -125,7 +125,11 @@ class ReleaseEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ObservedAllocation:
-    """One allocation's account as the node found it."""
+    """One allocation's account as the node found it.
+
+    `oom_kills` is how many of its processes the kernel has ended for want of memory since the boot, or since its slice
+    was made; None where nobody counts them.
+    """
 
     allocation_id: str
     login: str
@@ -134,6 +138,7 @@ class ObservedAllocation:
     state: str
     processes: int
     login_open: bool
+    oom_kills: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

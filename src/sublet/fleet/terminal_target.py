@@ -6,8 +6,20 @@ from sublet.core.actions import Refusal
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What befell the work behind a terminal: whoever is at it reads `text`, once for each number."""
+
+    number: int
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TerminalTarget:
-    """The account that a terminal opens; `closed` says why nobody can log in to it now, None that somebody can."""
+    """The account that a terminal opens; `closed` says why nobody can log in to it now, None that somebody can.
+
+    `notices` are the latest, oldest first: those of the last hour, which whoever comes in now has not read.
+    """
 
     node_id: str
     node_name: str
@@ -15,3 +27,4 @@ class TerminalTarget:
     host: str
     port: int
     closed: Refusal | None
+    notices: tuple[Notice, ...] = ()

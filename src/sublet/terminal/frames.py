@@ -68,6 +68,14 @@ class Exit(_Frame):
     signal: str | None = None
 
 
+class Notice(_Frame):
+    """What befell the work behind the terminal, for whoever is at it; the terminal goes on."""
+
+    type: Literal["notice"] = "notice"
+    code: str
+    message: str
+
+
 class Error(_Frame):
     """Why the terminal does not open, or ends; the close code follows."""
 
@@ -87,4 +95,11 @@ CLIENT_FRAMES: dict[str, type[BaseModel]] = {
     "ping": Ping,
     "pong": Pong,
 }
-SERVER_FRAMES: dict[str, type[BaseModel]] = {"opened": Opened, "exit": Exit, "error": Error, "ping": Ping, "pong": Pong}
+SERVER_FRAMES: dict[str, type[BaseModel]] = {
+    "opened": Opened,
+    "notice": Notice,
+    "exit": Exit,
+    "error": Error,
+    "ping": Ping,
+    "pong": Pong,
+}

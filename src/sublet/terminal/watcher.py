@@ -11,6 +11,7 @@ from sublet.fleet.terminal_target import TerminalTarget
 from sublet.terminal import close_reasons, sessions
 from sublet.terminal.carrier import Carrier
 from sublet.terminal.close_reasons import TerminalEnded
+from sublet.terminal.frames import Notice
 from sublet.terminal.visit import Visit
 
 log = telemetry.get_logger(__name__)
@@ -25,6 +26,7 @@ class Watcher:
         self._target = target
         self._carrier = carrier
         self._policy = visit.policy
+        self._told = 0
 
     async def watch(self) -> None:
         """Never return; raise TerminalEnded, with the reason, when the terminal must close.
@@ -32,6 +34,7 @@ class Watcher:
         While the database does not answer, its last answer counts for `unknown_seconds`.
         """
         known_at = time.monotonic()
+        await self._tell(self._target)
         while True:
             await self._pause()
             if time.monotonic() - self._carrier.active_at > self._policy.idle_seconds:
@@ -42,7 +45,7 @@ class Watcher:
                 )
             try:
                 async with asyncio.timeout(self._policy.recheck_seconds):
-                    await self._recheck()
+                    await self._tell(await self._recheck())
                 known_at = time.monotonic()
             except (SQLAlchemyError, TimeoutError, OSError) as error:
                 log.warning("terminal.recheck_failed", error=type(error).__name__)
@@ -57,7 +60,14 @@ class Watcher:
             return
         raise TerminalEnded(websockets.GOING_AWAY, "going_away", "Sublet is restarting. Open the terminal again.")
 
-    async def _recheck(self) -> None:
+    async def _tell(self, target: TerminalTarget) -> None:
+        """Say what befell the work behind the terminal, each thing once."""
+        for notice in target.notices:
+            if notice.number > self._told:
+                self._told = notice.number
+                await self._visit.websocket.send_text(Notice(code=notice.code, message=notice.text).model_dump_json())
+
+    async def _recheck(self) -> TerminalTarget:
         if not await self._visit.door.alive(self._visit.actor):
             raise close_reasons.session_ended()
         async with self._visit.database.transaction() as session:
@@ -71,3 +81,4 @@ class Watcher:
                 raise close_reasons.not_active("It was set up anew.")
             if not await sessions.renew(session, self._terminal_id):
                 raise close_reasons.session_ended()
+        return target

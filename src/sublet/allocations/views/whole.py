@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions
+from sublet.allocations import actions, incidents
 from sublet.allocations.actions import Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
@@ -12,6 +12,7 @@ from sublet.allocations.schemas import (
     AllocationOut,
     CostOut,
     FundsOut,
+    IncidentOut,
     OperationOut,
     PlaceOut,
     SshOut,
@@ -77,6 +78,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         evidence=row.evidence,
         actions=_actions(actor, Situation.of(row), stands, stopped=stopped, policy=policy),
         operation=await _operation(session, row.operation_id),
+        incidents=[IncidentOut.model_validate(one) for one in await incidents.latest(session, row.id)],
     )
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, func, select, text, update
 
-from sublet.allocations import remnants, rows
+from sublet.allocations import incidents, remnants, rows
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import STEADY, AllocationState
@@ -45,7 +45,7 @@ async def on_observed(database: Database, node_id: str, observation: Observation
 
     What was seen as applied is proven up to the observation. What is missing, restarted or changed is applied again,
     and the time since it was last seen is not billed. Accounts that nobody knows are reported. Of what the node cannot
-    read nothing is concluded.
+    read nothing is concluded. What befell the work in one is told to its owner.
     """
     async with database.transaction() as session:
         known = [
@@ -60,7 +60,10 @@ async def on_observed(database: Database, node_id: str, observation: Observation
                 .where(allocation_table.c.id.in_(proven))
                 .values(seen_at=func.greatest(allocation_table.c.seen_at, observation.observed_at))
             )
+        await incidents.note_oom_kills(session, [one.id for one in known], observation)
         for one in known:
+            if one.boot_id not in {None, observation.boot_id}:
+                await incidents.note_restart(session, one.id, observation.boot_id)
             if one.state in STEADY and one.id not in proven and (one.is_as_wanted or not still_there(one, observation)):
                 await _repair(session, one, observation)
             elif one.state is AllocationState.LOST:

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sublet.allocations import operations, rows
+from sublet.allocations import incidents, operations, rows
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import relocation
@@ -215,6 +215,8 @@ async def _succeeded(
 ) -> None:
     now = await database_now(session)
     unproven = allocation.unproven
+    if allocation.boot_id not in {None, applied.boot_id}:
+        await incidents.note_restart(session, allocation.id, applied.boot_id)
     if before is not None and not unproven:
         if still_there(setup.allocation, before):
             await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)

@@ -13,7 +13,7 @@ from sublet.cli.style import Painted, glyphs_possible, paint
 from sublet.cli.tables import Column, print_facts, print_table
 from sublet.cli.timebar import runs, time_bar, time_line
 from sublet.client.shapes import AdminAllocation, Allocation, AllocationSummary, Rate
-from sublet.client.shapes.allocations import Check, Limit
+from sublet.client.shapes.allocations import Check, Incident, Limit
 
 
 def node_text(allocation: Allocation | AllocationSummary | AdminAllocation) -> str:
@@ -58,7 +58,7 @@ def ls(include_ended: bool, state: str | None, output: Output) -> None:
 @wait_options("until nothing moves any more", default=False)
 @output_options()
 def show(allocation: str, wait: bool, timeout: float, output: Output) -> None:
-    """Show ALLOCATION, a name or id: state, cost, limits, and the evidence of its release."""
+    """Show ALLOCATION, a name or id: state, cost, limits, what befell it, and the evidence of its release."""
     with connect() as client:
         shown = client.allocation(allocation)
         if wait:
@@ -88,6 +88,9 @@ def show_allocation(allocation: Allocation) -> None:
             ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
         ]
     )
+    if allocation["incidents"]:
+        click.echo()
+        print_table(allocation["incidents"], INCIDENTS)
     if runs(allocation) and allocation["enforced"]:
         click.echo()
         print_table(allocation["enforced"], LIMITS)
@@ -98,6 +101,12 @@ def show_allocation(allocation: Allocation) -> None:
         print_facts([("Evidence", f"{verdict}, {local(evidence['released_at'])}")])
         print_table(evidence["checks"], CHECKS)
 
+
+INCIDENTS: list[Column[Incident]] = [
+    Column("WHEN", lambda incident: local(incident["at"])),
+    Column("WHAT BEFELL IT", lambda incident: words(incident["kind"]), style=lambda _: "warn"),
+    Column("DETAIL", lambda incident: incident["detail"], flexible=True),
+]
 
 LIMITS: list[Column[Limit]] = [
     Column("LIMIT", lambda limit: limit["limit"]),

@@ -148,6 +148,14 @@ class Evidence(TypedDict):
     checks: list[Check]
 
 
+class Incident(TypedDict):
+    """Something that befell the work in an allocation, such as `out_of_memory` or `node_restarted`."""
+
+    kind: str
+    detail: str
+    at: str
+
+
 class Allocation(TypedDict):
     """A running right to resources on a node."""
 
@@ -171,6 +179,7 @@ class Allocation(TypedDict):
     evidence: Evidence | None
     actions: list[Action]
     operation: Operation | None
+    incidents: list[Incident]
 
 
 class Charge(TypedDict):
@@ -191,7 +200,7 @@ class Charge(TypedDict):
 # `from` is a keyword, so this one cannot be written as a class.
 StateChange = TypedDict(
     "StateChange",
-    {"from": str | None, "to": str, "reason": str | None, "actor": str | None, "at": str},
+    {"from": str | None, "to": str, "reason": str | None, "incident": str | None, "actor": str | None, "at": str},
 )
 
 
