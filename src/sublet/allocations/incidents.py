@@ -13,8 +13,9 @@ from sublet.allocations.events import (
     AllocationNodeRestarted,
     AllocationRanOutOfMemory,
 )
+from sublet.allocations.incident_kind import Incident
 from sublet.allocations.models import history
-from sublet.allocations.states import AllocationState, Incident, remark
+from sublet.allocations.states import AllocationState, remark
 from sublet.core import telemetry
 from sublet.core.actors import system_actor
 from sublet.core.db import Session
@@ -132,7 +133,7 @@ async def note_restart(session: Session, allocation_id: str, boot_id: str) -> No
 
 
 async def note_gpu_error(session: Session, node_id: str, gpu: str, *, code: str, detail: str) -> None:
-    """Tell whoever has a GPU that it reported an error."""
+    """Tell whoever has a GPU that it reported an error. Waits for the health of GPUs, which is observed already."""
     for row in (await session.execute(_WITH_GPU, {"node_id": node_id, "gpu": gpu})).all():
         event = AllocationGpuErred(allocation_id=row.id, name=row.name, detail=detail, gpu=gpu, code=code)
         await _tell(session, row.organization_id, AllocationState(row.state), Incident.GPU_ERROR, event)

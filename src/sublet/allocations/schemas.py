@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from sublet.allocations.incident_kind import Incident
 from sublet.allocations.names import PATTERN
-from sublet.allocations.states import AllocationState, Incident, OperationState
+from sublet.allocations.states import AllocationState, OperationState
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField, RateField

@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.allocations import events
+from sublet.allocations.incident_kind import Incident
 from sublet.core import telemetry
 from sublet.core.actors import Actor
 from sublet.core.db import Session
@@ -26,16 +27,6 @@ class AllocationState(StrEnum):
     FAILED = "failed"
     RELEASE_FAILED = "release_failed"
     LOST = "lost"
-
-
-class Incident(StrEnum):
-    """What may befall the work in an allocation that nobody asked for."""
-
-    OUT_OF_MEMORY = "out_of_memory"
-    NODE_RESTARTED = "node_restarted"
-    GPU_ERROR = "gpu_error"
-    LOST = "lost"
-    BACK = "back"
 
 
 _S = AllocationState
