@@ -27,6 +27,9 @@
 #define SHOWN "/run/sublet/root/"
 #define LETTERS "abcdefghijklmnopqrstuvwxyz0123456789"
 #define VSOCK 40
+#define GROUPS "/sys/fs/cgroup"
+#define BUFFERS "/memory.kmem.tcp.limit_in_bytes"
+#define MOST_SESSIONS 64
 
 typedef struct pam_handle pam_handle_t;
 int pam_get_user(pam_handle_t *handle, const char **user, const char *prompt);
@@ -93,12 +96,10 @@ enum { IO_URING_SETUP = 425, X32 = 0x40000000 };
 #define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 #define ANSWER(value) BPF_STMT(BPF_RET | BPF_K, value)
 
-/* A virtual machine's way to its host passes every network namespace by. Where the kernel has it, no socket of that kind
- * is made; nor a ring, which makes sockets without a system call, nor the call whose arguments nobody can look at. */
-static int keep_from_host(void) {
-  int tried = socket(VSOCK, SOCK_STREAM, 0);
-  if (tried < 0) return errno == EAFNOSUPPORT ? 0 : -1;
-  close(tried);
+/* Two things that pass everything by that keeps a login to itself: a virtual machine's way to its host, which no network
+ * namespace holds, and rings of io_uring, which make sockets without a system call and hold open files where nobody can
+ * look. No socket of that kind is made, and no ring; nor the call whose arguments nobody can look at. */
+static int filter_calls(void) {
   struct sock_filter lines[] = {
     LOAD(arch),
     IS(ARCH, 2, 0),
@@ -123,6 +124,54 @@ static int keep_from_host(void) {
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
 }
 
+/* Where the control group of this connection is, which systemd has made by now: in the hierarchy of this controller, as
+ * /proc/self/cgroup names it, which is mounted at this folder. Empty outside of a login's slice, as without systemd. */
+static void own_group(const char *controller, const char *folder, char *path, size_t room) {
+  char line[512];
+  FILE *groups = fopen("/proc/self/cgroup", "re");
+  *path = 0;
+  while (groups != NULL && fgets(line, sizeof line, groups) != NULL) {
+    char *name = strchr(line, ':'), *group = name == NULL ? NULL : strchr(++name, ':');
+    if (group == NULL) continue;
+    *group++ = 0;
+    group[strcspn(group, "\n")] = 0;
+    if (strcmp(name, controller) == 0 && strstr(group, "/user.slice/user-") != NULL)
+      snprintf(path, room, GROUPS "/%s%s", folder, group);
+  }
+  if (groups != NULL) fclose(groups);
+}
+
+/* Where each controller has a hierarchy of its own, memory of network buffers is counted apart, of what each group's
+ * own processes open, and only once the group has a limit of it. The limit is the slice's, which the helper sets: with
+ * this the connection's group counts. */
+static int count_buffers(void) {
+  char path[640];
+  own_group("memory", "memory", path, sizeof path - sizeof BUFFERS);
+  if (*path == 0) return 0;
+  strcat(path, BUFFERS);
+  int file = open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return errno == ENOENT ? 0 : -1;
+  int done = write(file, "-1", 2) == 2 ? 0 : -1;
+  close(file);
+  return done;
+}
+
+/* Each connection is a session of systemd-logind, which has so many for all. This one is among those counted. */
+static int is_one_too_many(void) {
+  char path[640];
+  DIR *sessions;
+  int count = 0;
+  own_group("name=systemd", "systemd", path, sizeof path);
+  if (*path == 0) own_group("", ".", path, sizeof path);
+  char *session = strrchr(path, '/');
+  if (session == NULL || strncmp(session, "/session-", 9) != 0) return 0;
+  *session = 0;
+  if ((sessions = opendir(path)) == NULL) return 1;
+  for (struct dirent *entry; (entry = readdir(sessions)) != NULL;) count += strncmp(entry->d_name, "session-", 8) == 0;
+  closedir(sessions);
+  return count > MOST_SESSIONS;
+}
+
 SHOW int pam_sm_open_session(pam_handle_t *handle, int flags, int count, const char **words) {
   const char *login = NULL;
   int net, ipc, mnt;
@@ -131,6 +180,11 @@ SHOW int pam_sm_open_session(pam_handle_t *handle, int flags, int count, const c
     errno = EINVAL;
     return refuse("a login", "this is no name of an allocation's login");
   }
+  if (is_one_too_many()) {
+    syslog(LOG_AUTHPRIV | LOG_ERR, "sublet: %s gets no session, for it has %d already", login, MOST_SESSIONS);
+    return PAM_SESSION_ERR;
+  }
+  if (count_buffers() != 0) return refuse(login, "memory of its network buffers");
   if ((net = pinned("net", login)) < 0) return refuse(login, "network");
   if ((ipc = pinned("ipc", login)) < 0) return refuse(login, "System V objects");
   if ((mnt = pinned("mnt", login)) < 0) return refuse(login, "mounts");
@@ -139,7 +193,7 @@ SHOW int pam_sm_open_session(pam_handle_t *handle, int flags, int count, const c
   if (setns(mnt, CLONE_NEWNS) != 0) return refuse(login, "mounts");
   close(net), close(ipc), close(mnt);
   if (show_own_files() != 0) return refuse(login, "accounts");
-  if (keep_from_host() != 0) return refuse(login, "system-call filter");
+  if (filter_calls() != 0) return refuse(login, "system-call filter");
   return PAM_SUCCESS;
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import acl, confinement, enrolment, firewall, gpus, limits, mounts, namespaces, network, paths, router, rules
 from .disk import homes
 from .errors import NodeError
-from .request import Subject
+from .request import Limits, Subject
 from .store import Store
 
 
@@ -52,7 +52,7 @@ def _make_mounts(store: Store) -> None:
     problems = [str(error) for error in damaged.values()]
     known = enrolment.read()
     here = [record for record in records if record.limits and not record.going]
-    limits.start([record.uid for record in here])
+    limits.start({record.uid: Limits(**record.limits) for record in here})
     for record in here:
         subject = Subject(record.allocation, record.login, record.uid)
         try:

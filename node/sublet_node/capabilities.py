@@ -15,10 +15,12 @@ from . import (
     files,
     firewall,
     gpus,
+    journal,
     limits,
     moment,
     paths,
     rules,
+    sshd,
     systemd,
     trial,
 )
@@ -42,6 +44,9 @@ def read(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
         _entry("private_tmp", *_confined("every login has a /tmp and a /var/tmp of its own")),
         _entry("network_deny", *_network()),
         _entry("own_network", *_own_network()),
+        _entry("network_buffers", *_network_buffers()),
+        _entry("own_log", *journal.capability()),
+        _entry("ssh_startups", *_startups()),
     ]
 
 
@@ -110,6 +115,29 @@ def _own_network() -> tuple[bool, str]:
             return trial.measure(inside)
     except NodeError as error:
         return False, error.message
+
+
+def _network_buffers() -> tuple[bool, str]:
+    if not systemd.is_running():
+        return False, "The node has no systemd of its own, so the kernel is asked for no limits."
+    if cgroups.is_version_2():
+        return True, "They count with all other memory of an allocation."
+    return False, (
+        "With version 1 control groups they count apart: what an allocation may have of them has a limit, beyond which "
+        "each end of a connection still gets about 64 KiB. With the unified hierarchy they count with all other memory."
+    )
+
+
+def _startups() -> tuple[bool, str]:
+    if not sshd.counts_sources():
+        return False, "OpenSSH before 8.5 counts all who begin together, so one address can keep everybody else out."
+    most = sshd.startups()
+    if most is None or most > sshd.MOST_STARTUPS:
+        return (
+            False,
+            "sshd's configuration lets one address keep everybody else out. Look for PerSourceMaxStartups in it.",
+        )
+    return True, f"At most {most} who have not logged in yet come from one address."
 
 
 def _entry(name: str, enforced: bool, detail: str) -> dict[str, Any]:

@@ -52,6 +52,25 @@ def memory_bytes(slice_name: str) -> int | None:
     return _limit(_read(group("memory", slice_name) / name))
 
 
+def buffer_bytes(slice_name: str) -> int | None:
+    """The enforced limit of network buffers where they count apart from other memory; None when there is none.
+
+    In a version 2 hierarchy they count with all other memory.
+    """
+    return _limit(_read(_buffers(slice_name)))
+
+
+def limit_buffers(slice_name: str, most_bytes: int) -> None:
+    """Set it. Nothing where there is no such group, and where they count with all other memory."""
+    with contextlib.suppress(OSError):
+        if not is_version_2():
+            _buffers(slice_name).write_text(str(most_bytes))
+
+
+def _buffers(slice_name: str) -> Path:
+    return group("memory", slice_name) / "memory.kmem.tcp.limit_in_bytes"
+
+
 def tasks(slice_name: str) -> int | None:
     """The enforced number of tasks; None when the kernel enforces none."""
     return _limit(_read(group("pids", slice_name) / "pids.max"))

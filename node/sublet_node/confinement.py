@@ -12,7 +12,7 @@ import pkgutil
 import platform
 from pathlib import Path
 
-from . import files, mounts, namespaces, paths, sshd
+from . import files, journal, mounts, namespaces, paths, sshd
 from .errors import NodeError
 from .request import FIRST_UID, Subject
 
@@ -69,6 +69,7 @@ def uninstall() -> None:
     if paths.PROGRAMS.is_dir() and not any(paths.PROGRAMS.iterdir()):
         paths.PROGRAMS.rmdir()
     namespaces.remove_all()
+    journal.remove_all()
     mounts.remove_all()
 
 
@@ -89,6 +90,7 @@ def confine(subject: Subject) -> None:
 
 def release(subject: Subject, held: frozenset[int]) -> None:
     """Take that away, and its own places with all that is in them; of file systems in `held` only that."""
+    journal.remove(subject)
     for mask in masks(subject.uid):
         files.remove(mask)
     mounts.remove(subject, held)
@@ -97,7 +99,8 @@ def release(subject: Subject, held: frozenset[int]) -> None:
 def traces(subject: Subject) -> list[str]:
     """What is left of that."""
     places = (*mounts.private_places(subject), mounts.of(subject.login))
-    return [str(path) for path in (*masks(subject.uid), *places) if os.path.lexists(path)]
+    left = [str(path) for path in (*masks(subject.uid), *places) if os.path.lexists(path)]
+    return left + journal.traces(subject.login)
 
 
 def masks(uid: int) -> tuple[Path, Path]:

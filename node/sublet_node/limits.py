@@ -18,6 +18,7 @@ from .request import Limits
 
 _READ_BACK_SECONDS = 2.0
 _STAYS = "50-sublet.conf"
+_BUFFERS_SHARE, _LEAST_BUFFERS = 16, 4 << 20
 
 
 def ensure(uid: int, limits: Limits, granted: list[Gpu]) -> None:
@@ -46,17 +47,30 @@ def put_in_force(name: str, limits: Limits, device_paths: list[str]) -> None:
         *(f"DeviceAllow={path} rw" for path in device_paths),
     )
     commands.run("systemctl", "start", name)
+    cgroups.limit_buffers(name, buffers(limits))
     if not in_force(name, limits):
         commands.run("systemd-run", "--quiet", "--scope", f"--slice={name}", "true")
     deadline = time.monotonic() + _READ_BACK_SECONDS
     while not in_force(name, limits) and time.monotonic() < deadline:
         time.sleep(0.005)  # systemd works from a queue, just after it answers
+        cgroups.limit_buffers(name, buffers(limits))
 
 
-def start(uids: list[int]) -> None:
+def buffers(limits: Limits) -> int:
+    """How many bytes of network buffers an allocation may have where they count apart, beside its memory.
+
+    The kernel has about a tenth of all memory for those of everybody together. It counts all, and refuses more; but to
+    each end of a connection it gives about 64 KiB whatever the limit says.
+    """
+    return max(_LEAST_BUFFERS, (limits.memory_mib << 20) // _BUFFERS_SHARE)
+
+
+def start(known: dict[int, Limits]) -> None:
     """Have the slices of these logins there before anybody is in them, as far as each can be."""
-    if systemd.is_running() and uids:
-        commands.attempt("systemctl", "start", *map(systemd.slice_name, uids))
+    if systemd.is_running() and known:
+        commands.attempt("systemctl", "start", *map(systemd.slice_name, known))
+        for uid, limits in known.items():
+            cgroups.limit_buffers(systemd.slice_name(uid), buffers(limits))  # which systemd knows nothing of
 
 
 def in_force(name: str, limits: Limits) -> bool:
@@ -71,11 +85,12 @@ def enforced(uid: int, limits: Limits, granted: list[Gpu], foreign: list[Gpu]) -
     cpu, memory, tasks = cgroups.cpu_percent(name), cgroups.memory_bytes(name), cgroups.tasks(name)
     found = matches(name, limits)
     cards_closed, cards_detail = devices.closed(name, granted, foreign)
+    shown = "" if memory is None else f"{memory >> 20} MiB"
+    if memory is not None and not cgroups.is_version_2():
+        shown += f", and {(cgroups.buffer_bytes(name) or 0) >> 20} MiB of network buffers (more for many connections)"
     return [
         _entry("cpu", f"{limits.cpu_percent}%", None if cpu is None else f"{cpu:g}%", found["cpu"]),
-        _entry(
-            "memory", f"{limits.memory_mib} MiB", None if memory is None else f"{memory >> 20} MiB", found["memory"]
-        ),
+        _entry("memory", f"{limits.memory_mib} MiB", shown or None, found["memory"]),
         _entry("tasks", str(limits.tasks_max), None if tasks is None else str(tasks), found["tasks"]),
         {
             "limit": "devices",
@@ -102,9 +117,14 @@ def matches(name: str, limits: Limits) -> dict[str, bool]:
     cpu, memory, tasks = cgroups.cpu_percent(name), cgroups.memory_bytes(name), cgroups.tasks(name)
     return {
         "cpu": cpu is not None and abs(cpu - limits.cpu_percent) <= max(1.0, limits.cpu_percent * 0.01),
-        "memory": memory is not None and memory == limits.memory_mib << 20,
+        "memory": memory is not None and memory == limits.memory_mib << 20 and _buffers_end(name, limits),
         "tasks": tasks == limits.tasks_max,
     }
+
+
+def _buffers_end(name: str, limits: Limits) -> bool:
+    """Whether network buffers have a limit, too: where they count apart and have none, memory is not limited."""
+    return cgroups.is_version_2() or cgroups.buffer_bytes(name) == buffers(limits)
 
 
 def release(uid: int) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from . import files
 
-# kernel.pty.max: each login may have mounts.TERMINALS. The other two are bounded by the memory of each allocation, once
-# they do not end before: an open file costs a quarter KiB, a place for an asynchronous request 32 bytes.
-_WANTED = {"kernel.pty.max": 65536, "fs.file-max": 1 << 40, "fs.aio-max-nr": 1 << 40}
+# kernel.pty.max: each login may have mounts.TERMINALS. kernel.pid_max: so many tasks as each allocation may have. The
+# other two are bounded by the memory of each allocation, once they do not end before: an open file costs a quarter KiB,
+# a place for an asynchronous request 32 bytes.
+_WANTED = {"kernel.pty.max": 65536, "kernel.pid_max": 1 << 22, "fs.file-max": 1 << 40, "fs.aio-max-nr": 1 << 40}
 DROP_IN = Path("/etc/sysctl.d/10-sublet.conf")  # early, so that what the node's owner sets there counts more
 
 

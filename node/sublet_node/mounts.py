@@ -64,7 +64,7 @@ def ensure(subject: Subject, memory_mib: int, *, must_wall: bool) -> bool:
 
 def _make_views(place: Path, subject: Subject) -> None:
     """What a session is shown of accounts, and folders for what it is shown of control groups and of systemd."""
-    for folder in ("empty", "files", "systemd/system", "systemd/journal", "systemd/resolve-of-the-node"):
+    for folder in ("empty", "files", "journal", "systemd/system", "systemd/journal", "systemd/resolve-of-the-node"):
         (place / folder).mkdir(parents=True, exist_ok=True)
     for name in ("passwd", "group"):
         lines = (paths.ACCOUNTS / name).read_text().splitlines(keepends=True)

@@ -13,7 +13,7 @@ import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import cgroups, children, commands, files, mounts, network, paths, session, systemd
+from . import cgroups, children, commands, files, journal, mounts, network, paths, session, systemd
 from .errors import NodeError
 from .request import Subject
 from .store import Store
@@ -29,8 +29,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def ensure(subject: Subject, link: network.Link | None) -> None:
     """Have the login's namespaces as this version makes them; with a network of its own when there is a link for it.
 
-    Safe to repeat. What is as it should be stays, and so do the sessions in it.
+    Safe to repeat. What is as it should be stays, and so do the sessions in it. The login's slice has its properties.
     """
+    journal.ensure(subject)
     if _is_current(subject, link):
         return
     with Store().locked("pins"):
@@ -119,6 +120,8 @@ def _shown(subject: Subject) -> Iterator[tuple[str, int, int]]:
     own = mounts.of(subject.login)
     pairs = [(own / name, place) for name, place in session.PLACES]
     pairs.append((own / "homes" / subject.login, f"/home/{subject.login}"))
+    if journal.is_possible():
+        pairs.append((journal.sockets(subject.login), "/run/systemd/journal"))
     pairs += [(group, str(group)) for group in _groups(subject)]
     for source, place in pairs:
         found = source.stat()

@@ -30,6 +30,7 @@ LOGINS = Path(session.LOGINS)
 SESSION_ROOT = Path(session.ROOT)
 OWN = Path(session.OWN)
 PINS = Path(session.PINS)
+JOURNALS = Path(session.JOURNALS)
 PROGRAMS = Path("/usr/local/lib/sublet")
 PAM_MODULE = PROGRAMS / "pam_sublet.so"
 

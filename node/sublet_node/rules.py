@@ -23,6 +23,9 @@ _BY_LINK = f'iifname "{network.NAMES}"'
 _BY_TRIAL = f'iifname "{network.name(PROBE_UID)}"'
 # What came by the link of a trial, and what of that would have gone on.
 TRIED, PASSED = "tried", "passed"
+MOST_CONNECTIONS = 4096
+"""Of one link at a time, in every state that the kernel remembers."""
+_COUNTED = "connections_of_links"
 _TO_LINK = f'oifname "{network.NAMES}"'
 _ADMIN_PROHIBITED = "reject with icmpx type admin-prohibited"
 _RESET = "meta l4proto tcp reject with tcp reset"
@@ -104,6 +107,7 @@ def table(asked: Wanted, ssh_ports: list[int]) -> str:
         chains.append(loopback.chains())
     elif asked.network != network.CLOSED:
         chains += [f"  counter {name} {{ }}\n" for name in (TRIED, PASSED)]
+        chains.append(f"  set {_COUNTED} {{ type iface_index; flags dynamic; size 65535; }}\n")
         chains += [_to_node(), _through_node(asked), _under_its_address(asked.network)]
     return "add table inet sublet\ndelete table inet sublet\ntable inet sublet {\n" + "".join(chains) + "}\n"
 
@@ -116,6 +120,7 @@ def _by_owner(asked: Wanted, ssh_ports: list[int]) -> str:
 def _to_node() -> str:
     """From within: nothing but what finds the node's end of the link, and names where the node itself answers."""
     lines = [f"{_BY_LINK} ct state established,related accept", f"{_BY_LINK} icmpv6 type {{ 135, 136 }} accept"]
+    lines.append(_too_many())
     lines += [
         _line(_BY_LINK, Target(address, 53), protocol, "accept")
         for address in surroundings.nameservers()
@@ -133,11 +138,17 @@ def _through_node(asked: Wanted) -> str:
         f"{_BY_TRIAL} counter name {TRIED}",
         *_denials(asked, _BY_LINK),
         f"{_BY_TRIAL} counter name {PASSED} drop",
+        _too_many(),
         f"{_BY_LINK} accept",
     ]
     if not router.did_before():
         lines += [f'iifname "{name}" ct state new ct status ! dnat drop' for name in surroundings.uplinks()]
     return _chain("through_links", "filter hook forward priority -5", lines)
+
+
+def _too_many() -> str:
+    """The kernel remembers every connection, and has so many places for all of them, the node's own among them."""
+    return f"{_BY_LINK} ct state new add @{_COUNTED} {{ meta iif ct count over {MOST_CONNECTIONS} }} drop"
 
 
 def _under_its_address(links: str) -> str:

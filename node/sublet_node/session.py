@@ -15,6 +15,7 @@ ROOT = "/run/sublet/root"
 # module has the same path.
 OWN = "/run/sublet/own"
 GROUPS = "/sys/fs/cgroup"
+JOURNALS = "/run/systemd"
 
 _READ_ONLY, _NO_SETUID, _NO_DEVICES, _NO_PROGRAMS, _AGAIN, _BIND, _ALL_BENEATH = 1, 2, 4, 8, 32, 4096, 16384
 _PRIVATE, _FOLLOWING = 1 << 18, 1 << 19
@@ -29,14 +30,15 @@ PLACES = (
 )
 # Others are told of by systemd over its bus, by records of logins, and by what sublet-node keeps of them.
 HIDDEN_FOLDERS = (
-    *("/run/dbus", "/run/user", "/var/lib/wtmpdb", "/var/lib/lastlog"),
+    *("/run/dbus", "/run/user", "/run/log", "/var/lib/wtmpdb", "/var/lib/lastlog"),
     *("/etc/sublet", "/etc/systemd/system", "/etc/systemd/system.control"),
 )
 HIDDEN_FILES = (
     *("/run/utmp", "/var/log/wtmp", "/var/log/wtmp.db", "/var/log/lastlog"),
     *("/etc/passwd-", "/etc/group-", "/etc/subuid", "/etc/subgid", "/etc/subuid-", "/etc/subgid-"),
 )
-# And over sockets and files in /run/systemd, of which programs need only the log and the names of other machines.
+# And over sockets and files in /run/systemd, of which programs need only the names of other machines, and root's part
+# of a session the log.
 _NEEDED_OF_SYSTEMD = (("journal", "journal"), ("resolve", "resolve-of-the-node"))
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -64,6 +66,8 @@ def confine(login: str, group: str, *, own_network: bool) -> None:
     for needed, name in _NEEDED_OF_SYSTEMD:
         if os.path.isdir(f"/run/systemd/{needed}"):
             _bind(f"/run/systemd/{needed}", f"{own}/systemd/{name}")
+    if os.path.isdir(f"{JOURNALS}/journal.{login}"):
+        _bind(f"{JOURNALS}/journal.{login}", f"{OWN}/journal")
     _bind(f"{own}/systemd", "/run/systemd", _ALL_BENEATH)
     for name in sorted(os.listdir(f"{OWN}/files")):
         _bind(f"{OWN}/files/{name}", "/" + name.replace(":", "/"))
@@ -73,6 +77,7 @@ def confine(login: str, group: str, *, own_network: bool) -> None:
     # Only its own processes are shown. And all of this is the root that sshd changes to.
     _mount("proc", "/proc", "proc", _SAFE, "hidepid=invisible")
     _bind("/", ROOT, _ALL_BENEATH)
+    _bind(f"{OWN}/journal", f"{ROOT}/run/systemd/journal", _ALL_BENEATH)
     _unmount(f"{ROOT}{OWN}")
 
 

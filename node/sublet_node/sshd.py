@@ -14,6 +14,7 @@ CONTROL_USER = "sublet"
 CONTROL_PRINCIPAL = "sublet-control"
 UNITS = ("ssh.service", "sshd.service")
 PID_FILE = Path("/run/sshd.pid")
+MOST_STARTUPS = 50
 
 
 def command() -> str:
@@ -28,7 +29,7 @@ HostKey /etc/ssh/ssh_host_ed25519_key
 HostCertificate {paths.HOST_CERTIFICATE}
 RevokedKeys {paths.REVOKED_KEYS}
 MaxStartups 200:30:400
-LoginGraceTime 30
+{_for_each_source()}LoginGraceTime 30
 
 # The control plane: one command, nothing else. Only here and below are certificates believed at all, so no
 # certificate opens root or any other account of this node.
@@ -61,11 +62,31 @@ Match User al-*
     PermitTunnel no
     PermitUserRC no
     X11Forwarding no
+    MaxSessions 10
     ClientAliveInterval 30
     ClientAliveCountMax 4
 
 Match all
 """.encode()
+
+
+def _for_each_source() -> str:
+    """So many who have not said yet who they are from one address, or nobody else would be heard. The control plane
+    and an office come from one address, too."""
+    return f"PerSourceMaxStartups {MOST_STARTUPS}\nPerSourceNetBlockSize 32:64\n" if counts_sources() else ""
+
+
+def counts_sources() -> bool:
+    """Whether this sshd can bound how many it lets begin from one address."""
+    found = re.match(r"OpenSSH_(\d+)\.(\d+)", version())
+    return found is not None and (int(found.group(1)), int(found.group(2))) >= (8, 5)
+
+
+def startups() -> int | None:
+    """How many it lets begin from one address, as its configuration counts; None for any number."""
+    _, output, _ = commands.attempt("sshd", "-T")
+    found = re.search(r"^persourcemaxstartups (\d+)$", output, re.MULTILINE)
+    return int(found.group(1)) if found else None
 
 
 def control_principals() -> bytes:

@@ -218,9 +218,16 @@ class TestRelease:
         kept = kept.format(uid=tenant.uid)
         await channel.ask("apply", tenant.desired(), generation=1)
         assert await run_as(north, tenant, "logger mine") == ("", 0)
-        look = f"ls /var/log/journal/*/user-{tenant.uid}*; ls -l /proc/$(pidof systemd-journald)/fd | grep {tenant.uid}"
+        # Of an earlier version, which let logins write to the node's own journal.
+        earlier = f"setpriv --reuid {tenant.uid} --clear-groups logger mine"
+        await north.node.run_as_root("sh", "-c", earlier)
+        its_own = f"ls -d /run/log/journal/*.{tenant.login}; systemctl list-units --all | grep @{tenant.login}"
+        journald = "/proc/$(systemctl show -P MainPID systemd-journald)/fd"
+        of_the_node = f"ls /var/log/journal/*/user-{tenant.uid}*; ls -l {journald} | grep {tenant.uid}"
+        look = f"{its_own}; {of_the_node}"
         await north.node.run_as_root("sh", "-c", f"mkdir -p {kept.rpartition('/')[0]}; touch {kept}; sync; logger ours")
-        assert (await north.node.run_as_root("sh", "-c", look, check=False)).text != ""
+        for part in (its_own, of_the_node):
+            assert (await north.node.run_as_root("sh", "-c", part, check=False)).text != ""
         assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
         assert (await north.node.run_as_root("sh", "-c", look, check=False)).text == ""
         await north.node.run_as_root("sh", "-c", f"rm {kept} && logger still && journalctl --sync")
