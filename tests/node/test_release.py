@@ -152,7 +152,8 @@ class TestRelease:
             await north.node.run_as_root("rm", "-rf", "/usr/local/bin/find", log, stray)
         assert evidence["clean"] is True
         assert f"{stray}/file" in searched, "a home that is nobody's is searched"
-        assert [place for place in searched if place.endswith((*"abcd", "many/files")) and tenant.login in place] == []
+        places = ("/a", "/b", "/c", "/d", "many/files")
+        assert [place for place in searched if place.endswith(places) and tenant.login in place] == []
         kept = "cd /; ls -d tmp/a var/tmp/b dev/shm/c run/lock/d ~/many/files | wc -l"
         assert await run_as(north, tenant, kept) == ("5\n", 0)
 
