@@ -56,9 +56,12 @@ def collect(
         ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),
         ("gpu", lambda: _gpus(subject.uid, held_gpus)),
     ]
-    checks = [*(_check(name, look) for name, look in looks), _held(known, held_gpus, ended), _memory(subject.uid)]
+    checks = [_check(name, look) for name, look in looks]
+    held = _held(known, held_gpus, ended)
     # Last, when nothing that was looked at here is open any more.
-    return [*checks, _check("network", lambda: namespaces.traces(subject) + network.traces(subject.uid))]
+    is_held = not held["clean"]
+    links = _check("network", lambda: namespaces.traces(subject) + network.traces(subject.uid, expected=is_held))
+    return [*checks, held, _memory(subject.uid), links]
 
 
 def _check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ NAMES = "sblt*"  # of all links, as nftables matches them
 _GATEWAY_6 = "fe80::1"
 _PREFIX_6 = "fd73:626c:7400::"
 _LAST = 65000
-_GONE_SECONDS = 5.0
+_GONE_SECONDS, _HELD_SECONDS = 5.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,10 @@ def cut(uid: int) -> None:
         commands.attempt("ip", "link", "del", name(uid))
 
 
-def traces(uid: int) -> list[str]:
+def traces(uid: int, *, expected: bool = False) -> list[str]:
     """The link, when it is there. The kernel takes it away with the network behind it, and not before: while it stays,
-    somebody holds that network by a process, a file or a socket."""
-    deadline = time.monotonic() + _GONE_SECONDS
+    somebody holds that network by a process, a file or a socket. Whether that is `expected` only shortens the wait."""
+    deadline = time.monotonic() + (_HELD_SECONDS if expected else _GONE_SECONDS)
     while is_linked(uid):
         if time.monotonic() > deadline:
             commands.attempt("ip", "link", "set", name(uid), "down")

@@ -65,9 +65,9 @@ class Opened:
 
 
 @asynccontextmanager
-async def opening(enrolled: Enrolled, channel: Channel, *, device: str = "") -> AsyncIterator[Opened]:
+async def opening(enrolled: Enrolled, channel: Channel, *, device: str = "", card: int = 1) -> AsyncIterator[Opened]:
     """A new login in a session in which it has everything open."""
-    tenant, gpu = Tenant(), enrolled.node.gpus[1]
+    tenant, gpu = Tenant(), enrolled.node.gpus[card]
     await channel.ask("apply", tenant.desired(gpus=[gpu.uuid]), generation=1)
     async with opening_beside(enrolled, tenant, device or gpu.device) as opened:
         yield opened
@@ -107,15 +107,18 @@ async def keeping(
 
 
 @asynccontextmanager
-async def pinning(enrolled: Enrolled, what: str) -> AsyncIterator[None]:
-    """A mount of a folder or a namespace at another place of the node."""
-    make = "mkdir -p /mnt/pins && mount -t tmpfs none /mnt/pins && mount --make-private /mnt/pins"
-    point = f"{'touch' if '/ns/' in what else 'mkdir'} /mnt/pins/pin"
-    await enrolled.node.run_as_root("sh", "-c", f"{make} && {point} && mount --bind {what} /mnt/pins/pin")
+async def pinning(enrolled: Enrolled, **pins: str) -> AsyncIterator[None]:
+    """Mounts of folders or namespaces at other places of the node, each by its name in /mnt/pins."""
+    make = ["mkdir -p /mnt/pins && mount -t tmpfs none /mnt/pins && mount --make-private /mnt/pins"]
+    for name, what in pins.items():
+        point = f"{'touch' if '/ns/' in what else 'mkdir'} /mnt/pins/{name}"
+        make.append(f"{point} && mount --bind {what} /mnt/pins/{name}")
+    await enrolled.node.run_as_root("sh", "-c", " && ".join(make))
     try:
         yield
     finally:
-        await enrolled.node.run_as_root("sh", "-c", "umount /mnt/pins/pin /mnt/pins && rmdir /mnt/pins")
+        places = " ".join(f"/mnt/pins/{name}" for name in pins)
+        await enrolled.node.run_as_root("sh", "-c", f"umount {places} /mnt/pins && rmdir /mnt/pins")
 
 
 async def started(
@@ -252,28 +255,23 @@ class TestWhatAnotherHolds:
         finally:
             await north.node.run_as_root("rm", shared)
 
-    async def test_is_not_ended_where_the_process_is_also_somebody_elses(
+    async def test_is_not_ended_where_that_would_end_somebody_elses_or_nobody_can_tell_what_it_is(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
+        unsure = [("memory", "not_accepted"), ("memory", "registered"), ("eventfd", "in_flight")]
         async with (
             opening(north, channel) as opened,
-            keeping(north, opened, -tenant.uid, [("memory", "inherited")]) as [kept],
+            keeping(north, opened, -tenant.uid, [("memory", "inherited")]) as in_part,
+            keeping(north, opened, tenant.uid, unsure) as untold,
+            keeping(north, opened, 0, [("GPU", "inherited"), ("memory", "mapped")]) as of_the_node,
         ):
             asked = {**opened.tenant.subject, "same_organization": [tenant.login]}
             evidence = await channel.ask("release", asked, generation=2)
-            assert [holder["pid"] for holder in held(evidence)["holders"]] == [kept.pid]
-        assert unclean(await channel.ask("release", asked, generation=2)) == []
-
-    async def test_is_not_ended_where_nobody_can_tell_what_it_has(
-        self, north: Enrolled, channel: Channel, tenant: Tenant
-    ) -> None:
-        await channel.ask("apply", tenant.desired(), generation=1)
-        wanted = [("memory", "not_accepted"), ("memory", "registered"), ("eventfd", "in_flight")]
-        async with opening(north, channel) as opened, keeping(north, opened, tenant.uid, wanted) as kept:
-            asked = {**opened.tenant.subject, "same_organization": [tenant.login]}
-            evidence = await channel.ask("release", asked, generation=2)
-            assert {holder["pid"] for holder in held(evidence)["holders"]} == {one.pid for one in kept}
+            assert unclean(evidence) == ["held"]
+            found = {(holder["pid"], holder["login"]) for holder in held(evidence)["holders"]}
+            assert {(one.pid, "root") for one in of_the_node} <= found
+            assert {pid for pid, _ in found} == {one.pid for one in (*in_part, *untold, *of_the_node)}
         assert unclean(await channel.ask("release", asked, generation=2)) == []
 
     async def test_is_ended_where_it_is_the_same_organizations(
@@ -294,18 +292,6 @@ class TestWhatAnotherHolds:
             pids = {int(pid) for pid in alive.text.split()}
             assert (other.pid in pids, {one.pid for one in kept} & pids) == (True, set())
 
-    async def test_is_not_ended_where_it_is_a_program_of_the_node(
-        self, north: Enrolled, channel: Channel, tenant: Tenant
-    ) -> None:
-        wanted = [("GPU", "inherited"), ("memory", "mapped")]
-        async with opening(north, channel) as opened, keeping(north, opened, 0, wanted) as kept:
-            asked = {**opened.tenant.subject, "same_organization": [tenant.login]}
-            evidence = await channel.ask("release", asked, generation=2)
-            assert unclean(evidence) == ["held"]
-            holders = {(holder["pid"], holder["login"]) for holder in held(evidence)["holders"]}
-            assert holders == {(one.pid, "root") for one in kept}
-        assert unclean(await channel.ask("release", asked, generation=2)) == []
-
     async def test_of_a_gpu_is_not_meant_where_the_node_opened_it_itself(
         self, north: Enrolled, channel: Channel
     ) -> None:
@@ -322,39 +308,49 @@ class TestWhatAnotherHolds:
 
 
 class TestPins:
-    @pytest.mark.parametrize("place", ["/home/{login}", "/run/sublet/logins/{login}/memory/shm"])
     async def test_of_what_a_login_stored_keep_its_release_from_being_clean(
-        self, north: Enrolled, channel: Channel, place: str
+        self, north: Enrolled, channel: Channel
     ) -> None:
         tenant = Tenant()
         await channel.ask("apply", tenant.desired(), generation=1)
-        async with pinning(north, place.format(login=tenant.login)):
+        async with pinning(
+            north, stored=f"/home/{tenant.login}", shared=f"/run/sublet/logins/{tenant.login}/memory/shm"
+        ):
             evidence = await channel.ask("release", tenant.subject, generation=2)
         assert {"held"} <= set(unclean(evidence)) <= {"home", "held"}, "where it can be, deleted homes are seen"
-        assert "a mount at /mnt/pins/pin" in held(evidence)["detail"]
+        for pin in ("stored", "shared"):
+            assert f"a mount at /mnt/pins/{pin}" in held(evidence)["detail"]
         assert unclean(await channel.ask("release", tenant.subject, generation=2)) == []
 
-    @pytest.mark.parametrize("ended", [False, True], ids=["of a session", "of a session that had ended before"])
-    async def test_of_namespaces_keep_its_release_from_being_clean(
-        self, north: Enrolled, channel: Channel, tenant: Tenant, ended: bool
+    async def test_of_namespaces_keep_its_release_from_being_clean_also_when_its_session_had_ended_before(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
+        wanted = [("mount namespace", "inherited"), ("mount namespace", "in_flight")]
         async with contextlib.AsyncExitStack() as stack:
             session = await stack.enter_async_context(contextlib.AsyncExitStack())
-            opened = await session.enter_async_context(opening(north, channel))
-            wanted = [("mount namespace", "inherited"), ("mount namespace", "in_flight")]
-            kept = await stack.enter_async_context(keeping(north, opened, tenant.uid, wanted))
+            logged_in = await stack.enter_async_context(opening(north, channel, card=0))
+            logged_out = await session.enter_async_context(opening(north, channel))
+            both = (logged_in, logged_out)
+            kept = [await stack.enter_async_context(keeping(north, one, tenant.uid, wanted)) for one in both]
             # Not by a mount: some kernels refuse that for the one or other mount namespace.
-            await stack.enter_async_context(pinning(north, f"/proc/{opened.pid}/ns/ipc"))
-            if ended:
-                await session.aclose()
-                await nobody_runs(north, opened.tenant)
-                # As an earlier version left it, or one that made the login's namespaces anew.
-                pins = " ".join(f"/run/sublet/pins/{kind}/{opened.tenant.login}" for kind in ("ipc", "mnt"))
-                await north.node.run_as_root("sh", "-c", f"umount {pins} && rm {pins}")
+            pins = {f"pin{number}": f"/proc/{one.pid}/ns/ipc" for number, one in enumerate(both)}
+            await stack.enter_async_context(pinning(north, **pins))
+            await session.aclose()
+            await nobody_runs(north, logged_out.tenant)
+            # As an earlier version left it, or one that made the login's namespaces anew.
+            its_own = " ".join(f"/run/sublet/pins/{kind}/{logged_out.tenant.login}" for kind in ("ipc", "mnt"))
+            await north.node.run_as_root("sh", "-c", f"umount {its_own} && rm {its_own}")
+            channels = [channel, await stack.enter_async_context(north.control.protocol(north.node))]
             for _ in range(2):
-                evidence = await channel.ask("release", opened.tenant.subject, generation=2)
-                assert {"held"} <= set(unclean(evidence)) <= {"home", "held"}, "where it can be, deleted homes are seen"
-                assert {one.pid for one in kept} < {holder["pid"] for holder in held(evidence)["holders"]}
-                assert "mounted at /mnt/pins/pin" in held(evidence)["detail"]
-        assert unclean(await channel.ask("release", opened.tenant.subject, generation=2)) == []
+                asked = [
+                    through.ask("release", one.tenant.subject, generation=2)
+                    for through, one in zip(channels, both, strict=True)
+                ]
+                for number, evidence in enumerate(await asyncio.gather(*asked)):
+                    assert {"held"} <= set(unclean(evidence)) <= {"home", "held"}, "where it can be, so are homes"
+                    holders = {holder["pid"] for holder in held(evidence)["holders"]}
+                    assert {one.pid for one in kept[number]} < holders
+                    assert f"mounted at /mnt/pins/pin{number}" in held(evidence)["detail"]
+        for one in both:
+            assert unclean(await channel.ask("release", one.tenant.subject, generation=2)) == []
