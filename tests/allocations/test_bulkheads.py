@@ -15,7 +15,8 @@ from sublet.core.work.declaration import Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done
 from sublet.core.work.reconciler import Reconciler
-from tests.allocations.rental import EAGER, Rental, offer
+from sublet.fleet.backend import AppliedState, DesiredAccount
+from tests.allocations.rental import EAGER, Rental, customer, offer
 from tests.scheduling.fleet_rows import add_node
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +97,7 @@ async def test_releases_that_hang_on_one_node_hold_up_nothing_elsewhere(database
         for allocation_id in leaving:
             await rental.release(allocation_id)
         async with asyncio.timeout(DEADLINE):
-            while len(hanging) < worker.works["allocation"].slots_each:
+            while len(hanging) < worker.works["allocation"].share_of_tenant:
                 await asyncio.sleep(0.01)
         # Other work on the machine may hold up one round; releases that hang would hold up every one.
         rounds = [p95([await seconds_to_launch(rental, here) for _ in range(LAUNCHES)])]
@@ -109,9 +110,44 @@ async def test_releases_that_hang_on_one_node_hold_up_nothing_elsewhere(database
             while "tu_1" not in payments.looked_at:
                 await asyncio.sleep(0.005)
         hung = len(hanging)
-    assert hung == worker.works["allocation"].slots_each, "the node has its share of slots, and no more"
+    assert hung == worker.works["allocation"].share_of_tenant, "an organization has its share of a node, and no more"
     assert beside <= 2 * max(usual, USUAL_SECONDS), (beside, usual)
     assert payments.looked_at["tu_1"] - asked <= 1.0
+
+
+async def test_what_hangs_for_one_organization_holds_up_no_other_on_the_same_node(database: Database) -> None:
+    """Promise 47: nobody can lock somebody else out by taking all of a node's slots."""
+    rental = await Rental.open(database, amount="900.00")
+    await add_node(database, "shared", vcpu=96, memory_mib=1 << 18, disk_gib=4000, labels={"at": "shared"})
+    rental.sku = shared = await offer(database, "shared", node_labels={"at": "shared"})
+    other = await customer(database, "900.00")
+    hanging: set[str] = set()
+    theirs: set[str] | None = set()
+    apply = rental.backend.apply
+
+    async def hang(node_id: str, account: DesiredAccount) -> AppliedState:
+        if theirs is None or account.allocation_id in theirs:
+            hanging.add(account.allocation_id)
+            await asyncio.Event().wait()
+        return await apply(node_id, account)
+
+    worker = Reconciler(database, [work(rental.backend, pace=EAGER)])
+    async with running(worker):
+        one, rental.actor = rental.actor, other
+        usual = p95([await seconds_to_launch(rental, shared) for _ in range(LAUNCHES)])
+        rental.backend.apply, rental.actor = hang, one  # type: ignore[method-assign]
+        theirs = None  # nobody else launches yet
+        theirs = {await rental.launch() for _ in range(HUNG)}
+        async with asyncio.timeout(DEADLINE):
+            while len(hanging) < worker.works["allocation"].share_of_tenant:
+                await asyncio.sleep(0.01)
+        rental.actor = other
+        rounds = [p95([await seconds_to_launch(rental, shared) for _ in range(LAUNCHES)])]
+        while (beside := min(rounds)) > 2 * max(usual, USUAL_SECONDS) and len(rounds) < MOST_ROUNDS:
+            rounds.append(p95([await seconds_to_launch(rental, shared) for _ in range(LAUNCHES)]))
+        hung = len(hanging)
+    assert hung == worker.works["allocation"].share_of_tenant < worker.works["allocation"].slots_each
+    assert beside <= 2 * max(usual, USUAL_SECONDS), (beside, usual)
 
 
 async def test_several_nodes_on_which_nothing_goes_on_leave_slots_for_others(database: Database) -> None:
@@ -130,7 +166,7 @@ async def test_several_nodes_on_which_nothing_goes_on_leave_slots_for_others(dat
             await asyncio.Event().wait()
 
     worker = Reconciler(database, [work(rental.backend, pace=EAGER)])
-    each = worker.works["allocation"].slots_each
+    each = worker.works["allocation"].share_of_tenant
     async with running(worker):
         leaving = []
         for rental.sku in offers:

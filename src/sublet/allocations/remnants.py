@@ -40,7 +40,7 @@ async def leave(session: Session, remnant_id: str, allocation: Allocation, *, ge
             generation=generation,
         )
     )
-    await leases.make_due(session, WORK, remnant_id, place=allocation.node_id)
+    await leases.make_due(session, WORK, remnant_id, place=allocation.node_id, tenant=allocation.organization_id)
 
 
 async def nodes_left(session: Session, allocation_id: str) -> set[str]:

@@ -43,9 +43,9 @@ class Stoves:
         self.heated.append(kettle_id)
 
 
-async def want_hot(session: Session, kettle_id: str, stove: str = "north") -> None:
+async def want_hot(session: Session, kettle_id: str, stove: str = "north", cook: str = "") -> None:
     await session.execute(_ADD, {"id": kettle_id, "stove": stove})
-    await leases.make_due(session, KETTLE, kettle_id, place=stove)
+    await leases.make_due(session, KETTLE, kettle_id, place=stove, tenant=cook)
 
 
 def work(
@@ -55,6 +55,7 @@ def work(
     crashes: int | None = 100,
     slots: int = 20,
     each: int = 4,
+    of_cook: int | None = None,
     longest_seconds: float | None = None,
 ) -> Work[str, None]:
     async def take(session: Session, lease: Lease) -> str | Outcome:
@@ -75,5 +76,5 @@ def work(
 
     pace = Pace(attempts=attempts, shortest_seconds=0.001, longest_seconds=0.002)
     end = End(crashes, "broken", "broken")
-    room = {"slots": slots, "slots_each": each}
+    room = {"slots": slots, "slots_each": each, "slots_tenant": of_cook}
     return Work(KETTLE, take, act, conclude, give_up, pace=pace, end=end, longest_seconds=longest_seconds, **room)

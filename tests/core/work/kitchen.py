@@ -23,11 +23,11 @@ class Kitchen:
         """A worker that sweeps when told to, and renews nothing unless told to."""
         return Reconciler(self.database, [kettles.work(self.stoves, **options)], lease_seconds=lease_seconds)
 
-    async def want(self, *kettle_ids: str, stove: str = "north") -> None:
-        """Kettles that are wanted hot."""
+    async def want(self, *kettle_ids: str, stove: str = "north", cook: str = "") -> None:
+        """Kettles that are wanted hot, by a cook who shares the stove with others."""
         for kettle_id in kettle_ids:
             async with self.database.transaction() as session:
-                await want_hot(session, kettle_id, stove)
+                await want_hot(session, kettle_id, stove, cook)
 
     async def work(self, worker: Reconciler) -> None:
         """Sweep until nothing is ready and nothing is under way."""

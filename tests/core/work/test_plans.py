@@ -13,8 +13,8 @@ from sublet.core.work.ready import Room
 pytestmark = pytest.mark.anyio
 
 MANY = """
-INSERT INTO work (kind, id, place, due_at)
-SELECT 'kettle', 'd' || n, 'stove-' || n % 500, clock_timestamp() - make_interval(secs => n)
+INSERT INTO work (kind, id, place, tenant, due_at)
+SELECT 'kettle', 'd' || n, 'stove-' || n % 500, 'cook-' || n % 7, clock_timestamp() - make_interval(secs => n)
   FROM generate_series(1, 100000) n;
 INSERT INTO work (kind, id, place, due_at)
 SELECT 'kettle', 'w' || n, 'stove-' || n % 500, clock_timestamp() + make_interval(secs => 600 + n)
@@ -37,14 +37,21 @@ def many(owner_url: str) -> None:
 
 
 async def lease_some(session: Session) -> None:
-    room = {"kettle": Room(20, 4), "other": Room(20, 4)}
+    room = {"kettle": Room(20, 4, 3), "other": Room(20, 4, 3)}
     assert len(await ready.lease_ready(session, room, {}, holder=1, seconds=6)) == 20
 
 
 async def lease_beside_full_places(session: Session) -> None:
-    busy = {("kettle", f"stove-{number}"): 4 for number in range(10)}
-    leased = await ready.lease_ready(session, {"kettle": Room(20, 4)}, busy, holder=1, seconds=6)
+    busy = {("kettle", f"stove-{number}", "cook-1"): 4 for number in range(10)}
+    leased = await ready.lease_ready(session, {"kettle": Room(20, 4, 3)}, busy, holder=1, seconds=6)
     assert len(leased) == 20
+
+
+async def lease_beside_a_tenant_who_has_its_share(session: Session) -> None:
+    busy = {("kettle", f"stove-{number}", "cook-1"): 3 for number in range(500)}
+    leased = await ready.lease_ready(session, {"kettle": Room(20, 4, 3)}, busy, holder=1, seconds=6)
+    assert len(leased) == 20
+    assert "cook-1" not in {lease.tenant for lease in leased}
 
 
 async def find_next(session: Session) -> None:
@@ -57,7 +64,9 @@ async def give_back(session: Session) -> None:
 
 @pytest.mark.usefixtures("many")
 async def test_a_sweep_reads_what_it_takes_and_no_more(database: Database) -> None:
-    asked: list[Callable[[Session], Awaitable[None]]] = [lease_some, lease_beside_full_places, find_next, give_back]
+    asked: list[Callable[[Session], Awaitable[None]]] = [
+        *(lease_some, lease_beside_full_places, lease_beside_a_tenant_who_has_its_share, find_next, give_back),
+    ]
     touched = {ask.__name__: await buffers_of(database, ask) for ask in asked}
     assert {name: pages for name, pages in touched.items() if pages > MOST_BUFFERS} == {}
 

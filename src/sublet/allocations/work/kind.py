@@ -19,6 +19,9 @@ from sublet.fleet.backend import FleetBackend
 SLOTS = 1024
 """Waiting for a node costs next to nothing: more than 250 that hang must come together to hold up a launch."""
 
+TENANTS_SLOTS = 3
+"""Of a node's four: whatever hangs for one organization, another's launch on the same node has a slot."""
+
 END = End(
     MOST_CRASHES,
     "a launch: goes to another node, three in all, then fails, with its funds free; everything else: never ends, and a "
@@ -82,7 +85,7 @@ STEPS = (
 
 
 def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal, SetupResult | RemovalResult]:
-    """The kind of work `allocation`; a row's place is its node."""
+    """The kind of work `allocation`; a row's place is its node, its tenant its organization."""
 
     async def take(session: Session, lease: Lease) -> Setup | Removal | Outcome:
         allocation = await rows.lock(session, lease.id)
@@ -119,5 +122,6 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal
         end=END,
         slots=SLOTS,
         slots_each=4,
+        slots_tenant=TENANTS_SLOTS,
         steps=STEPS,
     )

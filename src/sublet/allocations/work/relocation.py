@@ -78,7 +78,7 @@ async def relocate(
         inside = None if because is None else because.inside
         await operations.start_over(session, operation, code, told, step=step, inside=inside)
     log.warning("allocation.moved", allocation=allocation.id, left=allocation.node_id, node=moved.node_id)
-    await leases.make_due(session, rows.WORK, allocation.id, place=moved.node_id)
+    await leases.make_due(session, rows.WORK, allocation.id, place=moved.node_id, tenant=allocation.organization_id)
     return True
 
 

@@ -60,7 +60,7 @@ class Left:
 
 
 def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Left, Cleaning]:
-    """The kind of work `remnant`; a row's place is its node."""
+    """The kind of work `remnant`; a row's place is its node, its tenant the organization that launched it."""
 
     async def take(session: Session, lease: Lease) -> Left | Outcome:
         row = (await session.execute(select(remnant).where(remnant.c.id == lease.id))).one_or_none()
@@ -112,5 +112,6 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Left, Cleaning]
         end=END,
         slots=SLOTS,
         slots_each=2,
+        slots_tenant=1,
         steps=STEPS,
     )

@@ -51,7 +51,8 @@ class Work(Generic[T, R]):
     is undone if the lease was lost. `give_up` is asked after the last attempt of the pace, and after the last crash of
     its `end`; without one the row is set aside. An exception of any of them is a failed attempt.
 
-    A worker does `slots` of the kind at a time, and `slots_each` of one place.
+    A worker does `slots` of the kind at a time, and `slots_each` of one place. Where rows say which tenant they are
+    for, each has at most `slots_tenant` of a place (None: all of them), so that what hangs for one holds up no other.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Work(Generic[T, R]):
     end: End = SET_ASIDE
     slots: int = 20
     slots_each: int = 4
+    slots_tenant: int | None = None
     only: tuple[str, ...] = ()
     """The rows that this worker knows how to do, where one of another release may know others; empty for all."""
     longest_seconds: float | Mapping[str, float] | None = None
@@ -75,11 +77,18 @@ class Work(Generic[T, R]):
     def __post_init__(self) -> None:
         if (self.act is None) != (self.conclude is None):
             raise ValueError(f"{self.kind}: what is acted on is concluded, and nothing else")
+        if not 1 <= self.share_of_tenant <= self.slots_each:
+            raise ValueError(f"{self.kind}: a tenant has at least one slot of a place, and no more than there are")
 
     @property
     def room(self) -> Room:
         """What an idle worker takes of it."""
-        return Room(self.slots, self.slots_each, self.only)
+        return Room(self.slots, self.slots_each, self.share_of_tenant, self.only)
+
+    @property
+    def share_of_tenant(self) -> int:
+        """How many slots of a place one tenant may have."""
+        return self.slots_each if self.slots_tenant is None else self.slots_tenant
 
 
 AnyWork = Work[Any, Any]

@@ -44,6 +44,7 @@ class Lease:
     failures: int = 0
     crashes: int = 0
     place: str = ""
+    tenant: str = ""
     trace: str | None = None
     waited_seconds: float = 0.0
     lasts_until: float = field(default=float("inf"))  # on this process's monotonic clock
@@ -67,11 +68,11 @@ class Lease:
 _MAKE_DUE = text(
     """
     WITH due AS (
-      INSERT INTO work AS w (kind, id, place, due_at, trace)
-      VALUES (:kind, :id, :place, clock_timestamp() + make_interval(secs => :after_seconds), :trace)
+      INSERT INTO work AS w (kind, id, place, tenant, due_at, trace)
+      VALUES (:kind, :id, :place, :tenant, clock_timestamp() + make_interval(secs => :after_seconds), :trace)
       ON CONFLICT (kind, id) DO UPDATE
         SET due_at = least(w.due_at, excluded.due_at), attempts = 0, set_aside_at = NULL,
-            place = excluded.place, trace = excluded.trace
+            place = excluded.place, tenant = excluded.tenant, trace = excluded.trace
       RETURNING 1
     )
     SELECT CASE WHEN CAST(:after_seconds AS numeric) <= 0 THEN pg_notify('sublet_work', :kind) END FROM due
@@ -81,10 +82,11 @@ _MAKE_DUE = text(
 _LOOK_AGAIN = text(
     """
     WITH due AS (
-      INSERT INTO work AS w (kind, id, place, due_at, trace)
-      VALUES (:kind, :id, :place, clock_timestamp(), :trace)
+      INSERT INTO work AS w (kind, id, place, tenant, due_at, trace)
+      VALUES (:kind, :id, :place, :tenant, clock_timestamp(), :trace)
       ON CONFLICT (kind, id) DO UPDATE
-        SET due_at = least(w.due_at, excluded.due_at), place = excluded.place, trace = excluded.trace
+        SET due_at = least(w.due_at, excluded.due_at), place = excluded.place, tenant = excluded.tenant,
+            trace = excluded.trace
         WHERE w.set_aside_at IS NULL AND (w.attempts = 0 OR w.lease_expires_at IS NOT NULL)
       RETURNING 1
     )
@@ -94,11 +96,11 @@ _LOOK_AGAIN = text(
 _OVERTAKE = text(
     """
     WITH due AS (
-      INSERT INTO work AS w (kind, id, place, due_at, trace)
-      VALUES (:kind, :id, :place, clock_timestamp(), :trace)
+      INSERT INTO work AS w (kind, id, place, tenant, due_at, trace)
+      VALUES (:kind, :id, :place, :tenant, clock_timestamp(), :trace)
       ON CONFLICT (kind, id) DO UPDATE
         SET due_at = excluded.due_at, attempts = 0, crashes = 0, failing_since = NULL, set_aside_at = NULL,
-            place = excluded.place, trace = excluded.trace,
+            place = excluded.place, tenant = excluded.tenant, trace = excluded.trace,
             lease_token = nextval('lease_token'), lease_expires_at = NULL, lease_holder = NULL
       RETURNING 1
     )
@@ -126,7 +128,7 @@ _LEASE_ONE = text(
        SET lease_token = nextval('lease_token'), lease_holder = :holder, due_at = 'infinity',
            lease_expires_at = clock_timestamp() + make_interval(secs => :seconds)
      WHERE kind = :kind AND id = :id AND ready_at <= clock_timestamp()
-    RETURNING kind, id, place, lease_token, attempts, crashes, trace, 0.0 AS waited
+    RETURNING kind, id, place, tenant, lease_token, attempts, crashes, trace, 0.0 AS waited
     """
 )
 
@@ -209,7 +211,9 @@ _WAKE_FIRST = text(
 _HOLDER = text("SELECT nextval('lease_token')")
 
 
-async def make_due(session: Session, kind: str, row_id: str, *, place: str = "", after_seconds: float = 0.0) -> None:
+async def make_due(
+    session: Session, kind: str, row_id: str, *, place: str = "", tenant: str = "", after_seconds: float = 0.0
+) -> None:
     """Have a row looked at, once the session's transaction has committed or some time later: something new is wanted.
 
     Of the three ways to ask, this is the one that lets attempts begin anew: what failed before was something else. A
@@ -219,27 +223,28 @@ async def make_due(session: Session, kind: str, row_id: str, *, place: str = "",
 
     A row that is due already stays so: nothing is queued twice. A worker that is at it goes on, and looks again
     afterwards. `place` is where the work happens (a node, say): each place has its own share of every worker's slots.
+    `tenant` is who the work is for, among those who share a place: of its slots each tenant has a share.
     """
-    parameters = {"kind": kind, "id": row_id, "place": place, "after_seconds": after_seconds}
+    parameters = {"kind": kind, "id": row_id, "place": place, "tenant": tenant, "after_seconds": after_seconds}
     await session.execute(_MAKE_DUE, {**parameters, "trace": tracing.traceparent()})
 
 
-async def look_again(session: Session, kind: str, row_id: str, *, place: str = "") -> None:
+async def look_again(session: Session, kind: str, row_id: str, *, place: str = "", tenant: str = "") -> None:
     """Have a row looked at though nothing new is wanted: at once, or when its wait after a failure is over.
 
     It may be called as often as one likes: it neither shortens that wait nor forgets attempts, and what is set aside
     stays so.
     """
-    parameters = {"kind": kind, "id": row_id, "place": place}
+    parameters = {"kind": kind, "id": row_id, "place": place, "tenant": tenant}
     await session.execute(_LOOK_AGAIN, {**parameters, "trace": tracing.traceparent()})
 
 
-async def overtake(session: Session, kind: str, row_id: str, *, place: str = "") -> None:
+async def overtake(session: Session, kind: str, row_id: str, *, place: str = "", tenant: str = "") -> None:
     """Have a row looked at as if it were a new one: what a running worker does is refused from now on.
 
     For what is wanted otherwise than before, and for an operator who asks for what was set aside.
     """
-    parameters = {"kind": kind, "id": row_id, "place": place}
+    parameters = {"kind": kind, "id": row_id, "place": place, "tenant": tenant}
     await session.execute(_OVERTAKE, {**parameters, "trace": tracing.traceparent()})
 
 
@@ -299,6 +304,7 @@ def lease_of(row: Row[Any], seconds: float) -> Lease:
         failures=row.attempts,
         crashes=row.crashes,
         place=row.place,
+        tenant=row.tenant,
         trace=row.trace,
         waited_seconds=max(0.0, float(row.waited)),
         lasts_until=time.monotonic() + seconds,

@@ -1,4 +1,5 @@
-"""What is ready, and who gets it next: places take turns, and what crashed its workers is taken with care."""
+"""What is ready, and who gets it next: places take turns, and in each its tenants; what crashed its workers is taken
+with care."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,20 @@ from sublet.core.work.leases import SUSPECT_CRASHES, Lease, lease_of
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much of one kind a worker would take now: `free` rows in all, and `each` of one place.
+    """How much of one kind a worker would take now: `free` rows in all, `each` of one place, and of these `each_tenant`
+    of one tenant.
 
     `only` names the rows that this worker knows how to do; empty, it knows all.
     """
 
     free: int
     each: int
+    each_tenant: int
     only: tuple[str, ...] = ()
+
+
+Crowd = tuple[str, str, str]
+"""The rows of one kind at one place that are for one tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +49,41 @@ LONGEST_CRASH_WAIT_SECONDS = 600.0
 _READY = text(
     """
     WITH room AS (
-      SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:free AS int[]), CAST(:each AS int[]), CAST(:known AS text[]))
-                 AS r(kind, free, each, known)
+      SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:free AS int[]), CAST(:each AS int[]),
+                           CAST(:each_tenant AS int[]), CAST(:known AS text[]))
+                 AS r(kind, free, each, each_tenant, known)
     ), busy AS (
-      SELECT * FROM unnest(CAST(:busy_kinds AS text[]), CAST(:busy_places AS text[]), CAST(:busy AS int[]))
-                 AS b(kind, place, n)
+      SELECT * FROM unnest(CAST(:busy_kinds AS text[]), CAST(:busy_places AS text[]), CAST(:busy_tenants AS text[]),
+                           CAST(:busy AS int[]))
+                 AS b(kind, place, tenant, n)
+    ), busy_place AS (
+      SELECT kind, place, sum(n)::int AS n FROM busy GROUP BY kind, place
     ), ready AS (
-      SELECT w.*, r.free, r.each, coalesce(b.n, 0) AS n
+      SELECT w.*, r.free, r.each, r.each_tenant, coalesce(p.n, 0) AS n, coalesce(b.n, 0) AS n_of_tenant
         FROM room r
        CROSS JOIN LATERAL (
-               SELECT kind, id, place, ready_at, lease_holder, crashes, last_crash
+               SELECT kind, id, place, tenant, ready_at, lease_holder, crashes, last_crash
                  FROM work
                 WHERE kind = r.kind AND ready_at <= now()
                   AND (r.known IS NULL OR id = ANY (string_to_array(r.known, E'\n')))
+                  AND NOT EXISTS (SELECT FROM busy_place
+                                   WHERE busy_place.kind = work.kind AND busy_place.place = work.place
+                                     AND busy_place.n >= r.each)
                   AND NOT EXISTS (SELECT FROM busy
-                                   WHERE busy.kind = work.kind AND busy.place = work.place AND busy.n >= r.each)
+                                   WHERE busy.kind = work.kind AND busy.place = work.place
+                                     AND busy.tenant = work.tenant AND work.tenant <> '' AND busy.n >= r.each_tenant)
                   AND (crashes < CAST(:suspect AS int) OR CAST(:take_suspects AS boolean))
                 ORDER BY ready_at
                 LIMIT 4 * r.free
                   FOR UPDATE SKIP LOCKED
              ) w
-        LEFT JOIN busy b ON b.kind = w.kind AND b.place = w.place
+        LEFT JOIN busy_place p ON p.kind = w.kind AND p.place = w.place
+        LEFT JOIN busy b ON b.kind = w.kind AND b.place = w.place AND b.tenant = w.tenant
+    ), turns_of_tenants AS (
+      SELECT *, row_number() OVER (PARTITION BY kind, place, tenant ORDER BY ready_at) AS turn_of_tenant FROM ready
     ), turns AS (
-      SELECT *, row_number() OVER (PARTITION BY kind, place ORDER BY ready_at) AS turn_of_place FROM ready
+      SELECT *, row_number() OVER (PARTITION BY kind, place ORDER BY turn_of_tenant, ready_at) AS turn_of_place
+        FROM turns_of_tenants WHERE tenant = '' OR turn_of_tenant + n_of_tenant <= each_tenant
     ), fair AS (
       SELECT *, row_number() OVER (PARTITION BY kind ORDER BY turn_of_place, ready_at) AS turn
         FROM turns WHERE turn_of_place + n <= each
@@ -98,7 +117,7 @@ _LEASE_MANY = text(
       FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:waited AS numeric[]), CAST(:crashes AS int[]),
                   CAST(:last_crashes AS bigint[])) AS c(kind, id, waited, crashes, last_crash)
      WHERE w.kind = c.kind AND w.id = c.id
-    RETURNING w.kind, w.id, w.place, w.lease_token, w.attempts, w.crashes, w.trace, c.waited
+    RETURNING w.kind, w.id, w.place, w.tenant, w.lease_token, w.attempts, w.crashes, w.trace, c.waited
     """
 )
 _PUT_OFF = text(
@@ -125,28 +144,31 @@ _FORGET_CRASHES = text("DELETE FROM work_crash WHERE noticed_at < clock_timestam
 async def lease_ready(
     session: Session,
     room: Mapping[str, Room],
-    busy: Mapping[tuple[str, str], int],
+    busy: Mapping[Crowd, int],
     *,
     holder: int,
     seconds: float,
     take_suspects: bool = True,
 ) -> list[Lease]:
-    """Lease rows that are ready, oldest first, as many as there is room for; places take turns.
+    """Lease rows that are ready, oldest first, as many as there is room for; places take turns, and so do the tenants
+    of a place.
 
-    `busy` says how many rows of a kind and place the worker has already. A row whose lease ran out was held by a
-    worker that crashed. That counts against the row only as long as every later crash held it as well, so that a worker
-    which dies for other reasons ends nothing; and of the rows that two crashes in succession held, one is taken at a
-    time.
+    `busy` says how many rows of a kind, place and tenant the worker has already. A row whose lease ran out was held by
+    a worker that crashed. That counts against the row only as long as every later crash held it as well, so that a
+    worker which dies for other reasons ends nothing; and of the rows that two crashes in succession held, one is taken
+    at a time.
     """
-    busy_pairs = list(busy)
+    crowds = list(busy)
     parameters = {
         "kinds": list(room),
         "free": [one.free for one in room.values()],
         "each": [one.each for one in room.values()],
+        "each_tenant": [one.each_tenant for one in room.values()],
         "known": ["\n".join(one.only) or None for one in room.values()],
-        "busy_kinds": [kind for kind, _ in busy_pairs],
-        "busy_places": [place for _, place in busy_pairs],
-        "busy": [busy[pair] for pair in busy_pairs],
+        "busy_kinds": [kind for kind, _, _ in crowds],
+        "busy_places": [place for _, place, _ in crowds],
+        "busy_tenants": [tenant for _, _, tenant in crowds],
+        "busy": [busy[crowd] for crowd in crowds],
         "suspect": SUSPECT_CRASHES,
         "take_suspects": take_suspects,
     }

@@ -1,4 +1,4 @@
-"""Bulkheads: how much of each kind, and of each place, a worker does at a time."""
+"""Bulkheads: how much of each kind, of each place, and there for each tenant, a worker does at a time."""
 
 import time
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sublet.core.work.declaration import AnyWork
 from sublet.core.work.leases import Lease
-from sublet.core.work.ready import Room
+from sublet.core.work.ready import Crowd, Room
 
 SUSPECT_SECONDS = 5.0
 """So long a row that its workers may have died of is tried with no other such row beside it."""
@@ -42,9 +42,9 @@ class Slots:
         since = time.monotonic() - SUSPECT_SECONDS
         return any(lease.suspect and self._entered[token] > since for token, lease in self._held.items())
 
-    def busy(self) -> dict[tuple[str, str], int]:
-        """How many rows of each kind and place the worker does."""
-        return dict(Counter((lease.kind, lease.place) for lease in self._held.values()))
+    def busy(self) -> dict[Crowd, int]:
+        """How many rows of each kind, place and tenant the worker does."""
+        return dict(Counter((lease.kind, lease.place, lease.tenant) for lease in self._held.values()))
 
     def room(self) -> dict[str, Room]:
         """Kinds that there is room for, and how much."""
@@ -56,9 +56,13 @@ class Slots:
         }
 
     def crowded(self) -> bool:
-        """Whether a kind or a place is full, so that something may wait for the next slot."""
+        """Whether a kind, a place or a tenant's share of one is full, so that something may wait for the next slot."""
         if len(self.room()) < len(self._works):
             return True
         # A row that is its own place, as each tick and each node is, has no other row waiting behind it.
         shared = Counter((lease.kind, lease.place) for lease in self._held.values() if lease.place != lease.id)
-        return any(count >= self._works[kind].slots_each for (kind, _), count in shared.items())
+        if any(count >= self._works[kind].slots_each for (kind, _), count in shared.items()):
+            return True
+        return any(
+            tenant and count >= self._works[kind].share_of_tenant for (kind, _, tenant), count in self.busy().items()
+        )

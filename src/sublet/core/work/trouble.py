@@ -96,7 +96,9 @@ _PAGE = text(
     """  # noqa: S608 - constant statements
 )
 _COUNT = text(f"{_UNFINISHED} SELECT kind, count(*) AS n FROM unfinished GROUP BY kind")  # noqa: S608 - constant
-_LOCK = text("SELECT place, set_aside_at IS NOT NULL AS aside FROM work WHERE kind = :kind AND id = :id FOR UPDATE")
+_LOCK = text(
+    "SELECT place, tenant, set_aside_at IS NOT NULL AS aside FROM work WHERE kind = :kind AND id = :id FOR UPDATE"
+)
 _LIMITS = {"crashes": CRASHES, "failing_seconds": FAILING_SECONDS, "waiting_seconds": WAITING_SECONDS}
 
 
@@ -129,7 +131,7 @@ async def retry(session: Session, kind: str, row_id: str) -> bool:
     if row is None:
         raise NotFound(f"work of the kind {kind}", row_id)
     if row.aside:
-        await leases.overtake(session, kind, row_id, place=row.place)
+        await leases.overtake(session, kind, row_id, place=row.place, tenant=row.tenant)
     return bool(row.aside)
 
 

@@ -1,0 +1,16 @@
+"""Leased work: which tenant a row is for, so that none takes a whole place."""
+
+from sublet.migrations.script import execute_script
+
+revision = "0028_core"
+down_revision = "0027_fleet"
+
+TABLES = """
+-- Among those who share a place; empty where nobody does.
+ALTER TABLE work ADD COLUMN tenant text NOT NULL DEFAULT '';
+"""
+
+
+def upgrade() -> None:
+    """Add the column."""
+    execute_script(TABLES)
