@@ -18,9 +18,10 @@ from sublet.core.db import Database
 from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
-from sublet.identity.api import ON_SIGNUP
+from sublet.identity.api import ON_SIGNUP, PASSWORDS
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
+from sublet.identity.hash_queue import HashQueue
 
 LOOPBACK = "http://127.0.0.1:8000"
 PASSWORD = "nine purple kettles 4"
@@ -46,6 +47,7 @@ class House:
         app.add_middleware(BrowserSafety, origins=settings.origins, exempt=frozenset())
         app.add_middleware(RequestContext)
         parts = App().put(SETTINGS, settings).put(DATABASE, database).put(ON_SIGNUP, [])
+        parts.put(PASSWORDS, HashQueue(waiting=settings.passwords_waiting))
         authenticator = SessionAuthenticator(settings)
         keyring = keyring_at(directory / "keys" / "encryption.key")
         parts.put(AUTHENTICATOR, authenticator.authenticate).put(KEYRING, keyring)

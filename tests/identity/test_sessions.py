@@ -43,6 +43,16 @@ async def asked(client: httpx.AsyncClient, path: str) -> str:
     return told
 
 
+class TestTooMany:
+    async def test_beyond_a_hundred_end_with_the_oldest(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sessions, "MOST_SESSIONS", 2)
+        browsers = [await house.customer(EMAIL), house.browser(), house.browser()]
+        others = await house.customer(new_email())
+        for browser in browsers[1:]:
+            assert (await log_in(browser, EMAIL)).status_code == 200
+        assert [(await one.get("/api/v1/me")).status_code for one in (*browsers, others)] == [401, 200, 200, 200]
+
+
 class TestHowSomebodySignedIn:
     async def test_is_fresh_for_five_minutes_of_the_databases_time(self, careful: House) -> None:
         browser = await careful.customer(EMAIL)

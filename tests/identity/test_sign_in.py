@@ -153,31 +153,31 @@ class TestRefusal:
 class TestThrottle:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(throttles, "LOGIN_BY_ACCOUNT", throttles.Limit("account", 3, 900))
-        monkeypatch.setattr(throttles, "LOGIN_BY_ADDRESS", throttles.Limit("address", 6, 900))
+        monkeypatch.setattr(throttles, "LOGIN_BY_PAIR", throttles.Limit("pair", 3, 900))
+        monkeypatch.setattr(throttles, "LOGIN_BY_ACCOUNT", throttles.Limit("account", 8, 3600))
+        monkeypatch.setattr(throttles, "LOGIN_BY_NETWORK", throttles.Limit("network", 6, 900))
+        monkeypatch.setattr(throttles, "LONGEST_SLOWED_SECONDS", 0.5)
 
-    async def test_closes_an_account_for_everybody_even_with_the_right_password(self, house: House) -> None:
+    async def test_closes_the_pair_of_account_and_network_even_for_the_right_password(self, house: House) -> None:
         await house.customer(EMAIL)
         for number in range(3):
             assert (await log_in(house.browser(f"203.0.113.{number}"), EMAIL, WRONG)).status_code == 401
         answer = await log_in(house.browser("203.0.113.99"), EMAIL.upper())
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
         assert 890 < int(answer.headers["retry-after"]) == answer.json()["retry_after_seconds"] <= 900
+        assert (await log_in(house.browser("203.0.114.1"), EMAIL)).status_code == 200, "for no other network"
+        assert (await log_in(house.browser("203.0.113.99"), new_email(), WRONG)).status_code == 401, (
+            "at no other account"
+        )
         actions = await house.rows("SELECT action, target_id FROM audit_event WHERE action = 'login.throttled'")
-        assert [tuple(row) for row in actions] == [("login.throttled", "account")]
+        assert [tuple(row) for row in actions] == [("login.throttled", "pair")]
 
-    async def test_closes_an_address_whatever_account_it_tries(self, house: House) -> None:
-        await house.customer(EMAIL)
-        for _ in range(6):
-            assert (await log_in(house.browser("203.0.113.5"), new_email(), WRONG)).status_code == 401
-        assert (await log_in(house.browser("203.0.113.5"), EMAIL)).status_code == 429
-        assert (await log_in(house.browser("203.0.113.6"), EMAIL)).status_code == 200
-
-    async def test_counts_an_ipv6_customer_as_one_address(self, house: House) -> None:
-        for number in range(6):
-            await log_in(house.browser(f"2001:db8:1:2::{number:x}"), new_email(), WRONG)
-        assert (await log_in(house.browser("2001:db8:1:2:ffff::1"), new_email(), WRONG)).status_code == 429
-        assert (await log_in(house.browser("2001:db8:1:3::1"), new_email(), WRONG)).status_code == 401
+    async def test_counts_an_ipv6_customer_as_one_network(self, house: House) -> None:
+        for number in range(3):
+            await log_in(house.browser(f"2001:db8:1:2::{number:x}"), EMAIL, WRONG)
+        assert (await log_in(house.browser("2001:db8:1:2:ffff::1"), EMAIL, WRONG)).status_code == 429
+        assert (await log_in(house.browser("2001:db8:1:3::1"), EMAIL, WRONG)).status_code == 401
+        assert (await log_in(house.browser("::ffff:203.0.113.5"), EMAIL, WRONG)).status_code == 401
 
     async def test_lets_no_more_through_when_guesses_come_at_once(self, house: House) -> None:
         await house.customer(EMAIL)
@@ -195,3 +195,64 @@ class TestThrottle:
         assert last.status_code == 429
         await house.change("UPDATE throttle SET window_ends_at = clock_timestamp() - interval '1 second'")
         assert (await log_in(house.browser("203.0.113.3"), EMAIL)).status_code == 200
+
+    async def test_never_counts_at_the_account_what_a_closed_pair_refused(self, house: House) -> None:
+        for _ in range(9):
+            await log_in(house.browser("203.0.113.1"), EMAIL, WRONG)
+        attempts = await house.rows("SELECT attempts FROM throttle ORDER BY attempts")
+        assert [row.attempts for row in attempts] == [3, 3, 5], "at account and network, and the pair's own"
+
+    async def test_says_once_that_an_account_or_a_network_has_many_refusals(self, house: House) -> None:
+        user_id = (await (await house.customer(EMAIL)).get("/api/v1/me")).json()["user"]["id"]
+        for number in range(10):
+            await log_in(house.browser(f"203.0.{number}.1"), EMAIL, WRONG)
+        for _ in range(9):
+            await log_in(house.browser("198.51.100.1"), new_email(), WRONG)
+        told = await house.rows("SELECT target_id FROM audit_event WHERE action = 'login.many_refused' ORDER BY seq")
+        assert [row.target_id for row in told] == [user_id, "198.51.100.0/24"]
+
+    @pytest.mark.parametrize(
+        ("attempts", "beyond", "seconds"),
+        [(1, 0, 0.0), (10, 0, 0.0), (11, 0, 0.25), (12, 0, 0.5), (102, 0, 0.5), (1, 60, 0.5)],
+    )
+    def test_slows_a_try_by_its_account_and_its_network(self, attempts: int, beyond: int, seconds: float) -> None:
+        at_account = throttles.Count(attempts, 0, just_closed=False)
+        of_network = throttles.Count(1, beyond, just_closed=False)
+        assert throttles.slowed_seconds(at_account, of_network) == seconds
+
+
+class TestSlowing:
+    def test_is_never_for_more_than_two_seconds(self) -> None:
+        worst = throttles.Count(10**9, 900, just_closed=False)
+        assert throttles.slowed_seconds(worst) == throttles.slowed_seconds(worst, worst) == 2.0
+
+    async def test_holds_back_known_and_unknown_accounts_alike(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throttles, "FREE_ATTEMPTS", 0)
+        held_back: list[float] = []
+
+        async def hold_back(seconds: float) -> None:
+            held_back.append(seconds)
+
+        monkeypatch.setattr("sublet.identity.sign_in.asyncio.sleep", hold_back)
+        await house.customer(EMAIL)
+        for email in (EMAIL, new_email()):
+            for number in range(3):
+                assert (await log_in(house.browser(f"203.0.{number}.1"), email, WRONG)).status_code == 401
+        assert held_back == [0.25, 0.5, 1.0] * 2
+
+    async def test_holds_neither_a_connection_nor_a_thread(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(throttles, "FREE_ATTEMPTS", 0)
+        monkeypatch.setattr(throttles, "FIRST_SLOWED_SECONDS", 60.0)
+        monkeypatch.setattr(throttles, "LONGEST_SLOWED_SECONDS", 60.0)
+        await house.customer(EMAIL)
+        many = house.database.connections + 5
+        slowed = [asyncio.create_task(log_in(house.browser(f"203.0.{n}.1"), EMAIL, WRONG)) for n in range(many)]
+        async with asyncio.timeout(20):
+            while (await house.rows("SELECT count(*) FROM throttle"))[0][0] < many + 1:
+                await asyncio.sleep(0.01)
+            assert (await sign_up(house.browser(), new_email())).status_code == 201
+        for task in slowed:
+            task.cancel()
+        await asyncio.gather(*slowed, return_exceptions=True)

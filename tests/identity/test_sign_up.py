@@ -1,14 +1,16 @@
 """Signing up: account, organization and ownership together or not at all."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
-from sublet.identity import throttles
+from sublet.identity import passwords, throttles
 from sublet.identity.api import ON_SIGNUP
-from sublet.identity.password_rules import require_strong
+from sublet.identity.hash_queue import HashQueue, Origin
+from sublet.identity.password_rules import refuse_weak
 from tests.identity.house import House, new_email, sign_up
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +147,7 @@ class TestPasswords:
         ],
     )
     async def test_that_nobody_would_guess_are_taken(self, password: str) -> None:
-        await require_strong(password, email="ada.lovelace@customer.example", name="Ada Lovelace")
+        refuse_weak(password, email="ada.lovelace@customer.example", name="Ada Lovelace")
 
     @pytest.mark.parametrize(
         ("password", "said"),
@@ -179,7 +181,8 @@ class TestPasswords:
 
         ticking = [loop.call_soon(tick)]
         started = loop.time()
-        await require_strong("4@8({[<369&#!1/|0$5+7%2/" * 10)
+        worst = partial(passwords.hash_strong, "4@8({[<369&#!1/|0$5+7%2/" * 10, email="", name="")
+        await HashQueue(waiting=1).run(Origin("anywhere"), worst)
         ticking[0].cancel()
         assert loop.time() - started < 2
         assert ticks > 2

@@ -9,6 +9,7 @@ from sublet.core.errors import (
     PermissionDenied,
     SubletError,
     TooManyRequests,
+    Unavailable,
 )
 
 
@@ -55,6 +56,21 @@ class TooManyAttempts(TooManyRequests):
         vars(self)["headers"] = {"Retry-After": str(retry_after_seconds)}
 
 
+class PasswordsWait(Unavailable):
+    """So many passwords wait to be looked at that no more are taken on."""
+
+    code = "passwords_wait"
+    title = "Too many people sign in at once"
+
+    def __init__(self, waiting: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"{waiting} passwords wait to be looked at, which is the most. Yours was not, and nothing was changed. "
+            f"Try again in {retry_after_seconds} seconds.",
+            extra={"retry_after_seconds": retry_after_seconds},
+        )
+        vars(self)["headers"] = {"Retry-After": str(retry_after_seconds)}
+
+
 class ScopeNotHeld(PermissionDenied):
     """A token was to have a scope that its creator does not hold."""
 
@@ -73,6 +89,12 @@ class TokenAlreadyCreated(Conflict):
     code = "token_already_created"
 
 
+class TooManyTokens(Conflict):
+    """An organization keeps at most so many API tokens."""
+
+    code = "too_many_api_tokens"
+
+
 class PrivateKeyRefused(InvalidInput):
     """Somebody sent a private key."""
 
@@ -86,7 +108,7 @@ class SshKeyTaken(Conflict):
 
 
 class TooManyKeys(Conflict):
-    """A person keeps at most so many SSH keys."""
+    """A person, and the members of an organization together, keep at most so many SSH keys."""
 
     code = "too_many_ssh_keys"
 

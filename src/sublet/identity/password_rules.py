@@ -7,8 +7,6 @@ import re
 import unicodedata
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
-
 from sublet.identity.errors import PasswordTooWeak
 
 SHORTEST = 12
@@ -23,8 +21,6 @@ MOST_JUDGED = 48
 """Judging takes ever longer as texts grow, and one strong piece makes the whole strong."""
 LEAKED = "passwords"
 """What zxcvbn calls its list of leaked passwords."""
-
-_one_at_a_time = CapacityLimiter(1)
 
 # Rows, columns and diagonals of keyboards, the alphabet and the digits; walked in either direction.
 WALKS = (
@@ -119,14 +115,15 @@ def _plain_problem(text: str, *, email: str, name: str) -> str | None:
     return None
 
 
-async def require_strong(password: str, *, email: str = "", name: str = "") -> None:
-    """Raise PasswordTooWeak for a password that would be guessed, with what is wrong with it."""
+def refuse_weak(password: str, *, email: str = "", name: str = "") -> None:
+    """Raise PasswordTooWeak for a password that would be guessed, with what is wrong with it. Takes time: not for the
+    event loop."""
     normal = unicodedata.normalize("NFKC", password)
     problem = _plain_problem(normal.casefold(), email=email, name=name)
     if problem is not None:
         raise PasswordTooWeak(f"This password is too weak. {problem} Nothing was changed.", field="password")
     personal = sorted(_personal_words(email, name))
-    verdict = await to_thread.run_sync(_judge, normal, personal, limiter=_one_at_a_time)
+    verdict = _judge(normal, personal)
     if verdict["score"] >= LOWEST_SCORE:
         return
     found = [match.get("dictionary_name") for match in verdict["sequence"]]

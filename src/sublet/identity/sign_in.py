@@ -1,7 +1,14 @@
-"""Signing up, in and out. Passwords are worked out while no session is open: take, act, conclude."""
+"""Signing up, in and out. Passwords are worked out while no session is open: take, act, conclude.
 
+Nobody can keep somebody else from signing in. What closes is the pair of an account and where the attempts come from;
+an account alone, and a network alone, are only slowed. A browser in which its owner was signed in lately is counted
+apart from the network that it is in.
+"""
+
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import select, update
 
@@ -11,8 +18,8 @@ from sublet.core.db import Database, Session
 from sublet.identity import passwords, sessions, throttles, users
 from sublet.identity.email_addresses import checked_email
 from sublet.identity.errors import LoginRefused, TooManyAttempts
+from sublet.identity.hash_queue import HashQueue, Origin
 from sublet.identity.models import membership, user_account
-from sublet.identity.password_rules import require_strong
 from sublet.identity.permissions import held_by
 from sublet.identity.users import SignupHook
 
@@ -44,6 +51,7 @@ class SignedIn:
 
 async def sign_up(
     database: Database,
+    hashing: HashQueue,
     visitor: Visitor,
     *,
     email: str,
@@ -53,11 +61,16 @@ async def sign_up(
     absolute_seconds: int,
     on_signup: Sequence[SignupHook],
 ) -> SignedIn:
-    """A new user, signed in; EmailTaken, PasswordTooWeak, InvalidInput, TooManyAttempts."""
+    """A new user, signed in; EmailTaken, PasswordTooWeak, InvalidInput, TooManyAttempts, PasswordsWait."""
     address = checked_email(email)
-    await _pass_throttles(database, visitor, [(throttles.SIGN_UP_BY_ADDRESS, throttles.network_of(visitor.address))])
-    await require_strong(password, email=address, name=name)  # judging takes time, so it is throttled too
-    password_hash = await passwords.hash_password(password)
+    origin = Origin(throttles.network_of(visitor.address))
+    async with hashing.place(origin):
+        async with database.transaction() as session:
+            subject = throttles.address_of(visitor.address)
+            counted = await _count(session, visitor, throttles.SIGN_UP_BY_ADDRESS, subject)
+        if counted.wait_seconds:
+            raise TooManyAttempts(counted.wait_seconds)
+        password_hash = await hashing.run(origin, partial(passwords.hash_strong, password, email=address, name=name))
     async with database.transaction() as session:
         new = await users.create_with_organization(
             session,
@@ -73,29 +86,37 @@ async def sign_up(
 
 
 async def sign_in(
-    database: Database, visitor: Visitor, *, email: str, password: str, absolute_seconds: int
+    database: Database, hashing: HashQueue, visitor: Visitor, *, email: str, password: str, absolute_seconds: int
 ) -> SignedIn:
-    """A new session; LoginRefused (the same for a wrong password, no account and a disabled one), TooManyAttempts."""
-    network = throttles.network_of(visitor.address)
-    counted = [(throttles.LOGIN_BY_ACCOUNT, email.strip()), (throttles.LOGIN_BY_ADDRESS, network)]
-    await _pass_throttles(database, visitor, counted)
+    """A new session; LoginRefused (the same for a wrong password, no account and a disabled one), TooManyAttempts,
+    PasswordsWait."""
+    typed = email.strip()
     async with database.reading() as session:
-        user = await users.by_email(session, email.strip())
-    right = await passwords.verify(None if user is None else user.password_hash, password)
-    rehashed: str | None = None
-    if right and user is not None and passwords.is_outdated(user.password_hash):
-        rehashed = await passwords.hash_password(password)
+        user = await users.by_email(session, typed)
+        was_signed_in = None if not visitor.secret else await sessions.owner_of(session, visitor.secret)
+    known = user is not None and was_signed_in == user.id
+    network = throttles.network_of(visitor.address)
+    origin = Origin(f"owner of {was_signed_in}", known=True) if known else Origin(network)
+    pair = f"{typed}\n{origin.name}"
+    async with hashing.place(origin):
+        at_account = await _pass_throttles(database, visitor, typed, pair, network=None if known else network)
+        verdict = await hashing.run(
+            origin, partial(passwords.verify, None if user is None else user.password_hash, password)
+        )
     async with database.transaction() as session:
-        if right and user is not None and await _lock_enabled(session, user.id):
-            if rehashed is not None:
+        if verdict.right and user is not None and await _lock_enabled(session, user.id):
+            if verdict.rehashed is not None:
                 await session.execute(
-                    update(user_account).where(user_account.c.id == user.id).values(password_hash=rehashed)
+                    update(user_account).where(user_account.c.id == user.id).values(password_hash=verdict.rehashed)
                 )
-            await throttles.clear(session, throttles.LOGIN_BY_ACCOUNT, email.strip())
-            await throttles.refund(session, throttles.LOGIN_BY_ADDRESS, network)
+            await throttles.clear(session, throttles.LOGIN_BY_PAIR, pair)
+            await throttles.refund(session, throttles.LOGIN_BY_ACCOUNT, typed)
+            await throttles.refund(session, throttles.LOGIN_BY_NETWORK, network)
             return await _begin(session, visitor, user.id, absolute_seconds=absolute_seconds)
         target = UNKNOWN_ACCOUNT if user is None else user.id
         await record(session, visitor.actor, "login.refused", "user", target)
+        if at_account.attempts == throttles.LOGIN_BY_ACCOUNT.attempts:
+            await record(session, visitor.actor, "login.many_refused", "user", target)
     raise LoginRefused
 
 
@@ -105,16 +126,35 @@ async def sign_out(session: Session, visitor: Visitor) -> None:
         await sessions.end_by_secret(session, visitor.secret, address=visitor.address)
 
 
-async def _pass_throttles(database: Database, visitor: Visitor, counted: Sequence[tuple[throttles.Limit, str]]) -> None:
-    """Count the attempt for every throttle, in a transaction of its own; TooManyAttempts if one is closed."""
+async def _pass_throttles(
+    database: Database, visitor: Visitor, account: str, pair: str, *, network: str | None
+) -> throttles.Count:
+    """Count the attempt, and hold it back for as long as its account or its network is slowed; what was counted at the
+    account. TooManyAttempts if the pair is closed: then it counts against nobody else.
+
+    From a hundred in an hour an account would be asked for a second factor or a code sent by mail. There is neither
+    yet, so it stays slowed; it is never closed.
+    """
     async with database.transaction() as session:
-        outcomes = [(limit, await throttles.count(session, limit, subject)) for limit, subject in counted]
-        for limit, outcome in outcomes:
-            if outcome.just_closed:
-                await record(session, visitor.actor, "login.throttled", "throttle", limit.name)
-    wait_seconds = max(outcome.wait_seconds for _, outcome in outcomes)
-    if wait_seconds:
-        raise TooManyAttempts(wait_seconds)
+        of_pair = await _count(session, visitor, throttles.LOGIN_BY_PAIR, pair)
+        if not of_pair.wait_seconds:
+            at_account = await throttles.count(session, throttles.LOGIN_BY_ACCOUNT, account)
+            of_network = None
+            if network is not None:
+                of_network = await throttles.count(session, throttles.LOGIN_BY_NETWORK, network)
+                if of_network.just_closed:
+                    await record(session, visitor.actor, "login.many_refused", "network", network)
+    if of_pair.wait_seconds:
+        raise TooManyAttempts(of_pair.wait_seconds)
+    await asyncio.sleep(throttles.slowed_seconds(at_account, of_network))
+    return at_account
+
+
+async def _count(session: Session, visitor: Visitor, limit: throttles.Limit, subject: str) -> throttles.Count:
+    counted = await throttles.count(session, limit, subject)
+    if counted.just_closed:
+        await record(session, visitor.actor, "login.throttled", "throttle", limit.name)
+    return counted
 
 
 async def _lock_enabled(session: Session, user_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Throttles in PostgreSQL, shared by every web process: so many attempts in a window, by account and by address.
+"""Throttles in PostgreSQL, shared by every web process: so many attempts of one subject in a window.
 
 An attempt is counted before it is looked at, in a transaction of its own, so that neither a refusal nor a crash
 forgets it and parallel guesses cannot slip through together.
@@ -23,15 +23,25 @@ class Limit:
     seconds: int
 
 
-LOGIN_BY_ACCOUNT = Limit("login_account", 10, 900)
-LOGIN_BY_ADDRESS = Limit("login_address", 100, 900)
+LOGIN_BY_PAIR = Limit("login_pair", 20, 900)
+"""Of one origin at one account: it closes for that origin, and for nobody else."""
+LOGIN_BY_ACCOUNT = Limit("login_account", 100, 3600)
+"""From everywhere at one account: it only slows, and never closes."""
+LOGIN_BY_NETWORK = Limit("login_network", 100, 900)
+"""Of one network at all accounts: it only slows as well, for others are in that network too."""
 SIGN_UP_BY_ADDRESS = Limit("sign_up_address", 100, 3600)
+
+FREE_ATTEMPTS = 10
+"""So many at an account within its window are not slowed."""
+FIRST_SLOWED_SECONDS = 0.25
+LONGEST_SLOWED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The outcome of counting: `wait_seconds` is 0 for an attempt that may go on."""
+    """The outcome of counting: `attempts` in the window with this one; `wait_seconds` is 0 if it may go on."""
 
+    attempts: int
     wait_seconds: int
     just_closed: bool
 
@@ -56,16 +66,34 @@ def _bucket(limit: Limit, subject: str) -> bytes:
     return hashlib.sha256(f"{limit.name}\n{subject.casefold()}".encode(errors="replace")).digest()
 
 
-def network_of(address: str | None) -> str:
+def address_of(address: str | None) -> str:
     """What is counted as one address: an IPv4 address, or the /64 that one IPv6 customer has."""
+    return _network(address, ipv4_prefix=32)
+
+
+def network_of(address: str | None) -> str:
+    """What is counted as one network: the /24 of an IPv4 address, or the /64 of an IPv6 one."""
+    return _network(address, ipv4_prefix=24)
+
+
+def _network(address: str | None, *, ipv4_prefix: int) -> str:
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:
         return address or "unknown"
     if isinstance(parsed, ipaddress.IPv6Address):
-        mapped = parsed.ipv4_mapped
-        return str(mapped) if mapped else str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
+        if parsed.ipv4_mapped is None:
+            return str(ipaddress.ip_network((parsed, 64), strict=False))
+        parsed = parsed.ipv4_mapped
+    return str(ipaddress.ip_network((parsed, ipv4_prefix), strict=False))
+
+
+def slowed_seconds(at_account: Count, of_network: Count | None = None) -> float:
+    """How long an attempt is held back before it is looked at, two seconds at most, whether it is right or not."""
+    if of_network is not None and of_network.wait_seconds:
+        return LONGEST_SLOWED_SECONDS
+    beyond = at_account.attempts - FREE_ATTEMPTS
+    return 0.0 if beyond <= 0 else min(LONGEST_SLOWED_SECONDS, FIRST_SLOWED_SECONDS * 2.0 ** min(beyond - 1, 10))
 
 
 async def count(session: Session, limit: Limit, subject: str) -> Count:
@@ -76,8 +104,9 @@ async def count(session: Session, limit: Limit, subject: str) -> Count:
         )
     ).one()
     if row.attempts <= limit.attempts:
-        return Count(0, just_closed=False)
-    return Count(max(1, math.ceil(row.seconds_left)), just_closed=row.attempts == limit.attempts + 1)
+        return Count(row.attempts, 0, just_closed=False)
+    closed = row.attempts == limit.attempts + 1
+    return Count(row.attempts, max(1, math.ceil(row.seconds_left)), just_closed=closed)
 
 
 async def refund(session: Session, limit: Limit, subject: str) -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from anyio import to_thread
 from sqlalchemy import Row, func, select, text, update
 
 from sublet.audit.record import record
@@ -18,7 +20,6 @@ from sublet.identity.email_addresses import checked_email
 from sublet.identity.errors import EmailTaken
 from sublet.identity.events import OrganizationCreated, UserDisabled, publish_access_changed
 from sublet.identity.models import membership, organization, user_account
-from sublet.identity.password_rules import require_strong
 from sublet.identity.permissions import OWNER, PLATFORM_ROLES
 
 SignupHook = Callable[[Session, str], Awaitable[None]]
@@ -110,12 +111,12 @@ async def create_user(
 ) -> NewUser:
     """A user made by Sublet itself (the first operator, the demo); PasswordTooWeak, EmailTaken, InvalidInput."""
     address = checked_email(email)
-    await require_strong(password, email=address, name=name)
+    password_hash = await to_thread.run_sync(partial(passwords.hash_strong, password, email=address, name=name))
     return await create_with_organization(
         session,
         system_actor(),
         email=address,
-        password_hash=await passwords.hash_password(password),
+        password_hash=password_hash,
         name=name,
         organization_name=organization_name,
         platform_roles=platform_roles,
