@@ -2380,6 +2380,7 @@ CREATE TABLE public.work (
     set_aside_at timestamp with time zone,
     trace text,
     failing_since timestamp with time zone,
+    tenant text DEFAULT ''::text NOT NULL,
     CONSTRAINT work_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT work_check CHECK (((lease_expires_at IS NULL) = (lease_holder IS NULL))),
     CONSTRAINT work_check1 CHECK (((lease_expires_at IS NULL) OR (lease_token IS NOT NULL))),
@@ -2781,6 +2782,8 @@ CREATE UNIQUE INDEX posting_chain ON ledger.posting USING btree (account_id, acc
 
 CREATE INDEX topup_lot_wallet ON ledger.topup_lot USING btree (wallet_id, entry_id);
 
+CREATE INDEX allocation_being_set_up ON public.allocation USING btree (organization_id) WHERE (state = ANY (ARRAY['queued'::text, 'provisioning'::text]));
+
 CREATE INDEX allocation_history_allocation ON public.allocation_history USING btree (allocation_id, id);
 
 CREATE INDEX allocation_history_incident ON public.allocation_history USING btree (allocation_id, id) WHERE (incident IS NOT NULL);
@@ -2800,6 +2803,8 @@ CREATE INDEX allocation_remnant_node ON public.allocation_remnant USING btree (n
 CREATE INDEX allocation_remnant_open ON public.allocation_remnant USING btree (left_at) WHERE (cleaned_at IS NULL);
 
 CREATE INDEX allocation_state ON public.allocation USING btree (state, seq);
+
+CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, created_at);
 
 CREATE INDEX api_token_user ON public.api_token USING btree (user_id, seq) WHERE (revoked_at IS NULL);
 
@@ -2894,6 +2899,8 @@ CREATE INDEX top_up_history_of ON public.top_up_history USING btree (top_up_id, 
 CREATE INDEX top_up_of_organization ON public.top_up USING btree (organization_id, seq DESC);
 
 CREATE INDEX top_up_open ON public.top_up USING btree (seq) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text]));
+
+CREATE INDEX top_up_open_of_organization ON public.top_up USING btree (organization_id) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text]));
 
 CREATE INDEX unmetered_interval_recent ON public.unmetered_interval USING btree (recorded_at);
 

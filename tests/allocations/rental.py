@@ -34,7 +34,7 @@ from sublet.ledger import top_ups, wallets
 from sublet.ledger.wallets import Wallet
 from tests.allocations.simulated import SimulatedBackend
 from tests.scheduling.fleet_rows import add_node
-from tests.support.policy import DEFAULT_POLICY
+from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
 from tests.support.work import look_at, sweep_once
 
 EAGER = AllocationPace(
@@ -143,9 +143,8 @@ class Rental:
     async def launch(self, actor: Actor | None = None, **options: Any) -> str:
         """Launch the offer."""
         async with self.database.transaction() as session:
-            return await launching.launch(
-                session, actor or self.actor, self.sku.id, currency="USD", policy=DEFAULT_POLICY, **options
-            )
+            given = {"currency": "USD", "policy": DEFAULT_POLICY, "launches": DEFAULT_LAUNCHES, **options}
+            return await launching.launch(session, actor or self.actor, self.sku.id, **given)
 
     def worker(self) -> Reconciler:
         """A worker of its own."""

@@ -18,7 +18,7 @@ from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.offers import LaunchesStopped
 from tests.allocations.rental import Rental, customer
-from tests.support.policy import DEFAULT_POLICY
+from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 
@@ -133,7 +133,9 @@ class TestLaunch:
             await rental.launch()
         with pytest.raises(NotFound):
             async with database.transaction() as session:
-                await launch.launch(session, rental.actor, "sku_none", currency="USD", policy=DEFAULT_POLICY)
+                await launch.launch(
+                    session, rental.actor, "sku_none", currency="USD", policy=DEFAULT_POLICY, launches=DEFAULT_LAUNCHES
+                )
         await rental.run("UPDATE node SET state = 'cordoned'")
         with pytest.raises(NoCapacity):
             await rental.launch(await customer(database))

@@ -57,7 +57,7 @@ class TestSetUp:
 
     async def test_asks_the_node_for_the_whole_shape_with_the_members_keys(self, rental: Rental) -> None:
         async with rental.database.transaction() as session:
-            await ssh_keys.add(session, rental.actor, name="laptop", public_key=KEY)
+            await ssh_keys.add(session, rental.actor, name="laptop", public_key=KEY, most=256)
         allocation_id = await rental.running()
         account = rental.backend.node(rental.node_id).accounts[allocation_id].desired
         assert (account.limits.cpu_percent, account.limits.memory_mib, account.limits.disk_gib) == (100, 1024, 10)
@@ -73,7 +73,7 @@ class TestSetUp:
     async def test_places_a_changed_key_list_on_what_runs(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         async with rental.database.transaction() as session:
-            await ssh_keys.add(session, rental.actor, name="laptop", public_key=KEY)
+            await ssh_keys.add(session, rental.actor, name="laptop", public_key=KEY, most=256)
         event = await rental.one("SELECT * FROM outbox_event WHERE type = 'organization.access_changed'")
         async with rental.database.transaction() as session:
             await refresh_keys(

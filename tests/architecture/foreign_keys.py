@@ -27,7 +27,6 @@ WITHOUT = {
     "allocation.operation_id": _NEVER_DELETED.format("operation") + "each is found by its allocation",
     "allocation.price_id": _NEVER_DELETED.format("price") + "nobody asks who has one",
     "allocation.sku_id": _NEVER_DELETED.format("SKU") + "nobody asks who has one",
-    "api_token.organization_id": _NEVER_DELETED.format("organization") + "tokens are asked for by user",
     "approval.decided_by": _NEVER_DELETED.format("user") + "nobody asks what somebody decided",
     "approval.requested_by": _NEVER_DELETED.format("user") + "what somebody asked for is found by its digest",
     "claim.sku_id": _NEVER_DELETED.format("SKU") + "nobody asks who claimed one",

@@ -58,6 +58,7 @@ async def top_up_id(database: Database, payer: Actor) -> str:
             TopUpRequest(amount="20.00", currency="USD"),
             public_url="https://sublet.test",
             request_key=None,
+            most_open=10,
         )
     return row.id
 

@@ -1,11 +1,13 @@
 """Asking for a top-up, paying for it, and reading how it went."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from sublet.core.app import SETTINGS
 from sublet.core.db import OpenSessionError
 from sublet.core.money import Money
 from sublet.payments.api import PROCESSOR
@@ -91,6 +93,27 @@ class TestAsking:
         assert (await shop.pay(top_up)).status_code == 303
         await look_at(shop, top_up["id"])
         assert await shop.balance(organization, currency) == balance
+
+    async def test_of_one_organization_are_bounded(self, shop: Shop) -> None:
+        shop.parts.put(SETTINGS, shop.parts[SETTINGS].model_copy(update={"open_top_ups": 2}))
+        organization, other = await shop.organization(), await shop.organization()
+        first = await shop.request(organization, headers={"Idempotency-Key": "k"})
+        answers = await asyncio.gather(*(shop.request(organization) for _ in range(5)))
+        assert sorted(answer.status_code for answer in answers) == [201] + [409] * 4
+        refused = [answer.json() for answer in answers if answer.status_code == 409]
+        assert {(one["code"], one["detail"]) for one in refused} == {
+            (
+                "too_many_open_top_ups",
+                "Your organization has 2 payments open, and 2 may be at a time. No payment was begun and nothing was "
+                "charged. Pay one of them on its page, or wait: a page that nobody pays on ends a day after it was "
+                "opened.",
+            )
+        }
+        assert (await shop.request(organization, headers={"Idempotency-Key": "k"})).json()["id"] == first.json()["id"]
+        assert (await shop.request(other)).status_code == 201, "others have their own"
+        assert (await shop.pay(first.json())).status_code == 303
+        await look_at(shop, first.json()["id"])
+        assert (await shop.request(organization)).status_code == 201
 
     async def test_needs_the_permission(self, shop: Shop) -> None:
         organization = await shop.organization()

@@ -1,5 +1,8 @@
-"""The billing policy of every test that is not about one."""
+"""The policies of every test that is not about one."""
 
+from sublet.allocations import rows
 from sublet.billing.policy import Policy
+from sublet.scheduling.offers import Launches
 
 DEFAULT_POLICY = Policy()
+DEFAULT_LAUNCHES = Launches(rows.count_being_set_up, most=32)

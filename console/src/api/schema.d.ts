@@ -2015,7 +2015,7 @@ export interface components {
             /** Allowed */
             allowed: boolean;
             /** Code */
-            code: ("permission_denied" | "no_capacity" | "insufficient_funds" | "launches_stopped") | null;
+            code: ("permission_denied" | "no_capacity" | "insufficient_funds" | "launches_stopped" | "too_many_launches") | null;
             /** Detail */
             detail: string | null;
             /** Name */

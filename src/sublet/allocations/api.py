@@ -24,6 +24,7 @@ from sublet.core.actors import Permission
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.fleet.api import UserSignerDep
+from sublet.scheduling.api import LaunchesDep
 
 router = SubletRouter(prefix="/api/v1", tags=["allocations"])
 
@@ -40,7 +41,13 @@ States = Annotated[list[AllocationState] | None, Query(description="Only these s
     status_code=202,
 )
 async def launch_allocation(
-    actor: ActorDep, session: SessionDep, policy: PolicyDep, currency: CurrencyDep, body: Launch
+    *,
+    actor: ActorDep,
+    session: SessionDep,
+    policy: PolicyDep,
+    currency: CurrencyDep,
+    launches: LaunchesDep,
+    body: Launch,
 ) -> AllocationOut:
     """Launch an offer: its price is locked, funds are held and capacity is claimed before this answers."""
     allocation_id = await launch.launch(
@@ -51,6 +58,7 @@ async def launch_allocation(
         name=body.name,
         price_id=body.price_id,
         policy=policy,
+        launches=launches,
     )
     return await whole.of(session, actor, allocation_id, policy=policy)
 
@@ -174,6 +182,7 @@ async def issue_certificate(
         signer=signer,
         public_key=body.public_key,
         seconds=settings.user_certificate_seconds,
+        most=settings.live_certificates,
     )
     return CertificateOut(
         certificate=ticket.issued.certificate,

@@ -3,8 +3,11 @@
 from dataclasses import dataclass, replace
 
 from sublet.allocations.terminal import terminal_target
+from sublet.core.actions import Refusal
 from sublet.core.actors import Actor
+from sublet.core.bounds import alone
 from sublet.core.db import Session
+from sublet.core.errors import Conflict
 from sublet.fleet import certificates
 from sublet.fleet.ca import UserSigner, known_hosts_line
 from sublet.fleet.certificates import IssuedCertificate
@@ -20,6 +23,28 @@ class Ticket:
     known_hosts: str
 
 
+CERTIFICATES = "certificates"
+
+
+class TooManyCertificates(Conflict):
+    """For one allocation there are at most so many certificates that can be used."""
+
+    code = "too_many_certificates"
+    title = "Too many certificates can still be used"
+
+
+def why_not_certify(live: int, *, most: int) -> Refusal | None:
+    """Why an allocation for which so many certificates can be used gets no further one."""
+    if live < most:
+        return None
+    return Refusal(
+        TooManyCertificates,
+        f"{live} certificates for this allocation can still be used, and {most} are the most.",
+        "Use one that you have until it ends, an hour after it was made at most.",
+        outcome="No certificate was made.",
+    )
+
+
 async def issue(
     session: Session,
     actor: Actor,
@@ -28,12 +53,17 @@ async def issue(
     signer: UserSigner,
     public_key: str,
     seconds: int,
+    most: int,
 ) -> Ticket:
-    """Certify the caller's public key for the allocation's login; NotFound, StateForbids unless it is active."""
+    """Certify the caller's public key for the allocation's login; NotFound, StateForbids unless it is active,
+    TooManyCertificates if `most` for it can still be used."""
     target = await terminal_target(session, actor, allocation_id)
     if target.closed is not None:
         advice = "Wait until it is active, or resume it."
         raise replace(target.closed, outcome="No certificate was made.", advice=advice).problem
+    await alone(session, CERTIFICATES, actor.organization)
+    if refusal := why_not_certify(await certificates.count_live(session, allocation_id), most=most):
+        raise refusal.problem
     issued = await certificates.issue_user(
         session,
         actor,

@@ -15,6 +15,7 @@ from sublet.catalog.prices import Price
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.catalog.skus import Sku
 from sublet.core.actors import Actor
+from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.core.ids import new_id
@@ -23,7 +24,10 @@ from sublet.core.work import leases
 from sublet.fleet.logins import login_of, next_uid
 from sublet.ledger import holds
 from sublet.scheduling import claims, offers, placement
+from sublet.scheduling.offers import Launches
 from sublet.scheduling.windows import FROM_NOW_ON
+
+LAUNCHING = "launches"
 
 
 class PriceChanged(Conflict):
@@ -49,12 +53,13 @@ async def launch(
     name: str | None = None,
     price_id: str | None = None,
     policy: Policy,
+    launches: Launches,
 ) -> str:
     """Launch an offer for the actor's organization and return the allocation's id; a worker sets it up.
 
     It is paid in `currency`, in which the offer has a price and the organization a wallet.
     `price_id` is the price that the customer saw: PriceChanged if another is in force. InsufficientFunds, NoCapacity,
-    NameTaken and NotFound (not offered) leave nothing behind.
+    NameTaken, TooManyLaunches and NotFound (not offered) leave nothing behind.
     """
     organization_id = actor.organization
     if name is not None and not names.is_allowed(name):
@@ -66,7 +71,8 @@ async def launch(
     if not sku.active or price is None:
         raise NotFound("offer", offer_id)
     _check_price(price, price_id)
-    await _check_may_start(session, actor, sku, policy.hold_for(price.per_hour), policy=policy)
+    await alone(session, LAUNCHING, organization_id)
+    await _check_may_start(session, actor, sku, policy.hold_for(price.per_hour), policy=policy, launches=launches)
     allocation_id = new_id("al")
     # The order of locks is wallet, then node, here and wherever both are touched.
     hold = await holds.place(
@@ -114,13 +120,15 @@ async def launch(
             hold_id=hold.id,
         ),
     )
-    await leases.make_due(session, WORK, allocation_id, place=claim.node_id)
+    await leases.make_due(session, WORK, allocation_id, place=claim.node_id, tenant=organization_id)
     return allocation_id
 
 
-async def _check_may_start(session: Session, actor: Actor, sku: Sku, hold: Money, *, policy: Policy) -> None:
+async def _check_may_start(
+    session: Session, actor: Actor, sku: Sku, hold: Money, *, policy: Policy, launches: Launches
+) -> None:
     """Ask what the offer asks; should the last room or money be taken meanwhile, the claim or the hold finds it out."""
-    means = await offers.means_of(session, actor, currency=hold.currency, policy=policy)
+    means = await offers.means_of(session, actor, currency=hold.currency, policy=policy, launches=launches)
     is_free = bool(await placement.candidates(session, sku, during=FROM_NOW_ON, limit=1))
     if refusal := offers.why_not_launch(actor, hold, means, is_free=is_free):
         raise refusal.problem

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, func, select, text, update
 
 from sublet.allocations.models import allocation
 from sublet.allocations.states import KEPT, AllocationState
@@ -106,6 +106,20 @@ def scoped(statement: Select[Any], organization_id: str, id_or_name: str) -> Sel
     return statement.where(allocation.c.name == id_or_name, allocation.c.ended_at.is_(None))
 
 
+_BEING_SET_UP = text(
+    """
+    SELECT count(*) FROM allocation
+     WHERE organization_id = :organization_id AND state IN ('queued', 'provisioning')
+    """
+)
+
+
+async def count_being_set_up(session: Session, organization_id: str) -> int:
+    """How many launches of an organization are under way."""
+    counted: int = (await session.execute(_BEING_SET_UP, {"organization_id": organization_id})).scalar_one()
+    return counted
+
+
 async def other_logins(session: Session, allocation_id: str, node_id: str) -> tuple[str, ...]:
     """The logins that the organization of an allocation has on a node, besides the allocation's own."""
     organization = select(allocation.c.organization_id).where(allocation.c.id == allocation_id).scalar_subquery()
@@ -123,8 +137,8 @@ async def want(session: Session, allocation_id: str, **values: Any) -> None:
 
     The lease of a running worker ends here, so its result is refused, and the node refuses its later commands.
     """
-    node_id = await _change(session, allocation_id, generation=allocation.c.generation + 1, **values)
-    await leases.overtake(session, WORK, allocation_id, place=node_id)
+    where = await _change(session, allocation_id, generation=allocation.c.generation + 1, **values)
+    await leases.overtake(session, WORK, allocation_id, place=where.node_id, tenant=where.organization_id)
 
 
 async def freshen(session: Session, allocation_id: str, *, disconnect: bool = False) -> None:
@@ -138,8 +152,8 @@ async def freshen(session: Session, allocation_id: str, *, disconnect: bool = Fa
     newer: dict[str, Any] = {"generation": allocation.c.generation + 1}
     if disconnect:
         newer["disconnect_generation"] = allocation.c.generation + 1
-    node_id = await _change(session, allocation_id, **newer)
-    await leases.make_due(session, WORK, allocation_id, place=node_id)
+    where = await _change(session, allocation_id, **newer)
+    await leases.make_due(session, WORK, allocation_id, place=where.node_id, tenant=where.organization_id)
 
 
 async def look_again(session: Session, allocation_id: str, **values: Any) -> None:
@@ -147,8 +161,8 @@ async def look_again(session: Session, allocation_id: str, **values: Any) -> Non
 
     A worker that is busy with it goes on.
     """
-    node_id = await _change(session, allocation_id, **values)
-    await leases.look_again(session, WORK, allocation_id, place=node_id)
+    where = await _change(session, allocation_id, **values)
+    await leases.look_again(session, WORK, allocation_id, place=where.node_id, tenant=where.organization_id)
 
 
 async def rest(session: Session, allocation_id: str, **values: Any) -> None:
@@ -157,13 +171,12 @@ async def rest(session: Session, allocation_id: str, **values: Any) -> None:
     await leases.rest(session, WORK, allocation_id)
 
 
-async def _change(session: Session, allocation_id: str, **values: Any) -> str:
-    """Change the row, which locks it before its row of work; returns the node that it is on."""
+async def _change(session: Session, allocation_id: str, **values: Any) -> Row[Any]:
+    """Change the row, which locks it before its row of work; returns its `node_id` and `organization_id`."""
     changed = (
         update(allocation).where(allocation.c.id == allocation_id).values({"wanted": allocation.c.wanted, **values})
     )
-    node_id: str = (await session.execute(changed.returning(allocation.c.node_id))).scalar_one()
-    return node_id
+    return (await session.execute(changed.returning(allocation.c.node_id, allocation.c.organization_id))).one()
 
 
 async def note(session: Session, allocation_id: str, **values: Any) -> Allocation:

@@ -181,6 +181,32 @@ class Settings(BaseSettings):
     provision_attempts: int = Field(default=5, ge=1, description="Attempts before an allocation is failed.")
     session_idle_seconds: int = Field(default=12 * 3600, ge=60, description="A browser session ends when idle so long.")
     session_absolute_seconds: int = Field(default=7 * 86400, ge=60, description="A browser session ends after so long.")
+    passwords_waiting: int = Field(
+        default=64,
+        ge=1,
+        description="How many passwords may wait to be looked at in one web process; who comes then is told to come "
+        "again (503).",
+    )
+    launches_under_way: int = Field(
+        default=32, ge=1, description="How many allocations one organization may have in setting up at a time."
+    )
+    open_top_ups: int = Field(
+        default=10, ge=1, description="How many payments one organization may have open at a time."
+    )
+    api_tokens: int = Field(
+        default=100, ge=1, description="How many API tokens one organization may have, or have made within a day."
+    )
+    live_certificates: int = Field(
+        default=500,
+        ge=1,
+        description="How many SSH certificates for one allocation may be such that they can still be used.",
+    )
+    ssh_keys: int = Field(
+        default=256,
+        ge=1,
+        le=256,
+        description="How many SSH keys the members of one organization may have together: so many a node takes.",
+    )
     user_certificate_seconds: int = Field(
         default=3600, ge=30, le=3600, description="Lifetime of a customer's SSH certificate."
     )

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 import sublet
 from sublet.admin.api import router as admin_router
-from sublet.allocations import kept
+from sublet.allocations import kept, rows
 from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
 from sublet.approvals.api import router as approvals_router
@@ -34,9 +34,10 @@ from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU, KEPT_ON
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.node_helper import node_helper
-from sublet.identity.api import ON_SIGNUP
+from sublet.identity.api import ON_SIGNUP, PASSWORDS
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
+from sublet.identity.hash_queue import HashQueue
 from sublet.identity.users import SignupHook
 from sublet.ledger import wallets
 from sublet.notifications.api import EVENT_HUB, EVENTS_POLICY
@@ -50,7 +51,9 @@ from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.requests import refuse_unpayable
 from sublet.scheduling import claims
+from sublet.scheduling.api import LAUNCHES
 from sublet.scheduling.api import router as scheduling_router
+from sublet.scheduling.offers import Launches
 from sublet.terminal.asyncapi import asyncapi_parts
 from sublet.terminal.gateway import TERMINAL_POLICY, TERMINAL_TARGET
 from sublet.terminal.gateway import router as terminal_router
@@ -103,7 +106,9 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(ALIVE, authenticator.alive_on(database))
         .put(STOPPING, asyncio.Event())
         .put(ON_SIGNUP, on_signup)
+        .put(PASSWORDS, HashQueue(waiting=settings.passwords_waiting))
         .put(AUTHORITY, CertificateAuthority(database, keyring))
+        .put(LAUNCHES, Launches(rows.count_being_set_up, settings.launches_under_way))
         .put(CLAIMED_CAPACITY, claims.claimed_on)
         .put(CLAIMS_ON_GPU, claims.claims_on_gpu)
         .put(KEPT_ON_NODE, kept.kept_on)

@@ -255,6 +255,17 @@ async def revoke_user(session: Session, user_id: str, *, reason: str) -> int:
     return await _revoke(session, issued_certificate.c.user_id == user_id, reason)
 
 
+async def count_live(session: Session, subject: str) -> int:
+    """How many certificates for an allocation or a node can still be used."""
+    live = select(func.count()).where(
+        issued_certificate.c.subject == subject,
+        issued_certificate.c.valid_before > func.clock_timestamp(),
+        issued_certificate.c.revoked_at.is_(None),
+    )
+    counted: int = (await session.execute(live)).scalar_one()
+    return counted
+
+
 async def forget_ended(session: Session) -> int:
     """Delete certificates that ended long ago, some at a time; returns how many."""
     return (await session.execute(_FORGET, {"days": KEPT_DAYS, "limit": FORGOTTEN_AT_ONCE})).rowcount

@@ -12,6 +12,7 @@ from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.identity import api_tokens, organizations, sessions, sign_in, ssh_keys, whoami
 from sublet.identity.authentication import address_of
 from sublet.identity.cookies import SessionCookie
+from sublet.identity.hash_queue import HashQueue
 from sublet.identity.schemas import (
     AdminOrganizationOut,
     ApiTokenCreate,
@@ -31,6 +32,8 @@ from sublet.identity.users import SignupHook
 
 router = SubletRouter(prefix="/api/v1", tags=["identity"])
 
+PASSWORDS: Slot[HashQueue] = Slot("queue of passwords")
+PasswordsDep = Annotated[HashQueue, Depends(PASSWORDS)]
 ON_SIGNUP: Slot[Sequence[SignupHook]] = Slot("what a sign-up also opens")
 
 
@@ -53,6 +56,7 @@ async def sign_up(
     *,
     response: Response,
     database: DatabaseDep,
+    hashing: PasswordsDep,
     settings: SettingsDep,
     cookie: CookieDep,
     visitor: VisitorDep,
@@ -62,6 +66,7 @@ async def sign_up(
     """Make an account with its own organization, and sign in to it."""
     signed_in = await sign_in.sign_up(
         database,
+        hashing,
         visitor,
         email=body.email,
         password=body.password,
@@ -80,6 +85,7 @@ async def log_in(
     *,
     response: Response,
     database: DatabaseDep,
+    hashing: PasswordsDep,
     settings: SettingsDep,
     cookie: CookieDep,
     visitor: VisitorDep,
@@ -88,6 +94,7 @@ async def log_in(
     """Sign in; the session that the browser had before, if any, ends."""
     signed_in = await sign_in.sign_in(
         database,
+        hashing,
         visitor,
         email=body.email,
         password=body.password,
@@ -193,6 +200,7 @@ async def list_api_tokens(actor: ActorDep, session: SessionDep, page: PageQueryD
 async def create_api_token(
     actor: ActorDep,
     session: SessionDep,
+    settings: SettingsDep,
     body: ApiTokenCreate,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> ApiTokenCreated:
@@ -208,6 +216,7 @@ async def create_api_token(
         name=body.name,
         scopes=body.scopes,
         expires_at=body.expires_at,
+        most=settings.api_tokens,
         idempotency_key=idempotency_key,
     )
     return ApiTokenCreated(**ApiTokenOut.model_validate(made.row).model_dump(), token=made.token)
@@ -228,9 +237,10 @@ async def list_ssh_keys(actor: ActorDep, session: SessionDep, page: PageQueryDep
 
 
 @router.post("/ssh-keys", permission=Permission.ACCOUNT_MANAGE, creates=True, status_code=201)
-async def add_ssh_key(actor: ActorDep, session: SessionDep, body: SshKeyCreate) -> SshKeyOut:
+async def add_ssh_key(actor: ActorDep, session: SessionDep, settings: SettingsDep, body: SshKeyCreate) -> SshKeyOut:
     """Register a public key; it opens the allocations of every organization that the caller is in."""
-    return SshKeyOut.model_validate(await ssh_keys.add(session, actor, name=body.name, public_key=body.public_key))
+    added = await ssh_keys.add(session, actor, name=body.name, public_key=body.public_key, most=settings.ssh_keys)
+    return SshKeyOut.model_validate(added)
 
 
 @router.delete("/ssh-keys/{key_id}", permission=Permission.ACCOUNT_MANAGE, status_code=204)

@@ -7,22 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.audit.record import record
+from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
+from sublet.core.bounds import alone
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.identity.audit import ApiTokenRecord
-from sublet.identity.errors import ScopeNotHeld, TokenAlreadyCreated, TokenNeedsSession
+from sublet.identity.errors import ScopeNotHeld, TokenAlreadyCreated, TokenNeedsSession, TooManyTokens
 from sublet.identity.models import api_token
 from sublet.identity.token_format import mint, secret_hash
 
 LONGEST_LIFE = timedelta(days=366)
 LONGEST_KEY = 255
+
+TOKENS = "api tokens"
 
 _columns = api_token.c
 SHOWN = [
@@ -59,6 +63,36 @@ def _checked_scopes(actor: Actor, scopes: Sequence[str]) -> list[str]:
     return sorted(permission.value for permission in wanted)
 
 
+# Those that were revoked count for a day: else making and revoking would go on for ever. None lives for longer than a
+# year and a day, and `now()` can be looked up in an index.
+_COUNT = text(
+    """
+    SELECT count(*) FROM api_token
+     WHERE organization_id = :organization_id AND created_at > now() - interval '367 days'
+       AND ((revoked_at IS NULL AND expires_at > clock_timestamp())
+            OR created_at > clock_timestamp() - interval '1 day')
+    """
+)
+
+
+async def count(session: Session, organization_id: str) -> int:
+    """How many tokens of an organization work, or were made within a day."""
+    counted: int = (await session.execute(_COUNT, {"organization_id": organization_id})).scalar_one()
+    return counted
+
+
+def why_not_create(held: int, *, most: int) -> Refusal | None:
+    """Why an organization that has so many tokens gets no further one."""
+    if held < most:
+        return None
+    return Refusal(
+        TooManyTokens,
+        f"Your organization has {held} API tokens that work or were made within a day, and {most} are the most.",
+        "Revoke those that nobody uses; of those that were made today each frees its place tomorrow.",
+        outcome="Nothing was created.",
+    )
+
+
 async def create(
     session: Session,
     actor: Actor,
@@ -66,9 +100,11 @@ async def create(
     name: str,
     scopes: Sequence[str],
     expires_at: datetime,
+    most: int,
     idempotency_key: str | None = None,
 ) -> NewToken:
-    """A new token of the actor; InvalidInput, ScopeNotHeld, TokenNeedsSession.
+    """A new token of the actor, if their organization has fewer than `most`; InvalidInput, ScopeNotHeld,
+    TokenNeedsSession, TooManyTokens.
 
     The answer holds a secret, so it is not kept for replays as other answers are: the same key makes no second token,
     and gets TokenAlreadyCreated (or IdempotencyKeyReused if it came with another request).
@@ -86,6 +122,8 @@ async def create(
     asked = json.dumps([name, granted, expires_at.isoformat(), actor.organization])
     digest = hashlib.sha256(asked.encode()).digest() if idempotency_key is not None else None
     token = mint()
+    await alone(session, TOKENS, actor.organization)
+    held = await count(session, actor.organization)
     row = (
         await session.execute(
             insert(api_token)
@@ -106,6 +144,8 @@ async def create(
     ).first()
     if row is None:
         raise await _already_created(session, actor, idempotency_key, digest)
+    if refusal := why_not_create(held, most=most):
+        raise refusal.problem
     await record(session, actor, "api_token.created", "api_token", row.id, after=ApiTokenRecord.model_validate(row))
     return NewToken(row, token)
 

@@ -21,6 +21,7 @@ from sublet.identity.token_format import secret_hash
 SECRET_BYTES = 32
 LONGEST_USER_AGENT = 400
 IDLE_SECONDS = 12 * 3600
+MOST_SESSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,20 @@ _BEGIN = text(
 )
 
 
+# A session nobody ends lasts for days: whoever signs in over and over has so many at a time, the newest.
+_END_OLDEST = text(
+    """
+    UPDATE user_session SET revoked_at = clock_timestamp()
+     WHERE id IN (SELECT id FROM user_session WHERE user_id = :user_id AND revoked_at IS NULL
+                   ORDER BY seq DESC OFFSET :most)
+    """
+)
+
+
 async def begin(session: Session, actor: Actor, *, user_agent: str | None, absolute_seconds: int) -> NewSession:
-    """A new session of the actor's user, as strong as they signed in, whatever the browser brought along."""
+    """A new session of the actor's user, as strong as they signed in, whatever the browser brought along.
+
+    Beyond `MOST_SESSIONS` of theirs the oldest ends."""
     assert actor.strength is not None  # it is known how whoever signs in has done so
     new = NewSession(new_id("ses"), secrets.token_urlsafe(SECRET_BYTES))
     row = (
@@ -61,6 +74,7 @@ async def begin(session: Session, actor: Actor, *, user_agent: str | None, absol
             },
         )
     ).one()
+    await session.execute(_END_OLDEST, {"user_id": actor.user_id, "most": MOST_SESSIONS})
     await record(
         session,
         actor,
@@ -94,6 +108,14 @@ async def end_by_secret(session: Session, secret: str, *, address: str | None) -
     )
     await record(session, actor, "session.ended", "session", row.id)
     return True
+
+
+async def owner_of(session: Session, secret: str) -> str | None:
+    """Whose session a secret is or was, so long as it is remembered; None if it never was one."""
+    found = await session.execute(
+        select(user_session.c.user_id).where(user_session.c.secret_hash == secret_hash(secret))
+    )
+    return found.scalar_one_or_none()
 
 
 def _live(user_id: str, idle_seconds: int) -> list[Any]:

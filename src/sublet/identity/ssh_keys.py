@@ -1,15 +1,18 @@
 """SSH public keys that people register; allocations let them in. A private key that is sent by mistake is refused."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncssh
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import Row, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.audit.record import record
+from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
+from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput, NotFound
 from sublet.core.ids import new_id
@@ -22,6 +25,8 @@ from sublet.identity.permissions import CONNECTING_ROLES
 
 LONGEST_LINE = 8192
 MOST_KEYS = 50
+"""Of one person."""
+KEYS = "ssh keys"
 FEWEST_RSA_BITS = 2048
 TYPES = (
     "ssh-ed25519",
@@ -66,21 +71,63 @@ def read_public_key(text: str) -> tuple[str, str]:
     return f"{normal[0]} {normal[1]}", key.get_fingerprint("sha256")
 
 
-async def add(session: Session, actor: Actor, *, name: str, public_key: str) -> Row[*tuple[Any, ...]]:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many keys a person has, and how many the members of that organization of theirs that has most."""
+
+    own: int
+    of_organization: int
+
+
+_HELD = text(
+    """
+    SELECT (SELECT count(*) FROM ssh_key WHERE user_id = :user_id) AS own,
+           coalesce(max(of_one.n), 0) AS of_organization
+      FROM membership m
+     CROSS JOIN LATERAL (
+             SELECT count(*) AS n FROM membership o JOIN ssh_key k ON k.user_id = o.user_id
+              WHERE o.organization_id = m.organization_id) of_one
+     WHERE m.user_id = :user_id
+    """
+)
+
+
+async def held_by(session: Session, user_id: str) -> Held:
+    """How many keys a person has, and the fullest of their organizations."""
+    return Held(*(await session.execute(_HELD, {"user_id": user_id})).one())
+
+
+def why_not_add(held: Held, *, most: int) -> Refusal | None:
+    """Why somebody gets no further key, where the members of an organization may have so many together."""
+    outcome = "Nothing was added."
+    if held.own >= MOST_KEYS:
+        reason = f"You have {held.own} SSH keys, and {MOST_KEYS} are the most."
+        return Refusal(TooManyKeys, reason, "Remove one first.", outcome=outcome)
+    if held.of_organization >= most:
+        reason = (
+            f"The members of an organization of yours have {held.of_organization} SSH keys, and {most} are the most."
+        )
+        return Refusal(TooManyKeys, reason, "One of them has to remove one first.", outcome=outcome)
+    return None
+
+
+async def add(session: Session, actor: Actor, *, name: str, public_key: str, most: int) -> Row[*tuple[Any, ...]]:
     """Register a key of the actor; it opens every allocation of theirs. InvalidInput, SshKeyTaken, TooManyKeys.
 
-    A token must be one that may connect itself: a key outlives it.
+    The members of each organization of theirs have `most` keys together. A token must be one that may connect itself:
+    a key outlives it.
     """
     if actor.kind == "token":
         actor.require(Permission.ALLOCATION_CONNECT)
     line, fingerprint = read_public_key(public_key)
-    # One at a time for each person, so that many at once cannot pass the limit together.
+    # One at a time for each person and organization, so that many at once cannot pass the limit together.
+    for organization_id in sorted(await organizations.ids_of_user(session, actor.user_id or "")):
+        await alone(session, KEYS, organization_id)
     await session.execute(
         select(user_account.c.id).where(user_account.c.id == actor.user_id).with_for_update(key_share=True)
     )
-    held = await session.execute(select(func.count()).where(_columns.user_id == actor.user_id))
-    if held.scalar_one() >= MOST_KEYS:
-        raise TooManyKeys(f"You have {MOST_KEYS} SSH keys, which is the most. Nothing was added. Remove one first.")
+    if refusal := why_not_add(await held_by(session, actor.user_id or ""), most=most):
+        raise refusal.problem
     row = (
         await session.execute(
             insert(ssh_key)

@@ -43,6 +43,7 @@ async def create_top_up(
             body,
             public_url=settings.public_url,
             request_key=idempotency_key,
+            most_open=settings.open_top_ups,
         )
     # What follows can break off anywhere: the row is there, and the sweeper goes on from it with the same key.
     await checkout.open_page(database, processor, row)

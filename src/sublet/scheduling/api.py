@@ -3,27 +3,38 @@
 Offers sit here, and not with the catalog, because what is available depends on the fleet.
 """
 
+from typing import Annotated
+
+from fastapi import Depends
+
 from sublet.audit.record import record
 from sublet.billing.api import PolicyDep
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.actors import Actor, Permission
+from sublet.core.app import Slot
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SubletRouter
 from sublet.core.pages import Page
 from sublet.fleet import nodes
 from sublet.fleet.audit import GpuRecord
 from sublet.fleet.schemas import Because, GpuOut
 from sublet.scheduling import claims
-from sublet.scheduling.offers import Means, Offer, list_offers, means_of, why_not_launch
+from sublet.scheduling.offers import Launches, Means, Offer, list_offers, means_of, why_not_launch
 from sublet.scheduling.schemas import LaunchActionOut, OfferOut
 
 router = SubletRouter(prefix="/api/v1", tags=["offers"])
 
 
+LAUNCHES: Slot[Launches] = Slot("how many launches an organization may have under way")
+LaunchesDep = Annotated[Launches, Depends(LAUNCHES)]
+
+
 @router.get("/offers", permission=Permission.CATALOG_READ)
-async def offers(actor: ActorDep, session: SessionDep, policy: PolicyDep, currency: CurrencyDep) -> Page[OfferOut]:
+async def offers(
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, currency: CurrencyDep, launches: LaunchesDep
+) -> Page[OfferOut]:
     """Everything that is sold, with its price now and whether the caller could launch it; always one page."""
     found = await list_offers(session, currency=currency, policy=policy)
-    means = await means_of(session, actor, currency=currency, policy=policy)
+    means = await means_of(session, actor, currency=currency, policy=policy, launches=launches)
     return Page(items=[_shown(actor, offer, means) for offer in found])
 
 

@@ -1,5 +1,6 @@
 """What can be launched: SKUs that are offered, with their price in force and what is free at this moment."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sublet.billing.policy import Policy
@@ -12,7 +13,7 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound, PermissionDenied
 from sublet.core.money import Money
-from sublet.findings import launches
+from sublet.findings.launches import are_stopped
 from sublet.ledger import wallets
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.claims import NoCapacity
@@ -21,6 +22,13 @@ from sublet.scheduling.windows import FROM_NOW_ON
 
 _NOTHING = "Nothing was launched and no funds are held."
 _TOP_UP = "Top up the wallet and try again."
+
+
+class TooManyLaunches(Conflict):
+    """An organization has at most so many launches under way at a time."""
+
+    code = "too_many_launches"
+    title = "Too many launches are under way"
 
 
 class LaunchesStopped(Conflict):
@@ -41,10 +49,20 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Launches:
+    """How launches are bounded: `count` says how many an organization has under way, of which `most` may be."""
+
+    count: Callable[[Session, str], Awaitable[int]]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Means:
     """What an organization could set aside now; `out_of_funds` while its money has run out for what runs already."""
 
     available: Money
+    under_way: int
+    most_under_way: int
     out_of_funds: bool
     stopped: bool
     """Whether an operator has to see to something first."""
@@ -59,16 +77,20 @@ async def list_offers(session: Session, *, currency: str, policy: Policy) -> lis
     return [Offer(sku, priced[sku.id], policy.hold_for(priced[sku.id].per_hour), free[sku.id]) for sku in sold]
 
 
-async def means_of(session: Session, actor: Actor, *, currency: str, policy: Policy) -> Means | None:
-    """What the actor could launch with in a currency, in three statements; None for who launches nothing anyway."""
+async def means_of(
+    session: Session, actor: Actor, *, currency: str, policy: Policy, launches: Launches
+) -> Means | None:
+    """What the actor could launch with in a currency, in four statements; None for who launches nothing anyway."""
     if actor.organization_id is None or not actor.can(Permission.ALLOCATION_LAUNCH):
         return None
     try:
         available = (await wallets.wallet(session, actor.organization_id, currency=currency)).available
     except NotFound:
-        return Means(Money.zero(currency), out_of_funds=False, stopped=False)
+        return Means(Money.zero(currency), 0, launches.most, out_of_funds=False, stopped=False)
     stands = await standing(session, actor.organization_id, currency=currency, policy=policy)
-    return Means(available, stands.out_of_funds, await launches.are_stopped(session, actor.organization_id))
+    stopped = await are_stopped(session, actor.organization_id)
+    under_way = await launches.count(session, actor.organization_id)
+    return Means(available, under_way, launches.most, stands.out_of_funds, stopped)
 
 
 def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: bool) -> Refusal | None:
@@ -80,7 +102,7 @@ def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: b
     if not is_free:
         advice = "Choose another offer, or try again when something has been released."
         return Refusal(NoCapacity, "Nothing of this kind is free now.", advice, outcome=_NOTHING)
-    return _why_not_by_money(hold, means)
+    return _why_not_by_means(hold, means)
 
 
 def why_stopped(*, outcome: str) -> Refusal:
@@ -89,9 +111,15 @@ def why_stopped(*, outcome: str) -> Refusal:
     return Refusal(LaunchesStopped, reason, "Ask the operator.", outcome=outcome)
 
 
-def _why_not_by_money(hold: Money, means: Means) -> Refusal | None:
+def _why_not_by_means(hold: Money, means: Means) -> Refusal | None:
     if means.stopped:
         return why_stopped(outcome=_NOTHING)
+    if means.under_way >= means.most_under_way:
+        reason = (
+            f"Your organization has {means.under_way} launches under way, and {means.most_under_way} may be at a time."
+        )
+        advice = "Try again when one of them has been set up, or cancel one."
+        return Refusal(TooManyLaunches, reason, advice, outcome=_NOTHING)
     if means.out_of_funds:
         reason = "Your money has run out for what runs already, so nothing new can start."
         return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)

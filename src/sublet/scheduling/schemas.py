@@ -8,7 +8,7 @@ from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField
 
-RefusalCode = Literal["permission_denied", "no_capacity", "insufficient_funds", "launches_stopped"]
+RefusalCode = Literal["permission_denied", "no_capacity", "insufficient_funds", "launches_stopped", "too_many_launches"]
 
 
 class LaunchActionOut(ActionOut):

@@ -7,10 +7,12 @@ from urllib.parse import urlencode
 from sqlalchemy import Row, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from sublet.core.actions import Refusal
 from sublet.core.actors import Actor
+from sublet.core.bounds import alone
 from sublet.core.currencies import micro_per_charge
 from sublet.core.db import Session
-from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound
+from sublet.core.errors import Conflict, IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.core.money import Money
 from sublet.core.runtime import NotConfigured
@@ -37,6 +39,7 @@ LIMITS = {
 }
 """The smallest and largest top-up, in each currency that can be paid in."""
 MEMBERS_SEARCHED = 200
+OPEN_TOP_UPS = "open top-ups"
 RETURN_ROUTE = "/api/v1/top-ups/{id}/return"
 _MOMENT_AGO = text("clock_timestamp() - interval '2 seconds'")
 
@@ -46,6 +49,13 @@ class AmountNotAllowed(InvalidInput):
 
     code = "amount_not_allowed"
     title = "This amount cannot be put in"
+
+
+class TooManyOpenTopUps(Conflict):
+    """An organization has at most so many payments open at a time."""
+
+    code = "too_many_open_top_ups"
+    title = "Too many payments are open"
 
 
 def refuse_unpayable(currency: str) -> None:
@@ -81,6 +91,31 @@ def read_amount(request: TopUpRequest) -> Money:
     return amount
 
 
+_COUNT_OPEN = text(
+    """
+    SELECT count(*) FROM top_up WHERE organization_id = :organization_id AND state IN ('pending', 'processing')
+    """
+)
+
+
+async def count_open(session: Session, organization_id: str) -> int:
+    """How many payments of an organization are open: begun, and neither paid nor given up."""
+    counted: int = (await session.execute(_COUNT_OPEN, {"organization_id": organization_id})).scalar_one()
+    return counted
+
+
+def why_not_top_up(open_ones: int, *, most: int) -> Refusal | None:
+    """Why an organization that has so many payments open begins no further one."""
+    if open_ones < most:
+        return None
+    return Refusal(
+        TooManyOpenTopUps,
+        f"Your organization has {open_ones} payments open, and {most} may be at a time.",
+        "Pay one of them on its page, or wait: a page that nobody pays on ends a day after it was opened.",
+        outcome="No payment was begun and nothing was charged.",
+    )
+
+
 async def request_top_up(
     session: Session,
     actor: Actor,
@@ -88,15 +123,18 @@ async def request_top_up(
     *,
     public_url: str,
     request_key: str | None,
+    most_open: int,
 ) -> tuple[TopUpRow, Lease | None]:
     """Write down what is wanted, before anything is asked of the processor; with the lease to go on at once.
 
     The same `request_key` of the same person gives the same top-up, also when the first answer never arrived or was
     forgotten; IdempotencyKeyReused if it asked for something else. There is no lease while somebody else works on it.
-    NotFound for an organization without a wallet.
+    NotFound for an organization without a wallet, TooManyOpenTopUps for one that has `most_open` already.
     """
     amount = read_amount(request)
     await wallets.wallet(session, actor.organization, currency=amount.currency)  # nobody pays into nothing
+    await alone(session, OPEN_TOP_UPS, actor.organization)
+    open_ones = await count_open(session, actor.organization)
     top_up_id = new_id("tu")
     base = public_url.rstrip("/")
     # The processor puts the session's id in place of the braces, which must therefore not be encoded.
@@ -133,6 +171,8 @@ async def request_top_up(
             f"{row.id}, which stays as it is. Nothing was charged now. Use a new key for a new request."
         )
     if row.id == top_up_id:
+        if refusal := why_not_top_up(open_ones, most=most_open):
+            raise refusal.problem
         await leases.make_due(session, WORK, row.id, place=actor.organization)
     return row, await leases.lease_one(session, WORK, row.id, seconds=LEASE_SECONDS)
 
