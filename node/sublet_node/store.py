@@ -1,7 +1,8 @@
 """What the node remembers of each allocation, and the fence that keeps a late command from changing anything.
 
-One JSON file and one lock file for each allocation. The lock is flock, so the kernel gives it back when a process is
-killed. The highest generation seen is written before anything is done with it.
+One JSON file and one lock file for each allocation. The records of released ones, which are fences and no more, lie
+apart: however many have come and gone, what looks at all that is here reads what is here. The lock is flock, so the
+kernel gives it back when a process is killed. The highest generation seen is written before anything is done with it.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Store:
 
     def __init__(self, records: Path = paths.ALLOCATIONS, locks: Path = paths.LOCKS) -> None:
         self._records = records
+        self._ended = records / "ended"
         self._locks = locks
 
     @contextlib.contextmanager
@@ -119,26 +121,30 @@ class Store:
 
     def get(self, allocation: str) -> Allocation | None:
         """The record, or None when this node never heard of it."""
-        try:
-            return self._read(self._records / f"{allocation}.json")
-        except FileNotFoundError:
-            return None
+        here, ended = self._read_if_any(self._records, allocation), self._read_if_any(self._ended, allocation)
+        if here is None or ended is None:
+            return here or ended
+        return here if here.generation > ended.generation else ended  # a run that was cut off left both
 
     def put(self, record: Allocation) -> None:
-        """Write the record."""
+        """Write the record, and only then remove it from where it was."""
         record.changed_at = moment.now()
-        files.replace(self._records / f"{record.allocation}.json", json.dumps(asdict(record)).encode(), mode=0o600)
+        name = f"{record.allocation}.json"
+        to, away = (self._ended, self._records) if record.released else (self._records, self._ended)
+        to.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.replace(to / name, json.dumps(asdict(record)).encode(), mode=0o600)
+        files.remove(away / name)
 
     def all(self) -> list[Allocation]:
-        """Every record. What cannot be read is an error: it never means "no allocations"."""
+        """Every record but those of released ones. What cannot be read is an error: it never means "no allocations"."""
         found, damaged = self.readable()
         if damaged:
             raise next(iter(damaged.values()))
         return found
 
     def readable(self) -> tuple[list[Allocation], dict[str, NodeError]]:
-        """The records that can be read, and by allocation what is wrong with the others; NodeError when the folder
-        cannot be."""
+        """The records that can be read, and by allocation what is wrong with the others, without those of released
+        ones (but what a helper of an earlier release left); NodeError when the folder cannot be."""
         try:
             names = sorted(os.listdir(self._records))
         except OSError as error:
@@ -180,15 +186,26 @@ class Store:
         return {record.login: record.uid for record in here if record.uid != subject.uid}
 
     def forget_old(self) -> int:
-        """Remove records released long ago; their generations can no longer come back. Returns how many."""
-        count = 0
+        """Remove records released long ago; their generations can no longer come back. Returns how many.
+
+        Those of released ones that a helper of an earlier release left among the others are put with their like.
+        """
         for record in self.readable()[0]:
-            path = self._records / f"{record.allocation}.json"
-            if record.released and time.time() - path.stat().st_mtime > _KEEP_RELEASED_SECONDS:
+            if record.released:
+                self.put(record)
+        count = 0
+        for path in self._ended.glob("*.json"):
+            if time.time() - path.stat().st_mtime > _KEEP_RELEASED_SECONDS:
                 files.remove(path)
-                files.remove(self._locks / record.allocation)
+                files.remove(self._locks / path.stem)
                 count += 1
         return count
+
+    def _read_if_any(self, folder: Path, allocation: str) -> Allocation | None:
+        try:
+            return self._read(folder / f"{allocation}.json")
+        except FileNotFoundError:
+            return None
 
     def _read(self, path: Path) -> Allocation:
         try:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
+from sublet.allocations.rows import count_being_set_up
 from sublet.billing.policy import Policy
 from sublet.core.db import Database
 from sublet.core.settings import Settings
@@ -20,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 TIMES = 20_000
 MOST_BUFFERS = 2_000
+MOST_BUFFERS_OF_A_COUNT = 20
 LONG = (
     *("allocation", "allocation_history", "allocation_operation", "claim", "meter", "meter_segment", "usage_record"),
     *("usage_charge", "outbox_event", "hold", "hold_event", "ledger_entry", "posting", "issued_certificate"),
@@ -102,3 +105,9 @@ async def test_they_read_what_is_under_way_and_not_what_is_over(database: Databa
                     f"{task.name}: {buffers(plan)} buffers, all of {read}: {' '.join(statement.sql.split())[:300]}"
                 )
     assert faults == []
+    async with database.reading() as session:
+        owners = await session.execute(text("SELECT DISTINCT organization_id FROM allocation"))
+        organization_id = owners.scalar_one()
+    # What each launch and each list of offers counts.
+    for statement, plan in await plans_of(database, lambda session: count_being_set_up(session, organization_id)):
+        assert (list(whole_table_reads(plan)), buffers(plan) < MOST_BUFFERS_OF_A_COUNT) == ([], True), statement.sql

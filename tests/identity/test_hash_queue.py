@@ -108,16 +108,28 @@ class TestQueue:
             pass
 
     async def test_keeps_a_core_taken_until_its_work_has_ended(self, slow: Slow) -> None:
-        queue = HashQueue(waiting=5, at_once=1)
+        queue = HashQueue(waiting=1, at_once=1)
         (gone,) = asked(queue, slow, "gone 1")
         await until(lambda: len(slow.begun) == 1)
         gone.cancel()
         (after,) = asked(queue, slow, "after 1")
         await asyncio.gather(gone, return_exceptions=True)
-        assert slow.begun == ["gone 1"]
+        with pytest.raises(PasswordsWait):
+            await queue.run(Origin("late"), slow.of("late 1"))
         slow.let.set()
         assert await after == "after 1"
         assert slow.most == 1
+
+    async def test_takes_back_a_turn_from_who_goes_at_that_moment(self) -> None:
+        queue = HashQueue(waiting=5, at_once=1)
+        await queue._turn(Origin("first"))
+        gone = asyncio.create_task(queue._turn(Origin("gone")))
+        await asyncio.sleep(0)
+        queue._hand_on()
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        async with asyncio.timeout(DEADLINE):
+            assert await queue.run(Origin("after"), lambda: "after") == "after"
 
     async def test_passes_over_who_has_gone_while_waiting(self, slow: Slow) -> None:
         queue = HashQueue(waiting=5, at_once=1)

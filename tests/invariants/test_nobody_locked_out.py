@@ -66,6 +66,15 @@ class TestPromise47:
         assert (await browser.get("/api/v1/me")).status_code == 401
         assert (await log_in(browser, OWNER)).status_code == 200, "though its session has ended"
 
+    async def test_a_browser_is_known_to_its_owners_account_alone(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throttles, "LOGIN_BY_PAIR", throttles.Limit("pair", 2, 900))
+        for _ in range(2):
+            guesser = await house.customer()
+            assert (await log_in(guesser, OWNER, WRONG)).status_code == 401
+        assert (await log_in(await house.customer(), OWNER, WRONG)).status_code == 429
+
     async def test_guesses_at_many_accounts_from_a_network_close_it_for_nobody(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -100,6 +100,16 @@ class TestTenants:
         await kitchen.work(worker)
         assert set((await kitchen.states()).values()) == {"hot"}
 
+    async def test_with_the_longest_queue_keeps_no_slot_from_another(self, kitchen: Kitchen) -> None:
+        slow = Held(kitchen)
+        await kitchen.want(*(f"a{number}" for number in range(30)), cook="ada")
+        worker = kitchen.worker(slots=5, each=4, of_cook=2)
+        await worker.sweep()
+        await kitchen.want("b", cook="ben")
+        assert await worker.sweep() == 1
+        slow.let.set()
+        await worker.drain()
+
     async def test_has_its_share_of_each_place(self, kitchen: Kitchen) -> None:
         slow = Held(kitchen)
         for stove in ("north", "south"):

@@ -1,0 +1,98 @@
+"""A node's records: those of released allocations are a fence, and cost nothing that is looked at over and over."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from node.sublet_node.errors import NodeError
+from node.sublet_node.request import Subject
+from node.sublet_node.store import Allocation, Store
+
+RUNNING = "al_aaaaaaaaaaaaaaaa"
+MONTH_SECONDS = 31 * 86400
+
+
+def released(number: int) -> Allocation:
+    return Allocation(f"al_{number:016d}", f"al-{number:016d}", 2_000_000 + number, 7, state="released")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "allocations", tmp_path / "locks")
+
+
+def subject_of(record: Allocation) -> Subject:
+    return Subject(record.allocation, record.login, record.uid)
+
+
+class TestReleasedAllocations:
+    def test_are_not_read_by_what_looks_at_all_that_is_here(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(500):
+            store.put(released(number))
+        store.put(Allocation(RUNNING, "al-aaaaaaaaaaaaaaaa", 1_999_999, 1, state="active", gpus=["GPU-1"]))
+        read: list[Path] = []
+        plain = Store._read
+        monkeypatch.setattr(Store, "_read", lambda self, path: read.append(path) or plain(self, path))
+        assert [record.allocation for record in store.all()] == [RUNNING]
+        assert store.gpus_in_use() == {"GPU-1"}
+        assert store.walled_logins(subject_of(released(1))) == set()
+        assert {path.stem for path in read} == {RUNNING}
+        assert len(read) == 3
+
+    def test_still_refuse_what_comes_late(self, store: Store) -> None:
+        store.put(released(1))
+        for generation, intent in ((6, "release"), (6, "apply"), (7, "apply")):
+            with pytest.raises(NodeError) as refused:
+                store.accept(subject_of(released(1)), generation, intent=intent)
+            assert refused.value.code == "stale_generation"
+
+    def test_come_back_when_they_are_applied_anew(self, store: Store) -> None:
+        store.put(released(1))
+        record = store.accept(subject_of(released(1)), 8, intent="apply")
+        record.state, record.intent = "active", ""
+        store.put(record)
+        assert [(one.generation, one.state) for one in store.all()] == [(8, "active")]
+        assert store.get(record.allocation) == record
+
+    @pytest.mark.parametrize(("here", "state"), [(7, "released"), (8, "active")])
+    def test_are_told_from_a_run_that_was_cut_off_by_their_generation(
+        self, store: Store, tmp_path: Path, here: int, state: str
+    ) -> None:
+        store.put(Allocation("al_0000000000000001", "al-0000000000000001", 2_000_001, here, state="active"))
+        kept = tmp_path / "kept.json"
+        shutil.copy(tmp_path / "allocations" / "al_0000000000000001.json", kept)
+        store.put(released(1))
+        shutil.copy(kept, tmp_path / "allocations" / "al_0000000000000001.json")
+        record = store.get("al_0000000000000001")
+        assert record is not None
+        assert record.state == state
+
+    def test_are_forgotten_after_a_month_with_their_locks(self, store: Store, tmp_path: Path) -> None:
+        for number in (1, 2):
+            store.put(released(number))
+            with store.locked(f"al_{number:016d}"):
+                pass
+        long_ago = time.time() - MONTH_SECONDS
+        os.utime(tmp_path / "allocations" / "ended" / "al_0000000000000001.json", (long_ago, long_ago))
+        assert store.forget_old() == 1
+        assert store.get("al_0000000000000001") is None
+        assert store.get("al_0000000000000002") is not None
+        assert {path.name for path in (tmp_path / "locks").iterdir()} == {"al_0000000000000002"}
+
+    def test_that_an_earlier_helper_left_are_put_with_their_like(self, store: Store, tmp_path: Path) -> None:
+        store.put(released(1))
+        (tmp_path / "allocations" / "ended" / "al_0000000000000001.json").rename(
+            tmp_path / "allocations" / "al_0000000000000001.json"
+        )
+        assert [record.released for record in store.all()] == [True]
+        store.forget_old()
+        assert store.all() == []
+        record = store.get("al_0000000000000001")
+        assert record is not None
+        assert record.released
+        assert json.loads((tmp_path / "allocations" / "ended" / "al_0000000000000001.json").read_bytes())["uid"]
