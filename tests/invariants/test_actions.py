@@ -367,6 +367,9 @@ UPDATE top_up
 """
 
 
+TOO_MANY = "payments open"
+
+
 class TestWallets:
     """Here each top-up that is accepted stays: its payment page is opened between two transactions."""
 
@@ -378,6 +381,7 @@ class TestWallets:
         (tmp_path / "key").write_text(API_KEY)
         settings = {"stripe_api_base": sandbox.url, "stripe_api_key": SecretRef(f"file:{tmp_path / 'key'}")}
         asking, whose = Asking(database, tmp_path, **(settings if is_set_up else {})), await customer(database)
+        were_full: set[bool] = set()
         for state in TopUpState:
             row = {"id": f"tu_{state.value}", "organization_id": whose.organization, "state": state.value}
             async with database.transaction() as session:
@@ -387,8 +391,11 @@ class TestWallets:
                 asking.actor = Actor("user", whose.user_id, whose.organization, permissions=held)
                 actions = (await asking.get("/wallet"))["actions"]
                 await asking.agrees(actions, "top_up", "POST", "/top-ups", amount="20.00", currency="USD")
-                assert [action["allowed"] for action in actions] == [is_set_up and P.WALLET_TOP_UP in held]
+                full = TOO_MANY in (actions[0]["reason"] or "")
+                assert [action["allowed"] for action in actions] == [is_set_up and P.WALLET_TOP_UP in held and not full]
+                were_full.add(full)
         await asking.close()
+        assert were_full == ({True, False} if is_set_up else {False})
         assert asking.shown == {"WalletOut"}
 
 

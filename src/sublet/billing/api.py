@@ -1,6 +1,6 @@
 """The wallet with its runway, the entries of its books with what each was for, and the charges behind them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends
@@ -11,6 +11,7 @@ from sublet.billing.schemas import EntryOut, UsageOut, WalletOut
 from sublet.core.actions import ActionOut, Refusal, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
+from sublet.core.db import Session
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.ledger import entries, wallets
@@ -26,8 +27,11 @@ PolicyDep = Annotated[Policy, Depends(_policy)]
 """How money follows usage, for routes that name prices, funds or what a launch sets aside."""
 
 
-WHY_NOT_PAY: Slot[Callable[[], Refusal | None]] = Slot("why nobody can pay now")
-WhyNotPayDep = Annotated[Callable[[], Refusal | None], Depends(WHY_NOT_PAY)]
+WhyNotPay = Callable[[Session, str], Awaitable[Refusal | None]]
+"""Says why an organization can begin no payment now."""
+
+WHY_NOT_PAY: Slot[WhyNotPay] = Slot("why nobody can pay now")
+WhyNotPayDep = Annotated[WhyNotPay, Depends(WHY_NOT_PAY)]
 
 
 def _actions(actor: Actor, why_not_pay: Refusal | None) -> list[ActionOut]:
@@ -54,7 +58,7 @@ async def read_wallet(
         runway_seconds=stands.runway.seconds,
         warning=stands.warning,
         suspend_at=stands.suspend_at,
-        actions=_actions(actor, why_not_pay()),
+        actions=_actions(actor, await why_not_pay(session, actor.organization)),
     )
 
 

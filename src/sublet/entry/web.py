@@ -16,7 +16,7 @@ from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
 from sublet.approvals.api import router as approvals_router
 from sublet.audit.api import router as audit_router
-from sublet.billing.api import WHY_NOT_PAY
+from sublet.billing.api import WHY_NOT_PAY, WhyNotPay
 from sublet.billing.api import router as billing_router
 from sublet.catalog.api import router as catalog_router
 from sublet.core.app import ALIVE, AUTHENTICATOR, CURRENCY, DATABASE, KEYRING, SETTINGS, STOPPING, App
@@ -49,7 +49,7 @@ from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import taken_back
-from sublet.payments.top_ups.requests import refuse_unpayable
+from sublet.payments.top_ups.requests import refuse_unpayable, why_not_pay
 from sublet.scheduling import claims
 from sublet.scheduling.api import LAUNCHES
 from sublet.scheduling.api import router as scheduling_router
@@ -96,6 +96,7 @@ def _parts(settings: Settings, database: Database) -> App:
     policy = TerminalPolicy(
         sessions_per_allocation=settings.terminal_sessions, idle_seconds=settings.terminal_idle_seconds
     )
+    paying: WhyNotPay = partial(why_not_pay, processor=processor, most_open=settings.open_top_ups)
     return (
         App()
         .put(SETTINGS, settings)
@@ -114,7 +115,7 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(KEPT_ON_NODE, kept.kept_on)
         .put(CONSEQUENCES, taken_back.CONSEQUENCES)
         .put(PROCESSOR, processor)
-        .put(WHY_NOT_PAY, processor.why_not_pay)
+        .put(WHY_NOT_PAY, paying)
         .put(TERMINAL_TARGET, terminal_target)
         .put(TERMINAL_POLICY, policy)
         .put(EVENT_HUB, EventHub(database))

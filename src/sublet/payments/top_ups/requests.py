@@ -23,6 +23,7 @@ from sublet.ledger import wallets
 from sublet.payments import installation
 from sublet.payments.models import top_up
 from sublet.payments.schemas import PaymentFailure, TopUp, TopUpRequest
+from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups.checkout import LEASE_SECONDS, WORK, TopUpRow
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
@@ -114,6 +115,13 @@ def why_not_top_up(open_ones: int, *, most: int) -> Refusal | None:
         "Pay one of them on its page, or wait: a page that nobody pays on ends a day after it was opened.",
         outcome="No payment was begun and nothing was charged.",
     )
+
+
+async def why_not_pay(
+    session: Session, organization_id: str, *, processor: Processor, most_open: int
+) -> Refusal | None:
+    """Why an organization can begin no payment now."""
+    return processor.why_not_pay() or why_not_top_up(await count_open(session, organization_id), most=most_open)
 
 
 async def request_top_up(
