@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0030_allocations"
-down_revision = "0029_identity"
+revision = "0031_allocations"
+down_revision = "0030_identity"
 
 INDEX = """
 CREATE INDEX allocation_being_set_up ON allocation (organization_id) WHERE state IN ('queued', 'provisioning');

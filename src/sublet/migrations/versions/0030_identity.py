@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0029_identity"
-down_revision = "0028_core"
+revision = "0030_identity"
+down_revision = "0029_core"
 
 INDEX = """
 CREATE INDEX api_token_organization ON api_token (organization_id, created_at);

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0028_core"
-down_revision = "0027_fleet"
+revision = "0029_core"
+down_revision = "0028_allocations"
 
 TABLES = """
 -- Among those who share a place; empty where nobody does.

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0031_payments"
-down_revision = "0030_allocations"
+revision = "0032_payments"
+down_revision = "0031_allocations"
 
 INDEX = """
 CREATE INDEX top_up_open_of_organization ON top_up (organization_id) WHERE state IN ('pending', 'processing');
