@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -25,6 +26,8 @@
 #define PINS "/run/sublet/pins"
 #define OWN "/run/sublet/own/files" /* in the login's mount namespace, outside of the root that it is shown */
 #define SHOWN "/run/sublet/root/"
+#define STARTS "/var/lib/sublet/starts"
+#define MOST_BYTES (1 << 18) /* more than the helper writes */
 #define LETTERS "abcdefghijklmnopqrstuvwxyz0123456789"
 #define VSOCK 40
 #define GROUPS "/sys/fs/cgroup"
@@ -33,6 +36,7 @@
 
 typedef struct pam_handle pam_handle_t;
 int pam_get_user(pam_handle_t *handle, const char **user, const char *prompt);
+int pam_putenv(pam_handle_t *handle, const char *name_value);
 enum { PAM_SUCCESS = 0, PAM_SERVICE_ERR = 3, PAM_SESSION_ERR = 14 };
 #define SHOW __attribute__((visibility("default")))
 
@@ -77,6 +81,35 @@ static int show_own_files(void) {
   }
   closedir(folder);
   return done;
+}
+
+/* The allocation's variables, each NAME=value with a zero byte behind it. Only root ever reads the file, so it is read
+ * before the login's own mounts are joined; sshd hands them on to whatever the session runs. */
+static int read_variables(const char *login, char **text, size_t *length) {
+  char path[64];
+  struct stat found;
+  *text = NULL, *length = 0;
+  snprintf(path, sizeof path, STARTS "/%s/environment", login);
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) return errno == ENOENT ? 0 : -1;
+  int done = fstat(file, &found);
+  if (done == 0 && (found.st_uid != 0 || found.st_size > MOST_BYTES)) errno = EINVAL, done = -1;
+  if (done == 0 && (*text = malloc((size_t)found.st_size + 1)) == NULL) done = -1;
+  while (done == 0 && *length < (size_t)found.st_size) {
+    ssize_t got = read(file, *text + *length, (size_t)found.st_size - *length);
+    if (got > 0) *length += (size_t)got;
+    else if (got == 0 || errno != EINTR) errno = got == 0 ? EIO : errno, done = -1;
+  }
+  if (done == 0) (*text)[*length] = 0;
+  close(file);
+  return done;
+}
+
+static int put_variables(pam_handle_t *handle, char *text, size_t length) {
+  for (size_t at = 0; at < length; at += strlen(text + at) + 1)
+    if (pam_putenv(handle, text + at) != PAM_SUCCESS) return errno = ENOMEM, -1;
+  free(text);
+  return 0;
 }
 
 #if defined(__x86_64__)
@@ -174,6 +207,8 @@ static int is_one_too_many(void) {
 
 SHOW int pam_sm_open_session(pam_handle_t *handle, int flags, int count, const char **words) {
   const char *login = NULL;
+  char *variables;
+  size_t length;
   int net, ipc, mnt;
   (void)flags, (void)count, (void)words;
   if (pam_get_user(handle, &login, NULL) != PAM_SUCCESS || login == NULL || !is_login(login)) {
@@ -185,6 +220,7 @@ SHOW int pam_sm_open_session(pam_handle_t *handle, int flags, int count, const c
     return PAM_SESSION_ERR;
   }
   if (count_buffers() != 0) return refuse(login, "memory of its network buffers");
+  if (read_variables(login, &variables, &length) != 0) return refuse(login, "variables");
   if ((net = pinned("net", login)) < 0) return refuse(login, "network");
   if ((ipc = pinned("ipc", login)) < 0) return refuse(login, "System V objects");
   if ((mnt = pinned("mnt", login)) < 0) return refuse(login, "mounts");
@@ -194,6 +230,7 @@ SHOW int pam_sm_open_session(pam_handle_t *handle, int flags, int count, const c
   close(net), close(ipc), close(mnt);
   if (show_own_files() != 0) return refuse(login, "accounts");
   if (filter_calls() != 0) return refuse(login, "system-call filter");
+  if (put_variables(handle, variables, length) != 0) return refuse(login, "variables");
   return PAM_SUCCESS;
 }
 

@@ -22,6 +22,7 @@ from . import (
     network,
     request,
     sessions,
+    startup,
     systemd,
 )
 from .disk import homes
@@ -46,6 +47,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         namespaces.ensure(desired.subject, link)  # shows it the slice's control groups
         if link is None:
             loopback.admit(desired.subject.uid)
+        startup.set_variables(desired.subject, desired.environment)
         if desired.state == "active":
             authorized_keys.open_login(desired)
             _disconnect(record, desired)
@@ -88,6 +90,7 @@ def _close_first(desired: request.Desired) -> None:
     """Suspend: nobody gets in any more, and whoever is in is thrown out. Data stay."""
     if desired.state == "suspended":
         authorized_keys.close_login(desired.subject.login)
+        startup.note_stop(desired.subject.login, "suspended")
         sessions.end(desired.subject.uid, desired.subject.login)
 
 
@@ -98,6 +101,10 @@ def _disconnect(record: Allocation, desired: request.Desired) -> None:
 
 
 def _make_account(store: Store, record: Allocation, desired: request.Desired) -> None:
+    if not record.bound:
+        logins.refuse_what_cannot_be(desired.subject)
+        record.bound = True
+        store.put(record)
     logins.ensure(desired.subject)
     homes.make(desired.subject, desired.limits.disk_gib)
     logins.ensure_home(desired.subject, ready=record.home_ready)

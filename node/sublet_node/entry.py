@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import HELPER_VERSION, boot, enrol, rpc
+from . import HELPER_VERSION, boot, enrol, rpc, startup_run
 from .errors import NodeError
 from .store import Store
 
@@ -32,6 +32,8 @@ def _run(chosen: argparse.Namespace) -> int:
         for problem in problems:
             print(f"sublet-node: {problem}", file=sys.stderr)
         return 1 if problems else 0
+    if chosen.command == "watch-startup":
+        return startup_run.watch(chosen.login)
     if chosen.command == "unenrol":
         enrol.unenrol(print, force=chosen.force)
         return 0
@@ -67,4 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     leave.add_argument("--force", action="store_true", help="even though allocations are still here")
     commands.add_parser("rpc", help="speak the node protocol on standard input and output")
     commands.add_parser("boot", help="put back what a boot clears (run by systemd)")
+    watch = commands.add_parser("watch-startup", help="run the startup script of a login (begun by the node itself)")
+    watch.add_argument("login")
     return parser

@@ -24,6 +24,7 @@ from . import (
     paths,
     processes,
     sessions,
+    startup,
 )
 from .disk import homes
 from .errors import NodeError
@@ -54,6 +55,7 @@ def collect(
         ("cron", lambda: leftovers.jobs(subject)),
         ("ipc", lambda: [f"{kind} {number}" for kind, number in leftovers.ipc(subject.uid)]),
         ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),
+        ("startup", lambda: startup.traces(subject)),
         ("gpu", lambda: _gpus(subject.uid, held_gpus)),
     ]
     checks = [_check(name, look) for name, look in looks]

@@ -49,12 +49,7 @@ def ensure(subject: Subject) -> None:
     if exists(subject):
         _complete(subject)
         return
-    if not _is_mapped(subject.uid):
-        message = (
-            f"This node's ids end before {subject.uid}. Place the allocation on another node, or give this one more."
-        )
-        raise NodeError("uid_not_available", message)
-    _refuse_subordinate(subject.uid)
+    refuse_what_cannot_be(subject)
     shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
     # No subordinate uids: a process under one of them would escape every check by uid.
     no_subordinates = ("-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0")
@@ -69,6 +64,18 @@ def ensure(subject: Subject) -> None:
         raise NodeError(
             "account_failed", f"useradd did not make {subject.login} with uid {subject.uid}.", retryable=True
         )
+
+
+def refuse_what_cannot_be(subject: Subject) -> None:
+    """NodeError, and nothing changed, where no account can have this login and uid."""
+    if exists(subject):
+        return
+    if not _is_mapped(subject.uid):
+        message = (
+            f"This node's ids end before {subject.uid}. Place the allocation on another node, or give this one more."
+        )
+        raise NodeError("uid_not_available", message)
+    _refuse_subordinate(subject.uid)
 
 
 def _refuse_subordinate(uid: int) -> None:

@@ -23,6 +23,7 @@ ALLOCATIONS = STATE / "allocations"
 LOCKS = STATE / "locks"
 MARKS = STATE / "marks"
 GPUS = STATE / "gpus.json"
+STARTS = STATE / "starts"
 PRIVATE_TMP = STATE / "private-tmp"
 PRIVATE_VAR_TMP = STATE / "private-var-tmp"
 RUN = Path("/run/sublet")

@@ -24,6 +24,7 @@ from . import (
     oom_kills,
     request,
     sessions,
+    startup,
 )
 from .disk import homes
 from .errors import NodeError
@@ -61,9 +62,11 @@ def _take_away(
     """The order matters: no new way in, then nothing alive, then nothing stored. Returns who was ended besides."""
     authorized_keys.close_login(subject.login)
     marks.note(known)
+    startup.note_stop(subject.login, "released")
     sessions.end(subject.uid, subject.login)
     namespaces.remove(subject)
     ended = holders.take_back(known, mates)
+    startup.remove(subject)
     leftovers.remove_jobs(subject)
     leftovers.remove_ipc(subject.uid)
     confinement.release(subject, frozenset(known.busy))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import bad_request
@@ -14,6 +14,14 @@ LAST_UID = 2_000_000_000
 _ALLOCATION = re.compile(r"al_[a-z0-9]{16}\Z")
 _LOGIN = re.compile(r"al-[a-z0-9]{16}\Z")
 _GPU = re.compile(r"[A-Za-z0-9-]{4,80}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+MOST_VARIABLES = 100
+VARIABLE_BYTES = 16 << 10
+VARIABLES_BYTES = 64 << 10
+"""Of one value, and of all names and values together. The control plane has the same bounds."""
+SCRIPT_BYTES = 64 << 10
+"""Of a startup script, likewise."""
+
 # Options before the key type are refused: `command=` or `environment=` are not for a customer to set this way.
 _KEY = re.compile(
     r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
@@ -51,6 +59,7 @@ class Desired:
     principals: tuple[str, ...]
     authorized_keys: tuple[str, ...]
     disconnect_generation: int
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def subject(params: dict[str, Any]) -> Subject:
@@ -89,7 +98,36 @@ def desired(params: dict[str, Any]) -> Desired:
         principals=_list(params, "principals", re.compile(re.escape(who.login) + r"\Z")),
         authorized_keys=_list(params, "authorized_keys", _KEY),
         disconnect_generation=number({"disconnect_generation": 0, **params}, "disconnect_generation", 0, 1 << 62),
+        environment=_environment(params),
     )
+
+
+def script(params: dict[str, Any]) -> bytes:
+    """Read and check a startup script."""
+    value = params.get("script")
+    encoded = value.encode("utf-8", "replace") if isinstance(value, str) else b""
+    if not isinstance(value, str) or not 1 <= len(encoded) <= SCRIPT_BYTES or "\0" in value:
+        raise bad_request(f"script must be text of 1 to {SCRIPT_BYTES} bytes without a zero byte")
+    return encoded
+
+
+def _environment(params: dict[str, Any]) -> dict[str, str]:
+    """Read and check the variables; none when they are left out. No refusal repeats a value."""
+    values = params.get("environment", {})
+    if not isinstance(values, dict) or len(values) > MOST_VARIABLES:
+        raise bad_request(f"environment must be an object of at most {MOST_VARIABLES} variables")
+    size = 0
+    for name, value in values.items():
+        if not _VARIABLE.match(name):
+            raise bad_request(
+                f"a variable's name is letters, digits and underscores, and begins with no digit: {name[:40]!r}"
+            )
+        if not isinstance(value, str) or "\0" in value or len(value.encode("utf-8", "replace")) > VARIABLE_BYTES:
+            raise bad_request(f"the value of {name} must be text of at most {VARIABLE_BYTES} bytes without a zero byte")
+        size += len(name) + len(value.encode("utf-8", "replace"))
+    if size > VARIABLES_BYTES:
+        raise bad_request(f"the variables have more than {VARIABLES_BYTES} bytes in all")
+    return dict(values)
 
 
 def _text(params: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:

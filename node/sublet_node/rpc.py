@@ -17,12 +17,13 @@ from .errors import NodeError, bad_request, used_up
 from .observe import observe, usage
 from .probe import probe
 from .release import release
+from .startup import start, started
 from .store import Store
 from .trust import trust
 
 _LONGEST_LINE = 4 << 20
-_CHANGING = {"apply", "release", "trust"}
-_READING = {"observe", "usage", "explain_entry"}
+_CHANGING = {"apply", "release", "trust", "start"}
+_READING = {"observe", "usage", "explain_entry", "started"}
 """What may be stopped anywhere: nothing is half done then."""
 _ODD = {"node_fault", "helper_fault"}
 """What nobody foresaw: the log says more of it than the code."""
@@ -37,6 +38,8 @@ VERBS: dict[str, Verb] = {
     "usage": lambda store, params, generation: usage(store),
     "trust": lambda store, params, generation: trust(store, params),
     "explain_entry": lambda store, params, generation: explain_entry(params),
+    "start": start,
+    "started": lambda store, params, generation: started(store, params),
 }
 
 

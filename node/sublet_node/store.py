@@ -31,7 +31,8 @@ class Allocation:
 
     `disconnected` is the latest generation that asked for the end of every connection and got it. `walled` means that
     nobody but the login itself was ever able to put anything into its home or its other places on disk. `link` is the
-    number of its link to the node, 0 without one.
+    number of its link to the node, 0 without one. `bound` is false as long as no account was made for it: what was
+    asked for and refused does not say which uid it will have.
     """
 
     allocation: str
@@ -44,6 +45,7 @@ class Allocation:
     walled: bool = False
     disconnected: int = 0
     link: int = 0
+    bound: bool = True
     gpus: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
     changed_at: str = ""
@@ -94,11 +96,23 @@ class Store:
             raise bad_request("generation must be a whole number, 0 or more")
         known = self.get(subject.allocation)
         if known is None:
-            known = Allocation(subject.allocation, subject.login, subject.uid, generation)
+            known = Allocation(subject.allocation, subject.login, subject.uid, generation, bound=False)
         self._refuse_if_late(known, subject, generation, intent)
         known.generation = generation
         known.intent = intent
+        if not known.bound:
+            known.uid = subject.uid
         self.put(known)
+        return known
+
+    def check(self, subject: Subject, generation: Any) -> Allocation:
+        """The record, for what changes no state and so raises no fence; a late command is refused all the same."""
+        if not isinstance(generation, int) or isinstance(generation, bool) or generation < 0:
+            raise bad_request("generation must be a whole number, 0 or more")
+        known = self.get(subject.allocation)
+        if known is None:
+            raise NodeError("not_active", f"{subject.allocation} is not on this node.", retryable=True)
+        self._refuse_if_late(known, subject, generation, "apply")
         return known
 
     def _refuse_if_late(self, known: Allocation, subject: Subject, generation: int, intent: str) -> None:
@@ -107,7 +121,7 @@ class Store:
                 "stale_generation",
                 f"{known.allocation} has seen generation {known.generation}; generation {generation} changes nothing.",
             )
-        if (known.login, known.uid) != (subject.login, subject.uid):
+        if known.bound and (known.login, known.uid) != (subject.login, subject.uid):
             raise NodeError(
                 "identity_mismatch",
                 f"{known.allocation} is login {known.login} with uid {known.uid} on this node, not {subject.login} "

@@ -15,8 +15,8 @@ from tests.node.control_plane import Channel, Tenant
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
 CHECKS = [
-    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu", "held"),
-    *("memory", "network"),
+    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "startup"),
+    *("gpu", "held", "memory", "network"),
 ]
 SAMPLES = "/usr/local/share/sublet-demo/nvidia-smi.json"
 AS_IT = "setpriv --reuid {uid} --regid {uid} --clear-groups"
@@ -45,6 +45,16 @@ class Leftover:
 LEFTOVERS = [
     Leftover("a certificate's login", "echo {login} > /etc/sublet/principals/{login}", ("access",)),
     Leftover("a key", "echo ssh-ed25519 AAAA > /etc/sublet/authorized_keys/{login}", ("keys",)),
+    Leftover(
+        "variables",
+        "mkdir -p /var/lib/sublet/starts/{login}; echo SECRET=1 > /var/lib/sublet/starts/{login}/environment",
+        ("startup",),
+    ),
+    Leftover(
+        "a startup script",
+        "mkdir -p /var/lib/sublet/starts/{login}; echo true > /var/lib/sublet/starts/{login}/script",
+        ("startup",),
+    ),
     Leftover(
         "a session",
         "printf 'UID={uid}\\nUSER={login}\\n' > /run/systemd/sessions/left{uid}",

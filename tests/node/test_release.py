@@ -92,7 +92,7 @@ class TestRelease:
             await asyncio.wait_for(shell.wait_closed(), 5)
         assert [check for check in evidence["checks"] if not check["clean"]] == []
         assert evidence["clean"] is True
-        names = "access sessions processes slice account home files cron ipc keys gpu held memory network"
+        names = "access sessions processes slice account home files cron ipc keys startup gpu held memory network"
         assert [check["name"] for check in evidence["checks"]] == names.split()
         assert [fact for fact in await facts(north, tenant) if "/var/lib/sublet/" not in fact] == []
 
