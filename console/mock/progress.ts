@@ -5,7 +5,7 @@ import { actionsIn, allocation as known, operation, type WholeAllocation } from 
 import { usd } from "./fixtures/common";
 import { world } from "./world";
 
-const CHECKED = ["access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu", "held", "memory", "network"];
+const CHECKED = ["access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "startup", "gpu", "held", "memory", "network"];
 
 /** What an allocation is in a state, beside its name. */
 function partsOf(state: AllocationState, now: string): Partial<WholeAllocation> {

@@ -26,7 +26,14 @@ type SkuInput = {
 };
 
 export const cli = {
-  launch: (code: string, name: string) => command(["launch", code], { name }),
+  launch: (code: string, name: string, given: { script: boolean; variables: boolean; labels: Record<string, string> }) =>
+    command(["launch", code], {
+      name,
+      script: given.script ? "FILE" : null,
+      "env-file": given.variables ? "FILE" : null,
+      label: pairs(given.labels),
+    }),
+  label: (name: string) => command(["label", name, "KEY=VALUE"]),
   topUp: (amount: string) => command(["top-up", amount || "AMOUNT"]),
   addNode: (input: { name: string; address: string; port: string; labels: Record<string, string> }) =>
     command(["admin", "node", "add", input.name || "NAME", input.address || "ADDRESS"], {

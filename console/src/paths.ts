@@ -15,6 +15,8 @@ export const SETTINGS_VIEWS = ["keys", "tokens", "sessions"] as const;
 
 export const to = {
   home: () => "/",
+  /** The list, narrowed to what has a label. */
+  labelled: (label: string) => at("/", { label }),
   signIn: (next?: string) => at("/sign-in", { next }),
   signUp: (next?: string) => at("/sign-up", { next }),
   launch: (offer?: string) => at("/launch", { offer }),

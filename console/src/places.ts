@@ -6,12 +6,13 @@ import { isAllocationState } from "./states";
 export const CURSOR = "cursor";
 export const HISTORY_CURSOR = "history";
 export const ENDED = "ended";
+export const LABEL = "label";
 
 const cursorIn = (search: URLSearchParams) => search.get(CURSOR);
 
 export const placeOf = {
   list: (search: URLSearchParams) => ({ cursor: cursorIn(search) }),
-  allocations: (search: URLSearchParams) => ({ includeEnded: search.get(ENDED) === "1", cursor: cursorIn(search) }),
+  allocations: (search: URLSearchParams) => ({ includeEnded: search.get(ENDED) === "1", labels: search.getAll(LABEL), cursor: cursorIn(search) }),
   allocation: (search: URLSearchParams) => ({ charges: cursorIn(search), history: search.get(HISTORY_CURSOR) }),
   billing: (search: URLSearchParams) => ({
     view: BILLING_VIEWS.find((name) => name === search.get("view")) ?? BILLING_VIEWS[0],

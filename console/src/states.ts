@@ -3,7 +3,7 @@
  * Each is a record over the states that the API names, so that the type checker lists whatever forgets a new one.
  */
 import type { ReactNode } from "react";
-import type { AllocationState, GpuState, NodeState, Operation, PriceStanding, TopUp, TopUpState } from "~/api/types";
+import type { AllocationState, GpuState, NodeState, Operation, PriceStanding, Startup, TopUp, TopUpState } from "~/api/types";
 import { formatMoney } from "~/format/money";
 import type { LiveState } from "~/live/EventStream";
 import { t } from "~/messages";
@@ -71,6 +71,18 @@ const OPERATION_STATES: Record<Operation["state"], { label: string; errorTone: N
 };
 
 export const operationState = reader(OPERATION_STATES, { errorTone: "warn" });
+
+const { state: STARTUP_LABEL } = t.allocations.startup;
+
+const STARTUP_STATES: Record<Startup["state"], Look> = {
+  waiting: { label: STARTUP_LABEL.waiting, tone: "quiet", shape: "dashes" },
+  running: { label: STARTUP_LABEL.running, tone: "busy", shape: "half" },
+  succeeded: { label: STARTUP_LABEL.succeeded, tone: "ok", shape: "disc" },
+  failed: { label: STARTUP_LABEL.failed, tone: "bad", shape: "cross" },
+  stopped: { label: STARTUP_LABEL.stopped, tone: "warn", shape: "square" },
+};
+
+export const startupState = reader(STARTUP_STATES, UNKNOWN);
 
 export type StepState = Operation["steps"][number]["state"];
 

@@ -1,5 +1,5 @@
 import type { AllocationState } from "~/api/types";
-import { actionsIn, allocation, change, charge, operation, type WholeAllocation } from "../fixtures/allocations";
+import { actionsIn, allocation, change, charge, operation, startup, type WholeAllocation } from "../fixtures/allocations";
 import { type Ago, like, pairs, usd } from "../fixtures/common";
 import type { World } from "../world";
 
@@ -33,6 +33,9 @@ function special(ago: Ago): Record<AllocationState, Partial<WholeAllocation>> {
     queued: { ...notStarted, node: null },
     provisioning: { ...notStarted, operation: operation("provision", 3, ago(5)) },
     active: {
+      labels: { stage: "test", team: "vision" },
+      environment: ["API_TOKEN", "MODE"],
+      startup,
       funds: { runway_seconds: 7_200, warning: "24h", suspend_at: null },
       incidents: [{ kind: "out_of_memory", detail: "Out of memory: the kernel ended one of its processes, for its 2048 MiB were used up.", at: ago(900) }],
     },

@@ -2,10 +2,11 @@
 import type { Allocation, AllocationState, LaunchBody } from "~/api/types";
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
 import { tell } from "../events";
-import { actionsIn, adminSummaryOf, allocation as known, summaryOf, type WholeAllocation } from "../fixtures/allocations";
+import { actionsIn, adminSummaryOf, allocation as known, startup, summaryOf, type WholeAllocation } from "../fixtures/allocations";
 import { move, work } from "../progress";
 import { world } from "../world";
 
+const OUTPUT = "fetching the data\n\u001b[31mcurl: (6) no such host\u001b[0m\n";
 const ENDED = new Set<AllocationState>(["released", "failed"]);
 
 /** An allocation as its owner sees it. */
@@ -26,7 +27,7 @@ function allowed(idOrName: string, ...names: string[]): WholeAllocation {
   return one;
 }
 
-function launched({ offer_id, price_id, name }: LaunchBody): WholeAllocation {
+function launched({ offer_id, price_id, name, labels, environment, startup_script }: LaunchBody): WholeAllocation {
   const offer = world.offers.find(({ id }) => id === offer_id);
   if (offer === undefined) throw notFound();
   if (price_id != null && price_id !== offer.price.id) throw new Refusal(409, "price_changed");
@@ -50,6 +51,9 @@ function launched({ offer_id, price_id, name }: LaunchBody): WholeAllocation {
     delivered_seconds: 0,
     cost: { ...cost, charged: nothing, accrued: nothing, total: nothing, held: offer.hold, as_of: now },
     enforced: [],
+    labels: labels ?? {},
+    environment: Object.keys(environment ?? {}).toSorted(),
+    startup: startup_script == null ? null : { ...startup, state: "waiting", ended_by: null, exit_code: null, output_bytes: 0, script_bytes: startup_script.length, began_at: null, ended_at: null },
     actions: actionsIn("queued"),
     state_seconds: 0,
   };
@@ -60,7 +64,12 @@ export const allocations = [
     const states = query.getAll("state");
     const wanted = ({ state }: WholeAllocation) =>
       states.length > 0 ? states.includes(state) : query.get("include_ended") === "true" || !ENDED.has(state);
-    return pageOf(world.allocations.filter(wanted).map(summaryOf), query);
+    const labelled = ({ labels }: WholeAllocation) =>
+      query.getAll("label").every((one) => {
+        const [key = "", ...value] = one.split("=");
+        return key in labels && (value.length === 0 || labels[key] === value.join("="));
+      });
+    return pageOf(world.allocations.filter(wanted).filter(labelled).map(summaryOf), query);
   }),
   on("post", "/api/v1/allocations", ({ body }) => {
     const created = launched(body);
@@ -70,6 +79,17 @@ export const allocations = [
     return owned(created);
   }),
   on("get", "/api/v1/allocations/{id_or_name}", ({ path }) => owned(found(path.id_or_name))),
+  on("get", "/api/v1/allocations/{id_or_name}/startup", ({ path }) => {
+    const one = found(path.id_or_name).startup;
+    if (one === null) throw notFound();
+    return { ...one, output: one.began_at === null ? "" : OUTPUT, seen_at: one.ended_at };
+  }),
+  on("patch", "/api/v1/allocations/{id_or_name}", ({ path, body }) => {
+    const one = found(path.id_or_name);
+    const changed = Object.entries({ ...one.labels, ...body.labels }).filter((pair): pair is [string, string] => pair[1] !== null);
+    one.labels = Object.fromEntries(changed);
+    return owned(one);
+  }),
   on("get", "/api/v1/allocations/{id_or_name}/charges", ({ path, query }) => pageOf(world.charges[found(path.id_or_name).id] ?? [], query)),
   on("get", "/api/v1/allocations/{id_or_name}/history", ({ path, query }) => pageOf(world.history[found(path.id_or_name).id] ?? [], query)),
   on("post", "/api/v1/allocations/{id_or_name}/release", ({ path }) => {

@@ -19,8 +19,10 @@ import { Charges } from "./Charges";
 import { Connect } from "./Connect";
 import { Cost } from "./Cost";
 import { EvidencePanel } from "./EvidencePanel";
+import { GivenPanel } from "./GivenPanel";
 import { History } from "./History";
 import { Limits } from "./Limits";
+import { StartupPanel } from "./StartupPanel";
 
 const words = t.allocations;
 
@@ -39,7 +41,7 @@ function useOpenTerminal({ id, state }: Allocation) {
 }
 
 function Details({ allocation }: { allocation: Allocation }) {
-  const { id, state, operation, evidence } = allocation;
+  const { id, state, operation, evidence, startup } = allocation;
   const terminal = useOpenTerminal(allocation);
   const { usable, underWay, closed } = allocationState(state);
   const busy = underWay || (operation !== null && operationState(operation.state).underWay);
@@ -64,12 +66,14 @@ function Details({ allocation }: { allocation: Allocation }) {
         <div className={`${css.work} ${layout.stack}`} data-gap="24">
           {busy ? activity : null}
           {evidence === null ? null : <EvidencePanel evidence={evidence} />}
+          {startup === null ? null : <StartupPanel id={id} startup={startup} />}
           {closed ? null : <Connect allocation={allocation} />}
           <Charges id={id} live={usable === true} />
           <History id={id} />
         </div>
         <div className={`${css.rest} ${layout.stack}`} data-gap="24">
           {closed && allocation.enforced.length === 0 ? null : <Limits allocation={allocation} />}
+          <GivenPanel allocation={allocation} />
           {busy ? null : activity}
         </div>
       </div>

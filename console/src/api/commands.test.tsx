@@ -23,7 +23,7 @@ async function page() {
   await client.prefetchQuery(meQuery());
   await client.prefetchQuery(walletQuery());
   await client.prefetchQuery(sshKeysQuery(first));
-  await client.prefetchQuery(allocationsQuery({ includeEnded: false, ...first }));
+  await client.prefetchQuery(allocationsQuery({ includeEnded: false, labels: [], ...first }));
   await client.prefetchQuery(allocationQuery("al_1"));
   const wrapper = ({ children }: { children: ReactNode }) => <QueryClientProvider client={client}>{children}</QueryClientProvider>;
   const stale = () => client.getQueryCache().getAll().filter(({ state }) => state.isInvalidated).map(({ queryKey }) => routeOf(queryKey));

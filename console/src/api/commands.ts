@@ -45,6 +45,10 @@ export const signOut = command("post", "/api/v1/auth/logout", () => ({}));
 export const endSession = command("delete", "/api/v1/auth/sessions/{session_id}", (id: string) => ({ params: { path: { session_id: id } } }));
 
 export const launch = command("post", "/api/v1/allocations", keyed<LaunchBody>);
+export const changeLabels = command("patch", "/api/v1/allocations/{id_or_name}", ({ id, labels }: { id: string; labels: Record<string, string | null> }) => ({
+  ...allocation(id),
+  body: { labels },
+}));
 export const release = command("post", "/api/v1/allocations/{id_or_name}/release", allocation);
 export const suspend = command("post", "/api/v1/allocations/{id_or_name}/suspend", allocation);
 export const resume = command("post", "/api/v1/allocations/{id_or_name}/resume", allocation);

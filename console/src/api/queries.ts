@@ -22,11 +22,17 @@ export const topUpQuery = (id: string) => api.queryOptions("get", "/api/v1/top-u
 
 export const offersQuery = () => api.queryOptions("get", "/api/v1/offers");
 
-export const allocationsQuery = ({ includeEnded, ...paging }: Paging & { includeEnded: boolean }) =>
-  api.queryOptions("get", "/api/v1/allocations", { params: { query: { include_ended: includeEnded, ...paged(paging) } } }, listed);
+export const allocationsQuery = ({ includeEnded, labels, ...paging }: Paging & { includeEnded: boolean; labels: string[] }) =>
+  api.queryOptions(
+    "get",
+    "/api/v1/allocations",
+    { params: { query: { include_ended: includeEnded, ...(labels.length === 0 ? {} : { label: labels }), ...paged(paging) } } },
+    listed,
+  );
 
 const ofAllocation = (id: string) => ({ path: { id_or_name: id } });
 export const allocationQuery = (id: string) => api.queryOptions("get", "/api/v1/allocations/{id_or_name}", { params: ofAllocation(id) });
+export const startupQuery = (id: string) => api.queryOptions("get", "/api/v1/allocations/{id_or_name}/startup", { params: ofAllocation(id) });
 export const chargesQuery = (id: string, paging: Paging) =>
   api.queryOptions("get", "/api/v1/allocations/{id_or_name}/charges", { params: { ...ofAllocation(id), query: paged(paging) } }, listed);
 export const historyQuery = (id: string, paging: Paging) =>

@@ -5,7 +5,7 @@ import { isTransient } from "~/errors";
 import { useLiveInterval } from "~/live/state";
 import { allocationState, nodeState, topUpState } from "~/states";
 import { api } from "./client";
-import { allocationQuery, allocationsQuery, adminAllocationsQuery, chargesQuery, meQuery, nodeQuery, nodesQuery, offersQuery, topUpQuery, walletQuery } from "./queries";
+import { allocationQuery, allocationsQuery, adminAllocationsQuery, chargesQuery, meQuery, nodeQuery, nodesQuery, offersQuery, startupQuery, topUpQuery, walletQuery } from "./queries";
 
 const ACTIVE_REFRESH_MS = 2_000;
 const CHARGES_REFRESH_MS = 5_000;
@@ -53,6 +53,10 @@ export function useTopUp(id: string) {
     },
   });
 }
+
+/** How a startup script fares and what it wrote, asked for again until it has ended. */
+export const useStartup = (id: string) =>
+  useQuery({ ...startupQuery(id), refetchInterval: ({ state: { data } }) => (data !== undefined && data.ended_by === null ? ACTIVE_REFRESH_MS : false) });
 
 export const useOffers = () => useQuery({ ...offersQuery(), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
 

@@ -15,6 +15,7 @@ const ONE_ALLOCATION = [
   "/api/v1/allocations/{id_or_name}",
   "/api/v1/allocations/{id_or_name}/charges",
   "/api/v1/allocations/{id_or_name}/history",
+  "/api/v1/allocations/{id_or_name}/startup",
 ] as const satisfies Read[];
 const ALLOCATIONS = ["/api/v1/allocations", ...ONE_ALLOCATION, "/api/v1/admin/allocations"] as const satisfies Read[];
 const WALLET = ["/api/v1/wallet", "/api/v1/wallet/entries"] as const satisfies Read[];
@@ -33,6 +34,7 @@ export const STALE_AFTER = {
   "post /api/v1/auth/logout": NOTHING,
   "delete /api/v1/auth/sessions/{session_id}": ["/api/v1/auth/sessions"],
   "post /api/v1/allocations": WORK,
+  "patch /api/v1/allocations/{id_or_name}": ALLOCATIONS,
   "post /api/v1/allocations/{id_or_name}/release": WORK,
   "post /api/v1/allocations/{id_or_name}/suspend": WORK,
   "post /api/v1/allocations/{id_or_name}/resume": WORK,

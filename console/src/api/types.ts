@@ -34,6 +34,7 @@ export type AllocationSummary = Item<Answer<"/api/v1/allocations", "get", 200>>;
 export type AllocationState = Allocation["state"];
 export type Operation = NonNullable<Allocation["operation"]>;
 export type Evidence = NonNullable<Allocation["evidence"]>;
+export type Startup = NonNullable<Allocation["startup"]>;
 export type Charge = Item<Answer<"/api/v1/allocations/{id_or_name}/charges", "get", 200>>;
 export type HistoryEntry = Item<Answer<"/api/v1/allocations/{id_or_name}/history", "get", 200>>;
 export type UsageCharge = Item<Answer<"/api/v1/usage", "get", 200>>;

@@ -14,10 +14,11 @@ import { Panel } from "~/ui/Panel";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import text from "~/ui/text.module.css";
 import css from "./LaunchPage.module.css";
-import { ADD_FUNDS, LaunchTotal, useLaunchForm } from "./LaunchTotal";
+import { useLaunchForm } from "./launchForm";
+import { ADD_FUNDS, LaunchTotal } from "./LaunchTotal";
 import { needsFunds, OffersTable, refusal } from "./OffersTable";
 import { ResumeLaunch } from "./ResumeLaunch";
-import { lacksFunds, priceChanged, useLaunch } from "./useLaunch";
+import { isMore, lacksFunds, priceChanged, useLaunch } from "./useLaunch";
 
 const words = t.launch;
 
@@ -35,11 +36,13 @@ function useTakenUp() {
   };
 }
 
+const NOTHING_MORE = { script: "", variables: "", labels: "" };
+
 /** What is chosen before anybody chooses: what can be launched, or could be if there were money. */
 const first = (offers: Offer[]) => offers.find((offer) => refusal(offer) === null) ?? offers.find(needsFunds);
 
 /** Takes money in the middle of a launch. After a press it comes into view: the button that led to it may be far away. */
-function AddFunds({ error, currency, returnPath }: { error: unknown; currency: string; returnPath: string }) {
+function AddFunds({ error, currency, returnPath, again }: { error: unknown; currency: string; returnPath: string; again: boolean }) {
   const place = useRef<HTMLDivElement>(null);
   const pressed = error !== null;
   useEffect(() => {
@@ -51,7 +54,7 @@ function AddFunds({ error, currency, returnPath }: { error: unknown; currency: s
     <div ref={place} id={ADD_FUNDS} tabIndex={-1} className={css.arrival}>
       <Panel title={words.funds.title}>
         {error === null ? null : <ErrorNotice error={error} />}
-        <p className={text.muted}>{words.funds.detail}</p>
+        <p className={text.muted}>{again ? words.funds.detailAgain : words.funds.detail}</p>
         <TopUpForm currency={currency} returnPath={returnPath} />
       </Panel>
     </div>
@@ -61,13 +64,14 @@ function AddFunds({ error, currency, returnPath }: { error: unknown; currency: s
 function Chooser({ offers }: { offers: Offer[] }) {
   const taken = useTakenUp();
   const [chosen, setChosen] = useState(taken.offer ?? first(offers)?.id ?? null);
-  const form = useLaunchForm({ name: taken.name, openTerminal: taken.openTerminal });
-  const { name, openTerminal } = { ...taken, ...useWatch({ control: form.control }) };
+  const initial = { ...NOTHING_MORE, name: taken.name, openTerminal: taken.openTerminal };
+  const form = useLaunchForm(initial);
+  const typed = { ...initial, ...useWatch({ control: form.control }) };
   const launching = useLaunch(taken.key);
   const resumed = useRef(false);
   const offer = offers.find(({ id }) => id === chosen);
 
-  const input = offer === undefined ? null : { offer: offer.id, price: offer.price.id, name, openTerminal };
+  const input = offer === undefined ? null : { ...typed, offer: offer.id, price: offer.price.id };
   const lacks = lacksFunds(launching.error) || (offer !== undefined && needsFunds(offer));
   const error = lacksFunds(launching.error) || priceChanged(launching.error) ? null : launching.error;
 
@@ -75,7 +79,7 @@ function Chooser({ offers }: { offers: Offer[] }) {
   const goOn = () => {
     if (resumed.current || taken.offer === null || taken.price === undefined) return;
     resumed.current = true;
-    launching.launch({ ...taken, offer: taken.offer, price: taken.price });
+    launching.launch({ ...NOTHING_MORE, ...taken, offer: taken.offer, price: taken.price });
   };
 
   return (
@@ -96,7 +100,8 @@ function Chooser({ offers }: { offers: Offer[] }) {
           <AddFunds
             error={lacksFunds(launching.error) ? launching.error : null}
             currency={offer.price.per_hour.currency}
-            returnPath={to.resumeLaunch({ ...input, key: launching.keyOf(input) })}
+            again={isMore(input)}
+            returnPath={isMore(input) ? to.launch() : to.resumeLaunch({ ...input, key: launching.keyOf(input) })}
           />
         ) : null}
       </div>

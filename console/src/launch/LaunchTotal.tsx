@@ -1,7 +1,5 @@
-import { zodResolver } from "@hookform/resolvers/zod";
 import type { ReactNode } from "react";
-import { type UseFormReturn, useForm, useFormState, useWatch } from "react-hook-form";
-import * as z from "zod/mini";
+import { type UseFormReturn, useFormState, useWatch } from "react-hook-form";
 import { useWallet } from "~/api/reads";
 import type { Offer } from "~/api/types";
 import { cli } from "~/cli";
@@ -17,6 +15,9 @@ import { Field, Form } from "~/ui/form";
 import { Panel } from "~/ui/Panel";
 import { Tag } from "~/ui/Tag";
 import text from "~/ui/text.module.css";
+import { Advanced } from "./Advanced";
+import { pairsIn } from "./given";
+import type { LaunchValues } from "./launchForm";
 import css from "./LaunchTotal.module.css";
 import { gpuText, needsFunds, refusal } from "./OffersTable";
 
@@ -26,14 +27,9 @@ const words = t.launch;
 export const ADD_FUNDS = "add-funds";
 
 const NAME_CHARACTERS = 31;
-const NAME = /^(?:[a-z][a-z0-9-]{1,30})?$/;
 
-const schema = z.object({ name: z.string().check(z.regex(NAME, words.nameInvalid)), openTerminal: z.boolean() });
-
-export type LaunchValues = z.infer<typeof schema>;
-
-/** What is asked before a launch. */
-export const useLaunchForm = (defaultValues: LaunchValues) => useForm({ resolver: zodResolver(schema), mode: "onChange", defaultValues });
+/** How the server names the fields. */
+const FIELD_NAMES = { startup_script: "script", environment: "variables" } as const;
 
 type LaunchTotalProps = {
   offer: Offer;
@@ -45,7 +41,7 @@ type LaunchTotalProps = {
 /** What the chosen offer costs, in the server's own figures, and the button that starts it. */
 export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) {
   const { data: wallet } = useWallet();
-  const name = useWatch({ control: form.control, name: "name" });
+  const { name, script, variables, labels } = { ...form.getValues(), ...useWatch({ control: form.control }) };
   const { errors } = useFormState({ control: form.control });
   const { sku, price } = offer;
   const why = refusal(offer);
@@ -72,7 +68,7 @@ export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) 
         {needsFunds(offer) ? <a href={`#${ADD_FUNDS}`}>{t.billing.addFunds}</a> : null}
       </div>
       <p className={text.help}>{words.total.seconds}</p>
-      <CliHint command={cli.launch(sku.code, name)} />
+      <CliHint command={cli.launch(sku.code, name, { script: script !== "", variables: variables !== "", labels: pairsIn(labels) ?? {} })} />
     </>
   );
   return (
@@ -83,7 +79,7 @@ export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) 
           {sku.gpu_count > 0 ? <span className={text.cellSub}>{gpuText(sku)}</span> : null}
         </p>
         <Facts rows={rows} />
-        <Form form={form} doing={doing} onSubmit={onLaunch} submit={submit} footer={bar}>
+        <Form form={form} doing={doing} onSubmit={onLaunch} fieldNames={FIELD_NAMES} submit={submit} footer={bar}>
           <Field
             control={form.control}
             name="name"
@@ -93,6 +89,7 @@ export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) 
             optional
           />
           <Check {...form.register("openTerminal")}>{words.openTerminal}</Check>
+          <Advanced control={form.control} open={errors.script !== undefined || errors.variables !== undefined || errors.labels !== undefined} />
           {offer.limits_enforced ? null : <p className={text.help}>{words.notEnforcedHelp}</p>}
         </Form>
       </Panel>

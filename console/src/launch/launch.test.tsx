@@ -39,6 +39,33 @@ describe("launching", () => {
     expect(third).not.toBe(first);
   });
 
+  test("sends script, variables and labels, and puts none of them into an address", async () => {
+    refuses("post", "/api/v1/allocations", 402, "insufficient_funds");
+    refuses("post", "/api/v1/top-ups");
+    const { user } = renderAt("/launch");
+    await user.click(await screen.findByText(/^Advanced/));
+    await user.type(screen.getByLabelText(/^Startup script/), "echo ready");
+    const variables = screen.getByLabelText(/^Environment variables/);
+    await user.type(variables, "TOKEN");
+    await user.click(screen.getByRole("button", { name: LAUNCH }));
+    expect(await screen.findByText("Write one NAME=value a line.")).toBeTruthy();
+    expect(launches()).toHaveLength(0);
+    await user.type(variables, "=canary=1{enter}# none{enter}MODE=");
+    await user.type(screen.getByLabelText(/^Labels/), "stage=test");
+    expect(screen.getByText("sublet launch cpu-small --script FILE --env-file FILE --label stage=test")).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: LAUNCH }));
+    await user.click(await screen.findByRole("button", { name: "Continue to payment" }));
+    expect(launches()[0]?.body).toEqual({
+      offer_id: "sku_1",
+      price_id: "prc_1",
+      startup_script: "echo ready",
+      environment: { TOKEN: "canary=1", MODE: "" },
+      labels: { stage: "test" },
+    });
+    await waitFor(() => expect(asked("post", "/api/v1/top-ups")[0]?.body).toEqual({ amount: "20.00", currency: "USD", return_path: "/launch" }));
+    expect(screen.getByText(/What you entered under Advanced is not kept/)).toBeTruthy();
+  });
+
   test("offers to add funds in place, to come back with the same key", async () => {
     refuses("post", "/api/v1/allocations", 402, "insufficient_funds");
     refuses("post", "/api/v1/top-ups");

@@ -6,10 +6,30 @@ import { useIntent } from "~/api/intent";
 import { refresh } from "~/api/stale";
 import { Problem } from "~/errors";
 import { to } from "~/paths";
+import { pairsIn } from "./given";
 
-export type LaunchInput = { offer: string; price: string; name: string; openTerminal: boolean };
+export type LaunchInput = { offer: string; price: string; name: string; openTerminal: boolean; script: string; variables: string; labels: string };
 
-const asked = ({ offer, price, name }: LaunchInput) => ({ offer_id: offer, price_id: price, ...(name === "" ? {} : { name }) });
+/** The fields that have something in them. */
+const filled = (lines: string) => {
+  const pairs = pairsIn(lines);
+  return pairs === null || Object.keys(pairs).length === 0 ? null : pairs;
+};
+
+function asked({ offer, price, name, script, variables, labels }: LaunchInput) {
+  const [environment, tags] = [filled(variables), filled(labels)];
+  return {
+    offer_id: offer,
+    price_id: price,
+    ...(name === "" ? {} : { name }),
+    ...(script === "" ? {} : { startup_script: script }),
+    ...(environment === null ? {} : { environment }),
+    ...(tags === null ? {} : { labels: tags }),
+  };
+}
+
+/** Whether something goes along that no address may carry. */
+export const isMore = ({ script, variables, labels }: LaunchInput) => script !== "" || filled(variables) !== null || filled(labels) !== null;
 
 /** Whether a launch was refused because there is too little money. */
 export function lacksFunds(error: unknown): boolean {

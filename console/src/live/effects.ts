@@ -19,6 +19,8 @@ const toast = t.shell.toast;
 
 const FAILURES = new Set(["allocation.failed", "allocation.release_failed", "allocation.lost", "allocation.ran_out_of_memory", "allocation.node_restarted", "allocation.gpu_erred", "top_up.failed"]);
 
+const STARTUP = "allocation.startup_ended";
+
 const TOASTS: Record<string, (name: string) => string> = {
   "allocation.active": toast.active,
   "allocation.suspended": toast.suspended,
@@ -34,13 +36,13 @@ const TOASTS: Record<string, (name: string) => string> = {
 };
 
 /** Whether an event tells of something that went wrong: what is said about it stays until it is put away. */
-export function isFailure({ type }: LiveEvent): boolean {
-  return FAILURES.has(type);
+export function isFailure({ type, data }: LiveEvent): boolean {
+  return FAILURES.has(type) || (type === STARTUP && data.state === "failed");
 }
 
 /** A line about an event in the background; null when the page in front already shows it. */
 export function toastFor(event: LiveEvent, location: string): string | null {
-  const line = TOASTS[event.type];
+  const line = event.type === STARTUP && isFailure(event) ? toast.startupFailed : TOASTS[event.type];
   if (line === undefined) return null;
   const { allocation_id: id, name } = event.data;
   const inFront = event.type.startsWith("top_up.")

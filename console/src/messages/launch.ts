@@ -11,6 +11,18 @@ export const launch = {
   name: "Name",
   nameHelp: "Lower-case letters, digits and dashes. Left empty, one is chosen for you.",
   nameInvalid: "Use 2 to 31 lower-case letters, digits and dashes, starting with a letter.",
+  advanced: {
+    summary: "Advanced: startup script, variables, labels",
+    script: "Startup script",
+    scriptHelp: "Runs once, as you, when the machine is active. Nothing waits for it. At most 64 KiB.",
+    scriptTooLong: "A startup script has at most 64 KiB.",
+    variables: "Environment variables",
+    variablesHelp: "One NAME=value a line, for every login. Kept encrypted, and never shown again.",
+    variablesInvalid: "Write one NAME=value a line.",
+    labels: "Labels",
+    labelsHelp: "One key=value a line, to find it by.",
+    labelsInvalid: "Write one key=value a line.",
+  },
   openTerminal: "Open the terminal when it is ready",
   total: {
     title: "Total",
@@ -32,6 +44,7 @@ export const launch = {
   funds: {
     title: "Add funds to launch",
     detail: "Pay by card and this launch goes on by itself.",
+    detailAgain: "Pay by card, then launch again. What you entered under Advanced is not kept in the meantime.",
     waiting: "Waiting for the payment. The launch goes on by itself when it arrives.",
     unpaid: { title: "The payment was not made", detail: "Nothing was charged and nothing was launched. Add funds, or launch something smaller." },
     received: "Payment received. Launching…",

@@ -51,6 +51,7 @@ export const shell = {
     outOfMemory: (name: string) => `${name} ran out of memory, and a process of it was ended. Open it to see more.`,
     nodeRestarted: (name: string) => `The node of ${name} was restarted: what ran in it has ended, its files are kept.`,
     gpuErred: (name: string) => `A GPU of ${name} reported an error. Open it to see what to do.`,
+    startupFailed: (name: string) => `The startup script of ${name} failed. The machine goes on; open it to see what was written.`,
     topUpSucceeded: "Payment received. Your balance is up to date.",
     topUpFailed: "A payment failed. Open billing to see why.",
     region: "Background events",

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import { t } from "~/messages";
 import { Button } from "./Button";
 import css from "./Copy.module.css";
+import { Disclosure } from "./Disclosure";
 import { CheckIcon, CopyIcon } from "./icons";
 import text from "./text.module.css";
 
@@ -38,9 +39,8 @@ export function Copy({ text: line, what, bare }: CopyProps) {
 /** The command that does the same as the form beside it. */
 export function CliHint({ command }: { command: string }) {
   return (
-    <details className={css.disclosure}>
-      <summary>{t.shell.cli.summary}</summary>
+    <Disclosure summary={t.shell.cli.summary}>
       <Copy text={command} what={t.shell.cli.what} />
-    </details>
+    </Disclosure>
   );
 }
