@@ -1475,6 +1475,12 @@ CREATE TABLE public.allocation (
 )
 WITH (fillfactor='70');
 
+CREATE TABLE public.allocation_environment (
+    allocation_id text NOT NULL,
+    names text[] NOT NULL,
+    encrypted bytea
+);
+
 CREATE TABLE public.allocation_history (
     id bigint NOT NULL,
     allocation_id text NOT NULL,
@@ -1494,6 +1500,15 @@ ALTER TABLE public.allocation_history ALTER COLUMN id ADD GENERATED ALWAYS AS ID
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.allocation_label (
+    allocation_id text NOT NULL,
+    organization_id text NOT NULL,
+    key text NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT allocation_label_key_check CHECK (((length(key) >= 1) AND (length(key) <= 63))),
+    CONSTRAINT allocation_label_value_check CHECK ((length(value) <= 128))
 );
 
 CREATE TABLE public.allocation_operation (
@@ -1543,6 +1558,27 @@ ALTER TABLE public.allocation ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY 
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.allocation_startup (
+    allocation_id text NOT NULL,
+    script_bytes integer NOT NULL,
+    encrypted bytea,
+    began_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    ended_by text,
+    exit_code integer,
+    signal integer,
+    detail text,
+    output text DEFAULT ''::text NOT NULL,
+    output_bytes bigint DEFAULT 0 NOT NULL,
+    seen_at timestamp with time zone,
+    CONSTRAINT allocation_startup_check CHECK (((ended_at IS NULL) = (ended_by IS NULL))),
+    CONSTRAINT allocation_startup_check1 CHECK (((exit_code IS NOT NULL) = (COALESCE(ended_by, ''::text) = 'exit'::text))),
+    CONSTRAINT allocation_startup_ended_by_check CHECK ((ended_by = ANY (ARRAY['exit'::text, 'signal'::text, 'suspended'::text, 'interrupted'::text, 'refused'::text, 'released'::text]))),
+    CONSTRAINT allocation_startup_output_bytes_check CHECK ((output_bytes >= 0)),
+    CONSTRAINT allocation_startup_output_check CHECK ((length(output) <= 65536)),
+    CONSTRAINT allocation_startup_script_bytes_check CHECK (((script_bytes >= 1) AND (script_bytes <= 65536)))
 );
 
 CREATE TABLE public.allocation_transition (
@@ -2496,8 +2532,14 @@ ALTER TABLE ONLY ledger.wallet
 ALTER TABLE ONLY ledger.wallet
     ADD CONSTRAINT wallet_receivable_id_key UNIQUE (receivable_id);
 
+ALTER TABLE ONLY public.allocation_environment
+    ADD CONSTRAINT allocation_environment_pkey PRIMARY KEY (allocation_id);
+
 ALTER TABLE ONLY public.allocation_history
     ADD CONSTRAINT allocation_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.allocation_label
+    ADD CONSTRAINT allocation_label_pkey PRIMARY KEY (allocation_id, key);
 
 ALTER TABLE ONLY public.allocation
     ADD CONSTRAINT allocation_login_key UNIQUE (login);
@@ -2519,6 +2561,9 @@ ALTER TABLE ONLY public.allocation_remnant
 
 ALTER TABLE ONLY public.allocation
     ADD CONSTRAINT allocation_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.allocation_startup
+    ADD CONSTRAINT allocation_startup_pkey PRIMARY KEY (allocation_id);
 
 ALTER TABLE ONLY public.allocation_transition
     ADD CONSTRAINT allocation_transition_pkey PRIMARY KEY (from_state, to_state);
@@ -2787,6 +2832,8 @@ CREATE INDEX allocation_being_set_up ON public.allocation USING btree (organizat
 CREATE INDEX allocation_history_allocation ON public.allocation_history USING btree (allocation_id, id);
 
 CREATE INDEX allocation_history_incident ON public.allocation_history USING btree (allocation_id, id) WHERE (incident IS NOT NULL);
+
+CREATE INDEX allocation_label_of_organization ON public.allocation_label USING btree (organization_id, key, value, allocation_id);
 
 CREATE UNIQUE INDEX allocation_name ON public.allocation USING btree (organization_id, name) WHERE (ended_at IS NULL);
 
@@ -3082,8 +3129,17 @@ ALTER TABLE ONLY ledger.wallet
 ALTER TABLE ONLY ledger.wallet
     ADD CONSTRAINT wallet_receivable_id_fkey FOREIGN KEY (receivable_id) REFERENCES ledger.account(id);
 
+ALTER TABLE ONLY public.allocation_environment
+    ADD CONSTRAINT allocation_environment_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
+
 ALTER TABLE ONLY public.allocation_history
     ADD CONSTRAINT allocation_history_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
+
+ALTER TABLE ONLY public.allocation_label
+    ADD CONSTRAINT allocation_label_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
+
+ALTER TABLE ONLY public.allocation_label
+    ADD CONSTRAINT allocation_label_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.allocation
     ADD CONSTRAINT allocation_launched_by_fkey FOREIGN KEY (launched_by) REFERENCES public.user_account(id);
@@ -3111,6 +3167,9 @@ ALTER TABLE ONLY public.allocation_remnant
 
 ALTER TABLE ONLY public.allocation
     ADD CONSTRAINT allocation_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
+
+ALTER TABLE ONLY public.allocation_startup
+    ADD CONSTRAINT allocation_startup_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
 
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
@@ -3334,7 +3393,11 @@ GRANT SELECT ON TABLE ledger.usage_revenue TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation TO sublet_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation_environment TO sublet_app;
+
 GRANT SELECT,INSERT ON TABLE public.allocation_history TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.allocation_label TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation_operation TO sublet_app;
 
@@ -3345,6 +3408,8 @@ GRANT UPDATE(generation) ON TABLE public.allocation_remnant TO sublet_app;
 GRANT UPDATE(evidence) ON TABLE public.allocation_remnant TO sublet_app;
 
 GRANT UPDATE(cleaned_at) ON TABLE public.allocation_remnant TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation_startup TO sublet_app;
 
 GRANT SELECT ON TABLE public.allocation_transition TO sublet_app;
 

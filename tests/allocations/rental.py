@@ -15,6 +15,7 @@ from sublet.allocations.models import allocation
 from sublet.allocations.rows import WORK
 from sublet.allocations.work import observations
 from sublet.allocations.work import remnants as remnant_work
+from sublet.allocations.work import startup as startup_work
 from sublet.allocations.work.kind import work
 from sublet.allocations.work.pace import AllocationPace
 from sublet.billing import checks as billing_checks
@@ -34,6 +35,7 @@ from sublet.ledger import top_ups, wallets
 from sublet.ledger.wallets import Wallet
 from tests.allocations.simulated import SimulatedBackend
 from tests.scheduling.fleet_rows import add_node
+from tests.support.keys import KEYRING
 from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
 from tests.support.work import look_at, sweep_once
 
@@ -53,7 +55,7 @@ async def reconcile(
     database: Database, backend: FleetBackend, allocation_id: str, *, pace: AllocationPace = DEFAULT_PACE
 ) -> None:
     """One worker looks at the allocation, for as long as there is something to do at once."""
-    worker = Reconciler(database, [work(backend, pace=pace)])
+    worker = Reconciler(database, [work(backend, KEYRING, pace=pace)])
     for _ in range(MOST_LOOKS):
         if not await look_at(worker, WORK, allocation_id):
             return
@@ -150,7 +152,11 @@ class Rental:
         """A worker of its own."""
         return Reconciler(
             self.database,
-            [work(self.backend, pace=self.pace), remnant_work.work(self.backend, pace=self.pace)],
+            [
+                work(self.backend, KEYRING, pace=self.pace),
+                remnant_work.work(self.backend, pace=self.pace),
+                startup_work.work(self.backend, KEYRING, pace=self.pace),
+            ],
             lease_seconds=self.lease_seconds,
         )
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sublet.core.clock import database_now
@@ -21,6 +21,8 @@ from sublet.fleet.backend import (
     ObservedAllocation,
     Probe,
     ReleaseEvidence,
+    Script,
+    StartupRun,
     Trust,
     UnknownAccount,
     Usage,
@@ -28,9 +30,12 @@ from sublet.fleet.backend import (
 from sublet.fleet.errors import EntryRefused, NodeFailure, NodeUnreachable, StaleGeneration
 
 CHECKS = (
-    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu"),
-    *("held", "memory", "network"),
+    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "startup"),
+    *("gpu", "held", "memory", "network"),
 )
+
+RUNNING = StartupRun("running", None, None, None, "", timedelta(), 6, "begun\n")
+NEVER_SENT = StartupRun("unknown", None, None, None, "", timedelta(), 0)
 
 PLENTY = FreeSpace(disk_gib=500, inodes=1_000_000)
 
@@ -73,6 +78,7 @@ class SimulatedNode:
     space: FreeSpace = PLENTY
     reachable: bool = True
     running: dict[str, int] = field(default_factory=dict)
+    scripts: dict[str, str] = field(default_factory=dict)
 
 
 class SimulatedBackend:
@@ -86,6 +92,8 @@ class SimulatedBackend:
         self.most_running: dict[str, int] = {}
         self.same_organization: dict[str, tuple[str, ...]] = {}
         self.delay_seconds = 0.0
+        self.script_run = RUNNING
+        """How every startup script fares."""
 
     def node(self, node_id: str) -> SimulatedNode:
         """The node, made when first spoken of."""
@@ -158,6 +166,23 @@ class SimulatedBackend:
             EvidenceCheck(name, name not in left, "looked", holders if name == "held" else ()) for name in CHECKS
         )
         return ReleaseEvidence(not left, checks, await self._now())
+
+    async def start(self, node_id: str, script: Script, text: str, *, generation: int) -> StartupRun:
+        """Begin a script once; it fares as `script_runs` says."""
+        await self._begin(node_id, "start")
+        node = self.node(node_id)
+        if generation < node.fences.get(script.allocation_id, 0):
+            raise StaleGeneration("It has seen a newer generation.")
+        if script.allocation_id not in node.scripts:
+            node.scripts[script.allocation_id] = text
+            self.calls.append(("start", script.allocation_id, generation))
+        await self.interrupt("start", "after")
+        return self.script_run
+
+    async def started(self, node_id: str, script: Script) -> StartupRun:
+        """How it fares."""
+        await self._begin(node_id, "started")
+        return self.script_run if script.allocation_id in self.node(node_id).scripts else NEVER_SENT
 
     async def observe(self, node_id: str) -> Observation:
         """All that exists on the node."""

@@ -8,8 +8,8 @@ STEPS = {
 }
 DONE_AT_LAUNCH = ("hold_funds", "claim_capacity")
 EVIDENCE = (
-    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "gpu"),
-    *("held", "memory", "network"),
+    *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "startup"),
+    *("gpu", "held", "memory", "network"),
 )
 ENROLMENT = {
     "added": "{name} at {address}:{port}",

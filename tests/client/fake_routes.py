@@ -89,6 +89,7 @@ def allocations(asked: Asked) -> Answer:
         for one in reversed(asked.world.allocations.values())
         if (asked.query.get("include_ended") == "true" or one["state"] not in ended)
         and one["state"] == asked.query.get("state", one["state"])
+        and ("label" not in asked.query or asked.query["label"] in [f"{k}={v}" for k, v in one["labels"].items()])
     ]
     return page(asked, [asked.world.summary(one) for one in listed])
 
@@ -115,6 +116,9 @@ def launch(asked: Asked) -> Answer:
         raise Problem(422, "invalid_input", message, errors=[{"field": "name", "message": message}])
     world.free[sku["id"]] -= 1
     created = world.allocation(name, sku, state="queued", seconds=0)
+    created |= {"labels": asked.body.get("labels", {}), "environment": sorted(asked.body.get("environment", {}))}
+    if "startup_script" in asked.body:
+        created["startup"] = world.startup(state="waiting", ended_by=None, exit_code=None)
     return 202, world.begin(created, "provision")
 
 
@@ -123,6 +127,22 @@ def show(asked: Asked) -> Answer:
     found = find(asked)
     asked.world.advance(found)
     return 200, found
+
+
+@route("PATCH", "/allocations/{id}")
+def change(asked: Asked) -> Answer:
+    found = find(asked)
+    labels = {**found["labels"], **asked.body["labels"]}
+    found["labels"] = {key: value for key, value in labels.items() if value is not None}
+    return 200, found
+
+
+@route("GET", "/allocations/{id}/startup")
+def startup(asked: Asked) -> Answer:
+    found = find(asked)
+    if found["startup"] is None:
+        raise Problem(404, "not_found", "There is no startup script of it that you can see. Nothing was changed.")
+    return 200, {**found["startup"], "output": "begun\n\x1b[2Jbad\tone\n", "seen_at": at()}
 
 
 def _only(allocation: dict[str, Any], *states: str) -> None:

@@ -238,6 +238,9 @@ class World:
                 {"limit": "cpu", "requested": "200%", "enforced": True, "detail": CONTROL_GROUP},
                 {"limit": "disk", "requested": "20 GiB", "enforced": False, "detail": NO_QUOTA},
             ],
+            "labels": {},
+            "environment": [],
+            "startup": None,
             "evidence": None,
             "incidents": [],
             "actions": [],
@@ -246,9 +249,23 @@ class World:
         self.allocations[allocation["id"]] = allocation
         return allocation
 
+    def startup(self, **changes: Any) -> dict[str, Any]:
+        """How a startup script fared that has failed, unless told otherwise."""
+        return {
+            "state": "failed",
+            "ended_by": "exit",
+            "exit_code": 3,
+            "signal": None,
+            "detail": None,
+            "script_bytes": 40,
+            "output_bytes": 12,
+            "began_at": at(60),
+            "ended_at": at(50),
+        } | changes
+
     def summary(self, allocation: dict[str, Any]) -> dict[str, Any]:
         """What a list shows of it."""
-        shown = ("id", "name", "state", "node", "created_at", "started_at", "ended_at", "delivered_seconds")
+        shown = ("id", "name", "state", "node", "created_at", "started_at", "ended_at", "delivered_seconds", "labels")
         parts = {"sku": ("id", "code", "name"), "price": ("per_hour",), "cost": ("total", "rate")}
         parts["funds"] = ("runway_seconds", "warning")
         summary = {key: allocation[key] for key in shown}
@@ -257,7 +274,11 @@ class World:
 
     def admin_summary(self, allocation: dict[str, Any]) -> dict[str, Any]:
         """What a list shows operators of it."""
-        shown = {key: value for key, value in self.summary(allocation).items() if key not in {"price", "ssh", "funds"}}
+        shown = {
+            key: value
+            for key, value in self.summary(allocation).items()
+            if key not in {"price", "ssh", "funds", "labels"}
+        }
         owner = {"id": "org_0000000000000001", "name": "Acme"}
         inside = None
         if allocation["failure"] is not None:

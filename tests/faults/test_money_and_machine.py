@@ -25,6 +25,7 @@ from sublet.core.work.outcomes import Again
 from tests.allocations.rental import DEFAULT_PACE, Rental
 from tests.allocations.simulated import Interruption, Killed, failing, refused, unreachable
 from tests.scheduling.fleet_rows import add_node
+from tests.support.keys import KEYRING
 from tests.support.work import sweep_once
 
 pytestmark = pytest.mark.anyio
@@ -238,7 +239,7 @@ async def _frozen_worker(rental: Rental, allocation_id: str) -> None:
     async with rental.database.transaction() as session:
         lease = await leases.lease_one(session, WORK, allocation_id, seconds=rental.lease_seconds)
     assert lease is not None
-    declared = work(rental.backend, pace=rental.pace)
+    declared = work(rental.backend, KEYRING, pace=rental.pace)
     assert declared.act is not None
     assert declared.conclude is not None
     async with rental.database.transaction() as session:

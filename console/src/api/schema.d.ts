@@ -570,7 +570,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Allocation
+         * @description Set labels, and take away those whose value is null.
+         */
+        patch: operations["change_allocation_api_v1_allocations__id_or_name__patch"];
         trace?: never;
     };
     "/api/v1/allocations/{id_or_name}/charges": {
@@ -687,6 +691,26 @@ export interface paths {
          * @description Certify the caller's own public key for the allocation's login, for an hour at most.
          */
         post: operations["issue_certificate_api_v1_allocations__id_or_name__ssh_certificates_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/allocations/{id_or_name}/startup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Startup
+         * @description How its startup script fared, and the end of what that wrote; 404 if it was launched with none.
+         */
+        get: operations["read_startup_api_v1_allocations__id_or_name__startup_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1291,6 +1315,16 @@ export interface components {
             reason: string | null;
         };
         /**
+         * AllocationChange
+         * @description What of an allocation is to change; a label whose value is null is taken away, others stay.
+         */
+        AllocationChange: {
+            /** Labels */
+            labels: {
+                [key: string]: string | null;
+            };
+        };
+        /**
          * AllocationOut
          * @description A running right to resources on a node.
          */
@@ -1309,6 +1343,8 @@ export interface components {
             ended_at: string | null;
             /** Enforced */
             enforced: components["schemas"]["LimitOut"][];
+            /** Environment */
+            environment: string[];
             evidence: components["schemas"]["EvidenceOut"] | null;
             failure: components["schemas"]["FailureOut"] | null;
             funds: components["schemas"]["FundsOut"];
@@ -1316,6 +1352,10 @@ export interface components {
             id: string;
             /** Incidents */
             incidents: components["schemas"]["IncidentOut"][];
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
             /** Login */
             login: string | null;
             /** Name */
@@ -1329,6 +1369,7 @@ export interface components {
             ssh: components["schemas"]["SshOut"] | null;
             /** Started At */
             started_at: string | null;
+            startup: components["schemas"]["StartupOut"] | null;
             state: components["schemas"]["AllocationState"];
         };
         /**
@@ -1355,6 +1396,10 @@ export interface components {
             funds: components["schemas"]["FundsSummaryOut"];
             /** Id */
             id: string;
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
             /** Name */
             name: string;
             node: components["schemas"]["PlaceOut"] | null;
@@ -1998,12 +2043,28 @@ export interface components {
          * @description What to launch; `price_id` is the price that the customer saw and agrees to.
          */
         Launch: {
+            /**
+             * Environment
+             * @description Variables that every session has; only names are shown again.
+             */
+            environment?: {
+                [key: string]: string;
+            };
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
             /** Name */
             name?: string | null;
             /** Offer Id */
             offer_id: string;
             /** Price Id */
             price_id?: string | null;
+            /**
+             * Startup Script
+             * @description Runs once as the customer when the allocation is active; at most 64 KiB.
+             */
+            startup_script?: string | null;
         };
         /**
          * LaunchActionOut
@@ -3019,6 +3080,64 @@ export interface components {
             host: string;
             /** Port */
             port: number;
+        };
+        /**
+         * StartupOut
+         * @description How the startup script fares. `stopped` was ended by suspension, release or its node; it does not run again.
+         */
+        StartupOut: {
+            /** Began At */
+            began_at: string | null;
+            /** Detail */
+            detail: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended By */
+            ended_by: ("exit" | "signal" | "suspended" | "interrupted" | "refused" | "released") | null;
+            /** Exit Code */
+            exit_code: number | null;
+            /** Output Bytes */
+            output_bytes: number;
+            /** Script Bytes */
+            script_bytes: number;
+            /** Signal */
+            signal: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "succeeded" | "failed" | "stopped";
+        };
+        /**
+         * StartupOutputOut
+         * @description The same with the end of what the script wrote, at most 64 KiB: whatever text the customer's program chose.
+         */
+        StartupOutputOut: {
+            /** Began At */
+            began_at: string | null;
+            /** Detail */
+            detail: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended By */
+            ended_by: ("exit" | "signal" | "suspended" | "interrupted" | "refused" | "released") | null;
+            /** Exit Code */
+            exit_code: number | null;
+            /** Output */
+            output: string;
+            /** Output Bytes */
+            output_bytes: number;
+            /** Script Bytes */
+            script_bytes: number;
+            /** Seen At */
+            seen_at: string | null;
+            /** Signal */
+            signal: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "succeeded" | "failed" | "stopped";
         };
         /**
          * StateChangeOut
@@ -4648,6 +4767,8 @@ export interface operations {
             query?: {
                 /** @description Only these states; repeat it for several. */
                 state?: components["schemas"]["AllocationState"][] | null;
+                /** @description Only those with this label, as key=value or key; repeat it for all. */
+                label?: string[] | null;
                 include_ended?: boolean;
                 /** @description How many items a page holds. */
                 limit?: number;
@@ -4742,6 +4863,51 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllocationOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_allocation_api_v1_allocations__id_or_name__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The allocation's id, or the name of one that has not ended. */
+                id_or_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AllocationChange"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -5015,6 +5181,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CertificateOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_startup_api_v1_allocations__id_or_name__startup_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The allocation's id, or the name of one that has not ended. */
+                id_or_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartupOutputOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

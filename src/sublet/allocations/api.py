@@ -2,17 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
-from sublet.allocations import certificates, launch, release, rows, suspension
+from sublet.allocations import certificates, labels, launch, release, rows, suspension
 from sublet.allocations.schemas import (
     AdminAllocationOut,
+    AllocationChange,
     AllocationOut,
     AllocationSummaryOut,
     CertificateOut,
     CertificateRequest,
     Launch,
     OperationOut,
+    StartupOutputOut,
     StateChangeOut,
 )
 from sublet.allocations.states import AllocationState
@@ -21,6 +23,8 @@ from sublet.billing import usage
 from sublet.billing.api import PolicyDep
 from sublet.billing.schemas import ChargeOut
 from sublet.core.actors import Permission
+from sublet.core.app import KEYRING, Beforehand
+from sublet.core.encryption import DataKey
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.fleet.api import UserSignerDep
@@ -32,6 +36,13 @@ IdOrName = Annotated[
     str, Path(min_length=1, max_length=64, description="The allocation's id, or the name of one that has not ended.")
 ]
 States = Annotated[list[AllocationState] | None, Query(description="Only these states; repeat it for several.")]
+Labels = Annotated[
+    list[str] | None,
+    Query(
+        alias="label", max_length=8, description="Only those with this label, as key=value or key; repeat it for all."
+    ),
+]
+DataKeyDep = Annotated[DataKey, Depends(Beforehand(KEYRING, DataKey.new))]
 
 
 @router.post(
@@ -47,6 +58,7 @@ async def launch_allocation(
     policy: PolicyDep,
     currency: CurrencyDep,
     launches: LaunchesDep,
+    data_key: DataKeyDep,
     body: Launch,
 ) -> AllocationOut:
     """Launch an offer: its price is locked, funds are held and capacity is claimed before this answers."""
@@ -57,6 +69,12 @@ async def launch_allocation(
         currency=currency,
         name=body.name,
         price_id=body.price_id,
+        given=launch.Given(
+            data_key,
+            labels=body.labels,
+            environment={name: value.get_secret_value() for name, value in body.environment.items()},
+            startup_script=None if body.startup_script is None else body.startup_script.get_secret_value(),
+        ),
         policy=policy,
         launches=launches,
     )
@@ -71,11 +89,12 @@ async def list_allocations(
     page: PageQueryDep,
     *,
     state: States = None,
+    label: Labels = None,
     include_ended: bool = False,
 ) -> Page[AllocationSummaryOut]:
     """The organization's allocations, newest first; those that have ended only when asked for."""
     (before,) = page.position(int) or (None,)
-    query = summaries.Query(state, include_ended, before, page.limit)
+    query = summaries.Query(state, include_ended, before, page.limit, labels.wanted(label or []))
     return await summaries.of_organization(session, actor, query, policy=policy)
 
 
@@ -85,6 +104,21 @@ async def read_allocation(
 ) -> AllocationOut:
     """One allocation."""
     return await whole.of(session, actor, id_or_name, policy=policy)
+
+
+@router.patch("/allocations/{id_or_name}", permission=Permission.ALLOCATION_MANAGE)
+async def change_allocation(
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName, body: AllocationChange
+) -> AllocationOut:
+    """Set labels, and take away those whose value is null."""
+    allocation_id = await labels.change(session, actor, id_or_name, body.labels)
+    return await whole.of(session, actor, allocation_id, policy=policy)
+
+
+@router.get("/allocations/{id_or_name}/startup", permission=Permission.ALLOCATION_CONNECT)
+async def read_startup(actor: ActorDep, session: SessionDep, id_or_name: IdOrName) -> StartupOutputOut:
+    """How its startup script fared, and the end of what that wrote; 404 if it was launched with none."""
+    return await past.startup_of(session, await rows.id_of(session, actor, id_or_name))
 
 
 @router.post(

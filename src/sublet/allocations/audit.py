@@ -14,6 +14,15 @@ class LaunchRecord(Recorded):
     node_id: Annotated[str, TRACK]
     gpus: Annotated[list[str], TRACK]
     hold_id: Annotated[int, TRACK]
+    labels: Annotated[dict[str, str], TRACK]
+    environment: Annotated[list[str], TRACK]
+    startup_script_bytes: Annotated[int, TRACK]
+
+
+class LabelsRecord(Recorded):
+    """The labels of an allocation, as the trail keeps them."""
+
+    labels: Annotated[dict[str, str], TRACK]
 
 
 class WantedRecord(Recorded):

@@ -106,6 +106,19 @@ class AllocationGpuErred(AllocationIncident):
     code: str
 
 
+class AllocationStartupEnded(Event):
+    """Its startup script has ended, well or not, or was ended; the allocation goes on as before."""
+
+    type: ClassVar[str] = "allocation.startup_ended"
+
+    allocation_id: str
+    name: str
+    state: str
+    ended_by: str
+    exit_code: int | None
+    signal: int | None
+
+
 class OperationProgressed(Event):
     """An operation has begun, passed a step, or ended."""
 

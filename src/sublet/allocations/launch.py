@@ -1,9 +1,12 @@
 """Launching: price locked, funds held, capacity claimed, allocation written: all in one transaction or not at all."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from sublet.allocations import names, operations
+from sublet.allocations import environment, labels, names, operations, startup
 from sublet.allocations.audit import LaunchRecord
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import WORK
@@ -17,6 +20,7 @@ from sublet.catalog.skus import Sku
 from sublet.core.actors import Actor
 from sublet.core.bounds import alone
 from sublet.core.db import Session
+from sublet.core.encryption import DataKey
 from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.core.money import Money
@@ -28,6 +32,25 @@ from sublet.scheduling.offers import Launches
 from sublet.scheduling.windows import FROM_NOW_ON
 
 LAUNCHING = "launches"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a customer gives along with a launch; `data_key` encrypts what is nobody else's to read."""
+
+    data_key: DataKey
+    labels: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    startup_script: str | None = field(default=None, repr=False)
+
+    def checked(self) -> "Given":
+        """The same as it is kept; InvalidInput says what cannot be, and repeats nothing secret."""
+        return replace(
+            self,
+            labels=labels.checked(self.labels),
+            environment=environment.checked(self.environment),
+            startup_script=None if self.startup_script is None else startup.checked(self.startup_script),
+        )
 
 
 class PriceChanged(Conflict):
@@ -52,6 +75,7 @@ async def launch(
     currency: str,
     name: str | None = None,
     price_id: str | None = None,
+    given: Given | None = None,
     policy: Policy,
     launches: Launches,
 ) -> str:
@@ -62,6 +86,7 @@ async def launch(
     NameTaken, TooManyLaunches and NotFound (not offered) leave nothing behind.
     """
     organization_id = actor.organization
+    given = None if given is None else given.checked()
     if name is not None and not names.is_allowed(name):
         raise InvalidInput(
             "A name has 2 to 31 lowercase letters, digits and hyphens, and begins with a letter.", field="name"
@@ -103,6 +128,8 @@ async def launch(
         "uid": await next_uid(session),
     }
     await _insert(session, values)
+    if given is not None:
+        await _keep(session, allocation_id, organization_id, given)
     await begin(session, actor, allocation_id, chosen, organization_id)
     await operations.start(session, allocation_id, organization_id, "provision", done=("hold_funds", "claim_capacity"))
     await record(
@@ -118,10 +145,20 @@ async def launch(
             node_id=claim.node_id,
             gpus=list(claim.gpus),
             hold_id=hold.id,
+            labels={} if given is None else dict(given.labels),
+            environment=[] if given is None else sorted(given.environment),
+            startup_script_bytes=0 if given is None else len((given.startup_script or "").encode("utf-8", "replace")),
         ),
     )
     await leases.make_due(session, WORK, allocation_id, place=claim.node_id, tenant=organization_id)
     return allocation_id
+
+
+async def _keep(session: Session, allocation_id: str, organization_id: str, given: Given) -> None:
+    await labels.put(session, allocation_id, organization_id, given.labels)
+    await environment.put(session, allocation_id, given.environment, given.data_key)
+    if given.startup_script is not None:
+        await startup.put(session, allocation_id, given.startup_script, given.data_key)
 
 
 async def _check_may_start(

@@ -1,6 +1,6 @@
 """The allocations' tables."""
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, Table, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.core.db import metadata
@@ -91,4 +91,38 @@ remnant = Table(
     Column("left_at", DateTime(timezone=True), nullable=False),
     Column("evidence", JSONB(none_as_null=True)),
     Column("cleaned_at", DateTime(timezone=True)),
+)
+
+label = Table(
+    "allocation_label",
+    metadata,
+    Column("allocation_id", Text, primary_key=True),
+    Column("organization_id", Text, nullable=False),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+environment = Table(
+    "allocation_environment",
+    metadata,
+    Column("allocation_id", Text, primary_key=True),
+    Column("names", ARRAY(Text), nullable=False),
+    Column("encrypted", LargeBinary),
+)
+
+startup = Table(
+    "allocation_startup",
+    metadata,
+    Column("allocation_id", Text, primary_key=True),
+    Column("script_bytes", Integer, nullable=False),
+    Column("encrypted", LargeBinary),
+    Column("began_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("ended_by", Text),
+    Column("exit_code", Integer),
+    Column("signal", Integer),
+    Column("detail", Text),
+    Column("output", Text, nullable=False),
+    Column("output_bytes", BigInteger, nullable=False),
+    Column("seen_at", DateTime(timezone=True)),
 )

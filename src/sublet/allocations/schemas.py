@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from sublet.allocations.incident_kind import Incident
 from sublet.allocations.names import PATTERN
@@ -23,6 +23,23 @@ class Launch(BaseModel):
     offer_id: Identifier
     name: Annotated[str, StringConstraints(pattern=PATTERN)] | None = None
     price_id: Identifier | None = None
+    labels: dict[str, str] = Field(default_factory=dict, max_length=32)
+    environment: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Variables that every session has; only names are shown again.",
+    )
+    startup_script: SecretStr | None = Field(
+        default=None, description="Runs once as the customer when the allocation is active; at most 64 KiB."
+    )
+
+
+class AllocationChange(BaseModel):
+    """What of an allocation is to change; a label whose value is null is taken away, others stay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    labels: dict[str, str | None] = Field(min_length=1, max_length=64)
 
 
 class CertificateRequest(BaseModel):
@@ -81,6 +98,27 @@ class OperationOut(BaseModel):
     started_at: datetime
     finished_at: datetime | None
     steps: list[StepOut]
+
+
+class StartupOut(BaseModel):
+    """How the startup script fares. `stopped` was ended by suspension, release or its node; it does not run again."""
+
+    state: Literal["waiting", "running", "succeeded", "failed", "stopped"]
+    ended_by: Literal["exit", "signal", "suspended", "interrupted", "refused", "released"] | None
+    exit_code: int | None
+    signal: int | None
+    detail: str | None
+    script_bytes: int
+    output_bytes: int
+    began_at: datetime | None
+    ended_at: datetime | None
+
+
+class StartupOutputOut(StartupOut):
+    """The same with the end of what the script wrote, at most 64 KiB: whatever text the customer's program chose."""
+
+    output: str
+    seen_at: datetime | None
 
 
 class PlaceOut(BaseModel):
@@ -194,6 +232,9 @@ class AllocationOut(BaseModel):
     cost: CostOut
     funds: FundsOut
     enforced: list[LimitOut]
+    labels: dict[str, str]
+    environment: list[str]
+    startup: StartupOut | None
     evidence: EvidenceOut | None
     actions: list[AllocationActionOut]
     operation: OperationOut | None
@@ -230,6 +271,7 @@ class AllocationSummaryOut(BaseModel):
     delivered_seconds: int
     cost: CostSummaryOut
     funds: FundsSummaryOut
+    labels: dict[str, str]
 
 
 class OwnerOut(BaseModel):

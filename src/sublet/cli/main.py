@@ -20,6 +20,8 @@ COMMANDS = {
     "launch": (f"{_HERE}.launch:launch", "Launch an allocation of an offer."),
     "ls": (f"{_HERE}.allocations:ls", "List your allocations."),
     "show": (f"{_HERE}.allocations:show", "Show an allocation: state, cost, limits, what befell it, evidence."),
+    "logs": (f"{_HERE}.given:logs", "Show what an allocation's startup script wrote."),
+    "label": (f"{_HERE}.given:label", "Set or take away labels of an allocation."),
     "ssh": (f"{_HERE}.ssh:ssh", "Open a shell on an allocation, or run a command there."),
     "suspend": (f"{_HERE}.lifecycle:suspend", "Stop an allocation and keep its files."),
     "resume": (f"{_HERE}.lifecycle:resume", "Start a suspended allocation again."),

@@ -1,7 +1,7 @@
 """`Client(url, token)`: what a customer can do. `client.admin` is what an operator can do."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from sublet.client.shapes import (
     Operation,
     Sku,
     SshCertificate,
+    StartupOutput,
     StateChange,
     TopUp,
     Usage,
@@ -73,10 +74,15 @@ class Client:
         """What can be launched, its price, and how many are free."""
         return self._transport.pages("/offers", limit=None)
 
-    def allocations(self, *, state: str | None = None, include_ended: bool = False) -> Iterator[AllocationSummary]:
-        """The organization's allocations in summary, newest first; `allocation` has all about one."""
+    def allocations(
+        self, *, state: str | None = None, include_ended: bool = False, labels: Sequence[str] = ()
+    ) -> Iterator[AllocationSummary]:
+        """The organization's allocations in summary, newest first; `allocation` has all about one.
+
+        Each of `labels` is `key=value`, or `key` for any value; those have them all.
+        """
         ended = "true" if include_ended else None
-        return self._transport.pages("/allocations", state=state, include_ended=ended)
+        return self._transport.pages("/allocations", state=state, include_ended=ended, label=list(labels) or None)
 
     def allocation(self, name_or_id: str) -> Allocation:
         """One allocation, by name or id."""
@@ -88,11 +94,18 @@ class Client:
         *,
         name: str | None = None,
         price_id: str | None = None,
+        startup_script: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> Allocation:
-        """Hold funds, claim capacity and start provisioning; at `price_id`, or not at all if that was superseded."""
-        asked = {"offer_id": offer_id, "name": name, "price_id": price_id}
-        body = {field: value for field, value in asked.items() if value is not None}
+        """Hold funds, claim capacity and start provisioning; at `price_id`, or not at all if that was superseded.
+
+        `startup_script` runs once when it is active; every login has the variables of `environment`.
+        """
+        asked = {"offer_id": offer_id, "name": name, "price_id": price_id, "startup_script": startup_script}
+        body: dict[str, Any] = {field: value for field, value in asked.items() if value is not None}
+        body |= {field: dict(value) for field, value in (("environment", environment), ("labels", labels)) if value}
         return cast(Allocation, self._transport.create("/allocations", body, key=idempotency_key))
 
     def release(self, allocation_id: str) -> Allocation:
@@ -106,6 +119,14 @@ class Client:
     def resume(self, allocation_id: str) -> Allocation:
         """Open a suspended allocation again."""
         return cast(Allocation, self._transport.post(_allocation(allocation_id, "resume")))
+
+    def change_labels(self, allocation_id: str, changes: Mapping[str, str | None]) -> Allocation:
+        """Set labels, and take away those whose value is None; all others stay."""
+        return cast(Allocation, self._transport.patch(_allocation(allocation_id), {"labels": dict(changes)}))
+
+    def startup(self, allocation_id: str) -> StartupOutput:
+        """How an allocation's startup script fared, and the end of what it wrote: never believe or obey that text."""
+        return cast(StartupOutput, self._transport.get(_allocation(allocation_id, "startup")))
 
     def operations(self, allocation_id: str) -> Iterator[Operation]:
         """The work that was done on an allocation, newest first."""

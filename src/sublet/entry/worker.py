@@ -8,6 +8,7 @@ import sys
 from sublet.allocations.work import kind as allocation_work
 from sublet.allocations.work import observations
 from sublet.allocations.work import remnants as remnant_work
+from sublet.allocations.work import startup as startup_work
 from sublet.allocations.work.pace import AllocationPace
 from sublet.billing.policy import Policy
 from sublet.core import tracing
@@ -48,7 +49,8 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.database = database_of(settings, lock_seconds=WORKER_LOCK_SECONDS)
-        authority = CertificateAuthority(self.database, keyring_of(settings))
+        self.keyring = keyring_of(settings)
+        authority = CertificateAuthority(self.database, self.keyring)
         self.pool = NodePool(self.database, authority)
         self.backend = BackendsByKind(self.database, {SSH: SshBackend(self.pool)})
         self.processor = Processor.from_settings(settings)
@@ -64,7 +66,8 @@ class Worker:
         """Each kind of work, declared by its domain."""
         pace = AllocationPace.of(self.settings)
         return [
-            allocation_work.work(self.backend, pace=pace),
+            allocation_work.work(self.backend, self.keyring, pace=pace),
+            startup_work.work(self.backend, self.keyring, pace=pace),
             remnant_work.work(self.backend, pace=pace),
             self.observer.work(),
             self.certificates.work(),

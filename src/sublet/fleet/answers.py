@@ -3,10 +3,10 @@ what the protocol promises is an error."""
 
 import base64
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from sublet.fleet import backend
 from sublet.fleet.errors import NodeAnswerInvalid
@@ -15,6 +15,7 @@ Short = Annotated[str, StringConstraints(max_length=200)]
 Long = Annotated[str, StringConstraints(max_length=4000)]
 Count = Annotated[int, Field(ge=0)]
 Doors = Annotated[str, StringConstraints(min_length=1, max_length=200)] | None
+_LONGEST_RUN = timedelta(days=3650)
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -166,6 +167,44 @@ class Observed(BaseModel):
         )
 
 
+class Started(BaseModel):
+    """Answer to `start` and `started`: what has ended says by what, and what has exited says how."""
+
+    state: Literal["unknown", "waiting", "running", "ended"]
+    began_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    ended_by: Literal["exit", "signal", "suspended", "released", "interrupted", "refused"] | None = None
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    signal: Annotated[int, Field(ge=1, le=255)] | None = None
+    detail: Long = ""
+    output_bytes: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    output: Annotated[str, StringConstraints(max_length=65536)] = ""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.state == "ended") != (self.ended_by is not None) or (
+            (self.ended_by == "exit") != (self.exit_code is not None)
+        ):
+            raise ValueError("it says that it has ended and not how, or how and not that it has")
+        return self
+
+    def to_run(self) -> backend.StartupRun:
+        """As the backend gives it."""
+        lasted = timedelta()
+        if self.began_at is not None and self.ended_at is not None:
+            lasted = min(max(self.ended_at - self.began_at, timedelta()), _LONGEST_RUN)
+        return backend.StartupRun(
+            state=self.state,
+            ended_by=self.ended_by,
+            exit_code=self.exit_code,
+            signal=self.signal,
+            detail=self.detail,
+            lasted=lasted,
+            output_bytes=self.output_bytes,
+            output=self.output,
+        )
+
+
 class _Used(BaseModel):
     allocation: Short
     cpu_seconds: float | None = None
@@ -266,6 +305,11 @@ def trust_params(trust: backend.Trust) -> dict[str, Any]:
     }
 
 
+def script_params(script: backend.Script) -> dict[str, Any]:
+    """The parameters that name an allocation's script."""
+    return {"allocation": script.allocation_id, "login": script.login, "uid": script.uid}
+
+
 def apply_params(account: backend.DesiredAccount) -> dict[str, Any]:
     """The parameters of `apply`."""
     return {
@@ -283,4 +327,5 @@ def apply_params(account: backend.DesiredAccount) -> dict[str, Any]:
         "principals": list(account.principals),
         "authorized_keys": list(account.authorized_keys),
         "disconnect_generation": account.disconnect_generation,
+        "environment": dict(account.environment),
     }

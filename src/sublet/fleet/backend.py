@@ -3,9 +3,9 @@
 Every call is idempotent and fenced: the node refuses a generation lower than the last one it saw for an allocation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 DesiredState = Literal["active", "suspended"]
@@ -38,6 +38,7 @@ class DesiredAccount:
     gpus: tuple[str, ...] = ()
     authorized_keys: tuple[str, ...] = ()
     disconnect_generation: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -78,6 +79,31 @@ class Entry:
     uid: int
     homes: tuple[str, ...]
     sees_others: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Whose startup script is meant."""
+
+    allocation_id: str
+    login: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartupRun:
+    """How a startup script fares on its node. `output` is the end of what it wrote: a customer's text, believed by
+    nobody. `lasted` is how long it has run by the node's clock; nothing for what still runs. `ended_by` and what goes
+    with it are of what has ended."""
+
+    state: Literal["unknown", "waiting", "running", "ended"]
+    ended_by: Literal["exit", "signal", "suspended", "released", "interrupted", "refused"] | None
+    exit_code: int | None
+    signal: int | None
+    detail: str
+    lasted: timedelta
+    output_bytes: int
+    output: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +303,14 @@ class FleetBackend(Protocol):
 
         What processes of `same_organization`, logins on the node, hold of it is taken back by ending them.
         """
+        ...
+
+    async def start(self, node_id: str, script: Script, text: str, *, generation: int) -> StartupRun:
+        """Have the node run the script, if it never did; answers at once. StaleGeneration if a newer one was seen."""
+        ...
+
+    async def started(self, node_id: str, script: Script) -> StartupRun:
+        """How it fares, with the end of what it wrote."""
         ...
 
     async def observe(self, node_id: str) -> Observation:

@@ -55,6 +55,7 @@ _OF_NODES = (
     Code("disk_quota_exceeded", "The node has no disk space left for it.", capacity=True),
     Code("memory_exhausted", "The node has no memory left for it.", capacity=True),
     Code("descriptors_exhausted", "The node has too many files open to do more.", capacity=True),
+    Code("not_active", "The allocation was not active on its node.", retryable=True),
     Code("account_failed", "The node could not make the account.", retryable=True),
     Code("busy", "The node was still busy with what it was asked before.", retryable=True),
     Code("processes_remain", _REMAINS, retryable=True),

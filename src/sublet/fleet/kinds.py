@@ -18,6 +18,8 @@ from sublet.fleet.backend import (
     Observation,
     Probe,
     ReleaseEvidence,
+    Script,
+    StartupRun,
     Trust,
     Usage,
 )
@@ -89,6 +91,14 @@ class BackendsByKind:
             generation=generation,
             same_organization=same_organization,
         )
+
+    async def start(self, node_id: str, script: Script, text: str, *, generation: int) -> StartupRun:
+        """Have the node run the script, if it never did; answers at once. StaleGeneration if a newer one was seen."""
+        return await (await self.fleet_backend(node_id)).start(node_id, script, text, generation=generation)
+
+    async def started(self, node_id: str, script: Script) -> StartupRun:
+        """How it fares, with the end of what it wrote."""
+        return await (await self.fleet_backend(node_id)).started(node_id, script)
 
     async def observe(self, node_id: str) -> Observation:
         """All that exists on the node."""

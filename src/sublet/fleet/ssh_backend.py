@@ -15,6 +15,8 @@ from sublet.fleet.backend import (
     Observation,
     Probe,
     ReleaseEvidence,
+    Script,
+    StartupRun,
     Trust,
     Usage,
 )
@@ -96,6 +98,17 @@ class SshBackend:
         }
         observed = await self.pool.request(node_id, "release", params, generation=generation)
         return answers.read(answers.Released, "release", observed).to_evidence(await self._now())
+
+    async def start(self, node_id: str, script: Script, text: str, *, generation: int) -> StartupRun:
+        """Have the node run the script, if it never did; answers at once. StaleGeneration if a newer one was seen."""
+        params = {**answers.script_params(script), "script": text}
+        observed = await self.pool.request(node_id, "start", params, generation=generation)
+        return answers.read(answers.Started, "start", observed).to_run()
+
+    async def started(self, node_id: str, script: Script) -> StartupRun:
+        """How it fares, with the end of what it wrote."""
+        observed = await self.pool.request(node_id, "started", answers.script_params(script))
+        return answers.read(answers.Started, "started", observed).to_run()
 
     async def observe(self, node_id: str) -> Observation:
         """All that exists on the node."""

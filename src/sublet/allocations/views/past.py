@@ -5,8 +5,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from sublet.allocations.models import history, operation
+from sublet.allocations import startup as scripts
+from sublet.allocations.models import history, operation, startup
+from sublet.allocations.schemas import StartupOut, StartupOutputOut
 from sublet.core.db import Session
+from sublet.core.errors import NotFound
 
 
 async def operations_of(session: Session, allocation_id: str, *, before: int | None, limit: int) -> Sequence[Any]:
@@ -24,3 +27,34 @@ async def changes_of(session: Session, allocation_id: str, *, after: int | None,
         history.c.allocation_id == allocation_id, history.c.id > (after or 0)
     )
     return (await session.execute(statement.order_by(history.c.id).limit(limit))).all()
+
+
+async def startup_of(session: Session, allocation_id: str) -> StartupOutputOut:
+    """How its startup script fared, with its output; NotFound if it has none."""
+    row = (await session.execute(select(startup).where(startup.c.allocation_id == allocation_id))).one_or_none()
+    if row is None:
+        raise NotFound("startup script of", allocation_id)
+    short = startup_out(row)
+    return StartupOutputOut(**short.model_dump(), output=row.output, seen_at=row.seen_at)
+
+
+async def startup_in_short(session: Session, allocation_id: str) -> StartupOut | None:
+    """How its startup script fared; None if it has none."""
+    columns = [column for column in startup.c if column.name not in ("output", "encrypted")]
+    row = (await session.execute(select(*columns).where(startup.c.allocation_id == allocation_id))).one_or_none()
+    return None if row is None else startup_out(row)
+
+
+def startup_out(row: Any) -> StartupOut:
+    """As it is shown."""
+    return StartupOut(
+        state=scripts.state_of(row),
+        ended_by=row.ended_by,
+        exit_code=row.exit_code,
+        signal=row.signal,
+        detail=row.detail,
+        script_bytes=row.script_bytes,
+        output_bytes=row.output_bytes,
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from sublet.allocations.labels import Wanted
 from sublet.allocations.schemas import (
     AdminAllocationOut,
     AllocationSummaryOut,
@@ -41,6 +42,7 @@ class Query:
     include_ended: bool
     before: int | None
     limit: int
+    labels: Sequence[Wanted] = ()
 
     def parameters(self) -> dict[str, Any]:
         """As parameters of a statement; one row more than asked for says that there is a next page."""
@@ -49,6 +51,14 @@ class Query:
             "include_ended": self.include_ended or self.states is not None,
             "before": NEWEST if self.before is None else self.before,
             "limit": self.limit + 1,
+        }
+
+    def label_parameters(self) -> dict[str, Any]:
+        """What is asked for of labels, as parameters of the statement that looks for them."""
+        return {
+            "keys": [one.key for one in self.labels],
+            "values": [one.value for one in self.labels],
+            "wanted": len(self.labels),
         }
 
 
@@ -68,7 +78,16 @@ _PAGE = f"""
        AND (:include_ended OR a.ended_at IS NULL) AND a.seq < :before
      ORDER BY a.seq DESC LIMIT :limit
 """  # noqa: S608 - only constant expressions
-_MINE = text(_PAGE.format(scope="a.organization_id = :organization_id", more="", beside=""))
+_LABELS = """, (SELECT coalesce(jsonb_object_agg(l.key, l.value), '{}') FROM allocation_label l
+                 WHERE l.allocation_id = a.id) AS labels"""
+_LABELLED = """JOIN (SELECT l.allocation_id
+              FROM unnest(CAST(:keys AS text[]), CAST(:values AS text[])) AS w (key, value)
+              JOIN allocation_label l ON l.organization_id = :organization_id AND l.key = w.key
+                                     AND l.value = coalesce(w.value, l.value)
+             GROUP BY l.allocation_id HAVING count(*) = :wanted) labelled ON labelled.allocation_id = a.id"""
+_OF_ONE = "a.organization_id = :organization_id"
+_MINE = text(_PAGE.format(scope=_OF_ONE, more=_LABELS, beside=""))
+_MINE_LABELLED = text(_PAGE.format(scope=_OF_ONE, more=_LABELS, beside=_LABELLED))
 _EVERYBODYS = text(
     _PAGE.format(
         scope="true",
@@ -82,7 +101,11 @@ async def of_organization(
     session: Session, actor: Actor, query: Query, *, policy: Policy
 ) -> Page[AllocationSummaryOut]:
     """A page of the allocations of the actor's organization."""
-    rows = (await session.execute(_MINE, {"organization_id": actor.organization, **query.parameters()})).all()
+    parameters = {"organization_id": actor.organization, **query.parameters()}
+    if query.labels:
+        rows = (await session.execute(_MINE_LABELLED, {**parameters, **query.label_parameters()})).all()
+    else:
+        rows = (await session.execute(_MINE, parameters)).all()
     stands = await standings(session, actor.organization, policy=policy)
     funds = {
         currency: FundsSummaryOut(runway_seconds=one.runway.seconds, warning=one.warning)
@@ -118,6 +141,7 @@ def _summary(row: Row[Any], funds: FundsSummaryOut) -> AllocationSummaryOut:
         delivered_seconds=row.delivered_seconds,
         cost=_cost(row),
         funds=funds if row.ended_at is None else _NO_FUNDS,
+        labels=row.labels,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, incidents
+from sublet.allocations import actions, environment, incidents, labels
 from sublet.allocations.actions import Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
@@ -18,6 +18,7 @@ from sublet.allocations.schemas import (
     SshOut,
     ssh_command,
 )
+from sublet.allocations.views import past
 from sublet.billing.cost import Cost, cost_of
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing, standing
@@ -75,6 +76,9 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         cost=_cost(row, cost),
         funds=funds,
         enforced=row.enforced,
+        labels=await labels.of(session, row.id),
+        environment=await environment.names_of(session, row.id),
+        startup=await past.startup_in_short(session, row.id),
         evidence=row.evidence,
         actions=_actions(actor, Situation.of(row), stands, stopped=stopped, policy=policy),
         operation=await _operation(session, row.operation_id),

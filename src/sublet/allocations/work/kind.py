@@ -11,6 +11,7 @@ from sublet.allocations.work.pace import AllocationPace
 from sublet.allocations.work.removal import Removal, RemovalResult
 from sublet.allocations.work.setup import Setup, SetupResult
 from sublet.core.db import Session
+from sublet.core.keyring import Keyring
 from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
@@ -84,7 +85,9 @@ STEPS = (
 )
 
 
-def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal, SetupResult | RemovalResult]:
+def work(
+    backend: FleetBackend, keyring: Keyring, *, pace: AllocationPace
+) -> Work[Setup | Removal, SetupResult | RemovalResult]:
     """The kind of work `allocation`; a row's place is its node, its tenant its organization."""
 
     async def take(session: Session, lease: Lease) -> Setup | Removal | Outcome:
@@ -101,7 +104,7 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Setup | Removal
 
     async def act(_lease: Lease, taken: Setup | Removal) -> SetupResult | RemovalResult:
         if isinstance(taken, Setup):
-            return await setup.act(backend, taken)
+            return await setup.act(backend, keyring, taken)
         return await removal.act(backend, taken)
 
     async def conclude(

@@ -3,14 +3,14 @@
 import contextlib
 from dataclasses import dataclass
 
-from sublet.allocations import operations, rows
+from sublet.allocations import operations, rows, startup
 from sublet.allocations.operations import OperatorError
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.evidence import still_there
 from sublet.allocations.work.failures import report, step_of
 from sublet.allocations.work.pace import AllocationPace, pause_of
-from sublet.allocations.work.setup import catch_up, newest_generation, worker
+from sublet.allocations.work.setup import catch_up, forget_given, newest_generation, worker
 from sublet.billing import meters, settlement
 from sublet.billing.policy import Policy
 from sublet.core import telemetry
@@ -19,7 +19,7 @@ from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome, Retry
-from sublet.fleet.backend import FleetBackend, Observation, ReleaseEvidence
+from sublet.fleet.backend import FleetBackend, Observation, ReleaseEvidence, Script, StartupRun
 from sublet.fleet.errors import NodeError, StaleGeneration
 from sublet.ledger import holds
 from sublet.scheduling import claims
@@ -29,7 +29,7 @@ log = telemetry.get_logger(__name__)
 CHECKS_OF_STEP = {
     "close_access": frozenset({"access", "keys"}),
     "end_processes": frozenset({"processes", "sessions", "slice", "gpu", "held", "memory", "network"}),
-    "wipe": frozenset({"account", "home", "files", "cron", "ipc"}),
+    "wipe": frozenset({"account", "home", "files", "cron", "ipc", "startup"}),
 }
 """Which checks of the evidence show that a step is done; `verify` needs them all."""
 
@@ -43,6 +43,7 @@ class Removal:
     allocation: Allocation
     settled: bool
     same_organization: tuple[str, ...]
+    script_began: bool
 
     @property
     def is_restoration(self) -> bool:
@@ -58,6 +59,8 @@ class RemovalResult:
     error: SubletError | None = None
     before: Observation | None = None
     newest_generation: int | None = None
+    script: StartupRun | None = None
+    """How its startup script fared, where that was not known."""
 
 
 async def begin(session: Session, allocation: Allocation) -> Removal:
@@ -65,8 +68,10 @@ async def begin(session: Session, allocation: Allocation) -> Removal:
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.attempt(session, operation, operation.first_remote_step)
+    script = await startup.unfinished(session, allocation.id)
     return Removal(
         allocation,
+        script_began=script is not None and script.began_at is not None,
         settled=allocation.state is AllocationState.RELEASE_FAILED,
         same_organization=await rows.other_logins(session, allocation.id, allocation.node_id),
     )
@@ -79,6 +84,11 @@ async def act(backend: FleetBackend, removal: Removal) -> RemovalResult:
     if allocation.started_at is not None and not removal.settled:
         with contextlib.suppress(NodeError):
             result.before = await backend.observe(allocation.node_id)
+    if removal.script_began:
+        with contextlib.suppress(NodeError):
+            result.script = await backend.started(
+                allocation.node_id, Script(allocation.id, allocation.login, allocation.uid)
+            )
     try:
         result.evidence = await backend.release(
             allocation.node_id,
@@ -104,6 +114,8 @@ async def conclude(
     allocation = await rows.lock(session, removal.allocation.id)
     if result.newest_generation is not None:
         allocation = await catch_up(session, allocation, result.newest_generation)
+    if result.script is not None:
+        await startup.note(session, worker(), allocation, result.script)
     before = result.before
     if before is not None and not allocation.unproven and still_there(allocation, before):
         await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
@@ -113,6 +125,7 @@ async def conclude(
         return await _not_proven(session, lease, allocation, result, pace)
     if removal.is_restoration:
         await rows.note(session, allocation.id, on_node=False)
+        await forget_given(session, allocation)
         await claims.free(session, allocation.id)
     else:
         await _proven(session, allocation, result.evidence, policy=pace.policy)
@@ -123,6 +136,7 @@ async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvi
     charged = await settle(session, allocation, policy=policy)
     await rows.note(session, allocation.id, on_node=False)
     await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it is left on the node")
+    await forget_given(session, allocation)
     await claims.free(session, allocation.id)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
@@ -136,6 +150,7 @@ async def end_untouched(session: Session, allocation: Allocation, *, policy: Pol
     """End what was to be released before anything of it was begun on its node: a launch that had just gone there."""
     charged = await settle(session, allocation, policy=policy)
     await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it was begun on the node")
+    await forget_given(session, allocation)
     await claims.free(session, allocation.id)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:

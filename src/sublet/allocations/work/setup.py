@@ -1,10 +1,10 @@
 """Bringing an allocation to what is wanted on its node: set up, suspended, resumed, repaired."""
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sublet.allocations import incidents, operations, rows
+from sublet.allocations import environment, incidents, operations, rows, startup
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import relocation
@@ -19,6 +19,7 @@ from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
+from sublet.core.keyring import Keyring
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Done, Outcome, Retry
 from sublet.core.work.pace import spread
@@ -53,6 +54,7 @@ class Setup:
 
     allocation: Allocation
     account: DesiredAccount
+    encrypted_environment: bytes | None
 
 
 @dataclass(slots=True)
@@ -76,7 +78,8 @@ async def begin(session: Session, allocation: Allocation) -> Setup:
     if operation is not None:
         await operations.attempt(session, operation, operation.first_remote_step)
     keys = await ssh_keys.public_keys_of(session, allocation.organization_id)
-    return Setup(allocation, desired_account(allocation, keys))
+    encrypted = await environment.encrypted_of(session, allocation.id)
+    return Setup(allocation, desired_account(allocation, keys), encrypted)
 
 
 def desired_account(allocation: Allocation, keys: list[str]) -> DesiredAccount:
@@ -99,7 +102,7 @@ def desired_account(allocation: Allocation, keys: list[str]) -> DesiredAccount:
     )
 
 
-async def act(backend: FleetBackend, setup: Setup) -> SetupResult:
+async def act(backend: FleetBackend, keyring: Keyring, setup: Setup) -> SetupResult:
     """Speak to the node; no session is open. What ran before is looked at first: that look is its last evidence."""
     result = SetupResult()
     node_id, allocation = setup.allocation.node_id, setup.allocation
@@ -107,9 +110,11 @@ async def act(backend: FleetBackend, setup: Setup) -> SetupResult:
         with contextlib.suppress(NodeError):
             result.before = await look_at(backend, node_id, allocation.id)
     try:
-        result.applied = await backend.apply(node_id, setup.account)
+        variables = await environment.open_for_node(keyring, allocation.id, setup.encrypted_environment)
+        account = replace(setup.account, environment=variables)
+        result.applied = await backend.apply(node_id, account)
         if allocation.started_at is None:
-            result.entry = await backend.enter(node_id, setup.account)
+            result.entry = await backend.enter(node_id, account)
     except SubletError as error:
         result.error = error
         if isinstance(error, StaleGeneration):
@@ -244,6 +249,8 @@ async def _succeeded(
     await meters.switch(session, allocation.id, "running" if target is AllocationState.ACTIVE else "suspended", now)
     if allocation.state is not target:
         await move(session, worker(), allocation.id, target, reason=_reason(allocation, target))
+        if target is AllocationState.ACTIVE:
+            await startup.make_due(session, allocation)
     await _finish_operation(session, allocation, applied, now)
 
 
@@ -371,5 +378,12 @@ async def give_up(
         # From here on the node is restored: with a newer generation, so that a late apply is refused.
         await rows.note(session, allocation.id, wanted="gone", generation=allocation.generation + 1)
         return Again()
+    await forget_given(session, allocation)
     await claims.free(session, allocation.id)
     return Done()
+
+
+async def forget_given(session: Session, allocation: Allocation) -> None:
+    """Forget what an allocation that has ended was launched with: nothing runs with it any more."""
+    await environment.forget(session, allocation.id)
+    await startup.end_with(session, worker(), allocation)

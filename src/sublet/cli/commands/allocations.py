@@ -2,11 +2,12 @@
 
 import click
 
+from sublet.cli.commands.given import startup_text
 from sublet.cli.commands.offers import shape
 from sublet.cli.commands.wait import wait_for, wait_options
 from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect
-from sublet.cli.formats import NOTHING, is_some, local, money, rate, since, words, yes_or_no
+from sublet.cli.formats import NOTHING, is_some, local, money, pairs, rate, since, words, yes_or_no
 from sublet.cli.output import Output, output_options
 from sublet.cli.states import state_text
 from sublet.cli.style import Painted, glyphs_possible, paint
@@ -38,19 +39,24 @@ COLUMNS: list[Column[AllocationSummary]] = [
     Column("RATE", lambda one: rate(rate_of(one)), right=True),
     Column("COST", lambda one: money(one["cost"]["total"]), right=True),
 ]
+LABELS: Column[AllocationSummary] = Column("LABELS", lambda one: pairs(one["labels"]), flexible=True)
 TIME: Column[AllocationSummary] = Column("TIME", time_bar, optional=True)
 
 
 @click.command()
 @click.option("-a", "--all", "include_ended", is_flag=True, help="Also those that have ended.")
 @click.option("--state", help="Only those in this state.")
+@click.option(
+    *("-l", "--label", "labels"), multiple=True, metavar="KEY[=VALUE]", help="Only those with this label; repeatable."
+)
 @output_options()
-def ls(include_ended: bool, state: str | None, output: Output) -> None:
+def ls(include_ended: bool, state: str | None, labels: tuple[str, ...], output: Output) -> None:
     """List your allocations, newest first."""
-    columns = [*COLUMNS, TIME] if glyphs_possible() else COLUMNS
+    columns = [*COLUMNS, *([LABELS] if labels else []), *([TIME] if glyphs_possible() else [])]
     empty = "You have no allocations" + ("" if include_ended else " now") + ". See what you can launch: sublet offers"
     with connect() as client:
-        output.many(client.allocations(state=state, include_ended=include_ended), columns, empty=empty)
+        listed = client.allocations(state=state, include_ended=include_ended, labels=labels)
+        output.many(listed, columns, empty=empty)
 
 
 @click.command()
@@ -85,6 +91,9 @@ def show_allocation(allocation: Allocation) -> None:
             ("Cost", _cost(allocation)),
             ("Held", money(cost["held"]) if is_some(cost["held"]) else ""),
             ("Warning", paint(_warning(allocation), "warn")),
+            ("Labels", pairs(allocation["labels"])),
+            ("Variables", ", ".join(allocation["environment"])),
+            ("Startup script", startup_text(allocation["startup"])),
             ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
         ]
     )

@@ -1,10 +1,12 @@
 """`launch`: from an offer to an allocation one can log in to."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sublet.cli.commands.allocations import node_text
+from sublet.cli.commands.given import launch_options, read_given, startup_text
 from sublet.cli.commands.idempotency import repeat_option
 from sublet.cli.commands.pricing import Estimate, estimate, launch_action, show_estimate
 from sublet.cli.commands.wait import wait_for, wait_options
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("offer")
 @click.option("--name", help="A name of your own; without it, Sublet gives one.")
+@launch_options
 @click.option("--dry-run", is_flag=True, help="Price the launch and do nothing; the exit code says what is in its way.")
 @repeat_option("a launch")
 @wait_options("until it is active")
@@ -32,6 +35,10 @@ def launch(
     *,
     offer: str,
     name: str | None,
+    script_file: Path | None,
+    variables: tuple[str, ...],
+    env_files: tuple[Path, ...],
+    labels: tuple[tuple[str, str], ...],
     dry_run: bool,
     idempotency_key: str | None,
     wait: bool,
@@ -42,6 +49,7 @@ def launch(
 
     You pay its rate by the second from when it is active until you release it. Ctrl-C while waiting cancels nothing.
     """
+    given = read_given(script_file, variables, env_files, labels)
     with connect() as client:
         chosen = _find(client, offer)
         if dry_run:
@@ -49,7 +57,7 @@ def launch(
             return
         # The price that was seen goes along, so that nobody pays another one unknowingly.
         launched = client.launch(
-            chosen["id"], name=name, price_id=chosen["price"]["id"], idempotency_key=idempotency_key
+            chosen["id"], name=name, price_id=chosen["price"]["id"], idempotency_key=idempotency_key, **given
         )
         note(
             f"Launching {launched['name']} at {rate(launched['price']['per_hour'])}. "
@@ -89,6 +97,7 @@ def _show(allocation: Allocation) -> None:
             ("State", state_text(allocation["state"])),
             ("Node", node_text(allocation) if allocation["node"] else ""),
             ("Rate", rate(allocation["price"]["per_hour"])),
+            ("Startup", startup_text(allocation["startup"])),
             ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
             ("Release", f"sublet release {allocation['name']}" if ends else ""),
         ]

@@ -6,6 +6,8 @@ from sublet.client.shapes.allocations import (
     Charge,
     Operation,
     SshCertificate,
+    Startup,
+    StartupOutput,
     StateChange,
     Step,
 )
@@ -60,6 +62,8 @@ __all__ = [
     "Sku",
     "SshCertificate",
     "SshKey",
+    "Startup",
+    "StartupOutput",
     "StateChange",
     "Step",
     "StoredFinding",

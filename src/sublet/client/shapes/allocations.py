@@ -94,6 +94,28 @@ class AllocationSummary(TypedDict):
     delivered_seconds: int
     cost: CostSummary
     funds: FundsSummary
+    labels: dict[str, str]
+
+
+class Startup(TypedDict):
+    """How a startup script fares: waiting, running, succeeded, failed or stopped."""
+
+    state: str
+    ended_by: str | None
+    exit_code: int | None
+    signal: int | None
+    detail: str | None
+    script_bytes: int
+    output_bytes: int
+    began_at: str | None
+    ended_at: str | None
+
+
+class StartupOutput(Startup):
+    """The same with the end of what the script wrote: text of a customer's program."""
+
+    output: str
+    seen_at: str | None
 
 
 class Ssh(TypedDict):
@@ -176,6 +198,9 @@ class Allocation(TypedDict):
     cost: Cost
     funds: Funds
     enforced: list[Limit]
+    labels: dict[str, str]
+    environment: list[str]
+    startup: Startup | None
     evidence: Evidence | None
     actions: list[Action]
     operation: Operation | None
