@@ -67,6 +67,7 @@ MACHINE = (
     "supervisor/test_interrupted",
     "supervisor/test_up_ends",
     "faults/test_processes",
+    "faults/test_ill_nodes",
     "node",
     "sandbox/nodes",
     "fleet/test_real_node",

@@ -69,6 +69,12 @@ class House:
         return int((self.up.directory / "postgres/data/postmaster.pid").read_text().split()[0])
 
     @property
+    def node_mark(self) -> str:
+        """What is in the names of the demo node's control groups, and in no other's."""
+        directory = self.up.directory / "nodes" / "systemd"
+        return SystemdNode(NAME, directory=directory, cache=self.up.directory).identity
+
+    @property
     def owner_url(self) -> str:
         """The database, as its owner."""
         return EmbeddedPostgres(self.up.directory / "postgres").owner_url
@@ -127,12 +133,11 @@ class House:
 
     def _on_node(self, wanted: Callable[[Path], bool]) -> list[Path]:
         """Processes of the node, as folders of /proc; all of them are in its control groups."""
-        directory = self.up.directory / "nodes" / "systemd"
-        identity = SystemdNode(NAME, directory=directory, cache=self.up.directory).identity
+        mark = self.node_mark
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if wanted(process) and identity in (process / "cgroup").read_text():
+                if wanted(process) and mark in (process / "cgroup").read_text():
                     found.append(process)
         assert found, "no such process of the node was found"
         return found

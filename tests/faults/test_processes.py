@@ -26,35 +26,11 @@ from websockets.typing import Subprotocol
 
 from tests.faults import moments
 from tests.faults.running import House
-from tests.supervisor.running import Up
-from tests.support.demo import new_data_directory, remove_data
-from tests.support.leftovers import leftovers
-from tests.support.nodes import require
 
 pytestmark = pytest.mark.node
 
 TAKE_OVER_SECONDS = 10.0
 INSIST_SECONDS = 90.0
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    """One demo for all tests of this file; in the end nothing of it is left on the machine."""
-    require("systemd")
-    directory = new_data_directory()
-    up = Up(directory)
-    try:
-        up.ready()
-        house = House(up, up.info())
-        try:
-            yield house
-        finally:
-            house.close()
-    finally:
-        up.stop()
-        left = leftovers(directory, port=up.port)
-        remove_data(directory)
-    assert left == []
 
 
 def only_worker(house: House) -> int:
