@@ -36,6 +36,7 @@ from sublet.ledger.wallets import Wallet
 from tests.allocations.simulated import SimulatedBackend
 from tests.scheduling.fleet_rows import add_node
 from tests.support.keys import KEYRING
+from tests.support.passwords import quick_hashes
 from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
 from tests.support.work import look_at, sweep_once
 
@@ -70,14 +71,15 @@ def owner_of(me: dict[str, Any]) -> Actor:
 
 async def customer(database: Database, amount: str = "20.00") -> Actor:
     """The owner of a new organization with so much in its wallet."""
-    async with database.transaction() as session:
-        made = await users.create_user(
-            session,
-            email=f"{new_id('x')}@customer.example",
-            password=PASSWORD,
-            name="Customer",
-            on_signup=[partial(wallets.open_wallet, currency="USD")],
-        )
+    with quick_hashes():
+        async with database.transaction() as session:
+            made = await users.create_user(
+                session,
+                email=f"{new_id('x')}@customer.example",
+                password=PASSWORD,
+                name="Customer",
+                on_signup=[partial(wallets.open_wallet, currency="USD")],
+            )
     actor = Actor(
         kind="user",
         user_id=made.user_id,

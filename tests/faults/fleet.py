@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from sublet_sandbox.nodes import Enrolment, SystemdNode
 from tests.faults.running import House
 from tests.support.nodes import CACHE, build_helper
 
+SETTLED_SECONDS = 10.0
 HELPER = "/usr/local/sbin/sublet-node"
 DROP_SOME = """
 table inet lossy {
@@ -37,7 +39,7 @@ find /sys/fs/cgroup -maxdepth 6 -type d -name 'user-[0-9]*' 2>/dev/null | sed 's
 ps -eo uid=,comm= | awk '$1 >= 100000 { print "process " $0 }'
 """
 _KEPT = re.compile(
-    r"file /var/lib/sublet/(allocations|locks)/|file /run/sublet/(locks|tickets)|file /tmp/systemd-private"
+    r"file /var/lib/sublet/(allocations|locks)/|file /run/sublet/(locks|tickets)|file (/var)?/tmp/systemd-private"
 )
 
 
@@ -98,6 +100,21 @@ class Fleet:
             check=True,
         )
         return {line for line in done.stdout.splitlines() if not _KEPT.match(line)}
+
+    def inventories(self) -> dict[str, set[str]]:
+        """The inventory of each node."""
+        return {name: self.inventory(name) for name in self.names}
+
+    def changed(self, before: dict[str, set[str]]) -> list[str]:
+        """What is new on a node since then, and what is gone, once nothing is tried there any more."""
+        deadline = time.monotonic() + SETTLED_SECONDS
+        while True:
+            now = self.inventories()
+            new = [f"{name}: new {line}" for name in self.names for line in sorted(now[name] - before[name])]
+            gone = [f"{name}: gone {line}" for name in self.names for line in sorted(before[name] - now[name])]
+            if not (new or gone) or time.monotonic() > deadline:
+                return new + gone
+            time.sleep(0.3)
 
     def _processes(self, name: str) -> list[Path]:
         """Processes of a node, as folders of /proc."""

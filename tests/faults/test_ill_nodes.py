@@ -99,7 +99,7 @@ class TestWhileSomethingIsDone:
         print(f"SUBLET_FAULT_SEED={seed}")
         dice = random.Random(f"{seed} {fault} {number}")
         house = fleet.house
-        before = {name: fleet.inventory(name) for name in fleet.names}
+        before = fleet.inventories()
         ill = dice.choice(list(fleet.own))
         launched = [house.launch(f"{name}-{dice.randrange(1 << 32):08x}") for name in MANY]
         _befalls(fleet, fault, ill, dice)
@@ -119,13 +119,13 @@ class TestWhileSomethingIsDone:
             assert house.history(allocation_id).count("active") == (stood[allocation_id] == "active")
         for name in fleet.own:
             house.wait(f"{name} to take work again", lambda name=name: fleet.takes_work(name))
-        assert {name: fleet.inventory(name) for name in fleet.names} == before
+        assert fleet.changed(before) == []
         house.assert_books_are_right()
         assert house.wait("no finding", lambda: _no_finding(house), seconds=30)
 
     def test_a_customer_who_fights_it_is_gone_all_the_same(self, fleet: Fleet) -> None:
         house = fleet.house
-        before = {name: fleet.inventory(name) for name in fleet.names}
+        before = fleet.inventories()
         allocation_id = house.launch("fighter")
         house.reach(allocation_id, "active")
         fleet.runner.run(_run_inside(house, allocation_id, FIGHT))
@@ -133,7 +133,7 @@ class TestWhileSomethingIsDone:
         with house.client() as client:
             evidence = client.get(f"/allocations/{allocation_id}").json()["evidence"]
         assert [check for check in evidence["checks"] if not check["clean"]] == []
-        assert {name: fleet.inventory(name) for name in fleet.names} == before
+        assert fleet.changed(before) == []
         house.assert_books_are_right()
 
 

@@ -17,6 +17,7 @@ from sublet.core.app import App
 from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.identity import users
+from tests.support.passwords import quick_hashes
 from tests.support.ports import loopback_listener
 
 if TYPE_CHECKING:
@@ -101,11 +102,12 @@ async def web(database: Database, tmp_path: Path) -> AsyncIterator[Web]:
     from sublet.entry.web import create_app  # noqa: PLC0415 - two seconds that not every test needs
 
     app = create_app(settings, database=database)
-    async with served(app, listener, lifespan="on"):
-        web = Web(url, app, database, settings, App.of(app))
-        yield web
-        for client in web.clients:
-            await client.aclose()
+    with quick_hashes():
+        async with served(app, listener, lifespan="on"):
+            web = Web(url, app, database, settings, App.of(app))
+            yield web
+            for client in web.clients:
+                await client.aclose()
 
 
 @pytest.fixture(scope="session")
