@@ -19,6 +19,13 @@ from tests.support.nodes import CACHE, build_helper
 
 SETTLED_SECONDS = 10.0
 HELPER = "/usr/local/sbin/sublet-node"
+FILL = """
+at=0; piece=$((1 << 38))
+while [ $piece -ge 4096 ]; do
+  if fallocate -o $at -l $piece /home/.filled 2>/dev/null; then at=$((at + piece)); else piece=$((piece / 2)); fi
+done
+sync -f /home
+"""
 DROP_SOME = """
 table inet lossy {
   chain inward { type filter hook input priority -300; iifname != "lo" numgen random mod 100 < 30 drop; }
@@ -189,9 +196,9 @@ class Fleet:
 
     @contextmanager
     def full_disk(self, name: str) -> Iterator[None]:
-        """Meanwhile no byte is free where homes are."""
-        self._root(name, "sh", "-c", "cat /dev/zero > /home/.filled || true; sync -f /home")
+        """Meanwhile nothing is free where homes are: what is left is given to one file, in ever smaller pieces."""
         try:
+            self._root(name, "sh", "-c", FILL)
             yield
         finally:
             self._root(name, "sh", "-c", "rm -f /home/.filled; sync -f /home")
