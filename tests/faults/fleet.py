@@ -58,6 +58,7 @@ class Fleet:
     runner: asyncio.Runner
     own: dict[str, SystemdNode] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    baseline: dict[str, set[str]] = field(default_factory=dict)
 
     def open(self, directory: Path) -> None:
         """Start two nodes, and have them join and be entered."""
@@ -75,6 +76,7 @@ class Fleet:
                 self.runner.run(node.enrol(Enrolment(helper, self.house.up.port, token)))
         for name in self.own:
             self.house.wait(f"{name} to take work", lambda name=name: self.takes_work(name))
+        self.baseline = self.house.wait("nobody on the nodes", self._nobody_there)
 
     def close(self) -> None:
         """End the two nodes; nothing of them is left."""
@@ -108,15 +110,20 @@ class Fleet:
         )
         return {line for line in done.stdout.splitlines() if not _KEPT.match(line)}
 
+    def _nobody_there(self) -> dict[str, set[str]] | None:
+        """All inventories, unless a login is just being tried on one of the nodes."""
+        found = self.inventories()
+        return None if any("al-" in line for lines in found.values() for line in lines) else found
+
     def inventories(self) -> dict[str, set[str]]:
         """The inventory of each node."""
         return {name: self.inventory(name) for name in self.names}
 
-    def changed(self, before: dict[str, set[str]]) -> list[str]:
-        """What is new on a node since then, and what is gone, once nothing is tried there any more."""
+    def changed(self) -> list[str]:
+        """What is new on a node since it joined, and what is gone, once nobody is tried there any more."""
         deadline = time.monotonic() + SETTLED_SECONDS
         while True:
-            now = self.inventories()
+            now, before = self.inventories(), self.baseline
             new = [f"{name}: new {line}" for name in self.names for line in sorted(now[name] - before[name])]
             gone = [f"{name}: gone {line}" for name in self.names for line in sorted(before[name] - now[name])]
             if not (new or gone) or time.monotonic() > deadline:

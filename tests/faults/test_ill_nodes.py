@@ -1,7 +1,8 @@
 """Three real nodes, two of which fall ill while there is something to do on them: everything comes to its end, nothing
 is left on any of them, the books are right, and whoever reads of it reads what happened.
 
-The moments are drawn: SUBLET_FAULT_SEED, printed with each, repeats them; SUBLET_FAULT_ROUNDS asks for more of them.
+The moments are drawn: SUBLET_FAULT_SEED, printed with each, repeats them. Some faults are tried each time, and all of
+them as often as SUBLET_FAULT_ROUNDS says, in `make soak`.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from tests.faults.running import House
 
 pytestmark = pytest.mark.node
 
-ROUNDS = int(os.environ.get("SUBLET_FAULT_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("SUBLET_FAULT_ROUNDS", "0"))
 SET_UP_SECONDS = 0.6
 """About as long as a launch takes: a fault begins at any moment of it."""
 
@@ -45,6 +46,8 @@ FAULTS: dict[str, tuple[Fault, float]] = {
     "database killed": (Fleet.dead_database, 0.0),
 }
 """Each with how long it lasts at most, in seconds."""
+EACH_TIME = ("cut off", "without power", "disk full", "helper damaged", "database killed")
+TRIED = [(fault, number) for fault in FAULTS for number in range(ROUNDS)] or [(fault, 0) for fault in EACH_TIME]
 
 FIGHT = """
 import os, signal, sys, time
@@ -92,14 +95,12 @@ def fleet(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
 
 
 class TestWhileSomethingIsDone:
-    @pytest.mark.parametrize("number", range(ROUNDS))
-    @pytest.mark.parametrize("fault", FAULTS)
+    @pytest.mark.parametrize(("fault", "number"), TRIED)
     def test_everything_ends_as_it_should(self, fleet: Fleet, fault: str, number: int) -> None:
         seed = int(os.environ.get("SUBLET_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
         print(f"SUBLET_FAULT_SEED={seed}")
         dice = random.Random(f"{seed} {fault} {number}")
         house = fleet.house
-        before = fleet.inventories()
         ill = dice.choice(list(fleet.own))
         launched = [house.launch(f"{name}-{dice.randrange(1 << 32):08x}") for name in MANY]
         _befalls(fleet, fault, ill, dice)
@@ -108,9 +109,8 @@ class TestWhileSomethingIsDone:
         stood = {allocation_id: house.state(allocation_id) for allocation_id in launched}
         _assert_told(house, launched)
         running = [allocation_id for allocation_id, state in stood.items() if state == "active"]
-        with house.client() as client:
-            for allocation_id in running:
-                assert client.post(f"/allocations/{allocation_id}/release").status_code == 202
+        for allocation_id in running:
+            house.ask_to_release(allocation_id)
         _befalls(fleet, fault, ill, dice)
         for allocation_id in running:
             house.wait("released", lambda id=allocation_id: house.state(id) == "released", seconds=90)
@@ -119,13 +119,12 @@ class TestWhileSomethingIsDone:
             assert house.history(allocation_id).count("active") == (stood[allocation_id] == "active")
         for name in fleet.own:
             house.wait(f"{name} to take work again", lambda name=name: fleet.takes_work(name))
-        assert fleet.changed(before) == []
-        house.assert_books_are_right()
-        assert house.wait("no finding", lambda: _no_finding(house), seconds=30)
+        assert fleet.changed() == []
+        house.assert_books_are_right(all_time_is_proven=False)
+        house.wait("no finding but of that", lambda: _findings(house) <= {"billing.unmetered_time"}, seconds=30)
 
     def test_a_customer_who_fights_it_is_gone_all_the_same(self, fleet: Fleet) -> None:
         house = fleet.house
-        before = fleet.inventories()
         allocation_id = house.launch("fighter")
         house.reach(allocation_id, "active")
         fleet.runner.run(_run_inside(house, allocation_id, FIGHT))
@@ -133,8 +132,8 @@ class TestWhileSomethingIsDone:
         with house.client() as client:
             evidence = client.get(f"/allocations/{allocation_id}").json()["evidence"]
         assert [check for check in evidence["checks"] if not check["clean"]] == []
-        assert fleet.changed(before) == []
-        house.assert_books_are_right()
+        assert fleet.changed() == []
+        house.assert_books_are_right(all_time_is_proven=False)
 
 
 async def _run_inside(house: House, allocation_id: str, program: str) -> None:
@@ -165,16 +164,19 @@ def _befalls(fleet: Fleet, fault: str, name: str, dice: random.Random) -> None:
 
 
 def _assert_told(house: House, launched: list[str]) -> None:
-    """Whoever reads why a launch failed reads a sentence without addresses; the operator, the code, step and place."""
+    """Whoever reads why a launch failed reads a sentence without addresses; the operator, what the node said, and when
+    and where."""
     with house.client() as customer, house.client("operator") as operator:
         for allocation_id in launched:
             seen: dict[str, Any] = customer.get(f"/allocations/{allocation_id}").json()
-            if seen["state"] != "failed":
+            if seen["state"] not in {"failed", "releasing", "released"} or seen["failure"] is None:
                 continue
-            assert seen["failure"]["code"] in {**codes.OF_NODES, **codes.OF_THE_WAY, "provisioning_interrupted": 0}
+            assert seen["failure"]["code"] in {*codes.OF_NODES, *codes.OF_THE_WAY, "provisioning_interrupted"}
             assert not ADDRESS.search(seen["failure"]["message"]), seen["failure"]
-            shown = operator.get("/admin/allocations", params={"id": allocation_id}).json()
-            print(shown)
+            listed = operator.get("/admin/allocations", params={"include_ended": True, "limit": 100}).json()["items"]
+            told = next(one for one in listed if one["id"] == allocation_id)["operator_error"]
+            assert told["text"], told
+            assert told["step"], told
 
 
 def _nothing_is_left_to_do(house: House) -> bool:
@@ -185,8 +187,9 @@ def _nothing_is_left_to_do(house: House) -> bool:
     ) == [0]
 
 
-def _no_finding(house: House) -> bool:
+def _findings(house: House) -> set[str]:
+    """What an operator is asked to look at."""
     with house.client("operator") as operator:
         answer = operator.get("/admin/findings")
     assert answer.status_code == 200, answer.text
-    return answer.json()["items"] == []
+    return {finding["code"] for finding in answer.json()["items"]}
