@@ -9,6 +9,7 @@ SLEEPS = frozenset({"sleep", "time.sleep", "asyncio.sleep", "anyio.sleep"})
 THE_TIME_IS_WHAT_IS_TESTED = {
     "tests/allocations/simulated.py": "a simulated node takes its time",
     "tests/allocations/test_real_node.py": "a second is delivered, and sold",
+    "tests/faults/test_ill_nodes.py": "faults come at drawn moments, and last for a drawn time",
     "tests/faults/test_money_and_machine.py": "faults come at drawn moments",
     "tests/journeys/test_idle.py": "what happens while nothing is done is counted",
     "tests/node/test_access.py": "a task that only ends by being cancelled",
