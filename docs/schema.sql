@@ -1802,6 +1802,16 @@ CREATE TABLE public.funds_clock (
     CONSTRAINT funds_clock_level_check CHECK ((level = ANY (ARRAY['72h'::text, '24h'::text, '1h'::text, '10m'::text, 'grace'::text, 'suspended'::text])))
 );
 
+CREATE TABLE public.gpu_health (
+    uuid text NOT NULL,
+    facts jsonb NOT NULL,
+    findings jsonb DEFAULT '[]'::jsonb NOT NULL,
+    boot_id text NOT NULL,
+    record bigint DEFAULT 0 NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT gpu_health_record_check CHECK ((record >= 0))
+);
+
 CREATE TABLE public.gpu_transition (
     from_state text NOT NULL,
     to_state text NOT NULL
@@ -1949,6 +1959,7 @@ CREATE TABLE public.node (
     entered_doors text,
     no_entry jsonb,
     unreadable jsonb DEFAULT '[]'::jsonb NOT NULL,
+    gpu_trouble jsonb,
     CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
     CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
     CONSTRAINT node_check1 CHECK (((entered_doors IS NULL) OR (entered_at IS NOT NULL))),
@@ -2622,6 +2633,9 @@ ALTER TABLE ONLY public.gpu_claim
 ALTER TABLE ONLY public.gpu_claim
     ADD CONSTRAINT gpu_claimed_once EXCLUDE USING gist (gpu_uuid WITH =, during WITH &&);
 
+ALTER TABLE ONLY public.gpu_health
+    ADD CONSTRAINT gpu_health_pkey PRIMARY KEY (uuid);
+
 ALTER TABLE ONLY public.gpu
     ADD CONSTRAINT gpu_pkey PRIMARY KEY (uuid);
 
@@ -3198,6 +3212,9 @@ ALTER TABLE ONLY public.gpu_claim
 ALTER TABLE ONLY public.gpu_claim
     ADD CONSTRAINT gpu_claim_gpu_uuid_fkey FOREIGN KEY (gpu_uuid) REFERENCES public.gpu(uuid);
 
+ALTER TABLE ONLY public.gpu_health
+    ADD CONSTRAINT gpu_health_uuid_fkey FOREIGN KEY (uuid) REFERENCES public.gpu(uuid);
+
 ALTER TABLE ONLY public.gpu
     ADD CONSTRAINT gpu_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
@@ -3490,6 +3507,8 @@ GRANT UPDATE(seen_at) ON TABLE public.finding TO sublet_app;
 GRANT UPDATE(until) ON TABLE public.finding TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.funds_clock TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu_health TO sublet_app;
 
 GRANT SELECT ON TABLE public.gpu_transition TO sublet_app;
 

@@ -14,7 +14,7 @@ from .gpus import short_bus
 
 _HEADING = re.compile(r"GPU ([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f])$")
 _LOST = "gpu is lost"
-_CUSTOMERS = "processes"  # have names that their owners gave them
+_OTHERS = ("processes", "mig device")  # have names that their owners gave them, and figures of their own
 _NEEDS_RESET = "gpu requires reset"
 _SLOWED = {"hw thermal slowdown": "hw_thermal", "sw thermal slowdown": "sw_thermal", "hw power brake slowdown": "power"}
 _UNCORRECTED = (
@@ -80,7 +80,7 @@ def _cards(text: str) -> Iterator[Card]:
         above.append((indent, name.lower()))
         if card is None:
             driver = value if name == "Driver Version" else driver
-        elif above[0][1] != _CUSTOMERS and (value or _LOST in name.lower()):
+        elif above[0][1] not in _OTHERS and (value or _LOST in name.lower()):
             card.lines.setdefault("/".join(title for _, title in above), value or name)
     if card is not None:
         yield card

@@ -1,6 +1,7 @@
 """What befalls the work in an allocation is told to its owner: once, by an event, in its history and on its page."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from sublet.allocations.terminal import terminal_target
 from sublet.allocations.views import whole
 from sublet.allocations.work import observations
 from sublet.allocations.work.sweep import mark_lost
+from sublet.core.outbox import StoredEvent
+from sublet.fleet.events import GpuErred
 from tests.allocations.rental import Rental
 from tests.support.policy import DEFAULT_POLICY
 
@@ -142,6 +145,44 @@ class TestARestartOfTheNode:
         await restart(rental)
         await rental.work_until(allocation_id, "active")
         assert sorted(await told(rental, allocation_id)) == ["back", "lost", "node_restarted"]
+
+
+async def gpu_erred(rental: Rental, allocation_id: str, *, at: datetime, gpu: str = "GPU-1") -> None:
+    """The event that tells of it has come to the allocations, once and again."""
+    erred = GpuErred(
+        gpu=gpu,
+        node_id=rental.node_id,
+        node_name="north",
+        code="xid_48",
+        severity="quarantine",
+        detail="for operators",
+        told="Its GPU GPU-1 (NVIDIA L4) reported Xid 48.",
+        at=at,
+    )
+    stored = StoredEvent(id="1-1", type=erred.type, time=at, subject=rental.node_id, data=erred.model_dump(mode="json"))
+    await rental.run("UPDATE allocation SET gpus = '{GPU-1}' WHERE id = :id", id=allocation_id)
+    async with rental.database.transaction() as session:
+        await incidents.on_gpu_erred(session, stored)
+
+
+class TestAGpuThatErrs:
+    async def test_is_told_to_whoever_has_it(self, rental: Rental) -> None:
+        allocation_id, other = await rental.running(), await rental.running()
+        await gpu_erred(rental, allocation_id, at=datetime.now(UTC))
+        assert (await told(rental, allocation_id), await told(rental, other)) == (["gpu_error"], [])
+        [one] = (await shown(rental, allocation_id)).incidents
+        assert one.detail == "Its GPU GPU-1 (NVIDIA L4) reported Xid 48."
+        assert "allocation.gpu_erred" in await rental.events()
+
+    async def test_before_somebody_had_it_is_not_theirs(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await gpu_erred(rental, allocation_id, at=datetime.now(UTC) - timedelta(hours=1))
+        assert await told(rental, allocation_id) == []
+
+    async def test_that_is_anothers_is_not_told(self, rental: Rental) -> None:
+        allocation_id = await rental.running()
+        await gpu_erred(rental, allocation_id, at=datetime.now(UTC), gpu="GPU-2")
+        assert await told(rental, allocation_id) == []
 
 
 class TestALossAndAReturn:

@@ -51,6 +51,7 @@ CHECKS = (
     "what moved launches left",
     "accounts on nodes",
     "records on nodes",
+    "health of GPUs",
 )
 ENTRY_KINDS = (
     "top_up",

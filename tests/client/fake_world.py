@@ -184,7 +184,8 @@ class World:
 
     def join(self, node: dict[str, Any], *, enforced: bool = True) -> dict[str, Any]:
         """Let a node join."""
-        gpu = {"uuid": "GPU-1", "model": "A100", "memory_mib": 81920, "state": "available", "quarantine": None}
+        gpu = {"uuid": "GPU-1", "model": "A100", "memory_mib": 81920, "state": "available"}
+        gpu |= {"quarantine": None, "health": None}
         node |= {
             "state": "ready",
             "limits_enforced": enforced,

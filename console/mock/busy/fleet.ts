@@ -15,10 +15,40 @@ const STATES: Record<NodeDetail["state"], Partial<NodeDetail>> = {
   enrolling: { inventory: null, limits_enforced: null, capabilities: [], helper_version: null, last_seen_at: null, enrolment: enrolment(3) },
 };
 
+/** Of a GPU that is gone from the bus, with what its driver said of it before. */
+function sick(ago: Ago): NonNullable<Gpu["health"]> {
+  return {
+    worst: "quarantine",
+    answers: false,
+    driver: "570.86.15",
+    temperature: null,
+    memory_used_mib: null,
+    busy_percent: null,
+    ecc_uncorrected: null,
+    recovery: null,
+    mig: null,
+    slowed_by: [],
+    findings: [
+      {
+        code: "xid_79",
+        severity: "quarantine",
+        xid: 79,
+        count: 1,
+        means: "it has fallen off the bus: the node cannot reach it any more",
+        said: "GPU has fallen off the bus.",
+        do: "Move what runs on the node, then reboot the node; if it comes back, take the GPU out.",
+        since: ago(4000),
+        at: ago(4000),
+      },
+    ],
+    seen_at: ago(4),
+  };
+}
+
 /** A node in each state, each with a GPU in each state. */
 export function fleetOf(ago: Ago): Pick<World, "nodes"> {
   const gpus = GPU_STATES.map((state) => 
-    like(gpu, { uuid: `GPU-${state}`, state, quarantine: state === "quarantined" ? { code: "xid_79", reason: "It fell off the bus.", at: ago(4000) } : null }),
+    like(gpu, { uuid: `GPU-${state}`, state, health: state === "quarantined" ? sick(ago) : null, quarantine: state === "quarantined" ? { code: "xid_79", reason: "It fell off the bus.", at: ago(4000) } : null }),
   );
   const common: Partial<NodeDetail> = {
     inventory: node.inventory === null ? null : { ...node.inventory, gpus },

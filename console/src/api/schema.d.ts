@@ -1919,10 +1919,72 @@ export interface components {
             warning: string | null;
         };
         /**
+         * GpuFindingOut
+         * @description One thing that is wrong with a GPU: what it is, what to do, since when, and how often it was seen.
+         */
+        GpuFindingOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
+            /** Do */
+            do: string;
+            /** Means */
+            means: string;
+            /** Said */
+            said: string;
+            severity: components["schemas"]["sublet__fleet__xids__Severity"];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Xid */
+            xid: number | null;
+        };
+        /**
+         * GpuHealthOut
+         * @description The health of a GPU as its driver tells it; null is what the driver does not say.
+         */
+        GpuHealthOut: {
+            /** Answers */
+            answers: boolean;
+            /** Busy Percent */
+            busy_percent: number | null;
+            /** Driver */
+            driver: string | null;
+            /** Ecc Uncorrected */
+            ecc_uncorrected: number | null;
+            /** Findings */
+            findings: components["schemas"]["GpuFindingOut"][];
+            /** Memory Used Mib */
+            memory_used_mib: number | null;
+            /** Mig */
+            mig: boolean | null;
+            /** Recovery */
+            recovery: string | null;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /** Slowed By */
+            slowed_by: string[];
+            /** Temperature */
+            temperature: number | null;
+            worst: components["schemas"]["sublet__fleet__xids__Severity"] | null;
+        };
+        /**
          * GpuOut
          * @description A GPU in a node; what is in quarantine since before reasons were kept has none.
          */
         GpuOut: {
+            health: components["schemas"]["GpuHealthOut"] | null;
             /** Memory Mib */
             memory_mib: number;
             /** Model */
@@ -2916,7 +2978,7 @@ export interface components {
          * @description How bad it is: to be looked at, wrong, or wrong in a way that loses money or hides that it does.
          * @enum {string}
          */
-        Severity: "warning" | "error" | "critical";
+        "Severity-Input": "warning" | "error" | "critical";
         /**
          * SignUp
          * @description A new account. Passwords have 12 to 256 characters, and are not what anybody would guess.
@@ -3204,7 +3266,7 @@ export interface components {
              * Format: date-time
              */
             seen_at: string;
-            severity: components["schemas"]["Severity"];
+            severity: components["schemas"]["sublet__findings__findings__Severity"];
             /**
              * Since
              * Format: date-time
@@ -3444,6 +3506,12 @@ export interface components {
             state: "pending" | "running" | "done" | "failed";
         };
         /**
+         * Severity
+         * @description How bad it is: to be looked at, wrong, or wrong in a way that loses money or hides that it does.
+         * @enum {string}
+         */
+        sublet__findings__findings__Severity: "warning" | "error" | "critical";
+        /**
          * StepOut
          * @description One step of enrolment, and what to do when it does not succeed.
          */
@@ -3460,6 +3528,12 @@ export interface components {
              */
             state: "done" | "waiting" | "failed";
         };
+        /**
+         * Severity
+         * @description What is made of an error: the GPU is given to nobody new, somebody looks at it, or it was the program's.
+         * @enum {string}
+         */
+        sublet__fleet__xids__Severity: "quarantine" | "look" | "program";
     };
     responses: never;
     parameters: never;
@@ -3836,7 +3910,7 @@ export interface operations {
                 /** @description Left out: both. */
                 state?: ("open" | "closed") | null;
                 code?: string | null;
-                severity?: components["schemas"]["Severity"] | null;
+                severity?: components["schemas"]["Severity-Input"] | null;
                 subject_type?: string | null;
                 subject_id?: string | null;
                 /** @description How many items a page holds. */

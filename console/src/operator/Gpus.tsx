@@ -52,6 +52,28 @@ function ActForm({ act, node, gpu, onClose }: { act: Act; node: NodeDetail; gpu:
   );
 }
 
+/** What its driver says of it, and what is wrong with it and what to do. */
+function Health({ health }: { health: Gpu["health"] }) {
+  if (health === null) return words.health.unknown;
+  const { worst, temperature, busy_percent: busy, memory_used_mib: used, findings } = health;
+  const figures = [
+    temperature === null ? null : words.health.temperature(temperature),
+    busy === null ? null : words.health.busy(busy),
+    used === null ? null : words.health.used(formatMemory(used)),
+  ].filter((figure) => figure !== null);
+  return (
+    <>
+      {words.health.worst[worst ?? "well"]}
+      {figures.length === 0 ? null : <p className={text.help}>{t.units.join(figures)}</p>}
+      {findings.map((finding) => (
+        <p key={finding.code} className={text.help}>
+          {words.health.finding(finding)}
+        </p>
+      ))}
+    </>
+  );
+}
+
 /** The GPUs of a node: each can be kept from customers, and given out again, on the operator's word. */
 export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
   const [asking, setAsking] = useState<{ act: Act; gpu: Gpu }>();
@@ -68,6 +90,7 @@ export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
         </>
       ),
     },
+    { key: "health", header: words.gpuColumn.health, cell: ({ health }) => <Health health={health} /> },
     { key: "uuid", header: words.gpuColumn.uuid, cell: ({ uuid }) => <code className={text.break}>{uuid}</code> },
     {
       key: "act",

@@ -86,6 +86,17 @@ describe("a node", () => {
     expect(await screen.findByRole("button", { name: "Clear" })).toBeTruthy();
   });
 
+  test("says of a GPU what is wrong with it and what to do", async () => {
+    const finding = { code: "xid_79", severity: "quarantine", xid: 79, count: 2, means: "it has fallen off the bus", said: "GPU has fallen off the bus", do: "Reboot the node.", since: "2026-01-01T00:00:00Z", at: "2026-01-01T00:00:00Z" } as const;
+    const facts = { answers: false, driver: "570.86.15", temperature: 41, memory_used_mib: 1024, busy_percent: 3, ecc_uncorrected: 0, recovery: null, mig: null, slowed_by: [] };
+    const health = { ...facts, worst: "quarantine" as const, findings: [finding], seen_at: "2026-01-01T00:00:00Z" };
+    world.nodes = [like(node, { inventory: { ...node.inventory!, gpus: [like(gpu, { health })] } })];
+    renderAt("/operator/nodes/nd_1");
+    expect(await screen.findByText("Xid 79, 2 times: it has fallen off the bus. The driver: GPU has fallen off the bus. Reboot the node.")).toBeTruthy();
+    expect(screen.getByText("41 °C · 3 % busy · 1 GiB in use")).toBeTruthy();
+    expect(screen.getByText("Faulty")).toBeTruthy();
+  });
+
   test("says which accounts on it are nobody's", async () => {
     world.nodes = [like(node, { strangers: [{ login: "al-left", uid: 200_123, since: "2026-01-01T00:00:00Z" }] })];
     renderAt("/operator/nodes/nd_1");

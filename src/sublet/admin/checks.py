@@ -12,7 +12,7 @@ from sublet.core.work.delivery import EVENT
 from sublet.core.work.trouble import Trouble
 from sublet.findings.checks import MOST_FINDINGS, Check, CheckResult, Finding, ask
 from sublet.findings.findings import Severity
-from sublet.fleet import damaged_records, nodes
+from sublet.fleet import damaged_records, gpu_health, nodes
 from sublet.ledger import reconcile
 
 _METERED = Check("what runs is metered", "allocations.not_metered", Severity.CRITICAL)
@@ -25,6 +25,7 @@ _AHEAD = Check("transaction ids of events", "outbox.ahead_of_server", Severity.C
 _DEAD_ROWS = Check("dead rows of work", "work.dead_rows", Severity.WARNING)
 _REMNANTS = Check("what moved launches left", "allocations.remnant", Severity.WARNING)
 _STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
+_GPUS = Check("health of GPUs", "fleet.gpu_erred", Severity.ERROR)
 _RECORDS = Check("records on nodes", "fleet.record_damaged", Severity.ERROR)
 
 REMNANT_SECONDS = 60
@@ -47,6 +48,7 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
         await ask(session, _REMNANTS, partial(_remnants, session)),
         await ask(session, _STRANGERS, partial(_strangers, session)),
         await ask(session, _RECORDS, partial(_records, session)),
+        await ask(session, _GPUS, partial(_gpus, session)),
     ]
 
 
@@ -125,6 +127,10 @@ async def _remnants(session: Session) -> list[Finding]:
 
 async def _strangers(session: Session) -> list[Finding]:
     return [Finding("node_account", f"{name}/{one.uid}", str(one)) for name, one in await nodes.strangers(session)]
+
+
+async def _gpus(session: Session) -> list[Finding]:
+    return [Finding(one.subject_type, one.subject_id, one.problem) for one in await gpu_health.troubles(session)]
 
 
 async def _records(session: Session) -> list[Finding]:

@@ -19,8 +19,9 @@ from sublet.allocations.states import AllocationState, remark
 from sublet.core import telemetry
 from sublet.core.actors import system_actor
 from sublet.core.db import Session
-from sublet.core.outbox import publish
+from sublet.core.outbox import StoredEvent, publish
 from sublet.fleet.backend import Observation
+from sublet.fleet.events import GpuErred
 
 log = telemetry.get_logger(__name__)
 
@@ -65,6 +66,7 @@ _WITH_GPU = text(
     """
     SELECT id, name, organization_id, state FROM allocation
      WHERE node_id = :node_id AND on_node AND :gpu = ANY(gpus) AND state IN ('active', 'suspended', 'lost')
+       AND started_at < :at
      ORDER BY id
     """
 )
@@ -132,11 +134,14 @@ async def note_restart(session: Session, allocation_id: str, boot_id: str) -> No
         await _tell(session, row.organization_id, AllocationState(row.state), Incident.NODE_RESTARTED, event)
 
 
-async def note_gpu_error(session: Session, node_id: str, gpu: str, *, code: str, detail: str) -> None:
-    """Tell whoever has a GPU that it reported an error. Waits for the health of GPUs, which is observed already."""
-    for row in (await session.execute(_WITH_GPU, {"node_id": node_id, "gpu": gpu})).all():
-        event = AllocationGpuErred(allocation_id=row.id, name=row.name, detail=detail, gpu=gpu, code=code)
-        await _tell(session, row.organization_id, AllocationState(row.state), Incident.GPU_ERROR, event)
+async def on_gpu_erred(session: Session, event: StoredEvent) -> None:
+    """Tell whoever has a GPU what is wrong with it; handler of `gpu.erred`. Whoever came later is not told."""
+    erred = GpuErred.model_validate(event.data)
+    for row in (await session.execute(_WITH_GPU, {"node_id": erred.node_id, "gpu": erred.gpu, "at": erred.at})).all():
+        told = AllocationGpuErred(
+            allocation_id=row.id, name=row.name, detail=erred.told, gpu=erred.gpu, code=erred.code
+        )
+        await _tell(session, row.organization_id, AllocationState(row.state), Incident.GPU_ERROR, told)
 
 
 async def _tell(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sublet.allocations import authorized_keys, funds
+from sublet.allocations import authorized_keys, funds, incidents
 from sublet.core.work.delivery import Handler
 from sublet.entry.schedule import review_funds_soon
 
@@ -15,6 +15,8 @@ SUBSCRIPTIONS: Mapping[str, Sequence[Handler]] = {
     # The funds review only says what is to be done; each allocation is changed in a transaction of its own.
     "allocation.funds_ran_out": (funds.on_funds_ran_out,),
     "allocation.funds_restored": (funds.on_funds_restored,),
+    # What is wrong with a GPU is told to whoever has it.
+    "gpu.erred": (incidents.on_gpu_erred,),
     # Money that came in is looked at at once, so that a suspended allocation does not wait for the next review.
     "top_up.succeeded": (review_funds_soon,),
 }

@@ -140,6 +140,51 @@ class _Unreadable(BaseModel):
     detail: Long
 
 
+GpuId = Annotated[str, StringConstraints(min_length=1, max_length=100)] | None
+
+
+class _Card(BaseModel):
+    bus: Short
+    uuid: GpuId
+    answers: bool
+    driver: Short | None
+    recovery: Short | None
+    mig: bool | None
+    temperature: int | None
+    memory_used_mib: Count | None
+    busy_percent: Count | None
+    ecc_uncorrected: Count | None
+    remapping_pending: bool | None
+    remapping_failed: bool | None
+    retirement_pending: bool | None
+    slowed_by: Annotated[list[Short], Field(max_length=20)]
+
+    def to_facts(self) -> backend.GpuFacts:
+        return backend.GpuFacts(**{**self.model_dump(), "slowed_by": tuple(self.slowed_by)})
+
+
+class _Xid(BaseModel):
+    number: Annotated[int, Field(ge=0, lt=2**63)]
+    at: AwareDatetime
+    bus: Short
+    uuid: GpuId
+    xid: Annotated[int, Field(ge=0, le=9999)]
+    text: Long
+
+    def to_xid(self) -> backend.GpuXid:
+        return backend.GpuXid(**self.model_dump())
+
+
+class _Gpus(BaseModel):
+    cards: Annotated[list[_Card], Field(max_length=256)] | None
+    failure: Long | None
+    xids: Annotated[list[_Xid], Field(max_length=1000)]
+
+    def to_gpus(self) -> backend.ObservedGpus:
+        cards = None if self.cards is None else tuple(card.to_facts() for card in self.cards)
+        return backend.ObservedGpus(cards, self.failure, tuple(one.to_xid() for one in self.xids))
+
+
 class Observed(BaseModel):
     """Answer to `observe`: a listing that lacks a part is no listing."""
 
@@ -151,6 +196,7 @@ class Observed(BaseModel):
     unreadable: list[_Unreadable] = Field(default_factory=list)
     unknown: list[_Unknown]
     doors: Doors = None  # older helpers do not say
+    gpus: _Gpus | None = None  # likewise
 
     def to_observation(self, node_id: str, observed_at: datetime) -> backend.Observation:
         """As the backend gives it."""
@@ -164,6 +210,7 @@ class Observed(BaseModel):
             unknown=tuple(backend.UnknownAccount(item.login, item.uid) for item in self.unknown),
             doors=self.doors,
             unreadable=tuple(backend.UnreadableRecord(item.allocation, item.detail) for item in self.unreadable),
+            gpus=None if self.gpus is None else self.gpus.to_gpus(),
         )
 
 

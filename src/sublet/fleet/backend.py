@@ -184,6 +184,51 @@ class UnreadableRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuFacts:
+    """What a GPU's driver says of it; None where it does not say, or where it does not answer.
+
+    `bus` is its place in the node, and `uuid` None where that is the only thing known. `recovery` is what the driver
+    wants done before anybody uses it (`none`, `reset`, …), and `slowed_by` what makes it work more slowly now.
+    """
+
+    bus: str
+    uuid: str | None
+    answers: bool
+    driver: str | None = None
+    recovery: str | None = None
+    mig: bool | None = None
+    temperature: int | None = None
+    memory_used_mib: int | None = None
+    busy_percent: int | None = None
+    ecc_uncorrected: int | None = None
+    remapping_pending: bool | None = None
+    remapping_failed: bool | None = None
+    retirement_pending: bool | None = None
+    slowed_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GpuXid:
+    """An error that the driver wrote to the kernel's log: record `number` of this boot, by the node's clock `at`."""
+
+    number: int
+    at: datetime
+    bus: str
+    uuid: str | None
+    xid: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedGpus:
+    """The GPUs of a node that has nvidia-smi. `cards` is None until that has answered; `failure` says why it cannot."""
+
+    cards: tuple[GpuFacts, ...] | None
+    failure: str | None
+    xids: tuple[GpuXid, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FreeSpace:
     """What is free on the file system of the homes; `inodes` is None where it has no fixed number of them."""
 
@@ -195,7 +240,7 @@ class FreeSpace:
 class Observation:
     """All that exists on one node. `observed_at` is the database's time just before the node was asked, so that billing
     up to it never counts a second that was not seen. `doors` is another text when anything has changed that a login has
-    to come through, and None where the node's helper does not say."""
+    to come through, and None where the node's helper does not say; `gpus` likewise, or where it has no nvidia-smi."""
 
     node_id: str
     boot_id: str
@@ -206,6 +251,7 @@ class Observation:
     unknown: tuple[UnknownAccount, ...] = ()
     doors: str | None = None
     unreadable: tuple[UnreadableRecord, ...] = ()
+    gpus: ObservedGpus | None = None
 
     def tells_of(self, allocation_id: str) -> bool:
         """Whether it says anything of the allocation, be it that there is none."""

@@ -69,6 +69,7 @@ def steps(
         _entry(node),
         _clock(node, clock_skew_seconds),
         _limits(node),
+        *_gpus(node),
         _accepting(node),
     ]
 
@@ -133,6 +134,14 @@ def _limits(node: Node) -> Step:
 
 def _names(capabilities: list[Capability]) -> str:
     return ", ".join(item.name for item in capabilities) or "unknown"
+
+
+def _gpus(node: Node) -> list[Step]:
+    """Only where something is wrong with all of them: what is wrong with one stands with it."""
+    if not node.gpu_trouble:
+        return []
+    fix = "Look at the driver: `nvidia-smi` and `journalctl -k` on the node. Let it join again if its GPUs changed."
+    return [Step("gpus", "failed", "; ".join(node.gpu_trouble), fix)]
 
 
 def _accepting(node: Node) -> Step:

@@ -1,5 +1,6 @@
 """What happens to nodes, told to the platform's operators."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from sublet.core.outbox import Event
@@ -23,6 +24,23 @@ class NodeStateChanged(Event):
     state: str
     previous_state: str
     reason: str
+
+
+class GpuErred(Event):
+    """Something is wrong with a GPU since `at`, seen for the first time: `detail` for operators, `told` for customers.
+
+    `severity` says what is made of it: `quarantine`, `look` or `program`.
+    """
+
+    type: ClassVar[str] = "gpu.erred"
+    gpu: str
+    node_id: str
+    node_name: str
+    code: str
+    severity: str
+    detail: str
+    told: str
+    at: datetime
 
 
 class GpuQuarantined(Event):

@@ -38,6 +38,7 @@ node = Table(
     Column("entered_at", DateTime(timezone=True)),
     Column("entered_doors", Text),
     Column("no_entry", JSONB(none_as_null=True)),
+    Column("gpu_trouble", JSONB(none_as_null=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -74,6 +75,17 @@ gpu = Table(
     Column("quarantine_code", Text),
     Column("quarantine_reason", Text),
     Column("quarantined_at", DateTime(timezone=True)),
+)
+
+gpu_health = Table(
+    "gpu_health",
+    metadata,
+    Column("uuid", Text, primary_key=True),
+    Column("facts", JSONB, nullable=False),
+    Column("findings", JSONB, nullable=False),
+    Column("boot_id", Text, nullable=False),
+    Column("record", BigInteger, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
 )
 
 join_token = Table(

@@ -13,8 +13,9 @@ from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.settings import Settings
 from sublet.fleet.backend import Capability, Probe
+from sublet.fleet.gpu_health import GpuHealth
 from sublet.fleet.gpu_quarantine import Quarantine
-from sublet.fleet.models import gpu, node, node_history
+from sublet.fleet.models import gpu, gpu_health, node, node_history
 from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known, refuse_kept
 from sublet.fleet.states import GpuState, NodeState, move_gpu
 
@@ -38,6 +39,7 @@ class Gpu:
     memory_mib: int
     state: GpuState
     quarantine: Quarantine | None = None
+    health: GpuHealth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Node:
     failure: Failure | None
     entered_at: datetime | None
     no_entry: NoEntry | None
+    gpu_trouble: tuple[str, ...]
     strangers: tuple[Stranger, ...]
     clock_skew_seconds: float | None
     created_at: datetime
@@ -302,11 +305,16 @@ def _strangers(stored: list[dict[str, Any]]) -> tuple[Stranger, ...]:
 async def _gpus(session: Session, node_ids: Sequence[str]) -> dict[str, list[Gpu]]:
     found: dict[str, list[Gpu]] = defaultdict(list)
     if node_ids:
-        rows = await session.execute(select(gpu).where(gpu.c.node_id.in_(node_ids)).order_by(gpu.c.uuid))
+        columns = (*gpu.c, *(column for column in gpu_health.c if column.name not in {"uuid", "seen_at"}))
+        health = select(*columns, gpu_health.c.seen_at.label("health_at")).outerjoin_from(
+            gpu, gpu_health, gpu_health.c.uuid == gpu.c.uuid
+        )
+        rows = await session.execute(health.where(gpu.c.node_id.in_(node_ids)).order_by(gpu.c.uuid))
         for row in rows:
             why = row.quarantine_code, row.quarantine_reason, row.quarantined_at
             quarantine = None if row.quarantine_code is None else Quarantine(*why)
-            seen = Gpu(row.uuid, row.node_id, row.model, row.memory_mib, GpuState(row.state), quarantine)
+            known = None if row.facts is None else GpuHealth.read(row.facts, row.findings, row.health_at)
+            seen = Gpu(row.uuid, row.node_id, row.model, row.memory_mib, GpuState(row.state), quarantine, known)
             found[row.node_id].append(seen)
     return found
 
@@ -349,6 +357,7 @@ def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
         failure=None if failure is None else Failure(failure["code"], failure["detail"], failure["at"]),
         entered_at=row.entered_at,
         no_entry=None if row.no_entry is None else NoEntry(**row.no_entry),
+        gpu_trouble=tuple(f"{item['detail']}, since {item['since']}" for item in row.gpu_trouble or []),
         strangers=_strangers(row.strangers),
         clock_skew_seconds=None if inventory is None else inventory.get("clock_skew_seconds"),
         created_at=row.created_at,

@@ -22,7 +22,7 @@ from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Outcome, Retry
 from sublet.core.work.pace import Pace
-from sublet.fleet import codes, damaged_records, enrolment, nodes, trial
+from sublet.fleet import codes, damaged_records, enrolment, gpu_health, nodes, trial
 from sublet.fleet.backend import FleetBackend, Observation, Probe
 from sublet.fleet.errors import ListingIncomplete, MachineAlreadyEnrolled
 from sublet.fleet.models import node, node_trial
@@ -223,6 +223,7 @@ class Observer:
                 await self._note_slow(session, look, seen.seconds)
             unreadable = seen.observation.unreadable
             await damaged_records.note_unreadable(session, look.node_id, unreadable, seen.observation.observed_at)
+            await gpu_health.note(session, look.node_id, look.name, seen.observation)
             await come_back(session, system_actor("observation"), look.node_id, reason="answers again")
             if look.boot_id != seen.observation.boot_id:
                 # After a boot the kernel may enforce other things; the next trust push looks again.

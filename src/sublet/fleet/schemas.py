@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from sublet.core.actions import ActionOut
 from sublet.fleet.answers import Probed
+from sublet.fleet.gpu_health import GpuHealth
 from sublet.fleet.nodes import Gpu
+from sublet.fleet.xids import Severity
 
 NodeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")]
@@ -37,6 +39,50 @@ class QuarantineOut(BaseModel):
     at: datetime
 
 
+class GpuFindingOut(BaseModel):
+    """One thing that is wrong with a GPU: what it is, what to do, since when, and how often it was seen."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str
+    severity: Severity
+    means: str
+    do: str
+    since: datetime
+    at: datetime
+    count: int
+    xid: int | None
+    said: str
+
+
+class GpuHealthOut(BaseModel):
+    """The health of a GPU as its driver tells it; null is what the driver does not say."""
+
+    worst: Severity | None
+    answers: bool
+    driver: str | None
+    temperature: int | None
+    memory_used_mib: int | None
+    busy_percent: int | None
+    ecc_uncorrected: int | None
+    recovery: str | None
+    mig: bool | None
+    slowed_by: list[str]
+    findings: list[GpuFindingOut]
+    seen_at: datetime
+
+    @classmethod
+    def of(cls, health: GpuHealth) -> "GpuHealthOut":
+        """As shown."""
+        facts = {name: getattr(health.facts, name) for name in cls.model_fields if hasattr(health.facts, name)}
+        return cls(
+            **{**facts, "slowed_by": list(health.facts.slowed_by)},
+            worst=health.worst,
+            findings=[GpuFindingOut.model_validate(one) for one in health.findings],
+            seen_at=health.seen_at,
+        )
+
+
 class GpuOut(BaseModel):
     """A GPU in a node; what is in quarantine since before reasons were kept has none."""
 
@@ -45,6 +91,7 @@ class GpuOut(BaseModel):
     memory_mib: int
     state: Literal["available", "quarantined", "missing"]
     quarantine: QuarantineOut | None
+    health: GpuHealthOut | None
 
     @classmethod
     def of(cls, gpu: Gpu) -> "GpuOut":
@@ -56,6 +103,7 @@ class GpuOut(BaseModel):
             memory_mib=gpu.memory_mib,
             state=gpu.state.value,
             quarantine=None if why is None else QuarantineOut(code=why.code, reason=why.reason, at=why.at),
+            health=None if gpu.health is None else GpuHealthOut.of(gpu.health),
         )
 
 

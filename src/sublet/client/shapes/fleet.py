@@ -22,6 +22,37 @@ class Quarantine(TypedDict):
     at: str
 
 
+class GpuFinding(TypedDict):
+    """One thing that is wrong with a GPU, and what to do about it."""
+
+    code: str
+    severity: str
+    means: str
+    do: str
+    since: str
+    at: str
+    count: int
+    xid: int | None
+    said: str
+
+
+class GpuHealth(TypedDict):
+    """The health of a GPU as its driver tells it."""
+
+    worst: str | None
+    answers: bool
+    driver: str | None
+    temperature: int | None
+    memory_used_mib: int | None
+    busy_percent: int | None
+    ecc_uncorrected: int | None
+    recovery: str | None
+    mig: bool | None
+    slowed_by: list[str]
+    findings: list[GpuFinding]
+    seen_at: str
+
+
 class Gpu(TypedDict):
     """A GPU in a node."""
 
@@ -30,6 +61,7 @@ class Gpu(TypedDict):
     memory_mib: int
     state: str
     quarantine: Quarantine | None
+    health: GpuHealth | None
 
 
 class Inventory(TypedDict):

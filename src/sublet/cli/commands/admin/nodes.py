@@ -56,6 +56,37 @@ def _gpu(gpu: Gpu) -> str:
     return f"{gpu['model']}{which} ({gpu['state']}{': ' + why['reason'] if why else ''})"
 
 
+def _health(gpu: Gpu) -> str:
+    """In a word, as its driver tells it."""
+    health = gpu["health"]
+    if health is None:
+        return NOTHING
+    return {"quarantine": "faulty", "look": "look at it", "program": "a program failed", None: "well"}[health["worst"]]
+
+
+def _measured(value: int | None, unit: str) -> str:
+    return NOTHING if value is None else f"{value}{unit}"
+
+
+GPUS: list[Column[Gpu]] = [
+    Column("GPU", lambda gpu: gpu["uuid"], flexible=True),
+    Column("STATE", lambda gpu: gpu["state"]),
+    Column("HEALTH", _health, style=lambda gpu: None if _health(gpu) in {"well", NOTHING} else "bad"),
+    Column("DRIVER", lambda gpu: (gpu["health"] and gpu["health"]["driver"]) or NOTHING, optional=True),
+    Column("TEMP", lambda gpu: _measured(gpu["health"] and gpu["health"]["temperature"], " C"), right=True),
+    Column("IN USE", lambda gpu: _measured(gpu["health"] and gpu["health"]["memory_used_mib"], " MiB"), right=True),
+    Column("ECC", lambda gpu: _measured(gpu["health"] and gpu["health"]["ecc_uncorrected"], ""), right=True),
+]
+
+
+def _show_findings(gpu: Gpu) -> None:
+    """What is wrong with it, and what to do."""
+    for one in gpu["health"]["findings"] if gpu["health"] else []:
+        what = one["means"] if one["xid"] is None else f"Xid {one['xid']} ({one['count']} times): {one['means']}"
+        said = f" The driver: {one['said']}." if one["said"] else ""
+        note(f"{gpu['uuid']} {what}.{said} {one['do']} Since {local(one['since'])}.")
+
+
 def _limits(node: Node) -> str:
     return {True: "enforced", False: "not enforced", None: NOTHING}[node["limits_enforced"]]
 
@@ -245,6 +276,11 @@ def _show_node(node: NodeDetail) -> None:
             ("Seen", since(node["last_seen_at"])),
         ]
     )
+    if inventory and inventory["gpus"]:
+        click.echo()
+        print_table(inventory["gpus"], GPUS)
+        for gpu in inventory["gpus"]:
+            _show_findings(gpu)
     if node.get("strangers"):
         click.echo()
         print_table(node["strangers"], STRANGERS)
