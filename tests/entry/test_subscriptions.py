@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from sublet.allocations import incidents
 from sublet.core.actors import Actor, system_actor
 from sublet.core.db import Database
 from sublet.core.key_files import keyring_at
@@ -51,6 +52,11 @@ class TestLockingAPersonOut:
                     await handler(session, event)
             revoked = await session.execute(text("SELECT revoked_at IS NOT NULL FROM issued_certificate"))
             assert revoked.scalars().all() == [True]
+
+
+class TestAGpuThatErrs:
+    def test_is_told_to_whoever_has_it(self) -> None:
+        assert SUBSCRIPTIONS["gpu.erred"] == (incidents.on_gpu_erred,)
 
 
 class TestTheWorker:

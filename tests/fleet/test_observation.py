@@ -305,6 +305,20 @@ class TestBeingLost:
         fake.answers["observe"] = answer
         assert not await look(database, observer, node.id), "an empty listing is believed no more than before"
 
+    async def test_one_with_a_gpu_that_does_not_answer_keeps_that_alone_from_customers(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, fake = ready_node
+        answer = fake.answers["observe"]
+        assert [one.state for one in node.gpus] == [GpuState.AVAILABLE]
+        fake.answers["observe"] = lambda request: {
+            **answer(request),
+            "gpus": {"cards": [], "failure": None, "xids": []},
+        }
+        assert await look(database, observer, node.id)
+        after = await get(database, node.id)
+        assert ([one.state for one in after.gpus], after.state) == ([GpuState.QUARANTINED], NodeState.READY)
+
     async def test_one_that_missed_a_single_look_is_not_offline(
         self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
     ) -> None:

@@ -105,6 +105,19 @@ class TestEnrolment:
 
 
 class TestNodeWithoutLimits:
+    async def test_joins_with_nvidia_smi_and_no_gpu(self, plain: Enrolled, helper: Path) -> None:
+        samples = "/usr/local/share/sublet-demo/nvidia-smi.json"
+        before = (await plain.node.run_as_root("cat", samples)).stdout
+        await plain.node.write_file(samples, b'{"gpus": [], "processes": []}')
+        await plain.node.run_as_root("rm", "-f", "/var/lib/sublet/gpus.json")
+        try:
+            await plain.control.enrol(plain.node, helper)
+            assert plain.control.enrolled[-1]["inventory"]["gpus"] == []
+        finally:
+            await plain.node.write_file(samples, before)
+        await plain.control.enrol(plain.node, helper)
+        assert len(plain.control.enrolled[-1]["inventory"]["gpus"]) == 2
+
     async def test_says_so_and_does_all_the_rest(self, plain: Enrolled) -> None:
         tenant, gpu = Tenant(), plain.node.gpus[0].uuid
         assert plain.node.label == "limits not enforced"
