@@ -183,6 +183,9 @@ class TestHealth:
         first, second = await house.gpus()
         assert first.health is not None
         assert {one.xid: one.count for one in first.health.findings} == {13: 2, 31: 1, 999: 1}
+        sources = [one.source for one in first.health.findings]
+        assert [source is None or "Xid catalog" in source for source in sources] == [True, True, True]
+        assert sources[2] is None, "no catalog has 999"
         assert (first.state.value, second.state.value) == ("available", "quarantined")
         assert first.health.worst is L
 

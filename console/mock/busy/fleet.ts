@@ -36,6 +36,7 @@ function sick(ago: Ago): NonNullable<Gpu["health"]> {
         count: 1,
         means: "it has fallen off the bus: the node cannot reach it any more",
         said: "GPU has fallen off the bus.",
+        source: "docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html (NVIDIA's Xid catalog, immediate action)",
         do: "Move what runs on the node, then reboot the node; if it comes back, take the GPU out.",
         since: ago(4000),
         at: ago(4000),

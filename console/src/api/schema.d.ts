@@ -1944,6 +1944,8 @@ export interface components {
              * Format: date-time
              */
             since: string;
+            /** Source */
+            source: string | null;
             /** Xid */
             xid: number | null;
         };

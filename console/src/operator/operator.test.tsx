@@ -87,7 +87,7 @@ describe("a node", () => {
   });
 
   test("says of a GPU what is wrong with it and what to do", async () => {
-    const finding = { code: "xid_79", severity: "quarantine", xid: 79, count: 2, means: "it has fallen off the bus", said: "GPU has fallen off the bus", do: "Reboot the node.", since: "2026-01-01T00:00:00Z", at: "2026-01-01T00:00:00Z" } as const;
+    const finding = { code: "xid_79", severity: "quarantine", xid: 79, count: 2, means: "it has fallen off the bus", said: "GPU has fallen off the bus", source: null, do: "Reboot the node.", since: "2026-01-01T00:00:00Z", at: "2026-01-01T00:00:00Z" } as const;
     const facts = { answers: false, driver: "570.86.15", temperature: 41, memory_used_mib: 1024, busy_percent: 3, ecc_uncorrected: 0, recovery: null, mig: null, slowed_by: [] };
     const health = { ...facts, worst: "quarantine" as const, findings: [finding], seen_at: "2026-01-01T00:00:00Z" };
     world.nodes = [like(node, { inventory: { ...node.inventory!, gpus: [like(gpu, { health })] } })];

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sublet.fleet.backend import GpuFacts, GpuXid
-from sublet.fleet.xids import DO, Action, Severity, xid
+from sublet.fleet.xids import DO, SOURCE, XIDS, Action, Severity, xid
 
 _TOLD_OF = {
     Severity.QUARANTINE: "Do not trust its results any more. Save your work, release this and launch again: then you "
@@ -53,6 +53,11 @@ class GpuFinding:
         """From JSON."""
         times = {"since": datetime.fromisoformat(stored["since"]), "at": datetime.fromisoformat(stored["at"])}
         return cls(**{**stored, "severity": Severity(stored["severity"]), **times})
+
+    @property
+    def source(self) -> str | None:
+        """Where its meaning and what to do are written down; None for what no catalog has."""
+        return SOURCE if self.xid in XIDS else None
 
     def __str__(self) -> str:
         if self.xid is None:

@@ -53,6 +53,7 @@ class GpuFindingOut(BaseModel):
     count: int
     xid: int | None
     said: str
+    source: str | None
 
 
 class GpuHealthOut(BaseModel):

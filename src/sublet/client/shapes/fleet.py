@@ -34,6 +34,7 @@ class GpuFinding(TypedDict):
     count: int
     xid: int | None
     said: str
+    source: str | None
 
 
 class GpuHealth(TypedDict):
