@@ -1,4 +1,4 @@
-"""What a customer may create has a bound that a test holds, or a reason why it needs none: every POST route."""
+"""What a customer may create has a bound that a test holds, or a reason why it needs none: each POST, each socket."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from sublet.fleet.ca import CertificateAuthority
 from tests.allocations.rental import Rental, customer
 from tests.identity.house import token_body
 from tests.identity.public_keys import ed25519_line
-from tests.invariants.operations import operations_of
+from tests.invariants.operations import operations_of, undocumented
 from tests.support.app import settings_for
 from tests.support.asking import Asking
 
@@ -31,6 +31,12 @@ BOUNDED = {
     "POST /api/v1/auth/signup": ("tests/identity/test_sign_up.py", "test_is_throttled_by_address"),
     "POST /api/v1/ssh-keys": (HERE, "test_ssh_keys_of_an_organization"),
     "POST /api/v1/top-ups": ("tests/payments/test_top_ups.py", "test_of_one_organization_are_bounded"),
+    "WS /api/v1/allocations/{allocation_id}/terminal": (
+        *("tests/terminal/test_admission.py", "test_has_only_so_many_terminals_and_a_closed_one_makes_room"),
+    ),
+    "WS /api/v1/events": (
+        *("tests/notifications/test_policy.py", "test_a_person_has_so_many_channels_and_another_is_not_touched_by_it"),
+    ),
 }
 """By route, the test that goes to the bound of what it creates."""
 
@@ -56,10 +62,19 @@ def creating(document: dict[str, Any]) -> set[str]:
     }
 
 
-class TestEveryPostRoute:
-    def test_has_a_bound_or_a_reason(self, openapi: dict[str, Any]) -> None:
-        routes = creating(openapi)
-        assert len(routes) >= 13
+@pytest.fixture
+async def asking(database: Database, tmp_path: Path) -> AsyncIterator[Asking]:
+    bounds = {"launches_under_way": 2, "api_tokens": 2, "ssh_keys": 3, "live_certificates": 2}
+    asking = Asking(database, tmp_path, **bounds)
+    await CertificateAuthority(database, keyring_of(settings_for(tmp_path))).ensure()
+    yield asking
+    await asking.close()
+
+
+class TestEveryPostAndSocket:
+    async def test_has_a_bound_or_a_reason(self, asking: Asking) -> None:
+        routes = creating(asking.app.openapi()) | {path for path in undocumented(asking.app) if path.startswith("WS ")}
+        assert len(routes) >= 15
         assert routes == BOUNDED.keys() | UNBOUNDED.keys(), "say how many a customer may make, and hold it by a test"
         assert not BOUNDED.keys() & UNBOUNDED.keys()
 
@@ -70,15 +85,6 @@ class TestEveryPostRoute:
     def test_is_looked_for_in_what_the_application_serves(self) -> None:
         planted = {"/new": {"post": {"x-permission": "account:manage"}, "get": {"x-permission": "account:manage"}}}
         assert creating({"paths": planted}) == {"POST /new"}
-
-
-@pytest.fixture
-async def asking(database: Database, tmp_path: Path) -> AsyncIterator[Asking]:
-    bounds = {"launches_under_way": 2, "api_tokens": 2, "ssh_keys": 3, "live_certificates": 2}
-    asking = Asking(database, tmp_path, **bounds)
-    await CertificateAuthority(database, keyring_of(settings_for(tmp_path))).ensure()
-    yield asking
-    await asking.close()
 
 
 async def at_once(asking: Asking, path: str, bodies: list[dict[str, Any]], code: str) -> tuple[int, set[str]]:

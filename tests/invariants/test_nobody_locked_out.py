@@ -8,13 +8,17 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from sublet.core.db import Database
+from sublet.entry.serve import proxy_options
 from sublet.identity import throttles
 from sublet.identity.api import PASSWORDS
 from sublet.identity.hash_queue import HashQueue
 from tests.identity.house import House, log_in, sign_up
+from tests.support.app import served
+from tests.support.ports import loopback_listener
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +87,24 @@ class TestPromise47:
         for number in range(8):
             assert (await log_in(house.browser("203.0.113.1"), f"{number}@customer.example")).status_code == 401
         assert (await log_in(house.browser("203.0.113.2"), OWNER)).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("trusted", "network"),
+        [([], "127.0.0.0/24"), (["127.0.0.1"], "198.51.100.0/24"), (["192.0.2.1"], "127.0.0.0/24")],
+    )
+    async def test_a_proxy_says_where_somebody_comes_from_only_if_it_is_trusted(
+        self, house: House, trusted: list[str], network: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throttles, "LOGIN_BY_NETWORK", throttles.Limit("network", 0, 900))
+        monkeypatch.setattr(throttles, "LONGEST_SLOWED_SECONDS", 0.0)
+        listener = loopback_listener()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        options = proxy_options(house.settings.model_copy(update={"trusted_proxies": trusted}))
+        said = {"Origin": house.settings.public_url, "X-Forwarded-For": "203.0.113.5, 198.51.100.7"}
+        async with served(house.app, listener, **options), httpx.AsyncClient(base_url=url, headers=said) as client:
+            assert (await log_in(client, OWNER, WRONG)).status_code == 401
+        counted = await house.rows("SELECT target_id FROM audit_event WHERE action = 'login.many_refused'")
+        assert {row.target_id for row in counted} == {network}
 
     async def test_a_flood_from_one_network_keeps_nobody_elsewhere_waiting(self, house: House) -> None:
         house.parts.put(PASSWORDS, HashQueue(waiting=40, at_once=1))

@@ -53,6 +53,16 @@ TARGETS = (
         ("tests/core/test_actors.py", "tests/core/test_actions.py", "tests/identity/test_permissions.py"),
     ),
     Target(
+        "signing in",
+        ("src/sublet/identity/throttles.py", "src/sublet/identity/hash_queue.py", "src/sublet/identity/sign_in.py"),
+        (
+            "tests/identity/test_hash_queue.py",
+            "tests/identity/test_sign_in.py",
+            "tests/identity/test_sign_up.py",
+            "tests/invariants/test_nobody_locked_out.py",
+        ),
+    ),
+    Target(
         "allocations",
         ("src/sublet/allocations/states.py",),
         ("tests/allocations/test_states.py", "tests/invariants/test_states.py"),

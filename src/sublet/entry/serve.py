@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,7 +15,7 @@ from sublet.core.app import CURRENCY, DATABASE, STOPPING, App
 from sublet.core.crashes import message_of
 from sublet.core.errors import SubletError
 from sublet.core.runtime import allow_many_connections
-from sublet.core.settings import read_settings
+from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging
 from sublet.entry.prerequisites import require_prerequisites
 from sublet.entry.web import create_app
@@ -56,6 +57,14 @@ class WebServer(uvicorn.Server):
         return any(isinstance(one, WebSocketsSansIOProtocol) and not one.close_sent for one in connections)
 
 
+def proxy_options(settings: Settings) -> dict[str, Any]:
+    """How the server finds a caller's address: what a proxy says counts if the proxy is one that is trusted."""
+    return {
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies or "127.0.0.1",
+    }
+
+
 def _away(error: Exception) -> str:
     return f"The database could not be used: {message_of(error)}. Nothing was started. Mend that, then start again."
 
@@ -83,8 +92,7 @@ def main(_arguments: list[str] | None = None) -> int:
         timeout_graceful_shutdown=5,
         server_header=False,
         date_header=True,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or "127.0.0.1",
+        **proxy_options(settings),
         access_log=False,
         log_config=None,
     )
