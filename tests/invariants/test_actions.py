@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from sublet.findings.findings import Severity, close_finding, open_finding
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.states import GpuState, NodeState
+from sublet.identity import api_tokens, ssh_keys
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES
 from sublet.payments.top_ups.states import TopUpState
 from tests.allocations.rental import Rental, customer, offer
 from tests.approvals.desk import Desk
+from tests.identity.house import token_body
 from tests.identity.public_keys import ed25519_line
 from tests.sandbox.stripe.process import API_KEY, StripeSandbox
 from tests.scheduling.fleet_rows import add_node, set_gpu_state
@@ -397,6 +400,39 @@ class TestWallets:
         await asking.close()
         assert were_full == ({True, False} if is_set_up else {False})
         assert asking.shown == {"WalletOut"}
+
+
+class TestAccounts:
+    @walks("ManagedPage_ApiTokenOut_", "ManagedPage_SshKeyOut_")
+    async def test_are_offered_what_they_accept_up_to_the_bound(
+        self, database: Database, undoing: Database, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        asking, whose = Asking(undoing, tmp_path, api_tokens=2, ssh_keys=2), await customer(database)
+        everything = whose.permissions
+        people = [
+            Actor(kind, whose.user_id, whose.organization, permissions=everything - without)
+            for kind in ("user", "token")
+            for without in (frozenset(), frozenset({CONNECTS}))
+        ]
+        full = set()
+        for number in range(3):
+            for asking.actor in people:
+                tokens, keys = (await asking.get("/api-tokens"))["actions"], (await asking.get("/ssh-keys"))["actions"]
+                await asking.agrees(tokens, "create", "POST", "/api-tokens", **token_body("account:read"))
+                await asking.agrees(keys, "add", "POST", "/ssh-keys", name="x", public_key=ed25519_line())
+                assert (len(tokens), len(keys)) == (1, 1)
+                full.add((number, tokens[0]["allowed"], keys[0]["allowed"]))
+            async with database.transaction() as session:
+                key = {"name": "laptop", "public_key": ed25519_line(), "most": 2}
+                token = {"name": "t", "scopes": ["account:read"], "most": 2}
+                expires_at = datetime.now(UTC) + timedelta(days=1)
+                if number < 2:
+                    await ssh_keys.add(session, whose, **key)
+                    await api_tokens.create(session, whose, expires_at=expires_at, **token)
+        await asking.close()
+        assert {one for one in full if one[0] == 2} == {(2, False, False)}
+        assert {one for one in full if one[0] < 2} >= {(1, True, True), (1, False, True), (1, False, False)}
+        assert asking.shown == WALKED[request.function.__qualname__]
 
 
 class TestTheWalk:

@@ -1,6 +1,7 @@
 /** Who one is, and what belongs to an account. */
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
 import { apiToken, sshKey } from "../fixtures/account";
+import { may } from "../fixtures/common";
 import { world } from "../world";
 
 const now = () => new Date().toISOString();
@@ -33,7 +34,7 @@ export const account = [
     world.sessions = without(world.sessions, path.session_id);
   }),
 
-  on("get", "/api/v1/ssh-keys", ({ query }) => pageOf(world.sshKeys, query)),
+  on("get", "/api/v1/ssh-keys", ({ query }) => ({ ...pageOf(world.sshKeys, query), actions: may("add") })),
   on("post", "/api/v1/ssh-keys", ({ body }) => {
     const added = { ...sshKey, ...body, id: freshId("key", world.sshKeys), created_at: now() };
     world.sshKeys = [added, ...world.sshKeys];
@@ -43,7 +44,7 @@ export const account = [
     world.sshKeys = without(world.sshKeys, path.key_id);
   }),
 
-  on("get", "/api/v1/api-tokens", ({ query }) => pageOf(world.apiTokens, query)),
+  on("get", "/api/v1/api-tokens", ({ query }) => ({ ...pageOf(world.apiTokens, query), actions: may("create") })),
   on("post", "/api/v1/api-tokens", ({ body }) => {
     const created = { ...apiToken, ...body, id: freshId("tok", world.apiTokens), created_at: now() };
     world.apiTokens = [created, ...world.apiTokens];

@@ -746,7 +746,7 @@ export interface paths {
         };
         /**
          * List Api Tokens
-         * @description The caller's own tokens for this organization, newest first.
+         * @description The caller's own tokens for this organization, newest first, and whether they may make another.
          */
         get: operations["list_api_tokens_api_v1_api_tokens_get"];
         put?: never;
@@ -1073,7 +1073,7 @@ export interface paths {
         };
         /**
          * List Ssh Keys
-         * @description The caller's own SSH keys, newest first.
+         * @description The caller's own SSH keys, newest first, and whether they may add another.
          */
         get: operations["list_ssh_keys_api_v1_ssh_keys_get"];
         put?: never;
@@ -2211,6 +2211,15 @@ export interface components {
              */
             password: string;
         };
+        /** ManagedPage[ApiTokenOut] */
+        ManagedPage_ApiTokenOut_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["ApiTokenOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ManagedPage[ManagedSkuOut] */
         ManagedPage_ManagedSkuOut_: {
             /** Actions */
@@ -2226,6 +2235,15 @@ export interface components {
             actions: components["schemas"]["ActionOut"][];
             /** Items */
             items: components["schemas"]["NodeOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ManagedPage[SshKeyOut] */
+        ManagedPage_SshKeyOut_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["SshKeyOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -2570,13 +2588,6 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-        /** Page[ApiTokenOut] */
-        Page_ApiTokenOut_: {
-            /** Items */
-            items: components["schemas"]["ApiTokenOut"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
         /** Page[ApprovalOut] */
         Page_ApprovalOut_: {
             /** Items */
@@ -2658,13 +2669,6 @@ export interface components {
         Page_SkuOut_: {
             /** Items */
             items: components["schemas"]["SkuOut"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /** Page[SshKeyOut] */
-        Page_SshKeyOut_: {
-            /** Items */
-            items: components["schemas"]["SshKeyOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -5381,7 +5385,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_ApiTokenOut_"];
+                    "application/json": components["schemas"]["ManagedPage_ApiTokenOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -6076,7 +6080,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_SshKeyOut_"];
+                    "application/json": components["schemas"]["ManagedPage_SshKeyOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

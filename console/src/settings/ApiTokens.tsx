@@ -4,7 +4,7 @@ import { revokeApiToken } from "~/api/commands";
 import { apiTokensQuery } from "~/api/queries";
 import type { ApiToken } from "~/api/types";
 import { t } from "~/messages";
-import { Button } from "~/ui/Button";
+import { ActionButton, actionNamed, Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import type { Column } from "~/ui/DataTable";
 import { Dialog } from "~/ui/Dialog";
@@ -52,9 +52,9 @@ export function ApiTokens() {
         rowKey={({ id }) => id}
         empty={words.empty}
         action={
-          <Button size="small" variant="primary" onPress={() => setCreating(true)}>
+          <ActionButton action={actionNamed(query.data?.actions ?? [], "create")} size="small" variant="primary" onPress={() => setCreating(true)}>
             {words.create}
-          </Button>
+          </ActionButton>
         }
       />
       {creating ? (

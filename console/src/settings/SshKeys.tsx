@@ -8,7 +8,7 @@ import { useIntent } from "~/api/intent";
 import { sshKeysQuery } from "~/api/queries";
 import type { SshKey } from "~/api/types";
 import { t } from "~/messages";
-import { Button } from "~/ui/Button";
+import { ActionButton, actionNamed, Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import type { Column } from "~/ui/DataTable";
 import { Dialog } from "~/ui/Dialog";
@@ -68,9 +68,9 @@ export function SshKeys() {
         rowKey={({ id }) => id}
         empty={words.empty}
         action={
-          <Button size="small" variant="primary" onPress={() => setAdding(true)}>
+          <ActionButton action={actionNamed(query.data?.actions ?? [], "add")} size="small" variant="primary" onPress={() => setAdding(true)}>
             {words.add}
-          </Button>
+          </ActionButton>
         }
       />
       {adding ? (

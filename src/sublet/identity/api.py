@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 
+from sublet.core.actions import ManagedPage, actions_of
 from sublet.core.actors import PUBLIC, Permission
 from sublet.core.app import Slot
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
@@ -189,11 +190,18 @@ async def list_every_organization(session: SessionDep, page: PageQueryDep) -> Pa
 
 
 @router.get("/api-tokens", permission=Permission.TOKEN_MANAGE)
-async def list_api_tokens(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[ApiTokenOut]:
-    """The caller's own tokens for this organization, newest first."""
+async def list_api_tokens(
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, page: PageQueryDep
+) -> ManagedPage[ApiTokenOut]:
+    """The caller's own tokens for this organization, newest first, and whether they may make another."""
     (before,) = page.position(int) or (None,)
     rows = await api_tokens.page(session, actor, before=before, limit=page.limit + 1)
-    return page_of(rows, page.limit, ApiTokenOut.model_validate, lambda row: [row.seq])
+    found = page_of(rows, page.limit, ApiTokenOut.model_validate, lambda row: [row.seq])
+    held = await api_tokens.count(session, actor.organization)
+    refusal = api_tokens.why_not_create(actor, held, most=settings.api_tokens)
+    denied = "Only who may manage tokens makes one."
+    actions = actions_of(actor, Permission.TOKEN_MANAGE, denied, {"create": refusal})
+    return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=actions)
 
 
 @router.post("/api-tokens", permission=Permission.TOKEN_MANAGE, shows_secret=True, status_code=201)
@@ -229,11 +237,17 @@ async def revoke_api_token(actor: ActorDep, session: SessionDep, token_id: str) 
 
 
 @router.get("/ssh-keys", permission=Permission.ACCOUNT_READ)
-async def list_ssh_keys(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[SshKeyOut]:
-    """The caller's own SSH keys, newest first."""
+async def list_ssh_keys(
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, page: PageQueryDep
+) -> ManagedPage[SshKeyOut]:
+    """The caller's own SSH keys, newest first, and whether they may add another."""
     (before,) = page.position(int) or (None,)
     rows = await ssh_keys.page(session, actor, before=before, limit=page.limit + 1)
-    return page_of(rows, page.limit, SshKeyOut.model_validate, lambda row: [row.seq])
+    found = page_of(rows, page.limit, SshKeyOut.model_validate, lambda row: [row.seq])
+    refusal = ssh_keys.why_not_add(actor, await ssh_keys.held_by(session, str(actor.user_id)), most=settings.ssh_keys)
+    denied = "This token may not change your account."
+    actions = actions_of(actor, Permission.ACCOUNT_MANAGE, denied, {"add": refusal})
+    return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=actions)
 
 
 @router.post("/ssh-keys", permission=Permission.ACCOUNT_MANAGE, creates=True, status_code=201)

@@ -81,8 +81,11 @@ async def count(session: Session, organization_id: str) -> int:
     return counted
 
 
-def why_not_create(held: int, *, most: int) -> Refusal | None:
-    """Why an organization that has so many tokens gets no further one."""
+def why_not_create(actor: Actor, held: int, *, most: int) -> Refusal | None:
+    """Why somebody makes no further token for their organization, which has so many."""
+    if actor.kind == "token":
+        reason = "API tokens are made by signed-in people only."
+        return Refusal(TokenNeedsSession, reason, "Sign in first.", outcome="Nothing was created.")
     if held < most:
         return None
     return Refusal(
@@ -109,10 +112,12 @@ async def create(
     The answer holds a secret, so it is not kept for replays as other answers are: the same key makes no second token,
     and gets TokenAlreadyCreated (or IdempotencyKeyReused if it came with another request).
     """
-    if actor.kind == "token":
-        raise TokenNeedsSession("API tokens are made by signed-in people only. Nothing was created. Sign in first.")
     if idempotency_key is not None and not (1 <= len(idempotency_key) <= LONGEST_KEY and idempotency_key.isprintable()):
         raise InvalidInput("Idempotency-Key must have 1 to 255 printable characters.", field="Idempotency-Key")
+    await alone(session, TOKENS, actor.organization)
+    refusal = why_not_create(actor, await count(session, actor.organization), most=most)
+    if refusal is not None and refusal.error is not TooManyTokens:
+        raise refusal.problem
     granted = _checked_scopes(actor, scopes)
     now = await database_now(session)
     if not now < expires_at <= now + LONGEST_LIFE:
@@ -122,8 +127,6 @@ async def create(
     asked = json.dumps([name, granted, expires_at.isoformat(), actor.organization])
     digest = hashlib.sha256(asked.encode()).digest() if idempotency_key is not None else None
     token = mint()
-    await alone(session, TOKENS, actor.organization)
-    held = await count(session, actor.organization)
     row = (
         await session.execute(
             insert(api_token)
@@ -144,7 +147,7 @@ async def create(
     ).first()
     if row is None:
         raise await _already_created(session, actor, idempotency_key, digest)
-    if refusal := why_not_create(held, most=most):
+    if refusal is not None:  # what was made before with the same key is told of first
         raise refusal.problem
     await record(session, actor, "api_token.created", "api_token", row.id, after=ApiTokenRecord.model_validate(row))
     return NewToken(row, token)

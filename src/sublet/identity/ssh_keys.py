@@ -14,7 +14,7 @@ from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
 from sublet.core.bounds import alone
 from sublet.core.db import Session
-from sublet.core.errors import InvalidInput, NotFound
+from sublet.core.errors import InvalidInput, NotFound, PermissionDenied
 from sublet.core.ids import new_id
 from sublet.identity import organizations
 from sublet.identity.audit import SshKeyRecord
@@ -97,9 +97,15 @@ async def held_by(session: Session, user_id: str) -> Held:
     return Held(*(await session.execute(_HELD, {"user_id": user_id})).one())
 
 
-def why_not_add(held: Held, *, most: int) -> Refusal | None:
-    """Why somebody gets no further key, where the members of an organization may have so many together."""
+def why_not_add(actor: Actor, held: Held, *, most: int) -> Refusal | None:
+    """Why somebody gets no further key, where the members of an organization may have so many together.
+
+    A token must be one that may connect itself: a key outlives it.
+    """
     outcome = "Nothing was added."
+    if actor.kind == "token" and not actor.can(Permission.ALLOCATION_CONNECT):
+        reason = "A token adds keys only if it may connect to allocations itself."
+        return Refusal(PermissionDenied, reason, outcome=outcome)
     if held.own >= MOST_KEYS:
         reason = f"You have {held.own} SSH keys, and {MOST_KEYS} are the most."
         return Refusal(TooManyKeys, reason, "Remove one first.", outcome=outcome)
@@ -114,11 +120,8 @@ def why_not_add(held: Held, *, most: int) -> Refusal | None:
 async def add(session: Session, actor: Actor, *, name: str, public_key: str, most: int) -> Row[*tuple[Any, ...]]:
     """Register a key of the actor; it opens every allocation of theirs. InvalidInput, SshKeyTaken, TooManyKeys.
 
-    The members of each organization of theirs have `most` keys together. A token must be one that may connect itself:
-    a key outlives it.
+    The members of each organization of theirs have `most` keys together.
     """
-    if actor.kind == "token":
-        actor.require(Permission.ALLOCATION_CONNECT)
     line, fingerprint = read_public_key(public_key)
     # One at a time for each person and organization, so that many at once cannot pass the limit together.
     for organization_id in sorted(await organizations.ids_of_user(session, actor.user_id or "")):
@@ -126,7 +129,7 @@ async def add(session: Session, actor: Actor, *, name: str, public_key: str, mos
     await session.execute(
         select(user_account.c.id).where(user_account.c.id == actor.user_id).with_for_update(key_share=True)
     )
-    if refusal := why_not_add(await held_by(session, actor.user_id or ""), most=most):
+    if refusal := why_not_add(actor, await held_by(session, actor.user_id or ""), most=most):
         raise refusal.problem
     row = (
         await session.execute(
