@@ -1,9 +1,9 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
-import { asked, refuses, server } from "~/testing/server";
+import { answers, asked, refuses, server } from "~/testing/server";
 import { apiToken, session, sshKey } from "~mock/fixtures/account";
-import { like } from "~mock/fixtures/common";
+import { like, mayNot } from "~mock/fixtures/common";
 import { world } from "~mock/world";
 
 describe("settings", () => {
@@ -58,6 +58,19 @@ describe("settings", () => {
     await user.type(dialog.getByLabelText("Public key"), "ssh-ed25519 AAAAC3Nza");
     await user.click(dialog.getByRole("button", { name: "Add SSH key" }));
     expect(await screen.findByText("desk")).toBeTruthy();
+    expect(screen.queryByRole("dialog")).toBeNull();
+  });
+});
+
+describe("what is at its bound", () => {
+  test.each([
+    ["keys", "/api/v1/ssh-keys", "add", "Add SSH key"],
+    ["tokens", "/api/v1/api-tokens", "create", "Create token"],
+  ] as const)("says why no more %s are taken, and opens no form", async (view, route, action, label) => {
+    answers("get", route, { items: [], next_cursor: null, actions: mayNot("100 are the most.", action) });
+    const { user } = renderAt(`/settings?view=${view}`);
+    await user.click(await screen.findByRole("button", { name: label }));
+    expect(screen.getByText("100 are the most.")).toBeTruthy();
     expect(screen.queryByRole("dialog")).toBeNull();
   });
 });
