@@ -15,6 +15,7 @@ from . import (
     files,
     firewall,
     gpus,
+    io,
     journal,
     limits,
     moment,
@@ -51,7 +52,7 @@ def read(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
 
 
 def _trial(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
-    about = [moment.boot_id(), HELPER_VERSION, *(gpu.device for gpu in available)]
+    about = [moment.boot_id(), HELPER_VERSION, io.wanted_mib(), *(gpu.device for gpu in available)]
     # One at a time: the slice of the trial has one name, and whoever ends first takes it away.
     with Store().locked(_LOCK):
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
@@ -59,7 +60,8 @@ def _trial(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
             if kept["about"] == about:
                 return list(kept["capabilities"])
         found = _try_limits(available)
-        if all(entry["enforced"] for entry in found):
+        not_to_be_had = {"buffered_writes", *(() if io.can_be() else ("io",))}
+        if all(entry["enforced"] for entry in found if entry["name"] not in not_to_be_had):
             files.replace(_CACHE, json.dumps({"about": about, "capabilities": found}).encode(), mode=0o600)
         return found
 
@@ -67,7 +69,8 @@ def _trial(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
 def _try_limits(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
     if not systemd.is_running():
         detail = "The node has no systemd of its own, so the kernel is asked for no limits."
-        return [_entry(name, False, detail) for name in ("cpu", "memory", "tasks", "devices")]
+        limited = [_entry(name, False, detail) for name in ("cpu", "memory", "tasks", "devices")]
+        return [*limited, *(_entry(*one) for one in io.capabilities(_SLICE))]
     try:
         limits.put_in_force(_SLICE, _TRIAL, [])
         matches = limits.matches(_SLICE, _TRIAL)
@@ -78,6 +81,7 @@ def _try_limits(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
                 for name in ("cpu", "memory", "tasks")
             ),
             _entry("devices", shut, detail),
+            *(_entry(*one) for one in io.capabilities(_SLICE)),
         ]
     finally:
         limits.stop_slice(_SLICE)

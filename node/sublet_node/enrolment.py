@@ -20,6 +20,7 @@ class Enrolment:
     """The node file: which control plane, under which id, and what allocations are kept from.
 
     `network` has the addresses of their links to the node; it is empty where they have the node's own network.
+    `io_mib` is what each may read or write in a second, 0 for any number.
     """
 
     node_id: str = ""
@@ -28,6 +29,7 @@ class Enrolment:
     deny: list[str] = field(default_factory=list)
     allow: list[str] = field(default_factory=list)
     network: str = ""
+    io_mib: int = 0
     open_places: list[str] = field(default_factory=list)
     enrolled_at: str = ""
 

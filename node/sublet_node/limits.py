@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import cgroups, commands, devices, files, memory, paths, systemd
+from . import cgroups, commands, devices, files, io, memory, paths, systemd
 from .gpus import Gpu
 from .request import Limits
 
@@ -45,15 +45,22 @@ def put_in_force(name: str, limits: Limits, device_paths: list[str]) -> None:
         "DevicePolicy=closed",
         "DeviceAllow=",
         *(f"DeviceAllow={path} rw" for path in device_paths),
+        *io.properties(),
     )
     commands.run("systemctl", "start", name)
-    cgroups.limit_buffers(name, buffers(limits))
+    _put_besides(name, limits)
     if not in_force(name, limits):
         commands.run("systemd-run", "--quiet", "--scope", f"--slice={name}", "true")
     deadline = time.monotonic() + _READ_BACK_SECONDS
     while not in_force(name, limits) and time.monotonic() < deadline:
         time.sleep(0.005)  # systemd works from a queue, just after it answers
-        cgroups.limit_buffers(name, buffers(limits))
+        _put_besides(name, limits)
+
+
+def _put_besides(name: str, limits: Limits) -> None:
+    """What systemd does not put in force."""
+    cgroups.limit_buffers(name, buffers(limits))
+    io.put_in_force(name)
 
 
 def buffers(limits: Limits) -> int:
@@ -70,13 +77,14 @@ def start(known: dict[int, Limits]) -> None:
     if systemd.is_running() and known:
         commands.attempt("systemctl", "start", *map(systemd.slice_name, known))
         for uid, limits in known.items():
-            cgroups.limit_buffers(systemd.slice_name(uid), buffers(limits))  # which systemd knows nothing of
+            _put_besides(systemd.slice_name(uid), limits)
 
 
 def in_force(name: str, limits: Limits) -> bool:
     """True when the kernel's own files show every limit of the slice, and rules for its devices."""
     devices_ruled = cgroups.is_version_2() or cgroups.allowed_devices(name) is not None
-    return devices_ruled and all(matches(name, limits).values())
+    besides = io.is_in_force(name) or not io.can_be()
+    return devices_ruled and besides and all(matches(name, limits).values())
 
 
 def enforced(uid: int, limits: Limits, granted: list[Gpu], foreign: list[Gpu]) -> list[dict[str, Any]]:
@@ -99,6 +107,7 @@ def enforced(uid: int, limits: Limits, granted: list[Gpu], foreign: list[Gpu]) -
             "enforced": cards_closed,
             "detail": cards_detail,
         },
+        *io.enforced(name),
     ]
 
 

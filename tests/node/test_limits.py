@@ -326,7 +326,8 @@ class TestIsolation:
     async def test_probe_reports_all_of_it_as_tried(self, channel: Channel) -> None:
         observed = await channel.ask("probe")
         capabilities = {entry["name"]: entry["enforced"] for entry in observed["capabilities"]}
-        assert not capabilities.pop("network_buffers"), "with these control groups, not wholly"
+        for name in ("network_buffers", "buffered_writes", "io"):
+            assert not capabilities.pop(name), "not wholly with these control groups, and not asked for"
         assert observed["limits_enforced"] is True
         assert observed["mode"] == "systemd"
         assert len(observed["gpus"]) == 2

@@ -20,6 +20,7 @@ import pytest
 
 from tests.node.conftest import Enrolled
 from tests.node.control_plane import Channel, Tenant
+from tests.node.test_limits import run_as
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
@@ -164,6 +165,31 @@ class TestNeighbourOf:
             assert MOST_CONNECTIONS // 2 < now - before < MOST_CONNECTIONS + 200
             await street.work()
             assert 0 < int(await street.root(count)) - now < 100, "what the neighbour sent is among them"
+
+    async def test_who_writes_all_it_can_writes_some(self, street: Street) -> None:
+        """By writes that go to the disk at once: of others these control groups do not say whose they are."""
+        node, place, most = street.enrolled.node, "/etc/sublet/node.json", 8
+        before = (await node.run_as_root("cat", place)).stdout
+        await node.write_file(place, json.dumps({**json.loads(before), "io_mib": most}).encode())
+        try:
+            applied = await street.channel.ask("apply", street.abuser.desired(limits=LIMITS), generation=1)
+            [entry] = [one for one in applied["enforced"] if one["limit"] == "io"]
+            assert (entry["value"], entry["enforced"]) == ("8 MiB/s", True)
+            assert "not limited with version 1" in entry["detail"]
+            found = {one["name"]: one["enforced"] for one in (await street.channel.ask("probe"))["capabilities"]}
+            assert (found["io"], found["buffered_writes"]) == (True, False)
+            write = "dd if=/dev/zero of=written bs=1M count=16 oflag=direct 2>&1; rm written"
+            began = asyncio.get_running_loop().time()
+            writing = asyncio.create_task(run_as(street.enrolled, street.abuser, write))
+            await street.work()
+            assert "16777216 bytes" in (await writing)[0]
+            assert asyncio.get_running_loop().time() - began > 16 / most * 0.75
+        finally:
+            await node.write_file(place, before)
+        applied = await street.channel.ask("apply", street.abuser.desired(limits=LIMITS), generation=1)
+        assert [one for one in applied["enforced"] if one["limit"] == "io"] == []
+        found = {one["name"]: one["enforced"] for one in (await street.channel.ask("probe"))["capabilities"]}
+        assert (found["io"], found["buffered_writes"]) == (False, False), "nobody asked for it"
 
     async def test_who_floods_the_log_is_heard_and_so_is_the_node(self, street: Street) -> None:
         abuser, neighbour = street.abuser.login, street.neighbour.login
