@@ -65,7 +65,7 @@ WantedBy=multi-user.target
 Say = Callable[[str], None]
 
 
-def enrol(url: str, token: str, deny: list[str], allow: list[str], say: Say) -> None:
+def enrol(url: str, token: str, deny: list[str], allow: list[str], say: Say, *, io_mib: int | None = None) -> None:
     """Enrol or enrol again. Until the control plane has answered, nothing changes how people log in here."""
     _refuse_what_cannot_work()
     known = enrolment.read()
@@ -97,6 +97,7 @@ def enrol(url: str, token: str, deny: list[str], allow: list[str], say: Say) -> 
             deny=deny,
             allow=allow,
             network=asked.network,
+            io_mib=(known.io_mib if known else 0) if io_mib is None else max(0, io_mib),
             open_places=enrolment.find_open_places(),
             enrolled_at=moment.now(),
         )

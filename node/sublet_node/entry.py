@@ -38,7 +38,7 @@ def _run(chosen: argparse.Namespace) -> int:
         enrol.unenrol(print, force=chosen.force)
         return 0
     token = sys.stdin.readline() if chosen.token_stdin else Path(chosen.token_file).read_text(encoding="utf-8")
-    enrol.enrol(chosen.url, token.strip(), chosen.deny, chosen.allow, print)
+    enrol.enrol(chosen.url, token.strip(), chosen.deny, chosen.allow, print, io_mib=chosen.io_mib)
     return 0
 
 
@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="HOST[:PORT]|PREFIX",
         help="let allocations reach this private address or prefix",
+    )
+    join.add_argument(
+        "--io-mib",
+        type=int,
+        metavar="MIB",
+        help="let each allocation read and write at most so much in a second where the homes are; 0 for any number",
     )
     leave = commands.add_parser("unenrol", help="restore this machine as it was before")
     leave.add_argument("--force", action="store_true", help="even though allocations are still here")

@@ -88,11 +88,12 @@ class ControlPlane:
         deny: tuple[str, ...] = (),
         allow: tuple[str, ...] = (),
         token: str = TOKEN,
+        options: tuple[str, ...] = (),
     ) -> str:
         """Enrol a node; returns what its helper printed."""
         self.address = node.address
         async with self.serving() as port:
-            return await node.enrol(Enrolment(helper, port, token, deny, allow))
+            return await node.enrol(Enrolment(helper, port, token, deny, allow, options))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

@@ -1,5 +1,6 @@
 """Joining a control plane and leaving it again."""
 
+import json
 from pathlib import Path
 
 import asyncssh
@@ -70,8 +71,10 @@ class TestEnrolment:
         async with south.control.protocol(south.node) as channel:
             await channel.ask("apply", tenant.desired(), generation=1)
         assert await run_as(south, tenant, "mkdir -m 0777 open; chmod 0777 . /tmp /dev/shm") == ("", 0)
-        await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080",))
-        assert tenant.login not in (await south.node.run_as_root("cat", "/etc/sublet/node.json")).text
+        await south.control.enrol(south.node, helper, deny=("127.0.0.1:18080",), options=("--io-mib", "40"))
+        told = (await south.node.run_as_root("cat", "/etc/sublet/node.json")).text
+        assert tenant.login not in told
+        assert json.loads(told)["io_mib"] == 40
         assert await run_as(south, tenant, "whoami") == (f"{tenant.login}\n", 0)
         async with south.control.protocol(south.node) as channel:
             assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True

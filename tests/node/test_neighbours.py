@@ -134,6 +134,20 @@ class TestNeighbourOf:
             assert filled < counted, "what nobody counts is nowhere"
             await street.work()
 
+    async def test_whose_buffers_have_no_limit_has_no_limit_of_memory_and_the_node_says_so(
+        self, street: Street
+    ) -> None:
+        file = f"{street.group(street.abuser)}/memory.kmem.tcp.limit_in_bytes"
+        none = "echo 9223372036854771712 >/run/none; mount --bind /run/none"
+        await street.root(f"{none} {file} && mount -o remount,bind,ro {file}")
+        try:
+            applied = await street.channel.ask("apply", street.abuser.desired(limits=LIMITS), generation=1)
+        finally:
+            await street.root(f"umount {file}; rm /run/none")
+        assert [one["limit"] for one in applied["enforced"] if not one["enforced"]] == ["memory"]
+        applied = await street.channel.ask("apply", street.abuser.desired(limits=LIMITS), generation=1)
+        assert [one for one in applied["enforced"] if not one["enforced"]] == []
+
     async def test_who_starts_all_it_can_starts_some(self, street: Street) -> None:
         async with street.spoiled("tasks") as made:
             assert 0 < made < LIMITS["tasks_max"]
@@ -246,6 +260,19 @@ class TestSshd:
             for one in waiting:
                 one.close()
             await _machine("ip", "address", "del", f"{elsewhere}/32", "dev", cable)
+
+    async def test_whose_owner_lets_one_address_keep_it_waiting_is_said_to(self, street: Street) -> None:
+        async def bounded() -> bool:
+            found = (await street.channel.ask("probe"))["capabilities"]
+            return next(bool(one["enforced"]) for one in found if one["name"] == "ssh_startups")
+
+        assert await bounded()
+        earlier = "/etc/ssh/sshd_config.d/00-owner.conf"
+        await street.enrolled.node.write_file(earlier, b"PerSourceMaxStartups none\n")
+        try:
+            assert not await bounded()
+        finally:
+            await street.root(f"rm {earlier}")
 
     async def test_gives_a_login_so_many_sessions_and_others_theirs(self, street: Street) -> None:
         place = f"/sys/fs/cgroup/systemd/user.slice/user-{street.abuser.uid}.slice"

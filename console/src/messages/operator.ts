@@ -81,7 +81,7 @@ export const operator = {
     capability: {
       cpu: "CPU", memory: "Memory", tasks: "Processes", devices: "Devices", disk_quota: "Disk quota",
       hidepid: "Hidden processes", private_tmp: "Private temporary files", network_deny: "Refused addresses", own_network: "A network of its own",
-      own_log: "A log of its own", network_buffers: "Network buffers", ssh_startups: "Logins begun from one address",
+      own_log: "A log of its own", network_buffers: "Network buffers", io: "Reading and writing", buffered_writes: "Buffered writes", ssh_startups: "Logins begun from one address",
     } as Record<string, string>,
     cordon: "Cordon",
     uncordon: "Uncordon",

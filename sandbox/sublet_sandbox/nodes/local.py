@@ -56,6 +56,7 @@ class Enrolment:
     token: str
     deny: Sequence[str] = field(default=())
     allow: Sequence[str] = field(default=())
+    options: Sequence[str] = field(default=())
 
 
 class LocalNode(Protocol):

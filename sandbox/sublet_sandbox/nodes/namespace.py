@@ -201,7 +201,7 @@ class NamespaceNode:
         allow = [word for entry in enrolment.allow for word in ("--allow", entry)]
         try:
             done = await self.run_as_root(
-                *("/root/sublet-node.pyz", "enrol", "--url", url, "--token-stdin", *deny, *allow),
+                *("/root/sublet-node.pyz", "enrol", "--url", url, "--token-stdin", *deny, *allow, *enrolment.options),
                 stdin=enrolment.token.encode() + b"\n",
             )
         finally:  # allocations are not to reach the control plane through it
