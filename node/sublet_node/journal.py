@@ -21,7 +21,7 @@ _KEPT = Path("/run/log/journal")
 _UNITS = Path("/run/systemd/system")
 _SETTINGS = "50-sublet.conf"
 # journald takes up to twice as many lines while it has room.
-MOST_MIB, _MOST_LINES, _SECONDS, _MOST_STREAMS = 16, 5000, 30, 256
+MOST_MIB, _MOST_LINES, _SECONDS, _MOST_STREAMS = 16, 5000, 30, 1024
 _JOURNAL = f"""[Journal]
 Storage=volatile
 RuntimeMaxUse={MOST_MIB}M
@@ -36,7 +36,8 @@ ForwardToKMsg=no
 ForwardToConsole=no
 ForwardToWall=no
 """
-# A stream is an open connection, and so a descriptor; what remains is for files.
+# A stream is an open connection, and so a descriptor. Who opens them all keeps journald from removing old files, and
+# has as much of a log as of memory.
 _SERVICE = (
     f"[Service]\nSlice={{}}\nLogsDirectory=\nLimitNOFILE={_MOST_STREAMS}\nFileDescriptorStoreMax={_MOST_STREAMS}\n"
 )

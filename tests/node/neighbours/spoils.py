@@ -3,6 +3,7 @@
 `spoils.py WHAT`. Each is bounded by itself, far above what a login may have.
 """
 
+import base64
 import contextlib
 import ctypes
 import os
@@ -130,21 +131,21 @@ def lines() -> int:
     """Lines in the log, of others by name; also large ones, and open streams."""
     all_descriptors()
     place = "/run/systemd/journal/"
-    for _ in range(400):
+    sending = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sending.settimeout(5)
+    sent = 0
+    for number in range(6500):
+        # Neither to be compressed, nor the same twice: the journal would keep it once.
+        text = base64.b64encode(os.urandom(48_000)) if number < 500 else b"forged release al_x: done"
+        with contextlib.suppress(OSError):
+            sent += sending.sendto(b"SYSLOG_IDENTIFIER=sublet-node\nMESSAGE=" + text + b"\n", place + "socket")
+    for _ in range(1200):
         stream = socket.socket(socket.AF_UNIX)
         with contextlib.suppress(OSError):
             stream.settimeout(5)
             stream.connect(place + "stdout")
             stream.sendall(b"sublet-node\n\n6\n0\n0\n0\n0\n")
             kept.append(stream)
-    sending = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    sending.settimeout(5)
-    sent = 0
-    large = b"SYSLOG_IDENTIFIER=sublet-node\nMESSAGE=" + b"forged " * 9000 + b"\n"
-    small = b"SYSLOG_IDENTIFIER=sublet-node\nMESSAGE=forged release al_x: done\n"
-    for line in [large] * 500 + [small] * 6000:
-        with contextlib.suppress(OSError):
-            sent += sending.sendto(line, place + "socket")
     return sent
 
 
