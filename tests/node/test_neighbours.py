@@ -97,23 +97,26 @@ async def street(pair: tuple[Enrolled, Enrolled]) -> AsyncIterator[Street]:
 
 
 class TestNeighbourOf:
-    async def test_who_turns_all_processors_gets_most_of_them(self, street: Street) -> None:
-        """Both want all there is: one may have a tenth of a processor, and the other a whole one."""
+    async def test_who_turns_all_processors_has_its_share(self, street: Street) -> None:
+        """Both want all there is: one may have a tenth of a processor, the other a whole one.
+
+        Whatever else runs on the machine, the one gets no more than its tenth, and the other no less than that one.
+        """
         small = {**LIMITS, "cpu_percent": 10}
         await street.channel.ask("apply", street.abuser.desired(limits=small), generation=1)
         try:
-            async with street.spoiled("processors"):
+            async with street.spoiled("processors"), asyncio.timeout(30):
                 turning = await street.neighbours.create_process("exec timeout 20 sh -c 'while :; do :; done'")
-                before = await street.usage()
-                async with asyncio.timeout(20):
-                    while True:
-                        await asyncio.sleep(0.2)
-                        now = await street.usage()
-                        used = {login: now[login]["cpu_seconds"] - before[login]["cpu_seconds"] for login in now}
-                        if sum(used.values()) > 1.0:
-                            break
+                began, before = asyncio.get_running_loop().time(), await street.usage()
+                used: dict[str, float] = {}
+                while sum(used.values()) < 1.0:
+                    await asyncio.sleep(0.2)
+                    now = await street.usage()
+                    used = {login: now[login]["cpu_seconds"] - before[login]["cpu_seconds"] for login in now}
+                seconds = asyncio.get_running_loop().time() - began
                 turning.terminate()
-                assert used[street.neighbour.login] > 2 * used[street.abuser.login]
+                assert used[street.abuser.login] < 0.15 * seconds + 0.05
+                assert used[street.neighbour.login] > 0.7 * used[street.abuser.login]
                 await street.work()
         finally:
             await street.channel.ask("apply", street.abuser.desired(limits=LIMITS), generation=1)
