@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.fleet.run import run as fleet
 from bench.launch.run import run as launch
 from bench.ledger.run import run as charge
 from bench.listing.measure import run as listing
@@ -36,6 +37,7 @@ MEASUREMENTS: dict[str, Callable[[], Sequence[Row]]] = {
     "ledger": ledger,
     "listing": listing,
     "placement": placement,
+    "fleet": fleet,
     "terminal": terminal,
 }
 

@@ -912,9 +912,9 @@ CREATE FUNCTION public.gpu_room_in(during tstzrange) RETURNS TABLE(node_id text,
       JOIN public.node_room r USING (node_id));
 END;
 
-CREATE FUNCTION public.node_closed(state text, fresh_until timestamp with time zone, no_entry boolean, inodes_free bigint, at timestamp with time zone) RETURNS text
+CREATE FUNCTION public.node_closed(state text, fresh_until timestamp with time zone, no_entry boolean, helper_too_old boolean, inodes_free bigint, at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (state <> 'ready'::text) THEN 'state'::text WHEN (fresh_until <= at) THEN 'not_seen'::text WHEN no_entry THEN 'no_entry'::text WHEN (inodes_free < 10000) THEN 'no_inodes'::text ELSE NULL::text END;
+    RETURN CASE WHEN (state <> 'ready'::text) THEN 'state'::text WHEN (fresh_until <= at) THEN 'not_seen'::text WHEN helper_too_old THEN 'old_helper'::text WHEN no_entry THEN 'no_entry'::text WHEN (inodes_free < 10000) THEN 'no_inodes'::text ELSE NULL::text END;
 
 CREATE FUNCTION public.node_recount(node text) RETURNS void
     LANGUAGE plpgsql
@@ -1745,10 +1745,12 @@ CREATE TABLE public.issued_certificate (
     valid_before timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
     revocation_reason text,
+    revoked_in xid8,
     CONSTRAINT issued_certificate_check CHECK ((valid_after < valid_before)),
     CONSTRAINT issued_certificate_check1 CHECK (((revoked_at IS NULL) = (revocation_reason IS NULL))),
     CONSTRAINT issued_certificate_check2 CHECK (((kind = 'host'::text) OR ((valid_before - valid_after) <= '01:02:00'::interval))),
     CONSTRAINT issued_certificate_check3 CHECK (((kind <> 'control'::text) OR ((valid_before - valid_after) <= '00:06:00'::interval))),
+    CONSTRAINT issued_certificate_check4 CHECK (((revoked_in IS NULL) OR (revoked_at IS NOT NULL))),
     CONSTRAINT issued_certificate_entry_check CHECK (((kind <> 'entry'::text) OR ((valid_before - valid_after) <= '00:02:00'::interval))),
     CONSTRAINT issued_certificate_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'terminal'::text, 'control'::text, 'entry'::text, 'host'::text]))),
     CONSTRAINT issued_certificate_principals_check CHECK ((cardinality(principals) > 0))
@@ -1815,6 +1817,36 @@ CREATE TABLE public.gpu_health (
 CREATE TABLE public.gpu_transition (
     from_state text NOT NULL,
     to_state text NOT NULL
+);
+
+CREATE TABLE public.helper_rollout (
+    id text NOT NULL,
+    version text NOT NULL,
+    sha256 text NOT NULL,
+    phase text DEFAULT 'canary'::text NOT NULL,
+    reason text,
+    started_by text NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT helper_rollout_check CHECK (((reason IS NOT NULL) = (phase = 'stopped'::text))),
+    CONSTRAINT helper_rollout_check1 CHECK (((ended_at IS NOT NULL) = (phase = ANY (ARRAY['done'::text, 'stopped'::text])))),
+    CONSTRAINT helper_rollout_id_check CHECK ((id ~ '^hro_[a-z2-7]{16}$'::text)),
+    CONSTRAINT helper_rollout_phase_check CHECK ((phase = ANY (ARRAY['canary'::text, 'rolling'::text, 'done'::text, 'stopped'::text]))),
+    CONSTRAINT helper_rollout_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT helper_rollout_version_check CHECK (((length(version) >= 1) AND (length(version) <= 100)))
+);
+
+CREATE TABLE public.helper_upgrade (
+    rollout_id text NOT NULL,
+    node_id text NOT NULL,
+    canary boolean NOT NULL,
+    from_version text NOT NULL,
+    outcome text DEFAULT 'waiting'::text NOT NULL,
+    detail text,
+    ended_at timestamp with time zone,
+    CONSTRAINT helper_upgrade_check CHECK (((detail IS NOT NULL) = (outcome = 'failed'::text))),
+    CONSTRAINT helper_upgrade_check1 CHECK (((ended_at IS NOT NULL) = (outcome <> 'waiting'::text))),
+    CONSTRAINT helper_upgrade_outcome_check CHECK ((outcome = ANY (ARRAY['waiting'::text, 'done'::text, 'failed'::text, 'left'::text])))
 );
 
 CREATE TABLE public.idempotency_key (
@@ -1960,11 +1992,15 @@ CREATE TABLE public.node (
     no_entry jsonb,
     unreadable jsonb DEFAULT '[]'::jsonb NOT NULL,
     gpu_trouble jsonb,
+    revocations_below xid8 DEFAULT '0'::xid8 NOT NULL,
+    helper_sha256 text,
+    helper_too_old boolean DEFAULT false NOT NULL,
     CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
     CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
     CONSTRAINT node_check1 CHECK (((entered_doors IS NULL) OR (entered_at IS NOT NULL))),
     CONSTRAINT node_disk_free_gib_check CHECK ((disk_free_gib >= 0)),
     CONSTRAINT node_doors_check CHECK (((length(doors) >= 1) AND (length(doors) <= 200))),
+    CONSTRAINT node_helper_sha256_check CHECK ((helper_sha256 ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT node_id_check CHECK ((id ~ '^nd_[a-z2-7]{16}$'::text)),
     CONSTRAINT node_inodes_free_check CHECK ((inodes_free >= 0)),
     CONSTRAINT node_kind_check CHECK ((kind ~ '^[a-z][a-z0-9-]{0,30}$'::text)),
@@ -1991,7 +2027,7 @@ CREATE VIEW public.node_capacity AS
     COALESCE(((inventory ->> 'disk_gib'::text))::bigint, (0)::bigint) AS disk_gib,
     disk_free_gib,
         CASE
-            WHEN (public.node_closed(state, 'infinity'::timestamp with time zone, (no_entry IS NOT NULL), inodes_free, '1970-01-01 00:00:00+00'::timestamp with time zone) IS NULL) THEN fresh_until
+            WHEN (public.node_closed(state, 'infinity'::timestamp with time zone, (no_entry IS NOT NULL), helper_too_old, inodes_free, '1970-01-01 00:00:00+00'::timestamp with time zone) IS NULL) THEN fresh_until
             ELSE '-infinity'::timestamp with time zone
         END AS accepts_until
    FROM public.node;
@@ -2645,6 +2681,12 @@ ALTER TABLE ONLY public.gpu_room
 ALTER TABLE ONLY public.gpu_transition
     ADD CONSTRAINT gpu_transition_pkey PRIMARY KEY (from_state, to_state);
 
+ALTER TABLE ONLY public.helper_rollout
+    ADD CONSTRAINT helper_rollout_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.helper_upgrade
+    ADD CONSTRAINT helper_upgrade_pkey PRIMARY KEY (rollout_id, node_id);
+
 ALTER TABLE ONLY public.idempotency_key
     ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (actor, key);
 
@@ -2907,6 +2949,14 @@ CREATE INDEX gpu_node ON public.gpu USING btree (node_id);
 
 CREATE INDEX gpu_room_fit ON public.gpu_room USING btree (model, free, memory_free_mib, vcpu_free, node_id);
 
+CREATE INDEX helper_rollout_latest ON public.helper_rollout USING btree (started_at);
+
+CREATE UNIQUE INDEX helper_rollout_one ON public.helper_rollout USING btree ((true)) WHERE (ended_at IS NULL);
+
+CREATE UNIQUE INDEX helper_upgrade_canary ON public.helper_upgrade USING btree (rollout_id) WHERE canary;
+
+CREATE INDEX helper_upgrade_node ON public.helper_upgrade USING btree (node_id);
+
 CREATE INDEX idempotency_key_age ON public.idempotency_key USING btree (created_at);
 
 CREATE UNIQUE INDEX installation_only ON public.installation USING btree ((true));
@@ -3049,6 +3099,10 @@ CREATE TRIGGER drawn_once BEFORE UPDATE OF node_id, allocation_id, uid ON public
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.allocation_operation FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER ended BEFORE UPDATE ON public.helper_rollout FOR EACH ROW WHEN ((old.ended_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER ended BEFORE UPDATE ON public.helper_upgrade FOR EACH ROW WHEN ((old.ended_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new.expires_at > old.expires_at) OR (new.used_at > old.expires_at))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER fee_once BEFORE UPDATE OF fee, balance_transaction_id ON public.top_up FOR EACH ROW WHEN (((old.fee IS NOT NULL) AND ((new.fee IS DISTINCT FROM old.fee) OR (new.balance_transaction_id IS DISTINCT FROM old.balance_transaction_id)))) EXECUTE FUNCTION public.sublet_refuse_change();
@@ -3066,6 +3120,10 @@ CREATE CONSTRAINT TRIGGER has_owner AFTER DELETE OR UPDATE ON public.membership 
 CREATE CONSTRAINT TRIGGER has_owner AFTER INSERT ON public.organization DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.organization_needs_owner();
 
 CREATE TRIGGER holds BEFORE DELETE ON public.issued_certificate FOR EACH ROW WHEN ((old.valid_before > clock_timestamp())) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.helper_rollout FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.helper_upgrade FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.node_trial FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3096,6 +3154,8 @@ CREATE TRIGGER room_begins AFTER INSERT ON public.node FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER room_follows AFTER UPDATE OF state, model ON public.gpu FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) OR (old.model IS DISTINCT FROM new.model))) EXECUTE FUNCTION public.gpu_room_follows();
 
 CREATE TRIGGER room_follows AFTER UPDATE OF state, fresh_until, no_entry, inodes_free, labels, limits_enforced, inventory ON public.node FOR EACH ROW WHEN ((((((((old.state IS DISTINCT FROM new.state) OR (old.fresh_until IS DISTINCT FROM new.fresh_until)) OR (old.no_entry IS DISTINCT FROM new.no_entry)) OR (old.inodes_free IS DISTINCT FROM new.inodes_free)) OR (old.labels IS DISTINCT FROM new.labels)) OR (old.limits_enforced IS DISTINCT FROM new.limits_enforced)) OR (old.inventory IS DISTINCT FROM new.inventory))) EXECUTE FUNCTION public.node_room_follows();
+
+CREATE TRIGGER room_follows_helper AFTER UPDATE OF helper_too_old ON public.node FOR EACH ROW WHEN ((old.helper_too_old IS DISTINCT FROM new.helper_too_old)) EXECUTE FUNCTION public.node_room_follows();
 
 CREATE TRIGGER settled_with_more BEFORE UPDATE OF taken_settled ON public.top_up FOR EACH ROW WHEN (((new.taken_settled <> old.taken_settled) AND ((new.taken_back <= old.taken_back) OR (new.taken_settled <> (old.taken_back - old.taken_aside))))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3220,6 +3280,12 @@ ALTER TABLE ONLY public.gpu
 
 ALTER TABLE ONLY public.gpu_room
     ADD CONSTRAINT gpu_room_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node_room(node_id);
+
+ALTER TABLE ONLY public.helper_upgrade
+    ADD CONSTRAINT helper_upgrade_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.helper_upgrade
+    ADD CONSTRAINT helper_upgrade_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.helper_rollout(id);
 
 ALTER TABLE ONLY public.join_token
     ADD CONSTRAINT join_token_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
@@ -3492,6 +3558,8 @@ GRANT UPDATE(revoked_at) ON TABLE public.issued_certificate TO sublet_app;
 
 GRANT UPDATE(revocation_reason) ON TABLE public.issued_certificate TO sublet_app;
 
+GRANT UPDATE(revoked_in) ON TABLE public.issued_certificate TO sublet_app;
+
 GRANT USAGE ON SEQUENCE public.certificate_serial TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.finding TO sublet_app;
@@ -3511,6 +3579,22 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.funds_clock TO sublet_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu_health TO sublet_app;
 
 GRANT SELECT ON TABLE public.gpu_transition TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.helper_rollout TO sublet_app;
+
+GRANT UPDATE(phase) ON TABLE public.helper_rollout TO sublet_app;
+
+GRANT UPDATE(reason) ON TABLE public.helper_rollout TO sublet_app;
+
+GRANT UPDATE(ended_at) ON TABLE public.helper_rollout TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.helper_upgrade TO sublet_app;
+
+GRANT UPDATE(outcome) ON TABLE public.helper_upgrade TO sublet_app;
+
+GRANT UPDATE(detail) ON TABLE public.helper_upgrade TO sublet_app;
+
+GRANT UPDATE(ended_at) ON TABLE public.helper_upgrade TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_key TO sublet_app;
 

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from . import acl, confinement, enrolment, firewall, gpus, limits, mounts, namespaces, network, paths, router, rules
+from . import (
+    acl,
+    confinement,
+    enrolment,
+    firewall,
+    gpus,
+    limits,
+    mounts,
+    namespaces,
+    network,
+    paths,
+    router,
+    rules,
+    upgrade,
+)
 from .disk import homes
 from .errors import NodeError
 from .request import Limits, Subject
@@ -24,6 +38,7 @@ def boot(store: Store) -> list[str]:
         lambda: _make_mounts(store),
         lambda: _grant_gpus(store),
         store.forget_old,
+        upgrade.resume,
     )
     for step in steps:
         try:

@@ -37,6 +37,7 @@ from . import (
     systemd,
     trial,
     trust,
+    upgrade,
 )
 from .disk import homes
 from .errors import NodeError
@@ -140,6 +141,7 @@ def install_helper() -> None:
     source = Path(sys.argv[0]).resolve()
     if not source.is_file():
         raise NodeError("helper_not_a_file", "Run enrol from the sublet-node.pyz file itself.")
+    upgrade.forget_waiting()
     if source != paths.HELPER:
         files.replace(paths.HELPER, source.read_bytes(), mode=0o755)
 

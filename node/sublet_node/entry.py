@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import HELPER_VERSION, boot, enrol, rpc, startup_run
+from . import HELPER_VERSION, boot, confinement, enrol, rpc, startup_run, upgrade
 from .errors import NodeError
 from .store import Store
 
@@ -25,20 +25,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    if chosen.command == "rpc":
-        return rpc.main()
-    if chosen.command == "boot":
-        problems = boot.boot(Store())
-        for problem in problems:
-            print(f"sublet-node: {problem}", file=sys.stderr)
-        return 1 if problems else 0
     if chosen.command == "watch-startup":
         return startup_run.watch(chosen.login)
+    alone = {"rpc": rpc.main, "boot": _boot, "check": upgrade.check, "guard": upgrade.guard, "settle": _settle}
+    if chosen.command in alone:
+        return alone[chosen.command]()
     if chosen.command == "unenrol":
         enrol.unenrol(print, force=chosen.force)
         return 0
     token = sys.stdin.readline() if chosen.token_stdin else Path(chosen.token_file).read_text(encoding="utf-8")
     enrol.enrol(chosen.url, token.strip(), chosen.deny, chosen.allow, print, io_mib=chosen.io_mib)
+    return 0
+
+
+def _boot() -> int:
+    problems = boot.boot(Store())
+    for problem in problems:
+        print(f"sublet-node: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _settle() -> int:
+    confinement.install()
     return 0
 
 
@@ -74,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     leave = commands.add_parser("unenrol", help="restore this machine as it was before")
     leave.add_argument("--force", action="store_true", help="even though allocations are still here")
     commands.add_parser("rpc", help="speak the node protocol on standard input and output")
+    commands.add_parser("check", help="say whether this helper runs here (asked before it is put in place)")
+    commands.add_parser("settle", help="set up for sessions what this version needs (asked once it is in place)")
+    commands.add_parser("guard", help="undo an upgrade of the helper that nobody confirms (started by it)")
     commands.add_parser("boot", help="put back what a boot clears (run by systemd)")
     watch = commands.add_parser("watch-startup", help="run the startup script of a login (begun by the node itself)")
     watch.add_argument("login")

@@ -14,8 +14,11 @@ from .errors import NodeError
 _LIMITS = {"cpu", "memory", "tasks", "devices"}
 
 
-def probe() -> dict[str, Any]:
-    """Inventory and capabilities. `time` is the node's clock, for the control plane to compare with its own."""
+def probe(*, helper_sha256: str = "") -> dict[str, Any]:
+    """Inventory and capabilities. `time` is the node's clock, for the control plane to compare with its own.
+
+    `helper_sha256` is the digest of the helper that answers; null where it does not serve the protocol yet.
+    """
     available = gpus.inventory()
     found = capabilities.read(available)
     return {
@@ -26,6 +29,7 @@ def probe() -> dict[str, Any]:
         "os": _os_name(),
         "hostname": socket.gethostname(),
         "helper_version": HELPER_VERSION,
+        "helper_sha256": helper_sha256 or None,
         "python": platform.python_version(),
         "openssh": sshd.version(),
         "time": moment.now(),

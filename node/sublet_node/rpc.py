@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import sys
 import syslog
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
-from . import PROTOCOL_VERSION, deadline
+from . import PROTOCOL_VERSION, deadline, paths, upgrade
 from .apply import apply
 from .entry_refusal import explain_entry
 from .errors import NodeError, bad_request, used_up
+from .lines import Lines
 from .observe import observe, usage
 from .probe import probe
 from .release import release
 from .startup import start, started
 from .store import Store
-from .trust import trust
+from .trust import revoke, trust
 
 _LONGEST_LINE = 4 << 20
-_CHANGING = {"apply", "release", "trust", "start"}
+_CHANGING = {"apply", "release", "start", "trust", "revoke", "upgrade", "confirm_upgrade", "undo_upgrade"}
+_OF_ALLOCATIONS = {"apply", "release", "start"}
+"""While one of these is under way, the helper is not replaced."""
 _READING = {"observe", "usage", "explain_entry", "started"}
 """What may be stopped anywhere: nothing is half done then."""
 _ODD = {"node_fault", "helper_fault"}
 """What nobody foresaw: the log says more of it than the code."""
+
+
+class Source(Protocol):
+    """Where requests come from."""
+
+    def readline(self, limit: int, /) -> bytes:
+        """The next line, at most `limit` bytes of it."""
+
 
 Verb = Callable[[Store, "dict[str, Any]", Any], "dict[str, Any]"]
 
@@ -37,13 +48,17 @@ VERBS: dict[str, Verb] = {
     "observe": lambda store, params, generation: observe(store),
     "usage": lambda store, params, generation: usage(store),
     "trust": lambda store, params, generation: trust(store, params),
+    "revoke": lambda store, params, generation: revoke(store, params),
     "explain_entry": lambda store, params, generation: explain_entry(params),
     "start": start,
     "started": lambda store, params, generation: started(store, params),
+    "upgrade": lambda store, params, generation: upgrade.upgrade(store, params),
+    "confirm_upgrade": lambda store, params, generation: upgrade.confirm(store, params),
+    "undo_upgrade": lambda store, params, generation: upgrade.undo(store, params),
 }
 
 
-def serve(store: Store, source: BinaryIO, sink: BinaryIO) -> None:
+def serve(store: Store, source: Source, sink: BinaryIO) -> None:
     """Answer every line of `source` in order. A line that cannot be read is answered too, with id null."""
     syslog.openlog("sublet-node", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
     while True:
@@ -64,7 +79,9 @@ def answer(store: Store, line: bytes) -> dict[str, Any]:
         request = _read(line)
         name = request["id"]
         verb = _checked(request)
-        with deadline.of(request.get("seconds") if verb in _READING else None):
+        seconds = request.get("seconds") if verb in _READING else None
+        alone = upgrade.not_meanwhile(store) if verb in _OF_ALLOCATIONS else contextlib.nullcontext()
+        with deadline.of(seconds), alone:
             observed = VERBS[verb](store, request["params"], request.get("generation"))
     except NodeError as error:
         return _refused(verb, name, error)
@@ -130,5 +147,12 @@ def main() -> int:
     """Serve standard input and output, which stay free of anything else."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints by mistake goes to standard error
-    serve(Store(), sys.stdin.buffer, sink)
+    running = upgrade.Running(paths.HELPER)
+    VERBS["probe"] = lambda store, params, generation: probe(helper_sha256=running.sha256)
+
+    def between() -> None:
+        if running.overtaken():
+            running.become(sink.fileno())
+
+    serve(Store(), Lines(0, between), sink)
     return 0

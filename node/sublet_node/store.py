@@ -70,15 +70,18 @@ class Store:
         self._locks = locks
 
     @contextlib.contextmanager
-    def locked(self, allocation: str, *, deadline_seconds: float = _LOCK_DEADLINE_SECONDS) -> Iterator[None]:
-        """Work on one allocation alone; NodeError `busy` when someone else does for too long."""
+    def locked(
+        self, allocation: str, *, deadline_seconds: float = _LOCK_DEADLINE_SECONDS, shared: bool = False
+    ) -> Iterator[None]:
+        """Work on one allocation alone; NodeError `busy` when someone else does for too long. `shared`: beside others
+        who share it too."""
         self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._locks / allocation, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + deadline_seconds
             while True:
                 try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:

@@ -37,6 +37,15 @@ def trust(store: Store, params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def revoke(store: Store, params: dict[str, Any]) -> dict[str, Any]:
+    """Replace the list of revoked keys alone, atomically: sshd reads it at each login, so nothing is reloaded."""
+    with store.locked(_LOCK):
+        revoked = _revoked(params.get("revoked_keys_base64"))
+        _refuse_if_late(revoked)
+        files.replace(paths.REVOKED_KEYS, revoked)
+    return {"revoked_keys_version": _version(revoked)}
+
+
 def write(params: dict[str, Any]) -> tuple[bool, hostcert.HostCertificate]:
     """Check all, then write all; returns whether sshd has to read its host certificate again."""
     authorities = params.get("user_ca_public_keys")

@@ -28,6 +28,8 @@ from sublet.fleet.backend import (
     Usage,
 )
 from sublet.fleet.errors import EntryRefused, NodeFailure, NodeUnreachable, StaleGeneration
+from sublet.fleet.krl import RevocationList
+from sublet.fleet.node_helper import Helper
 
 CHECKS = (
     *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "startup"),
@@ -210,6 +212,18 @@ class SimulatedBackend:
     async def usage(self, node_id: str) -> Sequence[Usage]:
         """Not simulated."""
         raise NotImplementedError(node_id)
+
+    async def revoke(self, node_id: str, revoked: RevocationList) -> None:
+        """Take the list."""
+
+    async def upgrade(self, node_id: str, helper: Helper, *, confirm_seconds: int) -> None:
+        """Put another helper in place, on trial: the node undoes it unless it is confirmed within so many seconds."""
+
+    async def confirm_upgrade(self, node_id: str, sha256: str) -> None:
+        """Keep the helper that is on trial."""
+
+    async def undo_upgrade(self, node_id: str, sha256: str) -> None:
+        """Put the earlier helper back, if the one of this digest is on trial."""
 
     async def trust(self, node_id: str, trust: Trust) -> datetime:
         """Not simulated."""

@@ -1,8 +1,10 @@
 """An SSH server that answers the node protocol as told: for what a real node does too rarely to be tested with."""
 
 import asyncio
+import base64
 import contextlib
 import json
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -50,6 +52,7 @@ class FakeNode:
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self.host_certificate: str | None = None
         self.user_authorities: list[str] = []
+        self.revoked_keys = b""
         self.requests: list[dict[str, Any]] = []
         self.connections = 0
         self.allocations: list[dict[str, Any]] = []
@@ -73,6 +76,7 @@ class FakeNode:
                 "unknown": [],
             },
             "trust": self._trust,
+            "revoke": self._revoke,
             "apply": self._apply,
             "explain_entry": lambda _: {"cause": self.keeps_out or "unknown", "lines": ["as seen"], "fix": "Mend it."},
             "release": self._release,
@@ -173,6 +177,10 @@ class FakeNode:
     def _release(self, request: dict[str, Any]) -> dict[str, Any]:
         self.accounts.pop(request["params"]["login"], None)
         return {"clean": True, "checks": [{"name": "account", "clean": True, "detail": "gone"}]}
+
+    def _revoke(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.revoked_keys = base64.b64decode(request["params"]["revoked_keys_base64"])
+        return {"revoked_keys_version": struct.unpack_from(">Q", self.revoked_keys, 12)[0]}
 
     def _trust(self, request: dict[str, Any]) -> dict[str, Any]:
         self.host_certificate = request["params"]["host_certificate"]

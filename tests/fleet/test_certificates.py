@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.core.errors import InvalidInput
-from sublet.fleet import certificates
+from sublet.fleet import certificates, revocations
 from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys, public_line
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, connect
@@ -169,7 +169,7 @@ class TestOpenSsh:
         async with joined.database.transaction() as session:
             assert await certificates.revoke(session, serial, reason="lost laptop")
             assert not await certificates.revoke(session, serial, reason="again")
-            joined.sshd.write("revoked", await certificates.revoked_keys(session))
+            joined.sshd.write("revoked", (await revocations.current(session))[0].content)
         with pytest.raises(NodeRefused):
             await joined.say(revoked)
         assert await joined.say(other) == LOGIN

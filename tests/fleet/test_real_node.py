@@ -11,24 +11,29 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from sublet.core.db import Database
+from sublet.core.errors import Conflict
 from sublet.core.settings import Settings
 from sublet.core.webapp import RequestContext, install_error_handlers
-from sublet.fleet import certificates, enrolment, nodes
+from sublet.core.work import leases
+from sublet.core.work.reconciler import Reconciler
+from sublet.fleet import certificates, enrolment, helper_rollouts, helper_upgrades, helper_versions, nodes
 from sublet.fleet.api import router
 from sublet.fleet.backend import DesiredAccount, Limits
 from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys, public_line
 from sublet.fleet.certificates import Credential
 from sublet.fleet.connection import HostTrust, NodeAddress, connect
-from sublet.fleet.errors import NodeRefused, StaleGeneration
+from sublet.fleet.errors import NodeFailure, NodeRefused, StaleGeneration
 from sublet.fleet.host_certificates import HostCertificates
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import NodeState
+from sublet.fleet.work import TRUST
 from sublet_sandbox.nodes import Enrolment, LocalNode, NamespaceNode, NodeKind, SystemdNode
 from tests.fleet.conftest import CUSTOMER, OPERATOR, fleet_parts
-from tests.fleet.working import look, look_at, renew_due
+from tests.fleet.working import look, look_at, renew_due, tell_revoked
 from tests.support.app import served
+from tests.support.helpers_of_nodes import earlier_helper, variant
 from tests.support.nodes import CACHE, build_helper, require
 from tests.support.ports import loopback_listener
 
@@ -87,6 +92,14 @@ async def control_plane_port(
 
 
 @pytest.fixture
+def helper(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The helper that the machine joins with: ours, or that of an earlier version."""
+    version: str | None = getattr(request, "param", None)
+    target = tmp_path / "sublet-node.pyz"
+    return build_helper(target) if version is None else earlier_helper(version, target)
+
+
+@pytest.fixture
 async def real(
     machine: LocalNode,
     control_plane_port: int,
@@ -94,14 +107,13 @@ async def real(
     authority: CertificateAuthority,
     settings: Settings,
     observer: Observer,
-    tmp_path: Path,
+    helper: Path,
 ) -> Real:
     """The machine has joined with a token and answered over SSH."""
     async with database.transaction() as session:
         added, join = await enrolment.add_node(
             session, OPERATOR, "real", address=machine.address, port=machine.port, labels={}, settings=settings
         )
-    helper = build_helper(tmp_path / "sublet-node.pyz")
     await machine.enrol(Enrolment(helper=helper, control_plane_port=control_plane_port, token=join.token))
     assert await look_at(observer, added.id), await failure_of(database, added.id)
     async with database.transaction() as session:
@@ -207,10 +219,15 @@ class TestARealNode:
         other, _ = await customer(database, authority)
         assert await whoami(real, revoked) == LOGIN
         async with database.transaction() as session:
-            await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
             assert await certificates.revoke(session, serial, reason="lost laptop")
-        renewals = HostCertificates(database, backend, authority, settings)
-        assert await renew_due(renewals) == 1
+        assert await tell_revoked(database, backend) == 1
+        with pytest.raises(NodeRefused):
+            await whoami(real, revoked)
+        assert await whoami(real, other) == LOGIN
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET host_certificate_expires_at = clock_timestamp()"))
+            await leases.make_due(session, TRUST, real.node.id, place=real.node.id)
+        assert await renew_due(HostCertificates(database, backend, authority, settings)) == 1
         with pytest.raises(NodeRefused):
             await whoami(real, revoked)
         assert await whoami(real, other) == LOGIN
@@ -227,3 +244,57 @@ class TestARealNode:
         deadline = time.monotonic() + 30
         while not await look(database, observer, real.node.id):
             assert time.monotonic() < deadline, await failure_of(database, real.node.id)
+
+
+@pytest.mark.parametrize("machine", ["namespace"], indirect=True)
+class TestHelpers:
+    @pytest.mark.parametrize("helper", ["0.1.0"], indirect=True)
+    async def test_of_an_earlier_version_serve_and_are_to_be_enrolled_again(
+        self,
+        real: Real,
+        database: Database,
+        authority: CertificateAuthority,
+        backend: SshBackend,
+        observer: Observer,
+        settings: Settings,
+    ) -> None:
+        assert (real.node.helper_version, real.node.helper_sha256, real.node.state) == ("0.1.0", None, NodeState.READY)
+        await backend.apply(real.node.id, account())
+        credential, serial = await customer(database, authority)
+        assert await whoami(real, credential) == LOGIN
+        async with database.transaction() as session:
+            assert await certificates.revoke(session, serial, reason="lost laptop")
+        assert await tell_revoked(database, backend) == 1
+        assert await renew_due(HostCertificates(database, backend, authority, settings)) == 1
+        with pytest.raises(NodeRefused):
+            await whoami(real, credential)
+        with pytest.raises(Conflict, match="cannot be upgraded over SSH yet"):
+            async with database.transaction() as session:
+                await helper_rollouts.start(session, OPERATOR, real.node.id)
+        with pytest.raises(NodeFailure) as unknown:
+            await backend.upgrade(real.node.id, helper_versions.ours(), confirm_seconds=60)
+        assert unknown.value.node_code == "verb_unknown"
+        assert await look(database, observer, real.node.id)
+        evidence = await backend.release(
+            real.node.id, allocation_id=ALLOCATION, login=LOGIN, uid=200_000, generation=2, same_organization=()
+        )
+        assert evidence.clean
+
+    async def test_are_upgraded_over_ssh_once_a_login_came_in_through_the_new_one(
+        self, real: Real, database: Database, backend: SshBackend, helper: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        newer = variant(helper.read_bytes(), "0.3.0")
+        monkeypatch.setattr(helper_versions, "ours", lambda: newer)
+        async with database.transaction() as session:
+            await helper_rollouts.start(session, OPERATOR, real.node.id)
+        worker = Reconciler(database, [helper_upgrades.work(backend)])
+        assert await worker.sweep() == 1
+        await worker.drain()
+        async with database.reading() as session:
+            rollout = await helper_rollouts.latest(session)
+            node = await nodes.get(session, real.node.id)
+        assert rollout is not None
+        assert (rollout.phase, rollout.reason) == ("done", None)
+        assert (node.helper_version, node.helper_sha256) == ("0.3.0", newer.sha256)
+        probe = await backend.probe(real.node.id)
+        assert (probe.helper_version, probe.helper_sha256) == ("0.3.0", newer.sha256)

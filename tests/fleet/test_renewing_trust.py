@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.core.settings import Settings
-from sublet.fleet import certificates, nodes
+from sublet.fleet import nodes
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.errors import NodeFailure
 from sublet.fleet.host_certificates import HostCertificates
@@ -16,7 +16,6 @@ from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import GpuState
-from tests.fleet.conftest import OPERATOR
 from tests.fleet.fake_node import PROBE, FakeNode, now
 from tests.fleet.working import look, renew_due
 
@@ -56,21 +55,6 @@ class TestRenewingTrust:
         pushed = next(item for item in fake.requests if item["verb"] == "trust")["params"]
         assert len(pushed["user_ca_public_keys"]) == 2
         assert await renew_due(renewals) == 0
-
-    async def test_a_revocation_makes_every_node_due_at_once(
-        self,
-        ready_node: tuple[Node, FakeNode],
-        renewals: HostCertificates,
-        database: Database,
-        authority: CertificateAuthority,
-    ) -> None:
-        signer = await authority.user_signer()
-        async with database.transaction() as session:
-            await certificates.issue_terminal(
-                session, OPERATOR, "al_aaaaaaaaaaaaaaaa", signer=signer, login="al-aaaaaaaaaaaaaaaa"
-            )
-            assert await certificates.revoke_subject(session, "al_aaaaaaaaaaaaaaaa", reason="released") == 1
-        assert await renew_due(renewals) == 1
 
     @pytest.mark.parametrize(("life_seconds", "due_in_seconds"), [(86_400, 3600), (7200, 2400)])
     async def test_comes_within_the_hour_or_a_third_of_the_certificates_life(

@@ -4,9 +4,10 @@ from sqlalchemy import text
 
 from sublet.core.db import Database
 from sublet.core.work.reconciler import Reconciler
-from sublet.fleet import observation, trial
+from sublet.fleet import observation, revocations, trial
 from sublet.fleet.host_certificates import HostCertificates
 from sublet.fleet.observation import Observer
+from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.work import NODE, TRIAL
 from tests.support import work
 
@@ -54,6 +55,14 @@ async def note_offline(observer: Observer) -> list[str]:
 async def renew_due(renewals: HostCertificates) -> int:
     """Push to every node that is due; how many."""
     worker = Reconciler(renewals.database, [renewals.work()])
+    due = await worker.sweep()
+    await worker.drain()
+    return due
+
+
+async def tell_revoked(database: Database, backend: SshBackend) -> int:
+    """Tell nodes what is revoked, if that is due; how many rows were."""
+    worker = Reconciler(database, [revocations.work(backend)])
     due = await worker.sweep()
     await worker.drain()
     return due

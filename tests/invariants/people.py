@@ -90,6 +90,15 @@ class Business:
             "INSERT INTO stripe_event (id, type, created_at, processed_at, outcome) "
             "VALUES ('evt_nobodyunderstands', 'payout.paid', now(), now(), 'unhandled')"
         )
+        await rental.run(
+            "INSERT INTO helper_rollout (id, version, sha256, phase, started_by) "
+            "VALUES ('hro_aaaaaaaaaaaaaaaa', '0.0.1', repeat('a', 64), 'canary', 'somebody')"
+        )
+        await rental.run(
+            "INSERT INTO helper_upgrade (rollout_id, node_id, canary, from_version) "
+            "VALUES ('hro_aaaaaaaaaaaaaaaa', :node_id, true, '0.0.1')",
+            node_id=rental.node_id,
+        )
         async with web.database.transaction() as session:
             finding_id = await findings.open_finding(
                 session, code="test.odd", subject_type="thing", subject_id="x", severity=Severity.WARNING
@@ -106,6 +115,7 @@ class Business:
             "gpu_uuid": (await rental.one("SELECT uuid FROM gpu LIMIT 1")).uuid,
             "finding_id": finding_id,
             "payment_event_id": "evt_nobodyunderstands",
+            "rollout_id": "hro_aaaaaaaaaaaaaaaa",
             "kind": "allocation",
             "work_id": launched.json()["id"],
             "event_id": (await rental.one("SELECT xid::text || '-' || id AS id FROM outbox_event LIMIT 1")).id,

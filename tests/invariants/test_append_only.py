@@ -29,6 +29,8 @@ NEVER_REMOVED = {
     "claim",
     "finding",
     "gpu_claim",
+    "helper_rollout",
+    "helper_upgrade",
     "node_trial",
 }
 FIXED_ONCE_MADE = {

@@ -106,7 +106,7 @@ class TestCustomerCertificates:
             north.control.revoked = b""
             await channel.ask("trust", north.control.trust(public))
 
-    async def test_an_older_list_of_revoked_keys_never_replaces_a_newer_one(
+    async def test_an_older_list_of_revoked_keys_never_replaces_a_newer_one_with_all_that_is_trusted_or_alone(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
@@ -127,6 +127,14 @@ class TestCustomerCertificates:
             for at in (now + 86400, now + 1):  # a clock was wrong by a day, and is right again
                 north.control.revoked = listed([99], at)
                 await channel.ask("trust", north.control.trust(public))
+            doors = (await channel.ask("observe"))["doors"]
+            alone = {"revoked_keys_base64": base64.b64encode(listed([98], now + 2)).decode()}
+            assert await channel.ask("revoke", alone) == {"revoked_keys_version": (now + 2) * 1_000_000}
+            assert await refused(north, tenant.login, *north.control.user_certificate(tenant.login, serial=98))
+            assert (await channel.ask("observe"))["doors"] == doors  # sshd went on as it was
+            with pytest.raises(Refused) as late:
+                await channel.ask("revoke", {"revoked_keys_base64": base64.b64encode(listed([], now + 1)).decode()})
+            assert late.value.code == "stale_generation"
         finally:
             north.control.revoked = b""
             await north.node.run_as_root("truncate", "-s", "0", "/etc/sublet/revoked_keys")

@@ -207,6 +207,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/helper-drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Drift
+         * @description Every node whose helper is not this release's, by name, with what to do.
+         */
+        get: operations["list_drift_api_v1_admin_helper_drift_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/helper-rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Rollout
+         * @description Bring this release's helper to the nodes: to the canary first, and to the others once it is well.
+         */
+        post: operations["start_rollout_api_v1_admin_helper_rollouts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/helper-rollouts/{rollout_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Rollout
+         * @description Upgrade no further node; what is upgraded stays so.
+         */
+        post: operations["stop_rollout_api_v1_admin_helper_rollouts__rollout_id__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/helper-versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Versions
+         * @description How many nodes have which helper, and how the last rollout went.
+         */
+        get: operations["show_versions_api_v1_admin_helper_versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/nodes": {
         parameters: {
             query?: never;
@@ -1756,6 +1836,26 @@ export interface components {
             reason: string;
         };
         /**
+         * DriftedNodeOut
+         * @description A node whose helper is another one than this release's, and what to do about it.
+         */
+        DriftedNodeOut: {
+            /** Advice */
+            advice: string | null;
+            helper: components["schemas"]["HelperOut"];
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Standing
+             * @enum {string}
+             */
+            standing: "current" | "too_old" | "must_enrol" | "other" | "unknown";
+            /** State */
+            state: string;
+        };
+        /**
          * EnrolIn
          * @description What a machine sends to join.
          */
@@ -1999,6 +2099,44 @@ export interface components {
             state: "available" | "quarantined" | "missing";
             /** Uuid */
             uuid: string;
+        };
+        /**
+         * HelperCountOut
+         * @description How many nodes have a helper, and where it stands beside this release's.
+         */
+        HelperCountOut: {
+            helper: components["schemas"]["HelperOut"];
+            /** Nodes */
+            nodes: number;
+            /**
+             * Standing
+             * @enum {string}
+             */
+            standing: "current" | "too_old" | "must_enrol" | "other" | "unknown";
+        };
+        /**
+         * HelperOut
+         * @description A helper, by its version and the digest of the program; `sha256` is null where a node does not say.
+         */
+        HelperOut: {
+            /** Sha256 */
+            sha256: string | null;
+            /** Version */
+            version: string | null;
+        };
+        /**
+         * HelperVersionsOut
+         * @description The helper of this release beside those of the nodes, and the last rollout.
+         */
+        HelperVersionsOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Counts */
+            counts: components["schemas"]["HelperCountOut"][];
+            /** Minimum Version */
+            minimum_version: string;
+            ours: components["schemas"]["HelperOut"];
+            rollout: components["schemas"]["RolloutOut"] | null;
         };
         /**
          * HistoryOut
@@ -2378,6 +2516,14 @@ export interface components {
             node: components["schemas"]["NodeOut"];
         };
         /**
+         * NewRollout
+         * @description The node on which the helper is tried first, by its id.
+         */
+        NewRollout: {
+            /** Canary */
+            canary: string;
+        };
+        /**
          * NodeDetailOut
          * @description A node with its enrolment checklist, its history, and what is on it that should not be.
          */
@@ -2609,6 +2755,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[DriftedNodeOut] */
+        Page_DriftedNodeOut_: {
+            /** Items */
+            items: components["schemas"]["DriftedNodeOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[EntryOut] */
         Page_EntryOut_: {
             /** Items */
@@ -2793,6 +2946,8 @@ export interface components {
             doors?: string | null;
             /** Gpus */
             gpus?: components["schemas"]["_Gpu"][];
+            /** Helper Sha256 */
+            helper_sha256?: string | null;
             /** Helper Version */
             helper_version: string;
             /** Hostname */
@@ -2933,6 +3088,42 @@ export interface components {
             kind: string;
             /** Was Set Aside */
             was_set_aside: boolean;
+        };
+        /**
+         * RolloutOut
+         * @description A helper on its way to the fleet: the canary first, the others once it is well.
+         */
+        RolloutOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            canary: components["schemas"]["UpgradeOut"];
+            /** Done */
+            done: number;
+            /** Ended At */
+            ended_at: string | null;
+            /** Failed */
+            failed: components["schemas"]["UpgradeOut"][];
+            helper: components["schemas"]["HelperOut"];
+            /** Id */
+            id: string;
+            /** Left */
+            left: number;
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "canary" | "rolling" | "done" | "stopped";
+            /** Reason */
+            reason: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Started By */
+            started_by: string;
+            /** Waiting */
+            waiting: number;
         };
         /**
          * SessionOut
@@ -3226,6 +3417,14 @@ export interface components {
             to: components["schemas"]["AllocationState"];
         };
         /**
+         * StoppedRollout
+         * @description Why a rollout is stopped.
+         */
+        StoppedRollout: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * StoredEvent
          * @description An event as it is read back: CloudEvents-shaped, `id` is its place in the stream.
          */
@@ -3373,6 +3572,25 @@ export interface components {
              * @enum {string}
              */
             trouble: "set_aside" | "crashing" | "failing" | "waiting";
+        };
+        /**
+         * UpgradeOut
+         * @description What became of one node; `detail` is why it kept its earlier helper.
+         */
+        UpgradeOut: {
+            /** Detail */
+            detail: string | null;
+            /** From Version */
+            from_version: string;
+            /** Node Id */
+            node_id: string;
+            /** Node Name */
+            node_name: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "waiting" | "done" | "failed" | "left";
         };
         /**
          * UsageOut
@@ -3981,6 +4199,173 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredFindingOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_drift_api_v1_admin_helper_drift_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DriftedNodeOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_rollout_api_v1_admin_helper_rollouts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRollout"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_rollout_api_v1_admin_helper_rollouts__rollout_id__stop_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rollout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoppedRollout"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_versions_api_v1_admin_helper_versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelperVersionsOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

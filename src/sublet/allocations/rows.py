@@ -209,5 +209,5 @@ async def lock_kept_on(session: Session, node_id: str, seen_at: datetime) -> lis
         .with_for_update(key_share=True, skip_locked=True)
     )
     found = [_read(row) for row in rows]
-    worked_on = await leases.leased_among(session, WORK, [one.id for one in found])
+    worked_on = await leases.leased_among(session, WORK, [one.id for one in found]) if found else set()
     return [one for one in found if one.id not in worked_on]

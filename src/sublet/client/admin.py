@@ -22,6 +22,7 @@ from sublet.client.shapes import (
     StoredFinding,
     UnfinishedWork,
 )
+from sublet.client.shapes.fleet import DriftedNode, HelperRollout, HelperVersions
 from sublet.client.transport import Transport
 
 
@@ -49,6 +50,23 @@ class Admin:
         if labels:
             body["labels"] = dict(labels)
         return cast(NodeAdded, self._transport.create("/admin/nodes", body))
+
+    def helper_versions(self) -> HelperVersions:
+        """Which helpers the nodes have, and how the last rollout went."""
+        return cast(HelperVersions, self._transport.get("/admin/helper-versions"))
+
+    def helper_drift(self) -> Iterator[DriftedNode]:
+        """Nodes whose helper is not the release's."""
+        return self._transport.pages("/admin/helper-drift")
+
+    def upgrade_helpers(self, canary_id: str) -> HelperRollout:
+        """Bring the release's helper to the nodes, to the canary first."""
+        return cast(HelperRollout, self._transport.create("/admin/helper-rollouts", {"canary": canary_id}))
+
+    def stop_rollout(self, rollout_id: str, reason: str) -> HelperRollout:
+        """Upgrade no further node."""
+        path = f"/admin/helper-rollouts/{quote(rollout_id, safe='')}/stop"
+        return cast(HelperRollout, self._transport.post(path, {"reason": reason}))
 
     def join_token(self, node_id: str) -> Join:
         """A new one-time token for a node; the one before stops working."""

@@ -8,8 +8,8 @@ from sublet.allocations.work import remnants as remnant_work
 from sublet.allocations.work import startup as startup_work
 from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import SET_ASIDE, End, Step
-from sublet.fleet import host_certificates, observation, trial
-from sublet.fleet.work import NODE, TRIAL, TRUST
+from sublet.fleet import helper_upgrades, host_certificates, observation, revocations, trial
+from sublet.fleet.work import NODE, REVOCATIONS, TRIAL, TRUST, UPGRADE
 from sublet.payments.stripe import inbox
 from sublet.payments.top_ups import checkout
 
@@ -19,7 +19,9 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     startup.WORK: startup_work.STEPS,
     NODE: observation.STEPS,
     TRUST: host_certificates.STEPS,
+    REVOCATIONS: revocations.STEPS,
     TRIAL: trial.STEPS,
+    UPGRADE: helper_upgrades.STEPS,
     checkout.WORK: checkout.STEPS,
     inbox.WORK: inbox.STEPS,
     delivery.DELIVERY: delivery.DELIVERY_STEPS,
@@ -33,7 +35,9 @@ _ENDS = {
     startup.WORK: startup_work.END,
     NODE: observation.END,
     TRUST: host_certificates.END,
+    REVOCATIONS: revocations.END,
     TRIAL: trial.END,
+    UPGRADE: helper_upgrades.END,
     checkout.WORK: checkout.END,
     inbox.WORK: inbox.END,
     delivery.DELIVERY: delivery.DELIVERY_END,

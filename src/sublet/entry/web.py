@@ -33,6 +33,7 @@ from sublet.findings.resolution import CONSEQUENCES
 from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU, KEPT_ON_NODE
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
+from sublet.fleet.helper_api import router as helper_router
 from sublet.fleet.node_helper import node_helper
 from sublet.identity.api import ON_SIGNUP, PASSWORDS
 from sublet.identity.api import router as identity_router
@@ -67,6 +68,7 @@ ROUTERS: tuple[SubletRouter, ...] = (
     catalog_router,
     billing_router,
     fleet_router,
+    helper_router,
     scheduling_router,
     payments_router,
     allocations_router,

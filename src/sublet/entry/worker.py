@@ -25,7 +25,7 @@ from sublet.entry.metrics import answering_metrics, listen_for_metrics
 from sublet.entry.prerequisites import require_prerequisites
 from sublet.entry.schedule import schedule
 from sublet.entry.subscriptions import SUBSCRIPTIONS
-from sublet.fleet import trial
+from sublet.fleet import helper_upgrades, helper_versions, revocations, trial
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.host_certificates import HostCertificates
 from sublet.fleet.kinds import SSH, BackendsByKind
@@ -71,7 +71,9 @@ class Worker:
             remnant_work.work(self.backend, pace=pace),
             self.observer.work(),
             self.certificates.work(),
+            revocations.work(self.backend),
             trial.work(self.backend),
+            helper_upgrades.work(self.backend),
             checkout.work(self.database, self.processor),
             inbox.work(self.database, self.processor),
             *delivery.deliveries(SUBSCRIPTIONS, EVENT_TYPES),
@@ -88,6 +90,7 @@ class Worker:
         await register(self.database, self.ticks)
         async with self.database.transaction() as session:
             await delivery.register(session)
+            await helper_versions.judge(session)
         reconciler = Reconciler(
             self.database,
             self.works(),

@@ -1,7 +1,6 @@
 """The node protocol's requests and answers. An answer is checked and turned into the backend's shapes; one that is not
 what the protocol promises is an error."""
 
-import base64
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -16,6 +15,7 @@ Long = Annotated[str, StringConstraints(max_length=4000)]
 Count = Annotated[int, Field(ge=0)]
 Doors = Annotated[str, StringConstraints(min_length=1, max_length=200)] | None
 _LONGEST_RUN = timedelta(days=3650)
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -302,6 +302,7 @@ class Probed(BaseModel):
     gpus: Annotated[list[_Gpu], Field(max_length=256)] = Field(default_factory=list)
     capabilities: Annotated[list[_Capability], Field(max_length=100)] = Field(default_factory=list)
     doors: Doors = None
+    helper_sha256: Digest | None = None
 
     def to_probe(self) -> backend.Probe:
         """As the backend gives it."""
@@ -320,6 +321,7 @@ class Probed(BaseModel):
             gpus=tuple(backend.ProbedGpu(item.uuid, item.model, item.memory_mib) for item in self.gpus),
             capabilities=tuple(backend.Capability(item.name, item.enforced, item.detail) for item in self.capabilities),
             doors=self.doors,
+            helper_sha256=self.helper_sha256,
         )
 
 
@@ -328,6 +330,19 @@ class Trusted(BaseModel):
 
     host_certificate_valid_before: AwareDatetime
     host_public_key: Long
+
+
+class Revoked(BaseModel):
+    """Answer to `revoke`: the version of the list that the node has now."""
+
+    revoked_keys_version: Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class HelperInPlace(BaseModel):
+    """Answer to `upgrade`, `confirm_upgrade` and `undo_upgrade`."""
+
+    helper_sha256: Digest
+    on_trial: bool
 
 
 def read(model: type[T], verb: str, observed: Mapping[str, Any]) -> T:
@@ -341,38 +356,3 @@ def read(model: type[T], verb: str, observed: Mapping[str, Any]) -> T:
             f"The node answered {verb} with something that the protocol does not allow ({where}: {first['msg']}). "
             "Nothing was concluded from it. Check that its helper is of this release."
         ) from None
-
-
-def trust_params(trust: backend.Trust) -> dict[str, Any]:
-    """The parameters of `trust`."""
-    return {
-        "user_ca_public_keys": list(trust.user_ca_public_keys),
-        "revoked_keys_base64": base64.b64encode(trust.revoked_keys).decode(),
-        "host_certificate": trust.host_certificate,
-    }
-
-
-def script_params(script: backend.Script) -> dict[str, Any]:
-    """The parameters that name an allocation's script."""
-    return {"allocation": script.allocation_id, "login": script.login, "uid": script.uid}
-
-
-def apply_params(account: backend.DesiredAccount) -> dict[str, Any]:
-    """The parameters of `apply`."""
-    return {
-        "allocation": account.allocation_id,
-        "login": account.login,
-        "uid": account.uid,
-        "state": account.state,
-        "limits": {
-            "cpu_percent": account.limits.cpu_percent,
-            "memory_mib": account.limits.memory_mib,
-            "tasks_max": account.limits.tasks_max,
-            "disk_gib": account.limits.disk_gib,
-        },
-        "gpus": list(account.gpus),
-        "principals": list(account.principals),
-        "authorized_keys": list(account.authorized_keys),
-        "disconnect_generation": account.disconnect_generation,
-        "environment": dict(account.environment),
-    }

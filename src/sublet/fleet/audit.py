@@ -49,3 +49,18 @@ class GpuRecord(Recorded):
     node_id: Annotated[str, TRACK]
     state: Annotated[str, TRACK]
     reason: Annotated[str | None, TRACK] = None
+
+
+class RolloutRecord(Recorded):
+    """A helper that is brought to nodes, the first of them, and how many they are."""
+
+    version: Annotated[str, TRACK]
+    sha256: Annotated[str, TRACK]
+    canary: Annotated[str, TRACK]
+    nodes: Annotated[int, TRACK]
+
+
+class HelperRecord(Recorded):
+    """The version of a node's helper."""
+
+    helper_version: Annotated[str, TRACK]

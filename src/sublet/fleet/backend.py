@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
+from sublet.fleet.krl import RevocationList
+from sublet.fleet.node_helper import Helper
+
 DesiredState = Literal["active", "suspended"]
 
 
@@ -309,6 +312,7 @@ class Probe:
     gpus: tuple[ProbedGpu, ...] = field(default=())
     capabilities: tuple[Capability, ...] = field(default=())
     doors: str | None = None
+    helper_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,4 +374,20 @@ class FleetBackend(Protocol):
 
     async def trust(self, node_id: str, trust: Trust) -> datetime:
         """Replace what the node trusts; returns when its host certificate now ends."""
+        ...
+
+    async def revoke(self, node_id: str, revoked: RevocationList) -> None:
+        """Replace the node's list of revoked certificates, and nothing else; StaleGeneration if it has a newer one."""
+        ...
+
+    async def upgrade(self, node_id: str, helper: Helper, *, confirm_seconds: int) -> None:
+        """Put another helper in place, on trial: the node undoes it unless it is confirmed within so many seconds."""
+        ...
+
+    async def confirm_upgrade(self, node_id: str, sha256: str) -> None:
+        """Keep the helper that is on trial."""
+        ...
+
+    async def undo_upgrade(self, node_id: str, sha256: str) -> None:
+        """Put the earlier helper back, if the one of this digest is on trial."""
         ...

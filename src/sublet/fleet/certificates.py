@@ -1,6 +1,5 @@
 """Certificates for people, terminals, ourselves and nodes: short-lived, one principal, recorded, revocable."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,12 +15,11 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.work import leases
-from sublet.fleet import krl
 from sublet.fleet.audit import CertificateRecord
 from sublet.fleet.ca import KEY_TYPE, HostSigner, UserSigner, public_line
 from sublet.fleet.models import issued_certificate, node
 from sublet.fleet.public_keys import read_public_key
-from sublet.fleet.work import TRUST
+from sublet.fleet.work import REVOCATIONS
 
 CONTROL_PRINCIPAL = "sublet-control"
 CONTROL_USER = "sublet"
@@ -235,7 +233,7 @@ async def issue_host(
 
 
 async def revoke(session: Session, serial: int, *, reason: str) -> bool:
-    """Revoke one certificate; nodes learn of it with the next push, which is made due now.
+    """Revoke one certificate; nodes learn of it at once.
 
     False if there is nothing to revoke. Waits for emergency revocation by an operator.
     """
@@ -271,25 +269,6 @@ async def forget_ended(session: Session) -> int:
     return (await session.execute(_FORGET, {"days": KEPT_DAYS, "limit": FORGOTTEN_AT_ONCE})).rowcount
 
 
-async def revoked_keys(session: Session) -> bytes:
-    """The revocation list for nodes: revoked user certificates that have not yet expired."""
-    now = await database_now(session)
-    rows = await session.execute(
-        select(issued_certificate.c.serial, issued_certificate.c.ca_public_key).where(
-            issued_certificate.c.revoked_at.is_not(None),
-            issued_certificate.c.kind != CertificateKind.HOST.value,
-            issued_certificate.c.valid_before > now,
-        )
-    )
-    revoked: dict[bytes, list[int]] = defaultdict(list)
-    for row in rows:
-        revoked[asyncssh.import_public_key(row.ca_public_key).public_data].append(row.serial)
-    # Microseconds grow with time and never repeat, which is all that a version must do.
-    return krl.build(
-        revoked, version=int(now.timestamp() * 1_000_000), generated_at=int(now.timestamp()), comment="sublet"
-    )
-
-
 async def _revoke(session: Session, condition: Any, reason: str) -> int:
     changed = await session.execute(
         update(issued_certificate)
@@ -298,10 +277,10 @@ async def _revoke(session: Session, condition: Any, reason: str) -> int:
             issued_certificate.c.revoked_at.is_(None),
             issued_certificate.c.valid_before > func.clock_timestamp(),
         )
-        .values(revoked_at=func.clock_timestamp(), revocation_reason=reason)
+        .values(revoked_at=func.clock_timestamp(), revoked_in=func.pg_current_xact_id(), revocation_reason=reason)
     )
     if changed.rowcount:
-        await leases.wake(session, [TRUST])
+        await leases.make_due(session, REVOCATIONS, REVOCATIONS)
     return int(changed.rowcount)
 
 

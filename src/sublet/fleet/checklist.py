@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sublet.fleet import codes
+from sublet.fleet import codes, helper_versions
 from sublet.fleet.backend import Capability
 from sublet.fleet.nodes import SLOW, Node
 from sublet.fleet.states import NodeState
@@ -29,6 +29,10 @@ _CLOSED = {
     "not_seen": (
         "nothing is placed here: the node was not seen at its last three looks",
         "Look at why it does not answer; it takes work again with the first look that succeeds.",
+    ),
+    "old_helper": (
+        f"nothing is placed here: the node's helper is older than {helper_versions.MINIMUM}",
+        "Make a new join token and run its command on the machine as root: that installs the helper of this release.",
     ),
     "no_entry": (
         "nothing is placed here: a customer would not get in",

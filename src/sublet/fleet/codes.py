@@ -82,6 +82,10 @@ _OF_NODES = (
     Code("sshd_missing", _PERSON),
     Code("sshd_ignores_drop_ins", _PERSON),
     Code("node_fault", _PROGRAM, retryable=True),
+    Code("helper_damaged", _PERSON, retryable=True),
+    Code("helper_refused", _PERSON),
+    Code("upgrade_pending", _PERSON, retryable=True),
+    Code("upgrade_undone", _PERSON),
     Code("helper_fault", "Sublet's own program on the node failed."),
 )
 
@@ -104,6 +108,7 @@ _OF_THE_WAY = (
         retryable=True,
     ),
     Code("entry_refused", "The node set the allocation up and let nobody into it.", retryable=True),
+    Code("helper_not_in_place", _WRONG),
     Code("trial_not_gone", "What was tried on the node was not gone from it afterwards.", retryable=True),
     Code("helper_ended", "Sublet's own program on the node failed.", retryable=True),
 )

@@ -61,6 +61,10 @@ VERB_SECONDS = {
     "observe": 30.0,
     "usage": 45.0,
     "trust": 20.0,
+    "revoke": 10.0,
+    "upgrade": 100.0,
+    "confirm_upgrade": 20.0,
+    "undo_upgrade": 100.0,
 }
 
 

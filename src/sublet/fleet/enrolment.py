@@ -16,7 +16,7 @@ from sublet.core.errors import Conflict, InvalidInput
 from sublet.core.ids import new_id
 from sublet.core.settings import Settings
 from sublet.core.work import leases
-from sublet.fleet import certificates, join_tokens, nodes, trial
+from sublet.fleet import certificates, join_tokens, nodes, revocations, trial
 from sublet.fleet.audit import HostKeyRecord, JoinTokenRecord, PlaceRecord
 from sublet.fleet.backend import Probe
 from sublet.fleet.ca import CaKind, HostSigner, public_keys
@@ -208,12 +208,14 @@ async def join(
     # Whoever is looking at the node looks at what it was: without its lease, it cannot let the node take work.
     await leases.overtake(session, NODE, node_id, place=node_id)
     await trial.forget(session, node_id)
+    revoked, below = await revocations.current(session)
+    await revocations.note(session, [node_id], below)
     return Joined(
         node_id=node_id,
         name=known.name,
         user_ca_public_keys=(await public_keys(session, CaKind.USER)).all,
         host_certificate=issued.certificate,
-        revoked_keys=await certificates.revoked_keys(session),
+        revoked_keys=revoked.content,
     )
 
 

@@ -124,6 +124,12 @@ class EntryRefused(NodeError):
         self.cause = cause
 
 
+class HelperNotInPlace(NodeError):
+    """After an upgrade another helper answers than was given."""
+
+    code = "helper_not_in_place"
+
+
 class TrialNotGone(NodeError):
     """What a trial login left on the node is not proven to be gone."""
 

@@ -24,7 +24,9 @@ from sublet.fleet.backend import (
     Usage,
 )
 from sublet.fleet.errors import NodeKindUnknown
+from sublet.fleet.krl import RevocationList
 from sublet.fleet.models import node
+from sublet.fleet.node_helper import Helper
 
 SSH = "ssh"
 """The node protocol over SSH: `SshBackend`."""
@@ -111,3 +113,19 @@ class BackendsByKind:
     async def trust(self, node_id: str, trust: Trust) -> datetime:
         """Replace what the node trusts; returns when its host certificate now ends."""
         return await (await self.fleet_backend(node_id)).trust(node_id, trust)
+
+    async def revoke(self, node_id: str, revoked: RevocationList) -> None:
+        """Replace the node's list of revoked certificates, and nothing else; StaleGeneration if it has a newer one."""
+        await (await self.fleet_backend(node_id)).revoke(node_id, revoked)
+
+    async def upgrade(self, node_id: str, helper: Helper, *, confirm_seconds: int) -> None:
+        """Put another helper in place, on trial: the node undoes it unless it is confirmed within so many seconds."""
+        await (await self.fleet_backend(node_id)).upgrade(node_id, helper, confirm_seconds=confirm_seconds)
+
+    async def confirm_upgrade(self, node_id: str, sha256: str) -> None:
+        """Keep the helper that is on trial."""
+        await (await self.fleet_backend(node_id)).confirm_upgrade(node_id, sha256)
+
+    async def undo_upgrade(self, node_id: str, sha256: str) -> None:
+        """Put the earlier helper back, if the one of this digest is on trial."""
+        await (await self.fleet_backend(node_id)).undo_upgrade(node_id, sha256)

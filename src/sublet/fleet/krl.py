@@ -5,11 +5,20 @@ The format is OpenSSH's PROTOCOL.krl, version 1; only lists of certificate seria
 
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 _MAGIC = b"SSHKRL\n\x00"
 _FORMAT_VERSION = 1
 _SECTION_CERTIFICATES = 1
 _CERTIFICATE_SERIAL_LIST = 0x20
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """Revoked certificates in OpenSSH's format, and the list's version, which only grows."""
+
+    content: bytes
+    version: int
 
 
 def build(revoked: Mapping[bytes, Sequence[int]], *, version: int, generated_at: int, comment: str = "") -> bytes:

@@ -3,7 +3,7 @@
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from sublet.core.db import metadata
+from sublet.core.db import Xid8, metadata
 
 node = Table(
     "node",
@@ -22,6 +22,8 @@ node = Table(
     Column("capabilities", JSONB, nullable=False),
     Column("limits_enforced", Boolean),
     Column("helper_version", Text),
+    Column("helper_sha256", Text),
+    Column("helper_too_old", Boolean, nullable=False),
     Column("boot_id", Text),
     Column("last_seen_at", DateTime(timezone=True)),
     Column("observed_at", DateTime(timezone=True)),
@@ -33,6 +35,7 @@ node = Table(
     Column("failure", JSONB(none_as_null=True)),
     Column("strangers", JSONB, nullable=False),
     Column("unreadable", JSONB, nullable=False),
+    Column("revocations_below", Xid8, nullable=False),
     Column("misses", Integer, nullable=False),
     Column("doors", Text),
     Column("entered_at", DateTime(timezone=True)),
@@ -61,6 +64,31 @@ node_history = Table(
     Column("reason", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
+)
+
+helper_rollout = Table(
+    "helper_rollout",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("reason", Text),
+    Column("started_by", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+)
+
+helper_upgrade = Table(
+    "helper_upgrade",
+    metadata,
+    Column("rollout_id", Text, primary_key=True),
+    Column("node_id", Text, primary_key=True),
+    Column("canary", Boolean, nullable=False),
+    Column("from_version", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text),
+    Column("ended_at", DateTime(timezone=True)),
 )
 
 gpu = Table(
@@ -126,5 +154,6 @@ issued_certificate = Table(
     Column("valid_after", DateTime(timezone=True), nullable=False),
     Column("valid_before", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("revoked_in", Xid8),
     Column("revocation_reason", Text),
 )

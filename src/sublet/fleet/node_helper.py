@@ -2,12 +2,22 @@
 
 import importlib.util
 import tempfile
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from sublet.core.errors import Unavailable
 
 NAME = "sublet-node.pyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A node's helper: its version, its digest, and the program itself."""
+
+    version: str
+    sha256: str
+    content: bytes = field(repr=False)
 
 
 @cache

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.settings import Settings
+from sublet.fleet import helper_versions
 from sublet.fleet.backend import Capability, Probe
 from sublet.fleet.gpu_health import GpuHealth
 from sublet.fleet.gpu_quarantine import Quarantine
@@ -19,9 +20,9 @@ from sublet.fleet.models import gpu, gpu_health, node, node_history
 from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known, refuse_kept
 from sublet.fleet.states import GpuState, NodeState, move_gpu
 
-Closed = Literal["state", "not_seen", "no_entry", "no_inodes"]
-"""Why nothing new is placed on a node: by its state, not seen for three intervals, nobody gets in, or hardly an inode
-is free."""
+Closed = Literal["state", "not_seen", "old_helper", "no_entry", "no_inodes"]
+"""Why nothing new is placed on a node: by its state, not seen for three intervals, its helper is too old, nobody gets
+in, or hardly an inode is free."""
 
 SLOW = "node_slow"
 """The code of what is noted of a node that answers, but slowly: it was seen."""
@@ -104,6 +105,7 @@ class Node:
     host_public_key: str | None
     host_certificate_expires_at: datetime | None
     helper_version: str | None
+    helper_sha256: str | None
     boot_id: str | None
     last_seen_at: datetime | None
     closed: Closed | None
@@ -145,9 +147,18 @@ class KeptCapacity:
 
 
 _COLUMNS = [
-    *(column for column in node.c if column.name not in {"fresh_until", "misses", "doors", "entered_doors"}),
+    *(
+        column
+        for column in node.c
+        if column.name not in {"fresh_until", "misses", "doors", "entered_doors", "helper_too_old", "revocations_below"}
+    ),
     func.node_closed(
-        node.c.state, node.c.fresh_until, node.c.no_entry.is_not(None), node.c.inodes_free, func.clock_timestamp()
+        node.c.state,
+        node.c.fresh_until,
+        node.c.no_entry.is_not(None),
+        node.c.helper_too_old,
+        node.c.inodes_free,
+        func.clock_timestamp(),
     ).label("closed"),
 ]
 
@@ -260,6 +271,8 @@ async def store_probe(
             ],
             limits_enforced=probe.limits_enforced,
             helper_version=probe.helper_version,
+            helper_sha256=probe.helper_sha256,
+            helper_too_old=helper_versions.is_older(probe.helper_version, helper_versions.MINIMUM),
             boot_id=probe.boot_id,
         )
     )
@@ -347,6 +360,7 @@ def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
         host_public_key=row.host_public_key,
         host_certificate_expires_at=row.host_certificate_expires_at,
         helper_version=row.helper_version,
+        helper_sha256=row.helper_sha256,
         boot_id=row.boot_id,
         last_seen_at=row.last_seen_at,
         closed=row.closed,

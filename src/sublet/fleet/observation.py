@@ -8,8 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import Row, and_, func, select, update
 
 from sublet.core import telemetry
 from sublet.core.actors import system_actor
@@ -27,7 +28,7 @@ from sublet.fleet.backend import FleetBackend, Observation, Probe
 from sublet.fleet.errors import ListingIncomplete, MachineAlreadyEnrolled
 from sublet.fleet.models import node, node_trial
 from sublet.fleet.moved_gpus import ClaimsOnGpu, nothing_known
-from sublet.fleet.states import NodeState, come_back, move
+from sublet.fleet.states import AWAY, NodeState, come_back, move
 from sublet.fleet.work import NODE, TRUST
 
 log = telemetry.get_logger(__name__)
@@ -37,6 +38,8 @@ OnObserved = Callable[[str, Observation], Awaitable[None]]
 
 Expected = Callable[[Session, str], Awaitable[int]]
 """How many allocations a layer above is sure exist on a node now."""
+
+_STANDING = (node.c.state, node.c.unreadable, *trial.STANDING)
 
 LONGEST_RETRY_SECONDS = 30.0
 AHEAD_SECONDS = 1.0
@@ -84,6 +87,8 @@ class Look:
     verified: bool
     boot_id: str | None
     trial_id: str | None
+    expected: int = 0
+    """How many allocations were sure to exist on it before it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,8 @@ class Observer:
         tried = node.outerjoin(node_trial, node_trial.c.node_id == node.c.id)
         columns = (node.c.name, node.c.verified_at, node.c.boot_id, node_trial.c.allocation_id)
         row = (await session.execute(select(*columns).select_from(tried).where(node.c.id == lease.id))).one()
-        return Look(lease.id, row.name, row.verified_at is not None, row.boot_id, row.allocation_id)
+        expected = 0 if self.expected is None else await self.expected(session, lease.id)
+        return Look(lease.id, row.name, row.verified_at is not None, row.boot_id, row.allocation_id, expected)
 
     async def _look(self, lease: Lease, look: Look) -> Seen:
         try:
@@ -178,12 +184,11 @@ class Observer:
         return Seen(observation, seconds=seconds)
 
     async def _observe(self, look: Look) -> Observation:
-        before = await self._expect(look.node_id)
         observation = trial.without(await self.backend.observe(look.node_id), look.trial_id)
         listed = observation.allocations or observation.unreadable
-        if not listed and before and await self._expect(look.node_id):
+        if not listed and look.expected and await self._expect(look.node_id):
             raise ListingIncomplete(
-                f"{look.name} listed no allocation although {before} exist on it. The listing was not believed: "
+                f"{look.name} listed no allocation although {look.expected} exist on it. The listing was not believed: "
                 "nothing was ended, and nothing is billed beyond what was last seen."
             )
         return observation
@@ -218,19 +223,21 @@ class Observer:
             space = seen.observation.space
             found = {"disk_free_gib": space.disk_gib, "inodes_free": space.inodes, "doors": seen.observation.doors}
             took = seen.seconds if seen.seconds > SLOW_SECONDS else 0.0
-            await self._note_seen(session, look.node_id, seen.observation.observed_at, took, **found)
+            standing = await self._note_seen(session, look.node_id, seen.observation.observed_at, took, **found)
             if took:
                 await self._note_slow(session, look, seen.seconds)
             unreadable = seen.observation.unreadable
-            await damaged_records.note_unreadable(session, look.node_id, unreadable, seen.observation.observed_at)
+            if unreadable or standing.unreadable:
+                await damaged_records.note_unreadable(session, look.node_id, unreadable, seen.observation.observed_at)
             await gpu_health.note(session, look.node_id, look.name, seen.observation)
-            await come_back(session, system_actor("observation"), look.node_id, reason="answers again")
+            if NodeState(standing.state) in AWAY:
+                await come_back(session, system_actor("observation"), look.node_id, reason="answers again")
             if look.boot_id != seen.observation.boot_id:
                 # After a boot the kernel may enforce other things; the next trust push looks again.
                 booted = update(node).where(node.c.id == look.node_id).values(boot_id=seen.observation.boot_id)
                 await session.execute(booted)
                 await leases.make_due(session, TRUST, look.node_id, place=look.node_id)
-            await trial.ask_if_due(session, look.node_id)
+            await trial.ask_if_due(session, look.node_id, standing)
         return Again(float(self.settings.observe_interval_seconds))
 
     async def _note_slow(self, session: Session, look: Look, seconds: float) -> None:
@@ -245,10 +252,12 @@ class Observer:
 
     async def _note_seen(
         self, session: Session, node_id: str, seen_at: datetime, seconds: float = 0.0, **found: int | str | None
-    ) -> None:
+    ) -> Row[Any]:
+        """Note that the node was seen; returns how it stands, so that what follows need not ask for it."""
         fresh_until = nodes.fresh_until(seen_at, self.settings, seconds)
         seen = {"last_seen_at": seen_at, "observed_at": seen_at, "fresh_until": fresh_until, "misses": 0}
-        await session.execute(update(node).where(node.c.id == node_id).values(failure=None, **seen, **found))
+        noted = update(node).where(node.c.id == node_id).values(failure=None, **seen, **found)
+        return (await session.execute(noted.returning(*_STANDING))).one()
 
     async def _not_seen(self, session: Session, lease: Lease, error: SubletError) -> Outcome:
         code = codes.of_operator(error)

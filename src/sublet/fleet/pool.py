@@ -5,6 +5,7 @@ Nodes are independent: opening one, however long it hangs, never delays a reques
 
 import asyncio
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,9 @@ from sublet.core import telemetry
 from sublet.core.actors import system_actor
 from sublet.core.db import Database, Session, forbid_open_session
 from sublet.core.errors import NotFound
+from sublet.core.together import Together
 from sublet.core.work import leases
-from sublet.fleet import answers, certificates, enrolment
-from sublet.fleet.answers import trust_params
+from sublet.fleet import answers, certificates, enrolment, revocations
 from sublet.fleet.backend import Trust
 from sublet.fleet.breaker import Breaker
 from sublet.fleet.ca import CaKind, CertificateAuthority, HostSigner, public_keys
@@ -24,6 +25,7 @@ from sublet.fleet.certificates import Credential, IssuedCertificate
 from sublet.fleet.connection import CONNECT_SECONDS, HostTrust, NodeAddress, NodeConnection
 from sublet.fleet.errors import NodeNotEnrolled, NodeTimedOut, NodeUnreachable
 from sublet.fleet.models import node
+from sublet.fleet.params import trust_params
 from sublet.fleet.work import TRUST
 
 OLDEST_SECONDS = 3600.0
@@ -56,6 +58,7 @@ class NodePool:
         self._open: dict[str, NodeConnection] = {}
         self._opening: dict[str, asyncio.Task[NodeConnection]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._places: Together[str, tuple[str, int, str]] = Together(self._read_places)
         self._unused: dict[str, Credential] = {}
         self._undelivered: dict[str, IssuedCertificate] = {}
 
@@ -119,13 +122,13 @@ class NodePool:
     async def _leads_there(self, connection: NodeConnection) -> bool:
         """Whether the node is still the machine at the other end: it may have joined anew, or moved, meanwhile."""
         there = connection.address
+        return await self._places.ask(there.node_id) == (there.host, there.port, there.host_public_key)
+
+    async def _read_places(self, node_ids: Collection[str]) -> dict[str, tuple[str, int, str]]:
+        columns = (node.c.id, node.c.address, node.c.port, node.c.host_public_key)
         async with self.database.reading() as session:
-            row = (
-                await session.execute(
-                    select(node.c.address, node.c.port, node.c.host_public_key).where(node.c.id == there.node_id)
-                )
-            ).one_or_none()
-        return row is not None and tuple(row) == (there.host, there.port, there.host_public_key)
+            rows = await session.execute(select(*columns).where(node.c.id.in_(sorted(node_ids))))
+            return {row.id: (row.address, row.port, row.host_public_key) for row in rows}
 
     async def _try(self, node_id: str) -> NodeConnection:
         try:
@@ -198,8 +201,8 @@ class NodePool:
         )
         self._undelivered[node_id] = issued
         keys = await public_keys(session, CaKind.USER)
-        revoked = await certificates.revoked_keys(session)
-        return trust_params(Trust(keys.all, revoked, issued.certificate))
+        revoked, _ = await revocations.current(session)
+        return trust_params(Trust(keys.all, revoked.content, issued.certificate))
 
     async def _renew_lapsed(self, way: _Way, fresh: dict[str, Any]) -> None:
         """Nobody renewed the node's certificate in time, because Sublet itself was away: renew it now.

@@ -2,11 +2,13 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sublet.core.clock import database_now
 from sublet.core.db import Database
+from sublet.core.together import Together
 from sublet.fleet import answers, entry
 from sublet.fleet.backend import (
     AppliedState,
@@ -21,6 +23,9 @@ from sublet.fleet.backend import (
     Usage,
 )
 from sublet.fleet.errors import EntryRefused, HostNotVerified, NodeAnswerInvalid, NodeError
+from sublet.fleet.krl import RevocationList
+from sublet.fleet.node_helper import Helper
+from sublet.fleet.params import apply_params, revoke_params, script_params, trust_params, upgrade_params
 from sublet.fleet.pool import NodePool
 
 
@@ -29,6 +34,7 @@ class SshBackend:
 
     def __init__(self, pool: NodePool) -> None:
         self.pool = pool
+        self._clock: Together[None, datetime] = Together(self._read_clock)
 
     @property
     def database(self) -> Database:
@@ -43,9 +49,7 @@ class SshBackend:
     async def apply(self, node_id: str, account: DesiredAccount) -> AppliedState:
         """Make the account exist exactly so; StaleGeneration if a newer generation was seen."""
         asked_at = await self._now()
-        observed = await self.pool.request(
-            node_id, "apply", answers.apply_params(account), generation=account.generation
-        )
+        observed = await self.pool.request(node_id, "apply", apply_params(account), generation=account.generation)
         answer = answers.read(answers.Applied, "apply", observed)
         if (answer.login, answer.uid, answer.state) != (account.login, account.uid, account.state):
             raise NodeAnswerInvalid(
@@ -101,13 +105,13 @@ class SshBackend:
 
     async def start(self, node_id: str, script: Script, text: str, *, generation: int) -> StartupRun:
         """Have the node run the script, if it never did; answers at once. StaleGeneration if a newer one was seen."""
-        params = {**answers.script_params(script), "script": text}
+        params = {**script_params(script), "script": text}
         observed = await self.pool.request(node_id, "start", params, generation=generation)
         return answers.read(answers.Started, "start", observed).to_run()
 
     async def started(self, node_id: str, script: Script) -> StartupRun:
         """How it fares, with the end of what it wrote."""
-        observed = await self.pool.request(node_id, "started", answers.script_params(script))
+        observed = await self.pool.request(node_id, "started", script_params(script))
         return answers.read(answers.Started, "started", observed).to_run()
 
     async def observe(self, node_id: str) -> Observation:
@@ -123,9 +127,43 @@ class SshBackend:
 
     async def trust(self, node_id: str, trust: Trust) -> datetime:
         """Replace what the node trusts; returns when its host certificate now ends."""
-        observed = await self.pool.request(node_id, "trust", answers.trust_params(trust))
+        observed = await self.pool.request(node_id, "trust", trust_params(trust))
         return answers.read(answers.Trusted, "trust", observed).host_certificate_valid_before
 
+    async def revoke(self, node_id: str, revoked: RevocationList) -> None:
+        """Replace the node's list of revoked certificates, and nothing else; StaleGeneration if it has a newer one."""
+        observed = await self.pool.request(node_id, "revoke", revoke_params(revoked))
+        version = answers.read(answers.Revoked, "revoke", observed).revoked_keys_version
+        if version != revoked.version:
+            raise NodeAnswerInvalid(
+                f"The node has list {version} of revoked keys after it was given {revoked.version}. It is told again."
+            )
+
+    async def upgrade(self, node_id: str, helper: Helper, *, confirm_seconds: int) -> None:
+        """Put another helper in place, on trial: the node undoes it unless it is confirmed within so many seconds."""
+        params = upgrade_params(helper, confirm_seconds)
+        await self._of_helper(node_id, "upgrade", params, helper.sha256)
+
+    async def confirm_upgrade(self, node_id: str, sha256: str) -> None:
+        """Keep the helper that is on trial."""
+        await self._of_helper(node_id, "confirm_upgrade", {"sha256": sha256}, sha256)
+
+    async def undo_upgrade(self, node_id: str, sha256: str) -> None:
+        """Put the earlier helper back, if the one of this digest is on trial."""
+        observed = await self.pool.request(node_id, "undo_upgrade", {"sha256": sha256})
+        answers.read(answers.HelperInPlace, "undo_upgrade", observed)
+
+    async def _of_helper(self, node_id: str, verb: str, params: dict[str, Any], sha256: str) -> None:
+        observed = await self.pool.request(node_id, verb, params)
+        found = answers.read(answers.HelperInPlace, verb, observed).helper_sha256
+        if found != sha256:
+            raise NodeAnswerInvalid(f"The node has the helper {found[:12]} after {verb} of {sha256[:12]}.")
+
     async def _now(self) -> datetime:
+        now = await self._clock.ask(None)
+        assert now is not None  # the database always has a time
+        return now
+
+    async def _read_clock(self, _asked: Collection[None]) -> dict[None, datetime]:
         async with self.database.reading() as session:
-            return await database_now(session)
+            return {None: await database_now(session)}

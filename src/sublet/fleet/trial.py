@@ -7,7 +7,7 @@ its own, so that whatever a worker that died in the middle has left is taken ove
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core import telemetry
@@ -28,6 +28,9 @@ from sublet.fleet.logins import login_of, next_uid
 from sublet.fleet.models import node, node_trial
 from sublet.fleet.states import NodeState, come_back
 from sublet.fleet.work import TRIAL
+
+STANDING = (node.c.doors, node.c.entered_at, node.c.entered_doors, node.c.no_entry)
+"""What of a node's row says whether it is to be tried."""
 
 log = telemetry.get_logger(__name__)
 
@@ -101,14 +104,34 @@ async def ask(session: Session, node_id: str, *, changed: bool = False) -> None:
         await leases.look_again(session, TRIAL, node_id, place=node_id)
 
 
-async def ask_if_due(session: Session, node_id: str) -> None:
-    """Have it tried where nobody has come in yet, or the last one in vain, or not through the doors as they are now."""
-    columns = (node.c.doors, node.c.entered_at, node.c.entered_doors, node.c.no_entry)
-    row = (await session.execute(select(*columns).where(node.c.id == node_id))).one()
+async def ask_if_due(session: Session, node_id: str, row: Row[Any]) -> None:
+    """Have it tried where nobody has come in yet, or the last one in vain, or not through the doors as they are now.
+
+    `row` has the node's columns of `STANDING`.
+    """
     if row.no_entry is not None:
         await ask(session, node_id, changed=row.doors is not None and row.doors != row.no_entry["doors"])
     elif row.entered_at is None or (row.doors is not None and row.doors != row.entered_doors):
         await ask(session, node_id)
+
+
+async def begin(session: Session, node_id: str) -> Trial | None:
+    """Begin a trial, by which every earlier one is overtaken; None where the node has not answered since it joined."""
+    columns = (node.c.verified_at, node.c.doors, node.c.capabilities)
+    row = (await session.execute(select(*columns).where(node.c.id == node_id))).one()
+    begun = (await session.execute(_BEGIN, {"node_id": node_id})).one_or_none()
+    if row.verified_at is None or begun is None:
+        return None
+    account = DesiredAccount(
+        allocation_id=begun.allocation_id,
+        login=login_of(begun.allocation_id),
+        uid=begun.uid,
+        generation=begun.generation,
+        state="active",
+        limits=LIMITS,
+    )
+    enforces = tuple(Capability(item["name"], item["enforced"], item["detail"]) for item in row.capabilities)
+    return Trial(account, row.doors, enforces)
 
 
 async def forget(session: Session, node_id: str) -> None:
@@ -126,21 +149,8 @@ def work(backend: FleetBackend) -> Work[Trial, SubletError | None]:
     """The kind of work `trial`; a row is a node for which it was asked, and gone when somebody got in."""
 
     async def take(session: Session, lease: Lease) -> Trial | Outcome:
-        columns = (node.c.verified_at, node.c.doors, node.c.capabilities)
-        row = (await session.execute(select(*columns).where(node.c.id == lease.id))).one()
-        if row.verified_at is None:
-            return Done()  # it has joined anew: asked for again once it has answered
-        begun = (await session.execute(_BEGIN, {"node_id": lease.id})).one()
-        account = DesiredAccount(
-            allocation_id=begun.allocation_id,
-            login=login_of(begun.allocation_id),
-            uid=begun.uid,
-            generation=begun.generation,
-            state="active",
-            limits=LIMITS,
-        )
-        enforces = tuple(Capability(item["name"], item["enforced"], item["detail"]) for item in row.capabilities)
-        return Trial(account, row.doors, enforces)
+        begun = await begin(session, lease.id)
+        return begun or Done()  # it has joined anew: asked for again once it has answered
 
     async def act(lease: Lease, trial: Trial) -> SubletError | None:
         return await run(backend, lease.id, trial)

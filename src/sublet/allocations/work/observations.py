@@ -1,5 +1,7 @@
 """What an observation of a node means for the allocations on it: evidence, drift, or strangers."""
 
+from collections.abc import Collection
+
 from sqlalchemy import bindparam, func, select, text, update
 
 from sublet.allocations import incidents, remnants, rows
@@ -93,14 +95,7 @@ async def _report_strangers(session: Session, node_id: str, observation: Observa
     One whose release was stored after it was seen is none, nor is what a launch left that went to another node.
     """
     listed = {seen.allocation_id: seen for seen in observation.allocations}
-    booked = await session.execute(
-        select(allocation_table.c.id).where(
-            allocation_table.c.id.in_(listed),
-            allocation_table.c.node_id == node_id,
-            allocation_table.c.on_node | (allocation_table.c.state_since > observation.observed_at),
-        )
-    )
-    expected = {*booked.scalars(), *await remnants.seen_on(session, node_id, observation.observed_at)}
+    expected = await _expected_of(session, node_id, listed, observation) if listed else set()
     unbooked = [listed[stranger] for stranger in sorted(set(listed) - expected)]
     for account in observation.unknown:
         log.error("node.unknown_account", node=node_id, login=account.login, uid=account.uid)
@@ -108,3 +103,14 @@ async def _report_strangers(session: Session, node_id: str, observation: Observa
         log.error("node.unknown_allocation", node=node_id, allocation=seen.allocation_id)
     found = {(one.login, one.uid) for one in observation.unknown} | {(one.login, one.uid) for one in unbooked}
     await nodes.note_strangers(session, node_id, found, observation.observed_at)
+
+
+async def _expected_of(session: Session, node_id: str, listed: Collection[str], observation: Observation) -> set[str]:
+    booked = await session.execute(
+        select(allocation_table.c.id).where(
+            allocation_table.c.id.in_(listed),
+            allocation_table.c.node_id == node_id,
+            allocation_table.c.on_node | (allocation_table.c.state_since > observation.observed_at),
+        )
+    )
+    return {*booked.scalars(), *await remnants.seen_on(session, node_id, observation.observed_at)}

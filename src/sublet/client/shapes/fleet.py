@@ -203,3 +203,67 @@ class AdminAllocation(TypedDict):
     operator_error: OperatorError | None
     delivered_seconds: int
     cost: CostSummary
+
+
+class Helper(TypedDict):
+    """The program on a node, by its version and digest."""
+
+    version: str | None
+    sha256: str | None
+
+
+class HelperCount(TypedDict):
+    """How many nodes have a helper."""
+
+    helper: Helper
+    standing: str
+    nodes: int
+
+
+class HelperUpgrade(TypedDict):
+    """What became of a node in a rollout."""
+
+    node_id: str
+    node_name: str
+    from_version: str
+    outcome: str
+    detail: str | None
+
+
+class HelperRollout(TypedDict):
+    """A helper on its way to the fleet, one node first."""
+
+    id: str
+    helper: Helper
+    phase: str
+    reason: str | None
+    started_by: str
+    started_at: str
+    ended_at: str | None
+    canary: HelperUpgrade
+    failed: list[HelperUpgrade]
+    waiting: int
+    done: int
+    left: int
+    actions: list[Action]
+
+
+class HelperVersions(TypedDict):
+    """The helpers of the fleet beside that of the release."""
+
+    ours: Helper
+    minimum_version: str
+    counts: list[HelperCount]
+    rollout: HelperRollout | None
+    actions: list[Action]
+
+
+class DriftedNode(TypedDict):
+    """A node whose helper is another one, and what to do about it."""
+
+    id: str
+    name: str
+    state: str
+    helper: Helper
+    standing: str
+    advice: str | None

@@ -31,6 +31,14 @@ _HERE = "sublet.cli.commands.admin.nodes"
         "join-token": (f"{_HERE}:join_token", "Make a new one-time token for a node."),
         "cordon": (f"{_HERE}:cordon", "Place nothing new on a node."),
         "uncordon": (f"{_HERE}:uncordon", "Place new allocations on a node again."),
+        "versions": (
+            "sublet.cli.commands.admin.helper_versions:versions",
+            "Show the helpers of the fleet.",
+        ),
+        "upgrade": (
+            "sublet.cli.commands.admin.helper_versions:upgrade",
+            "Bring the helper of this release to the nodes.",
+        ),
         "quarantine-gpu": (f"{_HERE}:quarantine_gpu", "Keep a faulty GPU from customers."),
         "clear-gpu": (f"{_HERE}:clear_gpu", "Give a quarantined GPU out again."),
     },
