@@ -8,6 +8,7 @@ from typing import Any
 from . import (
     authorized_keys,
     boot,
+    bought,
     confinement,
     devices,
     enrolment,
@@ -43,11 +44,14 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         _note_gpus(store, record, granted)
         devices.grant(desired.subject.uid, granted, available)
         limits.ensure(desired.subject.uid, desired.limits, granted)
+        shape = {"cpu_percent": desired.limits.cpu_percent, "memory_mib": desired.limits.memory_mib}
+        bought.show(desired.subject.login, desired.subject.uid, **shape)
         link = network.link_for(enrolment.read(), store, record)
         namespaces.ensure(desired.subject, link)  # shows it the slice's control groups
         if link is None:
             loopback.admit(desired.subject.uid)
-        startup.set_variables(desired.subject, desired.environment)
+        variables = {**bought.variables(desired.limits, granted), **desired.environment}
+        startup.set_variables(desired.subject, variables)
         if desired.state == "active":
             authorized_keys.open_login(desired)
             _disconnect(record, desired)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import (
     acl,
+    bought,
     confinement,
     enrolment,
     firewall,
@@ -73,6 +74,8 @@ def _make_mounts(store: Store) -> None:
         try:
             homes.restore(subject)
             mounts.ensure(subject, record.limits["memory_mib"], must_wall=record.walled)
+            shape = {name: record.limits[name] for name in ("cpu_percent", "memory_mib")}
+            bought.show(record.login, record.uid, **shape)
             confinement.confine(subject)
             namespaces.ensure(subject, network.link_for(known, store, record))
         except (NodeError, OSError) as error:

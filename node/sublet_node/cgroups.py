@@ -108,6 +108,17 @@ def memory_used(slice_name: str) -> int | None:
     return _limit(_read(group("memory", slice_name) / name))
 
 
+def memory_of_files(slice_name: str) -> tuple[int, int]:
+    """Bytes that are copies of files or lie in memory as files, and those of the latter alone; none without a group."""
+    counts = {}
+    for line in (_read(group("memory", slice_name) / "memory.stat") or "").splitlines():
+        name, _, value = line.partition(" ")
+        counts[name] = int(value)
+    if is_version_2():
+        return counts.get("file", 0), counts.get("shmem", 0)
+    return counts.get("total_cache", 0), counts.get("total_shmem", 0)
+
+
 def tasks_used(slice_name: str) -> int | None:
     """Tasks alive; None without a group."""
     return _limit(_read(group("pids", slice_name) / "pids.current"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import (
     authorized_keys,
+    bought,
     cgroups,
     commands,
     doors,
@@ -43,6 +44,7 @@ def observe(store: Store) -> dict[str, Any]:
         running.update(process.uids)
     known = {record.uid for record in records} | _uids(damaged, entries)
     log = kernel_log.read()
+    _refresh(records)
     return {
         "boot_id": moment.boot_id(),
         "time": moment.now(),
@@ -67,6 +69,14 @@ def _uids(damaged: Collection[str], entries: dict[str, int]) -> set[int]:
         with contextlib.suppress(OSError):
             found.add(logins.home(login).lstat().st_uid)
     return found
+
+
+def _refresh(records: list[Allocation]) -> None:
+    """What programs are told of memory in use is of the last look."""
+    for record in records:
+        if record.limits and not record.going:
+            with contextlib.suppress(OSError):  # it is being taken away
+                bought.refresh(record.login, record.uid, record.limits["memory_mib"])
 
 
 def _observed(record: Allocation, entries: dict[str, int], running: int) -> dict[str, Any]:

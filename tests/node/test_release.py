@@ -360,7 +360,8 @@ class TestDeathInTheMiddle:
             assert capabilities["network_deny"]
             after = await channel.ask("apply", tenant.desired(gpus=[south.node.gpus[0].uuid]), generation=1)
             assert [entry["limit"] for entry in after["enforced"] if not entry["enforced"]] == []
-            assert await run_as(south, tenant, f"cat note; head -c0 {south.node.gpus[0].device}") == ("kept\n", 0)
+            asked = f"cat note; head -c0 {south.node.gpus[0].device}; grep MemTotal /proc/meminfo | tr -s ' '"
+            assert await run_as(south, tenant, asked) == ("kept\nMemTotal: 131072 kB\n", 0)
             assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
 
 
