@@ -613,6 +613,25 @@ BEGIN
   RETURN sealed;
 END $$;
 
+CREATE FUNCTION ledger.service_credit(_owner text, _currency text, _amount bigint, _key text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('service_credit', _owner, _currency, _amount::text, _source_id); w wallet; entry_id bigint;
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a credit is of something' USING ERRCODE = 'SL006';
+  END IF;
+  w := lock_wallet(_owner, _currency);
+  entry_id := replayed(_key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  RETURN post('service_credit', _key, hash, _description, 'subject', _source_id, NULL, now(),
+    ARRAY[w.promo_id, system_account('sla_contra_revenue', _currency)], ARRAY[_amount, -_amount]);
+END $$;
+
 CREATE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -1468,7 +1487,7 @@ CREATE TABLE public.allocation (
     CONSTRAINT allocation_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
     CONSTRAINT allocation_oom_kills_check CHECK ((oom_kills >= 0)),
     CONSTRAINT allocation_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'provisioning'::text, 'active'::text, 'suspended'::text, 'releasing'::text, 'released'::text, 'failed'::text, 'release_failed'::text, 'lost'::text]))),
-    CONSTRAINT allocation_suspended_for_check CHECK ((suspended_for = ANY (ARRAY['customer'::text, 'funds'::text]))),
+    CONSTRAINT allocation_suspended_for_check CHECK ((suspended_for = ANY (ARRAY['customer'::text, 'funds'::text, 'drain'::text]))),
     CONSTRAINT allocation_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0)),
     CONSTRAINT allocation_uid_check CHECK ((uid >= 200000)),
     CONSTRAINT allocation_wanted_check CHECK ((wanted = ANY (ARRAY['active'::text, 'suspended'::text, 'gone'::text])))
@@ -1490,7 +1509,7 @@ CREATE TABLE public.allocation_history (
     actor text NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     incident text,
-    CONSTRAINT allocation_history_incident_check CHECK ((incident = ANY (ARRAY['out_of_memory'::text, 'node_restarted'::text, 'gpu_error'::text, 'lost'::text, 'back'::text])))
+    CONSTRAINT allocation_history_incident_check CHECK ((incident = ANY (ARRAY['out_of_memory'::text, 'node_restarted'::text, 'gpu_error'::text, 'node_draining'::text, 'lost'::text, 'back'::text])))
 );
 
 ALTER TABLE public.allocation_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1995,8 +2014,9 @@ CREATE TABLE public.node (
     revocations_below xid8 DEFAULT '0'::xid8 NOT NULL,
     helper_sha256 text,
     helper_too_old boolean DEFAULT false NOT NULL,
+    self_tested_at timestamp with time zone,
     CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
-    CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
+    CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text, 'retired'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
     CONSTRAINT node_check1 CHECK (((entered_doors IS NULL) OR (entered_at IS NOT NULL))),
     CONSTRAINT node_disk_free_gib_check CHECK ((disk_free_gib >= 0)),
     CONSTRAINT node_doors_check CHECK (((length(doors) >= 1) AND (length(doors) <= 200))),
@@ -2009,7 +2029,7 @@ CREATE TABLE public.node (
     CONSTRAINT node_no_entry_check CHECK ((jsonb_typeof(no_entry) = 'object'::text)),
     CONSTRAINT node_port_check CHECK (((port >= 1) AND (port <= 65535))),
     CONSTRAINT node_resumes_as_check CHECK ((resumes_as = ANY (ARRAY['ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text]))),
-    CONSTRAINT node_state_check CHECK ((state = ANY (ARRAY['enrolling'::text, 'ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text, 'offline'::text]))),
+    CONSTRAINT node_state_check CHECK ((state = ANY (ARRAY['enrolling'::text, 'ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text, 'offline'::text, 'retired'::text]))),
     CONSTRAINT node_strangers_check CHECK ((jsonb_typeof(strangers) = 'array'::text)),
     CONSTRAINT node_unreadable_check CHECK ((jsonb_typeof(unreadable) = 'array'::text))
 );
@@ -2032,6 +2052,21 @@ CREATE VIEW public.node_capacity AS
         END AS accepts_until
    FROM public.node;
 
+CREATE TABLE public.node_drain (
+    id text NOT NULL,
+    node_id text NOT NULL,
+    reason text NOT NULL,
+    begun_by text NOT NULL,
+    begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    deadline_at timestamp with time zone NOT NULL,
+    credit_seconds bigint NOT NULL,
+    due_told_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT node_drain_credit_seconds_check CHECK (((credit_seconds >= 0) AND (credit_seconds <= 31536000))),
+    CONSTRAINT node_drain_id_check CHECK ((id ~ '^drn_[a-z2-7]{16}$'::text)),
+    CONSTRAINT node_drain_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500)))
+);
+
 CREATE TABLE public.node_history (
     id bigint NOT NULL,
     node_id text NOT NULL,
@@ -2049,6 +2084,19 @@ ALTER TABLE public.node_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.node_self_test (
+    id text NOT NULL,
+    node_id text NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    passed boolean,
+    checks jsonb DEFAULT '[]'::jsonb NOT NULL,
+    CONSTRAINT node_self_test_check CHECK (((finished_at IS NULL) = (passed IS NULL))),
+    CONSTRAINT node_self_test_checks_check CHECK ((jsonb_typeof(checks) = 'array'::text)),
+    CONSTRAINT node_self_test_id_check CHECK ((id ~ '^nst_[a-z2-7]{16}$'::text))
 );
 
 CREATE TABLE public.node_transition (
@@ -2717,8 +2765,8 @@ ALTER TABLE ONLY public.meter_segment
 ALTER TABLE ONLY public.meter_segment
     ADD CONSTRAINT meter_segment_subject_id_period_excl EXCLUDE USING gist (subject_id WITH =, period WITH &&);
 
-ALTER TABLE ONLY public.node
-    ADD CONSTRAINT node_address_port_key UNIQUE (address, port);
+ALTER TABLE ONLY public.node_drain
+    ADD CONSTRAINT node_drain_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.node_history
     ADD CONSTRAINT node_history_pkey PRIMARY KEY (id);
@@ -2734,6 +2782,9 @@ ALTER TABLE ONLY public.node
 
 ALTER TABLE ONLY public.node_room
     ADD CONSTRAINT node_room_pkey PRIMARY KEY (node_id);
+
+ALTER TABLE ONLY public.node_self_test
+    ADD CONSTRAINT node_self_test_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.node_transition
     ADD CONSTRAINT node_transition_pkey PRIMARY KEY (from_state, to_state);
@@ -2983,11 +3034,23 @@ CREATE INDEX meter_segment_subject ON public.meter_segment USING btree (subject_
 
 CREATE INDEX meter_settle_due ON public.meter USING btree (settle_due_at) WHERE (stopped_at IS NULL);
 
+CREATE UNIQUE INDEX node_address_port_key ON public.node USING btree (address, port) WHERE (state <> 'retired'::text);
+
+CREATE INDEX node_drain_due ON public.node_drain USING btree (deadline_at) WHERE ((ended_at IS NULL) AND (due_told_at IS NULL));
+
+CREATE INDEX node_drain_node ON public.node_drain USING btree (node_id, begun_at);
+
+CREATE UNIQUE INDEX node_drain_open ON public.node_drain USING btree (node_id) WHERE (ended_at IS NULL);
+
 CREATE INDEX node_history_node ON public.node_history USING btree (node_id, id);
 
 CREATE INDEX node_room_due ON public.node_room USING btree (counted_until) WHERE (counted_until < 'infinity'::timestamp with time zone);
 
 CREATE INDEX node_room_spread ON public.node_room USING btree (gpus_free, load, memory_free_mib, vcpu_free, node_id) WHERE ready;
+
+CREATE INDEX node_self_test_node ON public.node_self_test USING btree (node_id, asked_at);
+
+CREATE UNIQUE INDEX node_self_test_open ON public.node_self_test USING btree (node_id) WHERE (finished_at IS NULL);
 
 CREATE INDEX outbox_event_organization ON public.outbox_event USING btree (organization_id, xid, id);
 
@@ -3105,6 +3168,10 @@ CREATE TRIGGER ended BEFORE UPDATE ON public.helper_upgrade FOR EACH ROW WHEN ((
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new.expires_at > old.expires_at) OR (new.used_at > old.expires_at))) EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER ends_once BEFORE UPDATE ON public.node_drain FOR EACH ROW WHEN ((old.ended_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER ends_once BEFORE UPDATE ON public.node_self_test FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER fee_once BEFORE UPDATE OF fee, balance_transaction_id ON public.top_up FOR EACH ROW WHEN (((old.fee IS NOT NULL) AND ((new.fee IS DISTINCT FROM old.fee) OR (new.balance_transaction_id IS DISTINCT FROM old.balance_transaction_id)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER fits AFTER INSERT OR UPDATE OF during ON public.claim FOR EACH ROW EXECUTE FUNCTION public.claim_fits();
@@ -3124,6 +3191,10 @@ CREATE TRIGGER holds BEFORE DELETE ON public.issued_certificate FOR EACH ROW WHE
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.helper_rollout FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.helper_upgrade FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.node_drain FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.node_self_test FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.node_trial FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3146,6 +3217,8 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.top_up FOR EACH 
 CREATE TRIGGER not_backdated BEFORE INSERT ON public.price FOR EACH ROW EXECUTE FUNCTION public.price_not_backdated();
 
 CREATE TRIGGER payment_once BEFORE UPDATE OF payment_intent_id, charge_id ON public.top_up FOR EACH ROW WHEN ((((new.payment_intent_id IS DISTINCT FROM old.payment_intent_id) OR (new.charge_id IS DISTINCT FROM old.charge_id)) AND (old.state = 'succeeded'::text))) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER returns_tested BEFORE UPDATE OF state ON public.node FOR EACH ROW WHEN (((old.state = ANY (ARRAY['maintenance'::text, 'quarantined'::text])) AND (new.state = 'ready'::text) AND (new.self_tested_at IS NULL))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER room_begins AFTER INSERT ON public.gpu FOR EACH ROW EXECUTE FUNCTION public.gpu_room_follows();
 
@@ -3299,11 +3372,17 @@ ALTER TABLE ONLY public.membership
 ALTER TABLE ONLY public.meter_segment
     ADD CONSTRAINT meter_segment_subject_id_fkey FOREIGN KEY (subject_id) REFERENCES public.meter(subject_id);
 
+ALTER TABLE ONLY public.node_drain
+    ADD CONSTRAINT node_drain_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
 ALTER TABLE ONLY public.node_history
     ADD CONSTRAINT node_history_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
 ALTER TABLE ONLY public.node_room
     ADD CONSTRAINT node_room_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.node_self_test
+    ADD CONSTRAINT node_self_test_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
 ALTER TABLE ONLY public.node_trial
     ADD CONSTRAINT node_trial_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
@@ -3394,6 +3473,9 @@ GRANT ALL ON FUNCTION ledger.reverse(_entry bigint, _key text, _description text
 
 REVOKE ALL ON FUNCTION ledger.seal_ranges(_entries_each integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.seal_ranges(_entries_each integer) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.service_credit(_owner text, _currency text, _amount bigint, _key text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.service_credit(_owner text, _currency text, _amount bigint, _key text, _description text, _source_id text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text) FROM PUBLIC;
 
@@ -3614,7 +3696,21 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.node TO sublet_app;
 
 GRANT SELECT ON TABLE public.node_capacity TO sublet_app;
 
+GRANT SELECT,INSERT ON TABLE public.node_drain TO sublet_app;
+
+GRANT UPDATE(due_told_at) ON TABLE public.node_drain TO sublet_app;
+
+GRANT UPDATE(ended_at) ON TABLE public.node_drain TO sublet_app;
+
 GRANT SELECT,INSERT ON TABLE public.node_history TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.node_self_test TO sublet_app;
+
+GRANT UPDATE(finished_at) ON TABLE public.node_self_test TO sublet_app;
+
+GRANT UPDATE(passed) ON TABLE public.node_self_test TO sublet_app;
+
+GRANT UPDATE(checks) ON TABLE public.node_self_test TO sublet_app;
 
 GRANT SELECT ON TABLE public.node_transition TO sublet_app;
 

@@ -12,6 +12,9 @@ function command(words: string[], options: Record<string, string | string[] | nu
   return ["sublet", ...words.map(word), ...flags].join(" ");
 }
 
+/** Hours as a person writes them, in whole minutes as the command line reads them. */
+const minutes = (hours: string) => (Number(hours) > 0 ? `${Math.round(Number(hours) * 60)}m` : "0");
+
 const pairs = (labels: Record<string, string>) => Object.entries(labels).map(([name, value]) => `${name}=${value}`);
 
 type SkuInput = {
@@ -42,6 +45,12 @@ export const cli = {
     }),
   clearGpu: (node: string, gpu: string, reason: string) => command(["admin", "node", "clear-gpu", node, gpu], { reason: reason || "REASON" }),
   quarantineGpu: (node: string, gpu: string, reason: string) => command(["admin", "node", "quarantine-gpu", node, gpu], { reason: reason || "REASON" }),
+  nodeAct: (verb: string, node: string, { deadline, credit, reason }: { deadline: string | null; credit: string | null; reason: string | null }) =>
+    command(["admin", "node", verb, node], {
+      deadline: deadline === null ? null : minutes(deadline),
+      credit: credit === null ? null : minutes(credit),
+      reason: reason === null ? null : reason || "REASON",
+    }),
   createSku: (input: SkuInput) =>
     command(["admin", "sku", "add", input.code || "CODE"], {
       name: input.name,

@@ -105,6 +105,7 @@ export const NODE_STATES: Record<NodeState, Look & { enrols?: true }> = {
   maintenance: { label: NODE_LABEL.maintenance, tone: "quiet", shape: "square" },
   quarantined: { label: NODE_LABEL.quarantined, tone: "bad", shape: "triangle" },
   offline: { label: NODE_LABEL.offline, tone: "bad", shape: "cross" },
+  retired: { label: NODE_LABEL.retired, tone: "quiet", shape: "ring" },
 };
 
 export const nodeState = reader(NODE_STATES, UNKNOWN);

@@ -30,6 +30,7 @@ from sublet.fleet.backend import (
 from sublet.fleet.errors import EntryRefused, NodeFailure, NodeUnreachable, StaleGeneration
 from sublet.fleet.krl import RevocationList
 from sublet.fleet.node_helper import Helper
+from sublet.fleet.self_tests import Strain
 
 CHECKS = (
     *("access", "sessions", "processes", "slice", "account", "home", "files", "cron", "ipc", "keys", "startup"),
@@ -74,6 +75,8 @@ class SimulatedNode:
     unenforced: set[str] = field(default_factory=set)
     dirty: set[str] = field(default_factory=set)
     keeps_out: bool = False
+    weak: set[str] = field(default_factory=set)
+    """What it lets a login take too much of: `cpu`, `memory`, `network`."""
     shows: dict[str, Any] = field(default_factory=dict)
     """What a session on it shows other than it should: fields of `Entry`."""
     holders: dict[str, tuple[Holder, ...]] = field(default_factory=dict)
@@ -137,6 +140,13 @@ class SimulatedBackend:
             raise EntryRefused("It answers and lets nobody in.", cause="user_not_allowed")
         await self.interrupt("enter", "after")
         return replace(Entry(account.uid, (f"/home/{account.login}",), sees_others=False), **node.shows)
+
+    async def strain(self, node_id: str, account: DesiredAccount) -> Strain:
+        """Keep the account within its limits, unless the node is weak in some."""
+        await self._begin(node_id, "strain")
+        weak = self.node(node_id).weak
+        share = 4.0 if "cpu" in weak else account.limits.cpu_percent / 100
+        return Strain(share, connected="network" in weak, memory_taken="memory" in weak)
 
     async def release(
         self,

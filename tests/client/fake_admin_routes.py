@@ -15,7 +15,7 @@ def only_operators(asked: Asked) -> None:
         )
 
 
-def _node(asked: Asked) -> dict[str, Any]:
+def node_of(asked: Asked) -> dict[str, Any]:
     only_operators(asked)
     found = asked.world.nodes.get(asked.parts["id"])
     if found is None:
@@ -64,33 +64,35 @@ def add_node(asked: Asked) -> Answer:
 
 @route("GET", "/admin/nodes/{id}")
 def node(asked: Asked) -> Answer:
-    found = _node(asked)
-    left = {"strangers": asked.world.strangers, "kept": asked.world.kept}
+    found = node_of(asked)
+    left: dict[str, Any] = {"strangers": asked.world.strangers, "kept": asked.world.kept}
+    left |= {"residents": asked.world.residents, "drain": asked.world.drain}
+    left |= {"self_test": asked.world.self_test, "self_tested_at": None}
     return 200, {**found, "enrolment": _checklist(found), "history": [], **left}
 
 
 @route("POST", "/admin/nodes/{id}/join-token")
 def join_token(asked: Asked) -> Answer:
-    _node(asked)
+    node_of(asked)
     return 200, _join("sublet_join_second")
 
 
 @route("POST", "/admin/nodes/{id}/cordon")
 def cordon(asked: Asked) -> Answer:
-    found = _node(asked)
+    found = node_of(asked)
     found["state"] = "cordoned"
     return 200, found
 
 
 @route("POST", "/admin/nodes/{id}/uncordon")
 def uncordon(asked: Asked) -> Answer:
-    found = _node(asked)
+    found = node_of(asked)
     found["state"] = "ready"
     return 200, found
 
 
 def _gpu(asked: Asked) -> dict[str, Any]:
-    for gpu in _node(asked)["inventory"]["gpus"]:
+    for gpu in node_of(asked)["inventory"]["gpus"]:
         if gpu["uuid"] == asked.parts["uuid"]:
             return gpu
     raise Problem(404, "not_found", "There is no such GPU. Nothing was changed.")

@@ -63,6 +63,9 @@ class World:
     not_understood: set[str] = field(default_factory=set)
     strangers: list[dict[str, Any]] = field(default_factory=list)
     kept: list[dict[str, Any]] = field(default_factory=list)
+    residents: list[dict[str, Any]] = field(default_factory=list)
+    drain: dict[str, Any] | None = None
+    self_test: dict[str, Any] | None = None
     unfinished: list[dict[str, Any]] = field(default_factory=list)
     certify: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
     balance: Decimal = Decimal("20.00")

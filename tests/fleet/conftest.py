@@ -13,13 +13,15 @@ from sublet.core.db import Database, Session
 from sublet.core.key_files import keyring_at
 from sublet.core.settings import Settings
 from sublet.fleet import answers, enrolment, nodes
-from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU, KEPT_ON_NODE
+from sublet.fleet.api import AUTHORITY, CLAIMS_ON_GPU, NODE_VIEW
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.moved_gpus import GpuClaim
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
+from sublet.fleet.residents import Resident
 from sublet.fleet.ssh_backend import SshBackend
+from sublet.fleet.views import NodeView
 from tests.fleet.fake_node import PROBE, FakeNode, now
 from tests.fleet.real_sshd import RealSshd, prepared_sshd
 from tests.fleet.working import look_at
@@ -50,6 +52,11 @@ async def claimed_by_nobody(_session: Session, _uuid: str) -> Sequence[GpuClaim]
     return []
 
 
+async def lived_on_by_nobody(_session: Session, _node_ids: Sequence[str]) -> Sequence[Resident]:
+    """Nothing lives anywhere."""
+    return []
+
+
 async def nobody(_session: Session, _connection: HTTPConnection) -> Actor | None:
     """Nobody is signed in: a machine that joins needs not be."""
     return None
@@ -59,8 +66,8 @@ def fleet_parts(settings: Settings, database: Database, authority: CertificateAu
     """What the fleet's routes work with."""
     keyring = keyring_at(settings.data_directory / "keys" / "encryption.key")
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(KEYRING, keyring)
-    parts.put(AUTHENTICATOR, nobody).put(AUTHORITY, authority).put(CLAIMED_CAPACITY, nothing_claimed)
-    parts.put(CLAIMS_ON_GPU, claimed_by_nobody).put(KEPT_ON_NODE, claimed_by_nobody)
+    parts.put(AUTHENTICATOR, nobody).put(AUTHORITY, authority).put(CLAIMS_ON_GPU, claimed_by_nobody)
+    parts.put(NODE_VIEW, NodeView(nothing_claimed, claimed_by_nobody, lived_on_by_nobody))
     return parts
 
 

@@ -192,7 +192,7 @@ class TestVerifying:
     ) -> None:
         node, _ = await join_node()
         async with database.transaction() as session:
-            await states.cordon(session, OPERATOR, node.id, reason="not yet")
+            await states.stand(session, OPERATOR, node.id, NodeState.CORDONED, reason="not yet")
         assert await look_at(observer, node.id)
         async with database.reading() as session:
             assert (await nodes.get(session, node.id)).state is NodeState.CORDONED
@@ -230,7 +230,7 @@ class TestVerifying:
     ) -> None:
         node, fake = ready_node
         async with database.transaction() as session:
-            await states.cordon(session, OPERATOR, node.id, reason="maintenance soon")
+            await states.stand(session, OPERATOR, node.id, NodeState.CORDONED, reason="maintenance soon")
             again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=machines.settings)
         gpus = [{**PROBE["gpus"][0], "uuid": "GPU-north-0"}]
         joined = await machines.join(again.token, fake.host_public_key, gpus=gpus)

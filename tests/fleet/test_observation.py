@@ -234,7 +234,7 @@ class TestBeingLost:
     ) -> None:
         node, fake = ready_node
         async with database.transaction() as session:
-            await states.cordon(session, OPERATOR, node.id, reason="test")
+            await states.stand(session, OPERATOR, node.id, NodeState.CORDONED, reason="test")
         await fake.stop()
         assert not await look(database, observer, node.id)
         assert not await look(database, observer, node.id)

@@ -8,7 +8,7 @@ from sublet.core.actors import system_actor
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.fleet import nodes
-from sublet.fleet.states import GpuState, NodeState, come_back, cordon, move, move_gpu, uncordon, why_not_clear
+from sublet.fleet.states import GpuState, NodeState, come_back, move, move_gpu, stand, why_not_clear
 from tests.scheduling.fleet_rows import add_node
 from tests.support.arrows import Machine
 
@@ -18,14 +18,16 @@ OPERATOR = system_actor("test")
 NODES = Machine(
     "node",
     """
-    enrolling   → ready cordoned draining maintenance quarantined offline
+    enrolling   → ready cordoned draining maintenance quarantined offline retired
     ready       → cordoned draining maintenance quarantined offline enrolling
-    cordoned    → ready draining maintenance quarantined offline enrolling
-    draining    → ready cordoned maintenance quarantined offline enrolling
-    maintenance → ready cordoned quarantined offline enrolling
-    quarantined → ready cordoned maintenance offline enrolling
-    offline     → ready cordoned draining maintenance quarantined enrolling
+    cordoned    → ready draining maintenance quarantined offline enrolling retired
+    draining    → cordoned maintenance quarantined offline enrolling retired
+    maintenance → ready quarantined offline enrolling retired
+    quarantined → ready maintenance offline enrolling retired
+    offline     → ready cordoned draining maintenance quarantined enrolling retired
+    retired
     """,
+    companions="self_tested_at = clock_timestamp()",
 )
 GPUS = Machine(
     "gpu",
@@ -101,21 +103,11 @@ class TestNodes:
             await move(session, OPERATOR, node_id, NodeState(to), reason="tried")
             assert ("node.enrolled" in await events(session)) is is_told
 
-    async def test_are_cordoned_and_opened_once(self, database: Database) -> None:
-        node_id = await add_node(database, "north")
-        async with database.transaction() as session:
-            for once in (cordon, uncordon):
-                await once(session, OPERATOR, node_id, reason="tried")
-                with pytest.raises(Conflict, match="already"):
-                    await once(session, OPERATOR, node_id, reason="tried again")
-
     async def test_that_are_away_come_back_as_they_were_last_meant_to_be(self, database: Database) -> None:
         node_id = await add_node(database, "north")
         async with database.transaction() as session:
             await move(session, OPERATOR, node_id, NodeState.OFFLINE, reason="gone")
-            await cordon(session, OPERATOR, node_id, reason="tried")
-            with pytest.raises(Conflict, match="already"):
-                await cordon(session, OPERATOR, node_id, reason="tried again")
+            await stand(session, OPERATOR, node_id, NodeState.CORDONED, reason="tried")
             await come_back(session, OPERATOR, node_id, reason="there")
             told = await session.execute(text("SELECT from_state, to_state, reason FROM node_history ORDER BY id"))
             assert [tuple(row) for row in told] == [
@@ -128,18 +120,31 @@ class TestNodes:
         node_id = await add_node(database, "north")
         async with database.transaction() as session:
             before = (await nodes.get(session, node_id)).resumes_as
-            await cordon(session, OPERATOR, node_id, reason="tried")
-            await uncordon(session, OPERATOR, node_id, reason="tried")
+            for to in (NodeState.CORDONED, NodeState.READY):
+                await stand(session, OPERATOR, node_id, to, reason="tried")
             assert (await nodes.get(session, node_id)).resumes_as is before
+
+    @pytest.mark.parametrize("away", [False, True])
+    @pytest.mark.parametrize("to", [NodeState.MAINTENANCE, NodeState.QUARANTINED])
+    async def test_have_to_be_tested_anew_once_they_were_out_of_use(
+        self, database: Database, to: NodeState, away: bool
+    ) -> None:
+        node_id = await add_node(database, "north")
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET self_tested_at = clock_timestamp()"))
+            if away:
+                await move(session, OPERATOR, node_id, NodeState.OFFLINE, reason="gone")
+            await stand(session, OPERATOR, node_id, to, reason="tried")
+            await come_back(session, OPERATOR, node_id, reason="there")
+            assert (await nodes.get(session, node_id)).self_tested_at is None
+        with pytest.raises(IntegrityError, match="refused"):
+            async with database.transaction() as session:
+                await session.execute(text("UPDATE node SET state = 'ready'"))
 
     async def test_that_are_not_there_are_not_found(self, database: Database) -> None:
         with pytest.raises(NotFound):
             async with database.transaction() as session:
                 await move(session, OPERATOR, "nd_none", NodeState.READY, reason="no")
-        for meant in (cordon, uncordon):
-            with pytest.raises(NotFound):
-                async with database.transaction() as session:
-                    await meant(session, OPERATOR, "nd_none", reason="no")
 
 
 class TestGpus:

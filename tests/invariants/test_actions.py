@@ -17,6 +17,7 @@ from sublet.approvals.states import ApprovalState
 from sublet.billing.standing import standing
 from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength
 from sublet.core.db import Database
+from sublet.core.ids import new_id
 from sublet.core.runtime import keyring_of
 from sublet.core.settings import SecretRef
 from sublet.findings.findings import Severity, close_finding, open_finding
@@ -127,8 +128,34 @@ async def funds_of_every_kind(rental: Rental, running: str) -> AsyncIterator[str
 OPERATORS = [PLATFORM_ROLES[role] for role in ("fleet", "support")]
 """One who manages nodes, and one who only sees them."""
 
-NODE_ACTIONS = {"cordon", "uncordon", "join_token", "clear_gpu", "quarantine_gpu"}
+NODE_ACTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "cordon": ("cordon", {}),
+    "uncordon": ("uncordon", {}),
+    "drain": ("drain", {"reason": "for a test", "deadline_seconds": 60, "credit_seconds": 0}),
+    "stop_drain": ("stop-drain", {"reason": "for a test"}),
+    "maintain": ("maintenance", {"reason": "for a test"}),
+    "quarantine": ("quarantine", {"reason": "for a test"}),
+    "self_test": ("self-test", {}),
+    "put_back": ("put-back", {"reason": "for a test"}),
+    "retire": ("retire", {"reason": "for a test"}),
+    "force_release": ("force-release", {"reason": "for a test", "credit_seconds": 0}),
+    "join_token": ("join-token", {}),
+}
+NODE_ACTIONS = {*NODE_ACTS, "clear_gpu", "quarantine_gpu"}
+DRAINED = text(
+    "INSERT INTO node_drain (id, node_id, reason, begun_by, deadline_at, credit_seconds) "
+    "VALUES (:id, :node_id, 'for a test', 'test', clock_timestamp() + interval '1 h', 0)"
+)
+TESTED = text("UPDATE node SET self_tested_at = clock_timestamp() WHERE id = :node_id")
 RESUMES_AS = text("UPDATE node SET resumes_as = :resumes_as WHERE id = :node_id")
+LIVED_ON = text(
+    "UPDATE claim SET during = tstzrange(lower(during), clock_timestamp()) WHERE subject_id = :id AND upper_inf(during)"
+)
+LIVES_ON = text(
+    "INSERT INTO claim (id, subject_id, node_id, sku_id, vcpu, memory_mib, disk_gib, gpu_count, during) "
+    "SELECT 'clm_' || right(:node_id, 16), :id, :node_id, sku_id, 1, 1, 1, 0, tstzrange(clock_timestamp(), NULL) "
+    "FROM claim WHERE subject_id = :id LIMIT 1"
+)
 OFF_OFFER = text("UPDATE sku SET active = false WHERE id = :id")
 
 
@@ -149,12 +176,13 @@ class TestAllocations:
             await asking.agrees(actions, "release cancel", "POST", f"{path}/release")
             await asking.agrees(actions, "suspend", "POST", f"{path}/suspend")
             await asking.agrees(actions, "resume", "POST", f"{path}/resume")
+            await asking.agrees(actions, "restart_elsewhere", "POST", f"{path}/restart-elsewhere")
             await asking.agrees(actions, "ssh", "POST", f"{path}/ssh-certificates", public_key=key)
             allowed = {action["name"] for action in actions if action["allowed"]}
             async with database.reading() as session:
                 target = await terminal_target(session, asking.actor, allocation_id)
             assert ("terminal" in allowed) == (target.closed is None and asking.actor.can(CONNECTS))
-            assert len(actions) == 6
+            assert len(actions) == 7
             return allowed
 
         resumable: dict[str, set[str]] = {}
@@ -213,18 +241,26 @@ class TestNodes:
             assert [action["name"] for action in listed["actions"]] == ["add"]
             new = {"name": "new", "address": "192.0.2.77"}
             await asking.agrees(listed["actions"], "add", "POST", "/admin/nodes", **new)
+        rental = await Rental.open(database)
+        running = await rental.running()
         for state in NodeState:
             node_id = await add_node(database, f"node-{state.value}", state=state.value)
-            for resumes_as in ("ready", "cordoned", "draining"):
+            for resumes_as in ("ready", "cordoned", "draining", "maintenance"):
                 async with database.transaction() as session:
                     await session.execute(RESUMES_AS, {"resumes_as": resumes_as, "node_id": node_id})
+                    if resumes_as == "draining":
+                        await session.execute(DRAINED, {"id": new_id("drn"), "node_id": node_id})
+                    if resumes_as == "maintenance":
+                        await session.execute(TESTED, {"node_id": node_id})
+                        # Something lives there from here on.
+                        await session.execute(LIVED_ON, {"id": running})
+                        await session.execute(LIVES_ON, {"node_id": node_id, "id": running})
                 for held in OPERATORS:
-                    asking.actor = Actor("user", "usr_operator", None, permissions=held)
+                    asking.actor = Actor("user", rental.actor.user_id, None, permissions=held)
                     path = f"/admin/nodes/{node_id}"
                     actions = (await asking.get(path))["actions"]
-                    await asking.agrees(actions, "cordon", "POST", f"{path}/cordon")
-                    await asking.agrees(actions, "uncordon", "POST", f"{path}/uncordon")
-                    await asking.agrees(actions, "join_token", "POST", f"{path}/join-token")
+                    for name, (verb, body) in NODE_ACTS.items():
+                        await asking.agrees(actions, name, "POST", f"{path}/{verb}", **body)
                     assert {action["name"] for action in actions} == NODE_ACTIONS
                     listed = (await asking.get("/admin/nodes"))["items"]
                     assert [one["actions"] for one in listed if one["id"] == node_id] == [actions]

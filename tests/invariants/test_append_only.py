@@ -31,6 +31,8 @@ NEVER_REMOVED = {
     "gpu_claim",
     "helper_rollout",
     "helper_upgrade",
+    "node_drain",
+    "node_self_test",
     "node_trial",
 }
 FIXED_ONCE_MADE = {

@@ -108,6 +108,15 @@ export const allocations = [
     work(one, "resume", ["suspended", "active"]);
     return owned(one);
   }),
+  on("post", "/api/v1/allocations/{id_or_name}/restart-elsewhere", ({ path }) => {
+    const lost = allowed(path.id_or_name, "restart_elsewhere");
+    move(lost, "releasing");
+    const created = launched({ offer_id: lost.sku.id, name: `${lost.name}-2` });
+    world.allocations = [created, ...world.allocations];
+    tell("allocation.created", created.id, { allocation_id: created.id, name: created.name });
+    work(created, "provision", ["provisioning", "active"]);
+    return owned(created);
+  }),
   on("get", "/api/v1/admin/allocations", ({ query }) => {
     const states = query.getAll("state");
     return pageOf(world.allocations.filter(({ state }) => states.length === 0 || states.includes(state)).map(adminSummaryOf), query);

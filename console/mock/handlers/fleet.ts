@@ -21,7 +21,17 @@ function gpuOf(id: string, uuid: string) {
 }
 
 /** A node as a list shows it. */
-function listed({ enrolment: _enrolment, history: _history, strangers: _strangers, kept: _kept, ...node }: NodeDetail): Node {
+function listed({
+  enrolment: _enrolment,
+  history: _history,
+  strangers: _strangers,
+  kept: _kept,
+  residents: _residents,
+  drain: _drain,
+  self_test: _test,
+  self_tested_at: _tested,
+  ...node
+}: NodeDetail): Node {
   return node;
 }
 
@@ -34,9 +44,21 @@ function join({ name }: NodeDetail): Join {
   };
 }
 
+/** What can be done with a node next. */
+const THEN: Record<NodeDetail["state"], string[]> = {
+  enrolling: [],
+  ready: ["drain", "quarantine", "self_test"],
+  cordoned: ["drain", "maintain", "quarantine", "self_test", "retire"],
+  draining: ["stop_drain", "maintain", "quarantine", "self_test"],
+  maintenance: ["self_test", "put_back", "retire"],
+  quarantined: ["self_test", "put_back", "maintain", "retire"],
+  offline: ["force_release"],
+  retired: [],
+};
+
 function move(node: NodeDetail, state: NodeDetail["state"], reason: string): Node {
   const change = { from_state: node.state, to_state: state, reason, actor: world.me.user.id, at: new Date().toISOString() };
-  const names = [state === "cordoned" ? "uncordon" : "cordon", "clear_gpu", "quarantine_gpu"];
+  const names = [state === "cordoned" ? "uncordon" : "cordon", ...THEN[state], "clear_gpu", "quarantine_gpu"];
   Object.assign(node, { state, history: [...node.history, change], actions: may(...names) });
   tell("node.state_changed", node.id);
   return listed(node);
@@ -69,6 +91,42 @@ export const fleet = [
   }),
   on("post", "/api/v1/admin/nodes/{node_id}/cordon", ({ path }) => move(found(path.node_id), "cordoned", "cordoned by an operator")),
   on("post", "/api/v1/admin/nodes/{node_id}/uncordon", ({ path }) => move(found(path.node_id), "ready", "uncordoned by an operator")),
+  on("post", "/api/v1/admin/nodes/{node_id}/drain", ({ path, body }) => {
+    const node = found(path.node_id);
+    const [begun_at, deadline_at] = [0, body.deadline_seconds].map((seconds) => new Date(Date.now() + seconds * 1000).toISOString()) as [string, string];
+    node.drain = { id: "drn_1", reason: body.reason, begun_by: world.me.user.id, begun_at, deadline_at, credit_seconds: body.credit_seconds };
+    return move(node, "draining", body.reason);
+  }),
+  on("post", "/api/v1/admin/nodes/{node_id}/stop-drain", ({ path, body }) => move(Object.assign(found(path.node_id), { drain: null }), "cordoned", body.reason)),
+  on("post", "/api/v1/admin/nodes/{node_id}/maintenance", ({ path, body }) =>
+    move(Object.assign(found(path.node_id), { drain: null }), "maintenance", body.reason),
+  ),
+  on("post", "/api/v1/admin/nodes/{node_id}/quarantine", ({ path, body }) => move(found(path.node_id), "quarantined", body.reason)),
+  on("post", "/api/v1/admin/nodes/{node_id}/self-test", ({ path }) => {
+    const at = new Date().toISOString();
+    const test = { id: "nst_1", asked_by: world.me.user.id, asked_at: at, finished_at: null, passed: null, checks: [] };
+    return listed(Object.assign(found(path.node_id), { self_test: test }));
+  }),
+  on("post", "/api/v1/admin/nodes/{node_id}/put-back", ({ path, body }) => move(found(path.node_id), "ready", body.reason)),
+  on("post", "/api/v1/admin/nodes/{node_id}/retire", ({ path, body }) => move(found(path.node_id), "retired", body.reason)),
+  on("post", "/api/v1/admin/nodes/{node_id}/force-release", ({ path, body }) => ({
+    node: listed(found(path.node_id)),
+    approval: {
+      id: "apr_1",
+      act: "node.force_release",
+      subject: path.node_id,
+      parameters: { credit_seconds: body.credit_seconds },
+      reason: body.reason,
+      state: "requested" as const,
+      requested_by: { id: world.me.user.id, name: "Ada" },
+      requested_at: new Date().toISOString(),
+      expires_at: new Date(Date.now() + 24 * HOUR_MS).toISOString(),
+      decided_by: null,
+      decided_at: null,
+      used_at: null,
+      actions: [],
+    },
+  })),
   on("post", "/api/v1/admin/nodes/{node_id}/join-token", ({ path }) => join(found(path.node_id))),
   on("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", ({ path }) =>
     Object.assign(gpuOf(path.node_id, path.gpu_uuid), { state: "available" as const, quarantine: null }),

@@ -1,9 +1,10 @@
 import { type ReactNode, useState } from "react";
-import { release, resume, suspend, useCommand } from "~/api/commands";
+import { release, restartElsewhere, resume, suspend, useCommand } from "~/api/commands";
+import { newKey } from "~/api/intent";
 import type { Allocation } from "~/api/types";
 import { t } from "~/messages";
 import { allocationState } from "~/states";
-import { ActionButton, actionNamed } from "~/ui/Button";
+import { ActionButton, actionNamed, Button } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import { ErrorNotice } from "~/ui/Notice";
 import { OpenTerminal } from "./Connect";
@@ -13,6 +14,7 @@ const words = t.allocations;
 /** What may be done with it now. `children` gives the buttons and, if the last act failed, the error. */
 export function AllocationActions({ allocation, children }: { allocation: Allocation; children: (buttons: ReactNode, error: ReactNode) => ReactNode }) {
   const [asking, setAsking] = useState<"release" | "cancel" | null>(null);
+  const [restarting, setRestarting] = useState<string | null>(null);
   const pausing = useCommand(suspend);
   const resuming = useCommand(resume);
   const of = (name: string) => actionNamed(allocation.actions, name);
@@ -37,6 +39,11 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
           {words.suspend}
         </ActionButton>
       ) : null}
+      {of("restart_elsewhere")?.allowed ? (
+        <Button variant="primary" onPress={() => setRestarting(newKey())}>
+          {words.restart}
+        </Button>
+      ) : null}
       {cancel?.allowed ? (
         <ActionButton action={cancel} variant="danger" onPress={() => setAsking("cancel")}>
           {words.cancel}
@@ -47,6 +54,18 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
         </ActionButton>
       )}
       <OpenTerminal allocation={allocation} />
+      {restarting === null ? null : (
+        <Confirm
+          title={words.dialog.restartTitle(allocation.name)}
+          consequences={words.dialog.restartConsequences}
+          confirm={words.restart}
+          keep={words.dialog.wait}
+          danger={false}
+          command={restartElsewhere}
+          input={{ key: restarting, id: allocation.id }}
+          onClose={() => setRestarting(null)}
+        />
+      )}
       {asking === null ? null : (
         <Confirm
           title={asking === "release" ? words.dialog.releaseTitle(allocation.name) : words.dialog.cancelTitle(allocation.name)}

@@ -53,6 +53,12 @@ export const release = command("post", "/api/v1/allocations/{id_or_name}/release
 export const suspend = command("post", "/api/v1/allocations/{id_or_name}/suspend", allocation);
 export const resume = command("post", "/api/v1/allocations/{id_or_name}/resume", allocation);
 
+export const restartElsewhere = command("post", "/api/v1/allocations/{id_or_name}/restart-elsewhere", ({ key, id }: { key: string; id: string }) => ({
+  ...allocation(id),
+  body: {},
+  headers: { "Idempotency-Key": key },
+}));
+
 export const topUp = command("post", "/api/v1/top-ups", keyed<TopUpBody>);
 
 export const addSshKey = command("post", "/api/v1/ssh-keys", keyed<SshKeyBody>);
@@ -66,6 +72,22 @@ export const uncordon = command("post", "/api/v1/admin/nodes/{node_id}/uncordon"
 export const newJoin = command("post", "/api/v1/admin/nodes/{node_id}/join-token", ({ key, id }: { key: string; id: string }) => ({
   ...node(id),
   headers: { "Idempotency-Key": key },
+}));
+type OnNode = { id: string; reason: string; deadline: number; credit: number };
+const because = ({ id, reason }: OnNode) => ({ ...node(id), body: { reason } });
+export const drainNode = command("post", "/api/v1/admin/nodes/{node_id}/drain", ({ id, reason, deadline, credit }: OnNode) => ({
+  ...node(id),
+  body: { reason, deadline_seconds: deadline, credit_seconds: credit },
+}));
+export const stopDrain = command("post", "/api/v1/admin/nodes/{node_id}/stop-drain", because);
+export const maintainNode = command("post", "/api/v1/admin/nodes/{node_id}/maintenance", because);
+export const quarantineNode = command("post", "/api/v1/admin/nodes/{node_id}/quarantine", because);
+export const selfTest = command("post", "/api/v1/admin/nodes/{node_id}/self-test", ({ id }: OnNode) => node(id));
+export const putBack = command("post", "/api/v1/admin/nodes/{node_id}/put-back", because);
+export const retireNode = command("post", "/api/v1/admin/nodes/{node_id}/retire", because);
+export const forceRelease = command("post", "/api/v1/admin/nodes/{node_id}/force-release", ({ id, reason, credit }: OnNode) => ({
+  ...node(id),
+  body: { reason, credit_seconds: credit },
 }));
 const onGpu = ({ id, gpu, reason }: { id: string; gpu: string; reason: string }) => ({ params: { path: { node_id: id, gpu_uuid: gpu } }, body: { reason } });
 export const clearGpu = command("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", onGpu);

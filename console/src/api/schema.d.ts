@@ -320,7 +320,7 @@ export interface paths {
         };
         /**
          * Show Node
-         * @description One node with its enrolment checklist and history.
+         * @description One node with its enrolment checklist, its history and what lives on it.
          */
         get: operations["show_node_api_v1_admin_nodes__node_id__get"];
         put?: never;
@@ -349,6 +349,47 @@ export interface paths {
          * @description Place nothing new on the node; what runs there goes on.
          */
         post: operations["cordon_api_v1_admin_nodes__node_id__cordon_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/nodes/{node_id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drain
+         * @description Empty the node: its customers are told, and what still runs there at the deadline is suspended and credited.
+         */
+        post: operations["drain_api_v1_admin_nodes__node_id__drain_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/nodes/{node_id}/force-release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Force Release
+         * @description Give up a node that will not return, and end what lived there: asked for once, done by the same request again
+         *     when a second person has approved it.
+         */
+        post: operations["force_release_api_v1_admin_nodes__node_id__force_release_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -409,6 +450,126 @@ export interface paths {
          * @description Another one-time token for the node; one that was not used ends now.
          */
         post: operations["new_join_token_api_v1_admin_nodes__node_id__join_token_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/nodes/{node_id}/maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Maintain
+         * @description Take a node on which nothing runs out of use, to work on it.
+         */
+        post: operations["maintain_api_v1_admin_nodes__node_id__maintenance_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/nodes/{node_id}/put-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put Back
+         * @description Let a node that was out of use, and has passed a test of itself since, take work again.
+         */
+        post: operations["put_back_api_v1_admin_nodes__node_id__put_back_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/nodes/{node_id}/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Quarantine
+         * @description Keep a faulty node from customers; what runs on it goes on.
+         */
+        post: operations["quarantine_api_v1_admin_nodes__node_id__quarantine_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/nodes/{node_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire
+         * @description Take a node on which nothing lives out of the fleet for good.
+         */
+        post: operations["retire_api_v1_admin_nodes__node_id__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/nodes/{node_id}/self-test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Self Test
+         * @description Have the node test itself; its result is shown with the node.
+         */
+        post: operations["self_test_api_v1_admin_nodes__node_id__self_test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/nodes/{node_id}/stop-drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Drain
+         * @description Empty the node no further; it stays cordoned.
+         */
+        post: operations["stop_drain_api_v1_admin_nodes__node_id__stop_drain_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -731,6 +892,26 @@ export interface paths {
          * @description Release it, or cancel its set-up. Billing ends now; it is released once the node has proven that it is clean.
          */
         post: operations["release_allocation_api_v1_allocations__id_or_name__release_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/allocations/{id_or_name}/restart-elsewhere": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart Elsewhere
+         * @description Give up an allocation that is lost, and launch its offer anew on another node; answers with the new one.
+         */
+        post: operations["restart_elsewhere_api_v1_allocations__id_or_name__restart_elsewhere_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1390,7 +1571,7 @@ export interface components {
              * Name
              * @enum {string}
              */
-            name: "release" | "suspend" | "resume" | "cancel" | "terminal" | "ssh";
+            name: "release" | "suspend" | "resume" | "cancel" | "restart_elsewhere" | "terminal" | "ssh";
             /** Reason */
             reason: string | null;
         };
@@ -1836,6 +2017,31 @@ export interface components {
             reason: string;
         };
         /**
+         * DrainOut
+         * @description That a node is being emptied: why, until when, and what each allocation is credited that the deadline suspends:
+         *     so many seconds at its own rate.
+         */
+        DrainOut: {
+            /**
+             * Begun At
+             * Format: date-time
+             */
+            begun_at: string;
+            /** Begun By */
+            begun_by: string;
+            /** Credit Seconds */
+            credit_seconds: number;
+            /**
+             * Deadline At
+             * Format: date-time
+             */
+            deadline_at: string;
+            /** Id */
+            id: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * DriftedNodeOut
          * @description A node whose helper is another one than this release's, and what to do about it.
          */
@@ -1995,6 +2201,14 @@ export interface components {
             id: string;
             /** Type */
             type: string;
+        };
+        /**
+         * ForcedReleaseOut
+         * @description A forced release: done once its approval is `used`, waiting for a second person while that is `requested`.
+         */
+        ForcedReleaseOut: {
+            approval: components["schemas"]["ApprovalOut"];
+            node: components["schemas"]["NodeOut"];
         };
         /**
          * FundsOut
@@ -2169,7 +2383,7 @@ export interface components {
          * @description What may befall the work in an allocation that nobody asked for.
          * @enum {string}
          */
-        Incident: "out_of_memory" | "node_restarted" | "gpu_error" | "lost" | "back";
+        Incident: "out_of_memory" | "node_restarted" | "gpu_error" | "node_draining" | "lost" | "back";
         /**
          * IncidentOut
          * @description Something that befell the work in it.
@@ -2489,6 +2703,29 @@ export interface components {
             currency: string;
         };
         /**
+         * NewDrain
+         * @description Until when a node is to be empty, and what each allocation is credited that the deadline suspends: so many
+         *     seconds at its own rate; 0 is none.
+         */
+        NewDrain: {
+            /** Credit Seconds */
+            credit_seconds: number;
+            /** Deadline Seconds */
+            deadline_seconds: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * NewForcedRelease
+         * @description What each allocation on the node is credited: so many seconds at its own rate; 0 is none.
+         */
+        NewForcedRelease: {
+            /** Credit Seconds */
+            credit_seconds: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * NewNode
          * @description A node to add.
          */
@@ -2525,7 +2762,9 @@ export interface components {
         };
         /**
          * NodeDetailOut
-         * @description A node with its enrolment checklist, its history, and what is on it that should not be.
+         * @description A node with its enrolment checklist, its history, what lives on it, and what is on it that should not be.
+         *
+         *     `self_tested_at` is when it last passed a test since it was taken out of use; it returns only then.
          */
         NodeDetailOut: {
             /** Actions */
@@ -2540,6 +2779,7 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            drain: components["schemas"]["DrainOut"] | null;
             /** Enrolment */
             enrolment: components["schemas"]["sublet__fleet__schemas__StepOut"][];
             /** Helper Version */
@@ -2565,11 +2805,16 @@ export interface components {
             name: string;
             /** Port */
             port: number;
+            /** Residents */
+            residents: components["schemas"]["ResidentOut"][];
+            self_test: components["schemas"]["SelfTestOut"] | null;
+            /** Self Tested At */
+            self_tested_at: string | null;
             /**
              * State
              * @enum {string}
              */
-            state: "enrolling" | "ready" | "cordoned" | "draining" | "maintenance" | "quarantined" | "offline";
+            state: "enrolling" | "ready" | "cordoned" | "draining" | "maintenance" | "quarantined" | "offline" | "retired";
             /** Strangers */
             strangers: components["schemas"]["StrangerOut"][];
         };
@@ -2613,7 +2858,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "enrolling" | "ready" | "cordoned" | "draining" | "maintenance" | "quarantined" | "offline";
+            state: "enrolling" | "ready" | "cordoned" | "draining" | "maintenance" | "quarantined" | "offline" | "retired";
         };
         /**
          * OfferOut
@@ -3070,12 +3315,46 @@ export interface components {
             type: string;
         };
         /**
+         * ResidentOut
+         * @description What lives on a node: `need` says whether it runs there, is being cleaned off it, or only keeps its data.
+         */
+        ResidentOut: {
+            /** Gpus */
+            gpus: number;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "allocation" | "remnant";
+            /** Name */
+            name: string;
+            /**
+             * Need
+             * @enum {string}
+             */
+            need: "runs" | "cleaning" | "kept";
+            /** Organization Id */
+            organization_id: string | null;
+            /** State */
+            state: string;
+        };
+        /**
          * ResolveFinding
          * @description Why a finding is settled.
          */
         ResolveFinding: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * RestartElsewhere
+         * @description `price_id` is the price now in force, which the customer saw and agrees to.
+         */
+        RestartElsewhere: {
+            /** Price Id */
+            price_id?: string | null;
         };
         /**
          * RetriedWorkOut
@@ -3124,6 +3403,39 @@ export interface components {
             started_by: string;
             /** Waiting */
             waiting: number;
+        };
+        /**
+         * SelfTestCheckOut
+         * @description One thing that a test tried; `passed` is null where the node says that it does not enforce this.
+         */
+        SelfTestCheckOut: {
+            /** Detail */
+            detail: string;
+            /** Name */
+            name: string;
+            /** Passed */
+            passed: boolean | null;
+        };
+        /**
+         * SelfTestOut
+         * @description A node's last test of itself; `passed` is null while it is under way.
+         */
+        SelfTestOut: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Asked By */
+            asked_by: string;
+            /** Checks */
+            checks: components["schemas"]["SelfTestCheckOut"][];
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: string;
+            /** Passed */
+            passed: boolean | null;
         };
         /**
          * SessionOut
@@ -4597,6 +4909,94 @@ export interface operations {
             };
         };
     };
+    drain_api_v1_admin_nodes__node_id__drain_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDrain"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    force_release_api_v1_admin_nodes__node_id__force_release_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewForcedRelease"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForcedReleaseOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     clear_gpu_api_v1_admin_nodes__node_id__gpus__gpu_uuid__clear_post: {
         parameters: {
             query?: never;
@@ -4705,6 +5105,266 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JoinOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    maintain_api_v1_admin_nodes__node_id__maintenance_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_back_api_v1_admin_nodes__node_id__put_back_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quarantine_api_v1_admin_nodes__node_id__quarantine_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retire_api_v1_admin_nodes__node_id__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    self_test_api_v1_admin_nodes__node_id__self_test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_drain_api_v1_admin_nodes__node_id__stop_drain_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -5552,6 +6212,51 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllocationOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restart_elsewhere_api_v1_allocations__id_or_name__restart_elsewhere_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The allocation's id, or the name of one that has not ended. */
+                id_or_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestartElsewhere"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             202: {

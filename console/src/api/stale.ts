@@ -38,6 +38,7 @@ export const STALE_AFTER = {
   "post /api/v1/allocations/{id_or_name}/release": WORK,
   "post /api/v1/allocations/{id_or_name}/suspend": WORK,
   "post /api/v1/allocations/{id_or_name}/resume": WORK,
+  "post /api/v1/allocations/{id_or_name}/restart-elsewhere": WORK,
   "post /api/v1/top-ups": TOP_UPS,
   "post /api/v1/ssh-keys": ["/api/v1/ssh-keys"],
   "delete /api/v1/ssh-keys/{key_id}": ["/api/v1/ssh-keys"],
@@ -46,6 +47,14 @@ export const STALE_AFTER = {
   "post /api/v1/admin/nodes": NODES,
   "post /api/v1/admin/nodes/{node_id}/cordon": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/quarantine": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/drain": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/stop-drain": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/maintenance": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/quarantine": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/self-test": NODES,
+  "post /api/v1/admin/nodes/{node_id}/put-back": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/retire": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/force-release": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/uncordon": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/join-token": NODES,
   "post /api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear": [...NODES, "/api/v1/offers"],
@@ -61,6 +70,7 @@ export const STALE_AFTER_EVENT = {
   wallet: [...WALLET, "/api/v1/usage", "/api/v1/offers"],
   top_up: [...TOP_UPS, ...WALLET],
   node: [...NODES, "/api/v1/offers"],
+  gpu: [...NODES, "/api/v1/offers"],
 } as const satisfies Record<string, readonly Read[]>;
 
 /** The route that a query reads. */

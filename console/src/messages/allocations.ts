@@ -34,6 +34,7 @@ export const allocations = {
   cancel: "Cancel launch",
   suspend: "Suspend",
   resume: "Resume",
+  restart: "Restart elsewhere",
   willOpen: "The terminal opens by itself when the machine is ready.",
   dontOpen: "Stay here",
   suspendedNotice: {
@@ -42,7 +43,7 @@ export const allocations = {
   },
   lostNotice: {
     title: "The node does not answer",
-    detail: "Nothing is charged while the node cannot be reached. If it comes back your allocation goes on; you may also release it now.",
+    detail: "Nothing is charged while the node cannot be reached. If it comes back your allocation goes on, and you read here what it was found as. You may also restart it on another node, or release it.",
   },
   releaseFailedNotice: {
     title: "The release is not proven yet",
@@ -187,6 +188,13 @@ export const allocations = {
       "Charging ends with this request; money still held for it is free again.",
     ],
     cancelConsequences: ["What was prepared is taken back.", "You are not charged; money held for it is free again."],
+    restartTitle: (name: string) => `Restart ${name} on another node?`,
+    restartConsequences: [
+      "A new allocation of the same kind is launched on a node that answers, at the price now in force. It is in your list, under the same name with a number.",
+      "Its disk is empty: what is stored on the lost node cannot be reached, and is deleted when that node is back.",
+      "You paid for the lost one up to when it was last seen; money held for it is free again.",
+    ],
+    wait: "Wait for it",
     keep: "Keep it",
     confirmRelease: "Release",
     confirmCancel: "Cancel launch",

@@ -18,7 +18,9 @@ import { Enrolment } from "./Enrolment";
 import { Gpus } from "./Gpus";
 import { JoinCommand } from "./JoinCommand";
 import { NodeHistory } from "./NodeHistory";
+import { NodeLife } from "./NodeLife";
 import { Capabilities, Capacity, Facts, Strangers } from "./NodePanels";
+import { Residents, SelfTest } from "./Residents";
 
 const words = t.operator.node;
 
@@ -97,8 +99,11 @@ export function NodePage() {
           <div className={layout.columns}>
             <div className={layout.stack} data-gap="24">
               <Strangers strangers={found.strangers} />
+              <NodeLife node={found} />
+              <SelfTest test={found.self_test} />
               {nodeState(found.state).enrols ? <Joining node={found} /> : <Capacity node={found} />}
               {found.inventory === null ? null : <Gpus node={found} gpus={found.inventory.gpus} />}
+              <Residents residents={found.residents} />
               <Capabilities node={found} />
               <NodeHistory history={found.history} />
             </div>

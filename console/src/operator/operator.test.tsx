@@ -114,6 +114,37 @@ describe("a node", () => {
     expect(await screen.findByRole("button", { name: "Cordon" })).toBeTruthy();
   });
 
+  test("is drained by a deadline and a credit that somebody gives, and says who is still there", async () => {
+    const here = { kind: "allocation" as const, id: "al_1", name: "api", organization_id: "org_1", state: "active", need: "runs" as const, gpus: 0 };
+    world.nodes = [like(node, { residents: [here] })];
+    const { user } = renderAt("/operator/nodes/nd_1");
+    await user.click(await screen.findByRole("button", { name: "Drain" }));
+    const dialog = within(await screen.findByRole("dialog"));
+    expect(dialog.getByText("Its customers are told. Still there: api.")).toBeTruthy();
+    await user.type(dialog.getByLabelText("Why"), "a fan");
+    await user.click(dialog.getByRole("button", { name: "Drain" }));
+    expect((await dialog.findAllByText("Enter hours such as 2 or 0.5.")).length).toBe(2);
+    await user.type(dialog.getByLabelText("Hours until the deadline"), "24");
+    await user.type(dialog.getByLabelText("Hours to credit"), "0.5");
+    expect(dialog.getByText("sublet admin node drain node-a --deadline 1440m --credit 30m --reason 'a fan'")).toBeTruthy();
+    await user.click(dialog.getByRole("button", { name: "Drain" }));
+    expect(await screen.findByText(/Being emptied until/)).toBeTruthy();
+    const sent = asked("post", "/api/v1/admin/nodes/{node_id}/drain").map(({ body }) => body);
+    expect(sent).toEqual([{ reason: "a fan", deadline_seconds: 86_400, credit_seconds: 1800 }]);
+  });
+
+  test("says why it cannot be put back, and what its test found", async () => {
+    const checks = [{ name: "memory", passed: false, detail: "it took twice its memory" }];
+    const at = "2026-01-01T00:00:00Z";
+    const test_ = { id: "nst_1", asked_by: "Ada", asked_at: at, finished_at: at, passed: false, checks };
+    world.nodes = [like(node, { state: "maintenance", self_test: test_, actions: mayNot("It has not passed.", "put_back") })];
+    const { user } = renderAt("/operator/nodes/nd_1");
+    await user.click(await screen.findByRole("button", { name: "Put back" }));
+    expect(screen.getByText("It has not passed.")).toBeTruthy();
+    expect(screen.getByText("it took twice its memory")).toBeTruthy();
+    expect(screen.getByText("Nothing lives on this node.")).toBeTruthy();
+  });
+
   test("joins by the one command that is shown when it has been added", async () => {
     const { user } = renderAt("/operator/nodes/new");
     await user.type(await screen.findByLabelText("Name"), "node-z");

@@ -11,6 +11,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing
 from sublet.core.actions import Refusal
 from sublet.core.money import Rate
+from sublet.fleet.states import NodeState
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.offers import why_stopped
 
@@ -28,6 +29,7 @@ _STANDS = {
 }
 _CLOSING = Refusal(StateForbids, "It is being suspended.", "Resume it once it is suspended.")
 _OPENING = Refusal(StateForbids, "It is being resumed.")
+_OUT_OF_USE = frozenset({NodeState.DRAINING, NodeState.MAINTENANCE, NodeState.QUARANTINED, NodeState.RETIRED})
 _STAYS = "It stays suspended and its data are kept."
 
 
@@ -75,6 +77,13 @@ def why_not_cancel(now: Situation) -> Refusal | None:
     return None if now.state in BEING_SET_UP else _standing(now)
 
 
+def why_not_restart(now: Situation) -> Refusal | None:
+    """Only what is lost can be restarted elsewhere: everything else is where it is."""
+    if now.state is _S.LOST:
+        return None
+    return Refusal(StateForbids, "It is not lost: only what its node has lost is restarted elsewhere.")
+
+
 def why_not_suspend(now: Situation) -> Refusal | None:
     """Only what is active, and is to stay so, can be suspended."""
     return why_not_enter(now)
@@ -85,8 +94,11 @@ def why_not_enter(now: Situation) -> Refusal | None:
     return None if now.state is _S.ACTIVE and now.wanted == "active" else _standing(now)
 
 
-def why_not_resume(now: Situation, stands: Standing, *, stopped: bool, policy: Policy) -> Refusal | None:
-    """Only what is suspended can be resumed, and only if the wallet carries it beyond the grace.
+def why_not_resume(
+    now: Situation, stands: Standing, *, stopped: bool, node_state: str, policy: Policy
+) -> Refusal | None:
+    """Only what is suspended can be resumed, only on a node that is in use, and only if the wallet carries it beyond
+    the grace.
 
     `stopped` says whether an operator has to see to the organization's payments first.
 
@@ -98,6 +110,9 @@ def why_not_resume(now: Situation, stands: Standing, *, stopped: bool, policy: P
         return _OPENING if now.state is _S.SUSPENDED else _STANDS[now.state]
     if now.is_closing:
         return _CLOSING
+    if node_state in _OUT_OF_USE:
+        then = "It is resumed by itself when that is done." if now.suspended_for == "drain" else "Resume it after that."
+        return Refusal(StateForbids, f"Its node is being worked on. {then}", outcome=_STAYS)
     if stopped:
         return why_stopped(outcome=_STAYS)
     if not stands.out_of_funds and stands.bears(now.more, policy=policy):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query
 
-from sublet.allocations import certificates, labels, launch, release, rows, suspension
+from sublet.allocations import certificates, labels, launch, release, restart, rows, suspension
 from sublet.allocations.schemas import (
     AdminAllocationOut,
     AllocationChange,
@@ -14,6 +14,7 @@ from sublet.allocations.schemas import (
     CertificateRequest,
     Launch,
     OperationOut,
+    RestartElsewhere,
     StartupOutputOut,
     StateChangeOut,
 )
@@ -158,6 +159,28 @@ async def resume_allocation(
     """Resume it: the login opens again, and it costs the running rate once it has."""
     allocation_id = await suspension.request_resumption(session, actor, id_or_name, policy=policy)
     return await whole.of(session, actor, allocation_id, policy=policy)
+
+
+@router.post(
+    "/allocations/{id_or_name}/restart-elsewhere",
+    permission=Permission.ALLOCATION_LAUNCH,
+    creates=True,
+    status_code=202,
+)
+async def restart_elsewhere(
+    *,
+    actor: ActorDep,
+    session: SessionDep,
+    policy: PolicyDep,
+    launches: LaunchesDep,
+    id_or_name: IdOrName,
+    body: RestartElsewhere,
+) -> AllocationOut:
+    """Give up an allocation that is lost, and launch its offer anew on another node; answers with the new one."""
+    started = await restart.restart_elsewhere(
+        session, actor, id_or_name, price_id=body.price_id, policy=policy, launches=launches
+    )
+    return await whole.of(session, actor, started, policy=policy)
 
 
 @router.get("/allocations/{id_or_name}/operations", permission=Permission.ALLOCATION_READ)

@@ -1,5 +1,6 @@
 """What is told about allocations and the work on them."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from sublet.core.outbox import Event
@@ -52,7 +53,8 @@ class AllocationReleasing(AllocationEvent):
 
 
 class AllocationReleased(AllocationEvent):
-    """Nothing of it is left on its node, which is proven; its capacity is free and its hold is settled."""
+    """It has ended, and its hold is settled. Nothing of it is left on its node, which is proven, and its capacity is
+    free; or its node will not return, and none of that is given out again."""
 
     type: ClassVar[str] = "allocation.released"
 
@@ -145,3 +147,40 @@ class FundsRestored(Event):
     type: ClassVar[str] = "allocation.funds_restored"
 
     allocation_id: str
+
+
+class AllocationNodeDraining(Event):
+    """The node of an allocation that runs is being emptied: the allocation is suspended at the deadline if it still
+    runs then, and its data are kept."""
+
+    type: ClassVar[str] = "allocation.node_draining"
+
+    allocation_id: str
+    name: str
+    deadline_at: datetime
+
+
+class AllocationDrainDue(Event):
+    """The deadline has passed by which the node is to be empty: the allocation is to be suspended."""
+
+    type: ClassVar[str] = "allocation.drain_due"
+
+    allocation_id: str
+    drain_id: str
+
+
+class AllocationNodeOpen(Event):
+    """The node is open again: the allocation that its emptying suspended is to be resumed."""
+
+    type: ClassVar[str] = "allocation.node_open"
+
+    allocation_id: str
+
+
+class AllocationGivenUp(Event):
+    """The node will not return: the allocation is to be ended, and so much time at its own rate credited."""
+
+    type: ClassVar[str] = "allocation.given_up"
+
+    allocation_id: str
+    credit_seconds: int

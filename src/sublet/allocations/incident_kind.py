@@ -9,5 +9,6 @@ class Incident(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     NODE_RESTARTED = "node_restarted"
     GPU_ERROR = "gpu_error"
+    NODE_DRAINING = "node_draining"
     LOST = "lost"
     BACK = "back"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, Select, func, select, text, update
 
-from sublet.allocations.models import allocation
+from sublet.allocations.models import allocation, history
 from sublet.allocations.states import KEPT, AllocationState
 from sublet.core.actors import Actor
 from sublet.core.db import Session
@@ -14,6 +14,7 @@ from sublet.core.errors import NotFound
 from sublet.core.ids import is_id
 from sublet.core.work import leases
 
+_NODE_STATE = text("SELECT state FROM node_capacity WHERE node_id = :node_id")
 Wanted = Literal["active", "suspended", "gone"]
 
 WORK = "allocation"
@@ -120,6 +121,18 @@ async def count_being_set_up(session: Session, organization_id: str) -> int:
     return counted
 
 
+async def was_told(session: Session, allocation_id: str, reason: str) -> bool:
+    """Whether exactly this is in the allocation's history."""
+    told = select(history.c.id).where(history.c.allocation_id == allocation_id, history.c.reason == reason)
+    return (await session.execute(told.limit(1))).first() is not None
+
+
+async def node_state(session: Session, node_id: str) -> str:
+    """The state of a node."""
+    found: str = (await session.execute(_NODE_STATE, {"node_id": node_id})).scalar_one()
+    return found
+
+
 async def other_logins(session: Session, allocation_id: str, node_id: str) -> tuple[str, ...]:
     """The logins that the organization of an allocation has on a node, besides the allocation's own."""
     organization = select(allocation.c.organization_id).where(allocation.c.id == allocation_id).scalar_subquery()
@@ -169,6 +182,12 @@ async def rest(session: Session, allocation_id: str, **values: Any) -> None:
     """Let nobody work on the allocation until it is made due; a running worker is overtaken."""
     await _change(session, allocation_id, **values)
     await leases.rest(session, WORK, allocation_id)
+
+
+async def fence(session: Session, allocation_id: str) -> None:
+    """Let nobody work on what is lost, and let whatever was on its way to its node be too old when that is back."""
+    newer = {"generation": allocation.c.generation + 1}
+    await rest(session, allocation_id, unproven=True, **newer)
 
 
 async def _change(session: Session, allocation_id: str, **values: Any) -> Row[Any]:

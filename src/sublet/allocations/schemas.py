@@ -42,6 +42,14 @@ class AllocationChange(BaseModel):
     labels: dict[str, str | None] = Field(min_length=1, max_length=64)
 
 
+class RestartElsewhere(BaseModel):
+    """`price_id` is the price now in force, which the customer saw and agrees to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    price_id: Identifier | None = None
+
+
 class CertificateRequest(BaseModel):
     """The caller's own public key, to be certified; its private half never comes here."""
 
@@ -53,7 +61,7 @@ class CertificateRequest(BaseModel):
 class AllocationActionOut(ActionOut):
     """What the caller may do with an allocation now, or why not."""
 
-    name: Literal["release", "suspend", "resume", "cancel", "terminal", "ssh"]
+    name: Literal["release", "suspend", "resume", "cancel", "restart_elsewhere", "terminal", "ssh"]
 
 
 class FailureOut(BaseModel):

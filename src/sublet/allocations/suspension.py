@@ -1,4 +1,7 @@
-"""Suspending and resuming, by the customer or because funds ran out: the login closes, processes end, data stay."""
+"""Suspending and resuming, by the customer, for lack of funds or because a node is emptied.
+
+The login closes, processes end, data stay.
+"""
 
 from typing import Literal
 
@@ -16,7 +19,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.findings import launches
 
-Cause = Literal["customer", "funds"]
+Cause = Literal["customer", "funds", "drain"]
 
 
 async def request_suspension(session: Session, actor: Actor, id_or_name: str) -> str:
@@ -39,7 +42,9 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
     allocation = await rows.lock_of(session, actor, id_or_name)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
     stopped = await launches.are_stopped(session, allocation.organization_id)
-    if refusal := actions.why_not_resume(Situation.of(allocation), stands, stopped=stopped, policy=policy):
+    state = await rows.node_state(session, allocation.node_id)
+    now = Situation.of(allocation)
+    if refusal := actions.why_not_resume(now, stands, stopped=stopped, node_state=state, policy=policy):
         raise refusal.problem
     await resume(session, actor, allocation)
     return allocation.id

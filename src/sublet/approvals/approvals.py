@@ -109,7 +109,7 @@ async def request(
 
     `parameters` is whatever makes the act another one, as JSON has it; amounts are `Money.field()`. While the same is
     open, the actor gets that one again, and AlreadyRequested if it is somebody else's. One whose approver may not any
-    more ends. Waits for forced release, refunds and recovery.
+    more ends.
     """
     actor.require(permission)
     digest = _digest(act, subject, parameters)
@@ -158,7 +158,7 @@ async def consume(
     """Use the actor's approval of exactly this act, once; it is used if and only if the session commits.
 
     ApprovalRequired if nobody else has approved it, or not in time, or something else was approved, or by somebody who
-    may not any more; PermissionDenied if the actor may not any more. Waits for forced release, refunds and recovery.
+    may not any more; PermissionDenied if the actor may not any more.
     """
     digest = _digest(act, subject, parameters)
     latest = await _first(session, approval.c.digest == digest, approval.c.requested_by == actor.user_id, lock=True)
@@ -182,6 +182,28 @@ async def consume(
     used = await get(session, latest.id)
     await record(session, actor, "approval.used", "approval", used.id, after=ApprovalRecord.model_validate(used))
     return used
+
+
+async def consume_or_request(
+    session: Session,
+    actor: Actor,
+    *,
+    act: str,
+    subject: str,
+    parameters: Mapping[str, Any],
+    reason: str,
+    permission: Permission,
+    may_now: MayNow,
+) -> Approval:
+    """Use the actor's approval of exactly this act; where there is none to use, ask for it.
+
+    The caller does the act only if what comes back is `used`. Errors: those of `request`.
+    """
+    what: dict[str, Any] = {"act": act, "subject": subject, "parameters": parameters, "may_now": may_now}
+    try:
+        return await consume(session, actor, **what)
+    except ApprovalRequired:
+        return await request(session, actor, reason=reason, permission=permission, **what)
 
 
 async def _still_stands(session: Session, approved: Approval, may_now: MayNow) -> bool:

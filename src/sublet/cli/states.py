@@ -29,6 +29,7 @@ _LOOKS = {
     "cancelled": ("○", "muted"),
     "expired": ("○", "muted"),
     "used": ("○", "muted"),
+    "retired": ("○", "muted"),
     "rejected": ("✕", "bad"),
     "failed": ("✕", "bad"),
     "release_failed": ("✕", "bad"),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from sublet.client.shapes import (
     AdminAllocation,
     Approval,
+    ForcedRelease,
     Gpu,
     Join,
     ListedPrice,
@@ -79,6 +80,24 @@ class Admin:
     def uncordon(self, node_id: str) -> Node:
         """New allocations on this node again."""
         return cast(Node, self._transport.post(_node(node_id, "uncordon")))
+
+    def drain(self, node_id: str, reason: str, *, deadline_seconds: int, credit_seconds: int) -> Node:
+        """Empty a node; what still runs at the deadline is suspended, and credited so many seconds at its own rate."""
+        body = {"reason": reason, "deadline_seconds": deadline_seconds, "credit_seconds": credit_seconds}
+        return cast(Node, self._transport.post(_node(node_id, "drain"), body))
+
+    def change_node(self, node_id: str, act: str, reason: str) -> Node:
+        """`stop-drain`, `maintenance`, `quarantine`, `put-back` or `retire` a node, for a reason."""
+        return cast(Node, self._transport.post(_node(node_id, act), {"reason": reason}))
+
+    def self_test(self, node_id: str) -> Node:
+        """Have a node test itself; its result is shown with the node."""
+        return cast(Node, self._transport.post(_node(node_id, "self-test")))
+
+    def force_release(self, node_id: str, reason: str, *, credit_seconds: int) -> ForcedRelease:
+        """Give up a node that will not return: asked for, and done by the same call once somebody has approved it."""
+        body = {"reason": reason, "credit_seconds": credit_seconds}
+        return cast(ForcedRelease, self._transport.post(_node(node_id, "force-release"), body))
 
     def quarantine_gpu(self, node_id: str, uuid: str, reason: str) -> Gpu:
         """Keep a GPU from being given out until somebody vouches for it; what has it goes on."""

@@ -16,7 +16,7 @@ from sublet.core.settings import Settings
 from sublet.core.work import ready
 from sublet.core.work.ticks import Tick, make_due
 from sublet.findings.checks import keep
-from sublet.fleet import certificates
+from sublet.fleet import certificates, drains
 from sublet.fleet.observation import Observer
 from sublet.identity import retention as identity_retention
 from sublet.ledger import seals
@@ -75,6 +75,7 @@ def schedule(
     metering_seconds = float(settings.metering_interval_seconds)
     return [
         Tick("note absent nodes", OFFLINE_SECONDS, note_absence),
+        Tick("watch drains", OFFLINE_SECONDS, drains.tell_due),
         Tick("meter", metering_seconds, watermarks.tick),
         Tick("extend holds", metering_seconds, extend),
         Tick(REVIEW, metering_seconds, review),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sublet.allocations import authorized_keys, funds, incidents
+from sublet.allocations import authorized_keys, drain, funds, given_up, incidents
 from sublet.core.work.delivery import Handler
 from sublet.entry.schedule import review_funds_soon
 
@@ -17,6 +17,15 @@ SUBSCRIPTIONS: Mapping[str, Sequence[Handler]] = {
     "allocation.funds_restored": (funds.on_funds_restored,),
     # What is wrong with a GPU is told to whoever has it.
     "gpu.erred": (incidents.on_gpu_erred,),
+    # A node is emptied: whoever runs there is told, suspended at the deadline, and resumed when the node is open again.
+    "node.drain_begun": (drain.on_drain_begun,),
+    "node.drain_due": (drain.on_drain_due,),
+    "node.state_changed": (drain.on_node_changed,),
+    "allocation.drain_due": (drain.on_allocation_drain_due,),
+    "allocation.node_open": (drain.on_allocation_node_open,),
+    # A node will not return: what lived there ends.
+    "node.given_up": (given_up.on_node_given_up,),
+    "allocation.given_up": (given_up.on_given_up,),
     # Money that came in is looked at at once, so that a suspended allocation does not wait for the next review.
     "top_up.succeeded": (review_funds_soon,),
 }

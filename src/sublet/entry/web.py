@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 import sublet
 from sublet.admin.api import router as admin_router
-from sublet.allocations import kept, rows
+from sublet.allocations import kept, residents, rows
 from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
 from sublet.approvals.api import router as approvals_router
@@ -30,11 +30,12 @@ from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
 from sublet.findings.api import router as findings_router
 from sublet.findings.resolution import CONSEQUENCES
-from sublet.fleet.api import AUTHORITY, CLAIMED_CAPACITY, CLAIMS_ON_GPU, KEPT_ON_NODE
+from sublet.fleet.api import AUTHORITY, CLAIMS_ON_GPU, NODE_VIEW
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.helper_api import router as helper_router
 from sublet.fleet.node_helper import node_helper
+from sublet.fleet.views import NodeView
 from sublet.identity.api import ON_SIGNUP, PASSWORDS
 from sublet.identity.api import router as identity_router
 from sublet.identity.authentication import SessionAuthenticator
@@ -112,9 +113,8 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(PASSWORDS, HashQueue(waiting=settings.passwords_waiting))
         .put(AUTHORITY, CertificateAuthority(database, keyring))
         .put(LAUNCHES, Launches(rows.count_being_set_up, settings.launches_under_way))
-        .put(CLAIMED_CAPACITY, claims.claimed_on)
+        .put(NODE_VIEW, NodeView(claims.claimed_on, kept.kept_on, residents.living_on))
         .put(CLAIMS_ON_GPU, claims.claims_on_gpu)
-        .put(KEPT_ON_NODE, kept.kept_on)
         .put(CONSEQUENCES, taken_back.CONSEQUENCES)
         .put(PROCESSOR, processor)
         .put(WHY_NOT_PAY, paying)

@@ -16,10 +16,13 @@ class PlaceRecord(Recorded):
 
 
 class IntentRecord(Recorded):
-    """A node's state, and what it becomes when it can be reached again."""
+    """A node's state, what it becomes when it can be reached again, and why somebody changed that."""
 
     state: Annotated[str, TRACK]
     resumes_as: Annotated[str, TRACK]
+    reason: Annotated[str | None, TRACK] = None
+    deadline_at: Annotated[datetime | None, TRACK] = None
+    credit_seconds: Annotated[int | None, TRACK] = None
 
 
 class JoinTokenRecord(Recorded):

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from sublet.fleet.krl import RevocationList
 from sublet.fleet.node_helper import Helper
+from sublet.fleet.self_tests import Strain
 
 DesiredState = Literal["active", "suspended"]
 
@@ -337,6 +338,10 @@ class FleetBackend(Protocol):
 
     async def enter(self, node_id: str, account: DesiredAccount) -> Entry:
         """Come in as the account's customer does, and look around; EntryRefused says why nobody can."""
+        ...
+
+    async def strain(self, node_id: str, account: DesiredAccount) -> Strain:
+        """Come in as the account's customer does, and take more than the account may; EntryRefused if nothing runs."""
         ...
 
     async def release(

@@ -26,7 +26,7 @@ from sublet.fleet.kinds import SSH
 from sublet.fleet.models import node, node_history
 from sublet.fleet.moved_gpus import ClaimsOnGpu
 from sublet.fleet.public_keys import read_host_key
-from sublet.fleet.states import NodeState, come_back, move
+from sublet.fleet.states import NodeState, come_back, move, why_not_join
 from sublet.fleet.work import NODE, TRUST
 
 _ADDRESS = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")
@@ -93,8 +93,9 @@ async def add_node(
 
 
 async def new_join_token(session: Session, actor: Actor, node_id: str, *, settings: Settings) -> Join:
-    """Another join token for a node; enrolling again is safe at any time."""
-    await nodes.get(session, node_id)
+    """Another join token for a node; enrolling again is safe at any time. Conflict for one that is retired."""
+    if refusal := why_not_join((await nodes.get(session, node_id)).state):
+        raise refusal.problem
     join = await join_tokens.create(
         session, actor, node_id, public_url=settings.public_url, seconds=settings.join_token_seconds
     )
@@ -120,6 +121,8 @@ async def change_place(
 ) -> nodes.Node:
     """Change where a node answers, or its labels; its certificate is renewed for the new address."""
     before = await nodes.lock(session, node_id)
+    if refusal := why_not_join(before.state):
+        raise refusal.problem
     if address is not None:
         _check_address(address)
     new_address, new_port = address or before.address, port or before.port
@@ -255,7 +258,8 @@ async def _refuse_taken(session: Session, node_id: str | None, *, name: str, add
     await session.execute(_ONE_AT_A_TIME)
     rows = await session.execute(
         select(node.c.id, node.c.name).where(
-            (node.c.name == name) | ((node.c.address == address) & (node.c.port == port))
+            (node.c.name == name)
+            | ((node.c.address == address) & (node.c.port == port) & (node.c.state != NodeState.RETIRED.value))
         )
     )
     for row in rows:

@@ -52,3 +52,39 @@ class GpuQuarantined(Event):
     node_id: str
     code: str
     reason: str
+
+
+class NodeDrainBegun(Event):
+    """A node is being emptied: what still runs there at the deadline is suspended."""
+
+    type: ClassVar[str] = "node.drain_begun"
+    node_id: str
+    drain_id: str
+    reason: str
+    deadline_at: datetime
+
+
+class NodeDrainDue(Event):
+    """The deadline of a drain has passed."""
+
+    type: ClassVar[str] = "node.drain_due"
+    node_id: str
+    drain_id: str
+
+
+class NodeSelfTested(Event):
+    """A node has tested itself; `failed` are the checks that it did not pass."""
+
+    type: ClassVar[str] = "node.self_tested"
+    node_id: str
+    passed: bool
+    failed: list[str]
+
+
+class NodeGivenUp(Event):
+    """A node will not return: what lived there ends, and is credited so much time at its own rate."""
+
+    type: ClassVar[str] = "node.given_up"
+    node_id: str
+    name: str
+    credit_seconds: int

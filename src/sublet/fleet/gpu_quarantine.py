@@ -24,6 +24,8 @@ from sublet.fleet.states import GpuState, move_gpu
 NOT_CLEAN = "not_clean"
 """Of a GPU whose last release is not proven; it ends by itself once that is."""
 BY_OPERATOR = "by_operator"
+NODE_RETIRED = "node_retired"
+"""Of the GPUs of a node that was given up: nobody could look at them."""
 _NOT_PROVEN = "The release of what had it last has not proven it clean."
 
 

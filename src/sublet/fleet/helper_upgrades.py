@@ -161,7 +161,7 @@ async def run(backend: FleetBackend, node_id: str, wanted: Wanted) -> Tried:
         return Tried(error=error, again=codes.of(error).retryable)
     try:
         probe = await backend.probe(node_id)
-        failed = _not_in_place(wanted.helper, probe) or await trial.run(backend, node_id, wanted.trial)
+        failed = _not_in_place(wanted.helper, probe) or (await trial.run(backend, node_id, wanted.trial)).error
         if failed is None:
             await backend.confirm_upgrade(node_id, wanted.helper.sha256)
             return Tried(probe=probe)

@@ -49,6 +49,13 @@ async def create(session: Session, actor: Actor, node_id: str, *, public_url: st
     return Join(_command(public_url, token), token, expires_at)
 
 
+async def end_all(session: Session, node_id: str) -> None:
+    """Let none of a node's tokens be used any more."""
+    unused = and_(join_token.c.node_id == node_id, join_token.c.used_at.is_(None))
+    still_good = and_(unused, join_token.c.expires_at > func.clock_timestamp())
+    await session.execute(update(join_token).where(still_good).values(expires_at=func.clock_timestamp()))
+
+
 async def require(session: Session, token: str) -> None:
     """JoinTokenRefused for a token that nobody made or that is over: for whoever comes with one, nothing is done."""
     await _find(session, token, lock=False)

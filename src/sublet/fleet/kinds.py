@@ -27,6 +27,7 @@ from sublet.fleet.errors import NodeKindUnknown
 from sublet.fleet.krl import RevocationList
 from sublet.fleet.models import node
 from sublet.fleet.node_helper import Helper
+from sublet.fleet.self_tests import Strain
 
 SSH = "ssh"
 """The node protocol over SSH: `SshBackend`."""
@@ -72,6 +73,10 @@ class BackendsByKind:
     async def enter(self, node_id: str, account: DesiredAccount) -> Entry:
         """Come in as the account's customer does, and look around; EntryRefused says why nobody can."""
         return await (await self.fleet_backend(node_id)).enter(node_id, account)
+
+    async def strain(self, node_id: str, account: DesiredAccount) -> Strain:
+        """Come in as the account's customer does, and take more than the account may; EntryRefused if nothing runs."""
+        return await (await self.fleet_backend(node_id)).strain(node_id, account)
 
     async def release(
         self,

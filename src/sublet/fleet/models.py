@@ -42,6 +42,7 @@ node = Table(
     Column("entered_doors", Text),
     Column("no_entry", JSONB(none_as_null=True)),
     Column("gpu_trouble", JSONB(none_as_null=True)),
+    Column("self_tested_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -52,6 +53,32 @@ node_trial = Table(
     Column("allocation_id", Text, nullable=False),
     Column("uid", BigInteger, nullable=False),
     Column("generation", BigInteger, nullable=False),
+)
+
+node_self_test = Table(
+    "node_self_test",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("node_id", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("passed", Boolean),
+    Column("checks", JSONB, nullable=False),
+)
+
+node_drain = Table(
+    "node_drain",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("node_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("begun_by", Text, nullable=False),
+    Column("begun_at", DateTime(timezone=True), nullable=False),
+    Column("deadline_at", DateTime(timezone=True), nullable=False),
+    Column("credit_seconds", BigInteger, nullable=False),
+    Column("due_told_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
 )
 
 node_history = Table(

@@ -117,6 +117,7 @@ class Node:
     entered_at: datetime | None
     no_entry: NoEntry | None
     gpu_trouble: tuple[str, ...]
+    self_tested_at: datetime | None
     strangers: tuple[Stranger, ...]
     clock_skew_seconds: float | None
     created_at: datetime
@@ -372,6 +373,7 @@ def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
         entered_at=row.entered_at,
         no_entry=None if row.no_entry is None else NoEntry(**row.no_entry),
         gpu_trouble=tuple(f"{item['detail']}, since {item['since']}" for item in row.gpu_trouble or []),
+        self_tested_at=row.self_tested_at,
         strangers=_strangers(row.strangers),
         clock_skew_seconds=None if inventory is None else inventory.get("clock_skew_seconds"),
         created_at=row.created_at,

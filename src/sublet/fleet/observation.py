@@ -149,7 +149,7 @@ class Observer:
         rows = await session.execute(
             select(node.c.id)
             .where(
-                node.c.state != NodeState.OFFLINE.value,
+                node.c.state.not_in([NodeState.OFFLINE.value, NodeState.RETIRED.value]),
                 node.c.last_seen_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds),
                 node.c.misses >= MISSES_BEFORE_OFFLINE,
                 node.c.failure.is_not(None),

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from sublet.approvals.schemas import ApprovalOut
 from sublet.core.actions import ActionOut
 from sublet.fleet.answers import Probed
 from sublet.fleet.gpu_health import GpuHealth
@@ -135,7 +136,7 @@ class NodeOut(BaseModel):
     name: str
     address: str
     port: int
-    state: Literal["enrolling", "ready", "cordoned", "draining", "maintenance", "quarantined", "offline"]
+    state: Literal["enrolling", "ready", "cordoned", "draining", "maintenance", "quarantined", "offline", "retired"]
     labels: dict[str, str]
     limits_enforced: bool | None
     capabilities: list[CapabilityOut]
@@ -187,8 +188,59 @@ class KeptOut(BaseModel):
     since: datetime
 
 
+class ResidentOut(BaseModel):
+    """What lives on a node: `need` says whether it runs there, is being cleaned off it, or only keeps its data."""
+
+    kind: Literal["allocation", "remnant"]
+    id: str
+    name: str
+    organization_id: str | None
+    state: str
+    need: Literal["runs", "cleaning", "kept"]
+    gpus: int
+
+
+class DrainOut(BaseModel):
+    """That a node is being emptied: why, until when, and what each allocation is credited that the deadline suspends:
+    so many seconds at its own rate."""
+
+    id: str
+    reason: str
+    begun_by: str
+    begun_at: datetime
+    deadline_at: datetime
+    credit_seconds: int
+
+
+class SelfTestCheckOut(BaseModel):
+    """One thing that a test tried; `passed` is null where the node says that it does not enforce this."""
+
+    name: str
+    passed: bool | None
+    detail: str
+
+
+class SelfTestOut(BaseModel):
+    """A node's last test of itself; `passed` is null while it is under way."""
+
+    id: str
+    asked_by: str
+    asked_at: datetime
+    finished_at: datetime | None
+    passed: bool | None
+    checks: list[SelfTestCheckOut]
+
+
 class NodeDetailOut(NodeOut):
-    """A node with its enrolment checklist, its history, and what is on it that should not be."""
+    """A node with its enrolment checklist, its history, what lives on it, and what is on it that should not be.
+
+    `self_tested_at` is when it last passed a test since it was taken out of use; it returns only then.
+    """
+
+    residents: list[ResidentOut]
+    drain: DrainOut | None
+    self_test: SelfTestOut | None
+    self_tested_at: datetime | None
 
     enrolment: list[StepOut]
     history: list[HistoryOut]
@@ -210,6 +262,23 @@ class Because(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
+
+
+Seconds = Annotated[int, Field(ge=0, le=31_536_000)]
+
+
+class NewDrain(Because):
+    """Until when a node is to be empty, and what each allocation is credited that the deadline suspends: so many
+    seconds at its own rate; 0 is none."""
+
+    deadline_seconds: Annotated[int, Field(ge=0, le=31_536_000)]
+    credit_seconds: Seconds
+
+
+class NewForcedRelease(Because):
+    """What each allocation on the node is credited: so many seconds at its own rate; 0 is none."""
+
+    credit_seconds: Seconds
 
 
 class NewNode(BaseModel):
@@ -238,6 +307,13 @@ class NewNodeOut(BaseModel):
 
     node: NodeOut
     join: JoinOut
+
+
+class ForcedReleaseOut(BaseModel):
+    """A forced release: done once its approval is `used`, waiting for a second person while that is `requested`."""
+
+    node: NodeOut
+    approval: ApprovalOut
 
 
 class EnrolIn(BaseModel):

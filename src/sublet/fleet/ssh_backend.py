@@ -9,7 +9,7 @@ from typing import Any
 from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.core.together import Together
-from sublet.fleet import answers, entry
+from sublet.fleet import answers, entry, strain
 from sublet.fleet.backend import (
     AppliedState,
     DesiredAccount,
@@ -27,6 +27,7 @@ from sublet.fleet.krl import RevocationList
 from sublet.fleet.node_helper import Helper
 from sublet.fleet.params import apply_params, revoke_params, script_params, trust_params, upgrade_params
 from sublet.fleet.pool import NodePool
+from sublet.fleet.self_tests import Strain
 
 
 class SshBackend:
@@ -82,6 +83,15 @@ class SshBackend:
             f"{answer.cause}.{shown} {answer.fix}",
             cause=answer.cause,
         )
+
+    async def strain(self, node_id: str, account: DesiredAccount) -> Strain:
+        """Come in as the account's customer does, and take more than the account may; EntryRefused if nothing runs."""
+        way = await entry.way_in(self.database, self.pool.authority, node_id, account)
+        try:
+            return await strain.strain(way, memory_mib=account.limits.memory_mib)
+        except entry.LookFailed as error:
+            said = f"{way.address.name} lets {account.login} in, and it cannot be put under strain: {error}."
+            raise EntryRefused(said, cause="not_strained") from None
 
     async def release(
         self,

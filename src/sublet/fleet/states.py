@@ -1,6 +1,5 @@
 """States of nodes and GPUs: the tables of transitions, and the only functions that change a state."""
 
-from collections.abc import Callable
 from enum import StrEnum
 
 from sqlalchemy import and_, insert, select, update
@@ -20,11 +19,11 @@ class NodeState(StrEnum):
     ENROLLING = "enrolling"
     READY = "ready"
     CORDONED = "cordoned"
-    # These three wait for the life of nodes: emptying one, working on it, keeping a faulty one apart.
     DRAINING = "draining"
     MAINTENANCE = "maintenance"
     QUARANTINED = "quarantined"
     OFFLINE = "offline"
+    RETIRED = "retired"
 
 
 class GpuState(StrEnum):
@@ -36,14 +35,17 @@ class GpuState(StrEnum):
 
 
 _S = NodeState
+_BACK = frozenset({_S.READY, _S.CORDONED, _S.DRAINING, _S.MAINTENANCE, _S.QUARANTINED})
+_AWAY = frozenset({_S.OFFLINE, _S.ENROLLING})
 TRANSITIONS: dict[NodeState, frozenset[NodeState]] = {
-    _S.ENROLLING: frozenset({_S.READY, _S.CORDONED, _S.DRAINING, _S.MAINTENANCE, _S.QUARANTINED, _S.OFFLINE}),
-    _S.READY: frozenset({_S.CORDONED, _S.DRAINING, _S.MAINTENANCE, _S.QUARANTINED, _S.OFFLINE, _S.ENROLLING}),
-    _S.CORDONED: frozenset({_S.READY, _S.DRAINING, _S.MAINTENANCE, _S.QUARANTINED, _S.OFFLINE, _S.ENROLLING}),
-    _S.DRAINING: frozenset({_S.READY, _S.CORDONED, _S.MAINTENANCE, _S.QUARANTINED, _S.OFFLINE, _S.ENROLLING}),
-    _S.MAINTENANCE: frozenset({_S.READY, _S.CORDONED, _S.QUARANTINED, _S.OFFLINE, _S.ENROLLING}),
-    _S.QUARANTINED: frozenset({_S.READY, _S.CORDONED, _S.MAINTENANCE, _S.OFFLINE, _S.ENROLLING}),
-    _S.OFFLINE: frozenset({_S.READY, _S.CORDONED, _S.DRAINING, _S.MAINTENANCE, _S.QUARANTINED, _S.ENROLLING}),
+    _S.ENROLLING: _BACK | {_S.OFFLINE, _S.RETIRED},
+    _S.READY: _AWAY | {_S.CORDONED, _S.DRAINING, _S.MAINTENANCE, _S.QUARANTINED},
+    _S.CORDONED: _AWAY | {_S.READY, _S.DRAINING, _S.MAINTENANCE, _S.QUARANTINED, _S.RETIRED},
+    _S.DRAINING: _AWAY | {_S.CORDONED, _S.MAINTENANCE, _S.QUARANTINED, _S.RETIRED},
+    _S.MAINTENANCE: _AWAY | {_S.READY, _S.QUARANTINED, _S.RETIRED},
+    _S.QUARANTINED: _AWAY | {_S.READY, _S.MAINTENANCE, _S.RETIRED},
+    _S.OFFLINE: _BACK | {_S.ENROLLING, _S.RETIRED},
+    _S.RETIRED: frozenset(),
 }
 """Every change that a node's state may make."""
 
@@ -54,8 +56,11 @@ GPU_TRANSITIONS: dict[GpuState, frozenset[GpuState]] = {
 }
 """A quarantined GPU that goes missing stays quarantined: only an operator or a clean check ends a quarantine."""
 
-AWAY = frozenset({NodeState.ENROLLING, NodeState.OFFLINE})
+AWAY = _AWAY
 """States of a node that cannot be reached; what it was before is kept in `resumes_as`."""
+
+OUT_OF_USE = frozenset({NodeState.MAINTENANCE, NodeState.QUARANTINED})
+"""States that a node leaves for customers only once it has passed a test of itself since it came into them."""
 
 
 async def move(session: Session, actor: Actor, node_id: str, to: NodeState, *, reason: str) -> NodeState:
@@ -73,7 +78,9 @@ async def move(session: Session, actor: Actor, node_id: str, to: NodeState, *, r
     previous = NodeState(row.state)
     if to not in TRANSITIONS[previous]:
         raise Conflict(f"The node {row.name} is {previous.value} and cannot become {to.value}. Nothing was changed.")
-    values = {"state": to.value}
+    values: dict[str, str | None] = {"state": to.value}
+    if to in OUT_OF_USE and previous not in AWAY:
+        values["self_tested_at"] = None
     if to in AWAY and previous not in AWAY:
         values["resumes_as"] = previous.value
     await session.execute(update(node).where(and_(node.c.id == node_id, node.c.state == previous.value)).values(values))
@@ -108,14 +115,9 @@ def standing_of(state: NodeState, resumes_as: NodeState) -> NodeState:
     return resumes_as if state in AWAY else state
 
 
-def why_not_cordon(standing: NodeState) -> Refusal | None:
-    """Only a node that takes new work can be kept from it."""
-    return _why_not(standing, before=NodeState.READY, after=NodeState.CORDONED)
-
-
-def why_not_uncordon(standing: NodeState) -> Refusal | None:
-    """Only a node that was cordoned can be opened."""
-    return _why_not(standing, before=NodeState.CORDONED, after=NodeState.READY)
+def why_not_join(state: NodeState) -> Refusal | None:
+    """Only a node that is retired cannot be joined any more, or be moved to another place."""
+    return Refusal(Conflict, "The node is retired.", "Add it anew.") if state is NodeState.RETIRED else None
 
 
 def why_not_clear(state: GpuState) -> Refusal | None:
@@ -129,49 +131,17 @@ def why_not_clear(state: GpuState) -> Refusal | None:
     return None if state is GpuState.QUARANTINED else Refusal(Conflict, "The GPU is not in quarantine.")
 
 
-async def cordon(session: Session, actor: Actor, node_id: str, *, reason: str) -> None:
-    """Let nothing new onto a node; one that is away comes back cordoned. Conflict: see `why_not_cordon`."""
-    await _set_intent(session, actor, node_id, why_not_cordon, to=NodeState.CORDONED, reason=reason)
-
-
-async def uncordon(session: Session, actor: Actor, node_id: str, *, reason: str) -> None:
-    """Undo `cordon`. Conflict: see `why_not_uncordon`."""
-    await _set_intent(session, actor, node_id, why_not_uncordon, to=NodeState.READY, reason=reason)
-
-
-def _why_not(standing: NodeState, *, before: NodeState, after: NodeState) -> Refusal | None:
-    if standing is before:
-        return None
-    if standing is after:
-        return Refusal(Conflict, f"The node is {after.value} already.")
-    return Refusal(
-        Conflict, f"The node is {standing.value}; only a node that is {before.value} can become {after.value}."
-    )
-
-
-async def _set_intent(
-    session: Session,
-    actor: Actor,
-    node_id: str,
-    why_not: Callable[[NodeState], Refusal | None],
-    *,
-    to: NodeState,
-    reason: str,
-) -> None:
-    row = (
-        await session.execute(
-            select(node.c.state, node.c.resumes_as).where(node.c.id == node_id).with_for_update(key_share=True)
-        )
-    ).one_or_none()
-    if row is None:
-        raise NotFound("node", node_id)
+async def stand(session: Session, actor: Actor, node_id: str, to: NodeState, *, reason: str) -> None:
+    """Change where a locked node stands for its operators; one that is away comes back so."""
+    row = (await session.execute(select(node.c.state).where(node.c.id == node_id))).one()
     state = NodeState(row.state)
-    if refusal := why_not(standing_of(state, NodeState(row.resumes_as))):
-        raise refusal.problem
     if state not in AWAY:
         await move(session, actor, node_id, to, reason=reason)
         return
-    await session.execute(update(node).where(node.c.id == node_id).values(resumes_as=to.value))
+    values: dict[str, str | None] = {"resumes_as": to.value}
+    if to in OUT_OF_USE:
+        values["self_tested_at"] = None
+    await session.execute(update(node).where(node.c.id == node_id).values(values))
     await _record(session, actor, node_id, previous=state, to=state, reason=f"{reason} (once it is back)")
 
 

@@ -21,12 +21,15 @@ from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome, Retry
 from sublet.core.work.pace import Pace
+from sublet.fleet import self_tests
 from sublet.fleet.backend import Capability, DesiredAccount, FleetBackend, Limits, Observation
 from sublet.fleet.entry import not_its_own
 from sublet.fleet.errors import EntryRefused, NodeFailure, NodeUnreachable, StaleGeneration, TrialNotGone
 from sublet.fleet.logins import login_of, next_uid
 from sublet.fleet.models import node, node_trial
+from sublet.fleet.self_tests import Check
 from sublet.fleet.states import NodeState, come_back
+from sublet.fleet.strain import checks_of
 from sublet.fleet.work import TRIAL
 
 STANDING = (node.c.doors, node.c.entered_at, node.c.entered_doors, node.c.no_entry)
@@ -63,6 +66,13 @@ STEPS = (
         "the certificate ends by itself",
     ),
     Step(
+        "strain",
+        "where a test of the node by itself was asked for: the login takes more CPU and memory than it may, and tries "
+        "a connection that is denied",
+        "nothing: it ends with its session",
+        "the test goes on with the next trial",
+    ),
+    Step(
         "release",
         "has everything of the login removed and proven to be gone, also where nobody got in",
         "evidence, looked at and not kept",
@@ -70,8 +80,8 @@ STEPS = (
     ),
     Step(
         "note",
-        "lets the node take work, or keeps new work from it and says why",
-        "the node's row",
+        "lets the node take work, or keeps new work from it and says why; stores what a test found",
+        "the node's row, the test's row",
         "the next trial: at the pace of failures, and at once when what a login comes through has changed",
     ),
 )
@@ -85,11 +95,23 @@ END = End(
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is to be tried: the login, the doors as they were last seen, and what the node says that it enforces."""
+    """What is to be tried: the login, the doors as they were last seen, and what the node says that it enforces.
+
+    `self_test_id` is the test of itself that was asked for, if one was: then the login also strains the node.
+    """
 
     account: DesiredAccount
     doors: str | None
     capabilities: tuple[Capability, ...]
+    self_test_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What kept the login out or is left of it, None if nothing; and what a test of the node by itself found."""
+
+    error: SubletError | None
+    checks: tuple[Check, ...] = ()
 
 
 async def ask(session: Session, node_id: str, *, changed: bool = False) -> None:
@@ -145,17 +167,22 @@ def without(observation: Observation, allocation_id: str | None) -> Observation:
     return replace(observation, allocations=others)
 
 
-def work(backend: FleetBackend) -> Work[Trial, SubletError | None]:
+def work(backend: FleetBackend) -> Work[Trial, Tried]:
     """The kind of work `trial`; a row is a node for which it was asked, and gone when somebody got in."""
 
     async def take(session: Session, lease: Lease) -> Trial | Outcome:
         begun = await begin(session, lease.id)
-        return begun or Done()  # it has joined anew: asked for again once it has answered
+        if begun is None:
+            return Done()  # it has joined anew: asked for again once it has answered
+        return replace(begun, self_test_id=await self_tests.under_way(session, lease.id))
 
-    async def act(lease: Lease, trial: Trial) -> SubletError | None:
+    async def act(lease: Lease, trial: Trial) -> Tried:
         return await run(backend, lease.id, trial)
 
-    async def conclude(session: Session, lease: Lease, trial: Trial, error: SubletError | None) -> Outcome:
+    async def conclude(session: Session, lease: Lease, trial: Trial, tried: Tried) -> Outcome:
+        error = tried.error
+        if trial.self_test_id is not None and not isinstance(error, StaleGeneration):
+            await self_tests.conclude(session, lease.id, trial.self_test_id, list(tried.checks))
         if error is None:
             await _note_entered(session, lease.id, trial)
             return Done()
@@ -180,12 +207,16 @@ def work(backend: FleetBackend) -> Work[Trial, SubletError | None]:
     )
 
 
-async def run(backend: FleetBackend, node_id: str, trial: Trial) -> SubletError | None:
-    """Make the login, come in, look around, and remove it; what kept us out, or what is left of it, or None."""
+async def run(backend: FleetBackend, node_id: str, trial: Trial) -> Tried:
+    """Make the login, come in, look around, strain the node if it is to test itself, and remove the login."""
     account = trial.account
     failed = await _come_in(backend, node_id, trial)
+    checks = [_check("enter", failed, "a login made for it came in as a customer does")]
     if isinstance(failed, NodeUnreachable):
-        return failed
+        return Tried(failed, tuple(checks))
+    if trial.self_test_id is not None and failed is None:
+        checks += await _strain(backend, node_id, trial)
+    left: SubletError | None = None
     try:
         evidence = await backend.release(
             node_id,
@@ -196,11 +227,27 @@ async def run(backend: FleetBackend, node_id: str, trial: Trial) -> SubletError 
             same_organization=(),
         )
     except SubletError as error:
-        return failed or error
-    if failed is None and not evidence.clean:
-        left = "; ".join(f"{check.name}: {check.detail}" for check in evidence.checks if not check.clean)
-        return TrialNotGone(f"{account.login} came in, and is not proven to be gone ({left}). It is removed again.")
-    return failed
+        left = error
+    else:
+        if not evidence.clean:
+            found = "; ".join(f"{check.name}: {check.detail}" for check in evidence.checks if not check.clean)
+            said = f"{account.login} came in, and is not proven to be gone ({found}). It is removed again."
+            left = TrialNotGone(said)
+    checks.append(_check("release", left, "nothing of it is left"))
+    return Tried(failed or left, tuple(checks))
+
+
+def _check(name: str, failed: SubletError | None, otherwise: str) -> Check:
+    return Check(name, failed is None, otherwise if failed is None else failed.detail[:2000])
+
+
+async def _strain(backend: FleetBackend, node_id: str, trial: Trial) -> list[Check]:
+    """What the node keeps from a login that takes more than it may."""
+    try:
+        strain = await backend.strain(node_id, trial.account)
+    except SubletError as error:
+        return [_check("strain", error, "")]
+    return checks_of(strain, trial.capabilities, cpu_percent=trial.account.limits.cpu_percent)
 
 
 async def _come_in(backend: FleetBackend, node_id: str, trial: Trial) -> SubletError | None:

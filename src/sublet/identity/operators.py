@@ -13,7 +13,7 @@ from sublet.identity.permissions import held_by
 async def may_now(session: Session, user_id: str, permissions: Collection[Permission]) -> bool:
     """Whether a user is not disabled and holds all of these by platform roles; it stays so until the session ends.
 
-    Waits for forced release, refunds and recovery, which give it to `approvals.request` and `consume`.
+    It is what `approvals.request` and `consume` are given.
     """
     roles = (
         await session.execute(

@@ -11,7 +11,7 @@ from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
 from sublet.fleet import gpu_quarantine, nodes
 from sublet.fleet.moved_gpus import GpuClaim
-from sublet.fleet.states import why_not_clear
+from sublet.fleet.states import why_not_clear, why_not_join
 from sublet.scheduling.models import claim as claim_table
 from sublet.scheduling.placement import Shape, candidates, fits, shape_parameters
 from sublet.scheduling.windows import Window, refuse_past
@@ -149,6 +149,12 @@ _NOT_GIVEN_OUT = text(
      ORDER BY lower(during), id
     """
 )
+_LASTING_ON = text(
+    """
+    SELECT node_id, subject_id, gpu_count FROM claim
+     WHERE node_id = ANY(:node_ids) AND until > clock_timestamp() ORDER BY lower(during), id
+    """
+)
 _CLAIMED = text(
     """
     SELECT r.node_id, r.taken_vcpu, r.taken_memory_mib, r.taken_disk_gib,
@@ -269,10 +275,11 @@ async def clear_gpu(session: Session, node_id: str, uuid: str) -> None:
 
     It leaves the claim that is blocked; the rest of that stays blocked until the release is proven.
     """
-    gpu = next((one for one in (await nodes.lock(session, node_id)).gpus if one.uuid == uuid), None)
+    node = await nodes.lock(session, node_id)
+    gpu = next((one for one in node.gpus if one.uuid == uuid), None)
     if gpu is None:
         raise NotFound("GPU", uuid)
-    if refusal := why_not_clear(gpu.state):
+    if refusal := why_not_join(node.state) or why_not_clear(gpu.state):
         raise refusal.problem
     await gpu_quarantine.end_quarantine(session, uuid)
     await session.execute(_WAIT_FOR, {"node_id": node_id})
@@ -297,6 +304,12 @@ async def not_given_out(session: Session, node_id: str, *, subjects: Collection[
     """The claims that last on a node and are blocked, or are those of the `subjects`; the earliest first."""
     found = await session.execute(_NOT_GIVEN_OUT, {"node_id": node_id, "subjects": list(subjects)})
     return [KeptClaim(*row) for row in found]
+
+
+async def lasting_on(session: Session, node_ids: Sequence[str]) -> list[tuple[str, str, int]]:
+    """The claims that last on some nodes, the earliest first: the node, the subject, and how many GPUs."""
+    found = await session.execute(_LASTING_ON, {"node_ids": list(node_ids)})
+    return [(row.node_id, row.subject_id, row.gpu_count) for row in found]
 
 
 async def claimed_on(session: Session, node_ids: Sequence[str]) -> dict[str, Claimed]:

@@ -35,7 +35,8 @@ _WHOLE = """
     SELECT a.id, a.organization_id, a.name, a.state, a.wanted, a.suspended_for, a.nano_per_hour,
            a.suspended_nano_per_hour, a.currency, a.sku, a.price, a.login, a.created_at,
            a.started_at, a.ended_at, a.release_requested_at, a.failure, a.enforced, a.evidence, a.operation_id,
-           n.node_id, n.name AS node_name, n.limits_enforced, n.address, n.port, coalesce(h.rest, 0) AS held
+           n.node_id, n.name AS node_name, n.state AS node_state, n.limits_enforced, n.address, n.port,
+           coalesce(h.rest, 0) AS held
       FROM allocation a
       JOIN node_capacity n ON n.node_id = a.node_id
       LEFT JOIN ledger.open_hold h ON h.id = a.hold_id
@@ -80,23 +81,27 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         environment=await environment.names_of(session, row.id),
         startup=await past.startup_in_short(session, row.id),
         evidence=row.evidence,
-        actions=_actions(actor, Situation.of(row), stands, stopped=stopped, policy=policy),
+        actions=_actions(actor, row, stands, stopped=stopped, policy=policy),
         operation=await _operation(session, row.operation_id),
         incidents=[IncidentOut.model_validate(one) for one in await incidents.latest(session, row.id)],
     )
 
 
 def _actions(
-    actor: Actor, now: Situation, stands: Standing, *, stopped: bool, policy: Policy
+    actor: Actor, row: Row[Any], stands: Standing, *, stopped: bool, policy: Policy
 ) -> list[AllocationActionOut]:
+    now = Situation.of(row)
     managing: dict[str, Refusal | None] = {
         "release": actions.why_not_release(now),
         "suspend": actions.why_not_suspend(now),
-        "resume": actions.why_not_resume(now, stands, stopped=stopped, policy=policy),
+        "resume": actions.why_not_resume(now, stands, stopped=stopped, node_state=row.node_state, policy=policy),
         "cancel": actions.why_not_cancel(now),
     }
     entering = dict.fromkeys(("terminal", "ssh"), actions.why_not_enter(now))
     shown = actions_of(actor, Permission.ALLOCATION_MANAGE, _NOT_YOURS, managing)
+    shown += actions_of(
+        actor, Permission.ALLOCATION_LAUNCH, _NOT_YOURS, {"restart_elsewhere": actions.why_not_restart(now)}
+    )
     shown += actions_of(actor, Permission.ALLOCATION_CONNECT, _NOT_YOURS, entering)
     return [AllocationActionOut.model_validate(action.model_dump()) for action in shown]
 

@@ -40,6 +40,7 @@ MOST_KEYS = 256
 _LIMIT_OF = {"cpu": "cpu", "memory": "memory", "tasks": "tasks", "devices": "devices", "disk_quota": "disk"}
 """Which limit of an allocation each capability of a node is about."""
 
+_SUSPENDED_FOR = {"funds": "funds ran out", "drain": "its node is being emptied"}
 _BY_WANTED = {"active": AllocationState.ACTIVE, "suspended": AllocationState.SUSPENDED}
 
 
@@ -248,7 +249,7 @@ async def _succeeded(
     target = _BY_WANTED[allocation.wanted]
     await meters.switch(session, allocation.id, "running" if target is AllocationState.ACTIVE else "suspended", now)
     if allocation.state is not target:
-        await move(session, worker(), allocation.id, target, reason=_reason(allocation, target))
+        await move(session, worker(), allocation.id, target, reason=_reason(allocation, target, before))
         if target is AllocationState.ACTIVE:
             await startup.make_due(session, allocation)
     await _finish_operation(session, allocation, applied, now)
@@ -276,11 +277,18 @@ async def _start_billing(session: Session, allocation: Allocation, now: datetime
     telemetry.provision_seconds.observe((now - allocation.created_at).total_seconds())
 
 
-def _reason(allocation: Allocation, target: AllocationState) -> str:
+def _back(allocation: Allocation, before: Observation | None) -> str:
+    """What had become of it on a node that is back, as it was found before anything was done about it."""
+    if before is not None and before.allocation(allocation.id) is None:
+        return "Its node answers again without it: it was set up anew, and what it had stored there is gone."
+    return "the node is back"
+
+
+def _reason(allocation: Allocation, target: AllocationState, before: Observation | None) -> str:
     if target is AllocationState.SUSPENDED:
-        return "funds ran out" if allocation.suspended_for == "funds" else "asked for"
+        return _SUSPENDED_FOR.get(allocation.suspended_for or "", "asked for")
     if allocation.state is AllocationState.LOST:
-        return "the node is back"
+        return _back(allocation, before)
     return "set up and verified" if allocation.state is AllocationState.PROVISIONING else "resumed"
 
 

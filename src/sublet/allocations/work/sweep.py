@@ -23,5 +23,6 @@ async def mark_lost(session: Session) -> list[str]:
     lost = list((await session.execute(_AWAY, {"limit": BATCH})).scalars())
     for allocation_id in lost:
         await move(session, worker(), allocation_id, AllocationState.LOST, reason="its node does not answer")
-        await rows.rest(session, allocation_id, unproven=True)
+        # A newer generation fences what may still be on its way to the node: it is refused once it is answered again.
+        await rows.fence(session, allocation_id)
     return lost

@@ -15,7 +15,7 @@ from sublet.client.shapes.amounts import Action, Money, Rate
 from sublet.client.shapes.approvals import Approval
 from sublet.client.shapes.catalog import LaunchAction, ListedPrice, ManagedSku, Offer, Price, Sku
 from sublet.client.shapes.events import Event, EventPage
-from sublet.client.shapes.fleet import AdminAllocation, Gpu, Join, Node, NodeAdded, NodeDetail
+from sublet.client.shapes.fleet import AdminAllocation, ForcedRelease, Gpu, Join, Node, NodeAdded, NodeDetail
 from sublet.client.shapes.people import Me, Organization, SshKey, Token
 from sublet.client.shapes.repairs import (
     PaymentEventReceived,
@@ -38,6 +38,7 @@ __all__ = [
     "Entry",
     "Event",
     "EventPage",
+    "ForcedRelease",
     "Gpu",
     "Join",
     "LaunchAction",

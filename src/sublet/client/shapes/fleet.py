@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from sublet.client.shapes.allocations import CostSummary, Failure, Place, SkuSummary
 from sublet.client.shapes.amounts import Action
+from sublet.client.shapes.approvals import Approval
 
 
 class Capability(TypedDict):
@@ -144,13 +145,68 @@ class Kept(TypedDict):
     since: str
 
 
+class Resident(TypedDict):
+    """What lives on a node; it `runs` there, is being cleaned off it (`cleaning`), or only keeps its data (`kept`)."""
+
+    kind: str
+    id: str
+    name: str
+    organization_id: str | None
+    state: str
+    need: str
+    gpus: int
+
+
+class Drain(TypedDict):
+    """That a node is being emptied: why, until when, and how many seconds the deadline gives back to whom it
+    suspends."""
+
+    id: str
+    reason: str
+    begun_by: str
+    begun_at: str
+    deadline_at: str
+    credit_seconds: int
+
+
+class SelfTestCheck(TypedDict):
+    """One thing that a test tried; nothing is said of what the node does not enforce."""
+
+    name: str
+    passed: bool | None
+    detail: str
+
+
+class SelfTest(TypedDict):
+    """A node's last test of itself; `passed` is None while it is under way."""
+
+    id: str
+    asked_by: str
+    asked_at: str
+    finished_at: str | None
+    passed: bool | None
+    checks: list[SelfTestCheck]
+
+
 class NodeDetail(Node, total=False):
-    """A node with its enrolment checklist, the states it has been in, and what is on it that should not be."""
+    """A node with its enrolment checklist, the states it has been in, what lives on it, and what should not."""
+
+    residents: list[Resident]
+    drain: Drain | None
+    self_test: SelfTest | None
+    self_tested_at: str | None
 
     strangers: list[Stranger]
     kept: list[Kept]
     enrolment: list[EnrolmentItem]
     history: list[NodeChange]
+
+
+class ForcedRelease(TypedDict):
+    """A forced release: done once its approval is `used`."""
+
+    node: Node
+    approval: Approval
 
 
 class Join(TypedDict):

@@ -67,6 +67,25 @@ BEGIN
     ARRAY[w.promo_id, system_account('promo_expense', _currency)], ARRAY[_amount, -_amount]);
 END $$;
 
+-- What a customer is given for time that was promised and not delivered: spent first, never refunded, and less revenue.
+CREATE OR REPLACE FUNCTION ledger.service_credit(
+  _owner text, _currency text, _amount bigint, _key text, _description text, _source_id text
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+DECLARE
+  hash bytea := hash_of('service_credit', _owner, _currency, _amount::text, _source_id); w wallet; entry_id bigint;
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a credit is of something' USING ERRCODE = 'SL006';
+  END IF;
+  w := lock_wallet(_owner, _currency);
+  entry_id := replayed(_key, hash);
+  IF entry_id IS NOT NULL THEN
+    RETURN entry_id;
+  END IF;
+  RETURN post('service_credit', _key, hash, _description, 'subject', _source_id, NULL, now(),
+    ARRAY[w.promo_id, system_account('sla_contra_revenue', _currency)], ARRAY[_amount, -_amount]);
+END $$;
+
 -- The opposite of an entry of usage or of a credit, once; what was owed for it and has been paid since goes to the
 -- wallet. Nothing else is reversed: what came by card is refunded through the card processor.
 CREATE OR REPLACE FUNCTION ledger.reverse(_entry bigint, _key text, _description text)

@@ -14,12 +14,13 @@ from sublet.cli.output import Output, output_options
 from sublet.cli.states import state_text
 from sublet.cli.tables import Column, print_facts, print_table
 from sublet.client.shapes import Gpu, Join, Node, NodeAdded, NodeDetail
-from sublet.client.shapes.fleet import Capability, EnrolmentItem, Kept, Stranger
+from sublet.client.shapes.fleet import Capability, EnrolmentItem, Kept, Resident, SelfTestCheck, Stranger
 
 if TYPE_CHECKING:
     from sublet.client.client import Client
 
 _HERE = "sublet.cli.commands.admin.nodes"
+_LIFE = "sublet.cli.commands.admin.node_life"
 
 
 @click.group(
@@ -39,6 +40,14 @@ _HERE = "sublet.cli.commands.admin.nodes"
             "sublet.cli.commands.admin.helper_versions:upgrade",
             "Bring the helper of this release to the nodes.",
         ),
+        "drain": (f"{_LIFE}:drain", "Empty a node until a deadline."),
+        "stop-drain": (f"{_LIFE}:stop_drain", "Empty a node no further."),
+        "maintain": (f"{_LIFE}:maintain", "Take an empty node out of use to work on it."),
+        "quarantine": (f"{_LIFE}:quarantine", "Keep a faulty node from customers."),
+        "self-test": (f"{_LIFE}:self_test", "Have a node test itself."),
+        "put-back": (f"{_LIFE}:put_back", "Let a node that was out of use take work again."),
+        "retire": (f"{_LIFE}:retire", "Take an empty node out of the fleet for good."),
+        "force-release": (f"{_LIFE}:force_release", "Give up a node that will not return."),
         "quarantine-gpu": (f"{_HERE}:quarantine_gpu", "Keep a faulty GPU from customers."),
         "clear-gpu": (f"{_HERE}:clear_gpu", "Give a quarantined GPU out again."),
     },
@@ -141,6 +150,24 @@ KEPT: list[Column[Kept]] = [
     Column("GPUS", lambda one: str(one["gpus"]), right=True),
     Column("SINCE", lambda one: since(one["since"])),
     Column("WHY", lambda one: one["reason"], flexible=True),
+]
+
+RESIDENTS: list[Column[Resident]] = [
+    Column("LIVES HERE", lambda one: one["name"], flexible=True),
+    Column("STATE", lambda one: state_text(one["state"])),
+    Column("ITS PART", lambda one: {"kept": "only its data"}.get(one["need"], one["need"])),
+    Column("GPUS", lambda one: str(one["gpus"]), right=True),
+    Column("ORGANIZATION", lambda one: one["organization_id"] or NOTHING, flexible=True, optional=True),
+]
+
+CHECKS: list[Column[SelfTestCheck]] = [
+    Column("TRIED", lambda one: words(one["name"])),
+    Column(
+        "PASSED",
+        lambda one: NOTHING if one["passed"] is None else yes_or_no(one["passed"]),
+        style=lambda one: "bad" if one["passed"] is False else None,
+    ),
+    Column("DETAIL", lambda one: one["detail"], flexible=True),
 ]
 
 ENROLMENT: list[Column[EnrolmentItem]] = [
@@ -252,6 +279,22 @@ def find_node(client: "Client", wanted: str) -> str:
     )
 
 
+def _show_life(node: NodeDetail) -> None:
+    """What lives on it, until when it is emptied, and what its last test found."""
+    if drain := node.get("drain"):
+        click.echo()
+        click.echo(f"It is being emptied: what still runs at {local(drain['deadline_at'])} is suspended.")
+    if node.get("residents"):
+        click.echo()
+        print_table(node["residents"], RESIDENTS)
+    if test := node.get("self_test"):
+        result = {True: "passed", False: "not passed", None: "under way"}[test["passed"]]
+        click.echo()
+        click.echo(f"Its last test of itself: {result}, asked for {since(test['asked_at'])}.")
+        if test["checks"]:
+            print_table(test["checks"], CHECKS)
+
+
 def _show_join(join: Join) -> None:
     note(f"Run this as root on the server; the token in it works once, until {local(join['expires_at'])}:")
     click.echo(join["command"])
@@ -289,6 +332,7 @@ def _show_node(node: NodeDetail) -> None:
         print_table(inventory["gpus"], GPUS)
         for gpu in inventory["gpus"]:
             _show_findings(gpu)
+    _show_life(node)
     if node.get("strangers"):
         click.echo()
         print_table(node["strangers"], STRANGERS)

@@ -37,6 +37,21 @@ class Memory(click.ParamType[int]):
         return int(match[1]) * (1024 if unit == "G" else 1)
 
 
+class Duration(click.ParamType[int]):
+    """A time in seconds, read from `90s`, `30m`, `2h` or `3d`; 0 needs no unit."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Seconds."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,7})(s|m|h|d)|0()", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a time such as 30m or 2h.", param, ctx)
+        return int(match[1] or 0) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2] or "s"]
+
+
 class DecimalRate(click.ParamType[str]):
     """A rate per hour as a decimal string with at most nine places."""
 

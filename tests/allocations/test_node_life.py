@@ -1,0 +1,291 @@
+"""What the life of a node does to those who live there: emptied, lost and back, given up."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from sublet.allocations.restart import restart_elsewhere
+from sublet.allocations.terminal import terminal_target
+from sublet.allocations.work import sweep
+from tests.allocations.rental import DEFAULT_LAUNCHES
+from tests.allocations.site import REASON, Site
+from tests.scheduling.fleet_rows import add_node
+from tests.support.app import Web
+from tests.support.policy import DEFAULT_POLICY
+
+pytestmark = pytest.mark.anyio
+
+HOUR = {"deadline_seconds": 3600, "credit_seconds": 5000}
+AT_ONCE = {**HOUR, "deadline_seconds": 0}
+CREDIT_MICRO = 500_000
+"""5000 seconds at 0.36 an hour."""
+
+
+@pytest.fixture
+async def site(web: Web) -> Site:
+    """A node that takes work."""
+    return await Site.open(web)
+
+
+class TestDraining:
+    async def test_tells_whoever_runs_there_once_and_takes_nothing_new(self, site: Site) -> None:
+        running = await site.rental.running()
+        assert await site.do("drain", **REASON, **HOUR) == "draining"
+        for _ in range(2):
+            site.delivered = 0
+            await site.deliver()
+        assert await site.available() == 0
+        [told] = [reason for reason in await site.history(running) if "is being emptied" in reason]
+        deadline = (await site.shown())["drain"]["deadline_at"]
+        assert deadline[:19] in told
+        # It is a line at the allocation's page and in its open terminals.
+        async with site.web.database.reading() as session:
+            [notice] = (await terminal_target(session, site.rental.actor, running)).notices
+        assert notice.text == told
+        [event] = await site.rental.all("SELECT data FROM outbox_event WHERE type = 'allocation.node_draining'")
+        assert event["allocation_id"] == running
+        assert (await site.audited("node.drained"))["credit_seconds"] == HOUR["credit_seconds"]
+        assert (await site.rental.row(running)).state == "active"
+
+    async def test_suspends_at_the_deadline_and_credits_exactly_and_once(self, site: Site) -> None:
+        running = await site.rental.running()
+        promo = (await site.rental.wallet()).promo.micro
+        await site.do("drain", **REASON, **AT_ONCE)
+        await site.deliver()
+        await site.deadline_passes()
+        assert (await site.rental.row(running)).wanted == "suspended"
+        site.delivered = 0
+        await site.deliver()
+        await site.rental.work_until(running, "suspended")
+        assert await site.credits() == [CREDIT_MICRO]
+        assert (await site.rental.wallet()).promo.micro - promo == CREDIT_MICRO
+        reasons = await site.history(running)
+        assert "its node is being emptied" in reasons
+        assert any("0.50 USD were credited" in reason for reason in reasons)
+        assert await site.rental.disagreements() == []
+
+    async def test_suspends_nobody_once_it_was_stopped(self, site: Site) -> None:
+        running = await site.rental.running()
+        await site.do("drain", **REASON, **AT_ONCE)
+        assert await site.do("stop-drain", **REASON) == "cordoned"
+        assert "not being emptied" in await site.refused("stop-drain", **REASON)
+        await site.deadline_passes()
+        assert (await site.rental.row(running)).wanted == "active"
+        assert await site.credits() == []
+
+    async def test_leaves_alone_what_its_owner_had_suspended(self, site: Site) -> None:
+        running = await site.rental.running()
+        await site.rental.suspend(running)
+        await site.rental.work_until(running, "suspended")
+        await site.do("drain", **REASON, **AT_ONCE)
+        await site.deadline_passes()
+        assert (await site.rental.row(running)).suspended_for == "customer"
+        assert await site.credits() == []
+
+    async def test_of_nothing_credits_nothing_where_that_is_the_policy(self, site: Site) -> None:
+        running = await site.rental.running()
+        await site.do("drain", **REASON, deadline_seconds=0, credit_seconds=0)
+        await site.deadline_passes()
+        assert (await site.rental.row(running)).wanted == "suspended"
+        assert await site.credits() == []
+
+    async def test_is_asked_for_with_a_deadline_and_a_credit_that_nobody_assumes(self, site: Site) -> None:
+        for left_out in HOUR:
+            body = {name: value for name, value in {**REASON, **HOUR}.items() if name != left_out}
+            assert (await site.ask("drain", **body)).status_code == 422
+
+    async def test_lets_what_it_suspended_run_again_when_the_node_is_back_and_not_before(self, site: Site) -> None:
+        running = await site.rental.running()
+        await site.do("drain", **REASON, **AT_ONCE)
+        await site.deadline_passes()
+        await site.rental.work_until(running, "suspended")
+        with pytest.raises(Exception, match="It is resumed by itself when that is done"):
+            await site.rental.resume(running)
+        await site.do("maintenance", **REASON)
+        await site.do("self-test")
+        await site.work()
+        await site.deliver()
+        assert (await site.rental.row(running)).wanted == "suspended"
+        await site.do("put-back", **REASON)
+        await site.deliver()
+        await site.rental.work_until(running, "active")
+
+    async def test_of_a_node_that_is_kept_apart_leaves_it_so(self, site: Site) -> None:
+        running = await site.rental.running()
+        await site.do("quarantine", **REASON)
+        assert await site.do("drain", **REASON, **AT_ONCE) == "quarantined"
+        await site.deadline_passes()
+        assert (await site.rental.row(running)).wanted == "suspended"
+        assert await site.do("stop-drain", **REASON) == "quarantined"
+
+
+async def lost(site: Site) -> str:
+    """An allocation whose node does not answer any more."""
+    running = await site.rental.running()
+    await site.rental.ran_for(running, 100)
+    await site.rental.observe()
+    site.node.reachable = False
+    await site.rental.run("UPDATE node SET state = 'offline', resumes_as = 'ready'")
+    async with site.web.database.transaction() as session:
+        assert await sweep.mark_lost(session) == [running]
+    return running
+
+
+class TestLostAndBack:
+    @pytest.mark.parametrize(
+        ("found", "told"),
+        [
+            ("all of it", "the node is back"),
+            ("another boot", "the node is back"),
+            ("nothing", "Its node answers again without it: it was set up anew"),
+        ],
+    )
+    async def test_says_what_has_become_of_it(self, site: Site, found: str, told: str) -> None:
+        running = await lost(site)
+        before = (await site.rental.row(running)).generation
+        site.node.reachable = True
+        if found == "another boot":
+            site.node.boot_id = "boot-2"
+        elif found == "nothing":
+            site.node.accounts.clear()
+        await site.rental.run("UPDATE node SET state = 'ready'")
+        await site.rental.observe()
+        await site.rental.work_until(running, "active")
+        assert any(reason.startswith(told) for reason in (await site.history(running))[-2:])
+        # Whatever was on its way to the node when it was lost comes too late.
+        [generation] = [one for verb, _, one in site.rental.backend.calls[-1:] if verb == "apply"]
+        assert generation >= before
+
+    async def test_fences_what_was_on_its_way_to_the_node(self, site: Site) -> None:
+        running = await site.rental.running()
+        before = (await site.rental.row(running)).generation
+        await site.rental.run("UPDATE node SET state = 'offline'")
+        async with site.web.database.transaction() as session:
+            await sweep.mark_lost(session)
+        assert (await site.rental.row(running)).generation == before + 1
+
+
+class TestRestartingElsewhere:
+    async def test_gives_up_the_lost_one_and_launches_another_like_it(self, site: Site) -> None:
+        running = await lost(site)
+        name = (await site.rental.row(running)).name
+        south = await add_node(site.web.database, "south", gpus=["A"])
+        started = await restart(site, running)
+        row = await site.rental.row(started)
+        assert (row.node_id, row.name, row.sku_id) == (south, f"{name}-2", site.rental.sku.id)
+        old = await site.rental.row(running)
+        assert (old.state, old.wanted) == ("releasing", "gone")
+        # Its hold is free, and it cost what was seen of it.
+        assert await site.rental.all("SELECT 1 FROM ledger.open_hold WHERE id = :id", id=old.hold_id) == []
+        assert await site.rental.all("SELECT sum(seconds) FROM usage_record WHERE subject_id = :id", id=running) == [
+            100
+        ]
+        assert f"restarted elsewhere as {name}-2 ({started})" in await site.history(running)
+        await site.rental.work_until(started, "active")
+        site.node.reachable = True
+        await site.rental.work_until(running, "released")
+        assert await site.rental.disagreements() == []
+
+    async def test_is_for_what_is_lost_alone_and_leaves_all_as_it_is_where_nothing_is_free(self, site: Site) -> None:
+        running = await site.rental.running()
+        with pytest.raises(Exception, match="It is not lost"):
+            await restart(site, running)
+        site.node.reachable = False
+        await site.rental.run("UPDATE node SET state = 'offline'")
+        async with site.web.database.transaction() as session:
+            await sweep.mark_lost(session)
+        with pytest.raises(Exception, match="Nothing of this kind is free"):
+            await restart(site, running)
+        assert (await site.rental.row(running)).state == "lost"
+
+
+async def restart(site: Site, allocation_id: str) -> str:
+    given: dict[str, Any] = {"policy": DEFAULT_POLICY, "launches": DEFAULT_LAUNCHES}
+    async with site.web.database.transaction() as session:
+        return await restart_elsewhere(session, site.rental.actor, allocation_id, **given)
+
+
+class TestForcedRelease:
+    async def ask(self, site: Site) -> dict[str, Any]:
+        answer = await site.ask("force-release", **REASON, credit_seconds=5000)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def approve(self, who: httpx.AsyncClient, approval: str) -> int:
+        answer = await who.post(f"/api/v1/admin/approvals/{approval}/approve", json={"reason": "saw it burn"})
+        return answer.status_code
+
+    async def test_takes_a_second_person_and_ends_what_lived_there(self, site: Site) -> None:
+        running = await lost(site)
+        asked = await self.ask(site)
+        assert (asked["node"]["state"], asked["approval"]["state"]) == ("offline", "requested")
+        assert await self.approve(site.operator, asked["approval"]["id"]) == 403
+        assert (await self.ask(site))["node"]["state"] == "offline"
+        assert await self.approve(await site.web.operator("fleet"), asked["approval"]["id"]) == 200
+        done = await self.ask(site)
+        assert (done["node"]["state"], done["approval"]["state"]) == ("retired", "used")
+        for _ in range(2):
+            site.delivered = 0
+            await site.deliver()
+        row = await site.rental.row(running)
+        assert (row.state, row.on_node, row.evidence["clean"]) == ("released", False, False)
+        assert await site.rental.all("SELECT sum(seconds) FROM usage_record WHERE subject_id = :id", id=running) == [
+            100
+        ]
+        assert await site.credits() == [CREDIT_MICRO]
+        assert "its node will not return" in (await site.history(running))[-2]
+        assert (await site.audited("node.force_released"))["reason"] == REASON["reason"]
+        site.node.accounts.clear()  # the machine is gone, and with it what was on it
+        assert await site.rental.disagreements() == []
+
+    async def test_gives_none_of_its_capacity_out_again(self, site: Site) -> None:
+        await lost(site)
+        asked = await self.ask(site)
+        await self.approve(await site.web.operator("fleet"), asked["approval"]["id"])
+        await self.ask(site)
+        await site.deliver()
+        assert await site.available() == 0
+        assert await site.rental.all("SELECT state || ' ' || quarantine_code FROM gpu") == ["quarantined node_retired"]
+        [gpu] = await site.rental.all("SELECT uuid FROM gpu")
+        assert "retired" in await site.refused(f"gpus/{gpu}/clear", **REASON)
+        site.node.reachable = True
+        await site.rental.observe()
+        assert await site.available() == 0
+
+    async def test_of_something_else_than_was_approved_has_to_be_asked_for_anew(self, site: Site) -> None:
+        await lost(site)
+        asked = await self.ask(site)
+        await self.approve(await site.web.operator("fleet"), asked["approval"]["id"])
+        answer = await site.ask("force-release", **REASON, credit_seconds=1)
+        assert answer.json()["approval"]["state"] == "requested"
+        assert answer.json()["node"]["state"] == "offline"
+
+    async def test_is_for_a_node_that_does_not_answer_and_to_which_nothing_is_on_its_way(self, site: Site) -> None:
+        assert "Drain this one" in await site.refused("force-release", **REASON, credit_seconds=5000)
+        await site.rental.launch()
+        await site.rental.run("UPDATE node SET state = 'offline'")
+        assert "still being set up" in await site.refused("force-release", **REASON, credit_seconds=5000)
+
+    @pytest.mark.parametrize("as_it_is", ["suspended", "releasing", "release_failed"])
+    async def test_ends_what_is_in_any_state(self, site: Site, as_it_is: str) -> None:
+        running = await site.rental.running()
+        if as_it_is == "suspended":
+            await site.rental.suspend(running)
+            await site.rental.work_until(running, "suspended")
+        else:
+            site.node.dirty.add(running)
+            await site.rental.release(running)
+        if as_it_is == "release_failed":
+            await site.rental.work_until(running, "release_failed")
+        site.node.reachable = False
+        await site.rental.run("UPDATE node SET state = 'offline'")
+        asked = await self.ask(site)
+        await self.approve(await site.web.operator("fleet"), asked["approval"]["id"])
+        await self.ask(site)
+        await site.deliver()
+        assert (await site.rental.row(running)).state == "released"
+        # Whoever had asked for the release has lost nothing by the node.
+        assert await site.credits() == ([CREDIT_MICRO] if as_it_is == "suspended" else [])
+        site.node.accounts.clear()  # the machine is gone, and with it what was on it
+        assert await site.rental.disagreements() == []
