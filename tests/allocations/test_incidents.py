@@ -161,8 +161,9 @@ async def gpu_erred(rental: Rental, allocation_id: str, *, at: datetime, gpu: st
     )
     stored = StoredEvent(id="1-1", type=erred.type, time=at, subject=rental.node_id, data=erred.model_dump(mode="json"))
     await rental.run("UPDATE allocation SET gpus = '{GPU-1}' WHERE id = :id", id=allocation_id)
-    async with rental.database.transaction() as session:
-        await incidents.on_gpu_erred(session, stored)
+    for _ in range(2):
+        async with rental.database.transaction() as session:
+            await incidents.on_gpu_erred(session, stored)
 
 
 class TestAGpuThatErrs:

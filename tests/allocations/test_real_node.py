@@ -1,6 +1,7 @@
 """The whole life of an allocation on a real Linux node: launched, logged in to, billed, released with proof."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from sublet.ledger import reconcile as books
 from sublet_sandbox.nodes import LocalNode
 from tests.allocations.real import RealFleet, join
 from tests.allocations.rental import offer, owner_of, pay_in, reconcile
-from tests.fleet.working import look_at
+from tests.fleet.working import look, look_at
 from tests.support.app import Web
 from tests.support.nodes import build_helper, systemd_node_pair
 
@@ -137,6 +138,52 @@ class TestOnARealNode:
         async with web.database.transaction() as session:
             await release.request_release(session, actor, launched["id"])
         await reconcile(web.database, fleet.backend, launched["id"])
+
+    async def test_what_befalls_the_work_is_told_with_the_next_look(self, web: Web, fleet: RealFleet) -> None:
+        client = await web.customer()
+        await pay_in(web.database, owner_of((await client.get("/api/v1/me")).json()), "20.00")
+        sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, gpu_count=1, per_hour="3.60")
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        launched = (await client.post("/api/v1/allocations", json={"offer_id": sku.id, "name": "real"})).json()
+        await reconcile(web.database, fleet.backend, launched["id"])
+        asked = {"public_key": key.export_public_key().decode()}
+        ticket = (await client.post("/api/v1/allocations/real/ssh-certificates", json=asked)).json()
+
+        async def told() -> list[tuple[str, str]]:
+            assert await look(web.database, fleet.observer, fleet.node_id)
+            await _deliver(web)
+            incidents = (await client.get("/api/v1/allocations/real")).json()["incidents"]
+            return [(one["kind"], one["detail"]) for one in incidents]
+
+        async with (
+            await _connect(ticket, (key, ticket["certificate"])) as ssh,
+            ssh.create_process("while read -r line; do $line; echo ended; done") as shell,
+        ):
+            shell.stdin.write("python3 -Sc b'x'*(1<<29)\n")
+            assert await shell.stdout.readline() == "ended\n"
+            [(kind, detail)] = await told()
+            assert (kind, "the kernel ended one of its processes" in detail) == ("out_of_memory", True)
+            assert len(await told()) == 1
+
+        bus = {gpu.uuid: f"0000:{gpu.index + 1:02x}:00" for gpu in fleet.node.gpus}
+        async with web.database.reading() as session:
+            gpu = (await session.execute(text("SELECT gpus[1] FROM allocation"))).scalar_one()
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        error = f"3,77,{now},-;NVRM: Xid (PCI:{bus[gpu]}): 31, pid=7, name=train, MMU Fault\n"
+        await fleet.node.write_file("/dev/kmsg", error.encode())
+        assert [kind for kind, _ in await told()] == ["gpu_error", "out_of_memory"]
+        await fleet.node.run_as_root("rm", "/dev/kmsg")
+
+        await fleet.node.kill_power()
+        await fleet.node.start()
+        found = await told()
+        assert [kind for kind, _ in found] == ["node_restarted", "gpu_error", "out_of_memory"]
+        assert "every process that ran in it has ended" in found[0][1]
+        history = (await client.get("/api/v1/allocations/real/history")).json()["items"]
+        assert [one["incident"] for one in history if one["incident"]] == [kind for kind, _ in reversed(found)]
+        await client.post("/api/v1/allocations/real/release")
+        await reconcile(web.database, fleet.backend, launched["id"])
+        assert (await client.get(f"/api/v1/allocations/{launched['id']}")).json()["state"] == "released"
 
 
 async def _deliver(web: Web) -> None:

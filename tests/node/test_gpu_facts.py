@@ -1,5 +1,7 @@
 """What is read of what drivers say: `nvidia-smi -q` of several versions, and the kernel's log."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 from node.sublet_node import gpu_facts, gpu_health, kernel_log, oom_kills, paths
+from node.sublet_node.errors import NodeError
 from node.sublet_node.gpus import Gpu
 
 RECORDED = Path(__file__).parent / "recorded_gpus"
@@ -124,3 +127,54 @@ class TestTheKernelsLog:
             assert oom_kills.count(200417, log()) == 1
             assert oom_kills.count(200417, []) == 1  # the kernel forgets, and the node does not
             assert oom_kills.count(200418, log()) is None
+
+
+class TestNvidiaSmi:
+    def test_that_hangs_is_asked_once_and_holds_up_no_look(self) -> None:
+        asked, ends = [], threading.Event()
+
+        def hangs(_seconds: float | None, *more: str) -> tuple[int, str]:
+            asked.append(more)
+            ends.wait(60)
+            return 0, (RECORDED / "healthy-570.txt").read_text()
+
+        watch = gpu_health._Watch()
+        with (
+            patch.object(gpu_health, "_run", hangs),
+            patch.object(gpu_health, "_WAIT_SECONDS", 0.05),
+            patch.object(gpu_health.gpus, "remembered", lambda: CARDS),
+        ):
+            began = time.monotonic()
+            assert watch.look() == {"cards": None, "failure": None}
+            with patch.object(gpu_health, "_HANGS_SECONDS", 0.0):
+                assert "has not answered" in watch.look()["failure"]
+            assert (len(asked), time.monotonic() - began < 5) == (1, True)
+            ends.set()
+            watch._asking.join(10)  # type: ignore[union-attr]  # it has been started
+            said = watch.look()
+            assert ([card["uuid"] for card in said["cards"]], said["failure"]) == ([FIRST, SECOND], None)
+            watch.look()
+            assert len(asked) == 1, "what was said lately is said again"
+
+    def test_that_lists_none_because_one_is_lost_is_asked_for_each(self) -> None:
+        whole = (RECORDED / "healthy-570.txt").read_text()
+        lost = "Unable to determine the device handle for GPU0000:AF:00.0: GPU is lost."
+
+        def one_is_lost(_seconds: float | None, *more: str) -> tuple[int, str]:
+            return (0, whole.partition("GPU 00000000:AF:00.0")[0]) if more == ("-i", "0000:3b:00.0") else (15, lost)
+
+        with patch.object(gpu_health, "_run", one_is_lost), patch.object(gpu_health.gpus, "remembered", lambda: CARDS):
+            cards, failure = gpu_health._ask(None)
+            assert [(card["uuid"], card["answers"]) for card in cards] == [(FIRST, True), (SECOND, False)]
+            assert failure is None
+            assert gpu_health.recovery(FIRST) == "none"
+
+    def test_that_fails_for_all_says_why(self) -> None:
+        said = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 570.124\n"
+        with (
+            patch.object(gpu_health, "_run", lambda *_: (18, said)),
+            patch.object(gpu_health.gpus, "remembered", list),
+        ):
+            assert gpu_health._ask(None) == ([], " ".join(said.split()))
+            with pytest.raises(NodeError):
+                gpu_health.recovery(FIRST)

@@ -34,6 +34,10 @@ describe("isStaleAfter", () => {
     expect(staleAfter(event("operation.progressed", "op_1", { allocation_id: "al_1" }), one("al_1"))).toBe(true);
   });
 
+  test("a GPU that errs refreshes the nodes", () => {
+    expect(staleAfter(event("gpu.erred", "nd_1"), ["get", "/api/v1/admin/nodes/{node_id}", { params: { path: { node_id: "nd_1" } } }])).toBe(true);
+  });
+
   test("an event of an unknown kind refreshes nothing", () => {
     expect(staleAfter(event("moon.risen", "x"), ["get", "/api/v1/allocations", {}])).toBe(false);
   });

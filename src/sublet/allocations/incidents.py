@@ -69,6 +69,10 @@ _WITH_GPU = text(
     SELECT id, name, organization_id, state FROM allocation
      WHERE node_id = :node_id AND on_node AND :gpu = ANY(gpus) AND state IN ('active', 'suspended', 'lost')
        AND started_at < :at
+       AND NOT EXISTS (
+         SELECT FROM allocation_history h
+          WHERE h.allocation_id = allocation.id AND h.incident = 'gpu_error' AND h.reason = :told AND h.at > :since
+       )
      ORDER BY id
     """
 )
@@ -135,9 +139,13 @@ async def note_restart(session: Session, allocation_id: str, boot_id: str) -> No
 
 
 async def on_gpu_erred(session: Session, event: StoredEvent) -> None:
-    """Tell whoever has a GPU what is wrong with it; handler of `gpu.erred`. Whoever came later is not told."""
+    """Tell whoever has a GPU what is wrong with it; handler of `gpu.erred`, harmless when repeated.
+
+    Whoever came later is not told.
+    """
     erred = GpuErred.model_validate(event.data)
-    for row in (await session.execute(_WITH_GPU, {"node_id": erred.node_id, "gpu": erred.gpu, "at": erred.at})).all():
+    about = {"node_id": erred.node_id, "gpu": erred.gpu, "at": erred.at, "told": erred.told, "since": event.time}
+    for row in (await session.execute(_WITH_GPU, about)).all():
         told = AllocationGpuErred(
             allocation_id=row.id, name=row.name, detail=erred.told, gpu=erred.gpu, code=erred.code
         )
