@@ -2015,6 +2015,8 @@ CREATE TABLE public.node (
     helper_sha256 text,
     helper_too_old boolean DEFAULT false NOT NULL,
     self_tested_at timestamp with time zone,
+    first_port integer,
+    last_port integer,
     CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
     CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text, 'retired'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
     CONSTRAINT node_check1 CHECK (((entered_doors IS NULL) OR (entered_at IS NOT NULL))),
@@ -2028,6 +2030,7 @@ CREATE TABLE public.node (
     CONSTRAINT node_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT node_no_entry_check CHECK ((jsonb_typeof(no_entry) = 'object'::text)),
     CONSTRAINT node_port_check CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT node_ports CHECK ((((first_port IS NULL) = (last_port IS NULL)) AND (first_port >= 1024) AND (first_port <= last_port) AND (last_port <= 65535) AND ((port < first_port) OR (port > last_port)))),
     CONSTRAINT node_resumes_as_check CHECK ((resumes_as = ANY (ARRAY['ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text]))),
     CONSTRAINT node_state_check CHECK ((state = ANY (ARRAY['enrolling'::text, 'ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text, 'offline'::text, 'retired'::text]))),
     CONSTRAINT node_strangers_check CHECK ((jsonb_typeof(strangers) = 'array'::text)),
@@ -2085,6 +2088,13 @@ ALTER TABLE public.node_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW public.node_ports AS
+ SELECT id AS node_id,
+    first_port,
+    last_port,
+    (capabilities @> '[{"name": "published_ports", "enforced": true}]'::jsonb) AS leads_ports
+   FROM public.node;
 
 CREATE TABLE public.node_self_test (
     id text NOT NULL,
@@ -2185,6 +2195,42 @@ ALTER TABLE public.price ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.published_port (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    allocation_id text NOT NULL,
+    node_id text NOT NULL,
+    protocol text NOT NULL,
+    port integer NOT NULL,
+    node_port integer NOT NULL,
+    slot smallint NOT NULL,
+    state text DEFAULT 'opening'::text NOT NULL,
+    refusal text,
+    published_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    gone_at timestamp with time zone,
+    CONSTRAINT published_port_check CHECK (((state = 'gone'::text) = (gone_at IS NOT NULL))),
+    CONSTRAINT published_port_check1 CHECK (((state = 'refused'::text) = (refusal IS NOT NULL))),
+    CONSTRAINT published_port_node_port_check CHECK (((node_port >= 1024) AND (node_port <= 65535))),
+    CONSTRAINT published_port_port_check CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT published_port_protocol_check CHECK ((protocol = ANY (ARRAY['tcp'::text, 'udp'::text]))),
+    CONSTRAINT published_port_slot_check CHECK (((slot >= 1) AND (slot <= 16))),
+    CONSTRAINT published_port_state_check CHECK ((state = ANY (ARRAY['opening'::text, 'open'::text, 'closed'::text, 'refused'::text, 'closing'::text, 'gone'::text])))
+);
+
+ALTER TABLE public.published_port ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.published_port_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.published_port_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
 );
 
 CREATE VIEW public.room_from_now AS
@@ -2822,6 +2868,15 @@ ALTER TABLE ONLY public.price
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_currency_effective_at_key UNIQUE (sku_id, currency, effective_at);
 
+ALTER TABLE ONLY public.published_port
+    ADD CONSTRAINT published_port_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.published_port
+    ADD CONSTRAINT published_port_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.published_port_transition
+    ADD CONSTRAINT published_port_transition_pkey PRIMARY KEY (from_state, to_state);
+
 ALTER TABLE ONLY public.sku
     ADD CONSTRAINT sku_code_key UNIQUE (code);
 
@@ -3058,6 +3113,16 @@ CREATE INDEX outbox_event_stream ON public.outbox_event USING btree (xid, id);
 
 CREATE INDEX price_sku ON public.price USING btree (sku_id, seq);
 
+CREATE INDEX published_port_allocation ON public.published_port USING btree (allocation_id, seq);
+
+CREATE UNIQUE INDEX published_port_of_node ON public.published_port USING btree (node_id, protocol, node_port) WHERE (state <> 'gone'::text);
+
+CREATE UNIQUE INDEX published_port_once ON public.published_port USING btree (allocation_id, protocol, port) WHERE (state <> 'gone'::text);
+
+CREATE UNIQUE INDEX published_port_slot ON public.published_port USING btree (allocation_id, slot) WHERE (state <> 'gone'::text);
+
+CREATE INDEX published_port_used ON public.published_port USING btree (node_id, protocol, node_port, seq);
+
 CREATE INDEX sku_active ON public.sku USING btree (seq) WHERE active;
 
 CREATE INDEX ssh_key_user ON public.ssh_key USING btree (user_id, seq);
@@ -3212,11 +3277,15 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.gpu FOR EACH ROW
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.node FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('enrolling');
 
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.published_port FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('opening');
+
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.top_up FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
 
 CREATE TRIGGER not_backdated BEFORE INSERT ON public.price FOR EACH ROW EXECUTE FUNCTION public.price_not_backdated();
 
 CREATE TRIGGER payment_once BEFORE UPDATE OF payment_intent_id, charge_id ON public.top_up FOR EACH ROW WHEN ((((new.payment_intent_id IS DISTINCT FROM old.payment_intent_id) OR (new.charge_id IS DISTINCT FROM old.charge_id)) AND (old.state = 'succeeded'::text))) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER published_as BEFORE UPDATE OF id, allocation_id, node_id, protocol, port, node_port, slot, published_at ON public.published_port FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER returns_tested BEFORE UPDATE OF state ON public.node FOR EACH ROW WHEN (((old.state = ANY (ARRAY['maintenance'::text, 'quarantined'::text])) AND (new.state = 'ready'::text) AND (new.self_tested_at IS NULL))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3245,6 +3314,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.claim FOR EACH STATEMEN
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.finding FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.published_port FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays_where_it_runs BEFORE UPDATE OF node_id ON public.allocation FOR EACH ROW WHEN (((new.node_id <> old.node_id) AND ((old.started_at IS NOT NULL) OR (old.state <> ALL (ARRAY['queued'::text, 'provisioning'::text])) OR (new.generation <= old.generation)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3389,6 +3460,12 @@ ALTER TABLE ONLY public.node_trial
 
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
+
+ALTER TABLE ONLY public.published_port
+    ADD CONSTRAINT published_port_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
+
+ALTER TABLE ONLY public.published_port
+    ADD CONSTRAINT published_port_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
 ALTER TABLE ONLY public.ssh_key
     ADD CONSTRAINT ssh_key_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
@@ -3704,6 +3781,8 @@ GRANT UPDATE(ended_at) ON TABLE public.node_drain TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.node_history TO sublet_app;
 
+GRANT SELECT ON TABLE public.node_ports TO sublet_app;
+
 GRANT SELECT,INSERT ON TABLE public.node_self_test TO sublet_app;
 
 GRANT UPDATE(finished_at) ON TABLE public.node_self_test TO sublet_app;
@@ -3739,6 +3818,10 @@ GRANT USAGE ON SEQUENCE public.outbox_event_id TO sublet_app;
 GRANT SELECT,INSERT ON TABLE public.price TO sublet_app;
 
 GRANT SELECT ON TABLE public.price_rate TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.published_port TO sublet_app;
+
+GRANT SELECT ON TABLE public.published_port_transition TO sublet_app;
 
 GRANT SELECT ON TABLE public.room_from_now TO sublet_app;
 

@@ -58,6 +58,8 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["DELETE", "/api-tokens/tok_1"],
   ["POST", "/top-ups", { amount: "20.00", currency: "USD", return_path: "/billing" }],
   ["POST", "/allocations", { offer_id: "sku_1", name: "fresh" }],
+  ["POST", "/allocations/al_1/ports", { port: 8080, protocol: "tcp" }],
+  ["DELETE", "/allocations/al_1/ports/prt_1"],
   ["POST", "/allocations/al_1/release"],
   ["POST", "/allocations/al_1/suspend"],
   ["POST", "/allocations/paused-lab/resume"],

@@ -3,7 +3,7 @@
  * Each is a record over the states that the API names, so that the type checker lists whatever forgets a new one.
  */
 import type { ReactNode } from "react";
-import type { AllocationState, GpuState, NodeState, Operation, PriceStanding, Startup, TopUp, TopUpState } from "~/api/types";
+import type { AllocationState, GpuState, NodeState, Operation, PortState, PriceStanding, Startup, TopUp, TopUpState } from "~/api/types";
 import { formatMoney } from "~/format/money";
 import type { LiveState } from "~/live/EventStream";
 import { t } from "~/messages";
@@ -53,6 +53,17 @@ export const ALLOCATION_STATES: Record<AllocationState, OfAllocation> = {
   release_failed: { label: ALLOCATION_LABEL.release_failed, tone: "bad", shape: "triangle", closed: true, notice: { tone: "warn", ...releaseFailedNotice } },
   lost: { label: ALLOCATION_LABEL.lost, tone: "bad", shape: "diamond", runsUp: true, stands: true, notice: { tone: "bad", ...lostNotice } },
 };
+
+export const PORT_STATES: Record<PortState, Look> = {
+  opening: { label: t.allocations.ports.state.opening, tone: "busy", shape: "half" },
+  open: { label: t.allocations.ports.state.open, tone: "ok", shape: "disc" },
+  closed: { label: t.allocations.ports.state.closed, tone: "warn", shape: "bars" },
+  refused: { label: t.allocations.ports.state.refused, tone: "bad", shape: "cross" },
+  closing: { label: t.allocations.ports.state.closing, tone: "busy", shape: "arrow" },
+  gone: { label: t.allocations.ports.state.gone, tone: "quiet", shape: "square" },
+};
+
+export const portState = reader(PORT_STATES, UNKNOWN);
 
 export const allocationState = reader(ALLOCATION_STATES, UNKNOWN);
 

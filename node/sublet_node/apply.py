@@ -21,6 +21,8 @@ from . import (
     mounts,
     namespaces,
     network,
+    ports,
+    rate,
     request,
     sessions,
     startup,
@@ -38,7 +40,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         record = store.accept(desired.subject, generation, intent="apply")
         available = gpus.inventory()
         granted = devices.select(available, desired.gpus)
-        _close_first(desired)
+        _close_first(store, record, desired)
         _follow_network()
         _make_account(store, record, desired)
         _note_gpus(store, record, granted)
@@ -52,9 +54,12 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
             loopback.admit(desired.subject.uid)
         variables = {**bought.variables(desired.limits, granted), **desired.environment}
         startup.set_variables(desired.subject, variables)
+        bits_per_second = desired.limits.network_bits_per_second
+        rate.ensure(desired.subject, link, bits_per_second)
         if desired.state == "active":
             authorized_keys.open_login(desired)
             _disconnect(record, desired)
+        published = ports.follow(store, record, desired, link)
         record.disconnected = max(record.disconnected, desired.disconnect_generation)
         record.state, record.intent = desired.state, ""
         record.gpus = [gpu.uuid for gpu in granted]
@@ -69,7 +74,12 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
             "slice": systemd.slice_name(desired.subject.uid),
             "state": desired.state,
             "login_open": authorized_keys.is_open(desired.subject.login),
-            "enforced": [*enforced, homes.enforced(desired.subject, desired.limits.disk_gib)],
+            "enforced": [
+                *enforced,
+                homes.enforced(desired.subject, desired.limits.disk_gib),
+                *rate.enforced(desired.subject, link, bits_per_second),
+            ],
+            "ports": published,
             "boot_id": moment.boot_id(),
             "observed_at": moment.now(),
         }
@@ -90,9 +100,10 @@ def _note_gpus(store: Store, record: Allocation, granted: list[gpus.Gpu]) -> Non
         store.put(record)
 
 
-def _close_first(desired: request.Desired) -> None:
+def _close_first(store: Store, record: Allocation, desired: request.Desired) -> None:
     """Suspend: nobody gets in any more, and whoever is in is thrown out. Data stay."""
     if desired.state == "suspended":
+        ports.shut(store, record)
         authorized_keys.close_login(desired.subject.login)
         startup.note_stop(desired.subject.login, "suspended")
         sessions.end(desired.subject.uid, desired.subject.login)

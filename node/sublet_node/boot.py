@@ -17,6 +17,7 @@ from . import (
     namespaces,
     network,
     paths,
+    rate,
     router,
     rules,
     upgrade,
@@ -77,7 +78,9 @@ def _make_mounts(store: Store) -> None:
             shape = {name: record.limits[name] for name in ("cpu_percent", "memory_mib")}
             bought.show(record.login, record.uid, **shape)
             confinement.confine(subject)
-            namespaces.ensure(subject, network.link_for(known, store, record))
+            link = network.link_for(known, store, record)
+            namespaces.ensure(subject, link)
+            rate.ensure(subject, link, record.limits.get("network_bits_per_second", 0))
         except (NodeError, OSError) as error:
             problems.append(f"{record.login}: {error}")
     if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from . import (
@@ -19,9 +20,13 @@ from . import (
     journal,
     limits,
     moment,
+    network,
     paths,
+    ports,
+    rate,
     rules,
     sshd,
+    surroundings,
     systemd,
     trial,
 )
@@ -33,6 +38,7 @@ from .store import Store
 _CACHE = paths.RUN / "capabilities.json"
 _LOCK = "capabilities"
 _SLICE = "subletprobe.slice"  # a dash would nest it in another slice
+_CLOSED = "No way leads into or out of an allocation's network on this node: that takes nftables and systemd."
 _TRIAL = Limits(cpu_percent=50, memory_mib=64, tasks_max=32, disk_gib=0)
 
 
@@ -44,7 +50,7 @@ def read(available: list[gpus.Gpu]) -> list[dict[str, Any]]:
         _entry("hidepid", *_confined("/proc shows a login its own processes only")),
         _entry("private_tmp", *_confined("every login has a /tmp and a /var/tmp of its own")),
         _entry("network_deny", *_network()),
-        _entry("own_network", *_own_network()),
+        *_own_network(),
         _entry("network_buffers", *_network_buffers()),
         _entry("own_log", *journal.capability()),
         _entry("ssh_startups", *_startups()),
@@ -110,15 +116,32 @@ def _network() -> tuple[bool, str]:
         return False, error.message
 
 
-def _own_network() -> tuple[bool, str]:
+def _own_network() -> list[dict[str, Any]]:
+    """What depends on it too: ports of the node that lead into it, and a limit on its link."""
+    names = ("own_network", "published_ports", "network_rate")
     known = enrolment.read()
     if known is None or not known.network:
-        return False, trial.why_without()
+        return [_entry(name, False, trial.why_without()) for name in names]
     try:
         with trial.network(known.network) as inside:
-            return trial.measure(inside)
+            own = _entry("own_network", *trial.measure(inside))
+            if known.network == network.CLOSED:
+                return [own, *(_entry(name, False, _CLOSED) for name in names[1:])]
+            link = network.Link(trial.NUMBER, known.network, surroundings.has_version_6())
+            return [
+                own,
+                _tried("published_ports", lambda: ports.measure(inside, link)),
+                _tried("network_rate", lambda: rate.measure(inside, trial.UID)),
+            ]
     except NodeError as error:
-        return False, error.message
+        return [_entry(name, False, error.message) for name in names]
+
+
+def _tried(name: str, measure: Callable[[], tuple[bool, str]]) -> dict[str, Any]:
+    try:
+        return _entry(name, *measure())
+    except NodeError as error:
+        return _entry(name, False, error.message)
 
 
 def _network_buffers() -> tuple[bool, str]:

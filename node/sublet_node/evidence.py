@@ -22,6 +22,7 @@ from . import (
     namespaces,
     network,
     paths,
+    ports,
     processes,
     sessions,
     startup,
@@ -30,6 +31,7 @@ from .disk import homes
 from .errors import NodeError
 from .holders import Holder
 from .request import Subject
+from .store import Allocation
 
 # A GPU without work holds a few MiB for its driver. More than this means that somebody's data are still on it.
 _IDLE_GPU_MIB = 256
@@ -38,12 +40,13 @@ _MOST_HOLDERS = 200
 
 
 def collect(
-    subject: Subject, held_gpus: list[str], walled: set[str], known: marks.Marks, ended: list[Holder]
+    record: Allocation, held_gpus: list[str], walled: set[str], known: marks.Marks, ended: list[Holder]
 ) -> list[dict[str, Any]]:
     """All checks, in the order in which a person would ask. Into the places of `walled` logins nobody else can put.
 
     `ended` is who was ended because it held something of the login.
     """
+    subject = Subject(record.allocation, record.login, record.uid)
     looks: list[tuple[str, Callable[[], list[str]]]] = [
         ("access", lambda: _existing([paths.PRINCIPALS / subject.login])),
         ("sessions", lambda: [f"session {name}" for name in sessions.of(subject.uid)]),
@@ -61,9 +64,16 @@ def collect(
     checks = [_check(name, look) for name, look in looks]
     held = _held(known, held_gpus, ended)
     # Last, when nothing that was looked at here is open any more.
-    is_held = not held["clean"]
-    links = _check("network", lambda: namespaces.traces(subject) + network.traces(subject.uid, expected=is_held))
+    links = _check("network", lambda: _network(subject, record, is_held=not held["clean"]))
     return [*checks, held, _memory(subject.uid), links]
+
+
+def _network(subject: Subject, record: Allocation, *, is_held: bool) -> list[str]:
+    return [
+        *namespaces.traces(subject),
+        *network.traces(subject.uid, expected=is_held),
+        *ports.traces(record),
+    ]
 
 
 def _check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:

@@ -13,10 +13,11 @@ import os
 import re
 import socket
 
-from . import commands, files, network, paths, rules, sshd, surroundings, trial
+from . import commands, files, network, paths, ports, rules, sshd, surroundings, trial
 from .errors import NodeError
 from .request import FIRST_UID
 from .rules import PROBE_UID, Target, Wanted
+from .store import Store
 
 _REFUSED_BY_FIREWALL = {errno.EHOSTUNREACH, errno.EACCES, errno.EPERM, errno.ENETUNREACH}
 _CHAIN = "SUBLET"
@@ -168,8 +169,9 @@ def _listed() -> str:
 
 
 def _put_nft(asked: Wanted) -> None:
-    text = rules.table(asked, sshd.ports())
-    commands.run("nft", "-f", "-", stdin=text.encode())
+    with Store().locked(ports.LOCK):
+        text = rules.table(asked, sshd.ports())
+        commands.run("nft", "-f", "-", stdin=text.encode())
     files.replace(paths.FIREWALL_RULES, text.encode())
 
 

@@ -22,6 +22,7 @@ from . import (
     network,
     oom_kills,
     paths,
+    ports,
     processes,
     space,
     systemd,
@@ -112,17 +113,16 @@ def _unknown(entries: dict[str, int], running: collections.Counter[int], known: 
 def usage(store: Store) -> dict[str, Any]:
     """What each recorded allocation uses. Without systemd, processor time is that of living processes only."""
     homes.count()
-    return {
-        "time": moment.now(),
-        "allocations": [_used(record) for record in store.readable()[0] if _is_here(record)],
-    }
+    here = [record for record in store.readable()[0] if _is_here(record)]
+    counted = ports.carried(here)
+    return {"time": moment.now(), "allocations": [_used(record, counted.get(record.allocation)) for record in here]}
 
 
 def _is_here(record: Allocation) -> bool:
     return record.state in ("active", "suspended") and record.intent != "release"
 
 
-def _used(record: Allocation) -> dict[str, Any]:
+def _used(record: Allocation, counted: list[dict[str, Any]] | None) -> dict[str, Any]:
     name = systemd.slice_name(record.uid)
     seconds, memory, tasks = cgroups.cpu_seconds(name), cgroups.memory_used(name), cgroups.tasks_used(name)
     if not systemd.is_running():
@@ -134,6 +134,7 @@ def _used(record: Allocation) -> dict[str, Any]:
         "tasks": tasks or 0,
         "disk_bytes": _disk_bytes(record),
         **_network_bytes(record.uid),
+        **({} if counted is None else {"ports": counted}),
     }
 
 

@@ -22,6 +22,7 @@ from . import (
     moment,
     namespaces,
     oom_kills,
+    ports,
     request,
     sessions,
     startup,
@@ -46,8 +47,9 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
                 marks.find_cards(known, cards)
             if not record.link:
                 loopback.dismiss(subject.uid)
+            ports.withdraw(store, record)
             ended = _take_away(subject, walled, mates, known)
-            checks = evidence.collect(subject, cards, walled, known, ended)
+            checks = evidence.collect(record, cards, walled, known, ended)
         clean = all(check["clean"] for check in checks)
         if clean:
             memory.forget(subject.uid)
@@ -92,4 +94,5 @@ def _close_record(store: Store, record: Allocation) -> None:
     """Keep the record as a fence against late commands."""
     record.state, record.intent = "released", ""
     record.gpus, record.limits, record.home_ready, record.walled, record.link = [], {}, False, False, 0
+    record.ports, record.published = [], False
     store.put(record)

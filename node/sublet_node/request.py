@@ -10,6 +10,8 @@ from .errors import bad_request
 
 FIRST_UID = 200_000
 LAST_UID = 2_000_000_000
+MOST_PORTS = 16
+FIRST_NODE_PORT = 1024
 
 _ALLOCATION = re.compile(r"al_[a-z0-9]{16}\Z")
 _LOGIN = re.compile(r"al-[a-z0-9]{16}\Z")
@@ -40,12 +42,23 @@ class Subject:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the allocation may use. `cpu_percent` counts 100 for each processor."""
+    """What the allocation may use. `cpu_percent` counts 100 for each processor; `network_bits_per_second`, each way,
+    is 0 without a limit."""
 
     cpu_percent: int
     memory_mib: int
     tasks_max: int
     disk_gib: int
+    network_bits_per_second: int = 0
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the allocation, and the port of the node that leads there."""
+
+    protocol: str
+    port: int
+    node_port: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,7 @@ class Desired:
     principals: tuple[str, ...]
     authorized_keys: tuple[str, ...]
     disconnect_generation: int
+    ports: tuple[Port, ...]
     environment: dict[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -93,12 +107,16 @@ def desired(params: dict[str, Any]) -> Desired:
             memory_mib=number(limits, "memory_mib", 16, 1 << 30),
             tasks_max=number(limits, "tasks_max", 8, 4_000_000),
             disk_gib=number(limits, "disk_gib", 0, 1 << 30),
+            network_bits_per_second=number(
+                {"network_bits_per_second": 0, **limits}, "network_bits_per_second", 0, 1 << 42
+            ),
         ),
         gpus=_list(params, "gpus", _GPU),
         principals=_list(params, "principals", re.compile(re.escape(who.login) + r"\Z")),
         authorized_keys=_list(params, "authorized_keys", _KEY),
         disconnect_generation=number({"disconnect_generation": 0, **params}, "disconnect_generation", 0, 1 << 62),
         environment=_environment(params),
+        ports=_ports(params.get("ports", [])),
     )
 
 
@@ -128,6 +146,20 @@ def _environment(params: dict[str, Any]) -> dict[str, str]:
     if size > VARIABLES_BYTES:
         raise bad_request(f"the variables have more than {VARIABLES_BYTES} bytes in all")
     return dict(values)
+
+
+def _ports(values: Any) -> tuple[Port, ...]:
+    if not isinstance(values, list) or len(values) > MOST_PORTS:
+        raise bad_request(f"ports must be a list of at most {MOST_PORTS} entries")
+    found = []
+    for value in values:
+        if not isinstance(value, dict) or value.get("protocol") not in ("tcp", "udp"):
+            raise bad_request('an entry of ports must have a protocol, "tcp" or "udp"')
+        node_port = number(value, "node_port", FIRST_NODE_PORT, 65535)
+        found.append(Port(value["protocol"], number(value, "port", 1, 65535), node_port))
+    if len({(one.protocol, one.node_port) for one in found}) < len(found):
+        raise bad_request("a port of the node leads to one port alone")
+    return tuple(found)
 
 
 def _text(params: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:

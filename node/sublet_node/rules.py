@@ -12,7 +12,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-from . import loopback, network, router, surroundings
+from . import loopback, network, ports, router, surroundings
 from .enrolment import Enrolment
 from .errors import NodeError, bad_request
 from .request import FIRST_UID, LAST_UID
@@ -26,6 +26,7 @@ TRIED, PASSED = "tried", "passed"
 MOST_CONNECTIONS = 4096
 """Of one link at a time, in every state that the kernel remembers."""
 _COUNTED = "connections_of_links"
+_LED = "led"
 _TO_LINK = f'oifname "{network.NAMES}"'
 _ADMIN_PROHIBITED = "reject with icmpx type admin-prohibited"
 _RESET = "meta l4proto tcp reject with tcp reset"
@@ -107,7 +108,8 @@ def table(asked: Wanted, ssh_ports: list[int]) -> str:
         chains.append(loopback.chains())
     elif asked.network != network.CLOSED:
         chains += [f"  counter {name} {{ }}\n" for name in (TRIED, PASSED)]
-        chains.append(f"  set {_COUNTED} {{ type iface_index; flags dynamic; size 65535; }}\n")
+        chains += [f"  set {name} {{ type iface_index; flags dynamic; size 65535; }}\n" for name in (_COUNTED, _LED)]
+        chains += [ports.declarations(), _to_published_ports()]
         chains += [_to_node(), _through_node(asked), _under_its_address(asked.network)]
     return "add table inet sublet\ndelete table inet sublet\ntable inet sublet {\n" + "".join(chains) + "}\n"
 
@@ -115,6 +117,11 @@ def table(asked: Wanted, ssh_ports: list[int]) -> str:
 def _by_owner(asked: Wanted, ssh_ports: list[int]) -> str:
     own = [f'oifname "lo" {_BY_OWNER} tcp dport {port} reject with tcp reset' for port in ssh_ports]
     return _chain("output", "filter hook output priority 0", [*own, *_denials(asked, _BY_OWNER)])
+
+
+def _to_published_ports() -> str:
+    """Whoever comes to such a port of the node, from outside or by a link, comes to the login behind it."""
+    return _chain("to_published_ports", "nat hook prerouting priority -100", ports.leading())
 
 
 def _to_node() -> str:
@@ -130,8 +137,12 @@ def _to_node() -> str:
 
 
 def _through_node(asked: Wanted) -> str:
-    """From within, what is not denied; from outside, answers alone. Nor is the node a router for anybody else."""
+    """From within, what is not denied; from outside, answers and what is published. Nor is the node a router for
+    anybody else."""
     lines = [
+        # By published ports nobody fills the kernel's places either.
+        f"{_TO_LINK} ct state new add @{_LED} {{ meta oif ct count over {MOST_CONNECTIONS} }} drop",
+        *ports.in_front(_TO_LINK, _BY_LINK),
         f"{_TO_LINK} ct state established,related accept",
         f"{_TO_LINK} drop",
         f"{_BY_LINK} ct state established,related accept",
@@ -155,6 +166,8 @@ def _under_its_address(links: str) -> str:
     lines = [
         f'ip saddr {links} oifname != "{network.NAMES}" masquerade',
         f'ip6 saddr {network.network_6()} oifname != "{network.NAMES}" masquerade',
+        # By a published port of the node to another login, or to its own: the answers come this way as well.
+        f"{_BY_LINK} {_TO_LINK} ct status dnat masquerade",
     ]
     return _chain("under_its_address", "nat hook postrouting priority 100", lines)
 

@@ -32,7 +32,8 @@ class Allocation:
     `disconnected` is the latest generation that asked for the end of every connection and got it. `walled` means that
     nobody but the login itself was ever able to put anything into its home or its other places on disk. `link` is the
     number of its link to the node, 0 without one. `bound` is false as long as no account was made for it: what was
-    asked for and refused does not say which uid it will have.
+    asked for and refused does not say which uid it will have. `ports` are the ports that lead to it,
+    `published` whether it ever had any.
     """
 
     allocation: str
@@ -48,6 +49,8 @@ class Allocation:
     bound: bool = True
     gpus: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
+    ports: list[dict[str, Any]] = field(default_factory=list)
+    published: bool = False
     changed_at: str = ""
 
     @property

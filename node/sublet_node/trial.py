@@ -19,8 +19,8 @@ from .request import LAST_UID
 from .store import Store
 
 _NEW_NETWORK = 0x40000000
-_UID = LAST_UID + 1
-_NUMBER = 65001
+UID = LAST_UID + 1
+NUMBER = 65001
 _KNOCK_SECONDS = 1.0
 _PASSING_SECONDS = 0.05
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -39,15 +39,15 @@ def why_without() -> str:
 @contextlib.contextmanager
 def network(addresses: str) -> Iterator[int]:
     """A descriptor that is open on it; gone again afterwards. NodeError where there can be none."""
-    link = links.Link(_NUMBER, addresses, surroundings.has_version_6())
+    link = links.Link(NUMBER, addresses, surroundings.has_version_6())
     with Store().locked("trial"):
-        links.cut(_UID)
+        links.cut(UID)
         descriptor = _make(link)
         try:
             yield descriptor
         finally:
             os.close(descriptor)
-            links.cut(_UID)
+            links.cut(UID)
 
 
 def _make(link: links.Link) -> int:
@@ -67,14 +67,14 @@ def _make(link: links.Link) -> int:
             with to_child:
                 if from_child.hear():
                     opened.append(os.open(f"/proc/{child}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
-                    links.lay(_UID, link, child)
+                    links.lay(UID, link, child)
                     to_child.say("l")
 
         said = children.run(inside, outside)
     if said:
         for descriptor in opened:
             os.close(descriptor)
-        links.cut(_UID)
+        links.cut(UID)
         raise NodeError("network_failed", f"A network of its own cannot be made here: {said}")
     return opened[0]
 

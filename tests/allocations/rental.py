@@ -1,6 +1,7 @@
 """A small rental business in a test's database: an operator's offer, a customer with money, and a simulated fleet."""
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -205,6 +206,18 @@ class Rental:
         await observations.on_observed(self.database, seen_on, observation, policy=DEFAULT_POLICY)
         async with self.database.transaction() as session:
             await watermarks.tick(session)
+
+    async def give_ports(self, first: int | None, last: int | None, *, leads: bool = True) -> None:
+        """The operator gives these ports of the node, or none; it is a node that can lead ports, or not."""
+        capabilities = json.dumps([{"name": "published_ports", "enforced": leads, "detail": "as tried"}])
+        await self.run(
+            "UPDATE node SET first_port = :first, last_port = :last, capabilities = CAST(:capabilities AS jsonb) "
+            "WHERE id = :node_id",
+            first=first,
+            last=last,
+            capabilities=capabilities,
+            node_id=self.node_id,
+        )
 
     async def row(self, allocation_id: str) -> Row[Any]:
         """The allocation's row."""

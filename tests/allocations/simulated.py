@@ -29,6 +29,7 @@ from sublet.fleet.backend import (
 )
 from sublet.fleet.errors import EntryRefused, NodeFailure, NodeUnreachable, StaleGeneration
 from sublet.fleet.krl import RevocationList
+from sublet.fleet.led_ports import AppliedPort
 from sublet.fleet.node_helper import Helper
 from sublet.fleet.self_tests import Strain
 
@@ -84,6 +85,9 @@ class SimulatedNode:
     reachable: bool = True
     running: dict[str, int] = field(default_factory=dict)
     scripts: dict[str, str] = field(default_factory=dict)
+    knows_ports: bool = True
+    refuses: dict[int, str] = field(default_factory=dict)
+    """Ports of it that lead nowhere, and why."""
 
 
 class SimulatedBackend:
@@ -130,6 +134,11 @@ class SimulatedBackend:
             enforced=limits,
             boot_id=node.boot_id,
             applied_at=asked_at,
+            ports=tuple(
+                AppliedPort(port.protocol, port.port, port.node_port, is_open=not why, why=why)
+                for port in (account.ports if node.knows_ports else ())
+                for why in ["suspended" if account.state == "suspended" else node.refuses.get(port.node_port, "")]
+            ),
         )
 
     async def enter(self, node_id: str, account: DesiredAccount) -> Entry:

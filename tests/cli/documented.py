@@ -61,7 +61,9 @@ def _world() -> World:
     told = {"name": "api", "state": "active", "previous_state": "provisioning", "reason": "set up and verified"}
     world.tell("allocation.active", api["id"], **told)
     world.tell("wallet.changed", "org_0000000000000001", balance=usd("19.61"), held=usd("1"), available=usd("18.61"))
-    next(iter(world.nodes.values()))["inventory"]["gpus"][0]["state"] = "quarantined"
+    node = next(iter(world.nodes.values()))
+    node["inventory"]["gpus"][0]["state"] = "quarantined"
+    node["ports"] = {"first": 30000, "last": 30999}
     world.set_event_aside("top_up.succeeded", "tu_0000000000000009")
     world.leave_unfinished("node", "nd_0000000000000001", "failing", attempts=41, last_error="node_unreachable")
     world.leave_unfinished("top_up", "tu_0000000000000009", "set_aside", attempts=1, last_error="interrupted")

@@ -105,6 +105,13 @@ def quarantine_gpu(asked: Asked) -> Answer:
     return 200, found | {"state": "quarantined", "quarantine": why}
 
 
+@route("POST", "/admin/nodes/{id}/ports")
+def set_ports(asked: Asked) -> Answer:
+    found = node_of(asked)
+    found["ports"] = asked.body["range"]
+    return 200, found
+
+
 @route("POST", "/admin/nodes/{id}/gpus/{uuid}/clear")
 def clear_gpu(asked: Asked) -> Answer:
     found = _gpu(asked)

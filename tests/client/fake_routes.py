@@ -150,6 +150,30 @@ def _only(allocation: dict[str, Any], *states: str) -> None:
         raise Problem(409, "conflict", f"{allocation['name']} is {allocation['state']}. Nothing was changed.")
 
 
+@route("GET", "/allocations/{id}/ports")
+def ports(asked: Asked) -> Answer:
+    return page(asked, find(asked)["ports"])
+
+
+@route("POST", "/allocations/{id}/ports")
+def publish_port(asked: Asked) -> Answer:
+    found = find(asked)
+    node = next(iter(asked.world.nodes.values()))
+    if node["ports"] is None:
+        raise Problem(409, "ports_not_given", "The operator gives no ports on its node. Nothing was changed.")
+    made = {**asked.body, "id": asked.world.new_id("prt"), "host": node["address"], "state": "opening"}
+    made |= {"node_port": node["ports"]["first"] + len(found["ports"]), "refusal": None}
+    found["ports"].append(made)
+    return 202, made
+
+
+@route("DELETE", "/allocations/{id}/ports/{port}")
+def withdraw_port(asked: Asked) -> Answer:
+    gone = next(one for one in find(asked)["ports"] if one["id"] == asked.parts["port"])
+    gone["state"] = "closing"
+    return 202, gone
+
+
 @route("POST", "/allocations/{id}/release")
 def release(asked: Asked) -> Answer:
     found = find(asked)

@@ -177,6 +177,7 @@ class World:
             "capabilities": [],
             "inventory": None,
             "claimed": {"vcpu": 0, "memory_mib": 0, "disk_gib": 0, "gpus": 0},
+            "ports": None,
             "last_seen_at": None,
             "host_certificate_expires_at": None,
             "helper_version": None,
@@ -248,6 +249,7 @@ class World:
             "startup": None,
             "evidence": None,
             "incidents": [],
+            "ports": [],
             "actions": [],
             "operation": None,
         }

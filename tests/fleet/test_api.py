@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from starlette.requests import HTTPConnection
 
 from sublet.core.actors import Actor
@@ -73,7 +74,7 @@ class TestAddingANode:
         )
         assert node["claimed"] == {"vcpu": 0, "memory_mib": 0, "disk_gib": 0, "gpus": 0}
         allowed = {action["name"] for action in node["actions"] if action["allowed"]}
-        assert allowed == {"cordon", "maintain", "quarantine", "retire", "join_token"}
+        assert allowed == {"cordon", "maintain", "quarantine", "retire", "join_token", "set_ports"}
         assert body["join"]["token"] in body["join"]["command"]
 
     @pytest.mark.parametrize(
@@ -202,6 +203,45 @@ class TestCordoning:
             )
             seen = [row.action for row in rows]
         assert seen == ["node.added", "node.join_token_created", "node.cordoned", "node.uncordoned"]
+
+
+class TestPorts:
+    async def test_are_given_by_an_operator_and_never_with_that_of_sshd(
+        self, client: httpx.AsyncClient, database: Database
+    ) -> None:
+        body = await add(client)
+        node_id = body["node"]["id"]
+        assert body["node"]["ports"] is None, "none before somebody says so"
+        given = {"first": 30000, "last": 30999}
+        answer = await client.post(f"/admin/nodes/{node_id}/ports", json={"range": given})
+        assert (answer.status_code, answer.json()["ports"]) == (200, given)
+        moved = await client.patch(f"/admin/nodes/{node_id}", json={"port": 30500})
+        assert (moved.status_code, moved.json()["code"]) == (422, "invalid_input")
+        assert (await client.patch(f"/admin/nodes/{node_id}", json={"port": 2222})).status_code == 200
+        for wrong in ({"first": 2000, "last": 3000}, {"first": 22, "last": 30}, {"first": 3001, "last": 3000}):
+            answer = await client.post(f"/admin/nodes/{node_id}/ports", json={"range": wrong})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+        assert (await client.post(f"/admin/nodes/{node_id}/ports", json={})).status_code == 422
+        assert (await client.get(f"/admin/nodes/{node_id}")).json()["ports"] == given
+        answer = await client.post(f"/admin/nodes/{node_id}/ports", json={"range": None})
+        assert answer.json()["ports"] is None
+        async with database.reading() as session:
+            rows = await session.execute(
+                text("SELECT before, after FROM audit_event WHERE action = 'node.ports_changed' ORDER BY seq")
+            )
+            nothing = {"first": None, "last": None}
+            assert [(row.before, row.after) for row in rows] == [(nothing, given), (given, nothing)]
+
+    async def test_with_that_of_sshd_are_refused_by_postgresql(
+        self, client: httpx.AsyncClient, database: Database
+    ) -> None:
+        node_id = (await add(client))["node"]["id"]
+        for first, last in ((1000, 2000), (3001, 3000), (30000, 65536), (30000, None), (None, 30000), (2200, 2300)):
+            changed = text("UPDATE node SET first_port = :first, last_port = :last, port = 2222 WHERE id = :id")
+            async with database.transaction() as session:
+                with pytest.raises(IntegrityError, match="node_ports"):
+                    await session.execute(changed, {"first": first, "last": last, "id": node_id})
+                await session.rollback()
 
 
 class TestChangingThePlace:

@@ -16,7 +16,10 @@ SAFE = frozenset({"get", "head", "options"})
 METHODS = SAFE | {"post", "put", "patch", "delete"}
 
 
-BODIES = {"POST /api/v1/allocations/{id_or_name}/ssh-certificates": {"public_key": ed25519_line()}}
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/v1/allocations/{id_or_name}/ssh-certificates": {"public_key": ed25519_line()},
+    "POST /api/v1/allocations/{id_or_name}/ports": {"port": 80, "protocol": "tcp"},
+}
 """What must be valid for the question whose thing it is to be asked at all."""
 
 

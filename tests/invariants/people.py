@@ -74,6 +74,9 @@ class Business:
         launched = await owner.post("/api/v1/allocations", json={"offer_id": rental.sku.id, "name": "first"})
         assert launched.status_code == 202, launched.text
         await rental.work_until(launched.json()["id"], "active")
+        await rental.give_ports(30000, 30099)
+        port = await owner.post("/api/v1/allocations/first/ports", json={"port": 8080, "protocol": "tcp"})
+        port_id = port.json()["id"]
         key = await owner.post("/api/v1/ssh-keys", json={"name": "laptop", "public_key": ed25519_line()})
         token = await token_of(owner, ["account:read"])
         sessions = (await owner.get("/api/v1/auth/sessions")).json()["items"]
@@ -106,6 +109,7 @@ class Business:
         ids = {
             "id_or_name": launched.json()["id"],
             "organization_id": organization_id,
+            "port_id": port_id,
             "top_up_id": top_up_id,
             "key_id": key.json()["id"],
             "token_id": token["id"],

@@ -140,6 +140,7 @@ NODE_ACTS: dict[str, tuple[str, dict[str, Any]]] = {
     "retire": ("retire", {"reason": "for a test"}),
     "force_release": ("force-release", {"reason": "for a test", "credit_seconds": 0}),
     "join_token": ("join-token", {}),
+    "set_ports": ("ports", {"range": None}),
 }
 NODE_ACTIONS = {*NODE_ACTS, "clear_gpu", "quarantine_gpu"}
 DRAINED = text(
@@ -167,6 +168,7 @@ class TestAllocations:
     async def test_are_offered_what_they_accept_in_every_state(self, database: Database, asking: Asking) -> None:
         rental = await Rental.open(database)
         await add_node(database, "south", vcpu=16, memory_mib=65536)
+        await rental.give_ports(30000, 30099)
         rows = await one_in_every_state(rental)
         key = ed25519_line()
 
@@ -177,12 +179,13 @@ class TestAllocations:
             await asking.agrees(actions, "suspend", "POST", f"{path}/suspend")
             await asking.agrees(actions, "resume", "POST", f"{path}/resume")
             await asking.agrees(actions, "restart_elsewhere", "POST", f"{path}/restart-elsewhere")
+            await asking.agrees(actions, "publish_port", "POST", f"{path}/ports", port=80, protocol="tcp")
             await asking.agrees(actions, "ssh", "POST", f"{path}/ssh-certificates", public_key=key)
             allowed = {action["name"] for action in actions if action["allowed"]}
             async with database.reading() as session:
                 target = await terminal_target(session, asking.actor, allocation_id)
             assert ("terminal" in allowed) == (target.closed is None and asking.actor.can(CONNECTS))
-            assert len(actions) == 7
+            assert len(actions) == 8
             return allowed
 
         resumable: dict[str, set[str]] = {}

@@ -34,10 +34,12 @@ NEVER_REMOVED = {
     "node_drain",
     "node_self_test",
     "node_trial",
+    "published_port",
 }
 FIXED_ONCE_MADE = {
     "allocation": {"id", "organization_id", "name", "sku", "price", "currency", "login", "created_at"},
     "node_trial": {"node_id", "allocation_id", "uid"},
+    "published_port": {"id", "allocation_id", "node_id", "protocol", "port", "node_port", "slot", "published_at"},
     "join_token": {"token_hash", "node_id", "created_by", "created_at"},
 }
 """Columns that keep what they were made with: others have been shown it."""

@@ -92,6 +92,19 @@ export const allocations = [
   }),
   on("get", "/api/v1/allocations/{id_or_name}/charges", ({ path, query }) => pageOf(world.charges[found(path.id_or_name).id] ?? [], query)),
   on("get", "/api/v1/allocations/{id_or_name}/history", ({ path, query }) => pageOf(world.history[found(path.id_or_name).id] ?? [], query)),
+  on("post", "/api/v1/allocations/{id_or_name}/ports", ({ path, body }) => {
+    const one = allowed(path.id_or_name, "publish_port");
+    const made = { ...body, id: freshId("prt", one.ports), host: "192.0.2.1", node_port: 30_000 + one.ports.length, state: "open" as const, refusal: null };
+    one.ports = [...one.ports, made];
+    return made;
+  }),
+  on("delete", "/api/v1/allocations/{id_or_name}/ports/{port_id}", ({ path }) => {
+    const one = found(path.id_or_name);
+    const gone = one.ports.find(({ id }) => id === path.port_id);
+    if (gone === undefined) throw notFound();
+    one.ports = one.ports.filter(({ id }) => id !== path.port_id);
+    return { ...gone, state: "closing" as const };
+  }),
   on("post", "/api/v1/allocations/{id_or_name}/release", ({ path }) => {
     const one = allowed(path.id_or_name, "release", "cancel");
     move(one, "releasing");

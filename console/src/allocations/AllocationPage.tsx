@@ -22,6 +22,7 @@ import { EvidencePanel } from "./EvidencePanel";
 import { GivenPanel } from "./GivenPanel";
 import { History } from "./History";
 import { Limits } from "./Limits";
+import { Ports } from "./Ports";
 import { StartupPanel } from "./StartupPanel";
 
 const words = t.allocations;
@@ -68,6 +69,7 @@ function Details({ allocation }: { allocation: Allocation }) {
           {evidence === null ? null : <EvidencePanel evidence={evidence} />}
           {startup === null ? null : <StartupPanel id={id} startup={startup} />}
           {closed ? null : <Connect allocation={allocation} />}
+          {closed ? null : <Ports allocation={allocation} />}
           <Charges id={id} live={usable === true} />
           <History id={id} />
         </div>

@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { ApiTokenBody, LaunchBody, LoginBody, NodeBody, PriceBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
+import type { ApiTokenBody, LaunchBody, LoginBody, NodeBody, PortBody, PriceBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -57,6 +57,13 @@ export const restartElsewhere = command("post", "/api/v1/allocations/{id_or_name
   ...allocation(id),
   body: {},
   headers: { "Idempotency-Key": key },
+}));
+export const publishPort = command("post", "/api/v1/allocations/{id_or_name}/ports", ({ id, ...asked }: Keyed<PortBody> & { id: string }) => ({
+  ...allocation(id),
+  ...keyed(asked),
+}));
+export const withdrawPort = command("delete", "/api/v1/allocations/{id_or_name}/ports/{port_id}", ({ id, port }: { id: string; port: string }) => ({
+  params: { path: { id_or_name: id, port_id: port } },
 }));
 
 export const topUp = command("post", "/api/v1/top-ups", keyed<TopUpBody>);

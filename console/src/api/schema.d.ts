@@ -476,6 +476,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/nodes/{node_id}/ports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Ports
+         * @description Say by which ports of a node customers may publish; without any they may not. Published ones stay.
+         */
+        post: operations["set_ports_api_v1_admin_nodes__node_id__ports_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/nodes/{node_id}/put-back": {
         parameters: {
             query?: never;
@@ -873,6 +893,50 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/allocations/{id_or_name}/ports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Ports
+         * @description The ports of its node that lead to it, as they were published.
+         */
+        get: operations["list_ports_api_v1_allocations__id_or_name__ports_get"];
+        put?: never;
+        /**
+         * Publish Port
+         * @description Get a port of its node, to which anybody can connect, and which leads to a port of the allocation.
+         */
+        post: operations["publish_port_api_v1_allocations__id_or_name__ports_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/allocations/{id_or_name}/ports/{port_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw Port
+         * @description Take a published port back: what is open by it ends.
+         */
+        delete: operations["withdraw_port_api_v1_allocations__id_or_name__ports__port_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1571,7 +1635,7 @@ export interface components {
              * Name
              * @enum {string}
              */
-            name: "release" | "suspend" | "resume" | "cancel" | "restart_elsewhere" | "terminal" | "ssh";
+            name: "release" | "suspend" | "resume" | "cancel" | "publish_port" | "restart_elsewhere" | "terminal" | "ssh";
             /** Reason */
             reason: string | null;
         };
@@ -1623,6 +1687,8 @@ export interface components {
             name: string;
             node: components["schemas"]["PlaceOut"] | null;
             operation: components["schemas"]["OperationOut"] | null;
+            /** Ports */
+            ports: components["schemas"]["PortOut"][];
             price: components["schemas"]["PriceOut"];
             /** Release Requested At */
             release_requested_at: string | null;
@@ -2753,6 +2819,19 @@ export interface components {
             node: components["schemas"]["NodeOut"];
         };
         /**
+         * NewPort
+         * @description A port of the allocation to be published, on which something of the customer's answers.
+         */
+        NewPort: {
+            /** Port */
+            port: number;
+            /**
+             * Protocol
+             * @enum {string}
+             */
+            protocol: "tcp" | "udp";
+        };
+        /**
          * NewRollout
          * @description The node on which the helper is tried first, by its id.
          */
@@ -2805,6 +2884,7 @@ export interface components {
             name: string;
             /** Port */
             port: number;
+            ports: components["schemas"]["PortRange"] | null;
             /** Residents */
             residents: components["schemas"]["ResidentOut"][];
             self_test: components["schemas"]["SelfTestOut"] | null;
@@ -2820,7 +2900,7 @@ export interface components {
         };
         /**
          * NodeOut
-         * @description A node as operators see it.
+         * @description A node as operators see it. `ports` are those that customers may publish by, null where there are none.
          */
         NodeOut: {
             /** Actions */
@@ -2854,11 +2934,19 @@ export interface components {
             name: string;
             /** Port */
             port: number;
+            ports: components["schemas"]["PortRange"] | null;
             /**
              * State
              * @enum {string}
              */
             state: "enrolling" | "ready" | "cordoned" | "draining" | "maintenance" | "quarantined" | "offline" | "retired";
+        };
+        /**
+         * NodePorts
+         * @description Which ports of a node customers may publish by; null for none. Those that are published already stay.
+         */
+        NodePorts: {
+            range: components["schemas"]["PortRange"] | null;
         };
         /**
          * OfferOut
@@ -3049,6 +3137,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[PortOut] */
+        Page_PortOut_: {
+            /** Items */
+            items: components["schemas"]["PortOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[SessionOut] */
         Page_SessionOut_: {
             /** Items */
@@ -3127,6 +3222,46 @@ export interface components {
             /** Name */
             name: string;
         };
+        /**
+         * PortOut
+         * @description A port of the node that leads to an allocation: whoever connects to `host` and `node_port` comes to `port`.
+         *
+         *     `closed` while the allocation is suspended; `refusal` says why the node does not lead there.
+         */
+        PortOut: {
+            /** Host */
+            host: string;
+            /** Id */
+            id: string;
+            /** Node Port */
+            node_port: number;
+            /** Port */
+            port: number;
+            /**
+             * Protocol
+             * @enum {string}
+             */
+            protocol: "tcp" | "udp";
+            /** Refusal */
+            refusal: string | null;
+            state: components["schemas"]["PortState"];
+        };
+        /**
+         * PortRange
+         * @description Ports of a node, both ends among them.
+         */
+        PortRange: {
+            /** First */
+            first: number;
+            /** Last */
+            last: number;
+        };
+        /**
+         * PortState
+         * @description Where a published port stands.
+         * @enum {string}
+         */
+        PortState: "opening" | "open" | "closed" | "refused" | "closing" | "gone";
         /**
          * PriceCreate
          * @description A new version of a SKU's price; without `effective_at` it is in force at once.
@@ -5171,6 +5306,50 @@ export interface operations {
             };
         };
     };
+    set_ports_api_v1_admin_nodes__node_id__ports_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodePorts"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     put_back_api_v1_admin_nodes__node_id__put_back_post: {
         parameters: {
             query?: never;
@@ -6179,6 +6358,139 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_OperationOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_ports_api_v1_allocations__id_or_name__ports_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The allocation's id, or the name of one that has not ended. */
+                id_or_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PortOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    publish_port_api_v1_allocations__id_or_name__ports_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The allocation's id, or the name of one that has not ended. */
+                id_or_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPort"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_port_api_v1_allocations__id_or_name__ports__port_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The allocation's id, or the name of one that has not ended. */
+                id_or_name: string;
+                port_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

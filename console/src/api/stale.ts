@@ -39,6 +39,8 @@ export const STALE_AFTER = {
   "post /api/v1/allocations/{id_or_name}/suspend": WORK,
   "post /api/v1/allocations/{id_or_name}/resume": WORK,
   "post /api/v1/allocations/{id_or_name}/restart-elsewhere": WORK,
+  "post /api/v1/allocations/{id_or_name}/ports": ONE_ALLOCATION,
+  "delete /api/v1/allocations/{id_or_name}/ports/{port_id}": ONE_ALLOCATION,
   "post /api/v1/top-ups": TOP_UPS,
   "post /api/v1/ssh-keys": ["/api/v1/ssh-keys"],
   "delete /api/v1/ssh-keys/{key_id}": ["/api/v1/ssh-keys"],

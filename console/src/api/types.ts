@@ -32,6 +32,8 @@ export type Allocation = Answer<"/api/v1/allocations/{id_or_name}", "get", 200>;
 /** What a row of the list shows of one. */
 export type AllocationSummary = Item<Answer<"/api/v1/allocations", "get", 200>>;
 export type AllocationState = Allocation["state"];
+export type Port = Allocation["ports"][number];
+export type PortState = Port["state"];
 export type Operation = NonNullable<Allocation["operation"]>;
 export type Evidence = NonNullable<Allocation["evidence"]>;
 export type Startup = NonNullable<Allocation["startup"]>;
@@ -58,6 +60,7 @@ export type Rate = Wallet["burn_per_hour"];
 export type Action = Wallet["actions"][number];
 
 export type SignUpBody = Body<"/api/v1/auth/signup">;
+export type PortBody = Body<"/api/v1/allocations/{id_or_name}/ports">;
 export type LoginBody = Body<"/api/v1/auth/login">;
 export type ApiTokenBody = Body<"/api/v1/api-tokens">;
 export type SshKeyBody = Body<"/api/v1/ssh-keys">;

@@ -1,4 +1,4 @@
-import type { AllocationState, Operation } from "~/api/types";
+import type { AllocationState, Operation, PortState } from "~/api/types";
 
 export const allocations = {
   title: "Allocations",
@@ -102,6 +102,22 @@ export const allocations = {
     login: "Login",
     node: "Node",
   },
+  ports: {
+    title: "Published ports",
+    none: "Nothing here is open to the world. Publish a port, and anybody reaches your server by a port of the node.",
+    publish: "Publish port",
+    port: "Port",
+    portHelp: "On which something of yours answers, such as 8080, or 60001/udp. Anybody can connect: let your server ask who it is.",
+    portInvalid: "Give a port, such as 8080 or 60001/udp.",
+    column: { port: "Port", at: "Reached at", state: "State", act: "Actions" },
+    state: {
+      opening: "Opening", open: "Open", closed: "Closed while suspended", refused: "Not open", closing: "Closing", gone: "Gone",
+    } satisfies Record<PortState, string>,
+    withdraw: "Withdraw",
+    withdrawLabel: (port: string) => `Withdraw ${port}`,
+    withdrawTitle: (port: string) => `Withdraw ${port}?`,
+    withdrawConsequences: ["Connections by it end within seconds.", "Published again, it may be reached at another port of the node."],
+  },
   cost: {
     title: "Cost",
     total: "So far",
@@ -122,7 +138,7 @@ export const allocations = {
     enforced: "Enforced",
     notEnforced: "Not enforced",
     warning: "This node does not enforce every limit. Other work on it may take from yours.",
-    name: { cpu: "CPU", memory: "Memory", tasks: "Processes", devices: "Devices", disk: "Disk" } as Record<string, string>,
+    name: { cpu: "CPU", memory: "Memory", tasks: "Processes", devices: "Devices", disk: "Disk", network: "Network" } as Record<string, string>,
     none: "Known once the machine is ready.",
   },
   charges: {

@@ -90,6 +90,7 @@ export function Facts({ node }: { node: NodeDetail }) {
   if (node.host_certificate_expires_at !== null) {
     rows.push([words.certificate, <Moment key="certificate" at={node.host_certificate_expires_at} />]);
   }
+  rows.push([words.ports, node.ports === null ? words.noPorts : <code key="ports">{`${node.ports.first}-${node.ports.last}`}</code>]);
   if (labels.length > 0) rows.push([words.labels, <code key="labels">{labels.join(" ")}</code>]);
   return (
     <Panel title={t.allocations.details}>

@@ -6,16 +6,20 @@ from typing import Any
 from sqlalchemy import Row
 
 from sublet.allocations.rows import Allocation
-from sublet.allocations.states import BEING_SET_UP, KEPT, AllocationState, StateForbids
+from sublet.allocations.states import BEING_SET_UP, KEPT, AllocationState, PortState, StateForbids
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing
 from sublet.core.actions import Refusal
+from sublet.core.errors import Conflict
 from sublet.core.money import Rate
 from sublet.fleet.states import NodeState
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.offers import why_stopped
 
 _S = AllocationState
+
+MOST_PORTS = 16
+"""So many ports an allocation may have published at a time."""
 _STANDS = {
     _S.QUEUED: Refusal(StateForbids, "It is being set up."),
     _S.PROVISIONING: Refusal(StateForbids, "It is being set up."),
@@ -31,6 +35,30 @@ _CLOSING = Refusal(StateForbids, "It is being suspended.", "Resume it once it is
 _OPENING = Refusal(StateForbids, "It is being resumed.")
 _OUT_OF_USE = frozenset({NodeState.DRAINING, NodeState.MAINTENANCE, NodeState.QUARANTINED, NodeState.RETIRED})
 _STAYS = "It stays suspended and its data are kept."
+
+
+class PortsNotGiven(Conflict):
+    """The node, or its operator, gives no ports to allocations."""
+
+    code = "ports_not_given"
+    title = "Its node gives no ports"
+
+
+class TooManyPorts(Conflict):
+    """The allocation has as many published ports as it may have."""
+
+    code = "too_many_ports"
+    title = "It has as many published ports as it may have"
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlace:
+    """All of a node that decides whether a port of it can be had: `first` and `last` are None where its operator gives
+    none."""
+
+    leads_ports: bool
+    first: int | None
+    last: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +120,27 @@ def why_not_suspend(now: Situation) -> Refusal | None:
 def why_not_enter(now: Situation) -> Refusal | None:
     """Somebody can log in only to what is active, and is to stay so."""
     return None if now.state is _S.ACTIVE and now.wanted == "active" else _standing(now)
+
+
+def why_not_publish(now: Situation, place: PortPlace, *, held: int) -> Refusal | None:
+    """Only what one can log in to gets a port of its node, and only where node and operator give one."""
+    if refusal := why_not_enter(now):
+        return refusal
+    if not place.leads_ports:
+        why = "Nothing leads into allocations on its node, because they have no network of their own there."
+        return Refusal(PortsNotGiven, why, "Forward the port over SSH instead.")
+    if place.first is None:
+        return Refusal(PortsNotGiven, "The operator gives no ports on its node.", "Forward the port over SSH instead.")
+    if held >= MOST_PORTS:
+        return Refusal(TooManyPorts, f"It has {MOST_PORTS} published ports, which is the most.", "Withdraw one first.")
+    return None
+
+
+def why_not_withdraw(now: Situation, state: PortState) -> Refusal | None:
+    """Any port can be withdrawn, once, of what stays; what is released loses them all."""
+    if now.state not in KEPT:
+        return _standing(now)
+    return Refusal(StateForbids, "It is being withdrawn.") if state is PortState.CLOSING else None
 
 
 def why_not_resume(

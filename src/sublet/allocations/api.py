@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query
 
-from sublet.allocations import certificates, labels, launch, release, restart, rows, suspension
+from sublet.allocations import certificates, labels, launch, ports, release, restart, rows, suspension
 from sublet.allocations.schemas import (
     AdminAllocationOut,
     AllocationChange,
@@ -13,7 +13,9 @@ from sublet.allocations.schemas import (
     CertificateOut,
     CertificateRequest,
     Launch,
+    NewPort,
     OperationOut,
+    PortOut,
     RestartElsewhere,
     StartupOutputOut,
     StateChangeOut,
@@ -214,6 +216,30 @@ async def list_history(
     allocation_id = await rows.id_of(session, actor, id_or_name)
     found = await past.changes_of(session, allocation_id, after=after, limit=page.limit + 1)
     return page_of(found, page.limit, StateChangeOut.model_validate, lambda row: [row.id])
+
+
+@router.get("/allocations/{id_or_name}/ports", permission=Permission.ALLOCATION_READ)
+async def list_ports(actor: ActorDep, session: SessionDep, id_or_name: IdOrName, page: PageQueryDep) -> Page[PortOut]:
+    """The ports of its node that lead to it, as they were published."""
+    (after,) = page.position(int) or (None,)
+    allocation_id = await rows.id_of(session, actor, id_or_name)
+    host = await ports.host_of(session, allocation_id)
+    found = await ports.page(session, allocation_id, after=after, limit=page.limit + 1)
+    return page_of(found, page.limit, lambda port: PortOut.of(port, host), lambda port: [port.seq])
+
+
+@router.post("/allocations/{id_or_name}/ports", permission=Permission.ALLOCATION_MANAGE, creates=True, status_code=202)
+async def publish_port(actor: ActorDep, session: SessionDep, id_or_name: IdOrName, body: NewPort) -> PortOut:
+    """Get a port of its node, to which anybody can connect, and which leads to a port of the allocation."""
+    port = await ports.publish(session, actor, id_or_name, port=body.port, protocol=body.protocol)
+    return PortOut.of(port, await ports.host_of(session, port.allocation_id))
+
+
+@router.delete("/allocations/{id_or_name}/ports/{port_id}", permission=Permission.ALLOCATION_MANAGE, status_code=202)
+async def withdraw_port(actor: ActorDep, session: SessionDep, id_or_name: IdOrName, port_id: str) -> PortOut:
+    """Take a published port back: what is open by it ends."""
+    port = await ports.withdraw(session, actor, id_or_name, port_id)
+    return PortOut.of(port, await ports.host_of(session, port.allocation_id))
 
 
 @router.post(

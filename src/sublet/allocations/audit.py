@@ -25,6 +25,14 @@ class LabelsRecord(Recorded):
     labels: Annotated[dict[str, str], TRACK]
 
 
+class PortRecord(Recorded):
+    """A published port as the trail keeps it."""
+
+    protocol: Annotated[str, TRACK]
+    port: Annotated[int, TRACK]
+    node_port: Annotated[int, TRACK]
+
+
 class WantedRecord(Recorded):
     """What is wanted of an allocation, as the trail keeps it."""
 

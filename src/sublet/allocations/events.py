@@ -133,6 +133,20 @@ class OperationProgressed(Event):
     step: str | None
 
 
+class PortChanged(Event):
+    """A port of the node leads to an allocation now, or does not any more; `previous_state` is null for a new one."""
+
+    type: ClassVar[str] = "allocation.port_changed"
+
+    allocation_id: str
+    port_id: str
+    protocol: str
+    port: int
+    node_port: int
+    state: str
+    previous_state: str | None
+
+
 class FundsRanOut(Event):
     """The grace is over: the allocation is to be suspended."""
 

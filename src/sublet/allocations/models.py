@@ -79,6 +79,23 @@ history = Table(
     Column("at", DateTime(timezone=True), nullable=False),
 )
 
+published_port = Table(
+    "published_port",
+    metadata,
+    Column("seq", BigInteger, nullable=False),
+    Column("id", Text, primary_key=True),
+    Column("allocation_id", Text, nullable=False),
+    Column("node_id", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("node_port", Integer, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("refusal", Text),
+    Column("published_at", DateTime(timezone=True), nullable=False),
+    Column("gone_at", DateTime(timezone=True)),
+)
+
 remnant = Table(
     "allocation_remnant",
     metadata,

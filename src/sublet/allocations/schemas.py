@@ -1,16 +1,26 @@
 """Allocations as the API takes and shows them: in summary in lists, whole when asked for one."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from sublet.allocations.incident_kind import Incident
 from sublet.allocations.names import PATTERN
-from sublet.allocations.states import AllocationState, OperationState
+from sublet.allocations.port_states import Protocol
+from sublet.allocations.ports import PublishedPort
+from sublet.allocations.states import AllocationState, OperationState, PortState
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField, RateField
+
+REFUSALS = {
+    "taken": "The node has something else at that port. Withdraw it and publish it again to get another.",
+    "no_network": "Nothing leads into allocations on the node, because they have no network of their own there.",
+    "failed": "The node's firewall did not take it. It is tried again.",
+    "helper": "The node's helper is too old to lead a port anywhere. Its operator has to upgrade it.",
+}
+"""What customers read for the node's word on why a port does not lead to them."""
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -61,7 +71,7 @@ class CertificateRequest(BaseModel):
 class AllocationActionOut(ActionOut):
     """What the caller may do with an allocation now, or why not."""
 
-    name: Literal["release", "suspend", "resume", "cancel", "restart_elsewhere", "terminal", "ssh"]
+    name: Literal["release", "suspend", "resume", "cancel", "publish_port", "restart_elsewhere", "terminal", "ssh"]
 
 
 class FailureOut(BaseModel):
@@ -220,6 +230,44 @@ class IncidentOut(BaseModel):
     at: datetime
 
 
+class NewPort(BaseModel):
+    """A port of the allocation to be published, on which something of the customer's answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    protocol: Protocol
+
+
+class PortOut(BaseModel):
+    """A port of the node that leads to an allocation: whoever connects to `host` and `node_port` comes to `port`.
+
+    `closed` while the allocation is suspended; `refusal` says why the node does not lead there.
+    """
+
+    id: str
+    port: int
+    protocol: Protocol
+    host: str
+    node_port: int
+    state: PortState
+    refusal: str | None
+
+    @classmethod
+    def of(cls, port: PublishedPort, host: str) -> Self:
+        """With the address at which the node answers."""
+        refusal = None if port.refusal is None else REFUSALS.get(port.refusal, REFUSALS["failed"])
+        return cls(
+            id=port.id,
+            port=port.port,
+            protocol=port.protocol,
+            host=host,
+            node_port=port.node_port,
+            state=port.state,
+            refusal=refusal,
+        )
+
+
 class AllocationOut(BaseModel):
     """A running right to resources on a node."""
 
@@ -244,6 +292,7 @@ class AllocationOut(BaseModel):
     environment: list[str]
     startup: StartupOut | None
     evidence: EvidenceOut | None
+    ports: list[PortOut]
     actions: list[AllocationActionOut]
     operation: OperationOut | None
     incidents: list[IncidentOut]

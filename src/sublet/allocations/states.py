@@ -213,3 +213,14 @@ async def end_operation(
         "operator_error": operator_error,
     }
     return (await session.execute(_END_OPERATION, parameters)).first() is not None
+
+
+class PortState(StrEnum):
+    """Where a published port stands."""
+
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSED = "closed"
+    REFUSED = "refused"
+    CLOSING = "closing"
+    GONE = "gone"

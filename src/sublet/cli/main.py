@@ -23,6 +23,7 @@ COMMANDS = {
     "logs": (f"{_HERE}.given:logs", "Show what an allocation's startup script wrote."),
     "label": (f"{_HERE}.given:label", "Set or take away labels of an allocation."),
     "ssh": (f"{_HERE}.ssh:ssh", "Open a shell on an allocation, or run a command there."),
+    "port": (f"{_HERE}.ports:port", "Publish ports of an allocation by ports of its node."),
     "suspend": (f"{_HERE}.lifecycle:suspend", "Stop an allocation and keep its files."),
     "resume": (f"{_HERE}.lifecycle:resume", "Start a suspended allocation again."),
     "release": (f"{_HERE}.lifecycle:release", "Give an allocation back; its files are deleted."),

@@ -104,6 +104,11 @@ class Admin:
         path = _node(node_id, "gpus", quote(uuid, safe=""), "quarantine")
         return cast(Gpu, self._transport.post(path, {"reason": reason}))
 
+    def set_ports(self, node_id: str, ports: tuple[int, int] | None) -> Node:
+        """Which ports of a node customers may publish by, both ends among them; None for none."""
+        asked = None if ports is None else {"first": ports[0], "last": ports[1]}
+        return cast(Node, self._transport.post(_node(node_id, "ports"), {"range": asked}))
+
     def clear_gpu(self, node_id: str, uuid: str, reason: str) -> Gpu:
         """End a GPU's quarantine on your word that nothing of a customer is left on it."""
         path = _node(node_id, "gpus", quote(uuid, safe=""), "clear")

@@ -17,6 +17,7 @@ from sublet.client.shapes import (
     Me,
     Offer,
     Operation,
+    Port,
     Sku,
     SshCertificate,
     StartupOutput,
@@ -139,6 +140,20 @@ class Client:
     def history(self, allocation_id: str) -> Iterator[StateChange]:
         """Every change of an allocation's state."""
         return self._transport.pages(_allocation(allocation_id, "history"))
+
+    def ports(self, allocation_id: str) -> Iterator[Port]:
+        """The ports of its node that lead to an allocation, as they were published."""
+        return self._transport.pages(_allocation(allocation_id, "ports"))
+
+    def publish_port(self, allocation_id: str, port: int, *, protocol: str, idempotency_key: str | None = None) -> Port:
+        """Get a port of its node that leads to a port, `tcp` or `udp`, of an allocation."""
+        body = {"port": port, "protocol": protocol}
+        return cast(Port, self._transport.create(_allocation(allocation_id, "ports"), body, key=idempotency_key))
+
+    def withdraw_port(self, allocation_id: str, port_id: str) -> Port:
+        """Take a published port back."""
+        path = _allocation(allocation_id, "ports", quote(port_id, safe=""))
+        return cast(Port, self._transport.delete(path, repeatable=False))
 
     def ssh_certificate(self, allocation_id: str, public_key: str) -> SshCertificate:
         """A certificate for an OpenSSH public key, alive for minutes."""

@@ -87,9 +87,9 @@ class Transport:
         """PATCH to given values; `repeatable` is False where what is so already is refused."""
         return self._call("PATCH", path, body=body, repeatable=repeatable)
 
-    def delete(self, path: str) -> None:
-        """DELETE."""
-        self._call("DELETE", path)
+    def delete(self, path: str, *, repeatable: bool = True) -> Any:
+        """DELETE; `repeatable` is False where what is under way already is refused."""
+        return self._call("DELETE", path, repeatable=repeatable)
 
     def pages(self, path: str, *, limit: int | None = PAGE_LIMIT, **query: Any) -> Iterator[Any]:
         """Every item of a list, fetched page by page as it is consumed; `limit` is None where a list comes whole."""

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, Validat
 
 from sublet.fleet import backend
 from sublet.fleet.errors import NodeAnswerInvalid
+from sublet.fleet.led_ports import AppliedPort
 
 Short = Annotated[str, StringConstraints(max_length=200)]
 Long = Annotated[str, StringConstraints(max_length=4000)]
@@ -31,6 +32,14 @@ class _Enforced(BaseModel):
     detail: Long = ""
 
 
+class _Port(BaseModel):
+    protocol: Short
+    port: int
+    node_port: int
+    open: bool
+    why: Short
+
+
 class Applied(BaseModel):
     """Answer to `apply`."""
 
@@ -42,6 +51,7 @@ class Applied(BaseModel):
     login_open: bool
     enforced: list[_Enforced]
     boot_id: Short
+    ports: Annotated[list[_Port], Field(max_length=64)] = Field(default_factory=list)  # older helpers do not say
 
     def to_state(self, applied_at: datetime) -> backend.AppliedState:
         """As the backend gives it."""
@@ -65,6 +75,9 @@ class Applied(BaseModel):
             enforced=limits,
             boot_id=self.boot_id,
             applied_at=applied_at,
+            ports=tuple(
+                AppliedPort(item.protocol, item.port, item.node_port, item.open, item.why) for item in self.ports
+            ),
         )
 
 

@@ -13,7 +13,7 @@ from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import PageQueryDep, page_of
-from sublet.fleet import certificates, enrolment, gpu_quarantine, join_tokens, life, nodes
+from sublet.fleet import certificates, enrolment, gpu_quarantine, join_tokens, life, node_ports, nodes
 from sublet.fleet.ca import CertificateAuthority, UserSigner
 from sublet.fleet.moved_gpus import ClaimsOnGpu
 from sublet.fleet.nodes import Gpu
@@ -31,6 +31,7 @@ from sublet.fleet.schemas import (
     NewNodeOut,
     NodeDetailOut,
     NodeOut,
+    NodePorts,
 )
 from sublet.fleet.views import NodeView, manageable
 from sublet.identity.operators import may_now
@@ -83,6 +84,14 @@ async def show_node(view: ViewDep, actor: ActorDep, session: SessionDep, node_id
 async def change_node(view: ViewDep, actor: ActorDep, session: SessionDep, node_id: str, body: ChangedNode) -> NodeOut:
     """Change where a node answers, or its labels."""
     await enrolment.change_place(session, actor, node_id, address=body.address, port=body.port, labels=body.labels)
+    return await view.shown(session, actor, node_id)
+
+
+@router.post("/admin/nodes/{node_id}/ports", permission=Permission.ADMIN_NODE_MANAGE)
+async def set_ports(view: ViewDep, actor: ActorDep, session: SessionDep, node_id: str, body: NodePorts) -> NodeOut:
+    """Say by which ports of a node customers may publish; without any they may not. Published ones stay."""
+    asked = None if body.range is None else (body.range.first, body.range.last)
+    await node_ports.change(session, actor, node_id, asked)
     return await view.shown(session, actor, node_id)
 
 

@@ -15,6 +15,13 @@ class PlaceRecord(Recorded):
     labels: Annotated[dict[str, str], TRACK]
 
 
+class PortsRecord(Recorded):
+    """The ports of a node that customers may publish by."""
+
+    first: Annotated[int | None, TRACK]
+    last: Annotated[int | None, TRACK]
+
+
 class IntentRecord(Recorded):
     """A node's state, what it becomes when it can be reached again, and why somebody changed that."""
 

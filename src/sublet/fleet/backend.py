@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from sublet.fleet.krl import RevocationList
+from sublet.fleet.led_ports import AppliedPort, DesiredPort
 from sublet.fleet.node_helper import Helper
 from sublet.fleet.self_tests import Strain
 
@@ -43,6 +44,7 @@ class DesiredAccount:
     authorized_keys: tuple[str, ...] = ()
     disconnect_generation: int = 0
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ports: tuple[DesiredPort, ...] = ()
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -74,6 +76,7 @@ class AppliedState:
     enforced: tuple[EnforcedLimit, ...]
     boot_id: str
     applied_at: datetime
+    ports: tuple[AppliedPort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,9 +375,8 @@ class FleetBackend(Protocol):
         """All that exists on the node."""
         ...
 
-    # Waits for the metrics of allocations; nothing asks yet.
     async def usage(self, node_id: str) -> Sequence[Usage]:
-        """What each allocation has used."""
+        """What each allocation has used; it waits for the metrics of allocations, and nothing asks yet."""
         ...
 
     async def trust(self, node_id: str, trust: Trust) -> datetime:

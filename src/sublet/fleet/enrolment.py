@@ -16,7 +16,7 @@ from sublet.core.errors import Conflict, InvalidInput
 from sublet.core.ids import new_id
 from sublet.core.settings import Settings
 from sublet.core.work import leases
-from sublet.fleet import certificates, join_tokens, nodes, revocations, trial
+from sublet.fleet import certificates, join_tokens, node_ports, nodes, revocations, trial
 from sublet.fleet.audit import HostKeyRecord, JoinTokenRecord, PlaceRecord
 from sublet.fleet.backend import Probe
 from sublet.fleet.ca import CaKind, HostSigner, public_keys
@@ -127,6 +127,7 @@ async def change_place(
         _check_address(address)
     new_address, new_port = address or before.address, port or before.port
     new_labels = before.labels if labels is None else labels
+    node_ports.refuse_sshd(new_port, before.ports)
     await _refuse_taken(session, node_id, name=before.name, address=new_address, port=new_port)
     # Labels first, because placement follows them: a place is a key of the row, which a launch may be referring to.
     await session.execute(update(node).where(node.c.id == node_id).values(labels=new_labels))

@@ -43,6 +43,8 @@ node = Table(
     Column("no_entry", JSONB(none_as_null=True)),
     Column("gpu_trouble", JSONB(none_as_null=True)),
     Column("self_tested_at", DateTime(timezone=True)),
+    Column("first_port", Integer),
+    Column("last_port", Integer),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 

@@ -120,6 +120,7 @@ class Node:
     self_tested_at: datetime | None
     strangers: tuple[Stranger, ...]
     clock_skew_seconds: float | None
+    ports: tuple[int, int] | None
     created_at: datetime
 
 
@@ -376,5 +377,6 @@ def _node(row: Row[Any], gpus: tuple[Gpu, ...]) -> Node:
         self_tested_at=row.self_tested_at,
         strangers=_strangers(row.strangers),
         clock_skew_seconds=None if inventory is None else inventory.get("clock_skew_seconds"),
+        ports=None if row.first_port is None else (row.first_port, row.last_port),
         created_at=row.created_at,
     )

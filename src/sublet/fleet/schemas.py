@@ -1,9 +1,9 @@
 """Nodes as the API shows and takes them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from sublet.approvals.schemas import ApprovalOut
 from sublet.core.actions import ActionOut
@@ -129,8 +129,34 @@ class Claimed(BaseModel):
     gpus: int = 0
 
 
+NodePort = Annotated[int, Field(ge=1024, le=65535)]
+
+
+class PortRange(BaseModel):
+    """Ports of a node, both ends among them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: NodePort
+    last: NodePort
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last < self.first:
+            raise ValueError("last is below first")
+        return self
+
+
+class NodePorts(BaseModel):
+    """Which ports of a node customers may publish by; null for none. Those that are published already stay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    range: PortRange | None
+
+
 class NodeOut(BaseModel):
-    """A node as operators see it."""
+    """A node as operators see it. `ports` are those that customers may publish by, null where there are none."""
 
     id: str
     name: str
@@ -142,6 +168,7 @@ class NodeOut(BaseModel):
     capabilities: list[CapabilityOut]
     inventory: InventoryOut | None
     claimed: Claimed
+    ports: PortRange | None
     last_seen_at: datetime | None
     host_certificate_expires_at: datetime | None
     helper_version: str | None

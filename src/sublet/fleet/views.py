@@ -23,6 +23,7 @@ from sublet.fleet.schemas import (
     KeptOut,
     NodeDetailOut,
     NodeOut,
+    PortRange,
     ResidentOut,
     SelfTestOut,
     StepOut,
@@ -121,6 +122,7 @@ def _node_out(now: Situation, actor: Actor, given: Any) -> NodeOut:
         ],
         inventory=_inventory_out(node),
         claimed=claimed,
+        ports=None if node.ports is None else PortRange(first=node.ports[0], last=node.ports[1]),
         last_seen_at=node.last_seen_at,
         host_certificate_expires_at=node.host_certificate_expires_at,
         helper_version=node.helper_version,
@@ -159,6 +161,7 @@ def _actions(now: Situation, actor: Actor) -> list[ActionOut]:
             "put_back": life.why_not_put_back(now),
             "retire": life.why_not_retire(now),
             "force_release": life.why_not_force_release(now),
+            "set_ports": None,
             "join_token": states.why_not_join(now.node.state),
             "clear_gpu": states.why_not_join(now.node.state)
             if in_quarantine

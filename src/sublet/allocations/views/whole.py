@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, environment, incidents, labels
-from sublet.allocations.actions import Situation
+from sublet.allocations import actions, environment, incidents, labels, ports
+from sublet.allocations.actions import PortPlace, Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
     AllocationActionOut,
@@ -15,6 +15,7 @@ from sublet.allocations.schemas import (
     IncidentOut,
     OperationOut,
     PlaceOut,
+    PortOut,
     SshOut,
     ssh_command,
 )
@@ -36,9 +37,11 @@ _WHOLE = """
            a.suspended_nano_per_hour, a.currency, a.sku, a.price, a.login, a.created_at,
            a.started_at, a.ended_at, a.release_requested_at, a.failure, a.enforced, a.evidence, a.operation_id,
            n.node_id, n.name AS node_name, n.state AS node_state, n.limits_enforced, n.address, n.port,
-           coalesce(h.rest, 0) AS held
+           coalesce(h.rest, 0) AS held,
+           p.leads_ports, p.first_port, p.last_port
       FROM allocation a
       JOIN node_capacity n ON n.node_id = a.node_id
+      JOIN node_ports p ON p.node_id = a.node_id
       LEFT JOIN ledger.open_hold h ON h.id = a.hold_id
      WHERE a.organization_id = :organization_id AND
 """
@@ -59,6 +62,8 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
     funds = FundsOut(runway_seconds=None, warning=None, suspend_at=None)
     if row.ended_at is None:
         funds = FundsOut(runway_seconds=stands.runway.seconds, warning=stands.warning, suspend_at=stands.suspend_at)
+    published = [] if row.ended_at is not None else await ports.of(session, row.id)
+    place = PortPlace(leads_ports=row.leads_ports, first=row.first_port, last=row.last_port)
     return AllocationOut(
         id=row.id,
         name=row.name,
@@ -81,14 +86,22 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         environment=await environment.names_of(session, row.id),
         startup=await past.startup_in_short(session, row.id),
         evidence=row.evidence,
-        actions=_actions(actor, row, stands, stopped=stopped, policy=policy),
+        ports=[PortOut.of(port, row.address) for port in published],
+        actions=_actions(
+            actor,
+            row,
+            stands,
+            stopped=stopped,
+            policy=policy,
+            publish=actions.why_not_publish(Situation.of(row), place, held=len(published)),
+        ),
         operation=await _operation(session, row.operation_id),
         incidents=[IncidentOut.model_validate(one) for one in await incidents.latest(session, row.id)],
     )
 
 
 def _actions(
-    actor: Actor, row: Row[Any], stands: Standing, *, stopped: bool, policy: Policy
+    actor: Actor, row: Row[Any], stands: Standing, *, stopped: bool, policy: Policy, publish: Refusal | None
 ) -> list[AllocationActionOut]:
     now = Situation.of(row)
     managing: dict[str, Refusal | None] = {
@@ -96,6 +109,7 @@ def _actions(
         "suspend": actions.why_not_suspend(now),
         "resume": actions.why_not_resume(now, stands, stopped=stopped, node_state=row.node_state, policy=policy),
         "cancel": actions.why_not_cancel(now),
+        "publish_port": publish,
     }
     entering = dict.fromkeys(("terminal", "ssh"), actions.why_not_enter(now))
     shown = actions_of(actor, Permission.ALLOCATION_MANAGE, _NOT_YOURS, managing)

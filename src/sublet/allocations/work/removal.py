@@ -3,7 +3,7 @@
 import contextlib
 from dataclasses import dataclass
 
-from sublet.allocations import operations, rows, startup
+from sublet.allocations import operations, ports, rows, startup
 from sublet.allocations.operations import OperatorError
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
@@ -135,6 +135,7 @@ async def conclude(
 async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvidence, *, policy: Policy) -> None:
     charged = await settle(session, allocation, policy=policy)
     await rows.note(session, allocation.id, on_node=False)
+    await ports.end(session, allocation)
     await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it is left on the node")
     await forget_given(session, allocation)
     await claims.free(session, allocation.id)

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sublet.allocations import environment, incidents, operations, rows, startup
+from sublet.allocations import environment, incidents, operations, ports, rows, startup
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import relocation
@@ -27,6 +27,7 @@ from sublet.fleet import nodes, trial
 from sublet.fleet.backend import AppliedState, DesiredAccount, Entry, FleetBackend, Limits, Observation
 from sublet.fleet.entry import not_its_own
 from sublet.fleet.errors import EntryRefused, LimitsNotEnforced, NodeError, StaleGeneration
+from sublet.fleet.led_ports import DesiredPort
 from sublet.identity import ssh_keys
 from sublet.ledger import holds
 from sublet.scheduling import claims
@@ -80,10 +81,10 @@ async def begin(session: Session, allocation: Allocation) -> Setup:
         await operations.attempt(session, operation, operation.first_remote_step)
     keys = await ssh_keys.public_keys_of(session, allocation.organization_id)
     encrypted = await environment.encrypted_of(session, allocation.id)
-    return Setup(allocation, desired_account(allocation, keys), encrypted)
+    return Setup(allocation, desired_account(allocation, keys, await ports.wanted(session, allocation.id)), encrypted)
 
 
-def desired_account(allocation: Allocation, keys: list[str]) -> DesiredAccount:
+def desired_account(allocation: Allocation, keys: list[str], published: tuple[DesiredPort, ...] = ()) -> DesiredAccount:
     """The whole desired state of the allocation on its node."""
     return DesiredAccount(
         allocation_id=allocation.id,
@@ -100,6 +101,7 @@ def desired_account(allocation: Allocation, keys: list[str]) -> DesiredAccount:
         gpus=tuple(allocation.gpus),
         authorized_keys=tuple(keys[:MOST_KEYS]),
         disconnect_generation=allocation.disconnect_generation,
+        ports=published,
     )
 
 
@@ -242,6 +244,7 @@ async def _succeeded(
             for one in applied.enforced
         ],
     )
+    await ports.take_in(session, allocation, setup.account.ports, applied.ports)
     if allocation.started_at is None:
         await _start_billing(session, allocation, now, policy=pace.policy)
     elif unproven:

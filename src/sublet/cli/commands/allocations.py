@@ -13,7 +13,7 @@ from sublet.cli.states import state_text
 from sublet.cli.style import Painted, glyphs_possible, paint
 from sublet.cli.tables import Column, print_facts, print_table
 from sublet.cli.timebar import runs, time_bar, time_line
-from sublet.client.shapes import AdminAllocation, Allocation, AllocationSummary, Rate
+from sublet.client.shapes import AdminAllocation, Allocation, AllocationSummary, Port, Rate
 from sublet.client.shapes.allocations import Check, Incident, Limit
 
 
@@ -95,6 +95,7 @@ def show_allocation(allocation: Allocation) -> None:
             ("Variables", ", ".join(allocation["environment"])),
             ("Startup script", startup_text(allocation["startup"])),
             ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
+            ("Ports", ", ".join(_port(one) for one in allocation["ports"])),
         ]
     )
     if allocation["incidents"]:
@@ -137,6 +138,11 @@ CHECKS: list[Column[Check]] = [
     ),
     Column("DETAIL", lambda check: check["detail"] or "", flexible=True, optional=True),
 ]
+
+
+def _port(port: Port) -> str:
+    state = "" if port["state"] == "open" else f" ({port['state']})"
+    return f"{port['port']}/{port['protocol']} at {port['host']}:{port['node_port']}{state}"
 
 
 def _time(allocation: Allocation) -> Painted:

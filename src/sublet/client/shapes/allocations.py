@@ -178,6 +178,18 @@ class Incident(TypedDict):
     at: str
 
 
+class Port(TypedDict):
+    """A port of the node that leads to an allocation; `refusal` says why the node does not lead there."""
+
+    id: str
+    port: int
+    protocol: str
+    host: str
+    node_port: int
+    state: str
+    refusal: str | None
+
+
 class Allocation(TypedDict):
     """A running right to resources on a node."""
 
@@ -202,6 +214,7 @@ class Allocation(TypedDict):
     environment: list[str]
     startup: Startup | None
     evidence: Evidence | None
+    ports: list[Port]
     actions: list[Action]
     operation: Operation | None
     incidents: list[Incident]

@@ -95,8 +95,15 @@ class EnrolmentItem(TypedDict):
     fix: str | None
 
 
+class PortRange(TypedDict):
+    """Ports of a node, both ends among them."""
+
+    first: int
+    last: int
+
+
 class Node(TypedDict):
-    """One server of the fleet."""
+    """One server of the fleet. `ports` are those that customers may publish by."""
 
     id: str
     name: str
@@ -108,6 +115,7 @@ class Node(TypedDict):
     capabilities: list[Capability]
     inventory: Inventory | None
     claimed: Claimed
+    ports: PortRange | None
     last_seen_at: str | None
     host_certificate_expires_at: str | None
     helper_version: str | None

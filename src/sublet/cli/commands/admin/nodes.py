@@ -1,5 +1,6 @@
 """`admin node`: the fleet."""
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -49,6 +50,7 @@ _LIFE = "sublet.cli.commands.admin.node_life"
         "retire": (f"{_LIFE}:retire", "Take an empty node out of the fleet for good."),
         "force-release": (f"{_LIFE}:force_release", "Give up a node that will not return."),
         "quarantine-gpu": (f"{_HERE}:quarantine_gpu", "Keep a faulty GPU from customers."),
+        "ports": (f"{_HERE}:ports", "Say by which ports of a node customers may publish."),
         "clear-gpu": (f"{_HERE}:clear_gpu", "Give a quarantined GPU out again."),
     },
 )
@@ -254,6 +256,26 @@ def quarantine_gpu(node: str, gpu: str, reason: str, output: Output) -> None:
     output.noted(kept)
 
 
+@click.command()
+@click.argument("node")
+@click.argument("range_", metavar="FIRST-LAST|none")
+@output_options()
+def ports(node: str, range_: str, output: Output) -> None:
+    """Let customers publish by the ports FIRST to LAST of NODE, or by none. What is published already stays.
+
+    Nothing else of the node may need them, and the firewall in front of it has to let them in.
+    """
+    match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", range_)
+    if match is None and range_ != "none":
+        raise click.UsageError(f"{range_!r} is neither FIRST-LAST, like 30000-30999, nor none.")
+    with connect() as client:
+        asked = None if match is None else (int(match.group(1)), int(match.group(2)))
+        changed = client.admin.set_ports(find_node(client, node), asked)
+    given = f"by its ports {range_}" if asked else "by none of its ports"
+    note(f"On {changed['name']} customers may publish {given}.")
+    output.noted(changed)
+
+
 @click.command("clear-gpu")
 @click.argument("node")
 @click.argument("gpu")
@@ -319,6 +341,7 @@ def _show_node(node: NodeDetail) -> None:
             ("Memory", _memory(node) + " taken" if inventory else ""),
             ("GPUs", ", ".join(_gpu(gpu) for gpu in inventory["gpus"]) if inventory else ""),
             ("Limits", _limits(node)),
+            ("Ports", f"{node['ports']['first']}-{node['ports']['last']}" if node["ports"] else "none"),
             ("Helper", node["helper_version"] or ""),
             (
                 "Certificate",
