@@ -12,6 +12,7 @@ from sublet.identity.api import PASSWORDS
 from sublet.identity.errors import PasswordsWait, TooManyAttempts
 from sublet.identity.hash_queue import HashQueue, Origin
 from tests.identity.house import House, log_in, new_email, sign_up
+from tests.support.plans import recorded
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +88,30 @@ class TestQueue:
         await asyncio.sleep(0)
         slow.let.set()
         assert await known == "owner 1"
+        await asyncio.gather(*tasks)
+
+    async def test_gives_every_second_turn_to_known_browsers(self, slow: Slow) -> None:
+        queue = HashQueue(waiting=20, at_once=1)
+        strangers = [Origin(f"stranger {number}") for number in range(3)]
+        known = [Origin(f"known {number}", known=True) for number in range(2)]
+        tasks = [
+            asyncio.create_task(queue.run(origin, slow.of(origin.name)))
+            for origin in (Origin("first"), *strangers, *known)
+        ]
+        await until(lambda: len(slow.begun) == 1)
+        await asyncio.sleep(0)
+        slow.let.set()
+        await asyncio.gather(*tasks)
+        assert slow.begun == ["first", "known 0", "stranger 0", "known 1", "stranger 1", "stranger 2"]
+
+    async def test_looks_nothing_up_for_who_is_turned_away(self, house: House, slow: Slow) -> None:
+        house.parts.put(PASSWORDS, full := HashQueue(waiting=1, at_once=1))
+        tasks = asked(full, slow, "a 1", "b 1")
+        await until(lambda: len(slow.begun) == 1)
+        with recorded(house.database) as statements:
+            assert (await log_in(house.browser(), EMAIL)).status_code == 503
+        assert statements == []
+        slow.let.set()
         await asyncio.gather(*tasks)
 
     async def test_lets_origins_take_turns(self, slow: Slow) -> None:

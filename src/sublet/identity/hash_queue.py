@@ -41,7 +41,8 @@ def _give_way() -> None:
 class HashQueue:
     """`at_once` passwords are looked at, and `waiting` more wait in this process; origins take turns.
 
-    A known browser is not turned away because others fill the queue: as many wait beside it as its owner may have.
+    Known browsers and all others have every second turn, and a known one is not turned away because strangers fill the
+    queue: as many wait beside it as its owner may have.
     """
 
     def __init__(self, *, waiting: int, at_once: int | None = None) -> None:
@@ -51,12 +52,20 @@ class HashQueue:
         self._free = self.at_once
         self._places: Counter[str] = Counter()
         self._strangers = 0
-        self._turns: dict[str, deque[asyncio.Future[None]]] = {}
+        self._turns: dict[bool, dict[str, deque[asyncio.Future[None]]]] = {True: {}, False: {}}
+        self._known_next = True
         self._threads = ThreadPoolExecutor(self.at_once, thread_name_prefix="hash", initializer=_give_way)
+
+    def refuse_if_full(self, origin: Origin) -> None:
+        """PasswordsWait if an attempt from there would be turned away: then nothing need be looked up for it."""
+        if not origin.known and self._strangers >= self.waiting:
+            raise PasswordsWait(self._strangers, RETRY_SECONDS)
 
     @asynccontextmanager
     async def place(self, origin: Origin) -> AsyncIterator[None]:
-        """A place for one attempt of an origin, which may be slowed within it; TooManyAttempts if all are taken."""
+        """A place for one attempt of an origin, which may be slowed within it; TooManyAttempts if all are taken,
+        PasswordsWait if no more may wait."""
+        self.refuse_if_full(origin)
         if self._places[origin.name] >= self.each:
             raise TooManyAttempts(RETRY_SECONDS)
         self._places[origin.name] += 1
@@ -78,10 +87,9 @@ class HashQueue:
         if self._free:
             self._free -= 1
             return
-        if not origin.known and self._strangers >= self.waiting:
-            raise PasswordsWait(self._strangers, RETRY_SECONDS)
+        self.refuse_if_full(origin)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._turns.setdefault(origin.name, deque()).append(turn)
+        self._turns[origin.known].setdefault(origin.name, deque()).append(turn)
         self._strangers += not origin.known
         try:
             await turn
@@ -99,12 +107,13 @@ class HashQueue:
 
     def _hand_on(self) -> None:
         """Give the slot to the next origin; one that has more waiting goes to the end."""
-        while self._turns:
-            name = next(iter(self._turns))
-            waiting = self._turns.pop(name)
+        while turns := self._turns[self._known_next] or self._turns[not self._known_next]:
+            self._known_next = turns is self._turns[False]
+            name = next(iter(turns))
+            waiting = turns.pop(name)
             turn = waiting.popleft()
             if waiting:
-                self._turns[name] = waiting
+                turns[name] = waiting
             if not turn.done():
                 turn.set_result(None)
                 return

@@ -91,11 +91,13 @@ async def sign_in(
     """A new session; LoginRefused (the same for a wrong password, no account and a disabled one), TooManyAttempts,
     PasswordsWait."""
     typed = email.strip()
+    network = throttles.network_of(visitor.address)
+    if not visitor.secret:
+        hashing.refuse_if_full(Origin(network))
     async with database.reading() as session:
         user = await users.by_email(session, typed)
         was_signed_in = None if not visitor.secret else await sessions.owner_of(session, visitor.secret)
     known = user is not None and was_signed_in == user.id
-    network = throttles.network_of(visitor.address)
     origin = Origin(f"owner of {was_signed_in}", known=True) if known else Origin(network)
     pair = f"{typed}\n{origin.name}"
     async with hashing.place(origin):
