@@ -18,6 +18,7 @@ from sublet.core.work.reconciler import Reconciler
 from sublet.fleet.backend import AppliedState, DesiredAccount
 from tests.allocations.rental import EAGER, Rental, customer, offer
 from tests.scheduling.fleet_rows import add_node
+from tests.support.keys import KEYRING
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +86,7 @@ async def test_releases_that_hang_on_one_node_hold_up_nothing_elsewhere(database
             await hang.wait()
 
     payments = Payments()
-    worker = Reconciler(database, [work(rental.backend, pace=EAGER), payments.work()])
+    worker = Reconciler(database, [work(rental.backend, KEYRING, pace=EAGER), payments.work()])
     async with running(worker):
         rental.sku = there
         leaving = [await rental.launch() for _ in range(HUNG)]
@@ -131,7 +132,7 @@ async def test_what_hangs_for_one_organization_holds_up_no_other_on_the_same_nod
             await asyncio.Event().wait()
         return await apply(node_id, account)
 
-    worker = Reconciler(database, [work(rental.backend, pace=EAGER)])
+    worker = Reconciler(database, [work(rental.backend, KEYRING, pace=EAGER)])
     async with running(worker):
         one, rental.actor = rental.actor, other
         usual = p95([await seconds_to_launch(rental, shared) for _ in range(LAUNCHES)])
@@ -165,7 +166,7 @@ async def test_several_nodes_on_which_nothing_goes_on_leave_slots_for_others(dat
             hanging += 1
             await asyncio.Event().wait()
 
-    worker = Reconciler(database, [work(rental.backend, pace=EAGER)])
+    worker = Reconciler(database, [work(rental.backend, KEYRING, pace=EAGER)])
     each = worker.works["allocation"].share_of_tenant
     async with running(worker):
         leaving = []

@@ -44,6 +44,7 @@ _STEADY = "an allocation makes one such change at a time, and has to be where it
 UNBOUNDED = {
     "POST /api/v1/auth/logout": "it ends a session, and creates nothing",
     "POST /api/v1/allocations/{id_or_name}/release": "an allocation is released once",
+    "POST /api/v1/allocations/{id_or_name}/restart-elsewhere": "it is a launch, and counted as one",
     "POST /api/v1/allocations/{id_or_name}/resume": _STEADY,
     "POST /api/v1/allocations/{id_or_name}/suspend": _STEADY,
     "POST /api/v1/nodes/enrol": "it takes an operator's one-time token",

@@ -118,6 +118,7 @@ def work(backend: FleetBackend, keyring: Keyring, *, pace: AllocationPace) -> Wo
         end=END,
         slots=SLOTS,
         slots_each=2,
+        slots_tenant=1,
         steps=STEPS,
     )
 
