@@ -11,6 +11,7 @@ from bench.fleet.run import run as fleet
 from bench.launch.run import run as launch
 from bench.ledger.run import run as charge
 from bench.listing.measure import run as listing
+from bench.pages.run import run as pages
 from bench.placement.run import run as placement
 from bench.rows import Row, table
 from bench.servers import own_postgres
@@ -38,6 +39,7 @@ MEASUREMENTS: dict[str, Callable[[], Sequence[Row]]] = {
     "listing": listing,
     "placement": placement,
     "fleet": fleet,
+    "pages": pages,
     "terminal": terminal,
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sublet.cli import formats
+from sublet.cli import formats, output
 from sublet.cli.timebar import CELLS, fraction
 from tests.cli.running import PROGRAM, Cli
 
@@ -154,3 +154,15 @@ class TestFormats:
         assert fraction(0, None) == 1.0
         assert fraction(5, 0) == 1.0
         assert round(CELLS * fraction(1, 10**9)) == 0
+
+
+class TestALongTable:
+    def test_ends_where_nobody_reads_on_and_json_has_all(self, operator: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(output, "SHOWN", 3)
+        for number in range(7):
+            operator.api.world.add_node(name=f"rack-{number}", address=f"10.0.0.{number}")
+        told = operator.run("admin", "node", "ls")
+        assert len(told.stdout.splitlines()) == 1 + 3
+        assert "Only the first 3 are shown" in told.stderr
+        assert len(json.loads(operator.run("admin", "node", "ls", "--json").stdout)) == len(operator.api.world.nodes)
+        assert "rack-6" in operator.run("admin", "node", "show", "rack-6").stdout

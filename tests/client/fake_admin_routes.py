@@ -53,7 +53,9 @@ def _checklist(node: dict[str, Any]) -> list[dict[str, Any]]:
 @route("GET", "/admin/nodes")
 def nodes(asked: Asked) -> Answer:
     only_operators(asked)
-    return _managed(asked, list(asked.world.nodes.values()), "add")
+    wanted = asked.query.get("name")
+    found = [one for one in asked.world.nodes.values() if wanted in {None, one["name"]}]
+    return _managed(asked, found, "add")
 
 
 @route("POST", "/admin/nodes")

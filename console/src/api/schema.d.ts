@@ -296,7 +296,7 @@ export interface paths {
         };
         /**
          * List Nodes
-         * @description Every node, by name.
+         * @description Every node, by name; or the one of a name.
          */
         get: operations["list_nodes_api_v1_admin_nodes_get"];
         put?: never;
@@ -4838,6 +4838,7 @@ export interface operations {
     list_nodes_api_v1_admin_nodes_get: {
         parameters: {
             query?: {
+                name?: string | null;
                 /** @description How many items a page holds. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */

@@ -4,6 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +13,8 @@ from sublet.cli.connection import note
 from sublet.cli.tables import Column, print_table
 
 T = TypeVar("T", bound=Mapping[str, Any])
+SHOWN = 100
+"""So many rows a table has at most."""
 
 
 def _id_of(item: Mapping[str, Any]) -> str:
@@ -26,8 +29,14 @@ class Output:
     quiet: bool = False
 
     def many(self, items: Iterable[T], columns: Sequence[Column[T]], *, empty: str) -> None:
-        """A list: a JSON array, one id a line, or a table; `empty` is said on stderr when there is nothing."""
-        listed = list(items)
+        """A list: a JSON array, one id a line, or a table; `empty` is said on stderr when there is nothing.
+
+        A table ends after `SHOWN` rows, and says so: nobody reads ten thousand, and no more pages are asked for.
+        """
+        listed = list(islice(items, SHOWN + 1) if self.plain else items)
+        if self.plain and len(listed) > SHOWN:
+            del listed[SHOWN:]
+            note(f"Only the first {SHOWN} are shown; --json prints all.")
         if self.as_json:
             print_json(listed)
         elif self.quiet:

@@ -33,9 +33,9 @@ class Admin:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def nodes(self) -> Iterator[Node]:
-        """The fleet."""
-        return self._transport.pages("/admin/nodes")
+    def nodes(self, *, name: str | None = None) -> Iterator[Node]:
+        """The fleet, or the node of a name."""
+        return self._transport.pages("/admin/nodes", name=name)
 
     def node(self, node_id: str) -> NodeDetail:
         """One node, with its enrolment checklist."""

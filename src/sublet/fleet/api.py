@@ -12,7 +12,7 @@ from sublet.core.app import Beforehand, Slot
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
-from sublet.core.pages import PageQueryDep, page_of
+from sublet.core.pages import FilterText, PageQueryDep, page_of
 from sublet.fleet import certificates, enrolment, gpu_quarantine, join_tokens, life, node_ports, nodes
 from sublet.fleet.ca import CertificateAuthority, UserSigner
 from sublet.fleet.moved_gpus import ClaimsOnGpu
@@ -48,10 +48,12 @@ UserSignerDep = Annotated[UserSigner, Depends(Beforehand(AUTHORITY, CertificateA
 
 
 @router.get("/admin/nodes", permission=Permission.ADMIN_NODE_READ)
-async def list_nodes(view: ViewDep, actor: ActorDep, session: SessionDep, query: PageQueryDep) -> ManagedPage[NodeOut]:
-    """Every node, by name."""
+async def list_nodes(
+    view: ViewDep, actor: ActorDep, session: SessionDep, query: PageQueryDep, name: FilterText = None
+) -> ManagedPage[NodeOut]:
+    """Every node, by name; or the one of a name."""
     (after,) = query.position(str) or (None,)
-    found = await nodes.list_page(session, limit=query.limit, after_name=after)
+    found = await nodes.list_page(session, limit=query.limit, after_name=after, name=name)
     shown = {one.id: one for one in await view.of(session, actor, found)}
     page = page_of(found, query.limit, lambda item: shown[item.id], lambda item: [item.name])
     return ManagedPage(items=page.items, next_cursor=page.next_cursor, actions=manageable(actor, {"add": None}))

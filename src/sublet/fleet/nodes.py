@@ -182,9 +182,11 @@ async def lock(session: Session, node_id: str) -> Node:
     return found[0]
 
 
-async def list_page(session: Session, *, limit: int, after_name: str | None) -> list[Node]:
-    """Nodes by name, one more than `limit` if there are more."""
+async def list_page(session: Session, *, limit: int, after_name: str | None, name: str | None = None) -> list[Node]:
+    """Nodes by name, one more than `limit` if there are more; or the one of a name."""
     statement = select(*_COLUMNS).order_by(node.c.name).limit(limit + 1)
+    if name is not None:
+        statement = statement.where(node.c.name == name)
     if after_name is not None:
         statement = statement.where(node.c.name > after_name)
     return await _load(session, statement)

@@ -293,7 +293,7 @@ def find_node(client: "Client", wanted: str) -> str:
     """The id of a node given by name or id; names are unique, and the API takes ids."""
     if wanted.startswith("nd_"):
         return wanted
-    for known in client.admin.nodes():
+    for known in client.admin.nodes(name=wanted):
         if wanted == known["name"]:
             return known["id"]
     raise Failure(
