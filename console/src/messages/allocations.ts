@@ -49,7 +49,7 @@ export const allocations = {
     title: "The release is not proven yet",
     detail: "Charging ended with your request. The machine stays blocked until it is shown that nothing of yours is left on it; there is nothing you need to do.",
   },
-  incidents: { title: "What befell it" },
+  incidents: { title: "What happened to your work" },
   suspendAt: (when: string) => `Suspends ${when} unless you add funds.`,
   activity: {
     title: { provision: "Getting it ready", release: "Giving it back", suspend: "Suspending", resume: "Resuming" } satisfies Record<Operation["kind"], string> as Record<string, string>,

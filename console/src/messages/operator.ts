@@ -51,7 +51,7 @@ export const operator = {
     ports: "Customers' ports",
     noPorts: "None",
     gpus: "GPUs",
-    gpuColumn: { model: "Model", memory: "Memory", state: "State", health: "Health", uuid: "Id", act: "Actions" },
+    gpuColumn: { model: "Model", memory: "Memory", state: "State", health: "Health", act: "Actions" },
     noGpu: "This node has no GPU.",
     clear: "Clear",
     clearTitle: (model: string) => `Give ${model} out again?`,

@@ -62,7 +62,7 @@ function Health({ health }: { health: Gpu["health"] }) {
     used === null ? null : words.health.used(formatMemory(used)),
   ].filter((figure) => figure !== null);
   return (
-    <>
+    <div>
       {words.health.worst[worst ?? "well"]}
       {figures.length === 0 ? null : <p className={text.help}>{t.units.join(figures)}</p>}
       {findings.map((finding) => (
@@ -70,7 +70,7 @@ function Health({ health }: { health: Gpu["health"] }) {
           {words.health.finding(finding)}
         </p>
       ))}
-    </>
+    </div>
   );
 }
 
@@ -78,20 +78,31 @@ function Health({ health }: { health: Gpu["health"] }) {
 export function Gpus({ node, gpus }: { node: NodeDetail; gpus: Gpu[] }) {
   const [asking, setAsking] = useState<{ act: Act; gpu: Gpu }>();
   const columns: Column<Gpu>[] = [
-    { key: "model", header: words.gpuColumn.model, plain: true, cell: ({ model }) => <span className={text.cellMain}>{model}</span> },
+    {
+      key: "model",
+      header: words.gpuColumn.model,
+      plain: true,
+      cell: ({ model, uuid }) => (
+        <div>
+          <span className={text.cellMain}>{model}</span>
+          <p className={text.help}>
+            <code>{uuid}</code>
+          </p>
+        </div>
+      ),
+    },
     { key: "memory", header: words.gpuColumn.memory, cell: ({ memory_mib }) => formatMemory(memory_mib) },
     {
       key: "state",
       header: words.gpuColumn.state,
       cell: ({ state, quarantine }) => (
-        <>
+        <div>
           {gpuState(state).label}
           {quarantine === null ? null : <p className={text.help}>{words.quarantine(quarantine)}</p>}
-        </>
+        </div>
       ),
     },
     { key: "health", header: words.gpuColumn.health, cell: ({ health }) => <Health health={health} /> },
-    { key: "uuid", header: words.gpuColumn.uuid, cell: ({ uuid }) => <code className={text.break}>{uuid}</code> },
     {
       key: "act",
       header: words.gpuColumn.act,

@@ -136,8 +136,8 @@ describe("a node", () => {
   test("says why it cannot be put back, and what its test found", async () => {
     const checks = [{ name: "memory", passed: false, detail: "it took twice its memory" }];
     const at = "2026-01-01T00:00:00Z";
-    const test_ = { id: "nst_1", asked_by: "Ada", asked_at: at, finished_at: at, passed: false, checks };
-    world.nodes = [like(node, { state: "maintenance", self_test: test_, actions: mayNot("It has not passed.", "put_back") })];
+    const selfTest = { id: "nst_1", asked_by: "Ada", asked_at: at, finished_at: at, passed: false, checks };
+    world.nodes = [like(node, { state: "maintenance", self_test: selfTest, actions: mayNot("It has not passed.", "put_back") })];
     const { user } = renderAt("/operator/nodes/nd_1");
     await user.click(await screen.findByRole("button", { name: "Put back" }));
     expect(screen.getByText("It has not passed.")).toBeTruthy();

@@ -19,7 +19,7 @@ COMMANDS = {
     "offers": (f"{_HERE}.offers:offers", "List what you can launch, and its price."),
     "launch": (f"{_HERE}.launch:launch", "Launch an allocation of an offer."),
     "ls": (f"{_HERE}.allocations:ls", "List your allocations."),
-    "show": (f"{_HERE}.allocations:show", "Show an allocation: state, cost, limits, what befell it, evidence."),
+    "show": (f"{_HERE}.allocations:show", "Show an allocation: state, cost, limits, what happened, evidence."),
     "logs": (f"{_HERE}.given:logs", "Show what an allocation's startup script wrote."),
     "label": (f"{_HERE}.given:label", "Set or take away labels of an allocation."),
     "ssh": (f"{_HERE}.ssh:ssh", "Open a shell on an allocation, or run a command there."),

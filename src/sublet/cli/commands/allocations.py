@@ -64,7 +64,7 @@ def ls(include_ended: bool, state: str | None, labels: tuple[str, ...], output: 
 @wait_options("until nothing moves any more", default=False)
 @output_options()
 def show(allocation: str, wait: bool, timeout: float, output: Output) -> None:
-    """Show ALLOCATION, a name or id: state, cost, limits, what befell it, and the evidence of its release."""
+    """Show ALLOCATION, a name or id: state, cost, limits, what happened to it, and the evidence of its release."""
     with connect() as client:
         shown = client.allocation(allocation)
         if wait:
@@ -114,7 +114,7 @@ def show_allocation(allocation: Allocation) -> None:
 
 INCIDENTS: list[Column[Incident]] = [
     Column("WHEN", lambda incident: local(incident["at"])),
-    Column("WHAT BEFELL IT", lambda incident: words(incident["kind"]), style=lambda _: "warn"),
+    Column("WHAT HAPPENED", lambda incident: words(incident["kind"]), style=lambda _: "warn"),
     Column("DETAIL", lambda incident: incident["detail"], flexible=True),
 ]
 
