@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -15,10 +16,11 @@ from sublet.billing import watermarks
 from sublet.core.actors import system_actor
 from sublet.core.outbox import StoredEvent
 from sublet.entry.subscriptions import SUBSCRIPTIONS
+from sublet.fleet import drains
 from sublet.identity import users
 from sublet.ledger import reconcile as books
 from sublet_sandbox.nodes import LocalNode
-from tests.allocations.real import RealFleet, join
+from tests.allocations.real import RealFleet, join, look_at_all
 from tests.allocations.rental import offer, owner_of, pay_in, reconcile
 from tests.fleet.working import look, look_at
 from tests.support.app import Web
@@ -100,6 +102,45 @@ class TestOnARealNode:
         async with web.database.transaction() as session:
             results = await books.run(session, ended_among=ended_among)
         assert [result for result in results if not result.ok] == []
+
+    async def test_is_emptied_tries_itself_and_gives_everything_back(self, web: Web, fleet: RealFleet) -> None:
+        client, operator = await web.customer(), await web.operator()
+        await pay_in(web.database, owner_of((await client.get("/api/v1/me")).json()), "20.00")
+        sku = await offer(web.database, vcpu=1, memory_mib=128, disk_gib=1, per_hour="3.60")
+        launched = (await client.post("/api/v1/allocations", json={"offer_id": sku.id, "name": "real"})).json()
+        await reconcile(web.database, fleet.backend, launched["id"])
+
+        async def act(name: str, **body: object) -> dict[str, Any]:
+            answer = await operator.post(f"/api/v1/admin/nodes/{fleet.node_id}/{name}", json=body)
+            assert answer.is_success, answer.text
+            return dict(answer.json())
+
+        async def state() -> str:
+            for _ in range(3):  # what is told has an effect that is told as well
+                await _deliver(web)
+            await reconcile(web.database, fleet.backend, launched["id"])
+            return str((await client.get("/api/v1/allocations/real")).json()["state"])
+
+        why = {"reason": "a fan is loud"}
+        assert await state() == "active"
+        await act("drain", **why, deadline_seconds=0, credit_seconds=600)
+        async with web.database.transaction() as session:
+            await drains.tell_due(session)
+        assert await state() == "suspended"
+        lines = (await client.get("/api/v1/wallet/entries")).json()["items"]
+        assert [one["amount"]["amount"] for one in lines if one["kind"] == "service_credit"] == ["0.60"]
+        await act("maintenance", **why)
+        await act("self-test")
+        await look_at_all(web, fleet.observer)
+        test = (await operator.get(f"/api/v1/admin/nodes/{fleet.node_id}")).json()["self_test"]
+        found = {check["name"]: check["passed"] for check in test["checks"]}
+        assert (test["passed"], set(found.values())) == (True, {True}), test
+        assert list(found) == ["enter", "cpu", "memory", "network", "release"]
+        assert (await act("put-back", **why))["state"] == "ready"
+        assert await state() == "active"
+        assert (await client.post("/api/v1/allocations/real/release")).status_code == 202
+        await reconcile(web.database, fleet.backend, launched["id"])
+        assert (await client.get(f"/api/v1/allocations/{launched['id']}")).json()["state"] == "released"
 
     @pytest.mark.parametrize("how", ["key removed", "person disabled"])
     async def test_whoever_may_no_longer_come_in_is_out_within_five_seconds(
