@@ -29,6 +29,7 @@ def _world() -> World:
     world = furnished()
     small, _ = world.skus.values()
     api = world.allocation("api", small)
+    world.allocation("stray", small, state="lost", seconds=3600)
     world.allocation("nightly", small, state="suspended", seconds=7500)["startup"] = world.startup()
     world.begin(api, "provision")
     world.operations[api["id"]][0] |= {"state": "succeeded", "started_at": at(3902.1), "finished_at": at(3900)}

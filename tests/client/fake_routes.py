@@ -196,6 +196,16 @@ def resume(asked: Asked) -> Answer:
     return 202, asked.world.begin(found, "resume")
 
 
+@route("POST", "/allocations/{id}/restart-elsewhere")
+def restart_elsewhere(asked: Asked) -> Answer:
+    found = find(asked)
+    _only(found, "lost")
+    found |= {"state": "releasing", "release_requested_at": at()}
+    sku = asked.world.skus[found["sku"]["id"]]
+    created = asked.world.allocation(f"{found['name']}-2", sku, state="queued", seconds=0)
+    return 202, asked.world.begin(created, "provision")
+
+
 @route("GET", "/allocations/{id}/operations")
 def operations(asked: Asked) -> Answer:
     return page(asked, asked.world.operations.get(find(asked)["id"], []))

@@ -208,6 +208,7 @@ export const allocations = {
     restartConsequences: [
       "A new allocation of the same kind is launched on a node that answers, at the price now in force. It is in your list, under the same name with a number.",
       "Its disk is empty: what is stored on the lost node cannot be reached, and is deleted when that node is back.",
+      "Its labels go with it; environment variables and a startup script do not.",
       "You paid for the lost one up to when it was last seen; money held for it is free again.",
     ],
     wait: "Wait for it",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from sublet.allocations import actions, launch, names, operations, rows
+from sublet.allocations import actions, labels, launch, names, operations, rows
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
 from sublet.allocations.models import allocation as allocation_table
@@ -31,8 +31,9 @@ async def restart_elsewhere(
 ) -> str:
     """Give up an allocation that is lost and launch its offer anew, at the price in force; returns the new one's id.
 
-    What it cost is settled to what was last seen, and its hold is free for the new one. Its data stay on its node, and
-    are wiped when that is back. StateForbids for one that is not lost; else what `launch` refuses, and nothing is done.
+    What it cost is settled to what was last seen, and its hold is free for the new one, which has its labels. Its data
+    stay on its node, and are wiped when that is back; variables and a startup script have to be given anew.
+    StateForbids for one that is not lost; else what `launch` refuses, and nothing is done.
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
     if refusal := actions.why_not_restart(Situation.of(allocation)):
@@ -49,6 +50,8 @@ async def restart_elsewhere(
         policy=policy,
         launches=launches,
     )
+    kept = await labels.of(session, allocation.id)
+    await labels.put(session, started, allocation.organization_id, kept)
     state = AllocationState.RELEASING
     await remark(session, actor, allocation.id, state, reason=f"restarted elsewhere as {name} ({started})")
     return started

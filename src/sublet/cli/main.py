@@ -26,6 +26,7 @@ COMMANDS = {
     "port": (f"{_HERE}.ports:port", "Publish ports of an allocation by ports of its node."),
     "suspend": (f"{_HERE}.lifecycle:suspend", "Stop an allocation and keep its files."),
     "resume": (f"{_HERE}.lifecycle:resume", "Start a suspended allocation again."),
+    "restart-elsewhere": (f"{_HERE}.lifecycle:restart_elsewhere", "Launch anew what its node has lost."),
     "release": (f"{_HERE}.lifecycle:release", "Give an allocation back; its files are deleted."),
     "operations": (f"{_HERE}.history:operations", "List the work done on an allocation."),
     "charges": (f"{_HERE}.history:charges", "List what an allocation cost, interval by interval."),

@@ -121,6 +121,10 @@ class Client:
         """Open a suspended allocation again."""
         return cast(Allocation, self._transport.post(_allocation(allocation_id, "resume")))
 
+    def restart_elsewhere(self, allocation_id: str) -> Allocation:
+        """Give up an allocation that is lost and launch its offer anew on a node that answers; returns the new one."""
+        return cast(Allocation, self._transport.create(_allocation(allocation_id, "restart-elsewhere"), {}))
+
     def change_labels(self, allocation_id: str, changes: Mapping[str, str | None]) -> Allocation:
         """Set labels, and take away those whose value is None; all others stay."""
         return cast(Allocation, self._transport.patch(_allocation(allocation_id), {"labels": dict(changes)}))

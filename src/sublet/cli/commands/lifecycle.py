@@ -65,6 +65,20 @@ def resume(allocation: str, wait: bool, timeout: float, output: Output) -> None:
         _finish(client, asked, "resume", wait=wait, timeout_seconds=timeout, output=output)
 
 
+@click.command("restart-elsewhere")
+@allocation_argument
+@wait_options("until the new one is active")
+@output_options()
+def restart_elsewhere(allocation: str, wait: bool, timeout: float, output: Output) -> None:
+    """Give up lost ALLOCATION and launch its offer anew on a node that answers, with an empty disk."""
+    with connect() as client:
+        found = client.allocation(allocation)
+        started = client.restart_elsewhere(found["id"])
+        note(f"{found['name']} is given up, and {started['name']} is launched on another node.")
+        note("What is stored on the lost node cannot be reached, and is deleted when that node is back.")
+        _finish(client, started, "provision", wait=wait, timeout_seconds=timeout, output=output)
+
+
 def _confirm(allocation: Allocation) -> None:
     if not sys.stdin.isatty():
         raise Failure(
