@@ -1,8 +1,10 @@
 """One row of leased work, looked at now by a worker that does nothing else."""
 
 import asyncio
+from unittest.mock import patch
 
 from sublet.core.work import leases
+from sublet.core.work.leases import Lease
 from sublet.core.work.reconciler import Reconciler
 
 
@@ -26,9 +28,16 @@ async def look_at(worker: Reconciler, kind: str, row_id: str) -> bool:
 
 
 async def sweep_once(worker: Reconciler) -> int:
-    """Let a worker do all that is ready; how many rows. What kills it is raised."""
-    begun = await worker.sweep()
-    tasks = list(worker._tasks.values())
+    """Let a worker do all that is ready; how many rows. What kills it is raised, also while it is still looking."""
+    tasks: list[asyncio.Task[None]] = []
+    begin = worker._begin
+
+    def begin_and_keep(lease: Lease) -> None:
+        begin(lease)
+        tasks.append(worker._tasks[lease.token])
+
+    with patch.object(worker, "_begin", begin_and_keep):
+        begun = await worker.sweep()
     keeping = asyncio.create_task(worker._renew_for_ever())
     try:
         if tasks:
