@@ -16,11 +16,11 @@ import sublet
 from sublet.core.settings import Settings
 from sublet.supervisor.embedded_postgres import APP_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from sublet.supervisor.files import DemoFiles
+from sublet.supervisor.keeping import PACE, Pace
 from sublet.supervisor.progress import Progress
 
 WATCH_SECONDS = 0.1
-RESTARTS = 5
-RESTART_WINDOW_SECONDS = 60.0
+_EXPECTED_FAILURES = 2
 VERSIONS = Path(sublet.__file__).parent / "migrations" / "versions"
 
 
@@ -87,27 +87,29 @@ class DatabaseProcess:
 
         return await asyncio.to_thread(ask)
 
-    async def keep(self, give_up: Callable[[BaseException], None]) -> None:
-        """Start the server again when it ends; give up when it keeps ending."""
+    async def keep(self, *, pace: Pace = PACE) -> None:
+        """Start the server again when it ends, after pauses that grow: it is never given up, for nothing works without
+        it, and what keeps it down (a full disk, say) may pass."""
         server = self._server
         if server is None:
             return
-        ends: list[float] = []
+        short_lives, began = 0, time.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if server.pid is not None:
                 continue
-            ends = [*(at for at in ends if at > time.monotonic() - RESTART_WINDOW_SECONDS), time.monotonic()]
-            self._progress.say("The database ended; starting it again")
+            short_lives = 1 if time.monotonic() - began >= pace.long_life_seconds else short_lives + 1
+            pause = pace.pause(short_lives)
+            self._progress.say(f"The database ended; starting it again in {pause:.1f} s")
+            await asyncio.sleep(pause)
+            began = time.monotonic()
             try:
                 await self._do(lambda server: server.start(self._progress.say))
                 self._progress.say("The database runs again")
-            except EmbeddedPostgresError as error:
+            except (EmbeddedPostgresError, OSError) as error:
                 # The first attempts may meet processes of the old server, which are still on their way out.
-                if len(ends) >= RESTARTS:
-                    give_up(error)
-                    return
-                await asyncio.sleep(0.2 * len(ends))
+                if short_lives > _EXPECTED_FAILURES:
+                    self._progress.say(f"The database does not start: {error}")
 
     def hurry(self) -> None:
         """Let a stop that is under way be immediate; PostgreSQL recovers at the next start."""

@@ -100,12 +100,29 @@ class ChildProcess:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
+    def given_up(self, happened: str) -> str:
+        """What is said of this process when it is not begun any more, with the end of its log."""
+        return (
+            f"The {self.name} process {happened}. It is not started any more. Everything else goes on, and the data is "
+            f"as it was. Mend what its log says, then stop and start Sublet. The end of {self.log}:\n"
+            f"{log_tail(self.log, since=self._log_began)}"
+        )
+
     def failure(self, happened: str) -> ProcessFailed:
         """The error for this process, with the end of its log."""
         return ProcessFailed(
             f"The {self.name} process {happened}. Everything was stopped; the data is as it was. "
             f"The end of {self.log}:\n{log_tail(self.log, since=self._log_began)}"
         )
+
+
+def ending(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"status {status}"
+    with suppress(ValueError):
+        return f"killed by {signal.Signals(-status).name}"
+    return f"killed by signal {-status}"
 
 
 def log_tail(log: Path, lines: int = 12, *, since: int = 0) -> str:

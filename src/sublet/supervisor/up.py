@@ -18,14 +18,13 @@ from sublet.core.settings import Settings, read_settings
 from sublet.supervisor.database_process import DatabaseProcess, withhold_addresses
 from sublet.supervisor.files import DemoFiles
 from sublet.supervisor.info import CURRENCY, DemoInfo
+from sublet.supervisor.keeping import keep
 from sublet.supervisor.local_node import DemoNodeHost, NodeChoice
 from sublet.supervisor.processes import MARK, ChildProcess, end_earlier_run
 from sublet.supervisor.progress import Progress
 from sublet.supervisor.seed import Seed, known_accounts
 
 READY_SECONDS = 90.0
-RESTARTS = 5
-RESTART_WINDOW_SECONDS = 60.0
 
 
 class PortTaken(SubletError):
@@ -88,11 +87,11 @@ class Supervisor:
         self._node = DemoNodeHost(self.files.nodes, self.files.cache, progress, wanted=node)
         self._processes: list[ChildProcess] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._failure: BaseException | None = None
         self._signals = 0
 
     async def run(self) -> int:
-        """Run until a signal; 0 after a clean stop. A part that keeps failing stops everything and is raised."""
+        """Run until a signal; 0 after a clean stop. What fails while it starts is raised, and all is stopped; a part
+        that ends later is begun again, or given up by itself."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signalled)
@@ -106,8 +105,6 @@ class Supervisor:
                 if starting.done():
                     await starting
                     await stop
-                if self._failure is not None:
-                    raise self._failure
             finally:
                 self.stopping.set()
                 self.progress.say("Stopping")
@@ -156,8 +153,8 @@ class Supervisor:
         await self._prepare({**environment, **self._database.owner_environment})
         for process in (sandbox, web, worker):
             await process.begin()
-            self._background(self._keep(process))
-        self._background(self._database.keep(self._give_up))
+            self._background(keep(process, self.progress.say, self.stopping))
+        self._background(self._database.keep())
         with self.progress.step("starting web, worker and card sandbox"):
             await wait_ready(f"{self.url}/readyz", web)
         self.progress.say("Web, worker and card sandbox run")
@@ -228,25 +225,6 @@ class Supervisor:
         self._processes.append(process)
         return process
 
-    async def _keep(self, process: ChildProcess) -> None:
-        """Start a process again when it ends; give up when it keeps ending."""
-        ends: list[float] = []
-        while True:
-            status = await process.ended()
-            if self.stopping.is_set():
-                return
-            ends = [*(at for at in ends if at > time.monotonic() - RESTART_WINDOW_SECONDS), time.monotonic()]
-            if len(ends) >= RESTARTS:
-                self._give_up(process.failure(f"ended {RESTARTS} times within a minute ({ending(status)})"))
-                return
-            self.progress.say(f"The {process.name} process ended ({ending(status)}); starting it again")
-            await asyncio.sleep(0.1 * len(ends))
-            await process.start()
-
-    def _give_up(self, failure: BaseException) -> None:
-        self._failure = self._failure or failure
-        self.stopping.set()
-
     async def _stop(self) -> None:
         """Stop everything that may have been started, the database last; nothing of it may keep the rest from it."""
         for task in self._tasks:
@@ -260,15 +238,6 @@ class Supervisor:
         for error in ended:
             if isinstance(error, BaseException):
                 self.progress.say(f"Something could not be stopped in good order: {type(error).__name__}: {error}")
-
-
-def ending(status: int) -> str:
-    """How a process ended, in words."""
-    if status >= 0:
-        return f"status {status}"
-    with suppress(ValueError):
-        return f"killed by {signal.Signals(-status).name}"
-    return f"killed by signal {-status}"
 
 
 def explain(error: BaseException, progress: Progress) -> None:
