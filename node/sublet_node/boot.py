@@ -18,6 +18,7 @@ from . import (
     network,
     paths,
     rate,
+    retention,
     router,
     rules,
     upgrade,
@@ -39,7 +40,7 @@ def boot(store: Store) -> list[str]:
         deny_addresses,
         lambda: _make_mounts(store),
         lambda: _grant_gpus(store),
-        store.forget_old,
+        lambda: retention.forget(store),
         upgrade.resume,
     )
     for step in steps:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import datetime
 import re
 import struct
 import time
 from typing import Any
 
-from . import files, hostcert, moment, paths, sshd
+from . import files, hostcert, moment, paths, retention, sshd
 from .errors import NodeError, bad_request
 from .store import Store
 
@@ -31,6 +32,8 @@ def trust(store: Store, params: dict[str, Any]) -> dict[str, Any]:
         changed, certificate = write(params)
         if changed:
             sshd.reload()
+    with contextlib.suppress(NodeError):  # a folder that cannot be read is found by `observe`
+        retention.forget(store)
     return {
         "host_certificate_valid_before": moment.iso(certificate.valid_before),
         "host_public_key": host_public_key(),

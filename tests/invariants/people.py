@@ -71,7 +71,9 @@ class Business:
         organization_id = me["organization"]["id"]
         rental.actor = Actor(kind="user", user_id=me["user"]["id"], organization_id=organization_id, role="owner")
         await pay_in(web.database, rental.actor, "1000.00")
-        launched = await owner.post("/api/v1/allocations", json={"offer_id": rental.sku.id, "name": "first"})
+        launched = await owner.post(
+            "/api/v1/allocations", json={"offer_id": rental.sku.id, "name": "first", "startup_script": "true"}
+        )
         assert launched.status_code == 202, launched.text
         await rental.work_until(launched.json()["id"], "active")
         await rental.give_ports(30000, 30099)

@@ -13,7 +13,6 @@ APPEND_ONLY = {
     "installation",
     "node_history",
     "approval_history",
-    "outbox_event",
     "price",
     "stripe_transaction",
     "top_up_history",
@@ -21,6 +20,8 @@ APPEND_ONLY = {
     "usage_charge",
     "usage_record",
 }
+FORGOTTEN = {"outbox_event"}
+"""Never changed; old ones go, once everybody has had them (`tests/entry/test_retention.py`)."""
 NEVER_REMOVED = {
     "allocation",
     "allocation_operation",
@@ -69,7 +70,7 @@ class TestTables:
                  WHERE tgfoid = 'sublet_refuse_change'::regproc AND tgtype & 1 = 0
                 """
             ).fetchall()
-        assert {table for table, on_update in found if on_update} == APPEND_ONLY
+        assert {table for table, on_update in found if on_update} == APPEND_ONLY | FORGOTTEN
         assert {table for table, on_update in found if not on_update} == NEVER_REMOVED
 
     def test_refuse_even_their_owner(self, owner: Connection) -> None:

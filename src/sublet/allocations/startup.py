@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, text, update
 
 from sublet.allocations.events import AllocationStartupEnded
 from sublet.allocations.models import startup
@@ -26,6 +26,17 @@ OUTPUT_LENGTH = 64 * 1024
 
 StartupState = Literal["waiting", "running", "succeeded", "failed", "stopped"]
 _PLACE = {"table": "allocation_startup", "column": "encrypted"}
+_FORGET_OUTPUTS = text(
+    """
+    UPDATE allocation_startup SET output = ''
+     WHERE allocation_id IN (
+             SELECT s.allocation_id FROM allocation_startup s
+              WHERE s.output <> '' AND s.ended_at < clock_timestamp() - make_interval(days => :days)
+                AND EXISTS (SELECT FROM allocation a WHERE a.id = s.allocation_id
+                                AND a.ended_at < clock_timestamp() - make_interval(days => :days))
+              ORDER BY s.ended_at LIMIT :limit)
+    """
+)
 _STOPPED = frozenset({"suspended", "interrupted", "released"})
 
 
@@ -143,6 +154,11 @@ async def _end(session: Session, actor: Actor, allocation: Allocation, **values:
         signal=row.signal,
     )
     await publish(session, event, subject=allocation.id, organization_id=allocation.organization_id)
+
+
+async def forget_outputs(session: Session, *, days: int, limit: int) -> int:
+    """Forget what scripts wrote whose allocations ended so long ago, so many at most; how they ended stays."""
+    return (await session.execute(_FORGET_OUTPUTS, {"days": days, "limit": limit})).rowcount
 
 
 def said(row: Row[Any]) -> str:

@@ -219,6 +219,16 @@ class Settings(BaseSettings):
     terminal_idle_seconds: int = Field(
         default=4 * 3600, ge=10, description="A browser terminal without a key pressed or output ends after so long."
     )
+    event_days: int = Field(
+        default=30,
+        ge=2,
+        description="Events are kept so long, and longer while a subscriber has not had them; `/events?after=` reads "
+        "no further back.",
+    )
+    terminal_session_days: int = Field(default=90, ge=1, description="How long ended browser terminals stay on record.")
+    startup_output_days: int = Field(
+        default=90, ge=1, description="How long what startup scripts wrote is kept once their allocations have ended."
+    )
     join_token_seconds: int = Field(default=3600, ge=60, description="Lifetime of a node's one-time join token.")
     log_format: str = Field(default="json", pattern="^(json|console)$", description="`json` or `console`.")
     log_level: str = Field(

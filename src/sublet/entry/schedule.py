@@ -9,16 +9,14 @@ from sublet.allocations.work import sweep as allocation_sweep
 from sublet.approvals import approvals
 from sublet.billing import extension, funds, settlement, watermarks
 from sublet.billing.policy import Policy
-from sublet.core import retention
 from sublet.core.db import Database, Session
 from sublet.core.outbox import StoredEvent
 from sublet.core.settings import Settings
-from sublet.core.work import ready
 from sublet.core.work.ticks import Tick, make_due
+from sublet.entry import retention
 from sublet.findings.checks import keep
-from sublet.fleet import certificates, drains
+from sublet.fleet import drains
 from sublet.fleet.observation import Observer
-from sublet.identity import retention as identity_retention
 from sublet.ledger import seals
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
@@ -66,11 +64,8 @@ def schedule(
     async def check_thoroughly(session: Session) -> None:
         await check(session, thorough=True)
 
-    async def forget(session: Session) -> None:
-        await retention.forget_old_keys(session)
-        await identity_retention.sweep(session)
-        await ready.forget_crashes(session)
-        await certificates.forget_ended(session)
+    async def forget() -> None:
+        await retention.forget(database, settings)
 
     metering_seconds = float(settings.metering_interval_seconds)
     return [
@@ -86,6 +81,6 @@ def schedule(
         Tick("look far back for money taken back", DAY, run_alone=look_far_back),
         Tick("expire approvals", MINUTE, approvals.expire_due),
         Tick("check balances", 5 * MINUTE, check),
-        Tick("forget what has expired", HOUR, forget),
+        Tick("forget what has expired", HOUR, run_alone=forget),
         Tick("check the books", DAY, check_thoroughly),
     ]

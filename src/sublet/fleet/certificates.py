@@ -33,7 +33,6 @@ CONNECTING_SECONDS = 30
 """What is left of a control certificate with which a connection is still begun."""
 KEPT_DAYS = 90
 """Certificates stay on record so long after they have ended: whoever reads an sshd's log finds whose a serial was."""
-FORGOTTEN_AT_ONCE = 20_000
 
 _HOLDS = text(
     """
@@ -264,9 +263,9 @@ async def count_live(session: Session, subject: str) -> int:
     return counted
 
 
-async def forget_ended(session: Session) -> int:
-    """Delete certificates that ended long ago, some at a time; returns how many."""
-    return (await session.execute(_FORGET, {"days": KEPT_DAYS, "limit": FORGOTTEN_AT_ONCE})).rowcount
+async def forget_ended(session: Session, *, limit: int) -> int:
+    """Delete certificates that ended long ago, so many at most; returns how many."""
+    return (await session.execute(_FORGET, {"days": KEPT_DAYS, "limit": limit})).rowcount
 
 
 async def _revoke(session: Session, condition: Any, reason: str) -> int:

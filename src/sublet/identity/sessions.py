@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select, text, update
@@ -215,8 +214,3 @@ async def is_alive(session: Session, actor: Actor, *, idle_seconds: int = IDLE_S
         held_by_token(row.role, roles, frozenset(row.scopes)) if statement is _TOKEN_NOW else held_by(row.role, roles)
     )
     return row.role == actor.role and actor.permissions <= held
-
-
-async def forget_ended(session: Session, *, before: datetime) -> int:
-    """Delete sessions whose absolute end lies before the moment; the audit trail keeps what they were."""
-    return (await session.execute(user_session.delete().where(user_session.c.expires_at < before))).rowcount

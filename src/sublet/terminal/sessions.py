@@ -36,6 +36,14 @@ _END = text(
     "WHERE id = :id AND ended_at IS NULL"
 )
 
+_FORGET = text(
+    """
+    DELETE FROM terminal_session
+     WHERE id IN (SELECT id FROM terminal_session WHERE alive_until < clock_timestamp() - make_interval(days => :days)
+                   ORDER BY alive_until LIMIT :limit)
+    """
+)
+
 
 class TooManyTerminals(TooManyRequests):
     """The allocation has as many terminals open as it may."""
@@ -90,3 +98,8 @@ async def renew(session: Session, terminal_id: str) -> bool:
 async def end(session: Session, terminal_id: str, *, reason: str) -> None:
     """Note that the terminal has ended, and why."""
     await session.execute(_END, {"id": terminal_id, "reason": reason})
+
+
+async def forget_ended(session: Session, *, days: int, limit: int) -> int:
+    """Delete terminals that ended so long ago, so many at most; the audit trail keeps that they were opened."""
+    return (await session.execute(_FORGET, {"days": days, "limit": limit})).rowcount

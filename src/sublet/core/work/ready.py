@@ -138,7 +138,13 @@ _NEXT = text(
                           ORDER BY ready_at LIMIT 1) w
     """
 )
-_FORGET_CRASHES = text("DELETE FROM work_crash WHERE noticed_at < clock_timestamp() - interval '30 days'")
+_FORGET_CRASHES = text(
+    """
+    DELETE FROM work_crash
+     WHERE number IN (SELECT number FROM work_crash WHERE noticed_at < clock_timestamp() - interval '30 days'
+                       ORDER BY noticed_at LIMIT :limit)
+    """
+)
 
 
 async def lease_ready(
@@ -228,6 +234,6 @@ async def seconds_to_next(session: Session, kinds: Collection[str]) -> float | N
     return None if found is None else float(found)
 
 
-async def forget_crashes(session: Session) -> int:
-    """Forget crashes that no row remembers any more; returns how many."""
-    return (await session.execute(_FORGET_CRASHES)).rowcount
+async def forget_crashes(session: Session, *, limit: int) -> int:
+    """Forget crashes of a month ago, so many at most; returns how many."""
+    return (await session.execute(_FORGET_CRASHES, {"limit": limit})).rowcount

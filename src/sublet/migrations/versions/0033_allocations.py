@@ -47,6 +47,8 @@ CREATE TABLE allocation_startup (
   CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
   CHECK ((exit_code IS NOT NULL) = (coalesce(ended_by, '') = 'exit'))
 );
+-- Which output may be forgotten.
+CREATE INDEX allocation_startup_output ON allocation_startup (ended_at) WHERE output <> '';
 GRANT SELECT, INSERT, UPDATE ON allocation_startup TO sublet_app;
 """
 
