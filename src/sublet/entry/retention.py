@@ -94,7 +94,7 @@ KEPT: Mapping[str, str] = {
         [
             *("public.api_token", "public.join_token", "public.membership", "public.organization", "public.node"),
             *("public.price", "public.sku", "public.ssh_key", "public.user_account", "public.gpu"),
-            *("public.helper_rollout", "public.helper_upgrade"),
+            *("public.helper_rollout", "public.helper_upgrade", "public.node_drain", "public.node_self_test"),
         ],
         _FEW,
     ),
