@@ -1012,6 +1012,20 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION public.outbox_event_stays() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF OLD.occurred_at > clock_timestamp() - interval '1 day'
+     OR EXISTS (SELECT FROM outbox_cursor c WHERE (c.xid, c.id) < (OLD.xid, OLD.id))
+     OR EXISTS (SELECT FROM work w WHERE w.kind = 'event' AND w.id = OLD.xid::text || '-' || OLD.id)
+  THEN
+    RAISE EXCEPTION 'outbox_event % is still needed', OLD.id USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN OLD;
+END
+$$;
+
 CREATE FUNCTION public.price_not_backdated() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -3011,6 +3025,8 @@ CREATE INDEX allocation_remnant_node ON public.allocation_remnant USING btree (n
 
 CREATE INDEX allocation_remnant_open ON public.allocation_remnant USING btree (left_at) WHERE (cleaned_at IS NULL);
 
+CREATE INDEX allocation_startup_output ON public.allocation_startup USING btree (ended_at) WHERE (output <> ''::text);
+
 CREATE INDEX allocation_state ON public.allocation USING btree (state, seq);
 
 CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, created_at);
@@ -3129,6 +3145,8 @@ CREATE INDEX ssh_key_user ON public.ssh_key USING btree (user_id, seq);
 
 CREATE INDEX stripe_transaction_source ON public.stripe_transaction USING btree (source);
 
+CREATE INDEX terminal_session_age ON public.terminal_session USING btree (alive_until);
+
 CREATE INDEX terminal_session_open ON public.terminal_session USING btree (allocation_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX throttle_age ON public.throttle USING btree (window_ends_at);
@@ -3154,6 +3172,8 @@ CREATE UNIQUE INDEX user_account_email ON public.user_account USING btree (lower
 CREATE INDEX user_session_expiry ON public.user_session USING btree (expires_at);
 
 CREATE INDEX user_session_user ON public.user_session USING btree (user_id, seq) WHERE (revoked_at IS NULL);
+
+CREATE INDEX work_crash_age ON public.work_crash USING btree (noticed_at);
 
 CREATE INDEX work_failing ON public.work USING btree (failing_since) WHERE (failing_since IS NOT NULL);
 
@@ -3194,8 +3214,6 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_e
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.installation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
-
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.outbox_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3315,11 +3333,15 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.finding FOR EACH STATEM
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER stays BEFORE DELETE ON public.outbox_event FOR EACH ROW EXECUTE FUNCTION public.outbox_event_stays();
+
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.published_port FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays_where_it_runs BEFORE UPDATE OF node_id ON public.allocation FOR EACH ROW WHEN (((new.node_id <> old.node_id) AND ((old.started_at IS NOT NULL) OR (old.state <> ALL (ARRAY['queued'::text, 'provisioning'::text])) OR (new.generation <= old.generation)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER taken_grows BEFORE UPDATE OF taken_back, taken_aside ON public.top_up FOR EACH ROW WHEN (((new.taken_back < old.taken_back) OR (new.taken_aside < old.taken_aside))) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER unchanged BEFORE UPDATE OR TRUNCATE ON public.outbox_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER used BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN ((old.used_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3801,7 +3823,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.outbox_cursor TO sublet_app;
 
-GRANT SELECT ON TABLE public.outbox_event TO sublet_app;
+GRANT SELECT,DELETE ON TABLE public.outbox_event TO sublet_app;
 
 GRANT INSERT(event_id) ON TABLE public.outbox_event TO sublet_app;
 
@@ -3839,7 +3861,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.stripe_event TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.stripe_transaction TO sublet_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.terminal_session TO sublet_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.terminal_session TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.throttle TO sublet_app;
 

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0039_core"
-down_revision = "0038_allocations"
+revision = "0041_core"
+down_revision = "0040_allocations"
 
 FORGET = """
 -- What a subscriber has still to read, what is handled again or waits for an operator, and what is of today stays,

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0040_terminal"
-down_revision = "0039_core"
+revision = "0042_terminal"
+down_revision = "0041_core"
 
 FORGET = """
 CREATE INDEX terminal_session_age ON terminal_session (alive_until);
