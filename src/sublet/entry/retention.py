@@ -101,7 +101,7 @@ KEPT: Mapping[str, str] = {
     **dict.fromkeys(
         [
             *("public.allocation_transition", "public.approval_transition", "public.gpu_transition"),
-            *("public.node_transition", "public.top_up_transition"),
+            *("public.node_transition", "public.top_up_transition", "public.published_port_transition"),
         ],
         _TABLE,
     ),

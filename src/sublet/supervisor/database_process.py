@@ -16,8 +16,8 @@ import sublet
 from sublet.core.settings import Settings
 from sublet.supervisor.embedded_postgres import APP_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from sublet.supervisor.files import DemoFiles
-from sublet.supervisor.keeping import PACE, Pace
 from sublet.supervisor.progress import Progress
+from sublet.supervisor.restarts import PACE, Pace
 
 WATCH_SECONDS = 0.1
 _EXPECTED_FAILURES = 2

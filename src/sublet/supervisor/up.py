@@ -18,10 +18,10 @@ from sublet.core.settings import Settings, read_settings
 from sublet.supervisor.database_process import DatabaseProcess, withhold_addresses
 from sublet.supervisor.files import DemoFiles
 from sublet.supervisor.info import CURRENCY, DemoInfo
-from sublet.supervisor.keeping import keep
 from sublet.supervisor.local_node import DemoNodeHost, NodeChoice
 from sublet.supervisor.processes import MARK, ChildProcess, end_earlier_run
 from sublet.supervisor.progress import Progress
+from sublet.supervisor.restarts import keep
 from sublet.supervisor.seed import Seed, known_accounts
 
 READY_SECONDS = 90.0

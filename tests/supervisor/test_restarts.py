@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sublet.supervisor.keeping import PACE, Pace, keep
 from sublet.supervisor.processes import ChildProcess
+from sublet.supervisor.restarts import PACE, Pace, keep
 
 pytestmark = pytest.mark.anyio
 
