@@ -8,10 +8,17 @@ from tests.node.control_plane import Channel, Tenant
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
 STATE = "/var/lib/sublet"
-LISTED = (
-    "PYTHONPATH=/usr/local/sbin/sublet-node python3 -c "
-    "'from sublet_node import retention; print(*sorted(retention.FOLDERS))'"
-)
+FOLDERS = {
+    "allocations": "a record for each allocation that is here; released ones are pruned after 30 days",
+    "locks": "a lock for each record, gone with it, and a few for the node itself",
+    "marks": "what a release looks for, gone when it is proven",
+    "starts": "variables and script of each allocation, gone with its release",
+    "private-tmp": "a folder for each login, gone with its release",
+    "private-var-tmp": "a folder for each login, gone with its release",
+    "helper": "the helper before this one, for going back, and how far an upgrade has come",
+    "gpus.json": "one file: which GPUs are here",
+}
+"""What is in /var/lib/sublet, and for how long. Operations, evidence and observations are not stored on nodes."""
 
 
 async def test_released_allocations_are_forgotten_after_a_month(north: Enrolled, channel: Channel) -> None:
@@ -31,6 +38,5 @@ async def test_released_allocations_are_forgotten_after_a_month(north: Enrolled,
 
 async def test_each_folder_says_how_long_it_keeps_what(north: Enrolled, channel: Channel, tenant: Tenant) -> None:
     await channel.ask("apply", tenant.desired(environment={"A": "1"}), generation=1)
-    listed = (await north.node.run_as_root("sh", "-c", LISTED)).text.split()
     there = (await north.node.run_as_root("ls", STATE)).text.split()
-    assert set(there) - set(listed) == set(), "say it in retention.py"
+    assert set(there) - FOLDERS.keys() == set(), "say for how long"

@@ -108,7 +108,14 @@ KEPT: Mapping[str, str] = {
     **dict.fromkeys(["public.claim", "public.gpu_claim"], "who had which capacity when, which no two may at a time"),
     **dict.fromkeys(
         [
-            *("public.funds_clock", "public.gpu_room", "public.node_room", "public.node_trial", "public.gpu_health"),
+            *(
+                "public.funds_clock",
+                "public.gpu_room",
+                "public.node_room",
+                "public.node_trial",
+                "public.gpu_health",
+                "public.published_port",
+            ),
             *("public.outbox_cursor", "public.ssh_ca_key", "public.installation"),
         ],
         _ONE_EACH,
@@ -123,7 +130,9 @@ KEPT: Mapping[str, str] = {
 async def forget(database: Database, settings: Settings, *, batch: int = BATCH) -> dict[str, int]:
     """Prune every table that is pruned, the oldest first; returns how many rows of each went."""
     gone: dict[str, int] = {}
-    for table, pruning in prunings(settings).items():
+    planned = prunings(settings)
+    assert not planned.keys() & KEPT.keys(), "nothing goes of what is said to be kept"
+    for table, pruning in planned.items():
         gone[table] = 0
         for _ in range(MOST_BATCHES):
             count = await _once(database, pruning, batch)
