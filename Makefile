@@ -20,7 +20,7 @@ export NODE_USE_SYSTEM_CA := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check mutants bench console lock openapi schema settings
+.PHONY: help install up test check mutants bench soak console lock openapi schema settings
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -79,6 +79,9 @@ mutants: $(STAMP) ## Change words of the guards, and say which change no test no
 
 bench: $(STAMP) ## Measure as ratios against floors and peers, in one run
 	@$(BIN)/python -m bench
+
+soak: $(STAMP) ## Launch and release on real nodes while workers are killed, for eight minutes at most
+	@$(BIN)/python -m tests.faults.soak
 
 openapi: $(STAMP) ## Write the console's OpenAPI document and its types anew
 	@$(BIN)/python -m sublet.entry.openapi > console/openapi.json

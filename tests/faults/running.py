@@ -36,6 +36,10 @@ class House:
     frozen: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.start_second()
+
+    def start_second(self) -> None:
+        """Start the second worker, also anew."""
         environment = Path(f"/proc/{self.worker}/environ").read_bytes().decode().split("\0")
         with (self.up.directory / "logs" / "second-worker.log").open("wb") as log:
             self.second = subprocess.Popen(
