@@ -25,6 +25,10 @@ REPOSITORY = Path(__file__).parents[2]
 HERE = "tests/invariants/test_bounds.py"
 BOUNDED = {
     "POST /api/v1/allocations": (HERE, "test_launches_under_way"),
+    "POST /api/v1/allocations/{id_or_name}/ports": (
+        "tests/allocations/test_ports.py",
+        "test_has_a_sentence_for_each_cause",
+    ),
     "POST /api/v1/allocations/{id_or_name}/ssh-certificates": (HERE, "test_certificates_that_can_be_used"),
     "POST /api/v1/api-tokens": (HERE, "test_api_tokens"),
     "POST /api/v1/auth/login": ("tests/identity/test_sessions.py", "test_beyond_a_hundred_end_with_the_oldest"),
