@@ -73,6 +73,7 @@ def take_back(known: Marks, mates: Mapping[str, int]) -> list[Holder]:
         marks.let_go(known)
         return []  # the check says so, when all is ended and removed that can be
     ended = [holder for holder in found if holder.may_end and holder.uid in mates.values() and _end(holder)]
+    known.is_held = len(ended) < len(found)
     if ended:
         with contextlib.suppress(NodeError, OSError):
             _look(known)

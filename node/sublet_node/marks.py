@@ -32,7 +32,8 @@ class Marks:
 
     `namespaces` are the numbers of those that were its alone. `nameless` are descriptors (process, its start, number,
     what it is) that other processes had in common with it. `noticed` and `busy` are the namespaces and places of
-    these that somebody was seen to hold, `unseen` processes that may not be looked into.
+    these that somebody was seen to hold, `unseen` processes that may not be looked into. `is_held` when somebody held
+    something of it who was not ended.
     """
 
     login: str
@@ -46,6 +47,7 @@ class Marks:
     busy: set[int] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
     kept: list[int] = field(default_factory=list)
+    is_held: bool = False
 
     def names(self, path: str) -> bool:
         """Whether a path is of something that is kept of the login, like its journal."""

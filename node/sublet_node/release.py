@@ -74,7 +74,7 @@ def _take_away(
     confinement.release(subject, frozenset(known.busy))
     ungrouped = _remove_group(subject)
     logins.remove(subject)
-    homes.remove(subject)
+    homes.remove(subject, is_held=known.is_held)
     leftovers.remove_files(subject.uid, enrolment.open_places(), walled)
     devices.revoke(subject.uid, gpus.known())
     if not ungrouped:  # a file that was removed since may have been in memory

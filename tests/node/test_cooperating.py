@@ -308,25 +308,13 @@ class TestWhatAnotherHolds:
 
 
 class TestPins:
-    async def test_of_what_a_login_stored_keep_its_release_from_being_clean(
-        self, north: Enrolled, channel: Channel
-    ) -> None:
-        tenant = Tenant()
-        await channel.ask("apply", tenant.desired(), generation=1)
-        async with pinning(
-            north, stored=f"/home/{tenant.login}", shared=f"/run/sublet/logins/{tenant.login}/memory/shm"
-        ):
-            evidence = await channel.ask("release", tenant.subject, generation=2)
-        assert {"held"} <= set(unclean(evidence)) <= {"home", "held"}, "where it can be, deleted homes are seen"
-        for pin in ("stored", "shared"):
-            assert f"a mount at /mnt/pins/{pin}" in held(evidence)["detail"]
-        assert unclean(await channel.ask("release", tenant.subject, generation=2)) == []
-
-    async def test_of_namespaces_keep_its_release_from_being_clean_also_when_its_session_had_ended_before(
+    async def test_of_what_is_stored_and_of_namespaces_keep_each_release_from_being_clean(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
         wanted = [("mount namespace", "inherited"), ("mount namespace", "in_flight")]
+        stored = Tenant()
+        await channel.ask("apply", stored.desired(), generation=1)
         async with contextlib.AsyncExitStack() as stack:
             session = await stack.enter_async_context(contextlib.AsyncExitStack())
             logged_in = await stack.enter_async_context(opening(north, channel, card=0))
@@ -335,22 +323,30 @@ class TestPins:
             kept = [await stack.enter_async_context(keeping(north, one, tenant.uid, wanted)) for one in both]
             # Not by a mount: some kernels refuse that for the one or other mount namespace.
             pins = {f"pin{number}": f"/proc/{one.pid}/ns/ipc" for number, one in enumerate(both)}
+            pins["home"], pins["shm"] = f"/home/{stored.login}", f"/run/sublet/logins/{stored.login}/memory/shm"
             await stack.enter_async_context(pinning(north, **pins))
             await session.aclose()
             await nobody_runs(north, logged_out.tenant)
             # As an earlier version left it, or one that made the login's namespaces anew.
             its_own = " ".join(f"/run/sublet/pins/{kind}/{logged_out.tenant.login}" for kind in ("ipc", "mnt"))
             await north.node.run_as_root("sh", "-c", f"umount {its_own} && rm {its_own}")
-            channels = [channel, await stack.enter_async_context(north.control.protocol(north.node))]
+            leaving = [*(one.tenant for one in both), stored]
+            channels = [channel]
+            for _ in leaving[1:]:  # each waits a while for what may be passing, so all at the same time
+                channels.append(await stack.enter_async_context(north.control.protocol(north.node)))
             for _ in range(2):
                 asked = [
-                    through.ask("release", one.tenant.subject, generation=2)
-                    for through, one in zip(channels, both, strict=True)
+                    through.ask("release", one.subject, generation=2)
+                    for through, one in zip(channels, leaving, strict=True)
                 ]
-                for number, evidence in enumerate(await asyncio.gather(*asked)):
+                *of_both, of_stored = await asyncio.gather(*asked)
+                for evidence in (*of_both, of_stored):
                     assert {"held"} <= set(unclean(evidence)) <= {"home", "held"}, "where it can be, so are homes"
+                for pin in ("home", "shm"):
+                    assert f"a mount at /mnt/pins/{pin}" in held(of_stored)["detail"]
+                for number, evidence in enumerate(of_both):
                     holders = {holder["pid"] for holder in held(evidence)["holders"]}
                     assert {one.pid for one in kept[number]} < holders
                     assert f"mounted at /mnt/pins/pin{number}" in held(evidence)["detail"]
-        for one in both:
-            assert unclean(await channel.ask("release", one.tenant.subject, generation=2)) == []
+        for one in leaving:
+            assert unclean(await channel.ask("release", one.subject, generation=2)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from typing import Any
 
@@ -66,9 +67,12 @@ def restore(subject: Subject) -> None:
         kind.restore(_volume(subject))
 
 
-def remove(subject: Subject) -> None:
-    """Remove the home and what lies beside it. Nothing of the login may run any more, or be shown it."""
-    volume = _volume(subject)
+def remove(subject: Subject, *, is_held: bool = False) -> None:
+    """Remove the home and what lies beside it. Nothing of the login may run any more, or be shown it.
+
+    Whether somebody is known to hold something of the login only shortens the wait for the kernel to clean up.
+    """
+    volume = dataclasses.replace(_volume(subject), is_held=is_held)
     for kind in choice.KINDS.values():
         kind.before_removal(volume)
     trees.remove(volume.home, volume.beside)

@@ -15,7 +15,7 @@ from . import btrfs
 from .kind import Kind
 from .volume import LIMITED, Volume
 
-_PATIENCE_SECONDS, _CLEANED_SECONDS = 2.0, 120.0
+_PATIENCE_SECONDS, _HELD_SECONDS, _CLEANED_SECONDS = 2.0, 0.5, 120.0
 _COMMITS = 4  # what was freed with a subvolume is subtracted with one that follows
 
 
@@ -75,7 +75,7 @@ def _after_removal(volume: Volume) -> None:
         if not btrfs.is_btrfs(homes) or not btrfs.group_files(homes, group).exists():
             return
         for _ in range(_COMMITS):
-            _wait_until_cleaned(homes, group)
+            _wait_until_cleaned(homes, group, patience=_HELD_SECONDS if volume.is_held else _PATIENCE_SECONDS)
             subvolumes = btrfs.members(homes, group)
             held = [one for one in subvolumes if btrfs.exists(homes, one)]
             for one in set(subvolumes).difference(held):
@@ -84,7 +84,7 @@ def _after_removal(volume: Volume) -> None:
                 return
 
 
-def _wait_until_cleaned(homes: int, group: int) -> None:
+def _wait_until_cleaned(homes: int, group: int, *, patience: float) -> None:
     """The kernel cleans away what was deleted after it has written the deletion to disk, and tells nobody.
 
     As long as there is less and less it is at work; of what somebody has open nothing goes.
@@ -96,7 +96,7 @@ def _wait_until_cleaned(homes: int, group: int) -> None:
         now, still = time.monotonic(), btrfs.held_by(homes, group)
         if still != held:
             held, moved = still, now
-        if now - moved > _PATIENCE_SECONDS or now - began > _CLEANED_SECONDS:
+        if now - moved > patience or now - began > _CLEANED_SECONDS:
             return
         time.sleep(0.005)
 

@@ -13,11 +13,15 @@ LIMITED = paths.HOMES / ".sublet"
 
 @dataclass(frozen=True)
 class Volume:
-    """The home of a login, and the folder for its own /tmp and /var/tmp. Both exist only where disk is limited."""
+    """The home of a login, and the folder for its own /tmp and /var/tmp. Both exist only where disk is limited.
+
+    `is_held` when somebody is known to hold something of the login.
+    """
 
     uid: int
     home: Path
     beside: Path
+    is_held: bool = False
 
     @property
     def places(self) -> tuple[Path, Path]:
