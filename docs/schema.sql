@@ -2272,6 +2272,7 @@ CREATE TABLE public.sku (
     node_labels jsonb DEFAULT '{}'::jsonb NOT NULL,
     active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    network_mbit integer,
     CONSTRAINT sku_check CHECK (((gpu_model IS NULL) OR (gpu_count > 0))),
     CONSTRAINT sku_code_check CHECK ((code ~ '^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT sku_disk_gib_check CHECK ((disk_gib >= 1)),
@@ -2279,6 +2280,7 @@ CREATE TABLE public.sku (
     CONSTRAINT sku_gpu_model_check CHECK (((length(gpu_model) >= 1) AND (length(gpu_model) <= 100))),
     CONSTRAINT sku_memory_mib_check CHECK ((memory_mib >= 1)),
     CONSTRAINT sku_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT sku_network_mbit_check CHECK (((network_mbit >= 1) AND (network_mbit <= 1000000))),
     CONSTRAINT sku_node_labels_check CHECK ((jsonb_typeof(node_labels) = 'object'::text)),
     CONSTRAINT sku_vcpu_check CHECK ((vcpu >= 1))
 );

@@ -86,6 +86,7 @@ class SimulatedNode:
     running: dict[str, int] = field(default_factory=dict)
     scripts: dict[str, str] = field(default_factory=dict)
     knows_ports: bool = True
+    limits_network: bool = False
     refuses: dict[int, str] = field(default_factory=dict)
     """Ports of it that lead nowhere, and why."""
 
@@ -122,7 +123,7 @@ class SimulatedBackend:
         await self.interrupt("apply", "after")
         limits = tuple(
             EnforcedLimit(name, "x", "x", enforced=name not in node.unenforced, detail="as the kernel shows it")
-            for name in ("cpu", "memory", "tasks", "devices")
+            for name in ("cpu", "memory", "tasks", "devices", *(["network"] if node.limits_network else []))
         )
         return AppliedState(
             login=account.login,

@@ -13,7 +13,7 @@ from sublet.allocations.port_states import TRANSITIONS, move
 from sublet.allocations.ports import NodePortsTaken, PortPublished, PublishedPort
 from sublet.allocations.states import PortState, StateForbids
 from sublet.core.errors import NotFound
-from tests.allocations.rental import Rental, customer
+from tests.allocations.rental import Rental, customer, offer
 from tests.support.arrows import Machine
 
 pytestmark = pytest.mark.anyio
@@ -264,3 +264,21 @@ class TestTheTable:
             await rental.run(statement, **held, **row)
         # One of these alone is amiss: without it the row is taken.
         await rental.run(statement, **held, port=8081, node_port=30001, slot=2, protocol="tcp")
+
+
+class TestSpeed:
+    async def test_is_asked_of_the_node_as_sold_and_nothing_starts_where_it_is_promised_and_not_kept(
+        self, rental: Rental
+    ) -> None:
+        capable = '[{"name": "network_rate", "enforced": true, "detail": "as tried"}]'
+        await rental.run("UPDATE node SET capabilities = CAST(:capable AS jsonb)", capable=capable)
+        await rental.running()
+        rental.sku = await offer(rental.database, "slow", network_mbit=50)
+        slow = await rental.launch()
+        await rental.work_until(slow, "failed")
+        rental.backend.node(rental.node_id).limits_network = True
+        kept = await rental.running()
+        accounts = rental.backend.node(rental.node_id).accounts
+        assert accounts[kept].desired.limits.network_bits_per_second == 50_000_000
+        shown = await rental.one("SELECT enforced -> -1 ->> 'limit' AS last FROM allocation WHERE id = :id", id=kept)
+        assert shown.last == "network"

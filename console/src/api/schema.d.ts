@@ -2693,6 +2693,8 @@ export interface components {
             memory_mib: number;
             /** Name */
             name: string;
+            /** Network Mbit */
+            network_mbit?: number | null;
             /** Node Labels */
             node_labels: {
                 [key: string]: string;
@@ -3673,6 +3675,8 @@ export interface components {
             memory_mib: number;
             /** Name */
             name: string;
+            /** Network Mbit */
+            network_mbit?: number | null;
             /**
              * Node Labels
              * @default {}
@@ -3685,7 +3689,7 @@ export interface components {
         };
         /**
          * SkuOut
-         * @description A sellable shape.
+         * @description A sellable shape. `network_mbit` limits its network, each way, in Mbit a second; null: not at all.
          */
         SkuOut: {
             /** Active */
@@ -3709,6 +3713,8 @@ export interface components {
             memory_mib: number;
             /** Name */
             name: string;
+            /** Network Mbit */
+            network_mbit?: number | null;
             /** Node Labels */
             node_labels: {
                 [key: string]: string;

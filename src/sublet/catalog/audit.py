@@ -17,6 +17,7 @@ class SkuRecord(Recorded):
     disk_gib: Annotated[int, TRACK]
     gpu_model: Annotated[str | None, TRACK]
     gpu_count: Annotated[int, TRACK]
+    network_mbit: Annotated[int | None, TRACK]
     node_labels: Annotated[dict[str, str], TRACK]
     active: Annotated[bool, TRACK]
     created_at: Annotated[datetime, IGNORE]

@@ -17,6 +17,7 @@ sku = Table(
     Column("disk_gib", Integer, nullable=False),
     Column("gpu_model", Text),
     Column("gpu_count", Integer, nullable=False),
+    Column("network_mbit", Integer),
     Column("node_labels", JSONB, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),

@@ -22,7 +22,7 @@ RateText = Annotated[
 
 
 class SkuOut(BaseModel):
-    """A sellable shape."""
+    """A sellable shape. `network_mbit` limits its network, each way, in Mbit a second; null: not at all."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -34,6 +34,7 @@ class SkuOut(BaseModel):
     disk_gib: int
     gpu_model: str | None
     gpu_count: int
+    network_mbit: int | None = None  # what was sold before knows none
     node_labels: dict[str, str]
     active: bool
     created_at: datetime
@@ -101,6 +102,7 @@ class SkuCreate(BaseModel):
     disk_gib: Annotated[int, Field(ge=1, le=2**24)]
     gpu_model: DisplayName | None = None
     gpu_count: Annotated[int, Field(ge=0, le=64)] = 0
+    network_mbit: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     node_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = {}
 
     @model_validator(mode="after")

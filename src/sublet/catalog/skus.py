@@ -21,7 +21,7 @@ from sublet.core.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Sku:
-    """What one allocation gets; `gpu_model` None with GPUs means any model."""
+    """What one allocation gets; `gpu_model` None with GPUs means any model, `network_mbit` None no limit."""
 
     id: str
     code: str
@@ -31,6 +31,7 @@ class Sku:
     disk_gib: int
     gpu_model: str | None
     gpu_count: int
+    network_mbit: int | None
     node_labels: Mapping[str, str]
     active: bool
     created_at: datetime
@@ -79,6 +80,7 @@ async def create(
     disk_gib: int,
     gpu_model: str | None = None,
     gpu_count: int = 0,
+    network_mbit: int | None = None,
     node_labels: Mapping[str, str] | None = None,
 ) -> Sku:
     """A new, active SKU without a price; SkuCodeTaken."""
@@ -94,6 +96,7 @@ async def create(
                 disk_gib=disk_gib,
                 gpu_model=gpu_model,
                 gpu_count=gpu_count,
+                network_mbit=network_mbit,
                 node_labels=dict(node_labels or {}),
             )
             .on_conflict_do_nothing(index_elements=[sku.c.code])

@@ -132,6 +132,7 @@ class Admin:
         disk_gib: int,
         gpu_model: str | None = None,
         gpu_count: int = 0,
+        network_mbit: int | None = None,
         node_labels: Mapping[str, str] | None = None,
     ) -> ManagedSku:
         """Define a sellable shape; it is on offer once it has a price."""
@@ -146,6 +147,8 @@ class Admin:
         }
         if gpu_model is not None:
             body["gpu_model"] = gpu_model
+        if network_mbit is not None:
+            body["network_mbit"] = network_mbit
         return cast(ManagedSku, self._transport.create("/admin/skus", body))
 
     def change_sku(self, sku_id: str, *, name: str | None = None, active: bool | None = None) -> ManagedSku:

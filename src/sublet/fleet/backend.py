@@ -18,12 +18,13 @@ DesiredState = Literal["active", "suspended"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an allocation may use at most; `cpu_percent` is 100 for each virtual CPU."""
+    """What an allocation may use at most; `cpu_percent` is 100 for each virtual CPU, and 0 bit/s is no limit."""
 
     cpu_percent: int
     memory_mib: int
     tasks_max: int
     disk_gib: int
+    network_bits_per_second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,8 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class StartupRun:
-    """How a startup script fares on its node. `output` is the end of what it wrote: a customer's text, believed by
-    nobody. `lasted` is how long it has run by the node's clock; nothing for what still runs. `ended_by` and what goes
-    with it are of what has ended."""
+    """How a startup script fares on its node. `output` is the end of a customer's text, believed by nobody. `lasted` is
+    how long it has run by the node's clock; nothing for what still runs. `ended_by` and the like: of one that ended."""
 
     state: Literal["unknown", "waiting", "running", "ended"]
     ended_by: Literal["exit", "signal", "suspended", "released", "interrupted", "refused"] | None

@@ -49,6 +49,7 @@ def apply_params(account: backend.DesiredAccount) -> dict[str, Any]:
             "memory_mib": account.limits.memory_mib,
             "tasks_max": account.limits.tasks_max,
             "disk_gib": account.limits.disk_gib,
+            "network_bits_per_second": account.limits.network_bits_per_second,
         },
         "gpus": list(account.gpus),
         "principals": list(account.principals),

@@ -7,7 +7,7 @@ from datetime import datetime
 from sublet.allocations import environment, incidents, operations, ports, rows, startup
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
-from sublet.allocations.work import relocation
+from sublet.allocations.work import promises, relocation
 from sublet.allocations.work.evidence import UNPROVEN, as_applied, still_there
 from sublet.allocations.work.failures import Report, report, step_of
 from sublet.allocations.work.pace import AllocationPace, Failure, classify, pause_of
@@ -37,9 +37,7 @@ log = telemetry.get_logger(__name__)
 PERCENT_FOR_EACH_VCPU = 100
 TASKS_FOR_EACH_VCPU = 1024
 MOST_KEYS = 256
-
-_LIMIT_OF = {"cpu": "cpu", "memory": "memory", "tasks": "tasks", "devices": "devices", "disk_quota": "disk"}
-"""Which limit of an allocation each capability of a node is about."""
+BITS_IN_MBIT = 1_000_000
 
 _SUSPENDED_FOR = {"funds": "funds ran out", "drain": "its node is being emptied"}
 _BY_WANTED = {"active": AllocationState.ACTIVE, "suspended": AllocationState.SUSPENDED}
@@ -97,6 +95,7 @@ def desired_account(allocation: Allocation, keys: list[str], published: tuple[De
             memory_mib=allocation.sku["memory_mib"],
             tasks_max=allocation.sku["vcpu"] * TASKS_FOR_EACH_VCPU,
             disk_gib=allocation.sku["disk_gib"],
+            network_bits_per_second=(allocation.sku.get("network_mbit") or 0) * BITS_IN_MBIT,
         ),
         gpus=tuple(allocation.gpus),
         authorized_keys=tuple(keys[:MOST_KEYS]),
@@ -194,8 +193,7 @@ async def _unkept_promise(
     A node that enforces no limits says so, and its allocations are sold as such.
     """
     capabilities = (await nodes.get(session, allocation.node_id)).capabilities
-    promised = {_LIMIT_OF[item.name] for item in capabilities if item.enforced and item.name in _LIMIT_OF}
-    unkept = sorted(promised - {one.limit for one in applied.enforced if one.enforced})
+    unkept = sorted(promises.limits(allocation, capabilities) - {one.limit for one in applied.enforced if one.enforced})
     if unkept:
         details = "; ".join(f"{one.limit}: {one.detail}" for one in applied.enforced if one.limit in unkept)
         return LimitsNotEnforced(

@@ -54,6 +54,9 @@ COLUMNS: list[Column[Sku]] = [
 @click.option("--disk", type=click.IntRange(min=1), required=True, metavar="GIB", help="GiB of disk.")
 @click.option("--gpu", metavar="MODEL", help="GPU model. Default: any, with --gpus.")
 @click.option("--gpus", type=click.IntRange(min=1), help="How many GPUs. Default: 1 with --gpu.")
+@click.option(
+    "--network", type=click.IntRange(min=1), metavar="MBIT", help="Mbit/s each way at most. Default: no limit."
+)
 @click.option("--label", "labels", multiple=True, type=Label(), help="A label that the node must have; repeatable.")
 @output_options()
 def add(
@@ -65,6 +68,7 @@ def add(
     disk: int,
     gpu: str | None,
     gpus: int | None,
+    network: int | None,
     labels: tuple[tuple[str, str], ...],
     output: Output,
 ) -> None:
@@ -78,6 +82,7 @@ def add(
             disk_gib=disk,
             gpu_model=gpu,
             gpu_count=gpus or (1 if gpu else 0),
+            network_mbit=network,
             node_labels=dict(labels),
         )
     note(f"{added['code']} is defined. Price it: sublet admin price set {added['code']} RATE --currency CODE")
