@@ -17,6 +17,7 @@ METHODS = SAFE | {"post", "put", "patch", "delete"}
 
 
 BODIES: dict[str, dict[str, Any]] = {
+    "PATCH /api/v1/allocations/{id_or_name}": {"labels": {"team": "physics"}},
     "POST /api/v1/allocations/{id_or_name}/ssh-certificates": {"public_key": ed25519_line()},
     "POST /api/v1/allocations/{id_or_name}/ports": {"port": 80, "protocol": "tcp"},
 }

@@ -167,7 +167,7 @@ class TestEveryOperation:
             if operation.is_safe and operation.permission != PUBLIC:
                 client = operator if operation.permission.startswith("admin.") else business.owner
                 answers[operation.label] = (await operation.ask(client, business.ids)).status_code
-        assert set(answers.values()) == {200}, answers
+        assert {label: status for label, status in answers.items() if status != 200} == {}
 
     async def test_replays_nothing_to_who_may_not_ask_any_more(self, business: Business) -> None:
         body, key = {"name": "second", "public_key": ed25519_line()}, {"Idempotency-Key": "replayed"}

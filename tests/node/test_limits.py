@@ -343,6 +343,8 @@ class TestIsolation:
             "own_network",
             "own_log",
             "ssh_startups",
+            "network_rate",
+            "published_ports",
         )
         assert capabilities == dict.fromkeys(names, True)
 

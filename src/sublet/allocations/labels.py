@@ -70,7 +70,8 @@ async def of(session: Session, allocation_id: str) -> dict[str, str]:
 
 
 async def change(session: Session, actor: Actor, id_or_name: str, changes: Mapping[str, str | None]) -> str:
-    """Set labels, and take away those whose value is null; all others stay. Returns the allocation's id; NotFound."""
+    """Set labels, and take away those whose value is null; all others stay. Returns the allocation's id; NotFound,
+    InvalidInput."""
     allocation = await rows.lock_of(session, actor, id_or_name)
     setting = checked({key: value for key, value in changes.items() if value is not None})
     removing = [_checked_key(key) for key, value in changes.items() if value is None]
