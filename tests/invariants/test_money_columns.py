@@ -18,6 +18,9 @@ NO_SUMS = {
     "organization.seq",
     "user_session.seq",
     "allocation_startup.output_bytes",
+    "published_port.seq",
+    "gpu_health.record",
+    "allocation.oom_kills",
 }
 """Numbers that are no sums: places in a list, ids, generations."""
 FOUND_BY_CHECKS = {

@@ -1645,7 +1645,7 @@ export interface components {
          */
         AllocationChange: {
             /** Labels */
-            labels: {
+            labels?: {
                 [key: string]: string | null;
             };
         };

@@ -49,7 +49,7 @@ class AllocationChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    labels: dict[str, str | None] = Field(max_length=64)
+    labels: dict[str, str | None] = Field(default_factory=dict, max_length=64)
 
 
 class RestartElsewhere(BaseModel):
