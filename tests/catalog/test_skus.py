@@ -40,7 +40,7 @@ class TestCreating:
         assert made.pop("created_at")
         assert allowed(made.pop("actions")) == {"rename", "deactivate", "set_price"}
         assert made.pop("price") is None
-        assert made == {**GPU, "active": True}
+        assert made == {**GPU, "network_mbit": None, "active": True}
 
     async def test_without_gpus_needs_no_more(self, browser: httpx.AsyncClient) -> None:
         made = (await browser.post("/api/v1/admin/skus", json=SMALL)).json()
