@@ -1,4 +1,4 @@
-"""What the documents name: files and folders that are there."""
+"""What the documents name: files and folders that are there; and decisions are numbered one after the other."""
 
 import re
 from collections.abc import Iterable
@@ -44,3 +44,13 @@ def _names_gone(line: str) -> list[str]:
         else:
             beside = there.parent
     return gone
+
+
+def misnumbered(decisions: Iterable[Path]) -> list[Violation]:
+    """Decisions that do not have the number after the one before, or whose heading says another."""
+    found = []
+    for due, document in enumerate(sorted(decisions), 1):
+        heading = document.read_text(encoding="utf-8").partition("\n")[0]
+        if not document.name.startswith(f"{due:04}-") or not heading.startswith(f"# {due}. "):
+            found.append(Violation(str(document), 1, f"is decision {due} by its place; number file and heading so"))
+    return found

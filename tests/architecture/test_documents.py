@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.documents import files_gone
+from tests.architecture.documents import files_gone, misnumbered
 from tests.architecture.source import ROOT, files
 
 
@@ -34,3 +34,21 @@ class TestDocuments:
 
     def test_may_speak_of_what_was_once_another_superseded_them(self, tmp_path: Path) -> None:
         assert planted(tmp_path, "# 1\n\n*Superseded by [15](0015-x.md).*\n\n`src/sublet/core/gone.py`") == []
+
+
+class TestDecisions:
+    def test_are_numbered_one_after_the_other(self) -> None:
+        assert misnumbered(files(ROOT / "docs/decisions", ".md")) == []
+
+    @pytest.mark.parametrize(
+        ("names", "wrong"),
+        [
+            ({"0001-a.md": "# 1. A", "0001-b.md": "# 1. B"}, "0001-b.md"),
+            ({"0002-a.md": "# 2. A"}, "0002-a.md"),
+            ({"0001-a.md": "# 2. A"}, "0001-a.md"),
+        ],
+    )
+    def test_that_are_not_are_caught(self, tmp_path: Path, names: dict[str, str], wrong: str) -> None:
+        for name, text in names.items():
+            (tmp_path / name).write_text(text)
+        assert [Path(violation.path).name for violation in misnumbered(tmp_path.iterdir())] == [wrong]
