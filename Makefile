@@ -20,7 +20,7 @@ export NODE_USE_SYSTEM_CA := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check mutants bench soak console lock openapi schema settings
+.PHONY: help install up test check mutants systems bench soak console lock openapi schema settings
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -73,6 +73,9 @@ check: $(STAMP) console/dist/index.html ## Format, lint, types, imports and the 
 	@cd node && $(abspath $(BIN))/mypy --config-file ../pyproject.toml --python-version 3.10 -p sublet_node
 	@$(BIN)/lint-imports
 	@cd console && PATH="$(abspath $(BIN)):$$PATH" && export PATH && npm run --silent typecheck && npm run --silent lint && npm run --silent size
+
+systems: $(STAMP) ## Enrol and leave on Debian 13, Ubuntu 22.04 and 24.04 (minutes; needs root and their archives)
+	@SUBLET_TEST_REQUIRE_ALL=1 $(BOUND) $(BIN)/python -m pytest -q -s tests/node/systems.py
 
 mutants: $(STAMP) ## Change words of the guards, and say which change no test notices
 	@$(BOUND) $(BIN)/python -m tests.mutants

@@ -2031,6 +2031,8 @@ CREATE TABLE public.node (
     self_tested_at timestamp with time zone,
     first_port integer,
     last_port integer,
+    own_principal boolean DEFAULT false NOT NULL,
+    removed_at timestamp with time zone,
     CONSTRAINT node_address_check CHECK (((length(address) >= 1) AND (length(address) <= 253))),
     CONSTRAINT node_check CHECK (((state = ANY (ARRAY['enrolling'::text, 'offline'::text, 'retired'::text])) OR ((host_public_key IS NOT NULL) AND (inventory IS NOT NULL)))),
     CONSTRAINT node_check1 CHECK (((entered_doors IS NULL) OR (entered_at IS NOT NULL))),
@@ -2045,6 +2047,7 @@ CREATE TABLE public.node (
     CONSTRAINT node_no_entry_check CHECK ((jsonb_typeof(no_entry) = 'object'::text)),
     CONSTRAINT node_port_check CHECK (((port >= 1) AND (port <= 65535))),
     CONSTRAINT node_ports CHECK ((((first_port IS NULL) = (last_port IS NULL)) AND (first_port >= 1024) AND (first_port <= last_port) AND (last_port <= 65535) AND ((port < first_port) OR (port > last_port)))),
+    CONSTRAINT node_removed_check CHECK (((removed_at IS NULL) OR ((state = ANY (ARRAY['enrolling'::text, 'offline'::text])) AND (host_public_key IS NULL)))),
     CONSTRAINT node_resumes_as_check CHECK ((resumes_as = ANY (ARRAY['ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text]))),
     CONSTRAINT node_state_check CHECK ((state = ANY (ARRAY['enrolling'::text, 'ready'::text, 'cordoned'::text, 'draining'::text, 'maintenance'::text, 'quarantined'::text, 'offline'::text, 'retired'::text]))),
     CONSTRAINT node_strangers_check CHECK ((jsonb_typeof(strangers) = 'array'::text)),
@@ -2837,9 +2840,6 @@ ALTER TABLE ONLY public.node
     ADD CONSTRAINT node_host_public_key_key UNIQUE (host_public_key);
 
 ALTER TABLE ONLY public.node
-    ADD CONSTRAINT node_name_key UNIQUE (name);
-
-ALTER TABLE ONLY public.node
     ADD CONSTRAINT node_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.node_room
@@ -3107,8 +3107,6 @@ CREATE INDEX meter_segment_subject ON public.meter_segment USING btree (subject_
 
 CREATE INDEX meter_settle_due ON public.meter USING btree (settle_due_at) WHERE (stopped_at IS NULL);
 
-CREATE UNIQUE INDEX node_address_port_key ON public.node USING btree (address, port) WHERE (state <> 'retired'::text);
-
 CREATE INDEX node_drain_due ON public.node_drain USING btree (deadline_at) WHERE ((ended_at IS NULL) AND (due_told_at IS NULL));
 
 CREATE INDEX node_drain_node ON public.node_drain USING btree (node_id, begun_at);
@@ -3116,6 +3114,10 @@ CREATE INDEX node_drain_node ON public.node_drain USING btree (node_id, begun_at
 CREATE UNIQUE INDEX node_drain_open ON public.node_drain USING btree (node_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX node_history_node ON public.node_history USING btree (node_id, id);
+
+CREATE UNIQUE INDEX node_name_present ON public.node USING btree (name) WHERE (removed_at IS NULL);
+
+CREATE UNIQUE INDEX node_place_present ON public.node USING btree (address, port) WHERE ((state <> 'retired'::text) AND (removed_at IS NULL));
 
 CREATE INDEX node_room_due ON public.node_room USING btree (counted_until) WHERE (counted_until < 'infinity'::timestamp with time zone);
 

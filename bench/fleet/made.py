@@ -17,7 +17,7 @@ from bench.fleet.simulated import BOOT, DOORS
 from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys, public_line
-from sublet.fleet.certificates import CONTROL_PRINCIPAL
+from sublet.fleet.control_principals import OF_ALL
 
 _ADD = text(
     """
@@ -80,7 +80,7 @@ async def join_all(
         authorities = (await public_keys(session, CaKind.USER)).all
     return {
         "port": port,
-        "principal": CONTROL_PRINCIPAL,
+        "principal": OF_ALL,
         "authorities": list(authorities),
         "nodes": [
             {

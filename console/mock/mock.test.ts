@@ -65,6 +65,8 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["POST", "/allocations/paused-lab/resume"],
   ["POST", "/allocations/out-of-sight/restart-elsewhere", {}],
   ["POST", "/admin/nodes", { name: "node-z", address: "10.0.0.9" }],
+  ["PATCH", "/admin/nodes/nd_1", { name: "node-y", port: 2222 }],
+  ["DELETE", "/admin/nodes/nd_7"],
   ["POST", "/admin/nodes/nd_1/cordon"],
   ["POST", "/admin/nodes/nd_1/uncordon"],
   ["POST", "/admin/nodes/nd_1/drain", { reason: "a fan", deadline_seconds: 60, credit_seconds: 0 }],

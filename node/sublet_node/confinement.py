@@ -14,12 +14,13 @@ from pathlib import Path
 
 from . import files, journal, mounts, namespaces, paths, sshd
 from .errors import NodeError
-from .request import FIRST_UID, Subject
+from .request import FIRST_UID, LOGIN_GLOB, Subject
 
 # A dump of a program's memory would lie outside the home, with whatever secrets were in it.
 _LIMITS = b"* hard nofile 16384\n* hard core 0\n"
+# By number and by name: the node's owner may have people of the same numbers, from a directory.
 _SESSION = [
-    f"session [success=ignore default=2] pam_succeed_if.so quiet uid >= {FIRST_UID}",
+    f"session [success=ignore default=2] pam_succeed_if.so quiet uid >= {FIRST_UID} user =~ {LOGIN_GLOB}",
     f"session required pam_limits.so conf={paths.SESSION_LIMITS}",
     f"session required {paths.PAM_MODULE}",
 ]
@@ -40,7 +41,7 @@ def install() -> list[str]:
         changed.append(str(paths.PAM / "sshd"))
     for service in _OUTSIDE_THE_SLICE:
         path = paths.PAM / service
-        rule = [f"account required pam_succeed_if.so quiet uid < {FIRST_UID}"]
+        rule = [f"account required pam_succeed_if.so quiet user !~ {LOGIN_GLOB}"]
         if path.exists() and files.add_block(path, rule, at_top=True):
             changed.append(str(path))
     return changed
@@ -77,7 +78,7 @@ def in_place() -> bool:
     """True when every new session of an allocation is confined as this version would do it."""
     ours = files.holds(paths.PAM_MODULE, module()) and files.has_block(paths.PAM / "sshd", _SESSION)
     ours = ours and files.holds(paths.SESSION_LIMITS, _LIMITS)
-    return ours and files.holds(paths.SSHD_DROP_IN, sshd.drop_in())
+    return ours and any(files.holds(paths.SSHD_DROP_IN, sshd.drop_in(adds_key=adds)) for adds in (False, True))
 
 
 def confine(subject: Subject) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import commands, files, paths, sshd, systemd
+from . import commands, endpoints, files, paths, sshd, systemd
 
 _RULES = Path("/etc/security/namespace.d")
 _DROP_IN = "50-sublet.conf"
@@ -14,7 +14,7 @@ def clear() -> None:
     """Take it away; sshd, which was started through a script then, is started anew. Open sessions go on."""
     for rules in (_RULES / "sublet-session", *_RULES.glob("al-*.conf")):
         files.remove(rules)
-    drop_ins = [paths.UNITS / f"{unit}.d" / _DROP_IN for unit in sshd.UNITS]
+    drop_ins = [paths.UNITS / f"{unit}.d" / _DROP_IN for unit in endpoints.SERVICES]
     told = [drop_in for drop_in in drop_ins if files.remove(drop_in)]
     for drop_in in told:
         if not any(drop_in.parent.iterdir()):

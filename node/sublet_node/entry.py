@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import HELPER_VERSION, boot, confinement, enrol, rpc, startup_run, upgrade
+from . import HELPER_VERSION, boot, confinement, enrol, rpc, startup_run, unenrol, upgrade
 from .errors import NodeError
 from .store import Store
 
@@ -31,10 +31,14 @@ def _run(chosen: argparse.Namespace) -> int:
     if chosen.command in alone:
         return alone[chosen.command]()
     if chosen.command == "unenrol":
-        enrol.unenrol(print, force=chosen.force)
+        unenrol.unenrol(print, force=chosen.force)
         return 0
     token = sys.stdin.readline() if chosen.token_stdin else Path(chosen.token_file).read_text(encoding="utf-8")
-    enrol.enrol(chosen.url, token.strip(), chosen.deny, chosen.allow, print, io_mib=chosen.io_mib)
+    enrol.enrol(
+        *(chosen.url, token.strip(), chosen.deny, chosen.allow, print),
+        io_mib=chosen.io_mib,
+        only_look=chosen.check,
+    )
     return 0
 
 
@@ -56,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     join = commands.add_parser("enrol", help="join a control plane (safe to repeat)")
     join.add_argument("--url", required=True, help="address of the control plane, as in the join command")
+    join.add_argument("--check", action="store_true", help="only look whether it can be done; change nothing")
     token = join.add_mutually_exclusive_group(required=True)
     token.add_argument("--token-file", help="file with the one-time join token")
     token.add_argument("--token-stdin", action="store_true", help="read the one-time join token from standard input")
@@ -80,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         help="let each allocation read and write at most so much in a second where the homes are; 0 for any number",
     )
     leave = commands.add_parser("unenrol", help="restore this machine as it was before")
-    leave.add_argument("--force", action="store_true", help="even though allocations are still here")
+    leave.add_argument("--force", action="store_true", help="end the allocations that are still here")
     commands.add_parser("rpc", help="speak the node protocol on standard input and output")
     commands.add_parser("check", help="say whether this helper runs here (asked before it is put in place)")
     commands.add_parser("settle", help="set up for sessions what this version needs (asked once it is in place)")

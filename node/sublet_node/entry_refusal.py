@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
-from . import commands, sshd
+from . import commands, sshd_settings
 from .errors import NodeError
 from .request import number, subject
 
@@ -79,21 +78,20 @@ def _as_configured(login: str) -> tuple[str, list[str]] | None:
         return "shell_missing", [f"{account[6]} is no program"]
     if Path("/etc/nologin").exists() or Path("/run/nologin").exists():
         return "pam_refused", ["nologin is set on this node"]
-    return _against(login, _settings(login))
+    return _against(login)
 
 
-def _against(login: str, settings: list[str]) -> tuple[str, list[str]] | None:
-    """Which lines of sshd's effective configuration keep the login out."""
-    denied = [line for line in settings if line.startswith("denyusers ") and _names(line, login)]
-    for kind in ("allowusers ", "allowgroups "):
-        allowed = [line for line in settings if line.startswith(kind)]
-        if allowed and not any(_names(line, login) for line in allowed):
-            denied += allowed
-    if denied:
+def _against(login: str) -> tuple[str, list[str]] | None:
+    """Which lines of sshd's effective configuration keep the login out; none when sshd does not take it at all."""
+    try:
+        settings = sshd_settings.in_force(login)
+    except NodeError:
+        return None
+    if denied := sshd_settings.keeps_out(login, settings):
         return "user_not_allowed", denied
     odd = [
         line
-        for line in settings
+        for line in settings.lines
         if line in {"pubkeyauthentication no", "trustedusercakeys none"}
         or (line.startswith("authenticationmethods ") and line.split()[1:] not in (["any"], ["publickey"]))
     ]
@@ -102,19 +100,3 @@ def _against(login: str, settings: list[str]) -> tuple[str, list[str]] | None:
 
 def _passwd() -> list[str]:
     return Path("/etc/passwd").read_text(encoding="utf-8", errors="replace").splitlines()
-
-
-def _settings(login: str) -> list[str]:
-    """sshd's configuration for this login, a line a setting, its name in small letters; empty if sshd refuses it."""
-    who = f"user={login},host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport={sshd.ports()[0]}"
-    try:
-        status, output, _ = commands.attempt("sshd", "-T", "-C", who)
-    except NodeError:
-        return []
-    pairs = (line.partition(" ") for line in output.splitlines()) if status == 0 else ()
-    return [f"{name.lower()} {value}" for name, _, value in pairs]
-
-
-def _names(line: str, login: str) -> bool:
-    """Whether one of the patterns of a line names the login; where from it may come is not looked at."""
-    return any(fnmatch.fnmatchcase(login, word.split("@")[0]) for word in line.split()[1:])

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 _BEGIN = "# >>> sublet (removed by `sublet-node unenrol`)"
+_BEGIN_CLOSE = "# >>> sublet, which ended the line above (removed by `sublet-node unenrol`)"
 _END = "# <<< sublet"
 
 
@@ -54,9 +55,13 @@ def remove(path: Path) -> bool:
 def add_block(path: Path, lines: list[str], *, at_top: bool = False) -> bool:
     """Keep exactly one marked block of ours in somebody else's file; False when it was there already."""
     text = path.read_text()
-    block = _block(lines)
     rest = _without_block(text)
-    wanted = block + rest if at_top else rest + ("" if rest.endswith("\n") or not rest else "\n") + block
+    if at_top:
+        wanted = _block(lines) + rest
+    elif rest.endswith("\n") or not rest:
+        wanted = rest + _block(lines)
+    else:
+        wanted = f"{rest}\n{_block(lines, begin=_BEGIN_CLOSE)}"
     return replace(path, wanted.encode(), mode=path.stat().st_mode & 0o7777)
 
 
@@ -72,7 +77,7 @@ def remove_block(path: Path) -> bool:
 def has_block(path: Path, lines: list[str]) -> bool:
     """True when our block is in that file, with exactly these lines."""
     with contextlib.suppress(FileNotFoundError):
-        return _block(lines) in path.read_text()
+        return "\n".join([*lines, _END]) + "\n" in path.read_text()
     return False
 
 
@@ -83,15 +88,18 @@ def holds(path: Path, content: bytes) -> bool:
     return False
 
 
-def _block(lines: list[str]) -> str:
-    return "\n".join([_BEGIN, *lines, _END]) + "\n"
+def _block(lines: list[str], *, begin: str = _BEGIN) -> str:
+    return "\n".join([begin, *lines, _END]) + "\n"
 
 
 def _without_block(text: str) -> str:
-    kept, inside = [], False
+    kept: list[str] = []
+    inside = False
     for line in text.splitlines(keepends=True):
-        if line.startswith(_BEGIN):
+        if line.startswith((_BEGIN, _BEGIN_CLOSE)):
             inside = True
+            if line.startswith(_BEGIN_CLOSE):
+                kept[-1:] = [last.removesuffix("\n") for last in kept[-1:]]
         elif inside and line.startswith(_END):
             inside = False
         elif not inside:

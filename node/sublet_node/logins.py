@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import commands, files, paths
+from . import commands, directory, files, paths
 from .errors import NodeError
 from .request import FIRST_UID, Subject
 
@@ -51,13 +51,14 @@ def ensure(subject: Subject) -> None:
         return
     refuse_what_cannot_be(subject)
     shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
-    # No subordinate uids: a process under one of them would escape every check by uid.
-    no_subordinates = ("-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0")
-    range_end = ("-K", "UID_MAX=4000000000", "-K", "GID_MAX=4000000000")
+    # No subordinate uids: a process under one of them would escape every check by uid. An account whose uid lies above
+    # UID_MAX gets none, with any version of useradd; 4.8 takes a count of 0 for a mistake. The group has the same
+    # number only where that is not above GID_MAX.
+    ends = ("-K", f"UID_MAX={FIRST_UID - 1}", "-K", "GID_MAX=4000000000")
     commands.run(
         *("useradd", "--no-log-init", "--no-create-home", "--user-group", "--uid", str(subject.uid)),
         *("--home-dir", str(home(subject.login)), "--shell", shell, "--password", "*"),
-        *("--comment", subject.allocation, *no_subordinates, *range_end, subject.login),
+        *("--comment", subject.allocation, *ends, subject.login),
         ok=(0, _USERADD_EXISTS),
     )
     if passwd_entries().get(subject.login) != subject.uid:
@@ -76,6 +77,7 @@ def refuse_what_cannot_be(subject: Subject) -> None:
         )
         raise NodeError("uid_not_available", message)
     _refuse_subordinate(subject.uid)
+    directory.refuse_taken(subject)
 
 
 def _refuse_subordinate(uid: int) -> None:

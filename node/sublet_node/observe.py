@@ -14,6 +14,7 @@ from . import (
     bought,
     cgroups,
     commands,
+    directory,
     doors,
     gpu_health,
     kernel_log,
@@ -100,7 +101,7 @@ def _observed(record: Allocation, entries: dict[str, int], running: int) -> dict
 def _unknown(entries: dict[str, int], running: collections.Counter[int], known: set[int]) -> list[dict[str, Any]]:
     found = {uid: login for login, uid in logins.ours(entries).items() if uid not in known}
     for uid in running:
-        if FIRST_UID <= uid <= LAST_UID and uid not in known:
+        if FIRST_UID <= uid <= LAST_UID and uid not in known and not directory.is_owners(uid):
             found.setdefault(uid, "")
     for name in os.listdir(paths.HOMES):
         if re.fullmatch(r"al-[a-z0-9]{16}", name):

@@ -35,6 +35,7 @@ def probe(*, helper_sha256: str = "") -> dict[str, Any]:
         "time": moment.now(),
         "boot_id": moment.boot_id(),
         "doors": doors.fingerprint(),
+        "own_principal": sshd.has_own_principal(),
         "gpus": [dict(vars(gpu)) for gpu in available],
         "capabilities": found,
         "limits_enforced": all(entry["enforced"] for entry in found if entry["name"] in _LIMITS),

@@ -95,7 +95,7 @@ def serving(login: str) -> list[Process]:
 
     Only what root alone runs counts: the login's own processes call themselves what they like.
     """
-    title = re.compile(rb"sshd(-session)?: " + re.escape(login.encode()) + rb"(?![a-z0-9])")
+    title = re.compile(rb"sshd(-session)?: " + re.escape(login.encode()) + rb"(?![\w.-])")
     return [one for one in everything() if one.uids == {0} and not one.zombie and _is_called(one, title)]
 
 

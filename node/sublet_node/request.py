@@ -12,6 +12,8 @@ FIRST_UID = 200_000
 LAST_UID = 2_000_000_000
 MOST_PORTS = 16
 FIRST_NODE_PORT = 1024
+LOGIN_GLOB = "al-" + "?" * 16
+"""Every login of an allocation and no other, as sshd and PAM match names."""
 
 _ALLOCATION = re.compile(r"al_[a-z0-9]{16}\Z")
 _LOGIN = re.compile(r"al-[a-z0-9]{16}\Z")

@@ -12,7 +12,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-from . import loopback, network, ports, router, surroundings
+from . import directory, loopback, network, ports, router, surroundings
 from .enrolment import Enrolment
 from .errors import NodeError, bad_request
 from .request import FIRST_UID, LAST_UID
@@ -103,7 +103,10 @@ def wanted(known: Enrolment | None) -> Wanted:
 
 def table(asked: Wanted, ssh_ports: list[int]) -> str:
     """The whole table, to be loaded at once."""
-    chains = [_by_owner(asked, ssh_ports)]
+    # Where allocations have networks of their own it is only in case something of theirs runs in the node's; people of
+    # the owner's, whom a directory gives numbers of the same kind, are not to be kept from anything by it.
+    spared = asked.network and directory.gives_accounts()
+    chains = [] if spared else [_by_owner(asked, ssh_ports)]
     if not asked.network:
         chains.append(loopback.chains())
     elif asked.network != network.CLOSED:

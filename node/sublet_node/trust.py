@@ -34,7 +34,13 @@ def trust(store: Store, params: dict[str, Any]) -> dict[str, Any]:
             sshd.reload()
     with contextlib.suppress(NodeError):  # a folder that cannot be read is found by `observe`
         retention.forget(store)
+    answer = {}
+    if "control_principal" in params:
+        # Written last: what came before is in force, whoever is refused from now on.
+        sshd.write_principal(params["control_principal"])
+        answer["control_principal"] = params["control_principal"]
     return {
+        **answer,
         "host_certificate_valid_before": moment.iso(certificate.valid_before),
         "host_public_key": host_public_key(),
     }

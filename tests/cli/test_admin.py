@@ -58,6 +58,19 @@ class TestNode:
         assert operator.run("admin", "node", "uncordon", node["id"]).exit_code == 0
         assert node["state"] == "ready"
 
+    def test_what_was_mistyped_is_corrected_or_removed(self, operator: Cli) -> None:
+        node = next(iter(operator.api.world.nodes.values()))
+        right = ("--name", "node-b", "--address", "2001:db8::7", "--port", "2222")
+        assert "node-b is at [2001:db8::7]:2222" in operator.run("admin", "node", "change", "node-a", *right).stderr
+        assert operator.api.calls("PATCH", f"/admin/nodes/{node['id']}")[0].body == {
+            "name": "node-b",
+            "address": "2001:db8::7",
+            "port": 2222,
+        }
+        assert operator.run("admin", "node", "change", "node-b").exit_code == 2
+        assert "node-b is removed" in operator.run("admin", "node", "rm", "node-b").stderr
+        assert operator.run("admin", "node", "show", "node-b").exit_code == 3
+
     def test_join_token_replaces_the_first(self, operator: Cli) -> None:
         assert "join_second" in operator.run("admin", "node", "join-token", "node-a").stdout
 

@@ -79,6 +79,20 @@ def join_token(asked: Asked) -> Answer:
     return 200, _join("sublet_join_second")
 
 
+@route("PATCH", "/admin/nodes/{id}")
+def change_node(asked: Asked) -> Answer:
+    found = node_of(asked)
+    found.update(asked.body)
+    return 200, found
+
+
+@route("DELETE", "/admin/nodes/{id}")
+def remove_node(asked: Asked) -> Answer:
+    found = node_of(asked)
+    del asked.world.nodes[found["id"]]
+    return 204, None
+
+
 @route("POST", "/admin/nodes/{id}/cordon")
 def cordon(asked: Asked) -> Answer:
     found = node_of(asked)

@@ -12,7 +12,8 @@ from typing import Any
 import asyncssh
 
 from sublet.fleet.ca import public_line
-from sublet.fleet.certificates import CONTROL_PRINCIPAL, CONTROL_USER
+from sublet.fleet.certificates import CONTROL_USER
+from sublet.fleet.control_principals import OF_ALL
 
 Answer = Callable[[dict[str, Any]], Any]
 
@@ -107,7 +108,7 @@ class FakeNode:
             return None
         if username != CONTROL_USER and self.keeps_out is not None:
             return None
-        principal = CONTROL_PRINCIPAL if username == CONTROL_USER else username
+        principal = OF_ALL if username == CONTROL_USER else username
         lines = "".join(f'cert-authority,principals="{principal}" {line}\n' for line in self.user_authorities)
         return asyncssh.import_authorized_keys(lines)
 

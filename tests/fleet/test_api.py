@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -16,10 +17,11 @@ from sublet.core.app import AUTHENTICATOR
 from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
-from sublet.fleet.api import router
+from sublet.fleet.api import MACHINES_PATHS, router
 from sublet.fleet.ca import CertificateAuthority
 from tests.fleet.conftest import CUSTOMER, OPERATOR, fleet_parts
 from tests.fleet.fake_node import PROBE, FakeNode, now
+from tests.fleet.signatures import signed
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +37,7 @@ async def client(
 
     app = FastAPI()
     install_error_handlers(app)
-    app.add_middleware(BrowserSafety, origins=settings.origins, exempt=frozenset({"/api/v1/nodes/enrol"}))
+    app.add_middleware(BrowserSafety, origins=settings.origins, exempt=MACHINES_PATHS)
     app.add_middleware(RequestContext)
     fleet_parts(settings, database, authority).put(AUTHENTICATOR, authenticate).attach(app, [router.api])
     transport = httpx.ASGITransport(app)
@@ -74,7 +76,7 @@ class TestAddingANode:
         )
         assert node["claimed"] == {"vcpu": 0, "memory_mib": 0, "disk_gib": 0, "gpus": 0}
         allowed = {action["name"] for action in node["actions"] if action["allowed"]}
-        assert allowed == {"cordon", "maintain", "quarantine", "retire", "join_token", "set_ports"}
+        assert allowed == {"cordon", "maintain", "quarantine", "retire", "join_token", "set_ports", "change", "remove"}
         assert body["join"]["token"] in body["join"]["command"]
 
     @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ class TestJoining:
         assert answer.status_code == 200, answer.text
         body = answer.json()
         assert (body["node_id"], body["name"]) == (added["node"]["id"], "north")
-        assert (body["control_principal"], body["control_user"]) == ("sublet-control", "sublet")
+        assert (body["control_principal"], body["control_user"]) == (f"sublet-control-{added['node']['id']}", "sublet")
         assert len(body["user_ca_public_keys"]) == 2
         assert body["host_certificate"].startswith("ssh-ed25519-cert-v01@openssh.com ")
         detail = (await client.get(f"/admin/nodes/{added['node']['id']}")).json()
@@ -244,7 +246,61 @@ class TestPorts:
                 await session.rollback()
 
 
+class TestBeforeJoining:
+    async def test_a_machine_is_told_where_it_would_be_reached_and_the_token_stays(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        added, fake = await add(client, address="2001:DB8::7"), FakeNode()
+        asked = {"join_token": added["join"]["token"], "host_public_key": fake.host_public_key}
+        answer = await client.post("/nodes/enrol/preview", json=asked, headers={"Authorization": ""})
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert (told["name"], told["address"], told["port"]) == ("north", "2001:db8::7", 22)
+        assert abs((datetime.fromisoformat(told["time"]) - datetime.now(UTC)).total_seconds()) < 60
+        another = {**asked, "host_public_key": FakeNode().host_public_key}
+        assert (await client.post("/nodes/enrol", json=joining(added["join"]["token"], fake))).status_code == 200
+        refused = await client.post("/nodes/enrol/preview", json=another)
+        assert (refused.status_code, refused.json()["code"]) == (403, "join_token_refused")
+        _, second = await add(client, "south"), FakeNode()
+        node_id = (await client.get("/admin/nodes")).json()["items"][1]["id"]
+        token = (await client.post(f"/admin/nodes/{node_id}/join-token")).json()["token"]
+        taken = {"join_token": token, "host_public_key": fake.host_public_key}
+        assert (await client.post("/nodes/enrol/preview", json=taken)).json()["code"] == "machine_already_enrolled"
+        free = {**taken, "host_public_key": second.host_public_key}
+        assert (await client.post("/nodes/enrol/preview", json=free)).status_code == 200
+
+
+class TestLeaving:
+    async def test_is_refused_without_a_signature_of_the_node(self, client: httpx.AsyncClient) -> None:
+        added, fake = await add(client), FakeNode()
+        assert (await client.post("/nodes/enrol", json=joining(added["join"]["token"], fake))).status_code == 200
+        word = {"node_id": added["node"]["id"], "at": datetime.now(UTC).isoformat(), "signature": "AAAA"}
+        refused = await client.post("/nodes/leave", json=word, headers={"Authorization": ""})
+        assert (refused.status_code, refused.json()["code"]) == (403, "leave_refused")
+        message = f"{word['node_id']} {word['at']}"
+        told = {**word, "signature": signed(fake.host_key, message)}
+        assert (await client.post("/nodes/leave", json=told, headers={"Authorization": ""})).status_code == 204
+        for at in ("yesterday", "2026-01-01T00:00:00"):
+            assert (await client.post("/nodes/leave", json={**told, "at": at})).status_code == 422
+
+
+class TestRemoving:
+    async def test_takes_what_was_mistyped_out_of_the_fleet(self, client: httpx.AsyncClient) -> None:
+        node = (await add(client))["node"]
+        assert {action["name"]: action["allowed"] for action in node["actions"]}["remove"]
+        path = f"/admin/nodes/{node['id']}"
+        refused = await client.delete(path, headers={"Authorization": "Bearer customer"})
+        assert refused.status_code == 403
+        assert (await client.delete(path)).status_code == 204
+        assert (await client.get(path)).status_code == 404
+        assert (await client.get("/admin/nodes")).json()["items"] == []
+
+
 class TestChangingThePlace:
+    async def test_changes_the_name(self, client: httpx.AsyncClient) -> None:
+        node_id = (await add(client))["node"]["id"]
+        assert (await client.patch(f"/admin/nodes/{node_id}", json={"name": "nord"})).json()["name"] == "nord"
+
     async def test_changes_address_port_and_labels(self, client: httpx.AsyncClient) -> None:
         node_id = (await add(client))["node"]["id"]
         answer = await client.patch(f"/admin/nodes/{node_id}", json={"address": "192.0.2.7", "port": 2222})

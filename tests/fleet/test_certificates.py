@@ -71,7 +71,7 @@ class TestWhatIsIssued:
         assert set(entry.certificate.options) == set()
         assert entry.certificate.principals == [LOGIN]
         assert set(control.certificate.options) == set()
-        assert control.certificate.principals == ["sublet-control"]
+        assert control.certificate.principals == ["sublet-control-nd_aaaaaaaaaaaaaaaa"]
         lives = {row.kind: row.ends - moment for row in ends}
         assert 55 < lives["terminal"] <= 62
         assert 55 < lives["entry"] <= 62

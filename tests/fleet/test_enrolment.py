@@ -4,7 +4,7 @@ import asyncssh
 import pytest
 from sqlalchemy import text
 
-from sublet.core.db import Database
+from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, InvalidInput
 from sublet.core.settings import Settings
 from sublet.fleet import answers, checklist, enrolment, join_tokens, nodes, observation, states
@@ -40,7 +40,11 @@ class Machines:
                 session, OPERATOR, name, address=address, port=22, labels={"zone": "a"}, settings=self.settings
             )
 
-    async def join(self, token: str, host_public_key: str, **changes: object) -> Joined:
+    async def know_its_own(self, session: Session) -> None:
+        """Every node has said that it lets in certificates for its own control principal alone."""
+        await session.execute(text("UPDATE node SET own_principal = true"))
+
+    async def join(self, token: str, host_public_key: str, *, own_principal: bool = False, **changes: object) -> Joined:
         signer = await self.authority.host_signer()
         async with self.database.transaction() as session:
             return await enrolment.join(
@@ -51,6 +55,7 @@ class Machines:
                 signer=signer,
                 settings=self.settings,
                 claims_on=claims_on_gpu,
+                own_principal=own_principal,
             )
 
     async def get(self, node_id: str) -> Node:
@@ -101,7 +106,7 @@ class TestJoining:
     async def test_a_used_token_is_refused_to_another_machine(self, machines: Machines) -> None:
         _, join = await machines.add()
         await machines.join(join.token, FakeNode().host_public_key)
-        with pytest.raises(JoinTokenRefused, match="has been used"):
+        with pytest.raises(JoinTokenRefused, match="has used this join token"):
             await machines.join(join.token, FakeNode().host_public_key)
 
     async def test_an_answer_lost_on_the_way_does_not_strand_the_machine(self, machines: Machines) -> None:
@@ -118,7 +123,7 @@ class TestJoining:
             again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=machines.settings)
         await machines.join(again.token, fake.host_public_key)
         assert await look_at(observer, node.id)
-        with pytest.raises(JoinTokenRefused, match="has been used"):
+        with pytest.raises(JoinTokenRefused, match="has used this join token"):
             await machines.join(again.token, fake.host_public_key)
 
     async def test_an_expired_token_is_refused(self, machines: Machines) -> None:

@@ -143,6 +143,8 @@ class TestEveryOperation:
             "POST /api/v1/auth/login",
             "POST /api/v1/auth/logout",
             "POST /api/v1/nodes/enrol",
+            "POST /api/v1/nodes/enrol/preview",
+            "POST /api/v1/nodes/leave",
             "POST /api/v1/payments/stripe/webhook",
             "GET /api/v1/top-ups/{top_up_id}/return",
         }

@@ -142,7 +142,7 @@ NODE_ACTS: dict[str, tuple[str, dict[str, Any]]] = {
     "join_token": ("join-token", {}),
     "set_ports": ("ports", {"range": None}),
 }
-NODE_ACTIONS = {*NODE_ACTS, "clear_gpu", "quarantine_gpu"}
+NODE_ACTIONS = {*NODE_ACTS, "change", "remove", "clear_gpu", "quarantine_gpu"}
 DRAINED = text(
     "INSERT INTO node_drain (id, node_id, reason, begun_by, deadline_at, credit_seconds) "
     "VALUES (:id, :node_id, 'for a test', 'test', clock_timestamp() + interval '1 h', 0)"
@@ -264,6 +264,8 @@ class TestNodes:
                     actions = (await asking.get(path))["actions"]
                     for name, (verb, body) in NODE_ACTS.items():
                         await asking.agrees(actions, name, "POST", f"{path}/{verb}", **body)
+                    await asking.agrees(actions, "change", "PATCH", path, port=2022)
+                    await asking.agrees(actions, "remove", "DELETE", path)
                     assert {action["name"] for action in actions} == NODE_ACTIONS
                     listed = (await asking.get("/admin/nodes"))["items"]
                     assert [one["actions"] for one in listed if one["id"] == node_id] == [actions]

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,20 @@ class ControlPlane:
     user_ca: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
     host_ca: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
     enrolled: list[dict[str, Any]] = field(default_factory=list)
+    left: list[dict[str, Any]] = field(default_factory=list)
     revoked: bytes = b""
     address: str = ""
+    principal: str = "sublet-control-nd_test"
+    told: dict[str, Any] = field(default_factory=dict)
+    """Where a node that asks is said to be reached."""
+    ahead: timedelta = timedelta(0)
+    """How far its clock is."""
+    certifies: asyncssh.SSHKey | None = None
+    """The key that it certifies, whatever was sent."""
 
     def host_certificate(self, public_key: str, *, name: str = "node", valid_before: str = "+1d") -> str:
         """Sign a host key for the node's address."""
-        key = asyncssh.import_public_key(public_key)
+        key = self.certifies or asyncssh.import_public_key(public_key)
         certificate = self.host_ca.generate_host_certificate(
             key, name, principals=[self.address], valid_after="-1m", valid_before=valid_before
         )
@@ -91,7 +100,7 @@ class ControlPlane:
         options: tuple[str, ...] = (),
     ) -> str:
         """Enrol a node; returns what its helper printed."""
-        self.address = node.address
+        self.address, self.told = node.address, {"address": node.address, "port": node.port, **self.told}
         async with self.serving() as port:
             return await node.enrol(Enrolment(helper, port, token, deny, allow, options))
 
@@ -101,14 +110,21 @@ class ControlPlane:
             int(line.split(":")[1]) for line in head.splitlines() if line.lower().startswith("content-length")
         )
         body = json.loads(await reader.readexactly(length))
-        if body["join_token"] != TOKEN:
+        route = head.split(" ", 2)[1]
+        if route == "/api/v1/nodes/leave":
+            self.left.append(body)
+            status, answer = "204 No Content", {}
+        elif route == "/api/v1/nodes/enrol/preview" and body["join_token"] == TOKEN:
+            status = "200 OK"
+            answer = {"name": "test", **self.told, "time": (datetime.now(UTC) + self.ahead).isoformat()}
+        elif body["join_token"] != TOKEN:
             status, answer = "401 Unauthorized", {"title": "Join token not accepted", "detail": "It was used already."}
         else:
             self.enrolled.append(body)
             status = "200 OK"
             answer = {"node_id": "nd_test", "name": "test", **self.trust(body["host_public_key"])}
-            answer |= {"control_principal": "sublet-control", "control_user": "sublet"}
-        data = json.dumps(answer).encode()
+            answer |= {"control_principal": self.principal, "control_user": "sublet"}
+        data = json.dumps(answer).encode() if answer else b""
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n".encode() + data)
         await writer.drain()
         writer.close()
@@ -142,7 +158,7 @@ class ControlPlane:
     @asynccontextmanager
     async def protocol(self, node: LocalNode) -> AsyncIterator["Channel"]:
         """The node protocol, as the control plane speaks it."""
-        key, certificate = self.user_certificate("sublet-control")
+        key, certificate = self.user_certificate(self.principal)
         async with self.login(node, "sublet", key, certificate) as connection:
             process = await connection.create_process()
             try:

@@ -74,16 +74,17 @@ class TestCustomerCertificates:
         assert await refused(north, login, *issue(login, after="+1m", before="+2m"))
         assert await refused(north, login, *issue(Tenant().login))
         assert await refused(north, login, *issue(login, signer=rogue))
-        assert await refused(north, login, *issue("sublet-control"))
+        assert await refused(north, login, *issue("sublet-control-nd_test"))
         assert not await refused(north, login, *issue(login))
 
     async def test_no_certificate_opens_root_or_the_control_account(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
-        for principal in (tenant.login, "sublet-control", "root"):
+        for principal in (tenant.login, "sublet-control-nd_test", "root"):
             assert await refused(north, "root", *north.control.user_certificate(principal))
-        assert await refused(north, "sublet", *north.control.user_certificate(tenant.login))
+        for principal in (tenant.login, "sublet-control", "sublet-control-nd_another"):
+            assert await refused(north, "sublet", *north.control.user_certificate(principal))
 
     async def test_a_revoked_certificate_is_refused_and_others_still_work(
         self, north: Enrolled, channel: Channel, tenant: Tenant, tmp_path: Path
@@ -273,7 +274,7 @@ class TestControlAccount:
 class TestControlCertificate:
     async def test_a_command_a_shell_and_a_terminal_all_end_at_the_protocol(self, north: Enrolled) -> None:
         async with north.control.login(
-            north.node, "sublet", *north.control.user_certificate("sublet-control")
+            north.node, "sublet", *north.control.user_certificate("sublet-control-nd_test")
         ) as connection:
             done = await connection.run("id; cat /etc/shadow", input="id\n")
             assert '"code":"bad_request"' in str(done.stdout)
@@ -283,7 +284,7 @@ class TestControlCertificate:
 
     async def test_forwarding_and_file_transfer_are_refused(self, north: Enrolled) -> None:
         async with north.control.login(
-            north.node, "sublet", *north.control.user_certificate("sublet-control")
+            north.node, "sublet", *north.control.user_certificate("sublet-control-nd_test")
         ) as connection:
             with pytest.raises(asyncssh.ChannelOpenError):
                 await connection.open_connection("127.0.0.1", 22)
@@ -296,7 +297,7 @@ class TestHostCertificate:
     async def test_a_host_certified_by_another_authority_is_refused(self, north: Enrolled) -> None:
         stranger = ControlPlane(user_ca=north.control.user_ca, address=north.control.address)
         with pytest.raises(asyncssh.HostKeyNotVerifiable):
-            async with stranger.login(north.node, "sublet", *stranger.user_certificate("sublet-control")):
+            async with stranger.login(north.node, "sublet", *stranger.user_certificate("sublet-control-nd_test")):
                 pass
 
     async def test_renewal_is_used_for_the_next_connection(self, north: Enrolled, channel: Channel) -> None:

@@ -58,7 +58,7 @@ const THEN: Record<NodeDetail["state"], string[]> = {
 
 function move(node: NodeDetail, state: NodeDetail["state"], reason: string): Node {
   const change = { from_state: node.state, to_state: state, reason, actor: world.me.user.id, at: new Date().toISOString() };
-  const names = [state === "cordoned" ? "uncordon" : "cordon", ...THEN[state], "clear_gpu", "quarantine_gpu"];
+  const names = [state === "cordoned" ? "uncordon" : "cordon", ...THEN[state], "clear_gpu", "quarantine_gpu", "change", "remove"];
   Object.assign(node, { state, history: [...node.history, change], actions: may(...names) });
   tell("node.state_changed", node.id);
   return listed(node);
@@ -82,12 +82,21 @@ export const fleet = [
       last_seen_at: null,
       host_certificate_expires_at: null,
       helper_version: null,
-      actions: may("cordon"),
+      actions: may("cordon", "change", "remove"),
       enrolment: enrolment(1),
       history: [],
     };
     world.nodes = [...world.nodes, added];
     return { node: listed(added), join: join(added) };
+  }),
+  on("patch", "/api/v1/admin/nodes/{node_id}", ({ path, body }) => {
+    const node = found(path.node_id);
+    const { name, address, port, labels } = body;
+    return listed(Object.assign(node, { name: name ?? node.name, address: address ?? node.address, port: port ?? node.port, labels: labels ?? node.labels }));
+  }),
+  on("delete", "/api/v1/admin/nodes/{node_id}", ({ path }) => {
+    found(path.node_id);
+    world.nodes = world.nodes.filter(({ id }) => id !== path.node_id);
   }),
   on("post", "/api/v1/admin/nodes/{node_id}/cordon", ({ path }) => move(found(path.node_id), "cordoned", "cordoned by an operator")),
   on("post", "/api/v1/admin/nodes/{node_id}/uncordon", ({ path }) => move(found(path.node_id), "ready", "uncordoned by an operator")),

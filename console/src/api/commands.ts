@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { ApiTokenBody, LaunchBody, LoginBody, NodeBody, PortBody, PriceBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
+import type { ApiTokenBody, LaunchBody, LoginBody, NodeBody, NodeChange, PortBody, PriceBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -74,6 +74,8 @@ export const createApiToken = command("post", "/api/v1/api-tokens", keyed<ApiTok
 export const revokeApiToken = command("delete", "/api/v1/api-tokens/{token_id}", (id: string) => ({ params: { path: { token_id: id } } }));
 
 export const addNode = command("post", "/api/v1/admin/nodes", keyed<NodeBody>);
+export const changeNode = command("patch", "/api/v1/admin/nodes/{node_id}", ({ id, body: changed }: { id: string; body: NodeChange }) => ({ ...node(id), body: changed }));
+export const removeNode = command("delete", "/api/v1/admin/nodes/{node_id}", node);
 export const cordon = command("post", "/api/v1/admin/nodes/{node_id}/cordon", node);
 export const uncordon = command("post", "/api/v1/admin/nodes/{node_id}/uncordon", node);
 export const newJoin = command("post", "/api/v1/admin/nodes/{node_id}/join-token", ({ key, id }: { key: string; id: string }) => ({

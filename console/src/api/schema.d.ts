@@ -325,12 +325,16 @@ export interface paths {
         get: operations["show_node_api_v1_admin_nodes__node_id__get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Remove Node
+         * @description Take a node out of the fleet that never came to anything, or whose machine has left; its history stays.
+         */
+        delete: operations["remove_node_api_v1_admin_nodes__node_id__delete"];
         options?: never;
         head?: never;
         /**
          * Change Node
-         * @description Change where a node answers, or its labels.
+         * @description Change what a node is called, where it answers, or its labels.
          */
         patch: operations["change_node_api_v1_admin_nodes__node_id__patch"];
         trace?: never;
@@ -1269,6 +1273,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/nodes/enrol/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview
+         * @description What a machine would join as and where it would be reached, so that it can look at itself first.
+         */
+        post: operations["preview_api_v1_nodes_enrol_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/nodes/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave
+         * @description A machine is given back to its owner, as it says itself, signed with its host key.
+         */
+        post: operations["leave_api_v1_nodes_leave_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/offers": {
         parameters: {
             query?: never;
@@ -1988,6 +2032,8 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
+            /** Name */
+            name?: string | null;
             /** Port */
             port?: number | null;
         };
@@ -2129,7 +2175,8 @@ export interface components {
         };
         /**
          * EnrolIn
-         * @description What a machine sends to join.
+         * @description What a machine sends to join. `own_principal`: it lets in certificates for the `control_principal` that it is
+         *     answered with, and no others.
          */
         EnrolIn: {
             /** Helper Version */
@@ -2139,6 +2186,11 @@ export interface components {
             inventory: components["schemas"]["Probed"];
             /** Join Token */
             join_token: string;
+            /**
+             * Own Principal
+             * @default false
+             */
+            own_principal: boolean;
         };
         /**
          * EnrolOut
@@ -2567,6 +2619,19 @@ export interface components {
             reason: string | null;
             /** Status */
             status: number | null;
+        };
+        /**
+         * LeaveIn
+         * @description A machine says that it leaves: `node_id`, a space and `at`, signed with its host key by `ssh-keygen -Y sign` for
+         *     `sublet-leave`; the signature without its first and last line.
+         */
+        LeaveIn: {
+            /** At */
+            at: string;
+            /** Node Id */
+            node_id: string;
+            /** Signature */
+            signature: string;
         };
         /**
          * LimitOut
@@ -3265,6 +3330,33 @@ export interface components {
          */
         PortState: "opening" | "open" | "closed" | "refused" | "closing" | "gone";
         /**
+         * PreviewIn
+         * @description What a machine sends before it joins.
+         */
+        PreviewIn: {
+            /** Host Public Key */
+            host_public_key: string;
+            /** Join Token */
+            join_token: string;
+        };
+        /**
+         * PreviewOut
+         * @description What the machine would join as, where it would be reached, and the time here.
+         */
+        PreviewOut: {
+            /** Address */
+            address: string;
+            /** Name */
+            name: string;
+            /** Port */
+            port: number;
+            /**
+             * Time
+             * Format: date-time
+             */
+            time: string;
+        };
+        /**
          * PriceCreate
          * @description A new version of a SKU's price; without `effective_at` it is in force at once.
          */
@@ -3347,6 +3439,11 @@ export interface components {
             mode: string;
             /** Os */
             os: string;
+            /**
+             * Own Principal
+             * @default false
+             */
+            own_principal: boolean;
             /**
              * Time
              * Format: date-time
@@ -4946,6 +5043,44 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["NodeDetailOut"];
                 };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_node_api_v1_admin_nodes__node_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request was refused; nothing was changed. */
             "4XX": {
@@ -7201,6 +7336,88 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["EnrolOut"];
                 };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_api_v1_nodes_enrol_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leave_api_v1_nodes_leave_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeaveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request was refused; nothing was changed. */
             "4XX": {

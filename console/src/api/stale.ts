@@ -47,6 +47,8 @@ export const STALE_AFTER = {
   "post /api/v1/api-tokens": ["/api/v1/api-tokens"],
   "delete /api/v1/api-tokens/{token_id}": ["/api/v1/api-tokens"],
   "post /api/v1/admin/nodes": NODES,
+  "patch /api/v1/admin/nodes/{node_id}": NODES,
+  "delete /api/v1/admin/nodes/{node_id}": ["/api/v1/admin/nodes"],
   "post /api/v1/admin/nodes/{node_id}/cordon": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/quarantine": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/drain": [...NODES, "/api/v1/offers"],

@@ -9,8 +9,8 @@ type Answer<P extends keyof paths, M extends keyof paths[P], S extends number> =
     ? Json<R[S]>
     : never
   : never;
-type Body<P extends keyof paths> = paths[P] extends {
-  post: { requestBody: { content: { "application/json": infer T } } };
+type Body<P extends keyof paths, M extends "post" | "patch" = "post"> = paths[P] extends {
+  [method in M]: { requestBody: { content: { "application/json": infer T } } };
 }
   ? T
   : never;
@@ -67,5 +67,6 @@ export type SshKeyBody = Body<"/api/v1/ssh-keys">;
 export type LaunchBody = Body<"/api/v1/allocations">;
 export type TopUpBody = Body<"/api/v1/top-ups">;
 export type NodeBody = Body<"/api/v1/admin/nodes">;
+export type NodeChange = Body<"/api/v1/admin/nodes/{node_id}", "patch">;
 export type SkuBody = Body<"/api/v1/admin/skus">;
 export type PriceBody = Body<"/api/v1/admin/prices">;

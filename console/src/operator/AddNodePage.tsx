@@ -22,16 +22,11 @@ import { Status } from "~/ui/Status";
 import { Enrolment } from "./Enrolment";
 import { JoinCommand } from "./JoinCommand";
 import { areLabels, parseLabels } from "./labels";
+import { place } from "./place";
 
 const words = t.operator.addNode;
-const LAST_PORT = 65_535;
 
-const schema = z.object({
-  name: z.string().check(z.trim(), z.regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, words.nameInvalid)),
-  address: z.string().check(z.trim(), z.regex(/^[\w.:-]+$/, words.addressInvalid)),
-  port: z.string().check(z.refine((port) => /^\d+$/.test(port) && Number(port) > 0 && Number(port) <= LAST_PORT, words.portInvalid)),
-  labels: z.string().check(z.refine(areLabels, words.labelsInvalid)),
-});
+const schema = z.extend(place, { labels: z.string().check(z.refine(areLabels, words.labelsInvalid)) });
 
 type Values = z.infer<typeof schema>;
 

@@ -17,6 +17,7 @@ import { Status } from "~/ui/Status";
 import { Enrolment } from "./Enrolment";
 import { Gpus } from "./Gpus";
 import { JoinCommand } from "./JoinCommand";
+import { NodeCorrection } from "./NodeCorrection";
 import { NodeHistory } from "./NodeHistory";
 import { NodeLife } from "./NodeLife";
 import { Capabilities, Capacity, Facts, Strangers } from "./NodePanels";
@@ -90,6 +91,7 @@ export function NodePage() {
       actions={
         <>
           <Freshness query={query} />
+          {node === undefined ? null : <NodeCorrection node={node} />}
           {node === undefined ? null : <CordonButtons node={node} />}
         </>
       }

@@ -10,6 +10,7 @@ import { Notice } from "~/ui/Notice";
 import { Panel, PanelNote } from "~/ui/Panel";
 import text from "~/ui/text.module.css";
 import { Enforcement } from "./Enforcement";
+import { shownPlace } from "./place";
 
 const words = t.operator.node;
 
@@ -81,7 +82,7 @@ export function Strangers({ strangers }: { strangers: NodeDetail["strangers"] })
 /** Address, system, versions and times. */
 export function Facts({ node }: { node: NodeDetail }) {
   const labels = Object.entries(node.labels).map(([name, value]) => `${name}=${value}`);
-  const rows: [string, ReactNode][] = [[words.address, <code key="address">{`${node.address}:${node.port}`}</code>]];
+  const rows: [string, ReactNode][] = [[words.address, <code key="address">{shownPlace(node)}</code>]];
   if (node.inventory !== null) {
     rows.push([words.os, node.inventory.os], [words.kernel, <code key="kernel">{node.inventory.kernel}</code>]);
   }

@@ -145,6 +145,28 @@ describe("a node", () => {
     expect(screen.getByText("Nothing lives on this node.")).toBeTruthy();
   });
 
+  test("is corrected where it was mistyped", async () => {
+    world.nodes = [like(node, { address: "2001:db8::8" })];
+    const { user } = renderAt("/operator/nodes/nd_1");
+    expect(await screen.findByText("[2001:db8::8]:22")).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: "Correct" }));
+    const dialog = within(await screen.findByRole("dialog"));
+    await user.clear(dialog.getByLabelText("Address"));
+    await user.type(dialog.getByLabelText("Address"), "2001:db8::7");
+    await user.click(dialog.getByRole("button", { name: "Correct" }));
+    expect(await screen.findByText("[2001:db8::7]:22")).toBeTruthy();
+    expect(asked("patch", "/api/v1/admin/nodes/{node_id}").map(({ body }) => body)).toEqual([{ name: node.name, address: "2001:db8::7", port: 22 }]);
+  });
+
+  test("is removed once that is confirmed, and the list is shown", async () => {
+    world.nodes = [like(node)];
+    const { user } = renderAt("/operator/nodes/nd_1");
+    await user.click(await screen.findByRole("button", { name: "Remove" }));
+    const dialog = within(await screen.findByRole("alertdialog"));
+    await user.click(dialog.getByRole("button", { name: "Remove" }));
+    expect(await screen.findByText("No node yet")).toBeTruthy();
+  });
+
   test("joins by the one command that is shown when it has been added", async () => {
     const { user } = renderAt("/operator/nodes/new");
     await user.type(await screen.findByLabelText("Name"), "node-z");

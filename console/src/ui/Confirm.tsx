@@ -13,11 +13,13 @@ type ConfirmProps<Input> = {
   danger?: boolean;
   command: Command<Input, unknown>;
   input: Input;
+  /** Instead of closing, when it is done: where what was asked about is no more. */
+  onDone?: () => void;
   onClose: () => void;
 };
 
 /** Asks before something that stops or takes away, and names what will follow. Open while it is rendered. */
-export function Confirm<Input>({ title, consequences, confirm, keep, danger = true, command, input, onClose }: ConfirmProps<Input>) {
+export function Confirm<Input>({ title, consequences, confirm, keep, danger = true, command, input, onDone, onClose }: ConfirmProps<Input>) {
   const acting = useCommand(command);
   return (
     <Dialog title={title} role="alertdialog" onClose={onClose}>
@@ -31,7 +33,7 @@ export function Confirm<Input>({ title, consequences, confirm, keep, danger = tr
         <Button onPress={onClose} autoFocus>
           {keep ?? t.shell.dialog.cancel}
         </Button>
-        <Button variant={danger ? "danger" : "primary"} isPending={acting.isPending} onPress={() => acting.mutate(input, { onSuccess: onClose })}>
+        <Button variant={danger ? "danger" : "primary"} isPending={acting.isPending} onPress={() => acting.mutate(input, { onSuccess: onDone ?? onClose })}>
           {confirm}
         </Button>
       </DialogActions>

@@ -8,6 +8,7 @@ import platform
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sublet_sandbox.deletion import delete_folder
@@ -24,6 +25,7 @@ PACKAGES = [
     "dbus",
     "iproute2",
     "less",
+    "libnss-extrausers",  # people of whom no file of the node tells, as with LDAP
     "libpam-systemd",
     "nano",
     "nftables",
@@ -61,20 +63,42 @@ _INSIDE = 'mount --bind "$1" /mnt && mount --bind /mnt/tmp /tmp && shift && exec
 _RECIPE = "3"  # raise when the steps below change, so that older caches are not used
 
 
-async def root_filesystem(cache: Path) -> Path:
-    """Path of a ready root filesystem in `cache`, built on first use (about 20 s). Never changed after it is built."""
-    sources = apt_sources()
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Another system than this machine's own: its code name, what apt asks (`URI SUITE COMPONENTS`), and who signs."""
+
+    codename: str
+    sources: tuple[str, ...]
+    keyring: Path
+
+    def write_sources(self, folder: Path) -> Path:
+        """The lines as a file."""
+        file = folder / f"{self.codename}.list"
+        file.write_text("".join(f"deb [signed-by={self.keyring}] {line}\n" for line in self.sources))
+        return file
+
+
+Other = Release | None
+
+
+async def root_filesystem(cache: Path, release: Other = None) -> Path:
+    """Path of a ready root filesystem in `cache`, built on first use (about 20 s). Never changed after it is built.
+
+    It is of this machine's own release, unless another is named.
+    """
+    cache.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (one small folder)
+    require_own(cache, by_link=True)
+    sources = apt_sources() if release is None else [release.write_sources(cache)]
+    codename = _os_release().get("VERSION_CODENAME", "") if release is None else release.codename
     if not sources:
         raise NodeStartFailed(
             "no apt sources file for this machine's own release was found in /etc/apt. "
             "A systemd node needs one, to install a small system from."
         )
-    cache.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (one small folder)
-    require_own(cache, by_link=True)
     target = cache / f"rootfs-{_fingerprint(sources)}"
     async with _only_one(cache / "rootfs.lock"):
         if not target.is_dir():
-            await _build(target, sources)
+            await _build(target, sources, codename)
     return target
 
 
@@ -113,7 +137,7 @@ def _fingerprint(sources: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-async def _build(target: Path, sources: list[Path]) -> None:
+async def _build(target: Path, sources: list[Path], codename: str) -> None:
     for leftover in target.parent.glob("rootfs-*.building-*"):
         await asyncio.to_thread(delete_folder, leftover)  # the lock is ours, so nobody is building it
     building = target.with_name(f"{target.name}.building-{os.getpid()}")
@@ -128,7 +152,7 @@ async def _build(target: Path, sources: list[Path]) -> None:
             "--variant=minbase",
             f"--include={','.join(PACKAGES)}",
             *await _proxy_options(),
-            _os_release()["VERSION_CODENAME"],
+            codename,
             "/mnt/root",
             *map(str, sources),
             timeout_seconds=600,

@@ -36,11 +36,11 @@ _ON_DISK = {"home": "/home", "state": "/var/lib/sublet"}
 class SystemdNode:
     """One node. Its data live in `directory` and survive `stop`; its root filesystem template is shared, in `cache`."""
 
-    def __init__(self, name: str, *, directory: Path, cache: Path, gpu_count: int = 2) -> None:
+    def __init__(self, name: str, *, directory: Path, cache: Path, gpu_count: int = 2, other: Any = None) -> None:
         self._name = name
         self._directory = directory.absolute()
         self._cache = cache.absolute()
-        self._gpu_count = gpu_count
+        self._gpu_count, self._other = gpu_count, other
         self._gpus: list[StandInGpu] = []
         self._id = hashlib.sha256(f"{self._directory}\0{name}".encode()).hexdigest()[:8]
         self._cable = network.plan(self._id)
@@ -98,7 +98,7 @@ class SystemdNode:
         """Boot the node and wait until its sshd answers; about 0.5 s on an idle machine once the cache is filled."""
         if self.running:
             return
-        template = await rootfs.root_filesystem(self._cache)
+        template = await rootfs.root_filesystem(self._cache, self._other)
         await registry.sweep(_remove, kind="systemd")
         try:
             make_own(self._directory)

@@ -69,6 +69,18 @@ class Admin:
         path = f"/admin/helper-rollouts/{quote(rollout_id, safe='')}/stop"
         return cast(HelperRollout, self._transport.post(path, {"reason": reason}))
 
+    def correct_node(
+        self, node_id: str, *, name: str | None = None, address: str | None = None, port: int | None = None
+    ) -> Node:
+        """Correct what a node is called or where it answers; what is None stays."""
+        asked = {"name": name, "address": address, "port": port}
+        body = {key: value for key, value in asked.items() if value is not None}
+        return cast(Node, self._transport.patch(_node(node_id), body))
+
+    def remove_node(self, node_id: str) -> None:
+        """Take a node out of the fleet that never came to anything, or whose machine has left."""
+        self._transport.delete(_node(node_id))
+
     def join_token(self, node_id: str) -> Join:
         """A new one-time token for a node; the one before stops working."""
         return cast(Join, self._transport.create(_node(node_id, "join-token"), {}))

@@ -30,7 +30,7 @@ from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
 from sublet.findings.api import router as findings_router
 from sublet.findings.resolution import CONSEQUENCES
-from sublet.fleet.api import AUTHORITY, CLAIMS_ON_GPU, NODE_VIEW
+from sublet.fleet.api import AUTHORITY, CLAIMS_ON_GPU, MACHINES_PATHS, NODE_VIEW
 from sublet.fleet.api import router as fleet_router
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.helper_api import router as helper_router
@@ -79,7 +79,7 @@ ROUTERS: tuple[SubletRouter, ...] = (
 )
 
 # Programs call these, not browsers: the card processor signs what it sends, a node brings a one-time token.
-EXEMPT_FROM_BROWSER_RULES = frozenset({WEBHOOK_PATH, "/api/v1/nodes/enrol"})
+EXEMPT_FROM_BROWSER_RULES = frozenset({WEBHOOK_PATH, *MACHINES_PATHS})
 
 DESCRIPTION = """
 Money is `{"amount": "12.345678", "currency": "USD"}` with a decimal string; times are ISO 8601 in UTC.

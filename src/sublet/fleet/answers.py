@@ -316,6 +316,7 @@ class Probed(BaseModel):
     capabilities: Annotated[list[_Capability], Field(max_length=100)] = Field(default_factory=list)
     doors: Doors = None
     helper_sha256: Digest | None = None
+    own_principal: bool = False
 
     def to_probe(self) -> backend.Probe:
         """As the backend gives it."""
@@ -335,6 +336,7 @@ class Probed(BaseModel):
             capabilities=tuple(backend.Capability(item.name, item.enforced, item.detail) for item in self.capabilities),
             doors=self.doors,
             helper_sha256=self.helper_sha256,
+            own_principal=self.own_principal,
         )
 
 

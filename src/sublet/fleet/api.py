@@ -1,6 +1,7 @@
 """Operators' routes for nodes, and the one route that a joining machine calls."""
 
 import base64
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends
@@ -9,19 +10,29 @@ from sublet.approvals.schemas import ApprovalOut
 from sublet.core.actions import ManagedPage
 from sublet.core.actors import PUBLIC, Permission
 from sublet.core.app import Beforehand, Slot
+from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import FilterText, PageQueryDep, page_of
-from sublet.fleet import certificates, enrolment, gpu_quarantine, join_tokens, life, node_ports, nodes
+from sublet.fleet import (
+    certificates,
+    control_principals,
+    departure,
+    enrolment,
+    gpu_quarantine,
+    join_tokens,
+    life,
+    node_ports,
+    nodes,
+)
 from sublet.fleet.ca import CertificateAuthority, UserSigner
+from sublet.fleet.machine_schemas import EnrolIn, EnrolOut, LeaveIn, PreviewIn, PreviewOut
 from sublet.fleet.moved_gpus import ClaimsOnGpu
 from sublet.fleet.nodes import Gpu
 from sublet.fleet.schemas import (
     Because,
     ChangedNode,
-    EnrolIn,
-    EnrolOut,
     ForcedReleaseOut,
     GpuOut,
     JoinOut,
@@ -35,6 +46,9 @@ from sublet.fleet.schemas import (
 )
 from sublet.fleet.views import NodeView, manageable
 from sublet.identity.operators import may_now
+
+MACHINES_PATHS = frozenset({"/api/v1/nodes/enrol", "/api/v1/nodes/enrol/preview", "/api/v1/nodes/leave"})
+"""What machines call, and no browser."""
 
 router = SubletRouter(prefix="/api/v1", tags=["fleet"])
 
@@ -84,8 +98,10 @@ async def show_node(view: ViewDep, actor: ActorDep, session: SessionDep, node_id
 
 @router.patch("/admin/nodes/{node_id}", permission=Permission.ADMIN_NODE_MANAGE)
 async def change_node(view: ViewDep, actor: ActorDep, session: SessionDep, node_id: str, body: ChangedNode) -> NodeOut:
-    """Change where a node answers, or its labels."""
-    await enrolment.change_place(session, actor, node_id, address=body.address, port=body.port, labels=body.labels)
+    """Change what a node is called, where it answers, or its labels."""
+    await enrolment.change_place(
+        session, actor, node_id, name=body.name, address=body.address, port=body.port, labels=body.labels
+    )
     return await view.shown(session, actor, node_id)
 
 
@@ -95,6 +111,13 @@ async def set_ports(view: ViewDep, actor: ActorDep, session: SessionDep, node_id
     asked = None if body.range is None else (body.range.first, body.range.last)
     await node_ports.change(session, actor, node_id, asked)
     return await view.shown(session, actor, node_id)
+
+
+@router.delete("/admin/nodes/{node_id}", permission=Permission.ADMIN_NODE_MANAGE, status_code=204)
+async def remove_node(view: ViewDep, actor: ActorDep, session: SessionDep, node_id: str) -> None:
+    """Take a node out of the fleet that never came to anything, or whose machine has left; its history stays."""
+    in_use = bool((await view.lock(session, node_id)).residents)
+    await departure.remove(session, actor, node_id, in_use=in_use)
 
 
 @router.post("/admin/nodes/{node_id}/cordon", permission=Permission.ADMIN_NODE_MANAGE)
@@ -197,6 +220,21 @@ async def new_join_token(actor: ActorDep, session: SessionDep, settings: Setting
     return _join_out(await enrolment.new_join_token(session, actor, node_id, settings=settings))
 
 
+@router.post("/nodes/enrol/preview", permission=PUBLIC)
+async def preview(database: DatabaseDep, body: PreviewIn) -> PreviewOut:
+    """What a machine would join as and where it would be reached, so that it can look at itself first."""
+    async with database.reading() as session:
+        node = await enrolment.preview(session, token=body.join_token, host_public_key=body.host_public_key)
+        return PreviewOut(name=node.name, address=node.address, port=node.port, time=await database_now(session))
+
+
+@router.post("/nodes/leave", permission=PUBLIC, status_code=204)
+async def leave(view: ViewDep, session: SessionDep, body: LeaveIn) -> None:
+    """A machine is given back to its owner, as it says itself, signed with its host key."""
+    at, in_use = datetime.fromisoformat(body.at), bool((await view.lock(session, body.node_id)).residents)
+    await departure.leave(session, body.node_id, at=at, signed=body.at, signature=body.signature, in_use=in_use)
+
+
 @router.post("/nodes/enrol", permission=PUBLIC)
 async def enrol(
     database: DatabaseDep,
@@ -218,6 +256,7 @@ async def enrol(
             signer=signer,
             settings=settings,
             claims_on=claims_on,
+            own_principal=body.own_principal,
         )
     return EnrolOut(
         node_id=joined.node_id,
@@ -225,7 +264,7 @@ async def enrol(
         user_ca_public_keys=list(joined.user_ca_public_keys),
         host_certificate=joined.host_certificate,
         revoked_keys_base64=base64.b64encode(joined.revoked_keys).decode(),
-        control_principal=certificates.CONTROL_PRINCIPAL,
+        control_principal=control_principals.own(joined.node_id),
         control_user=certificates.CONTROL_USER,
     )
 

@@ -158,11 +158,8 @@ class ReleaseEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ObservedAllocation:
-    """One allocation's account as the node found it.
-
-    `oom_kills` is how many of its processes the kernel has ended for want of memory since the boot, or since its slice
-    was made; None where nobody counts them.
-    """
+    """One allocation's account as the node found it. `oom_kills` is how many of its processes the kernel has ended for
+    want of memory since the boot, or since its slice was made; None where nobody counts them."""
 
     allocation_id: str
     login: str
@@ -317,15 +314,17 @@ class Probe:
     capabilities: tuple[Capability, ...] = field(default=())
     doors: str | None = None
     helper_sha256: str | None = None
+    own_principal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a node must trust: the user authorities, the revoked certificates, and its own new host certificate."""
+    """What a node must trust: user authorities, revoked certificates, its new host certificate, its control plane."""
 
     user_ca_public_keys: tuple[str, ...]
     revoked_keys: bytes
     host_certificate: str
+    control_principal: str
 
 
 class FleetBackend(Protocol):

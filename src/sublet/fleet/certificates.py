@@ -15,13 +15,13 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.work import leases
+from sublet.fleet import control_principals
 from sublet.fleet.audit import CertificateRecord
 from sublet.fleet.ca import KEY_TYPE, HostSigner, UserSigner, public_line
 from sublet.fleet.models import issued_certificate, node
 from sublet.fleet.public_keys import read_public_key
 from sublet.fleet.work import REVOCATIONS
 
-CONTROL_PRINCIPAL = "sublet-control"
 CONTROL_USER = "sublet"
 CONTROL_SECONDS = 240
 ONCE_SECONDS = 60
@@ -77,11 +77,15 @@ class IssuedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key made for one connection and its certificate; both live in memory only. `serial`: of a control's."""
+    """A key made for one connection and its certificate; both live in memory only.
+
+    `serial` and `principals` are those of a control certificate.
+    """
 
     key: asyncssh.SSHKey
     certificate: asyncssh.SSHCertificate
     serial: int | None = None
+    principals: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "Credential(…)"
@@ -109,7 +113,7 @@ async def issue_user(
         signer,
         key,
         kind=CertificateKind.CUSTOMER,
-        principal=login,
+        principals=(login,),
         subject=allocation_id,
         actor=actor,
         seconds=seconds,
@@ -151,7 +155,7 @@ async def _issue_once(
         signer,
         key,
         kind=kind,
-        principal=login,
+        principals=(login,),
         subject=allocation_id,
         actor=actor,
         seconds=ONCE_SECONDS,
@@ -169,8 +173,11 @@ async def issue_control(
     One that was made for the node before and let nobody in, `unused`, is given again while it holds: a node that does
     not answer costs one every few minutes, and not one for each try.
     """
-    if unused is not None and await _holds(
-        session, unused.serial, unused.key, signed_with=signer.key, seconds=CONNECTING_SECONDS
+    principals = await control_principals.of(session, node_id)
+    if (
+        unused is not None
+        and unused.principals == principals
+        and await _holds(session, unused.serial, unused.key, signed_with=signer.key, seconds=CONNECTING_SECONDS)
     ):
         return unused
     key = asyncssh.generate_private_key(KEY_TYPE)
@@ -179,14 +186,14 @@ async def issue_control(
         signer,
         key,
         kind=CertificateKind.CONTROL,
-        principal=CONTROL_PRINCIPAL,
+        principals=principals,
         subject=node_id,
         actor=actor,
         seconds=CONTROL_SECONDS,
         permit_pty=False,
         permit_port_forwarding=False,
     )
-    return Credential(key, certificate, issued.serial)
+    return Credential(key, certificate, issued.serial, principals)
 
 
 async def issue_host(
@@ -289,7 +296,7 @@ async def _sign_user(
     key: asyncssh.SSHKey,
     *,
     kind: CertificateKind,
-    principal: str,
+    principals: tuple[str, ...],
     subject: str,
     actor: Actor,
     seconds: int,
@@ -303,7 +310,7 @@ async def _sign_user(
         key,
         key_id,
         serial=serial,
-        principals=[principal],
+        principals=list(principals),
         valid_after=int(valid_after.timestamp()),
         valid_before=int(valid_before.timestamp()),
         permit_x11_forwarding=False,
@@ -313,7 +320,7 @@ async def _sign_user(
         permit_user_rc=False,
         comment=subject,
     )
-    issued = IssuedCertificate(_line(certificate), serial, key_id, (principal,), valid_after, valid_before)
+    issued = IssuedCertificate(_line(certificate), serial, key_id, principals, valid_after, valid_before)
     await _store(session, issued, key, signer.key, kind=kind, subject=subject, user_id=actor.user_id)
     return issued, certificate
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sublet.fleet import codes, helper_versions
+from sublet.fleet import addresses, codes, helper_versions
 from sublet.fleet.backend import Capability
-from sublet.fleet.nodes import SLOW, Node
+from sublet.fleet.nodes import LEFT, SLOW, Node
 from sublet.fleet.states import NodeState
 
 StepState = Literal["done", "waiting", "failed"]
@@ -66,7 +66,7 @@ def steps(
 ) -> list[Step]:
     """Every step, in order, as it stands now."""
     return [
-        Step("added", "done", f"{node.name} at {node.address}:{node.port}"),
+        Step("added", "done", f"{node.name} at {addresses.shown(node.address, node.port)}"),
         _joined(node, token_expires_at),
         _certified(node, now),
         _connected_back(node),
@@ -84,6 +84,8 @@ def _joined(node: Node, token_expires_at: datetime | None) -> Step:
     if token_expires_at is not None:
         until = token_expires_at.isoformat(timespec="seconds")
         return Step("joined", "waiting", f"the join command works until {until}", "Run it on the machine as root.")
+    if node.failure is not None and node.failure.code == LEFT:
+        return Step("joined", "failed", node.failure.detail, f"{_JOIN_AGAIN} Or remove the node.")
     return Step("joined", "failed", "the join token ended before the machine joined", _JOIN_AGAIN)
 
 

@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind
 from sublet.core import tracing
 from sublet.core.db import forbid_open_session
 from sublet.core.ids import new_id
+from sublet.fleet import addresses
 from sublet.fleet.ca import public_line
 from sublet.fleet.certificates import CONTROL_USER, Credential
 from sublet.fleet.channel import RpcChannel
@@ -78,6 +79,11 @@ class NodeAddress:
     port: int
     host_public_key: str
 
+    @property
+    def shown(self) -> str:
+        """Host and port in one word."""
+        return addresses.shown(self.host, self.port)
+
 
 @dataclass(frozen=True, slots=True)
 class HostTrust:
@@ -138,7 +144,7 @@ async def connect(
             raise _unreachable(address, f"no SSH connection within {timeout_seconds:g} s") from None
         except asyncssh.HostKeyNotVerifiable as error:
             raise HostNotVerified(
-                f"What answers at {address.host}:{address.port} shows a host certificate that does not hold for "
+                f"What answers at {address.shown} shows a host certificate that does not hold for "
                 f"{address.name} ({error.reason}). Nothing was sent to it. If the node was set up anew, make a join "
                 "token and enrol it again; if not, somebody else answers at its address."
             ) from None
@@ -314,14 +320,14 @@ class NodeConnection:
 
 def _unreachable(address: NodeAddress, reason: str) -> NodeUnreachable:
     return NodeUnreachable(
-        f"{address.name} cannot be reached at {address.host}:{address.port}: {reason}. What runs on it goes on; "
+        f"{address.name} cannot be reached at {address.shown}: {reason}. What runs on it goes on; "
         "nothing new is sent to it until it answers."
     )
 
 
 def _key_changed(address: NodeAddress) -> HostKeyChanged:
     return HostKeyChanged(
-        f"What answers at {address.host}:{address.port} has another host key than {address.name} enrolled with. "
+        f"What answers at {address.shown} has another host key than {address.name} enrolled with. "
         "Nothing was sent to it. If the machine was set up anew, make a join token and enrol it again; if not, "
         "somebody else answers at its address."
     )

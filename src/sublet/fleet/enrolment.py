@@ -1,6 +1,5 @@
 """How a machine becomes a node: an operator names it, it joins with a one-time token, we connect back and look."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from sublet.core.errors import Conflict, InvalidInput
 from sublet.core.ids import new_id
 from sublet.core.settings import Settings
 from sublet.core.work import leases
-from sublet.fleet import certificates, join_tokens, node_ports, nodes, revocations, trial
+from sublet.fleet import addresses, certificates, join_tokens, node_ports, nodes, revocations, trial
 from sublet.fleet.audit import HostKeyRecord, JoinTokenRecord, PlaceRecord
 from sublet.fleet.backend import Probe
 from sublet.fleet.ca import CaKind, HostSigner, public_keys
@@ -28,8 +27,6 @@ from sublet.fleet.moved_gpus import ClaimsOnGpu
 from sublet.fleet.public_keys import read_host_key
 from sublet.fleet.states import NodeState, come_back, move, why_not_join
 from sublet.fleet.work import NODE, TRUST
-
-_ADDRESS = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")
 
 # Names, addresses and host keys are unique; whoever changes one waits for the others, so that the answer is a sentence.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7351903)")
@@ -57,7 +54,7 @@ async def add_node(
     settings: Settings,
 ) -> tuple[nodes.Node, Join]:
     """Name a new node and make its first join token. Conflict if the name or the address is taken."""
-    _check_address(address)
+    address = _read_address(address)
     node_id = new_id("nd")
     await _refuse_taken(session, None, name=name, address=address, port=port)
     await session.execute(
@@ -69,6 +66,7 @@ async def add_node(
             port=port,
             labels=dict(labels),
             state=NodeState.ENROLLING.value,
+            own_principal=False,
         )
     )
     await session.execute(
@@ -115,24 +113,27 @@ async def change_place(
     actor: Actor,
     node_id: str,
     *,
+    name: str | None = None,
     address: str | None,
     port: int | None,
     labels: dict[str, str] | None,
 ) -> nodes.Node:
-    """Change where a node answers, or its labels; its certificate is renewed for the new address."""
+    """Change what a node is called, where it answers, or its labels; its certificate is renewed for another name or
+    address. Conflict if that is taken."""
     before = await nodes.lock(session, node_id)
     if refusal := why_not_join(before.state):
         raise refusal.problem
-    if address is not None:
-        _check_address(address)
-    new_address, new_port = address or before.address, port or before.port
+    new_name = before.name if name is None else name
+    new_address = before.address if address is None else _read_address(address)
+    new_port = port or before.port
     new_labels = before.labels if labels is None else labels
     node_ports.refuse_sshd(new_port, before.ports)
-    await _refuse_taken(session, node_id, name=before.name, address=new_address, port=new_port)
+    await _refuse_taken(session, node_id, name=new_name, address=new_address, port=new_port)
     # Labels first, because placement follows them: a place is a key of the row, which a launch may be referring to.
     await session.execute(update(node).where(node.c.id == node_id).values(labels=new_labels))
-    values: dict[str, Any] = {"address": new_address, "port": new_port}
-    if before.host_public_key is not None and (new_address, new_port) != (before.address, before.port):
+    values: dict[str, Any] = {"name": new_name, "address": new_address, "port": new_port}
+    was = {"name": before.name, "address": before.address, "port": before.port}
+    if before.host_public_key is not None and values != was:
         for kind in (NODE, TRUST):
             await leases.make_due(session, kind, node_id, place=node_id)
     await session.execute(update(node).where(node.c.id == node_id).values(values))
@@ -143,7 +144,7 @@ async def change_place(
         "node",
         node_id,
         before=PlaceRecord(name=before.name, address=before.address, port=before.port, labels=before.labels),
-        after=PlaceRecord(name=before.name, address=new_address, port=new_port, labels=new_labels),
+        after=PlaceRecord(name=new_name, address=new_address, port=new_port, labels=new_labels),
     )
     return await nodes.get(session, node_id)
 
@@ -157,12 +158,13 @@ async def join(
     signer: HostSigner,
     settings: Settings,
     claims_on: ClaimsOnGpu,
+    own_principal: bool = False,
 ) -> Joined:
     """Take a machine in: its host key is certified and kept, and a worker is asked to connect back to it.
 
     JoinTokenRefused for a token that is unknown, used or over; MachineAlreadyEnrolled if the host key is another
     node's, or a GPU that cannot move here. What the machine says of itself is shown, not believed: the probe over SSH
-    decides.
+    decides. `own_principal` says that it will let in certificates for its own control principal alone.
     """
     key = read_host_key(host_public_key, field="host_public_key")
     node_id = await join_tokens.redeem(session, token, key)
@@ -193,6 +195,7 @@ async def join(
             entered_at=None,
             entered_doors=None,
             no_entry=None,
+            own_principal=own_principal,
         )
     )
     if known.host_public_key not in {None, key}:
@@ -250,22 +253,36 @@ async def note_certificate(session: Session, node_id: str, valid_before: datetim
     await session.execute(update(node).where(node.c.id == node_id).values(host_certificate_expires_at=valid_before))
 
 
-def _check_address(address: str) -> None:
-    if not _ADDRESS.match(address):
-        raise InvalidInput("The address must be a host name or an IP address.", field="address")
+async def preview(session: Session, *, token: str, host_public_key: str) -> nodes.Node:
+    """What a machine would join as; nothing is changed, and the token is as good as before.
+
+    JoinTokenRefused and MachineAlreadyEnrolled as when it joins.
+    """
+    key = read_host_key(host_public_key, field="host_public_key")
+    node_id = await join_tokens.preview(session, token, key)
+    await _refuse_other_machine(session, node_id, key)
+    return await nodes.get(session, node_id)
+
+
+def _read_address(address: str) -> str:
+    try:
+        return addresses.normal(address)
+    except ValueError as error:
+        raise InvalidInput(str(error), field="address") from None
 
 
 async def _refuse_taken(session: Session, node_id: str | None, *, name: str, address: str, port: int) -> None:
     await session.execute(_ONE_AT_A_TIME)
     rows = await session.execute(
         select(node.c.id, node.c.name).where(
+            node.c.removed_at.is_(None),
             (node.c.name == name)
-            | ((node.c.address == address) & (node.c.port == port) & (node.c.state != NodeState.RETIRED.value))
+            | ((node.c.address == address) & (node.c.port == port) & (node.c.state != NodeState.RETIRED.value)),
         )
     )
     for row in rows:
         if row.id != node_id:
-            what = f"The name {name}" if row.name == name else f"The address {address}:{port}"
+            what = f"The name {name}" if row.name == name else f"The address {addresses.shown(address, port)}"
             raise Conflict(f"{what} belongs to the node {row.name}. Nothing was changed.")
 
 

@@ -170,6 +170,13 @@ class JoinTokenRefused(PermissionDenied):
     title = "This join token is not valid"
 
 
+class LeaveRefused(PermissionDenied):
+    """A machine that says that it leaves cannot show that it is the node."""
+
+    code: ClassVar[str] = "leave_refused"
+    title = "This machine is not known to be that node"
+
+
 class MachineAlreadyEnrolled(Conflict):
     """The machine, or a GPU in it, belongs to another node."""
 

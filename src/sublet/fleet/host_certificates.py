@@ -11,7 +11,7 @@ from sublet.core.work.declaration import End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Outcome
 from sublet.core.work.pace import Pace
-from sublet.fleet import certificates, enrolment, nodes, revocations
+from sublet.fleet import certificates, control_principals, enrolment, nodes, revocations
 from sublet.fleet.backend import FleetBackend, Trust
 from sublet.fleet.ca import CaKind, CertificateAuthority, public_keys
 from sublet.fleet.certificates import IssuedCertificate
@@ -102,7 +102,9 @@ class HostCertificates:
             keys = await public_keys(session, CaKind.USER)
             revoked, below = await revocations.current(session)
         self._undelivered[node_id] = issued
-        valid_before = await self.backend.trust(node_id, Trust(keys.all, revoked.content, issued.certificate))
+        valid_before = await self.backend.trust(
+            node_id, Trust(keys.all, revoked.content, issued.certificate, control_principals.own(node_id))
+        )
         self._undelivered.pop(node_id, None)
         async with self.database.transaction() as session:
             await enrolment.note_certificate(session, node_id, valid_before)

@@ -14,7 +14,6 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.fleet.errors import JoinTokenRefused
 from sublet.fleet.models import join_token, node
-from sublet.fleet.states import NodeState
 
 PREFIX = "sublet_join_"
 
@@ -33,12 +32,8 @@ class Join:
 
 async def create(session: Session, actor: Actor, node_id: str, *, public_url: str, seconds: int) -> Join:
     """A new token for one node; earlier ones that were not used end now."""
+    await end_all(session, node_id)
     now = await database_now(session)
-    await session.execute(
-        update(join_token)
-        .where(and_(join_token.c.node_id == node_id, join_token.c.used_at.is_(None), join_token.c.expires_at > now))
-        .values(expires_at=now)
-    )
     token = PREFIX + secrets.token_urlsafe(32)
     expires_at = now + timedelta(seconds=seconds)
     await session.execute(
@@ -61,20 +56,22 @@ async def require(session: Session, token: str) -> None:
     await _find(session, token, lock=False)
 
 
+async def preview(session: Session, token: str, host_public_key: str) -> str:
+    """The node that a token is for, which is not used by this; JoinTokenRefused when `redeem` would refuse it."""
+    row = await _find(session, token, lock=False)
+    await _refuse_used(session, row, host_public_key)
+    return str(row.node_id)
+
+
 async def redeem(session: Session, token: str, host_public_key: str) -> str:
     """The node that a token is for; it is used up now.
 
-    A token that was used is taken again only from the machine that used it, and only until the node is verified: so an
-    answer lost on the way does not strand the machine, and nobody else gains anything.
+    A token that was used is taken again only from the machine that used it, and only until somebody has come in to the
+    node as a customer does: so whatever fails on the way does not strand the machine, and nobody else gains anything.
     """
     row = await _find(session, token, lock=True)
+    await _refuse_used(session, row, host_public_key)
     if row.used_at is not None:
-        state = (await session.execute(select(node.c.state).where(node.c.id == row.node_id))).scalar_one()
-        if row.host_public_key != host_public_key or state != NodeState.ENROLLING.value:
-            raise JoinTokenRefused(
-                "This join token has been used. Nothing was changed. Make a new one for the node; if you did not use "
-                "it, somebody else did: look at the node's host key."
-            )
         return str(row.node_id)
     # The transaction began before the look at the clock above, so it is never used after its end.
     await session.execute(
@@ -83,6 +80,22 @@ async def redeem(session: Session, token: str, host_public_key: str) -> str:
         .values(used_at=func.now(), host_public_key=host_public_key)
     )
     return str(row.node_id)
+
+
+async def _refuse_used(session: Session, row: Row[Any], host_public_key: str) -> None:
+    if row.used_at is None:
+        return
+    entered = (await session.execute(select(node.c.entered_at).where(node.c.id == row.node_id))).scalar_one()
+    if row.host_public_key != host_public_key:
+        raise JoinTokenRefused(
+            "Another machine has used this join token. Nothing was changed. Make a new one for the node; if you did "
+            "not use it, somebody else did: look at the node's host key."
+        )
+    if entered is not None:
+        raise JoinTokenRefused(
+            "This machine has used this join token, and is a node that works. Nothing was changed. Make a new one to "
+            "enrol it again."
+        )
 
 
 async def outstanding(session: Session, node_id: str) -> datetime | None:

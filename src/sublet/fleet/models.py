@@ -45,6 +45,8 @@ node = Table(
     Column("self_tested_at", DateTime(timezone=True)),
     Column("first_port", Integer),
     Column("last_port", Integer),
+    Column("own_principal", Boolean, nullable=False),
+    Column("removed_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 

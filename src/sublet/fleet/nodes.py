@@ -26,6 +26,8 @@ in, or hardly an inode is free."""
 
 SLOW = "node_slow"
 """The code of what is noted of a node that answers, but slowly: it was seen."""
+LEFT = "node_left"
+"""The code of what is noted of a node whose machine was given back to its owner."""
 FRESH_INTERVALS = 3
 """What was seen of a node is believed for so many intervals between looks."""
 
@@ -148,12 +150,12 @@ class KeptCapacity:
     since: datetime
 
 
+_KEPT_TO_ITSELF = {
+    *("fresh_until", "misses", "doors", "entered_doors", "helper_too_old", "revocations_below"),
+    *("own_principal", "removed_at"),
+}
 _COLUMNS = [
-    *(
-        column
-        for column in node.c
-        if column.name not in {"fresh_until", "misses", "doors", "entered_doors", "helper_too_old", "revocations_below"}
-    ),
+    *(column for column in node.c if column.name not in _KEPT_TO_ITSELF),
     func.node_closed(
         node.c.state,
         node.c.fresh_until,
@@ -166,8 +168,8 @@ _COLUMNS = [
 
 
 async def get(session: Session, node_id: str) -> Node:
-    """One node; NotFound if there is none."""
-    found = await _load(session, select(*_COLUMNS).where(node.c.id == node_id))
+    """One node; NotFound if there is none, or no more."""
+    found = await _load(session, select(*_COLUMNS).where(node.c.id == node_id, node.c.removed_at.is_(None)))
     if not found:
         raise NotFound("node", node_id)
     return found[0]
@@ -176,7 +178,8 @@ async def get(session: Session, node_id: str) -> Node:
 async def lock(session: Session, node_id: str) -> Node:
     """One node, its row locked until the transaction ends. New rows may still refer to it: no launch waits for whoever
     changes a node, who may be waiting for the launch."""
-    found = await _load(session, select(*_COLUMNS).where(node.c.id == node_id).with_for_update(key_share=True))
+    statement = select(*_COLUMNS).where(node.c.id == node_id, node.c.removed_at.is_(None))
+    found = await _load(session, statement.with_for_update(key_share=True))
     if not found:
         raise NotFound("node", node_id)
     return found[0]
@@ -184,7 +187,7 @@ async def lock(session: Session, node_id: str) -> Node:
 
 async def list_page(session: Session, *, limit: int, after_name: str | None, name: str | None = None) -> list[Node]:
     """Nodes by name, one more than `limit` if there are more; or the one of a name."""
-    statement = select(*_COLUMNS).order_by(node.c.name).limit(limit + 1)
+    statement = select(*_COLUMNS).where(node.c.removed_at.is_(None)).order_by(node.c.name).limit(limit + 1)
     if name is not None:
         statement = statement.where(node.c.name == name)
     if after_name is not None:
@@ -278,6 +281,7 @@ async def store_probe(
             helper_sha256=probe.helper_sha256,
             helper_too_old=helper_versions.is_older(probe.helper_version, helper_versions.MINIMUM),
             boot_id=probe.boot_id,
+            **({"own_principal": probe.own_principal} if proven else {}),
         )
     )
 

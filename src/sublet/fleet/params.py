@@ -14,6 +14,7 @@ def trust_params(trust: backend.Trust) -> dict[str, Any]:
         "user_ca_public_keys": list(trust.user_ca_public_keys),
         "revoked_keys_base64": base64.b64encode(trust.revoked_keys).decode(),
         "host_certificate": trust.host_certificate,
+        "control_principal": trust.control_principal,
     }
 
 

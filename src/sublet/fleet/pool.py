@@ -17,7 +17,7 @@ from sublet.core.db import Database, Session, forbid_open_session
 from sublet.core.errors import NotFound
 from sublet.core.together import Together
 from sublet.core.work import leases
-from sublet.fleet import answers, certificates, enrolment, revocations
+from sublet.fleet import answers, certificates, control_principals, enrolment, revocations
 from sublet.fleet.backend import Trust
 from sublet.fleet.breaker import Breaker
 from sublet.fleet.ca import CaKind, CertificateAuthority, HostSigner, public_keys
@@ -202,7 +202,8 @@ class NodePool:
         self._undelivered[node_id] = issued
         keys = await public_keys(session, CaKind.USER)
         revoked, _ = await revocations.current(session)
-        return trust_params(Trust(keys.all, revoked.content, issued.certificate))
+        principal = control_principals.own(node_id)
+        return trust_params(Trust(keys.all, revoked.content, issued.certificate, principal))
 
     async def _renew_lapsed(self, way: _Way, fresh: dict[str, Any]) -> None:
         """Nobody renewed the node's certificate in time, because Sublet itself was away: renew it now.

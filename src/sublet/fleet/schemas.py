@@ -3,17 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from sublet.approvals.schemas import ApprovalOut
 from sublet.core.actions import ActionOut
-from sublet.fleet.answers import Probed
+from sublet.fleet import addresses
 from sublet.fleet.gpu_health import GpuHealth
 from sublet.fleet.nodes import Gpu
 from sublet.fleet.xids import Severity
 
 NodeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(addresses.normal)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,63}$")]
@@ -324,6 +324,7 @@ class ChangedNode(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    name: NodeName | None = None
     address: Address | None = None
     port: Port | None = None
     labels: Labels | None = None
@@ -341,31 +342,3 @@ class ForcedReleaseOut(BaseModel):
 
     node: NodeOut
     approval: ApprovalOut
-
-
-class EnrolIn(BaseModel):
-    """What a machine sends to join."""
-
-    join_token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    host_public_key: Annotated[str, StringConstraints(min_length=1, max_length=8192)]
-    inventory: Probed
-    helper_version: Annotated[str, StringConstraints(max_length=100)]
-
-    @field_validator("join_token")
-    @classmethod
-    def _printable(cls, value: str) -> str:
-        if not value.isascii() or not value.isprintable():
-            raise ValueError("a join token is printable ASCII")
-        return value
-
-
-class EnrolOut(BaseModel):
-    """What a machine gets when it joins."""
-
-    node_id: str
-    name: str
-    user_ca_public_keys: list[str]
-    host_certificate: str
-    revoked_keys_base64: str
-    control_principal: str
-    control_user: str

@@ -9,7 +9,7 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
-from sublet.fleet import checklist, drains, gpu_quarantine, join_tokens, life, nodes, self_tests, states
+from sublet.fleet import checklist, departure, drains, gpu_quarantine, join_tokens, life, nodes, self_tests, states
 from sublet.fleet.life import Situation
 from sublet.fleet.nodes import KeptCapacity, Node
 from sublet.fleet.residents import Residents
@@ -162,6 +162,8 @@ def _actions(now: Situation, actor: Actor) -> list[ActionOut]:
             "retire": life.why_not_retire(now),
             "force_release": life.why_not_force_release(now),
             "set_ports": None,
+            "change": states.why_not_join(now.node.state),
+            "remove": departure.why_not_remove(now.node, in_use=bool(now.residents)),
             "join_token": states.why_not_join(now.node.state),
             "clear_gpu": states.why_not_join(now.node.state)
             if in_quarantine

@@ -125,7 +125,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A root filesystem that is not needed: no node gets so far."""
 
-    async def ready(_: Path) -> Path:
+    async def ready(*_: object) -> Path:
         return tmp_path
 
     monkeypatch.setattr(rootfs, "root_filesystem", ready)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sublet.cli.commands.admin.options import Label
+from sublet.cli.commands.admin.places import place
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
@@ -30,6 +31,8 @@ _LIFE = "sublet.cli.commands.admin.node_life"
         "add": (f"{_HERE}:add", "Announce a server and print how it joins."),
         "ls": (f"{_HERE}:ls", "List the fleet."),
         "show": (f"{_HERE}:show", "Show a node: inventory, limits, enrolment."),
+        "change": ("sublet.cli.commands.admin.node_place:change", "Correct a node's name, address or port."),
+        "rm": ("sublet.cli.commands.admin.node_place:rm", "Remove a node that was a mistake, or that has left."),
         "join-token": (f"{_HERE}:join_token", "Make a new one-time token for a node."),
         "cordon": (f"{_HERE}:cordon", "Place nothing new on a node."),
         "uncordon": (f"{_HERE}:uncordon", "Place new allocations on a node again."),
@@ -113,7 +116,7 @@ def _limits(node: Node) -> str:
 COLUMNS: list[Column[Node]] = [
     Column("NODE", lambda one: one["name"], flexible=True),
     Column("STATE", lambda one: state_text(one["state"])),
-    Column("ADDRESS", lambda one: f"{one['address']}:{one['port']}", flexible=True, optional=True),
+    Column("ADDRESS", place, flexible=True, optional=True),
     Column(
         "VCPU",
         lambda one: _taken(one["claimed"]["vcpu"], one["inventory"]["vcpu"] if one["inventory"] else None),
@@ -334,7 +337,7 @@ def _show_node(node: NodeDetail) -> None:
             ("Node", node["name"]),
             ("Id", node["id"]),
             ("State", state_text(node["state"])),
-            ("Address", f"{node['address']}:{node['port']}"),
+            ("Address", place(node)),
             ("Labels", pairs(node["labels"])),
             ("System", f"{inventory['os']}, Linux {inventory['kernel']}" if inventory else ""),
             ("vCPU", _taken(node["claimed"]["vcpu"], inventory["vcpu"]) + " taken" if inventory else ""),
