@@ -15,13 +15,14 @@ from sublet.allocations.terminal import terminal_target
 from sublet.approvals.approvals import Approval
 from sublet.approvals.states import ApprovalState
 from sublet.billing.standing import standing
-from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength
+from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength, system_actor
 from sublet.core.db import Database
 from sublet.core.ids import new_id
 from sublet.core.runtime import keyring_of
 from sublet.core.settings import SecretRef
 from sublet.findings.findings import Severity, close_finding, open_finding
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
+from sublet.fleet import helper_rollouts
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.states import GpuState, NodeState
 from sublet.identity import api_tokens, ssh_keys
@@ -284,6 +285,43 @@ class TestNodes:
                 await asking.agrees(actions, "clear_gpu", "POST", clear, words=False, reason=reason)
                 quarantine = f"{path}/gpus/{gpu}/quarantine"
                 await asking.agrees(actions, "quarantine_gpu", "POST", quarantine, words=False, reason=reason)
+
+
+OTHER_HELPER = text(
+    "UPDATE node SET helper_version = '0.2.0', helper_sha256 = repeat('a', 64), verified_at = now() WHERE id = :id"
+)
+
+
+class TestHelpers:
+    @walks("HelperVersionsOut", "RolloutOut")
+    async def test_are_offered_what_they_accept_before_during_and_after_a_rollout(
+        self, database: Database, asking: Asking
+    ) -> None:
+        node_id = await add_node(database, "north")
+        await self.agrees(asking, node_id, "upgrade")
+        async with database.transaction() as session:
+            await session.execute(OTHER_HELPER, {"id": node_id})
+        await self.agrees(asking, node_id, "upgrade")
+        async with database.transaction() as session:
+            rollout = await helper_rollouts.start(session, system_actor("test"), node_id)
+        await self.agrees(asking, node_id, "upgrade", "stop")
+        async with database.transaction() as session:
+            await helper_rollouts.stop(session, system_actor("test"), rollout.id, reason="enough")
+        await self.agrees(asking, node_id, "upgrade", "stop")
+
+    async def agrees(self, asking: Asking, node_id: str, *names: str) -> None:
+        for held in OPERATORS:
+            asking.actor = Actor("user", "usr_operator", None, permissions=held)
+            shown = await asking.get("/admin/helper-versions")
+            rollout = shown["rollout"] or {"actions": []}
+            assert [action["name"] for action in (*shown["actions"], *rollout["actions"])] == [*names]
+            place = "/admin/helper-rollouts"
+            # That no node has another helper is said of the one that is named, in words of its own.
+            await asking.agrees(shown["actions"], "upgrade", "POST", place, words=False, canary=node_id)
+            if "stop" in names:
+                await asking.agrees(
+                    rollout["actions"], "stop", "POST", f"{place}/{rollout['id']}/stop", reason="enough"
+                )
 
 
 class TestSkus:

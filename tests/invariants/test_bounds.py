@@ -52,6 +52,8 @@ UNBOUNDED = {
     "POST /api/v1/allocations/{id_or_name}/resume": _STEADY,
     "POST /api/v1/allocations/{id_or_name}/suspend": _STEADY,
     "POST /api/v1/nodes/enrol": "it takes an operator's one-time token",
+    "POST /api/v1/nodes/enrol/preview": "it creates nothing",
+    "POST /api/v1/nodes/leave": "a node leaves once, by a signature of its own key",
     "POST /api/v1/payments/stripe/webhook": "the card processor signs what it sends, and each event is kept once",
 }
 """By route, why what it creates needs no bound. What takes an operator's permission is an operator's own affair."""
