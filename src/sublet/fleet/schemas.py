@@ -291,14 +291,14 @@ class Because(BaseModel):
     reason: Reason
 
 
-Seconds = Annotated[int, Field(ge=0, le=31_536_000)]
+Seconds = Annotated[int, Field(strict=True, ge=0, le=31_536_000)]
 
 
 class NewDrain(Because):
     """Until when a node is to be empty, and what each allocation is credited that the deadline suspends: so many
     seconds at its own rate; 0 is none."""
 
-    deadline_seconds: Annotated[int, Field(ge=0, le=31_536_000)]
+    deadline_seconds: Seconds
     credit_seconds: Seconds
 
 
