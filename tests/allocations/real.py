@@ -44,7 +44,7 @@ async def join(web: Web, node: LocalNode, helper: Path, *, until: Literal["ready
     pool = NodePool(web.database, web.parts[AUTHORITY])
     backend = SshBackend(pool)
     observer = Observer(web.database, backend, web.settings)
-    observer.on_observed.append(observations.handler(web.database, policy=DEFAULT_POLICY))
+    observer.on_observed.append(observations.handler(web.database, policy=DEFAULT_POLICY, release_lost_seconds=None))
     observer.expected = observations.expected_on
     operator = await web.operator()
     body = {"name": node.name, "address": node.address, "port": node.port}

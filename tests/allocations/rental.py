@@ -137,6 +137,7 @@ class Rental:
     node_id: str
     pace: AllocationPace = field(default=EAGER)
     lease_seconds: float = 2.0
+    release_lost_seconds: int | None = None
 
     @classmethod
     async def open(cls, database: Database, *, amount: str = "20.00", gpus: int = 1, **shape: Any) -> "Rental":
@@ -203,7 +204,13 @@ class Rental:
         """The fleet looks at the node, the first one unless another is named, and tells what it saw."""
         seen_on = node_id or self.node_id
         observation = await self.backend.observe(seen_on)
-        await observations.on_observed(self.database, seen_on, observation, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            self.database,
+            seen_on,
+            observation,
+            policy=DEFAULT_POLICY,
+            release_lost_seconds=self.release_lost_seconds,
+        )
         async with self.database.transaction() as session:
             await watermarks.tick(session)
 

@@ -97,7 +97,9 @@ class TestAnObservation:
         seen = await rental.backend.observe(rental.node_id)
         async with rental.database.transaction() as session:
             await session.execute(text("SELECT 1 FROM meter WHERE subject_id = :id FOR UPDATE"), {"id": locked})
-            await observations.on_observed(rental.database, rental.node_id, seen, policy=DEFAULT_POLICY)
+            await observations.on_observed(
+                rental.database, rental.node_id, seen, policy=DEFAULT_POLICY, release_lost_seconds=None
+            )
         moved = {one: (await rental.one(before, id=one)).observed_to > at for one, at in times.items()}
         assert moved == {locked: False, other: True}
         await rental.observe()

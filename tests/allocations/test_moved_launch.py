@@ -151,7 +151,7 @@ class TestANodeThatDoesNotAnswer:
         late = await rental.backend.observe(first)
         await rental.work_until(allocation_id, "active")
         before = await rental.row(allocation_id)
-        await observations.on_observed(rental.database, first, late, policy=DEFAULT_POLICY)
+        await observations.on_observed(rental.database, first, late, policy=DEFAULT_POLICY, release_lost_seconds=None)
         after = await rental.row(allocation_id)
         assert (after.node_id, after.generation, after.unproven) == (before.node_id, before.generation, False)
         assert await rental.all("SELECT strangers FROM node WHERE strangers <> '[]'") == []

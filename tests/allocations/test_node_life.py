@@ -157,6 +157,22 @@ class TestLostAndBack:
         [generation] = [one for verb, _, one in site.rental.backend.calls[-1:] if verb == "apply"]
         assert generation >= before
 
+    @pytest.mark.parametrize(("lost_for", "becomes"), [(59, "active"), (61, "released")])
+    async def test_is_released_instead_where_it_was_lost_for_longer_than_the_operator_lets_it(
+        self, site: Site, lost_for: int, becomes: str
+    ) -> None:
+        running = await lost(site)
+        site.rental.release_lost_seconds = 60
+        await site.rental.run(f"UPDATE allocation SET state_since = now() - interval '{lost_for} seconds'")
+        site.node.reachable = True
+        await site.rental.run("UPDATE node SET state = 'ready'")
+        await site.rental.observe()
+        await site.rental.work_until(running, becomes)
+        assert any("longer than the operator" in reason for reason in await site.history(running)) == (
+            becomes == "released"
+        )
+        assert await site.rental.disagreements() == []
+
     async def test_fences_what_was_on_its_way_to_the_node(self, site: Site) -> None:
         running = await site.rental.running()
         before = (await site.rental.row(running)).generation

@@ -47,14 +47,18 @@ class TestEvidence:
         async with rental.database.transaction() as holding:
             await holding.execute(lock, {"id": locked})
             async with asyncio.timeout(10):
-                await observations.on_observed(rental.database, rental.node_id, seen, policy=DEFAULT_POLICY)
+                await observations.on_observed(
+                    rental.database, rental.node_id, seen, policy=DEFAULT_POLICY, release_lost_seconds=None
+                )
         assert await proven_to(rental, locked) == before[0]
         assert await proven_to(rental, other) > before[1]  # type: ignore[operator]  # both are times
 
     async def test_a_listing_from_before_the_set_up_says_nothing(self, rental: Rental) -> None:
         before = await rental.backend.observe(rental.node_id)
         allocation_id = await rental.running()
-        await observations.on_observed(rental.database, rental.node_id, before, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, before, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         row = await rental.row(allocation_id)
         assert (row.state, row.unproven) == ("active", False)
         assert await rental.all("SELECT id FROM work WHERE ready_at <= clock_timestamp()") == []
@@ -62,9 +66,13 @@ class TestEvidence:
     async def test_repeating_a_listing_changes_nothing(self, rental: Rental) -> None:
         allocation_id = await rental.running()
         seen = await rental.backend.observe(rental.node_id)
-        await observations.on_observed(rental.database, rental.node_id, seen, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, seen, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         first = await proven_to(rental, allocation_id)
-        await observations.on_observed(rental.database, rental.node_id, seen, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, seen, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         assert await proven_to(rental, allocation_id) == first
 
     async def test_says_how_many_must_be_there(self, rental: Rental) -> None:
@@ -179,7 +187,9 @@ class TestStrangers:
         listing = Observation(
             seen.node_id, seen.boot_id, seen.observed_at, seen.node_time, seen.space, (*seen.allocations, stranger)
         )
-        await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, listing, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         # Where it is told depends on whether an earlier test has set the log up.
         assert "node.unknown_allocation" in capsys.readouterr().out + caplog.text
         assert await strangers(rental) == [("al-stranger", 299999)]
@@ -188,9 +198,13 @@ class TestStrangers:
     async def test_stay_known_since_they_were_first_seen_until_they_are_gone(self, rental: Rental) -> None:
         seen = await rental.backend.observe(rental.node_id)
         with_one = replace(seen, unknown=(UnknownAccount("al-left", 200_123),))
-        await observations.on_observed(rental.database, rental.node_id, with_one, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, with_one, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         later = replace(with_one, observed_at=seen.observed_at + timedelta(seconds=5))
-        await observations.on_observed(rental.database, rental.node_id, later, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, later, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         async with rental.database.reading() as session:
             [(_, one)] = await nodes.strangers(session)
         assert (one.login, one.since) == ("al-left", seen.observed_at)
@@ -204,7 +218,9 @@ class TestStrangers:
         listing = await rental.backend.observe(rental.node_id)
         await rental.release(allocation_id)
         await rental.work_until(allocation_id, "released")
-        await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, listing, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         assert await strangers(rental) == []
 
 
@@ -218,7 +234,9 @@ class TestARecordThatTheNodeCannotRead:
             allocations=tuple(one for one in seen.allocations if one.allocation_id == whole),
             unreadable=(UnreadableRecord(damaged, "The record is damaged."),),
         )
-        await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, listing, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         after = {one: await rental.row(one) for one in (damaged, whole)}
         assert after[damaged] == before[damaged], "neither proven nor repaired"
         assert (after[whole].seen_at, after[whole].unproven) == (seen.observed_at, False)

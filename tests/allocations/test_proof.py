@@ -187,7 +187,9 @@ class TestALook:
         allocation_id = await ran_unseen(rental)
         await fault(rental, allocation_id)
         listing = await rental.backend.observe(rental.node_id)
-        await observations.on_observed(rental.database, rental.node_id, listing, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, listing, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         assert await proven_seconds(rental) == 0
         assert (await rental.row(allocation_id)).unproven
         await rental.work_until(allocation_id, "active")

@@ -125,11 +125,15 @@ class TestALookAtTheNode:
         rental.backend.node(rental.node_id).reachable = True
         seen = await rental.backend.observe(rental.node_id)
         await sweep_until_cleaned(rental)
-        await observations.on_observed(rental.database, rental.node_id, seen, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, seen, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         async with rental.database.reading() as session:
             assert await nodes.strangers(session) == []
         later = replace(seen, observed_at=(await remnant(rental)).cleaned_at)
-        await observations.on_observed(rental.database, rental.node_id, later, policy=DEFAULT_POLICY)
+        await observations.on_observed(
+            rental.database, rental.node_id, later, policy=DEFAULT_POLICY, release_lost_seconds=None
+        )
         async with rental.database.reading() as session:
             assert [name for name, _ in await nodes.strangers(session)] == ["north"]
 
@@ -137,7 +141,7 @@ class TestALookAtTheNode:
         rental.backend.node(rental.node_id).reachable = True
         third = await add_node(rental.database, "third")
         seen = replace(await rental.backend.observe(rental.node_id), node_id=third)
-        await observations.on_observed(rental.database, third, seen, policy=DEFAULT_POLICY)
+        await observations.on_observed(rental.database, third, seen, policy=DEFAULT_POLICY, release_lost_seconds=None)
         async with rental.database.reading() as session:
             assert [name for name, _ in await nodes.strangers(session)] == ["third"]
 

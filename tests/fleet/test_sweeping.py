@@ -28,7 +28,9 @@ class TestASweep:
     async def test_asks_each_node_once_on_the_connection_that_is_open_and_the_database_little(
         self, join_node: Joining, observer: Observer, database: Database, settings: Settings
     ) -> None:
-        observer.on_observed.append(observations.handler(database, policy=Policy.of(settings)))
+        observer.on_observed.append(
+            observations.handler(database, policy=Policy.of(settings), release_lost_seconds=None)
+        )
         observer.expected = observations.expected_on
         joined = [await join_node(f"node-{number}") for number in range(NODES)]
         for node, _ in joined:

@@ -29,7 +29,13 @@ async def request_release(session: Session, actor: Actor, id_or_name: str) -> st
     return allocation.id
 
 
-async def _release(session: Session, actor: Actor, allocation: Allocation) -> None:
+async def release_lost(session: Session, actor: Actor, allocation: Allocation) -> None:
+    """Release what was lost for longer than its operator lets anything come back; the row is locked by the caller."""
+    reason = "its node answers again, and it was lost for longer than the operator lets anything come back"
+    await _release(session, actor, allocation, reason=reason)
+
+
+async def _release(session: Session, actor: Actor, allocation: Allocation, *, reason: str = "asked for") -> None:
     now = await database_now(session)
     await record(
         session,
@@ -46,8 +52,8 @@ async def _release(session: Session, actor: Actor, allocation: Allocation) -> No
         return
     wish = {"wanted": "gone", "suspended_for": None, "release_requested_at": now}
     await rows.want(session, allocation.id, **wish)
-    reason = "cancelled" if allocation.state is _S.PROVISIONING else "asked for"
-    await move(session, actor, allocation.id, _S.RELEASING, reason=reason)
+    because = "cancelled" if allocation.state is _S.PROVISIONING else reason
+    await move(session, actor, allocation.id, _S.RELEASING, reason=because)
     await operations.start(session, allocation.id, allocation.organization_id, "release")
     if allocation.started_at is not None:
         await meters.stop(session, allocation.id, now)

@@ -166,6 +166,12 @@ class Settings(BaseSettings):
     node_lost_seconds: int = Field(
         default=300, ge=5, description="Without an observation for so long, a node's allocations are lost."
     )
+    release_lost_seconds: int | None = Field(
+        default=None,
+        ge=5,
+        description="What was lost for so long is released when its node answers again, instead of going on as it was; "
+        "unset: all goes on, however late.",
+    )
     lease_seconds: int = Field(
         default=6, ge=1, description="How long a worker owns a resource without renewing; bounds the take-over time."
     )

@@ -57,7 +57,10 @@ class Worker:
         self.observer = Observer(self.database, self.backend, settings)
         self.certificates = HostCertificates(self.database, self.backend, authority, settings)
         policy = Policy.of(settings)
-        self.observer.on_observed.append(observations.handler(self.database, policy=policy))
+        on_observed = observations.handler(
+            self.database, policy=policy, release_lost_seconds=settings.release_lost_seconds
+        )
+        self.observer.on_observed.append(on_observed)
         self.observer.expected = observations.expected_on
         self.observer.claims_on = claims_on_gpu
         self.ticks: list[Tick] = schedule(self.database, settings, policy, self.observer, self.processor)

@@ -4,11 +4,12 @@ from collections.abc import Collection
 
 from sqlalchemy import bindparam, func, select, text, update
 
-from sublet.allocations import incidents, remnants, rows
+from sublet.allocations import incidents, release, remnants, rows
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import STEADY, AllocationState
 from sublet.allocations.work.evidence import as_applied, still_there
+from sublet.allocations.work.setup import worker
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.core import telemetry
@@ -26,6 +27,10 @@ _EXPECTED = text(
     """
 ).bindparams(bindparam("steady", sorted(STEADY), expanding=True))
 
+_LOST_FOR = text(
+    "SELECT state_since <= clock_timestamp() - make_interval(secs => :seconds) FROM allocation WHERE id = :id"
+)
+
 
 async def expected_on(session: Session, node_id: str) -> int:
     """How many allocations surely exist on the node; a listing without any of them is then not believed."""
@@ -33,21 +38,24 @@ async def expected_on(session: Session, node_id: str) -> int:
     return count
 
 
-def handler(database: Database, *, policy: Policy) -> OnObserved:
+def handler(database: Database, *, policy: Policy, release_lost_seconds: int | None) -> OnObserved:
     """`on_observed` as the fleet's observer calls it."""
 
     async def handle(node_id: str, observation: Observation) -> None:
-        await on_observed(database, node_id, observation, policy=policy)
+        await on_observed(database, node_id, observation, policy=policy, release_lost_seconds=release_lost_seconds)
 
     return handle
 
 
-async def on_observed(database: Database, node_id: str, observation: Observation, *, policy: Policy) -> None:
+async def on_observed(
+    database: Database, node_id: str, observation: Observation, *, policy: Policy, release_lost_seconds: int | None
+) -> None:
     """Take in a complete listing of a node; harmless when repeated, and when it comes late.
 
     What was seen as applied is proven up to the observation. What is missing, restarted or changed is applied again,
     and the time since it was last seen is not billed. Accounts that nobody knows are reported. Of what the node cannot
-    read nothing is concluded. What befell the work in one is told to its owner.
+    read nothing is concluded. What befell the work in one is told to its owner. What was lost goes on, unless it was
+    lost for `release_lost_seconds` (None: however long): then it is released.
     """
     async with database.transaction() as session:
         known = [
@@ -68,10 +76,20 @@ async def on_observed(database: Database, node_id: str, observation: Observation
                 await incidents.note_restart(session, one.id, observation.boot_id)
             if one.state in STEADY and one.id not in proven and (one.is_as_wanted or not still_there(one, observation)):
                 await _repair(session, one, observation)
+            elif one.state is AllocationState.LOST and await _stays_lost(session, one.id, release_lost_seconds):
+                await release.release_lost(session, worker(), one)
             elif one.state is AllocationState.LOST:
                 await rows.look_again(session, one.id)
         await meters.observe(session, proven, observation.observed_at, policy=policy, waiting=False)
         await _report_strangers(session, node_id, observation)
+
+
+async def _stays_lost(session: Session, allocation_id: str, seconds: int | None) -> bool:
+    """Whether it has been lost for so long."""
+    if seconds is None:
+        return False
+    found = await session.execute(_LOST_FOR, {"id": allocation_id, "seconds": seconds})
+    return bool(found.scalar_one())
 
 
 async def _repair(session: Session, allocation: Allocation, observation: Observation) -> None:
