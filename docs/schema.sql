@@ -2182,6 +2182,13 @@ CREATE SEQUENCE public.outbox_event_id
 
 ALTER SEQUENCE public.outbox_event_id OWNED BY public.outbox_event.id;
 
+CREATE TABLE public.outbox_forgotten (
+    one boolean DEFAULT true NOT NULL,
+    xid xid8 NOT NULL,
+    id bigint NOT NULL,
+    CONSTRAINT outbox_forgotten_one_check CHECK (one)
+);
+
 CREATE TABLE public.price (
     seq bigint NOT NULL,
     id text NOT NULL,
@@ -2874,6 +2881,9 @@ ALTER TABLE ONLY public.outbox_event
 
 ALTER TABLE ONLY public.outbox_event
     ADD CONSTRAINT outbox_event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.outbox_forgotten
+    ADD CONSTRAINT outbox_forgotten_pkey PRIMARY KEY (one);
 
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_pkey PRIMARY KEY (id);
@@ -3840,6 +3850,12 @@ GRANT INSERT(organization_id) ON TABLE public.outbox_event TO sublet_app;
 GRANT INSERT(data) ON TABLE public.outbox_event TO sublet_app;
 
 GRANT USAGE ON SEQUENCE public.outbox_event_id TO sublet_app;
+
+GRANT SELECT ON TABLE public.outbox_forgotten TO sublet_app;
+
+GRANT UPDATE(xid) ON TABLE public.outbox_forgotten TO sublet_app;
+
+GRANT UPDATE(id) ON TABLE public.outbox_forgotten TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.price TO sublet_app;
 

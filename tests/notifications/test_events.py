@@ -7,10 +7,12 @@ import socket
 import httpx
 import pytest
 import websockets
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from sublet.core.app import ALIVE
 from sublet.core.outbox import parse_cursor, publish
+from sublet.core.websockets import WINDOW_PASSED
 from sublet.notifications.api import EVENT_HUB
 from sublet.notifications.hub import EventHub
 from tests.notifications.channels import (
@@ -46,6 +48,30 @@ class TestEventsChannel:
             await happen(web, None, 2)
             await happen(web, await organization_of(mine), 3)
             assert await numbers(channel, 1) == [3]
+
+    async def test_who_was_away_for_so_long_that_events_are_gone_is_told_to_begin_anew(self, web: Web) -> None:
+        client = await web.customer()
+        organization = await organization_of(client)
+        before = (await client.get("/api/v1/events")).json()["next_cursor"]
+        for number in range(3):
+            await happen(web, organization, number)
+        ids = [event["id"] for event in (await client.get("/api/v1/events", params={"after": before})).json()["items"]]
+        # Events go a day later at the earliest; that some went is what is read here.
+        async with web.database.transaction() as session:
+            xid, number = ids[1].split("-")
+            gone = {"xid": xid, "id": int(number)}
+            await session.execute(text("UPDATE outbox_forgotten SET xid = CAST(:xid AS xid8), id = :id"), gone)
+        for after in (before, ids[0]):
+            answer = await client.get("/api/v1/events", params={"after": after})
+            assert (answer.status_code, answer.json()["code"]) == (422, "cursor_too_old")
+            async with connect(web, client) as channel:
+                await channel.send(json.dumps({"after": after}))
+                with pytest.raises(websockets.ConnectionClosed) as closed:
+                    await numbers(channel, 1)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == WINDOW_PASSED
+        rest = (await client.get("/api/v1/events", params={"after": ids[1]})).json()["items"]
+        assert [event["id"] for event in rest] == [ids[2]]
 
     async def test_an_operator_sees_the_platforms_events(self, web: Web) -> None:
         operator = await web.operator()

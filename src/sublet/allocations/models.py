@@ -1,6 +1,6 @@
 """The allocations' tables."""
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, Table, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.core.db import metadata
@@ -89,7 +89,7 @@ published_port = Table(
     Column("protocol", Text, nullable=False),
     Column("port", Integer, nullable=False),
     Column("node_port", Integer, nullable=False),
-    Column("slot", Integer, nullable=False),
+    Column("slot", SmallInteger, nullable=False),
     Column("state", Text, nullable=False),
     Column("refusal", Text),
     Column("published_at", DateTime(timezone=True), nullable=False),

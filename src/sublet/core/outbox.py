@@ -124,6 +124,15 @@ async def read_after(
     return [((int(row.transaction), row.id), _event(row)) for row in rows]
 
 
+_FORGOTTEN = text("SELECT (xid, id) > (CAST(:xid AS xid8), :id) FROM outbox_forgotten")
+
+
+async def is_gapless(session: Session, cursor: tuple[int, int]) -> bool:
+    """Whether every event after a place is still there; else some were forgotten, and who reads on would miss them."""
+    found = await session.execute(_FORGOTTEN, {"xid": str(cursor[0]), "id": cursor[1]})
+    return not found.scalar_one()
+
+
 def _event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
     return StoredEvent(
         id=f"{row.transaction}-{row.id}",
@@ -144,7 +153,7 @@ _READ_ONE = text(
 
 
 async def read_at(session: Session, cursor: tuple[int, int]) -> StoredEvent:
-    """The event whose place is `cursor`; events are never deleted."""
+    """The event whose place is `cursor`, for a place that is still waited for: such events stay."""
     return _event((await session.execute(_READ_ONE, {"xid": str(cursor[0]), "id": cursor[1]})).one())
 
 

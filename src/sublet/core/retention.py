@@ -12,16 +12,24 @@ _FORGET_KEYS = text(
                              ORDER BY created_at LIMIT :limit)
     """
 )
-# From the front of the stream: of so many, those that are old and that every subscriber has had.
+# From the front of the stream: of so many, those that are old and that every subscriber has had. The last of them is
+# noted, so that who reads on from before it is told.
 _FORGET_EVENTS = text(
     """
-    DELETE FROM outbox_event
-     WHERE (xid, id) IN (
-             SELECT xid, id FROM (SELECT xid, id, occurred_at FROM outbox_event ORDER BY xid, id LIMIT :limit) first
-              WHERE occurred_at < clock_timestamp() - make_interval(days => :days)
-                AND (xid, id) <= (SELECT xid, id FROM outbox_cursor ORDER BY xid, id LIMIT 1)
-                AND NOT EXISTS (SELECT FROM work w
-                                 WHERE w.kind = 'event' AND w.id = first.xid::text || '-' || first.id))
+    WITH gone AS (
+      DELETE FROM outbox_event
+       WHERE (xid, id) IN (
+               SELECT xid, id FROM (SELECT xid, id, occurred_at FROM outbox_event ORDER BY xid, id LIMIT :limit) first
+                WHERE occurred_at < clock_timestamp() - make_interval(days => :days)
+                  AND (xid, id) <= (SELECT xid, id FROM outbox_cursor ORDER BY xid, id LIMIT 1)
+                  AND NOT EXISTS (SELECT FROM work w
+                                   WHERE w.kind = 'event' AND w.id = first.xid::text || '-' || first.id))
+      RETURNING xid, id),
+    noted AS (
+      UPDATE outbox_forgotten f SET xid = last.xid, id = last.id
+        FROM (SELECT xid, id FROM gone ORDER BY xid DESC, id DESC LIMIT 1) last
+       WHERE (f.xid, f.id) < (last.xid, last.id))
+    SELECT count(*) FROM gone
     """
 )
 
@@ -34,4 +42,5 @@ async def forget_old_keys(session: Session, *, limit: int) -> int:
 async def forget_events(session: Session, *, days: int, limit: int) -> int:
     """Delete events so old that every subscriber has had, so many at most; returns how many. One that is handled again,
     or was set aside, stays."""
-    return (await session.execute(_FORGET_EVENTS, {"days": days, "limit": limit})).rowcount
+    gone: int = (await session.execute(_FORGET_EVENTS, {"days": days, "limit": limit})).scalar_one()
+    return gone

@@ -116,7 +116,7 @@ KEPT: Mapping[str, str] = {
                 "public.gpu_health",
                 "public.published_port",
             ),
-            *("public.outbox_cursor", "public.ssh_ca_key", "public.installation"),
+            *("public.outbox_cursor", "public.outbox_forgotten", "public.ssh_ca_key", "public.installation"),
         ],
         _ONE_EACH,
     ),

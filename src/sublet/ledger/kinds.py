@@ -7,9 +7,9 @@ ENTRY_KINDS = (
     "usage_batch",
     "credit",
     "reversal",
-    "service_credit",
-    # nothing posts these yet: they wait for refunds, disputes, payouts and what finance corrects by hand
+    # but for service credit nothing posts these yet: they wait for refunds, disputes, payouts and finance
     "credit_expired",
+    "service_credit",
     "adjustment",
     "write_off",
     "refund",

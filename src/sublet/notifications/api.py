@@ -6,8 +6,9 @@ from fastapi import Depends, Query, WebSocket
 
 from sublet.core.actors import Permission
 from sublet.core.app import Slot
+from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
-from sublet.core.outbox import latest_cursor, parse_cursor, read_after
+from sublet.core.outbox import is_gapless, latest_cursor, parse_cursor, read_after
 from sublet.core.pages import unknown_cursor
 from sublet.core.websockets import DoorDep
 from sublet.notifications.channel import sees_platform, serve_events
@@ -19,6 +20,13 @@ router = SubletRouter(prefix="/api/v1/events", tags=["live"])
 
 EVENT_HUB: Slot[EventHub] = Slot("event hub")
 EVENTS_POLICY: Slot[EventsPolicy] = Slot("policy of events channels")
+
+
+class CursorTooOld(InvalidInput):
+    """Between the cursor and now events were forgotten."""
+
+    code = "cursor_too_old"
+    title = "The cursor is too old"
 
 
 @router.get("", permission=Permission.EVENTS_READ)
@@ -35,6 +43,12 @@ async def list_events(
     cursor = parse_cursor(after)
     if cursor is None:
         raise unknown_cursor(field="after")
+    if not await is_gapless(session, cursor):
+        raise CursorTooOld(
+            "Events after this place are not kept any more, so some would be missed. Nothing was read. Read what you "
+            "follow anew, and go on from the cursor that this route gives without `after`.",
+            field="after",
+        )
     events = await read_after(
         session, cursor, organization_id=actor.organization_id or "", platform=sees_platform(actor), limit=limit
     )

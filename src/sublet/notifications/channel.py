@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from sublet.core import telemetry, websockets
 from sublet.core.actors import Actor, Permission
 from sublet.core.db import Database
-from sublet.core.outbox import parse_cursor, read_after
+from sublet.core.outbox import is_gapless, parse_cursor, read_after
 from sublet.core.websockets import Door
 from sublet.notifications.hub import Cursor, EventHub, Subscriber
 from sublet.notifications.policy import EventsPolicy
@@ -98,6 +98,9 @@ async def _replay(
     websocket: WebSocket, database: Database, actor: Actor, after: Cursor, until: Cursor, *, policy: EventsPolicy
 ) -> None:
     """Send what lies between the client's cursor and the place where the live queue begins."""
+    async with database.reading() as session:
+        if not await is_gapless(session, after):
+            raise _Ended(websockets.WINDOW_PASSED, "what was missed is not kept; read again and subscribe with null")
     sent = 0
     while after < until:
         async with database.reading() as session:
