@@ -177,7 +177,9 @@ class TestTables:
         with psycopg.connect(app_url, autocommit=True) as connection:
             owned = connection.execute("SELECT count(*) FROM pg_tables WHERE tableowner = 'sublet_app'").fetchone()
             assert owned == (0,)
-            for table in ("outbox_event", "audit_event", "ledger.ledger_entry", "ledger.posting", "alembic_version"):
-                for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
-                    with pytest.raises(psycopg.Error):
-                        connection.execute(statement.encode())
+            tables = ("audit_event", "ledger.ledger_entry", "ledger.posting", "alembic_version")
+            changes = [f"{verb} {table}" for table in tables for verb in ("DELETE FROM", "TRUNCATE")]
+            # Which events may go is asked of each of them (tests/entry/test_retention.py).
+            for statement in (*changes, "TRUNCATE outbox_event"):
+                with pytest.raises(psycopg.Error):
+                    connection.execute(statement.encode())
