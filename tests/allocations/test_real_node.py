@@ -85,7 +85,7 @@ class TestOnARealNode:
         released = (await client.get(f"/api/v1/allocations/{launched['id']}")).json()
         assert released["state"] == "released", released
         assert released["evidence"]["clean"]
-        assert len(released["evidence"]["checks"]) == 14
+        assert len(released["evidence"]["checks"]) == 15
         assert released["delivered_seconds"] >= 1
         charges = (await client.get(f"/api/v1/allocations/{launched['id']}/charges")).json()["items"]
         running = sum(charge["seconds"] for charge in charges if charge["kind"] == "running")

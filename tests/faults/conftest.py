@@ -14,9 +14,9 @@ from tests.support.nodes import require
 __all__ = ["rental"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    """One demo for all tests of this folder; in the end nothing of it is left on the machine."""
+    """One demo for all tests of a file; in the end nothing of it is left on the machine."""
     require("systemd")
     directory = new_data_directory()
     up = Up(directory)

@@ -87,11 +87,19 @@ class TestRequests:
             "login": "al-aaaaaaaaaaaaaaaa",
             "uid": 200000,
             "state": "active",
-            "limits": {"cpu_percent": 200, "memory_mib": 2048, "tasks_max": 512, "disk_gib": 10},
+            "limits": {
+                "cpu_percent": 200,
+                "memory_mib": 2048,
+                "tasks_max": 512,
+                "disk_gib": 10,
+                "network_bits_per_second": 0,
+            },
             "gpus": ["GPU-north-0"],
             "principals": ["al-aaaaaaaaaaaaaaaa"],
             "authorized_keys": ["ssh-ed25519 AAAA"],
             "disconnect_generation": 0,
+            "environment": {},
+            "ports": [],
         }
 
     async def test_a_lost_connection_is_opened_again_unnoticed(

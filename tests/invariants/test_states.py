@@ -20,6 +20,7 @@ KEPT_IN = {
     "GpuState": "gpu",
     "TopUpState": "top_up",
     "ApprovalState": "approval",
+    "PortState": "published_port",
 }
 """The table in whose column `state` each enum of a table of transitions is kept. A new one is a line here."""
 
@@ -27,8 +28,8 @@ _TABLES = text("SELECT relname FROM pg_class WHERE relname LIKE '%\\_transition'
 
 
 def modules() -> Iterator[ModuleType]:
-    """Every module called `states`, but for the command line's, which only paints them."""
-    for path in sorted(SOURCE.rglob("states.py")):
+    """Every module called `states`, or `…_states`, but for the command line's, which only paints them."""
+    for path in sorted(SOURCE.rglob("*states.py")):
         name = ".".join(("sublet", *path.relative_to(SOURCE).with_suffix("").parts))
         if not name.startswith("sublet.cli"):
             yield importlib.import_module(name)

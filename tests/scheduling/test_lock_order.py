@@ -13,6 +13,7 @@ from sublet.core.settings import Settings
 from sublet.fleet import enrolment, gpu_quarantine, nodes, states
 from sublet.fleet.backend import Probe, ProbedGpu
 from sublet.fleet.observation import Observer
+from sublet.fleet.states import NodeState
 from sublet.scheduling import claims
 from sublet.scheduling.windows import FROM_NOW_ON
 from tests.allocations.simulated import SimulatedBackend
@@ -53,7 +54,7 @@ async def probed(session: Session, node_id: str, *gpus: str) -> None:
 
 async def cordon(database: Database, node_id: str) -> None:
     async with database.transaction() as session:
-        await states.cordon(session, ACTOR, node_id, reason="test")
+        await states.stand(session, ACTOR, node_id, NodeState.CORDONED, reason="test")
 
 
 async def move_away(database: Database, node_id: str) -> None:

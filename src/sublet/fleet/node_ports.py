@@ -9,11 +9,15 @@ from sublet.core.errors import InvalidInput
 from sublet.fleet import nodes
 from sublet.fleet.audit import PortsRecord
 from sublet.fleet.models import node
+from sublet.fleet.states import why_not_join
 
 
 async def change(session: Session, actor: Actor, node_id: str, asked: tuple[int, int] | None) -> nodes.Node:
-    """Give these ports, both ends among them, or none. InvalidInput if sshd's is among them: nobody would get in."""
+    """Give these ports, both ends among them, or none. InvalidInput if sshd's is among them: nobody would get in;
+    Conflict for a retired node."""
     before = await nodes.lock(session, node_id)
+    if refusal := why_not_join(before.state):
+        raise refusal.problem
     refuse_sshd(before.port, asked)
     first, last = asked or (None, None)
     await session.execute(update(node).where(node.c.id == node_id).values(first_port=first, last_port=last))

@@ -116,7 +116,7 @@ def standing_of(state: NodeState, resumes_as: NodeState) -> NodeState:
 
 
 def why_not_join(state: NodeState) -> Refusal | None:
-    """Only a node that is retired cannot be joined any more, or be moved to another place."""
+    """Only a node that is retired cannot be joined any more, be moved to another place, or give ports."""
     return Refusal(Conflict, "The node is retired.", "Add it anew.") if state is NodeState.RETIRED else None
 
 

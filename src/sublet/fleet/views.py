@@ -161,7 +161,7 @@ def _actions(now: Situation, actor: Actor) -> list[ActionOut]:
             "put_back": life.why_not_put_back(now),
             "retire": life.why_not_retire(now),
             "force_release": life.why_not_force_release(now),
-            "set_ports": None,
+            "set_ports": states.why_not_join(now.node.state),
             "change": states.why_not_join(now.node.state),
             "remove": departure.why_not_remove(now.node, in_use=bool(now.residents)),
             "join_token": states.why_not_join(now.node.state),
