@@ -66,7 +66,7 @@ def read(text: str) -> list[dict[str, Any]]:
 def _cards(text: str) -> Iterator[Card]:
     driver, card = "", None
     above: list[tuple[int, str]] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a program's name may hold whatever else ends a line
         heading = _HEADING.match(line)
         if heading:
             if card is not None:

@@ -61,7 +61,11 @@ def xids(log: list[kernel_log.Record], cards: list[gpus.Gpu]) -> list[dict[str, 
 
 def recovery(uuid: str) -> str | None:
     """What the driver wants done with a GPU before anybody uses it; NodeError when it does not say so in time."""
-    cards, failure = _ask(gpus.SECONDS)
+    try:
+        cards, failure = _ask(gpus.SECONDS)
+    except subprocess.TimeoutExpired as late:
+        message = f"nvidia-smi did not say within {gpus.SECONDS} s how {uuid} is."
+        raise NodeError("command_timeout", message, retryable=True) from late
     for card in cards:
         if card["uuid"] == uuid:
             return str(card["recovery"]) if card["recovery"] is not None else None
@@ -111,6 +115,9 @@ def _ask(seconds: float | None) -> tuple[list[dict[str, Any]], str | None]:
         cards = [card for gpu in known if gpu.bus for card in _alone(gpu, seconds)]
         if any(card["answers"] for card in cards):
             failure = None
+    if len({card["bus"] for card in cards}) < len(cards):
+        # Names of programs are in there too, and one may look like a card: each is asked for alone, and comes first.
+        cards = [card for gpu in known if gpu.bus for card in _alone(gpu, seconds)[:1]]
     listed = {card["bus"] for card in cards}
     places = {card["bus"]: gpu.uuid for card in cards for gpu in known if gpu.bus == card["bus"]}
     missing = [_silent(gpu) for gpu in known if gpu.bus and gpu.bus not in listed]

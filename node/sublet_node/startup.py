@@ -22,7 +22,7 @@ from typing import Any
 from . import commands, files, moment, paths, request, systemd
 from .errors import NodeError, used_up
 from .request import Subject
-from .store import Store
+from .store import Store, known
 
 KEPT_BYTES = 64 << 10
 """So much of what a script wrote is kept: the last of it."""
@@ -111,9 +111,11 @@ def look(login: str) -> Run:
 
 
 def note_stop(login: str, why: str) -> None:
-    """Say why what runs is about to be ended, so that its watcher can tell."""
-    if _path(login).exists() and read(login).state == "running":
-        files.replace(folder(login) / _STOPPED_BY, why.encode(), mode=0o600)
+    """Say why what runs is about to be ended, so that its watcher can tell. It is ended whether that can be said or
+    not."""
+    with contextlib.suppress(NodeError, OSError):
+        if _path(login).exists() and read(login).state == "running":
+            files.replace(folder(login) / _STOPPED_BY, why.encode(), mode=0o600)
 
 
 def stopped_by(login: str) -> str | None:
@@ -145,7 +147,7 @@ def traces(subject: Subject) -> list[str]:
 def read(login: str) -> Run:
     """The record of the run; NodeError when it cannot be read."""
     try:
-        return Run(**json.loads(_path(login).read_bytes()))
+        return Run(**known(Run, json.loads(_path(login).read_bytes())))
     except OSError as error:
         message = f"The record {_path(login)} cannot be read ({error})."
         raise used_up(error) or NodeError("state_unreadable", message) from error

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,14 @@ class Allocation:
     def going(self) -> bool:
         """True from the first release on, proven or not: what it held may be another's by now."""
         return self.released or self.intent == "release"
+
+
+def known(kind: Any, data: Any) -> dict[str, Any]:
+    """Of a record what this helper knows: a newer one that was here on trial may have written more."""
+    if not isinstance(data, dict):
+        raise TypeError("it is no object")
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in data.items() if name in names}
 
 
 class Store:
@@ -229,7 +237,7 @@ class Store:
 
     def _read(self, path: Path) -> Allocation:
         try:
-            return Allocation(**json.loads(path.read_bytes()))
+            return Allocation(**known(Allocation, json.loads(path.read_bytes())))
         except FileNotFoundError:
             raise
         except OSError as error:

@@ -23,7 +23,7 @@ from typing import Any
 
 from . import HELPER_VERSION, PROTOCOL_VERSION, commands, files, paths, systemd
 from .errors import NodeError, bad_request
-from .store import Store
+from .store import Store, known
 
 _NEW = paths.HELPER.with_name(".sublet-node.new")
 _FOLDER = paths.STATE / "helper"
@@ -76,7 +76,11 @@ def upgrade(store: Store, params: dict[str, Any]) -> dict[str, Any]:
             files.replace(_PREVIOUS, paths.HELPER.read_bytes(), mode=0o755)
             pending = _Pending(wanted, _installed(), time.time() + seconds)
             files.replace(_PENDING, json.dumps(asdict(pending)).encode(), mode=0o600)
-            _start_guard()
+            try:
+                _start_guard()
+            except BaseException:
+                files.remove(_PENDING)  # nobody would ever end a trial without a guard
+                raise
             os.replace(_NEW, paths.HELPER)
         finally:
             files.remove(_NEW)
@@ -222,8 +226,8 @@ def _put_back(pending: _Pending) -> None:
     if hashlib.sha256(content).hexdigest() != pending.previous:
         raise NodeError("state_unreadable", f"{_PREVIOUS} is not the earlier helper. Enrol the node again.")
     files.replace(paths.HELPER, content, mode=0o755)
-    files.remove(_PENDING)
     _settle(paths.HELPER)
+    files.remove(_PENDING)  # last: who is cut off before that is repeated by the guard, or by a boot
 
 
 def _start_guard() -> None:
@@ -268,7 +272,7 @@ def _identity(program: Path) -> tuple[int, int, int] | None:
 
 def _read_pending() -> _Pending | None:
     try:
-        return _Pending(**json.loads(_PENDING.read_bytes()))
+        return _Pending(**known(_Pending, json.loads(_PENDING.read_bytes())))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:

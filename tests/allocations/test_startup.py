@@ -212,6 +212,15 @@ class TestWhatIsKept:
             left = f"SELECT encrypted FROM {table} WHERE allocation_id = :id"
             assert await column(rental, left, allocation_id) == [None]
 
+    async def test_is_forgotten_with_a_launch_that_was_cancelled_before_it_was_begun(self, rental: Rental) -> None:
+        allocation_id = await rental.launch(given=await given(startup_script=SCRIPT, environment=VARIABLES))
+        async with rental.database.transaction() as session:
+            await release.request_release(session, rental.actor, allocation_id)
+        assert (await rental.row(allocation_id)).state == "released"
+        for table in ("allocation_environment", "allocation_startup"):
+            left = f"SELECT encrypted FROM {table} WHERE allocation_id = :id"
+            assert await column(rental, left, allocation_id) == [None]
+
     @pytest.mark.parametrize(
         ("wrong", "field"),
         [

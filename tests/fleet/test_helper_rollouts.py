@@ -203,6 +203,15 @@ class TestARollout:
             await fleet.work()
         assert (await fleet.latest()).phase == "stopped"
 
+    async def test_passes_by_machines_that_are_retired(self, fleet: Fleet) -> None:
+        canary, other = fleet.helped
+        async with fleet.database.transaction() as session:
+            await session.execute(text("UPDATE node SET state = 'cordoned' WHERE name = 'south'"))
+            await session.execute(text("UPDATE node SET state = 'retired' WHERE name = 'south'"))
+        with pytest.raises(Conflict, match="is retired"):
+            await fleet.start(other)
+        assert (await fleet.start(canary)).counts == {"waiting": 1}
+
     async def test_is_one_at_a_time_and_begins_where_it_can_be_tried(self, fleet: Fleet) -> None:
         canary, other = fleet.helped
         async with fleet.database.transaction() as session:

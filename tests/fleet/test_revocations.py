@@ -112,6 +112,17 @@ class TestARevocation:
         assert await revoking.tell() == 1
         assert [verbs(fake) for _, fake in three] == [["revoke"]] * 3
 
+    async def test_is_told_to_no_machine_that_is_retired(
+        self, three: list[tuple[Node, FakeNode]], revoking: Revoking, database: Database
+    ) -> None:
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET state = 'cordoned'"))
+            await session.execute(text("UPDATE node SET state = 'retired' WHERE name = 'north'"))
+        await revoking.revoke()
+        assert await revoking.tell() == 1
+        assert [verbs(fake) for _, fake in three] == [[], ["revoke"], ["revoke"]]
+        assert await revoking.count("work WHERE kind = 'revocations'") == 0
+
     async def test_reaches_a_node_that_was_away_when_it_is_back_and_nobody_else_again(
         self, three: list[tuple[Node, FakeNode]], revoking: Revoking
     ) -> None:

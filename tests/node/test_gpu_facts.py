@@ -1,5 +1,6 @@
 """What is read of what drivers say: `nvidia-smi -q` of several versions, and the kernel's log."""
 
+import subprocess
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -168,6 +169,33 @@ class TestNvidiaSmi:
             assert [(card["uuid"], card["answers"]) for card in cards] == [(FIRST, True), (SECOND, False)]
             assert failure is None
             assert gpu_health.recovery(FIRST) == "none"
+
+    def test_is_asked_for_each_card_where_a_programs_name_looks_like_another_one(self) -> None:
+        whole = (RECORDED / "healthy-570.txt").read_text()
+        first, second = (
+            whole.partition("GPU 00000000:AF:00.0")[0],
+            "GPU 00000000:AF:00.0" + whole.partition("GPU 00000000:AF:00.0")[2],
+        )
+        head = first.partition("GPU 00000000:3B:00.0")[0]
+        forged = (
+            "            Name                          : x\nGPU 00000000:AF:00.0\n    GPU Recovery Action : Reset\n"
+        )
+
+        def listed(_seconds: float | None, *more: str) -> tuple[int, str]:
+            if not more:
+                return 0, first + forged + second
+            return 0, (first + forged) if more == ("-i", "0000:3b:00.0") else (head + second)
+
+        with patch.object(gpu_health, "_run", listed), patch.object(gpu_health.gpus, "remembered", lambda: CARDS):
+            cards, _ = gpu_health._ask(None)
+            assert [card["uuid"] for card in cards] == [FIRST, SECOND]
+            assert gpu_health.recovery(SECOND) == "none"
+
+    def test_that_takes_too_long_is_an_answer_that_could_not_be_had(self) -> None:
+        late = subprocess.TimeoutExpired("nvidia-smi", 1)
+        with patch.object(gpu_health, "_ask", side_effect=late), pytest.raises(NodeError) as refused:
+            gpu_health.recovery(FIRST)
+        assert (refused.value.code, refused.value.retryable) == ("command_timeout", True)
 
     def test_that_fails_for_all_says_why(self) -> None:
         said = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 570.124\n"

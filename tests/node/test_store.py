@@ -96,3 +96,20 @@ class TestReleasedAllocations:
         assert record is not None
         assert record.released
         assert json.loads((tmp_path / "allocations" / "ended" / "al_0000000000000001.json").read_bytes())["uid"]
+
+
+class TestARecord:
+    def test_of_a_newer_helper_is_read_by_an_earlier_one(self, store: Store, tmp_path: Path) -> None:
+        record = released(1)
+        record.state = "active"
+        store.put(record)
+        path = tmp_path / "allocations" / f"{record.allocation}.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "since_then": ["something"]}))
+        assert store.get(record.allocation) == record
+
+    def test_that_is_no_object_is_damaged(self, store: Store, tmp_path: Path) -> None:
+        store.put(released(1))
+        path = next((tmp_path / "allocations").rglob("*.json"))
+        path.write_text("[]")
+        with pytest.raises(NodeError, match="is damaged"):
+            store.get(released(1).allocation)

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sublet.allocations import credit, operations, residents, rows
+from sublet.allocations import credit, operations, ports, residents, rows
 from sublet.allocations.events import AllocationGivenUp
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import ENDED, KEPT, AllocationState, OperationState, move
 from sublet.allocations.work.removal import settle
+from sublet.allocations.work.setup import forget_given
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.core.actors import system_actor
@@ -58,6 +59,8 @@ async def _end(session: Session, allocation: Allocation) -> None:
             await operations.end(session, operation, OperationState.CANCELLED)
     else:
         await rows.note(session, allocation.id, on_node=False)
+    await ports.end(session, allocation)
+    await forget_given(session, allocation)
     await claims.free(session, allocation.id)
 
 

@@ -6,6 +6,7 @@ from sublet.allocations.audit import WantedRecord
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.removal import give_back
+from sublet.allocations.work.setup import forget_given
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.core.actors import Actor
@@ -64,6 +65,7 @@ async def _cancel_untouched(session: Session, actor: Actor, allocation: Allocati
     await rows.rest(session, allocation.id, wanted="gone", release_requested_at=await database_now(session))
     await give_back(session, allocation)
     await move(session, actor, allocation.id, _S.RELEASED, reason="cancelled before it was begun")
+    await forget_given(session, allocation)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.end(session, operation, OperationState.CANCELLED)

@@ -13,6 +13,7 @@ from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.core.actors import Actor
+from sublet.core.bounds import alone
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.scheduling.offers import Launches
@@ -35,6 +36,7 @@ async def restart_elsewhere(
     stay on its node, and are wiped when that is back; variables and a startup script have to be given anew.
     StateForbids for one that is not lost; else what `launch` refuses, and nothing is done.
     """
+    await alone(session, launch.LAUNCHING, actor.organization)  # before its row and the wallet, as a launch does
     allocation = await rows.lock_of(session, actor, id_or_name)
     if refusal := actions.why_not_restart(Situation.of(allocation)):
         raise refusal.problem

@@ -17,7 +17,7 @@ from sublet.fleet import helper_versions, nodes
 from sublet.fleet.audit import RolloutRecord
 from sublet.fleet.models import helper_rollout, helper_upgrade, node
 from sublet.fleet.nodes import Node
-from sublet.fleet.states import AWAY
+from sublet.fleet.states import NOT_THERE
 from sublet.fleet.work import UPGRADE
 
 Phase = Literal["canary", "rolling", "done", "stopped"]
@@ -78,7 +78,7 @@ def why_not_stop(phase: Phase) -> Refusal | None:
 
 def why_not_canary(one: Node) -> Refusal | None:
     """The first node has to be there, and its helper another one that can be replaced."""
-    if one.state in AWAY or one.verified_at is None:
+    if one.state in NOT_THERE or one.verified_at is None:
         return Refusal(Conflict, f"The node {one.name} is {one.state.value}, so nothing can be tried on it.")
     standing = helper_versions.standing_of(one.helper_version, one.helper_sha256)
     if standing == "other":
@@ -105,7 +105,7 @@ async def start(session: Session, actor: Actor, canary_id: str) -> Rollout:
     )
     chosen = await session.execute(
         select(node.c.id, node.c.helper_version, node.c.helper_sha256).where(
-            node.c.verified_at.is_not(None), node.c.state.not_in([state.value for state in AWAY])
+            node.c.verified_at.is_not(None), node.c.state.not_in([state.value for state in NOT_THERE])
         )
     )
     wanted = [row for row in chosen if helper_versions.standing_of(row.helper_version, row.helper_sha256) == "other"]

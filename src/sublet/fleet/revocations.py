@@ -37,7 +37,7 @@ _BELOW = text("SELECT CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text)")
 _BEHIND = text(
     """
     SELECT id FROM node
-     WHERE verified_at IS NOT NULL
+     WHERE verified_at IS NOT NULL AND state <> 'retired'
        AND revocations_below <= (SELECT revoked_in FROM issued_certificate
                                   WHERE revoked_at IS NOT NULL AND kind <> 'host' AND valid_before > clock_timestamp()
                                   ORDER BY revoked_in DESC NULLS LAST LIMIT 1)

@@ -59,6 +59,9 @@ GPU_TRANSITIONS: dict[GpuState, frozenset[GpuState]] = {
 AWAY = _AWAY
 """States of a node that cannot be reached; what it was before is kept in `resumes_as`."""
 
+NOT_THERE = AWAY | {NodeState.RETIRED}
+"""In these nothing can be asked of a machine: it does not answer, or is none of ours any more."""
+
 OUT_OF_USE = frozenset({NodeState.MAINTENANCE, NodeState.QUARANTINED})
 """States that a node leaves for customers only once it has passed a test of itself since it came into them."""
 
