@@ -88,7 +88,9 @@ class TestMemory:
         tenant = Tenant()
         await channel.ask("apply", tenant.desired(), generation=1)
         async with filled(north, tenant):
-            await north.node.run_as_root("systemctl", "stop", f"user-{tenant.uid}.slice")
+            # Its journald first, as a release does it: a line that came meanwhile would start both again.
+            stop = f"systemctl stop 'systemd-journald*@{tenant.login}.*' && systemctl stop user-{tenant.uid}.slice"
+            await north.node.run_as_root("sh", "-c", stop)
             evidence = await channel.ask("release", tenant.subject, generation=2)
             assert unclean(evidence) == ["memory"]
             assert said(evidence) == "Left: 3 MiB held by control groups that are gone, its own among them"

@@ -231,12 +231,15 @@ class TestRestart:
     async def test_puts_networks_back_as_a_boot_would(
         self, north: Enrolled, channel: Channel, tenant: Tenant, neighbour: Tenant
     ) -> None:
+        # The kernel takes a link away by itself, a little after the last mount of its network: some are gone by then.
         wipe = (
             "umount --recursive --lazy /run/sublet/pins /run/sublet/logins; nft delete table inet sublet;"
-            "for link in $(ip -o link | grep -o 'sblt[0-9]*'); do ip link del $link; done"
+            "for link in $(ip -o link | grep -o 'sblt[0-9]*'); do ip link del $link || ! ip link show $link; done"
         )
-        await north.node.run_as_root("sh", "-c", wipe)
-        await north.node.run_as_root("/usr/local/sbin/sublet-node", "boot")
+        try:
+            await north.node.run_as_root("sh", "-c", wipe)
+        finally:
+            await north.node.run_as_root("/usr/local/sbin/sublet-node", "boot")
         async with notebook_of(north, tenant):
             assert (await run_as(north, tenant, FETCH))[0] == "hello of mine\n\n"
             assert "Connection refused" in (await run_as(north, neighbour, FETCH))[0]
