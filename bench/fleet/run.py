@@ -77,7 +77,9 @@ async def _measure(url: str, directory: Path) -> list[Row]:
         with made.simulated(who, directory) as nodes:
             backend = BackendsByKind(database, {SSH: SshBackend(pool)})
             observer = Observer(database, backend, settings)
-            observer.on_observed.append(observations.handler(database, policy=Policy.of(settings)))
+            observer.on_observed.append(
+                observations.handler(database, policy=Policy.of(settings), release_lost_seconds=None)
+            )
             observer.expected = observations.expected_on
             await _sweep(database, observer)  # opens the connections
             looks = await _sweep(database, observer)

@@ -28,7 +28,11 @@ async def seen(rental: Rental, allocation_id: str, oom_kills: int | None) -> Non
         for one in observation.allocations
     )
     await observations.on_observed(
-        rental.database, rental.node_id, replace(observation, allocations=found), policy=DEFAULT_POLICY
+        rental.database,
+        rental.node_id,
+        replace(observation, allocations=found),
+        policy=DEFAULT_POLICY,
+        release_lost_seconds=None,
     )
 
 
