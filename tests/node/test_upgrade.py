@@ -49,7 +49,7 @@ async def version_of(north: Enrolled) -> str:
     try:
         async with north.control.protocol(north.node) as channel:
             return str((await channel.ask("probe"))["helper_version"])
-    except (ValueError, AssertionError):
+    except (ConnectionError, ValueError, AssertionError):
         return ""
 
 
