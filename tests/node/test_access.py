@@ -128,6 +128,8 @@ class TestCustomerCertificates:
             for at in (now + 86400, now + 1):  # a clock was wrong by a day, and is right again
                 north.control.revoked = listed([99], at)
                 await channel.ask("trust", north.control.trust(public))
+            # sshd has read what it trusts anew before it answers.
+            assert await refused(north, tenant.login, *north.control.user_certificate(tenant.login, serial=99))
             doors = (await channel.ask("observe"))["doors"]
             alone = {"revoked_keys_base64": base64.b64encode(listed([98], now + 2)).decode()}
             assert await channel.ask("revoke", alone) == {"revoked_keys_version": (now + 2) * 1_000_000}

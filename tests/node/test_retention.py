@@ -15,6 +15,7 @@ FOLDERS = {
     "starts": "variables and script of each allocation, gone with its release",
     "private-tmp": "a folder for each login, gone with its release",
     "private-var-tmp": "a folder for each login, gone with its release",
+    "before": "what enrolment changed, as its owner had it, for unenrolment to put back",
     "helper": "the helper before this one, for going back, and how far an upgrade has come",
     "gpus.json": "one file: which GPUs are here",
 }

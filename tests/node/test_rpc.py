@@ -208,7 +208,7 @@ class TestManagedFiles:
         assert not files.add_block(path, ["ours"])
         assert path.read_text().count("ours") == 1
         assert files.remove_block(path)
-        assert path.read_text() == "first\nlast\n"
+        assert path.read_text() == "first\nlast", "as its owner had it, to the byte"
 
     def test_replacing_with_the_same_says_so(self, tmp_path: Path) -> None:
         path = tmp_path / "deep" / "file"
