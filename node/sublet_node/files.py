@@ -94,14 +94,16 @@ def _block(lines: list[str], *, begin: str = _BEGIN) -> str:
 
 def _without_block(text: str) -> str:
     kept: list[str] = []
-    inside = False
+    inside, closed_at = False, 0
     for line in text.splitlines(keepends=True):
         if line.startswith((_BEGIN, _BEGIN_CLOSE)):
             inside = True
             if line.startswith(_BEGIN_CLOSE):
-                kept[-1:] = [last.removesuffix("\n") for last in kept[-1:]]
+                closed_at = len(kept)
         elif inside and line.startswith(_END):
             inside = False
         elif not inside:
             kept.append(line)
+    if kept and closed_at == len(kept):  # else somebody has added lines below
+        kept[-1] = kept[-1].removesuffix("\n")
     return "".join(kept)

@@ -128,7 +128,7 @@ class TestCustomerCertificates:
             for at in (now + 86400, now + 1):  # a clock was wrong by a day, and is right again
                 north.control.revoked = listed([99], at)
                 await channel.ask("trust", north.control.trust(public))
-            # sshd has read what it trusts anew before it answers.
+            # Who comes in by now has been heard by the sshd that has read the newest host certificate.
             assert await refused(north, tenant.login, *north.control.user_certificate(tenant.login, serial=99))
             doors = (await channel.ask("observe"))["doors"]
             alone = {"revoked_keys_base64": base64.b64encode(listed([98], now + 2)).decode()}

@@ -16,6 +16,19 @@ pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
 # What other programs may take or give back meanwhile on the file system that the tests' nodes share with the machine.
 OTHERS_GIB, OTHERS_INODES = 2, 50_000
+MAY_HAVE_JOBS = """
+import ctypes, sys
+
+pam = ctypes.CDLL("libpam.so.0")
+service, *logins = sys.argv[1:]
+for login in logins:
+    handle = ctypes.c_void_p()
+    talk = (ctypes.c_void_p * 2)()  # nothing is asked
+    assert pam.pam_start(service.encode(), login.encode(), talk, ctypes.byref(handle)) == 0
+    print("no" if pam.pam_acct_mgmt(handle, 0) else "yes")
+    pam.pam_end(handle, 0)
+"""
+"""Asks PAM what a service asks before each job, about each login."""
 
 
 async def run_as(enrolled: Enrolled, tenant: Tenant, command: str, *, seconds: float = 60) -> tuple[str, int | None]:
@@ -279,12 +292,18 @@ class TestIsolation:
         assert "password is required" in said
         assert await run_as(north, tenant, "touch /tmp/mine; ls /tmp") == ("mine\n", 0)
 
-    async def test_scheduled_jobs_do_not_run_outside_the_limits(
+    async def test_scheduled_jobs_do_not_run_outside_the_limits_and_those_of_the_nodes_people_do(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
-        rule = await north.node.run_as_root("head", "-2", "/etc/pam.d/cron")
-        assert "user !~ al-????????????????" in rule.text
+        person, numbered = f"person-{tenant.token[:8]}", Tenant().uid
+        await north.node.run_as_root("useradd", "--uid", str(numbered), person)
+        try:
+            for service in ("cron", "atd"):
+                asked = await north.node.run_as_root("python3", "-c", MAY_HAVE_JOBS, service, tenant.login, person)
+                assert asked.text.split() == ["no", "yes"], service
+        finally:
+            await north.node.run_as_root("userdel", person)
         assert (await run_as(north, tenant, "systemctl --user status"))[1] != 0
 
     async def test_what_listens_on_the_node_is_out_of_reach(

@@ -15,8 +15,8 @@ FOLDERS = {
     "starts": "variables and script of each allocation, gone with its release",
     "private-tmp": "a folder for each login, gone with its release",
     "private-var-tmp": "a folder for each login, gone with its release",
-    "before": "what enrolment changed, as its owner had it, for unenrolment to put back",
     "helper": "the helper before this one, for going back, and how far an upgrade has come",
+    "before": "what the machine was like before it became a node, for leaving it so; gone with unenrolment",
     "gpus.json": "one file: which GPUs are here",
 }
 """What is in /var/lib/sublet, and for how long. Operations, evidence and observations are not stored on nodes."""

@@ -201,14 +201,24 @@ class TestFence:
 
 
 class TestManagedFiles:
-    def test_a_block_is_added_once_and_taken_out_again(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("before", ["first\nlast\n", "first\nlast", ""])
+    def test_a_block_is_added_once_and_taken_out_again(self, tmp_path: Path, before: str) -> None:
         path = tmp_path / "sshd"
-        path.write_text("first\nlast")
+        path.write_text(before)
         assert files.add_block(path, ["ours"])
         assert not files.add_block(path, ["ours"])
         assert path.read_text().count("ours") == 1
         assert files.remove_block(path)
-        assert path.read_text() == "first\nlast", "as its owner had it, to the byte"
+        assert path.read_text() == before
+
+    def test_what_was_added_below_a_block_stays_a_line_of_its_own(self, tmp_path: Path) -> None:
+        path = tmp_path / "sshd"
+        path.write_text("first\nlast")
+        files.add_block(path, ["ours"])
+        path.write_text(f"{path.read_text()}theirs\n")
+        files.add_block(path, ["ours"])
+        assert files.remove_block(path)
+        assert path.read_text() == "first\nlast\ntheirs\n"
 
     def test_replacing_with_the_same_says_so(self, tmp_path: Path) -> None:
         path = tmp_path / "deep" / "file"
