@@ -32,7 +32,8 @@ ON_DEBIAN = (
 NOT_ON_DEBIAN = ("--deselect=tests/allocations/test_real_node.py",)
 
 PARALLEL = ("-n", "3", "--dist", "loadscope")
-MOST_FAILURES = 12
+MOST_FAILURES = 40
+"""A node that many tests share fails them together; each of them has to pass on a node of its own."""
 SOME_FAILED = 1
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
