@@ -19,6 +19,7 @@ NO_SUMS = {
     "user_session.seq",
     "allocation_startup.output_bytes",
     "published_port.seq",
+    "outbox_forgotten.id",
     "gpu_health.record",
     "allocation.oom_kills",
 }

@@ -59,6 +59,15 @@ class _Hesitant(asyncssh.SSHClient):
         await asyncio.sleep(60)
 
 
+async def settled(channel: Channel) -> str:
+    """What a login comes through, once sshd has read all anew: told alike ten times in a row."""
+    told: list[str] = []
+    while len(told) < 200 and (len(told) < 10 or len(set(told[-10:])) > 1):
+        told.append((await channel.ask("observe"))["doors"])
+        await asyncio.sleep(0.1)
+    return told[-1]
+
+
 class TestCustomerCertificates:
     async def test_the_own_principal_gets_in(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
@@ -130,7 +139,7 @@ class TestCustomerCertificates:
                 await channel.ask("trust", north.control.trust(public))
             # Who comes in by now has been heard by the sshd that has read the newest host certificate.
             assert await refused(north, tenant.login, *north.control.user_certificate(tenant.login, serial=99))
-            doors = (await channel.ask("observe"))["doors"]
+            doors = await settled(channel)
             alone = {"revoked_keys_base64": base64.b64encode(listed([98], now + 2)).decode()}
             assert await channel.ask("revoke", alone) == {"revoked_keys_version": (now + 2) * 1_000_000}
             assert await refused(north, tenant.login, *north.control.user_certificate(tenant.login, serial=98))
