@@ -201,16 +201,29 @@ class TestAnSshdThatDoesNotGoOn:
             await channel.ask("observe")
 
 
+UNITS = "/etc/systemd/system"
+EACH_CONNECTION = """
+[Service]
+ExecStart=-/usr/sbin/sshd -i
+StandardInput=socket
+RuntimeDirectory=sshd
+RuntimeDirectoryMode=0755
+"""
+
+
 class TestSocketActivation:
     @pytest.mark.parametrize("accepts", ["yes", "no"])
     async def test_lets_a_node_join_and_customers_in(self, server: Server, accepts: str) -> None:
-        """One service for each connection, as Debian has it, or one that the first connection starts, as Ubuntu."""
+        """One service for each connection, as Debian had it, or one that the first connection starts, as Ubuntu."""
         tenant = Tenant()
-        unit = "[Unit]\\nConflicts=\\n[Socket]\\nAccept=no\\n" if accepts == "no" else "[Socket]\\n"
+        conflicts = "Conflicts=ssh.service" if accepts == "yes" else "Conflicts="
+        await server.enrolled.node.write_file(f"{UNITS}/ssh@.service", EACH_CONNECTION.encode())
+        await server.enrolled.node.write_file(
+            f"{UNITS}/ssh.socket.d/own.conf", f"[Unit]\n{conflicts}\n[Socket]\nAccept={accepts}\n".encode()
+        )
         await server.run(
-            "systemctl disable -q --now ssh.service; mkdir -p /etc/systemd/system/ssh.socket.d; "
-            f"printf '{unit}' > /etc/systemd/system/ssh.socket.d/own.conf; systemctl daemon-reload; "
-            "systemctl start ssh.socket; rm -rf /run/sshd"
+            "systemctl disable -q --now ssh.service; systemctl daemon-reload; systemctl start ssh.socket; "
+            f"rm -rf /run/sshd; systemctl show -P Accept ssh.socket | grep -qx {accepts}"
         )
         try:
             done = await server.enrol(check=True)
@@ -222,8 +235,9 @@ class TestSocketActivation:
         finally:
             await server.run(
                 # Each connection's service takes /run/sshd with it when it ends, whoever else needs it.
-                "systemctl stop ssh.socket 'ssh@*.service'; rm -r /etc/systemd/system/ssh.socket.d; "
-                "systemctl daemon-reload; systemctl enable -q --now ssh.service"
+                "systemctl stop ssh.socket ssh.service 'ssh@*.service'; "
+                f"rm -r {UNITS}/ssh.socket.d {UNITS}/ssh@.service; systemctl daemon-reload; "
+                "systemctl reset-failed ssh.service; systemctl enable -q --now ssh.service"
             )
 
 
