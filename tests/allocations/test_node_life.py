@@ -111,6 +111,24 @@ class TestDraining:
         await site.deliver()
         await site.rental.work_until(running, "active")
 
+    @pytest.mark.parametrize("late", [True, False])
+    async def test_is_of_what_comes_to_run_there_later_too(self, site: Site, late: bool) -> None:
+        """It was lost when the others were told, or suspended, and is back."""
+        running = await lost(site)
+        site.node.reachable = True
+        await site.rental.run("UPDATE node SET state = 'ready'")
+        await site.do("drain", **REASON, **(AT_ONCE if late else HOUR))
+        await site.deadline_passes()
+        assert (await site.rental.row(running)).wanted == "active"
+        await site.rental.observe()
+        await site.rental.work_until(running, "active")
+        await site.deliver()
+        if late:
+            assert (await site.rental.row(running)).wanted == "suspended"
+            assert len(await site.credits()) == 1
+        else:
+            assert any("is being emptied" in reason for reason in await site.history(running))
+
     async def test_of_a_node_that_is_kept_apart_leaves_it_so(self, site: Site) -> None:
         running = await site.rental.running()
         await site.do("quarantine", **REASON)

@@ -114,6 +114,17 @@ class TestQueue:
         slow.let.set()
         await asyncio.gather(*tasks)
 
+    async def test_counts_no_wrong_password_for_who_is_turned_away(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def is_full_by_now(*_: object) -> None:
+            raise PasswordsWait(64, 2)
+
+        monkeypatch.setattr(HashQueue, "run", is_full_by_now)
+        browser = house.browser()
+        assert {(await log_in(browser, EMAIL)).status_code for _ in range(30)} == {503}
+        assert await house.rows("SELECT sum(attempts) FROM throttle") == [(0,)]
+
     async def test_lets_origins_take_turns(self, slow: Slow) -> None:
         queue = HashQueue(waiting=20, at_once=1)
         tasks = asked(queue, slow, *(f"flood {number}" for number in range(5)), "owner 1")

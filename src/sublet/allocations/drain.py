@@ -14,6 +14,7 @@ from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, remark
 from sublet.core.actors import system_actor
+from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent, publish
 from sublet.fleet import drains
@@ -60,6 +61,22 @@ async def on_allocation_drain_due(session: Session, event: StoredEvent) -> None:
     await suspension.suspend(session, DRAIN, allocation, cause="drain")
     because = "its node was emptied"
     await credit.give(session, DRAIN, allocation, seconds=drain.credit_seconds, cause=drain.id, because=because)
+
+
+async def on_allocation_runs(session: Session, event: StoredEvent) -> None:
+    """Treat what has only now come to run on a node that is being emptied as what ran there before: it was just set up,
+    resumed, or is back. Handler of `allocation.active` and `allocation.resumed`."""
+    allocation = await rows.lock_if_any(session, event.subject)
+    if allocation is None or not runs(allocation):
+        return
+    going_on = (await drains.open_on(session, [allocation.node_id])).get(allocation.node_id)
+    if going_on is None:
+        return
+    if going_on.deadline_at > await database_now(session):
+        await _give_notice(session, allocation, going_on.deadline_at)
+        return
+    due = AllocationDrainDue(allocation_id=allocation.id, drain_id=going_on.id)
+    await publish(session, due, subject=allocation.id, organization_id=allocation.organization_id)
 
 
 async def on_node_changed(session: Session, event: StoredEvent) -> None:

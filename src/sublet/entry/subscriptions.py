@@ -23,6 +23,8 @@ SUBSCRIPTIONS: Mapping[str, Sequence[Handler]] = {
     "node.state_changed": (drain.on_node_changed,),
     "allocation.drain_due": (drain.on_allocation_drain_due,),
     "allocation.node_open": (drain.on_allocation_node_open,),
+    "allocation.active": (drain.on_allocation_runs,),
+    "allocation.resumed": (drain.on_allocation_runs,),
     # A node will not return: what lived there ends.
     "node.given_up": (given_up.on_node_given_up,),
     "allocation.given_up": (given_up.on_given_up,),

@@ -17,7 +17,7 @@ from sublet.core.actors import Actor, Strength
 from sublet.core.db import Database, Session
 from sublet.identity import passwords, sessions, throttles, users
 from sublet.identity.email_addresses import checked_email
-from sublet.identity.errors import LoginRefused, TooManyAttempts
+from sublet.identity.errors import LoginRefused, PasswordsWait, TooManyAttempts
 from sublet.identity.hash_queue import HashQueue, Origin
 from sublet.identity.models import membership, user_account
 from sublet.identity.permissions import held_by
@@ -100,11 +100,18 @@ async def sign_in(
     known = user is not None and was_signed_in == user.id
     origin = Origin(f"owner of {was_signed_in}", known=True) if known else Origin(network)
     pair = f"{typed}\n{origin.name}"
+    counted_network = None if known else network
     async with hashing.place(origin):
-        at_account = await _pass_throttles(database, visitor, typed, pair, network=None if known else network)
-        verdict = await hashing.run(
-            origin, partial(passwords.verify, None if user is None else user.password_hash, password)
-        )
+        at_account = await _pass_throttles(database, visitor, typed, pair, network=counted_network)
+        try:
+            verdict = await hashing.run(
+                origin, partial(passwords.verify, None if user is None else user.password_hash, password)
+            )
+        except PasswordsWait:
+            # Nobody looked at the password, so it was no wrong one.
+            async with database.transaction() as session:
+                await _refund(session, typed, pair, counted_network)
+            raise
     async with database.transaction() as session:
         if verdict.right and user is not None and await _lock_enabled(session, user.id):
             if verdict.rehashed is not None:
@@ -112,8 +119,7 @@ async def sign_in(
                     update(user_account).where(user_account.c.id == user.id).values(password_hash=verdict.rehashed)
                 )
             await throttles.clear(session, throttles.LOGIN_BY_PAIR, pair)
-            await throttles.refund(session, throttles.LOGIN_BY_ACCOUNT, typed)
-            await throttles.refund(session, throttles.LOGIN_BY_NETWORK, network)
+            await _refund(session, typed, pair, counted_network)
             return await _begin(session, visitor, user.id, absolute_seconds=absolute_seconds)
         target = UNKNOWN_ACCOUNT if user is None else user.id
         await record(session, visitor.actor, "login.refused", "user", target)
@@ -150,6 +156,14 @@ async def _pass_throttles(
         raise TooManyAttempts(of_pair.wait_seconds)
     await asyncio.sleep(throttles.slowed_seconds(at_account, of_network))
     return at_account
+
+
+async def _refund(session: Session, account: str, pair: str, network: str | None) -> None:
+    """Take back what `_pass_throttles` counted."""
+    await throttles.refund(session, throttles.LOGIN_BY_PAIR, pair)
+    await throttles.refund(session, throttles.LOGIN_BY_ACCOUNT, account)
+    if network is not None:
+        await throttles.refund(session, throttles.LOGIN_BY_NETWORK, network)
 
 
 async def _count(session: Session, visitor: Visitor, limit: throttles.Limit, subject: str) -> throttles.Count:
