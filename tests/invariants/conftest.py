@@ -1,16 +1,20 @@
 """What tests of invariants share, and what they take from the tests of domains."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from sublet.core.db import Database
+from sublet.core.runtime import keyring_of
+from sublet.fleet.ca import CertificateAuthority
 from tests.allocations.conftest import rental
 from tests.fleet.conftest import sshd
 from tests.invariants.people import Business
 from tests.payments.conftest import sandbox
-from tests.support.app import Web
+from tests.support.app import Web, settings_for
+from tests.support.asking import WALKED, Asking, Undoing
 
 __all__ = ["rental", "sandbox", "sshd"]
 
@@ -28,3 +32,23 @@ def runner(app_url: str) -> Iterator[tuple[asyncio.Runner, Database]]:
         database = Database(app_url)
         yield runner, database
         runner.run(database.close())
+
+
+@pytest.fixture
+async def undoing(app_url: str) -> AsyncIterator[Database]:
+    """A database on which whatever is done is taken back."""
+    database = Undoing(app_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def asking(
+    database: Database, undoing: Database, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Asking]:
+    """The application, asked for every action of a model that the test `walks`."""
+    asking = Asking(undoing, tmp_path)
+    await CertificateAuthority(database, keyring_of(settings_for(tmp_path))).ensure()
+    yield asking
+    await asking.close()
+    assert asking.shown == WALKED[request.function.__qualname__]
