@@ -34,6 +34,8 @@ NOT_ON_DEBIAN = ("--deselect=tests/allocations/test_real_node.py",)
 PARALLEL = ("-n", "3", "--dist", "loadscope")
 MOST_FAILURES = 40
 """A node that many tests share fails them together; each of them has to pass on a node of its own."""
+SLOWEST = ("--durations=30", "--durations-min=4")
+"""A lane's time is a promise, so each ends by naming the tests that took most of it."""
 SOME_FAILED = 1
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
@@ -65,7 +67,7 @@ def main(arguments: list[str]) -> int:
         os.environ["SUBLET_TEST_POSTGRES"] = "debian"
         lane = (*ON_DEBIAN, *NOT_ON_DEBIAN)
     LAST_FAILED.unlink(missing_ok=True)
-    return second_look(pytest(*PARALLEL, *arguments, *lane))
+    return second_look(pytest(*PARALLEL, *SLOWEST, *arguments, *lane))
 
 
 if __name__ == "__main__":
