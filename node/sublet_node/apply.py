@@ -38,7 +38,8 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
     desired = request.desired(params)
     with store.locked(desired.subject.allocation):
         record = store.accept(desired.subject, generation, intent="apply")
-        available = gpus.inventory()
+        # What has no GPU only has to be kept out of all: it neither waits for nvidia-smi nor fails with it.
+        available = gpus.inventory() if desired.gpus else gpus.present()
         granted = devices.select(available, desired.gpus)
         _close_first(store, record, desired)
         _follow_network()
@@ -49,13 +50,14 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         shape = {"cpu_percent": desired.limits.cpu_percent, "memory_mib": desired.limits.memory_mib}
         bought.show(desired.subject.login, desired.subject.uid, **shape)
         link = network.link_for(enrolment.read(), store, record)
-        namespaces.ensure(desired.subject, link)  # shows it the slice's control groups
+        is_new = namespaces.ensure(desired.subject, link)  # shows it the slice's control groups
         if link is None:
             loopback.admit(desired.subject.uid)
         variables = {**bought.variables(desired.limits, granted), **desired.environment}
         startup.set_variables(desired.subject, variables)
         bits_per_second = desired.limits.network_bits_per_second
-        rate.ensure(desired.subject, link, bits_per_second)
+        if bits_per_second or not is_new:
+            rate.ensure(desired.subject, link, bits_per_second)
         if desired.state == "active":
             authorized_keys.open_login(desired)
             _disconnect(record, desired)

@@ -75,8 +75,12 @@ def known() -> list[Gpu]:
     """Every GPU that answers, and those that did once and have their device file still."""
     answering = inventory()
     uuids = {gpu.uuid for gpu in answering}
-    silent = [gpu for gpu in remembered() if gpu.uuid not in uuids and os.path.exists(gpu.device)]
-    return [*answering, *silent]
+    return [*answering, *(gpu for gpu in present() if gpu.uuid not in uuids)]
+
+
+def present() -> list[Gpu]:
+    """Every GPU that was listed once and has its device file still, whether or not nvidia-smi answers now."""
+    return [gpu for gpu in remembered() if os.path.exists(gpu.device)]
 
 
 def remembered() -> list[Gpu]:

@@ -26,14 +26,15 @@ _MADE, _PINNED, _AGAIN, _LAID = "mpal"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def ensure(subject: Subject, link: network.Link | None) -> None:
+def ensure(subject: Subject, link: network.Link | None) -> bool:
     """Have the login's namespaces as this version makes them; with a network of its own when there is a link for it.
+    True where that network is new, and so has no limit yet.
 
     Safe to repeat. What is as it should be stays, and so do the sessions in it. The login's slice has its properties.
     """
     journal.ensure(subject)
     if _is_current(subject, link):
-        return
+        return False
     with Store().locked("pins"):
         _make_folders()
     kept = _kept(subject, link)
@@ -51,6 +52,7 @@ def ensure(subject: Subject, link: network.Link | None) -> None:
             "namespaces_failed", f"{subject.login} could not be kept to itself: {said}", retryable=True
         ) from error
     files.replace(mounts.of(subject.login) / _MADE_BY, _version(link))
+    return "net" not in kept
 
 
 def remove(subject: Subject) -> None:
