@@ -24,6 +24,7 @@ _FOLDERS = (
         paths.UNIT.parent / "multi-user.target.wants",
     ),
     *(paths.HELPER.parent, paths.PROGRAMS.parent, Path("/etc/sysctl.d")),
+    paths.SLICE_PROPERTIES,  # systemd makes it with the first limit
 )
 
 
@@ -86,6 +87,8 @@ def restore(kept: Kept | None) -> None:
     that was not there and is empty."""
     if kept is None:
         return
+    for name in _ACCOUNTS:
+        _end_as_before(paths.ACCOUNTS / name, kept.accounts.get(name))
     if kept.accounts == _digests():
         for name in _ACCOUNTS:
             place = paths.ACCOUNTS / f"{name}-"
@@ -101,9 +104,21 @@ def restore(kept: Kept | None) -> None:
         os.chmod(folder, mode)
 
 
+def _end_as_before(path: Path, digest: str | None) -> None:
+    """useradd and userdel end a last line that had no end. Without it again, where that makes the file what it was."""
+    with contextlib.suppress(FileNotFoundError):
+        file = Copy.of(path)
+        if file.content.endswith(b"\n") and _digest(file.content[:-1]) == digest:
+            Copy(file.content[:-1], file.status).put(path)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _digests() -> dict[str, str]:
     found = {}
     for name in _ACCOUNTS:
         with contextlib.suppress(FileNotFoundError):
-            found[name] = hashlib.sha256((paths.ACCOUNTS / name).read_bytes()).hexdigest()
+            found[name] = _digest((paths.ACCOUNTS / name).read_bytes())
     return found

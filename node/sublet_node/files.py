@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -53,31 +54,33 @@ def remove(path: Path) -> bool:
 
 
 def add_block(path: Path, lines: list[str], *, at_top: bool = False) -> bool:
-    """Keep exactly one marked block of ours in somebody else's file; False when it was there already."""
-    text = path.read_text()
-    rest = _without_block(text)
+    """Keep exactly one marked block of ours in somebody else's file; False when it was there already.
+
+    Whatever else is in it stays, byte for byte: lines that end as on Windows, letters of any encoding, no end at all.
+    """
+    rest = _without_block(path.read_bytes())
     if at_top:
         wanted = _block(lines) + rest
-    elif rest.endswith("\n") or not rest:
+    elif rest.endswith(b"\n") or not rest:
         wanted = rest + _block(lines)
     else:
-        wanted = f"{rest}\n{_block(lines, begin=_BEGIN_CLOSE)}"
-    return replace(path, wanted.encode(), mode=path.stat().st_mode & 0o7777)
+        wanted = rest + b"\n" + _block(lines, begin=_BEGIN_CLOSE)
+    return replace(path, wanted, mode=path.stat().st_mode & 0o7777)
 
 
 def remove_block(path: Path) -> bool:
     """Take our block out again; False when there was none, or no file."""
     try:
-        text = path.read_text()
+        content = path.read_bytes()
     except FileNotFoundError:
         return False
-    return replace(path, _without_block(text).encode(), mode=path.stat().st_mode & 0o7777)
+    return replace(path, _without_block(content), mode=path.stat().st_mode & 0o7777)
 
 
 def has_block(path: Path, lines: list[str]) -> bool:
     """True when our block is in that file, with exactly these lines."""
     with contextlib.suppress(FileNotFoundError):
-        return "\n".join([*lines, _END]) + "\n" in path.read_text()
+        return "\n".join([*lines, _END, ""]).encode() in path.read_bytes()
     return False
 
 
@@ -88,22 +91,22 @@ def holds(path: Path, content: bytes) -> bool:
     return False
 
 
-def _block(lines: list[str], *, begin: str = _BEGIN) -> str:
-    return "\n".join([begin, *lines, _END]) + "\n"
+def _block(lines: list[str], *, begin: str = _BEGIN) -> bytes:
+    return "\n".join([begin, *lines, _END, ""]).encode()
 
 
-def _without_block(text: str) -> str:
-    kept: list[str] = []
+def _without_block(content: bytes) -> bytes:
+    kept: list[bytes] = []
     inside, closed_at = False, 0
-    for line in text.splitlines(keepends=True):
-        if line.startswith((_BEGIN, _BEGIN_CLOSE)):
+    for line in io.BytesIO(content):
+        if line.startswith((_BEGIN.encode(), _BEGIN_CLOSE.encode())):
             inside = True
-            if line.startswith(_BEGIN_CLOSE):
+            if line.startswith(_BEGIN_CLOSE.encode()):
                 closed_at = len(kept)
-        elif inside and line.startswith(_END):
+        elif inside and line.startswith(_END.encode()):
             inside = False
         elif not inside:
             kept.append(line)
     if kept and closed_at == len(kept):  # else somebody has added lines below
-        kept[-1] = kept[-1].removesuffix("\n")
-    return "".join(kept)
+        kept[-1] = kept[-1][:-1]
+    return b"".join(kept)

@@ -32,7 +32,9 @@ nft list tables; ip -br link; cat /proc/sys/net/ipv4/ip_forward /proc/mounts; sy
 sshd -T -C user=sublet,host=x,addr=127.0.0.1; sshd -T -C user=al-aaaaaaaaaaaaaaaa,host=x,addr=127.0.0.1
 """
 # Whatever is called after us, but for what is the test node's own: its state lies on a disk of its own.
-OURS = re.compile(r"^[a-z] \d+ .*/sublet(?!-demo|-node\.pyz)(?! *$)|/run/sublet|inet sublet|sblt|/etc/sublet")
+OURS = re.compile(
+    r"^[a-z] \d+ .*/sublet(?!-demo|-node\.pyz)(?! *$)|/run/sublet|inet sublet|sblt|/etc/sublet|system\.control"
+)
 
 
 @dataclass
@@ -300,6 +302,16 @@ exec /usr/sbin/useradd.real "$@"
         assert tenant.login not in files
 
 
+# The last account that was made is in a copy of its own; a line without an end is one, and one that ends as on Windows.
+ODD = r"""set -e
+tar -C /etc -cf /root/left passwd group shadow gshadow subuid subgid ssh/sshd_config pam.d
+useradd -r lately; cd /etc
+printf 'lately:900000:10\n' >> subuid; printf 'lately:900000:10\n' >> subgid; printf '# no end\n' >> pam.d/cron
+sed -i 's/$/\r/' ssh/sshd_config; sed -i 's/^lately:.*/&\r/' passwd; sed -i '1i # M\xfcller\r' pam.d/sshd
+truncate -s -1 passwd group shadow gshadow subuid subgid ssh/sshd_config pam.d/cron pam.d/sshd
+sshd -t"""
+
+
 class TestLeaving:
     """A whole life as a node: nothing of it is left, whether it came to an end early or late."""
 
@@ -309,10 +321,7 @@ class TestLeaving:
     async def test_leaves_every_byte_and_every_host_key_as_it_was(self, server: Server) -> None:
         control, node, tenant = server.enrolled.control, server.enrolled.node, Tenant()
         await node.run_as_root(*self.UNENROL)
-        # The last account that was made is in a copy of its own, and a line without an end is one.
-        await server.run(
-            "ssh-keygen -A; useradd -r lately; printf '# no end' >> /etc/pam.d/cron; systemctl restart ssh"
-        )
+        await server.run(f"ssh-keygen -A; {ODD}; systemctl restart ssh")
         before = (await server.run(TREE)).text
         assert [line for line in before.splitlines() if OURS.search(line)] == []
         keys = await self.host_keys(server)
@@ -342,7 +351,7 @@ class TestLeaving:
                 await customer.run("true", check=True)
         self.it_was_told(server)
         assert (await server.run(TREE)).text.splitlines() == before.splitlines()
-        await server.run("userdel lately; sed -i '$d' /etc/pam.d/cron; rm /etc/ssh/ssh_host_[er][cs]*")
+        await server.run("tar -C /etc -xf /root/left; rm /root/left /etc/ssh/ssh_host_[er][cs]*")
         await server.enrol(check=True)
 
     async def fails_first(self, server: Server) -> None:

@@ -201,15 +201,28 @@ class TestFence:
 
 
 class TestManagedFiles:
-    @pytest.mark.parametrize("before", ["first\nlast\n", "first\nlast", ""])
-    def test_a_block_is_added_once_and_taken_out_again(self, tmp_path: Path, before: str) -> None:
+    ANY_END = (
+        b"first\nlast\n",
+        b"first\nlast",
+        b"",
+        b"\n",
+        b"first\r\nlast\r\n",
+        b"a\r\n# M\xfcller\r\nlast\r",
+        b"\x0c\r",
+    )
+
+    @pytest.mark.parametrize("at_top", [False, True])
+    @pytest.mark.parametrize("before", ANY_END)
+    def test_a_block_is_added_once_and_taken_out_again(self, tmp_path: Path, before: bytes, at_top: bool) -> None:
         path = tmp_path / "sshd"
-        path.write_text(before)
-        assert files.add_block(path, ["ours"])
-        assert not files.add_block(path, ["ours"])
-        assert path.read_text().count("ours") == 1
+        path.write_bytes(before)
+        assert files.add_block(path, ["ours"], at_top=at_top)
+        assert not files.add_block(path, ["ours"], at_top=at_top)
+        assert files.has_block(path, ["ours"])
+        assert path.read_bytes().count(b"ours") == 1
+        assert before in path.read_bytes()
         assert files.remove_block(path)
-        assert path.read_text() == before
+        assert path.read_bytes() == before
 
     def test_what_was_added_below_a_block_stays_a_line_of_its_own(self, tmp_path: Path) -> None:
         path = tmp_path / "sshd"
