@@ -129,9 +129,12 @@ def in_front(to_link: str, by_link: str) -> list[str]:
 
 
 def leading() -> list[str]:
-    """Rules for what comes to the node: what comes to a published port goes to the login."""
+    """Rules for what comes to the node: what comes to a published port goes to the login.
+
+    nftables before 1.0, as Debian 11 has it, wants to be told that the map gives a port too.
+    """
     return [
-        f"fib daddr type local dnat {'ip' if version == 4 else 'ip6'} to {protocol} dport map "
+        f"fib daddr type local dnat {'ip' if version == 4 else 'ip6'} addr . port to {protocol} dport map "
         f"@{_LEADS}_{protocol}_{version}"
         for protocol, version in _KINDS
     ]
