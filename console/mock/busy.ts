@@ -3,6 +3,7 @@ import { allocationsOf } from "./busy/allocations";
 import { billingOf } from "./busy/billing";
 import { catalogOf } from "./busy/catalog";
 import { fleetOf } from "./busy/fleet";
+import { operatorsOf } from "./busy/operators";
 import { apiToken, me, session, sshKey } from "./fixtures/account";
 import { like } from "./fixtures/common";
 import type { World } from "./world";
@@ -35,6 +36,7 @@ export function busy(now: number): Partial<World> {
     ...catalogOf(ago),
     ...allocationsOf(ago),
     ...fleetOf(ago),
+    ...operatorsOf(ago),
     stepMs: 1_200,
   };
 }

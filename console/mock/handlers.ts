@@ -4,5 +4,6 @@ import { allocations } from "./handlers/allocations";
 import { billing } from "./handlers/billing";
 import { catalog } from "./handlers/catalog";
 import { fleet } from "./handlers/fleet";
+import { operators } from "./handlers/operators";
 
-export const handlers = [...account, ...billing, ...catalog, ...fleet, ...allocations];
+export const handlers = [...account, ...billing, ...catalog, ...fleet, ...operators, ...allocations];

@@ -1,18 +1,23 @@
 /** All that the mock knows: one account, what belongs to it, and what operators manage. */
 import type {
   ApiToken,
+  Approval,
   Charge,
+  DriftedNode,
   Entry,
+  HelperVersions,
   HistoryEntry,
   Me,
   Member,
   NodeDetail,
   Offer,
   Price,
+  Rollout,
   SessionView,
   Sku,
   SshKey,
   TopUp,
+  Upgrade,
   UsageCharge,
   Wallet,
 } from "~/api/types";
@@ -20,6 +25,7 @@ import { me, member } from "./fixtures/account";
 import type { WholeAllocation } from "./fixtures/allocations";
 import { wallet } from "./fixtures/billing";
 import { offer } from "./fixtures/catalog";
+import { helperVersions } from "./fixtures/operators";
 
 export type World = {
   signedIn: boolean;
@@ -40,6 +46,13 @@ export type World = {
   charges: Record<string, Charge[]>;
   history: Record<string, HistoryEntry[]>;
   nodes: NodeDetail[];
+  helperVersions: HelperVersions;
+  /** Nodes with another helper than the release's. */
+  drift: DriftedNode[];
+  rollouts: Rollout[];
+  /** What became of the nodes of each rollout, by its id. */
+  upgrades: Record<string, Upgrade[]>;
+  approvals: Approval[];
   /** Where each payment that was begun comes back to. */
   returns: Record<string, string>;
   /** What was answered to each idempotency key. */
@@ -70,6 +83,11 @@ export function quiet(): World {
     charges: {},
     history: {},
     nodes: [],
+    helperVersions: helperVersions,
+    drift: [],
+    rollouts: [],
+    upgrades: {},
+    approvals: [],
     returns: {},
     answered: new Map(),
     pageLength: 50,

@@ -23,6 +23,7 @@ type SkuInput = {
   vcpu: string;
   memory: string;
   disk: string;
+  network: string;
   gpuModel: string;
   gpuCount: string;
   labels: Record<string, string>;
@@ -51,12 +52,17 @@ export const cli = {
       credit: credit === null ? null : minutes(credit),
       reason: reason === null ? null : reason || "REASON",
     }),
+  startRollout: (canary: string) => command(["admin", "node", "upgrade"], { canary }),
+  stopRollout: (reason: string) => command(["admin", "node", "upgrade"], { stop: reason || "REASON" }),
+  refuseApproval: (id: string, reason: string) => command(["admin", "approval", "reject", id], { reason: reason || "REASON" }),
+  setPorts: (node: string, range: string) => command(["admin", "node", "ports", node, range || "FIRST-LAST"]),
   createSku: (input: SkuInput) =>
     command(["admin", "sku", "add", input.code || "CODE"], {
       name: input.name,
       vcpu: input.vcpu,
       memory: input.memory,
       disk: input.disk,
+      network: input.network,
       gpu: input.gpuModel,
       gpus: input.gpuCount === "0" ? null : input.gpuCount,
       label: pairs(input.labels),

@@ -5,8 +5,10 @@
  */
 import { account } from "./messages/account";
 import { allocations } from "./messages/allocations";
+import { approvals } from "./messages/approvals";
 import { billing } from "./messages/billing";
 import { errors } from "./messages/errors";
+import { helpers } from "./messages/helpers";
 import { launch } from "./messages/launch";
 import { operator } from "./messages/operator";
 import { settings } from "./messages/settings";
@@ -14,4 +16,4 @@ import { shell } from "./messages/shell";
 import { terminal } from "./messages/terminal";
 import { units } from "./messages/units";
 
-export const t = { account, allocations, billing, errors, launch, operator, settings, shell, terminal, units };
+export const t = { account, allocations, approvals, billing, errors, helpers, launch, operator, settings, shell, terminal, units };

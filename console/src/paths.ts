@@ -34,6 +34,9 @@ export const to = {
     skus: () => "/operator/skus",
     prices: (id: string) => `/operator/skus/${encodeURIComponent(id)}`,
     allocations: (state?: string) => at("/operator/allocations", { state }),
+    helpers: () => "/operator/helpers",
+    rollout: (id: string) => `/operator/helpers/${encodeURIComponent(id)}`,
+    approvals: (state?: string) => at("/operator/approvals", { state }),
   },
 };
 

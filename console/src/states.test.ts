@@ -9,6 +9,9 @@ const LOOKS: [string, Record<string, Look>][] = [
   ["node", states.NODE_STATES],
   ["top-up", states.TOP_UP_STATES],
   ["price", states.PRICE_STANDINGS],
+  ["rollout", states.ROLLOUT_PHASES],
+  ["node in a rollout", states.UPGRADE_OUTCOMES],
+  ["approval", states.APPROVAL_STATES],
   ["SKU", states.SKU_LOOKS],
   ["terminal", states.TERMINAL_STATES],
 ];
@@ -25,6 +28,9 @@ describe("the states", () => {
     ["node", states.nodeState],
     ["top-up", states.topUpState],
     ["price", states.priceStanding],
+    ["rollout", states.rolloutPhase],
+    ["node in a rollout", states.upgradeOutcome],
+    ["approval", states.approvalState],
   ])("of a %s that this console does not know go by their name", (_of, read) => {
     expect(read("hibernating")).toMatchObject({ label: "hibernating", tone: "quiet", shape: "ring" });
     expect(read("toString")).toMatchObject({ label: "toString" });

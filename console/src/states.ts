@@ -3,7 +3,7 @@
  * Each is a record over the states that the API names, so that the type checker lists whatever forgets a new one.
  */
 import type { ReactNode } from "react";
-import type { AllocationState, GpuState, NodeState, Operation, PortState, PriceStanding, Startup, TopUp, TopUpState } from "~/api/types";
+import type { AllocationState, ApprovalState, GpuState, NodeState, Operation, PortState, PriceStanding, RolloutPhase, Startup, TopUp, TopUpState, UpgradeOutcome } from "~/api/types";
 import { formatMoney } from "~/format/money";
 import type { LiveState } from "~/live/EventStream";
 import { t } from "~/messages";
@@ -120,6 +120,43 @@ export const NODE_STATES: Record<NodeState, Look & { enrols?: true }> = {
 };
 
 export const nodeState = reader(NODE_STATES, UNKNOWN);
+
+const { phase: PHASE, outcome: UPGRADE } = t.helpers;
+
+/** A helper on its way to the nodes; it goes on in some phases, and then changes by itself. */
+export const ROLLOUT_PHASES: Record<RolloutPhase, Look & { underWay?: true; noticeTone: NoticeTone }> = {
+  canary: { label: PHASE.canary, tone: "busy", shape: "half", underWay: true, noticeTone: "busy" },
+  rolling: { label: PHASE.rolling, tone: "busy", shape: "arrow", underWay: true, noticeTone: "busy" },
+  done: { label: PHASE.done, tone: "ok", shape: "disc", noticeTone: "ok" },
+  stopped: { label: PHASE.stopped, tone: "bad", shape: "cross", noticeTone: "warn" },
+};
+
+export const rolloutPhase = reader(ROLLOUT_PHASES, { ...UNKNOWN, noticeTone: "info" });
+
+export const UPGRADE_OUTCOMES: Record<UpgradeOutcome, Look> = {
+  waiting: { label: UPGRADE.waiting, tone: "quiet", shape: "dashes" },
+  done: { label: UPGRADE.done, tone: "ok", shape: "disc" },
+  failed: { label: UPGRADE.failed, tone: "bad", shape: "cross" },
+  left: { label: UPGRADE.left, tone: "quiet", shape: "square" },
+};
+
+export const upgradeOutcome = reader(UPGRADE_OUTCOMES, UNKNOWN);
+
+const { state: APPROVAL } = t.approvals;
+
+export const APPROVAL_STATES: Record<ApprovalState, Look> = {
+  requested: { label: APPROVAL.requested, tone: "busy", shape: "dashes" },
+  approved: { label: APPROVAL.approved, tone: "ok", shape: "half" },
+  rejected: { label: APPROVAL.rejected, tone: "bad", shape: "cross" },
+  used: { label: APPROVAL.used, tone: "ok", shape: "disc" },
+  expired: { label: APPROVAL.expired, tone: "quiet", shape: "square" },
+};
+
+export const approvalState = reader(APPROVAL_STATES, UNKNOWN);
+
+export function isApprovalState(name: string): name is ApprovalState {
+  return Object.hasOwn(APPROVAL_STATES, name);
+}
 
 const { gpuState: GPU_LABEL } = t.operator.node;
 

@@ -119,4 +119,4 @@ class TestApprove:
         assert operator.run("admin", "approval", "approve", "apr_1").exit_code == Exit.USAGE
         told = " ".join(operator.run("admin", "approval", "--help").stdout.split())
         assert "the command line has only an API token, which the API refuses" in told
-        assert "POST /api/v1/admin/approvals/APPROVAL/approve" in told
+        assert "approve it on the page Approvals of the operator console" in told

@@ -19,6 +19,7 @@ def _drifted(asked: Asked) -> list[dict[str, Any]]:
             "helper": {"version": one["helper_version"], "sha256": "1e" * 32},
             "standing": "other",
             "advice": _TOLD.format(name=one["name"]),
+            "actions": [{"name": "upgrade_first", "allowed": True, "reason": None}],
         }
         for one in asked.world.nodes.values()
         if one["helper_version"] not in {None, OURS["version"]}
@@ -61,9 +62,11 @@ def start(asked: Asked) -> Answer:
         "canary": {
             "node_id": canary["id"],
             "node_name": canary["name"],
+            "canary": True,
             "from_version": canary["helper_version"],
             "outcome": "waiting",
             "detail": None,
+            "ended_at": None,
         },
         "failed": [],
         "waiting": len(_drifted(asked)),
@@ -75,12 +78,35 @@ def start(asked: Asked) -> Answer:
     return 201, rollout
 
 
+@route("GET", "/admin/helper-rollouts")
+def listed(asked: Asked) -> Answer:
+    only_operators(asked)
+    return page(asked, asked.world.rollouts[::-1])
+
+
+@route("GET", "/admin/helper-rollouts/{id}")
+def shown(asked: Asked) -> Answer:
+    only_operators(asked)
+    return 200, _found(asked)
+
+
+@route("GET", "/admin/helper-rollouts/{id}/nodes")
+def upgraded(asked: Asked) -> Answer:
+    only_operators(asked)
+    return page(asked, [_found(asked)["canary"]])
+
+
+def _found(asked: Asked) -> dict[str, Any]:
+    found: dict[str, Any] | None = next((one for one in asked.world.rollouts if one["id"] == asked.parts["id"]), None)
+    if found is None:
+        raise Problem(404, "not_found", "There is no such rollout that you can see. Nothing was changed.")
+    return found
+
+
 @route("POST", "/admin/helper-rollouts/{id}/stop")
 def stop(asked: Asked) -> Answer:
     only_operators(asked)
-    found = next((one for one in asked.world.rollouts if one["id"] == asked.parts["id"]), None)
-    if found is None:
-        raise Problem(404, "not_found", "There is no such rollout that you can see. Nothing was changed.")
+    found = _found(asked)
     found |= {"phase": "stopped", "reason": asked.body["reason"], "ended_at": at()}
     found |= {"left": found["waiting"], "waiting": 0}
     found["canary"]["outcome"] = "left"

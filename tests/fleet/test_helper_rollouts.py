@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from sublet.core.db import Database
-from sublet.core.errors import Conflict
+from sublet.core.errors import Conflict, NotFound
 from sublet.core.work import leases
 from sublet.core.work.reconciler import Reconciler
 from sublet.fleet import helper_rollouts, helper_upgrades, helper_versions, nodes
@@ -227,6 +227,49 @@ class TestARollout:
         await fleet.start(canary)
         with pytest.raises(Conflict, match="already"):
             await fleet.start(canary)
+
+
+class TestOperators:
+    async def test_read_of_every_rollout_what_became_of_each_node(self, fleet: Fleet) -> None:
+        canary, other = fleet.helped
+        first = await fleet.start(canary)
+        async with fleet.database.transaction() as session:
+            await helper_rollouts.stop(session, OPERATOR, first.id, reason="wrong day")
+        other.fake.keeps_out = "pam_refused"
+        second = await fleet.start(canary)
+        await fleet.work()
+        await fleet.work()
+        async with fleet.database.reading() as session:
+            newest = await helper_rollouts.newest(session, before=None, limit=5)
+            earlier = await helper_rollouts.newest(session, before=second.id, limit=5)
+            north, south = await helper_rollouts.progress(session, second.id, after=("", ""), limit=5)
+            after_it = await helper_rollouts.progress(session, second.id, after=("north", north.node_id), limit=5)
+            with pytest.raises(NotFound):
+                await helper_rollouts.progress(session, "hro_none", after=("", ""), limit=5)
+        assert [(one.id, one.phase) for one in newest] == [(second.id, "stopped"), (first.id, "stopped")]
+        assert [(one.id, one.counts, one.failed) for one in earlier] == [(first.id, {"left": 2}, ())]
+        assert newest[0].failed == (south,)
+        assert after_it == [south]
+        assert [(one.node_name, one.canary, one.outcome) for one in (north, south)] == [
+            ("north", True, "done"),
+            ("south", False, "failed"),
+        ]
+        assert (south.detail is None, south.ended_at is None) == (False, False)
+
+    async def test_are_told_nothing_of_the_helpers_of_nodes_that_are_gone(self, fleet: Fleet) -> None:
+        canary, _ = fleet.helped
+        async with fleet.database.transaction() as session:
+            await session.execute(text("UPDATE node SET state = 'cordoned' WHERE name = 'south'"))
+            await session.execute(text("UPDATE node SET state = 'retired' WHERE name = 'south'"))
+            drifted = await helper_versions.drifted(session, limit=5, after_name=None)
+            assert [one.id for one in drifted] == [canary.node.id]
+            assert [nodes_ for _, _, nodes_ in await helper_versions.counts(session)] == [1]
+            await session.execute(
+                text("UPDATE node SET state = 'offline', host_public_key = NULL, removed_at = now() WHERE id = :id"),
+                {"id": canary.node.id},
+            )
+            assert await helper_versions.drifted(session, limit=5, after_name=None) == []
+            assert await helper_versions.counts(session) == []
 
 
 class TestAnOldHelper:

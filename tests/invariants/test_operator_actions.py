@@ -121,7 +121,7 @@ OTHER_HELPER = text(
 
 
 class TestHelpers:
-    @walks("HelperVersionsOut", "RolloutOut")
+    @walks("HelperVersionsOut", "RolloutOut", "DriftedNodeOut")
     async def test_are_offered_what_they_accept_before_during_and_after_a_rollout(
         self, database: Database, asking: Asking
     ) -> None:
@@ -146,6 +146,8 @@ class TestHelpers:
             place = "/admin/helper-rollouts"
             # That no node has another helper is said of the one that is named, in words of its own.
             await asking.agrees(shown["actions"], "upgrade", "POST", place, words=False, canary=node_id)
+            [drifted] = (await asking.get("/admin/helper-drift"))["items"]
+            await asking.agrees(drifted["actions"], "upgrade_first", "POST", place, canary=node_id)
             if "stop" in names:
                 await asking.agrees(
                     rollout["actions"], "stop", "POST", f"{place}/{rollout['id']}/stop", reason="enough"

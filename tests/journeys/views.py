@@ -87,6 +87,8 @@ def operator_views(node: str, sku: str) -> list[View]:
         View("add-node", "/operator/nodes/new", invalid=press("Add node"), fails=False),
         View("skus", "/operator/skus", dialog=press("Create SKU"), list="/admin/skus"),
         View("prices", f"/operator/skus/{sku}", dialog=press("Create price"), list="/admin/prices"),
+        View("helpers", "/operator/helpers"),
+        View("approvals", "/operator/approvals"),
         View("operator-allocations", "/operator/allocations", list="/admin/allocations"),
     ]
 

@@ -5,6 +5,7 @@ import { tell } from "../events";
 import { may } from "../fixtures/common";
 import { enrolment, node as known } from "../fixtures/fleet";
 import { world } from "../world";
+import { askApproval } from "./operators";
 
 const HOUR_MS = 3_600_000;
 
@@ -58,7 +59,7 @@ const THEN: Record<NodeDetail["state"], string[]> = {
 
 function move(node: NodeDetail, state: NodeDetail["state"], reason: string): Node {
   const change = { from_state: node.state, to_state: state, reason, actor: world.me.user.id, at: new Date().toISOString() };
-  const names = [state === "cordoned" ? "uncordon" : "cordon", ...THEN[state], "clear_gpu", "quarantine_gpu", "change", "remove"];
+  const names = [state === "cordoned" ? "uncordon" : "cordon", ...THEN[state], "clear_gpu", "quarantine_gpu", "set_ports", "change", "remove"];
   Object.assign(node, { state, history: [...node.history, change], actions: may(...names) });
   tell("node.state_changed", node.id);
   return listed(node);
@@ -82,7 +83,7 @@ export const fleet = [
       last_seen_at: null,
       host_certificate_expires_at: null,
       helper_version: null,
-      actions: may("cordon", "change", "remove"),
+      actions: may("cordon", "set_ports", "change", "remove"),
       enrolment: enrolment(1),
       history: [],
     };
@@ -120,22 +121,9 @@ export const fleet = [
   on("post", "/api/v1/admin/nodes/{node_id}/retire", ({ path, body }) => move(found(path.node_id), "retired", body.reason)),
   on("post", "/api/v1/admin/nodes/{node_id}/force-release", ({ path, body }) => ({
     node: listed(found(path.node_id)),
-    approval: {
-      id: "apr_1",
-      act: "node.force_release",
-      subject: path.node_id,
-      parameters: { credit_seconds: body.credit_seconds },
-      reason: body.reason,
-      state: "requested" as const,
-      requested_by: { id: world.me.user.id, name: "Ada" },
-      requested_at: new Date().toISOString(),
-      expires_at: new Date(Date.now() + 24 * HOUR_MS).toISOString(),
-      decided_by: null,
-      decided_at: null,
-      used_at: null,
-      actions: [],
-    },
+    approval: askApproval({ act: "node.force_release", subject: path.node_id, parameters: { credit_seconds: body.credit_seconds }, reason: body.reason }),
   })),
+  on("post", "/api/v1/admin/nodes/{node_id}/ports", ({ path, body }) => listed(Object.assign(found(path.node_id), { ports: body.range }))),
   on("post", "/api/v1/admin/nodes/{node_id}/join-token", ({ path }) => join(found(path.node_id))),
   on("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", ({ path }) =>
     Object.assign(gpuOf(path.node_id, path.gpu_uuid), { state: "available" as const, quarantine: null }),

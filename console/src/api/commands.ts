@@ -102,6 +102,18 @@ const onGpu = ({ id, gpu, reason }: { id: string; gpu: string; reason: string })
 export const clearGpu = command("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear", onGpu);
 export const quarantineGpu = command("post", "/api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/quarantine", onGpu);
 
+type Range = { first: number; last: number } | null;
+export const setPorts = command("post", "/api/v1/admin/nodes/{node_id}/ports", ({ id, range }: { id: string; range: Range }) => ({ ...node(id), body: { range } }));
+
+export const startRollout = command("post", "/api/v1/admin/helper-rollouts", ({ key, canary }: { key: string; canary: string }) => keyed({ key, body: { canary } }));
+export const stopRollout = command("post", "/api/v1/admin/helper-rollouts/{rollout_id}/stop", ({ id, reason }: { id: string; reason: string }) => ({
+  params: { path: { rollout_id: id } },
+  body: { reason },
+}));
+const decided = ({ id, reason }: { id: string; reason: string }) => ({ params: { path: { approval_id: id } }, body: { reason } });
+export const approveAct = command("post", "/api/v1/admin/approvals/{approval_id}/approve", decided);
+export const rejectAct = command("post", "/api/v1/admin/approvals/{approval_id}/reject", decided);
+
 export const createSku = command("post", "/api/v1/admin/skus", keyed<SkuBody>);
 export const setSkuActive = command("patch", "/api/v1/admin/skus/{sku_id}", ({ id, active }: { id: string; active: boolean }) => ({
   params: { path: { sku_id: id } },

@@ -1,7 +1,7 @@
 /** What pages read, each as a description that a route can fetch ahead and a page can follow. */
 import { keepPreviousData } from "@tanstack/react-query";
 import { api } from "./client";
-import type { AllocationState } from "./types";
+import type { AllocationState, ApprovalState } from "./types";
 
 /** A page of a list, from the cursor in the URL; null is the first page. */
 export type Paging = { cursor: string | null };
@@ -53,5 +53,21 @@ export const adminAllocationsQuery = ({ state, ...paging }: Paging & { state: Al
     "get",
     "/api/v1/admin/allocations",
     { params: { query: { ...(state === null ? {} : { state: [state] }), ...paged(paging) } } },
+    listed,
+  );
+
+export const helperVersionsQuery = () => api.queryOptions("get", "/api/v1/admin/helper-versions");
+export const helperDriftQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/admin/helper-drift", { params: { query: paged(paging) } }, listed);
+export const rolloutsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/admin/helper-rollouts", { params: { query: paged(paging) } }, listed);
+const ofRollout = (id: string) => ({ path: { rollout_id: id } });
+export const rolloutQuery = (id: string) => api.queryOptions("get", "/api/v1/admin/helper-rollouts/{rollout_id}", { params: ofRollout(id) });
+export const upgradesQuery = (id: string, paging: Paging) =>
+  api.queryOptions("get", "/api/v1/admin/helper-rollouts/{rollout_id}/nodes", { params: { ...ofRollout(id), query: paged(paging) } }, listed);
+
+export const approvalsQuery = ({ state, subject, ...paging }: Paging & { state: ApprovalState | null; subject?: string }) =>
+  api.queryOptions(
+    "get",
+    "/api/v1/admin/approvals",
+    { params: { query: { ...(state === null ? {} : { state }), ...(subject === undefined ? {} : { subject }), ...paged(paging) } } },
     listed,
   );

@@ -3,8 +3,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { isTransient } from "~/errors";
 import { useLiveInterval } from "~/live/state";
-import { allocationState, nodeState, topUpState } from "~/states";
+import { allocationState, nodeState, rolloutPhase, topUpState } from "~/states";
 import { api } from "./client";
+import * as read from "./queries";
 import { allocationQuery, allocationsQuery, adminAllocationsQuery, chargesQuery, meQuery, nodeQuery, nodesQuery, offersQuery, startupQuery, topUpQuery, walletQuery } from "./queries";
 
 const ACTIVE_REFRESH_MS = 2_000;
@@ -84,13 +85,46 @@ export const useCharges = (id: string, cursor: string | null, live: boolean) =>
 export const useNodes = (cursor: string | null) => useQuery({ ...nodesQuery({ cursor }), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
 
 /** One node; every 2 s while it enrols, so that the checklist is live. */
-export function useNode(id: string) {
+export function useNode(id: string, enabled = true) {
   const idle = useLiveInterval(LIST_REFRESH_MS);
   return useQuery({
     ...nodeQuery(id),
+    enabled,
     refetchInterval: ({ state: { data } }) => (data !== undefined && nodeState(data.state).enrols ? ACTIVE_REFRESH_MS : idle),
   });
 }
 
 export const useAdminAllocations = (place: Parameters<typeof adminAllocationsQuery>[0]) =>
   useQuery({ ...adminAllocationsQuery(place), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
+/** The helpers of the fleet; every 2 s while one is on its way. */
+export function useHelperVersions() {
+  const idle = useLiveInterval(LIST_REFRESH_MS);
+  return useQuery({
+    ...read.helperVersionsQuery(),
+    refetchInterval: ({ state: { data } }) => (data?.rollout && rolloutPhase(data.rollout.phase).underWay ? ACTIVE_REFRESH_MS : idle),
+  });
+}
+
+/** A list about helpers, asked for again as fast as what it tells changes. */
+export function useHelperDrift(cursor: string | null, underWay: boolean) {
+  const idle = useLiveInterval(LIST_REFRESH_MS);
+  return useQuery({ ...read.helperDriftQuery({ cursor }), refetchInterval: underWay ? ACTIVE_REFRESH_MS : idle });
+}
+
+export function useRollouts(cursor: string | null, underWay: boolean) {
+  const idle = useLiveInterval(LIST_REFRESH_MS);
+  return useQuery({ ...read.rolloutsQuery({ cursor }), refetchInterval: underWay ? ACTIVE_REFRESH_MS : idle });
+}
+
+/** One rollout; every 2 s while it goes on. */
+export const useRollout = (id: string) =>
+  useQuery({ ...read.rolloutQuery(id), refetchInterval: ({ state: { data } }) => (data !== undefined && rolloutPhase(data.phase).underWay ? ACTIVE_REFRESH_MS : false) });
+
+export const useUpgrades = (id: string, cursor: string | null, underWay: boolean) =>
+  useQuery({ ...read.upgradesQuery(id, { cursor }), refetchInterval: underWay ? ACTIVE_REFRESH_MS : false });
+
+export function useApprovals(place: Parameters<typeof read.approvalsQuery>[0], enabled = true) {
+  const idle = useLiveInterval(LIST_REFRESH_MS);
+  return useQuery({ ...read.approvalsQuery(place), refetchInterval: idle, enabled });
+}

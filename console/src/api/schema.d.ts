@@ -234,13 +234,57 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Rollouts
+         * @description Every helper that was brought to the nodes, the newest first.
+         */
+        get: operations["list_rollouts_api_v1_admin_helper_rollouts_get"];
         put?: never;
         /**
          * Start Rollout
          * @description Bring this release's helper to the nodes: to the canary first, and to the others once it is well.
          */
         post: operations["start_rollout_api_v1_admin_helper_rollouts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/helper-rollouts/{rollout_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Rollout
+         * @description One rollout: how far it has come, and why it ended.
+         */
+        get: operations["show_rollout_api_v1_admin_helper_rollouts__rollout_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/helper-rollouts/{rollout_id}/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Upgrades
+         * @description What became of each node of a rollout, by name.
+         */
+        get: operations["list_upgrades_api_v1_admin_helper_rollouts__rollout_id__nodes_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2158,6 +2202,8 @@ export interface components {
          * @description A node whose helper is another one than this release's, and what to do about it.
          */
         DriftedNodeOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
             /** Advice */
             advice: string | null;
             helper: components["schemas"]["HelperOut"];
@@ -3211,6 +3257,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[RolloutOut] */
+        Page_RolloutOut_: {
+            /** Items */
+            items: components["schemas"]["RolloutOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[SessionOut] */
         Page_SessionOut_: {
             /** Items */
@@ -3257,6 +3310,13 @@ export interface components {
         Page_UnfinishedWorkOut_: {
             /** Items */
             items: components["schemas"]["UnfinishedWorkOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[UpgradeOut] */
+        Page_UpgradeOut_: {
+            /** Items */
+            items: components["schemas"]["UpgradeOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -4125,11 +4185,15 @@ export interface components {
         };
         /**
          * UpgradeOut
-         * @description What became of one node; `detail` is why it kept its earlier helper.
+         * @description What became of one node, the first or another; `detail` is why it kept its earlier helper.
          */
         UpgradeOut: {
+            /** Canary */
+            canary: boolean;
             /** Detail */
             detail: string | null;
+            /** Ended At */
+            ended_at: string | null;
             /** From Version */
             from_version: string;
             /** Node Id */
@@ -4814,6 +4878,49 @@ export interface operations {
             };
         };
     };
+    list_rollouts_api_v1_admin_helper_rollouts_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RolloutOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_rollout_api_v1_admin_helper_rollouts_post: {
         parameters: {
             query?: never;
@@ -4834,6 +4941,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RolloutOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_rollout_api_v1_admin_helper_rollouts__rollout_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rollout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_upgrades_api_v1_admin_helper_rollouts__rollout_id__nodes_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                rollout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UpgradeOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -21,6 +21,13 @@ const ALLOCATIONS = ["/api/v1/allocations", ...ONE_ALLOCATION, "/api/v1/admin/al
 const WALLET = ["/api/v1/wallet", "/api/v1/wallet/entries"] as const satisfies Read[];
 const TOP_UPS = ["/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"] as const satisfies Read[];
 const NODES = ["/api/v1/admin/nodes", "/api/v1/admin/nodes/{node_id}"] as const satisfies Read[];
+const HELPERS = [
+  "/api/v1/admin/helper-versions",
+  "/api/v1/admin/helper-drift",
+  "/api/v1/admin/helper-rollouts",
+  "/api/v1/admin/helper-rollouts/{rollout_id}",
+  "/api/v1/admin/helper-rollouts/{rollout_id}/nodes",
+] as const satisfies Read[];
 const SKUS = ["/api/v1/admin/skus", "/api/v1/admin/skus/{sku_id}", "/api/v1/offers"] as const satisfies Read[];
 /** What all that happens to an allocation has a part in: funds are held or charged, and capacity is claimed or free. */
 const WORK = [...ALLOCATIONS, ...WALLET, "/api/v1/usage", "/api/v1/offers", ...NODES] as const satisfies Read[];
@@ -58,7 +65,12 @@ export const STALE_AFTER = {
   "post /api/v1/admin/nodes/{node_id}/self-test": NODES,
   "post /api/v1/admin/nodes/{node_id}/put-back": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/retire": [...NODES, "/api/v1/offers"],
-  "post /api/v1/admin/nodes/{node_id}/force-release": [...NODES, "/api/v1/offers"],
+  "post /api/v1/admin/nodes/{node_id}/force-release": [...NODES, "/api/v1/offers", "/api/v1/admin/approvals"],
+  "post /api/v1/admin/nodes/{node_id}/ports": NODES,
+  "post /api/v1/admin/helper-rollouts": HELPERS,
+  "post /api/v1/admin/helper-rollouts/{rollout_id}/stop": HELPERS,
+  "post /api/v1/admin/approvals/{approval_id}/approve": ["/api/v1/admin/approvals"],
+  "post /api/v1/admin/approvals/{approval_id}/reject": ["/api/v1/admin/approvals"],
   "post /api/v1/admin/nodes/{node_id}/uncordon": [...NODES, "/api/v1/offers"],
   "post /api/v1/admin/nodes/{node_id}/join-token": NODES,
   "post /api/v1/admin/nodes/{node_id}/gpus/{gpu_uuid}/clear": [...NODES, "/api/v1/offers"],

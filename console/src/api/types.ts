@@ -54,6 +54,16 @@ export type GpuState = NonNullable<Node["inventory"]>["gpus"][number]["state"];
 export type NodeCreated = Answer<"/api/v1/admin/nodes", "post", 201>;
 export type Join = NodeCreated["join"];
 
+export type HelperVersions = Answer<"/api/v1/admin/helper-versions", "get", 200>;
+export type HelperCount = HelperVersions["counts"][number];
+export type DriftedNode = Item<Answer<"/api/v1/admin/helper-drift", "get", 200>>;
+export type Rollout = Item<Answer<"/api/v1/admin/helper-rollouts", "get", 200>>;
+export type RolloutPhase = Rollout["phase"];
+export type Upgrade = Item<Answer<"/api/v1/admin/helper-rollouts/{rollout_id}/nodes", "get", 200>>;
+export type UpgradeOutcome = Upgrade["outcome"];
+export type Approval = Item<Answer<"/api/v1/admin/approvals", "get", 200>>;
+export type ApprovalState = Approval["state"];
+
 export type Money = Wallet["balance"];
 export type Rate = Wallet["burn_per_hour"];
 /** What may be done now; `reason` says why not. */

@@ -66,5 +66,16 @@ export const needs = {
     ask(read.skuQuery(idIn(place)));
     ask(read.pricesQuery(idIn(place), placeOf.list(place.search)));
   },
+  helpers(ask, { search }) {
+    const { drift, rollouts } = placeOf.helpers(search);
+    ask(read.helperVersionsQuery());
+    ask(read.helperDriftQuery({ cursor: drift }));
+    ask(read.rolloutsQuery({ cursor: rollouts }));
+  },
+  rollout(ask, place) {
+    ask(read.rolloutQuery(idIn(place)));
+    ask(read.upgradesQuery(idIn(place), placeOf.list(place.search)));
+  },
+  approvals: (ask, { search }) => ask(read.approvalsQuery(placeOf.approvals(search))),
   adminAllocations: (ask, { search }) => ask(read.adminAllocationsQuery(placeOf.adminAllocations(search))),
 } satisfies Record<string, Needs>;

@@ -58,6 +58,9 @@ export function routesOf(client: QueryClient): RouteObject[] {
     operatorPage("nodes/:id", async () => (await import("~/operator/NodePage")).NodePage, needs.node),
     operatorPage("skus", async () => (await import("~/operator/SkusPage")).SkusPage, needs.skus),
     operatorPage("skus/:id", async () => (await import("~/operator/PricesPage")).PricesPage, needs.prices),
+    operatorPage("helpers", async () => (await import("~/operator/HelpersPage")).HelpersPage, needs.helpers),
+    operatorPage("helpers/:id", async () => (await import("~/operator/RolloutPage")).RolloutPage, needs.rollout),
+    operatorPage("approvals", async () => (await import("~/operator/ApprovalsPage")).ApprovalsPage, needs.approvals),
     operatorPage("allocations", async () => (await import("~/operator/OperatorAllocationsPage")).OperatorAllocationsPage, needs.adminAllocations),
   ];
 

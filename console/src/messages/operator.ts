@@ -1,3 +1,5 @@
+import { nodePorts } from "./nodePorts";
+
 export const operator = {
   nodes: {
     title: "Nodes",
@@ -168,6 +170,7 @@ export const operator = {
     notPassed: "Not passed",
     check: { enter: "Coming in", strain: "Strain", cpu: "CPU", memory: "Memory", network: "Refused address", release: "Gone afterwards" } as Record<string, string>,
   },
+  ports: nodePorts,
   skus: {
     title: "SKUs and prices",
     table: "All SKUs",
@@ -203,6 +206,9 @@ export const operator = {
     labelsHelp: "One per line, such as zone=a. Only nodes that carry them all serve this SKU.",
     numberInvalid: "Enter a whole number, 1 or more.",
     countInvalid: "Enter a whole number, 0 or more.",
+    network: "Network speed in Mbit/s",
+    networkHelp: "Each way. Left empty, it is not limited. It never changes.",
+    networkInvalid: "Enter a whole number from 1 to 1000000, or leave it empty.",
     gpuMismatch: "Give the number of GPUs, or leave the model empty.",
     submit: "Create SKU",
   },

@@ -14,6 +14,8 @@ export const shell = {
   nodes: "Nodes",
   skus: "SKUs and prices",
   skusShort: "SKUs",
+  helpers: "Helpers",
+  approvals: "Approvals",
   operatorTag: "Operator",
   account: "Account menu",
   signOut: "Sign out",

@@ -9,6 +9,7 @@ export const units = {
   gib: (n: string) => `${n} GiB`,
   disk: (n: string) => `${n} GiB disk`,
   vcpu: (n: number) => `${n} vCPU`,
+  mbit: (n: number) => `${n} Mbit/s`,
   gpus: (n: number, model: string) => (n === 1 ? model : `${n} × ${model}`),
   perHour: (amount: string) => `${amount}/h`,
   lessThanCent: (cent: string) => `<${cent}`,

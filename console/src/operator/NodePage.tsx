@@ -17,10 +17,12 @@ import { Status } from "~/ui/Status";
 import { Enrolment } from "./Enrolment";
 import { Gpus } from "./Gpus";
 import { JoinCommand } from "./JoinCommand";
+import { NodeApproval } from "./NodeApproval";
 import { NodeCorrection } from "./NodeCorrection";
 import { NodeHistory } from "./NodeHistory";
 import { NodeLife } from "./NodeLife";
 import { Capabilities, Capacity, Facts, Strangers } from "./NodePanels";
+import { NodePorts } from "./NodePorts";
 import { Residents, SelfTest } from "./Residents";
 
 const words = t.operator.node;
@@ -91,6 +93,7 @@ export function NodePage() {
       actions={
         <>
           <Freshness query={query} />
+          {node === undefined ? null : <NodePorts node={node} />}
           {node === undefined ? null : <NodeCorrection node={node} />}
           {node === undefined ? null : <CordonButtons node={node} />}
         </>
@@ -101,6 +104,7 @@ export function NodePage() {
           <div className={layout.columns}>
             <div className={layout.stack} data-gap="24">
               <Strangers strangers={found.strangers} />
+              <NodeApproval node={found} />
               <NodeLife node={found} />
               <SelfTest test={found.self_test} />
               {nodeState(found.state).enrols ? <Joining node={found} /> : <Capacity node={found} />}

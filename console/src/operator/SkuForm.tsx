@@ -23,6 +23,7 @@ const schema = z
     vcpu: whole,
     memory: whole,
     disk: whole,
+    network: z.string().check(z.regex(/^([1-9]\d{0,5}|1000000)?$/, words.networkInvalid)),
     gpuModel: z.string().check(z.trim()),
     gpuCount: z.string().check(z.regex(/^\d+$/, words.countInvalid)),
     labels: z.string().check(z.refine(areLabels, t.operator.addNode.labelsInvalid)),
@@ -37,12 +38,13 @@ const asked = (values: Values) => ({
   vcpu: Number(values.vcpu),
   memory_mib: Number(values.memory) * MIB_PER_GIB,
   disk_gib: Number(values.disk),
+  network_mbit: values.network === "" ? null : Number(values.network),
   gpu_model: values.gpuModel === "" ? null : values.gpuModel,
   gpu_count: Number(values.gpuCount),
   node_labels: parseLabels(values.labels),
 });
 
-const EMPTY: Values = { code: "", name: "", vcpu: "1", memory: "1", disk: "10", gpuModel: "", gpuCount: "0", labels: "" };
+const EMPTY: Values = { code: "", name: "", vcpu: "1", memory: "1", disk: "10", network: "", gpuModel: "", gpuCount: "0", labels: "" };
 
 /** A new sellable shape. It is on offer once it has a price and a node can serve it. */
 export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; onCancel: () => void }) {
@@ -56,7 +58,7 @@ export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; on
       form={form}
       doing={creating}
       onSubmit={create}
-      fieldNames={{ memory_mib: "memory", disk_gib: "disk", gpu_model: "gpuModel", gpu_count: "gpuCount", node_labels: "labels" }}
+      fieldNames={{ memory_mib: "memory", disk_gib: "disk", network_mbit: "network", gpu_model: "gpuModel", gpu_count: "gpuCount", node_labels: "labels" }}
       submit={words.submit}
       onCancel={onCancel}
     >
@@ -74,6 +76,7 @@ export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; on
         <Field control={form.control} name="gpuModel" label={words.gpuModel} optional />
         <Field control={form.control} name="gpuCount" label={words.gpuCount} inputMode="numeric" />
       </div>
+      <Field control={form.control} name="network" label={words.network} help={words.networkHelp} inputMode="numeric" optional />
       <Field control={form.control} name="labels" label={words.labels} help={words.labelsHelp} optional multiline mono />
       <CliHint
         command={cli.createSku({

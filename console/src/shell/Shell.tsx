@@ -5,7 +5,7 @@ import { PageOutlet } from "~/app/PageOutlet";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { Brand } from "~/ui/Brand";
-import { CardIcon, MachineIcon, OperatorIcon, PersonIcon, PlayIcon, SettingsIcon, TagIcon } from "~/ui/icons";
+import { CardIcon, CheckIcon, MachineIcon, OperatorIcon, PersonIcon, PlayIcon, SettingsIcon, TagIcon } from "~/ui/icons";
 import { AccountMenu } from "./AccountMenu";
 import { Funds } from "./Funds";
 import { FundsBanner } from "./FundsBanner";
@@ -92,6 +92,8 @@ export function OperatorShell() {
         { to: to.operator.nodes(), label: t.shell.nodes, icon: <MachineIcon /> },
         { to: to.operator.skus(), label: t.shell.skus, short: t.shell.skusShort, icon: <TagIcon /> },
         { to: to.operator.allocations(), label: t.shell.allocations, icon: <PlayIcon /> },
+        { to: to.operator.helpers(), label: t.shell.helpers, icon: <SettingsIcon /> },
+        { to: to.operator.approvals(), label: t.shell.approvals, icon: <CheckIcon /> },
       ]}
       other={{ to: to.home(), label: t.shell.customerConsole, short: t.shell.customerShort, icon: <PersonIcon /> }}
       head={null}

@@ -23,7 +23,7 @@ from sublet.client.shapes import (
     StoredFinding,
     UnfinishedWork,
 )
-from sublet.client.shapes.fleet import DriftedNode, HelperRollout, HelperVersions
+from sublet.client.shapes.fleet import DriftedNode, HelperRollout, HelperUpgrade, HelperVersions
 from sublet.client.transport import Transport
 
 
@@ -63,6 +63,18 @@ class Admin:
     def upgrade_helpers(self, canary_id: str) -> HelperRollout:
         """Bring the release's helper to the nodes, to the canary first."""
         return cast(HelperRollout, self._transport.create("/admin/helper-rollouts", {"canary": canary_id}))
+
+    def rollouts(self) -> Iterator[HelperRollout]:
+        """Every helper that was brought to the nodes, newest first."""
+        return self._transport.pages("/admin/helper-rollouts")
+
+    def rollout(self, rollout_id: str) -> HelperRollout:
+        """One of them."""
+        return cast(HelperRollout, self._transport.get(f"/admin/helper-rollouts/{quote(rollout_id, safe='')}"))
+
+    def rollout_nodes(self, rollout_id: str) -> Iterator[HelperUpgrade]:
+        """What became of each node in a rollout, by name."""
+        return self._transport.pages(f"/admin/helper-rollouts/{quote(rollout_id, safe='')}/nodes")
 
     def stop_rollout(self, rollout_id: str, reason: str) -> HelperRollout:
         """Upgrade no further node."""

@@ -14,6 +14,7 @@ from sublet.fleet.helper_schemas import (
     NewRollout,
     RolloutOut,
     StoppedRollout,
+    UpgradeOut,
 )
 from sublet.fleet.helper_versions import Drifted
 
@@ -48,11 +49,34 @@ async def show_versions(actor: ActorDep, session: SessionDep) -> HelperVersionsO
 
 
 @router.get("/helper-drift", permission=Permission.ADMIN_NODE_READ)
-async def list_drift(session: SessionDep, query: PageQueryDep) -> Page[DriftedNodeOut]:
+async def list_drift(actor: ActorDep, session: SessionDep, query: PageQueryDep) -> Page[DriftedNodeOut]:
     """Every node whose helper is not this release's, by name, with what to do."""
     (after,) = query.position(str) or (None,)
     found = await helper_versions.drifted(session, limit=query.limit, after_name=after)
-    return page_of(found, query.limit, _drifted_out, lambda one: [one.name])
+    going_on = await helper_rollouts.under_way(session) is not None
+    return page_of(found, query.limit, lambda one: _drifted_out(one, actor, going_on), lambda one: [one.name])
+
+
+@router.get("/helper-rollouts", permission=Permission.ADMIN_NODE_READ)
+async def list_rollouts(actor: ActorDep, session: SessionDep, query: PageQueryDep) -> Page[RolloutOut]:
+    """Every helper that was brought to the nodes, the newest first."""
+    (before,) = query.position(str) or (None,)
+    found = await helper_rollouts.newest(session, before=before, limit=query.limit + 1)
+    return page_of(found, query.limit, lambda one: _rollout_out(one, actor), lambda one: [one.id])
+
+
+@router.get("/helper-rollouts/{rollout_id}", permission=Permission.ADMIN_NODE_READ)
+async def show_rollout(actor: ActorDep, session: SessionDep, rollout_id: str) -> RolloutOut:
+    """One rollout: how far it has come, and why it ended."""
+    return _rollout_out(await helper_rollouts.get(session, rollout_id), actor)
+
+
+@router.get("/helper-rollouts/{rollout_id}/nodes", permission=Permission.ADMIN_NODE_READ)
+async def list_upgrades(session: SessionDep, query: PageQueryDep, rollout_id: str) -> Page[UpgradeOut]:
+    """What became of each node of a rollout, by name."""
+    (name, node_id) = query.position(str, str) or ("", "")
+    found = await helper_rollouts.progress(session, rollout_id, after=(name, node_id), limit=query.limit + 1)
+    return page_of(found, query.limit, UpgradeOut.of, lambda one: [one.node_name, one.node_id])
 
 
 @router.post("/helper-rollouts", permission=Permission.ADMIN_NODE_MANAGE, creates=True, status_code=201)
@@ -72,13 +96,15 @@ def _rollout_out(rollout: Rollout, actor: Actor) -> RolloutOut:
     return RolloutOut.of(rollout, actions_of(actor, Permission.ADMIN_NODE_MANAGE, DENIED, why_not))
 
 
-def _drifted_out(one: Drifted) -> DriftedNodeOut:
-    standing = helper_versions.standing_of(one.version, one.sha256)
+def _drifted_out(one: Drifted, actor: Actor, going_on: bool) -> DriftedNodeOut:
+    standing = helper_versions.standing_of(one.helper_version, one.helper_sha256)
+    why_not = {"upgrade_first": helper_rollouts.why_not_canary(one, under_way=going_on)}
     return DriftedNodeOut(
         id=one.id,
         name=one.name,
         state=one.state,
-        helper=HelperOut(version=one.version, sha256=one.sha256),
+        helper=HelperOut(version=one.helper_version, sha256=one.helper_sha256),
         standing=standing,
         advice=helper_versions.advice_of(standing, one.name),
+        actions=actions_of(actor, Permission.ADMIN_NODE_MANAGE, DENIED, why_not),
     )

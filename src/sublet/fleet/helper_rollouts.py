@@ -1,10 +1,11 @@
 """Bringing the helper of this release to the fleet: one node first, the others once it is well, and an end to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, select, tuple_, update
 
 from sublet.audit.record import record
 from sublet.core.actions import Refusal
@@ -15,6 +16,7 @@ from sublet.core.ids import new_id
 from sublet.core.work import leases
 from sublet.fleet import helper_versions, nodes
 from sublet.fleet.audit import RolloutRecord
+from sublet.fleet.helper_versions import Drifted
 from sublet.fleet.models import helper_rollout, helper_upgrade, node
 from sublet.fleet.nodes import Node
 from sublet.fleet.states import NOT_THERE
@@ -37,6 +39,7 @@ class Upgrade:
     from_version: str
     outcome: Literal["waiting", "done", "failed", "left"]
     detail: str | None
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,10 @@ def why_not_stop(phase: Phase) -> Refusal | None:
     return Refusal(Conflict, f"The rollout is {phase} already.")
 
 
-def why_not_canary(one: Node) -> Refusal | None:
-    """The first node has to be there, and its helper another one that can be replaced."""
+def why_not_canary(one: Node | Drifted, *, under_way: bool) -> Refusal | None:
+    """One rollout at a time; the first node has to be there, and its helper another one that can be replaced."""
+    if refusal := why_not_start(under_way, 1):
+        return refusal
     if one.state in NOT_THERE or one.verified_at is None:
         return Refusal(Conflict, f"The node {one.name} is {one.state.value}, so nothing can be tried on it.")
     standing = helper_versions.standing_of(one.helper_version, one.helper_sha256)
@@ -93,7 +98,7 @@ async def start(session: Session, actor: Actor, canary_id: str) -> Rollout:
     Conflict: see `why_not_start` and `why_not_canary`.
     """
     canary = await nodes.lock(session, canary_id)
-    refusal = why_not_start(await under_way(session) is not None, 1) or why_not_canary(canary)
+    refusal = why_not_canary(canary, under_way=await under_way(session) is not None)
     if refusal is not None:
         raise refusal.problem
     ours = helper_versions.ours()
@@ -182,9 +187,8 @@ async def under_way(session: Session) -> str | None:
 
 async def latest(session: Session) -> Rollout | None:
     """The last one that was begun."""
-    last = select(helper_rollout.c.id).order_by(helper_rollout.c.started_at.desc()).limit(1)
-    rollout_id = (await session.execute(last)).scalar_one_or_none()
-    return None if rollout_id is None else await get(session, rollout_id)
+    found = await newest(session, before=None, limit=1)
+    return found[0] if found else None
 
 
 async def get(session: Session, rollout_id: str) -> Rollout:
@@ -192,34 +196,68 @@ async def get(session: Session, rollout_id: str) -> Rollout:
     row = (await session.execute(select(helper_rollout).where(helper_rollout.c.id == rollout_id))).one_or_none()
     if row is None:
         raise NotFound("helper rollout", rollout_id)
-    of_rollout = helper_upgrade.c.rollout_id == rollout_id
-    counted = select(helper_upgrade.c.outcome, func.count()).where(of_rollout).group_by(helper_upgrade.c.outcome)
-    named = (
-        select(helper_upgrade, node.c.name)
-        .join(node, node.c.id == helper_upgrade.c.node_id)
-        .where(of_rollout, helper_upgrade.c.canary | (helper_upgrade.c.outcome == "failed"))
-        .order_by(helper_upgrade.c.canary.desc(), node.c.name)
-        .limit(1 + MOST_FAILED)
-    )
-    canary, *failed = [_upgrade(one) for one in await session.execute(named)]
-    counts: dict[str, int] = {row[0]: row[1] for row in await session.execute(counted)}
-    return Rollout(
-        id=row.id,
-        version=row.version,
-        sha256=row.sha256,
-        phase=row.phase,
-        reason=row.reason,
-        started_by=row.started_by,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        canary=canary,
-        failed=tuple(failed),
-        counts=counts,
-    )
+    return (await _with_nodes(session, [row]))[0]
+
+
+async def newest(session: Session, *, before: str | None, limit: int) -> list[Rollout]:
+    """Up to `limit` rollouts, the newest first; those that began before another, by its id."""
+    statement = select(helper_rollout).order_by(helper_rollout.c.started_at.desc()).limit(limit)
+    if before is not None:
+        began = select(helper_rollout.c.started_at).where(helper_rollout.c.id == before).scalar_subquery()
+        statement = statement.where(helper_rollout.c.started_at < began)
+    return await _with_nodes(session, (await session.execute(statement)).all())
+
+
+async def progress(session: Session, rollout_id: str, *, after: tuple[str, str], limit: int) -> list[Upgrade]:
+    """What became of the nodes of a rollout, by name; up to `limit` that come after a name and id. NotFound."""
+    await get(session, rollout_id)
+    by = (node.c.name, node.c.id)
+    later = tuple_(*by) > tuple_(*after)
+    statement = _upgrades().where(helper_upgrade.c.rollout_id == rollout_id, later).order_by(*by).limit(limit)
+    return [_upgrade(row) for row in await session.execute(statement)]
+
+
+async def _with_nodes(session: Session, rows: Sequence[Row[Any]]) -> list[Rollout]:
+    """Rollouts with their canary, the nodes that failed, and how many nodes have each outcome."""
+    of_these = helper_upgrade.c.rollout_id.in_([row.id for row in rows])
+    grouped = (helper_upgrade.c.rollout_id, helper_upgrade.c.outcome)
+    counts: dict[str, dict[str, int]] = {row.id: {} for row in rows}
+    for rollout_id, outcome, count in await session.execute(
+        select(*grouped, func.count()).where(of_these).group_by(*grouped)
+    ):
+        counts[rollout_id][outcome] = count
+    canaries: dict[str, Upgrade] = {}
+    failed: dict[str, list[Upgrade]] = {row.id: [] for row in rows}
+    apart = helper_upgrade.c.canary | (helper_upgrade.c.outcome == "failed")
+    for row in await session.execute(_upgrades().where(of_these, apart).order_by(node.c.name)):
+        if row.canary:
+            canaries[row.rollout_id] = _upgrade(row)
+        elif len(failed[row.rollout_id]) < MOST_FAILED:
+            failed[row.rollout_id].append(_upgrade(row))
+    return [
+        Rollout(
+            id=row.id,
+            version=row.version,
+            sha256=row.sha256,
+            phase=row.phase,
+            reason=row.reason,
+            started_by=row.started_by,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            canary=canaries[row.id],
+            failed=tuple(failed[row.id]),
+            counts=counts[row.id],
+        )
+        for row in rows
+    ]
+
+
+def _upgrades() -> Select[Any]:
+    return select(helper_upgrade, node.c.name).join(node, node.c.id == helper_upgrade.c.node_id)
 
 
 def _upgrade(row: Row[Any]) -> Upgrade:
-    return Upgrade(row.node_id, row.name, row.canary, row.from_version, row.outcome, row.detail)
+    return Upgrade(row.node_id, row.name, row.canary, row.from_version, row.outcome, row.detail, row.ended_at)
 
 
 async def _lock(session: Session, rollout_id: str) -> str:

@@ -27,13 +27,15 @@ class HelperCountOut(BaseModel):
 
 
 class UpgradeOut(BaseModel):
-    """What became of one node; `detail` is why it kept its earlier helper."""
+    """What became of one node, the first or another; `detail` is why it kept its earlier helper."""
 
     node_id: str
     node_name: str
+    canary: bool
     from_version: str
     outcome: Literal["waiting", "done", "failed", "left"]
     detail: str | None
+    ended_at: datetime | None
 
     @classmethod
     def of(cls, one: Upgrade) -> "UpgradeOut":
@@ -41,9 +43,11 @@ class UpgradeOut(BaseModel):
         return cls(
             node_id=one.node_id,
             node_name=one.node_name,
+            canary=one.canary,
             from_version=one.from_version,
             outcome=one.outcome,
             detail=one.detail,
+            ended_at=one.ended_at,
         )
 
 
@@ -103,6 +107,7 @@ class DriftedNodeOut(BaseModel):
     helper: HelperOut
     standing: StandingOut
     advice: str | None
+    actions: list[ActionOut]
 
 
 class NewRollout(BaseModel):

@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Literal
 
@@ -14,6 +15,7 @@ from sublet.core.db import Session
 from sublet.core.errors import Unavailable
 from sublet.fleet.models import node
 from sublet.fleet.node_helper import Helper, node_helper
+from sublet.fleet.states import NodeState
 
 MINIMUM = "0.1.0"
 """Nodes with an older helper take no new work; what runs there goes on, and they are looked at."""
@@ -24,6 +26,7 @@ Standing = Literal["current", "too_old", "must_enrol", "other", "unknown"]
 """Where a node's helper stands: the one of this release, too old to take work, to be replaced by enrolling again, to be
 upgraded, or not known because the node was never probed."""
 
+_IS_OURS = node.c.removed_at.is_(None) & (node.c.state != NodeState.RETIRED.value)
 _VERSION = re.compile(rb'^HELPER_VERSION = "([0-9]+(?:\.[0-9]+)*)"$', re.MULTILINE)
 
 
@@ -33,9 +36,10 @@ class Drifted:
 
     id: str
     name: str
-    state: str
-    version: str | None
-    sha256: str | None
+    state: NodeState
+    verified_at: datetime | None
+    helper_version: str | None
+    helper_sha256: str | None
 
 
 @cache
@@ -94,18 +98,21 @@ async def judge(session: Session) -> int:
 
 
 async def drifted(session: Session, *, limit: int, after_name: str | None) -> list[Drifted]:
-    """Nodes whose helper is another one than ours, by name; one more than `limit` if there are more."""
-    columns = (node.c.id, node.c.name, node.c.state, node.c.helper_version, node.c.helper_sha256)
-    others = select(*columns).where(node.c.helper_sha256.is_distinct_from(ours().sha256))
+    """Nodes whose helper is another one than ours, by name; one more than `limit` if there are more. Not those that
+    are gone for good: nobody needs to see to their helper."""
+    columns = (node.c.id, node.c.name, node.c.state, node.c.verified_at, node.c.helper_version, node.c.helper_sha256)
+    others = select(*columns).where(_IS_OURS, node.c.helper_sha256.is_distinct_from(ours().sha256))
     if after_name is not None:
         others = others.where(node.c.name > after_name)
-    return [Drifted(*row) for row in await session.execute(others.order_by(node.c.name).limit(limit + 1))]
+    found = await session.execute(others.order_by(node.c.name).limit(limit + 1))
+    return [Drifted(id_, name, NodeState(state), *rest) for id_, name, state, *rest in found]
 
 
 async def counts(session: Session) -> list[tuple[str | None, str | None, int]]:
-    """How many nodes have each helper: its version, its digest, and the number."""
+    """How many nodes have each helper: its version, its digest, and the number; those that are gone for good apart."""
     columns = (node.c.helper_version, node.c.helper_sha256)
-    rows = await session.execute(select(*columns, func.count()).group_by(*columns).order_by(func.count().desc()))
+    counted = select(*columns, func.count()).where(_IS_OURS).group_by(*columns)
+    rows = await session.execute(counted.order_by(func.count().desc()))
     return [(row[0], row[1], row[2]) for row in rows]
 
 

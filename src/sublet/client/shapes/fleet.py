@@ -289,9 +289,11 @@ class HelperUpgrade(TypedDict):
 
     node_id: str
     node_name: str
+    canary: bool
     from_version: str
     outcome: str
     detail: str | None
+    ended_at: str | None
 
 
 class HelperRollout(TypedDict):
@@ -331,3 +333,4 @@ class DriftedNode(TypedDict):
     helper: Helper
     standing: str
     advice: str | None
+    actions: list[Action]

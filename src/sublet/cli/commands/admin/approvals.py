@@ -40,8 +40,8 @@ def approval() -> None:
     """See what needs a second person, and refuse it.
 
     There is no command to approve. That takes somebody who has just signed in, and the command line has only an API
-    token, which the API refuses. Sign in again in a browser and, within five minutes, have its session send
-    POST /api/v1/admin/approvals/APPROVAL/approve with a reason.
+    token, which the API refuses. Sign in to the console and, within five minutes, approve it on the page Approvals of
+    the operator console.
     """
 
 

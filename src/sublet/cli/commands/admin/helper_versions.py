@@ -81,7 +81,7 @@ def upgrade(canary: str | None, reason: str | None, output: Output) -> None:
             rollout = client.admin.upgrade_helpers(find_node(client, canary))
             note(
                 f"{rollout['canary']['node_name']} gets the helper {rollout['helper']['version']}; "
-                f"{rollout['waiting'] - 1} more follow once it is well. Watch it: sublet admin node versions"
+                f"{rollout['waiting'] - 1} more follow once it is well. Watch it: sublet admin node rollout"
             )
         else:
             assert reason is not None  # one of the two was given
@@ -91,6 +91,70 @@ def upgrade(canary: str | None, reason: str | None, output: Output) -> None:
             rollout = client.admin.stop_rollout(latest["id"], reason)
             note(f"Stopped: {rollout['done']} nodes were upgraded, {rollout['left']} keep the helper that they have.")
     output.noted(rollout)
+
+
+def _counted(one: HelperRollout) -> str:
+    return f"{one['done']} done, {one['waiting']} waiting, {len(one['failed'])} failed, {one['left']} left as they are"
+
+
+OUTCOMES = {"waiting": "waiting", "done": "has it", "failed": "earlier one is back", "left": "left as it was"}
+
+ROLLOUTS: list[Column[HelperRollout]] = [
+    Column("ROLLOUT", lambda one: one["id"]),
+    Column("PHASE", lambda one: words(one["phase"]), style=lambda one: "bad" if one["phase"] == "stopped" else None),
+    Column("HELPER", lambda one: _helper(one["helper"])),
+    Column("BEGUN", lambda one: local(one["started_at"])),
+    Column("NODES", _counted, flexible=True),
+]
+NODES: list[Column[HelperUpgrade]] = [
+    Column("NODE", lambda one: one["node_name"] + (" (first)" if one["canary"] else ""), flexible=True),
+    Column("OUTCOME", lambda one: OUTCOMES[one["outcome"]], style=lambda one: {"failed": "bad"}.get(one["outcome"])),
+    Column("HAD BEFORE", lambda one: one["from_version"]),
+    Column("WHEN", lambda one: local(one["ended_at"]) if one["ended_at"] else NOTHING),
+    Column("WHY", lambda one: one["detail"] or "", flexible=True),
+]
+NEXT = {
+    "canary": "The others wait until the first node is well; if it fails, its earlier helper is put back.",
+    "rolling": "The first node is well, and the others follow; the first that fails ends it.",
+    "done": "Every node that was there has it. Nodes that were away keep theirs: begin again once they are back.",
+    "stopped": "Nodes that have it keep it. Mend the cause, then begin again: sublet admin node upgrade --canary NODE",
+}
+
+
+@click.command()
+@output_options()
+def rollouts(output: Output) -> None:
+    """List every helper that was brought to the nodes, newest first."""
+    with connect() as client:
+        empty = "No helper was ever upgraded. See which helpers the nodes have: sublet admin node versions"
+        output.many(client.admin.rollouts(), ROLLOUTS, empty=empty)
+
+
+class Progress(TypedDict):
+    """What `admin node rollout` prints."""
+
+    rollout: HelperRollout
+    nodes: list[HelperUpgrade]
+
+
+@click.command()
+@click.argument("rollout_id", metavar="[ROLLOUT]", required=False)
+@output_options(quiet=False)
+def rollout(rollout_id: str | None, output: Output) -> None:
+    """Show what became of each node in ROLLOUT, an id, or in the last one."""
+    with connect() as client:
+        found = client.admin.helper_versions()["rollout"] if rollout_id is None else client.admin.rollout(rollout_id)
+        if found is None:
+            raise Failure("No helper was ever upgraded.", Exit.NOT_FOUND)
+        nodes = list(client.admin.rollout_nodes(found["id"]))
+    output.one(Progress(rollout=found, nodes=nodes), _show_progress)
+
+
+def _show_progress(progress: Progress) -> None:
+    _show_rollout(progress["rollout"], failed=False)
+    click.echo()
+    print_table(progress["nodes"], NODES)
+    note(NEXT.get(progress["rollout"]["phase"], ""))
 
 
 def _first(drift: Iterator[DriftedNode], count: int | None) -> Iterator[DriftedNode]:
@@ -119,16 +183,16 @@ def _show(found: Versions) -> None:
         _show_rollout(versions["rollout"])
 
 
-def _show_rollout(rollout: HelperRollout) -> None:
+def _show_rollout(rollout: HelperRollout, *, failed: bool = True) -> None:
     print_facts(
         [
             ("Upgrade to", _helper(rollout["helper"])),
             ("Phase", words(rollout["phase"]) + (f": {rollout['reason']}" if rollout["reason"] else "")),
             ("Begun", f"{local(rollout['started_at'])} by {rollout['started_by']}"),
             ("Canary", f"{rollout['canary']['node_name']} ({words(rollout['canary']['outcome'])})"),
-            ("Nodes", f"{rollout['done']} done, {rollout['waiting']} waiting, {rollout['left']} left as they are"),
+            ("Nodes", _counted(rollout)),
         ]
     )
-    if rollout["failed"]:
+    if failed and rollout["failed"]:
         click.echo()
         print_table(rollout["failed"], FAILED)

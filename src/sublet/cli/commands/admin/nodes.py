@@ -40,6 +40,14 @@ _LIFE = "sublet.cli.commands.admin.node_life"
             "sublet.cli.commands.admin.helper_versions:versions",
             "Show the helpers of the fleet.",
         ),
+        "rollouts": (
+            "sublet.cli.commands.admin.helper_versions:rollouts",
+            "List the upgrades of helpers.",
+        ),
+        "rollout": (
+            "sublet.cli.commands.admin.helper_versions:rollout",
+            "Show what became of each node in an upgrade of helpers.",
+        ),
         "upgrade": (
             "sublet.cli.commands.admin.helper_versions:upgrade",
             "Bring the helper of this release to the nodes.",
