@@ -68,7 +68,7 @@ DECLARE
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
 BEGIN
-  IF coalesce(_amount, 0) <= 0 THEN
+  IF coalesce(_amount, 0) <= 0 THEN  -- as in refuse_nothing, a call of which would cost each charge
     RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
   END IF;
   LOOP
@@ -164,45 +164,58 @@ CREATE FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _curren
     AS $$
 DECLARE
   hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _meter_kind, _source_type, _source_id);
-  revenue_id bigint := system_account('revenue_' || _meter_kind, _currency); made bigint; able bigint[]; charge bigint[];
+  revenue_id bigint := system_account('revenue_' || _meter_kind, _currency); made bigint;
+  able bigint[]; charge bigint[]; owns bigint[]; shifts bigint[];
 BEGIN
-  PERFORM refuse_twice(_holds);
-  PERFORM 1 FROM balance
-    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
-    ORDER BY account_id FOR NO KEY UPDATE;
+  PERFORM refuse_unfit(_holds, _amounts);
+  PERFORM lock_wallets_of(_holds);
   made := replayed(_key, hash);
   IF made IS NOT NULL THEN
     RETURN QUERY SELECT e.hold_id, e.entry_id FROM hold_event e
       WHERE e.hold_id = ANY (_holds) AND e.entry_id = made;
     RETURN;
   END IF;
-  SELECT array_agg(h.id), array_agg(l.amount) INTO able, charge
-    FROM unnest(_holds, _amounts) AS l(id, amount)
-    JOIN hold h ON h.id = l.id
-    JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
-    JOIN balance p ON p.account_id = w.promo_id
-   WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND p.balance = 0 AND h.kind = 'spending';
+  -- Of each charge, `own` is borne by the hold's own promotional money, and `shift` by promotional money that came after
+  -- the hold and takes over part of what the wallet covers, as in `capture`: of one wallet, in the order of its holds.
+  SELECT array_agg(id), array_agg(amount), array_agg(amount - rest),
+         array_agg(least(free_promo, up_to_here) - least(free_promo, up_to_here - rest))
+    INTO able, charge, owns, shifts
+    FROM (SELECT h.id, l.amount, p.balance - p.held AS free_promo, greatest(l.amount - h.promo_rest, 0) AS rest,
+                 sum(greatest(l.amount - h.promo_rest, 0)) OVER (PARTITION BY h.wallet_id ORDER BY h.id)::bigint
+                   AS up_to_here
+            FROM unnest(_holds, _amounts) AS l(id, amount)
+            JOIN hold h ON h.id = l.id
+            JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
+            JOIN balance p ON p.account_id = w.promo_id
+           WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND h.kind = 'spending') asked;
   IF able IS NULL THEN
     RETURN;
   END IF;
   INSERT INTO ledger_entry (kind, idempotency_key, request_hash, description, source_type, source_id, effective_at)
   VALUES ('usage_batch', _key, hash, _description, _source_type, _source_id, _effective_at) RETURNING id INTO made;
   WITH charged AS (
-    UPDATE hold h SET captured = h.captured + l.amount, events = h.events + 1
-      FROM unnest(able, charge) AS l(id, amount) WHERE h.id = l.id
-    RETURNING h.id, h.wallet_id, h.events, l.amount
+    UPDATE hold h SET captured = h.captured + l.amount, promo_rest = h.promo_rest - l.own, events = h.events + 1
+      FROM unnest(able, charge, owns, shifts) AS l(id, amount, own, shift) WHERE h.id = l.id
+    RETURNING h.id, h.wallet_id, h.events, l.amount, l.own, l.shift
   ), noted AS (
     INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
     SELECT c.id, c.events, 'captured', c.amount, made FROM charged c
+  ), borne AS (
+    SELECT c.wallet_id, sum(c.amount)::bigint AS amount, sum(c.own)::bigint AS own, sum(c.shift)::bigint AS shift
+      FROM charged c GROUP BY c.wallet_id
+  ), part AS (
+    SELECT wallet_id AS account_id, amount - own - shift AS spent, amount - own AS freed FROM borne
+    UNION ALL
+    SELECT w.promo_id, own + shift, own FROM borne JOIN wallet w ON w.id = borne.wallet_id WHERE own + shift > 0
   ), moved AS (
-    UPDATE balance b SET balance = b.balance - t.amount, held = b.held - t.amount, seq = b.seq + 1
-      FROM (SELECT wallet_id, sum(amount)::bigint AS amount FROM charged GROUP BY wallet_id) t
-     WHERE b.account_id = t.wallet_id RETURNING b.account_id, b.seq, b.balance, t.amount
+    UPDATE balance b SET balance = b.balance - part.spent, held = b.held - part.freed, seq = b.seq + (part.spent > 0)::int
+      FROM part WHERE b.account_id = part.account_id AND part.spent + part.freed > 0
+    RETURNING b.account_id, b.seq, b.balance, part.spent
   )
   INSERT INTO posting (entry_id, line, account_id, amount, account_seq, balance_after)
   SELECT made, 1, revenue_id, sum(c.amount)::bigint, NULL, NULL FROM charged c
   UNION ALL
-  SELECT made, 1 + row_number() OVER ()::int, m.account_id, -m.amount, m.seq, m.balance FROM moved m;
+  SELECT made, 1 + row_number() OVER ()::int, m.account_id, -m.spent, m.seq, m.balance FROM moved m WHERE m.spent > 0;
   RETURN QUERY SELECT unnest(able), made;
 END $$;
 
@@ -235,14 +248,6 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-
-CREATE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void
-    LANGUAGE sql
-    AS $$
-  UPDATE ledger.topup_lot l SET consumed = c.consumed
-    FROM ledger.balance b, ledger.spent_of_lots(_wallet, b.balance, NULL) c
-   WHERE b.account_id = _wallet AND l.charge_id = c.charge_id AND l.consumed <> c.consumed
-$$;
 
 CREATE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -280,27 +285,30 @@ CREATE FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[]) RETURNS 
     SET search_path TO 'ledger', 'pg_temp'
     AS $$
 BEGIN
-  PERFORM refuse_twice(_holds);
-  PERFORM 1 FROM balance
-    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
-    ORDER BY account_id FOR NO KEY UPDATE;
+  PERFORM refuse_unfit(_holds, _amounts);
+  PERFORM lock_wallets_of(_holds);
   RETURN QUERY
   WITH wanted AS (
     SELECT h.id, h.wallet_id, l.amount, sum(l.amount) OVER (PARTITION BY h.wallet_id ORDER BY h.id) AS up_to_here
       FROM unnest(_holds, _amounts) AS l(id, amount) JOIN hold h ON h.id = l.id
      WHERE NOT h.closed AND h.kind = 'spending' AND l.amount > 0
   ), possible AS (
-    SELECT wanted.* FROM wanted
+    SELECT wanted.id, wanted.wallet_id, w.promo_id, wanted.amount,
+           (least(free.promo, up_to_here) - least(free.promo, up_to_here - wanted.amount))::bigint AS promo
+      FROM wanted
       JOIN wallet w ON w.id = wanted.wallet_id
       JOIN balance b ON b.account_id = w.id
       JOIN balance p ON p.account_id = w.promo_id
-     WHERE p.balance = 0 AND up_to_here <= b.balance - b.held
+     CROSS JOIN LATERAL (SELECT b.balance - b.held AS wallet, p.balance - p.held AS promo) free
+     WHERE up_to_here <= free.wallet + free.promo
   ), aside AS (
     UPDATE balance b SET held = b.held + total.amount
-      FROM (SELECT wallet_id, sum(amount)::bigint AS amount FROM possible GROUP BY wallet_id) total
-     WHERE b.account_id = total.wallet_id
+      FROM (SELECT account_id, sum(part)::bigint AS amount
+              FROM possible CROSS JOIN LATERAL (VALUES (wallet_id, amount - promo), (promo_id, promo)) v(account_id, part)
+             GROUP BY account_id) total
+     WHERE b.account_id = total.account_id AND total.amount > 0
   ), extended AS (
-    UPDATE hold h SET amount = h.amount + p.amount, events = h.events + 1
+    UPDATE hold h SET amount = h.amount + p.amount, promo_rest = h.promo_rest + p.promo, events = h.events + 1
       FROM possible p WHERE h.id = p.id RETURNING h.id, h.events, p.amount
   )
   INSERT INTO hold_event (hold_id, number, kind, amount)
@@ -314,9 +322,7 @@ CREATE FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint,
 DECLARE
   hash bytea := hash_of('credit', _owner, _currency, _amount::text); w wallet; entry_id bigint;
 BEGIN
-  IF _amount <= 0 THEN
-    RAISE EXCEPTION 'a credit is of something' USING ERRCODE = 'SL006';
-  END IF;
+  PERFORM refuse_nothing(_amount, 'a credit');
   w := lock_wallet(_owner, _currency);
   entry_id := replayed(_key, hash);
   IF entry_id IS NOT NULL THEN
@@ -371,6 +377,15 @@ BEGIN
   RETURN w;
 END $$;
 
+CREATE FUNCTION ledger.lock_wallets_of(_holds bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM 1 FROM ledger.balance
+    WHERE account_id IN (SELECT wallet_id FROM ledger.hold WHERE id = ANY (_holds))
+    ORDER BY account_id FOR NO KEY UPDATE;
+END $$;
+
 CREATE FUNCTION ledger.open_books(_currency text) RETURNS void
     LANGUAGE sql
     AS $$
@@ -415,6 +430,9 @@ CREATE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _
 DECLARE
   w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject, _kind); placed bigint; promo bigint;
 BEGIN
+  IF coalesce(_amount, -1) < 0 THEN  -- what costs nothing sets nothing aside
+    RAISE EXCEPTION 'a hold is not below zero' USING ERRCODE = 'SL006';
+  END IF;
   w := lock_wallet(_owner, _currency);
   placed := replayed_hold(_key, hash);
   IF placed IS NOT NULL THEN
@@ -477,15 +495,27 @@ BEGIN
   RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'SL004';
 END $$;
 
-CREATE FUNCTION ledger.refuse_twice(_holds bigint[]) RETURNS void
+CREATE FUNCTION ledger.refuse_nothing(_amount bigint, _what text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF coalesce(_amount, 0) <= 0 THEN
+    RAISE EXCEPTION '% is of something', _what USING ERRCODE = 'SL006';
+  END IF;
+END $$;
+
+CREATE FUNCTION ledger.refuse_unfit(_holds bigint[], _amounts bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  twice bigint;
+  unfit bigint;
 BEGIN
-  SELECT id INTO twice FROM unnest(_holds) AS l(id) GROUP BY id HAVING count(*) > 1 LIMIT 1;
-  IF twice IS NOT NULL THEN
-    RAISE EXCEPTION 'hold % is named twice', twice USING ERRCODE = 'SL006';
+  SELECT id INTO unfit FROM unnest(_holds) AS l(id) GROUP BY id HAVING count(*) > 1 LIMIT 1;
+  IF unfit IS NOT NULL THEN
+    RAISE EXCEPTION 'hold % is named twice', unfit USING ERRCODE = 'SL006';
+  END IF;
+  IF EXISTS (SELECT FROM unnest(_holds, _amounts) AS l(id, amount) WHERE l.id IS NULL OR coalesce(l.amount, -1) < 0) THEN
+    RAISE EXCEPTION 'a batch has a hold to each amount, and none is below zero' USING ERRCODE = 'SL006';
   END IF;
 END $$;
 
@@ -620,9 +650,7 @@ CREATE FUNCTION ledger.service_credit(_owner text, _currency text, _amount bigin
 DECLARE
   hash bytea := hash_of('service_credit', _owner, _currency, _amount::text, _source_id); w wallet; entry_id bigint;
 BEGIN
-  IF _amount <= 0 THEN
-    RAISE EXCEPTION 'a credit is of something' USING ERRCODE = 'SL006';
-  END IF;
+  PERFORM refuse_nothing(_amount, 'a credit');
   w := lock_wallet(_owner, _currency);
   entry_id := replayed(_key, hash);
   IF entry_id IS NOT NULL THEN
@@ -651,13 +679,43 @@ BEGIN
   RETURN from_promo;
 END $$;
 
-CREATE FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint, _before bigint) RETURNS TABLE(charge_id text, consumed bigint)
+CREATE FUNCTION ledger.shrink_holds(_holds bigint[], _amounts bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM refuse_unfit(_holds, _amounts);
+  PERFORM lock_wallets_of(_holds);
+  RETURN QUERY
+  WITH surplus AS (
+    SELECT h.id, h.wallet_id, w.promo_id, given.amount,
+           greatest(0, given.amount - (h.amount - h.captured - h.released - h.promo_rest)) AS promo
+      FROM unnest(_holds, _amounts) AS l(id, amount)
+      JOIN hold h ON h.id = l.id
+      JOIN wallet w ON w.id = h.wallet_id
+     CROSS JOIN LATERAL (SELECT least(l.amount, h.amount - h.captured - h.released) AS amount) given
+     WHERE NOT h.closed AND h.kind = 'spending' AND given.amount > 0
+  ), free AS (
+    UPDATE balance b SET held = b.held - total.amount
+      FROM (SELECT account_id, sum(part)::bigint AS amount
+              FROM surplus CROSS JOIN LATERAL (VALUES (wallet_id, amount - promo), (promo_id, promo)) v(account_id, part)
+             GROUP BY account_id) total
+     WHERE b.account_id = total.account_id AND total.amount > 0
+  ), shrunk AS (
+    UPDATE hold h SET released = h.released + s.amount, promo_rest = h.promo_rest - s.promo, events = h.events + 1
+      FROM surplus s WHERE h.id = s.id RETURNING h.id, h.events, s.amount
+  )
+  INSERT INTO hold_event (hold_id, number, kind, amount)
+  SELECT id, events, 'released', amount FROM shrunk RETURNING hold_id;
+END $$;
+
+CREATE FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint) RETURNS TABLE(charge_id text, consumed bigint)
     LANGUAGE sql STABLE
     AS $$
   SELECT lots.charge_id,
          least(room, greatest(0, sum(room) OVER () - _balance - (sum(room) OVER older - room)))::bigint
     FROM (SELECT l.charge_id, l.entry_id, l.paid - l.refunded - l.disputed AS room
-            FROM ledger.topup_lot l WHERE l.wallet_id = _wallet AND (l.entry_id < _before) IS NOT FALSE) lots
+            FROM ledger.topup_lot l WHERE l.wallet_id = _wallet) lots
   WINDOW older AS (ORDER BY entry_id)
 $$;
 
@@ -669,9 +727,7 @@ DECLARE
   hash bytea := hash_of('stripe_fee', _currency, _amount::text, _transaction);
   key text := 'txn:' || _transaction || ':fee'; entry_id bigint;
 BEGIN
-  IF coalesce(_amount, 0) <= 0 THEN
-    RAISE EXCEPTION 'a fee is of something' USING ERRCODE = 'SL006';
-  END IF;
+  PERFORM refuse_nothing(_amount, 'a fee');
   PERFORM pg_advisory_xact_lock(hashtextextended(key, 0));
   entry_id := replayed(key, hash);
   IF entry_id IS NOT NULL THEN
@@ -706,18 +762,18 @@ DECLARE
   hash bytea := hash_of('top_up', _owner, _currency, _amount::text, _payment_intent, _charge);
   key text := 'pi:' || _payment_intent; w wallet; entry_id bigint; cleared bigint;
 BEGIN
+  PERFORM refuse_nothing(_amount, 'a payment');
   w := lock_wallet(_owner, _currency);
   entry_id := replayed(key, hash);
   IF entry_id IS NOT NULL THEN
     RETURN entry_id;
   END IF;
-  PERFORM consume_lots(w.id);
   SELECT least(-balance, _amount) INTO cleared FROM balance WHERE account_id = w.receivable_id;
   entry_id := post('top_up', key, hash, _description, _source_type, _source_id, NULL, now(),
     ARRAY[w.receivable_id, w.id, system_account('stripe_balance', _currency)],
     ARRAY[cleared, _amount - cleared, -_amount]);
-  INSERT INTO topup_lot (charge_id, payment_intent_id, wallet_id, entry_id, paid, consumed)
-  VALUES (_charge, _payment_intent, w.id, entry_id, _amount, cleared);
+  INSERT INTO topup_lot (charge_id, payment_intent_id, wallet_id, entry_id, paid)
+  VALUES (_charge, _payment_intent, w.id, entry_id, _amount);
   RETURN entry_id;
 END $$;
 
@@ -1304,12 +1360,10 @@ CREATE TABLE ledger.topup_lot (
     wallet_id bigint NOT NULL,
     entry_id bigint NOT NULL,
     paid bigint NOT NULL,
-    consumed bigint DEFAULT 0 NOT NULL,
     refunded bigint DEFAULT 0 NOT NULL,
     disputed bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT topup_lot_check CHECK ((((consumed + refunded) + disputed) <= paid)),
-    CONSTRAINT topup_lot_consumed_check CHECK ((consumed >= 0)),
     CONSTRAINT topup_lot_disputed_check CHECK ((disputed >= 0)),
+    CONSTRAINT topup_lot_gives_back_what_was_paid CHECK (((refunded + disputed) <= paid)),
     CONSTRAINT topup_lot_paid_check CHECK ((paid > 0)),
     CONSTRAINT topup_lot_refunded_check CHECK ((refunded >= 0))
 );
@@ -1318,43 +1372,21 @@ CREATE VIEW ledger.drifted_lot AS
  WITH payment AS (
          SELECT e.id AS entry_id,
             w_1.id AS wallet_id,
-            (sum(p_1.amount))::bigint AS paid,
-            (COALESCE(sum(p_1.amount) FILTER (WHERE (p_1.account_id = w_1.receivable_id)), (0)::numeric))::bigint AS cleared,
-            (e.id = max(e.id) OVER (PARTITION BY w_1.id)) AS newest
+            (sum(p_1.amount))::bigint AS paid
            FROM ((ledger.ledger_entry e
              JOIN ledger.posting p_1 ON ((p_1.entry_id = e.id)))
              JOIN ledger.wallet w_1 ON (((p_1.account_id = w_1.id) OR (p_1.account_id = w_1.receivable_id))))
           WHERE (e.kind = 'top_up'::ledger.entry_kind)
           GROUP BY e.id, w_1.id
-        ), spent AS (
-         SELECT c.charge_id,
-            c.consumed
-           FROM ((payment n
-             LEFT JOIN LATERAL ( SELECT posting.balance_after
-                   FROM ledger.posting
-                  WHERE ((posting.account_id = n.wallet_id) AND (posting.account_seq IS NOT NULL) AND (posting.entry_id < n.entry_id))
-                  ORDER BY posting.account_seq DESC
-                 LIMIT 1) b ON (true))
-             CROSS JOIN LATERAL ledger.spent_of_lots(n.wallet_id, COALESCE(b.balance_after, (0)::bigint), n.entry_id) c(charge_id, consumed))
-          WHERE n.newest
-        UNION ALL
-         SELECT l_1.charge_id,
-            n.cleared
-           FROM (payment n
-             JOIN ledger.topup_lot l_1 ON ((l_1.entry_id = n.entry_id)))
-          WHERE n.newest
         )
  SELECT COALESCE(l.charge_id, ('of entry '::text || p.entry_id)) AS lot,
     w.currency,
     COALESCE(l.paid, (0)::bigint) AS paid,
-    COALESCE(p.paid, (0)::bigint) AS posted,
-    COALESCE(l.consumed, (0)::bigint) AS consumed,
-    COALESCE(s.consumed, (0)::bigint) AS spent
-   FROM (((ledger.topup_lot l
+    COALESCE(p.paid, (0)::bigint) AS posted
+   FROM ((ledger.topup_lot l
      FULL JOIN payment p ON (((p.entry_id = l.entry_id) AND (p.wallet_id = l.wallet_id))))
-     LEFT JOIN spent s ON ((s.charge_id = l.charge_id)))
      LEFT JOIN ledger.wallet w ON ((w.id = COALESCE(l.wallet_id, p.wallet_id))))
-  WHERE ((l.paid IS DISTINCT FROM p.paid) OR (l.consumed IS DISTINCT FROM s.consumed));
+  WHERE (l.paid IS DISTINCT FROM p.paid);
 
 CREATE SEQUENCE ledger.entry_id
     START WITH 1
@@ -1447,6 +1479,18 @@ CREATE VIEW ledger.usage_revenue AS
    FROM ((ledger.posting p
      JOIN ledger.account a ON (((a.id = p.account_id) AND ((a.kind)::text ~~ 'revenue\_%'::text))))
      JOIN ledger.ledger_entry e ON (((e.id = p.entry_id) AND (e.kind = ANY (ARRAY['usage'::ledger.entry_kind, 'usage_batch'::ledger.entry_kind])))));
+
+CREATE VIEW ledger.wallet_above_lots AS
+ SELECT a.code,
+    a.currency,
+    b.balance,
+    (COALESCE(sum(((l.paid - l.refunded) - l.disputed)), (0)::numeric))::bigint AS paid_in
+   FROM (((ledger.wallet w
+     JOIN ledger.account a ON ((a.id = w.id)))
+     JOIN ledger.balance b ON ((b.account_id = w.id)))
+     LEFT JOIN ledger.topup_lot l ON ((l.wallet_id = w.id)))
+  GROUP BY a.code, a.currency, b.balance
+ HAVING ((b.balance)::numeric > COALESCE(sum(((l.paid - l.refunded) - l.disputed)), (0)::numeric));
 
 CREATE TABLE public.allocation (
     seq bigint NOT NULL,
@@ -3537,8 +3581,6 @@ GRANT ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _
 
 REVOKE ALL ON FUNCTION ledger.check_postings() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ledger.consume_lots(_wallet bigint) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) TO sublet_app;
 
@@ -3557,6 +3599,8 @@ REVOKE ALL ON FUNCTION ledger.lock_wallet(_owner text, _currency text) FROM PUBL
 
 REVOKE ALL ON FUNCTION ledger.lock_wallet_of(_hold bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ledger.lock_wallets_of(_holds bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ledger.open_books(_currency text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) FROM PUBLIC;
@@ -3572,7 +3616,9 @@ GRANT ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) T
 
 REVOKE ALL ON FUNCTION ledger.refuse_change() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ledger.refuse_twice(_holds bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.refuse_nothing(_amount bigint, _what text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.refuse_unfit(_holds bigint[], _amounts bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.release_hold(_hold bigint, _key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.release_hold(_hold bigint, _key text) TO sublet_app;
@@ -3592,8 +3638,11 @@ GRANT ALL ON FUNCTION ledger.service_credit(_owner text, _currency text, _amount
 
 REVOKE ALL ON FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint, _before bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint, _before bigint) TO sublet_app;
+REVOKE ALL ON FUNCTION ledger.shrink_holds(_holds bigint[], _amounts bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.shrink_holds(_holds bigint[], _amounts bigint[]) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) TO sublet_app;
@@ -3668,6 +3717,8 @@ GRANT SELECT ON TABLE ledger.unbalanced_entry TO sublet_app;
 GRANT SELECT ON TABLE ledger.usage_payer TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.usage_revenue TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.wallet_above_lots TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation TO sublet_app;
 

@@ -9,7 +9,7 @@ from sublet.billing import funds, settlement
 from sublet.billing.policy import Policy
 from sublet.core.db import Database
 from sublet.core.money import Money, Rate
-from tests.billing.usage import new_subject, observe_until
+from tests.billing.usage import new_subject, observe_until, settle_due
 from tests.ledger.books import top_up, usd
 from tests.support.app import Web
 from tests.support.policy import DEFAULT_POLICY
@@ -102,7 +102,7 @@ class TestEntriesOfASharedSettlement:
                     await observe_until(session, subject, 600)
                 own.append({subject.id for subject in subjects})
             await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
-            await settlement.settle_due(session, policy=DEFAULT_POLICY)
+            await settle_due(session)
         batches = set()
         for customer, mine, named in zip(customers, own, names, strict=True):
             answer = await customer.get("/api/v1/wallet/entries")

@@ -12,7 +12,15 @@ from sublet.billing.policy import Policy
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.money import Money, Rate
-from tests.billing.usage import Subject, charged_micro, known_of, new_subject, observe_until, unmetered_seconds
+from tests.billing.usage import (
+    Subject,
+    charged_micro,
+    known_of,
+    new_subject,
+    observe_until,
+    settle_due,
+    unmetered_seconds,
+)
 from tests.ledger.books import assert_books_are_sound, new_wallet, usd
 from tests.support.locks import until_somebody_waits
 from tests.support.policy import DEFAULT_POLICY
@@ -27,7 +35,7 @@ async def _settle(session: Session, subject: Subject, *, together: bool) -> None
     """Settle a subject that is running, by itself or with all that are due."""
     if together:
         await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
-        await settlement.settle_due(session, policy=DEFAULT_POLICY)
+        await settle_due(session)
     else:
         await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
 
@@ -44,7 +52,7 @@ class TestTaken:
             subject = await new_subject(session, policy=EAGER)
             await observe_until(session, subject, 600)
             await meters.stop(session, subject.id, subject.at(600))
-            assert await settlement.settle_due(session, policy=DEFAULT_POLICY) == 0
+            assert await settle_due(session) == 0
             assert await charged_micro(session, subject) == 0
 
     async def test_is_nothing_whose_time_has_not_come(self, database: Database) -> None:
@@ -54,7 +62,7 @@ class TestTaken:
                 await observe_until(session, subject, 600)
             await watermarks.tick(session)
             before = await known_of(session, early)
-            assert await settlement.settle_due(session, policy=DEFAULT_POLICY) == 1
+            assert await settle_due(session) == 1
             assert await known_of(session, early) == before
             assert [await charged_micro(session, subject) for subject in (due, early)] == [60_000, 0]
 
@@ -62,7 +70,7 @@ class TestTaken:
         async with database.transaction() as session:
             subject = await new_subject(session, policy=EAGER)
             await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
-            assert await settlement.settle_due(session, policy=DEFAULT_POLICY) == 0
+            assert await settle_due(session) == 0
 
     async def test_is_nothing_that_somebody_else_works_on_and_nobody_waits(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -73,7 +81,7 @@ class TestTaken:
             await settlement.settle(other, busy.id, final=False, policy=EAGER)
             async with database.transaction() as session:
                 await session.execute(text("SET LOCAL lock_timeout = '500ms'"))
-                assert await settlement.settle_due(session, policy=DEFAULT_POLICY) == 1
+                assert await settle_due(session) == 1
                 assert [await charged_micro(session, subject) for subject in (free, busy)] == [60_000, 0]
 
     async def test_is_nothing_that_was_settled_for_good(self, database: Database) -> None:
@@ -188,7 +196,7 @@ class TestRounds:
             await meters.observe(session, {subject.id}, subject.at(200), policy=DEFAULT_POLICY)  # its clock is ahead
             await watermarks.tick(session)  # which leaves the settlement nothing to move
         async with database.transaction() as session:
-            assert await settlement.settle_due(session, policy=DEFAULT_POLICY) == 1
+            assert await settle_due(session) == 1
         async with database.transaction() as session:
             assert await charged_micro(session, subject) >= 10_000
             await _sound(session)

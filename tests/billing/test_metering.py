@@ -114,6 +114,15 @@ class TestEvidence:
             assert await charged_micro(session, subject) == 60_000
             assert await unmetered_seconds(session, subject) == 100
 
+    async def test_less_than_a_second_of_it_is_rounding_and_nothing_to_find(self, database: Database) -> None:
+        async with database.transaction() as session:
+            for seconds, missed in ((700.9, 0), (701, 1)):
+                subject = await new_subject(session)
+                await observe_until(session, subject, 700)
+                await meters.stop(session, subject.id, subject.at(seconds))
+                await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
+                assert await unmetered_seconds(session, subject) == missed
+
     async def test_a_gap_after_the_end_is_nobodys(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)

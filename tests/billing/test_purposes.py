@@ -3,14 +3,13 @@
 import pytest
 from sqlalchemy import text
 
-from sublet.billing import purposes, settlement
+from sublet.billing import purposes
 from sublet.billing.purposes import MOST_SUBJECTS, Purpose, Purposes
 from sublet.core.db import Database
 from sublet.core.money import Money
 from sublet.ledger import entries
-from tests.billing.usage import new_subject, observe_until
+from tests.billing.usage import new_subject, observe_until, settle_due
 from tests.ledger.books import new_wallet
-from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +43,7 @@ class TestManySubjects:
                 subject = await new_subject(session, organization=organization, name=f"n{number}", started_ago=1000)
                 await observe_until(session, subject, 600 + number)
             await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
-            await settlement.settle_due(session, policy=DEFAULT_POLICY)
+            await settle_due(session)
             lines = await entries.list_for(session, organization, limit=1, currency="USD")
             found = await purposes.of_entries(session, organization, [lines[0].entry.id])
         of_batch = found[lines[0].entry.id]

@@ -5,7 +5,7 @@ import pytest
 from sublet.billing.standing import standing
 from sublet.core.db import Database
 from sublet.core.money import Rate
-from tests.billing.usage import A_DOLLAR_AN_HOUR, POLICY, new_running, new_subject
+from tests.billing.usage import A_DOLLAR_AN_HOUR, POLICY, age, new_running
 from tests.ledger.books import new_wallet, usd
 
 pytestmark = pytest.mark.anyio
@@ -28,8 +28,7 @@ class TestRunway:
 
     async def test_falls_while_usage_accrues(self, database: Database) -> None:
         async with database.transaction() as session:
-            subject = await new_subject(
-                session, rate=A_DOLLAR_AN_HOUR, started_ago=3600, held=usd("0.50"), policy=POLICY
-            )
+            subject = await new_running(session, "20")
+            await age(session, subject, 3600)
             lasts = (await standing(session, subject.organization, currency="USD", policy=POLICY)).runway
         assert lasts.left < usd("19.0001")

@@ -15,7 +15,7 @@ from sublet.core.errors import Conflict
 from sublet.core.money import Rate
 from sublet.ledger import charges, credits, holds, wallets
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
-from tests.billing.usage import charged_micro, new_subject, observe_until
+from tests.billing.usage import charged_micro, new_subject, observe_until, settle_due
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, usd
 from tests.support.policy import DEFAULT_POLICY
 
@@ -115,9 +115,9 @@ class TestMany:
             for subject in subjects:
                 await observe_until(session, subject, 600)
         async with database.transaction() as session:
-            settled = await settlement.settle_due(session, policy=DEFAULT_POLICY)
+            settled = await settle_due(session)
         async with database.transaction() as session:
-            again = await settlement.settle_due(session, policy=DEFAULT_POLICY)
+            again = await settle_due(session)
             entries = await session.execute(text("SELECT DISTINCT ledger_entry_id FROM usage_charge"))
             charged = [await charged_micro(session, subject) for subject in subjects]
             await _sound(session)
@@ -131,7 +131,7 @@ class TestMany:
             poor = await new_subject(session, policy=EAGER, funds="0.01", held=usd("0.01"))
             for subject in (rich, poor):
                 await observe_until(session, subject, 600)
-            await settlement.settle_due(session, policy=DEFAULT_POLICY)
+            await settle_due(session)
             found = [await wallets.wallet(session, subject.organization, currency="USD") for subject in (rich, poor)]
             await _sound(session)
         assert found[0].balance == usd("19.94")
@@ -148,7 +148,7 @@ class TestMany:
 
         async def settle_all() -> None:
             async with database.transaction() as session:
-                await settlement.settle_due(session, policy=Policy())
+                await settle_due(session)
 
         async def settle_one(subject_id: str) -> None:
             async with database.transaction() as session:
@@ -220,7 +220,7 @@ class TestRecords:
                     await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
             if together:
                 await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp()"))
-                await settlement.settle_due(session, policy=DEFAULT_POLICY)
+                await settle_due(session)
             rows = await session.execute(
                 text(
                     "SELECT r.meter_kind, c.meter_kind, r.sku_id, r.node_id, a.kind::text, e.kind::text, c.amount "

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from sublet.billing import meters
+from sublet.billing import meters, settlement
 from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.clock import database_now
@@ -20,6 +20,7 @@ from tests.support.policy import DEFAULT_POLICY
 RATE = Rate.parse("0.36", "USD")  # 100 micro-dollars a second
 SUSPENDED_RATE = Rate.parse("0.036", "USD")
 POLICY = Policy(settle_interval_seconds=3600, detection_seconds=60, grace_seconds=900)
+EAGER = Policy(settle_interval_seconds=1)
 A_DOLLAR_AN_HOUR = Rate.parse("1", "USD")
 
 
@@ -138,6 +139,13 @@ async def age(session: Session, subject: Subject, seconds: float) -> None:
         ),
         {"id": subject.id, "seconds": seconds},
     )
+
+
+async def settle_due(session: Session, *, policy: Policy = DEFAULT_POLICY) -> int:
+    """What the scheduled task does, in one transaction: a batch, and singly what it leaves. How many it took."""
+    batch = await settlement.settle_due(session, policy=policy)
+    await settlement.settle_singly(session, batch.left, policy=policy)
+    return batch.taken
 
 
 async def charged_micro(session: Session, subject: Subject) -> int:

@@ -30,6 +30,7 @@ CHECKS = (
     "held funds",
     "history of holds",
     "lots against entries",
+    "wallets against lots",
     "holds of ended subjects",
     "seals",
     "usage charges against revenue",

@@ -14,11 +14,12 @@ from sublet.ledger.failures import InsufficientFunds
 from tests.ledger.books import assert_books_are_sound, key, new_wallet, top_up
 
 AMOUNTS = st.integers(1, 3_000_000)
+ON_A_HOLD = ("extend", "extend_many", "shrink", "capture", "overrun", "release", "batch")
 MOVEMENTS = st.one_of(
     st.tuples(st.just("top_up"), st.integers(1, 300), st.just(0)),
     st.tuples(st.just("grant"), AMOUNTS, st.just(0)),
     st.tuples(st.just("place"), AMOUNTS, st.just(0)),
-    st.tuples(st.sampled_from(["extend", "capture", "overrun", "release", "batch"]), AMOUNTS, st.integers(0, 5)),
+    st.tuples(st.sampled_from(ON_A_HOLD), AMOUNTS, st.integers(0, 5)),
 )
 
 
@@ -135,6 +136,14 @@ class World:
             await holds.release(self.session, hold.id, idempotency_key=key())
             hold.rest = hold.promo = 0
             hold.closed = True
+        elif name == "extend_many":
+            possible = self.model.set_aside(hold, amount)
+            assert await holds.extend_many(self.session, {hold.id: amount}) == ({hold.id} if possible else set())
+        elif name == "shrink":
+            given = min(amount, hold.rest)
+            assert await holds.shrink_many(self.session, {hold.id: amount}) == ({hold.id} if given else set())
+            hold.promo -= max(0, given - (hold.rest - hold.promo))
+            hold.rest -= given
         elif name == "batch":
             await self._batch(amount, hold)
         elif name == "overrun" or amount <= hold.rest:
@@ -162,7 +171,7 @@ class World:
             description="Usage",
             effective_at=await database_now(self.session),
         )
-        expected = self.model.promo == 0 and amount <= hold.rest
+        expected = amount <= hold.rest
         assert (hold.id in charged) == expected
         if expected:
             self.model.charge(hold, amount)

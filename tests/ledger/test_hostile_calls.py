@@ -79,6 +79,53 @@ class TestAFee:
         assert said == "SL006 a fee is of something"
 
 
+FUNCTIONS = """
+SELECT p.proname, a.name, a.type::regtype::text
+  FROM pg_proc p
+ CROSS JOIN LATERAL unnest(p.proargnames, p.proargtypes::oid[]) WITH ORDINALITY AS a(name, type, place)
+ WHERE p.pronamespace = 'ledger'::regnamespace AND p.prosecdef AND a.type IS NOT NULL
+ ORDER BY p.proname, a.place
+"""
+IDS = {"_hold", "_holds", "_entry", "_refund", "_entries_each"}
+"""Numbers that say which or how many, and not how much."""
+WITHOUT_AMOUNTS = {"open_wallet", "release_hold", "reverse", "seal_ranges"}
+
+
+class TestAnAmount:
+    async def test_below_zero_or_missing_is_refused_by_every_function(self, database: Database, app_url: str) -> None:
+        """Of a call that is fine but for one amount; what takes no amount is named above."""
+        async with database.transaction() as session:
+            organization = await new_wallet(session, "20")
+            hold = (await new_hold(session, organization, "5")).id
+        with psycopg.connect(app_url, autocommit=True) as connection:
+            arguments: dict[str, list[tuple[str, str]]] = {}
+            for function, name, kind in connection.execute(FUNCTIONS):
+                arguments.setdefault(function, []).append((name, kind))
+            charge = connection.execute("SELECT max(charge_id) FROM ledger.topup_lot").fetchone()
+        assert charge is not None
+        named = {"_owner": organization, "_currency": "USD", "_meter_kind": "compute", "_kind": "spending"}
+        named |= {"_hold": str(hold), "_holds": f"{{{hold}}}", "_entry": "1", "_refund": "1", "_charge": charge[0]}
+        by_kind = {"boolean": "true", "bigint": "1", "bigint[]": "{1}", "timestamp with time zone": "now"}
+        tried = set()
+        for function, taken in arguments.items():
+            for at, (name, kind) in enumerate(taken):
+                if kind not in {"bigint", "bigint[]"} or name in IDS:
+                    continue
+                tried.add(function)
+                for wrong in ("-1", "NULL"):
+                    values = [named.get(each, by_kind.get(of, key())) for each, of in taken]
+                    values[at] = f"{{{wrong}}}" if kind == "bigint[]" else wrong
+                    call = ", ".join(
+                        f"{each} => {'NULL' if value == 'NULL' else repr(value)}::{of}"
+                        for (each, of), value in zip(taken, values, strict=True)
+                    )
+                    said = refused(app_url, f"SELECT ledger.{function}({call})")
+                    assert said.startswith("SL006 "), (function, name, wrong, said)
+        assert set(arguments) - tried == WITHOUT_AMOUNTS
+        async with database.transaction() as session:
+            await assert_books_are_sound(session)
+
+
 class TestAnExtension:
     @pytest.mark.parametrize("amount", ["0", "-1", "NULL"])
     async def test_by_nothing_is_refused(self, database: Database, app_url: str, amount: str) -> None:

@@ -77,7 +77,7 @@ class TestApplicationRole:
         with psycopg.connect(app_url, autocommit=True) as connection:
             for call in (
                 "SELECT ledger.open_books('EUR')",
-                "SELECT ledger.consume_lots(1)",
+                "SELECT ledger.set_aside(NULL, 1::bigint, 'spending')",
                 "SELECT ledger.post('credit', 'k', '', 'd', NULL, NULL, NULL, now(), '{1}', '{1}')",
             ):
                 with pytest.raises(errors.InsufficientPrivilege):

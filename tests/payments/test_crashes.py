@@ -184,7 +184,7 @@ class TestRetries:
         wrong = new_processor(shop.sandbox.url, key="sk_test_wrong0123456789")
         shop.parts.put(PROCESSOR, wrong)
         answer = await shop.request(await shop.organization())
-        assert (answer.status_code, answer.json()["code"]) == (503, "processor_unavailable")
+        assert (answer.status_code, answer.json()["code"]) == (503, "processor_misconfigured")
         assert "sk_test" not in answer.text
         await wrong.close()
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sublet.payments.stripe import processor
-from sublet.payments.stripe.processor import ProcessorUnavailable
+from sublet.payments.stripe.errors import ProcessorUnavailable
 from tests.payments.shop import new_processor
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sublet.payments.stripe import inbox
-from sublet.payments.stripe.processor import ProcessorRefused, ProcessorUnknown
+from sublet.payments.stripe.errors import ProcessorRefused, ProcessorUnknown
 from sublet.payments.top_ups import outcomes
 from tests.payments.deliveries import deliver, events_of
 from tests.payments.refunds import all_open, paid, refund, seen, settle, tell

@@ -49,7 +49,7 @@ async def make_due(shop: Shop, kind: str) -> None:
             text(
                 "UPDATE work SET lease_expires_at = CASE WHEN lease_expires_at IS NULL THEN NULL "
                 "ELSE clock_timestamp() END, due_at = least(due_at, CASE WHEN lease_expires_at IS NULL "
-                "THEN clock_timestamp() ELSE 'infinity' END) WHERE kind = :kind"
+                "THEN clock_timestamp() ELSE 'infinity' END) WHERE kind = :kind AND set_aside_at IS NULL"
             ),
             {"kind": kind},
         )

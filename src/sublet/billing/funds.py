@@ -119,7 +119,7 @@ async def review(session: Session, *, policy: Policy) -> list[FundsAction]:
     now = await database_now(session)
     decisions = [
         decision
-        for row in (await session.execute(_REVIEW)).all()
+        for row in (await session.execute(_REVIEW, {"evidence_gap_seconds": policy.evidence_gap_seconds})).all()
         if (decision := _decide(row, now, policy)) is not None and not await _waits(session, decision)
     ]
     for decision in decisions:

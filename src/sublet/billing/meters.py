@@ -147,6 +147,7 @@ _UNMETERED = text(
       FROM unnest(tstzmultirange(tstzrange(:gap_from, :gap_to)) - coalesce(
              (SELECT range_agg(period) FROM unmetered_interval
                WHERE subject_id = :subject_id AND period && tstzrange(:gap_from, :gap_to)), '{}')) AS part
+     WHERE upper(part) - lower(part) >= interval '1 second'
     """
 )
 
@@ -278,7 +279,10 @@ async def lock(session: Session, subject_id: str) -> Row[Any]:
 async def record_unmetered(
     session: Session, subject_id: str, gap_from: datetime, gap_to: datetime, *, reason: str
 ) -> None:
-    """Note time that is not billed because nobody can prove it, but for what is noted already."""
+    """Note time that is not billed because nobody can prove it, but for what is noted already.
+
+    Less than a second is what is left of whole seconds, and nothing that anybody missed.
+    """
     await session.execute(
         _UNMETERED, {"subject_id": subject_id, "gap_from": gap_from, "gap_to": gap_to, "reason": reason}
     )

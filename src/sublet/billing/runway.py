@@ -34,14 +34,18 @@ class Runway:
         return next((level for level, under in WARNINGS if self.seconds <= under), None)
 
 
+_EXPECTED_TO = """CASE WHEN clock_timestamp() - m.observed_to > make_interval(secs => :evidence_gap_seconds)
+             THEN least(upper(s.period), m.observed_to) ELSE coalesce(upper(s.period), clock_timestamp()) END"""
 ACCRUED = (
-    charged_micro_sql(
-        "s.nano_per_hour", whole_seconds_sql("lower(s.period)", "coalesce(upper(s.period), clock_timestamp())")
-    )
+    charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", _EXPECTED_TO))
     + " - "
     + charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.posted_to"))
 )
-"""What a segment `s` has cost since it was last posted, proven or not."""
+"""What a segment `s` of a meter `m` will be charged by now: since it was last posted, and as far as it can be proven.
+
+Time since the last observation counts while the next one may still prove it, which is `:evidence_gap_seconds`. After
+that nobody will ever be charged for it, so nothing accrues and nothing is forecast until the subject is seen again.
+"""
 
 # `if_resumed` is what it would spend if everything that lack of funds suspended ran again; `running_on` is whether
 # something runs that lack of funds does not suspend already.

@@ -1,23 +1,39 @@
 """Settlement: what was metered and not charged yet is charged, exactly once, out of the hold."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
 from sublet.billing import meters, watermarks
 from sublet.billing.charges import charged_between, charged_micro_sql, whole_seconds, whole_seconds_sql
 from sublet.billing.policy import Policy
 from sublet.core.clock import database_now
-from sublet.core.db import Session
-from sublet.core.errors import Conflict
+from sublet.core.db import Database, Session
+from sublet.core.errors import Conflict, SubletError
 from sublet.core.ids import new_id
 from sublet.core.money import Money
+from sublet.core.telemetry import get_logger
 from sublet.ledger import charges as ledger_charges
 from sublet.ledger import holds
 
-MOST_SUBJECTS = 10_000
+log = get_logger(__name__)
+
+MOST_SUBJECTS = 1000
+"""How many a batch settles, and so of how many wallets: others wait for these that long."""
+MOST_SINGLY = 100
+"""How many are settled singly in one transaction."""
+
+Place = tuple[str, str]
+"""Where the next batch goes on: after a time at which subjects are due, and after a subject of that time."""
+
+START: Place = ("-infinity", "")
+
+_REFUSED = (SubletError, IntegrityError, DataError, InternalError, ProgrammingError)
+"""What is at fault with what is settled; the database's own troubles are not, and end the whole transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,16 @@ class Settled:
 
     amount: Money
     entry_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How many subjects a batch took, which of them are left to be settled singly, and where the next one goes on
+    (None: nothing else is due)."""
+
+    taken: int
+    left: list[str]
+    next: Place | None
 
 
 _SEGMENTS = text(
@@ -153,11 +179,14 @@ async def _charge(session: Session, meter: Row[Any], segments: Any) -> Settled:
     return Settled(total, entry_id)
 
 
+# Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it.
 _DUE = text(
     """
-    SELECT subject_id, hold_id, currency, meter_kind FROM meter
+    SELECT subject_id, hold_id, currency, meter_kind, settle_due_at FROM meter
      WHERE settle_due_at <= clock_timestamp() AND stopped_at IS NULL
-     ORDER BY subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+       AND settle_due_at >= CAST(:after_time AS timestamptz)
+       AND (settle_due_at, subject_id) > (CAST(:after_time AS timestamptz), :after_subject)
+     ORDER BY settle_due_at, subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     """
 )
 _LOCK_SEGMENTS = text(
@@ -209,44 +238,78 @@ _NEXT_MANY = text(
 )
 
 
-async def settle_due(session: Session, *, policy: Policy, limit: int = MOST_SUBJECTS) -> int:
-    """Settle running subjects whose interval is over, one entry for each currency and kind of meter; returns how many.
+async def settle_all(database: Database, *, policy: Policy) -> None:
+    """Settle every running subject whose interval is over, in transactions of `MOST_SUBJECTS` at most.
 
-    Those whose hold does not cover the charge are settled singly, so that one never stops the others. Meters that
-    somebody else works on are left for the next call.
+    Those that a batch leaves are settled singly, `MOST_SINGLY` in a transaction.
     """
-    due = (await session.execute(_DUE, {"limit": limit})).all()
+    place: Place | None = START
+    while place is not None:
+        async with database.transaction() as session:
+            batch = await settle_due(session, policy=policy, after=place)
+        for first in range(0, len(batch.left), MOST_SINGLY):
+            async with database.transaction() as session:
+                await settle_singly(session, batch.left[first : first + MOST_SINGLY], policy=policy)
+        place = batch.next
+
+
+async def settle_due(session: Session, *, policy: Policy, after: Place = START) -> Batch:
+    """Settle up to `MOST_SUBJECTS` running subjects whose interval is over, one entry for each currency and kind.
+
+    Those whose hold does not cover the charge are left, for `settle_singly`; so are all of an entry that could not be
+    made, so that whoever is at fault there stops nobody else. Meters that somebody else works on are not taken.
+    """
+    asked = {"after_time": after[0], "after_subject": after[1], "limit": MOST_SUBJECTS}
+    due = (await session.execute(_DUE, asked)).all()
     if not due:
-        return 0
+        return Batch(0, [], None)
     as_of = await database_now(session)
     subject_ids = [row.subject_id for row in due]
     await watermarks.tick_subjects(session, subject_ids)
     await session.execute(_LOCK_SEGMENTS, {"subject_ids": subject_ids})  # no tick moves on between sum and record
-    owed = (await session.execute(_OWED, {"subject_ids": subject_ids})).all()
-    sort_of = {row.subject_id: (row.currency, row.meter_kind) for row in due}
-    entry_of: dict[int, int] = {}
-    for currency, meter_kind in sorted(set(sort_of.values())):
-        charges = {row.hold_id: row.amount for row in owed if sort_of[row.subject_id] == (currency, meter_kind)}
-        entry_of |= await ledger_charges.capture_batch(
-            session,
-            charges,
-            currency=currency,
-            meter_kind=meter_kind,
-            settlement_id=new_id("stl"),
-            idempotency_key=f"settle:{as_of.isoformat()}:{currency}:{meter_kind}:{subject_ids[0]}",
-            description="Usage",
-            effective_at=as_of,
-        )
-    charged = [row for row in owed if row.amount == 0 or row.hold_id in entry_of]
+    owed = {row.subject_id: row.amount for row in await session.execute(_OWED, {"subject_ids": subject_ids})}
+    left = []
+    for currency, meter_kind in sorted({(row.currency, row.meter_kind) for row in due}):
+        those = [row for row in due if (row.currency, row.meter_kind) == (currency, meter_kind)]
+        try:
+            async with session.begin_nested():
+                left += await _settle_together(session, those, owed, as_of=as_of, policy=policy)
+        except _REFUSED as error:
+            log.exception("settlement.batch_refused", currency=currency, meter_kind=meter_kind, error=str(error))
+            left += [row.subject_id for row in those]
+    last = due[-1]
+    goes_on = len(due) == MOST_SUBJECTS
+    return Batch(len(due), left, (last.settle_due_at.isoformat(), last.subject_id) if goes_on else None)
+
+
+async def settle_singly(session: Session, subject_ids: Collection[str], *, policy: Policy) -> None:
+    """Settle running subjects each by itself: one that cannot be settled stays due, and stops no other."""
+    for subject_id in subject_ids:
+        try:
+            async with session.begin_nested():
+                await settle(session, subject_id, final=False, policy=policy)
+        except _REFUSED as error:
+            log.exception("settlement.refused", subject=subject_id, error=str(error))
+
+
+async def _settle_together(
+    session: Session, due: Sequence[Row[Any]], owed: Mapping[str, int], *, as_of: datetime, policy: Policy
+) -> list[str]:
+    """Charge subjects of one currency and kind in one entry, and record it; returns those whose hold is too small."""
+    entry_of = await ledger_charges.capture_batch(
+        session,
+        {row.hold_id: owed[row.subject_id] for row in due if row.subject_id in owed},
+        currency=due[0].currency,
+        meter_kind=due[0].meter_kind,
+        settlement_id=new_id("stl"),
+        idempotency_key=f"settle:{as_of.isoformat()}:{due[0].currency}:{due[0].meter_kind}:{due[0].subject_id}",
+        description="Usage",
+        effective_at=as_of,
+    )
+    settled = [row for row in due if owed.get(row.subject_id, 0) == 0 or row.hold_id in entry_of]
+    subject_ids = [row.subject_id for row in settled]
     await session.execute(
-        _RECORD_MANY,
-        {
-            "subject_ids": [row.subject_id for row in charged],
-            "entry_ids": [entry_of.get(row.hold_id) for row in charged],
-        },
+        _RECORD_MANY, {"subject_ids": subject_ids, "entry_ids": [entry_of.get(row.hold_id) for row in settled]}
     )
     await session.execute(_NEXT_MANY, {"subject_ids": subject_ids, "settle_interval": policy.settle_interval_seconds})
-    singly = {row.subject_id for row in owed} - {row.subject_id for row in charged}
-    for subject_id in sorted(singly):
-        await settle(session, subject_id, final=False, policy=policy)
-    return len(due)
+    return sorted({row.subject_id for row in due} - set(subject_ids))

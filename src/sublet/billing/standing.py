@@ -61,7 +61,8 @@ _STANDINGS = text(
 
 async def standings(session: Session, organization_id: str, *, policy: Policy) -> dict[str, Standing]:
     """How the organization stands, by currency; it has none in a currency in which it has no wallet."""
-    rows = await session.execute(_STANDINGS, {"organization_id": organization_id})
+    about = {"organization_id": organization_id, "evidence_gap_seconds": policy.evidence_gap_seconds}
+    rows = await session.execute(_STANDINGS, about)
     return {row.currency: Standing(runway_of(row, policy), Clock(row.level, row.grace_ends_at)) for row in rows}
 
 

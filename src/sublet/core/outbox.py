@@ -1,5 +1,6 @@
 """Events that leave a transaction: written in it, delivered after it, never lost and never invented."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -67,7 +68,7 @@ async def publish(
 ) -> None:
     """Store the event in the session's transaction; `organization_id` None means the platform's operators.
 
-    `wake=False` leaves readers to their poll: NOTIFY takes a global lock at commit, so bulk writers skip it.
+    `wake=False` leaves readers to their poll: NOTIFY takes a global lock at commit, which `publish_many` never needs.
     """
     await session.execute(
         _PUBLISH if wake else _PUBLISH_QUIETLY,
@@ -79,6 +80,31 @@ async def publish(
             "data": event.model_dump(mode="json"),
         },
     )
+
+
+_PUBLISH_MANY = text(
+    """
+    INSERT INTO outbox_event (event_id, type, subject, organization_id, data)
+    SELECT event_id, :type, subject, organization_id, data::jsonb
+      FROM unnest(CAST(:event_ids AS text[]), CAST(:subjects AS text[]), CAST(:organization_ids AS text[]),
+                  CAST(:data AS text[])) AS e(event_id, subject, organization_id, data)
+    """
+)
+
+
+async def publish_many(session: Session, events: Sequence[Event], *, organization_ids: Sequence[str]) -> None:
+    """Store many events of one type in one statement, each about its organization; readers find them at their poll."""
+    if events:
+        await session.execute(
+            _PUBLISH_MANY,
+            {
+                "type": events[0].type,
+                "event_ids": [new_id("evt") for _ in events],
+                "subjects": list(organization_ids),
+                "organization_ids": list(organization_ids),
+                "data": [event.model_dump_json() for event in events],
+            },
+        )
 
 
 # Transactions commit out of id order; a reader that only remembers the highest id loses events. Below the oldest

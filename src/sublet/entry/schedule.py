@@ -48,11 +48,11 @@ def schedule(
         await observer.note_offline(session)
         await allocation_sweep.mark_lost(session)
 
-    async def settle(session: Session) -> None:
-        await settlement.settle_due(session, policy=policy)
+    async def settle() -> None:
+        await settlement.settle_all(database, policy=policy)
 
-    async def extend(session: Session) -> None:
-        await extension.extend_holds(session, policy=policy)
+    async def fit_holds() -> None:
+        await extension.fit_all(database, policy=policy)
 
     async def review(session: Session) -> None:
         for action in await funds.review(session, policy=policy):
@@ -72,9 +72,9 @@ def schedule(
         Tick("note absent nodes", OFFLINE_SECONDS, note_absence),
         Tick("watch drains", OFFLINE_SECONDS, drains.tell_due),
         Tick("meter", metering_seconds, watermarks.tick),
-        Tick("extend holds", metering_seconds, extend),
+        Tick("extend holds", metering_seconds, run_alone=fit_holds),
         Tick(REVIEW, metering_seconds, review),
-        Tick("settle", min(MINUTE, settings.settle_interval_seconds), settle),
+        Tick("settle", min(MINUTE, settings.settle_interval_seconds), run_alone=settle),
         Tick("seal the ledger", MINUTE, seals.seal_ranges),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
         Tick("look for money taken back", MINUTE, run_alone=look_for_taken_back),

@@ -58,10 +58,10 @@ async def capture_batch(
     description: str,
     effective_at: datetime,
 ) -> dict[int, int]:
-    """Charge many holds in one entry, one line for each wallet; returns hold → entry for those that could be charged.
+    """Charge many holds in one entry, promotional money first; returns hold → entry for those that could be charged.
 
-    Holds that do not cover their charge, and wallets with promotional money, are left for `capture`. Every organization
-    charged reads `settlement_id` and the description of the one entry, so neither names anybody.
+    Holds that do not cover their charge are left for `capture`. Every organization charged reads `settlement_id` and
+    the description of the one entry, so neither names anybody.
     """
     if not micro_by_hold:
         return {}

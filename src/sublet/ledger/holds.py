@@ -121,13 +121,25 @@ async def extend(session: Session, hold_id: int, amount: Money, *, idempotency_k
 async def extend_many(session: Session, micro_by_hold: Mapping[int, int]) -> set[int]:
     """Extend many holds at once, each only if its wallet can bear it; returns those extended.
 
-    Holds whose wallet has promotional money are left to `extend`. The amounts are what is missing now, so calling
-    again with what is missing then adds nothing twice.
+    Of a wallet that cannot bear all that is asked of it, those behind the first too many are left to `extend`. The
+    amounts are what is missing now, so calling again with what is missing then adds nothing twice.
     """
+    return await _change_many(session, "extend_holds", micro_by_hold)
+
+
+async def shrink_many(session: Session, micro_by_hold: Mapping[int, int]) -> set[int]:
+    """Give back of many holds what is too much, as far as they have it; returns those that are smaller now.
+
+    The amounts are what is too much now, so calling again with what is too much then gives nothing back twice.
+    """
+    return await _change_many(session, "shrink_holds", micro_by_hold)
+
+
+async def _change_many(session: Session, function: str, micro_by_hold: Mapping[int, int]) -> set[int]:
     if not micro_by_hold:
         return set()
-    extended = await rows(session, "extend_holds", holds=list(micro_by_hold), amounts=list(micro_by_hold.values()))
-    done = set(extended.scalars())
+    changed = await rows(session, function, holds=list(micro_by_hold), amounts=list(micro_by_hold.values()))
+    done = set(changed.scalars())
     await wallets.announce_holders(session, done)
     return done
 

@@ -46,9 +46,14 @@ _QUERIES = {
           FROM ledger.drifted_hold_history""",
     Check("lots against entries", "ledger.drifted_lot", Severity.CRITICAL): """
         SELECT 'lot' AS subject_type, lot AS subject_id,
-               'what a payment has left is not what follows from the entries' AS problem, currency,
-               jsonb_build_object('paid', paid, 'posted', posted, 'consumed', consumed, 'spent', spent) AS amounts
+               'the lot of a payment is not what was posted for it' AS problem, currency,
+               jsonb_build_object('paid', paid, 'posted', posted) AS amounts
           FROM ledger.drifted_lot""",
+    Check("wallets against lots", "ledger.wallet_above_lots", Severity.CRITICAL): """
+        SELECT 'account' AS subject_type, code AS subject_id,
+               'there is more in the wallet than its payments have left' AS problem,
+               currency, jsonb_build_object('balance', balance, 'paid in', paid_in) AS amounts
+          FROM ledger.wallet_above_lots""",
 }
 _OFTEN = {_LAST_LINES, _HELD_FUNDS}
 

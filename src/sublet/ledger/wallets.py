@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.money import Money
-from sublet.core.outbox import publish
+from sublet.core.outbox import publish, publish_many
 from sublet.ledger.events import WalletChanged
 from sublet.ledger.functions import call_for_id
 
@@ -83,21 +83,22 @@ async def kept_instead_of(session: Session, currency: str) -> str | None:
 
 async def announce(session: Session, organization_id: str, *, currency: str) -> None:
     """Publish that the organization's wallet changed, with what it holds now."""
-    await _publish(session, await wallet(session, organization_id, currency=currency))
+    changed = await wallet(session, organization_id, currency=currency)
+    await publish(session, _changed(changed), subject=organization_id, organization_id=organization_id)
 
 
 async def announce_holders(session: Session, hold_ids: Collection[int]) -> None:
-    """Publish it for the wallets of many holds; readers find these at their next poll."""
+    """Publish it for the wallets of many holds, in one statement; readers find these at their next poll."""
     changed = [_wallet(row) for row in await session.execute(_WALLETS_OF_HOLDS, {"hold_ids": list(hold_ids)})]
-    for each in changed:
-        await _publish(session, each, wake=len(changed) == 1)
+    await publish_many(
+        session, [_changed(each) for each in changed], organization_ids=[each.organization_id for each in changed]
+    )
 
 
-async def _publish(session: Session, changed: Wallet, *, wake: bool = True) -> None:
-    event = WalletChanged(
+def _changed(changed: Wallet) -> WalletChanged:
+    return WalletChanged(
         organization_id=changed.organization_id,
         balance=changed.balance.field(),
         held=changed.held.field(),
         available=changed.available.field(),
     )
-    await publish(session, event, subject=changed.organization_id, organization_id=changed.organization_id, wake=wake)

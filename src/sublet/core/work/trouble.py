@@ -99,6 +99,13 @@ _COUNT = text(f"{_UNFINISHED} SELECT kind, count(*) AS n FROM unfinished GROUP B
 _LOCK = text(
     "SELECT place, tenant, set_aside_at IS NOT NULL AS aside FROM work WHERE kind = :kind AND id = :id FOR UPDATE"
 )
+_RETRY_ALL = text(
+    """
+    UPDATE work SET due_at = clock_timestamp(), attempts = 0, failing_since = NULL, set_aside_at = NULL
+     WHERE set_aside_at IS NOT NULL AND last_error = :code
+    RETURNING pg_notify('sublet_work', kind)
+    """
+)
 _LIMITS = {"crashes": CRASHES, "failing_seconds": FAILING_SECONDS, "waiting_seconds": WAITING_SECONDS}
 
 
@@ -133,6 +140,11 @@ async def retry(session: Session, kind: str, row_id: str) -> bool:
     if row.aside:
         await leases.overtake(session, kind, row_id, place=row.place, tenant=row.tenant)
     return bool(row.aside)
+
+
+async def retry_all(session: Session, *, code: str) -> int:
+    """Let all be done again that was set aside with an error, whose cause is mended; how many rows."""
+    return (await session.execute(_RETRY_ALL, {"code": code})).rowcount
 
 
 def _of(row: Row[*tuple[Any, ...]]) -> UnfinishedWork:

@@ -66,14 +66,34 @@ BEGIN
   RETURN w;
 END $$;
 
--- A batch is about each hold once: what is added up by hold and what is written to its row would differ otherwise.
-CREATE OR REPLACE FUNCTION ledger.refuse_twice(_holds bigint[]) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  twice bigint;
+-- The wallets of many holds, locked as above, in the one order.
+CREATE OR REPLACE FUNCTION ledger.lock_wallets_of(_holds bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  SELECT id INTO twice FROM unnest(_holds) AS l(id) GROUP BY id HAVING count(*) > 1 LIMIT 1;
-  IF twice IS NOT NULL THEN
-    RAISE EXCEPTION 'hold % is named twice', twice USING ERRCODE = 'SL006';
+  PERFORM 1 FROM ledger.balance
+    WHERE account_id IN (SELECT wallet_id FROM ledger.hold WHERE id = ANY (_holds))
+    ORDER BY account_id FOR NO KEY UPDATE;
+END $$;
+
+-- Amounts are of something: which way they go, each function says itself.
+CREATE OR REPLACE FUNCTION ledger.refuse_nothing(_amount bigint, _what text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF coalesce(_amount, 0) <= 0 THEN
+    RAISE EXCEPTION '% is of something', _what USING ERRCODE = 'SL006';
+  END IF;
+END $$;
+
+-- A batch is about each hold once: what is added up by hold and what is written to its row would differ otherwise. It
+-- has an amount for each, which may be nothing.
+CREATE OR REPLACE FUNCTION ledger.refuse_unfit(_holds bigint[], _amounts bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  unfit bigint;
+BEGIN
+  SELECT id INTO unfit FROM unnest(_holds) AS l(id) GROUP BY id HAVING count(*) > 1 LIMIT 1;
+  IF unfit IS NOT NULL THEN
+    RAISE EXCEPTION 'hold % is named twice', unfit USING ERRCODE = 'SL006';
+  END IF;
+  IF EXISTS (SELECT FROM unnest(_holds, _amounts) AS l(id, amount) WHERE l.id IS NULL OR coalesce(l.amount, -1) < 0) THEN
+    RAISE EXCEPTION 'a batch has a hold to each amount, and none is below zero' USING ERRCODE = 'SL006';
   END IF;
 END $$;
 
@@ -134,21 +154,13 @@ CREATE OR REPLACE FUNCTION ledger.open_books(_currency text) RETURNS void LANGUA
   ON CONFLICT (code) DO NOTHING
 $$;
 
--- How much of each lot of a wallet is spent while so much is in the wallet: the oldest first. Only lots of entries before
--- one, if that is given.
-CREATE OR REPLACE FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint, _before bigint)
+-- How much of each lot of a wallet is spent while so much is in the wallet: the oldest first. What is spent of a payment
+-- is written nowhere. It follows from what came in, what went back and what is there, and this is all that says it.
+CREATE OR REPLACE FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint)
 RETURNS TABLE (charge_id text, consumed bigint) LANGUAGE sql STABLE AS $$
   SELECT lots.charge_id,
          least(room, greatest(0, sum(room) OVER () - _balance - (sum(room) OVER older - room)))::bigint
     FROM (SELECT l.charge_id, l.entry_id, l.paid - l.refunded - l.disputed AS room
-            FROM ledger.topup_lot l WHERE l.wallet_id = _wallet AND (l.entry_id < _before) IS NOT FALSE) lots
+            FROM ledger.topup_lot l WHERE l.wallet_id = _wallet) lots
   WINDOW older AS (ORDER BY entry_id)
-$$;
-
--- Brings the lots of a locked wallet up to date: what is no longer in the wallet was taken from the oldest first.
--- Lots wait for refunds: only they ask how much of which payment is left.
-CREATE OR REPLACE FUNCTION ledger.consume_lots(_wallet bigint) RETURNS void LANGUAGE sql AS $$
-  UPDATE ledger.topup_lot l SET consumed = c.consumed
-    FROM ledger.balance b, ledger.spent_of_lots(_wallet, b.balance, NULL) c
-   WHERE b.account_id = _wallet AND l.charge_id = c.charge_id AND l.consumed <> c.consumed
 $$;

@@ -33,6 +33,9 @@ RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_te
 DECLARE
   w wallet; hash bytea := hash_of('place', _owner, _currency, _amount::text, _subject, _kind); placed bigint; promo bigint;
 BEGIN
+  IF coalesce(_amount, -1) < 0 THEN  -- what costs nothing sets nothing aside
+    RAISE EXCEPTION 'a hold is not below zero' USING ERRCODE = 'SL006';
+  END IF;
   w := lock_wallet(_owner, _currency);
   placed := replayed_hold(_key, hash);
   IF placed IS NOT NULL THEN
@@ -79,36 +82,69 @@ BEGIN
   RETURN _hold;
 END $$;
 
--- Extends many open holds from wallets without promotional money, each only if its wallet still has enough;
--- returns those extended. The caller derives the amounts from what is missing, so a repetition adds nothing.
+-- Extends many open holds, promotional money first, each only if its wallet still has enough; returns those extended.
+-- The caller derives the amounts from what is missing, so a repetition adds nothing.
 CREATE OR REPLACE FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[])
 RETURNS SETOF bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 BEGIN
-  PERFORM refuse_twice(_holds);
-  PERFORM 1 FROM balance
-    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
-    ORDER BY account_id FOR NO KEY UPDATE;
+  PERFORM refuse_unfit(_holds, _amounts);
+  PERFORM lock_wallets_of(_holds);
   RETURN QUERY
   WITH wanted AS (
     SELECT h.id, h.wallet_id, l.amount, sum(l.amount) OVER (PARTITION BY h.wallet_id ORDER BY h.id) AS up_to_here
       FROM unnest(_holds, _amounts) AS l(id, amount) JOIN hold h ON h.id = l.id
      WHERE NOT h.closed AND h.kind = 'spending' AND l.amount > 0
   ), possible AS (
-    SELECT wanted.* FROM wanted
+    SELECT wanted.id, wanted.wallet_id, w.promo_id, wanted.amount,
+           (least(free.promo, up_to_here) - least(free.promo, up_to_here - wanted.amount))::bigint AS promo
+      FROM wanted
       JOIN wallet w ON w.id = wanted.wallet_id
       JOIN balance b ON b.account_id = w.id
       JOIN balance p ON p.account_id = w.promo_id
-     WHERE p.balance = 0 AND up_to_here <= b.balance - b.held
+     CROSS JOIN LATERAL (SELECT b.balance - b.held AS wallet, p.balance - p.held AS promo) free
+     WHERE up_to_here <= free.wallet + free.promo
   ), aside AS (
     UPDATE balance b SET held = b.held + total.amount
-      FROM (SELECT wallet_id, sum(amount)::bigint AS amount FROM possible GROUP BY wallet_id) total
-     WHERE b.account_id = total.wallet_id
+      FROM (SELECT account_id, sum(part)::bigint AS amount
+              FROM possible CROSS JOIN LATERAL (VALUES (wallet_id, amount - promo), (promo_id, promo)) v(account_id, part)
+             GROUP BY account_id) total
+     WHERE b.account_id = total.account_id AND total.amount > 0
   ), extended AS (
-    UPDATE hold h SET amount = h.amount + p.amount, events = h.events + 1
+    UPDATE hold h SET amount = h.amount + p.amount, promo_rest = h.promo_rest + p.promo, events = h.events + 1
       FROM possible p WHERE h.id = p.id RETURNING h.id, h.events, p.amount
   )
   INSERT INTO hold_event (hold_id, number, kind, amount)
   SELECT id, events, 'extended', amount FROM extended RETURNING hold_id;
+END $$;
+
+-- Gives back of many open holds what is too much, as far as they have it, paid-in money first, since promotional money
+-- is to be spent first; returns those that are smaller now. As above, a repetition gives nothing back twice.
+CREATE OR REPLACE FUNCTION ledger.shrink_holds(_holds bigint[], _amounts bigint[])
+RETURNS SETOF bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+BEGIN
+  PERFORM refuse_unfit(_holds, _amounts);
+  PERFORM lock_wallets_of(_holds);
+  RETURN QUERY
+  WITH surplus AS (
+    SELECT h.id, h.wallet_id, w.promo_id, given.amount,
+           greatest(0, given.amount - (h.amount - h.captured - h.released - h.promo_rest)) AS promo
+      FROM unnest(_holds, _amounts) AS l(id, amount)
+      JOIN hold h ON h.id = l.id
+      JOIN wallet w ON w.id = h.wallet_id
+     CROSS JOIN LATERAL (SELECT least(l.amount, h.amount - h.captured - h.released) AS amount) given
+     WHERE NOT h.closed AND h.kind = 'spending' AND given.amount > 0
+  ), free AS (
+    UPDATE balance b SET held = b.held - total.amount
+      FROM (SELECT account_id, sum(part)::bigint AS amount
+              FROM surplus CROSS JOIN LATERAL (VALUES (wallet_id, amount - promo), (promo_id, promo)) v(account_id, part)
+             GROUP BY account_id) total
+     WHERE b.account_id = total.account_id AND total.amount > 0
+  ), shrunk AS (
+    UPDATE hold h SET released = h.released + s.amount, promo_rest = h.promo_rest - s.promo, events = h.events + 1
+      FROM surplus s WHERE h.id = s.id RETURNING h.id, h.events, s.amount
+  )
+  INSERT INTO hold_event (hold_id, number, kind, amount)
+  SELECT id, events, 'released', amount FROM shrunk RETURNING hold_id;
 END $$;
 
 -- Gives back what is left of a hold and closes it; a closed hold stays as it is.

@@ -16,7 +16,7 @@ DECLARE
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
 BEGIN
-  IF coalesce(_amount, 0) <= 0 THEN
+  IF coalesce(_amount, 0) <= 0 THEN  -- as in refuse_nothing, a call of which would cost each charge
     RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
   END IF;
   LOOP
@@ -106,8 +106,8 @@ BEGIN
   RETURN made;
 END $$;
 
--- Charges many holds in one entry, one line for each wallet. Holds that cannot bear their charge, and wallets with
--- promotional money, are left alone: the result names the holds charged, and the caller charges the rest singly.
+-- Charges many holds in one entry, promotional money first, one line for each wallet and each promo account. Holds that
+-- cannot bear their charge are left alone: the result names the holds charged, and the caller charges the rest singly.
 CREATE OR REPLACE FUNCTION ledger.capture_batch(
   _holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text,
   _source_type text, _source_id text, _effective_at timestamptz
@@ -115,44 +115,57 @@ CREATE OR REPLACE FUNCTION ledger.capture_batch(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   hash bytea := hash_of('capture_batch', _holds::text, _amounts::text, _currency, _meter_kind, _source_type, _source_id);
-  revenue_id bigint := system_account('revenue_' || _meter_kind, _currency); made bigint; able bigint[]; charge bigint[];
+  revenue_id bigint := system_account('revenue_' || _meter_kind, _currency); made bigint;
+  able bigint[]; charge bigint[]; owns bigint[]; shifts bigint[];
 BEGIN
-  PERFORM refuse_twice(_holds);
-  PERFORM 1 FROM balance
-    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
-    ORDER BY account_id FOR NO KEY UPDATE;
+  PERFORM refuse_unfit(_holds, _amounts);
+  PERFORM lock_wallets_of(_holds);
   made := replayed(_key, hash);
   IF made IS NOT NULL THEN
     RETURN QUERY SELECT e.hold_id, e.entry_id FROM hold_event e
       WHERE e.hold_id = ANY (_holds) AND e.entry_id = made;
     RETURN;
   END IF;
-  SELECT array_agg(h.id), array_agg(l.amount) INTO able, charge
-    FROM unnest(_holds, _amounts) AS l(id, amount)
-    JOIN hold h ON h.id = l.id
-    JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
-    JOIN balance p ON p.account_id = w.promo_id
-   WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND p.balance = 0 AND h.kind = 'spending';
+  -- Of each charge, `own` is borne by the hold's own promotional money, and `shift` by promotional money that came after
+  -- the hold and takes over part of what the wallet covers, as in `capture`: of one wallet, in the order of its holds.
+  SELECT array_agg(id), array_agg(amount), array_agg(amount - rest),
+         array_agg(least(free_promo, up_to_here) - least(free_promo, up_to_here - rest))
+    INTO able, charge, owns, shifts
+    FROM (SELECT h.id, l.amount, p.balance - p.held AS free_promo, greatest(l.amount - h.promo_rest, 0) AS rest,
+                 sum(greatest(l.amount - h.promo_rest, 0)) OVER (PARTITION BY h.wallet_id ORDER BY h.id)::bigint
+                   AS up_to_here
+            FROM unnest(_holds, _amounts) AS l(id, amount)
+            JOIN hold h ON h.id = l.id
+            JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
+            JOIN balance p ON p.account_id = w.promo_id
+           WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND h.kind = 'spending') asked;
   IF able IS NULL THEN
     RETURN;
   END IF;
   INSERT INTO ledger_entry (kind, idempotency_key, request_hash, description, source_type, source_id, effective_at)
   VALUES ('usage_batch', _key, hash, _description, _source_type, _source_id, _effective_at) RETURNING id INTO made;
   WITH charged AS (
-    UPDATE hold h SET captured = h.captured + l.amount, events = h.events + 1
-      FROM unnest(able, charge) AS l(id, amount) WHERE h.id = l.id
-    RETURNING h.id, h.wallet_id, h.events, l.amount
+    UPDATE hold h SET captured = h.captured + l.amount, promo_rest = h.promo_rest - l.own, events = h.events + 1
+      FROM unnest(able, charge, owns, shifts) AS l(id, amount, own, shift) WHERE h.id = l.id
+    RETURNING h.id, h.wallet_id, h.events, l.amount, l.own, l.shift
   ), noted AS (
     INSERT INTO hold_event (hold_id, number, kind, amount, entry_id)
     SELECT c.id, c.events, 'captured', c.amount, made FROM charged c
+  ), borne AS (
+    SELECT c.wallet_id, sum(c.amount)::bigint AS amount, sum(c.own)::bigint AS own, sum(c.shift)::bigint AS shift
+      FROM charged c GROUP BY c.wallet_id
+  ), part AS (
+    SELECT wallet_id AS account_id, amount - own - shift AS spent, amount - own AS freed FROM borne
+    UNION ALL
+    SELECT w.promo_id, own + shift, own FROM borne JOIN wallet w ON w.id = borne.wallet_id WHERE own + shift > 0
   ), moved AS (
-    UPDATE balance b SET balance = b.balance - t.amount, held = b.held - t.amount, seq = b.seq + 1
-      FROM (SELECT wallet_id, sum(amount)::bigint AS amount FROM charged GROUP BY wallet_id) t
-     WHERE b.account_id = t.wallet_id RETURNING b.account_id, b.seq, b.balance, t.amount
+    UPDATE balance b SET balance = b.balance - part.spent, held = b.held - part.freed, seq = b.seq + (part.spent > 0)::int
+      FROM part WHERE b.account_id = part.account_id AND part.spent + part.freed > 0
+    RETURNING b.account_id, b.seq, b.balance, part.spent
   )
   INSERT INTO posting (entry_id, line, account_id, amount, account_seq, balance_after)
   SELECT made, 1, revenue_id, sum(c.amount)::bigint, NULL, NULL FROM charged c
   UNION ALL
-  SELECT made, 1 + row_number() OVER ()::int, m.account_id, -m.amount, m.seq, m.balance FROM moved m;
+  SELECT made, 1 + row_number() OVER ()::int, m.account_id, -m.spent, m.seq, m.balance FROM moved m WHERE m.spent > 0;
   RETURN QUERY SELECT unnest(able), made;
 END $$;

@@ -9,18 +9,18 @@ DECLARE
   hash bytea := hash_of('top_up', _owner, _currency, _amount::text, _payment_intent, _charge);
   key text := 'pi:' || _payment_intent; w wallet; entry_id bigint; cleared bigint;
 BEGIN
+  PERFORM refuse_nothing(_amount, 'a payment');
   w := lock_wallet(_owner, _currency);
   entry_id := replayed(key, hash);
   IF entry_id IS NOT NULL THEN
     RETURN entry_id;
   END IF;
-  PERFORM consume_lots(w.id);
   SELECT least(-balance, _amount) INTO cleared FROM balance WHERE account_id = w.receivable_id;
   entry_id := post('top_up', key, hash, _description, _source_type, _source_id, NULL, now(),
     ARRAY[w.receivable_id, w.id, system_account('stripe_balance', _currency)],
     ARRAY[cleared, _amount - cleared, -_amount]);
-  INSERT INTO topup_lot (charge_id, payment_intent_id, wallet_id, entry_id, paid, consumed)
-  VALUES (_charge, _payment_intent, w.id, entry_id, _amount, cleared);
+  INSERT INTO topup_lot (charge_id, payment_intent_id, wallet_id, entry_id, paid)
+  VALUES (_charge, _payment_intent, w.id, entry_id, _amount);
   RETURN entry_id;
 END $$;
 
@@ -33,9 +33,7 @@ DECLARE
   hash bytea := hash_of('stripe_fee', _currency, _amount::text, _transaction);
   key text := 'txn:' || _transaction || ':fee'; entry_id bigint;
 BEGIN
-  IF coalesce(_amount, 0) <= 0 THEN
-    RAISE EXCEPTION 'a fee is of something' USING ERRCODE = 'SL006';
-  END IF;
+  PERFORM refuse_nothing(_amount, 'a fee');
   PERFORM pg_advisory_xact_lock(hashtextextended(key, 0));
   entry_id := replayed(key, hash);
   IF entry_id IS NOT NULL THEN
@@ -55,9 +53,7 @@ RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_te
 DECLARE
   hash bytea := hash_of('credit', _owner, _currency, _amount::text); w wallet; entry_id bigint;
 BEGIN
-  IF _amount <= 0 THEN
-    RAISE EXCEPTION 'a credit is of something' USING ERRCODE = 'SL006';
-  END IF;
+  PERFORM refuse_nothing(_amount, 'a credit');
   w := lock_wallet(_owner, _currency);
   entry_id := replayed(_key, hash);
   IF entry_id IS NOT NULL THEN
@@ -74,9 +70,7 @@ CREATE OR REPLACE FUNCTION ledger.service_credit(
 DECLARE
   hash bytea := hash_of('service_credit', _owner, _currency, _amount::text, _source_id); w wallet; entry_id bigint;
 BEGIN
-  IF _amount <= 0 THEN
-    RAISE EXCEPTION 'a credit is of something' USING ERRCODE = 'SL006';
-  END IF;
+  PERFORM refuse_nothing(_amount, 'a credit');
   w := lock_wallet(_owner, _currency);
   entry_id := replayed(_key, hash);
   IF entry_id IS NOT NULL THEN

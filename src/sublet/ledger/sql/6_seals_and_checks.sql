@@ -115,36 +115,31 @@ CREATE OR REPLACE VIEW ledger.drifted_hold_history AS
             FROM ledger.hold_event GROUP BY hold_id) e ON e.hold_id = h.id
    WHERE h.amount - h.captured - h.released <> coalesce(e.rest, 0) OR h.events <> coalesce(e.events, 0);
 
--- Payments and lots that are not one to one, and lots of which something else is spent than what followed from the
--- entries when they were brought up to date last: right before the wallet's newest payment. That one's own lot begins
--- with what it cleared of what was owed.
+-- Payments and lots that are not one to one.
 CREATE OR REPLACE VIEW ledger.drifted_lot AS
   WITH payment AS (
-    SELECT e.id AS entry_id, w.id AS wallet_id, sum(p.amount)::bigint AS paid,
-           coalesce(sum(p.amount) FILTER (WHERE p.account_id = w.receivable_id), 0)::bigint AS cleared,
-           e.id = max(e.id) OVER (PARTITION BY w.id) AS newest
+    SELECT e.id AS entry_id, w.id AS wallet_id, sum(p.amount)::bigint AS paid
       FROM ledger.ledger_entry e
       JOIN ledger.posting p ON p.entry_id = e.id
       JOIN ledger.wallet w ON p.account_id IN (w.id, w.receivable_id)
      WHERE e.kind = 'top_up' GROUP BY e.id, w.id
-  ), spent AS (
-    SELECT c.charge_id, c.consumed
-      FROM payment n
-      LEFT JOIN LATERAL (SELECT balance_after FROM ledger.posting
-                          WHERE account_id = n.wallet_id AND account_seq IS NOT NULL AND entry_id < n.entry_id
-                          ORDER BY account_seq DESC LIMIT 1) b ON true
-     CROSS JOIN LATERAL ledger.spent_of_lots(n.wallet_id, coalesce(b.balance_after, 0), n.entry_id) c
-     WHERE n.newest
-    UNION ALL
-    SELECT l.charge_id, n.cleared FROM payment n JOIN ledger.topup_lot l ON l.entry_id = n.entry_id WHERE n.newest
   )
   SELECT coalesce(l.charge_id, 'of entry ' || p.entry_id) AS lot, w.currency, coalesce(l.paid, 0) AS paid,
-         coalesce(p.paid, 0) AS posted, coalesce(l.consumed, 0) AS consumed, coalesce(s.consumed, 0) AS spent
+         coalesce(p.paid, 0) AS posted
     FROM ledger.topup_lot l
     FULL JOIN payment p ON p.entry_id = l.entry_id AND p.wallet_id = l.wallet_id
-    LEFT JOIN spent s ON s.charge_id = l.charge_id
     LEFT JOIN ledger.wallet w ON w.id = coalesce(l.wallet_id, p.wallet_id)
-   WHERE l.paid IS DISTINCT FROM p.paid OR l.consumed IS DISTINCT FROM s.consumed;
+   WHERE l.paid IS DISTINCT FROM p.paid;
+
+-- Wallets with more in them than their payments can have left. (Less is what was spent.)
+CREATE OR REPLACE VIEW ledger.wallet_above_lots AS
+  SELECT a.code, a.currency, b.balance, coalesce(sum(l.paid - l.refunded - l.disputed), 0)::bigint AS paid_in
+    FROM ledger.wallet w
+    JOIN ledger.account a ON a.id = w.id
+    JOIN ledger.balance b ON b.account_id = w.id
+    LEFT JOIN ledger.topup_lot l ON l.wallet_id = w.id
+   GROUP BY a.code, a.currency, b.balance
+  HAVING b.balance > coalesce(sum(l.paid - l.refunded - l.disputed), 0);
 
 CREATE OR REPLACE VIEW ledger.broken_seal AS
   SELECT from_id, to_id FROM (

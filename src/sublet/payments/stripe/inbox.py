@@ -16,10 +16,11 @@ from sublet.core.money import Money
 from sublet.core.work import leases
 from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease
-from sublet.core.work.outcomes import Done, Outcome
+from sublet.core.work.outcomes import Done, Outcome, SetAside
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.payments.models import stripe_event
+from sublet.payments.stripe.errors import ProcessorMisconfigured
 from sublet.payments.stripe.processor import CheckoutSeen, PageRefused, Processor
 from sublet.payments.stripe.subjects import Meaning, find_top_up, may_be_ours, meaning_of, read_event
 from sublet.payments.top_ups import outcomes, taken_back
@@ -86,7 +87,13 @@ STEPS = (
         "whose top-up of ours is gone, as unhandled, with a finding",
         "an operator has an unhandled event processed again once it is understood",
     ),
-    Step("look", "fetches the payment again", "nothing", "none needed: duplicates and disorder converge"),
+    Step(
+        "look",
+        "fetches the payment again",
+        "nothing",
+        "none needed: duplicates and disorder converge; where the processor does not accept our key, it is done once "
+        "it does",
+    ),
     Step(
         "apply",
         "makes the books agree with what was seen, sets aside what was taken back, and notes the outcome",
@@ -104,7 +111,9 @@ END = End(
 )
 
 
-def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen | PageRefused | None]:
+def work(
+    database: Database, processor: Processor
+) -> Work[About, CheckoutSeen | PageRefused | ProcessorMisconfigured | None]:
     """The kind of work `stripe_event`: each event is applied once, however often and in whatever order they come."""
 
     async def take(session: Session, lease: Lease) -> About | Outcome:
@@ -121,16 +130,23 @@ def work(database: Database, processor: Processor) -> Work[About, CheckoutSeen |
             return await _processed(session, event.id, "ignored")
         return About(event, top_up_id, meaning)
 
-    async def act(lease: Lease, about: About) -> CheckoutSeen | PageRefused | None:
+    async def act(lease: Lease, about: About) -> CheckoutSeen | PageRefused | ProcessorMisconfigured | None:
         try:
             return await sight(database, processor, about.top_up_id)
+        except ProcessorMisconfigured as error:
+            return error
         except SubletError as error:
             log_failure(error, top_up=about.top_up_id, stripe_event=lease.id)
             raise
 
     async def conclude(
-        session: Session, lease: Lease, about: About, seen: CheckoutSeen | PageRefused | None
+        session: Session,
+        lease: Lease,
+        about: About,
+        seen: CheckoutSeen | PageRefused | ProcessorMisconfigured | None,
     ) -> Outcome:
+        if isinstance(seen, ProcessorMisconfigured):
+            return SetAside(seen.code)
         try:
             applied = None if seen is None else await apply(session, about.top_up_id, seen)
         except SubletError as error:

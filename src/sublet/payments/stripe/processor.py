@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 import stripe
@@ -16,10 +15,11 @@ from stripe.params.checkout import SessionCreateParams
 from sublet.core.actions import Refusal
 from sublet.core.currencies import micro_per_unit
 from sublet.core.db import forbid_open_session
-from sublet.core.errors import RemoteFailure, SubletError, Unavailable
+from sublet.core.errors import SubletError, Unavailable
 from sublet.core.money import Money
 from sublet.core.settings import Settings
 from sublet.payments.stripe.connection import Connection
+from sublet.payments.stripe.errors import as_ours
 
 TOP_UP_KEY = "sublet_top_up"
 INSTALLATION_KEY = "sublet_installation"
@@ -48,27 +48,6 @@ _NOT_SET_UP = Refusal(
     "The operator sets SUBLET_STRIPE_API_KEY to file:/path/of/the/key.",
     outcome="Nothing was charged.",
 )
-
-
-class ProcessorUnavailable(Unavailable):
-    """The card processor does not answer, or not sensibly; the same call will be made again."""
-
-    code = "processor_unavailable"
-    title = "The card processor does not answer"
-
-
-class ProcessorRefused(RemoteFailure):
-    """The card processor understood the request and will never do it."""
-
-    code = "processor_refused"
-    title = "The card processor refused the payment"
-
-
-class ProcessorUnknown(ProcessorRefused):
-    """The card processor does not know what it was asked about, with the key that it was asked with."""
-
-    code = "processor_unknown"
-    title = "The card processor does not know it"
 
 
 class WebhookRefused(SubletError):
@@ -261,16 +240,8 @@ async def _call(answer: Awaitable[T]) -> T:
         # The connection's time-outs are for each read of an answer, which may come a byte at a time.
         async with asyncio.timeout(LONGEST_CALL_SECONDS):
             return await answer
-    except stripe.InvalidRequestError as error:
-        raise (ProcessorUnknown if error.http_status == HTTPStatus.NOT_FOUND else ProcessorRefused)(
-            f"The card processor refused: {error.user_message} Nothing was charged. Try another amount, or tell us the "
-            "request id if it happens again."
-        ) from error
     except (stripe.StripeError, TimeoutError) as error:
-        raise ProcessorUnavailable(
-            "The card processor could not be reached or answered with an error. Nothing was charged. Try again in a "
-            "minute; the same Idempotency-Key never pays twice."
-        ) from error
+        raise as_ours(error) from error
 
 
 async def _all(page: stripe.ListObject[L]) -> list[L]:

@@ -16,18 +16,25 @@ from sublet.core.telemetry import get_logger
 from sublet.core.work import leases
 from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease, LeaseLost
-from sublet.core.work.outcomes import Again, Done, Outcome
+from sublet.core.work.outcomes import Again, Done, Outcome, SetAside
 from sublet.core.work.pace import Pace, spread
+from sublet.findings import findings
+from sublet.findings.findings import Severity
 from sublet.payments.models import stripe_transaction, top_up
+from sublet.payments.stripe import misconfiguration
+from sublet.payments.stripe.errors import (
+    ProcessorKeyMismatch,
+    ProcessorMisconfigured,
+    ProcessorRefused,
+    ProcessorUnavailable,
+    ProcessorUnknown,
+)
 from sublet.payments.stripe.processor import (
     LONGEST_CALL_SECONDS,
     CheckoutOrder,
     CheckoutSeen,
     PageRefused,
     Processor,
-    ProcessorRefused,
-    ProcessorUnavailable,
-    ProcessorUnknown,
 )
 from sublet.payments.top_ups.outcomes import Applied, apply, told_of
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
@@ -40,6 +47,8 @@ LEASE_SECONDS = 2 * LONGEST_CALL_SECONDS
 KEY_LIFETIME = timedelta(hours=23)
 LOOK_SECONDS = 60.0
 """How often an open payment is looked at that no webhook tells of."""
+
+KEY_MISMATCH_CODE = "payments.key_mismatch"
 
 WORK = "top_up"
 PACE = Pace(shortest_seconds=1.0, longest_seconds=900.0)
@@ -75,9 +84,10 @@ async def open_page(database: Database, processor: Processor, row: TopUpRow) -> 
         cancel_url=row.cancel_url,
     )
     try:
-        page = await processor.create_checkout(order)
+        async with misconfiguration.told_of(database):
+            page = await processor.create_checkout(order)
     except ProcessorRefused as error:
-        await _give_up(database, row.id, error.code, error.detail)
+        await _give_up(database, row.id, error.code, error.detail, fault=isinstance(error, ProcessorKeyMismatch))
         raise
     async with database.transaction() as session:
         await session.execute(
@@ -94,13 +104,14 @@ async def sight(database: Database, processor: Processor, top_up_id: str) -> Che
     if session_id is None:
         return None
     try:
-        return await processor.fetch_checkout(session_id)
+        async with misconfiguration.told_of(database):
+            return await processor.fetch_checkout(session_id)
     except ProcessorRefused as error:
         return PageRefused(error.detail, unknown=isinstance(error, ProcessorUnknown))
 
 
 def log_failure(error: SubletError, **about: str) -> None:
-    """An outage passes by itself; a sighting that cannot be applied needs a person."""
+    """What goes wrong at the processor is told elsewhere; a sighting that cannot be applied needs a person."""
     passing = isinstance(error, ProcessorUnavailable | ProcessorRefused)
     (log.warning if passing else log.error)("top_up.not_applied", code=error.code, detail=error.detail, **about)
 
@@ -112,8 +123,18 @@ async def wait_for_payment(database: Database, lease: Lease) -> None:
             await leases.finish(session, lease, Again(LOOK_SECONDS), pace=PACE)
 
 
-async def _give_up(database: Database, top_up_id: str, code: str, message: str) -> None:
+async def _give_up(database: Database, top_up_id: str, code: str, message: str, *, fault: bool = False) -> None:
+    """End a top-up that gets no payment page; a `fault` of ours is a finding too."""
     async with database.transaction() as session:
+        if fault:
+            await findings.open_finding(
+                session,
+                code=KEY_MISMATCH_CODE,
+                subject_type=WORK,
+                subject_id=top_up_id,
+                severity=Severity.CRITICAL,
+                detail={"said": message},
+            )
         current = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one()
         if current.state in OPEN and current.checkout_session_id is None:
             await move(
@@ -148,7 +169,9 @@ async def look_for_taken_back(database: Database, processor: Processor, *, days:
         return 0
     async with database.reading() as session:
         since = await database_now(session) - timedelta(days=days)
-    charges = await processor.charges_taken_back(since=since)
+    async with misconfiguration.told_of(database):
+        charges = await processor.charges_taken_back(since=since)
+    await misconfiguration.is_mended(database)
     async with database.transaction() as session:
         of_charges = select(top_up.c.id, top_up.c.organization_id).where(top_up.c.charge_id.in_(charges))
         rows = (await session.execute(of_charges.order_by(top_up.c.id))).all()
@@ -168,7 +191,8 @@ STEPS = (
         "look",
         "fetches how the payment stands",
         "nothing",
-        "none needed: it is fetched again for as long as the top-up is open",
+        "none needed: it is fetched again for as long as the top-up is open; where the processor does not accept our "
+        "key, once it does",
     ),
     Step(
         "apply",
@@ -186,7 +210,9 @@ END = End(
 )
 
 
-def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSeen | PageRefused | None]:
+def work(
+    database: Database, processor: Processor
+) -> Work[TopUpRow, CheckoutSeen | PageRefused | ProcessorMisconfigured | None]:
     """The kind of work `top_up`: resumes what a crash or an outage left, and watches payments until they end.
 
     A row's place is its organization: nobody's open payments keep those of others waiting.
@@ -198,16 +224,23 @@ def work(database: Database, processor: Processor) -> Work[TopUpRow, CheckoutSee
             return Done()
         return row
 
-    async def act(_lease: Lease, row: TopUpRow) -> CheckoutSeen | PageRefused | None:
+    async def act(_lease: Lease, row: TopUpRow) -> CheckoutSeen | PageRefused | ProcessorMisconfigured | None:
         try:
             return await sight(database, processor, row.id)
+        except ProcessorMisconfigured as error:
+            return error
         except SubletError as error:
             log_failure(error, top_up=row.id)
             raise
 
     async def conclude(
-        session: Session, _lease: Lease, row: TopUpRow, seen: CheckoutSeen | PageRefused | None
+        session: Session,
+        _lease: Lease,
+        row: TopUpRow,
+        seen: CheckoutSeen | PageRefused | ProcessorMisconfigured | None,
     ) -> Outcome:
+        if isinstance(seen, ProcessorMisconfigured):
+            return SetAside(seen.code)
         if seen is None:
             return Done()
         try:

@@ -1,0 +1,155 @@
+"""A settlement costs so many statements however many it settles, and one that is at fault stops nobody else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from sublet.billing import extension, settlement
+from sublet.core.db import Database, Session
+from sublet.ledger import credits, holds
+from tests.billing.usage import EAGER, POLICY, Subject, charged_micro, new_running, new_subject, observe_until
+from tests.ledger.books import assert_books_are_sound, key, usd
+from tests.support.policy import DEFAULT_POLICY
+
+pytestmark = pytest.mark.anyio
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """The statements that are executed meanwhile, in order."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        seen.append(statement)
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+
+
+async def _due(session: Session, *, promo: bool = False, **options: Any) -> Subject:
+    """A subject that owes 0.06 and is due, with promotional money if asked."""
+    subject = await new_subject(session, policy=EAGER, started_ago=1000, held=usd("5"), **options)
+    if promo:
+        await credits.grant(session, subject.organization, usd("1"), idempotency_key=key(), reason="Welcome")
+    await observe_until(session, subject, 600)
+    return subject
+
+
+async def _still_due(session: Session) -> list[str]:
+    due = "SELECT subject_id FROM meter WHERE settle_due_at <= clock_timestamp() ORDER BY subject_id"
+    return list((await session.execute(text(due))).scalars())
+
+
+class TestStatements:
+    @pytest.mark.parametrize("promo", [False, True], ids=["paid in", "promotional"])
+    async def test_of_a_settlement_are_as_many_for_one_as_for_twenty(self, database: Database, promo: bool) -> None:
+        counted = []
+        for many in (1, 20):
+            async with database.transaction() as session:
+                subjects = [await _due(session, promo=promo) for _ in range(many)]
+            with statements(database) as executed:
+                await settlement.settle_all(database, policy=DEFAULT_POLICY)
+            counted.append(len(executed))
+            async with database.transaction() as session:
+                assert {await charged_micro(session, subject) for subject in subjects} == {60_000}
+        assert counted[0] == counted[1] <= 12
+
+    async def test_of_fitting_holds_are_as_many_for_one_as_for_twenty(self, database: Database) -> None:
+        counted = []
+        for many in (1, 20):
+            async with database.transaction() as session:
+                for _ in range(many):
+                    subject = await new_running(session, "20")
+                    await credits.grant(session, subject.organization, usd("9"), idempotency_key=key(), reason="Hello")
+            with statements(database) as executed:
+                await extension.fit_all(database, policy=POLICY)
+            counted.append(len(executed))
+        assert counted[0] == counted[1] <= 5
+
+
+class TestTransactions:
+    async def test_settle_so_many_at_most(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert settlement.MOST_SUBJECTS <= 1000
+        assert extension.MOST_HOLDS <= 1000
+        monkeypatch.setattr(settlement, "MOST_SUBJECTS", 3)
+        async with database.transaction() as session:
+            subjects = [await _due(session) for _ in range(8)]
+        await settlement.settle_all(database, policy=DEFAULT_POLICY)
+        async with database.transaction() as session:
+            assert [await charged_micro(session, subject) for subject in subjects] == [60_000] * 8
+            of_each = "SELECT count(*) FROM usage_charge GROUP BY ledger_entry_id, xmin ORDER BY 1"
+            assert list((await session.execute(text(of_each))).scalars()) == [2, 3, 3]
+            assert await _still_due(session) == []
+
+    async def test_fit_so_many_holds_at_most(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(extension, "MOST_HOLDS", 3)
+        async with database.transaction() as session:
+            for _ in range(8):
+                await new_running(session, "20")
+        await extension.fit_all(database, policy=POLICY)
+        async with database.transaction() as session:
+            together = "SELECT count(*) FROM ledger.hold_event WHERE kind = 'extended' GROUP BY xmin ORDER BY 1"
+            assert list((await session.execute(text(together))).scalars()) == [2, 3, 3]
+
+    async def test_settle_what_a_batch_leaves_so_many_at_most(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert settlement.MOST_SINGLY <= 100
+        monkeypatch.setattr(settlement, "MOST_SINGLY", 2)
+        settle_singly, tried = settlement.settle_singly, []
+
+        async def noted(session: Session, subject_ids: list[str], **options: Any) -> None:
+            tried.append(len(subject_ids))
+            await settle_singly(session, subject_ids, **options)
+
+        monkeypatch.setattr(settlement, "settle_singly", noted)
+        async with database.transaction() as session:
+            for _ in range(3):
+                subject = await new_subject(session, policy=EAGER, started_ago=1000, funds="1", held=usd("0.01"))
+                await observe_until(session, subject, 600)
+        await settlement.settle_all(database, policy=DEFAULT_POLICY)
+        async with database.transaction() as session:
+            assert await _still_due(session) == []
+        assert sorted(tried) == [1, 2]
+
+
+class TestOneAtFault:
+    async def test_stays_due_and_all_others_are_settled(self, database: Database) -> None:
+        """Its hold is closed, so that nothing can be charged to it together or singly."""
+        async with database.transaction() as session:
+            at_fault, poor, rich = await _due(session), await _due(session), await _due(session, promo=True)
+            await holds.release(session, at_fault.hold_id, idempotency_key=key())
+        for _ in range(2):
+            await settlement.settle_all(database, policy=DEFAULT_POLICY)
+            async with database.transaction() as session:
+                assert await _still_due(session) == [at_fault.id]
+                charged = [await charged_micro(session, subject) for subject in (at_fault, poor, rich)]
+                assert charged == [0, 60_000, 60_000]
+                await assert_books_are_sound(session)
+
+    async def test_in_a_batch_that_is_refused_stays_due_and_all_others_are_settled_singly(
+        self, database: Database
+    ) -> None:
+        """Of the one at fault the time was recorded before, which undoes the batch, and then only its own charge."""
+        async with database.transaction() as session:
+            at_fault, first, second = [await _due(session) for _ in range(3)]
+            await session.execute(
+                text(
+                    "INSERT INTO usage_record "
+                    "(subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, evidence_at) "
+                    "SELECT subject_id, started_at, observed_to, 600, 'running', meter_kind, sku_id, "
+                    "observed_to FROM meter WHERE subject_id = :id"
+                ),
+                {"id": at_fault.id},
+            )
+        await settlement.settle_all(database, policy=DEFAULT_POLICY)
+        async with database.transaction() as session:
+            assert await _still_due(session) == [at_fault.id]
+            assert [await charged_micro(session, each) for each in (at_fault, first, second)] == [0, 60_000, 60_000]
+            await assert_books_are_sound(session)
