@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from sublet.supervisor.processes import ChildProcess
-from sublet.supervisor.restarts import PACE, Pace, keep
+from sublet.supervisor.restarts import PACE, RestartPace, keep
 
 pytestmark = pytest.mark.anyio
 
 ENDS_AT_ONCE = "sublet_sandbox.stripe.__main__"  # without its arguments, it says what is missing and ends
-HURRIED = Pace(first_seconds=0.01, longest_seconds=0.03, most=5)
+HURRIED = RestartPace(first_seconds=0.01, longest_seconds=0.03, most=5)
 
 
 def part(tmp_path: Path) -> ChildProcess:
@@ -42,7 +42,7 @@ class TestAPart:
         said: list[str] = []
         process, stopping = part(tmp_path), asyncio.Event()
         await process.start()
-        long_lives = Pace(first_seconds=0.01, longest_seconds=0.03, long_life_seconds=0.0, most=2)
+        long_lives = RestartPace(first_seconds=0.01, longest_seconds=0.03, long_life_seconds=0.0, most=2)
 
         def say(line: str) -> None:
             said.append(line)

@@ -17,7 +17,7 @@ from sublet.core.settings import Settings
 from sublet.supervisor.embedded_postgres import APP_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from sublet.supervisor.files import DemoFiles
 from sublet.supervisor.progress import Progress
-from sublet.supervisor.restarts import PACE, Pace
+from sublet.supervisor.restarts import PACE, RestartPace
 
 WATCH_SECONDS = 0.1
 _EXPECTED_FAILURES = 2
@@ -87,7 +87,7 @@ class DatabaseProcess:
 
         return await asyncio.to_thread(ask)
 
-    async def keep(self, *, pace: Pace = PACE) -> None:
+    async def keep(self, *, pace: RestartPace = PACE) -> None:
         """Start the server again when it ends, after pauses that grow: it is never given up, for nothing works without
         it, and what keeps it down (a full disk, say) may pass."""
         server = self._server

@@ -9,7 +9,7 @@ from sublet.supervisor.processes import ChildProcess, ending
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RestartPace:
     """The first pause doubles with each life that was short, up to the longest; after so many in succession it is
     enough. Who lived for long begins anew."""
 
@@ -23,11 +23,11 @@ class Pace:
         return min(self.longest_seconds, self.first_seconds * 2.0 ** min(short_lives - 1, 30))
 
 
-PACE = Pace()
+PACE = RestartPace()
 
 
 async def keep(
-    process: ChildProcess, say: Callable[[str], None], stopping: asyncio.Event, *, pace: Pace = PACE
+    process: ChildProcess, say: Callable[[str], None], stopping: asyncio.Event, *, pace: RestartPace = PACE
 ) -> None:
     """Start a process again whenever it ends; return when it is to stop, or is given up. The others go on."""
     short_lives, began = 0, time.monotonic()
