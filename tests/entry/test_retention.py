@@ -159,6 +159,14 @@ class TestEvents:
             with pytest.raises(errors.RestrictViolation):
                 owner.execute(f"DELETE FROM outbox_event WHERE {one}")
 
+    async def test_that_are_handled_again_keep_no_others_from_going(
+        self, database: Database, owner: psycopg.Connection[Any], tmp_path: Path
+    ) -> None:
+        owner.execute(OLD_AND_NEW["public.outbox_event"][0])
+        owner.execute("INSERT INTO work (kind, id, due_at) VALUES ('event', '9-' || generate_series(0, 1), 'infinity')")
+        await forget(database, tmp_path, batch=1)
+        assert owner.execute("SELECT id FROM outbox_event WHERE id < 3 ORDER BY id").fetchall() == [(0,), (1,)]
+
     async def test_stay_where_nobody_reads_them_yet(
         self, database: Database, owner: psycopg.Connection[Any], tmp_path: Path
     ) -> None:

@@ -12,18 +12,20 @@ _FORGET_KEYS = text(
                              ORDER BY created_at LIMIT :limit)
     """
 )
-# From the front of the stream: of so many, those that are old and that every subscriber has had. The last of them is
-# noted, so that who reads on from before it is told.
+# From the front of the stream: of so many, those that are old and that every subscriber has had. Those that are handled
+# again or were set aside are passed over, and do not count. The last is noted, so that who reads on from before it is
+# told.
 _FORGET_EVENTS = text(
     """
     WITH gone AS (
       DELETE FROM outbox_event
        WHERE (xid, id) IN (
-               SELECT xid, id FROM (SELECT xid, id, occurred_at FROM outbox_event ORDER BY xid, id LIMIT :limit) first
+               SELECT xid, id FROM (SELECT e.xid, e.id, e.occurred_at FROM outbox_event e
+                                     WHERE NOT EXISTS (SELECT FROM work w WHERE w.kind = 'event'
+                                                          AND w.id = e.xid::text || '-' || e.id)
+                                     ORDER BY e.xid, e.id LIMIT :limit) first
                 WHERE occurred_at < clock_timestamp() - make_interval(days => :days)
-                  AND (xid, id) <= (SELECT xid, id FROM outbox_cursor ORDER BY xid, id LIMIT 1)
-                  AND NOT EXISTS (SELECT FROM work w
-                                   WHERE w.kind = 'event' AND w.id = first.xid::text || '-' || first.id))
+                  AND (xid, id) <= (SELECT xid, id FROM outbox_cursor ORDER BY xid, id LIMIT 1))
       RETURNING xid, id),
     noted AS (
       UPDATE outbox_forgotten f SET xid = last.xid, id = last.id
