@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import HELPER_VERSION, PROTOCOL_VERSION, commands, files, paths, systemd
+from . import HELPER_VERSION, PROTOCOL_VERSION, commands, files, paths, processes, systemd
 from .errors import NodeError, bad_request
 from .store import Store, known
 
@@ -47,14 +47,20 @@ class _Pending:
 
 
 def upgrade(store: Store, params: dict[str, Any]) -> dict[str, Any]:
-    """Put the given helper in place of this one, on trial; the same again changes nothing.
+    """Put the given helper in place of this one, on trial; the same again has it wait as long once more.
 
-    `busy` while an allocation is being changed; `helper_damaged` when it is not what was announced; `helper_refused`
-    when it does not run here. The helper that was there goes on then.
+    A trial of another one that nobody ends any more, or that never began, is undone first. `busy` while an allocation
+    is being changed; `helper_damaged` when it is not what was announced; `helper_refused` when it does not run here:
+    the helper that was there goes on then.
     """
     wanted, version, content, seconds = _asked(params)
     with _alone(store):
         pending = _read_pending()
+        if pending is not None and _installed() == wanted == pending.sha256:
+            return _standing(_renew(pending, seconds))
+        if pending is not None and (_installed() != pending.sha256 or not _guard_lives()):
+            _put_back(pending)
+            pending = None
         if _installed() == wanted:
             return _standing(pending)
         if pending is not None:
@@ -92,6 +98,18 @@ def upgrade(store: Store, params: dict[str, Any]) -> dict[str, Any]:
                 "helper_refused", f"The helper {version} could not set itself up here: {error.message}"
             ) from error
         return _standing(pending)
+
+
+def _renew(pending: _Pending, seconds: int) -> _Pending:
+    """Wait for the confirmation from now on; another guard does, because the one before was told another end."""
+    renewed = _Pending(pending.sha256, pending.previous, time.time() + seconds)
+    files.replace(_PENDING, json.dumps(asdict(renewed)).encode(), mode=0o600)
+    try:
+        _start_guard()
+    except BaseException:
+        _put_back(renewed)  # nobody would ever end a trial without a guard
+        raise
+    return renewed
 
 
 def confirm(store: Store, params: dict[str, Any]) -> dict[str, Any]:
@@ -244,6 +262,17 @@ def _start_guard() -> None:
         start_new_session=True,
         cwd="/",
     )
+
+
+def _guard_lives() -> bool:
+    """Whether some process waits for the confirmation of an upgrade."""
+    wanted = [str(_PREVIOUS).encode(), b"guard"]
+    for process in processes.everything():
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{process.pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            if words[-2:] == wanted and not process.zombie:
+                return True
+    return False
 
 
 def _standing(pending: _Pending | None) -> dict[str, Any]:

@@ -120,11 +120,16 @@ class FakeNode:
     async def stop(self) -> None:
         """Stop listening and cut every connection."""
         if self._server is not None:
-            self._server.close()
-            for connection in list(_live.get(self, ())):
-                connection.abort()
+            self.cut()
             await self._server.wait_closed()
             self._server = None
+
+    def cut(self) -> None:
+        """The same at once, without waiting until all is closed."""
+        assert self._server is not None
+        self._server.close()
+        for connection in list(_live.get(self, ())):
+            connection.abort()
 
     async def restart(self) -> None:
         """Come back on the same port with what has been changed meanwhile."""

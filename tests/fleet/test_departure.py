@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sublet.core.db import Database
 from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.fleet import checklist, departure, enrolment, join_tokens, nodes
-from sublet.fleet.errors import JoinTokenRefused, LeaveRefused
+from sublet.fleet.ca import public_line
+from sublet.fleet.errors import JoinTokenRefused, LeaveRefused, MachineAlreadyEnrolled
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.states import NodeState
@@ -138,6 +139,21 @@ class TestAMachineThatLeaves:
             await leaver.say()
 
 
+class TestARetiredNodesMachine:
+    async def test_may_be_added_anew_once_it_has_left(
+        self, leaver: Leaving, machines: Machines, database: Database
+    ) -> None:
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE node SET state = 'cordoned'"))
+            await session.execute(text("UPDATE node SET state = 'retired'"))
+        _, join = await machines.add("anew")
+        with pytest.raises(MachineAlreadyEnrolled, match="Run `sublet-node unenrol`"):
+            await machines.join(join.token, public_line(leaver.key))
+        await leaver.say()
+        assert (await machines.get(leaver.node.id)).state is NodeState.RETIRED
+        await machines.join(join.token, public_line(leaver.key))
+
+
 class TestRemoving:
     async def remove(self, database: Database, node_id: str, *, in_use: bool = False) -> None:
         async with database.transaction() as session:
@@ -172,12 +188,12 @@ class TestRemoving:
         node, fake = await join_node()
         async with database.transaction() as session:
             again = await enrolment.new_join_token(session, OPERATOR, node.id, settings=machines.settings)
-        await machines.join(again.token, fake.host_public_key, gpus=[])
+        await machines.join(again.token, fake.host_public_key)
         await self.remove(database, node.id)
         with pytest.raises(NotFound):
-            await machines.join(again.token, fake.host_public_key, gpus=[])
+            await machines.join(again.token, fake.host_public_key)
         _, join = await machines.add("another")
-        await machines.join(join.token, fake.host_public_key, gpus=[])
+        await machines.join(join.token, fake.host_public_key)
 
     async def test_is_for_what_is_no_machine_s(self, leaver: Leaving, machines: Machines, database: Database) -> None:
         with pytest.raises(Conflict, match=r"A machine is this node\. Nothing was changed\. Run `sublet-node unenrol`"):

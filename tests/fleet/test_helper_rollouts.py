@@ -10,7 +10,7 @@ from sublet.core.db import Database
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.work import leases
 from sublet.core.work.reconciler import Reconciler
-from sublet.fleet import helper_rollouts, helper_upgrades, helper_versions, nodes
+from sublet.fleet import departure, helper_rollouts, helper_upgrades, helper_versions, nodes
 from sublet.fleet.node_helper import Helper
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
@@ -202,6 +202,58 @@ class TestARollout:
             await fleet.due()
             await fleet.work()
         assert (await fleet.latest()).phase == "stopped"
+
+    @pytest.mark.parametrize("lost", ["probe", "confirm_upgrade"])
+    async def test_goes_on_where_one_answer_is_lost(self, fleet: Fleet, lost: str) -> None:
+        canary, _ = fleet.helped
+        answer, cut = canary.fake.answers[lost], []
+
+        def once(request: dict[str, Any]) -> Any:
+            said = answer(request)
+            if not cut:
+                cut.append(lost)
+                canary.fake.cut()
+            return said
+
+        canary.fake.answers[lost] = once
+        await fleet.start(canary)
+        await fleet.work()
+        assert cut == [lost]
+        assert (await fleet.latest()).phase == "canary"
+        assert "undo_upgrade" not in canary.asked
+        await canary.fake.restart()
+        await fleet.due()
+        await fleet.work()
+        assert (canary.helper.sha256, canary.on_trial) == (NEW.sha256, False)
+        assert (await fleet.latest()).phase == "rolling"
+
+    async def test_goes_on_without_a_node_that_is_none_any_more(self, fleet: Fleet) -> None:
+        canary, other = fleet.helped
+        await fleet.start(canary)
+        await fleet.work()
+        assert (await fleet.latest()).phase == "rolling"
+        async with fleet.database.transaction() as session:
+            await departure.close(session, other.node.id, reason="the node was retired")
+        ended = await fleet.latest()
+        assert (ended.phase, ended.counts) == ("done", {"done": 1, "left": 1})
+
+    async def test_waits_for_the_first_when_another_is_no_node_any_more(self, fleet: Fleet) -> None:
+        canary, other = fleet.helped
+        await fleet.start(canary)
+        async with fleet.database.transaction() as session:
+            await departure.close(session, other.node.id, reason="the node was retired")
+        assert ((await fleet.latest()).phase, (await fleet.latest()).counts) == ("canary", {"waiting": 1, "left": 1})
+        await fleet.work()
+        assert (await fleet.latest()).phase == "done"
+
+    async def test_is_stopped_where_the_first_is_no_node_any_more(self, fleet: Fleet) -> None:
+        canary, _ = fleet.helped
+        await fleet.start(canary)
+        async with fleet.database.transaction() as session:
+            await departure.close(session, canary.node.id, reason="the node was retired")
+        ended = await fleet.latest()
+        assert (ended.phase, ended.reason) == ("stopped", "north: it is no node any more")
+        assert ended.counts == {"left": 2}
 
     async def test_passes_by_machines_that_are_retired(self, fleet: Fleet) -> None:
         canary, other = fleet.helped

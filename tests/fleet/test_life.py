@@ -1,10 +1,21 @@
 """The life of a node as its operators lead it: closed, worked on, kept apart, tried and put back, retired."""
 
+from dataclasses import asdict
+from datetime import UTC, datetime
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text, update
 
 from sublet.core.settings import Settings
+from sublet.core.work import leases
+from sublet.fleet import damaged_records, gpu_health, helper_versions, nodes
+from sublet.fleet.backend import GpuFacts, UnreadableRecord
+from sublet.fleet.gpu_judgement import GpuFinding
+from sublet.fleet.models import gpu_health as gpu_health_table
+from sublet.fleet.models import node
 from sublet.fleet.observation import Observer
+from sublet.fleet.work import NODE, TRIAL, TRUST, UPGRADE
+from sublet.fleet.xids import Severity
 from tests.allocations.site import REASON, Site
 from tests.support.app import Web
 
@@ -114,15 +125,57 @@ class TestRetiring:
         await site.do("cordon")
         await site.do("self-test")
         await site.ask("join-token")
+        certificate = """
+            INSERT INTO issued_certificate
+                   (kind, ca_public_key, key_id, principals, fingerprint, subject, valid_after, valid_before)
+            VALUES ('host', 'k', 'k', '{north}', 'f', :id, now(), now() + interval '1 hour')
+        """
+        await site.rental.run(certificate, id=site.rental.node_id)
+        async with site.web.database.transaction() as session:
+            for kind in (NODE, TRUST, TRIAL, UPGRADE):
+                await leases.make_due(session, kind, site.rental.node_id, place=site.rental.node_id)
+        await site.do("drain", **REASON, deadline_seconds=60, credit_seconds=0)
         await site.do("retire", **REASON)
-        node = await site.shown()
-        assert {one["name"] for one in node["actions"] if one["allowed"]} == {"quarantine_gpu"}
-        assert node["self_test"]["passed"] is False
+        shown = await site.shown()
+        assert {one["name"] for one in shown["actions"] if one["allowed"]} == {"quarantine_gpu"}
+        assert (shown["self_test"]["passed"], shown["drain"]) == (False, None)
+        assert await site.rental.all("SELECT revoked_at IS NOT NULL FROM issued_certificate") == [True]
         assert await site.rental.all("SELECT kind FROM work WHERE place = :id", id=site.rental.node_id) == []
         assert await site.rental.all("SELECT 1 FROM join_token WHERE expires_at > clock_timestamp()") == []
         place = {"address": "elsewhere.example"}
         moved = await site.operator.patch(f"/api/v1/admin/nodes/{site.rental.node_id}", json=place)
         assert moved.status_code == 409
+
+    async def test_closes_what_was_found_on_it_and_of_its_helper(self, site: Site) -> None:
+        node_id, now = site.rental.node_id, datetime.now(UTC)
+        async with site.web.database.transaction() as session:
+            await nodes.note_strangers(session, node_id, {("al-left", 200_123)}, now)
+            damaged = [UnreadableRecord("al_damaged", "no JSON")]
+            await damaged_records.note_unreadable(session, node_id, damaged, now)
+            trouble = [{"code": "gpus_unreadable", "detail": "nvidia-smi hangs", "since": now.isoformat()}]
+            await session.execute(update(node).values(gpu_trouble=trouble, helper_version="0.0.1"))
+            [gpu] = (await nodes.get(session, node_id)).gpus
+            fallen = GpuFinding("xid_79", Severity.QUARANTINE, "fell off", "look", since=now, at=now, xid=79)
+            facts = asdict(GpuFacts(bus="0", uuid=gpu.uuid, answers=False)) | {"slowed_by": []}
+            health = {"facts": facts, "findings": [fallen.stored()], "boot_id": "b", "record": 0, "seen_at": now}
+            await session.execute(insert(gpu_health_table).values(uuid=gpu.uuid, **health))
+
+        async def found() -> tuple[int, ...]:
+            async with site.web.database.reading() as session:
+                return (
+                    len(await nodes.strangers(session)),
+                    len(await damaged_records.damaged_records(session)),
+                    len(await gpu_health.troubles(session)),
+                    len(await helper_versions.drifted(session, limit=9, after_name=None)),
+                    len(await helper_versions.counts(session)),
+                )
+
+        assert await found() == (1, 1, 2, 1, 1)
+        await site.do("cordon")
+        await site.do("retire", **REASON)
+        assert await found() == (0, 0, 0, 0, 0)
+        async with site.web.database.transaction() as session:
+            assert await helper_versions.judge(session) == 0
 
     async def test_leaves_its_address_to_another_machine_and_keeps_its_name(self, site: Site) -> None:
         await site.do("cordon")

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.support.helpers_of_nodes import variant
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
 PATIENCE_SECONDS = 30
+KEPT, INSTALLED = "/var/lib/sublet/helper", "/usr/local/sbin/sublet-node"
 DIES = "def main() -> int:\n    raise SystemExit(7)"
 DOES_NOT_START = "raise RuntimeError('broken')"
 
@@ -82,6 +84,32 @@ class TestAnUpgrade:
             confirmed = {"helper_sha256": newer.sha256, "on_trial": False}
             assert await other.ask("confirm_upgrade", {"sha256": newer.sha256}) == confirmed
             assert await other.ask("undo_upgrade", {"sha256": newer.sha256}) == confirmed
+
+    async def test_that_comes_again_is_waited_for_anew(self, north: Enrolled, channel: Channel, ours: Helper) -> None:
+        newer = variant(ours.content, "0.3.7")
+        ends = []
+        for seconds in (60, 300, 1):
+            await give(channel, newer, seconds=seconds)
+            pending = await north.node.run_as_root("cat", f"{KEPT}/pending.json")
+            ends.append(json.loads(pending.text)["until"])
+        assert ends[2] < ends[0] < ends[1]
+        # Somebody waits for the last one too, and takes it back when its time is over.
+        assert await comes_back(north, ours)
+
+    @pytest.mark.parametrize("as_it_is", ["nobody waits for it", "it was never put in place"])
+    async def test_is_not_kept_out_by_a_trial_that_nobody_ends(
+        self, north: Enrolled, channel: Channel, ours: Helper, as_it_is: str
+    ) -> None:
+        abandoned, newer = variant(ours.content, "0.3.8"), variant(ours.content, "0.3.9")
+        await give(channel, abandoned)
+        if as_it_is == "nobody waits for it":
+            await north.node.run_as_root("pkill", "-9", "-f", "previous.pyz guard$")
+        else:
+            await north.node.run_as_root("cp", "-p", f"{KEPT}/previous.pyz", f"{INSTALLED}.cut")
+            await north.node.run_as_root("mv", f"{INSTALLED}.cut", INSTALLED)
+        assert await give(channel, newer) == {"helper_sha256": newer.sha256, "on_trial": True}
+        await channel.ask("undo_upgrade", {"sha256": newer.sha256})
+        assert (await channel.ask("probe"))["helper_sha256"] == ours.sha256
 
     async def test_is_undone_at_once_when_that_is_asked(self, channel: Channel, ours: Helper) -> None:
         newer = variant(ours.content, "0.3.1")

@@ -114,7 +114,7 @@ class TestACardInAnotherMachine:
         await yard.look(yard.south, CARD)
         said = f"the GPU {GPU} was found in the node south"
         assert await yard.told_of(yard.north) == [("enrolling", "enrolling", said)]
-        said = f"has the GPU {GPU}, which was missing in the node north"
+        said = f"has the GPU {GPU}, which was in the node north"
         assert await yard.told_of(yard.south) == [("enrolling", "enrolling", said)]
 
     async def test_is_in_one_of_two_machines_that_show_it_at_once(self, yard: Yard) -> None:
@@ -169,6 +169,26 @@ class TestACardInAnotherMachine:
             await claims.clear_gpu(session, yard.north, GPU)
         await yard.enrol(yard.north)
         await yard.is_sold_in_the_south()
+
+    @pytest.mark.parametrize("gone", ["state = 'retired'", "state = 'enrolling', host_public_key = NULL"])
+    async def test_is_sold_there_when_no_machine_is_the_old_node_any_more(self, yard: Yard, gone: str) -> None:
+        async with yard.machines.database.transaction() as session:
+            await session.execute(text("UPDATE node SET state = 'cordoned' WHERE name = 'north'"))
+            await session.execute(text(f"UPDATE node SET {gone} WHERE name = 'north'"))
+        await yard.is_sold_in_the_south()
+
+    async def test_is_in_quarantine_there_as_it_was_on_the_node_that_was_given_up(self, yard: Yard) -> None:
+        database = yard.machines.database
+        async with database.transaction() as session:
+            await gpu_quarantine.keep_unclean(session, [GPU])
+            await session.execute(text("UPDATE node SET state = 'cordoned' WHERE name = 'north'"))
+            await session.execute(text("UPDATE node SET state = 'retired' WHERE name = 'north'"))
+        await yard.enrol(yard.south, CARD)
+        await yard.look(yard.south, CARD)
+        assert await gpu_states(database, yard.south) == {GPU: "quarantined"}
+        async with database.transaction() as session:
+            await claims.clear_gpu(session, yard.south, GPU)
+        assert await gpu_states(database, yard.south) == {GPU: "available"}
 
     async def test_that_a_node_shows_without_having_joined_with_it_waits_until_it_joins(self, yard: Yard) -> None:
         await yard.enrol(yard.north)

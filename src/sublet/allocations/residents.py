@@ -30,9 +30,21 @@ async def living_on(session: Session, node_ids: Sequence[str]) -> list[Resident]
     for node_id, subject, gpus in lasting:
         if subject in known:
             row = known[subject]
-            need = _NEEDS.get(AllocationState(row.state), "kept")
-            found.append(Resident(node_id, "allocation", subject, row.name, row.organization_id, row.state, need, gpus))
+            state = AllocationState(row.state)
+            found.append(
+                Resident(
+                    node_id,
+                    "allocation",
+                    subject,
+                    row.name,
+                    row.organization_id,
+                    state.value,
+                    _NEEDS.get(state, "kept"),
+                    gpus,
+                    arrives=state in BEING_SET_UP,
+                )
+            )
         elif subject in remnants:
             name = f"what is left of {remnants[subject]}"
-            found.append(Resident(node_id, "remnant", subject, name, None, "left", "kept", gpus))
+            found.append(Resident(node_id, "remnant", subject, name, None, "left", "kept", gpus, arrives=False))
     return found

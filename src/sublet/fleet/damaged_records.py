@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sublet.core.db import Session
 from sublet.fleet.backend import UnreadableRecord
 from sublet.fleet.models import node
+from sublet.fleet.states import HAS_MACHINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ async def damaged_records(session: Session) -> list[DamagedRecord]:
     """Every record on a node that cannot be read."""
     rows = await session.execute(
         select(node.c.name, node.c.unreadable)
-        .where(func.jsonb_array_length(node.c.unreadable) > 0)
+        .where(HAS_MACHINE, func.jsonb_array_length(node.c.unreadable) > 0)
         .order_by(node.c.name)
     )
     return [

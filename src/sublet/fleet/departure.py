@@ -12,7 +12,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
 from sublet.core.work import leases
-from sublet.fleet import certificates, host_signatures, join_tokens, nodes, trial
+from sublet.fleet import certificates, drains, helper_rollouts, host_signatures, join_tokens, nodes, self_tests, trial
 from sublet.fleet.audit import HostKeyRecord, PlaceRecord
 from sublet.fleet.errors import LeaveRefused
 from sublet.fleet.models import node, node_history
@@ -56,15 +56,15 @@ async def leave(session: Session, node_id: str, *, at: datetime, signed: str, si
     actor = system_actor("enrolment")
     before, after = HostKeyRecord(host_public_key=key), HostKeyRecord(host_public_key=None)
     await record(session, actor, "node.left", "node", node_id, before=before, after=after)
-    if known.state is NodeState.RETIRED:
+    if known.state is NodeState.RETIRED:  # it stays on record; its machine may be added anew
+        await session.execute(update(node).where(node.c.id == node_id).values(host_public_key=None))
         return
     reason = "its machine left: `sublet-node unenrol` was run on it"
     if known.state is not NodeState.ENROLLING:
         await move(session, actor, node_id, NodeState.ENROLLING, reason=reason)
     failure = {"code": nodes.LEFT, "detail": f"{known.name} was given back to its owner.", "at": now.isoformat()}
     await session.execute(update(node).where(node.c.id == node_id).values(**_GONE, failure=failure))
-    await certificates.revoke_subject(session, node_id, reason="the node left")
-    await _rest(session, node_id)
+    await _let_go(session, node_id, reason="the node left")
     if in_use:
         await leases.make_due(session, NODE, node_id, place=node_id)
     else:
@@ -96,21 +96,31 @@ async def remove(session: Session, actor: Actor, node_id: str, *, in_use: bool) 
     known = await nodes.lock(session, node_id)
     if refusal := why_not_remove(known, in_use=in_use):
         raise refusal.problem
-    await join_tokens.end_all(session, node_id)
-    await certificates.revoke_subject(session, node_id, reason="the node was removed")
+    await close(session, node_id, reason="the node was removed")
     await session.execute(
         update(node).where(node.c.id == node_id).values(**_GONE, failure=None, removed_at=func.clock_timestamp())
     )
     state = known.state.value
     history = {"node_id": node_id, "from_state": state, "to_state": state, "reason": "removed"}
     await session.execute(insert(node_history).values(**history, actor=actor.shown_as))
-    await _rest(session, node_id)
-    await leases.rest(session, NODE, node_id)
     place = PlaceRecord(name=known.name, address=known.address, port=known.port, labels=known.labels)
     await record(session, actor, "node.removed", "node", node_id, before=place)
 
 
-async def _rest(session: Session, node_id: str) -> None:
+async def close(session: Session, node_id: str, *, reason: str) -> None:
+    """End all that goes on about a node that is none any more: nobody looks at it, pushes to it, tries it, empties it
+    or upgrades it, no token of it counts, and no certificate."""
+    await _let_go(session, node_id, reason=reason)
+    await leases.rest(session, NODE, node_id)
+    await drains.end(session, node_id)
+    await self_tests.give_up(session, node_id, reason=reason)
+    await join_tokens.end_all(session, node_id)
+
+
+async def _let_go(session: Session, node_id: str, *, reason: str) -> None:
+    """End what needs the machine that was this node."""
+    await certificates.revoke_subject(session, node_id, reason=reason)
+    await helper_rollouts.leave_out(session, node_id)
     for kind in (TRUST, UPGRADE):
         await leases.rest(session, kind, node_id)
     await trial.forget(session, node_id)

@@ -22,7 +22,7 @@ from sublet.fleet.events import GpuErred
 from sublet.fleet.gpu_judgement import GpuFinding
 from sublet.fleet.gpu_quarantine import quarantine_gpu
 from sublet.fleet.models import gpu, gpu_health, node
-from sublet.fleet.states import GpuState
+from sublet.fleet.states import HAS_MACHINE, GpuState
 from sublet.fleet.xids import Severity
 
 log = telemetry.get_logger(__name__)
@@ -192,7 +192,7 @@ async def troubles(session: Session) -> list[Trouble]:
         select(gpu.c.uuid, gpu.c.model, gpu_health.c.findings, node.c.name)
         .join_from(gpu_health, gpu, gpu.c.uuid == gpu_health.c.uuid)
         .join(node, node.c.id == gpu.c.node_id)
-        .where(gpu_health.c.findings != [])
+        .where(HAS_MACHINE, gpu_health.c.findings != [])
         .order_by(gpu.c.uuid)
     )
     for row in (await session.execute(sick)).all():
@@ -200,7 +200,7 @@ async def troubles(session: Session) -> list[Trouble]:
             if one.severity is not Severity.PROGRAM:
                 since = one.since.isoformat(timespec="seconds")
                 found.append(Trouble("gpu", row.uuid, f"({row.model}, node {row.name}) {one} Since {since}"))
-    dark = select(node.c.name, node.c.gpu_trouble).where(node.c.gpu_trouble.is_not(None)).order_by(node.c.name)
-    for name, trouble in (await session.execute(dark)).all():
+    dark = select(node.c.name, node.c.gpu_trouble).where(HAS_MACHINE, node.c.gpu_trouble.is_not(None))
+    for name, trouble in (await session.execute(dark.order_by(node.c.name))).all():
         found += [Trouble("node", name, f"{item['detail']}. Since {item['since']}") for item in trouble]
     return found

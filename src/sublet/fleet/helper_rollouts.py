@@ -157,8 +157,29 @@ async def note_done(session: Session, rollout_id: str, node_id: str) -> None:
     """A node has the helper and is well: the others follow the canary, and after the last one it is done."""
     phase = await _lock(session, rollout_id)
     await _note(session, rollout_id, node_id, "done")
-    if phase not in GOING_ON:
+    if phase in GOING_ON:
+        await _go_on(session, rollout_id, phase)
+
+
+async def leave_out(session: Session, node_id: str) -> None:
+    """A node is none any more: it is left as it is, and the others go on without it, unless it was to be the first."""
+    waiting = (
+        select(helper_upgrade.c.rollout_id, helper_upgrade.c.canary, node.c.name)
+        .join(node, node.c.id == helper_upgrade.c.node_id)
+        .where(helper_upgrade.c.node_id == node_id, helper_upgrade.c.outcome == "waiting")
+    )
+    row = (await session.execute(waiting)).one_or_none()
+    if row is None:
         return
+    phase = await _lock(session, row.rollout_id)
+    await _note(session, row.rollout_id, node_id, "left")
+    if phase in GOING_ON and row.canary:
+        await end(session, row.rollout_id, "stopped", f"{row.name}: it is no node any more")
+    elif phase == "rolling":
+        await _go_on(session, row.rollout_id, phase)
+
+
+async def _go_on(session: Session, rollout_id: str, phase: str) -> None:
     waiting = select(helper_upgrade.c.node_id).where(
         helper_upgrade.c.rollout_id == rollout_id, helper_upgrade.c.outcome == "waiting"
     )

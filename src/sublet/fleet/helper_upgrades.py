@@ -20,7 +20,7 @@ from sublet.core.work.pace import Pace
 from sublet.fleet import codes, helper_rollouts, helper_versions, trial
 from sublet.fleet.audit import HelperRecord
 from sublet.fleet.backend import FleetBackend, Probe
-from sublet.fleet.errors import HelperNotInPlace, NodeError, StaleGeneration
+from sublet.fleet.errors import HelperNotInPlace, NodeCrowded, NodeError, NodeUnreachable, StaleGeneration
 from sublet.fleet.models import helper_rollout, helper_upgrade, node
 from sublet.fleet.node_helper import Helper
 from sublet.fleet.trial import Trial
@@ -32,6 +32,8 @@ NODES_AT_A_TIME = 20
 CONFIRM_SECONDS = 300
 """So long a node waits for the confirmation: longer than a probe and a trial may take together."""
 ATTEMPTS = 8
+_SAYS_NOTHING = (NodeUnreachable, NodeCrowded, StaleGeneration)
+"""What says nothing of the helper that is on trial: an answer was lost, or another trial came between."""
 ANOTHER_RELEASE_SECONDS = 5.0
 """A worker of another release has another helper: the upgrade is left to one of the release that began it."""
 
@@ -84,7 +86,7 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Tried:
     """What came of it: the probe through the new helper, or why the node has its earlier one. `again`: nothing was
-    changed, or another trial came between, so that it is tried once more."""
+    changed, or what happened says nothing of the helper, so that it is tried once more."""
 
     probe: Probe | None = None
     error: SubletError | None = None
@@ -135,7 +137,10 @@ def work(backend: FleetBackend) -> Work[Wanted, Tried]:
     async def give_up(session: Session, lease: Lease, code: str) -> Outcome:
         rollout_id = await helper_rollouts.under_way(session)
         if rollout_id is not None:
-            detail = f"it could not be upgraded in {lease.attempt} attempts ({code}); it has the helper that it had"
+            detail = (
+                f"it could not be upgraded in {lease.attempt} attempts ({code}); it has the helper that it had, or "
+                f"takes that back within {CONFIRM_SECONDS} s"
+            )
             await helper_rollouts.note_failed(session, rollout_id, lease.id, detail)
         return Done()
 
@@ -154,7 +159,7 @@ def work(backend: FleetBackend) -> Work[Wanted, Tried]:
 
 
 async def run(backend: FleetBackend, node_id: str, wanted: Wanted) -> Tried:
-    """Give the node the helper and try it; afterwards it is kept or undone."""
+    """Give the node the helper and try it; afterwards it is kept, undone, or on trial until it is tried again."""
     try:
         await backend.upgrade(node_id, wanted.helper, confirm_seconds=CONFIRM_SECONDS)
     except NodeError as error:
@@ -167,8 +172,8 @@ async def run(backend: FleetBackend, node_id: str, wanted: Wanted) -> Tried:
             return Tried(probe=probe)
     except SubletError as error:
         failed = error
-    if isinstance(failed, StaleGeneration):
-        return Tried(error=failed, again=True)  # another trial came between, which says nothing of the helper
+    if isinstance(failed, _SAYS_NOTHING):
+        return Tried(error=failed, again=True)
     with contextlib.suppress(SubletError):  # then the node does it by itself
         await backend.undo_upgrade(node_id, wanted.helper.sha256)
     return Tried(error=failed)

@@ -15,7 +15,7 @@ from sublet.core.db import Session
 from sublet.core.errors import Unavailable
 from sublet.fleet.models import node
 from sublet.fleet.node_helper import Helper, node_helper
-from sublet.fleet.states import NodeState
+from sublet.fleet.states import IN_FLEET, NodeState
 
 MINIMUM = "0.1.0"
 """Nodes with an older helper take no new work; what runs there goes on, and they are looked at."""
@@ -26,7 +26,6 @@ Standing = Literal["current", "too_old", "must_enrol", "other", "unknown"]
 """Where a node's helper stands: the one of this release, too old to take work, to be replaced by enrolling again, to be
 upgraded, or not known because the node was never probed."""
 
-_IS_OURS = node.c.removed_at.is_(None) & (node.c.state != NodeState.RETIRED.value)
 _VERSION = re.compile(rb'^HELPER_VERSION = "([0-9]+(?:\.[0-9]+)*)"$', re.MULTILINE)
 
 
@@ -88,12 +87,12 @@ def advice_of(standing: Standing, name: str) -> str | None:
 
 async def judge(session: Session) -> int:
     """Decide anew for every node whether its helper is too old, as another release may; returns how many changed."""
-    versions = select(node.c.helper_version).where(node.c.helper_version.is_not(None)).distinct()
+    versions = select(node.c.helper_version).where(IN_FLEET, node.c.helper_version.is_not(None)).distinct()
     changed = 0
     for version in (await session.execute(versions)).scalars().all():
         too_old = is_older(version, MINIMUM)
-        judged = update(node).where(node.c.helper_version == version, node.c.helper_too_old.is_not(too_old))
-        changed += (await session.execute(judged.values(helper_too_old=too_old))).rowcount
+        wrong = node.c.helper_version == version, node.c.helper_too_old.is_not(too_old)
+        changed += (await session.execute(update(node).where(IN_FLEET, *wrong).values(helper_too_old=too_old))).rowcount
     return changed
 
 
@@ -101,7 +100,7 @@ async def drifted(session: Session, *, limit: int, after_name: str | None) -> li
     """Nodes whose helper is another one than ours, by name; one more than `limit` if there are more. Not those that
     are gone for good: nobody needs to see to their helper."""
     columns = (node.c.id, node.c.name, node.c.state, node.c.verified_at, node.c.helper_version, node.c.helper_sha256)
-    others = select(*columns).where(_IS_OURS, node.c.helper_sha256.is_distinct_from(ours().sha256))
+    others = select(*columns).where(IN_FLEET, node.c.helper_sha256.is_distinct_from(ours().sha256))
     if after_name is not None:
         others = others.where(node.c.name > after_name)
     found = await session.execute(others.order_by(node.c.name).limit(limit + 1))
@@ -111,7 +110,7 @@ async def drifted(session: Session, *, limit: int, after_name: str | None) -> li
 async def counts(session: Session) -> list[tuple[str | None, str | None, int]]:
     """How many nodes have each helper: its version, its digest, and the number; those that are gone for good apart."""
     columns = (node.c.helper_version, node.c.helper_sha256)
-    counted = select(*columns, func.count()).where(_IS_OURS).group_by(*columns)
+    counted = select(*columns, func.count()).where(IN_FLEET).group_by(*columns)
     rows = await session.execute(counted.order_by(func.count().desc()))
     return [(row[0], row[1], row[2]) for row in rows]
 

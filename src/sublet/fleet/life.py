@@ -16,19 +16,16 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
 from sublet.core.outbox import publish
-from sublet.core.work import leases
-from sublet.fleet import drains, gpu_quarantine, join_tokens, nodes, self_tests, trial
+from sublet.fleet import departure, drains, gpu_quarantine, nodes, self_tests, trial
 from sublet.fleet.audit import IntentRecord
 from sublet.fleet.drains import Drain
 from sublet.fleet.events import NodeGivenUp
 from sublet.fleet.nodes import Node
 from sublet.fleet.residents import Resident, named
 from sublet.fleet.self_tests import SelfTest
-from sublet.fleet.states import AWAY, OUT_OF_USE, NodeState, move, stand, standing_of
-from sublet.fleet.work import NODE, TRIAL, TRUST
+from sublet.fleet.states import AWAY, OUT_OF_USE, TAKES_PART, NodeState, move, stand, standing_of
 
 _S = NodeState
-_TAKES_PART = frozenset({_S.READY, _S.CORDONED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def why_not_drain(now: Situation) -> Refusal | None:
         return Refusal(Conflict, "The node is being emptied already.")
     if now.is_away:
         return _AWAY
-    if now.standing not in {*_TAKES_PART, _S.QUARANTINED}:
+    if now.standing not in {*TAKES_PART, _S.QUARANTINED}:
         return _is(now)
     return None
 
@@ -136,7 +133,7 @@ def why_not_force_release(now: Situation) -> Refusal | None:
     if now.node.state is not _S.OFFLINE:
         advice = "Only a node that does not answer is given up. Drain this one."
         return Refusal(Conflict, f"The node is {now.node.state.value}.", advice)
-    if coming := [one for one in now.residents if one.state in {"queued", "provisioning"}]:
+    if coming := [one for one in now.residents if one.arrives]:
         advice = "Wait until they have gone to another node or failed."
         return Refusal(Conflict, f"Something is still being set up on it: {named(coming)}.", advice)
     return None
@@ -162,7 +159,7 @@ async def drain(
     Each allocation that the deadline suspends is credited `credit_seconds` at its own rate. Conflict: `why_not_drain`.
     """
     _refuse(why_not_drain(now))
-    if now.standing in _TAKES_PART:
+    if now.standing in TAKES_PART:
         await move(session, actor, now.node.id, _S.DRAINING, reason=reason)
     begun = await drains.begin(
         session, actor, now.node.id, reason=reason, deadline_seconds=deadline_seconds, credit_seconds=credit_seconds
@@ -244,12 +241,8 @@ async def force_release(
 
 async def _retire(session: Session, actor: Actor, now: Situation, *, act: str, reason: str) -> None:
     node_id = now.node.id
-    await drains.end(session, node_id)
-    await self_tests.give_up(session, node_id)
+    await departure.close(session, node_id, reason="the node was retired")
     await move(session, actor, node_id, _S.RETIRED, reason=reason)
-    await join_tokens.end_all(session, node_id)
-    for kind in (NODE, TRUST, TRIAL):
-        await leases.rest(session, kind, node_id)
     await _record(session, actor, now, act=act, reason=reason)
 
 

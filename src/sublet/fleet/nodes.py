@@ -18,7 +18,7 @@ from sublet.fleet.gpu_health import GpuHealth
 from sublet.fleet.gpu_quarantine import Quarantine
 from sublet.fleet.models import gpu, gpu_health, node, node_history
 from sublet.fleet.moved_gpus import ClaimsOnGpu, move_here, nothing_known, refuse_kept
-from sublet.fleet.states import GpuState, NodeState, move_gpu
+from sublet.fleet.states import HAS_MACHINE, GpuState, NodeState, move_gpu
 
 Closed = Literal["state", "not_seen", "old_helper", "no_entry", "no_inodes"]
 """Why nothing new is placed on a node: by its state, not seen for three intervals, its helper is too old, nobody gets
@@ -313,9 +313,8 @@ async def note_strangers(session: Session, node_id: str, found: Collection[tuple
 
 async def strangers(session: Session) -> list[tuple[str, Stranger]]:
     """Every account that nobody knows, with its node's name."""
-    rows = await session.execute(
-        select(node.c.name, node.c.strangers).where(func.jsonb_array_length(node.c.strangers) > 0).order_by(node.c.name)
-    )
+    found = select(node.c.name, node.c.strangers).where(HAS_MACHINE, func.jsonb_array_length(node.c.strangers) > 0)
+    rows = await session.execute(found.order_by(node.c.name))
     return [(row.name, one) for row in rows for one in _strangers(row.strangers)]
 
 

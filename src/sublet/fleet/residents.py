@@ -22,6 +22,8 @@ class Resident:
     state: str
     need: Need
     gpus: int
+    arrives: bool
+    """Whether it is only on its way there: a launch that is being set up."""
 
 
 Residents = Callable[[Session, Sequence[str]], Awaitable[Sequence[Resident]]]

@@ -90,11 +90,11 @@ async def conclude(session: Session, node_id: str, test_id: str, checks: list[Ch
     await publish(session, event, subject=node_id, organization_id=None)
 
 
-async def give_up(session: Session, node_id: str) -> None:
-    """End the test of a node that nobody asks any more."""
+async def give_up(session: Session, node_id: str, *, reason: str) -> None:
+    """End the test of a node that nobody asks any more, for a reason like "the node was retired"."""
     test_id = await under_way(session, node_id)
     if test_id is not None:
-        await conclude(session, node_id, test_id, [Check("enter", passed=False, detail="The node was retired.")])
+        await conclude(session, node_id, test_id, [Check("enter", passed=False, detail=f"Not tried: {reason}.")])
 
 
 def _read(row: Row[Any]) -> SelfTest:

@@ -62,6 +62,15 @@ AWAY = _AWAY
 NOT_THERE = AWAY | {NodeState.RETIRED}
 """In these nothing can be asked of a machine: it does not answer, or is none of ours any more."""
 
+IN_FLEET = and_(node.c.removed_at.is_(None), node.c.state != NodeState.RETIRED.value)
+"""Which rows are nodes: one that was retired or removed only stays on record."""
+
+HAS_MACHINE = and_(IN_FLEET, node.c.host_public_key.is_not(None))
+"""Which nodes a machine is: what was found on one that has left is nobody's matter any more."""
+
+TAKES_PART = frozenset({NodeState.READY, NodeState.CORDONED})
+"""Where a node stands on which customers' work runs and is resumed, whether it takes anything new or not."""
+
 OUT_OF_USE = frozenset({NodeState.MAINTENANCE, NodeState.QUARANTINED})
 """States that a node leaves for customers only once it has passed a test of itself since it came into them."""
 
@@ -116,6 +125,15 @@ async def come_back(session: Session, actor: Actor, node_id: str, *, reason: str
 def standing_of(state: NodeState, resumes_as: NodeState) -> NodeState:
     """Where a node stands for its operators: one that is away stands where it will when it is back."""
     return resumes_as if state in AWAY else state
+
+
+async def standing(session: Session, node_id: str) -> NodeState:
+    """Where a node stands for its operators, also while it is away. NotFound."""
+    found = select(node.c.state, node.c.resumes_as).where(node.c.id == node_id)
+    row = (await session.execute(found)).one_or_none()
+    if row is None:
+        raise NotFound("node", node_id)
+    return standing_of(NodeState(row.state), NodeState(row.resumes_as))
 
 
 def why_not_join(state: NodeState) -> Refusal | None:

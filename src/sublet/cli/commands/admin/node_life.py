@@ -44,7 +44,8 @@ def stop_drain(node: str, reason: str, output: Output) -> None:
     """Empty NODE no further; what lives there stays."""
     with connect() as client:
         changed = client.admin.change_node(find_node(client, node), "stop-drain", reason)
-    _say(changed, "what lives there stays, and what the drain had suspended is resumed", output)
+    then = "is resumed" if changed["state"] == "cordoned" else "is resumed once the node takes part again"
+    _say(changed, f"what lives there stays, and what the drain had suspended {then}", output)
 
 
 @click.command()
