@@ -71,7 +71,7 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["POST", "/allocations/al_1/release"],
   ["POST", "/allocations/al_1/suspend"],
   ["POST", "/allocations/paused-lab/resume"],
-  ["POST", "/allocations/out-of-sight/restart-elsewhere", {}],
+  ["POST", "/allocations/out-of-sight/restart-elsewhere", { price_id: "prc_1" }],
   ["POST", "/admin/nodes", { name: "node-z", address: "10.0.0.9" }],
   ["PATCH", "/admin/nodes/nd_1", { name: "node-y", port: 2222 }],
   ["DELETE", "/admin/nodes/nd_7"],

@@ -7,13 +7,15 @@ from sqlalchemy import text
 
 from sublet.core.outbox import StoredEvent
 from sublet.core.work.reconciler import Reconciler
-from sublet.entry.subscriptions import SUBSCRIPTIONS
+from sublet.entry.subscriptions import subscriptions
 from sublet.fleet import drains, trial
 from sublet.fleet.work import TRIAL
 from tests.allocations.rental import Rental
 from tests.support.app import Web
+from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import look_at
 
+HANDLERS = subscriptions(DEFAULT_POLICY)
 REASON = {"reason": "a fan is loud"}
 
 
@@ -84,7 +86,7 @@ class Site:
                     id=str(row.id), type=row.type, time=row.occurred_at, subject=row.subject, data=row.data
                 )
                 async with self.web.database.transaction() as session:
-                    for handler in SUBSCRIPTIONS.get(row.type, ()):
+                    for handler in HANDLERS.get(row.type, ()):
                         await handler(session, event)
 
     async def deadline_passes(self) -> None:

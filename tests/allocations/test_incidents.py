@@ -15,7 +15,7 @@ from sublet.allocations.work.sweep import mark_lost
 from sublet.core.outbox import StoredEvent
 from sublet.fleet.events import GpuErred
 from tests.allocations.rental import Rental
-from tests.support.policy import DEFAULT_POLICY
+from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def processes(rental: Rental) -> list[int]:
 async def shown(rental: Rental, allocation_id: str) -> Any:
     """The allocation as its owner reads it."""
     async with rental.database.reading() as session:
-        return await whole.of(session, rental.actor, allocation_id, policy=DEFAULT_POLICY)
+        return await whole.of(session, rental.actor, allocation_id, policy=DEFAULT_POLICY, launches=DEFAULT_LAUNCHES)
 
 
 async def restart(rental: Rental, boot_id: str = "boot-2") -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from sublet.allocations import incidents
+from sublet.allocations.incident_kind import Incident
 from sublet.allocations.restart import restart_elsewhere
 from sublet.allocations.terminal import terminal_target
 from sublet.allocations.work import sweep
@@ -154,8 +156,8 @@ class TestLostAndBack:
     @pytest.mark.parametrize(
         ("found", "told"),
         [
-            ("all of it", "the node is back"),
-            ("another boot", "the node is back"),
+            ("all of it", "Its node answers again, and it can be used as before."),
+            ("another boot", "Its node answers again, and it can be used as before."),
             ("nothing", "Its node answers again without it: it was set up anew"),
         ],
     )
@@ -171,9 +173,24 @@ class TestLostAndBack:
         await site.rental.observe()
         await site.rental.work_until(running, "active")
         assert any(reason.startswith(told) for reason in (await site.history(running))[-2:])
+        async with site.web.database.reading() as session:
+            kinds = {one.kind for one in await incidents.latest(session, running)}
+        assert kinds >= {Incident.BACK, Incident.LOST}
         # Whatever was on its way to the node when it was lost comes too late.
         [generation] = [one for verb, _, one in site.rental.backend.calls[-1:] if verb == "apply"]
         assert generation >= before
+
+    async def test_says_of_what_was_suspended_that_it_is_back_too(self, site: Site) -> None:
+        running = await site.rental.running()
+        await site.rental.suspend(running)
+        await site.rental.work_until(running, "suspended")
+        await site.rental.run("UPDATE node SET state = 'offline'")
+        async with site.web.database.transaction() as session:
+            assert await sweep.mark_lost(session) == [running]
+        await site.rental.run("UPDATE node SET state = 'ready'")
+        await site.rental.observe()
+        await site.rental.work_until(running, "suspended")
+        assert (await site.history(running))[-1] == "Its node answers again: it is suspended, with its data kept."
 
     @pytest.mark.parametrize(("lost_for", "becomes"), [(59, "active"), (61, "released")])
     async def test_is_released_instead_where_it_was_lost_for_longer_than_the_operator_lets_it(
@@ -235,7 +252,8 @@ class TestRestartingElsewhere:
 
 
 async def restart(site: Site, allocation_id: str) -> str:
-    given: dict[str, Any] = {"policy": DEFAULT_POLICY, "launches": DEFAULT_LAUNCHES}
+    [price_id] = await site.rental.all("SELECT id FROM price")
+    given: dict[str, Any] = {"price_id": price_id, "policy": DEFAULT_POLICY, "launches": DEFAULT_LAUNCHES}
     async with site.web.database.transaction() as session:
         return await restart_elsewhere(session, site.rental.actor, allocation_id, **given)
 

@@ -15,7 +15,7 @@ from sublet.allocations.checks import ended_among
 from sublet.billing import watermarks
 from sublet.core.actors import system_actor
 from sublet.core.outbox import StoredEvent
-from sublet.entry.subscriptions import SUBSCRIPTIONS
+from sublet.entry.subscriptions import subscriptions
 from sublet.fleet import drains
 from sublet.identity import users
 from sublet.ledger import reconcile as books
@@ -25,6 +25,7 @@ from tests.allocations.rental import offer, owner_of, pay_in, reconcile
 from tests.fleet.working import look, look_at
 from tests.support.app import Web
 from tests.support.nodes import build_helper, systemd_node_pair
+from tests.support.policy import DEFAULT_POLICY
 
 __all__ = ["systemd_node_pair"]
 
@@ -232,7 +233,7 @@ async def _deliver(web: Web) -> None:
     async with web.database.transaction() as session:
         for row in (await session.execute(text("SELECT * FROM outbox_event ORDER BY id"))).all():
             event = StoredEvent(id=str(row.id), type=row.type, time=row.occurred_at, subject=row.subject, data=row.data)
-            for handler in SUBSCRIPTIONS.get(row.type, ()):
+            for handler in subscriptions(DEFAULT_POLICY).get(row.type, ()):
                 await handler(session, event)
 
 

@@ -10,12 +10,13 @@ from sublet.billing import funds as billing_funds
 from sublet.billing.funds import FundsAction, Step
 from sublet.core.db import Database
 from sublet.core.outbox import StoredEvent
+from sublet.entry.subscriptions import subscriptions
 from sublet.findings import findings, launches
 from sublet.findings.findings import Severity
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.offers import LaunchesStopped
 from tests.allocations.rental import Rental, offer, pay_in
-from tests.support.policy import DEFAULT_POLICY
+from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,7 @@ class TestSuspension:
             await rental.resume(allocation_id)
         with pytest.raises(InsufficientFunds):
             await rental.launch()
+        await rental.run("DELETE FROM funds_clock")
         await _event(rental, allocation_id, "resume")
         await rental.work_until(allocation_id, "active")
 
@@ -204,7 +206,7 @@ async def _stop_launches(rental: Rental) -> str:
 async def _why_not_resume(rental: Rental, allocation_id: str) -> str | None:
     """What is said where it is offered to resume."""
     async with rental.database.reading() as session:
-        shown = await whole.of(session, rental.actor, allocation_id, policy=DEFAULT_POLICY)
+        shown = await whole.of(session, rental.actor, allocation_id, policy=DEFAULT_POLICY, launches=DEFAULT_LAUNCHES)
     (action,) = (action for action in shown.actions if action.name == "resume")
     assert action.allowed == (action.reason is None)
     return action.reason
@@ -217,9 +219,6 @@ async def _event(rental: Rental, allocation_id: str, action: Step) -> None:
         await funds.carry_out(session, step)
     async with rental.database.transaction() as session:
         row = (await session.execute(text("SELECT * FROM outbox_event ORDER BY id DESC LIMIT 1"))).one()
-        handlers = {
-            "allocation.funds_ran_out": funds.on_funds_ran_out,
-            "allocation.funds_restored": funds.on_funds_restored,
-        }
         event = StoredEvent(id="1-1", type=row.type, time=row.occurred_at, subject=row.subject, data=row.data)
-        await handlers[row.type](session, event)
+        for handler in subscriptions(DEFAULT_POLICY)[row.type]:
+            await handler(session, event)

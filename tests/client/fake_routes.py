@@ -200,6 +200,7 @@ def resume(asked: Asked) -> Answer:
 def restart_elsewhere(asked: Asked) -> Answer:
     found = find(asked)
     _only(found, "lost")
+    assert asked.body["price_id"] == found["restart_price"]["id"]
     found |= {"state": "releasing", "release_requested_at": at()}
     sku = asked.world.skus[found["sku"]["id"]]
     created = asked.world.allocation(f"{found['name']}-2", sku, state="queued", seconds=0)

@@ -250,6 +250,7 @@ class World:
             "evidence": None,
             "incidents": [],
             "ports": [],
+            "restart_price": price if state == "lost" else None,
             "actions": [],
             "operation": None,
         }

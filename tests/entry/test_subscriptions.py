@@ -12,13 +12,16 @@ from sublet.core.actors import Actor, system_actor
 from sublet.core.db import Database
 from sublet.core.key_files import keyring_at
 from sublet.core.outbox import StoredEvent
-from sublet.entry.subscriptions import SUBSCRIPTIONS
+from sublet.entry.subscriptions import subscriptions
 from sublet.fleet import certificates
 from sublet.fleet.ca import CertificateAuthority
 from sublet.identity import users
 from tests.identity.house import PASSWORD
+from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
+
+HANDLERS = subscriptions(DEFAULT_POLICY)
 
 
 class TestLockingAPersonOut:
@@ -48,7 +51,7 @@ class TestLockingAPersonOut:
                 event = StoredEvent(
                     id=str(row.id), type=row.type, time=row.occurred_at, subject=row.subject, data=row.data
                 )
-                for handler in SUBSCRIPTIONS.get(row.type, ()):
+                for handler in HANDLERS.get(row.type, ()):
                     await handler(session, event)
             revoked = await session.execute(text("SELECT revoked_at IS NOT NULL FROM issued_certificate"))
             assert revoked.scalars().all() == [True]
@@ -56,7 +59,7 @@ class TestLockingAPersonOut:
 
 class TestAGpuThatErrs:
     def test_is_told_to_whoever_has_it(self) -> None:
-        assert SUBSCRIPTIONS["gpu.erred"] == (incidents.on_gpu_erred,)
+        assert HANDLERS["gpu.erred"] == (incidents.on_gpu_erred,)
 
 
 class TestTheWorker:

@@ -32,12 +32,13 @@ from tests.support.policy import DEFAULT_POLICY
 pytestmark = pytest.mark.anyio
 
 P = Permission
-MANAGES, CONNECTS = P.ALLOCATION_MANAGE, P.ALLOCATION_CONNECT
+MANAGES, CONNECTS, LAUNCHES = P.ALLOCATION_MANAGE, P.ALLOCATION_CONNECT, P.ALLOCATION_LAUNCH
 HOLDS = {
-    "neither manages nor connects": frozenset({P.ALLOCATION_READ}),
+    "nothing": frozenset({P.ALLOCATION_READ}),
     "manages": frozenset({P.ALLOCATION_READ, MANAGES}),
     "connects": frozenset({P.ALLOCATION_READ, CONNECTS}),
-    "manages and connects": frozenset({P.ALLOCATION_READ, MANAGES, CONNECTS}),
+    "launches": frozenset({P.ALLOCATION_READ, LAUNCHES}),
+    "everything": frozenset({P.ALLOCATION_READ, MANAGES, CONNECTS, LAUNCHES}),
 }
 """Everything that roles and scopes of tokens can come to, as far as allocations go."""
 
@@ -99,7 +100,7 @@ async def funds_of_every_kind(rental: Rental, running: str) -> AsyncIterator[str
     yield "too little for one more"
 
 
-OF_ROLES = {"neither manages nor connects", "manages and connects"}
+OF_ROLES = {"nothing", "everything"}
 
 
 class TestAllocations:
@@ -110,6 +111,7 @@ class TestAllocations:
         await rental.give_ports(30000, 30099)
         rows = await one_in_every_state(rental)
         key = ed25519_line()
+        [price_id] = await rental.all("SELECT id FROM price")
 
         async def agree(allocation_id: str) -> set[str]:
             path = f"/allocations/{allocation_id}"
@@ -117,7 +119,7 @@ class TestAllocations:
             await asking.agrees(actions, "release cancel", "POST", f"{path}/release")
             await asking.agrees(actions, "suspend", "POST", f"{path}/suspend")
             await asking.agrees(actions, "resume", "POST", f"{path}/resume")
-            await asking.agrees(actions, "restart_elsewhere", "POST", f"{path}/restart-elsewhere")
+            await asking.agrees(actions, "restart_elsewhere", "POST", f"{path}/restart-elsewhere", price_id=price_id)
             await asking.agrees(actions, "publish_port", "POST", f"{path}/ports", port=80, protocol="tcp")
             await asking.agrees(actions, "ssh", "POST", f"{path}/ssh-certificates", public_key=key)
             allowed = {action["name"] for action in actions if action["allowed"]}
@@ -128,6 +130,7 @@ class TestAllocations:
             return allowed
 
         resumable: dict[str, set[str]] = {}
+        restartable: dict[tuple[str, str], set[str]] = {}
         async for funds in funds_of_every_kind(rental, rows["active"]):
             for who, held in HOLDS.items():
                 if funds != "plenty" and who not in OF_ROLES:
@@ -137,12 +140,18 @@ class TestAllocations:
                 offered = {case for case, names in zip(rows, allowed, strict=True) if "resume" in names}
                 if offered:
                     resumable[funds] = offered
+                again = {case for case, names in zip(rows, allowed, strict=True) if "restart_elsewhere" in names}
+                if again:
+                    restartable[funds, who] = again
         # Each kind of funds decides something: the walk is over what it says.
         suspended = {case for case in rows if case.startswith(("suspended", "lost while"))}
         assert resumable == {"plenty": suspended}
+        lost = {case for case in rows if case.startswith("lost")}
+        # What giving it up frees is enough to launch it anew, while nothing beside it could be.
+        assert restartable == {(funds, "everything"): lost for funds in ("plenty", "too little for one more")}
 
     def test_are_asked_with_whatever_a_role_holds(self) -> None:
-        known = {held & {P.ALLOCATION_READ, MANAGES, CONNECTS} for held in ROLES.values()}
+        known = {held & {P.ALLOCATION_READ, MANAGES, CONNECTS, LAUNCHES} for held in ROLES.values()}
         assert known == {HOLDS[who] for who in OF_ROLES}
 
 

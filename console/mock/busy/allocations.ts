@@ -1,5 +1,6 @@
 import type { AllocationState } from "~/api/types";
 import { actionsIn, allocation, change, charge, operation, startup, type WholeAllocation } from "../fixtures/allocations";
+import { price } from "../fixtures/catalog";
 import { type Ago, like, pairs, usd } from "../fixtures/common";
 import type { World } from "../world";
 
@@ -44,7 +45,7 @@ function special(ago: Ago): Record<AllocationState, Partial<WholeAllocation>> {
     released: { ssh: null, ended_at: ago(60), evidence: evidence(true, ago(60)) },
     failed: { ...notStarted, ended_at: ago(60), failure },
     release_failed: { ssh: null, evidence: evidence(false, ago(60)) },
-    lost: { ssh: null },
+    lost: { ssh: null, restart_price: price },
   };
 }
 

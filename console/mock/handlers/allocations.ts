@@ -44,6 +44,7 @@ function launched({ offer_id, price_id, name, labels, environment, startup_scrip
     state: "queued",
     sku: offer.sku,
     price: offer.price,
+    restart_price: null,
     login: null,
     ssh: null,
     created_at: now,
@@ -121,8 +122,9 @@ export const allocations = [
     work(one, "resume", ["suspended", "active"]);
     return owned(one);
   }),
-  on("post", "/api/v1/allocations/{id_or_name}/restart-elsewhere", ({ path }) => {
+  on("post", "/api/v1/allocations/{id_or_name}/restart-elsewhere", ({ path, body }) => {
     const lost = allowed(path.id_or_name, "restart_elsewhere");
+    if (lost.restart_price?.id !== body.price_id) throw notFound();
     move(lost, "releasing");
     const created = launched({ offer_id: lost.sku.id, name: `${lost.name}-2` });
     world.allocations = [created, ...world.allocations];

@@ -2,9 +2,10 @@ import { type ReactNode, useState } from "react";
 import { release, restartElsewhere, resume, suspend, useCommand } from "~/api/commands";
 import { newKey } from "~/api/intent";
 import type { Allocation } from "~/api/types";
+import { formatRate } from "~/format/money";
 import { t } from "~/messages";
 import { allocationState } from "~/states";
-import { ActionButton, actionNamed, Button } from "~/ui/Button";
+import { ActionButton, actionNamed } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import { ErrorNotice } from "~/ui/Notice";
 import { OpenTerminal } from "./Connect";
@@ -14,12 +15,14 @@ const words = t.allocations;
 /** What may be done with it now. `children` gives the buttons and, if the last act failed, the error. */
 export function AllocationActions({ allocation, children }: { allocation: Allocation; children: (buttons: ReactNode, error: ReactNode) => ReactNode }) {
   const [asking, setAsking] = useState<"release" | "cancel" | null>(null);
-  const [restarting, setRestarting] = useState<string | null>(null);
+  // The price as it was when the question was asked: what is agreed to is what was read.
+  const [restarting, setRestarting] = useState<{ key: string; price: NonNullable<Allocation["restart_price"]> } | null>(null);
   const pausing = useCommand(suspend);
   const resuming = useCommand(resume);
   const of = (name: string) => actionNamed(allocation.actions, name);
   const { toggle } = allocationState(allocation.state);
   const cancel = of("cancel");
+  const { restart_price: price } = allocation;
   const [failed, setFailed] = useState<{ error: unknown; state: string } | null>(null);
   // What was refused in one state says nothing of the next.
   if (failed !== null && failed.state !== allocation.state) setFailed(null);
@@ -39,11 +42,11 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
           {words.suspend}
         </ActionButton>
       ) : null}
-      {of("restart_elsewhere")?.allowed ? (
-        <Button variant="primary" onPress={() => setRestarting(newKey())}>
+      {price === null ? null : (
+        <ActionButton action={of("restart_elsewhere")} variant="primary" onPress={() => setRestarting({ key: newKey(), price })}>
           {words.restart}
-        </Button>
-      ) : null}
+        </ActionButton>
+      )}
       {cancel?.allowed ? (
         <ActionButton action={cancel} variant="danger" onPress={() => setAsking("cancel")}>
           {words.cancel}
@@ -57,12 +60,12 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
       {restarting === null ? null : (
         <Confirm
           title={words.dialog.restartTitle(allocation.name)}
-          consequences={words.dialog.restartConsequences}
+          consequences={words.dialog.restartConsequences(formatRate(restarting.price.per_hour))}
           confirm={words.restart}
           keep={words.dialog.wait}
           danger={false}
           command={restartElsewhere}
-          input={{ key: restarting, id: allocation.id }}
+          input={{ key: restarting.key, id: allocation.id, price_id: restarting.price.id }}
           onClose={() => setRestarting(null)}
         />
       )}

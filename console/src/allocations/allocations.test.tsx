@@ -6,6 +6,7 @@ import { answers, asked, hangs, refuses, server } from "~/testing/server";
 import { on } from "~mock/api";
 import { member } from "~mock/fixtures/account";
 import { actionsIn, allocation, change, summaryOf } from "~mock/fixtures/allocations";
+import { price } from "~mock/fixtures/catalog";
 import { like, perHour } from "~mock/fixtures/common";
 import { move } from "~mock/progress";
 import { world } from "~mock/world";
@@ -115,6 +116,16 @@ describe("the page of an allocation", () => {
     renderAt("/allocations/al_1");
     expect(await screen.findByText(/the kernel ended one of its processes/)).toBeTruthy();
     expect(screen.queryByText(/Its node was restarted/)).toBeNull();
+  });
+
+  test("restarts what is lost elsewhere, at the price that it showed", async () => {
+    has({ state: "lost", restart_price: { ...price, id: "prc_9", per_hour: perHour("0.09") } });
+    const { user } = renderAt("/allocations/al_1");
+    await user.click(await screen.findByRole("button", { name: "Restart elsewhere" }));
+    const dialog = await screen.findByRole("alertdialog", { name: "Restart notebook on another node?" });
+    expect(within(dialog).getByText(/for \$0\.09/)).toBeTruthy();
+    await user.click(within(dialog).getByRole("button", { name: "Restart elsewhere" }));
+    await waitFor(() => expect(asked("post", "/api/v1/allocations/{id_or_name}/restart-elsewhere").map(({ body }) => body)).toEqual([{ price_id: "prc_9" }]));
   });
 
   test("names what a release does before it is asked for, and releases", async () => {

@@ -53,9 +53,9 @@ export const release = command("post", "/api/v1/allocations/{id_or_name}/release
 export const suspend = command("post", "/api/v1/allocations/{id_or_name}/suspend", allocation);
 export const resume = command("post", "/api/v1/allocations/{id_or_name}/resume", allocation);
 
-export const restartElsewhere = command("post", "/api/v1/allocations/{id_or_name}/restart-elsewhere", ({ key, id }: { key: string; id: string }) => ({
+export const restartElsewhere = command("post", "/api/v1/allocations/{id_or_name}/restart-elsewhere", ({ key, id, price_id }: { key: string; id: string; price_id: string }) => ({
   ...allocation(id),
-  body: {},
+  body: { price_id },
   headers: { "Idempotency-Key": key },
 }));
 export const publishPort = command("post", "/api/v1/allocations/{id_or_name}/ports", ({ id, ...asked }: Keyed<PortBody> & { id: string }) => ({

@@ -1739,7 +1739,8 @@ export interface components {
         };
         /**
          * AllocationOut
-         * @description A running right to resources on a node.
+         * @description A running right to resources on a node. `restart_price` is what it would cost elsewhere, while it is lost and its
+         *     kind is sold.
          */
         AllocationOut: {
             /** Actions */
@@ -1780,6 +1781,7 @@ export interface components {
             price: components["schemas"]["PriceOut"];
             /** Release Requested At */
             release_requested_at: string | null;
+            restart_price: components["schemas"]["PriceOut"] | null;
             sku: components["schemas"]["SkuOut"];
             ssh: components["schemas"]["SshOut"] | null;
             /** Started At */
@@ -3644,11 +3646,11 @@ export interface components {
         };
         /**
          * RestartElsewhere
-         * @description `price_id` is the price now in force, which the customer saw and agrees to.
+         * @description `price_id` is that of `restart_price`, which the customer saw and agrees to.
          */
         RestartElsewhere: {
             /** Price Id */
-            price_id?: string | null;
+            price_id: string;
         };
         /**
          * RetriedWorkOut

@@ -205,8 +205,8 @@ export const allocations = {
     ],
     cancelConsequences: ["What was prepared is taken back.", "You are not charged; money held for it is free again."],
     restartTitle: (name: string) => `Restart ${name} on another node?`,
-    restartConsequences: [
-      "A new allocation of the same kind is launched on a node that answers, at the price now in force. It is in your list, under the same name with a number.",
+    restartConsequences: (price: string) => [
+      `A new allocation of the same kind is launched on a node that answers, for ${price}. It is in your list, under the same name with a number.`,
       "Its disk is empty: what is stored on the lost node cannot be reached, and is deleted when that node is back.",
       "Its labels go with it; environment variables and a startup script do not.",
       "You paid for the lost one up to when it was last seen; money held for it is free again.",

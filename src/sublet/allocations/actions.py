@@ -10,9 +10,10 @@ from sublet.allocations.states import BEING_SET_UP, KEPT, AllocationState, PortS
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing
 from sublet.core.actions import Refusal
-from sublet.core.errors import Conflict
+from sublet.core.actors import Actor, Permission
+from sublet.core.errors import Conflict, PermissionDenied
 from sublet.core.money import Rate
-from sublet.fleet.states import NodeState
+from sublet.fleet.states import TAKES_PART, NodeState
 from sublet.ledger.failures import InsufficientFunds
 from sublet.scheduling.offers import why_stopped
 
@@ -33,7 +34,6 @@ _STANDS = {
 }
 _CLOSING = Refusal(StateForbids, "It is being suspended.", "Resume it once it is suspended.")
 _OPENING = Refusal(StateForbids, "It is being resumed.")
-_OUT_OF_USE = frozenset({NodeState.DRAINING, NodeState.MAINTENANCE, NodeState.QUARANTINED, NodeState.RETIRED})
 _STAYS = "It stays suspended and its data are kept."
 
 
@@ -105,11 +105,14 @@ def why_not_cancel(now: Situation) -> Refusal | None:
     return None if now.state in BEING_SET_UP else _standing(now)
 
 
-def why_not_restart(now: Situation) -> Refusal | None:
-    """Only what is lost can be restarted elsewhere: everything else is where it is."""
-    if now.state is _S.LOST:
-        return None
-    return Refusal(StateForbids, "It is not lost: only what its node has lost is restarted elsewhere.")
+def why_not_restart(actor: Actor, now: Situation, launching: Refusal | None) -> Refusal | None:
+    """Only what is lost can be restarted elsewhere: everything else is where it is. It ends one allocation and launches
+    another, and takes what both take; `launching` is why its offer cannot be launched."""
+    if now.state is not _S.LOST:
+        return Refusal(StateForbids, "It is not lost: only what its node has lost is restarted elsewhere.")
+    if not actor.can(Permission.ALLOCATION_MANAGE):
+        return Refusal(PermissionDenied, "Your role or token may launch, and not end what runs.")
+    return launching
 
 
 def why_not_suspend(now: Situation) -> Refusal | None:
@@ -144,29 +147,39 @@ def why_not_withdraw(now: Situation, state: PortState) -> Refusal | None:
 
 
 def why_not_resume(
-    now: Situation, stands: Standing, *, stopped: bool, node_state: str, policy: Policy
+    now: Situation, stands: Standing, *, stopped: bool, node_standing: NodeState, policy: Policy
 ) -> Refusal | None:
-    """Only what is suspended can be resumed, only on a node that is in use, and only if the wallet carries it beyond
-    the grace.
+    """A customer resumes only what is suspended, and only where it may run again.
 
-    `stopped` says whether an operator has to see to the organization's payments first.
-
-    The grace is paid out of what is left: nobody gets another one by suspending and resuming within it. And what is
-    only about to be suspended stays so: else a customer could take each suspension back before the node hears of it,
-    and run at the lower rate.
+    What is only about to be suspended stays so: else a customer could take each suspension back before the node hears
+    of it, and run at the lower rate.
     """
     if now.wanted != "suspended":
         return _OPENING if now.state is _S.SUSPENDED else _STANDS[now.state]
     if now.is_closing:
         return _CLOSING
-    if node_state in _OUT_OF_USE:
-        then = "It is resumed by itself when that is done." if now.suspended_for == "drain" else "Resume it after that."
-        return Refusal(StateForbids, f"Its node is being worked on. {then}", outcome=_STAYS)
+    return why_not_run_there(now, node_standing) or why_not_afford(now, stands, stopped=stopped, policy=policy)
+
+
+def why_not_run_there(now: Situation, node_standing: NodeState) -> Refusal | None:
+    """What is suspended runs again, by itself or not, only on a node that takes part, which one that is away may be."""
+    if node_standing in TAKES_PART:
+        return None
+    then = "It is resumed by itself when that is done." if now.suspended_for == "drain" else "Resume it after that."
+    return Refusal(StateForbids, f"Its node is being worked on. {then}", outcome=_STAYS)
+
+
+def why_not_afford(now: Situation, stands: Standing, *, stopped: bool, policy: Policy) -> Refusal | None:
+    """What is suspended runs again, by itself or not, only if the wallet carries it beyond the grace.
+
+    `stopped` says whether an operator has to see to the organization's payments first. The grace is paid out of what is
+    left: nobody gets another one by suspending and resuming within it.
+    """
     if stopped:
         return why_stopped(outcome=_STAYS)
     if not stands.out_of_funds and stands.bears(now.more, policy=policy):
         return None
-    by_itself = stands.suspended and now.suspended_for == "funds"
+    by_itself = now.suspended_for == "funds"
     then = "It resumes by itself once a top-up is enough." if by_itself else "Top up the wallet, then resume it."
     return Refusal(InsufficientFunds, f"The wallet cannot carry it. {then}", outcome=_STAYS)
 

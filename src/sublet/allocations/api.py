@@ -81,7 +81,7 @@ async def launch_allocation(
         policy=policy,
         launches=launches,
     )
-    return await whole.of(session, actor, allocation_id, policy=policy)
+    return await whole.of(session, actor, allocation_id, policy=policy, launches=launches)
 
 
 @router.get("/allocations", permission=Permission.ALLOCATION_READ)
@@ -103,19 +103,25 @@ async def list_allocations(
 
 @router.get("/allocations/{id_or_name}", permission=Permission.ALLOCATION_READ)
 async def read_allocation(
-    actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, launches: LaunchesDep, id_or_name: IdOrName
 ) -> AllocationOut:
     """One allocation."""
-    return await whole.of(session, actor, id_or_name, policy=policy)
+    return await whole.of(session, actor, id_or_name, policy=policy, launches=launches)
 
 
 @router.patch("/allocations/{id_or_name}", permission=Permission.ALLOCATION_MANAGE)
 async def change_allocation(
-    actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName, body: AllocationChange
+    *,
+    actor: ActorDep,
+    session: SessionDep,
+    policy: PolicyDep,
+    launches: LaunchesDep,
+    id_or_name: IdOrName,
+    body: AllocationChange,
 ) -> AllocationOut:
     """Set labels, and take away those whose value is null."""
     allocation_id = await labels.change(session, actor, id_or_name, body.labels)
-    return await whole.of(session, actor, allocation_id, policy=policy)
+    return await whole.of(session, actor, allocation_id, policy=policy, launches=launches)
 
 
 @router.get("/allocations/{id_or_name}/startup", permission=Permission.ALLOCATION_CONNECT)
@@ -130,11 +136,11 @@ async def read_startup(actor: ActorDep, session: SessionDep, id_or_name: IdOrNam
     status_code=202,
 )
 async def release_allocation(
-    actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, launches: LaunchesDep, id_or_name: IdOrName
 ) -> AllocationOut:
     """Release it, or cancel its set-up. Billing ends now; it is released once the node has proven that it is clean."""
     allocation_id = await release.request_release(session, actor, id_or_name)
-    return await whole.of(session, actor, allocation_id, policy=policy)
+    return await whole.of(session, actor, allocation_id, policy=policy, launches=launches)
 
 
 @router.post(
@@ -143,11 +149,11 @@ async def release_allocation(
     status_code=202,
 )
 async def suspend_allocation(
-    actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, launches: LaunchesDep, id_or_name: IdOrName
 ) -> AllocationOut:
     """Suspend it: the login closes, processes end, data stay, and from now on it costs the suspended rate."""
     allocation_id = await suspension.request_suspension(session, actor, id_or_name)
-    return await whole.of(session, actor, allocation_id, policy=policy)
+    return await whole.of(session, actor, allocation_id, policy=policy, launches=launches)
 
 
 @router.post(
@@ -156,11 +162,11 @@ async def suspend_allocation(
     status_code=202,
 )
 async def resume_allocation(
-    actor: ActorDep, session: SessionDep, policy: PolicyDep, id_or_name: IdOrName
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, launches: LaunchesDep, id_or_name: IdOrName
 ) -> AllocationOut:
     """Resume it: the login opens again, and it costs the running rate once it has."""
     allocation_id = await suspension.request_resumption(session, actor, id_or_name, policy=policy)
-    return await whole.of(session, actor, allocation_id, policy=policy)
+    return await whole.of(session, actor, allocation_id, policy=policy, launches=launches)
 
 
 @router.post(
@@ -182,7 +188,7 @@ async def restart_elsewhere(
     started = await restart.restart_elsewhere(
         session, actor, id_or_name, price_id=body.price_id, policy=policy, launches=launches
     )
-    return await whole.of(session, actor, started, policy=policy)
+    return await whole.of(session, actor, started, policy=policy, launches=launches)
 
 
 @router.get("/allocations/{id_or_name}/operations", permission=Permission.ALLOCATION_READ)

@@ -18,11 +18,9 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent, publish
 from sublet.fleet import drains
-from sublet.fleet.states import NodeState
+from sublet.fleet.states import TAKES_PART
 
 DRAIN = system_actor("drain")
-RESUMED_IN = frozenset({NodeState.READY.value, NodeState.CORDONED.value})
-"""States of a node on which what a drain had suspended runs again."""
 
 
 def runs(allocation: Allocation) -> bool:
@@ -80,8 +78,8 @@ async def on_allocation_runs(session: Session, event: StoredEvent) -> None:
 
 
 async def on_node_changed(session: Session, event: StoredEvent) -> None:
-    """Have what a drain had suspended resumed once its node is open again; handler of `node.state_changed`."""
-    if event.data["state"] not in RESUMED_IN:
+    """Have each looked at that waits for its node, once that takes part again; handler of `node.state_changed`."""
+    if event.data["state"] not in TAKES_PART:
         return
     waiting = select(allocation_table.c.id, allocation_table.c.organization_id).where(
         allocation_table.c.node_id == event.subject,
@@ -91,15 +89,6 @@ async def on_node_changed(session: Session, event: StoredEvent) -> None:
     for row in (await session.execute(waiting.order_by(allocation_table.c.id))).all():
         is_open = AllocationNodeOpen(allocation_id=row.id)
         await publish(session, is_open, subject=row.id, organization_id=row.organization_id)
-
-
-async def on_allocation_node_open(session: Session, event: StoredEvent) -> None:
-    """Resume the allocation if a drain had suspended it; handler of `allocation.node_open`."""
-    allocation = await rows.lock_if_any(session, event.subject)
-    if allocation is None or allocation.wanted != "suspended" or allocation.suspended_for != "drain":
-        return
-    if await rows.node_state(session, allocation.node_id) in RESUMED_IN:
-        await suspension.resume(session, DRAIN, allocation)
 
 
 async def _give_notice(session: Session, allocation: Allocation, deadline_at: datetime) -> None:

@@ -37,12 +37,3 @@ async def on_funds_ran_out(session: Session, event: StoredEvent) -> None:
         return
     if allocation.wanted == "active" and allocation.state in {AllocationState.ACTIVE, AllocationState.LOST}:
         await suspension.suspend(session, system_actor("funds"), allocation, cause="funds")
-
-
-async def on_funds_restored(session: Session, event: StoredEvent) -> None:
-    """Resume the allocation if lack of funds suspended it; handler of `allocation.funds_restored`."""
-    allocation = await rows.lock_if_any(session, event.subject)
-    if allocation is None:
-        return
-    if allocation.wanted == "suspended" and allocation.suspended_for == "funds":
-        await suspension.resume(session, system_actor("funds"), allocation)

@@ -28,14 +28,6 @@ log = telemetry.get_logger(__name__)
 SHOWN = 5
 """How many are shown with an allocation; its history has all."""
 
-_SENTENCES = {
-    "its node does not answer": (
-        "Its node did not answer for too long: it could not be reached, and was not charged meanwhile."
-    ),
-    "the node is back": "Its node answers again, and it can be used as before.",
-}
-"""Where history has the cause alone."""
-
 # A count is of one boot and of one slice: in another boot, and where it is less than before, it has begun anew.
 _COUNT = text(
     """
@@ -100,7 +92,7 @@ async def latest(session: Session, allocation_id: str, *, within_seconds: int | 
         since = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, within_seconds)
         statement = statement.where(history.c.at > since)
     rows = (await session.execute(statement)).all()
-    return [Told(row.id, Incident(row.incident), _SENTENCES.get(row.reason, row.reason), row.at) for row in rows]
+    return [Told(row.id, Incident(row.incident), row.reason, row.at) for row in rows]
 
 
 async def note_oom_kills(session: Session, allocation_ids: Sequence[str], observation: Observation) -> None:

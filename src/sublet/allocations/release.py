@@ -1,18 +1,16 @@
 """Asking for an allocation's release, in whatever state it is. Billing ends here, at the request."""
 
-from sublet.allocations import actions, operations, rows
+from sublet.allocations import actions, endings, operations, rows
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.removal import give_back
-from sublet.allocations.work.setup import forget_given
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.core.actors import Actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
-from sublet.scheduling import claims
 
 _S = AllocationState
 
@@ -64,9 +62,8 @@ async def _cancel_untouched(session: Session, actor: Actor, allocation: Allocati
     """No worker has begun, so the node knows nothing of it: money and capacity go back at once."""
     await rows.rest(session, allocation.id, wanted="gone", release_requested_at=await database_now(session))
     await give_back(session, allocation)
+    await endings.forget(session, allocation)
     await move(session, actor, allocation.id, _S.RELEASED, reason="cancelled before it was begun")
-    await forget_given(session, allocation)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.end(session, operation, OperationState.CANCELLED)
-    await claims.free(session, allocation.id)

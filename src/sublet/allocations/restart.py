@@ -1,6 +1,9 @@
 """Restarting elsewhere what is lost: one act that gives it up and launches another like it on a node that answers."""
 
-from sqlalchemy import select
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Row, select, text
 
 from sublet.allocations import actions, labels, launch, names, operations, rows
 from sublet.allocations.actions import Situation
@@ -11,14 +14,71 @@ from sublet.allocations.states import AllocationState, move, remark
 from sublet.allocations.work.removal import settle
 from sublet.audit.record import record
 from sublet.billing import meters
+from sublet.billing.cost import cost_of
 from sublet.billing.policy import Policy
+from sublet.catalog import prices, skus
+from sublet.catalog.prices import Price
+from sublet.core.actions import Refusal
 from sublet.core.actors import Actor
 from sublet.core.bounds import alone
 from sublet.core.clock import database_now
 from sublet.core.db import Session
+from sublet.core.errors import Conflict
+from sublet.core.money import Money
+from sublet.scheduling import offers, placement
 from sublet.scheduling.offers import Launches
+from sublet.scheduling.windows import FROM_NOW_ON
 
 LONGEST_NAME = 31
+_HELD = text("SELECT coalesce(sum(rest), 0)::bigint FROM ledger.open_hold WHERE id = :hold_id")
+
+
+class NotSold(Conflict):
+    """The offer is not sold any more."""
+
+    code = "not_sold"
+    title = "It is not sold any more"
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """What is lost as it would run anew: at which price, None where it is not sold, and why it cannot be."""
+
+    price: Price | None
+    refusal: Refusal | None
+
+
+async def anew(
+    session: Session, actor: Actor, lost: Allocation | Row[Any], *, policy: Policy, launches: Launches
+) -> Anew:
+    """How an allocation that is lost would run anew, once it has been given up; of any other, that it is not lost.
+
+    `lost` is an allocation, or a row with what `Situation` takes, `id`, `sku_id` and `hold_id`.
+    """
+    now = Situation.of(lost)
+    if now.state is not AllocationState.LOST:
+        return Anew(None, actions.why_not_restart(actor, now, None))
+    sku = await skus.get(session, lost.sku_id)
+    price = (await prices.in_force(session, [sku.id], currency=now.currency)).get(sku.id) if sku.active else None
+    if price is None:
+        launching: Refusal | None = Refusal(
+            NotSold, "Its kind is not sold any more.", "Release it, and launch another."
+        )
+    else:
+        means = await offers.means_of(session, actor, currency=now.currency, policy=policy, launches=launches)
+        if means is not None:
+            means = replace(means, available=means.available + await _given_back(session, lost))
+        is_free = bool(await placement.candidates(session, sku, during=FROM_NOW_ON, limit=1))
+        launching = offers.why_not_launch(actor, policy.hold_for(price.per_hour), means, is_free=is_free)
+    return Anew(price, actions.why_not_restart(actor, now, launching))
+
+
+async def _given_back(session: Session, lost: Allocation | Row[Any]) -> Money:
+    """What giving it up makes available: the rest of its hold, less what it has cost and was not charged yet."""
+    held: int = (await session.execute(_HELD, {"hold_id": lost.hold_id})).scalar_one()
+    cost = (await cost_of(session, [lost.id])).get(lost.id)
+    owed = 0 if cost is None else cost.accrued.micro
+    return Money(held - owed, lost.currency)
 
 
 async def restart_elsewhere(
@@ -26,19 +86,20 @@ async def restart_elsewhere(
     actor: Actor,
     id_or_name: str,
     *,
-    price_id: str | None = None,
+    price_id: str,
     policy: Policy,
     launches: Launches,
 ) -> str:
-    """Give up an allocation that is lost and launch its offer anew, at the price in force; returns the new one's id.
+    """Give up an allocation that is lost and launch its offer anew; returns the new one's id.
 
-    What it cost is settled to what was last seen, and its hold is free for the new one, which has its labels. Its data
-    stay on its node, and are wiped when that is back; variables and a startup script have to be given anew.
-    StateForbids for one that is not lost; else what `launch` refuses, and nothing is done.
+    `price_id` is the price that the customer saw: PriceChanged if another is in force. What it cost is settled to what
+    was last seen, and its hold is free for the new one, which has its labels. Its data stay on its node, and are wiped
+    when that is back; variables and a startup script have to be given anew.
+    StateForbids for one that is not lost, NotSold, and what `launch` refuses: nothing is done then.
     """
     await alone(session, launch.LAUNCHING, actor.organization)  # before its row and the wallet, as a launch does
     allocation = await rows.lock_of(session, actor, id_or_name)
-    if refusal := actions.why_not_restart(Situation.of(allocation)):
+    if refusal := (await anew(session, actor, allocation, policy=policy, launches=launches)).refusal:
         raise refusal.problem
     await _give_up(session, actor, allocation, policy=policy)
     name = await _next_name(session, allocation)

@@ -14,7 +14,6 @@ from sublet.core.errors import NotFound
 from sublet.core.ids import is_id
 from sublet.core.work import leases
 
-_NODE_STATE = text("SELECT state FROM node_capacity WHERE node_id = :node_id")
 Wanted = Literal["active", "suspended", "gone"]
 
 WORK = "allocation"
@@ -125,12 +124,6 @@ async def was_told(session: Session, allocation_id: str, reason: str) -> bool:
     """Whether exactly this is in the allocation's history."""
     told = select(history.c.id).where(history.c.allocation_id == allocation_id, history.c.reason == reason)
     return (await session.execute(told.limit(1))).first() is not None
-
-
-async def node_state(session: Session, node_id: str) -> str:
-    """The state of a node."""
-    found: str = (await session.execute(_NODE_STATE, {"node_id": node_id})).scalar_one()
-    return found
 
 
 async def other_logins(session: Session, allocation_id: str, node_id: str) -> tuple[str, ...]:

@@ -53,11 +53,11 @@ class AllocationChange(BaseModel):
 
 
 class RestartElsewhere(BaseModel):
-    """`price_id` is the price now in force, which the customer saw and agrees to."""
+    """`price_id` is that of `restart_price`, which the customer saw and agrees to."""
 
     model_config = ConfigDict(extra="forbid")
 
-    price_id: Identifier | None = None
+    price_id: Identifier
 
 
 class CertificateRequest(BaseModel):
@@ -269,13 +269,15 @@ class PortOut(BaseModel):
 
 
 class AllocationOut(BaseModel):
-    """A running right to resources on a node."""
+    """A running right to resources on a node. `restart_price` is what it would cost elsewhere, while it is lost and its
+    kind is sold."""
 
     id: str
     name: str
     state: AllocationState
     sku: SkuOut
     price: PriceOut
+    restart_price: PriceOut | None
     node: PlaceOut | None
     login: str | None
     ssh: SshOut | None

@@ -14,12 +14,16 @@ from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.billing.standing import standing
-from sublet.core.actors import Actor
+from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
+from sublet.core.outbox import StoredEvent
 from sublet.findings import launches
+from sublet.fleet import states as node_states
 
 Cause = Literal["customer", "funds", "drain"]
+_BY_ITSELF = frozenset({"funds", "drain"})
+"""What was suspended for one of these resumes when nothing stands in its way any more."""
 
 
 async def request_suspension(session: Session, actor: Actor, id_or_name: str) -> str:
@@ -42,12 +46,38 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
     allocation = await rows.lock_of(session, actor, id_or_name)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
     stopped = await launches.are_stopped(session, allocation.organization_id)
-    state = await rows.node_state(session, allocation.node_id)
+    at = await node_states.standing(session, allocation.node_id)
     now = Situation.of(allocation)
-    if refusal := actions.why_not_resume(now, stands, stopped=stopped, node_state=state, policy=policy):
+    if refusal := actions.why_not_resume(now, stands, stopped=stopped, node_standing=at, policy=policy):
         raise refusal.problem
     await resume(session, actor, allocation)
     return allocation.id
+
+
+async def on_occasion(session: Session, event: StoredEvent, *, policy: Policy) -> None:
+    """Resume an allocation that its customer did not suspend, if it may run again. Handler of
+    `allocation.funds_restored` and `allocation.node_open`, harmless when repeated.
+
+    If it may not, it waits from now on for what stands in its way: its node, which comes first, or money.
+    """
+    allocation = await rows.lock_if_any(session, event.subject)
+    if allocation is None or allocation.wanted != "suspended" or allocation.suspended_for not in _BY_ITSELF:
+        return
+    now = Situation.of(allocation)
+    if actions.why_not_run_there(now, await node_states.standing(session, allocation.node_id)):
+        await _wait(session, allocation, "drain")
+        return
+    stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
+    stopped = await launches.are_stopped(session, allocation.organization_id)
+    if actions.why_not_afford(now, stands, stopped=stopped, policy=policy):
+        await _wait(session, allocation, "funds")
+        return
+    await resume(session, system_actor(allocation.suspended_for), allocation)
+
+
+async def _wait(session: Session, allocation: Allocation, cause: Cause) -> None:
+    await rows.note(session, allocation.id, suspended_for=cause)
+    await meters.await_funds(session, allocation.id, waits=cause == "funds")
 
 
 async def suspend(session: Session, actor: Actor, allocation: Allocation, *, cause: Cause) -> None:
@@ -66,6 +96,7 @@ async def resume(session: Session, actor: Actor, allocation: Allocation) -> None
     """
     await _audit(session, actor, allocation, "allocation.resumption_requested", "active")
     await rows.want(session, allocation.id, wanted="active", suspended_for=None)
+    await meters.await_funds(session, allocation.id, waits=False)
     await operations.start(session, allocation.id, allocation.organization_id, "resume")
     if allocation.state is AllocationState.ACTIVE:
         await meters.switch(session, allocation.id, "running", await database_now(session))

@@ -66,7 +66,7 @@ _REVIEW = text(
            coalesce(b.currency, c.currency) AS currency,
            coalesce(f.total, 0) - coalesce(b.accrued, 0) AS left, coalesce(b.burn, 0) AS burn,
            coalesce(b.if_resumed, 0) AS if_resumed, coalesce(b.running, false) AS running,
-           coalesce(b.running_on, false) AS running_on,
+           coalesce(b.running_on, false) AS running_on, coalesce(b.waiting, false) AS waiting,
            c.level, c.grace_ends_at
       FROM ({BURNING.format(scope="")}) b
       FULL JOIN funds_clock c ON c.organization_id = b.organization_id AND c.currency = b.currency
@@ -144,9 +144,10 @@ def _decide(row: Row[Any], now: datetime, policy: Policy) -> _Decision | None:
     """What is to happen to an organization; None if nothing is."""
     runway = runway_of(row, policy)
     decided = partial(_Decision, row.organization_id, row.currency, row.level)
+    covered = seconds_covered(row.left, row.if_resumed)
+    is_enough = covered is None or covered > policy.reserve_seconds
     if row.level == "suspended":
-        covered = seconds_covered(row.left, row.if_resumed)
-        if covered is None or covered > policy.reserve_seconds:
+        if is_enough:
             return decided(None, "resume", runway.seconds or 0)
         # What was being set up or resumed when the grace ended runs only now, and nobody pays for it.
         return decided("suspended", "suspend") if row.running_on else None
@@ -156,7 +157,8 @@ def _decide(row: Row[Any], now: datetime, policy: Policy) -> _Decision | None:
         return decided("suspended", "suspend") if row.grace_ends_at <= now else None
     level = runway.warning if row.running else None
     if level == row.level:
-        return None
+        # What was to run again when there was too little, though nothing had been suspended for that.
+        return decided(level, "resume", runway.seconds or 0) if row.waiting and is_enough else None
     falls = SEVERITY.index(level) > SEVERITY.index(row.level)
     return decided(level, "warn" if falls else None, runway.seconds or 0)
 

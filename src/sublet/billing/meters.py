@@ -129,6 +129,7 @@ _OPEN_AT = text(
     """
 )
 _SWITCH = text("UPDATE meter SET kind = :kind WHERE subject_id = :subject_id")
+_AWAIT_FUNDS = text("UPDATE meter SET out_of_funds = :waits WHERE subject_id = :subject_id AND out_of_funds <> :waits")
 _STOP = text("UPDATE meter SET stopped_at = :at WHERE subject_id = :subject_id")
 _TOUCHED = text(
     """
@@ -254,6 +255,11 @@ async def switch(session: Session, subject_id: str, kind: Kind, at: datetime) ->
     rate = meter.nano_per_hour if kind == "running" else meter.suspended_nano_per_hour
     await _open(session, subject_id, at, until=None, kind=kind, price_id=meter.price_id, rate=rate)
     await session.execute(_SWITCH, {"subject_id": subject_id, "kind": kind})
+
+
+async def await_funds(session: Session, subject_id: str, *, waits: bool) -> None:
+    """Whether it is for lack of funds that the subject is suspended: the funds clock says when there is enough."""
+    await session.execute(_AWAIT_FUNDS, {"subject_id": subject_id, "waits": waits})
 
 
 async def stop(session: Session, subject_id: str, at: datetime) -> None:

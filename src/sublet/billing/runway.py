@@ -48,7 +48,7 @@ that nobody will ever be charged for it, so nothing accrues and nothing is forec
 """
 
 # `if_resumed` is what it would spend if everything that lack of funds suspended ran again; `running_on` is whether
-# something runs that lack of funds does not suspend already.
+# something runs that lack of funds does not suspend already, `waiting` whether something is suspended for lack of them.
 BURNING = f"""
     SELECT m.organization_id, m.currency,
            coalesce(sum(s.nano_per_hour) FILTER (WHERE upper_inf(s.period)), 0)::bigint AS burn,
@@ -56,7 +56,8 @@ BURNING = f"""
                     FILTER (WHERE upper_inf(s.period)), 0)::bigint AS if_resumed,
            coalesce(sum({ACCRUED}), 0)::bigint AS accrued,
            bool_or(m.kind = 'running' AND m.stopped_at IS NULL) AS running,
-           bool_or(m.kind = 'running' AND m.stopped_at IS NULL AND NOT m.out_of_funds) AS running_on
+           bool_or(m.kind = 'running' AND m.stopped_at IS NULL AND NOT m.out_of_funds) AS running_on,
+           bool_or(m.kind = 'suspended' AND m.stopped_at IS NULL AND m.out_of_funds) AS waiting
       FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND NOT s.complete
      WHERE NOT m.settled {{scope}}
      GROUP BY m.organization_id, m.currency

@@ -121,9 +121,11 @@ class Client:
         """Open a suspended allocation again."""
         return cast(Allocation, self._transport.post(_allocation(allocation_id, "resume")))
 
-    def restart_elsewhere(self, allocation_id: str) -> Allocation:
-        """Give up an allocation that is lost and launch its offer anew on a node that answers; returns the new one."""
-        return cast(Allocation, self._transport.create(_allocation(allocation_id, "restart-elsewhere"), {}))
+    def restart_elsewhere(self, allocation_id: str, price_id: str) -> Allocation:
+        """Give up an allocation that is lost and launch its offer anew on a node that answers, at the price that its
+        `restart_price` says, or not at all if that was superseded; returns the new one."""
+        body = {"price_id": price_id}
+        return cast(Allocation, self._transport.create(_allocation(allocation_id, "restart-elsewhere"), body))
 
     def change_labels(self, allocation_id: str, changes: Mapping[str, str | None]) -> Allocation:
         """Set labels, and take away those whose value is None; all others stay."""

@@ -1,33 +1,39 @@
 """Event → handlers: every effect that crosses domains upwards or later, in one table. Handlers are idempotent."""
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 
-from sublet.allocations import authorized_keys, drain, funds, given_up, incidents
-from sublet.core.work.delivery import Handler
+from sublet.allocations import authorized_keys, drain, funds, given_up, incidents, suspension
+from sublet.billing.policy import Policy
+from sublet.core.work.delivery import Handlers
 from sublet.entry.schedule import review_funds_soon
 
-SUBSCRIPTIONS: Mapping[str, Sequence[Handler]] = {
-    # Registered keys are placed on nodes for plain ssh; a change reaches running allocations, and ends connections
-    # where somebody is locked out.
-    "organization.access_changed": (authorized_keys.refresh_keys,),
-    # Whoever is locked out loses certificates too, also when they are in no organization (any more).
-    "user.disabled": (authorized_keys.revoke_certificates,),
-    # The funds review only says what is to be done; each allocation is changed in a transaction of its own.
-    "allocation.funds_ran_out": (funds.on_funds_ran_out,),
-    "allocation.funds_restored": (funds.on_funds_restored,),
-    # What is wrong with a GPU is told to whoever has it.
-    "gpu.erred": (incidents.on_gpu_erred,),
-    # A node is emptied: whoever runs there is told, suspended at the deadline, and resumed when the node is open again.
-    "node.drain_begun": (drain.on_drain_begun,),
-    "node.drain_due": (drain.on_drain_due,),
-    "node.state_changed": (drain.on_node_changed,),
-    "allocation.drain_due": (drain.on_allocation_drain_due,),
-    "allocation.node_open": (drain.on_allocation_node_open,),
-    "allocation.active": (drain.on_allocation_runs,),
-    "allocation.resumed": (drain.on_allocation_runs,),
-    # A node will not return: what lived there ends.
-    "node.given_up": (given_up.on_node_given_up,),
-    "allocation.given_up": (given_up.on_given_up,),
-    # Money that came in is looked at at once, so that a suspended allocation does not wait for the next review.
-    "top_up.succeeded": (review_funds_soon,),
-}
+
+def subscriptions(policy: Policy) -> Handlers:
+    """Which handlers each type of event has."""
+    may_run_again = partial(suspension.on_occasion, policy=policy)
+    return {
+        # Registered keys are placed on nodes for plain ssh; a change reaches running allocations, and ends connections
+        # where somebody is locked out.
+        "organization.access_changed": (authorized_keys.refresh_keys,),
+        # Whoever is locked out loses certificates too, also when they are in no organization (any more).
+        "user.disabled": (authorized_keys.revoke_certificates,),
+        # The funds review only says what is to be done; each allocation is changed in a transaction of its own.
+        "allocation.funds_ran_out": (funds.on_funds_ran_out,),
+        "allocation.funds_restored": (may_run_again,),
+        # What is wrong with a GPU is told to whoever has it.
+        "gpu.erred": (incidents.on_gpu_erred,),
+        # A node is emptied: whoever runs there is told, and suspended at the deadline. When the node takes
+        # part again, each that waits for it is looked at.
+        "node.drain_begun": (drain.on_drain_begun,),
+        "node.drain_due": (drain.on_drain_due,),
+        "node.state_changed": (drain.on_node_changed,),
+        "allocation.drain_due": (drain.on_allocation_drain_due,),
+        "allocation.node_open": (may_run_again,),
+        "allocation.active": (drain.on_allocation_runs,),
+        "allocation.resumed": (drain.on_allocation_runs,),
+        # A node will not return: what lived there ends.
+        "node.given_up": (given_up.on_node_given_up,),
+        "allocation.given_up": (partial(given_up.on_given_up, policy=policy),),
+        # Money that came in is looked at at once, so that a suspended allocation does not wait for the next review.
+        "top_up.succeeded": (review_funds_soon,),
+    }

@@ -24,7 +24,7 @@ from sublet.core.work.ticks import Tick, register, ticks
 from sublet.entry.metrics import answering_metrics, listen_for_metrics
 from sublet.entry.prerequisites import require_prerequisites
 from sublet.entry.schedule import schedule
-from sublet.entry.subscriptions import SUBSCRIPTIONS
+from sublet.entry.subscriptions import subscriptions
 from sublet.fleet import helper_upgrades, helper_versions, revocations, trial
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.host_certificates import HostCertificates
@@ -56,7 +56,7 @@ class Worker:
         self.processor = Processor.from_settings(settings)
         self.observer = Observer(self.database, self.backend, settings)
         self.certificates = HostCertificates(self.database, self.backend, authority, settings)
-        policy = Policy.of(settings)
+        self.policy = policy = Policy.of(settings)
         on_observed = observations.handler(
             self.database, policy=policy, release_lost_seconds=settings.release_lost_seconds
         )
@@ -79,7 +79,7 @@ class Worker:
             helper_upgrades.work(self.backend),
             checkout.work(self.database, self.processor),
             inbox.work(self.database, self.processor),
-            *delivery.deliveries(SUBSCRIPTIONS, EVENT_TYPES),
+            *delivery.deliveries(subscriptions(self.policy), EVENT_TYPES),
             ticks(self.ticks),
         ]
 

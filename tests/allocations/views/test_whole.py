@@ -9,7 +9,7 @@ from sublet.billing.cost import cost_of
 from sublet.billing.standing import standing
 from sublet.core.money import Money, Rate
 from tests.allocations.rental import Rental, offer
-from tests.support.policy import DEFAULT_POLICY
+from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ async def shown(rental: Rental, allocation_id: str) -> AllocationOut:
     """The allocation as it is shown alone, after it was held against what billing says and what its list shows."""
     actor = rental.actor
     async with rental.database.transaction() as session:
-        item = await whole.of(session, actor, allocation_id, policy=DEFAULT_POLICY)
+        item = await whole.of(session, actor, allocation_id, policy=DEFAULT_POLICY, launches=DEFAULT_LAUNCHES)
         known = (await cost_of(session, [allocation_id]))[allocation_id]
         stands = await standing(session, actor.organization, currency="USD", policy=DEFAULT_POLICY)
         page = await summaries.of_organization(session, actor, EVERYTHING, policy=DEFAULT_POLICY)
@@ -79,7 +79,9 @@ class TestMoneyOfOne:
     async def test_that_was_never_metered_is_nothing_but_what_is_held(self, rental: Rental) -> None:
         allocation_id = await rental.launch()
         async with rental.database.transaction() as session:
-            item = await whole.of(session, rental.actor, allocation_id, policy=DEFAULT_POLICY)
+            item = await whole.of(
+                session, rental.actor, allocation_id, policy=DEFAULT_POLICY, launches=DEFAULT_LAUNCHES
+            )
         assert (item.cost.total.amount, item.cost.rate.amount, item.cost.as_of) == ("0.00", "0.00", item.created_at)
         assert item.cost.held == DEFAULT_POLICY.hold_for(Rate.parse("0.36", "USD")).field()
 

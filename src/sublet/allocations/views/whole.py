@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, environment, incidents, labels, ports
+from sublet.allocations import actions, environment, incidents, labels, ports, restart
 from sublet.allocations.actions import PortPlace, Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
@@ -23,20 +23,25 @@ from sublet.allocations.views import past
 from sublet.billing.cost import Cost, cost_of
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing, standing
+from sublet.catalog.schemas import PriceOut
 from sublet.core.actions import Refusal, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.ids import is_id
 from sublet.core.money import Money, Rate
-from sublet.findings import launches
+from sublet.findings.launches import are_stopped
+from sublet.fleet import states as node_states
+from sublet.fleet.states import NodeState
+from sublet.scheduling.offers import Launches
 
 _NOT_YOURS = "Your role or token does not include this."
 _WHOLE = """
     SELECT a.id, a.organization_id, a.name, a.state, a.wanted, a.suspended_for, a.nano_per_hour,
            a.suspended_nano_per_hour, a.currency, a.sku, a.price, a.login, a.created_at,
            a.started_at, a.ended_at, a.release_requested_at, a.failure, a.enforced, a.evidence, a.operation_id,
-           n.node_id, n.name AS node_name, n.state AS node_state, n.limits_enforced, n.address, n.port,
+           a.sku_id, a.hold_id,
+           n.node_id, n.name AS node_name, n.limits_enforced, n.address, n.port,
            coalesce(h.rest, 0) AS held,
            p.leads_ports, p.first_port, p.last_port
       FROM allocation a
@@ -49,7 +54,7 @@ _BY_ID = text(f"{_WHOLE} a.id = :wanted")
 _BY_NAME = text(f"{_WHOLE} a.name = :wanted AND a.ended_at IS NULL")
 
 
-async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy) -> AllocationOut:
+async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy, launches: Launches) -> AllocationOut:
     """One allocation of the actor's organization, by id or by the name of one that has not ended; NotFound."""
     statement = _BY_ID if is_id(id_or_name) else _BY_NAME
     found = await session.execute(statement, {"organization_id": actor.organization, "wanted": id_or_name})
@@ -58,10 +63,12 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         raise NotFound("allocation", id_or_name)
     cost = (await cost_of(session, [row.id])).get(row.id)
     stands = await standing(session, row.organization_id, currency=row.currency, policy=policy)
-    stopped = await launches.are_stopped(session, row.organization_id)
+    stopped = await are_stopped(session, row.organization_id)
     funds = FundsOut(runway_seconds=None, warning=None, suspend_at=None)
     if row.ended_at is None:
         funds = FundsOut(runway_seconds=stands.runway.seconds, warning=stands.warning, suspend_at=stands.suspend_at)
+    at = await node_states.standing(session, row.node_id)
+    anew = await restart.anew(session, actor, row, policy=policy, launches=launches)
     published = [] if row.ended_at is not None else await ports.of(session, row.id)
     place = PortPlace(leads_ports=row.leads_ports, first=row.first_port, last=row.last_port)
     return AllocationOut(
@@ -70,6 +77,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
         state=row.state,
         sku=row.sku,
         price=row.price,
+        restart_price=None if anew.price is None else PriceOut.of(anew.price),
         node=PlaceOut(id=row.node_id, name=row.node_name, limits_enforced=row.limits_enforced),
         login=None if row.started_at is None else row.login,
         ssh=_ssh(row),
@@ -92,8 +100,10 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
             row,
             stands,
             stopped=stopped,
+            node_standing=at,
             policy=policy,
             publish=actions.why_not_publish(Situation.of(row), place, held=len(published)),
+            restarting=anew.refusal,
         ),
         operation=await _operation(session, row.operation_id),
         incidents=[IncidentOut.model_validate(one) for one in await incidents.latest(session, row.id)],
@@ -101,21 +111,27 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy)
 
 
 def _actions(
-    actor: Actor, row: Row[Any], stands: Standing, *, stopped: bool, policy: Policy, publish: Refusal | None
+    actor: Actor,
+    row: Row[Any],
+    stands: Standing,
+    *,
+    stopped: bool,
+    node_standing: NodeState,
+    policy: Policy,
+    publish: Refusal | None,
+    restarting: Refusal | None,
 ) -> list[AllocationActionOut]:
     now = Situation.of(row)
     managing: dict[str, Refusal | None] = {
         "release": actions.why_not_release(now),
         "suspend": actions.why_not_suspend(now),
-        "resume": actions.why_not_resume(now, stands, stopped=stopped, node_state=row.node_state, policy=policy),
+        "resume": actions.why_not_resume(now, stands, stopped=stopped, node_standing=node_standing, policy=policy),
         "cancel": actions.why_not_cancel(now),
         "publish_port": publish,
     }
     entering = dict.fromkeys(("terminal", "ssh"), actions.why_not_enter(now))
     shown = actions_of(actor, Permission.ALLOCATION_MANAGE, _NOT_YOURS, managing)
-    shown += actions_of(
-        actor, Permission.ALLOCATION_LAUNCH, _NOT_YOURS, {"restart_elsewhere": actions.why_not_restart(now)}
-    )
+    shown += actions_of(actor, Permission.ALLOCATION_LAUNCH, _NOT_YOURS, {"restart_elsewhere": restarting})
     shown += actions_of(actor, Permission.ALLOCATION_CONNECT, _NOT_YOURS, entering)
     return [AllocationActionOut.model_validate(action.model_dump()) for action in shown]
 

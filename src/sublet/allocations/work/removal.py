@@ -3,14 +3,14 @@
 import contextlib
 from dataclasses import dataclass
 
-from sublet.allocations import operations, ports, rows, startup
+from sublet.allocations import endings, operations, rows, startup
 from sublet.allocations.operations import OperatorError
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work.evidence import still_there
 from sublet.allocations.work.failures import report, step_of
 from sublet.allocations.work.pace import AllocationPace, pause_of
-from sublet.allocations.work.setup import catch_up, forget_given, newest_generation, worker
+from sublet.allocations.work.setup import catch_up, newest_generation, worker
 from sublet.billing import meters, settlement
 from sublet.billing.policy import Policy
 from sublet.core import telemetry
@@ -124,9 +124,7 @@ async def conclude(
     if result.evidence is None or not result.evidence.clean:
         return await _not_proven(session, lease, allocation, result, pace)
     if removal.is_restoration:
-        await rows.note(session, allocation.id, on_node=False)
-        await forget_given(session, allocation)
-        await claims.free(session, allocation.id)
+        await endings.forget(session, allocation)
     else:
         await _proven(session, allocation, result.evidence, policy=pace.policy)
     return Done()
@@ -134,11 +132,8 @@ async def conclude(
 
 async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvidence, *, policy: Policy) -> None:
     charged = await settle(session, allocation, policy=policy)
-    await rows.note(session, allocation.id, on_node=False)
-    await ports.end(session, allocation)
+    await endings.forget(session, allocation)
     await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it is left on the node")
-    await forget_given(session, allocation)
-    await claims.free(session, allocation.id)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         at = (await database_now(session)).isoformat()
@@ -150,9 +145,8 @@ async def _proven(session: Session, allocation: Allocation, evidence: ReleaseEvi
 async def end_untouched(session: Session, allocation: Allocation, *, policy: Policy) -> Done:
     """End what was to be released before anything of it was begun on its node: a launch that had just gone there."""
     charged = await settle(session, allocation, policy=policy)
+    await endings.forget(session, allocation)
     await move(session, worker(), allocation.id, AllocationState.RELEASED, reason="nothing of it was begun on the node")
-    await forget_given(session, allocation)
-    await claims.free(session, allocation.id)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         at = (await database_now(session)).isoformat()

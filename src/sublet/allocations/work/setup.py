@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sublet.allocations import environment, incidents, operations, ports, rows, startup
+from sublet.allocations import endings, environment, incidents, operations, ports, rows, startup
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import promises, relocation
@@ -30,7 +30,6 @@ from sublet.fleet.errors import EntryRefused, LimitsNotEnforced, NodeError, Stal
 from sublet.fleet.led_ports import DesiredPort
 from sublet.identity import ssh_keys
 from sublet.ledger import holds
-from sublet.scheduling import claims
 
 log = telemetry.get_logger(__name__)
 
@@ -278,18 +277,20 @@ async def _start_billing(session: Session, allocation: Allocation, now: datetime
     telemetry.provision_seconds.observe((now - allocation.created_at).total_seconds())
 
 
-def _back(allocation: Allocation, before: Observation | None) -> str:
+def _back(allocation: Allocation, target: AllocationState, before: Observation | None) -> str:
     """What had become of it on a node that is back, as it was found before anything was done about it."""
     if before is not None and before.allocation(allocation.id) is None:
         return "Its node answers again without it: it was set up anew, and what it had stored there is gone."
-    return "the node is back"
+    if target is AllocationState.SUSPENDED:
+        return "Its node answers again: it is suspended, with its data kept."
+    return "Its node answers again, and it can be used as before."
 
 
 def _reason(allocation: Allocation, target: AllocationState, before: Observation | None) -> str:
+    if allocation.state is AllocationState.LOST:
+        return _back(allocation, target, before)
     if target is AllocationState.SUSPENDED:
         return _SUSPENDED_FOR.get(allocation.suspended_for or "", "asked for")
-    if allocation.state is AllocationState.LOST:
-        return _back(allocation, before)
     return "set up and verified" if allocation.state is AllocationState.PROVISIONING else "resumed"
 
 
@@ -387,12 +388,5 @@ async def give_up(
         # From here on the node is restored: with a newer generation, so that a late apply is refused.
         await rows.note(session, allocation.id, wanted="gone", generation=allocation.generation + 1)
         return Again()
-    await forget_given(session, allocation)
-    await claims.free(session, allocation.id)
+    await endings.forget(session, allocation)
     return Done()
-
-
-async def forget_given(session: Session, allocation: Allocation) -> None:
-    """Forget what an allocation that has ended was launched with: nothing runs with it any more."""
-    await environment.forget(session, allocation.id)
-    await startup.end_with(session, worker(), allocation)

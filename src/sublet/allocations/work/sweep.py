@@ -8,6 +8,7 @@ from sublet.allocations.work.setup import worker
 from sublet.core.db import Session
 
 BATCH = 200
+_TOLD = "Its node did not answer for too long: it could not be reached, and was not charged meanwhile."
 
 _AWAY = text(
     """
@@ -22,7 +23,7 @@ async def mark_lost(session: Session) -> list[str]:
     """Move what runs on nodes that are offline to lost; nothing is tried on them until the node answers again."""
     lost = list((await session.execute(_AWAY, {"limit": BATCH})).scalars())
     for allocation_id in lost:
-        await move(session, worker(), allocation_id, AllocationState.LOST, reason="its node does not answer")
+        await move(session, worker(), allocation_id, AllocationState.LOST, reason=_TOLD)
         # A newer generation fences what may still be on its way to the node: it is refused once it is answered again.
         await rows.fence(session, allocation_id)
     return lost

@@ -67,14 +67,20 @@ def resume(allocation: str, wait: bool, timeout: float, output: Output) -> None:
 
 @click.command("restart-elsewhere")
 @allocation_argument
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @wait_options("until the new one is active")
 @output_options()
-def restart_elsewhere(allocation: str, wait: bool, timeout: float, output: Output) -> None:
+def restart_elsewhere(allocation: str, yes: bool, wait: bool, timeout: float, output: Output) -> None:
     """Give up lost ALLOCATION and launch its offer anew on a node that answers, with an empty disk."""
     with connect() as client:
         found = client.allocation(allocation)
-        started = client.restart_elsewhere(found["id"])
+        price = found["restart_price"]
+        if price is not None and not yes:
+            _confirm_restart(found, rate(price["per_hour"]))
+        # Where it has none, the answer says why.
+        started = client.restart_elsewhere(found["id"], (price or found["price"])["id"])
         note(f"{found['name']} is given up, and {started['name']} is launched on another node.")
+        note(f"It costs {rate(started['price']['per_hour'])} while it is active.")
         note("What is stored on the lost node cannot be reached, and is deleted when that node is back.")
         _finish(client, started, "provision", wait=wait, timeout_seconds=timeout, output=output)
 
@@ -88,6 +94,17 @@ def _confirm(allocation: Allocation) -> None:
         )
     if not click.confirm(f"Release {allocation['name']} and delete its files?", err=True):
         raise Failure(f"{allocation['name']} was not released and goes on running.")
+
+
+def _confirm_restart(allocation: Allocation, price: str) -> None:
+    if not sys.stdin.isatty():
+        raise Failure(
+            f"Restarted elsewhere, {allocation['name']} costs {price}, with an empty disk, and there is no terminal to "
+            "ask at. Nothing was changed. Add --yes if you mean it.",
+            Exit.USAGE,
+        )
+    if not click.confirm(f"Give {allocation['name']} up and launch it anew, empty, for {price}?", err=True):
+        raise Failure(f"{allocation['name']} was not given up. It goes on when its node is back.")
 
 
 def _finish(

@@ -198,6 +198,7 @@ class Allocation(TypedDict):
     state: str
     sku: Sku
     price: Price
+    restart_price: Price | None
     node: Place | None
     login: str | None
     ssh: Ssh | None
