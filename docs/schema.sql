@@ -777,6 +777,50 @@ BEGIN
   RETURN entry_id;
 END $$;
 
+CREATE FUNCTION public.auto_top_up_so_far(of_organization text, in_currency text, since timestamp with time zone) RETURNS TABLE(charged bigint, declines bigint, latest timestamp with time zone, under_way text)
+    LANGUAGE sql STABLE
+    AS $$
+  WITH made AS (
+    SELECT t.id, t.state, t.created_at, coalesce(t.credited, t.amount) AS amount
+      FROM public.top_up t
+     WHERE t.organization_id = of_organization AND t.currency = in_currency AND t.purpose = 'auto_top_up'
+  ), paid AS (
+    SELECT max(created_at) AS at FROM made WHERE state = 'succeeded'
+  )
+  SELECT coalesce(sum(amount) FILTER (WHERE state NOT IN ('failed', 'expired')
+                                        AND created_at >= date_trunc('month', clock_timestamp(), 'UTC')), 0)::bigint,
+         count(*) FILTER (WHERE state IN ('failed', 'expired')
+                            AND created_at > greatest(since, paid.at)),
+         max(created_at),
+         max(id) FILTER (WHERE state IN ('pending', 'processing', 'needs_action'))
+    FROM made CROSS JOIN paid
+$$;
+
+CREATE FUNCTION public.auto_top_up_within_bounds() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  wanted public.auto_top_up;
+  so_far record;
+BEGIN
+  SELECT * INTO wanted FROM public.auto_top_up a
+   WHERE a.organization_id = NEW.organization_id AND a.currency = NEW.currency FOR UPDATE;
+  SELECT * INTO so_far FROM public.auto_top_up_so_far(NEW.organization_id, NEW.currency, wanted.set_at);
+  IF wanted.enabled IS DISTINCT FROM true THEN
+    RAISE EXCEPTION 'auto top-up is off' USING ERRCODE = 'check_violation', CONSTRAINT = 'auto_top_up_enabled';
+  ELSIF so_far.declines >= 3 THEN
+    RAISE EXCEPTION 'auto top-up has stopped: three charges came to nothing'
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'auto_top_up_declines';
+  ELSIF so_far.charged + NEW.amount > wanted.monthly_cap THEN
+    RAISE EXCEPTION 'auto top-up would pass its monthly cap'
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'auto_top_up_monthly_cap';
+  ELSIF so_far.latest > clock_timestamp() - interval '1 hour' THEN
+    RAISE EXCEPTION 'auto top-up was attempted less than an hour ago'
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'auto_top_up_hourly';
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION public.claim_fits() RETURNS trigger
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1808,6 +1852,80 @@ CREATE SEQUENCE public.audit_event_seq
 
 ALTER SEQUENCE public.audit_event_seq OWNED BY public.audit_event.seq;
 
+CREATE TABLE public.auto_top_up (
+    organization_id text NOT NULL,
+    currency text NOT NULL,
+    threshold bigint NOT NULL,
+    amount bigint NOT NULL,
+    monthly_cap bigint NOT NULL,
+    enabled boolean NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT auto_top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
+    CONSTRAINT auto_top_up_cap_check CHECK ((monthly_cap >= amount)),
+    CONSTRAINT auto_top_up_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT auto_top_up_monthly_cap_check CHECK (((monthly_cap % (1000)::bigint) = 0)),
+    CONSTRAINT auto_top_up_threshold_check CHECK (((threshold >= 0) AND ((threshold % (1000)::bigint) = 0)))
+);
+
+CREATE TABLE public.card_setup (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    installation_id text NOT NULL,
+    requested_by text NOT NULL,
+    request_key text,
+    customer_email text,
+    return_path text NOT NULL,
+    success_url text NOT NULL,
+    cancel_url text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    checkout_session_id text,
+    checkout_url text,
+    setup_intent_id text,
+    failure_code text,
+    failure_message text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    completed_at timestamp with time zone,
+    looked_at timestamp with time zone,
+    CONSTRAINT card_setup_completed_check CHECK (((completed_at IS NOT NULL) = (state <> 'pending'::text))),
+    CONSTRAINT card_setup_failure_check CHECK (((failure_code IS NULL) = (failure_message IS NULL))),
+    CONSTRAINT card_setup_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'expired'::text]))),
+    CONSTRAINT card_setup_succeeded_check CHECK (((state <> 'succeeded'::text) OR (setup_intent_id IS NOT NULL)))
+);
+
+CREATE TABLE public.card_setup_history (
+    id bigint NOT NULL,
+    card_setup_id text NOT NULL,
+    previous text NOT NULL,
+    next text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.card_setup_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.card_setup_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE public.card_setup ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.card_setup_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.card_setup_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
 CREATE TABLE public.issued_certificate (
     serial bigint NOT NULL,
     kind text NOT NULL,
@@ -2265,6 +2383,12 @@ ALTER TABLE public.price ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.processor_customer (
+    organization_id text NOT NULL,
+    customer_id text NOT NULL,
+    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
 CREATE TABLE public.published_port (
     seq bigint NOT NULL,
     id text NOT NULL,
@@ -2312,6 +2436,36 @@ CREATE VIEW public.room_from_now AS
     load
    FROM public.node_room
   WHERE (ready AND (accepts_until > clock_timestamp()));
+
+CREATE TABLE public.saved_card (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    card_setup_id text NOT NULL,
+    customer_id text NOT NULL,
+    payment_method_id text NOT NULL,
+    brand text NOT NULL,
+    last4 text NOT NULL,
+    expiry_month integer NOT NULL,
+    expiry_year integer NOT NULL,
+    is_default boolean NOT NULL,
+    saved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    removed_at timestamp with time zone,
+    forgotten_at timestamp with time zone,
+    CONSTRAINT saved_card_default_check CHECK (((NOT is_default) OR (removed_at IS NULL))),
+    CONSTRAINT saved_card_expiry_month_check CHECK (((expiry_month >= 1) AND (expiry_month <= 12))),
+    CONSTRAINT saved_card_forgotten_check CHECK (((forgotten_at IS NULL) OR (removed_at IS NOT NULL))),
+    CONSTRAINT saved_card_last4_check CHECK ((last4 ~ '^[0-9]{4}$'::text))
+);
+
+ALTER TABLE public.saved_card ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.saved_card_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.sku (
     seq bigint NOT NULL,
@@ -2394,6 +2548,7 @@ CREATE TABLE public.stripe_event (
     processed_at timestamp with time zone,
     outcome text,
     installation_id text,
+    card_setup_id text,
     CONSTRAINT stripe_event_check CHECK (((processed_at IS NULL) = (outcome IS NULL))),
     CONSTRAINT stripe_event_outcome_check CHECK ((outcome = ANY (ARRAY['applied'::text, 'ignored'::text, 'unhandled'::text])))
 );
@@ -2460,7 +2615,10 @@ CREATE TABLE public.top_up (
     installation_id text,
     taken_settled bigint DEFAULT 0 NOT NULL,
     credited bigint,
+    purpose text DEFAULT 'top_up'::text NOT NULL,
+    saved_card_id text,
     CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
+    CONSTRAINT top_up_charged_check CHECK (((purpose <> 'auto_top_up'::text) OR (saved_card_id IS NOT NULL))),
     CONSTRAINT top_up_check CHECK (((taken_aside >= 0) AND (taken_aside <= taken_back))),
     CONSTRAINT top_up_check1 CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
     CONSTRAINT top_up_check2 CHECK (((state <> 'succeeded'::text) OR ((payment_intent_id IS NOT NULL) AND (charge_id IS NOT NULL)))),
@@ -2470,7 +2628,8 @@ CREATE TABLE public.top_up (
     CONSTRAINT top_up_credited_check CHECK (((credited IS NULL) OR ((credited > 0) AND (state = 'succeeded'::text)))),
     CONSTRAINT top_up_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT top_up_fee_check CHECK ((fee >= 0)),
-    CONSTRAINT top_up_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'processing'::text, 'succeeded'::text, 'failed'::text, 'expired'::text]))),
+    CONSTRAINT top_up_purpose_check CHECK ((purpose = ANY (ARRAY['top_up'::text, 'auto_top_up'::text]))),
+    CONSTRAINT top_up_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'processing'::text, 'needs_action'::text, 'succeeded'::text, 'failed'::text, 'expired'::text]))),
     CONSTRAINT top_up_taken_back_check CHECK ((taken_back >= 0)),
     CONSTRAINT top_up_taken_settled_check CHECK (((taken_settled >= 0) AND (taken_settled <= (taken_back - taken_aside))))
 );
@@ -2812,6 +2971,30 @@ ALTER TABLE ONLY public.audit_event
 ALTER TABLE ONLY public.audit_event
     ADD CONSTRAINT audit_event_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY public.auto_top_up
+    ADD CONSTRAINT auto_top_up_pkey PRIMARY KEY (organization_id, currency);
+
+ALTER TABLE ONLY public.card_setup
+    ADD CONSTRAINT card_setup_checkout_session_id_key UNIQUE (checkout_session_id);
+
+ALTER TABLE ONLY public.card_setup_history
+    ADD CONSTRAINT card_setup_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.card_setup
+    ADD CONSTRAINT card_setup_organization_id_requested_by_request_key_key UNIQUE (organization_id, requested_by, request_key);
+
+ALTER TABLE ONLY public.card_setup
+    ADD CONSTRAINT card_setup_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.card_setup
+    ADD CONSTRAINT card_setup_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.card_setup
+    ADD CONSTRAINT card_setup_setup_intent_id_key UNIQUE (setup_intent_id);
+
+ALTER TABLE ONLY public.card_setup_transition
+    ADD CONSTRAINT card_setup_transition_pkey PRIMARY KEY (from_state, to_state);
+
 ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claim_pkey PRIMARY KEY (id);
 
@@ -2938,6 +3121,12 @@ ALTER TABLE ONLY public.price
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_currency_effective_at_key UNIQUE (sku_id, currency, effective_at);
 
+ALTER TABLE ONLY public.processor_customer
+    ADD CONSTRAINT processor_customer_customer_id_key UNIQUE (customer_id);
+
+ALTER TABLE ONLY public.processor_customer
+    ADD CONSTRAINT processor_customer_pkey PRIMARY KEY (organization_id);
+
 ALTER TABLE ONLY public.published_port
     ADD CONSTRAINT published_port_pkey PRIMARY KEY (id);
 
@@ -2946,6 +3135,18 @@ ALTER TABLE ONLY public.published_port
 
 ALTER TABLE ONLY public.published_port_transition
     ADD CONSTRAINT published_port_transition_pkey PRIMARY KEY (from_state, to_state);
+
+ALTER TABLE ONLY public.saved_card
+    ADD CONSTRAINT saved_card_card_setup_id_key UNIQUE (card_setup_id);
+
+ALTER TABLE ONLY public.saved_card
+    ADD CONSTRAINT saved_card_payment_method_id_key UNIQUE (payment_method_id);
+
+ALTER TABLE ONLY public.saved_card
+    ADD CONSTRAINT saved_card_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.saved_card
+    ADD CONSTRAINT saved_card_seq_key UNIQUE (seq);
 
 ALTER TABLE ONLY public.sku
     ADD CONSTRAINT sku_code_key UNIQUE (code);
@@ -3111,6 +3312,16 @@ CREATE INDEX audit_event_target ON public.audit_event USING btree (target_type, 
 
 CREATE INDEX audit_event_target_id ON public.audit_event USING btree (target_id, seq);
 
+CREATE INDEX auto_top_up_by_time ON public.top_up USING btree (organization_id, currency, created_at) WHERE (purpose = 'auto_top_up'::text);
+
+CREATE UNIQUE INDEX auto_top_up_under_way ON public.top_up USING btree (organization_id, currency) WHERE ((purpose = 'auto_top_up'::text) AND (state = ANY (ARRAY['pending'::text, 'processing'::text, 'needs_action'::text])));
+
+CREATE INDEX card_setup_history_of ON public.card_setup_history USING btree (card_setup_id, id);
+
+CREATE INDEX card_setup_of_organization ON public.card_setup USING btree (organization_id, seq DESC);
+
+CREATE INDEX card_setup_open ON public.card_setup USING btree (organization_id) WHERE (state = 'pending'::text);
+
 CREATE INDEX claim_node ON public.claim USING btree (node_id, until);
 
 CREATE INDEX claim_subject ON public.claim USING btree (subject_id, until);
@@ -3197,6 +3408,12 @@ CREATE UNIQUE INDEX published_port_slot ON public.published_port USING btree (al
 
 CREATE INDEX published_port_used ON public.published_port USING btree (node_id, protocol, node_port, seq);
 
+CREATE UNIQUE INDEX saved_card_default ON public.saved_card USING btree (organization_id) WHERE is_default;
+
+CREATE INDEX saved_card_of_organization ON public.saved_card USING btree (organization_id, seq DESC);
+
+CREATE INDEX saved_card_to_forget ON public.saved_card USING btree (id) WHERE ((removed_at IS NOT NULL) AND (forgotten_at IS NULL));
+
 CREATE INDEX sku_active ON public.sku USING btree (seq) WHERE active;
 
 CREATE INDEX ssh_key_user ON public.ssh_key USING btree (user_id, seq);
@@ -3211,11 +3428,13 @@ CREATE INDEX throttle_age ON public.throttle USING btree (window_ends_at);
 
 CREATE INDEX top_up_history_of ON public.top_up_history USING btree (top_up_id, id);
 
+CREATE INDEX top_up_of_card ON public.top_up USING btree (saved_card_id);
+
 CREATE INDEX top_up_of_organization ON public.top_up USING btree (organization_id, seq DESC);
 
-CREATE INDEX top_up_open ON public.top_up USING btree (seq) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text]));
+CREATE INDEX top_up_open_by_seq ON public.top_up USING btree (seq) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text, 'needs_action'::text]));
 
-CREATE INDEX top_up_open_of_organization ON public.top_up USING btree (organization_id) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text]));
+CREATE INDEX top_up_open_for_organization ON public.top_up USING btree (organization_id) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text, 'needs_action'::text]));
 
 CREATE INDEX unmetered_interval_recent ON public.unmetered_interval USING btree (recorded_at);
 
@@ -3269,11 +3488,15 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.approva
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.card_setup_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.installation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.processor_customer FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.stripe_transaction FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3284,6 +3507,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.unmeter
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.usage_charge FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.usage_record FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER auto_top_up_bounds BEFORE INSERT ON public.top_up FOR EACH ROW WHEN ((new.purpose = 'auto_top_up'::text)) EXECUTE FUNCTION public.auto_top_up_within_bounds();
 
 CREATE TRIGGER belongs BEFORE INSERT ON public.gpu_claim FOR EACH ROW EXECUTE FUNCTION public.gpu_claim_belongs();
 
@@ -3349,6 +3574,8 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.allocation FOR E
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.approval FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('requested');
 
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.card_setup FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
+
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.gpu FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('available');
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.node FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('enrolling');
@@ -3394,6 +3621,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STAT
 CREATE TRIGGER stays BEFORE DELETE ON public.outbox_event FOR EACH ROW EXECUTE FUNCTION public.outbox_event_stays();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.published_port FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays_removed BEFORE UPDATE OF removed_at ON public.saved_card FOR EACH ROW WHEN (((old.removed_at IS NOT NULL) AND (new.removed_at IS DISTINCT FROM old.removed_at))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays_where_it_runs BEFORE UPDATE OF node_id ON public.allocation FOR EACH ROW WHEN (((new.node_id <> old.node_id) AND ((old.started_at IS NOT NULL) OR (old.state <> ALL (ARRAY['queued'::text, 'provisioning'::text])) OR (new.generation <= old.generation)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3484,6 +3713,15 @@ ALTER TABLE ONLY public.approval_history
 ALTER TABLE ONLY public.approval
     ADD CONSTRAINT approval_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES public.user_account(id);
 
+ALTER TABLE ONLY public.auto_top_up
+    ADD CONSTRAINT auto_top_up_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.card_setup_history
+    ADD CONSTRAINT card_setup_history_card_setup_id_fkey FOREIGN KEY (card_setup_id) REFERENCES public.card_setup(id);
+
+ALTER TABLE ONLY public.card_setup
+    ADD CONSTRAINT card_setup_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claim_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node_room(node_id);
 
@@ -3541,11 +3779,20 @@ ALTER TABLE ONLY public.node_trial
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
 
+ALTER TABLE ONLY public.processor_customer
+    ADD CONSTRAINT processor_customer_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.published_port
     ADD CONSTRAINT published_port_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
 
 ALTER TABLE ONLY public.published_port
     ADD CONSTRAINT published_port_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.saved_card
+    ADD CONSTRAINT saved_card_card_setup_id_fkey FOREIGN KEY (card_setup_id) REFERENCES public.card_setup(id);
+
+ALTER TABLE ONLY public.saved_card
+    ADD CONSTRAINT saved_card_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
 ALTER TABLE ONLY public.ssh_key
     ADD CONSTRAINT ssh_key_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
@@ -3555,6 +3802,9 @@ ALTER TABLE ONLY public.top_up_history
 
 ALTER TABLE ONLY public.top_up
     ADD CONSTRAINT top_up_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.top_up
+    ADD CONSTRAINT top_up_saved_card_id_fkey FOREIGN KEY (saved_card_id) REFERENCES public.saved_card(id);
 
 ALTER TABLE ONLY public.unmetered_interval
     ADD CONSTRAINT unmetered_interval_subject_id_fkey FOREIGN KEY (subject_id) REFERENCES public.meter(subject_id);
@@ -3798,6 +4048,30 @@ GRANT INSERT(after) ON TABLE public.audit_event TO sublet_app;
 
 GRANT USAGE ON SEQUENCE public.audit_event_seq TO sublet_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.auto_top_up TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.card_setup TO sublet_app;
+
+GRANT UPDATE(state) ON TABLE public.card_setup TO sublet_app;
+
+GRANT UPDATE(checkout_session_id) ON TABLE public.card_setup TO sublet_app;
+
+GRANT UPDATE(checkout_url) ON TABLE public.card_setup TO sublet_app;
+
+GRANT UPDATE(setup_intent_id) ON TABLE public.card_setup TO sublet_app;
+
+GRANT UPDATE(failure_code) ON TABLE public.card_setup TO sublet_app;
+
+GRANT UPDATE(failure_message) ON TABLE public.card_setup TO sublet_app;
+
+GRANT UPDATE(completed_at) ON TABLE public.card_setup TO sublet_app;
+
+GRANT UPDATE(looked_at) ON TABLE public.card_setup TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.card_setup_history TO sublet_app;
+
+GRANT SELECT ON TABLE public.card_setup_transition TO sublet_app;
+
 GRANT SELECT,INSERT,DELETE ON TABLE public.issued_certificate TO sublet_app;
 
 GRANT UPDATE(revoked_at) ON TABLE public.issued_certificate TO sublet_app;
@@ -3912,11 +4186,21 @@ GRANT SELECT,INSERT ON TABLE public.price TO sublet_app;
 
 GRANT SELECT ON TABLE public.price_rate TO sublet_app;
 
+GRANT SELECT,INSERT ON TABLE public.processor_customer TO sublet_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.published_port TO sublet_app;
 
 GRANT SELECT ON TABLE public.published_port_transition TO sublet_app;
 
 GRANT SELECT ON TABLE public.room_from_now TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.saved_card TO sublet_app;
+
+GRANT UPDATE(is_default) ON TABLE public.saved_card TO sublet_app;
+
+GRANT UPDATE(removed_at) ON TABLE public.saved_card TO sublet_app;
+
+GRANT UPDATE(forgotten_at) ON TABLE public.saved_card TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.sku TO sublet_app;
 

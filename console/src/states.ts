@@ -194,6 +194,7 @@ const failed = inItsWords({ tone: "bad", ...OUTCOME.failed });
 export const TOP_UP_STATES: Record<TopUpState, OfTopUp> = {
   pending: { label: TOP_UP_LABEL.pending, tone: "quiet", shape: "dashes", open: true, payable: true, outcome: pending },
   processing: { label: TOP_UP_LABEL.processing, tone: "busy", shape: "half", open: true, waits: true, outcome: () => ({ tone: "busy", ...OUTCOME.processing }) },
+  needs_action: { label: TOP_UP_LABEL.needs_action, tone: "warn", shape: "ring", open: true, outcome: () => ({ tone: "warn", ...OUTCOME.needs_action }) },
   succeeded: { label: TOP_UP_LABEL.succeeded, tone: "ok", shape: "disc", arrived: true, outcome: ({ amount }) => ({ tone: "ok", ...OUTCOME.succeeded(formatMoney(amount)) }) },
   failed: { label: TOP_UP_LABEL.failed, tone: "bad", shape: "cross", outcome: failed },
   expired: { label: TOP_UP_LABEL.expired, tone: "quiet", shape: "square", outcome: () => ({ tone: "warn", ...OUTCOME.expired }) },

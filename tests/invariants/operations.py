@@ -20,8 +20,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/allocations/{id_or_name}": {"labels": {"team": "physics"}},
     "POST /api/v1/allocations/{id_or_name}/ssh-certificates": {"public_key": ed25519_line()},
     "POST /api/v1/allocations/{id_or_name}/ports": {"port": 80, "protocol": "tcp"},
+    # Nobody is to be sent to a card processor that is not there.
+    "POST /api/v1/payment-methods": {"return_path": "nowhere"},
 }
-"""What must be valid for the question whose thing it is to be asked at all."""
+"""What must be valid for the question whose thing it is to be asked at all; or must not, so that nothing follows."""
 
 
 @dataclass(frozen=True, slots=True)

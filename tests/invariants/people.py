@@ -49,6 +49,33 @@ async def token_of(client: httpx.AsyncClient, scopes: list[str]) -> dict[str, An
     return made
 
 
+async def add_card(
+    rental: Rental, organization_id: str, card_id: str, setup_id: str, *, default: bool = False, **ids: str
+) -> None:
+    """A saved card, and the setup that it came from."""
+    await rental.run(
+        "INSERT INTO card_setup (id, organization_id, installation_id, requested_by, return_path, success_url, "
+        "cancel_url) VALUES (:id, :organization_id, 'ins', 'somebody', '/billing', '/', '/')",
+        id=setup_id,
+        organization_id=organization_id,
+    )
+    await rental.run(
+        "UPDATE card_setup SET state = 'succeeded', setup_intent_id = id, completed_at = now() WHERE id = :id",
+        id=setup_id,
+    )
+    await rental.run(
+        "INSERT INTO saved_card (id, organization_id, card_setup_id, customer_id, payment_method_id, brand, last4, "
+        "expiry_month, expiry_year, is_default) VALUES (:id, :organization_id, :setup_id, :customer, :method, "
+        "'visa', '4242', 12, 2040, :default)",
+        id=card_id,
+        organization_id=organization_id,
+        setup_id=setup_id,
+        customer=ids.get("customer", "cus_nobody"),
+        method=ids.get("method", f"pm_{card_id}"),
+        default=default,
+    )
+
+
 @dataclass
 class Business:
     """An organization with an owner, a running allocation, a key, a token and a top-up; operators; another tenant."""
@@ -92,6 +119,12 @@ class Business:
             url=web.url,
         )
         await rental.run(
+            "UPDATE top_up SET state = 'succeeded', payment_intent_id = 'pi_x', charge_id = 'ch_x', "
+            "completed_at = now() WHERE id = :id",
+            id=top_up_id,
+        )
+        await add_card(rental, organization_id, "card_aaaaaaaaaaaaaaaa", "su_aaaaaaaaaaaaaaaa")
+        await rental.run(
             "INSERT INTO stripe_event (id, type, created_at, processed_at, outcome) "
             "VALUES ('evt_nobodyunderstands', 'payout.paid', now(), now(), 'unhandled')"
         )
@@ -113,6 +146,8 @@ class Business:
             "organization_id": organization_id,
             "port_id": port_id,
             "top_up_id": top_up_id,
+            "card_id": "card_aaaaaaaaaaaaaaaa",
+            "card_setup_id": "su_aaaaaaaaaaaaaaaa",
             "key_id": key.json()["id"],
             "token_id": token["id"],
             "session_id": sessions[0]["id"],

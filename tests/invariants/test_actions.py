@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stripe
 from sqlalchemy import text
 
 from sublet.allocations.states import AllocationState
@@ -23,7 +24,9 @@ from sublet.payments.top_ups.states import TopUpState
 from tests.allocations.rental import Rental, customer, offer
 from tests.identity.house import token_body
 from tests.identity.public_keys import ed25519_line
+from tests.invariants.people import add_card
 from tests.invariants.test_operator_actions import ADD_TOP_UP
+from tests.sandbox.stripe.orders import saved_card
 from tests.sandbox.stripe.process import API_KEY, StripeSandbox
 from tests.scheduling.fleet_rows import add_node
 from tests.support.asking import WALKED, Asking, list_actions, unwalked, walks
@@ -254,6 +257,71 @@ class TestAccounts:
         assert {one for one in full if one[0] == 2} == {(2, False, False)}
         assert {one for one in full if one[0] < 2} >= {(1, True, True), (1, False, True), (1, False, False)}
         assert asking.shown == WALKED[request.function.__qualname__]
+
+
+ADD_CHARGED = """
+INSERT INTO top_up (id, saved_card_id, organization_id, installation_id, requested_by, amount, currency, return_path,
+                    success_url, cancel_url)
+VALUES (:id, 'card_asks', :organization_id, 'ins', 'x', 20000000, 'USD', '/billing', 'https://x.test/b', '/')
+"""
+
+
+class TestCards:
+    @walks("SavedCard", "ManagedPage_SavedCard_", "AutoTopUp", "TopUp")
+    async def test_are_offered_what_they_accept(
+        self, database: Database, sandbox: StripeSandbox, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        (tmp_path / "key").write_text(API_KEY)
+        settings: dict[str, Any] = {
+            "stripe_api_base": sandbox.url,
+            "stripe_api_key": SecretRef(f"file:{tmp_path / 'key'}"),
+            "saved_cards": 6,
+        }
+        asking, rental = Asking(database, tmp_path, **settings), await Rental.open(database)
+        whose = rental.actor
+        added: set[bool] = set()
+        for number, held in enumerate(ROLES.values()):
+            asking.actor = Actor("user", whose.user_id, whose.organization, permissions=held)
+            await self.set(asking)
+            await add_card(rental, whose.organization, f"card_{number}", f"su_{number}", default=number == 0)
+            await self.set(asking)
+            page = await asking.get("/payment-methods")
+            await asking.agrees(page["actions"], "add", "POST", "/payment-methods", return_path="/billing")
+            added.add(page["actions"][0]["allowed"])
+            for card in page["items"]:
+                path = f"/payment-methods/{card['id']}"
+                await asking.agrees(card["actions"], "make_default", "POST", f"{path}/default")
+            await asking.agrees(page["items"][-1]["actions"], "remove", "DELETE", f"/payment-methods/{card['id']}")
+        assert added == {True, False}
+        await self.confirm(asking, rental, sandbox)
+        await asking.close()
+        assert asking.shown == WALKED[request.function.__qualname__]
+
+    async def set(self, asking: Asking) -> None:
+        """Auto top-up, turned on and off where it is offered."""
+        bounds = {"currency": "USD", "threshold": "10.00", "amount": "20.00", "monthly_cap": "40.00"}
+        for names, method, body in (("set", "PATCH", bounds), ("turn_off", "DELETE", {}), ("turn_off", "DELETE", {})):
+            await asking.agrees((await asking.get("/auto-top-up"))["actions"], names, method, "/auto-top-up", **body)
+
+    async def confirm(self, asking: Asking, rental: Rental, sandbox: StripeSandbox) -> None:
+        """A charge of a card in each state; where its holder is asked it is a payment that waits at the processor."""
+        organization = rental.actor.organization
+        customer_id, method = saved_card(sandbox.client(), "4000002760003184")
+        await add_card(rental, organization, "card_asks", "su_asks", customer=customer_id, method=method)
+        charge: Any = {"amount": 2000, "currency": "usd", "customer": customer_id, "payment_method": method}
+        with pytest.raises(stripe.CardError):
+            sandbox.client().v1.payment_intents.create({**charge, "off_session": True, "confirm": True})
+        [intent] = sandbox.client().v1.payment_intents.list({"customer": customer_id}).data
+        for state in TopUpState:
+            row = {"id": f"tu_of_card_{state.value}", "organization_id": organization, "state": state.value}
+            await rental.run(ADD_CHARGED, **row)
+            await rental.run(MOVE_TOP_UP, **row)
+            if state is TopUpState.NEEDS_ACTION:
+                await rental.run("UPDATE top_up SET payment_intent_id = :pi WHERE id = :id", pi=intent.id, id=row["id"])
+            for held in ROLES.values():
+                asking.actor = Actor("user", rental.actor.user_id, organization, permissions=held)
+                path = f"/top-ups/{row['id']}"
+                await asking.agrees((await asking.get(path))["actions"], "confirm", "POST", f"{path}/confirm")
 
 
 class TestTheWalk:

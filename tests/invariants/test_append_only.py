@@ -10,10 +10,12 @@ from psycopg import errors, sql
 APPEND_ONLY = {
     "allocation_history",
     "audit_event",
+    "card_setup_history",
     "installation",
     "node_history",
     "approval_history",
     "price",
+    "processor_customer",
     "stripe_transaction",
     "top_up_history",
     "unmetered_interval",

@@ -34,6 +34,7 @@ BOUNDED = {
     "POST /api/v1/auth/login": ("tests/identity/test_sessions.py", "test_beyond_a_hundred_end_with_the_oldest"),
     "POST /api/v1/auth/signup": ("tests/identity/test_sign_up.py", "test_is_throttled_by_address"),
     "POST /api/v1/ssh-keys": (HERE, "test_ssh_keys_of_an_organization"),
+    "POST /api/v1/payment-methods": ("tests/payments/test_cards.py", "test_so_many_and_no_more"),
     "POST /api/v1/top-ups": ("tests/payments/test_top_ups.py", "test_of_one_organization_are_bounded"),
     "WS /api/v1/allocations/{allocation_id}/terminal": (
         *("tests/terminal/test_admission.py", "test_has_only_so_many_terminals_and_a_closed_one_makes_room"),
@@ -54,6 +55,8 @@ UNBOUNDED = {
     "POST /api/v1/nodes/enrol": "it takes an operator's one-time token",
     "POST /api/v1/nodes/enrol/preview": "it creates nothing",
     "POST /api/v1/nodes/leave": "a node leaves once, by a signature of its own key",
+    "POST /api/v1/payment-methods/{card_id}/default": "one card is the default: it creates nothing",
+    "POST /api/v1/top-ups/{top_up_id}/confirm": "it goes on with one payment, which takes money once",
     "POST /api/v1/payments/stripe/webhook": "the card processor signs what it sends, and each event is kept once",
 }
 """By route, why what it creates needs no bound. What takes an operator's permission is an operator's own affair."""

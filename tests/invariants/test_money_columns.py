@@ -22,8 +22,10 @@ NO_SUMS = {
     "outbox_forgotten.id",
     "gpu_health.record",
     "allocation.oom_kills",
+    # What a customer wants to be charged at most: nobody has it.
+    *("auto_top_up.threshold", "auto_top_up.amount", "auto_top_up.monthly_cap"),
 }
-"""Numbers that are no sums: places in a list, ids, generations."""
+"""Numbers that are no sums: places in a list, ids, generations, bounds."""
 FOUND_BY_CHECKS = {
     "allocation.nano_per_hour": "shown only: the meter has its own, and what is posted names that",
     "allocation.suspended_nano_per_hour": "shown only: the meter has its own, and what is posted names that",

@@ -19,6 +19,7 @@ KEPT_IN = {
     "NodeState": "node",
     "GpuState": "gpu",
     "TopUpState": "top_up",
+    "SetupState": "card_setup",
     "ApprovalState": "approval",
     "PortState": "published_port",
 }

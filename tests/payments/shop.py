@@ -15,12 +15,13 @@ from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from sublet.core.actors import Actor, Permission
-from sublet.core.app import AUTHENTICATOR, DATABASE, SETTINGS, App
+from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, SETTINGS, App
 from sublet.core.db import Database, Session
 from sublet.core.settings import SecretRef, Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
 from sublet.ledger import wallets
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH, router
+from sublet.payments.cards.api import router as card_router
 from sublet.payments.stripe.processor import Processor
 from tests.sandbox.stripe.process import API_KEY, WEBHOOK_SECRET, StripeSandbox, pay
 
@@ -44,7 +45,9 @@ async def authenticate(_session: Session, connection: HTTPConnection) -> Actor |
     organization, _, kind = connection.headers.get("authorization", "").removeprefix("Bearer ").partition(" ")
     if not organization:
         return None
-    rights = {Permission.WALLET_READ} if kind else {Permission.WALLET_READ, Permission.WALLET_TOP_UP}
+    rights = {Permission.WALLET_READ}
+    if not kind:
+        rights |= {Permission.WALLET_TOP_UP, Permission.CARD_MANAGE, Permission.AUTO_TOP_UP_MANAGE}
     return Actor(
         kind="user", user_id=f"usr_{organization}", organization_id=organization, permissions=frozenset(rights)
     )
@@ -105,6 +108,11 @@ class Shop:
         """Ask the sandbox's control path."""
         return await asyncio.to_thread(self.sandbox.control, method, path, body)
 
+    async def ask(self, organization: str, method: str, path: str, **more: Any) -> httpx.Response:
+        """Any request of an organization's."""
+        headers = {"Authorization": f"Bearer {organization}", **more.pop("headers", {})}
+        return await self.http.request(method, f"/api/v1{path}", headers=headers, **more)
+
     async def balance(self, organization: str, currency: str = "USD") -> str:
         """What is in the wallet."""
         async with self.database.reading() as session:
@@ -127,7 +135,7 @@ def build_app(database: Database, processor: Processor, directory: Path, public_
         data_directory=directory, public_url=public_url, stripe_api_key=SecretRef(f"file:{directory / 'key'}")
     )
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(AUTHENTICATOR, authenticate)
-    parts.put(PROCESSOR, processor).attach(app, [router.api])
+    parts.put(CURRENCY, "USD").put(PROCESSOR, processor).attach(app, [router.api, card_router.api])
     return app
 
 

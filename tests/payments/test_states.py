@@ -24,10 +24,11 @@ pytestmark = pytest.mark.anyio
 TOP_UPS = Machine(
     "top_up",
     """
-    pending    → processing succeeded failed expired
-    processing → pending succeeded failed expired
-    failed     → succeeded
-    expired    → succeeded
+    pending      → processing needs_action succeeded failed expired
+    processing   → pending needs_action succeeded failed expired
+    needs_action → processing succeeded failed expired
+    failed       → succeeded
+    expired      → succeeded
     succeeded
     """,
     companions="payment_intent_id = 'pi', charge_id = 'ch', "
@@ -39,6 +40,7 @@ EVENTS = {
     "expired": ["top_up.failed"],
     "pending": [],
     "processing": [],
+    "needs_action": ["top_up.needs_action"],
 }
 
 
@@ -140,7 +142,7 @@ class TestLateMoney:
                 assert await outcomes.apply(session, top_up_id, ARRIVED) is outcomes.Applied.DONE
         async with database.transaction() as session:
             await assert_books_are_sound(session)
-            row = requests.view(await requests.read_top_up(session, payer, top_up_id))
+            row = requests.view(payer, await requests.read_top_up(session, payer, top_up_id))
             wallet = await wallets.wallet(session, payer.organization, currency="USD")
         assert (row.state, row.failure, row.fee) == ("succeeded", None, Money.parse("0.88", "USD").field())
         assert wallet.balance == Money.parse("20.00", "USD")

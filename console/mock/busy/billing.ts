@@ -1,6 +1,6 @@
 import type { Entry, TopUp } from "~/api/types";
 import { entry, topUp, usageCharge, wallet } from "../fixtures/billing";
-import { type Ago, like, pairs, perHour, usd } from "../fixtures/common";
+import { type Ago, like, may, pairs, perHour, usd } from "../fixtures/common";
 import type { World } from "../world";
 
 const NOBODY = { purposes: [], purpose_count: 0 };
@@ -17,6 +17,12 @@ const ENTRIES: Partial<Entry>[] = [
 const TOP_UPS: Record<TopUp["state"], Partial<TopUp>> = {
   pending: { checkout_url: "/api/v1/top-ups/tu_1/return" },
   processing: {},
+  needs_action: {
+    purpose: "auto_top_up",
+    saved_card_id: "card_1",
+    failure: { code: "authentication_required", message: "Your card was declined. This transaction requires authentication." },
+    actions: may("confirm"),
+  },
   succeeded: { fee: usd("0.88") },
   failed: { failure: { code: "card_declined", message: "Your card was declined." } },
   expired: {},

@@ -1257,6 +1257,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auto-top-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Auto Top Up
+         * @description When and how much is topped up by itself, and how that stands.
+         */
+        get: operations["get_auto_top_up_api_v1_auto_top_up_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Turn Auto Top Up Off
+         * @description Charge nothing by itself any more. A charge that is under way goes on.
+         */
+        delete: operations["turn_auto_top_up_off_api_v1_auto_top_up_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Set Auto Top Up
+         * @description Turn auto top-up on, or change its bounds; where it had stopped it goes on.
+         */
+        patch: operations["set_auto_top_up_api_v1_auto_top_up_patch"];
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1437,6 +1465,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/payment-method-setups/{card_setup_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Card Setup
+         * @description How the saving of a card stands. Reading one that is pending has it looked at again.
+         */
+        get: operations["get_card_setup_api_v1_payment_method_setups__card_setup_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payment-methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cards
+         * @description The organization's saved cards, newest first, and whether another may be saved.
+         */
+        get: operations["list_cards_api_v1_payment_methods_get"];
+        put?: never;
+        /**
+         * Add Card
+         * @description Ask for a page on which a card is saved; send the customer to `checkout_url`. Nothing is charged.
+         */
+        post: operations["add_card_api_v1_payment_methods_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payment-methods/{card_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Card
+         * @description Charge a card no more, and have the processor forget it; without a default one nothing is charged by itself.
+         */
+        delete: operations["remove_card_api_v1_payment_methods__card_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payment-methods/{card_id}/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Card Default
+         * @description Have auto top-ups charged to this card from now on.
+         */
+        post: operations["make_card_default_api_v1_payment_methods__card_id__default_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payments/stripe/webhook": {
         parameters: {
             query?: never;
@@ -1557,6 +1669,46 @@ export interface paths {
          * @description One top-up. Reading one that is open has its payment looked up again.
          */
         get: operations["get_top_up_api_v1_top_ups__top_up_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/top-ups/{top_up_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Top Up
+         * @description Charge the saved card again while its holder is there to answer the bank; send the customer to `url`.
+         */
+        post: operations["confirm_top_up_api_v1_top_ups__top_up_id__confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/top-ups/{top_up_id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Top Up Receipt
+         * @description The receipt of a payment that has arrived, as a document of its own.
+         */
+        get: operations["top_up_receipt_api_v1_top_ups__top_up_id__receipt_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2015,6 +2167,65 @@ export interface components {
             type: string;
         };
         /**
+         * AutoTopUp
+         * @description When and how much is topped up, and how it stands; amounts are absent until somebody has set them.
+         *
+         *     `declines` are the charges that came to nothing since it was set or since one was paid. `top_up_id` is the charge
+         *     that is under way.
+         */
+        AutoTopUp: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            amount?: components["schemas"]["MoneyField"] | null;
+            charged_this_month?: components["schemas"]["MoneyField"] | null;
+            /** Currency */
+            currency: string;
+            /**
+             * Declines
+             * @default 0
+             */
+            declines: number;
+            /** Enabled */
+            enabled: boolean;
+            monthly_cap?: components["schemas"]["MoneyField"] | null;
+            /** Next Attempt At */
+            next_attempt_at?: string | null;
+            /**
+             * Standing
+             * @enum {string}
+             */
+            standing: "off" | "enough" | "under_way" | "stopped" | "no_card" | "taken_back" | "waiting" | "cap_reached" | "charges";
+            threshold?: components["schemas"]["MoneyField"] | null;
+            /** Top Up Id */
+            top_up_id?: string | null;
+        };
+        /**
+         * AutoTopUpRequest
+         * @description When and how much to top up: below `threshold`, by as many times `amount` as it takes, within the cap.
+         */
+        AutoTopUpRequest: {
+            /**
+             * Amount
+             * @description One top-up, as it could be made by hand.
+             * @example 20.00
+             */
+            amount: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Monthly Cap
+             * @description Never charged more in a month of UTC.
+             * @example 200.00
+             */
+            monthly_cap: string;
+            /**
+             * Threshold
+             * @description Funds below this are topped up.
+             * @example 10.00
+             */
+            threshold: string;
+        };
+        /**
          * Because
          * @description Why an operator does this; kept in the history and the audit trail.
          */
@@ -2033,6 +2244,37 @@ export interface components {
             enforced: boolean;
             /** Name */
             name: string;
+        };
+        /**
+         * CardSetup
+         * @description The saving of a card on a page of the processor; while it is pending, `failure` tells of the last one refused.
+         */
+        CardSetup: {
+            /** Checkout Url */
+            checkout_url: string | null;
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            failure: components["schemas"]["PaymentFailure"] | null;
+            /** Id */
+            id: string;
+            state: components["schemas"]["SetupState"];
+        };
+        /**
+         * CardSetupRequest
+         * @description Where in the console to come back to after saving a card.
+         */
+        CardSetupRequest: {
+            /**
+             * Return Path
+             * @description A path in the console; the customer lands there after saving a card or not.
+             * @default /billing
+             */
+            return_path: string;
         };
         /**
          * CertificateOut
@@ -2141,6 +2383,14 @@ export interface components {
              * @default 0
              */
             vcpu: number;
+        };
+        /**
+         * Confirmation
+         * @description Where the card's holder confirms the payment; send the customer there.
+         */
+        Confirmation: {
+            /** Url */
+            url: string;
         };
         /**
          * CostOut
@@ -2766,6 +3016,15 @@ export interface components {
             actions: components["schemas"]["ActionOut"][];
             /** Items */
             items: components["schemas"]["NodeOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ManagedPage[SavedCard] */
+        ManagedPage_SavedCard_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["SavedCard"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -3701,6 +3960,31 @@ export interface components {
             waiting: number;
         };
         /**
+         * SavedCard
+         * @description A card that can be charged; all that is kept of it.
+         */
+        SavedCard: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Brand */
+            brand: string;
+            /** Expiry Month */
+            expiry_month: number;
+            /** Expiry Year */
+            expiry_year: number;
+            /** Id */
+            id: string;
+            /** Is Default */
+            is_default: boolean;
+            /** Last4 */
+            last4: string;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+        };
+        /**
          * SelfTestCheckOut
          * @description One thing that a test tried; `passed` is null where the node says that it does not enforce this.
          */
@@ -3778,6 +4062,12 @@ export interface components {
             /** Type */
             type: string;
         };
+        /**
+         * SetupState
+         * @description Where the saving of a card stands.
+         * @enum {string}
+         */
+        SetupState: "pending" | "succeeded" | "failed" | "expired";
         /**
          * Severity
          * @description How bad it is: to be looked at, wrong, or wrong in a way that loses money or hides that it does.
@@ -4112,9 +4402,12 @@ export interface components {
          * TopUp
          * @description A payment into the wallet. While it is open, `failure` tells of the last declined card.
          *
-         *     `amount` is what was asked for, and what was credited once it has succeeded.
+         *     `amount` is what was asked for, and what was credited once it has succeeded. One with a `saved_card_id` is charged
+         *     to that card; one that `needs_action` waits until the card's holder confirms it.
          */
         TopUp: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
             amount: components["schemas"]["MoneyField"];
             /** Checkout Url */
             checkout_url: string | null;
@@ -4129,6 +4422,13 @@ export interface components {
             fee: components["schemas"]["MoneyField"] | null;
             /** Id */
             id: string;
+            /**
+             * Purpose
+             * @enum {string}
+             */
+            purpose: "top_up" | "auto_top_up";
+            /** Saved Card Id */
+            saved_card_id: string | null;
             state: components["schemas"]["TopUpState"];
         };
         /**
@@ -4156,7 +4456,7 @@ export interface components {
          * @description Where a top-up stands.
          * @enum {string}
          */
-        TopUpState: "pending" | "processing" | "succeeded" | "failed" | "expired";
+        TopUpState: "pending" | "processing" | "needs_action" | "succeeded" | "failed" | "expired";
         /**
          * UnfinishedWorkOut
          * @description A row of work that does not come to its end, and since when.
@@ -7429,6 +7729,124 @@ export interface operations {
             };
         };
     };
+    get_auto_top_up_api_v1_auto_top_up_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    turn_auto_top_up_off_api_v1_auto_top_up_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_auto_top_up_api_v1_auto_top_up_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AutoTopUpRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events_api_v1_events_get: {
         parameters: {
             query?: {
@@ -7799,6 +8217,211 @@ export interface operations {
             };
         };
     };
+    get_card_setup_api_v1_payment_method_setups__card_setup_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                card_setup_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardSetup"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cards_api_v1_payment_methods_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedPage_SavedCard_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_card_api_v1_payment_methods_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardSetupRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardSetup"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_card_api_v1_payment_methods__card_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                card_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_card_default_api_v1_payment_methods__card_id__default_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                card_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedCard"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stripe_webhook_api_v1_payments_stripe_webhook_post: {
         parameters: {
             query?: never;
@@ -8108,6 +8731,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TopUp"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_top_up_api_v1_top_ups__top_up_id__confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Confirmation"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    top_up_receipt_api_v1_top_ups__top_up_id__receipt_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description The request was refused; nothing was changed. */

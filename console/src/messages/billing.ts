@@ -31,7 +31,7 @@ export const billing = {
   topUps: {
     caption: "Top-ups, newest first",
     column: { at: "When", amount: "Amount", state: "State", detail: "Detail" },
-    state: { pending: "Not paid yet", processing: "Processing", succeeded: "Succeeded", failed: "Failed", expired: "Expired" },
+    state: { pending: "Not paid yet", processing: "Processing", needs_action: "Waits for you", succeeded: "Succeeded", failed: "Failed", expired: "Expired" },
     empty: { title: "No top-up yet", detail: "Add funds by card and the payment shows up here." },
     finish: "Continue to payment",
   },
@@ -49,6 +49,7 @@ export const billing = {
   outcome: {
     processing: { title: "Payment is being processed", detail: "This takes a few seconds. Your balance follows by itself; you may leave this page." },
     pending: { title: "Payment not finished", detail: "The payment page was left before paying. You were not charged." },
+    needs_action: { title: "Your bank asks you to confirm", detail: "Your card was to be charged while you were away. Nothing is charged until you confirm it; after a day it ends by itself." },
     succeeded: (amount: string) => ({ title: `${amount} added`, detail: "Your balance is up to date." }),
     failed: { title: "Payment failed", detail: "You were not charged. Try again, or use another card." },
     expired: { title: "Payment page expired", detail: "You were not charged. Add funds again when you are ready." },

@@ -14,7 +14,17 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
 
-from sublet_sandbox.stripe import balance, charges, checkout, customers, disputes, payment_intents, refunds
+from sublet_sandbox.stripe import (
+    balance,
+    charges,
+    checkout,
+    customers,
+    disputes,
+    payment_intents,
+    payment_methods,
+    refunds,
+    setup_intents,
+)
 from sublet_sandbox.stripe.errors import StripeProblem, from_validation, refused
 from sublet_sandbox.stripe.expansion import expand
 from sublet_sandbox.stripe.forms import decode
@@ -75,6 +85,21 @@ ENDPOINTS = [
         Params,
         lambda work, _, payment_method: work.fetch("payment_method", payment_method, param="payment_method"),
     ),
+    Endpoint(
+        "GET",
+        "/v1/customers/{customer}/payment_methods",
+        payment_methods.OfCustomerParams,
+        payment_methods.list_of,
+    ),
+    Endpoint("GET", "/v1/payment_methods", payment_methods.PaymentMethodListParams, payment_methods.list_all),
+    Endpoint(
+        "POST", "/v1/payment_methods/{payment_method}/attach", payment_methods.AttachParams, payment_methods.attach
+    ),
+    Endpoint("POST", "/v1/payment_methods/{payment_method}/detach", Params, payment_methods.detach),
+    Endpoint("POST", "/v1/setup_intents", setup_intents.CreateParams, setup_intents.create),
+    Endpoint("POST", "/v1/setup_intents/{intent}/confirm", setup_intents.ConfirmParams, setup_intents.confirm),
+    Endpoint("POST", "/v1/setup_intents/{intent}/cancel", setup_intents.CancelParams, setup_intents.cancel),
+    *_collection("setup_intent", "setup_intents", setup_intents.SetupIntentListParams),
     Endpoint("POST", "/v1/payment_intents", payment_intents.CreateParams, payment_intents.create),
     Endpoint("POST", "/v1/payment_intents/{intent}/confirm", payment_intents.ConfirmParams, payment_intents.confirm),
     Endpoint("POST", "/v1/payment_intents/{intent}/cancel", payment_intents.CancelParams, payment_intents.cancel),

@@ -27,6 +27,11 @@ PROCESSING_ERROR = Decline(
     "An error occurred while processing your card. Try again in a little bit.",
     "processing_error",
 )
+AUTHENTICATION_REQUIRED = Decline(
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
+    "authentication_required",
+)
 NOT_A_TEST_CARD = Decline(
     "card_declined",
     "Your card was declined. Your request was in test mode, but used a non test card. "
@@ -37,7 +42,11 @@ NOT_A_TEST_CARD = Decline(
 
 @dataclass(frozen=True)
 class SandboxCard:
-    """A card and how it behaves. `token` follows `pm_card_`, by which the API names it without a number."""
+    """A card and how it behaves. `token` follows `pm_card_`, by which the API names it without a number.
+
+    A card that is declined is so when it is saved too, unless it `saves`. One with a `challenge` asks the bank whenever
+    its holder is there, and declines as `authentication_required` when nobody is; `once` it was saved, some no longer.
+    """
 
     token: str
     number: str
@@ -45,6 +54,8 @@ class SandboxCard:
     funding: str = "credit"
     decline: Decline | None = None
     challenge: bool = False
+    once: bool = False
+    saves: bool = False
 
     @property
     def last4(self) -> str:
@@ -63,6 +74,7 @@ CARDS = (
     SandboxCard("jcb", "3566002020360505", "jcb"),
     SandboxCard("unionpay", "6200000000000005", "unionpay"),
     SandboxCard("chargeDeclined", "4000000000000002", decline=GENERIC),
+    SandboxCard("chargeCustomerFail", "4000000000000341", decline=GENERIC, saves=True),
     SandboxCard("chargeDeclinedInsufficientFunds", "4000000000009995", decline=INSUFFICIENT_FUNDS),
     SandboxCard("chargeDeclinedLostCard", "4000000000009987", decline=LOST),
     SandboxCard("chargeDeclinedStolenCard", "4000000000009979", decline=STOLEN),
@@ -70,7 +82,7 @@ CARDS = (
     SandboxCard("chargeDeclinedIncorrectCvc", "4000000000000127", decline=INCORRECT_CVC),
     SandboxCard("chargeDeclinedProcessingError", "4000000000000119", decline=PROCESSING_ERROR),
     SandboxCard("threeDSecure2Required", "4000000000003220", challenge=True),
-    SandboxCard("authenticationRequiredOnSetup", "4000002500003155", challenge=True),
+    SandboxCard("authenticationRequiredOnSetup", "4000002500003155", challenge=True, once=True),
     SandboxCard("authenticationRequired", "4000002760003184", challenge=True),
     SandboxCard(
         "authenticationRequiredChargeDeclinedInsufficientFunds",

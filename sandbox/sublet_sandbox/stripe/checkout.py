@@ -1,4 +1,4 @@
-"""Checkout Sessions: a page at Stripe's on which a customer pays once."""
+"""Checkout Sessions: a page at Stripe's on which a customer pays once, or gives a card to be kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from sublet_sandbox.stripe import payment_intents, payment_methods
+from sublet_sandbox.stripe import payment_intents, payment_methods, setup_intents
 from sublet_sandbox.stripe.cards import SandboxCard
 from sublet_sandbox.stripe.errors import refused
 from sublet_sandbox.stripe.params import Currency, CustomerFilter, Inner, Metadata, Params, card_only
@@ -46,6 +46,13 @@ class PaymentIntentData(Inner):
     metadata: Metadata = Field(default_factory=dict)
 
 
+class SetupIntentData(Inner):
+    """What the setup intent of the session is to carry."""
+
+    description: str | None = Field(default=None, max_length=1000)
+    metadata: Metadata = Field(default_factory=dict)
+
+
 class AdaptivePricing(Inner):
     """Whether the page may offer the customer's own currency. The sandbox's never does, and says what was asked for."""
 
@@ -55,8 +62,9 @@ class AdaptivePricing(Inner):
 class SessionParams(Params):
     """What a payment page is made from."""
 
-    mode: Literal["payment"]
-    line_items: list[LineItem] = Field(min_length=1, max_length=100)
+    mode: Literal["payment", "setup"]
+    line_items: list[LineItem] = Field(default_factory=list, max_length=100)
+    currency: Currency | None = None
     success_url: str = Field(max_length=5000)
     cancel_url: str | None = Field(default=None, max_length=5000)
     client_reference_id: str | None = Field(default=None, max_length=200)
@@ -65,7 +73,8 @@ class SessionParams(Params):
     expires_at: int | None = None
     metadata: Metadata = Field(default_factory=dict)
     adaptive_pricing: AdaptivePricing | None = None
-    payment_intent_data: PaymentIntentData = Field(default_factory=PaymentIntentData)
+    payment_intent_data: PaymentIntentData | None = None
+    setup_intent_data: SetupIntentData | None = None
     allowed_payment_method_types: list[Literal["card"]] = Field(default_factory=card_only)
     submit_type: Literal["auto", "pay"] | None = None
     ui_mode: Literal["hosted_page"] = "hosted_page"
@@ -79,12 +88,8 @@ class SessionListParams(CustomerFilter):
 
 
 def create(work: Work, params: SessionParams) -> Resource:
-    """A session that stays open until paid or expired."""
-    currency = params.line_items[0].price_data.currency
-    if any(item.price_data.currency != currency for item in params.line_items):
-        raise refused("You cannot mix currencies in line_items.", param="line_items")
-    total = sum(item.price_data.unit_amount * item.quantity for item in params.line_items)
-    payment_intents.check_amount(total, "line_items")
+    """A session that stays open until it is done or expired."""
+    currency, total = _price(params) if params.mode == "payment" else _nothing(params)
     email = params.customer_email
     if params.customer is not None:
         if email is not None:
@@ -99,9 +104,34 @@ def create(work: Work, params: SessionParams) -> Resource:
         "customer_details": {**_NOBODY, "email": email} if email else None,
     }
     session["_line_items"] = [_line_item(work, item) for item in params.line_items]
-    session["_intent_data"] = params.payment_intent_data.model_dump()
+    session["_intent_data"] = (params.payment_intent_data or PaymentIntentData()).model_dump()
+    if params.mode == "setup":
+        wanted = (params.setup_intent_data or SetupIntentData()).model_dump()
+        session["setup_intent"] = setup_intents.new_intent(work, customer=params.customer, **wanted)["id"]
     work.store.insert(session)
     return session
+
+
+def _price(params: SessionParams) -> tuple[str, int]:
+    """In which currency and how much is paid."""
+    if not params.line_items:
+        raise refused("You must specify `line_items` in `payment` mode.", param="line_items")
+    if params.setup_intent_data is not None:
+        raise refused("You can not pass `setup_intent_data` in `payment` mode.", param="setup_intent_data")
+    currency = params.line_items[0].price_data.currency
+    if any(item.price_data.currency != currency for item in params.line_items):
+        raise refused("You cannot mix currencies in line_items.", param="line_items")
+    total = sum(item.price_data.unit_amount * item.quantity for item in params.line_items)
+    payment_intents.check_amount(total, "line_items")
+    return currency, total
+
+
+def _nothing(params: SessionParams) -> tuple[None, None]:
+    """Nothing is paid on a page that keeps a card."""
+    for name in ("line_items", "payment_intent_data", "submit_type", "adaptive_pricing"):
+        if getattr(params, name):
+            raise refused(f"You can not pass `{name}` in `setup` mode.", param=name)
+    return None, None
 
 
 _NOBODY: dict[str, Any] = {
@@ -128,7 +158,7 @@ def _expiry(work: Work, wanted: int | None) -> int:
     return wanted
 
 
-def _fields(params: SessionParams, currency: str, total: int, expires_at: int) -> dict[str, Any]:
+def _fields(params: SessionParams, currency: str | None, total: int | None, expires_at: int) -> dict[str, Any]:
     return {
         "livemode": False,
         # As of an account that has it on: whoever does not want it says so.
@@ -184,7 +214,7 @@ def _fields(params: SessionParams, currency: str, total: int, expires_at: int) -
         "payment_method_configuration_details": None,
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
         "payment_method_types": list(params.allowed_payment_method_types),
-        "payment_status": "unpaid",
+        "payment_status": "unpaid" if params.mode == "payment" else "no_payment_required",
         "permissions": None,
         "phone_number_collection": {"enabled": False},
         "recovered_from": None,
@@ -253,6 +283,21 @@ def pay(
     email: str | None,
 ) -> Resource:
     """One attempt from the hosted page; answers the intent, whose status tells how it went."""
+    intent = _intent(work, session)
+    session["customer_details"] = {**_NOBODY, "email": email, "name": name, "individual_name": name}
+    session.pop("_shown", None)
+    work.store.save(session)
+    method = payment_methods.create(work, card, exp_month=exp_month, exp_year=exp_year, name=name, email=email)
+    try_card = payment_intents.attempt if session["mode"] == "payment" else setup_intents.attempt
+    try_card(work, intent, method, return_url=f"{work.base_url}/c/pay/{session['id']}")
+    complete_if_done(work, session, intent)
+    return intent
+
+
+def _intent(work: Work, session: Resource) -> Resource:
+    """The session's intent; that of a payment is made by the first attempt."""
+    if session["mode"] == "setup":
+        return work.fetch("setup_intent", session["setup_intent"])
     if session["payment_intent"] is None:
         intent = payment_intents.new_intent(
             work,
@@ -263,21 +308,23 @@ def pay(
             metadata=session["_intent_data"]["metadata"],
         )
         session["payment_intent"] = intent["id"]
-    else:
-        intent = work.fetch("payment_intent", session["payment_intent"])
-    session["customer_details"] = {**_NOBODY, "email": email, "name": name, "individual_name": name}
+        return intent
+    return work.fetch("payment_intent", session["payment_intent"])
+
+
+def note(work: Work, session: Resource, **shown: Any) -> None:
+    """What the page is to say when it is shown next: a form that was sent is answered by a redirect to its page."""
+    session["_shown"] = shown
     work.store.save(session)
-    method = payment_methods.create(work, card, exp_month=exp_month, exp_year=exp_year, name=name, email=email)
-    payment_intents.attempt(work, intent, method, return_url=f"{work.base_url}/c/pay/{session['id']}")
-    complete_if_paid(work, session, intent)
-    return intent
 
 
-def complete_if_paid(work: Work, session: Resource, intent: Resource) -> None:
+def complete_if_done(work: Work, session: Resource, intent: Resource) -> None:
     """Close the session when its intent has succeeded."""
     if intent["status"] != "succeeded":
         return
-    session.update(status="complete", payment_status="paid", url=None)
+    session.update(status="complete", url=None)
+    if session["mode"] == "payment":
+        session["payment_status"] = "paid"
     work.store.save(session)
     work.emit("checkout.session.completed", session)
 
@@ -311,4 +358,6 @@ def _expire(work: Work, session: Resource) -> None:
     work.store.save(session)
     if session["payment_intent"] is not None:
         payment_intents.close(work, work.fetch("payment_intent", session["payment_intent"]), "expired")
+    if session["setup_intent"] is not None:
+        setup_intents.close(work, work.fetch("setup_intent", session["setup_intent"]), "abandoned")
     work.emit("checkout.session.expired", session)

@@ -10,10 +10,11 @@ MAX_DEPTH = 4
 _EXPANDABLE = {
     "balance_transaction": {"source"},
     "charge": {"balance_transaction", "customer", "payment_intent"},
-    "checkout.session": {"customer", "payment_intent"},
+    "checkout.session": {"customer", "payment_intent", "setup_intent"},
     "dispute": {"charge", "payment_intent"},
     "payment_intent": {"customer", "latest_charge", "payment_method"},
     "payment_method": {"customer"},
+    "setup_intent": {"customer", "payment_method"},
     "refund": {"balance_transaction", "charge", "payment_intent"},
 }
 

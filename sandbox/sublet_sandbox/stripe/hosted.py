@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from sublet_sandbox.stripe import checkout, payment_intents, rendering
+from sublet_sandbox.stripe import checkout, payment_intents, rendering, setup_intents
 from sublet_sandbox.stripe.cards import NOT_A_TEST_CARD, CardEntry, ValidCard, check
 from sublet_sandbox.stripe.store import Resource, Store
 from sublet_sandbox.stripe.work import Work
@@ -23,22 +23,24 @@ def router(store: Store, base_url: str, after_commit: Callable[[], None]) -> API
     @pages.get("/pay/{session_id}")
     async def show(session_id: str) -> Response:
         session = _current(work, session_id)
-        return _over(session) or rendering.payment_form(
-            session, _known_email(store, session), decline=_last_error(work, session)
-        )
+        shown = session.get("_shown") or {"decline": _last_error(work, session)}
+        return _over(session) or rendering.payment_form(session, _known_email(store, session), **shown)
 
     @pages.post("/pay/{session_id}")
     async def submit(request: Request, session_id: str) -> Response:
         given = await _form(request)
         session = _current(work, session_id)
-        return _over(session) or _pay(work, session, given, after_commit)
+        if session["status"] != "open":
+            return RedirectResponse(f"/c/pay/{session_id}", 303)
+        return _submit(work, session, given, after_commit)
 
     @pages.get("/challenge/{intent_id}")
     async def challenge(intent_id: str) -> Response:
-        intent = work.fetch("payment_intent", intent_id)
+        intent = _challenged(work, intent_id)
         if intent["status"] != "requires_action":
             return _after_challenge(store, intent, None)
-        amount = rendering.money(intent["amount"], intent["currency"])
+        paid = intent["object"] == "payment_intent"
+        amount = rendering.money(intent["amount"], intent["currency"]) if paid else None
         return rendering.page("challenge.html", amount=amount, intent=intent)
 
     @pages.post("/challenge/{intent_id}")
@@ -46,12 +48,14 @@ def router(store: Store, base_url: str, after_commit: Callable[[], None]) -> API
         passed = (await _form(request)).get("decision") == "complete"
         return_url = None
         with store.transaction():
-            intent = work.fetch("payment_intent", intent_id)
+            intent = _challenged(work, intent_id)
+            kind = intent["object"]
             if intent["status"] == "requires_action":
                 return_url = intent["next_action"]["redirect_to_url"]["return_url"]
-                payment_intents.answer_challenge(work, intent, passed=passed)
-                for session in store.find("checkout.session", equal={"payment_intent": intent_id, "status": "open"}):
-                    checkout.complete_if_paid(work, session, intent)
+                answer = (payment_intents if kind == "payment_intent" else setup_intents).answer_challenge
+                answer(work, intent, passed=passed)
+                for session in store.find("checkout.session", equal={kind: intent_id, "status": "open"}):
+                    checkout.complete_if_done(work, session, intent)
         after_commit()
         return _after_challenge(store, intent, return_url)
 
@@ -83,8 +87,11 @@ def _over(session: Resource) -> Response | None:
     return None
 
 
-def _pay(work: Work, session: Resource, given: dict[str, str], after_commit: Callable[[], None]) -> Response:
-    """Check the form, try the card, and lead on: to the merchant, to the bank, or back to the form."""
+def _submit(work: Work, session: Resource, given: dict[str, str], after_commit: Callable[[], None]) -> Response:
+    """Check the form, try the card, and lead on: to the merchant, to the bank, or back to the form.
+
+    Always by a redirect, so that going back or loading the page again sends nothing a second time.
+    """
     known = _known_email(work.store, session)
     email = known or given.get("email", "").strip() or None
     entry = CardEntry(
@@ -93,15 +100,19 @@ def _pay(work: Work, session: Resource, given: dict[str, str], after_commit: Cal
         cvc=given.get("cardCvc", ""),
         name=given.get("billingName", ""),
     )
+    again = {name: given[name] for name in ("email", "cardExpiry", "billingName") if name in given}
     checked = check(entry, datetime.fromtimestamp(work.now(), tz=UTC).date())
     faults = {} if isinstance(checked, ValidCard) else dict(checked)
     if email is not None and "@" not in email.strip("@"):
         faults["email"] = "Your email is incomplete."
-    if faults or not isinstance(checked, ValidCard):
-        return rendering.payment_form(session, known, faults=faults, given=given, status=422)
-    if checked.card is None:
-        return rendering.payment_form(session, known, given=given, decline=NOT_A_TEST_CARD.message, status=402)
+    page = RedirectResponse(f"/c/pay/{session['id']}", 303)
     with work.store.transaction():
+        if faults or not isinstance(checked, ValidCard):
+            checkout.note(work, session, faults=faults, given=again)
+            return page
+        if checked.card is None:
+            checkout.note(work, session, given=again, decline=NOT_A_TEST_CARD.message)
+            return page
         intent = checkout.pay(
             work,
             session,
@@ -111,28 +122,36 @@ def _pay(work: Work, session: Resource, given: dict[str, str], after_commit: Cal
             name=checked.name,
             email=email,
         )
+        if intent["status"] == "requires_payment_method":
+            checkout.note(work, session, given=again, decline=_last_error(work, session))
     after_commit()
     if intent["status"] == "requires_action":
         return RedirectResponse(intent["next_action"]["redirect_to_url"]["url"], 303)
-    return _over(session) or rendering.payment_form(
-        session, known, given=given, decline=_last_error(work, session), status=402
-    )
+    return _over(session) or page
 
 
 def _last_error(work: Work, session: Resource) -> str | None:
     """Why the last attempt failed, for the form to say."""
-    if session["payment_intent"] is None:
-        return None
-    error = work.fetch("payment_intent", session["payment_intent"])["last_payment_error"]
-    return str(error["message"]) if error else None
+    for kind, error in (("payment_intent", "last_payment_error"), ("setup_intent", "last_setup_error")):
+        if session[kind] is not None and (found := work.fetch(kind, session[kind])[error]):
+            return str(found["message"])
+    return None
+
+
+def _challenged(work: Work, intent_id: str) -> Resource:
+    """What the bank is asked about: a payment, or a card that is to be kept."""
+    return work.fetch("setup_intent" if intent_id.startswith("seti_") else "payment_intent", intent_id)
 
 
 def _after_challenge(store: Store, intent: Resource, return_url: str | None) -> Response:
-    """To the payment page that the intent belongs to, which shows the outcome or leads on."""
-    sessions = store.find("checkout.session", equal={"payment_intent": intent["id"]}, limit=1)
+    """To the payment page that the intent belongs to, which shows the outcome; or to whoever asked for it."""
+    sessions = store.find("checkout.session", equal={intent["object"]: intent["id"]}, limit=1)
     if sessions:
         return RedirectResponse(f"/c/pay/{sessions[0]['id']}", 303)
-    return RedirectResponse(return_url, 303) if return_url else rendering.message("There is nothing left to confirm")
+    if return_url is None:
+        return rendering.message("There is nothing left to confirm")
+    told = urlencode({intent["object"]: intent["id"], "redirect_status": intent["status"]})
+    return RedirectResponse(f"{return_url}{'&' if '?' in return_url else '?'}{told}", 303)
 
 
 def _known_email(store: Store, session: Resource) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from sublet_sandbox.stripe import charges, payment_methods
-from sublet_sandbox.stripe.cards import Decline
+from sublet_sandbox.stripe.cards import AUTHENTICATION_REQUIRED, Decline
 from sublet_sandbox.stripe.errors import StripeProblem, refused
 from sublet_sandbox.stripe.params import MAXIMUM_CENTS, MINIMUM_CENTS, Currency, Inner, Metadata, Params, card_only
 from sublet_sandbox.stripe.store import Resource, new_id
@@ -38,13 +38,15 @@ class CreateParams(Params):
     allowed_payment_method_types: list[Literal["card"]] = Field(default_factory=card_only)
     automatic_payment_methods: AutomaticPaymentMethods | None = None
     confirm: bool = False
+    off_session: bool = False
     return_url: str | None = None
 
 
 class ConfirmParams(Params):
-    """What a payment intent is confirmed with."""
+    """What a payment intent is confirmed with. `off_session`: its customer is not there to answer the bank."""
 
     payment_method: str | None = None
+    off_session: bool = False
     return_url: str | None = None
 
 
@@ -65,6 +67,8 @@ def check_amount(amount: int, param: str = "amount") -> None:
 def create(work: Work, params: CreateParams) -> Resource:
     """Create, and confirm at once when asked to."""
     check_amount(params.amount)
+    if params.off_session and not params.confirm:
+        raise refused("The parameter `off_session` can only be used with `confirm` set to true.", param="off_session")
     if params.customer is not None:
         work.fetch("customer", params.customer, param="customer")
     intent = new_intent(
@@ -78,11 +82,14 @@ def create(work: Work, params: CreateParams) -> Resource:
     if params.automatic_payment_methods is not None:
         intent["automatic_payment_methods"] = params.automatic_payment_methods.model_dump(exclude_none=True)
     if params.payment_method is not None:
-        intent["payment_method"] = payment_methods.resolve(work, params.payment_method)["id"]
+        method = payment_methods.resolve(work, params.payment_method)
+        payment_methods.refuse_for(method, params.customer)
+        intent["payment_method"] = method["id"]
         intent["status"] = "requires_confirmation"
     work.store.save(intent)
     if params.confirm:
-        return confirm(work, ConfirmParams(return_url=params.return_url), intent["id"])
+        given = ConfirmParams(return_url=params.return_url, off_session=params.off_session)
+        return confirm(work, given, intent["id"])
     return intent
 
 
@@ -164,18 +171,26 @@ def confirm(work: Work, params: ConfirmParams, intent: str) -> Resource:
             payment_intent=public(found),
         )
     method = payment_methods.resolve(work, reference)
-    attempt(work, found, method, return_url=params.return_url)
+    payment_methods.refuse_for(method, found["customer"])
+    attempt(work, found, method, return_url=params.return_url, off_session=params.off_session)
     if found["last_payment_error"] is not None:
         fields = {key: value for key, value in found["last_payment_error"].items() if key not in ("type", "doc_url")}
         raise StripeProblem(402, **fields, kind="card_error", payment_intent=public(found))
     return found
 
 
-def attempt(work: Work, intent: Resource, method: Resource, *, return_url: str | None) -> None:
+def attempt(
+    work: Work, intent: Resource, method: Resource, *, return_url: str | None, off_session: bool = False
+) -> None:
     """One try with one card: succeeded, challenged by the bank, or failed with `last_payment_error`."""
     intent["payment_method"] = method["id"]
     intent["last_payment_error"] = None
-    if payment_methods.behaviour(method).challenge:
+    card = payment_methods.behaviour(method)
+    if off_session:
+        asks = card.challenge and not (card.once and method.get("_saved"))
+        _charge(work, intent, method, AUTHENTICATION_REQUIRED if asks else card.decline, authenticated=False)
+        return
+    if card.challenge:
         intent["status"] = "requires_action"
         intent["next_action"] = {
             "redirect_to_url": {"return_url": return_url, "url": f"{work.base_url}/c/challenge/{intent['id']}"},
@@ -184,7 +199,7 @@ def attempt(work: Work, intent: Resource, method: Resource, *, return_url: str |
         work.store.save(intent)
         work.emit("payment_intent.requires_action", intent)
         return
-    _charge(work, intent, method, authenticated=False)
+    _charge(work, intent, method, card.decline, authenticated=False)
 
 
 def answer_challenge(work: Work, intent: Resource, *, passed: bool) -> None:
@@ -192,14 +207,13 @@ def answer_challenge(work: Work, intent: Resource, *, passed: bool) -> None:
     method = work.fetch("payment_method", intent["payment_method"])
     intent["next_action"] = None
     if passed:
-        _charge(work, intent, method, authenticated=True)
+        _charge(work, intent, method, payment_methods.behaviour(method).decline, authenticated=True)
         return
     error = {"code": "payment_intent_authentication_failure", "message": AUTHENTICATION_FAILED}
     _fail(work, intent, method, error)
 
 
-def _charge(work: Work, intent: Resource, method: Resource, *, authenticated: bool) -> None:
-    decline = payment_methods.behaviour(method).decline
+def _charge(work: Work, intent: Resource, method: Resource, decline: Decline | None, *, authenticated: bool) -> None:
     charge = charges.create(work, intent, method, decline, authenticated=authenticated)
     intent["latest_charge"] = charge["id"]
     if decline is not None:

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sublet_sandbox.stripe.cards import BY_TOKEN, SandboxCard
-from sublet_sandbox.stripe.errors import no_such
+from sublet_sandbox.stripe.errors import no_such, refused
+from sublet_sandbox.stripe.lists import listed
+from sublet_sandbox.stripe.params import ListParams, Params
 from sublet_sandbox.stripe.store import Resource
 from sublet_sandbox.stripe.work import Work, shaped
 
 NO_ADDRESS = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
+
+
+class AttachParams(Params):
+    """Whose a card becomes."""
+
+    customer: str
+
+
+class PaymentMethodListParams(ListParams):
+    """Whose cards to list."""
+
+    customer: str | None = None
+    type: Literal["card"] | None = None
+
+
+class OfCustomerParams(ListParams):
+    """Which of a customer's cards to list."""
+
+    type: Literal["card"] | None = None
 
 
 def billing(name: str | None, email: str | None) -> dict[str, Any]:
@@ -84,3 +105,70 @@ def resolve(work: Work, reference: str) -> Resource:
 def behaviour(method: Resource) -> SandboxCard:
     """How this card's charges go."""
     return BY_TOKEN[method["_card"]]
+
+
+def list_all(work: Work, params: PaymentMethodListParams) -> Resource:
+    """Cards, newest first; of one customer where that is given."""
+    return listed(work, "payment_method", "/v1/payment_methods", params)
+
+
+def list_of(work: Work, params: OfCustomerParams, customer: str) -> Resource:
+    """A customer's cards, newest first."""
+    work.fetch("customer", customer, param="customer")
+    narrowed = PaymentMethodListParams(**params.model_dump(exclude_unset=True), customer=customer)
+    return listed(work, "payment_method", f"/v1/customers/{customer}/payment_methods", narrowed)
+
+
+def attach(work: Work, params: AttachParams, payment_method: str) -> Resource:
+    """Make a card a customer's. One that was taken from a customer can never be used again."""
+    work.fetch("customer", params.customer, param="customer")
+    method = resolve(work, payment_method)
+    refuse_detached(method)
+    if method["customer"] not in (None, params.customer):
+        raise refused("The payment method you provided has already been attached to a customer.")
+    return save_for(work, method, params.customer)
+
+
+def save_for(work: Work, method: Resource, customer: str | None) -> Resource:
+    """Keep a card for later payments, with a customer if there is one."""
+    method["_saved"] = True
+    if customer is not None and method["customer"] != customer:
+        method["customer"] = customer
+        work.store.save(method)
+        work.emit("payment_method.attached", method)
+    work.store.save(method)
+    return method
+
+
+def detach(work: Work, params: Params, payment_method: str) -> Resource:
+    """Take a card from its customer, for good."""
+    method = work.fetch("payment_method", payment_method, param="payment_method")
+    if method["customer"] is None:
+        raise refused(
+            "The payment method you provided is not attached to a customer so detachment is impossible.",
+            param="payment_method",
+        )
+    method.update(customer=None, _detached=True)
+    work.store.save(method)
+    work.emit("payment_method.detached", method)
+    return method
+
+
+def refuse_detached(method: Resource) -> None:
+    """Refuse a card that was taken from its customer."""
+    if method.get("_detached"):
+        raise refused(
+            "The provided PaymentMethod was detached from a Customer and may not be used again.",
+            param="payment_method",
+        )
+
+
+def refuse_for(method: Resource, customer: str | None) -> None:
+    """Refuse a card that somebody else has, or nobody any more."""
+    refuse_detached(method)
+    if method["customer"] is not None and method["customer"] != customer:
+        raise refused(
+            f"The payment method {method['id']} belongs to a Customer. Please include the Customer in the `customer` "
+            "parameter on the PaymentIntent.",
+            param="payment_method",
+        )

@@ -48,16 +48,14 @@ def payment_form(
     faults: dict[str, str] | None = None,
     given: dict[str, str] | None = None,
     decline: str | None = None,
-    status: int = 200,
 ) -> Response:
     """The card form, with what was wrong the last time. Card number and CVC are never put back into it."""
     items = [(item["description"], money(item["amount_total"], item["currency"])) for item in session["_line_items"]]
     return page(
         "pay.html",
-        status,
         session=session,
         items=items,
-        amount=money(session["amount_total"], session["currency"]),
+        amount=None if session["mode"] == "setup" else money(session["amount_total"], session["currency"]),
         email=email,
         faults=faults or {},
         given=given or {},

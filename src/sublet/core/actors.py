@@ -23,6 +23,8 @@ class Permission(StrEnum):
     ALLOCATION_CONNECT = "allocation:connect"
     WALLET_READ = "wallet:read"
     WALLET_TOP_UP = "wallet:top_up"
+    CARD_MANAGE = "card:manage"
+    AUTO_TOP_UP_MANAGE = "auto_top_up:manage"
     EVENTS_READ = "events:read"
     ADMIN_NODE_READ = "admin.node:read"
     ADMIN_NODE_MANAGE = "admin.node:manage"

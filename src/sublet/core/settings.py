@@ -143,6 +143,11 @@ class Settings(BaseSettings):
     stripe_webhook_secret: Secret | None = Field(
         default=None, description="Signing secret of the card processor's webhooks, by reference."
     )
+    test_payments: bool = Field(
+        default=False,
+        description="Whether a test key of the card processor (`sk_test_…`) is accepted although `public_url` is an "
+        "address that others reach: nobody is charged, and everybody can top up with a test card.",
+    )
     currency: CurrencyCode | None = Field(
         default=None,
         description="What wallets are kept and prices are shown in (ISO 4217); web, worker and "
@@ -198,6 +203,9 @@ class Settings(BaseSettings):
     )
     open_top_ups: int = Field(
         default=10, ge=1, description="How many payments one organization may have open at a time."
+    )
+    saved_cards: int = Field(
+        default=20, ge=1, description="How many cards one organization may have saved, or be about to save."
     )
     api_tokens: int = Field(
         default=100, ge=1, description="How many API tokens one organization may have, or have made within a day."

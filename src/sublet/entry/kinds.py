@@ -10,6 +10,9 @@ from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import SET_ASIDE, End, Step
 from sublet.fleet import helper_upgrades, host_certificates, observation, revocations, trial
 from sublet.fleet.work import NODE, REVOCATIONS, TRIAL, TRUST, UPGRADE
+from sublet.payments.auto_top_up import bounds
+from sublet.payments.auto_top_up import work as auto_top_up
+from sublet.payments.cards import card, setup_work, setups
 from sublet.payments.stripe import inbox
 from sublet.payments.top_ups import checkout
 
@@ -23,6 +26,9 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     TRIAL: trial.STEPS,
     UPGRADE: helper_upgrades.STEPS,
     checkout.WORK: checkout.STEPS,
+    bounds.WORK: auto_top_up.STEPS,
+    setups.WORK: setup_work.STEPS,
+    card.FORGET: card.STEPS,
     inbox.WORK: inbox.STEPS,
     delivery.DELIVERY: delivery.DELIVERY_STEPS,
     delivery.EVENT: delivery.EVENT_STEPS,
@@ -39,6 +45,9 @@ _ENDS = {
     TRIAL: trial.END,
     UPGRADE: helper_upgrades.END,
     checkout.WORK: checkout.END,
+    bounds.WORK: auto_top_up.END,
+    setups.WORK: setup_work.END,
+    card.FORGET: card.END,
     inbox.WORK: inbox.END,
     delivery.DELIVERY: delivery.DELIVERY_END,
     delivery.EVENT: delivery.EVENT_END,

@@ -72,6 +72,7 @@ KEPT: Mapping[str, str] = {
             *("ledger.account", "ledger.balance", "ledger.hold", "ledger.hold_event", "ledger.ledger_entry"),
             *("ledger.posting", "ledger.seal", "ledger.seal_mark", "ledger.topup_lot", "ledger.wallet"),
             *("public.top_up", "public.top_up_history", "public.stripe_event", "public.stripe_transaction"),
+            *("public.card_setup", "public.card_setup_history", "public.saved_card"),
         ],
         _BOOKS,
     ),
@@ -102,6 +103,7 @@ KEPT: Mapping[str, str] = {
         [
             *("public.allocation_transition", "public.approval_transition", "public.gpu_transition"),
             *("public.node_transition", "public.top_up_transition", "public.published_port_transition"),
+            "public.card_setup_transition",
         ],
         _TABLE,
     ),
@@ -117,6 +119,7 @@ KEPT: Mapping[str, str] = {
                 "public.published_port",
             ),
             *("public.outbox_cursor", "public.outbox_forgotten", "public.ssh_ca_key", "public.installation"),
+            *("public.auto_top_up", "public.processor_customer"),
         ],
         _ONE_EACH,
     ),

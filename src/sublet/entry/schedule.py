@@ -18,6 +18,7 @@ from sublet.findings.checks import keep
 from sublet.fleet import drains
 from sublet.fleet.observation import Observer
 from sublet.ledger import seals
+from sublet.payments.cards import card, setups
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
 
@@ -43,6 +44,10 @@ def schedule(
 
     async def look_far_back() -> None:
         await checkout.look_for_taken_back(database, processor, days=90)
+
+    async def watch_cards(session: Session) -> None:
+        await setups.ensure_watched(session)
+        await card.ensure_forgotten(session)
 
     async def note_absence(session: Session) -> None:
         await observer.note_offline(session)
@@ -77,6 +82,7 @@ def schedule(
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), run_alone=settle),
         Tick("seal the ledger", MINUTE, seals.seal_ranges),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
+        Tick("watch cards", MINUTE, watch_cards),
         Tick("look for money taken back", MINUTE, run_alone=look_for_taken_back),
         Tick("look far back for money taken back", DAY, run_alone=look_far_back),
         Tick("expire approvals", MINUTE, approvals.expire_due),

@@ -1,11 +1,13 @@
 """Event → handlers: every effect that crosses domains upwards or later, in one table. Handlers are idempotent."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from sublet.allocations import authorized_keys, drain, funds, given_up, incidents, suspension
 from sublet.billing.policy import Policy
-from sublet.core.work.delivery import Handlers
+from sublet.core.work.delivery import Gatherer, Handlers
 from sublet.entry.schedule import review_funds_soon
+from sublet.payments.auto_top_up import work as auto_top_up
 
 
 def subscriptions(policy: Policy) -> Handlers:
@@ -35,5 +37,16 @@ def subscriptions(policy: Policy) -> Handlers:
         "node.given_up": (given_up.on_node_given_up,),
         "allocation.given_up": (partial(given_up.on_given_up, policy=policy),),
         # Money that came in is looked at at once, so that a suspended allocation does not wait for the next review.
-        "top_up.succeeded": (review_funds_soon,),
+        "top_up.succeeded": (review_funds_soon, auto_top_up.on_top_up_ended),
+        # What came of a charge decides whether there is another; so does another card.
+        "top_up.failed": (auto_top_up.on_top_up_ended,),
+        "card.saved": (auto_top_up.on_cards_changed,),
+        "card.made_default": (auto_top_up.on_cards_changed,),
     }
+
+
+GATHERED: Mapping[str, Gatherer] = {
+    # What is spent may bring funds below where they are topped up. A settlement tells of very many wallets at once.
+    "wallet.changed": auto_top_up.on_wallets_changed,
+}
+"""Event → the one handler that takes many of it together."""

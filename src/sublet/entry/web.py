@@ -49,6 +49,7 @@ from sublet.notifications.policy import EventsPolicy
 from sublet.notifications.schemas import asyncapi
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
+from sublet.payments.cards.api import router as card_router
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.requests import refuse_unpayable, why_not_pay
@@ -72,6 +73,7 @@ ROUTERS: tuple[SubletRouter, ...] = (
     helper_router,
     scheduling_router,
     payments_router,
+    card_router,
     allocations_router,
     terminal_router,
     notifications_router,

@@ -24,7 +24,7 @@ from sublet.core.work.ticks import Tick, register, ticks
 from sublet.entry.metrics import answering_metrics, listen_for_metrics
 from sublet.entry.prerequisites import require_prerequisites
 from sublet.entry.schedule import schedule
-from sublet.entry.subscriptions import subscriptions
+from sublet.entry.subscriptions import GATHERED, subscriptions
 from sublet.fleet import helper_upgrades, helper_versions, revocations, trial
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.host_certificates import HostCertificates
@@ -32,6 +32,8 @@ from sublet.fleet.kinds import SSH, BackendsByKind
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
+from sublet.payments.auto_top_up import work as auto_top_up
+from sublet.payments.cards import card, setup_work
 from sublet.payments.stripe import inbox
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
@@ -79,7 +81,10 @@ class Worker:
             helper_upgrades.work(self.backend),
             checkout.work(self.database, self.processor),
             inbox.work(self.database, self.processor),
-            *delivery.deliveries(subscriptions(self.policy), EVENT_TYPES),
+            setup_work.work(self.database, self.processor),
+            card.work(self.processor),
+            auto_top_up.work(self.processor, policy=self.policy, public_url=self.settings.public_url),
+            *delivery.deliveries(subscriptions(self.policy), EVENT_TYPES, gatherers=GATHERED),
             ticks(self.ticks),
         ]
 

@@ -3,16 +3,16 @@
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from sublet.core.actors import PUBLIC, Permission
 from sublet.core.app import Slot
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.payments.schemas import TopUp, TopUpRequest, WebhookReceived
+from sublet.payments.schemas import Confirmation, TopUp, TopUpRequest, WebhookReceived
 from sublet.payments.stripe import webhooks
 from sublet.payments.stripe.processor import Processor
-from sublet.payments.top_ups import checkout, requests
+from sublet.payments.top_ups import checkout, off_session, receipts, requests
 
 router = SubletRouter(prefix="/api/v1", tags=["payments"])
 
@@ -49,7 +49,7 @@ async def create_top_up(
     await checkout.open_page(database, processor, row)
     if lease is not None:
         await checkout.wait_for_payment(database, lease)
-    return requests.view(await checkout.load(database, row.id))
+    return requests.view(actor, await checkout.load(database, row.id))
 
 
 @router.get("/top-ups", permission=Permission.WALLET_READ, response_model=Page[TopUp])
@@ -57,7 +57,7 @@ async def list_top_ups(actor: ActorDep, session: SessionDep, query: PageQueryDep
     """The organization's top-ups, newest first."""
     (before,) = query.position(int) or (None,)
     rows = await requests.list_top_ups(session, actor, limit=query.limit + 1, before=before)
-    return page_of(rows, query.limit, requests.view, lambda row: [row.seq])
+    return page_of(rows, query.limit, lambda row: requests.view(actor, row), lambda row: [row.seq])
 
 
 @router.get("/top-ups/{top_up_id}", permission=Permission.WALLET_READ, response_model=TopUp)
@@ -65,7 +65,34 @@ async def get_top_up(actor: ActorDep, session: SessionDep, top_up_id: str) -> To
     """One top-up. Reading one that is open has its payment looked up again."""
     row = await requests.read_top_up(session, actor, top_up_id)
     await requests.poke_if_waiting(session, row)
-    return requests.view(row)
+    return requests.view(actor, row)
+
+
+@router.post("/top-ups/{top_up_id}/confirm", permission=Permission.WALLET_TOP_UP)
+async def confirm_top_up(
+    *, actor: ActorDep, database: DatabaseDep, processor: ProcessorDep, top_up_id: str
+) -> Confirmation:
+    """Charge the saved card again while its holder is there to answer the bank; send the customer to `url`."""
+    async with database.reading() as session:
+        row = await requests.read_top_up(session, actor, top_up_id)
+    return Confirmation(url=await off_session.confirm(database, processor, actor, row))
+
+
+@router.get(
+    "/top-ups/{top_up_id}/receipt",
+    permission=Permission.WALLET_READ,
+    response_class=HTMLResponse,
+    responses={200: {"content": {"text/html": {}}}},
+)
+async def top_up_receipt(actor: ActorDep, session: SessionDep, top_up_id: str) -> HTMLResponse:
+    """The receipt of a payment that has arrived, as a document of its own."""
+    row = await requests.read_top_up(session, actor, top_up_id)
+    document = await receipts.document(session, actor, row)
+    headers = {
+        "Content-Disposition": f'inline; filename="receipt-{row.id}.html"',
+        "Content-Security-Policy": receipts.POLICY,
+    }
+    return HTMLResponse(document, headers=headers)
 
 
 @router.get("/top-ups/{top_up_id}/return", permission=PUBLIC, status_code=303, response_class=RedirectResponse)

@@ -1,6 +1,6 @@
-"""Tables of payments; migrations 0009, 0016 and 0022 hold their constraints."""
+"""Tables of payments; migrations of payments hold their constraints."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Table, Text
 
 from sublet.core.db import metadata
 
@@ -42,6 +42,8 @@ top_up = Table(
     Column("installation_id", Text),
     Column("taken_settled", BigInteger, nullable=False),
     Column("credited", BigInteger),
+    Column("purpose", Text, nullable=False),
+    Column("saved_card_id", Text),
 )
 
 top_up_history = Table(
@@ -70,6 +72,7 @@ stripe_event = Table(
     Column("processed_at", DateTime(timezone=True)),
     Column("outcome", Text),
     Column("installation_id", Text),
+    Column("card_setup_id", Text),
 )
 
 stripe_transaction = Table(
@@ -85,4 +88,79 @@ stripe_transaction = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("available_on", DateTime(timezone=True), nullable=False),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
+)
+
+processor_customer = Table(
+    "processor_customer",
+    metadata,
+    Column("organization_id", Text, primary_key=True),
+    Column("customer_id", Text, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+)
+
+card_setup = Table(
+    "card_setup",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("installation_id", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("request_key", Text),
+    Column("customer_email", Text),
+    Column("return_path", Text, nullable=False),
+    Column("success_url", Text, nullable=False),
+    Column("cancel_url", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("checkout_session_id", Text),
+    Column("checkout_url", Text),
+    Column("setup_intent_id", Text),
+    Column("failure_code", Text),
+    Column("failure_message", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("completed_at", DateTime(timezone=True)),
+    Column("looked_at", DateTime(timezone=True)),
+)
+
+card_setup_history = Table(
+    "card_setup_history",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("card_setup_id", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("next", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+saved_card = Table(
+    "saved_card",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("card_setup_id", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("payment_method_id", Text, nullable=False),
+    Column("brand", Text, nullable=False),
+    Column("last4", Text, nullable=False),
+    Column("expiry_month", Integer, nullable=False),
+    Column("expiry_year", Integer, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("saved_at", DateTime(timezone=True), nullable=False),
+    Column("removed_at", DateTime(timezone=True)),
+    Column("forgotten_at", DateTime(timezone=True)),
+)
+
+auto_top_up = Table(
+    "auto_top_up",
+    metadata,
+    Column("organization_id", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("threshold", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("monthly_cap", BigInteger, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", DateTime(timezone=True), nullable=False),
 )

@@ -115,7 +115,7 @@ def pay(
     """Submit the hosted page and, when told to, answer the bank; redirects to the merchant are not followed."""
     fields = {"cardNumber": number, "cardExpiry": expiry, "cardCvc": cvc, "billingName": name, "email": email}
     with httpx.Client(timeout=10, trust_env=False) as browser:
-        answer = browser.post(url, data=fields)
+        answer = shown_after(browser, url, browser.post(url, data=fields))
         if challenge is not None:
             assert answer.status_code == 303, answer.text
             where = answer.headers["location"]
@@ -126,6 +126,13 @@ def pay(
             back = str(httpx.URL(url).join(answer.headers["location"]))
             answer = browser.get(back)
         return answer
+
+
+def shown_after(browser: httpx.Client, url: str, answer: httpx.Response) -> httpx.Response:
+    """What a browser shows after a form was sent: the page again where it leads back to that, and else the answer."""
+    assert answer.status_code == 303, "every form is answered by a redirect"
+    where = answer.headers["location"]
+    return browser.get(str(httpx.URL(url).join(where))) if where.startswith("/c/pay/") else answer
 
 
 def alert(page: httpx.Response) -> str:

@@ -24,6 +24,9 @@ log = telemetry.get_logger(__name__)
 
 Handler = Callable[[Session, StoredEvent], Awaitable[None]]
 Handlers = Mapping[str, Sequence[Handler]]
+Gatherer = Callable[[Session, Sequence[StoredEvent]], Awaitable[None]]
+"""Takes many events of a type at once, in no order: what it does follows from what it reads, not from what they say."""
+Gatherers = Mapping[str, Gatherer]
 
 DELIVERY, EVENT = "delivery", "event"
 SUBSCRIBER = "domains"
@@ -95,16 +98,18 @@ async def register(session: Session, name: str = SUBSCRIBER) -> None:
 
 
 def deliveries(
-    handlers: Handlers, known: Container[str], *, pace: Pace = EVENT_PACE
+    handlers: Handlers, known: Container[str], *, gatherers: Gatherers | None = None, pace: Pace = EVENT_PACE
 ) -> tuple[Work[None, None], Work[None, None]]:
     """The two kinds of work that delivery is: the stream, and single events that failed.
 
     `known` are the types of events of this release. One of another release leaves the stream as if it had failed, and
-    is handled by a worker that knows it.
+    is handled by a worker that knows it. `gatherers` take the events of a type together, one call for each look at the
+    stream, for types of which there are very many.
     """
+    gathering = gatherers or {}
 
     async def deliver(session: Session, lease: Lease) -> Outcome:
-        return Again(await _deliver(session, lease.id, handlers, known, apart=lease.suspect))
+        return Again(await _deliver(session, lease.id, handlers, gathering, known, apart=lease.suspect))
 
     async def handle(session: Session, lease: Lease) -> Outcome:
         place = outbox.parse_cursor(lease.id)
@@ -112,6 +117,8 @@ def deliveries(
         event = await outbox.read_at(session, place)
         if event.type not in known:
             return Retry("event_of_another_release")
+        if event.type in gathering:
+            await gathering[event.type](session, [event])
         await _handle(session, event, handlers)
         await leases.wake_first(session, EVENT, lease.place, but=lease.id)
         return Done()
@@ -145,7 +152,13 @@ def deliveries(
 
 
 async def _deliver(
-    session: Session, name: str, handlers: Handlers, known: Container[str], *, apart: bool = False
+    session: Session,
+    name: str,
+    handlers: Handlers,
+    gatherers: Gatherers,
+    known: Container[str],
+    *,
+    apart: bool = False,
 ) -> float:
     """Hand the next events to their handlers; returns after how many seconds to look again.
 
@@ -155,11 +168,14 @@ async def _deliver(
     cursor = (int(place.xid), place.id)
     events = await outbox.read_after(session, cursor, everything=True, limit=BATCH)
     for _, event in events:
-        if event.type not in known or (apart and event.type in handlers):
+        if event.type not in known or (apart and (event.type in handlers or event.type in gatherers)):
             if not await leases.queue_behind(session, EVENT, event.id, place=event.subject):
                 await leases.make_due(session, EVENT, event.id, place=event.subject)
         elif event.type in handlers:
             await _handle_or_put_aside(session, event, handlers)
+    if not apart:
+        for event_type, gather in gatherers.items():
+            await _gather(session, [event for _, event in events if event.type == event_type], gather)
     if events:
         cursor = events[-1][0]
         await session.execute(_MOVE, {"name": name, "xid": str(cursor[0]), "id": cursor[1]})
@@ -182,6 +198,19 @@ async def _handle_or_put_aside(session: Session, event: StoredEvent, handlers: H
             "event.failed", event_id=event.id, event_type=event.type, subject=event.subject, error=type(error).__name__
         )
         await leases.make_due(session, EVENT, event.id, place=event.subject)
+
+
+async def _gather(session: Session, events: Sequence[StoredEvent], gather: Gatherer) -> None:
+    if not events:
+        return
+    try:
+        async with session.begin_nested():
+            await gather(session, events)
+    except Exception as error:  # it holds up no other events: each is tried by itself
+        telemetry.worker_failures_total.labels(DELIVERY).inc()
+        log.exception("events.failed", event_type=events[0].type, events=len(events), error=type(error).__name__)
+        for event in events:
+            await leases.make_due(session, EVENT, event.id, place=event.subject)
 
 
 async def _handle(session: Session, event: StoredEvent, handlers: Handlers) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Database, Session
@@ -19,7 +19,8 @@ from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome, SetAside
 from sublet.findings import findings
 from sublet.findings.findings import Severity
-from sublet.payments.models import stripe_event
+from sublet.payments.cards import setups
+from sublet.payments.models import card_setup, stripe_event
 from sublet.payments.stripe.errors import ProcessorMisconfigured
 from sublet.payments.stripe.processor import CheckoutSeen, PageRefused, Processor
 from sublet.payments.stripe.subjects import Meaning, find_top_up, may_be_ours, meaning_of, read_event
@@ -44,6 +45,7 @@ class Notice:
     payment_intent_id: str | None
     top_up_id: str | None
     installation_id: str | None
+    card_setup_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def work(
         event = await read_event(session, lease.id)
         if event is None or event.outcome is not None:
             return Done()
+        if event.card_setup_id is not None:
+            return await _look_at_setup(session, event)
         meaning = meaning_of(event.type, event.object_type)
         if meaning is Meaning.NOTHING:
             return await _processed(session, event.id, "ignored")
@@ -160,6 +164,16 @@ def work(
     return Work(
         kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, end=END, slots=8, slots_each=8, steps=STEPS
     )
+
+
+async def _look_at_setup(session: Session, event: Row[tuple[Any, ...]]) -> Done:
+    """A card's setup is looked at by its own work; an event only says that it is time to."""
+    known = select(card_setup.c.organization_id).where(card_setup.c.id == event.card_setup_id)
+    organization_id = (await session.execute(known)).scalar_one_or_none()
+    if organization_id is None:  # another installation's
+        return await _processed(session, event.id, "ignored")
+    await leases.look_again(session, setups.WORK, event.card_setup_id, place=organization_id)
+    return await _processed(session, event.id, "applied")
 
 
 async def _taken_back(session: Session, about: About, taken: Money | None) -> Done:

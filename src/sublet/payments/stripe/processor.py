@@ -8,8 +8,7 @@ from typing import Any, TypeVar, cast
 
 import stripe
 from stripe import RequestOptions
-from stripe.checkout import Session as CheckoutSession
-from stripe.params import DisputeListParams, RefundListParams
+from stripe.params import DisputeListParams, PaymentIntentRetrieveParams, RefundListParams
 from stripe.params.checkout import SessionCreateParams
 
 from sublet.core.actions import Refusal
@@ -20,6 +19,7 @@ from sublet.core.money import Money
 from sublet.core.settings import Settings
 from sublet.payments.stripe.connection import Connection
 from sublet.payments.stripe.errors import as_ours
+from sublet.payments.stripe.test_keys import refuse_test_key
 
 TOP_UP_KEY = "sublet_top_up"
 INSTALLATION_KEY = "sublet_installation"
@@ -27,7 +27,8 @@ RETRIES = 2
 LONGEST_CALL_SECONDS = 40.0
 """What one call can take at worst, retries included: leases around a call last longer."""
 
-_EXPAND = "payment_intent.latest_charge.balance_transaction"
+_EXPAND_CHARGE = "latest_charge.balance_transaction"
+_EXPAND = f"payment_intent.{_EXPAND_CHARGE}"
 
 T = TypeVar("T")
 L = TypeVar("L", bound=stripe.StripeObject)
@@ -139,11 +140,16 @@ class Processor:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Processor":
-        """The processor that the settings name; without a key every call raises PaymentsNotConfigured."""
+        """The processor that the settings name; without a key every call raises PaymentsNotConfigured.
+
+        NotConfigured for a test key behind an address that strangers can reach.
+        """
         key, secret = settings.stripe_api_key, settings.stripe_webhook_secret
+        api_key = key.read() if key else None
+        refuse_test_key(api_key, public_url=settings.public_url, allowed=settings.test_payments)
         return cls(
             api_base=settings.stripe_api_base,
-            api_key=key.read() if key else None,
+            api_key=api_key,
             webhook_secret=secret.read() if secret else None,
         )
 
@@ -175,7 +181,7 @@ class Processor:
                     "quantity": 1,
                     "price_data": {
                         "currency": order.amount.currency.lower(),
-                        "unit_amount": _units(order.amount),
+                        "unit_amount": units_of(order.amount),
                         "product_data": {"name": "Sublet balance"},
                     },
                 }
@@ -193,27 +199,36 @@ class Processor:
         if order.customer_email is not None:
             params["customer_email"] = order.customer_email
         options: RequestOptions = {"idempotency_key": f"top-up:{order.top_up_id}"}
-        session = await _call(self.require().v1.checkout.sessions.create_async(params, options))
+        session = await call(self.require().v1.checkout.sessions.create_async(params, options))
         return Checkout(session.id, session.url)
 
     async def fetch_checkout(self, session_id: str) -> CheckoutSeen:
         """Ask how a payment page stands, down to the fee."""
-        session = await _call(self.require().v1.checkout.sessions.retrieve_async(session_id, {"expand": [_EXPAND]}))
-        charge = _charge_of(session)
-        disputes: list[stripe.Dispute] = []
-        if charge is not None and charge.disputed:
-            params: DisputeListParams = {"charge": charge.id, "limit": 100}
-            disputes = await _all(await _call(self.require().v1.disputes.list_async(params)))
-        return _seen(session, disputes)
+        session = await call(self.require().v1.checkout.sessions.retrieve_async(session_id, {"expand": [_EXPAND]}))
+        intent = cast("stripe.PaymentIntent | None", session.payment_intent)
+        return seen_of(session.status, intent, await self._disputes(intent))
+
+    async def fetch_intent(self, intent_id: str) -> CheckoutSeen:
+        """Ask how a payment stands that was made without a page, down to the fee."""
+        expand: PaymentIntentRetrieveParams = {"expand": [_EXPAND_CHARGE]}
+        intent = await call(self.require().v1.payment_intents.retrieve_async(intent_id, expand))
+        return seen_of(None, intent, await self._disputes(intent))
+
+    async def _disputes(self, intent: stripe.PaymentIntent | None) -> list[stripe.Dispute]:
+        charge = charge_of(intent)
+        if charge is None or not charge.disputed:
+            return []
+        params: DisputeListParams = {"charge": charge.id, "limit": 100}
+        return await all_of(await call(self.require().v1.disputes.list_async(params)))
 
     async def charges_taken_back(self, *, since: datetime) -> list[str]:
         """The charges that were refunded, in part or whole, or disputed since then; all of them, page by page."""
         refunded: RefundListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
         disputed: DisputeListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
         client = self.require()
-        refunds = await _call(client.v1.refunds.list_async(refunded))
-        disputes = await _call(client.v1.disputes.list_async(disputed))
-        named = [one.charge for one in await _all(refunds)] + [one.charge for one in await _all(disputes)]
+        refunds = await call(client.v1.refunds.list_async(refunded))
+        disputes = await call(client.v1.disputes.list_async(disputed))
+        named = [one.charge for one in await all_of(refunds)] + [one.charge for one in await all_of(disputes)]
         return [charge if isinstance(charge, str) else charge.id for charge in named if charge is not None]
 
     def verify_webhook(self, body: bytes, signature: str | None) -> int:
@@ -234,7 +249,7 @@ class Processor:
         return next(int(item.split("=")[1]) for item in signature.split(",") if item.startswith("t="))
 
 
-async def _call(answer: Awaitable[T]) -> T:
+async def call(answer: Awaitable[T]) -> T:
     """Await one call for as long as one may take, with its errors as ours."""
     try:
         # The connection's time-outs are for each read of an answer, which may come a byte at a time.
@@ -244,16 +259,16 @@ async def _call(answer: Awaitable[T]) -> T:
         raise as_ours(error) from error
 
 
-async def _all(page: stripe.ListObject[L]) -> list[L]:
+async def all_of(page: stripe.ListObject[L]) -> list[L]:
     """What a list holds, from this page to its last, each of which is a call of its own."""
     found = [*page.data]
     while page.has_more:
-        page = await _call(page.next_page_async())
+        page = await call(page.next_page_async())
         found += page.data
     return found
 
 
-def _units(amount: Money) -> int:
+def units_of(amount: Money) -> int:
     """The amount as the processor counts it, in cents of a dollar or whole yen; ValueError if it is no whole number."""
     units, rest = divmod(amount.micro, micro_per_unit(amount.currency))
     if rest:
@@ -261,29 +276,31 @@ def _units(amount: Money) -> int:
     return units
 
 
-def _money(units: int, currency: str) -> Money:
+def money_of(units: int, currency: str) -> Money:
     """What so many of the processor's units are worth; its currencies are in small letters."""
     code = currency.upper()
     return Money(units * micro_per_unit(code), code)
 
 
-def _charge_of(session: CheckoutSession) -> stripe.Charge | None:
-    # Expanded above, so each of these is the object itself or null; the SDK's types cannot know.
-    intent = cast("stripe.PaymentIntent | None", session.payment_intent)
+def charge_of(intent: stripe.PaymentIntent | None) -> stripe.Charge | None:
+    """The charge of a payment that was fetched with it."""
+    # Expanded above, so it is the object itself or null; the SDK's types cannot know.
     return cast("stripe.Charge | None", intent.latest_charge if intent else None)
 
 
-def _seen(session: CheckoutSession, disputes: Sequence[stripe.Dispute]) -> CheckoutSeen:
-    intent = cast("stripe.PaymentIntent | None", session.payment_intent)
-    charge = _charge_of(session)
+def seen_of(
+    session_status: str | None, intent: stripe.PaymentIntent | None, disputes: Sequence[stripe.Dispute]
+) -> CheckoutSeen:
+    """A payment as we look at it; `session_status` is that of its page, None where it has none."""
+    charge = charge_of(intent)
     transaction = cast("stripe.BalanceTransaction | None", charge.balance_transaction if charge else None)
     error = intent.last_payment_error if intent else None
     return CheckoutSeen(
-        session_status=session.status,
+        session_status=session_status,
         intent_status=intent.status if intent else None,
         intent_id=intent.id if intent else None,
         charge_id=charge.id if charge else None,
-        received=_money(intent.amount_received, intent.currency) if intent else None,
+        received=money_of(intent.amount_received, intent.currency) if intent else None,
         failure=(_text(error, "code", "payment_failed"), _text(error, "message", "The payment failed."))
         if error
         else None,
@@ -303,7 +320,7 @@ def taken_back_of(charge: stripe.Charge, disputes: Sequence[stripe.Dispute]) -> 
         units = charge.amount
     else:
         units = min(charge.amount, charge.amount_refunded + sum(one.amount for one in standing))
-    return _money(units, charge.currency) if units else None
+    return money_of(units, charge.currency) if units else None
 
 
 def _text(error: Any, field: str, otherwise: str) -> str:
@@ -316,8 +333,8 @@ def _transaction(found: stripe.BalanceTransaction) -> BalanceTransaction:
     return BalanceTransaction(
         id=found.id,
         type=found.type,
-        amount=_money(found.amount, found.currency),
-        fee=_money(found.fee, found.currency),
+        amount=money_of(found.amount, found.currency),
+        fee=money_of(found.fee, found.currency),
         source=source if isinstance(source, str) or source is None else source.id,
         created_at=datetime.fromtimestamp(found.created, tz=UTC),
         available_on=datetime.fromtimestamp(found.available_on, tz=UTC),

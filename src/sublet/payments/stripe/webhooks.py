@@ -10,6 +10,7 @@ from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.payments.stripe.inbox import Notice, keep
 from sublet.payments.stripe.processor import INSTALLATION_KEY, TOP_UP_KEY, Processor, WebhookRefused
+from sublet.payments.stripe.saved_cards import SETUP_KEY
 
 LARGEST_BODY_BYTES = 1_048_576
 SIGNATURE_LIFETIME_SECONDS = 300
@@ -74,6 +75,7 @@ def read_notice(body: bytes) -> Notice:
             charge_id=_reference(about, "charge"),
             payment_intent_id=_reference(about, "payment_intent"),
             top_up_id=_name(metadata[TOP_UP_KEY]) if TOP_UP_KEY in metadata else None,
+            card_setup_id=_name(metadata[SETUP_KEY]) if SETUP_KEY in metadata else None,
             installation_id=_name(metadata[INSTALLATION_KEY]) if INSTALLATION_KEY in metadata else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:

@@ -36,15 +36,16 @@ from sublet.payments.stripe.processor import (
     PageRefused,
     Processor,
 )
+from sublet.payments.top_ups import off_session
 from sublet.payments.top_ups.outcomes import Applied, apply, told_of
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
 log = get_logger(__name__)
 
 LEASE_SECONDS = 2 * LONGEST_CALL_SECONDS
-# The processor remembers an idempotency key for a day. After that a repeated call might open a second page; but a page
-# whose address we never learned cannot have been paid on, so giving up is safe.
-KEY_LIFETIME = timedelta(hours=23)
+# After its key is forgotten a repeated call might open a second page; but a page whose address we never learned cannot
+# have been paid on, so giving up is safe.
+KEY_LIFETIME = off_session.KEY_LIFETIME
 LOOK_SECONDS = 60.0
 """How often an open payment is looked at that no webhook tells of."""
 
@@ -99,13 +100,18 @@ async def open_page(database: Database, processor: Processor, row: TopUpRow) -> 
 
 
 async def sight(database: Database, processor: Processor, top_up_id: str) -> CheckoutSeen | PageRefused | None:
-    """How the top-up stands at the processor's; None when it has no payment page and gets none."""
-    session_id = await open_page(database, processor, await load(database, top_up_id))
-    if session_id is None:
+    """How the top-up stands at the processor's; None when it has no payment there and gets none."""
+    row = await load(database, top_up_id)
+    by_page = row.saved_card_id is None
+    found = await (open_page if by_page else off_session.charge)(database, processor, row)
+    if found is None:
         return None
     try:
         async with misconfiguration.told_of(database):
-            return await processor.fetch_checkout(session_id)
+            if by_page:
+                return await processor.fetch_checkout(found)
+            await off_session.end_if_nobody_confirms(database, processor, row)
+            return await processor.fetch_intent(found)
     except ProcessorRefused as error:
         return PageRefused(error.detail, unknown=isinstance(error, ProcessorUnknown))
 
@@ -188,15 +194,22 @@ STEPS = (
         "repeated with the same key it is the same page; after a day without one the top-up fails, unpaid",
     ),
     Step(
+        "or charge the card",
+        "charges the saved card of a top-up that has one, under a key that is the top-up's id",
+        "a payment at the processor, made, declined, or waiting for the card's holder, and its id here",
+        "repeated with the same key it is the same payment; after a day it is looked for, and the top-up fails if "
+        "there is none",
+    ),
+    Step(
         "look",
-        "fetches how the payment stands",
+        "fetches how the payment stands; gives up one that the card's holder has not confirmed within a day",
         "nothing",
         "none needed: it is fetched again for as long as the top-up is open; where the processor does not accept our "
         "key, once it does",
     ),
     Step(
         "apply",
-        "credits the wallet once and posts the fee once, or ends the top-up without money",
+        "credits the wallet once and posts the fee once, waits for the card's holder, or ends the top-up without money",
         "ledger entries under the processor's own ids; money in another currency is a finding, and looked at no more; "
         "so is a page that the processor does not know, and its top-up fails, or that it refuses to show",
         "none needed: one transaction, and each entry has a key of its own",
@@ -220,7 +233,7 @@ def work(
 
     async def take(session: Session, lease: Lease) -> TopUpRow | Outcome:
         row = (await session.execute(select(top_up).where(top_up.c.id == lease.id))).one_or_none()
-        if row is None or (row.state not in OPEN and row.checkout_session_id is None):
+        if row is None or (row.state not in OPEN and row.checkout_session_id is None and row.payment_intent_id is None):
             return Done()
         return row
 

@@ -22,3 +22,12 @@ class TopUpFailed(Event):
 
     top_up_id: str
     amount: MoneyField
+
+
+class TopUpNeedsAction(Event):
+    """The bank wants the card's holder to confirm a charge that was made while they were not there."""
+
+    type: ClassVar[str] = "top_up.needs_action"
+
+    top_up_id: str
+    amount: MoneyField

@@ -150,7 +150,10 @@ async def _apply(session: Session, row: Row[tuple[object, ...]], seen: CheckoutS
             checkout_url=None,
         )
         return True
-    if seen.session_status == "complete" and seen.intent_status == "requires_payment_method":
+    if row.saved_card_id is not None and await _waits_for_holder(session, row, seen):
+        return False
+    declined = seen.session_status == "complete" or row.saved_card_id is not None
+    if declined and seen.intent_status == "requires_payment_method":
         code, message = seen.failure or ("payment_failed", "The payment failed.")
         await move(
             session,
@@ -164,6 +167,26 @@ async def _apply(session: Session, row: Row[tuple[object, ...]], seen: CheckoutS
         return True
     await _still_open(session, row, seen)
     return False
+
+
+async def _waits_for_holder(session: Session, row: Row[tuple[object, ...]], seen: CheckoutSeen) -> bool:
+    """Whether the bank wants the holder of a saved card to confirm its charge, which they may try more than once."""
+    code, message = seen.failure or ("authentication_required", "The bank asks the holder of the card to confirm.")
+    asked = seen.intent_status == "requires_action" or code in _ASKS_HOLDER
+    if seen.intent_status == "processing" or not asked:
+        return False
+    values = {"failure_code": code, "failure_message": message}
+    if row.state != TopUpState.NEEDS_ACTION:
+        reason = "the bank asks the holder of the card"
+        await move(session, str(row.id), TopUpState.NEEDS_ACTION, reason=reason, **values)
+    elif row.failure_code != code:
+        await session.execute(
+            update(top_up).where(top_up.c.id == row.id).values(failure_code=code, failure_message=message)
+        )
+    return True
+
+
+_ASKS_HOLDER = frozenset({"authentication_required", "payment_intent_authentication_failure"})
 
 
 async def _credit(session: Session, row: Row[tuple[object, ...]], seen: CheckoutSeen) -> None:

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from sqlalchemy import Row, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from sublet.core.actions import Refusal
-from sublet.core.actors import Actor
+from sublet.core.actions import Refusal, actions_of
+from sublet.core.actors import Actor, Permission
 from sublet.core.bounds import alone
 from sublet.core.currencies import micro_per_charge
 from sublet.core.db import Session
@@ -24,6 +24,7 @@ from sublet.payments import installation
 from sublet.payments.models import top_up
 from sublet.payments.schemas import PaymentFailure, TopUp, TopUpRequest
 from sublet.payments.stripe.processor import Processor
+from sublet.payments.top_ups import off_session
 from sublet.payments.top_ups.checkout import LEASE_SECONDS, WORK, TopUpRow
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
@@ -68,12 +69,12 @@ def refuse_unpayable(currency: str) -> None:
         )
 
 
-def read_amount(request: TopUpRequest) -> Money:
-    """The amount asked for; AmountNotAllowed tells which rule it breaks."""
+def read_top_up_amount(given: str, currency: str, *, field: str = "amount") -> Money:
+    """An amount that can be put in; AmountNotAllowed tells which rule it breaks, of which field."""
     try:
-        amount = Money.parse(request.amount, request.currency)
+        amount = Money.parse(given, currency)
     except ValueError as error:
-        raise AmountNotAllowed(f"{error}. Nothing was charged.", field="amount") from None
+        raise AmountNotAllowed(f"{error}. Nothing was charged.", field=field) from None
     if amount.currency not in LIMITS:
         raise AmountNotAllowed(
             f"Top-ups are not taken in {amount.currency}. Nothing was charged. Pay in the currency of your wallet.",
@@ -84,17 +85,18 @@ def read_amount(request: TopUpRequest) -> Money:
         raise AmountNotAllowed(
             f"A top-up is from {smallest.decimal_string()} to {largest.decimal_string()} {amount.currency}, and "
             f"{amount.decimal_string()} is not. Nothing was charged.",
-            field="amount",
+            field=field,
         )
     step = Money(micro_per_charge(amount.currency), amount.currency)
     if amount.micro % step.micro:
-        raise AmountNotAllowed(f"Cards are charged in steps of {step}. Nothing was charged.", field="amount")
+        raise AmountNotAllowed(f"Cards are charged in steps of {step}. Nothing was charged.", field=field)
     return amount
 
 
 _COUNT_OPEN = text(
     """
-    SELECT count(*) FROM top_up WHERE organization_id = :organization_id AND state IN ('pending', 'processing')
+    SELECT count(*) FROM top_up
+     WHERE organization_id = :organization_id AND state IN ('pending', 'processing', 'needs_action')
     """
 )
 
@@ -139,7 +141,7 @@ async def request_top_up(
     forgotten; IdempotencyKeyReused if it asked for something else. There is no lease while somebody else works on it.
     NotFound for an organization without a wallet, TooManyOpenTopUps for one that has `most_open` already.
     """
-    amount = read_amount(request)
+    amount = read_top_up_amount(request.amount, request.currency)
     await wallets.wallet(session, actor.organization, currency=amount.currency)  # nobody pays into nothing
     await alone(session, OPEN_TOP_UPS, actor.organization)
     open_ones = await count_open(session, actor.organization)
@@ -218,7 +220,7 @@ async def list_top_ups(session: Session, actor: Actor, *, limit: int, before: in
 
 async def poke_if_waiting(session: Session, row: TopUpRow) -> None:
     """Have a worker refetch an open payment that somebody is looking at, unless that was done just now."""
-    if row.state not in OPEN or row.checkout_session_id is None:
+    if row.state not in OPEN or (row.checkout_session_id is None and row.saved_card_id is None):
         return
     stale = await session.execute(
         top_up.update()
@@ -246,10 +248,14 @@ async def customer_returned(session: Session, top_up_id: str, checkout_session_i
     return landing(str(row.return_path), top_up_id)
 
 
-def view(row: TopUpRow) -> TopUp:
+def view(actor: Actor, row: TopUpRow) -> TopUp:
     """The row as the API shows it."""
+    denied = "Only owners, admins and billing members of the organization may confirm a payment."
+    permitted = {"confirm": off_session.why_not_confirm(row)}
     return TopUp(
         id=row.id,
+        purpose=row.purpose,
+        saved_card_id=row.saved_card_id,
         amount=Money(row.amount if row.credited is None else row.credited, row.currency).field(),
         state=row.state,
         checkout_url=row.checkout_url if row.state == TopUpState.PENDING else None,
@@ -257,4 +263,5 @@ def view(row: TopUpRow) -> TopUp:
         fee=Money(row.fee, row.currency).field() if row.fee is not None else None,
         created_at=row.created_at,
         completed_at=row.completed_at,
+        actions=actions_of(actor, Permission.WALLET_TOP_UP, denied, permitted),
     )

@@ -10,7 +10,7 @@ from sublet.core.errors import Conflict
 from sublet.core.money import Money
 from sublet.core.outbox import publish
 from sublet.payments.models import top_up, top_up_history
-from sublet.payments.top_ups.events import TopUpFailed, TopUpSucceeded
+from sublet.payments.top_ups.events import TopUpFailed, TopUpNeedsAction, TopUpSucceeded
 
 
 class TopUpState(StrEnum):
@@ -18,21 +18,32 @@ class TopUpState(StrEnum):
 
     PENDING = "pending"
     PROCESSING = "processing"
+    NEEDS_ACTION = "needs_action"
+    """A charge of a saved card that its bank wants confirmed by the holder, who was not there."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     EXPIRED = "expired"
 
 
-OPEN = frozenset({TopUpState.PENDING, TopUpState.PROCESSING})
+OPEN = frozenset({TopUpState.PENDING, TopUpState.PROCESSING, TopUpState.NEEDS_ACTION})
 ENDED = frozenset(TopUpState) - OPEN
 
 # Money that did arrive is credited whatever we believed before; from `succeeded` nothing leads away.
 TRANSITIONS: dict[TopUpState, frozenset[TopUpState]] = {
     TopUpState.PENDING: frozenset(TopUpState) - {TopUpState.PENDING},
     TopUpState.PROCESSING: frozenset(TopUpState) - {TopUpState.PROCESSING},
+    TopUpState.NEEDS_ACTION: frozenset(TopUpState) - {TopUpState.NEEDS_ACTION, TopUpState.PENDING},
     TopUpState.FAILED: frozenset({TopUpState.SUCCEEDED}),
     TopUpState.EXPIRED: frozenset({TopUpState.SUCCEEDED}),
     TopUpState.SUCCEEDED: frozenset(),
+}
+
+
+_TOLD = {
+    TopUpState.NEEDS_ACTION: TopUpNeedsAction,
+    TopUpState.SUCCEEDED: TopUpSucceeded,
+    TopUpState.FAILED: TopUpFailed,
+    TopUpState.EXPIRED: TopUpFailed,
 }
 
 
@@ -58,7 +69,6 @@ async def move(session: Session, top_up_id: str, to: TopUpState, *, reason: str,
     await session.execute(
         top_up_history.insert().values(top_up_id=top_up_id, previous=previous, next=to, reason=reason)
     )
-    if to in ENDED:
-        kind = TopUpSucceeded if to is TopUpState.SUCCEEDED else TopUpFailed
+    if kind := _TOLD.get(to):
         event = kind(top_up_id=top_up_id, amount=Money(row.amount, row.currency).field())
         await publish(session, event, subject=top_up_id, organization_id=row.organization_id)
