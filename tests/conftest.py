@@ -61,26 +61,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-MACHINE = (
+DEMOS = (
     "journeys",
     "supervisor/test_demo_delete",
     "supervisor/test_interrupted",
     "supervisor/test_up_ends",
     "faults/test_processes",
-    "faults/test_ill_nodes",
-    "node",
-    "sandbox/nodes",
-    "fleet/test_real_node",
-    "allocations/test_real_node",
 )
-"""Tests that start nodes, browsers or a whole demo. They share what is dear to start; and a node's network coming and
-going makes Chromium abort requests, so the two never run side by side."""
+NODES = ("faults/test_ill_nodes", "node", "sandbox/nodes", "fleet/test_real_node", "allocations/test_real_node")
+"""Tests that start a whole demo, with browsers, and tests of nodes alone: each kind shares what is dear to start. The
+two may run side by side only where browsers have a network of their own, which root alone can give them: a node's
+network coming and going makes Chromium abort requests."""
 
 
 def group_of(nodeid: str) -> str:
-    """Which tests one process runs in a row: all that need the machine, or those of a file."""
+    """Which tests one process runs in a row: all of a kind that shares its machines, or those of a file."""
     path = nodeid.partition("::")[0]
-    return "machine" if path.startswith(tuple(f"tests/{place}" for place in MACHINE)) else path
+    place = path.removeprefix("tests/")
+    if place.startswith(DEMOS):
+        return "demos"
+    if place.startswith(NODES):
+        return "nodes" if os.geteuid() == 0 else "demos"
+    return path
 
 
 @pytest.hookimpl(optionalhook=True)

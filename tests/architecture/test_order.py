@@ -6,6 +6,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import group_of
 from tests.support.demo import ROOT
 from tests.support.run import PARALLEL
@@ -25,9 +27,12 @@ def test_one(number: int) -> None:
 """
 
 
-def test_nodes_browsers_and_demos_are_one_group_and_any_other_file_is_its_own() -> None:
-    assert group_of("tests/journeys/test_pages.py::TestEveryPage::test_one[1]") == "machine"
-    assert group_of("tests/node/test_limits.py::test_one") == "machine"
+def test_demos_and_nodes_are_a_group_each_and_any_other_file_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, node = "tests/journeys/test_pages.py::TestEveryPage::test_one[1]", "tests/node/test_limits.py::test_one"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert (group_of(page), group_of(node)) == ("demos", "nodes")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # whose browsers see the machine's network
+    assert group_of(page) == group_of(node) == "demos"
     assert group_of("tests/ledger/test_holds.py::test_one") == "tests/ledger/test_holds.py"
 
 
