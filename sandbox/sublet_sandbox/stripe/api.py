@@ -110,6 +110,8 @@ ENDPOINTS = [
     *_collection("charge", "charges", charges.ChargeListParams),
     Endpoint("POST", "/v1/refunds", refunds.RefundParams, refunds.create),
     *_collection("refund", "refunds", refunds.RefundListParams),
+    Endpoint("POST", "/v1/disputes/{dispute}", disputes.AnswerParams, disputes.answer),
+    Endpoint("POST", "/v1/disputes/{dispute}/close", Params, disputes.close),
     *_collection("dispute", "disputes", disputes.DisputeListParams),
     *_collection("balance_transaction", "balance_transactions", balance.BalanceTransactionListParams),
     Endpoint("GET", "/v1/events", EventListParams, _events),
@@ -196,6 +198,7 @@ def _perform(endpoint: Endpoint, work: Work, text: str, request: Request, header
             return remembered
     checkout.expire_due(work)
     balance.release_due(work)
+    refunds.settle_due(work)
     try:
         params = endpoint.params.model_validate(decode(text))
     except ValidationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class SandboxCard:
     challenge: bool = False
     once: bool = False
     saves: bool = False
+    refunds: Literal["succeed", "wait", "fail"] = "succeed"
+    """Whether what goes back to it arrives at once, after a while, or is returned by the bank after a while."""
+    disputed: Literal["needs_response", "warning_needs_response"] | None = None
+    """The status of the dispute, or of the inquiry, that follows every payment with it."""
 
     @property
     def last4(self) -> str:
@@ -91,6 +96,10 @@ CARDS = (
         challenge=True,
     ),
     SandboxCard("threeDSecureRequiredChargeDeclined", "4000008400001629", decline=GENERIC, challenge=True),
+    SandboxCard("pendingRefund", "4000000000007726", refunds="wait"),
+    SandboxCard("refundFail", "4000000000005126", refunds="fail"),
+    SandboxCard("createDispute", "4000000000000259", disputed="needs_response"),
+    SandboxCard("createDisputeInquiry", "4000000000001976", disputed="warning_needs_response"),
 )
 BY_NUMBER = {card.number: card for card in CARDS}
 BY_TOKEN = {card.token: card for card in CARDS}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sublet_sandbox.stripe import charges, disputes, rendering
+from sublet_sandbox.stripe import charges, disputes, refunds, rendering
 from sublet_sandbox.stripe.api import answer, check_key
 from sublet_sandbox.stripe.errors import StripeProblem, no_such
 from sublet_sandbox.stripe.store import Store
@@ -48,6 +48,25 @@ class Dispute(Command):
     charge: str
     amount: int | None = Field(default=None, ge=1)
     status: disputes.Status = "needs_response"
+    beyond: bool = False
+
+
+class DisputeMove(Command):
+    """The bank goes on with a dispute."""
+
+    status: disputes.Status
+
+
+class RefundsWait(Command):
+    """Whether new refunds are pending until they are ended by hand."""
+
+    wait: bool
+
+
+class RefundEnd(Command):
+    """What becomes of a refund that waits; one that had arrived can fail."""
+
+    status: refunds.Ending
 
 
 def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
@@ -98,9 +117,30 @@ def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
     @control.post("/disputes")
     async def dispute(command: Dispute) -> dict[str, Any]:
         with store.transaction():
-            made = disputes.create(Work(store, ""), command.charge, command.amount, command.status)
+            work = Work(store, "")
+            made = disputes.create(work, command.charge, command.amount, command.status, beyond=command.beyond)
         courier.wake()
         return public(made)
+
+    @control.post("/disputes/{dispute_id}")
+    async def move_dispute(dispute_id: str, command: DisputeMove) -> dict[str, Any]:
+        with store.transaction():
+            moved = disputes.move(Work(store, ""), dispute_id, command.status)
+        courier.wake()
+        return public(moved)
+
+    @control.put("/refunds")
+    async def let_refunds_wait(command: RefundsWait) -> RefundsWait:
+        with store.transaction():
+            store.set_setting("refunds_wait", command.wait)
+        return command
+
+    @control.post("/refunds/{refund_id}")
+    async def end_refund(refund_id: str, command: RefundEnd) -> dict[str, Any]:
+        with store.transaction():
+            ended = refunds.end(Work(store, ""), refund_id, command.status)
+        courier.wake()
+        return public(ended)
 
     @control.put("/balance-transactions")
     async def balance_transactions(command: BalanceTransactions) -> BalanceTransactions:

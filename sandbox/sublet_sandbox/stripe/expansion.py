@@ -7,6 +7,8 @@ from sublet_sandbox.stripe.store import Resource
 from sublet_sandbox.stripe.work import Work, public
 
 MAX_DEPTH = 4
+LISTED_INSIDE = 10
+"""So many of a list are shown inside the object that has it."""
 _EXPANDABLE = {
     "balance_transaction": {"source"},
     "charge": {"balance_transaction", "customer", "payment_intent"},
@@ -61,9 +63,10 @@ def _line_items(work: Work, session: Resource) -> Resource:
 
 
 def _refunds(work: Work, charge: Resource) -> Resource:
-    found = work.store.find("refund", equal={"charge": charge["id"]})
+    found = work.store.find("refund", equal={"charge": charge["id"]}, limit=LISTED_INSIDE + 1)
+    data = [public(refund) for refund in found[:LISTED_INSIDE]]
     url = f"/v1/charges/{charge['id']}/refunds"
-    return {"object": "list", "url": url, "has_more": False, "data": [public(refund) for refund in found]}
+    return {"object": "list", "url": url, "has_more": len(found) > LISTED_INSIDE, "data": data}
 
 
 _INCLUDED = {("checkout.session", "line_items"): _line_items, ("charge", "refunds"): _refunds}

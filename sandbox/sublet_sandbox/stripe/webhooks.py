@@ -12,7 +12,7 @@ import time
 
 import httpx
 
-from sublet_sandbox.stripe import balance, checkout
+from sublet_sandbox.stripe import balance, checkout, refunds
 from sublet_sandbox.stripe.store import Store
 from sublet_sandbox.stripe.work import Work
 
@@ -96,6 +96,7 @@ class Courier:
         with self._store.transaction():
             checkout.expire_due(work)
             balance.release_due(work)
+            refunds.settle_due(work)
 
     def _until_next(self) -> float:
         rows = self._store.execute("SELECT min(due_at) AS due_at FROM delivery WHERE progress = 'due'")

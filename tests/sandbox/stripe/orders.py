@@ -27,10 +27,10 @@ def open_session(client: stripe.StripeClient, cents: int = 2000, **more: Any) ->
     return client.v1.checkout.sessions.create(order(cents, **more))
 
 
-def paid_charge(client: stripe.StripeClient, cents: int = 2000) -> str:
+def paid_charge(client: stripe.StripeClient, cents: int = 2000, card: str = "pm_card_visa") -> str:
     """The id of a successful charge."""
     intent = client.v1.payment_intents.create(
-        {"amount": cents, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+        {"amount": cents, "currency": "usd", "payment_method": card, "confirm": True}
     )
     assert isinstance(intent.latest_charge, str)
     return intent.latest_charge

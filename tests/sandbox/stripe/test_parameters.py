@@ -56,6 +56,7 @@ def _typed_dicts(hint: Any) -> list[Any]:
         (charges.ChargeListParams, declared.ChargeListParams),
         (refunds.RefundParams, declared.RefundCreateParams),
         (refunds.RefundListParams, declared.RefundListParams),
+        (disputes.AnswerParams, declared.DisputeUpdateParams),
         (disputes.DisputeListParams, declared.DisputeListParams),
         (balance.BalanceTransactionListParams, declared.BalanceTransactionListParams),
         (api.EventListParams, declared.EventListParams),

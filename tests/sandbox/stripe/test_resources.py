@@ -10,6 +10,8 @@ from tests.sandbox.stripe.process import StripeSandbox, eventually, pay
 from tests.sandbox.stripe.typed import faults
 from tests.support.clock import DAY_SECONDS, Clock
 
+ENDINGS = ("succeeded", "failed", "canceled")
+
 
 class TestShapes:
     def test_fit_the_sdk_at_every_step_of_a_payment(self, client: stripe.StripeClient) -> None:
@@ -119,3 +121,73 @@ class TestRefunds:
         assert isinstance(found.payment_intent, stripe.PaymentIntent)
         with pytest.raises(stripe.InvalidRequestError):
             client.v1.refunds.create({"payment_intent": found.payment_intent.id})
+
+    def test_wait_where_told_and_end_by_hand(self, sandbox: StripeSandbox, client: stripe.StripeClient) -> None:
+        charge = paid_charge(client, 2000)
+        sandbox.control("PUT", "refunds", {"wait": True})
+        made = {ending: client.v1.refunds.create({"charge": charge, "amount": 500}) for ending in ENDINGS}
+        sandbox.control("PUT", "refunds", {"wait": False})
+        assert {one.status for one in made.values()} == {"pending"}
+        for ending, refund in made.items():
+            sandbox.control("POST", f"refunds/{refund.id}", {"status": ending})
+            found = client.v1.refunds.retrieve(refund.id)
+            assert (found.status, faults(found)) == (ending, [])
+        assert client.v1.charges.retrieve(charge).amount_refunded == 500
+        told = [event.type for event in client.v1.events.list({"limit": 5}).data]
+        assert sorted(told[:4]) == ["refund.failed", "refund.updated", "refund.updated", "refund.updated"]
+        sandbox.control("POST", f"refunds/{made['succeeded'].id}", {"status": "failed"})
+        back = client.v1.refunds.retrieve(made["succeeded"].id, {"expand": ["balance_transaction"]})
+        assert (back.status, faults(back)) == ("failed", [])
+        assert isinstance(back.failure_balance_transaction, str)
+        assert client.v1.balance_transactions.retrieve(back.failure_balance_transaction).net == 500
+        assert client.v1.charges.retrieve(charge).amount_refunded == 0
+        with pytest.raises(httpx.HTTPStatusError):
+            sandbox.control("POST", f"refunds/{back.id}", {"status": "succeeded"})
+
+    @pytest.mark.parametrize(
+        ("card", "first", "then"),
+        [("pm_card_pendingRefund", "pending", "succeeded"), ("pm_card_refundFail", "succeeded", "failed")],
+    )
+    def test_to_test_cards_end_by_themselves(
+        self, sandbox_clock: Clock, client: stripe.StripeClient, card: str, first: str, then: str
+    ) -> None:
+        refund = client.v1.refunds.create({"charge": paid_charge(client, 900, card)})
+        assert refund.status == first
+        sandbox_clock.later(11)
+        eventually(lambda: client.v1.refunds.retrieve(refund.id).status, lambda status: status == then)
+
+
+class TestDisputesThatGoOn:
+    def test_move_money_when_opened_and_back_when_won(self, client: stripe.StripeClient) -> None:
+        charge = paid_charge(client, 2000, "pm_card_createDispute")
+        [dispute] = client.v1.disputes.list({"charge": charge}).data
+        [taken] = dispute.balance_transactions
+        assert (dispute.status, taken.net, taken.fee, faults(taken)) == ("needs_response", -3500, 1500, [])
+        kept = client.v1.disputes.update(dispute.id, {"evidence": {"product_description": "time"}, "submit": False})
+        assert (kept.status, kept.evidence.product_description) == ("needs_response", "time")
+        won = client.v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": "winning_evidence"}})
+        assert (won.status, won.evidence_details.submission_count, faults(won)) == ("won", 1, [])
+        assert [one.net for one in won.balance_transactions] == [-3500, 2000]
+        told = [event.type.rpartition("dispute.")[2] for event in client.v1.events.list({"limit": 3}).data]
+        assert told == ["funds_reinstated", "closed", "updated"]
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.disputes.update(dispute.id, {"evidence": {}})
+
+    def test_of_an_inquiry_move_none_until_it_is_a_dispute(
+        self, sandbox: StripeSandbox, client: stripe.StripeClient
+    ) -> None:
+        charge = paid_charge(client, 2000, "pm_card_createDisputeInquiry")
+        [inquiry] = client.v1.disputes.list({"charge": charge}).data
+        assert (inquiry.status, inquiry.balance_transactions) == ("warning_needs_response", [])
+        sandbox.control("POST", f"disputes/{inquiry.id}", {"status": "needs_response"})
+        opened = client.v1.disputes.retrieve(inquiry.id)
+        assert [one.net for one in opened.balance_transactions] == [-3500]
+        assert client.v1.disputes.close(inquiry.id).status == "lost"
+        with pytest.raises(httpx.HTTPStatusError):
+            sandbox.control("POST", f"disputes/{inquiry.id}", {"status": "won"})
+
+    def test_may_be_of_more_than_the_charge_if_told_so(
+        self, sandbox: StripeSandbox, client: stripe.StripeClient
+    ) -> None:
+        about = {"charge": paid_charge(client), "amount": 2500, "beyond": True}
+        assert sandbox.control("POST", "disputes", about)["amount"] == 2500
