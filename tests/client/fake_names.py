@@ -41,6 +41,8 @@ CHECKS = (
     "charges against segments",
     "unmetered time",
     "metering behind",
+    "refunds against entries",
+    "disputes against entries",
     "what runs is metered",
     "what runs obeys",
     "events set aside",
@@ -75,6 +77,7 @@ ENTRY_KINDS = (
     "payout_arrived",
     "fx",
     "suspense",
+    "owed_paid",
 )
 
 

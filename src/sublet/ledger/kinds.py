@@ -7,8 +7,7 @@ ENTRY_KINDS = (
     "usage_batch",
     "credit",
     "reversal",
-    # but for service credit nothing posts these yet: they wait for refunds, disputes, payouts and finance
-    "credit_expired",
+    "credit_expired",  # this, write-offs, payouts, fx and suspense nothing posts yet
     "service_credit",
     "adjustment",
     "write_off",
@@ -22,4 +21,5 @@ ENTRY_KINDS = (
     "payout_arrived",
     "fx",
     "suspense",
+    "owed_paid",
 )

@@ -185,3 +185,20 @@ CREATE OR REPLACE VIEW ledger.usage_payer AS
    GROUP BY p.entry_id, a.owner_id, a.currency;
 COMMENT ON VIEW ledger.usage_payer IS
   'Published: what each entry of usage took from whom, owed or paid, in micro-units.';
+
+CREATE OR REPLACE VIEW ledger.went_back AS
+  SELECT e.source_type, e.source_id, a.currency,
+         sum(p.amount) FILTER (WHERE e.kind = 'refund' AND a.kind = 'refund_pending')::bigint AS refunded,
+         coalesce(sum(p.amount) FILTER (WHERE a.kind = 'refund_pending'), 0)::bigint AS pending,
+         coalesce(sum(p.amount) FILTER (WHERE a.kind = 'stripe_balance'), 0)::bigint AS sent,
+         coalesce(-sum(p.amount) FILTER (WHERE e.kind <> 'dispute_lost' AND a.kind = 'dispute_receivable'), 0)::bigint
+           AS disputed,
+         coalesce(sum(p.amount) FILTER (WHERE e.kind = 'dispute_lost' AND a.kind = 'dispute_receivable'), 0)::bigint
+           AS lost
+    FROM ledger.ledger_entry e
+    JOIN ledger.posting p ON p.entry_id = e.id
+    JOIN ledger.account a ON a.id = p.account_id
+   WHERE e.source_type IN ('refund', 'dispute')
+   GROUP BY e.source_type, e.source_id, a.currency;
+COMMENT ON VIEW ledger.went_back IS
+  'Published: what entries say of each refund and dispute, by source and currency, in micro-units.';

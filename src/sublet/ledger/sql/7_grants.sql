@@ -6,5 +6,6 @@ GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO sublet_app;
 GRANT EXECUTE ON FUNCTION
   ledger.open_wallet, ledger.place_hold, ledger.extend_hold, ledger.extend_holds, ledger.shrink_holds, ledger.release_hold, ledger.capture,
   ledger.capture_batch, ledger.top_up, ledger.stripe_fee, ledger.grant_credit, ledger.service_credit, ledger.reverse, ledger.seal_ranges,
-  ledger.range_hash, ledger.hash_of, ledger.spent_of_lots
+  ledger.range_hash, ledger.hash_of, ledger.spent_of_lots, ledger.refundable, ledger.refund, ledger.refund_succeeded,
+  ledger.refund_failed, ledger.dispute_moved, ledger.dispute_lost, ledger.pay_owed, ledger.adjust
 TO sublet_app;
