@@ -27,6 +27,7 @@ allocation:manage        no       yes      yes      no       yes      │  no   
 allocation:connect       no       yes      yes      no       yes      │  no       no       no       no
 wallet:read              no       yes      yes      yes      yes      │  no       no       no       no
 wallet:top_up            no       yes      yes      yes      no       │  no       no       no       no
+wallet:request_refund    no       yes      yes      yes      no       │  no       no       no       no
 events:read              no       yes      yes      yes      yes      │  yes      yes      yes      yes
 admin.node:read          no       no       no       no       no       │  yes      no       yes      yes
 admin.node:manage        no       no       no       no       no       │  yes      no       no       yes
@@ -40,6 +41,10 @@ admin.finding:read       no       no       no       no       no       │  yes  
 admin.finding:resolve    no       no       no       no       no       │  no       yes      no       yes
 admin.approval:read      no       no       no       no       no       │  yes      yes      yes      yes
 admin.approval:decide    no       no       no       no       no       │  yes      yes      no       yes
+admin.refund:read        no       no       no       no       no       │  yes      yes      yes      yes
+admin.refund:create      no       no       no       no       no       │  no       yes      no       yes
+admin.adjustment:create  no       no       no       no       no       │  no       yes      no       yes
+admin.dispute:read       no       no       no       no       no       │  yes      yes      yes      yes
 admin.event:read         no       no       no       no       no       │  yes      yes      yes      yes
 admin.event:replay       no       no       no       no       no       │  no       yes      no       yes
 admin.work:read          no       no       no       no       no       │  yes      yes      yes      yes

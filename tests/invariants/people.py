@@ -76,6 +76,20 @@ async def add_card(
     )
 
 
+REVERSALS = (
+    "INSERT INTO refund_request (id, organization_id, top_up_id, requested_by, amount, currency, reason) "
+    "SELECT 'rrq_aaaaaaaaaaaaaaaa', organization_id, id, requested_by, amount, currency, 'no' FROM top_up "
+    "WHERE id = :id",
+    "INSERT INTO refund (id, organization_id, top_up_id, origin, requested_by, requested_by_name, amount, currency, "
+    "reason, entry_id, owed) SELECT 'rf_aaaaaaaaaaaaaaaa', organization_id, id, 'operator', 'usr_1', 'Ada', amount, "
+    "currency, 'no', 1, 0 FROM top_up WHERE id = :id",
+    "INSERT INTO dispute (id, processor_id, organization_id, top_up_id, amount, currency, reason, disputed_at) "
+    "SELECT 'dsp_aaaaaaaaaaaaaaaa', 'du_a', organization_id, id, amount, currency, 'general', now() FROM top_up "
+    "WHERE id = :id",
+)
+"""What went back of a top-up, or may have to."""
+
+
 @dataclass
 class Business:
     """An organization with an owner, a running allocation, a key, a token and a top-up; operators; another tenant."""
@@ -137,6 +151,8 @@ class Business:
             "VALUES ('hro_aaaaaaaaaaaaaaaa', :node_id, true, '0.0.1')",
             node_id=rental.node_id,
         )
+        for statement in REVERSALS:
+            await rental.run(statement, id=top_up_id)
         async with web.database.transaction() as session:
             finding_id = await findings.open_finding(
                 session, code="test.odd", subject_type="thing", subject_id="x", severity=Severity.WARNING
@@ -148,6 +164,10 @@ class Business:
             "top_up_id": top_up_id,
             "card_id": "card_aaaaaaaaaaaaaaaa",
             "card_setup_id": "su_aaaaaaaaaaaaaaaa",
+            "refund_id": "rf_aaaaaaaaaaaaaaaa",
+            "refund_request_id": "rrq_aaaaaaaaaaaaaaaa",
+            "request_id": "rrq_aaaaaaaaaaaaaaaa",
+            "dispute_id": "dsp_aaaaaaaaaaaaaaaa",
             "key_id": key.json()["id"],
             "token_id": token["id"],
             "session_id": sessions[0]["id"],

@@ -32,13 +32,15 @@ PUBLIC = "public"
 SHARED = frozenset(
     {
         *("node_id", "sku_id", "gpu_uuid", "event_id", "approval_id", "finding_id", "payment_event_id"),
-        *("kind", "work_id", "rollout_id"),
+        *("kind", "work_id", "rollout_id", "refund_id", "request_id", "dispute_id"),
     }
 )
 """Ids of the platform's own things: the permission alone decides."""
 THEIR_OWN = frozenset({"key_id", "token_id", "session_id"})
 """Ids of a person's things: not even the organization's other members see them."""
-OF_THE_ORGANIZATION = frozenset({"id_or_name", "organization_id", "top_up_id", "port_id", "card_id", "card_setup_id"})
+OF_THE_ORGANIZATION = frozenset(
+    {"id_or_name", "organization_id", "top_up_id", "port_id", "card_id", "card_setup_id", "refund_request_id"}
+)
 MISSING = dict.fromkeys(SHARED | THEIR_OWN | OF_THE_ORGANIZATION, "missing")
 
 NOT_IN_OPENAPI = frozenset(

@@ -18,6 +18,8 @@ APPEND_ONLY = {
     "processor_customer",
     "stripe_transaction",
     "top_up_history",
+    "refund_history",
+    "dispute_history",
     "unmetered_interval",
     "usage_charge",
     "usage_record",
@@ -38,6 +40,9 @@ NEVER_REMOVED = {
     "node_self_test",
     "node_trial",
     "published_port",
+    "refund",
+    "refund_request",
+    "dispute",
 }
 FIXED_ONCE_MADE = {
     "allocation": {"id", "organization_id", "name", "sku", "price", "currency", "login", "created_at"},

@@ -33,6 +33,10 @@ BOUNDED = {
     "POST /api/v1/api-tokens": (HERE, "test_api_tokens"),
     "POST /api/v1/auth/login": ("tests/identity/test_sessions.py", "test_beyond_a_hundred_end_with_the_oldest"),
     "POST /api/v1/auth/signup": ("tests/identity/test_sign_up.py", "test_is_throttled_by_address"),
+    "POST /api/v1/refund-requests": (
+        "tests/payments/test_refund_requests.py",
+        "test_is_one_at_a_time_and_can_be_withdrawn",
+    ),
     "POST /api/v1/ssh-keys": (HERE, "test_ssh_keys_of_an_organization"),
     "POST /api/v1/payment-methods": ("tests/payments/test_cards.py", "test_so_many_and_no_more"),
     "POST /api/v1/top-ups": ("tests/payments/test_top_ups.py", "test_of_one_organization_are_bounded"),
@@ -52,6 +56,7 @@ UNBOUNDED = {
     "POST /api/v1/allocations/{id_or_name}/restart-elsewhere": "it is a launch, and counted as one",
     "POST /api/v1/allocations/{id_or_name}/resume": _STEADY,
     "POST /api/v1/allocations/{id_or_name}/suspend": _STEADY,
+    "POST /api/v1/refund-requests/{refund_request_id}/withdraw": "it ends a request, and creates nothing",
     "POST /api/v1/nodes/enrol": "it takes an operator's one-time token",
     "POST /api/v1/nodes/enrol/preview": "it creates nothing",
     "POST /api/v1/nodes/leave": "a node leaves once, by a signature of its own key",

@@ -32,6 +32,8 @@ FOUND_BY_CHECKS = {
     "meter.nano_per_hour": "a check compares it with the price that the meter names (tests/billing/test_checks.py)",
     "meter.suspended_nano_per_hour": "the same check",
     "meter_segment.nano_per_hour": "the same check",
+    "dispute.amount": "what the processor says: what is booked is what it took (tests/payments/test_checks.py)",
+    "dispute.taken": "a check compares it with the entries (tests/payments/test_checks.py)",
 }
 """Rates that may be changed, and what finds it when one was."""
 

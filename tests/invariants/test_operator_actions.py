@@ -12,11 +12,15 @@ from sublet.approvals.states import ApprovalState
 from sublet.core.actors import FRESH_SECONDS, Actor, Strength, system_actor
 from sublet.core.db import Database
 from sublet.core.ids import new_id
+from sublet.core.money import Money
 from sublet.findings.findings import Severity, close_finding, open_finding
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
 from sublet.fleet import helper_rollouts
 from sublet.fleet.states import GpuState, NodeState
-from sublet.identity.permissions import PLATFORM_ROLES
+from sublet.identity.permissions import PLATFORM_ROLES, ROLES
+from sublet.ledger import top_ups
+from sublet.payments.refund_requests.states import RefundRequestState
+from sublet.payments.refund_requests.states import move as move_request
 from tests.allocations.rental import Rental, customer, offer
 from tests.approvals.desk import Desk
 from tests.scheduling.fleet_rows import add_node, set_gpu_state
@@ -186,6 +190,8 @@ class TestFindings:
         owner = await customer(database)
         async with database.transaction() as session:
             await session.execute(text(ADD_TOP_UP), {"id": "tu_settled", "organization_id": owner.organization})
+            for statement in (ADD_DISPUTE, "UPDATE dispute SET state = 'open' WHERE top_up_id = 'tu_settled'"):
+                await session.execute(text(statement))
             for kind, (code, subject_type, subject_id) in FINDINGS.items():
                 about = {"code": code, "subject_type": subject_type, "subject_id": subject_id or owner.organization}
                 await open_finding(session, **about, severity=Severity.CRITICAL)
@@ -201,6 +207,53 @@ class TestFindings:
         assert {about for about, allowed in offered.items() if allowed} == {
             (role, code, True) for role in ("finance", "admin") for code in ("payments.taken_back", "books.odd")
         }
+
+
+ADD_DISPUTE = """
+INSERT INTO dispute (id, processor_id, organization_id, top_up_id, amount, currency, reason, disputed_at)
+SELECT 'dsp_open', 'du_open', organization_id, id, amount, currency, 'general', now()
+  FROM top_up WHERE id = 'tu_settled'
+"""
+
+ARRIVED = """
+UPDATE top_up SET state = 'succeeded', payment_intent_id = :id, charge_id = :id, completed_at = clock_timestamp(),
+                  credited = amount WHERE id = :id
+"""
+REFUND_REQUEST = """
+INSERT INTO refund_request (id, organization_id, top_up_id, requested_by, amount, currency, reason)
+VALUES (:id, :organization_id, :id, 'usr_1', 1000000, 'USD', 'not wanted')
+"""
+
+
+class TestRefundRequests:
+    @walks("RefundRequestOut")
+    async def test_are_offered_what_they_accept_in_every_state(self, database: Database, asking: Asking) -> None:
+        owner = await customer(database, "0.00")
+        twenty, offered = Money.parse("20", "USD"), set()
+        async with database.transaction() as session:
+            for state in RefundRequestState:
+                row = {"id": f"tu_{state.value}", "organization_id": owner.organization}
+                await session.execute(text(ADD_TOP_UP), row)
+                await session.execute(text(ARRIVED), row)
+                of_it = {"payment_intent_id": row["id"], "charge_id": row["id"], "source_id": row["id"]}
+                await top_ups.credit(session, owner.organization, twenty, **of_it)
+                await session.execute(text(REFUND_REQUEST), row)
+                if state is not RefundRequestState.REQUESTED:
+                    await move_request(session, owner, row["id"], state, reason="so be it")
+        holders = [("", role, held) for role, held in ROLES.items()]
+        holders += [("/admin", f"platform {role}", held) for role, held in PLATFORM_ROLES.items()]
+        for area, role, held in holders:
+            asking.actor = Actor("user", owner.user_id, owner.organization, permissions=held)
+            for one in (await asking.get(f"{area}/refund-requests"))["items"]:
+                for action in one["actions"]:
+                    body = {} if action["name"] == "withdraw" else {"decision": "so be it"}
+                    path = f"{area}/refund-requests/{one['id']}/{action['name']}"
+                    await asking.agrees(one["actions"], action["name"], "POST", path, **body)
+                    if action["allowed"]:
+                        offered.add((role, one["state"], action["name"]))
+        payers = {(role, "requested", "withdraw") for role in ("owner", "admin", "billing")}
+        deciders = {("platform finance", "requested", act) for act in ("grant", "decline")}
+        assert offered == payers | deciders | {("platform admin", "requested", act) for act in ("grant", "decline")}
 
 
 FINDINGS = {

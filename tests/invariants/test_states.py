@@ -22,6 +22,9 @@ KEPT_IN = {
     "SetupState": "card_setup",
     "ApprovalState": "approval",
     "PortState": "published_port",
+    "RefundState": "refund",
+    "RefundRequestState": "refund_request",
+    "DisputeState": "dispute",
 }
 """The table in whose column `state` each enum of a table of transitions is kept. A new one is a line here."""
 

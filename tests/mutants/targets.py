@@ -100,10 +100,16 @@ TARGETS = (
     Target("claims", ("src/sublet/scheduling/claims.py",), ("tests/scheduling",)),
     Target(
         "taken back",
-        ("src/sublet/payments/top_ups/taken_back.py", "src/sublet/payments/stripe/subjects.py"),
         (
+            "src/sublet/payments/refunds/outcomes.py",
+            "src/sublet/payments/disputes/outcomes.py",
+            "src/sublet/payments/launch_stop.py",
+            "src/sublet/payments/stripe/subjects.py",
+        ),
+        (
+            "tests/payments/test_refunds.py",
+            "tests/payments/test_disputes.py",
             "tests/payments/test_taken_back.py",
-            "tests/payments/test_launch_stop.py",
             "tests/payments/test_installation.py",
             "tests/payments/test_webhooks.py",
         ),

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from sublet.core.money import Money
 from sublet.findings import findings, resolution
 from sublet.findings.findings import Filter, StoredFinding
 from sublet.ledger import wallets
+from sublet.payments import launch_stop
+from sublet.payments.refunds import requests
 from sublet.payments.stripe import inbox
-from sublet.payments.top_ups import taken_back
 from tests.payments.deliveries import deliver
 from tests.payments.shop import Shop
 from tests.payments.working import look_at, process_due
@@ -66,7 +68,7 @@ async def settle(shop: Shop) -> None:
     """An operator settles everything."""
     for finding in await all_open(shop):
         async with shop.database.transaction() as session:
-            await resolution.resolve(session, finding.id, consequences=taken_back.CONSEQUENCES)
+            await resolution.resolve(session, finding.id, consequences=launch_stop.CONSEQUENCES)
 
 
 async def tell(shop: Shop, event_type: str) -> None:
@@ -74,3 +76,35 @@ async def tell(shop: Shop, event_type: str) -> None:
     event = shop.sandbox.client().v1.events.list({"type": event_type}).data[0].to_dict()
     assert (await deliver(shop, event)).status_code == 200
     await process_due(shop, inbox.WORK)
+
+
+async def send(shop: Shop, top_up_id: str, amount: str, **more: Any) -> dict[str, Any]:
+    """An operator sends so much of a payment back; the refund once the processor was asked."""
+    body = {"top_up_id": top_up_id, "amount": amount, "reason": "asked for", **more}
+    answer = await shop.operate("POST", "refunds", **body)
+    assert answer.status_code == 201, answer.text
+    await process_due(shop, requests.WORK)
+    return await shown(shop, answer.json()["refund"]["id"])
+
+
+async def shown(shop: Shop, refund_id: str) -> dict[str, Any]:
+    """A refund as operators see it."""
+    found: dict[str, Any] = (await shop.operate("GET", f"refunds/{refund_id}")).json()
+    return found
+
+
+async def books(shop: Shop, organization: str) -> dict[str, str]:
+    """What is on each account that a refund or a dispute touches, and in the organization's own."""
+    rows = await shop.rows(
+        "SELECT a.kind::text AS kind, sum(p.amount)::bigint AS micro FROM ledger.posting p "
+        "JOIN ledger.account a ON a.id = p.account_id WHERE a.owner_id IS NULL OR a.owner_id = :owner GROUP BY a.kind",
+        owner=organization,
+    )
+    return {row.kind: Money(row.micro, "USD").decimal_string() for row in rows if row.micro}
+
+
+async def refunds_at_the_processor(shop: Shop, top_up_id: str) -> list[tuple[int, str | None]]:
+    """Amount in cents and status of each refund of a payment there, oldest first."""
+    (row,) = await shop.rows("SELECT charge_id FROM top_up WHERE id = :id", id=top_up_id)
+    found = shop.sandbox.client().v1.refunds.list({"charge": row.charge_id, "limit": 100}).data
+    return [(one.amount, one.status) for one in reversed(found)]

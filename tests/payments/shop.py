@@ -14,14 +14,18 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
+from sublet.approvals import approvals
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, SETTINGS, App
 from sublet.core.db import Database, Session
 from sublet.core.settings import SecretRef, Settings
 from sublet.core.webapp import BrowserSafety, RequestContext, install_error_handlers
+from sublet.identity.permissions import held_by
 from sublet.ledger import wallets
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH, router
 from sublet.payments.cards.api import router as card_router
+from sublet.payments.disputes.api import router as disputes_router
+from sublet.payments.refunds.api import router as refunds_router
 from sublet.payments.stripe.processor import Processor
 from tests.sandbox.stripe.process import API_KEY, WEBHOOK_SECRET, StripeSandbox, pay
 
@@ -40,17 +44,35 @@ _NEW_CUSTOMER = text(
 )
 
 
+_NEW_OPERATOR = text(
+    "INSERT INTO user_account (id, email, name, password_hash, platform_roles) "
+    "VALUES (:id, CAST(:id AS text) || '@operator.example', :name, '$argon2id$of-nobody', '{finance}')"
+)
+
+
 async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:
-    """`Bearer ORGANIZATION` is that organization's owner, `Bearer ORGANIZATION reader` may only look."""
+    """`Bearer ORGANIZATION` is that organization's owner, `Bearer ORGANIZATION reader` may only look.
+
+    `Bearer operator NAME` is an operator of the finance role.
+    """
     organization, _, kind = connection.headers.get("authorization", "").removeprefix("Bearer ").partition(" ")
     if not organization:
         return None
+    if organization == "operator":
+        return operator(kind)
     rights = {Permission.WALLET_READ}
     if not kind:
         rights |= {Permission.WALLET_TOP_UP, Permission.CARD_MANAGE, Permission.AUTO_TOP_UP_MANAGE}
+        rights |= {Permission.WALLET_REFUND_REQUEST}
     return Actor(
         kind="user", user_id=f"usr_{organization}", organization_id=organization, permissions=frozenset(rights)
     )
+
+
+def operator(name: str) -> Actor:
+    """Somebody of finance."""
+    roles = frozenset({"finance"})
+    return Actor(kind="user", user_id=f"usr_{name}", name=name, platform_roles=roles, permissions=held_by(None, roles))
 
 
 def new_processor(api_base: str, *, key: str | None = API_KEY, secret: str | None = WEBHOOK_SECRET) -> Processor:
@@ -83,6 +105,24 @@ class Shop:
         return await self.http.post(
             "/api/v1/top-ups", json={"amount": amount, "currency": "USD", **more}, headers=headers
         )
+
+    async def operate(self, method: str, path: str, name: str = "ada", **body: Any) -> httpx.Response:
+        """What an operator asks of `/admin`."""
+        headers = {"Authorization": f"Bearer operator {name}"}
+        return await self.http.request(
+            method, f"/api/v1/admin/{path}", headers=headers, **({"json": body} if method == "POST" else {})
+        )
+
+    async def hire(self, *names: str) -> None:
+        """Let there be operators, who can ask and decide."""
+        async with self.database.transaction() as session:
+            for name in names:
+                await session.execute(_NEW_OPERATOR, {"id": f"usr_{name}", "name": name})
+
+    async def approve(self, approval_id: str, name: str) -> None:
+        """Another operator agrees."""
+        async with self.database.transaction() as session:
+            await approvals.approve(session, operator(name), approval_id, reason="so be it")
 
     async def top_up(self, organization: str, amount: str = "20.00", **more: Any) -> dict[str, Any]:
         """A top-up whose payment page is open."""
@@ -132,10 +172,14 @@ def build_app(database: Database, processor: Processor, directory: Path, public_
     app.add_middleware(BrowserSafety, origins=frozenset({BASE}), exempt=frozenset({WEBHOOK_PATH}))
     app.add_middleware(RequestContext)
     settings = Settings(
-        data_directory=directory, public_url=public_url, stripe_api_key=SecretRef(f"file:{directory / 'key'}")
+        data_directory=directory,
+        public_url=public_url,
+        stripe_api_key=SecretRef(f"file:{directory / 'key'}"),
+        refund_alone_up_to="50",
     )
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(AUTHENTICATOR, authenticate)
-    parts.put(CURRENCY, "USD").put(PROCESSOR, processor).attach(app, [router.api, card_router.api])
+    parts.put(CURRENCY, "USD").put(PROCESSOR, processor)
+    parts.attach(app, [router.api, card_router.api, refunds_router.api, disputes_router.api])
     return app
 
 

@@ -4,9 +4,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from sublet.core.money import Money
-from sublet.ledger import holds
-from sublet.payments.top_ups import taken_back
 from tests.payments.refunds import paid
 from tests.payments.shop import Shop
 
@@ -17,12 +14,8 @@ ARRIVED = "state = 'succeeded', completed_at = now(), payment_intent_id = 'pi_1'
 
 async def partly_spent(shop: Shop) -> None:
     """A top-up of 20.00 of which 5.00 was taken back, with 2.00 still there to be set aside."""
-    organization, top_up_id = await paid(shop)
-    async with shop.database.transaction() as session:
-        spent = Money.parse("18", "USD")
-        await holds.place(session, organization, spent, subject_id="al_1", idempotency_key="hold:al_1")
-        await taken_back.lock_launch_stop(session, organization)
-        assert await taken_back.note(session, top_up_id, Money.parse("5", "USD"))
+    await paid(shop)
+    await change(shop, "taken_back = 5000000, taken_aside = 2000000")  # as earlier releases noted it
     (row,) = await shop.rows("SELECT fee, credited, taken_back, taken_aside, taken_settled FROM top_up")
     assert row.fee is not None
     assert (row.credited, row.taken_back, row.taken_aside, row.taken_settled) == (20_000_000, 5_000_000, 2_000_000, 0)

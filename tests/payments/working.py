@@ -3,7 +3,9 @@
 from sqlalchemy import text
 
 from sublet.core.work import leases
+from sublet.core.work.declaration import AnyWork
 from sublet.core.work.reconciler import Reconciler
+from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe import inbox
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
@@ -12,10 +14,12 @@ from tests.support import work
 
 
 def worker(
-    shop: Shop, processor: Processor | None = None, *, kinds: tuple[str, ...] = ("top_up", "stripe_event")
+    shop: Shop, processor: Processor | None = None, *, kinds: tuple[str, ...] = ("top_up", "stripe_event", "refund")
 ) -> Reconciler:
     """A worker of its own, for some kinds of work."""
-    works = [declared(shop.database, processor or shop.processor) for declared in (checkout.work, inbox.work)]
+    asked = processor or shop.processor
+    works: list[AnyWork] = [declared(shop.database, asked) for declared in (checkout.work, inbox.work)]
+    works.append(refund_work.work(shop.database, asked))
     return Reconciler(shop.database, [one for one in works if one.kind in kinds])
 
 
@@ -38,6 +42,7 @@ async def watch(shop: Shop) -> int:
     """Look at every payment that is waited for, as happens every minute; how many."""
     async with shop.database.transaction() as session:
         await checkout.ensure_watched(session)
+        await refund_work.ensure_watched(session)
         await leases.wake(session, [checkout.WORK])
     return await process_due(shop, checkout.WORK)
 

@@ -14,6 +14,7 @@ from sublet.findings.checks import MOST_FINDINGS, Check, CheckResult, Finding, a
 from sublet.findings.findings import Severity
 from sublet.fleet import damaged_records, gpu_health, nodes
 from sublet.ledger import reconcile
+from sublet.payments import checks as payment_checks
 
 _METERED = Check("what runs is metered", "allocations.not_metered", Severity.CRITICAL)
 _NOT_APPLIED = Check("what runs obeys", "allocations.not_applied", Severity.CRITICAL)
@@ -37,6 +38,7 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
     return [
         *await reconcile.run(session, ended_among=ended_among, thorough=thorough),
         *await billing_checks.run(session, thorough=thorough),
+        *(await payment_checks.run(session) if thorough else []),
         *([await ask(session, _METERED, partial(_not_metered, session))] if thorough else []),
         await ask(session, _NOT_APPLIED, partial(_not_applied, session)),
         await ask(session, _SET_ASIDE, partial(_set_aside, session)),

@@ -207,6 +207,12 @@ class Settings(BaseSettings):
     saved_cards: int = Field(
         default=20, ge=1, description="How many cards one organization may have saved, or be about to save."
     )
+    refund_alone_up_to: str = Field(
+        default="0",
+        pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
+        description="How much of a payment one operator may refund, and how much adjust, without a second person, in "
+        "the currency of the wallet. At 0 each takes two.",
+    )
     api_tokens: int = Field(
         default=100, ge=1, description="How many API tokens one organization may have, or have made within a day."
     )

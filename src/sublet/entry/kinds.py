@@ -13,6 +13,8 @@ from sublet.fleet.work import NODE, REVOCATIONS, TRIAL, TRUST, UPGRADE
 from sublet.payments.auto_top_up import bounds
 from sublet.payments.auto_top_up import work as auto_top_up
 from sublet.payments.cards import card, setup_work, setups
+from sublet.payments.refunds import requests as refunds
+from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe import inbox
 from sublet.payments.top_ups import checkout
 
@@ -29,6 +31,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     bounds.WORK: auto_top_up.STEPS,
     setups.WORK: setup_work.STEPS,
     card.FORGET: card.STEPS,
+    refunds.WORK: refund_work.STEPS,
     inbox.WORK: inbox.STEPS,
     delivery.DELIVERY: delivery.DELIVERY_STEPS,
     delivery.EVENT: delivery.EVENT_STEPS,
@@ -48,6 +51,7 @@ _ENDS = {
     bounds.WORK: auto_top_up.END,
     setups.WORK: setup_work.END,
     card.FORGET: card.END,
+    refunds.WORK: refund_work.END,
     inbox.WORK: inbox.END,
     delivery.DELIVERY: delivery.DELIVERY_END,
     delivery.EVENT: delivery.EVENT_END,

@@ -19,6 +19,7 @@ from sublet.fleet import drains
 from sublet.fleet.observation import Observer
 from sublet.ledger import seals
 from sublet.payments.cards import card, setups
+from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
 
@@ -83,6 +84,7 @@ def schedule(
         Tick("seal the ledger", MINUTE, seals.seal_ranges),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
         Tick("watch cards", MINUTE, watch_cards),
+        Tick("watch refunds", MINUTE, refund_work.ensure_watched),
         Tick("look for money taken back", MINUTE, run_alone=look_for_taken_back),
         Tick("look far back for money taken back", DAY, run_alone=look_far_back),
         Tick("expire approvals", MINUTE, approvals.expire_due),

@@ -47,11 +47,13 @@ from sublet.notifications.api import router as notifications_router
 from sublet.notifications.hub import EventHub
 from sublet.notifications.policy import EventsPolicy
 from sublet.notifications.schemas import asyncapi
+from sublet.payments import launch_stop
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
 from sublet.payments.cards.api import router as card_router
+from sublet.payments.disputes.api import router as disputes_router
+from sublet.payments.refunds.api import router as refunds_router
 from sublet.payments.stripe.processor import Processor
-from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.requests import refuse_unpayable, why_not_pay
 from sublet.scheduling import claims
 from sublet.scheduling.api import LAUNCHES
@@ -74,6 +76,8 @@ ROUTERS: tuple[SubletRouter, ...] = (
     scheduling_router,
     payments_router,
     card_router,
+    refunds_router,
+    disputes_router,
     allocations_router,
     terminal_router,
     notifications_router,
@@ -117,7 +121,7 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(LAUNCHES, Launches(rows.count_being_set_up, settings.launches_under_way))
         .put(NODE_VIEW, NodeView(claims.claimed_on, kept.kept_on, residents.living_on))
         .put(CLAIMS_ON_GPU, claims.claims_on_gpu)
-        .put(CONSEQUENCES, taken_back.CONSEQUENCES)
+        .put(CONSEQUENCES, launch_stop.CONSEQUENCES)
         .put(PROCESSOR, processor)
         .put(WHY_NOT_PAY, paying)
         .put(TERMINAL_TARGET, terminal_target)

@@ -34,6 +34,7 @@ from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
 from sublet.payments.auto_top_up import work as auto_top_up
 from sublet.payments.cards import card, setup_work
+from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe import inbox
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
@@ -80,6 +81,7 @@ class Worker:
             trial.work(self.backend),
             helper_upgrades.work(self.backend),
             checkout.work(self.database, self.processor),
+            refund_work.work(self.database, self.processor),
             inbox.work(self.database, self.processor),
             setup_work.work(self.database, self.processor),
             card.work(self.processor),

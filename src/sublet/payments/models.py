@@ -164,3 +164,88 @@ auto_top_up = Table(
     Column("set_by", Text, nullable=False),
     Column("set_at", DateTime(timezone=True), nullable=False),
 )
+
+refund = Table(
+    "refund",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("top_up_id", Text, nullable=False),
+    Column("request_id", Text),
+    Column("origin", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_by_name", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("processor_id", Text),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("owed", BigInteger, nullable=False),
+    Column("failure_code", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("completed_at", DateTime(timezone=True)),
+)
+
+refund_history = Table(
+    "refund_history",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("refund_id", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("next", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+refund_request = Table(
+    "refund_request",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("top_up_id", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_by_name", Text),
+    Column("decision", Text),
+    Column("decided_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+dispute = Table(
+    "dispute",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("processor_id", Text, nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("top_up_id", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("due_by", DateTime(timezone=True)),
+    Column("disputed_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("charged", BigInteger, nullable=False),
+    Column("owed", BigInteger, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("decided_at", DateTime(timezone=True)),
+)
+
+dispute_history = Table(
+    "dispute_history",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("dispute_id", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("next", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)

@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, NotFound, SubletError
-from sublet.core.money import Money
 from sublet.core.work import leases
 from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease
@@ -24,7 +23,7 @@ from sublet.payments.models import card_setup, stripe_event
 from sublet.payments.stripe.errors import ProcessorMisconfigured
 from sublet.payments.stripe.processor import CheckoutSeen, PageRefused, Processor
 from sublet.payments.stripe.subjects import Meaning, find_top_up, may_be_ours, meaning_of, read_event
-from sublet.payments.top_ups import outcomes, taken_back
+from sublet.payments.top_ups import outcomes
 from sublet.payments.top_ups.checkout import PACE, log_failure, sight
 from sublet.payments.top_ups.outcomes import Applied, apply
 
@@ -98,9 +97,10 @@ STEPS = (
     ),
     Step(
         "apply",
-        "makes the books agree with what was seen, sets aside what was taken back, and notes the outcome",
-        "ledger entries under the processor's own ids, a hold and a finding for what was taken back, which all its "
-        "events are told in; a payment in another currency than its top-up, or whose page the processor does not show, "
+        "makes the books agree with what was seen of payment, refunds and disputes, and notes the outcome",
+        "ledger entries under keys of the refund, the dispute or the processor's own ids, a hold for what is disputed, "
+        "and findings for what waits for a person; a payment in another currency than its top-up, or whose page the "
+        "processor does not show, "
         "is a finding, and the event unhandled",
         "none needed: one transaction, and each entry and hold has a key of its own",
     ),
@@ -156,10 +156,11 @@ def work(
         except SubletError as error:
             log_failure(error, top_up=about.top_up_id, stripe_event=lease.id)
             raise
+        if applied is not Applied.NOT_UNDERSTOOD:
+            return await _processed(session, lease.id, "applied")
         if about.meaning is Meaning.TAKEN_BACK:
-            return await _taken_back(session, about, seen.taken_back if isinstance(seen, CheckoutSeen) else None)
-        # A finding about the top-up says what was not understood.
-        return await _processed(session, lease.id, "unhandled" if applied is Applied.NOT_UNDERSTOOD else "applied")
+            await _tell(session, about)
+        return await _processed(session, lease.id, "unhandled")  # a finding about the top-up says why
 
     return Work(
         kind=WORK, take=take, act=act, conclude=conclude, pace=PACE, end=END, slots=8, slots_each=8, steps=STEPS
@@ -176,25 +177,19 @@ async def _look_at_setup(session: Session, event: Row[tuple[Any, ...]]) -> Done:
     return await _processed(session, event.id, "applied")
 
 
-async def _taken_back(session: Session, about: About, taken: Money | None) -> Done:
-    """Note what nothing books yet: with what is found about its top-up already, or else as a finding of its own."""
+async def _tell(session: Session, about: About) -> None:
+    """What went back of a payment that is not understood is told with what is found about its top-up."""
     event = about.event
-    what = f"{event.type} of {event.object_id} ({event.id}): {taken or 'nothing'} taken back in all"
-    told = await outcomes.note_told(session, about.top_up_id, what)
-    if not told and not await taken_back.is_settled(session, about.top_up_id, taken, by=event.created_at):
-        await findings.open_finding(
-            session,
-            code=UNHANDLED_CODE,
-            subject_type=taken_back.SUBJECT,
-            subject_id=about.top_up_id,
-            severity=Severity.CRITICAL,
-            detail={"type": event.type, "object": event.object_id},
-        )
-        await findings.note_seen(
-            session, code=UNHANDLED_CODE, subject_type=taken_back.SUBJECT, subject_id=about.top_up_id, what=what
-        )
-    await findings.close_finding(session, code=UNHANDLED_CODE, subject_type="stripe_event", subject_id=event.id)
-    return await _processed(session, event.id, "unhandled")
+    what = f"{event.type} of {event.object_id} ({event.id})"
+    if not await outcomes.note_told(session, about.top_up_id, what):
+        subject: dict[str, Any] = {
+            "code": UNHANDLED_CODE,
+            "subject_type": outcomes.SUBJECT,
+            "subject_id": about.top_up_id,
+        }
+        detail = {"type": event.type, "object": event.object_id}
+        await findings.open_finding(session, **subject, severity=Severity.CRITICAL, detail=detail)
+        await findings.note_seen(session, **subject, what=what)
 
 
 async def _not_understood(session: Session, event: Row[tuple[Any, ...]], severity: Severity) -> Done:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import stripe
 from stripe import RequestOptions
-from stripe.params import DisputeListParams, PaymentIntentRetrieveParams, RefundListParams
+from stripe.params import DisputeListParams, PaymentIntentRetrieveParams, RefundCreateParams, RefundListParams
 from stripe.params.checkout import SessionCreateParams
 
 from sublet.core.actions import Refusal
@@ -18,7 +18,8 @@ from sublet.core.errors import SubletError, Unavailable
 from sublet.core.money import Money
 from sublet.core.settings import Settings
 from sublet.payments.stripe.connection import Connection
-from sublet.payments.stripe.errors import as_ours
+from sublet.payments.stripe.errors import ProcessorUnavailable, as_ours
+from sublet.payments.stripe.reversals import DisputeSeen, RefundOrder, RefundSeen, dispute_of, money, refund_of
 from sublet.payments.stripe.test_keys import refuse_test_key
 
 TOP_UP_KEY = "sublet_top_up"
@@ -27,8 +28,8 @@ RETRIES = 2
 LONGEST_CALL_SECONDS = 40.0
 """What one call can take at worst, retries included: leases around a call last longer."""
 
-_EXPAND_CHARGE = "latest_charge.balance_transaction"
-_EXPAND = f"payment_intent.{_EXPAND_CHARGE}"
+_EXPAND_CHARGE = ("latest_charge.balance_transaction", "latest_charge.refunds")
+_EXPAND = [f"payment_intent.{path}" for path in _EXPAND_CHARGE]
 
 T = TypeVar("T")
 L = TypeVar("L", bound=stripe.StripeObject)
@@ -104,8 +105,8 @@ class CheckoutSeen:
     received: Money | None
     failure: tuple[str, str] | None
     transaction: BalanceTransaction | None
-    taken_back: Money | None = None
-    """What was refunded or is disputed of it so far, if anything."""
+    refunds: tuple[RefundSeen, ...] = ()
+    disputes: tuple[DisputeSeen, ...] = ()
 
     @property
     def paid(self) -> bool:
@@ -204,22 +205,57 @@ class Processor:
 
     async def fetch_checkout(self, session_id: str) -> CheckoutSeen:
         """Ask how a payment page stands, down to the fee."""
-        session = await call(self.require().v1.checkout.sessions.retrieve_async(session_id, {"expand": [_EXPAND]}))
-        intent = cast("stripe.PaymentIntent | None", session.payment_intent)
-        return seen_of(session.status, intent, await self._disputes(intent))
+        session = await call(self.require().v1.checkout.sessions.retrieve_async(session_id, {"expand": _EXPAND}))
+        return await self._seen(session.status, cast("stripe.PaymentIntent | None", session.payment_intent))
 
     async def fetch_intent(self, intent_id: str) -> CheckoutSeen:
         """Ask how a payment stands that was made without a page, down to the fee."""
-        expand: PaymentIntentRetrieveParams = {"expand": [_EXPAND_CHARGE]}
-        intent = await call(self.require().v1.payment_intents.retrieve_async(intent_id, expand))
-        return seen_of(None, intent, await self._disputes(intent))
+        expand: PaymentIntentRetrieveParams = {"expand": [*_EXPAND_CHARGE]}
+        return await self._seen(None, await call(self.require().v1.payment_intents.retrieve_async(intent_id, expand)))
 
-    async def _disputes(self, intent: stripe.PaymentIntent | None) -> list[stripe.Dispute]:
+    async def _seen(self, session_status: str | None, intent: stripe.PaymentIntent | None) -> CheckoutSeen:
         charge = charge_of(intent)
+        return seen_of(session_status, intent, await self._refunds(charge), await self._disputes(charge))
+
+    async def _refunds(self, charge: stripe.Charge | None) -> list[stripe.Refund]:
+        """Every refund of a charge, failed ones too, oldest first; the charge itself tells of the newest ten."""
+        if charge is None or charge.refunds is None or not charge.refunds.data:
+            return []
+        return await self._refunds_of(charge.id)
+
+    async def _refunds_of(self, charge_id: str) -> list[stripe.Refund]:
+        params: RefundListParams = {"charge": charge_id, "limit": 100}
+        return (await all_of(await call(self.require().v1.refunds.list_async(params))))[::-1]
+
+    async def _disputes(self, charge: stripe.Charge | None) -> list[stripe.Dispute]:
+        """Every dispute of a charge, oldest first; ProcessorUnavailable while there is one that is not listed."""
         if charge is None or not charge.disputed:
             return []
         params: DisputeListParams = {"charge": charge.id, "limit": 100}
-        return await all_of(await call(self.require().v1.disputes.list_async(params)))
+        found = await all_of(await call(self.require().v1.disputes.list_async(params)))
+        if not found:
+            raise ProcessorUnavailable(
+                "The card processor says that the payment is disputed, and does not list the dispute yet. Nothing was "
+                "changed; it is asked again."
+            )
+        return found[::-1]
+
+    async def send_refund(self, order: RefundOrder) -> RefundSeen:
+        """Have a refund made, or find the one that was: for one of ours always the same, however often this is called.
+
+        It is looked for first: the processor forgets an idempotency key after a day, and its refunds never.
+        """
+        for one in await self._refunds_of(order.charge_id):
+            if (found := refund_of(one)).refund_id == order.refund_id:
+                return found
+        params: RefundCreateParams = {
+            "charge": order.charge_id,
+            "amount": units_of(order.amount),
+            "reason": "requested_by_customer",
+            "metadata": order.metadata,
+        }
+        options: RequestOptions = {"idempotency_key": f"refund:{order.refund_id}"}
+        return refund_of(await call(self.require().v1.refunds.create_async(params, options)))
 
     async def charges_taken_back(self, *, since: datetime) -> list[str]:
         """The charges that were refunded, in part or whole, or disputed since then; all of them, page by page."""
@@ -276,12 +312,6 @@ def units_of(amount: Money) -> int:
     return units
 
 
-def money_of(units: int, currency: str) -> Money:
-    """What so many of the processor's units are worth; its currencies are in small letters."""
-    code = currency.upper()
-    return Money(units * micro_per_unit(code), code)
-
-
 def charge_of(intent: stripe.PaymentIntent | None) -> stripe.Charge | None:
     """The charge of a payment that was fetched with it."""
     # Expanded above, so it is the object itself or null; the SDK's types cannot know.
@@ -289,7 +319,10 @@ def charge_of(intent: stripe.PaymentIntent | None) -> stripe.Charge | None:
 
 
 def seen_of(
-    session_status: str | None, intent: stripe.PaymentIntent | None, disputes: Sequence[stripe.Dispute]
+    session_status: str | None,
+    intent: stripe.PaymentIntent | None,
+    refunds: Sequence[stripe.Refund],
+    disputes: Sequence[stripe.Dispute],
 ) -> CheckoutSeen:
     """A payment as we look at it; `session_status` is that of its page, None where it has none."""
     charge = charge_of(intent)
@@ -300,27 +333,14 @@ def seen_of(
         intent_status=intent.status if intent else None,
         intent_id=intent.id if intent else None,
         charge_id=charge.id if charge else None,
-        received=money_of(intent.amount_received, intent.currency) if intent else None,
+        received=money(intent.amount_received, intent.currency) if intent else None,
         failure=(_text(error, "code", "payment_failed"), _text(error, "message", "The payment failed."))
         if error
         else None,
         transaction=_transaction(transaction) if transaction else None,
-        taken_back=taken_back_of(charge, disputes) if charge else None,
+        refunds=tuple(refund_of(one) for one in refunds),
+        disputes=tuple(dispute_of(one) for one in disputes),
     )
-
-
-def taken_back_of(charge: stripe.Charge, disputes: Sequence[stripe.Dispute]) -> Money | None:
-    """What the card holder has back, or asks the bank for: never more than the charge.
-
-    A dispute may be about part of it. One that was won takes nothing, and neither does an inquiry that may become one.
-    While none is listed though the charge is disputed, nobody knows what part it is about.
-    """
-    standing = [one for one in disputes if one.status != "won" and not one.status.startswith("warning_")]
-    if (charge.disputed and not disputes) or any(one.currency != charge.currency for one in standing):
-        units = charge.amount
-    else:
-        units = min(charge.amount, charge.amount_refunded + sum(one.amount for one in standing))
-    return money_of(units, charge.currency) if units else None
 
 
 def _text(error: Any, field: str, otherwise: str) -> str:
@@ -333,8 +353,8 @@ def _transaction(found: stripe.BalanceTransaction) -> BalanceTransaction:
     return BalanceTransaction(
         id=found.id,
         type=found.type,
-        amount=money_of(found.amount, found.currency),
-        fee=money_of(found.fee, found.currency),
+        amount=money(found.amount, found.currency),
+        fee=money(found.fee, found.currency),
         source=source if isinstance(source, str) or source is None else source.id,
         created_at=datetime.fromtimestamp(found.created, tz=UTC),
         available_on=datetime.fromtimestamp(found.available_on, tz=UTC),

@@ -20,7 +20,8 @@ from sublet.core.work.outcomes import Again, Done, Outcome, SetAside
 from sublet.core.work.pace import Pace, spread
 from sublet.findings import findings
 from sublet.findings.findings import Severity
-from sublet.payments.models import stripe_transaction, top_up
+from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
+from sublet.payments.models import dispute, stripe_transaction, top_up
 from sublet.payments.stripe import misconfiguration
 from sublet.payments.stripe.errors import (
     ProcessorKeyMismatch,
@@ -169,7 +170,8 @@ async def ensure_watched(session: Session) -> None:
 async def look_for_taken_back(database: Database, processor: Processor, *, days: int) -> int:
     """Have each top-up looked at of which the processor gave money back in so many days; how many.
 
-    It finds what no event told of. Without a key for the processor there is nothing to look for.
+    So are those that are disputed still, and those of organizations whose launches stop for what they owe. It finds
+    what no event told of. Without a key for the processor there is nothing to look for.
     """
     if processor.why_not_pay() is not None:
         return 0
@@ -179,8 +181,16 @@ async def look_for_taken_back(database: Database, processor: Processor, *, days:
         charges = await processor.charges_taken_back(since=since)
     await misconfiguration.is_mended(database)
     async with database.transaction() as session:
-        of_charges = select(top_up.c.id, top_up.c.organization_id).where(top_up.c.charge_id.in_(charges))
-        rows = (await session.execute(of_charges.order_by(top_up.c.id))).all()
+        undecided = select(dispute.c.top_up_id).where(dispute.c.state.in_(["inquiry", "open"]))
+        stopped = await findings.subjects(session, code=STOP_CODE, subject_type=STOP_SUBJECT)
+        gone = or_(
+            top_up.c.charge_id.in_(charges),
+            top_up.c.id.in_(undecided),
+            top_up.c.organization_id.in_(stopped) & (top_up.c.state == TopUpState.SUCCEEDED),
+        )
+        rows = (
+            await session.execute(select(top_up.c.id, top_up.c.organization_id).where(gone).order_by(top_up.c.id))
+        ).all()
         for row in rows:
             await leases.look_again(session, WORK, row.id, place=row.organization_id)
     return len(rows)

@@ -13,15 +13,15 @@ from sublet.core.telemetry import get_logger
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.ledger import top_ups as ledger
+from sublet.payments import launch_stop, taken_back
 from sublet.payments.models import stripe_transaction, top_up
 from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen, PageRefused
-from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
-from sublet.payments.top_ups.taken_back import SUBJECT
 
 log = get_logger(__name__)
 
 
+SUBJECT = "top_up"
 NOT_CREDITED_CODE = "payments.not_credited"
 AMOUNT_DIFFERS_CODE = "payments.amount_differs"
 PAGE_UNKNOWN_CODE = "payments.page_unknown"
@@ -70,7 +70,7 @@ async def told_of(session: Session, among: Collection[str]) -> set[str]:
 
 async def note_told(session: Session, top_up_id: str, what: str) -> bool:
     """Add what the processor told to the open finding about the top-up that it belongs to; False if there is none."""
-    for code in (taken_back.CODE, NOT_CREDITED_CODE, PAGE_UNKNOWN_CODE, PAGE_REFUSED_CODE):
+    for code in (NOT_CREDITED_CODE, PAGE_UNKNOWN_CODE, PAGE_REFUSED_CODE):
         if await findings.note_seen(session, code=code, subject_type=SUBJECT, subject_id=top_up_id, what=what):
             return True
     return False
@@ -130,11 +130,9 @@ async def _apply(session: Session, row: Row[tuple[object, ...]], seen: CheckoutS
     """True when nothing is left to wait for."""
     top_up_id = str(row.id)
     if seen.paid:
-        if seen.taken_back is not None:
-            await taken_back.lock_launch_stop(session, row.organization_id)
+        await launch_stop.lock(session, str(row.organization_id))
         await _credit(session, row, seen)
-        if seen.taken_back is not None:
-            await taken_back.note(session, top_up_id, seen.taken_back)
+        await taken_back.apply(session, row, seen)
         return await _settle_fee(session, row, seen.transaction)
     if row.state not in OPEN:
         return row.state != TopUpState.SUCCEEDED or row.fee is not None

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0047_ledger"
-down_revision = "0046_ledger"
+revision = "0048_ledger"
+down_revision = "0047_payments"
 
 KINDS = """
 ALTER TYPE ledger.entry_kind ADD VALUE 'owed_paid';

@@ -1,0 +1,1 @@
+"""Disputes: the card holder asks the bank for the money back, and the bank decides."""

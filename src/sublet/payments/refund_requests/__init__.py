@@ -1,0 +1,1 @@
+"""Refund requests: what a customer asks to have back, and what an operator decided."""
