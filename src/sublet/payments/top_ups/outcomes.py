@@ -13,9 +13,10 @@ from sublet.core.telemetry import get_logger
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.ledger import top_ups as ledger
-from sublet.payments import launch_stop, taken_back
+from sublet.payments import launch_stop
 from sublet.payments.models import stripe_transaction, top_up
 from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen, PageRefused
+from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
 log = get_logger(__name__)
