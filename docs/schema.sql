@@ -47,7 +47,8 @@ CREATE TYPE ledger.entry_kind AS ENUM (
     'payout',
     'payout_arrived',
     'fx',
-    'suspense'
+    'suspense',
+    'owed_paid'
 );
 
 CREATE TYPE ledger.hold_event_kind AS ENUM (
@@ -56,6 +57,33 @@ CREATE TYPE ledger.hold_event_kind AS ENUM (
     'captured',
     'released'
 );
+
+CREATE FUNCTION ledger.adjust(_owner text, _currency text, _amount bigint, _given boolean, _key text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('adjust', _owner, _currency, _amount::text, _given::text, _source_id);
+  w wallet; made bigint; from_promo bigint; from_wallet bigint; cleared bigint;
+BEGIN
+  PERFORM refuse_nothing(_amount, 'an adjustment');
+  w := lock_wallet(_owner, _currency);
+  made := replayed(_key, hash);
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  IF _given THEN
+    SELECT least(-balance, _amount) INTO cleared FROM balance WHERE account_id = w.receivable_id;
+    RETURN post('adjustment', _key, hash, _description, 'adjustment', _source_id, NULL, now(),
+      ARRAY[w.receivable_id, w.promo_id, system_account('adjustments', _currency)],
+      ARRAY[cleared, _amount - cleared, -_amount]);
+  END IF;
+  SELECT least(_amount, balance - held) INTO from_promo FROM balance WHERE account_id = w.promo_id;
+  SELECT least(_amount - from_promo, balance - held) INTO from_wallet FROM balance WHERE account_id = w.id;
+  RETURN post('adjustment', _key, hash, _description, 'adjustment', _source_id, NULL, now(),
+    ARRAY[w.promo_id, w.id, w.receivable_id, system_account('adjustments', _currency)],
+    ARRAY[-from_promo, -from_wallet, from_promo + from_wallet - _amount, _amount]);
+END $$;
 
 CREATE FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -249,6 +277,53 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION ledger.dispute_lost(_charge text, _amount bigint, _key text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('dispute_lost', _charge, _amount::text, _source_id); w wallet; made bigint; taken bigint;
+BEGIN
+  PERFORM refuse_nothing(_amount, 'a dispute');
+  w := lock_wallet_paid_by(_charge);
+  made := replayed(_key, hash);
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  SELECT least(_amount, balance - held) INTO taken FROM balance WHERE account_id = w.id;
+  made := post('dispute_lost', _key, hash, _description, 'dispute', _source_id, NULL, now(),
+    ARRAY[w.id, w.receivable_id, system_account('dispute_receivable', w.currency)],
+    ARRAY[-taken, taken - _amount, _amount]);
+  UPDATE topup_lot SET disputed = disputed + least(taken, paid - refunded - disputed) WHERE charge_id = _charge;
+  RETURN made;
+END $$;
+
+CREATE FUNCTION ledger.dispute_moved(_currency text, _amount bigint, _fee bigint, _given_back boolean, _transaction text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('dispute_moved', _currency, _amount::text, _fee::text, _given_back::text, _transaction);
+  key text := 'txn:' || _transaction; made bigint; way int := CASE WHEN _given_back THEN 1 ELSE -1 END;
+BEGIN
+  IF coalesce(_amount, -1) < 0 OR coalesce(_fee, -1) < 0 OR _amount + _fee = 0 THEN
+    RAISE EXCEPTION 'a dispute is of something' USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended(key, 0));
+  made := replayed(key, hash);
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  IF NOT EXISTS (SELECT FROM account WHERE code = 'dispute_receivable:' || _currency) THEN
+    PERFORM open_books(_currency);
+  END IF;
+  RETURN post(CASE WHEN _given_back THEN 'dispute_won' ELSE 'dispute' END::entry_kind, key, hash, _description,
+    'dispute', _source_id, NULL, now(),
+    ARRAY[system_account('dispute_receivable', _currency), system_account('dispute_fees', _currency),
+          system_account('stripe_balance', _currency)],
+    ARRAY[way * _amount, way * _fee, -way * (_amount + _fee)]);
+END $$;
+
 CREATE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
@@ -377,6 +452,21 @@ BEGIN
   RETURN w;
 END $$;
 
+CREATE FUNCTION ledger.lock_wallet_paid_by(_charge text) RETURNS ledger.wallet
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  w ledger.wallet;
+BEGIN
+  SELECT owner.* INTO w FROM ledger.topup_lot l JOIN ledger.wallet owner ON owner.id = l.wallet_id
+   WHERE l.charge_id = _charge;
+  IF w.id IS NULL THEN
+    RAISE EXCEPTION 'there is no payment %', _charge USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM 1 FROM ledger.balance WHERE account_id = w.id FOR NO KEY UPDATE;
+  RETURN w;
+END $$;
+
 CREATE FUNCTION ledger.lock_wallets_of(_holds bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -421,6 +511,23 @@ BEGIN
   INSERT INTO balance (account_id, min_available, max_balance) VALUES (w, 0, NULL), (p, 0, NULL), (r, NULL, 0);
   INSERT INTO wallet (id, promo_id, receivable_id, owner_id, currency) VALUES (w, p, r, _owner, _currency);
   RETURN w;
+END $$;
+
+CREATE FUNCTION ledger.pay_owed(_owner text, _currency text, _description text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  w wallet; owed balance; pays bigint;
+BEGIN
+  w := lock_wallet(_owner, _currency);
+  SELECT * INTO owed FROM balance WHERE account_id = w.receivable_id;
+  SELECT least(-owed.balance, balance - held) INTO pays FROM balance WHERE account_id = w.id;
+  IF pays <= 0 THEN
+    RETURN NULL;
+  END IF;
+  RETURN post('owed_paid', 'owed:' || w.id || ':' || owed.seq, hash_of('pay_owed', w.id::text, owed.seq::text),
+    _description, NULL, NULL, NULL, now(), ARRAY[w.receivable_id, w.id], ARRAY[pays, -pays]);
 END $$;
 
 CREATE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) RETURNS bigint
@@ -486,6 +593,91 @@ CREATE FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) RETURNS
                                      ORDER BY p.line)::text
                       FROM ledger.posting p WHERE p.entry_id = e.id)) AS digest
             FROM ledger.ledger_entry e WHERE e.id BETWEEN _from AND _to) entries
+$$;
+
+CREATE FUNCTION ledger.refund(_charge text, _amount bigint, _made boolean, _key text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('refund', _charge, _amount::text, _made::text, _source_id); w wallet; made bigint; taken bigint;
+BEGIN
+  PERFORM refuse_nothing(_amount, 'a refund');
+  w := lock_wallet_paid_by(_charge);
+  made := replayed(_key, hash);
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  IF NOT _made AND _amount > refundable(_charge) THEN
+    RETURN NULL;
+  END IF;
+  SELECT least(_amount, balance - held) INTO taken FROM balance WHERE account_id = w.id;
+  made := post('refund', _key, hash, _description, 'refund', _source_id, NULL, now(),
+    ARRAY[w.id, w.receivable_id, system_account('refund_pending', w.currency)],
+    ARRAY[-taken, taken - _amount, _amount]);
+  UPDATE topup_lot SET refunded = refunded + least(taken, paid - refunded - disputed) WHERE charge_id = _charge;
+  RETURN made;
+END $$;
+
+CREATE FUNCTION ledger.refund_failed(_refund bigint, _charge text, _after_success boolean, _key text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('refund_failed', _refund::text, _charge, _after_success::text, _source_id);
+  w wallet; made bigint; whole bigint; taken bigint; cleared bigint; was_at text;
+BEGIN
+  w := lock_wallet_paid_by(_charge);
+  made := replayed(_key, hash);
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  SELECT sum(p.amount) FILTER (WHERE p.amount > 0), coalesce(-sum(p.amount) FILTER (WHERE p.account_id = w.id), 0)
+    INTO whole, taken
+    FROM posting p JOIN ledger_entry e ON e.id = p.entry_id AND e.kind = 'refund' WHERE p.entry_id = _refund;
+  IF whole IS NULL THEN
+    RAISE EXCEPTION 'entry % is no refund', _refund USING ERRCODE = 'SL006';
+  END IF;
+  was_at := CASE WHEN _after_success THEN 'stripe_balance' ELSE 'refund_pending' END;
+  SELECT least(-balance, whole) INTO cleared FROM balance WHERE account_id = w.receivable_id;
+  made := post('refund_failed', _key, hash, _description, 'refund', _source_id, NULL, now(),
+    ARRAY[w.receivable_id, w.id, system_account(was_at, w.currency)], ARRAY[cleared, whole - cleared, -whole]);
+  UPDATE topup_lot SET refunded = greatest(0, refunded - taken) WHERE charge_id = _charge;
+  RETURN made;
+END $$;
+
+CREATE FUNCTION ledger.refund_succeeded(_refund bigint, _key text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  hash bytea := hash_of('refund_succeeded', _refund::text, _source_id); made bigint; pending record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended(_key, 0));
+  made := replayed(_key, hash);
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  SELECT p.amount, a.currency INTO pending
+    FROM posting p JOIN account a ON a.id = p.account_id AND a.kind = 'refund_pending'
+    JOIN ledger_entry e ON e.id = p.entry_id AND e.kind = 'refund'
+   WHERE p.entry_id = _refund;
+  IF pending.amount IS NULL THEN
+    RAISE EXCEPTION 'entry % is no refund', _refund USING ERRCODE = 'SL006';
+  END IF;
+  RETURN post('refund_succeeded', _key, hash, _description, 'refund', _source_id, NULL, now(),
+    ARRAY[system_account('refund_pending', pending.currency), system_account('stripe_balance', pending.currency)],
+    ARRAY[-pending.amount, pending.amount]);
+END $$;
+
+CREATE FUNCTION ledger.refundable(_charge text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT greatest(0, least(l.paid - l.refunded - l.disputed - c.consumed, b.balance - b.held))
+    FROM ledger.topup_lot l
+    JOIN ledger.balance b ON b.account_id = l.wallet_id
+   CROSS JOIN LATERAL ledger.spent_of_lots(l.wallet_id, b.balance) c
+   WHERE l.charge_id = _charge AND c.charge_id = _charge
 $$;
 
 CREATE FUNCTION ledger.refuse_change() RETURNS trigger
@@ -1536,6 +1728,21 @@ CREATE VIEW ledger.wallet_above_lots AS
   GROUP BY a.code, a.currency, b.balance
  HAVING ((b.balance)::numeric > COALESCE(sum(((l.paid - l.refunded) - l.disputed)), (0)::numeric));
 
+CREATE VIEW ledger.went_back AS
+ SELECT e.source_type,
+    e.source_id,
+    a.currency,
+    (sum(p.amount) FILTER (WHERE ((e.kind = 'refund'::ledger.entry_kind) AND (a.kind = 'refund_pending'::ledger.account_kind))))::bigint AS refunded,
+    (COALESCE(sum(p.amount) FILTER (WHERE (a.kind = 'refund_pending'::ledger.account_kind)), (0)::numeric))::bigint AS pending,
+    (COALESCE(sum(p.amount) FILTER (WHERE (a.kind = 'stripe_balance'::ledger.account_kind)), (0)::numeric))::bigint AS sent,
+    (COALESCE((- sum(p.amount) FILTER (WHERE ((e.kind <> 'dispute_lost'::ledger.entry_kind) AND (a.kind = 'dispute_receivable'::ledger.account_kind)))), (0)::numeric))::bigint AS disputed,
+    (COALESCE(sum(p.amount) FILTER (WHERE ((e.kind = 'dispute_lost'::ledger.entry_kind) AND (a.kind = 'dispute_receivable'::ledger.account_kind))), (0)::numeric))::bigint AS lost
+   FROM ((ledger.ledger_entry e
+     JOIN ledger.posting p ON ((p.entry_id = e.id)))
+     JOIN ledger.account a ON ((a.id = p.account_id)))
+  WHERE (e.source_type = ANY (ARRAY['refund'::text, 'dispute'::text]))
+  GROUP BY e.source_type, e.source_id, a.currency;
+
 CREATE TABLE public.allocation (
     seq bigint NOT NULL,
     id text NOT NULL,
@@ -1959,6 +2166,63 @@ CREATE SEQUENCE public.certificate_serial
     CACHE 1;
 
 ALTER SEQUENCE public.certificate_serial OWNED BY public.issued_certificate.serial;
+
+CREATE TABLE public.dispute (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    processor_id text NOT NULL,
+    organization_id text NOT NULL,
+    top_up_id text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    reason text NOT NULL,
+    due_by timestamp with time zone,
+    disputed_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'seen'::text NOT NULL,
+    taken bigint DEFAULT 0 NOT NULL,
+    charged bigint DEFAULT 0 NOT NULL,
+    owed bigint DEFAULT 0 NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_at timestamp with time zone,
+    CONSTRAINT dispute_amount_check CHECK ((amount > 0)),
+    CONSTRAINT dispute_charged_check CHECK ((charged >= 0)),
+    CONSTRAINT dispute_check CHECK (((owed >= 0) AND (owed <= charged))),
+    CONSTRAINT dispute_check1 CHECK (((state = ANY (ARRAY['closed'::text, 'won'::text, 'lost'::text])) = (decided_at IS NOT NULL))),
+    CONSTRAINT dispute_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT dispute_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'inquiry'::text, 'closed'::text, 'open'::text, 'won'::text, 'lost'::text])))
+);
+
+CREATE TABLE public.dispute_history (
+    id bigint NOT NULL,
+    dispute_id text NOT NULL,
+    previous text NOT NULL,
+    next text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.dispute_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.dispute_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE public.dispute ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.dispute_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.dispute_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
 
 CREATE TABLE public.finding (
     seq bigint NOT NULL,
@@ -2421,6 +2685,102 @@ ALTER TABLE public.published_port ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENT
 );
 
 CREATE TABLE public.published_port_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
+CREATE TABLE public.refund (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    top_up_id text NOT NULL,
+    request_id text,
+    origin text NOT NULL,
+    requested_by text NOT NULL,
+    requested_by_name text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    reason text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    processor_id text,
+    entry_id bigint NOT NULL,
+    owed bigint NOT NULL,
+    failure_code text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    completed_at timestamp with time zone,
+    CONSTRAINT refund_amount_check CHECK ((amount > 0)),
+    CONSTRAINT refund_check CHECK (((owed >= 0) AND (owed <= amount))),
+    CONSTRAINT refund_check1 CHECK (((state = 'pending'::text) = (completed_at IS NULL))),
+    CONSTRAINT refund_check2 CHECK (((origin = 'operator'::text) OR (processor_id IS NOT NULL))),
+    CONSTRAINT refund_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT refund_origin_check CHECK ((origin = ANY (ARRAY['operator'::text, 'processor'::text]))),
+    CONSTRAINT refund_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'canceled'::text])))
+);
+
+CREATE TABLE public.refund_history (
+    id bigint NOT NULL,
+    refund_id text NOT NULL,
+    previous text NOT NULL,
+    next text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.refund_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.refund_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.refund_request (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    top_up_id text NOT NULL,
+    requested_by text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    reason text NOT NULL,
+    state text DEFAULT 'requested'::text NOT NULL,
+    decided_by text,
+    decided_by_name text,
+    decision text,
+    decided_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT refund_request_amount_check CHECK ((amount > 0)),
+    CONSTRAINT refund_request_check CHECK (((state = 'requested'::text) = (decided_at IS NULL))),
+    CONSTRAINT refund_request_check1 CHECK (((decided_by IS NULL) = (decided_at IS NULL))),
+    CONSTRAINT refund_request_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT refund_request_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'granted'::text, 'declined'::text, 'withdrawn'::text])))
+);
+
+ALTER TABLE public.refund_request ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.refund_request_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.refund_request_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
+ALTER TABLE public.refund ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.refund_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.refund_transition (
     from_state text NOT NULL,
     to_state text NOT NULL
 );
@@ -3001,6 +3361,21 @@ ALTER TABLE ONLY public.claim
 ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claimed_once EXCLUDE USING gist (subject_id WITH =, during WITH &&);
 
+ALTER TABLE ONLY public.dispute_history
+    ADD CONSTRAINT dispute_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.dispute
+    ADD CONSTRAINT dispute_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.dispute
+    ADD CONSTRAINT dispute_processor_id_key UNIQUE (processor_id);
+
+ALTER TABLE ONLY public.dispute
+    ADD CONSTRAINT dispute_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.dispute_transition
+    ADD CONSTRAINT dispute_transition_pkey PRIMARY KEY (from_state, to_state);
+
 ALTER TABLE ONLY public.finding
     ADD CONSTRAINT finding_pkey PRIMARY KEY (id);
 
@@ -3135,6 +3510,36 @@ ALTER TABLE ONLY public.published_port
 
 ALTER TABLE ONLY public.published_port_transition
     ADD CONSTRAINT published_port_transition_pkey PRIMARY KEY (from_state, to_state);
+
+ALTER TABLE ONLY public.refund
+    ADD CONSTRAINT refund_entry_id_key UNIQUE (entry_id);
+
+ALTER TABLE ONLY public.refund_history
+    ADD CONSTRAINT refund_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.refund
+    ADD CONSTRAINT refund_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.refund
+    ADD CONSTRAINT refund_processor_id_key UNIQUE (processor_id);
+
+ALTER TABLE ONLY public.refund
+    ADD CONSTRAINT refund_request_id_key UNIQUE (request_id);
+
+ALTER TABLE ONLY public.refund_request
+    ADD CONSTRAINT refund_request_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.refund_request
+    ADD CONSTRAINT refund_request_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.refund_request_transition
+    ADD CONSTRAINT refund_request_transition_pkey PRIMARY KEY (from_state, to_state);
+
+ALTER TABLE ONLY public.refund
+    ADD CONSTRAINT refund_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.refund_transition
+    ADD CONSTRAINT refund_transition_pkey PRIMARY KEY (from_state, to_state);
 
 ALTER TABLE ONLY public.saved_card
     ADD CONSTRAINT saved_card_card_setup_id_key UNIQUE (card_setup_id);
@@ -3326,6 +3731,14 @@ CREATE INDEX claim_node ON public.claim USING btree (node_id, until);
 
 CREATE INDEX claim_subject ON public.claim USING btree (subject_id, until);
 
+CREATE INDEX dispute_history_of ON public.dispute_history USING btree (dispute_id, id);
+
+CREATE INDEX dispute_of_organization ON public.dispute USING btree (organization_id, seq DESC);
+
+CREATE INDEX dispute_of_top_up ON public.dispute USING btree (top_up_id);
+
+CREATE INDEX dispute_open ON public.dispute USING btree (organization_id) WHERE (state = ANY (ARRAY['inquiry'::text, 'open'::text]));
+
 CREATE UNIQUE INDEX finding_open ON public.finding USING btree (code, subject_type, subject_id) WHERE (until IS NULL);
 
 CREATE INDEX finding_open_newest ON public.finding USING btree (seq) WHERE (until IS NULL);
@@ -3407,6 +3820,20 @@ CREATE UNIQUE INDEX published_port_once ON public.published_port USING btree (al
 CREATE UNIQUE INDEX published_port_slot ON public.published_port USING btree (allocation_id, slot) WHERE (state <> 'gone'::text);
 
 CREATE INDEX published_port_used ON public.published_port USING btree (node_id, protocol, node_port, seq);
+
+CREATE INDEX refund_history_of ON public.refund_history USING btree (refund_id, id);
+
+CREATE INDEX refund_of_organization ON public.refund USING btree (organization_id, seq DESC);
+
+CREATE INDEX refund_of_top_up ON public.refund USING btree (top_up_id);
+
+CREATE INDEX refund_pending ON public.refund USING btree (seq) WHERE (state = 'pending'::text);
+
+CREATE INDEX refund_request_of_organization ON public.refund_request USING btree (organization_id, seq DESC);
+
+CREATE INDEX refund_request_of_top_up ON public.refund_request USING btree (top_up_id);
+
+CREATE UNIQUE INDEX refund_request_open ON public.refund_request USING btree (top_up_id) WHERE (state = 'requested'::text);
 
 CREATE UNIQUE INDEX saved_card_default ON public.saved_card USING btree (organization_id) WHERE is_default;
 
@@ -3490,6 +3917,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_e
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.card_setup_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.dispute_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.installation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -3497,6 +3926,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_hi
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.processor_customer FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refund_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.stripe_transaction FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3511,6 +3942,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.usage_r
 CREATE TRIGGER auto_top_up_bounds BEFORE INSERT ON public.top_up FOR EACH ROW WHEN ((new.purpose = 'auto_top_up'::text)) EXECUTE FUNCTION public.auto_top_up_within_bounds();
 
 CREATE TRIGGER belongs BEFORE INSERT ON public.gpu_claim FOR EACH ROW EXECUTE FUNCTION public.gpu_claim_belongs();
+
+CREATE TRIGGER charged_once BEFORE UPDATE OF charged, owed ON public.dispute FOR EACH ROW WHEN (((old.charged <> 0) AND ((new.charged IS DISTINCT FROM old.charged) OR (new.owed IS DISTINCT FROM old.owed)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER cleaned BEFORE UPDATE ON public.allocation_remnant FOR EACH ROW WHEN ((old.cleaned_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3564,6 +3997,8 @@ CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.node_self_test FOR EACH 
 
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON public.node_trial FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER known_once BEFORE UPDATE OF processor_id ON public.refund FOR EACH ROW WHEN (((old.processor_id IS NOT NULL) AND (new.processor_id IS DISTINCT FROM old.processor_id))) EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER launched_as BEFORE UPDATE OF id, organization_id, name, sku, price, currency, login, created_at ON public.allocation FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER made_for BEFORE UPDATE OF token_hash, node_id, created_by, created_at ON public.join_token FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
@@ -3576,11 +4011,17 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.approval FOR EAC
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.card_setup FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
 
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.dispute FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('seen');
+
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.gpu FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('available');
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.node FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('enrolling');
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.published_port FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('opening');
+
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.refund FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
+
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.refund_request FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('requested');
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.top_up FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
 
@@ -3614,6 +4055,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.approval FOR EACH STATE
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.dispute FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.finding FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -3621,6 +4064,10 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STAT
 CREATE TRIGGER stays BEFORE DELETE ON public.outbox_event FOR EACH ROW EXECUTE FUNCTION public.outbox_event_stays();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.published_port FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.refund FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.refund_request FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays_removed BEFORE UPDATE OF removed_at ON public.saved_card FOR EACH ROW WHEN (((old.removed_at IS NOT NULL) AND (new.removed_at IS DISTINCT FROM old.removed_at))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -3728,6 +4175,15 @@ ALTER TABLE ONLY public.claim
 ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claim_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
 
+ALTER TABLE ONLY public.dispute_history
+    ADD CONSTRAINT dispute_history_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES public.dispute(id);
+
+ALTER TABLE ONLY public.dispute
+    ADD CONSTRAINT dispute_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.dispute
+    ADD CONSTRAINT dispute_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES public.top_up(id);
+
 ALTER TABLE ONLY public.gpu_claim
     ADD CONSTRAINT gpu_claim_claim_id_fkey FOREIGN KEY (claim_id) REFERENCES public.claim(id);
 
@@ -3788,6 +4244,24 @@ ALTER TABLE ONLY public.published_port
 ALTER TABLE ONLY public.published_port
     ADD CONSTRAINT published_port_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
 
+ALTER TABLE ONLY public.refund_history
+    ADD CONSTRAINT refund_history_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES public.refund(id);
+
+ALTER TABLE ONLY public.refund
+    ADD CONSTRAINT refund_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.refund
+    ADD CONSTRAINT refund_request_id_fkey FOREIGN KEY (request_id) REFERENCES public.refund_request(id);
+
+ALTER TABLE ONLY public.refund_request
+    ADD CONSTRAINT refund_request_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.refund_request
+    ADD CONSTRAINT refund_request_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES public.top_up(id);
+
+ALTER TABLE ONLY public.refund
+    ADD CONSTRAINT refund_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES public.top_up(id);
+
 ALTER TABLE ONLY public.saved_card
     ADD CONSTRAINT saved_card_card_setup_id_fkey FOREIGN KEY (card_setup_id) REFERENCES public.card_setup(id);
 
@@ -3823,6 +4297,9 @@ ALTER TABLE ONLY public.user_session
 
 GRANT USAGE ON SCHEMA ledger TO sublet_app;
 
+REVOKE ALL ON FUNCTION ledger.adjust(_owner text, _currency text, _amount bigint, _given boolean, _key text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.adjust(_owner text, _currency text, _amount bigint, _given boolean, _key text, _description text, _source_id text) TO sublet_app;
+
 REVOKE ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
 
@@ -3830,6 +4307,12 @@ REVOKE ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], 
 GRANT ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.check_postings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.dispute_lost(_charge text, _amount bigint, _key text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.dispute_lost(_charge text, _amount bigint, _key text, _description text, _source_id text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.dispute_moved(_currency text, _amount bigint, _fee bigint, _given_back boolean, _transaction text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.dispute_moved(_currency text, _amount bigint, _fee bigint, _given_back boolean, _transaction text, _description text, _source_id text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) TO sublet_app;
@@ -3849,12 +4332,17 @@ REVOKE ALL ON FUNCTION ledger.lock_wallet(_owner text, _currency text) FROM PUBL
 
 REVOKE ALL ON FUNCTION ledger.lock_wallet_of(_hold bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ledger.lock_wallet_paid_by(_charge text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ledger.lock_wallets_of(_holds bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.open_books(_currency text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.pay_owed(_owner text, _currency text, _description text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.pay_owed(_owner text, _currency text, _description text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) TO sublet_app;
@@ -3863,6 +4351,18 @@ REVOKE ALL ON FUNCTION ledger.post(_kind ledger.entry_kind, _key text, _hash byt
 
 REVOKE ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.refund(_charge text, _amount bigint, _made boolean, _key text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.refund(_charge text, _amount bigint, _made boolean, _key text, _description text, _source_id text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.refund_failed(_refund bigint, _charge text, _after_success boolean, _key text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.refund_failed(_refund bigint, _charge text, _after_success boolean, _key text, _description text, _source_id text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.refund_succeeded(_refund bigint, _key text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.refund_succeeded(_refund bigint, _key text, _description text, _source_id text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.refundable(_charge text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.refundable(_charge text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.refuse_change() FROM PUBLIC;
 
@@ -3969,6 +4469,8 @@ GRANT SELECT ON TABLE ledger.usage_payer TO sublet_app;
 GRANT SELECT ON TABLE ledger.usage_revenue TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.wallet_above_lots TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.went_back TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation TO sublet_app;
 
@@ -4082,6 +4584,28 @@ GRANT UPDATE(revoked_in) ON TABLE public.issued_certificate TO sublet_app;
 
 GRANT USAGE ON SEQUENCE public.certificate_serial TO sublet_app;
 
+GRANT SELECT,INSERT ON TABLE public.dispute TO sublet_app;
+
+GRANT UPDATE(amount) ON TABLE public.dispute TO sublet_app;
+
+GRANT UPDATE(reason) ON TABLE public.dispute TO sublet_app;
+
+GRANT UPDATE(due_by) ON TABLE public.dispute TO sublet_app;
+
+GRANT UPDATE(state) ON TABLE public.dispute TO sublet_app;
+
+GRANT UPDATE(taken) ON TABLE public.dispute TO sublet_app;
+
+GRANT UPDATE(charged) ON TABLE public.dispute TO sublet_app;
+
+GRANT UPDATE(owed) ON TABLE public.dispute TO sublet_app;
+
+GRANT UPDATE(decided_at) ON TABLE public.dispute TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.dispute_history TO sublet_app;
+
+GRANT SELECT ON TABLE public.dispute_transition TO sublet_app;
+
 GRANT SELECT,INSERT ON TABLE public.finding TO sublet_app;
 
 GRANT UPDATE(severity) ON TABLE public.finding TO sublet_app;
@@ -4191,6 +4715,34 @@ GRANT SELECT,INSERT ON TABLE public.processor_customer TO sublet_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.published_port TO sublet_app;
 
 GRANT SELECT ON TABLE public.published_port_transition TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.refund TO sublet_app;
+
+GRANT UPDATE(state) ON TABLE public.refund TO sublet_app;
+
+GRANT UPDATE(processor_id) ON TABLE public.refund TO sublet_app;
+
+GRANT UPDATE(failure_code) ON TABLE public.refund TO sublet_app;
+
+GRANT UPDATE(completed_at) ON TABLE public.refund TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.refund_history TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.refund_request TO sublet_app;
+
+GRANT UPDATE(state) ON TABLE public.refund_request TO sublet_app;
+
+GRANT UPDATE(decided_by) ON TABLE public.refund_request TO sublet_app;
+
+GRANT UPDATE(decided_by_name) ON TABLE public.refund_request TO sublet_app;
+
+GRANT UPDATE(decision) ON TABLE public.refund_request TO sublet_app;
+
+GRANT UPDATE(decided_at) ON TABLE public.refund_request TO sublet_app;
+
+GRANT SELECT ON TABLE public.refund_request_transition TO sublet_app;
+
+GRANT SELECT ON TABLE public.refund_transition TO sublet_app;
 
 GRANT SELECT ON TABLE public.room_from_now TO sublet_app;
 

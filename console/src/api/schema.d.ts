@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/v1/admin/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Adjustment
+         * @description Give or take within the books; above a threshold, a second person has to approve it first.
+         */
+        post: operations["create_adjustment_api_v1_admin_adjustments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/allocations": {
         parameters: {
             query?: never;
@@ -116,6 +136,46 @@ export interface paths {
          * @description Who did what, newest first.
          */
         get: operations["list_audit_events_api_v1_admin_audit_events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Disputes
+         * @description Every dispute and inquiry, newest first.
+         */
+        get: operations["list_disputes_api_v1_admin_disputes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/disputes/{dispute_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Dispute
+         * @description One dispute.
+         */
+        get: operations["show_dispute_api_v1_admin_disputes__dispute_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -704,6 +764,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Payments
+         * @description An organization's payments by card, oldest first, with what of each can go back to its card, and why no more.
+         */
+        get: operations["list_payments_api_v1_admin_payments_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/prices": {
         parameters: {
             query?: never;
@@ -744,6 +824,110 @@ export interface paths {
          * @description Run every check now; opens and closes findings, and repairs nothing.
          */
         post: operations["run_reconciliation_api_v1_admin_reconcile_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/refund-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Requests
+         * @description What customers ask to have back, newest first.
+         */
+        get: operations["list_requests_api_v1_admin_refund_requests_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/refund-requests/{request_id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decline Request
+         * @description Say no; the customer reads why.
+         */
+        post: operations["decline_request_api_v1_admin_refund_requests__request_id__decline_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/refund-requests/{request_id}/grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grant Request
+         * @description Say yes, and begin the refund; above a threshold, a second person has to approve it first.
+         */
+        post: operations["grant_request_api_v1_admin_refund_requests__request_id__grant_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Refunds
+         * @description Every refund, also those made in the processor's own pages, newest first.
+         */
+        get: operations["list_refunds_api_v1_admin_refunds_get"];
+        put?: never;
+        /**
+         * Create Refund
+         * @description Send money back to the card that it came from; above a threshold, a second person has to approve it first.
+         */
+        post: operations["create_refund_api_v1_admin_refunds_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/refunds/{refund_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Refund
+         * @description One refund.
+         */
+        get: operations["show_refund_api_v1_admin_refunds__refund_id__get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1549,6 +1733,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Own Payments
+         * @description The organization's payments by card, oldest first, with what of each can go back to its card.
+         */
+        get: operations["list_own_payments_api_v1_payments_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payments/stripe/webhook": {
         parameters: {
             query?: never;
@@ -1563,6 +1767,70 @@ export interface paths {
          * @description Take in a signed event of the card processor.
          */
         post: operations["stripe_webhook_api_v1_payments_stripe_webhook_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refund-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Own Requests
+         * @description What the organization asked to have back, newest first.
+         */
+        get: operations["list_own_requests_api_v1_refund_requests_get"];
+        put?: never;
+        /**
+         * Request Refund
+         * @description Ask to have a payment back, or part of it; an operator decides, and no money moves before.
+         */
+        post: operations["request_refund_api_v1_refund_requests_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refund-requests/{refund_request_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw Request
+         * @description Take a request back that nobody has decided on.
+         */
+        post: operations["withdraw_request_api_v1_refund_requests__refund_request_id__withdraw_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Own Refunds
+         * @description The organization's refunds, newest first.
+         */
+        get: operations["list_own_refunds_api_v1_refunds_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1812,6 +2080,26 @@ export interface components {
             name: string;
             /** Reason */
             reason: string | null;
+        };
+        /**
+         * AdjustmentOut
+         * @description A correction that is in the books.
+         */
+        AdjustmentOut: {
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "give" | "take";
+            /** Entry Id */
+            entry_id: number;
+            /** Id */
+            id: string;
+            /** Organization Id */
+            organization_id: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * AdminAllocationOut
@@ -2234,6 +2522,14 @@ export interface components {
             reason: string;
         };
         /**
+         * BegunRefundOut
+         * @description The refund that has begun; or, while it is null, the approval that somebody else has to give first.
+         */
+        BegunRefundOut: {
+            approval: components["schemas"]["ApprovalOut"] | null;
+            refund: components["schemas"]["RefundOut"] | null;
+        };
+        /**
          * CapabilityOut
          * @description Whether the node's kernel enforces one kind of isolation.
          */
@@ -2424,6 +2720,45 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * DisputeOut
+         * @description What a card holder asked the bank to have back. An inquiry has moved no money.
+         *
+         *     `taken` is what the processor holds for it; `charged` what its customer was charged when it was lost, and `owed`
+         *     what of that the wallet did not hold. It has to be answered by `due_by`.
+         */
+        DisputeOut: {
+            amount: components["schemas"]["MoneyField"];
+            charged: components["schemas"]["MoneyField"];
+            /** Decided At */
+            decided_at: string | null;
+            /**
+             * Disputed At
+             * Format: date-time
+             */
+            disputed_at: string;
+            /** Due By */
+            due_by: string | null;
+            /** Id */
+            id: string;
+            /** Organization Id */
+            organization_id: string;
+            owed: components["schemas"]["MoneyField"];
+            /** Processor Id */
+            processor_id: string;
+            /** Reason */
+            reason: string;
+            state: components["schemas"]["DisputeState"];
+            taken: components["schemas"]["MoneyField"];
+            /** Top Up Id */
+            top_up_id: string;
+        };
+        /**
+         * DisputeState
+         * @description Where a dispute stands: `inquiry` and `closed` are of one that moved no money.
+         * @enum {string}
+         */
+        DisputeState: "seen" | "inquiry" | "closed" | "open" | "won" | "lost";
         /**
          * DrainOut
          * @description That a node is being emptied: why, until when, and what each allocation is credited that the deadline suspends:
@@ -2731,6 +3066,15 @@ export interface components {
             uuid: string;
         };
         /**
+         * GrantedOut
+         * @description The request, and the refund that has begun; or the approval that somebody else has to give first.
+         */
+        GrantedOut: {
+            approval: components["schemas"]["ApprovalOut"] | null;
+            refund: components["schemas"]["RefundOut"] | null;
+            request: components["schemas"]["RefundRequestOut"];
+        };
+        /**
          * HelperCountOut
          * @description How many nodes have a helper, and where it stands beside this release's.
          */
@@ -2992,6 +3336,14 @@ export interface components {
              */
             password: string;
         };
+        /**
+         * MadeAdjustmentOut
+         * @description The adjustment; or, while it is null, the approval that somebody else has to give first.
+         */
+        MadeAdjustmentOut: {
+            adjustment: components["schemas"]["AdjustmentOut"] | null;
+            approval: components["schemas"]["ApprovalOut"] | null;
+        };
         /** ManagedPage[ApiTokenOut] */
         ManagedPage_ApiTokenOut_: {
             /** Actions */
@@ -3143,6 +3495,29 @@ export interface components {
             currency: string;
         };
         /**
+         * NewAdjustment
+         * @description A correction within the books: no money moves at the card processor, which a refund is for.
+         */
+        NewAdjustment: {
+            /**
+             * Amount
+             * @example 10.00
+             */
+            amount: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Direction
+             * @description What is given pays what is owed and is credit beyond that; what is taken comes from credit first.
+             * @enum {string}
+             */
+            direction: "give" | "take";
+            /** Organization Id */
+            organization_id: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * NewDrain
          * @description Until when a node is to be empty, and what each allocation is credited that the deadline suspends: so many
          *     seconds at its own rate; 0 is none.
@@ -3204,6 +3579,38 @@ export interface components {
              * @enum {string}
              */
             protocol: "tcp" | "udp";
+        };
+        /**
+         * NewRefund
+         * @description Which payment to send back, how much of it, and why.
+         */
+        NewRefund: {
+            /**
+             * Amount
+             * @description In the payment's currency, in whole cents.
+             * @example 10.00
+             */
+            amount: string;
+            /** Reason */
+            reason: string;
+            /** Top Up Id */
+            top_up_id: string;
+        };
+        /**
+         * NewRefundRequest
+         * @description Which payment to have back, how much of it, and why.
+         */
+        NewRefundRequest: {
+            /**
+             * Amount
+             * @description In the payment's currency, in whole cents.
+             * @example 10.00
+             */
+            amount: string;
+            /** Reason */
+            reason: string;
+            /** Top Up Id */
+            top_up_id: string;
         };
         /**
          * NewRollout
@@ -3462,6 +3869,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[DisputeOut] */
+        Page_DisputeOut_: {
+            /** Items */
+            items: components["schemas"]["DisputeOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[DriftedNodeOut] */
         Page_DriftedNodeOut_: {
             /** Items */
@@ -3511,10 +3925,31 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[PaymentOut] */
+        Page_PaymentOut_: {
+            /** Items */
+            items: components["schemas"]["PaymentOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[PortOut] */
         Page_PortOut_: {
             /** Items */
             items: components["schemas"]["PortOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[RefundOut] */
+        Page_RefundOut_: {
+            /** Items */
+            items: components["schemas"]["RefundOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[RefundRequestOut] */
+        Page_RefundRequestOut_: {
+            /** Items */
+            items: components["schemas"]["RefundRequestOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -3597,6 +4032,29 @@ export interface components {
             code: string;
             /** Message */
             message: string;
+        };
+        /**
+         * PaymentOut
+         * @description A payment by card, what became of it, and what of it can go back to its card; `reason` says why nothing can.
+         *
+         *     `available` is what is free in the wallet: no more than that can go back.
+         */
+        PaymentOut: {
+            available: components["schemas"]["MoneyField"];
+            disputed: components["schemas"]["MoneyField"];
+            paid: components["schemas"]["MoneyField"];
+            /**
+             * Paid At
+             * Format: date-time
+             */
+            paid_at: string;
+            /** Reason */
+            reason: string | null;
+            refundable: components["schemas"]["MoneyField"];
+            refunded: components["schemas"]["MoneyField"];
+            spent: components["schemas"]["MoneyField"];
+            /** Top Up Id */
+            top_up_id: string;
         };
         /**
          * PlaceOut
@@ -3853,6 +4311,82 @@ export interface components {
             ran_at: string;
         };
         /**
+         * RefundOut
+         * @description Money that goes back to the card it came from; `origin` says whether it was asked for here.
+         *
+         *     `owed` is what of it the wallet did not hold, because it was spent.
+         */
+        RefundOut: {
+            amount: components["schemas"]["MoneyField"];
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Failure */
+            failure: string | null;
+            /** Id */
+            id: string;
+            /** Organization Id */
+            organization_id: string;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "operator" | "processor";
+            owed: components["schemas"]["MoneyField"];
+            /** Reason */
+            reason: string;
+            /** Request Id */
+            request_id: string | null;
+            /** Requested By */
+            requested_by: string;
+            state: components["schemas"]["RefundState"];
+            /** Top Up Id */
+            top_up_id: string;
+        };
+        /**
+         * RefundRequestOut
+         * @description What a customer asks to have back, and what was decided.
+         */
+        RefundRequestOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decision */
+            decision: string | null;
+            /** Id */
+            id: string;
+            /** Organization Id */
+            organization_id: string;
+            /** Reason */
+            reason: string;
+            state: components["schemas"]["RefundRequestState"];
+            /** Top Up Id */
+            top_up_id: string;
+        };
+        /**
+         * RefundRequestState
+         * @description Where a refund request stands.
+         * @enum {string}
+         */
+        RefundRequestState: "requested" | "granted" | "declined" | "withdrawn";
+        /**
+         * RefundState
+         * @description Where a refund stands.
+         * @enum {string}
+         */
+        RefundState: "pending" | "succeeded" | "failed" | "canceled";
+        /**
          * ReplayOut
          * @description An event that was asked for again: it waits to be handled, or there is nothing left to do.
          */
@@ -3868,6 +4402,14 @@ export interface components {
             subject: string;
             /** Type */
             type: string;
+        };
+        /**
+         * RequestDecision
+         * @description What the customer reads.
+         */
+        RequestDecision: {
+            /** Decision */
+            decision: string;
         };
         /**
          * ResidentOut
@@ -4683,6 +5225,48 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    create_adjustment_api_v1_admin_adjustments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAdjustment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeAdjustmentOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_everybodys_allocations_api_v1_admin_allocations_get: {
         parameters: {
             query?: {
@@ -4939,6 +5523,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditEventOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_disputes_api_v1_admin_disputes_get: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["DisputeState"] | null;
+                organization_id?: string | null;
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DisputeOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_dispute_api_v1_admin_disputes__dispute_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -6325,6 +6994,50 @@ export interface operations {
             };
         };
     };
+    list_payments_api_v1_admin_payments_get: {
+        parameters: {
+            query: {
+                organization_id: string;
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PaymentOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_prices_api_v1_admin_prices_get: {
         parameters: {
             query?: {
@@ -6427,6 +7140,265 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReconciliationOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_requests_api_v1_admin_refund_requests_get: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["RefundRequestState"] | null;
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RefundRequestOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decline_request_api_v1_admin_refund_requests__request_id__decline_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestDecision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundRequestOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    grant_request_api_v1_admin_refund_requests__request_id__grant_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestDecision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantedOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_refunds_api_v1_admin_refunds_get: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["RefundState"] | null;
+                organization_id?: string | null;
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RefundOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_refund_api_v1_admin_refunds_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRefund"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunRefundOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_refund_api_v1_admin_refunds__refund_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -8422,6 +9394,49 @@ export interface operations {
             };
         };
     };
+    list_own_payments_api_v1_payments_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PaymentOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stripe_webhook_api_v1_payments_stripe_webhook_post: {
         parameters: {
             query?: never;
@@ -8438,6 +9453,174 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WebhookReceived"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_own_requests_api_v1_refund_requests_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RefundRequestOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_refund_api_v1_refund_requests_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRefundRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundRequestOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_request_api_v1_refund_requests__refund_request_id__withdraw_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundRequestOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_own_refunds_api_v1_refunds_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RefundOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
