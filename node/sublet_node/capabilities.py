@@ -11,6 +11,7 @@ from . import (
     HELPER_VERSION,
     cgroups,
     confinement,
+    connections,
     devices,
     enrolment,
     files,
@@ -128,6 +129,7 @@ def _own_network() -> list[dict[str, Any]]:
             if known.network == network.CLOSED:
                 return [own, *(_entry(name, False, _CLOSED) for name in names[1:])]
             link = network.Link(trial.NUMBER, known.network, surroundings.has_version_6())
+            connections.of([link.address])  # without that no release of one would be proven
             return [
                 own,
                 _tried("published_ports", lambda: ports.measure(inside, link)),

@@ -73,6 +73,7 @@ def _network(subject: Subject, record: Allocation, *, is_held: bool) -> list[str
         *namespaces.traces(subject),
         *network.traces(subject.uid, expected=is_held),
         *ports.traces(record),
+        *network.connections_left(enrolment.read(), record),
     ]
 
 

@@ -12,7 +12,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from . import commands, surroundings
+from . import commands, connections, surroundings
 from .enrolment import Enrolment
 from .errors import NodeError
 from .store import Allocation, Store
@@ -83,6 +83,28 @@ def link_for(known: Enrolment | None, store: Store, record: Allocation) -> Link 
                 raise NodeError("links_used_up", f"All {_LAST} links of this node are taken.")
             store.put(record)
     return Link(record.link, known.network, surroundings.has_version_6())
+
+
+def link_of(known: Enrolment | None, record: Allocation) -> Link | None:
+    """The link that an allocation has and that leads out of the node; None where there is none."""
+    if known is None or known.network in ("", CLOSED) or not record.link:
+        return None
+    return Link(record.link, known.network, surroundings.has_version_6())
+
+
+def forget_connections(known: Enrolment | None, record: Allocation) -> None:
+    """Have the kernel forget what led over the link: its addresses are another's next. To be done once nothing leads
+    to the link any more."""
+    link = link_of(known, record)
+    if link is not None:
+        connections.forget([link.address, link.address_6])
+
+
+def connections_left(known: Enrolment | None, record: Allocation) -> list[str]:
+    """How many connections by the link's addresses the kernel still remembers, if there are any."""
+    link = link_of(known, record)
+    left = [] if link is None else connections.of([link.address, link.address_6])
+    return [f"{len(left)} connections of {link.address} that the kernel remembers"] if link and left else []
 
 
 def lay(uid: int, link: Link, process: int) -> None:

@@ -219,10 +219,7 @@ def carried(records: Iterable[Allocation]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _link_of(record: Allocation) -> network.Link | None:
-    known = enrolment.read()
-    if known is None or known.network in ("", network.CLOSED) or not record.link:
-        return None
-    return network.Link(record.link, known.network, surroundings.has_version_6())
+    return network.link_of(enrolment.read(), record)
 
 
 def _addresses(link: network.Link) -> list[str]:

@@ -21,6 +21,7 @@ from . import (
     memory,
     moment,
     namespaces,
+    network,
     oom_kills,
     ports,
     request,
@@ -49,6 +50,8 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
                 loopback.dismiss(subject.uid)
             ports.withdraw(store, record)
             ended = _take_away(subject, walled, mates, known)
+            with contextlib.suppress(NodeError):  # what stays is for the evidence to find
+                network.forget_connections(enrolment.read(), record)
             checks = evidence.collect(record, cards, walled, known, ended)
         clean = all(check["clean"] for check in checks)
         if clean:

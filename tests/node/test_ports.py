@@ -53,6 +53,35 @@ with socket.create_connection(("203.0.113.1", 30001), 2) as one:
         except OSError as error: print(type(error).__name__, flush=True); break
 """
 
+# Somebody outside who answers whoever sent something first, for ever.
+STRANGER = """
+import select, socket
+ends = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+for end, address in zip(ends, ("203.0.113.7", "2001:db8:77::7")): end.bind((address, 9999))
+known = {}
+while True:
+    for end in select.select(ends, [], [], 0.05)[0]: known[end] = end.recvfrom(99)[1]
+    for end, whose in known.items(): end.sendto(b"the stranger", whose)
+"""
+# Waits at the port that it would be known by, and says hello first if it is told to.
+GREET = """
+import socket, sys
+for family, address in ((socket.AF_INET, "203.0.113.7"), (socket.AF_INET6, "2001:db8:77::7")):
+    with socket.socket(family, socket.SOCK_DGRAM) as one:
+        one.bind(("", 60001)); one.settimeout(1)
+        try:
+            if sys.argv[1:]: one.sendto(b"hello", (address, 9999))
+            print("heard", one.recv(99).decode())
+        except TimeoutError: print("nothing")
+"""
+RELEASE_WITHOUT_FORGETTING = """
+import json, sys
+sys.path.insert(0, "/usr/local/sbin/sublet-node")
+from sublet_node import connections, release, store
+connections.forget = lambda addresses: None
+print(json.dumps(release.release(store.Store(), {subject}, 2)))
+"""
+
 
 def knock(*places: tuple[str, str, int], seconds: float = 3) -> str:
     """A command that says hello to each (protocol, address, port), and what came back."""
@@ -255,6 +284,31 @@ class TestPublished:
             assert not found["published_ports"]["enforced"]
             assert not found["network_rate"]["enforced"]
             assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+
+    async def test_leads_no_stranger_of_its_last_customer_to_the_next(
+        self, outside: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        before = Tenant()
+        node, addresses = outside.node, "ip -o addr show dev eth0 scope global | awk '{print $4}'"
+        run = ("systemd-run", "--unit=stranger", "--quiet", "ip", "netns", "exec", "outside", "python3", "-c", STRANGER)
+        await node.run_as_root(*run)
+        try:
+            await channel.ask("apply", before.desired(), generation=1)
+            said, _ = await run_as(outside, before, f"python3 -c '{GREET}' hello")
+            assert said == "heard the stranger\n" * 2, "by IPv4 and by IPv6"
+            had, _ = await run_as(outside, before, addresses)
+            forgetful = RELEASE_WITHOUT_FORGETTING.format(subject=before.subject)
+            evidence = json.loads((await node.run_as_root("python3", "-c", forgetful)).text)
+            left = [check for check in evidence["checks"] if not check["clean"]]
+            assert [check["name"] for check in left] == ["network"], "looked at again, whoever was to forget them"
+            assert "2 connections of" in left[0]["detail"]
+            evidence = await channel.ask("release", before.subject, generation=3)
+            assert evidence["clean"] is True
+            await channel.ask("apply", tenant.desired(), generation=1)
+            assert (await run_as(outside, tenant, addresses))[0] == had, "the very addresses"
+            assert (await run_as(outside, tenant, f"python3 -c '{GREET}'"))[0] == "nothing\n" * 2
+        finally:
+            await node.run_as_root("systemctl", "stop", "stranger", check=False)
 
 
 class TestRate:
