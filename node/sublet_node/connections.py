@@ -119,7 +119,8 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _read(family: int, body: bytes) -> Connection:
-    named, addresses = b"", set()
+    named = b""
+    addresses: set[bytes] = set()
     for kind, whole, value in _attributes(body[_FAMILY.size :]):
         if kind in (_BEGUN, _ID, _ZONE):
             named += whole
