@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from sublet.identity import hash_queue
 from sublet.identity.api import PASSWORDS
 from sublet.identity.errors import PasswordsWait, TooManyAttempts
 from sublet.identity.hash_queue import HashQueue, Origin
@@ -142,6 +143,37 @@ class TestQueue:
                 pass
         async with queue.place(Origin("flood")):
             pass
+
+    async def test_turns_away_the_last_of_who_has_most_waiting_once_it_is_full(self, slow: Slow) -> None:
+        queue = HashQueue(waiting=3, at_once=1)
+        flood = asked(queue, slow, *(f"flood {number}" for number in range(4)))
+        await until(lambda: len(slow.begun) == 1)
+        (owner,) = asked(queue, slow, "owner 1")
+        with pytest.raises(PasswordsWait):
+            await flood[3]
+        with pytest.raises(PasswordsWait):
+            await queue.run(Origin("flood"), slow.of("flood 4"))
+        slow.let.set()
+        assert await owner == "owner 1"
+        await asyncio.gather(*flood[:3])
+        assert slow.begun == ["flood 0", "flood 1", "owner 1", "flood 2"]
+
+    async def test_holds_so_many_back_of_one_address_and_of_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(hash_queue, "SLOWED_AT_ONCE", hash_queue.SLOWED_EACH + 1)
+        queue = HashQueue(waiting=4, at_once=1)
+        held = [asyncio.create_task(queue.slow("one", DEADLINE)) for _ in range(hash_queue.SLOWED_EACH)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyAttempts):
+            await queue.slow("one", DEADLINE)
+        held.append(asyncio.create_task(queue.slow("two", DEADLINE)))
+        await asyncio.sleep(0)
+        with pytest.raises(PasswordsWait):
+            await queue.slow("three", DEADLINE)
+        await queue.slow("three", 0.0)
+        for task in held:
+            task.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+        await queue.slow("one", 0.001)
 
     async def test_keeps_a_core_taken_until_its_work_has_ended(self, slow: Slow) -> None:
         queue = HashQueue(waiting=1, at_once=1)

@@ -14,9 +14,11 @@ import structlog.testing
 from sublet.core.actors import system_actor
 from sublet.core.db import Database
 from sublet.core.settings import Settings
-from sublet.identity import passwords, throttles, users
+from sublet.identity import hash_queue, passwords, throttles, users
+from sublet.identity.api import PASSWORDS
 from sublet.identity.authentication import SessionAuthenticator
 from sublet.identity.errors import InsecurePublicUrl
+from sublet.identity.hash_queue import HashQueue
 from tests.identity.house import PASSWORD, House, log_in, new_email, session_secret, sign_up
 
 pytestmark = pytest.mark.anyio
@@ -235,7 +237,7 @@ class TestSlowing:
         async def hold_back(seconds: float) -> None:
             held_back.append(seconds)
 
-        monkeypatch.setattr("sublet.identity.sign_in.asyncio.sleep", hold_back)
+        monkeypatch.setattr("sublet.identity.hash_queue.asyncio.sleep", hold_back)
         await house.customer(EMAIL)
         for email in (EMAIL, new_email()):
             for number in range(3):
@@ -253,6 +255,28 @@ class TestSlowing:
             while (await house.rows("SELECT count(*) FROM throttle"))[0][0] < many + 1:
                 await asyncio.sleep(0.01)
             assert (await sign_up(house.browser(), new_email())).status_code == 201
+        for task in slowed:
+            task.cancel()
+        await asyncio.gather(*slowed, return_exceptions=True)
+
+    async def test_takes_no_place_from_others_of_the_network_and_counts_no_try_that_is_turned_away(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(throttles, "FREE_ATTEMPTS", 1)
+        monkeypatch.setattr(throttles, "FIRST_SLOWED_SECONDS", 60.0)
+        monkeypatch.setattr(throttles, "LONGEST_SLOWED_SECONDS", 60.0)
+        house.parts.put(PASSWORDS, HashQueue(waiting=4, at_once=1))  # one place for each network
+        await house.customer(EMAIL)
+        await house.customer(other := new_email())
+        host, counted = "203.0.113.1", "SELECT max(attempts) FROM throttle"
+        assert (await log_in(house.browser(host), EMAIL, WRONG)).status_code == 401
+        slowed = [asyncio.create_task(log_in(house.browser(host), EMAIL, WRONG)) for _ in range(hash_queue.SLOWED_EACH)]
+        async with asyncio.timeout(20):
+            while (await house.rows(counted))[0][0] < 1 + len(slowed):
+                await asyncio.sleep(0.01)
+        assert (await log_in(house.browser(host), EMAIL, WRONG)).status_code == 429
+        assert (await house.rows(counted))[0][0] == 1 + len(slowed)
+        assert (await log_in(house.browser("203.0.113.2"), other)).status_code == 200
         for task in slowed:
             task.cancel()
         await asyncio.gather(*slowed, return_exceptions=True)

@@ -5,7 +5,6 @@ an account alone, and a network alone, are only slowed. A browser in which its o
 apart from the network that it is in.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -101,17 +100,18 @@ async def sign_in(
     origin = Origin(f"owner of {was_signed_in}", known=True) if known else Origin(network)
     pair = f"{typed}\n{origin.name}"
     counted_network = None if known else network
-    async with hashing.place(origin):
-        at_account = await _pass_throttles(database, visitor, typed, pair, network=counted_network)
-        try:
+    at_account, seconds = await _pass_throttles(database, visitor, typed, pair, network=counted_network)
+    try:
+        await hashing.slow(origin.name if known else throttles.address_of(visitor.address), seconds)
+        async with hashing.place(origin):
             verdict = await hashing.run(
                 origin, partial(passwords.verify, None if user is None else user.password_hash, password)
             )
-        except PasswordsWait:
-            # Nobody looked at the password, so it was no wrong one.
-            async with database.transaction() as session:
-                await _refund(session, typed, pair, counted_network)
-            raise
+    except (PasswordsWait, TooManyAttempts):
+        # Nobody looked at the password, so it was no wrong one.
+        async with database.transaction() as session:
+            await _refund(session, typed, pair, counted_network)
+        raise
     async with database.transaction() as session:
         if verdict.right and user is not None and await _lock_enabled(session, user.id):
             if verdict.rehashed is not None:
@@ -136,9 +136,10 @@ async def sign_out(session: Session, visitor: Visitor) -> None:
 
 async def _pass_throttles(
     database: Database, visitor: Visitor, account: str, pair: str, *, network: str | None
-) -> throttles.Count:
-    """Count the attempt, and hold it back for as long as its account or its network is slowed; what was counted at the
-    account. TooManyAttempts if the pair is closed: then it counts against nobody else.
+) -> tuple[throttles.Count, float]:
+    """Count the attempt; what was counted at the account, and for how many seconds the attempt is to be held back,
+    because its account or its network is slowed. TooManyAttempts if the pair is closed: then it counts against nobody
+    else.
 
     From a hundred in an hour an account would be asked for a second factor or a code sent by mail. There is neither
     yet, so it stays slowed; it is never closed.
@@ -154,8 +155,7 @@ async def _pass_throttles(
                     await record(session, visitor.actor, "login.many_refused", "network", network)
     if of_pair.wait_seconds:
         raise TooManyAttempts(of_pair.wait_seconds)
-    await asyncio.sleep(throttles.slowed_seconds(at_account, of_network))
-    return at_account
+    return at_account, throttles.slowed_seconds(at_account, of_network)
 
 
 async def _refund(session: Session, account: str, pair: str, network: str | None) -> None:
