@@ -29,6 +29,7 @@ def own_postgres() -> Iterator[EmbeddedPostgres]:
         server.start()
         migrate(server.owner_url)
         server.create_login()
+        server.sql("SELECT ledger.keep_calendar('UTC')", database="sublet")
         yield server
     finally:
         server.stop()

@@ -251,7 +251,7 @@ CREATE FUNCTION ledger.check_postings() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  fault text;
+  fault text; closed text;
 BEGIN
   SELECT CASE
            WHEN min(n.entry_id) <> max(n.entry_id) THEN 'shares its statement with another'
@@ -268,13 +268,54 @@ BEGIN
                      AND n.balance_after = n.amount + CASE n.account_seq WHEN 1 THEN 0 ELSE p.balance_after END
                   OFFSET 0)) THEN 'breaks the chain of a balance'
            WHEN NOT EXISTS (SELECT FROM ledger.ledger_entry h WHERE h.id = min(n.entry_id)) THEN 'does not exist'
-         END INTO fault
+           -- who looks at one moment for long would not see that a month was closed since
+           WHEN current_setting('transaction_isolation') <> 'read committed' THEN 'needs to see what is committed'
+         END,
+         (SELECT c.month FROM ledger.ledger_entry h JOIN ledger.month_close c ON c.ends_at > h.effective_at
+           WHERE h.id = min(n.entry_id) ORDER BY c.ends_at LIMIT 1)
+    INTO fault, closed
     FROM added n
     LEFT JOIN LATERAL (SELECT currency, materialised FROM ledger.account WHERE id = n.account_id OFFSET 0) a ON true;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION 'an entry %', fault USING ERRCODE = 'SL005';
   END IF;
+  IF closed IS NOT NULL THEN
+    RAISE EXCEPTION '% is closed', closed USING ERRCODE = 'SL007';
+  END IF;
   RETURN NULL;
+END $$;
+
+CREATE FUNCTION ledger.close_month(_month text, _by text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  last month_close; starts timestamptz := month_starts(_month); ends timestamptz := month_ends(_month);
+BEGIN
+  IF starts IS NULL THEN
+    RAISE EXCEPTION 'the books have no calendar' USING ERRCODE = 'SL006';
+  END IF;
+  LOCK TABLE ledger_entry IN SHARE ROW EXCLUSIVE MODE;
+  SELECT * INTO last FROM month_close ORDER BY ends_at DESC LIMIT 1;
+  IF ends > clock_timestamp() THEN
+    RAISE EXCEPTION '% is not over', _month USING ERRCODE = 'SL008';
+  END IF;
+  IF starts < last.ends_at THEN
+    RAISE EXCEPTION '% is closed', _month USING ERRCODE = 'SL008';
+  END IF;
+  IF starts > last.ends_at THEN
+    RAISE EXCEPTION 'the month after % is not closed', last.month USING ERRCODE = 'SL008';
+  END IF;
+  INSERT INTO month_close (month, starts_at, ends_at, closed_by) VALUES (_month, starts, ends, _by);
+  INSERT INTO month_total (month, kind, currency, opening, debits, credits)
+  SELECT _month, kind, currency, coalesce(o.opening, 0), coalesce(m.debits, 0), coalesce(m.credits, 0)
+    FROM (SELECT t.kind, t.currency, t.opening + t.credits - t.debits AS opening
+            FROM month_total t WHERE t.month = last.month
+          UNION ALL
+          SELECT b.kind, b.currency, b.credits - b.debits
+            FROM moved_between('-infinity', starts) b WHERE last.month IS NULL) o
+    FULL JOIN moved_between(starts, ends) m USING (kind, currency);
+  RETURN ends;
 END $$;
 
 CREATE FUNCTION ledger.dispute_lost(_charge text, _amount bigint, _key text, _description text, _source_id text) RETURNS bigint
@@ -413,6 +454,26 @@ CREATE FUNCTION ledger.hash_of(VARIADIC _parts text[]) RETURNS bytea
   SELECT sha256(convert_to(_parts::text, 'UTF8'))
 $$;
 
+CREATE FUNCTION ledger.keep_calendar(_time_zone text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  kept text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_timezone_names WHERE name = _time_zone) THEN
+    RAISE EXCEPTION 'there is no time zone %', _time_zone USING ERRCODE = 'SL006';
+  END IF;
+  SELECT time_zone INTO kept FROM calendar;
+  IF kept = _time_zone THEN
+    RETURN kept;
+  END IF;
+  LOCK TABLE ledger_entry IN SHARE ROW EXCLUSIVE MODE;
+  INSERT INTO calendar (time_zone) VALUES (_time_zone) ON CONFLICT (only_row) DO UPDATE
+    SET time_zone = excluded.time_zone WHERE NOT EXISTS (SELECT FROM ledger_entry);
+  RETURN (SELECT time_zone FROM calendar);
+END $$;
+
 
 
 CREATE TABLE ledger.wallet (
@@ -474,6 +535,55 @@ BEGIN
   PERFORM 1 FROM ledger.balance
     WHERE account_id IN (SELECT wallet_id FROM ledger.hold WHERE id = ANY (_holds))
     ORDER BY account_id FOR NO KEY UPDATE;
+END $$;
+
+CREATE FUNCTION ledger.month_ends(_month text) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT (to_date(_month, 'YYYY-MM') + interval '1 month')::timestamp AT TIME ZONE time_zone FROM ledger.calendar
+$$;
+
+CREATE FUNCTION ledger.month_of(_at timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT to_char(_at AT TIME ZONE time_zone, 'YYYY-MM') FROM ledger.calendar
+$$;
+
+CREATE FUNCTION ledger.month_starts(_month text) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT to_date(_month, 'YYYY-MM')::timestamp AT TIME ZONE time_zone FROM ledger.calendar
+$$;
+
+CREATE FUNCTION ledger.moved_between(_from timestamp with time zone, _until timestamp with time zone) RETURNS TABLE(kind ledger.account_kind, currency text, debits numeric, credits numeric)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT a.kind, a.currency, coalesce(-sum(p.amount) FILTER (WHERE p.amount < 0), 0),
+         coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0)
+    FROM ledger.ledger_entry e
+    JOIN ledger.posting p ON p.entry_id = e.id
+    JOIN ledger.account a ON a.id = p.account_id
+   WHERE e.effective_at >= _from AND e.effective_at < _until
+   GROUP BY a.kind, a.currency
+$$;
+
+CREATE FUNCTION ledger.name_corrected(_entry bigint, _month text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  named text;
+BEGIN
+  SELECT month INTO named FROM correction WHERE entry_id = _entry;
+  IF named IS NULL AND EXISTS (SELECT FROM ledger_entry e JOIN month_close c ON c.month = _month
+                                WHERE e.id = _entry AND e.effective_at >= c.ends_at) THEN
+    INSERT INTO correction (entry_id, month) VALUES (_entry, _month);
+    RETURN _entry;
+  END IF;
+  IF named IS DISTINCT FROM _month THEN
+    RAISE EXCEPTION 'entry % corrects nothing in %', _entry, _month USING ERRCODE = 'SL006';
+  END IF;
+  RETURN _entry;
 END $$;
 
 CREATE FUNCTION ledger.open_books(_currency text) RETURNS void
@@ -1451,6 +1561,16 @@ CREATE VIEW ledger.balance_off_chain AS
          LIMIT 1) p ON (true))
   WHERE ((b.balance <> COALESCE(p.balance_after, (0)::bigint)) OR (b.seq <> COALESCE(p.account_seq, (0)::bigint)));
 
+CREATE TABLE ledger.calendar (
+    only_row boolean DEFAULT true NOT NULL,
+    time_zone text NOT NULL,
+    CONSTRAINT calendar_only_row_check CHECK (only_row)
+);
+
+CREATE VIEW ledger.books_calendar AS
+ SELECT time_zone
+   FROM ledger.calendar;
+
 CREATE VIEW ledger.broken_chain AS
  SELECT a.code,
     link.account_seq,
@@ -1487,6 +1607,53 @@ CREATE VIEW ledger.broken_seal AS
            FROM ledger.seal s_1
           WINDOW w AS (ORDER BY s_1.from_id)) s
   WHERE ((prev_hash <> COALESCE(before_hash, '\x00'::bytea)) OR (from_id <> (COALESCE(before_to, (0)::bigint) + 1)) OR (hash <> ledger.range_hash(prev_hash, from_id, to_id)));
+
+CREATE TABLE ledger.month_close (
+    month text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    closed_by text NOT NULL,
+    closed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT month_close_check CHECK ((ends_at > starts_at)),
+    CONSTRAINT month_close_month_check CHECK ((month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'::text))
+);
+
+CREATE TABLE ledger.month_total (
+    month text NOT NULL,
+    kind ledger.account_kind NOT NULL,
+    currency text NOT NULL,
+    opening numeric NOT NULL,
+    debits numeric NOT NULL,
+    credits numeric NOT NULL,
+    CONSTRAINT month_total_credits_check CHECK ((credits >= (0)::numeric)),
+    CONSTRAINT month_total_debits_check CHECK ((debits >= (0)::numeric))
+);
+
+CREATE VIEW ledger.changed_month AS
+ SELECT c.month,
+    now.currency,
+    (now.kind)::text AS kind,
+    now.closed_with,
+    now.posted
+   FROM (ledger.month_close c
+     CROSS JOIN LATERAL ( SELECT kind,
+            currency,
+            COALESCE((t.credits - t.debits), (0)::numeric) AS closed_with,
+            COALESCE((m.credits - m.debits), (0)::numeric) AS posted,
+            ((COALESCE(t.debits, (0)::numeric) = COALESCE(m.debits, (0)::numeric)) AND (COALESCE(t.credits, (0)::numeric) = COALESCE(m.credits, (0)::numeric))) AS same
+           FROM (( SELECT month_total.kind,
+                    month_total.currency,
+                    month_total.debits,
+                    month_total.credits
+                   FROM ledger.month_total
+                  WHERE (month_total.month = c.month)) t
+             FULL JOIN ledger.moved_between(c.starts_at, c.ends_at) m(kind, currency, debits, credits) USING (kind, currency))) now)
+  WHERE (NOT now.same);
+
+CREATE TABLE ledger.correction (
+    entry_id bigint NOT NULL,
+    month text NOT NULL
+);
 
 CREATE VIEW ledger.drifted_balance AS
  SELECT a.code,
@@ -1660,6 +1827,14 @@ CREATE VIEW ledger.hold_owner AS
    FROM (ledger.hold h
      JOIN ledger.wallet w ON ((w.id = h.wallet_id)));
 
+CREATE VIEW ledger.month AS
+ SELECT month,
+    starts_at,
+    ends_at,
+    closed_at,
+    closed_by
+   FROM ledger.month_close;
+
 CREATE VIEW ledger.open_hold AS
  SELECT id,
     subject_id,
@@ -1696,6 +1871,20 @@ UNION ALL
            FROM ledger.ledger_entry e
           WHERE (e.id = p.entry_id))))
   GROUP BY p.entry_id;
+
+CREATE VIEW ledger.usage_entry AS
+ SELECT e.id AS entry_id,
+    e.effective_at,
+    1 AS times
+   FROM ledger.ledger_entry e
+  WHERE (e.kind = ANY (ARRAY['usage'::ledger.entry_kind, 'usage_batch'::ledger.entry_kind]))
+UNION ALL
+ SELECT r.reverses_entry_id AS entry_id,
+    r.effective_at,
+    '-1'::integer AS times
+   FROM (ledger.ledger_entry r
+     JOIN ledger.ledger_entry e ON (((e.id = r.reverses_entry_id) AND (e.kind = ANY (ARRAY['usage'::ledger.entry_kind, 'usage_batch'::ledger.entry_kind])))))
+  WHERE (r.kind = 'reversal'::ledger.entry_kind);
 
 CREATE VIEW ledger.usage_payer AS
  SELECT p.entry_id,
@@ -3208,6 +3397,12 @@ ALTER TABLE ONLY ledger.account
 ALTER TABLE ONLY ledger.balance
     ADD CONSTRAINT balance_pkey PRIMARY KEY (account_id);
 
+ALTER TABLE ONLY ledger.calendar
+    ADD CONSTRAINT calendar_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY ledger.correction
+    ADD CONSTRAINT correction_pkey PRIMARY KEY (entry_id);
+
 ALTER TABLE ONLY ledger.hold_event
     ADD CONSTRAINT hold_event_pkey PRIMARY KEY (hold_id, number);
 
@@ -3222,6 +3417,18 @@ ALTER TABLE ONLY ledger.ledger_entry
 
 ALTER TABLE ONLY ledger.ledger_entry
     ADD CONSTRAINT ledger_entry_reverses_entry_id_key UNIQUE (reverses_entry_id);
+
+ALTER TABLE ONLY ledger.month_close
+    ADD CONSTRAINT month_close_ends_at_key UNIQUE (ends_at);
+
+ALTER TABLE ONLY ledger.month_close
+    ADD CONSTRAINT month_close_pkey PRIMARY KEY (month);
+
+ALTER TABLE ONLY ledger.month_close
+    ADD CONSTRAINT month_close_starts_at_key UNIQUE (starts_at);
+
+ALTER TABLE ONLY ledger.month_total
+    ADD CONSTRAINT month_total_pkey PRIMARY KEY (month, kind, currency);
 
 ALTER TABLE ONLY ledger.posting
     ADD CONSTRAINT posting_pkey PRIMARY KEY (entry_id, line);
@@ -3655,11 +3862,15 @@ ALTER TABLE ONLY public.work_crash
 ALTER TABLE ONLY public.work
     ADD CONSTRAINT work_pkey PRIMARY KEY (kind, id);
 
+CREATE INDEX correction_month ON ledger.correction USING btree (month);
+
 CREATE UNIQUE INDEX hold_event_key ON ledger.hold_event USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX hold_open ON ledger.hold USING btree (wallet_id) WHERE (NOT closed);
 
 CREATE INDEX hold_subject ON ledger.hold USING btree (subject_id);
+
+CREATE INDEX ledger_entry_effective ON ledger.ledger_entry USING brin (effective_at) WITH (autosummarize='on');
 
 CREATE UNIQUE INDEX posting_chain ON ledger.posting USING btree (account_id, account_seq) WHERE (account_seq IS NOT NULL);
 
@@ -3891,9 +4102,15 @@ CREATE INDEX work_set_aside ON public.work USING btree (kind, id) WHERE (set_asi
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.account FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.correction FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.hold_event FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.month_close FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.month_total FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.posting FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
@@ -3902,6 +4119,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.seal FO
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.wallet FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.balance FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.calendar FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.hold FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
@@ -4082,11 +4301,20 @@ CREATE TRIGGER used BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN ((old.u
 ALTER TABLE ONLY ledger.balance
     ADD CONSTRAINT balance_account_id_fkey FOREIGN KEY (account_id) REFERENCES ledger.account(id);
 
+ALTER TABLE ONLY ledger.correction
+    ADD CONSTRAINT correction_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES ledger.ledger_entry(id);
+
+ALTER TABLE ONLY ledger.correction
+    ADD CONSTRAINT correction_month_fkey FOREIGN KEY (month) REFERENCES ledger.month_close(month);
+
 ALTER TABLE ONLY ledger.hold
     ADD CONSTRAINT hold_wallet_id_fkey FOREIGN KEY (wallet_id) REFERENCES ledger.wallet(id);
 
 ALTER TABLE ONLY ledger.ledger_entry
     ADD CONSTRAINT ledger_entry_reverses_entry_id_fkey FOREIGN KEY (reverses_entry_id) REFERENCES ledger.ledger_entry(id);
+
+ALTER TABLE ONLY ledger.month_total
+    ADD CONSTRAINT month_total_month_fkey FOREIGN KEY (month) REFERENCES ledger.month_close(month);
 
 ALTER TABLE ONLY ledger.topup_lot
     ADD CONSTRAINT topup_lot_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES ledger.ledger_entry(id);
@@ -4308,6 +4536,9 @@ GRANT ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _
 
 REVOKE ALL ON FUNCTION ledger.check_postings() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ledger.close_month(_month text, _by text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.close_month(_month text, _by text) TO sublet_app;
+
 REVOKE ALL ON FUNCTION ledger.dispute_lost(_charge text, _amount bigint, _key text, _description text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.dispute_lost(_charge text, _amount bigint, _key text, _description text, _source_id text) TO sublet_app;
 
@@ -4326,6 +4557,9 @@ GRANT ALL ON FUNCTION ledger.grant_credit(_owner text, _currency text, _amount b
 REVOKE ALL ON FUNCTION ledger.hash_of(VARIADIC _parts text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.hash_of(VARIADIC _parts text[]) TO sublet_app;
 
+REVOKE ALL ON FUNCTION ledger.keep_calendar(_time_zone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.keep_calendar(_time_zone text) TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.wallet TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.lock_wallet(_owner text, _currency text) FROM PUBLIC;
@@ -4335,6 +4569,21 @@ REVOKE ALL ON FUNCTION ledger.lock_wallet_of(_hold bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.lock_wallet_paid_by(_charge text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.lock_wallets_of(_holds bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.month_ends(_month text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.month_ends(_month text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.month_of(_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.month_of(_at timestamp with time zone) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.month_starts(_month text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.month_starts(_month text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.moved_between(_from timestamp with time zone, _until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.moved_between(_from timestamp with time zone, _until timestamp with time zone) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.name_corrected(_entry bigint, _month text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.name_corrected(_entry bigint, _month text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.open_books(_currency text) FROM PUBLIC;
 
@@ -4432,11 +4681,23 @@ GRANT SELECT ON TABLE ledger.posting TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.balance_off_chain TO sublet_app;
 
+GRANT SELECT ON TABLE ledger.calendar TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.books_calendar TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.broken_chain TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.seal TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.broken_seal TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.month_close TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.month_total TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.changed_month TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.correction TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.drifted_balance TO sublet_app;
 
@@ -4458,11 +4719,15 @@ GRANT SELECT ON TABLE ledger.funds TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.hold_owner TO sublet_app;
 
+GRANT SELECT ON TABLE ledger.month TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.open_hold TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.seal_mark TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.unbalanced_entry TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.usage_entry TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.usage_payer TO sublet_app;
 

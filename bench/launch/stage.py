@@ -58,6 +58,7 @@ async def stage() -> AsyncIterator[Stage]:
             "SUBLET_PORT": str(port),
             "SUBLET_PUBLIC_URL": url,
             "SUBLET_CURRENCY": "USD",
+            "SUBLET_TIME_ZONE": "UTC",
             "SUBLET_TERMINAL_SESSIONS": "50",
         }
         web_pid = stack.enter_context(serving("sublet.entry.serve", url=f"{url}/readyz", environment=environment))

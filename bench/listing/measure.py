@@ -49,6 +49,7 @@ def run() -> Sequence[Row]:
             "SUBLET_PORT": str(port),
             "SUBLET_PUBLIC_URL": url,
             "SUBLET_CURRENCY": "USD",
+            "SUBLET_TIME_ZONE": "UTC",
         }
         reference_environment = {"BENCH_DSN": server.app_url}
         with (

@@ -72,6 +72,7 @@ def run() -> Sequence[Row]:
             "SUBLET_PORT": str(port),
             "SUBLET_PUBLIC_URL": url,
             "SUBLET_CURRENCY": "USD",
+            "SUBLET_TIME_ZONE": "UTC",
         }
         rows: list[Row] = []
         with serving("sublet.entry.serve", url=f"{url}/readyz", environment=environment):

@@ -84,7 +84,8 @@ def drift(
     else:
         found += [
             fault
-            for kind in response.get("content", {}).values()
+            for name, kind in response.get("content", {}).items()
+            if name.endswith("json")
             for fault in _faults("answer", kind["schema"], answer)
         ]
     return [f"{method} {path}: {fault}" for fault in found]

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.client import fake_admin_routes, fake_finding_routes, fake_helper_routes, fake_life_routes
+from tests.client import fake_admin_routes, fake_books_routes, fake_finding_routes, fake_helper_routes, fake_life_routes
 from tests.client.contract import drift
 from tests.client.fake_routes import ROUTES, Asked
 from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, Problem, World, furnished
@@ -18,6 +18,7 @@ assert fake_admin_routes
 assert fake_life_routes
 assert fake_finding_routes
 assert fake_helper_routes
+assert fake_books_routes
 
 DROP = "drop"
 DROP_AFTER = "drop after"
@@ -80,6 +81,9 @@ class Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(split.query))
         status, answer = self._answer(split.path, query, body)
         # As it is now: the world goes on while others are answered.
+        if isinstance(answer, str) and fault is None:
+            self._send_raw(status, answer.encode(), "text/csv; charset=utf-8", {})
+            return
         answer = json.loads(json.dumps(answer))
         self.api.drift += drift(
             self.command, split.path, query=query, body=body, sent=bool(raw), status=status, answer=answer

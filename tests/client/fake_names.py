@@ -31,6 +31,7 @@ CHECKS = (
     "history of holds",
     "lots against entries",
     "wallets against lots",
+    "closed months",
     "holds of ended subjects",
     "seals",
     "usage charges against revenue",

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 def make(app_url: str, *arguments: str, currency: str = "USD") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sublet.entry.operator", *arguments],
-        env={**os.environ, "DATABASE_URL": app_url, "SUBLET_CURRENCY": currency},
+        env={**os.environ, "DATABASE_URL": app_url, "SUBLET_CURRENCY": currency, "SUBLET_TIME_ZONE": "UTC"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -60,6 +60,7 @@ class TestOperator:
         password.write_text(PASSWORD)
         monkeypatch.setenv("DATABASE_URL", app_url)
         monkeypatch.setenv("SUBLET_CURRENCY", "USD")
+        monkeypatch.setenv("SUBLET_TIME_ZONE", "UTC")
         monkeypatch.setattr(Database, "options", lambda _self: "")  # a pooler drops them
         assert operator.main(["first@operator.example", "--password-file", str(password)]) == 1
         assert "role is none and not sublet_app" in capsys.readouterr().err

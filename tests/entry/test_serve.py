@@ -49,6 +49,7 @@ def environment_of(app_url: str, tmp_path: Path, port: int, **more: str) -> dict
         "SUBLET_PORT": str(port),
         "SUBLET_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SUBLET_CURRENCY": "USD",
+        "SUBLET_TIME_ZONE": "UTC",
     }
     return {**os.environ, **given, **more}
 
@@ -188,7 +189,9 @@ class TestServing:
         self, app_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(Database, "options", lambda _self: "")  # a pooler drops them
-        app = create_app(Settings(database_url=app_url, currency="USD", data_directory=tmp_path / "data"))
+        app = create_app(
+            Settings(database_url=app_url, currency="USD", time_zone="UTC", data_directory=tmp_path / "data")
+        )
         server = WebServer(uvicorn.Config(app), app)
         await server.startup()
         assert (server.should_exit, server.started) == (True, False)

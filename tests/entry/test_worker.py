@@ -49,7 +49,9 @@ class TestPrerequisites:
     ) -> None:
         async with database.transaction() as session:
             await open_wallet(session, "org_x", currency="USD")
-        worker = Worker(Settings(database_url=app_url, currency="EUR", data_directory=tmp_path / "data"))
+        worker = Worker(
+            Settings(database_url=app_url, currency="EUR", time_zone="UTC", data_directory=tmp_path / "data")
+        )
         try:
             with pytest.raises(NotConfigured, match="SUBLET_CURRENCY is EUR"):
                 await worker.run()

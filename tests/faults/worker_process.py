@@ -21,6 +21,7 @@ class WorkerProcess:
             "SUBLET_DATA_DIR": str(web.settings.data_directory),
             "SUBLET_PUBLIC_URL": web.url,
             "SUBLET_CURRENCY": "USD",
+            "SUBLET_TIME_ZONE": "UTC",
             # A killed worker holds up the next look for a lease, and the node is to stay fresh meanwhile.
             "SUBLET_OBSERVE_INTERVAL_SECONDS": "3",
             "SUBLET_METERING_INTERVAL_SECONDS": "1",

@@ -19,6 +19,7 @@ def hold(directory: Path, tells: int, waits: int) -> None:
         server.start()
         migrate(server.owner_url)
         server.create_login()
+        server.sql("SELECT ledger.keep_calendar('UTC')", database="sublet")
         server.sql(f"CREATE DATABASE {PRISTINE} TEMPLATE sublet")
         os.write(tells, b"1")
         os.read(waits, 1)
@@ -33,6 +34,7 @@ def migrate_anew(directory: Path) -> None:
     running.sql("DROP DATABASE IF EXISTS sublet WITH (FORCE)")
     running.sql("CREATE DATABASE sublet")
     migrate(running.owner_url)
+    running.sql("SELECT ledger.keep_calendar('UTC')", database="sublet")
 
 
 def restore(directory: Path) -> None:

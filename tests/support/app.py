@@ -72,7 +72,7 @@ class Web:
 
 def settings_for(tmp_path: Path, url: str = "http://127.0.0.1:8000", **changes: Any) -> Settings:
     """Settings of a test: keys in its own directory, nothing from the environment."""
-    return Settings(**{"data_directory": tmp_path, "public_url": url, "currency": "USD", **changes})
+    return Settings(**{"data_directory": tmp_path, "public_url": url, "currency": "USD", "time_zone": "UTC", **changes})
 
 
 @asynccontextmanager

@@ -122,6 +122,7 @@ def clocked_postgres(one_clock: Clock) -> Iterator[EmbeddedPostgres]:
         server.start()
         migrate(server.owner_url)
         server.create_login()
+        server.sql("SELECT ledger.keep_calendar('UTC')", database="sublet")
         yield server
     finally:
         server.stop()

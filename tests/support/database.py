@@ -48,6 +48,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         server.start()
         migrate(server.owner_url)
         server.create_login()
+        server.sql("SELECT ledger.keep_calendar('UTC')", database="sublet")
         yield server
     finally:
         server.stop()

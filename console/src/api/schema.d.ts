@@ -391,6 +391,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/months": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Months
+         * @description The months of the books, newest first, on one page.
+         */
+        get: operations["list_months_api_v1_admin_months_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/months/{month}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Month
+         * @description What a month came to, by account.
+         */
+        get: operations["show_month_api_v1_admin_months__month__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/months/{month}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Month
+         * @description End a month for good: nothing is posted into it any more, and what corrects it goes into the open one.
+         */
+        post: operations["close_month_api_v1_admin_months__month__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/nodes": {
         parameters: {
             query?: never;
@@ -926,6 +986,106 @@ export interface paths {
          * @description One refund.
          */
         get: operations["show_refund_api_v1_admin_refunds__refund_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/reports/deferred-revenue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deferred Revenue
+         * @description What customers have paid and not used, at any time.
+         */
+        get: operations["deferred_revenue_api_v1_admin_reports_deferred_revenue_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/reports/revenue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Revenue Report
+         * @description What usage brought in, by month, SKU, node and kind of meter.
+         */
+        get: operations["revenue_report_api_v1_admin_reports_revenue_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/reports/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Statement
+         * @description One customer's accounts at two times, and every line between.
+         */
+        get: operations["statement_api_v1_admin_reports_statement_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/reports/trial-balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Trial Balance
+         * @description What every kind of account has, at any time; each currency adds up to zero.
+         */
+        get: operations["trial_balance_api_v1_admin_reports_trial_balance_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/reports/unmetered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Unmetered Time
+         * @description Time that nobody could prove and nobody paid for, by node and customer.
+         */
+        get: operations["unmetered_time_api_v1_admin_reports_unmetered_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2514,6 +2674,15 @@ export interface components {
             threshold: string;
         };
         /**
+         * BalancesOut
+         * @description A customer's accounts at one time.
+         */
+        BalancesOut: {
+            owed: components["schemas"]["MoneyField"];
+            promo: components["schemas"]["MoneyField"];
+            wallet: components["schemas"]["MoneyField"];
+        };
+        /**
          * Because
          * @description Why an operator does this; kept in the history and the audit trail.
          */
@@ -2719,6 +2888,19 @@ export interface components {
         Decision: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * DeferredRevenueOut
+         * @description What all customers had unspent just before `at`.
+         */
+        DeferredRevenueOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Lines */
+            lines: components["schemas"]["UnspentOut"][];
         };
         /**
          * DisputeOut
@@ -3495,6 +3677,56 @@ export interface components {
             currency: string;
         };
         /**
+         * MonthLineOut
+         * @description What the accounts of one kind came to in a month; `opening` and `closing` are positive on the credit side.
+         */
+        MonthLineOut: {
+            /** Account */
+            account: string;
+            closing: components["schemas"]["MoneyField"];
+            credits: components["schemas"]["MoneyField"];
+            debits: components["schemas"]["MoneyField"];
+            opening: components["schemas"]["MoneyField"];
+        };
+        /**
+         * MonthOut
+         * @description A month of the books, from `starts_at` until before `ends_at`; nothing is posted into a closed one any more.
+         */
+        MonthOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Closed At */
+            closed_at: string | null;
+            /** Closed By */
+            closed_by: string | null;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Month */
+            month: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "closed";
+        };
+        /**
+         * MonthReportOut
+         * @description What a month came to, by account: as it was closed, or as it stands so far.
+         */
+        MonthReportOut: {
+            /** Lines */
+            lines: components["schemas"]["MonthLineOut"][];
+            month: components["schemas"]["MonthOut"];
+        };
+        /**
          * NewAdjustment
          * @description A correction within the books: no money moves at the card processor, which a refund is for.
          */
@@ -3901,6 +4133,13 @@ export interface components {
         Page_MemberOut_: {
             /** Items */
             items: components["schemas"]["MemberOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[MonthOut] */
+        Page_MonthOut_: {
+            /** Items */
+            items: components["schemas"]["MonthOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -4466,6 +4705,33 @@ export interface components {
             was_set_aside: boolean;
         };
         /**
+         * RevenueLineOut
+         * @description What one SKU brought in on one node in one month, less what was taken back in it.
+         */
+        RevenueLineOut: {
+            amount: components["schemas"]["MoneyField"];
+            /** Meter Kind */
+            meter_kind: string;
+            /** Month */
+            month: string;
+            /** Node Id */
+            node_id: string | null;
+            /** Sku Id */
+            sku_id: string;
+        };
+        /**
+         * RevenueOut
+         * @description Revenue of usage from the first of the months to the last.
+         */
+        RevenueOut: {
+            /** First */
+            first: string;
+            /** Last */
+            last: string;
+            /** Lines */
+            lines: components["schemas"]["RevenueLineOut"][];
+        };
+        /**
          * RolloutOut
          * @description A helper on its way to the fleet: the canary first, the others once it is well.
          */
@@ -4861,6 +5127,57 @@ export interface components {
             to: components["schemas"]["AllocationState"];
         };
         /**
+         * StatementLineOut
+         * @description One line on a customer's accounts; `corrects` names the closed month that it is about.
+         */
+        StatementLineOut: {
+            /** Account */
+            account: string;
+            amount: components["schemas"]["MoneyField"];
+            /** Corrects */
+            corrects: string | null;
+            /** Description */
+            description: string;
+            /**
+             * Effective At
+             * Format: date-time
+             */
+            effective_at: string;
+            /** Entry Id */
+            entry_id: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+        };
+        /**
+         * StatementOut
+         * @description A customer's accounts from `since` until before `until`, oldest line first.
+         */
+        StatementOut: {
+            closing: components["schemas"]["BalancesOut"];
+            /** Currency */
+            currency: string;
+            /** Lines */
+            lines: components["schemas"]["StatementLineOut"][];
+            opening: components["schemas"]["BalancesOut"];
+            /** Organization Id */
+            organization_id: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
          * StoppedRollout
          * @description Why a rollout is stopped.
          */
@@ -5000,6 +5317,29 @@ export interface components {
          */
         TopUpState: "pending" | "processing" | "needs_action" | "succeeded" | "failed" | "expired";
         /**
+         * TrialBalanceOut
+         * @description Every account just before `at`; in each currency debits and credits are the same sum.
+         */
+        TrialBalanceOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Lines */
+            lines: components["schemas"]["TrialLineOut"][];
+        };
+        /**
+         * TrialLineOut
+         * @description What the accounts of one kind have, on the one side or the other.
+         */
+        TrialLineOut: {
+            /** Account */
+            account: string;
+            credit: components["schemas"]["MoneyField"];
+            debit: components["schemas"]["MoneyField"];
+        };
+        /**
          * UnfinishedWorkOut
          * @description A row of work that does not come to its end, and since when.
          */
@@ -5026,6 +5366,57 @@ export interface components {
              * @enum {string}
              */
             trouble: "set_aside" | "crashing" | "failing" | "waiting";
+        };
+        /**
+         * UnmeteredLineOut
+         * @description Unproven time of one customer on one node, and what it would have cost at the rate for running time.
+         */
+        UnmeteredLineOut: {
+            forgone: components["schemas"]["MoneyField"];
+            /** Intervals */
+            intervals: number;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Node Id */
+            node_id: string | null;
+            /** Organization Id */
+            organization_id: string;
+            /** Seconds */
+            seconds: number;
+            /** Subjects */
+            subjects: number;
+        };
+        /**
+         * UnmeteredOut
+         * @description Who had time that nobody could prove from `since` until `until`, the longest first.
+         */
+        UnmeteredOut: {
+            /** Lines */
+            lines: components["schemas"]["UnmeteredLineOut"][];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * UnspentOut
+         * @description What customers had unspent in one currency: `paid` is deferred revenue.
+         */
+        UnspentOut: {
+            /** Organizations */
+            organizations: number;
+            owed: components["schemas"]["MoneyField"];
+            paid: components["schemas"]["MoneyField"];
+            promo: components["schemas"]["MoneyField"];
         };
         /**
          * UpgradeOut
@@ -6079,6 +6470,128 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HelperVersionsOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_months_api_v1_admin_months_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MonthOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_month_api_v1_admin_months__month__get: {
+        parameters: {
+            query?: {
+                /** @description `csv` has the lines alone. */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path: {
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthReportOut"];
+                    "text/csv": string;
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    close_month_api_v1_admin_months__month__close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -7399,6 +7912,234 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RefundOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deferred_revenue_api_v1_admin_reports_deferred_revenue_get: {
+        parameters: {
+            query?: {
+                /** @description Just before then; left out: now. */
+                at?: string | null;
+                /** @description `csv` has the lines alone. */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeferredRevenueOut"];
+                    "text/csv": string;
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revenue_report_api_v1_admin_reports_revenue_get: {
+        parameters: {
+            query: {
+                /** @description Such as 2026-11. */
+                first: string;
+                /** @description Such as 2026-11. */
+                last: string;
+                /** @description `csv` has the lines alone. */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevenueOut"];
+                    "text/csv": string;
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    statement_api_v1_admin_reports_statement_get: {
+        parameters: {
+            query: {
+                organization_id: string;
+                currency: string;
+                /** @description From then on. */
+                since: string;
+                /** @description Until before then; left out: now. */
+                until?: string | null;
+                /** @description `csv` has the lines alone. */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementOut"];
+                    "text/csv": string;
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trial_balance_api_v1_admin_reports_trial_balance_get: {
+        parameters: {
+            query?: {
+                /** @description Just before then; left out: now. */
+                at?: string | null;
+                /** @description `csv` has the lines alone. */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialBalanceOut"];
+                    "text/csv": string;
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unmetered_time_api_v1_admin_reports_unmetered_get: {
+        parameters: {
+            query: {
+                /** @description From then on. */
+                since: string;
+                /** @description Until before then; left out: now. */
+                until?: string | null;
+                /** @description `csv` has the lines alone. */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnmeteredOut"];
+                    "text/csv": string;
                 };
             };
             /** @description The request was refused; nothing was changed. */

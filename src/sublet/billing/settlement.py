@@ -1,6 +1,6 @@
 """Settlement: what was metered and not charged yet is charged, exactly once, out of the hold."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
-from sublet.billing import meters, watermarks
+from sublet.billing import meters, month_edges, watermarks
 from sublet.billing.charges import charged_between, charged_micro_sql, whole_seconds, whole_seconds_sql
 from sublet.billing.policy import Policy
 from sublet.core.clock import database_now
@@ -55,11 +55,12 @@ class Batch:
 
 
 _SEGMENTS = text(
-    """
-    SELECT id, lower(period) AS started, upper(period) AS ended, kind, price_id, nano_per_hour, metered_to, posted_to
+    f"""
+    SELECT id, lower(period) AS started, upper(period) AS ended, kind, price_id, nano_per_hour, metered_to, posted_to,
+           {month_edges.month_sql("posted_to")} AS month
       FROM meter_segment WHERE subject_id = :subject_id AND NOT complete
      ORDER BY lower(period) FOR NO KEY UPDATE
-    """
+    """  # noqa: S608 - only constant expressions
 )
 _RECORD = text(
     """
@@ -107,6 +108,8 @@ async def settle(session: Session, subject_id: str, *, final: bool, policy: Poli
     if final and meter.stopped_at is None:
         raise Conflict(f"{subject_id} is still metered. Nothing was charged. Stop its meter first.")
     await watermarks.tick_subjects(session, [subject_id])
+    if await month_edges.split(session, [subject_id]):
+        await watermarks.tick_subjects(session, [subject_id])
     segments = (await session.execute(_SEGMENTS, {"subject_id": subject_id})).all()
     settled = await _charge(session, meter, segments)
     if final:
@@ -125,6 +128,17 @@ async def settle(session: Session, subject_id: str, *, final: bool, policy: Poli
 
 
 async def _charge(session: Session, meter: Row[Any], segments: Any) -> Settled:
+    """Charge what is due, in one entry for each month in which it was delivered; the last of them is returned."""
+    due = [segment for segment in segments if segment.metered_to > segment.posted_to]
+    settled = Settled(Money.zero(meter.currency), None)
+    for month in sorted({segment.month for segment in due}):
+        of_month = [segment for segment in due if segment.month == month]
+        charged = await _charge_month(session, meter, of_month, month=month)
+        settled = Settled(settled.amount + charged.amount, charged.entry_id or settled.entry_id)
+    return settled
+
+
+async def _charge_month(session: Session, meter: Row[Any], segments: Any, *, month: str) -> Settled:
     due = [
         (
             segment,
@@ -135,12 +149,12 @@ async def _charge(session: Session, meter: Row[Any], segments: Any) -> Settled:
             ),
         )
         for segment in segments
-        if segment.metered_to > segment.posted_to
     ]
     total = Money(sum(amount for _, amount in due), meter.currency)
     entry_id = None
     if total.micro > 0:
         metered_to: datetime = due[-1][0].metered_to
+        belongs = await month_edges.belongs(session, month, until=metered_to)
         entry = await ledger_charges.capture(
             session,
             meter.hold_id,
@@ -149,11 +163,12 @@ async def _charge(session: Session, meter: Row[Any], segments: Any) -> Settled:
             source_type="subject",
             source_id=meter.subject_id,
             idempotency_key=f"settle:{meter.subject_id}:{metered_to.isoformat()}",
-            description=f"Usage of {meter.subject_name or meter.subject_id}",
-            effective_at=metered_to,
+            description=f"Usage of {meter.subject_name or meter.subject_id}{belongs.addition}",
+            effective_at=belongs.effective_at,
             overrun=True,
         )
         entry_id = entry.id
+        await belongs.name(session, entry_id)
     for segment, amount in due:
         await session.execute(
             _RECORD,
@@ -196,10 +211,12 @@ _OWED_BEFORE = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.p
 _OWED_NOW = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.metered_to"))
 _OWED = text(
     f"""
-    SELECT m.subject_id, m.hold_id, sum({_OWED_NOW} - {_OWED_BEFORE})::bigint AS amount
+    SELECT m.subject_id, m.hold_id, m.currency, m.meter_kind, {month_edges.month_sql("s.posted_to")} AS month,
+           max(s.metered_to) AS metered_to,
+           sum({_OWED_NOW} - {_OWED_BEFORE})::bigint AS amount
       FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id
      WHERE m.subject_id = ANY(:subject_ids) AND NOT s.complete
-     GROUP BY m.subject_id
+     GROUP BY m.subject_id, month
     """  # noqa: S608 - only constant expressions
 )
 _RECORD_MANY = text(
@@ -210,7 +227,7 @@ _RECORD_MANY = text(
         FROM unnest(CAST(:subject_ids AS text[]), CAST(:entry_ids AS bigint[])) AS c(subject_id, entry_id)
         JOIN meter m ON m.subject_id = c.subject_id
         JOIN meter_segment s ON s.subject_id = c.subject_id
-       WHERE NOT s.complete AND s.metered_to > s.posted_to
+       WHERE NOT s.complete AND s.metered_to > s.posted_to AND {month_edges.month_sql("s.posted_to")} = :month
     ), recorded AS (
       INSERT INTO usage_record
         (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, evidence_at)
@@ -267,19 +284,23 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
     subject_ids = [row.subject_id for row in due]
     await watermarks.tick_subjects(session, subject_ids)
     await session.execute(_LOCK_SEGMENTS, {"subject_ids": subject_ids})  # no tick moves on between sum and record
-    owed = {row.subject_id: row.amount for row in await session.execute(_OWED, {"subject_ids": subject_ids})}
-    left = []
-    for currency, meter_kind in sorted({(row.currency, row.meter_kind) for row in due}):
-        those = [row for row in due if (row.currency, row.meter_kind) == (currency, meter_kind)]
+    if await month_edges.split(session, subject_ids):
+        await watermarks.tick_subjects(session, subject_ids)
+    owed = (await session.execute(_OWED, {"subject_ids": subject_ids})).all()
+    left: set[str] = set()
+    for sort in sorted({(row.month, row.currency, row.meter_kind) for row in owed}):
+        those = [row for row in owed if (row.month, row.currency, row.meter_kind) == sort]
         try:
             async with session.begin_nested():
-                left += await _settle_together(session, those, owed, as_of=as_of, policy=policy)
+                left |= await _settle_together(session, those, as_of=as_of)
         except _REFUSED as error:
-            log.exception("settlement.batch_refused", currency=currency, meter_kind=meter_kind, error=str(error))
-            left += [row.subject_id for row in those]
+            log.exception("settlement.batch_refused", sort=sort, error=str(error))
+            left |= {row.subject_id for row in those}
+    settled = [subject_id for subject_id in subject_ids if subject_id not in left]
+    await session.execute(_NEXT_MANY, {"subject_ids": settled, "settle_interval": policy.settle_interval_seconds})
     last = due[-1]
     goes_on = len(due) == MOST_SUBJECTS
-    return Batch(len(due), left, (last.settle_due_at.isoformat(), last.subject_id) if goes_on else None)
+    return Batch(len(due), sorted(left), (last.settle_due_at.isoformat(), last.subject_id) if goes_on else None)
 
 
 async def settle_singly(session: Session, subject_ids: Collection[str], *, policy: Policy) -> None:
@@ -292,24 +313,25 @@ async def settle_singly(session: Session, subject_ids: Collection[str], *, polic
             log.exception("settlement.refused", subject=subject_id, error=str(error))
 
 
-async def _settle_together(
-    session: Session, due: Sequence[Row[Any]], owed: Mapping[str, int], *, as_of: datetime, policy: Policy
-) -> list[str]:
-    """Charge subjects of one currency and kind in one entry, and record it; returns those whose hold is too small."""
+async def _settle_together(session: Session, owed: Sequence[Row[Any]], *, as_of: datetime) -> set[str]:
+    """Charge what subjects owe for one month, in one currency and of one kind, in one entry, and record it; returns
+    those whose hold is too small."""
+    month, currency, meter_kind = owed[0].month, owed[0].currency, owed[0].meter_kind
+    belongs = await month_edges.belongs(session, month, until=max(row.metered_to for row in owed))
     entry_of = await ledger_charges.capture_batch(
         session,
-        {row.hold_id: owed[row.subject_id] for row in due if row.subject_id in owed},
-        currency=due[0].currency,
-        meter_kind=due[0].meter_kind,
+        {row.hold_id: row.amount for row in owed},
+        currency=currency,
+        meter_kind=meter_kind,
         settlement_id=new_id("stl"),
-        idempotency_key=f"settle:{as_of.isoformat()}:{due[0].currency}:{due[0].meter_kind}:{due[0].subject_id}",
-        description="Usage",
-        effective_at=as_of,
+        idempotency_key=f"settle:{as_of.isoformat()}:{month}:{currency}:{meter_kind}:{owed[0].subject_id}",
+        description=f"Usage{belongs.addition}",
+        effective_at=belongs.effective_at,
     )
-    settled = [row for row in due if owed.get(row.subject_id, 0) == 0 or row.hold_id in entry_of]
+    for entry_id in sorted(set(entry_of.values())):
+        await belongs.name(session, entry_id)
+    settled = [row for row in owed if row.amount == 0 or row.hold_id in entry_of]
     subject_ids = [row.subject_id for row in settled]
-    await session.execute(
-        _RECORD_MANY, {"subject_ids": subject_ids, "entry_ids": [entry_of.get(row.hold_id) for row in settled]}
-    )
-    await session.execute(_NEXT_MANY, {"subject_ids": subject_ids, "settle_interval": policy.settle_interval_seconds})
-    return sorted({row.subject_id for row in due} - set(subject_ids))
+    entry_ids = [entry_of.get(row.hold_id) for row in settled]
+    await session.execute(_RECORD_MANY, {"subject_ids": subject_ids, "month": month, "entry_ids": entry_ids})
+    return {row.subject_id for row in owed} - set(subject_ids)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
+from sublet.client.books import Books
 from sublet.client.shapes import (
     AdminAllocation,
     Approval,
@@ -32,6 +33,7 @@ class Admin:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self.books = Books(transport)
 
     def nodes(self, *, name: str | None = None) -> Iterator[Node]:
         """The fleet, or the node of a name."""

@@ -138,6 +138,8 @@ class Transport:
         if response.is_success:
             if response.status_code == 204:
                 return None
+            if response.headers.get("Content-Type", "").startswith("text/csv"):
+                return response.text
             try:
                 return response.json()
             except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -34,6 +34,8 @@ class Permission(StrEnum):
     ADMIN_ALLOCATION_READ = "admin.allocation:read"
     ADMIN_ORGANIZATION_READ = "admin.organization:read"
     ADMIN_AUDIT_READ = "admin.audit:read"
+    ADMIN_REPORT_READ = "admin.report:read"
+    ADMIN_MONTH_CLOSE = "admin.month:close"
     ADMIN_RECONCILE = "admin.reconcile:run"
     ADMIN_FINDING_READ = "admin.finding:read"
     ADMIN_FINDING_RESOLVE = "admin.finding:resolve"

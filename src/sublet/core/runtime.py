@@ -62,6 +62,17 @@ def currency_of(settings: Settings) -> str:
     return settings.currency
 
 
+def time_zone_of(settings: Settings) -> str:
+    """The time zone in which the months of the books end; NotConfigured when none is named."""
+    if settings.time_zone is None:
+        raise NotConfigured(
+            "SUBLET_TIME_ZONE is not set, and no time zone is assumed. Nothing was started. Set it to that of the "
+            "legal entity whose books these are, for example Europe/Berlin or UTC: months begin and end in it, and it "
+            "stays the same once there are entries."
+        )
+    return settings.time_zone
+
+
 def database_of(settings: Settings, *, lock_seconds: float = LOCK_SECONDS) -> Database:
     """The pool on the configured database; NotConfigured when there is no DATABASE_URL."""
     if settings.database_url is None:

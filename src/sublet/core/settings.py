@@ -153,6 +153,12 @@ class Settings(BaseSettings):
         description="What wallets are kept and prices are shown in (ISO 4217); web, worker and "
         "`sublet operator` need it, and nothing assumes one.",
     )
+    time_zone: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_+/-]{1,64}$",
+        description="The time zone of the legal entity (Europe/Berlin, UTC): months of the books begin and end in it; "
+        "web, worker and `sublet operator` need it, and nothing assumes one.",
+    )
     settle_interval_seconds: int = Field(
         default=3600, ge=1, description="How often running usage is posted to the ledger."
     )

@@ -35,7 +35,7 @@ async def _create(email: str, password: str, name: str, roles: frozenset[str]) -
     hook = partial(open_wallet, currency=currency)
     database = database_of(settings)
     try:
-        await require_prerequisites(database, currency)
+        await require_prerequisites(database, settings)
         async with database.transaction() as session:
             await users.create_operator(
                 session, email=email, password=password, name=name, platform_roles=roles, on_signup=[hook]

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sublet.core import tracing
-from sublet.core.app import CURRENCY, DATABASE, STOPPING, App
+from sublet.core.app import DATABASE, SETTINGS, STOPPING, App
 from sublet.core.crashes import message_of
 from sublet.core.errors import SubletError
 from sublet.core.runtime import allow_many_connections
@@ -35,7 +35,7 @@ class WebServer(uvicorn.Server):
         """Listen, unless the database is away or not as we need it: then say so, and end."""
         parts = App.of(self._app)
         try:
-            await require_prerequisites(parts[DATABASE], parts[CURRENCY])
+            await require_prerequisites(parts[DATABASE], parts[SETTINGS])
         except (SubletError, SQLAlchemyError, OSError) as error:
             print(error.detail if isinstance(error, SubletError) else _away(error), file=sys.stderr)
             await parts[DATABASE].close()

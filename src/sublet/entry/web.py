@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 import sublet
 from sublet.admin.api import router as admin_router
+from sublet.admin.reports.api import router as reports_router
 from sublet.allocations import kept, residents, rows
 from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
@@ -82,6 +83,7 @@ ROUTERS: tuple[SubletRouter, ...] = (
     terminal_router,
     notifications_router,
     admin_router,
+    reports_router,
 )
 
 # Programs call these, not browsers: the card processor signs what it sends, a node brings a one-time token.

@@ -14,7 +14,7 @@ from sublet.billing.policy import Policy
 from sublet.core import tracing
 from sublet.core.errors import SubletError
 from sublet.core.outbox import EVENT_TYPES
-from sublet.core.runtime import NotConfigured, allow_many_connections, currency_of, database_of, keyring_of
+from sublet.core.runtime import NotConfigured, allow_many_connections, database_of, keyring_of
 from sublet.core.settings import Settings, read_settings
 from sublet.core.telemetry import configure_logging, get_logger
 from sublet.core.work import delivery
@@ -92,7 +92,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until SIGTERM or Ctrl-C; what is under way is finished or given back."""
-        await require_prerequisites(self.database, currency_of(self.settings))
+        await require_prerequisites(self.database, self.settings)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -38,6 +38,20 @@ class NoWallet(Conflict):
     title = "There is no wallet for this"
 
 
+class MonthClosed(Conflict):
+    """What was to be posted lies in a month that is closed."""
+
+    code = "month_closed"
+    title = "The month is closed"
+
+
+class MonthNotClosable(Conflict):
+    """A month is not over, is closed already, or is not the next one."""
+
+    code = "month_not_closable"
+    title = "The month cannot be closed now"
+
+
 class LedgerRefused(SubletError):
     """The books were asked for something that cannot be posted: a fault on our side."""
 
@@ -55,6 +69,15 @@ _NAMED: dict[str, tuple[Callable[[str], SubletError], str]] = {
     "SL004": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
     "SL005": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
     "SL006": (LedgerRefused, "The ledger refused: {said}. Nothing was posted."),
+    "SL007": (
+        MonthClosed,
+        "{said}, and nothing is posted into it any more. Nothing was posted. Try again: it is posted into the open "
+        "month then.",
+    ),
+    "SL008": (
+        MonthNotClosable,
+        "{said}. Nothing was closed. Months are closed one after the other, once they are over.",
+    ),
 }
 """What the ledger's functions raise, by SQLSTATE: see the files in `sql/`."""
 

@@ -54,6 +54,11 @@ _QUERIES = {
                'there is more in the wallet than its payments have left' AS problem,
                currency, jsonb_build_object('balance', balance, 'paid in', paid_in) AS amounts
           FROM ledger.wallet_above_lots""",
+    Check("closed months", "ledger.changed_month", Severity.CRITICAL): """
+        SELECT 'month' AS subject_type, month || '/' || kind AS subject_id,
+               'the month is closed, and its entries add up to something else by now' AS problem,
+               currency, jsonb_build_object('closed with', closed_with, 'posted', posted) AS amounts
+          FROM ledger.changed_month""",
 }
 _OFTEN = {_LAST_LINES, _HELD_FUNDS}
 

@@ -35,6 +35,9 @@ def is_running(directory: Path) -> bool:
 CURRENCY = "USD"
 """What the demo's wallets, prices and payments are in."""
 
+TIME_ZONE = "UTC"
+"""In which the demo's months end, unless the setting says another."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoAccount:

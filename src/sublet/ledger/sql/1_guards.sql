@@ -34,11 +34,11 @@ CREATE OR REPLACE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.topup_lot
 
 -- An INSERT of postings is one whole entry that balances and continues the chain of each customer account. If every
 -- INSERT balances, every entry does. Lines count from 1 without a gap, so an entry is complete at once: the primary
--- key refuses to add to it later. OFFSET 0 keeps each look-up an index probe: the plan is made once, and one made for
+-- key refuses to add to it later. Nothing is posted into a month that is closed, whoever asks. OFFSET 0 keeps each look-up an index probe: the plan is made once, and one made for
 -- a batch of ten thousand lines would otherwise read whole tables for a single charge.
 CREATE OR REPLACE FUNCTION ledger.check_postings() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  fault text;
+  fault text; closed text;
 BEGIN
   SELECT CASE
            WHEN min(n.entry_id) <> max(n.entry_id) THEN 'shares its statement with another'
@@ -55,11 +55,19 @@ BEGIN
                      AND n.balance_after = n.amount + CASE n.account_seq WHEN 1 THEN 0 ELSE p.balance_after END
                   OFFSET 0)) THEN 'breaks the chain of a balance'
            WHEN NOT EXISTS (SELECT FROM ledger.ledger_entry h WHERE h.id = min(n.entry_id)) THEN 'does not exist'
-         END INTO fault
+           -- who looks at one moment for long would not see that a month was closed since
+           WHEN current_setting('transaction_isolation') <> 'read committed' THEN 'needs to see what is committed'
+         END,
+         (SELECT c.month FROM ledger.ledger_entry h JOIN ledger.month_close c ON c.ends_at > h.effective_at
+           WHERE h.id = min(n.entry_id) ORDER BY c.ends_at LIMIT 1)
+    INTO fault, closed
     FROM added n
     LEFT JOIN LATERAL (SELECT currency, materialised FROM ledger.account WHERE id = n.account_id OFFSET 0) a ON true;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION 'an entry %', fault USING ERRCODE = 'SL005';
+  END IF;
+  IF closed IS NOT NULL THEN
+    RAISE EXCEPTION '% is closed', closed USING ERRCODE = 'SL007';
   END IF;
   RETURN NULL;
 END $$;

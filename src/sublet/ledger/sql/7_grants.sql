@@ -9,3 +9,7 @@ GRANT EXECUTE ON FUNCTION
   ledger.range_hash, ledger.hash_of, ledger.spent_of_lots, ledger.refundable, ledger.refund, ledger.refund_succeeded,
   ledger.refund_failed, ledger.dispute_moved, ledger.dispute_lost, ledger.pay_owed, ledger.adjust
 TO sublet_app;
+GRANT EXECUTE ON FUNCTION
+  ledger.keep_calendar, ledger.close_month, ledger.name_corrected, ledger.month_of, ledger.month_starts, ledger.month_ends,
+  ledger.moved_between
+TO sublet_app;

@@ -18,6 +18,8 @@ _HERE = "sublet.cli.commands.admin"
         "work": (f"{_HERE}.work:work", "See to work that does not come to its end."),
         "event": (f"{_HERE}.events:event", "Have events handled again that came to nothing."),
         "approval": (f"{_HERE}.approvals:approval", "See what needs a second person, and refuse it."),
+        "month": (f"{_HERE}.month:month", "See the months of the books, and close them."),
+        "report": (f"{_HERE}.report:report", "Ask the books: balances, revenue, statements."),
         "reconcile": (f"{_HERE}.reconcile:reconcile", "Check that books and machines agree."),
     },
 )

@@ -1,0 +1,1 @@
+"""What an accountant asks of the books: months, and reports as JSON and CSV."""
