@@ -64,7 +64,7 @@ async def _charges(session: Session, subject: Subject) -> list[tuple[datetime, d
 async def _settle(session: Session, subject: Subject, *, together: bool) -> None:
     if together:
         await session.execute(text("UPDATE meter SET settle_due_at = now() WHERE subject_id = :id"), {"id": subject.id})
-        assert await settlement.settle_due(session, policy=DEFAULT_POLICY) == 1
+        assert (await settlement.settle_due(session, policy=DEFAULT_POLICY)).taken == 1
     else:
         await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
 
@@ -169,7 +169,7 @@ async def test_a_batch_charges_many_in_one_entry_a_month(database: Database) -> 
         organization = await new_wallet(session, "100")
         subjects = [await _across(session, before=600, after=600, organization=organization) for _ in range(3)]
         await session.execute(text("UPDATE meter SET settle_due_at = now()"))
-        assert await settlement.settle_due(session, policy=DEFAULT_POLICY) == 3
+        assert (await settlement.settle_due(session, policy=DEFAULT_POLICY)).taken == 3
         entries = {at for subject in subjects for _, _, _, at in await _charges(session, subject)}
         assert len(entries) == 2
         assert sum([await charged_micro(session, subject) for subject in subjects]) == 3 * 1200 * 100
