@@ -79,6 +79,7 @@ class TestAfterADrain:
         assert await waits_for(site, running) == FOR_FUNDS
         await reviewed(site)
         assert await waits_for(site, running) == FOR_FUNDS
+        assert "allocation.funds_restored" not in await site.rental.events()
         # Nothing of this organization was ever suspended for lack of funds: its clock stands still.
         assert await site.rental.all("SELECT level FROM funds_clock") == []
         await pay_in(site.web.database, site.rental.actor, "5.00")

@@ -162,7 +162,7 @@ def publish_port(asked: Asked) -> Answer:
     if node["ports"] is None:
         raise Problem(409, "ports_not_given", "The operator gives no ports on its node. Nothing was changed.")
     made = {**asked.body, "id": asked.world.new_id("prt"), "host": node["address"], "state": "opening"}
-    made |= {"node_port": node["ports"]["first"] + len(found["ports"]), "refusal": None}
+    made |= {"node_port": node["ports"]["first"] + len(found["ports"]), "refusal": None, "actions": []}
     found["ports"].append(made)
     return 202, made
 

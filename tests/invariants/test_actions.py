@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import stripe
 from sqlalchemy import text
 
+from sublet.allocations import ports
 from sublet.allocations.states import AllocationState
 from sublet.allocations.terminal import terminal_target
 from sublet.billing.standing import standing
@@ -52,6 +54,10 @@ async def one_in_every_state(rental: Rental) -> dict[str, str]:
     slept = ("suspended", "suspended for lack of funds", "being resumed")
     lost = ("lost while suspended", "lost while suspended for lack of funds")
     rows = {case: await rental.running() for case in (*ran, *slept, *lost, "released")}
+    async with rental.database.transaction() as session:
+        for case in (*ran, *slept, *lost):
+            for port in (81, 82):
+                await ports.publish(session, rental.actor, rows[case], port=port, protocol="tcp")
     for case in (*slept, *lost):
         await rental.suspend(rows[case])
     await rental.release(rows["released"])
@@ -59,6 +65,10 @@ async def one_in_every_state(rental: Rental) -> dict[str, str]:
         await rental.work_until(rows[case], "suspended")
     await rental.work_until(rows["released"], "released")
     # From here on nobody works on them any more.
+    async with rental.database.transaction() as session:
+        for case in ("active", "suspended", "lost"):
+            withdrawn = (await ports.of(session, rows[case]))[0]
+            await ports.withdraw(session, rental.actor, rows[case], withdrawn.id)
     for case in ("being suspended", "being suspended for lack of funds"):
         await rental.suspend(rows[case])
     for case in ("releasing", "release failed"):
@@ -107,18 +117,24 @@ OF_ROLES = {"nothing", "everything"}
 
 
 class TestAllocations:
-    @walks("AllocationOut")
+    @walks("AllocationOut", "PortOut")
     async def test_are_offered_what_they_accept_in_every_state(self, database: Database, asking: Asking) -> None:
         rental = await Rental.open(database)
-        await add_node(database, "south", vcpu=16, memory_mib=65536)
-        await rental.give_ports(30000, 30099)
+        south = await add_node(database, "south", vcpu=16, memory_mib=65536)
+        for node_id in (rental.node_id, south):
+            await replace(rental, node_id=node_id).give_ports(30000, 30099)
         rows = await one_in_every_state(rental)
         key = ed25519_line()
+        withdrawable: set[tuple[str, bool]] = set()
         [price_id] = await rental.all("SELECT id FROM price")
 
         async def agree(allocation_id: str) -> set[str]:
             path = f"/allocations/{allocation_id}"
-            actions = (await asking.get(path))["actions"]
+            whole = await asking.get(path)
+            actions = whole["actions"]
+            for port in whole["ports"]:
+                await asking.agrees(port["actions"], "withdraw", "DELETE", f"{path}/ports/{port['id']}")
+                withdrawable.add((port["state"], port["actions"][0]["allowed"]))
             await asking.agrees(actions, "release cancel", "POST", f"{path}/release")
             await asking.agrees(actions, "suspend", "POST", f"{path}/suspend")
             await asking.agrees(actions, "resume", "POST", f"{path}/resume")
@@ -146,6 +162,7 @@ class TestAllocations:
                 again = {case for case, names in zip(rows, allowed, strict=True) if "restart_elsewhere" in names}
                 if again:
                     restartable[funds, who] = again
+        assert withdrawable >= {("closing", False), ("open", True), ("open", False), ("closed", True)}
         # Each kind of funds decides something: the walk is over what it says.
         suspended = {case for case in rows if case.startswith(("suspended", "lost while"))}
         assert resumable == {"plenty": suspended}

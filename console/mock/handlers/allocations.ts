@@ -95,7 +95,7 @@ export const allocations = [
   on("get", "/api/v1/allocations/{id_or_name}/history", ({ path, query }) => pageOf(world.history[found(path.id_or_name).id] ?? [], query)),
   on("post", "/api/v1/allocations/{id_or_name}/ports", ({ path, body }) => {
     const one = allowed(path.id_or_name, "publish_port");
-    const made = { ...body, id: freshId("prt", one.ports), host: "192.0.2.1", node_port: 30_000 + one.ports.length, state: "open" as const, refusal: null };
+    const made = { ...body, id: freshId("prt", one.ports), host: "192.0.2.1", node_port: 30_000 + one.ports.length, state: "open" as const, refusal: null, actions: [{ name: "withdraw", allowed: true, reason: null }] };
     one.ports = [...one.ports, made];
     return made;
   }),

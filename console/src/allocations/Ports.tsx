@@ -7,7 +7,7 @@ import { useIntent } from "~/api/intent";
 import type { Allocation, Port } from "~/api/types";
 import { t } from "~/messages";
 import { portState } from "~/states";
-import { ActionButton, actionNamed, Button } from "~/ui/Button";
+import { ActionButton, actionNamed } from "~/ui/Button";
 import { Confirm } from "~/ui/Confirm";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Dialog } from "~/ui/Dialog";
@@ -61,12 +61,11 @@ export function Ports({ allocation }: { allocation: Allocation }) {
       key: "act",
       header: words.column.act,
       narrow: true,
-      cell: (port) =>
-        port.state === "closing" ? null : (
-          <Button size="small" aria-label={words.withdrawLabel(named(port))} onPress={() => setWithdrawing(port)}>
-            {words.withdraw}
-          </Button>
-        ),
+      cell: (port) => (
+        <ActionButton size="small" action={actionNamed(port.actions, "withdraw")} aria-label={words.withdrawLabel(named(port))} onPress={() => setWithdrawing(port)}>
+          {words.withdraw}
+        </ActionButton>
+      ),
     },
   ];
   return (

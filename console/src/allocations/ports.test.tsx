@@ -33,7 +33,7 @@ describe("published ports", () => {
   });
 
   test("say why they are not open, and why none can be had", async () => {
-    const refused = [{ id: "prt_1", port: 8080, protocol: "tcp" as const, host: "192.0.2.1", node_port: 30_000, state: "refused" as const, refusal: "The node has something else there." }];
+    const refused = [{ id: "prt_1", port: 8080, protocol: "tcp" as const, host: "192.0.2.1", node_port: 30_000, state: "refused" as const, refusal: "The node has something else there.", actions: [{ name: "withdraw", allowed: false, reason: "It is being withdrawn." }] }];
     const reason = "The operator gives no ports on its node.";
     const actions = actionsIn("active").filter(({ name }) => name !== "publish_port");
     has({ ports: refused, actions: [...actions, { name: "publish_port", allowed: false, reason }] });

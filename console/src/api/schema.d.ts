@@ -4314,6 +4314,8 @@ export interface components {
          *     `closed` while the allocation is suspended; `refusal` says why the node does not lead there.
          */
         PortOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
             /** Host */
             host: string;
             /** Id */

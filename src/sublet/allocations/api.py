@@ -22,6 +22,7 @@ from sublet.allocations.schemas import (
 )
 from sublet.allocations.states import AllocationState
 from sublet.allocations.views import past, summaries, whole
+from sublet.allocations.views import ports as port_views
 from sublet.billing import usage
 from sublet.billing.api import PolicyDep
 from sublet.billing.schemas import ChargeOut
@@ -229,23 +230,24 @@ async def list_ports(actor: ActorDep, session: SessionDep, id_or_name: IdOrName,
     """The ports of its node that lead to it, as they were published."""
     (after,) = page.position(int) or (None,)
     allocation_id = await rows.id_of(session, actor, id_or_name)
-    host = await ports.host_of(session, allocation_id)
     found = await ports.page(session, allocation_id, after=after, limit=page.limit + 1)
-    return page_of(found, page.limit, lambda port: PortOut.of(port, host), lambda port: [port.seq])
+    shown = await port_views.of(session, actor, allocation_id, found)
+    both = list(zip(found, shown, strict=True))
+    return page_of(both, page.limit, lambda one: one[1], lambda one: [one[0].seq])
 
 
 @router.post("/allocations/{id_or_name}/ports", permission=Permission.ALLOCATION_MANAGE, creates=True, status_code=202)
 async def publish_port(actor: ActorDep, session: SessionDep, id_or_name: IdOrName, body: NewPort) -> PortOut:
     """Get a port of its node, to which anybody can connect, and which leads to a port of the allocation."""
     port = await ports.publish(session, actor, id_or_name, port=body.port, protocol=body.protocol)
-    return PortOut.of(port, await ports.host_of(session, port.allocation_id))
+    return (await port_views.of(session, actor, port.allocation_id, [port]))[0]
 
 
 @router.delete("/allocations/{id_or_name}/ports/{port_id}", permission=Permission.ALLOCATION_MANAGE, status_code=202)
 async def withdraw_port(actor: ActorDep, session: SessionDep, id_or_name: IdOrName, port_id: str) -> PortOut:
     """Take a published port back: what is open by it ends."""
     port = await ports.withdraw(session, actor, id_or_name, port_id)
-    return PortOut.of(port, await ports.host_of(session, port.allocation_id))
+    return (await port_views.of(session, actor, port.allocation_id, [port]))[0]
 
 
 @router.post(

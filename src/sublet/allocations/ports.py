@@ -24,7 +24,6 @@ _HELD = published_port.c.state != PortState.GONE.value
 _ASKED = published_port.c.state.not_in([PortState.GONE.value, PortState.CLOSING.value])
 
 _PLACE = text("SELECT first_port, last_port, leads_ports FROM node_ports WHERE node_id = :node_id")
-_HOST = text("SELECT n.address FROM allocation a JOIN node_capacity n USING (node_id) WHERE a.id = :allocation_id")
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('ports ' || :node_id, 0))")
 # The port that has been free longest, so that whoever knows one from its last customer finds nobody for a while; but
 # the very number that is wanted, as mosh needs it, if nobody has had it for a day.
@@ -108,12 +107,6 @@ async def place_of(session: Session, node_id: str) -> PortPlace:
     """What of a node decides whether a port of it can be had."""
     row = (await session.execute(_PLACE, {"node_id": node_id})).one()
     return PortPlace(leads_ports=row.leads_ports, first=row.first_port, last=row.last_port)
-
-
-async def host_of(session: Session, allocation_id: str) -> str:
-    """The address at which an allocation's node answers."""
-    host: str = (await session.execute(_HOST, {"allocation_id": allocation_id})).scalar_one()
-    return host
 
 
 async def publish(session: Session, actor: Actor, id_or_name: str, *, port: int, protocol: Protocol) -> PublishedPort:

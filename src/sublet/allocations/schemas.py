@@ -252,9 +252,10 @@ class PortOut(BaseModel):
     node_port: int
     state: PortState
     refusal: str | None
+    actions: list[ActionOut]
 
     @classmethod
-    def of(cls, port: PublishedPort, host: str) -> Self:
+    def of(cls, port: PublishedPort, host: str, actions: list[ActionOut]) -> Self:
         """With the address at which the node answers."""
         refusal = None if port.refusal is None else REFUSALS.get(port.refusal, REFUSALS["failed"])
         return cls(
@@ -265,6 +266,7 @@ class PortOut(BaseModel):
             node_port=port.node_port,
             state=port.state,
             refusal=refusal,
+            actions=actions,
         )
 
 

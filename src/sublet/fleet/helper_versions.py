@@ -87,7 +87,7 @@ def advice_of(standing: Standing, name: str) -> str | None:
 
 async def judge(session: Session) -> int:
     """Decide anew for every node whether its helper is too old, as another release may; returns how many changed."""
-    versions = select(node.c.helper_version).where(IN_FLEET, node.c.helper_version.is_not(None)).distinct()
+    versions = select(node.c.helper_version).where(node.c.helper_version.is_not(None)).distinct()
     changed = 0
     for version in (await session.execute(versions)).scalars().all():
         too_old = is_older(version, MINIMUM)

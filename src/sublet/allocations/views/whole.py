@@ -15,11 +15,11 @@ from sublet.allocations.schemas import (
     IncidentOut,
     OperationOut,
     PlaceOut,
-    PortOut,
     SshOut,
     ssh_command,
 )
 from sublet.allocations.views import past
+from sublet.allocations.views import ports as port_views
 from sublet.billing.cost import Cost, cost_of
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing, standing
@@ -94,7 +94,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
         environment=await environment.names_of(session, row.id),
         startup=await past.startup_in_short(session, row.id),
         evidence=row.evidence,
-        ports=[PortOut.of(port, row.address) for port in published],
+        ports=port_views.shown(actor, row, published),
         actions=_actions(
             actor,
             row,

@@ -188,6 +188,7 @@ class Port(TypedDict):
     node_port: int
     state: str
     refusal: str | None
+    actions: list[Action]
 
 
 class Allocation(TypedDict):
