@@ -70,7 +70,7 @@ export const cli = {
   setPrice: (code: string, input: { rate: string; suspended: string; currency: string; effective: string }) =>
     command(["admin", "price", "set", code, input.rate || "RATE"], {
       currency: input.currency || "CURRENCY",
-      suspended: input.suspended === "0" ? null : input.suspended,
+      suspended: input.suspended,
       "effective-at": input.effective.replace(/\.\d+Z$/, "Z"),
     }),
 };

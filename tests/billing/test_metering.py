@@ -39,8 +39,8 @@ class TestEvidence:
             seen, unseen = await new_subject(session), await new_subject(session)
             await observe_until(session, seen, 600)
             costs = await cost_of(session, [seen.id, unseen.id])
-        assert (costs[seen.id].accrued, costs[unseen.id].accrued) == (usd("0.06"), usd("0"))
-        assert costs[unseen.id].as_of == unseen.at(0)
+        assert (costs[seen.id].accrued, costs[unseen.id].accrued) == (usd("0.06"), usd("0.0001"))
+        assert costs[unseen.id].as_of == unseen.at(1)  # its first second counts as delivered
 
     async def test_an_older_observation_changes_nothing(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -113,6 +113,21 @@ class TestEvidence:
             await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 60_000
             assert await unmetered_seconds(session, subject) == 100
+
+    async def test_the_first_second_is_billed_of_everything_that_ran_at_all(self, database: Database) -> None:
+        async with database.transaction() as session:
+            ends = ((0.2, "stop", 100), (0.2, "suspend", 100), (1.9, "stop", 100), (2, "stop", 200))
+            for seconds, then, micro in ends:
+                subject = await new_subject(session)
+                if then == "suspend":
+                    await meters.switch(session, subject.id, "suspended", subject.at(seconds))
+                    await meters.observe(session, {subject.id}, subject.at(1.5), policy=DEFAULT_POLICY)
+                else:
+                    await meters.stop(session, subject.id, subject.at(seconds))
+                    await meters.observe(session, {subject.id}, subject.at(2), policy=DEFAULT_POLICY)
+                await settlement.settle(session, subject.id, final=then == "stop", policy=DEFAULT_POLICY)
+                assert await charged_micro(session, subject) == micro
+                assert await unmetered_seconds(session, subject) == 0
 
     async def test_less_than_a_second_of_it_is_rounding_and_nothing_to_find(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -252,11 +267,11 @@ class TestOneMeter:
             with pytest.raises(NotFound, match="al_unknown"):
                 await meters.stop(session, "al_unknown", datetime.now(UTC))
 
-    async def test_stops_no_earlier_than_its_start(self, database: Database) -> None:
+    async def test_stops_no_earlier_than_a_second_after_its_start(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await meters.stop(session, subject.id, subject.at(-300))
-            assert (await meters.lock(session, subject.id)).stopped_at == subject.at(0)
+            assert (await meters.lock(session, subject.id)).stopped_at == subject.at(1)
 
     async def test_that_runs_or_is_stopped_already_stays_as_it_is(self, database: Database) -> None:
         async with database.transaction() as session:
@@ -317,13 +332,13 @@ class TestSeconds:
             await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             assert await charged_micro(session, subject) == 30_000
 
-    async def test_stopped_at_its_start_costs_nothing_and_gives_the_hold_back(self, database: Database) -> None:
+    async def test_stopped_at_its_start_costs_a_second_and_gives_the_hold_back(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)
             await meters.stop(session, subject.id, subject.at(0))
             await settlement.settle(session, subject.id, final=True, policy=DEFAULT_POLICY)
             wallet = await wallets.wallet(session, subject.organization, currency="USD")
-        assert (wallet.balance, wallet.held) == (usd("20"), usd("0"))
+        assert (wallet.balance, wallet.held) == (usd("19.9999"), usd("0"))
 
     async def test_two_segments_never_overlap(self, database: Database) -> None:
         overlapping = text(
@@ -362,7 +377,8 @@ class TestTick:
     async def test_moves_on_with_the_first_whole_second(self, database: Database) -> None:
         async with database.transaction() as session:
             subject = await new_subject(session)
-            for seconds, moved in ((0.9, 0), (1.0, 1), (1.9, 0), (2.0, 1)):
+            assert await watermarks.tick(session) == 1  # the first second counts as delivered
+            for seconds, moved in ((1.0, 0), (1.9, 0), (2.0, 1), (2.9, 0)):
                 await meters.observe(session, {subject.id}, subject.at(seconds), policy=DEFAULT_POLICY)
                 assert await watermarks.tick(session) == moved
 

@@ -24,9 +24,8 @@ async def sku_id(browser: httpx.AsyncClient) -> str:
 
 
 async def set_price(browser: httpx.AsyncClient, sku_id: str, per_hour: str, **body: Any) -> httpx.Response:
-    return await browser.post(
-        "/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": per_hour, "currency": "USD", **body}
-    )
+    given = {"sku_id": sku_id, "per_hour": per_hour, "suspended_per_hour": "0.01", "currency": "USD", **body}
+    return await browser.post("/api/v1/admin/prices", json=given)
 
 
 async def price_elsewhere(database: Database, sku_id: str, per_hour: str) -> None:
@@ -104,6 +103,8 @@ class TestCreating:
             {"per_hour": 0.36},
             {"per_hour": "٣"},
             {"suspended_per_hour": "2"},
+            {"suspended_per_hour": "0"},
+            {"suspended_per_hour": None},
             {"currency": "usd"},
             {"effective_at": "2026-01-01T00:00:00"},
             {"effective_at": "9999-12-31T23:59:59-12:00"},
@@ -113,16 +114,28 @@ class TestCreating:
     async def test_of_what_cannot_be_is_refused(
         self, browser: httpx.AsyncClient, sku_id: str, body: dict[str, Any]
     ) -> None:
-        answer = await browser.post(
-            "/api/v1/admin/prices", json={"sku_id": sku_id, "per_hour": "1", "currency": "USD", **body}
-        )
+        given = {"sku_id": sku_id, "per_hour": "1", "suspended_per_hour": "0.01", "currency": "USD", **body}
+        answer = await browser.post("/api/v1/admin/prices", json=given)
         assert answer.status_code == 422, answer.text
+
+    async def test_says_what_a_suspended_hour_costs_and_that_it_is_not_free(
+        self, browser: httpx.AsyncClient, sku_id: str
+    ) -> None:
+        """It keeps its place on the node: three launched and suspended would keep a node full for others at nothing."""
+        given = {"sku_id": sku_id, "per_hour": "1", "currency": "USD"}
+        assert (await browser.post("/api/v1/admin/prices", json=given)).status_code == 422
+        answer = await browser.post("/api/v1/admin/prices", json={**given, "suspended_per_hour": "0"})
+        assert answer.status_code == 422
+        assert "keep a node full for nothing" in answer.json()["detail"]
+        free = {**given, "per_hour": "0", "suspended_per_hour": "0"}
+        assert (await browser.post("/api/v1/admin/prices", json=free)).status_code == 201
 
     async def test_for_no_sku_is_not_found(self, browser: httpx.AsyncClient) -> None:
         assert (await set_price(browser, "sku_x", "1")).status_code == 404
 
     async def test_with_one_idempotency_key_happens_once(self, browser: httpx.AsyncClient, sku_id: str) -> None:
-        body, key = {"sku_id": sku_id, "per_hour": "1", "currency": "USD"}, {"Idempotency-Key": "k"}
+        body = {"sku_id": sku_id, "per_hour": "1", "suspended_per_hour": "0.1", "currency": "USD"}
+        key = {"Idempotency-Key": "k"}
         answers = [await browser.post("/api/v1/admin/prices", json=body, headers=key) for _ in range(2)]
         assert answers[0].json()["id"] == answers[1].json()["id"]
 

@@ -104,11 +104,8 @@ class TestManaging:
     async def test_shows_one_with_its_price_in_force(self, browser: httpx.AsyncClient) -> None:
         made = (await browser.post("/api/v1/admin/skus", json=SMALL)).json()
         path = f"/api/v1/admin/skus/{made['id']}"
-        priced = (
-            await browser.post(
-                "/api/v1/admin/prices", json={"sku_id": made["id"], "per_hour": "0.36", "currency": "USD"}
-            )
-        ).json()
+        given = {"sku_id": made["id"], "per_hour": "0.36", "suspended_per_hour": "0.01", "currency": "USD"}
+        priced = (await browser.post("/api/v1/admin/prices", json=given)).json()
         shown = (await browser.get(path)).json()
         assert (shown["code"], shown["price"]["id"]) == ("cpu-small", priced["id"])
         assert (await browser.get("/api/v1/admin/skus")).json()["items"] == [shown]

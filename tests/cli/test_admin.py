@@ -101,7 +101,8 @@ class TestSkuAndPrice:
 
     def test_a_price_can_begin_later(self, operator: Cli) -> None:
         operator.run(
-            "admin", "price", "set", "cpu-small", "1", "--currency", "USD", "--effective-at", "2030-01-01T00:00+02:00"
+            *("admin", "price", "set", "cpu-small", "1", "--suspended", "0.1", "--currency", "USD"),
+            *("--effective-at", "2030-01-01T00:00+02:00"),
         )
         assert operator.api.calls("POST", "/admin/prices")[0].body["effective_at"] == "2030-01-01T00:00:00+02:00"
 
@@ -118,8 +119,14 @@ class TestSkuAndPrice:
 
     def test_what_cannot_be_a_rate_or_a_size_is_refused(self, operator: Cli) -> None:
         shape = ("--vcpu", "1", "--disk", "1")
-        assert operator.run("admin", "price", "set", "cpu-small", "-1", "--currency", "USD").exit_code == 2
-        assert operator.run("admin", "price", "set", "cpu-small", "1e2", "--currency", "USD").exit_code == 2
+        assert (
+            operator.run("admin", "price", "set", "cpu-small", "-1", "--suspended", "0", "--currency", "USD").exit_code
+            == 2
+        )
+        assert (
+            operator.run("admin", "price", "set", "cpu-small", "1e2", "--suspended", "0", "--currency", "USD").exit_code
+            == 2
+        )
         assert operator.run("admin", "sku", "add", "x", *shape, "--memory", "much").exit_code == 2
         assert operator.run("admin", "sku", "add", "x", *shape, "--memory", "1", "--label", "zone").exit_code == 2
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -79,7 +80,7 @@ def creating(document: dict[str, Any]) -> set[str]:
 
 @pytest.fixture
 async def asking(database: Database, tmp_path: Path) -> AsyncIterator[Asking]:
-    bounds = {"launches_under_way": 2, "api_tokens": 2, "ssh_keys": 3, "live_certificates": 2}
+    bounds = {"launches_under_way": 2, "launches_an_hour": 3, "api_tokens": 2, "ssh_keys": 3, "live_certificates": 2}
     asking = Asking(database, tmp_path, **bounds)
     await CertificateAuthority(database, keyring_of(settings_for(tmp_path))).ensure()
     yield asking
@@ -131,6 +132,30 @@ class TestBounds:
             "SELECT id FROM allocation WHERE organization_id = :mine", mine=mine.organization
         ):
             await rental.work_until(allocation_id, "active")
+        assert (await asking.http.post("/allocations", json=offer)).status_code == 202
+
+    async def test_launches_within_an_hour(self, database: Database, asking: Asking, owner_url: str) -> None:
+        """Whatever became of them: who launches and releases without end keeps every node busy for nothing."""
+        rental = await Rental.open(database, amount="900.00")
+        asking.actor = rental.actor
+        offer = {"offer_id": rental.sku.id}
+        for _ in range(3):
+            assert (await asking.http.post("/allocations", json=offer)).status_code == 202
+            async with database.transaction() as session:
+                await session.execute(text("UPDATE allocation SET state = 'failed', ended_at = clock_timestamp()"))
+        begun, told = await at_once(asking, "/allocations", [offer], "too_many_launches")
+        assert (begun, told) == (
+            0,
+            {
+                "Your organization has begun 3 launches within an hour, which is the most. Nothing was launched and no "
+                "funds are held. Try again later, or resume what is suspended."
+            },
+        )
+        [shown] = (await asking.get("/offers"))["items"]
+        assert (shown["actions"][0]["code"], shown["actions"][0]["detail"]) == ("too_many_launches", *told)
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute("UPDATE allocation SET created_at = created_at - interval '1 hour'")
         assert (await asking.http.post("/allocations", json=offer)).status_code == 202
 
     async def test_certificates_that_can_be_used(self, database: Database, asking: Asking) -> None:

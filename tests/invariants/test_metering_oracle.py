@@ -22,17 +22,22 @@ STEPS = st.lists(
 )
 
 
+FIRST = 1
+"""So many seconds are delivered of everything that ran at all."""
+
+
 class Oracle:
     """Knows what ran at which second, and which seconds lie between two observations that are close enough."""
 
     def __init__(self) -> None:
-        self.seen, self.kind = 0, "running"
+        self.seen, self.kind = FIRST, "running"
         self.segments: list[tuple[int, int, str]] = []
         self.waiting: list[tuple[int, int, str]] = []
         self.since = 0
 
     def change(self, now: int, kind: str | None) -> None:
-        """From now on it runs at another rate, or not at all."""
+        """From now on it runs at another rate, or not at all; the first second it runs in any case."""
+        now = max(now, FIRST)
         if now > self.since:
             self.waiting.append((self.since, now, self.kind))
         self.since = now

@@ -8,6 +8,7 @@ import pytest
 from sublet.core.actors import Actor
 from tests.allocations.rental import offer, pay_in
 from tests.invariants.people import token_of
+from tests.ledger.books import charge, grant, new_hold, purse_of, top_up, usd
 from tests.scheduling.fleet_rows import add_node
 from tests.support.app import Web
 
@@ -62,6 +63,24 @@ class TestFunds:
         found = await shown(client)
         assert (await launch_answer(client, found["id"]))[0] == 202
         assert (await shown(client))["actions"][0]["code"] == "insufficient_funds"
+
+    @pytest.mark.parametrize(("given", "code"), [("3.45", "insufficient_funds"), ("3.46", None)])
+    async def test_of_credit_suffice_only_beyond_what_is_owed(self, web: Web, given: str, code: str | None) -> None:
+        """Credit pays no debt, which stays; and nothing new starts on credit before the debt is covered."""
+        await add_node(web.database, "north")
+        await offer(web.database)
+        client = await web.customer()
+        organization = (await actor_of(client)).organization
+        async with web.database.transaction() as session:
+            await top_up(session, organization, "1")
+            await charge(session, (await new_hold(session, organization, "1")).id, "4", overrun=True)
+            await grant(session, organization, given)
+            purse = await purse_of(session, organization)
+        assert (purse.owed, purse.promo) == (3_000_000, usd(given).micro)
+        found = await shown(client)
+        assert found["actions"][0]["code"] == code
+        assert code is None or "beyond what your organization owes" in found["actions"][0]["reason"]
+        assert (await launch_answer(client, found["id"]))[1] == code
 
     async def test_matter_after_capacity(self, web: Web) -> None:
         await offer(web.database)

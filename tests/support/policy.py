@@ -5,4 +5,4 @@ from sublet.billing.policy import Policy
 from sublet.scheduling.offers import Launches
 
 DEFAULT_POLICY = Policy()
-DEFAULT_LAUNCHES = Launches(rows.count_being_set_up, most=32)
+DEFAULT_LAUNCHES = Launches(rows.count_being_set_up, 32, rows.began_within_an_hour, most_an_hour=240)

@@ -48,7 +48,7 @@ export const catalog = [
       id: freshId("prc", world.prices),
       sku_id: body.sku_id,
       per_hour: perHour(body.per_hour),
-      suspended_per_hour: perHour(body.suspended_per_hour ?? "0.00"),
+      suspended_per_hour: perHour(body.suspended_per_hour),
       effective_at: body.effective_at ?? now,
       created_at: now,
       in_force: !planned,

@@ -4396,7 +4396,6 @@ export interface components {
             /**
              * Suspended Per Hour
              * @description A decimal amount for an hour, at most nine places.
-             * @default 0
              * @example 0.3600
              */
             suspended_per_hour: string;

@@ -223,6 +223,7 @@ export const operator = {
     rateHelp: "Decimal, such as 0.36. Up to nine decimals.",
     rateInvalid: "Enter a decimal such as 0.36.",
     suspended: "Rate per hour while suspended",
+    suspendedHelp: "What is suspended keeps its place on the node, so this is not free.",
     currency: "Currency",
     currencyHelp: "Three letters, such as EUR. Customers pay in the currency of their wallet.",
     currencyInvalid: "Enter the three letters of a currency, such as EUR.",

@@ -25,7 +25,7 @@ const utc = (local: string) => (local === "" ? undefined : new Date(local).toISO
 
 /** A new version of the price of a SKU. Prices are never changed, only followed by others. */
 export function PriceForm({ sku, onClose }: { sku: Pick<Sku, "id" | "code">; onClose: () => void }) {
-  const form = useForm({ resolver: zodResolver(schema), defaultValues: { rate: "", suspended: "0", currency: "", effective: "" } });
+  const form = useForm({ resolver: zodResolver(schema), defaultValues: { rate: "", suspended: "", currency: "", effective: "" } });
   const keyFor = useIntent();
   const creating = useCommand(createPrice);
   const create = ({ rate, suspended, currency, effective }: Values) => {
@@ -43,7 +43,7 @@ export function PriceForm({ sku, onClose }: { sku: Pick<Sku, "id" | "code">; onC
       onCancel={onClose}
     >
       <Field control={form.control} name="rate" label={words.rate} help={words.rateHelp} inputMode="decimal" autoFocus />
-      <Field control={form.control} name="suspended" label={words.suspended} inputMode="decimal" />
+      <Field control={form.control} name="suspended" label={words.suspended} help={words.suspendedHelp} inputMode="decimal" />
       <Field control={form.control} name="currency" label={words.currency} help={words.currencyHelp} />
       <Field control={form.control} name="effective" type="datetime-local" label={words.effective} help={words.effectiveHelp} optional />
       <CliHint

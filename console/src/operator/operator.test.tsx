@@ -218,11 +218,12 @@ describe("the SKUs", () => {
     await user.click(screen.getByRole("button", { name: "Create price" }));
     const pricing = within(await screen.findByRole("dialog"));
     await user.type(pricing.getByLabelText("Rate per hour"), "0.5");
+    await user.type(pricing.getByLabelText("Rate per hour while suspended"), "0.05");
     await user.click(pricing.getByRole("button", { name: "Create price" }));
     expect(pricing.getByText("Enter the three letters of a currency, such as EUR.")).toBeTruthy();
     expect(asked("post", "/api/v1/admin/prices")).toEqual([]);
     await user.type(pricing.getByLabelText("Currency"), "eur");
-    expect(pricing.getByText("sublet admin price set cpu-new 0.5 --currency EUR")).toBeTruthy();
+    expect(pricing.getByText("sublet admin price set cpu-new 0.5 --currency EUR --suspended 0.05")).toBeTruthy();
     await user.click(pricing.getByRole("button", { name: "Create price" }));
     expect(await screen.findByText("In effect")).toBeTruthy();
     expect(asked("post", "/api/v1/admin/prices")[0]?.body).toMatchObject({ currency: "EUR" });

@@ -120,6 +120,20 @@ async def count_being_set_up(session: Session, organization_id: str) -> int:
     return counted
 
 
+_NTH_NEWEST = text(
+    """
+    SELECT created_at > clock_timestamp() - interval '1 hour' FROM allocation
+     WHERE organization_id = :organization_id ORDER BY seq DESC OFFSET :before LIMIT 1
+    """
+)
+
+
+async def began_within_an_hour(session: Session, organization_id: str, most: int) -> bool:
+    """Whether an organization has begun so many launches within an hour, whatever became of them."""
+    asked = {"organization_id": organization_id, "before": most - 1}
+    return bool((await session.execute(_NTH_NEWEST, asked)).scalar_one_or_none())
+
+
 async def was_told(session: Session, allocation_id: str, reason: str) -> bool:
     """Whether exactly this is in the allocation's history."""
     told = select(history.c.id).where(history.c.allocation_id == allocation_id, history.c.reason == reason)

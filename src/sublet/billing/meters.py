@@ -15,6 +15,8 @@ from sublet.core.telemetry import get_logger
 log = get_logger(__name__)
 
 Kind = Literal["running", "suspended"]
+FIRST = timedelta(seconds=1)
+"""What is billed of everything that ran at all."""
 
 _START = text(
     """
@@ -22,7 +24,8 @@ _START = text(
       INSERT INTO meter (subject_id, subject_name, meter_kind, sku_id, node_id, organization_id, hold_id, currency,
                          price_id, nano_per_hour, suspended_nano_per_hour, started_at, observed_to, settle_due_at)
       VALUES (:subject_id, :subject_name, :meter_kind, :sku_id, :node_id, :organization_id, :hold_id, :currency,
-              :price_id, :nano_per_hour, :suspended_nano_per_hour, :at, :at,
+              :price_id, :nano_per_hour, :suspended_nano_per_hour, :at,
+              CAST(:at AS timestamptz) + interval '1 second',
               CAST(:at AS timestamptz) + make_interval(secs => :settle_interval))
       ON CONFLICT (subject_id) DO NOTHING
       RETURNING subject_id, price_id, nano_per_hour, started_at
@@ -172,7 +175,8 @@ async def start(
 ) -> None:
     """Start to meter a subject that is proven to run since `at`; one that is metered already stays as it is.
 
-    `node_id` is None for what is on no node of its own.
+    Its first second counts as delivered, so that nothing runs, or keeps a place, for nothing. `node_id` is None for
+    what is on no node of its own.
     """
     await session.execute(
         _START,
@@ -311,7 +315,7 @@ async def _set_back(session: Session, meter: Row[Any], *, policy: Policy) -> Non
 
 async def _end_segments(session: Session, meter: Row[Any], at: datetime) -> datetime:
     charged_to = (await session.execute(_CHARGED_TO, {"subject_id": meter.subject_id})).scalar_one()
-    at = max(at, meter.started_at, charged_to or meter.started_at)
+    at = max(at, meter.started_at + FIRST, charged_to or meter.started_at)
     await session.execute(_DROP_AFTER, {"subject_id": meter.subject_id, "at": at})
     await session.execute(_CLOSE_AT, {"subject_id": meter.subject_id, "at": at})
     return at

@@ -102,6 +102,12 @@ async def create_price(
         raise InvalidInput(
             "A suspended hour cannot cost more than a running one. Nothing was created.", field="suspended_per_hour"
         )
+    if per_hour.nano_per_hour > 0 and suspended.nano_per_hour == 0:
+        raise InvalidInput(
+            "What is suspended keeps its place on the node, so anybody could keep a node full for nothing. Nothing was "
+            "created. Give a suspended hour a price too.",
+            field="suspended_per_hour",
+        )
     if body.effective_at is not None and body.effective_at > await database_now(session) + FURTHEST_AHEAD:
         raise InvalidInput("A price can be set at most five years ahead. Nothing was created.", field="effective_at")
     made = await prices.create(

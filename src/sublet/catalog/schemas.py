@@ -128,6 +128,6 @@ class PriceCreate(BaseModel):
 
     sku_id: Annotated[str, StringConstraints(max_length=64)]
     per_hour: RateText
-    suspended_per_hour: RateText = "0"
+    suspended_per_hour: RateText
     currency: CurrencyCode
     effective_at: AwareDatetime | None = None

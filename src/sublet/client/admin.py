@@ -193,7 +193,7 @@ class Admin:
         sku_id: str,
         per_hour: str,
         *,
-        suspended_per_hour: str = "0",
+        suspended_per_hour: str,
         currency: str,
         effective_at: str | None = None,
     ) -> ListedPrice:

@@ -207,6 +207,9 @@ class Settings(BaseSettings):
     launches_under_way: int = Field(
         default=32, ge=1, description="How many allocations one organization may have in setting up at a time."
     )
+    launches_an_hour: int = Field(
+        default=240, ge=1, description="How many launches one organization may begin within an hour."
+    )
     open_top_ups: int = Field(
         default=10, ge=1, description="How many payments one organization may have open at a time."
     )

@@ -95,6 +95,12 @@ Errors are RFC 9457 problem+json with a stable `code`. Lists are pages. Creating
 """
 
 
+def _launches(settings: Settings) -> Launches:
+    return Launches(
+        rows.count_being_set_up, settings.launches_under_way, rows.began_within_an_hour, settings.launches_an_hour
+    )
+
+
 def _parts(settings: Settings, database: Database) -> App:
     """Everything that routes ask for; the application does not start without any of it."""
     keyring = keyring_of(settings)
@@ -120,7 +126,7 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(ON_SIGNUP, on_signup)
         .put(PASSWORDS, HashQueue(waiting=settings.passwords_waiting))
         .put(AUTHORITY, CertificateAuthority(database, keyring))
-        .put(LAUNCHES, Launches(rows.count_being_set_up, settings.launches_under_way))
+        .put(LAUNCHES, _launches(settings))
         .put(NODE_VIEW, NodeView(claims.claimed_on, kept.kept_on, residents.living_on))
         .put(CLAIMS_ON_GPU, claims.claims_on_gpu)
         .put(CONSEQUENCES, launch_stop.CONSEQUENCES)

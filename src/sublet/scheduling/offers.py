@@ -25,7 +25,7 @@ _TOP_UP = "Top up the wallet and try again."
 
 
 class TooManyLaunches(Conflict):
-    """An organization has at most so many launches under way at a time."""
+    """An organization has at most so many launches under way at a time, and begins at most so many within an hour."""
 
     code = "too_many_launches"
     title = "Too many launches are under way"
@@ -50,19 +50,28 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Launches:
-    """How launches are bounded: `count` says how many an organization has under way, of which `most` may be."""
+    """How launches are bounded: `count` says how many an organization has under way, of which `most` may be, and
+    `began_within_an_hour` whether so many have begun lately as `most_an_hour`."""
 
     count: Callable[[Session, str], Awaitable[int]]
     most: int
+    began_within_an_hour: Callable[[Session, str, int], Awaitable[bool]]
+    most_an_hour: int
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What an organization could set aside now; `out_of_funds` while its money has run out for what runs already."""
+    """What an organization could set aside now; `out_of_funds` while its money has run out for what runs already.
+
+    `available` is less what it owes: promotional credit pays no debt, and nothing new starts on it before the debt.
+    """
 
     available: Money
+    owes: bool
     under_way: int
     most_under_way: int
+    too_often: int | None
+    """So many may begin within an hour, if so many have; None while further ones may."""
     out_of_funds: bool
     stopped: bool
     """Whether an operator has to see to something first."""
@@ -80,17 +89,26 @@ async def list_offers(session: Session, *, currency: str, policy: Policy) -> lis
 async def means_of(
     session: Session, actor: Actor, *, currency: str, policy: Policy, launches: Launches
 ) -> Means | None:
-    """What the actor could launch with in a currency, in four statements; None for who launches nothing anyway."""
+    """What the actor could launch with in a currency, in five statements; None for who launches nothing anyway."""
     if actor.organization_id is None or not actor.can(Permission.ALLOCATION_LAUNCH):
         return None
     try:
-        available = (await wallets.wallet(session, actor.organization_id, currency=currency)).available
+        wallet = await wallets.wallet(session, actor.organization_id, currency=currency)
     except NotFound:
-        return Means(Money.zero(currency), 0, launches.most, out_of_funds=False, stopped=False)
+        return Means(Money.zero(currency), False, 0, launches.most, too_often=None, out_of_funds=False, stopped=False)
     stands = await standing(session, actor.organization_id, currency=currency, policy=policy)
     stopped = await are_stopped(session, actor.organization_id)
     under_way = await launches.count(session, actor.organization_id)
-    return Means(available, under_way, launches.most, stands.out_of_funds, stopped)
+    too_often = await launches.began_within_an_hour(session, actor.organization_id, launches.most_an_hour)
+    return Means(
+        wallet.available - wallet.receivable,
+        wallet.receivable.micro > 0,
+        under_way,
+        launches.most,
+        too_often=launches.most_an_hour if too_often else None,
+        out_of_funds=stands.out_of_funds,
+        stopped=stopped,
+    )
 
 
 def why_not_launch(actor: Actor, hold: Money, means: Means | None, *, is_free: bool) -> Refusal | None:
@@ -120,11 +138,15 @@ def _why_not_by_means(hold: Money, means: Means) -> Refusal | None:
         )
         advice = "Try again when one of them has been set up, or cancel one."
         return Refusal(TooManyLaunches, reason, advice, outcome=_NOTHING)
+    if means.too_often is not None:
+        reason = f"Your organization has begun {means.too_often} launches within an hour, which is the most."
+        return Refusal(TooManyLaunches, reason, "Try again later, or resume what is suspended.", outcome=_NOTHING)
     if means.out_of_funds:
         reason = "Your money has run out for what runs already, so nothing new can start."
         return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)
     # The balance itself is not said: a token that may launch need not be one that may read the wallet.
     if means.available < hold:
-        reason = f"A launch sets {hold} aside, and less is available in your wallet."
+        beyond = " beyond what your organization owes" if means.owes else ""
+        reason = f"A launch sets {hold} aside, and less is available in your wallet{beyond}."
         return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)
     return None

@@ -30,7 +30,7 @@ def price() -> None:
 @click.command("set")
 @click.argument("sku")
 @click.argument("per_hour", metavar="RATE", type=DecimalRate())
-@click.option("--suspended", type=DecimalRate(), default="0", show_default=True, help="Rate per hour while suspended.")
+@click.option("--suspended", type=DecimalRate(), required=True, help="Rate per hour while suspended.")
 @click.option("--currency", required=True, help="ISO 4217 code, such as USD.")
 @click.option(
     "--effective-at",

@@ -85,7 +85,10 @@ def add(
             network_mbit=network,
             node_labels=dict(labels),
         )
-    note(f"{added['code']} is defined. Price it: sublet admin price set {added['code']} RATE --currency CODE")
+    note(
+        f"{added['code']} is defined. Price it: "
+        f"sublet admin price set {added['code']} RATE --suspended RATE --currency CODE"
+    )
     output.noted(added)
 
 
