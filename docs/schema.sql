@@ -3016,6 +3016,14 @@ ALTER TABLE public.saved_card ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE TABLE public.signing_key (
+    id text NOT NULL,
+    public_key bytea NOT NULL,
+    encrypted_private_key bytea NOT NULL,
+    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT signing_key_public_key_check CHECK ((octet_length(public_key) = 32))
+);
+
 CREATE TABLE public.sku (
     seq bigint NOT NULL,
     id text NOT NULL,
@@ -3760,6 +3768,9 @@ ALTER TABLE ONLY public.saved_card
 ALTER TABLE ONLY public.saved_card
     ADD CONSTRAINT saved_card_seq_key UNIQUE (seq);
 
+ALTER TABLE ONLY public.signing_key
+    ADD CONSTRAINT signing_key_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.sku
     ADD CONSTRAINT sku_code_key UNIQUE (code);
 
@@ -4052,6 +4063,8 @@ CREATE INDEX saved_card_of_organization ON public.saved_card USING btree (organi
 
 CREATE INDEX saved_card_to_forget ON public.saved_card USING btree (id) WHERE ((removed_at IS NOT NULL) AND (forgotten_at IS NULL));
 
+CREATE UNIQUE INDEX signing_key_only ON public.signing_key USING btree ((true));
+
 CREATE INDEX sku_active ON public.sku USING btree (seq) WHERE active;
 
 CREATE INDEX ssh_key_user ON public.ssh_key USING btree (user_id, seq);
@@ -4147,6 +4160,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.price F
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.processor_customer FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refund_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.signing_key FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.stripe_transaction FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -5018,6 +5033,8 @@ GRANT UPDATE(is_default) ON TABLE public.saved_card TO sublet_app;
 GRANT UPDATE(removed_at) ON TABLE public.saved_card TO sublet_app;
 
 GRANT UPDATE(forgotten_at) ON TABLE public.saved_card TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.signing_key TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.sku TO sublet_app;
 

@@ -15,6 +15,7 @@ APPEND_ONLY = {
     "node_history",
     "approval_history",
     "price",
+    "signing_key",
     "processor_customer",
     "stripe_transaction",
     "top_up_history",

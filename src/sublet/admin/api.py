@@ -11,7 +11,7 @@ from sublet.audit.record import record
 from sublet.core import dead_letters
 from sublet.core.actors import Permission
 from sublet.core.clock import database_now
-from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of, unknown_cursor
@@ -91,9 +91,9 @@ class ReplayOut(BaseModel):
 
 
 @router.post("/reconcile", permission=Permission.ADMIN_RECONCILE)
-async def run_reconciliation(actor: ActorDep, session: SessionDep) -> ReconciliationOut:
+async def run_reconciliation(actor: ActorDep, session: SessionDep, settings: SettingsDep) -> ReconciliationOut:
     """Run every check now; opens and closes findings, and repairs nothing."""
-    results = await checks.run(session)
+    results = await checks.run(session, heads_file=settings.seal_heads_file)
     await keep(session, results)
     await record(session, actor, "ledger.reconciled", "ledger", "all")
     return ReconciliationOut(

@@ -1,6 +1,7 @@
 """Every check of the house, in the order in which they are told: of the books, of what was set aside, of the nodes."""
 
 from functools import partial
+from pathlib import Path
 
 from sublet.allocations import remnants
 from sublet.allocations.checks import METERED_WITHIN_SECONDS, ended_among, not_applied, not_metered
@@ -33,8 +34,11 @@ REMNANT_SECONDS = 60
 """So long a remnant may wait for its node to be clean before an operator hears of it."""
 
 
-async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
-    """Run the checks; unless `thorough`, only those that are worth asking every few minutes. They change nothing."""
+async def run(session: Session, *, thorough: bool = True, heads_file: Path | None = None) -> list[CheckResult]:
+    """Run the checks; unless `thorough`, only those that are worth asking every few minutes. They change nothing.
+
+    With a file of signed heads, the books are compared with it too.
+    """
     return [
         *await reconcile.run(session, ended_among=ended_among, thorough=thorough),
         *await billing_checks.run(session, thorough=thorough),
@@ -51,6 +55,7 @@ async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
         await ask(session, _STRANGERS, partial(_strangers, session)),
         await ask(session, _RECORDS, partial(_records, session)),
         await ask(session, _GPUS, partial(_gpus, session)),
+        *([await reconcile.heads_hold(session, heads_file)] if thorough and heads_file is not None else []),
     ]
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sublet.core.errors import SubletError
@@ -159,6 +159,11 @@ class Settings(BaseSettings):
         description="The time zone of the legal entity (Europe/Berlin, UTC): months of the books begin and end in it; "
         "web, worker and `sublet operator` need it, and nothing assumes one.",
     )
+    seal_heads_file: Path | None = Field(
+        default=None,
+        description="Where each seal of the books is noted, signed: a file that whoever owns the database cannot "
+        "write, and outside the data directory; unset: seals stay in the database alone.",
+    )
     settle_interval_seconds: int = Field(
         default=3600, ge=1, description="How often running usage is posted to the ledger."
     )
@@ -270,6 +275,13 @@ class Settings(BaseSettings):
     trace_ratio: float = Field(
         default=1.0, ge=0, le=1, description="Which part of the traces that begin here is sent, from 0 to 1."
     )
+
+    @field_validator("seal_heads_file")
+    @classmethod
+    def _heads_lie_outside(cls, heads: Path | None, given: ValidationInfo) -> Path | None:
+        if heads is not None and heads.resolve().is_relative_to(given.data["data_directory"].resolve()):
+            raise ValueError("it lies in the data directory, and would go with it; name a file outside")
+        return heads
 
     @cached_property
     def origins(self) -> frozenset[str]:

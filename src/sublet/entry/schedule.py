@@ -11,13 +11,15 @@ from sublet.billing import extension, funds, settlement, watermarks
 from sublet.billing.policy import Policy
 from sublet.core.db import Database, Session
 from sublet.core.outbox import StoredEvent
+from sublet.core.runtime import keyring_of
 from sublet.core.settings import Settings
+from sublet.core.signer import Signer
 from sublet.core.work.ticks import Tick, make_due
 from sublet.entry import retention
 from sublet.findings.checks import keep
 from sublet.fleet import drains
 from sublet.fleet.observation import Observer
-from sublet.ledger import seals
+from sublet.ledger import heads, seals
 from sublet.payments.cards import card, setups
 from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe.processor import Processor
@@ -65,7 +67,7 @@ def schedule(
             await allocation_funds.carry_out(session, action)
 
     async def check(session: Session, *, thorough: bool = False) -> None:
-        await keep(session, await checks.run(session, thorough=thorough))
+        await keep(session, await checks.run(session, thorough=thorough, heads_file=heads_file))
 
     async def check_thoroughly(session: Session) -> None:
         await check(session, thorough=True)
@@ -73,8 +75,16 @@ def schedule(
     async def forget() -> None:
         await retention.forget(database, settings)
 
+    async def publish_heads() -> None:
+        assert heads_file is not None
+        await heads.publish(database, signer, heads_file)
+
+    heads_file = settings.seal_heads_file
+    signer = Signer(database, keyring_of(settings))
+    publishing = [] if heads_file is None else [Tick("publish seals", MINUTE, run_alone=publish_heads)]
     metering_seconds = float(settings.metering_interval_seconds)
     return [
+        *publishing,
         Tick("note absent nodes", OFFLINE_SECONDS, note_absence),
         Tick("watch drains", OFFLINE_SECONDS, drains.tell_due),
         Tick("meter", metering_seconds, watermarks.tick),
