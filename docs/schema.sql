@@ -2569,6 +2569,9 @@ CREATE TABLE public.meter (
     settle_due_at timestamp with time zone NOT NULL,
     settled boolean DEFAULT false NOT NULL,
     out_of_funds boolean DEFAULT false NOT NULL,
+    boot_id text,
+    seen_from timestamp with time zone,
+    seen_count integer DEFAULT 0 NOT NULL,
     CONSTRAINT meter_check CHECK ((observed_to >= started_at)),
     CONSTRAINT meter_check1 CHECK ((stopped_at >= started_at)),
     CONSTRAINT meter_check2 CHECK (((NOT settled) OR (stopped_at IS NOT NULL))),
@@ -2752,6 +2755,17 @@ CREATE TABLE public.node_trial (
     uid bigint NOT NULL,
     generation bigint DEFAULT 0 NOT NULL,
     CONSTRAINT node_trial_allocation_id_check CHECK ((allocation_id ~ '^al_[a-z2-7]{16}$'::text))
+);
+
+CREATE TABLE public.observation_run (
+    subject_id text NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    node_id text,
+    boot_id text,
+    count integer NOT NULL,
+    CONSTRAINT observation_run_check CHECK ((first_at <= last_at)),
+    CONSTRAINT observation_run_count_check CHECK ((count > 0))
 );
 
 CREATE TABLE public.organization (
@@ -3276,6 +3290,9 @@ CREATE TABLE public.usage_record (
     sku_id text NOT NULL,
     node_id text,
     evidence_at timestamp with time zone NOT NULL,
+    boot_id text,
+    seen_from timestamp with time zone,
+    seen_count integer,
     CONSTRAINT usage_record_check CHECK ((evidence_at >= period_end)),
     CONSTRAINT usage_record_check1 CHECK (((period_end - period_start) = make_interval(secs => (seconds)::double precision))),
     CONSTRAINT usage_record_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
@@ -3683,6 +3700,9 @@ ALTER TABLE ONLY public.node_trial
 
 ALTER TABLE ONLY public.node_trial
     ADD CONSTRAINT node_trial_uid_key UNIQUE (uid);
+
+ALTER TABLE ONLY public.observation_run
+    ADD CONSTRAINT observation_run_pkey PRIMARY KEY (subject_id, last_at);
 
 ALTER TABLE ONLY public.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (id);
@@ -4155,6 +4175,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.install
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.observation_run FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.processor_customer FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -4474,6 +4496,9 @@ ALTER TABLE ONLY public.node_self_test
 
 ALTER TABLE ONLY public.node_trial
     ADD CONSTRAINT node_trial_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.observation_run
+    ADD CONSTRAINT observation_run_subject_id_fkey FOREIGN KEY (subject_id) REFERENCES public.meter(subject_id);
 
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
@@ -4961,6 +4986,8 @@ GRANT SELECT ON TABLE public.node_transition TO sublet_app;
 GRANT SELECT,INSERT ON TABLE public.node_trial TO sublet_app;
 
 GRANT UPDATE(generation) ON TABLE public.node_trial TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.observation_run TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organization TO sublet_app;
 

@@ -13,6 +13,7 @@ APPEND_ONLY = {
     "card_setup_history",
     "installation",
     "node_history",
+    "observation_run",
     "approval_history",
     "price",
     "signing_key",

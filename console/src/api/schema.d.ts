@@ -2792,7 +2792,7 @@ export interface components {
         };
         /**
          * ChargeOut
-         * @description One delivered interval and what it cost.
+         * @description One delivered interval and what it cost; `observations` is missing for usage from before they were counted.
          */
         ChargeOut: {
             amount: components["schemas"]["MoneyField"];
@@ -2807,6 +2807,7 @@ export interface components {
             kind: string;
             /** Ledger Entry Id */
             ledger_entry_id: string | null;
+            observations?: components["schemas"]["ObservationsOut"] | null;
             /**
              * Period End
              * Format: date-time
@@ -2822,6 +2823,8 @@ export interface components {
             rate: components["schemas"]["RateField"];
             /** Seconds */
             seconds: number;
+            /** Sku Id */
+            sku_id?: string | null;
         };
         /**
          * Claimed
@@ -3960,6 +3963,29 @@ export interface components {
          */
         NodePorts: {
             range: components["schemas"]["PortRange"] | null;
+        };
+        /**
+         * ObservationsOut
+         * @description The run of observations that proves an interval: one after the other from `first_at` to `last_at`, in one boot
+         *     (None where nobody noted it) of a node (None for what is on none).
+         */
+        ObservationsOut: {
+            /** Boot Id */
+            boot_id: string | null;
+            /** Count */
+            count: number;
+            /**
+             * First At
+             * Format: date-time
+             */
+            first_at: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Node Id */
+            node_id: string | null;
         };
         /**
          * OfferOut
@@ -5459,6 +5485,7 @@ export interface components {
             kind: string;
             /** Ledger Entry Id */
             ledger_entry_id: string | null;
+            observations?: components["schemas"]["ObservationsOut"] | null;
             /**
              * Period End
              * Format: date-time
@@ -5474,6 +5501,8 @@ export interface components {
             rate: components["schemas"]["RateField"];
             /** Seconds */
             seconds: number;
+            /** Sku Id */
+            sku_id?: string | null;
             /** Subject Id */
             subject_id: string;
             /** Subject Name */

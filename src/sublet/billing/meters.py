@@ -22,11 +22,12 @@ _START = text(
     """
     WITH started AS (
       INSERT INTO meter (subject_id, subject_name, meter_kind, sku_id, node_id, organization_id, hold_id, currency,
-                         price_id, nano_per_hour, suspended_nano_per_hour, started_at, observed_to, settle_due_at)
+                         price_id, nano_per_hour, suspended_nano_per_hour, started_at, observed_to, settle_due_at,
+                         boot_id, seen_from, seen_count)
       VALUES (:subject_id, :subject_name, :meter_kind, :sku_id, :node_id, :organization_id, :hold_id, :currency,
               :price_id, :nano_per_hour, :suspended_nano_per_hour, :at,
               CAST(:at AS timestamptz) + interval '1 second',
-              CAST(:at AS timestamptz) + make_interval(secs => :settle_interval))
+              CAST(:at AS timestamptz) + make_interval(secs => :settle_interval), CAST(:boot_id AS text), :at, 1)
       ON CONFLICT (subject_id) DO NOTHING
       RETURNING subject_id, price_id, nano_per_hour, started_at
     )
@@ -39,14 +40,24 @@ _START = text(
 # Rows are locked in one order, so that two observers never wait for each other in a circle.
 _OBSERVE = """
     WITH seen AS (
-      SELECT subject_id, observed_to FROM meter
+      SELECT subject_id, observed_to, node_id, boot_id, seen_from, seen_count,
+             :at - observed_to > CAST(:longest_gap AS interval) AS unproven,
+             :at - observed_to > CAST(:longest_gap AS interval)
+               OR boot_id <> CAST(:boot_id AS text) OR seen_from IS NULL AS begins
+        FROM meter
        WHERE subject_id = ANY(:subject_ids) AND NOT settled AND observed_to < :at
        ORDER BY subject_id FOR NO KEY UPDATE {waiting}
+    ), ended AS (
+      INSERT INTO observation_run (subject_id, first_at, last_at, node_id, boot_id, count)
+      SELECT subject_id, seen_from, observed_to, node_id, boot_id, seen_count
+        FROM seen WHERE begins AND seen_from <= observed_to
     )
-    UPDATE meter m SET observed_to = :at FROM seen
-     WHERE m.subject_id = seen.subject_id
-    RETURNING m.subject_id, seen.observed_to AS proven_to,
-              :at - seen.observed_to > CAST(:longest_gap AS interval) AS unproven
+    UPDATE meter m
+       SET observed_to = :at, boot_id = coalesce(CAST(:boot_id AS text), m.boot_id),
+           seen_from = CASE WHEN seen.begins THEN :at ELSE m.seen_from END,
+           seen_count = CASE WHEN seen.begins THEN 1 ELSE m.seen_count + 1 END
+      FROM seen WHERE m.subject_id = seen.subject_id
+    RETURNING m.subject_id, seen.observed_to AS proven_to, seen.unproven
 """
 # Metered at a time that is still to come, by a clock that was set back since. Less than the longest gap mends itself:
 # nothing more is metered until that time has come.
@@ -75,6 +86,7 @@ _SET_METER_BACK = text(
     """
     UPDATE meter
        SET started_at = least(started_at, :observed_to), observed_to = :observed_to,
+           seen_from = least(seen_from, :observed_to),
            stopped_at = CASE WHEN stopped_at > :now THEN stopped_at - CAST(:step AS interval) ELSE stopped_at END,
            settle_due_at = least(settle_due_at, CAST(:now AS timestamptz) + make_interval(secs => :settle_interval))
      WHERE subject_id = :subject_id
@@ -171,6 +183,7 @@ async def start(
     currency: str,
     at: datetime,
     name: str | None = None,
+    boot_id: str | None = None,
     policy: Policy,
 ) -> None:
     """Start to meter a subject that is proven to run since `at`; one that is metered already stays as it is.
@@ -193,18 +206,26 @@ async def start(
             "nano_per_hour": nano_per_hour,
             "suspended_nano_per_hour": suspended_nano_per_hour,
             "at": at,
+            "boot_id": boot_id,
             "settle_interval": policy.settle_interval_seconds,
         },
     )
 
 
 async def observe(
-    session: Session, subject_ids: Collection[str], observed_at: datetime, *, policy: Policy, waiting: bool = True
+    session: Session,
+    subject_ids: Collection[str],
+    observed_at: datetime,
+    *,
+    boot_id: str | None = None,
+    policy: Policy,
+    waiting: bool = True,
 ) -> None:
     """Note that the subjects were seen at `observed_at`, which proves the time since they were last seen.
 
     Unless `waiting`, a subject whose meter somebody else has locked is left for the next observation, so that it keeps
-    no other waiting.
+    no other waiting. `boot_id` is the boot of the node in which they were seen (None: as before): in another one, and
+    after a gap, another run of observations begins.
 
     After a longer gap than the policy allows, nobody knows what was delivered in it: it is recorded as unmetered and
     never billed. An observation older than the last one changes nothing. Where the clock was ahead for longer than such
@@ -224,6 +245,7 @@ async def observe(
         {
             "subject_ids": list(subject_ids),
             "at": observed_at,
+            "boot_id": boot_id,
             "longest_gap": longest_gap,
         },
     )

@@ -1,6 +1,6 @@
 """Billing's tables, as far as statements are built from them; private to the domain."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Table, Text
 
 from sublet.core.db import metadata
 
@@ -25,6 +25,9 @@ meter = Table(
     Column("settle_due_at", DateTime(timezone=True), nullable=False),
     Column("settled", Boolean, nullable=False),
     Column("out_of_funds", Boolean, nullable=False),
+    Column("boot_id", Text),
+    Column("seen_from", DateTime(timezone=True)),
+    Column("seen_count", Integer, nullable=False),
 )
 
 usage_record = Table(
@@ -39,6 +42,9 @@ usage_record = Table(
     Column("sku_id", Text, nullable=False),
     Column("node_id", Text),
     Column("evidence_at", DateTime(timezone=True), nullable=False),
+    Column("boot_id", Text),
+    Column("seen_from", DateTime(timezone=True)),
+    Column("seen_count", Integer),
 )
 
 usage_charge = Table(

@@ -90,8 +90,19 @@ class EntryOut(BaseModel):
         )
 
 
+class ObservationsOut(BaseModel):
+    """The run of observations that proves an interval: one after the other from `first_at` to `last_at`, in one boot
+    (None where nobody noted it) of a node (None for what is on none)."""
+
+    node_id: str | None
+    boot_id: str | None
+    first_at: datetime
+    last_at: datetime
+    count: int
+
+
 class ChargeOut(BaseModel):
-    """One delivered interval and what it cost."""
+    """One delivered interval and what it cost; `observations` is missing for usage from before they were counted."""
 
     id: str
     period_start: datetime
@@ -103,6 +114,8 @@ class ChargeOut(BaseModel):
     price_id: str
     evidence_at: datetime
     ledger_entry_id: str | None
+    sku_id: str | None = None
+    observations: ObservationsOut | None = None
 
     @classmethod
     def of(cls, charge: Charge) -> "ChargeOut":
@@ -134,4 +147,18 @@ def _fields(charge: Charge) -> dict[str, object]:
         "price_id": charge.price_id,
         "evidence_at": charge.evidence_at,
         "ledger_entry_id": None if charge.ledger_entry_id is None else str(charge.ledger_entry_id),
+        "sku_id": charge.sku_id,
+        "observations": _observations(charge),
     }
+
+
+def _observations(charge: Charge) -> ObservationsOut | None:
+    if charge.seen_from is None or charge.seen_count is None:
+        return None
+    return ObservationsOut(
+        node_id=charge.node_id,
+        boot_id=charge.boot_id,
+        first_at=charge.seen_from,
+        last_at=charge.evidence_at,
+        count=charge.seen_count,
+    )

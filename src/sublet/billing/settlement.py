@@ -62,12 +62,26 @@ _SEGMENTS = text(
      ORDER BY lower(period) FOR NO KEY UPDATE
     """  # noqa: S608 - only constant expressions
 )
+# The run of observations that proves a time is the present one of its meter, unless that began later.
+_ENDED_RUN = """
+        LEFT JOIN LATERAL (
+          SELECT r.last_at, r.boot_id, r.first_at, r.count FROM observation_run r
+           WHERE m.seen_from >= {ended} AND r.subject_id = m.subject_id AND r.last_at >= {ended}
+           ORDER BY r.last_at LIMIT 1) run ON true
+"""
+_EVIDENCE = """coalesce(run.last_at, m.observed_to) AS evidence_at,
+             CASE WHEN run.last_at IS NULL THEN m.boot_id ELSE run.boot_id END AS boot_id,
+             coalesce(run.first_at, m.seen_from) AS seen_from, coalesce(run.count, m.seen_count) AS seen_count"""
 _RECORD = text(
-    """
+    f"""
     WITH recorded AS (
       INSERT INTO usage_record
-        (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, evidence_at)
-      VALUES (:subject_id, :period_start, :period_end, :seconds, :kind, :meter_kind, :sku_id, :node_id, :evidence_at)
+        (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, evidence_at, boot_id,
+         seen_from, seen_count)
+      SELECT m.subject_id, CAST(:period_start AS timestamptz), CAST(:period_end AS timestamptz), :seconds, :kind,
+             m.meter_kind, m.sku_id, m.node_id, {_EVIDENCE}
+        FROM meter m {_ENDED_RUN.format(ended="CAST(:period_end AS timestamptz)")}
+       WHERE m.subject_id = :subject_id
       RETURNING subject_id, period_start
     ), posted AS (
       UPDATE meter_segment SET posted_to = :period_end WHERE id = :segment_id
@@ -78,7 +92,7 @@ _RECORD = text(
     SELECT subject_id, period_start, :meter_kind, :organization_id, :currency, :price_id, :nano_per_hour, :amount,
            :ledger_entry_id
       FROM recorded
-    """
+    """  # noqa: S608 - only constant expressions
 )
 _COMPLETE = text(
     """
@@ -180,9 +194,6 @@ async def _charge_month(session: Session, meter: Row[Any], segments: Any, *, mon
                 "seconds": whole_seconds(segment.posted_to, segment.metered_to),
                 "kind": segment.kind,
                 "meter_kind": meter.meter_kind,
-                "sku_id": meter.sku_id,
-                "node_id": meter.node_id,
-                "evidence_at": meter.observed_to,
                 "organization_id": meter.organization_id,
                 "currency": meter.currency,
                 "price_id": segment.price_id,
@@ -222,17 +233,19 @@ _OWED = text(
 _RECORD_MANY = text(
     f"""
     WITH due AS (
-      SELECT s.*, m.organization_id, m.currency, m.meter_kind, m.sku_id, m.node_id, m.observed_to, c.entry_id,
+      SELECT s.*, m.organization_id, m.currency, m.meter_kind, m.sku_id, m.node_id, c.entry_id,
+             {_EVIDENCE},
              {_OWED_NOW} - {_OWED_BEFORE} AS amount
         FROM unnest(CAST(:subject_ids AS text[]), CAST(:entry_ids AS bigint[])) AS c(subject_id, entry_id)
         JOIN meter m ON m.subject_id = c.subject_id
-        JOIN meter_segment s ON s.subject_id = c.subject_id
+        JOIN meter_segment s ON s.subject_id = c.subject_id {_ENDED_RUN.format(ended="s.metered_to")}
        WHERE NOT s.complete AND s.metered_to > s.posted_to AND {month_edges.month_sql("s.posted_to")} = :month
     ), recorded AS (
       INSERT INTO usage_record
-        (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, evidence_at)
+        (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, evidence_at, boot_id,
+         seen_from, seen_count)
       SELECT subject_id, posted_to, metered_to, {whole_seconds_sql("posted_to", "metered_to")}, kind, meter_kind,
-             sku_id, node_id, observed_to
+             sku_id, node_id, evidence_at, boot_id, seen_from, seen_count
         FROM due
     ), posted AS (
       UPDATE meter_segment s

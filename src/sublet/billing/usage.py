@@ -29,6 +29,11 @@ class Charge:
     price_id: str
     evidence_at: datetime
     ledger_entry_id: int | None
+    sku_id: str
+    node_id: str | None
+    boot_id: str | None
+    seen_from: datetime | None
+    seen_count: int | None
 
 
 _CHARGES = (
@@ -39,6 +44,11 @@ _CHARGES = (
         usage_record.c.seconds,
         usage_record.c.kind,
         usage_record.c.evidence_at,
+        usage_record.c.sku_id,
+        usage_record.c.node_id,
+        usage_record.c.boot_id,
+        usage_record.c.seen_from,
+        usage_record.c.seen_count,
     )
     .join_from(
         usage_charge,
@@ -69,6 +79,11 @@ def _charge(row: Row[Any]) -> Charge:
         row.price_id,
         row.evidence_at,
         row.ledger_entry_id,
+        row.sku_id,
+        row.node_id,
+        row.boot_id,
+        row.seen_from,
+        row.seen_count,
     )
 
 

@@ -81,7 +81,13 @@ KEPT: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         [
-            *("public.meter", "public.meter_segment", "public.unmetered_interval", "public.usage_charge"),
+            *(
+                "public.meter",
+                "public.meter_segment",
+                "public.observation_run",
+                "public.unmetered_interval",
+                "public.usage_charge",
+            ),
             *("public.usage_record", "public.allocation", "public.allocation_label", "public.allocation_environment"),
             "public.allocation_remnant",
         ],

@@ -80,7 +80,8 @@ async def on_observed(
                 await release.release_lost(session, worker(), one)
             elif one.state is AllocationState.LOST:
                 await rows.look_again(session, one.id)
-        await meters.observe(session, proven, observation.observed_at, policy=policy, waiting=False)
+        boot_id = observation.boot_id
+        await meters.observe(session, proven, observation.observed_at, boot_id=boot_id, policy=policy, waiting=False)
         await _report_strangers(session, node_id, observation)
 
 

@@ -118,7 +118,7 @@ async def conclude(
         await startup.note(session, worker(), allocation, result.script)
     before = result.before
     if before is not None and not allocation.unproven and still_there(allocation, before):
-        await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
+        await meters.observe(session, [allocation.id], before.observed_at, boot_id=before.boot_id, policy=pace.policy)
     if result.evidence is not None:
         allocation = await rows.note(session, allocation.id, evidence=result.evidence.stored())
     if result.evidence is None or not result.evidence.clean:

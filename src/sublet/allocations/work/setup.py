@@ -177,7 +177,7 @@ async def _take_in(
     if before is None or allocation.unproven:
         return
     if as_applied(allocation, before):
-        await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
+        await meters.observe(session, [allocation.id], before.observed_at, boot_id=before.boot_id, policy=pace.policy)
     elif not still_there(allocation, before):
         log.warning("allocation.drifted", allocation=allocation.id, node=allocation.node_id)
         await rows.note(session, allocation.id, unproven=True)
@@ -224,7 +224,9 @@ async def _succeeded(
         await incidents.note_restart(session, allocation.id, applied.boot_id)
     if before is not None and not unproven:
         if still_there(setup.allocation, before):
-            await meters.observe(session, [allocation.id], before.observed_at, policy=pace.policy)
+            await meters.observe(
+                session, [allocation.id], before.observed_at, boot_id=before.boot_id, policy=pace.policy
+            )
         else:
             unproven = True
             log.warning("allocation.drifted", allocation=allocation.id, node=allocation.node_id)
@@ -245,7 +247,7 @@ async def _succeeded(
     if allocation.started_at is None:
         await _start_billing(session, allocation, now, policy=pace.policy)
     elif unproven:
-        await meters.observe(session, [allocation.id], now, policy=UNPROVEN)
+        await meters.observe(session, [allocation.id], now, boot_id=applied.boot_id, policy=UNPROVEN)
     target = _BY_WANTED[allocation.wanted]
     await meters.switch(session, allocation.id, "running" if target is AllocationState.ACTIVE else "suspended", now)
     if allocation.state is not target:
