@@ -2098,6 +2098,21 @@ CREATE TABLE public.allocation_startup (
     CONSTRAINT allocation_startup_script_bytes_check CHECK (((script_bytes >= 1) AND (script_bytes <= 65536)))
 );
 
+CREATE TABLE public.allocation_traffic (
+    allocation_id text NOT NULL,
+    in_bytes bigint NOT NULL,
+    out_bytes bigint NOT NULL,
+    link_in_bytes bigint NOT NULL,
+    link_out_bytes bigint NOT NULL,
+    boot_id text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT allocation_traffic_in_bytes_check CHECK ((in_bytes >= 0)),
+    CONSTRAINT allocation_traffic_link_in_bytes_check CHECK ((link_in_bytes >= 0)),
+    CONSTRAINT allocation_traffic_link_out_bytes_check CHECK ((link_out_bytes >= 0)),
+    CONSTRAINT allocation_traffic_out_bytes_check CHECK ((out_bytes >= 0))
+)
+WITH (fillfactor='70');
+
 CREATE TABLE public.allocation_transition (
     from_state text NOT NULL,
     to_state text NOT NULL
@@ -3527,6 +3542,9 @@ ALTER TABLE ONLY public.allocation
 ALTER TABLE ONLY public.allocation_startup
     ADD CONSTRAINT allocation_startup_pkey PRIMARY KEY (allocation_id);
 
+ALTER TABLE ONLY public.allocation_traffic
+    ADD CONSTRAINT allocation_traffic_pkey PRIMARY KEY (allocation_id);
+
 ALTER TABLE ONLY public.allocation_transition
     ADD CONSTRAINT allocation_transition_pkey PRIMARY KEY (from_state, to_state);
 
@@ -4410,6 +4428,9 @@ ALTER TABLE ONLY public.allocation
 ALTER TABLE ONLY public.allocation_startup
     ADD CONSTRAINT allocation_startup_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
 
+ALTER TABLE ONLY public.allocation_traffic
+    ADD CONSTRAINT allocation_traffic_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
+
 ALTER TABLE ONLY public.api_token
     ADD CONSTRAINT api_token_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
@@ -4796,6 +4817,20 @@ GRANT UPDATE(evidence) ON TABLE public.allocation_remnant TO sublet_app;
 GRANT UPDATE(cleaned_at) ON TABLE public.allocation_remnant TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.allocation_startup TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.allocation_traffic TO sublet_app;
+
+GRANT UPDATE(in_bytes) ON TABLE public.allocation_traffic TO sublet_app;
+
+GRANT UPDATE(out_bytes) ON TABLE public.allocation_traffic TO sublet_app;
+
+GRANT UPDATE(link_in_bytes) ON TABLE public.allocation_traffic TO sublet_app;
+
+GRANT UPDATE(link_out_bytes) ON TABLE public.allocation_traffic TO sublet_app;
+
+GRANT UPDATE(boot_id) ON TABLE public.allocation_traffic TO sublet_app;
+
+GRANT UPDATE(seen_at) ON TABLE public.allocation_traffic TO sublet_app;
 
 GRANT SELECT ON TABLE public.allocation_transition TO sublet_app;
 

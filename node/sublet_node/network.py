@@ -151,15 +151,21 @@ def _ends_there(link: Link) -> list[str]:
     ]
 
 
-def carried(uid: int) -> tuple[int, int] | None:
-    """Bytes that came to the login and that went from it, over its link; None without one."""
+def all_carried() -> dict[str, tuple[int, int]]:
+    """By link, the bytes that came to whoever is behind it and that went from there."""
+    found = {}
     with open("/proc/net/dev", encoding="ascii") as stream:
         for line in stream:
             own, _, numbers = line.strip().partition(":")
-            if own == name(uid):
-                counts = numbers.split()
-                return int(counts[8]), int(counts[0])  # what the node's end sends, the login gets
-    return None
+            counts = numbers.split()
+            if len(counts) > 8 and counts[0].isdecimal():
+                found[own] = int(counts[8]), int(counts[0])  # what the node's end sends, the login gets
+    return found
+
+
+def carried(uid: int) -> tuple[int, int] | None:
+    """Bytes that came to the login and that went from it, over its link; None without one."""
+    return all_carried().get(name(uid))
 
 
 def cut(uid: int) -> None:

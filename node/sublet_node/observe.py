@@ -47,13 +47,18 @@ def observe(store: Store) -> dict[str, Any]:
     known = {record.uid for record in records} | _uids(damaged, entries)
     log = kernel_log.read()
     _refresh(records)
+    carried = network.all_carried()
     return {
         "boot_id": moment.boot_id(),
         "time": moment.now(),
         **space.free(),
         "doors": doors.fingerprint(),
         "allocations": [
-            {**_observed(record, entries, running[record.uid]), "oom_kills": oom_kills.count(record.uid, log)}
+            {
+                **_observed(record, entries, running[record.uid]),
+                "oom_kills": oom_kills.count(record.uid, log),
+                **_network_bytes(carried.get(network.name(record.uid))),
+            }
             for record in records
         ],
         "gpus": gpu_health.read(log),
@@ -134,14 +139,13 @@ def _used(record: Allocation, counted: list[dict[str, Any]] | None) -> dict[str,
         "memory_bytes": memory or 0,
         "tasks": tasks or 0,
         "disk_bytes": _disk_bytes(record),
-        **_network_bytes(record.uid),
+        **_network_bytes(network.carried(record.uid)),
         **({} if counted is None else {"ports": counted}),
     }
 
 
-def _network_bytes(uid: int) -> dict[str, int | None]:
+def _network_bytes(carried: tuple[int, int] | None) -> dict[str, int | None]:
     """What its link has carried since it was laid; None without one."""
-    carried = network.carried(uid)
     return {"network_in_bytes": carried and carried[0], "network_out_bytes": carried and carried[1]}
 
 

@@ -252,6 +252,7 @@ class World:
             "incidents": [],
             "ports": [],
             "restart_price": price if state == "lost" else None,
+            "traffic": {"in_bytes": 1_610_612_736, "out_bytes": 3_277, "seen_at": at(8)} if started else None,
             "actions": [],
             "operation": None,
         }

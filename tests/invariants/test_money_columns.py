@@ -24,6 +24,7 @@ NO_SUMS = {
     "allocation.oom_kills",
     # What a customer wants to be charged at most: nobody has it.
     *("auto_top_up.threshold", "auto_top_up.amount", "auto_top_up.monthly_cap"),
+    *(f"allocation_traffic.{column}" for column in ("in_bytes", "out_bytes", "link_in_bytes", "link_out_bytes")),
 }
 """Numbers that are no sums: places in a list, ids, generations, bounds."""
 FOUND_BY_CHECKS = {

@@ -74,6 +74,11 @@ class TestWayOut:
             )
             assert 300 < used["network_out_bytes"] < 20_000
             assert 300 < used["network_in_bytes"] < 20_000
+            seen = next(
+                one for one in (await channel.ask("observe"))["allocations"] if one["allocation"] == tenant.allocation
+            )
+            ways = ("network_in_bytes", "network_out_bytes")
+            assert all(used[way] <= seen[way] < 20_000 for way in ways), "both count the same link"
 
             await outside.control.enrol(
                 outside.node,

@@ -24,6 +24,7 @@ import { History } from "./History";
 import { Limits } from "./Limits";
 import { Ports } from "./Ports";
 import { StartupPanel } from "./StartupPanel";
+import { Traffic } from "./Traffic";
 
 const words = t.allocations;
 
@@ -75,6 +76,7 @@ function Details({ allocation }: { allocation: Allocation }) {
         </div>
         <div className={`${css.rest} ${layout.stack}`} data-gap="24">
           {closed && allocation.enforced.length === 0 ? null : <Limits allocation={allocation} />}
+          {closed && allocation.traffic === null ? null : <Traffic traffic={allocation.traffic} />}
           <GivenPanel allocation={allocation} />
           {busy ? null : activity}
         </div>

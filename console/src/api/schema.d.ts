@@ -2339,8 +2339,8 @@ export interface components {
         };
         /**
          * AllocationOut
-         * @description A running right to resources on a node. `restart_price` is what it would cost elsewhere, while it is lost and its
-         *     kind is sold.
+         * @description A running right to resources on a node. `traffic` is null where its node does not count it; `restart_price` is
+         *     what it would cost elsewhere, while it is lost and its kind is sold.
          */
         AllocationOut: {
             /** Actions */
@@ -2388,6 +2388,7 @@ export interface components {
             started_at: string | null;
             startup: components["schemas"]["StartupOut"] | null;
             state: components["schemas"]["AllocationState"];
+            traffic: components["schemas"]["TrafficOut"] | null;
         };
         /**
          * AllocationState
@@ -5343,6 +5344,21 @@ export interface components {
          * @enum {string}
          */
         TopUpState: "pending" | "processing" | "needs_action" | "succeeded" | "failed" | "expired";
+        /**
+         * TrafficOut
+         * @description Bytes that its network has carried, to it and from it, as they were when its node was last looked at.
+         */
+        TrafficOut: {
+            /** In Bytes */
+            in_bytes: number;
+            /** Out Bytes */
+            out_bytes: number;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+        };
         /**
          * TrialBalanceOut
          * @description Every account just before `at`; in each currency debits and credits are the same sum.

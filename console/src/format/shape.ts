@@ -12,3 +12,10 @@ export function formatMemory(mib: number): string {
 export function formatShape({ vcpu, memory_mib, disk_gib, network_mbit }: Shape): string {
   return t.units.join([t.units.vcpu(vcpu), formatMemory(memory_mib), t.units.disk(String(disk_gib)), ...(network_mbit ? [t.units.mbit(network_mbit)] : [])]);
 }
+
+/** Bytes, to a tenth of the largest unit that they fill. */
+export function formatBytes(bytes: number): string {
+  const steps = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 0), t.units.bytes.length - 1);
+  const value = Math.round((bytes / 1024 ** steps) * 10) / 10;
+  return `${value} ${t.units.bytes[steps]}`;
+}

@@ -102,6 +102,14 @@ export const allocations = {
     login: "Login",
     node: "Node",
   },
+  traffic: {
+    title: "Network",
+    came: "Came in",
+    went: "Went out",
+    seen: "Counted",
+    help: "As its node counts it. Across a restart or a pause a little may be missing, and never too much is counted.",
+    none: "Nothing is known: its node does not count it, or was not looked at yet.",
+  },
   ports: {
     title: "Published ports",
     none: "Nothing here is open to the world. Publish a port, and anybody reaches your server by a port of the node.",

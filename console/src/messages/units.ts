@@ -6,6 +6,7 @@ export const units = {
   ago: (span: string) => `${span} ago`,
   in: (span: string) => `in ${span}`,
   justNow: "just now",
+  bytes: ["B", "KiB", "MiB", "GiB", "TiB", "PiB"],
   gib: (n: string) => `${n} GiB`,
   disk: (n: string) => `${n} GiB disk`,
   vcpu: (n: number) => `${n} vCPU`,

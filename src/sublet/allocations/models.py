@@ -50,6 +50,18 @@ allocation = Table(
     Column("operation_id", Text),
 )
 
+traffic = Table(
+    "allocation_traffic",
+    metadata,
+    Column("allocation_id", Text, primary_key=True),
+    Column("in_bytes", BigInteger, nullable=False),
+    Column("out_bytes", BigInteger, nullable=False),
+    Column("link_in_bytes", BigInteger, nullable=False),
+    Column("link_out_bytes", BigInteger, nullable=False),
+    Column("boot_id", Text, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+)
+
 operation = Table(
     "allocation_operation",
     metadata,

@@ -230,6 +230,14 @@ class IncidentOut(BaseModel):
     at: datetime
 
 
+class TrafficOut(BaseModel):
+    """Bytes that its network has carried, to it and from it, as they were when its node was last looked at."""
+
+    in_bytes: int
+    out_bytes: int
+    seen_at: datetime
+
+
 class NewPort(BaseModel):
     """A port of the allocation to be published, on which something of the customer's answers."""
 
@@ -271,8 +279,8 @@ class PortOut(BaseModel):
 
 
 class AllocationOut(BaseModel):
-    """A running right to resources on a node. `restart_price` is what it would cost elsewhere, while it is lost and its
-    kind is sold."""
+    """A running right to resources on a node. `traffic` is null where its node does not count it; `restart_price` is
+    what it would cost elsewhere, while it is lost and its kind is sold."""
 
     id: str
     name: str
@@ -297,6 +305,7 @@ class AllocationOut(BaseModel):
     startup: StartupOut | None
     evidence: EvidenceOut | None
     ports: list[PortOut]
+    traffic: TrafficOut | None
     actions: list[AllocationActionOut]
     operation: OperationOut | None
     incidents: list[IncidentOut]

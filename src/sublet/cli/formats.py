@@ -121,6 +121,16 @@ def mebibytes(value: int) -> str:
     return f"{(Decimal(value) / 1024).quantize(Decimal('0.1')).normalize():f} GiB"
 
 
+def size(count: int) -> str:
+    """`640 B`, `3.2 KiB`, `1.5 GiB`: bytes, to a tenth."""
+    value, unit = Decimal(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value.quantize(Decimal('0.1')).normalize():f} {unit}"
+
+
 def pairs(values: Mapping[str, str]) -> str:
     """`rack=2, zone=a`, as labels are written."""
     return ", ".join(f"{key}={value}" for key, value in values.items())

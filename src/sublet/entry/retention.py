@@ -127,6 +127,7 @@ KEPT: Mapping[str, str] = {
                 "public.node_trial",
                 "public.gpu_health",
                 "public.published_port",
+                "public.allocation_traffic",
             ),
             *(
                 "public.outbox_cursor",

@@ -129,6 +129,8 @@ class _Observed(BaseModel):
     processes: Count
     login_open: bool
     oom_kills: Annotated[int, Field(ge=0, lt=2**63)] | None = None  # older helpers do not say
+    network_in_bytes: Annotated[int, Field(ge=0, lt=2**63)] | None = None  # likewise
+    network_out_bytes: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
     def to_allocation(self) -> backend.ObservedAllocation:
         return backend.ObservedAllocation(
@@ -140,7 +142,12 @@ class _Observed(BaseModel):
             self.processes,
             self.login_open,
             self.oom_kills,
+            self._carried(),
         )
+
+    def _carried(self) -> tuple[int, int] | None:
+        came, went = self.network_in_bytes, self.network_out_bytes
+        return None if came is None or went is None else (came, went)
 
 
 class _Unknown(BaseModel):

@@ -159,7 +159,7 @@ class ReleaseEvidence:
 @dataclass(frozen=True, slots=True)
 class ObservedAllocation:
     """One allocation's account as the node found it. `oom_kills` is how many of its processes the kernel has ended for
-    want of memory since the boot, or since its slice was made; None where nobody counts them."""
+    want of memory, `carried` the bytes to it and from it, since the boot or a later beginning; None if uncounted."""
 
     allocation_id: str
     login: str
@@ -169,6 +169,7 @@ class ObservedAllocation:
     processes: int
     login_open: bool
     oom_kills: int | None = None
+    carried: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, environment, incidents, labels, ports, restart
+from sublet.allocations import actions, environment, incidents, labels, ports, restart, traffic
 from sublet.allocations.actions import PortPlace, Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
@@ -16,6 +16,7 @@ from sublet.allocations.schemas import (
     OperationOut,
     PlaceOut,
     SshOut,
+    TrafficOut,
     ssh_command,
 )
 from sublet.allocations.views import past
@@ -70,6 +71,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
     at = await node_states.standing(session, row.node_id)
     anew = await restart.anew(session, actor, row, policy=policy, launches=launches)
     published = [] if row.ended_at is not None else await ports.of(session, row.id)
+    carried = await traffic.of(session, row.id)
     place = PortPlace(leads_ports=row.leads_ports, first=row.first_port, last=row.last_port)
     return AllocationOut(
         id=row.id,
@@ -95,6 +97,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
         startup=await past.startup_in_short(session, row.id),
         evidence=row.evidence,
         ports=port_views.shown(actor, row, published),
+        traffic=None if carried is None else TrafficOut.model_validate(carried, from_attributes=True),
         actions=_actions(
             actor,
             row,

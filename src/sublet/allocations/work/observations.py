@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import bindparam, func, select, text, update
 
-from sublet.allocations import incidents, release, remnants, rows
+from sublet.allocations import incidents, release, remnants, rows, traffic
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import STEADY, AllocationState
@@ -71,6 +71,7 @@ async def on_observed(
                 .values(seen_at=func.greatest(allocation_table.c.seen_at, observation.observed_at))
             )
         await incidents.note_oom_kills(session, [one.id for one in known], observation)
+        await traffic.note(session, [one.id for one in known], observation)
         for one in known:
             if one.boot_id not in {None, observation.boot_id}:
                 await incidents.note_restart(session, one.id, observation.boot_id)

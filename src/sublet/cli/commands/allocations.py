@@ -7,14 +7,14 @@ from sublet.cli.commands.offers import shape
 from sublet.cli.commands.wait import wait_for, wait_options
 from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect
-from sublet.cli.formats import NOTHING, is_some, local, money, pairs, rate, since, words, yes_or_no
+from sublet.cli.formats import NOTHING, is_some, local, money, pairs, rate, since, size, words, yes_or_no
 from sublet.cli.output import Output, output_options
 from sublet.cli.states import state_text
 from sublet.cli.style import Painted, glyphs_possible, paint
 from sublet.cli.tables import Column, print_facts, print_table
 from sublet.cli.timebar import runs, time_bar, time_line
 from sublet.client.shapes import AdminAllocation, Allocation, AllocationSummary, Port, Rate
-from sublet.client.shapes.allocations import Check, Incident, Limit
+from sublet.client.shapes.allocations import Check, Incident, Limit, Traffic
 
 
 def node_text(allocation: Allocation | AllocationSummary | AdminAllocation) -> str:
@@ -96,6 +96,7 @@ def show_allocation(allocation: Allocation) -> None:
             ("Startup script", startup_text(allocation["startup"])),
             ("Log in", f"sublet ssh {allocation['name']}" if allocation["state"] == "active" else ""),
             ("Ports", ", ".join(_port(one) for one in allocation["ports"])),
+            ("Network", _network(allocation["traffic"])),
         ]
     )
     if allocation["incidents"]:
@@ -143,6 +144,12 @@ CHECKS: list[Column[Check]] = [
 def _port(port: Port) -> str:
     state = "" if port["state"] == "open" else f" ({port['state']})"
     return f"{port['port']}/{port['protocol']} at {port['host']}:{port['node_port']}{state}"
+
+
+def _network(traffic: Traffic | None) -> str:
+    if traffic is None:
+        return ""
+    return f"{size(traffic['in_bytes'])} in, {size(traffic['out_bytes'])} out, as of {local(traffic['seen_at'])}"
 
 
 def _time(allocation: Allocation) -> Painted:

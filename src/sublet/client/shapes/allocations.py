@@ -191,6 +191,14 @@ class Port(TypedDict):
     actions: list[Action]
 
 
+class Traffic(TypedDict):
+    """Bytes that the network of an allocation has carried, as of a moment."""
+
+    in_bytes: int
+    out_bytes: int
+    seen_at: str
+
+
 class Allocation(TypedDict):
     """A running right to resources on a node."""
 
@@ -217,6 +225,7 @@ class Allocation(TypedDict):
     startup: Startup | None
     evidence: Evidence | None
     ports: list[Port]
+    traffic: Traffic | None
     actions: list[Action]
     operation: Operation | None
     incidents: list[Incident]
