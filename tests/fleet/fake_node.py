@@ -6,7 +6,7 @@ import contextlib
 import json
 import struct
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncssh
@@ -41,9 +41,9 @@ PROBE: dict[str, Any] = {
 SPACE: dict[str, int | None] = {"disk_free_gib": 150, "inodes_free": 1_000_000}
 
 
-def now() -> str:
+def now(ahead: timedelta = timedelta(0)) -> str:
     """The node's clock."""
-    return datetime.now(UTC).isoformat()
+    return (datetime.now(UTC) + ahead).isoformat()
 
 
 class FakeNode:
@@ -65,12 +65,14 @@ class FakeNode:
         """What a session shows other than it should: `uid`, `homes`, `processes`."""
         self.accounts: dict[str, int] = {}
         self.space: dict[str, int | None] = dict(SPACE)
+        self.ahead = timedelta(0)
+        """How far its clock is."""
         self.hung = asyncio.Event()
         self.answers: dict[str, Answer] = {
             "probe": lambda _: {**PROBE, "boot_id": self.boot_id, "doors": self.doors, "time": now()},
             "observe": lambda _: {
                 "boot_id": self.boot_id,
-                "time": now(),
+                "time": now(self.ahead),
                 **self.space,
                 "doors": self.doors,
                 "allocations": self.allocations,

@@ -88,6 +88,33 @@ class TestLooking:
         assert found.processes == 3
         assert (await get(database, node.id)).last_seen_at == seen.observations[0].observed_at
 
+    @pytest.mark.parametrize("step", [60.0, -60.0])
+    async def test_compares_the_nodes_clock_each_time(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database, step: float
+    ) -> None:
+        node, fake = ready_node
+        fake.ahead = timedelta(seconds=step)
+        assert await look(database, observer, node.id)
+        assert (await get(database, node.id)).clock_skew_seconds == pytest.approx(step, abs=5.0)
+        fake.ahead = timedelta(0)
+        assert await look(database, observer, node.id)
+        assert (await get(database, node.id)).clock_skew_seconds == 0.0
+
+    async def test_takes_no_slow_answer_for_a_wrong_clock(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        node, fake = ready_node
+        quick = fake.answers["observe"]
+
+        async def answer(request: dict[str, Any]) -> dict[str, Any]:
+            async with database.reading() as session:
+                await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": 1.2 * observation.CLOCK_SECONDS})
+            return dict(quick(request))
+
+        fake.answers["observe"] = answer
+        assert await look(database, observer, node.id)
+        assert (await get(database, node.id)).clock_skew_seconds == pytest.approx(0.0, abs=0.5)
+
     async def test_of_a_node_that_shows_anothers_gpu_says_why_it_takes_no_work(
         self, ready_node: tuple[Node, FakeNode], join_node: Joining, observer: Observer, database: Database
     ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Float, Row, Select, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Session
@@ -284,6 +284,12 @@ async def store_probe(
             **({"own_principal": probe.own_principal} if proven else {}),
         )
     )
+
+
+async def store_clock(session: Session, node_id: str, skew_seconds: float) -> None:
+    """Keep how far a node's clock is from the database's."""
+    skew = func.jsonb_build_object("clock_skew_seconds", cast(round(skew_seconds, 1), Float))
+    await session.execute(update(node).where(node.c.id == node_id).values(inventory=node.c.inventory.op("||")(skew)))
 
 
 async def is_fresh(session: Session, node_id: str) -> bool:

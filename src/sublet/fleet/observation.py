@@ -39,9 +39,11 @@ OnObserved = Callable[[str, Observation], Awaitable[None]]
 Expected = Callable[[Session, str], Awaitable[int]]
 """How many allocations a layer above is sure exist on a node now."""
 
-_STANDING = (node.c.state, node.c.unreadable, *trial.STANDING)
+_STANDING = (node.c.state, node.c.unreadable, node.c.inventory, *trial.STANDING)
 
 LONGEST_RETRY_SECONDS = 30.0
+CLOCK_SECONDS = 1.0
+"""So much nearer or farther a node's clock is noted anew; a step of it is, with the next look."""
 AHEAD_SECONDS = 1.0
 """A clock that is set right by less is nobody's matter."""
 MISSES_BEFORE_OFFLINE = 2
@@ -226,6 +228,10 @@ class Observer:
             standing = await self._note_seen(session, look.node_id, seen.observation.observed_at, took, **found)
             if took:
                 await self._note_slow(session, look, seen.seconds)
+            ahead = _clock_ahead(seen.observation, seen.seconds)
+            known = (standing.inventory or {}).get("clock_skew_seconds")
+            if known is None or abs(ahead - known) >= CLOCK_SECONDS:
+                await nodes.store_clock(session, look.node_id, ahead)
             unreadable = seen.observation.unreadable
             if unreadable or standing.unreadable:
                 await damaged_records.note_unreadable(session, look.node_id, unreadable, seen.observation.observed_at)
@@ -267,6 +273,12 @@ class Observer:
         missed = update(node).where(node.c.id == lease.id).values(failure=failure, misses=node.c.misses + 1)
         await session.execute(missed)
         return Retry(code)
+
+
+def _clock_ahead(observation: Observation, seconds: float) -> float:
+    """How far the node's clock is ahead of the database's: by how much its time lies outside of when it was asked."""
+    since = (observation.node_time - observation.observed_at).total_seconds()
+    return since if since < 0 else max(0.0, since - seconds)
 
 
 async def make_due(session: Session, node_id: str) -> None:
