@@ -1,11 +1,13 @@
 """A document that names a file is believed, so the file is there."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.architecture.documents import files_gone, misnumbered
 from tests.architecture.source import ROOT, files
+from tests.node import systems
 
 
 def planted(tmp_path: Path, text: str) -> list[str]:
@@ -34,6 +36,18 @@ class TestDocuments:
 
     def test_may_speak_of_what_was_once_another_superseded_them(self, tmp_path: Path) -> None:
         assert planted(tmp_path, "# 1\n\n*Superseded by [15](0015-x.md).*\n\n`src/sublet/core/gone.py`") == []
+
+
+class TestThePageOfSystems:
+    def test_lists_just_those_that_are_run_and_the_tests_that_are_there(self) -> None:
+        page, tests = (ROOT / "docs/systems.md").read_text(), ROOT / "tests/node"
+        listed = re.findall(r"^\| (Debian [^|]*?) \|", page, re.MULTILINE)
+        assert listed == [*systems.DEBIAN, systems.VIRTUAL]
+        assert all(name.removeprefix("Ubuntu ") in page for name in systems.UBUNTU)
+        named = re.findall(r"`(Test\w+)`", page)
+        written = "".join(path.read_text() for path in tests.glob("test_*.py"))
+        assert named
+        assert [name for name in named if f"class {name}:" not in written] == []
 
 
 class TestDecisions:

@@ -213,16 +213,28 @@ RuntimeDirectoryMode=0755
 """
 
 
+# As Ubuntu has it: a generator's addresses of the socket, cloud images' sshd, a group's look into homes, its umask.
+LIKE_UBUNTU = r"""set -e; tar -C /etc -cf /root/left pam.d/common-session login.defs nsswitch.conf
+echo 'session optional pam_umask.so' >> /etc/pam.d/common-session
+sed -i '/^HOME_MODE/d; s/^UMASK.*/UMASK 002\nHOME_MODE 0750/' /etc/login.defs
+sed -i 's/^\(passwd\|group\|shadow\):.*files/& systemd/' /etc/nsswitch.conf
+printf 'PasswordAuthentication yes\nKbdInteractiveAuthentication no\n' > /etc/ssh/sshd_config.d/50-cloud-init.conf"""
+LIKE_DEBIAN = "tar -C /etc -xf /root/left; rm -f /root/left /etc/ssh/sshd_config.d/50-cloud-init.conf"
+BY_GENERATOR = "ListenStream=\nListenStream=0.0.0.0:22\nListenStream=[::]:22\nBindIPv6Only=ipv6-only\n"
+
+
 class TestSocketActivation:
     @pytest.mark.parametrize("accepts", ["yes", "no"])
     async def test_lets_a_node_join_and_customers_in(self, server: Server, accepts: str) -> None:
         """One service for each connection, as Debian had it, or one that the first connection starts, as Ubuntu."""
         tenant = Tenant()
-        conflicts = "Conflicts=ssh.service" if accepts == "yes" else "Conflicts="
+        conflicts, addresses = ("Conflicts=ssh.service", "") if accepts == "yes" else ("Conflicts=", BY_GENERATOR)
         await server.enrolled.node.write_file(f"{UNITS}/ssh@.service", EACH_CONNECTION.encode())
         await server.enrolled.node.write_file(
-            f"{UNITS}/ssh.socket.d/own.conf", f"[Unit]\n{conflicts}\n[Socket]\nAccept={accepts}\n".encode()
+            f"{UNITS}/ssh.socket.d/own.conf", f"[Unit]\n{conflicts}\n[Socket]\nAccept={accepts}\n{addresses}".encode()
         )
+        if accepts == "no":
+            await server.run(LIKE_UBUNTU)
         await server.run(
             "systemctl disable -q --now ssh.service; systemctl daemon-reload; systemctl start ssh.socket; "
             f"rm -rf /run/sshd; systemctl show -P Accept ssh.socket | grep -qx {accepts}"
@@ -232,13 +244,15 @@ class TestSocketActivation:
             assert "sshd now knows" in done.text
             async with server.enrolled.control.protocol(server.enrolled.node) as channel:
                 await channel.ask("apply", tenant.desired(), generation=1)
-                assert await run_as(server.enrolled, tenant, "whoami") == (f"{tenant.login}\n", 0)
+                shown = await run_as(server.enrolled, tenant, "whoami; stat -c %a ~; ls /home")
+                assert shown == (f"{tenant.login}\n700\n{tenant.login}\n", 0)
                 assert (await channel.ask("release", tenant.subject, generation=2))["clean"]
         finally:
             await server.run(
                 # Each connection's service takes /run/sshd with it when it ends, whoever else needs it.
                 "systemctl stop ssh.socket ssh.service 'ssh@*.service'; "
                 f"rm -r {UNITS}/ssh.socket.d {UNITS}/ssh@.service; systemctl daemon-reload; "
+                f"test ! -e /root/left || {{ {LIKE_DEBIAN}; }}; "
                 "systemctl reset-failed ssh.service; systemctl enable -q --now ssh.service"
             )
 

@@ -41,10 +41,11 @@ cp -a "$1/." "$2"
 cd "$2"
 ssh-keygen -q -t ed25519 -N '' -f etc/ssh/ssh_host_ed25519_key
 mkdir -p -m 700 root/.ssh; cat > root/.ssh/authorized_keys
-echo '/dev/vda / ext4 defaults,usrquota 0 1' > etc/fstab
+printf '/dev/vda / ext4 defaults 0 1\n/dev/vdb /home ext4 defaults,usrquota 0 2\n' > etc/fstab
 echo virtual > etc/hostname; printf '127.0.0.1 localhost\\n127.0.1.1 virtual\\n' > etc/hosts
 ln -sf /etc/systemd/system/virtual-node.service etc/systemd/system/multi-user.target.wants/
-mke2fs -q -t ext4 -O quota -E quotatype=usrquota -d "$2" "$3" 4G
+mke2fs -q -t ext4 -d "$2" "$3" 4G
+mke2fs -q -t ext4 -O quota -E quotatype=usrquota "$4" 8G
 """
 
 
@@ -68,7 +69,7 @@ class VirtualNode:
         """Boot it and wait until its root can log in; some minutes, the first time with another for its system."""
         template = await rootfs.root_filesystem(self._cache, self._release)
         await asyncio.to_thread(self._directory.mkdir, parents=True)
-        disk, tree = self._directory / "disk.img", self._directory / "tree"
+        disk, homes, tree = (self._directory / name for name in ("disk.img", "homes.img", "tree"))
         tree.mkdir()
         units = tree / "etc/systemd/system"
         units.mkdir(parents=True)
@@ -84,7 +85,7 @@ class VirtualNode:
             (tree / path).chmod(mode)
         self.gpus = planned
         await run(
-            *("sh", "-c", _MAKE, "sh", str(template), str(tree), str(disk)),
+            *("sh", "-c", _MAKE, "sh", str(template), str(tree), str(disk), str(homes)),
             stdin=self._key.export_public_key(),
             timeout_seconds=300,
         )
@@ -94,8 +95,13 @@ class VirtualNode:
             self._machine = await asyncio.create_subprocess_exec(
                 *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1536"),
                 *("-nographic", "-no-reboot", "-kernel", str(kernel), "-initrd", str(initrd)),
-                *("-append", "root=/dev/vda rw rootflags=usrquota console=ttyS0 net.ifnames=0 systemd.show_status=no"),
-                *("-drive", f"file={disk},if=virtio,format=raw,cache=unsafe", "-device", "virtio-net-pci,netdev=n"),
+                *("-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 systemd.show_status=no"),
+                *(
+                    word
+                    for one in (disk, homes)
+                    for word in ("-drive", f"file={one},if=virtio,format=raw,cache=unsafe")
+                ),
+                *("-device", "virtio-net-pci,netdev=n"),
                 *("-netdev", f"user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=console,

@@ -65,11 +65,13 @@ _RECIPE = "3"  # raise when the steps below change, so that older caches are not
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Another system than this machine's own: its code name, what apt asks (`URI SUITE COMPONENTS`), and who signs."""
+    """Another system than this machine's own: its code name, what apt asks (`URI SUITE COMPONENTS`), who signs, and
+    what is installed besides the packages of every node."""
 
     codename: str
     sources: tuple[str, ...]
     keyring: Path
+    more: tuple[str, ...] = ()
 
     def write_sources(self, folder: Path) -> Path:
         """The lines as a file."""
@@ -95,10 +97,11 @@ async def root_filesystem(cache: Path, release: Other = None) -> Path:
             "no apt sources file for this machine's own release was found in /etc/apt. "
             "A systemd node needs one, to install a small system from."
         )
-    target = cache / f"rootfs-{_fingerprint(sources)}"
+    packages = PACKAGES if release is None else [*PACKAGES, *release.more]
+    target = cache / f"rootfs-{_fingerprint(sources, packages)}"
     async with _only_one(cache / "rootfs.lock"):
         if not target.is_dir():
-            await _build(target, sources, codename)
+            await _build(target, sources, codename, packages)
     return target
 
 
@@ -125,19 +128,19 @@ def _os_release() -> dict[str, str]:
     return found
 
 
-def _fingerprint(sources: list[Path]) -> str:
+def _fingerprint(sources: list[Path], packages: list[str]) -> str:
     digest = hashlib.sha256()
     for part in (
         _RECIPE,
         platform.machine(),
-        ",".join(PACKAGES),
+        ",".join(packages),
         *(path.read_text(errors="replace") for path in sources),
     ):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:16]
 
 
-async def _build(target: Path, sources: list[Path], codename: str) -> None:
+async def _build(target: Path, sources: list[Path], codename: str, packages: list[str]) -> None:
     for leftover in target.parent.glob("rootfs-*.building-*"):
         await asyncio.to_thread(delete_folder, leftover)  # the lock is ours, so nobody is building it
     building = target.with_name(f"{target.name}.building-{os.getpid()}")
@@ -150,7 +153,7 @@ async def _build(target: Path, sources: list[Path], codename: str) -> None:
             "mmdebstrap",
             "--quiet",
             "--variant=minbase",
-            f"--include={','.join(PACKAGES)}",
+            f"--include={','.join(packages)}",
             *await _proxy_options(),
             codename,
             "/mnt/root",
