@@ -1,10 +1,13 @@
 """A whole Sublet with three real nodes: the demo's, which stays well, and two that fall ill when a test wants it."""
 
 import asyncio
+import functools
 import os
 import re
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,6 +51,20 @@ ps -eo uid=,comm= | awk '$1 >= 100000 { print "process " $0 }'
 _KEPT = re.compile(
     r"file /var/lib/sublet/(allocations|locks)/|file /run/sublet/(locks|tickets)|file (/var)?/tmp/systemd-private"
 )
+
+_CLOCK, _PRELOADED = "/usr/lib/clock-ahead.so", "/etc/ld.so.preload"
+
+
+@functools.cache
+def _clock() -> bytes:
+    """The library of `clock.c`."""
+    with tempfile.TemporaryDirectory(prefix="sublet-clock-") as folder:
+        places = {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder}
+        made, source = Path(folder, "clock.so"), Path(__file__).with_name("clock.c")
+        compiler = (sys.executable, "-m", "ziglang", "cc", "-target", f"{os.uname().machine}-linux-gnu.2.31")
+        command = (*compiler, "-O2", "-s", "-fPIC", "-shared", "-Wall", "-Werror", "-o", str(made), str(source))
+        subprocess.run(command, check=True, env={**os.environ, **places})
+        return made.read_bytes()
 
 
 @dataclass
@@ -93,6 +110,12 @@ class Fleet:
         with self.house.client("operator") as operator:
             node = operator.get(f"/admin/nodes/{self.ids[name]}").json()
         return bool(node["state"] == "ready" and all(step["state"] == "done" for step in node["enrolment"]))
+
+    def steps(self, name: str) -> dict[str, str]:
+        """What an operator reads of each step of a node's checklist."""
+        with self.house.client("operator") as operator:
+            node = operator.get(f"/admin/nodes/{self.ids[name]}").json()
+        return {step["name"]: f"{step['state']}: {step['detail']}" for step in node["enrolment"]}
 
     def named(self, node_id: str) -> str:
         """The name of a node, by its id."""
@@ -255,6 +278,24 @@ class Fleet:
         with suppress(FileNotFoundError, ProcessLookupError):
             os.kill(self.house.postmaster, signal.SIGKILL)
         yield
+
+    @contextmanager
+    def stepped_clock(self, name: str, *, seconds: int) -> Iterator[None]:
+        """Meanwhile whatever starts on the node takes it to be that much later: the kernel has one clock for all nodes.
+
+        The helper starts anew, and sshd does for each connection.
+        """
+        self._root(name, "sh", "-c", f"cat > {_CLOCK} && echo {seconds} > /etc/clock-ahead", stdin=_clock())
+        self._root(
+            name, "sh", "-c", f"echo {_CLOCK} > /etc/ld.so.preload.new && mv /etc/ld.so.preload.new {_PRELOADED}"
+        )
+        self._kill_helpers(name)
+        try:
+            yield
+        finally:
+            self._root(name, "rm", _PRELOADED)
+            self._kill_helpers(name)
+            self._root(name, "rm", _CLOCK, "/etc/clock-ahead")
 
     def _kill_helpers(self, name: str) -> None:
         with self.killed_helper(name):

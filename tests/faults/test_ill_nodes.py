@@ -6,6 +6,7 @@ them as often as SUBLET_FAULT_ROUNDS says, in `make soak`.
 """
 
 import asyncio
+import functools
 import os
 import random
 import re
@@ -44,6 +45,9 @@ FAULTS: dict[str, tuple[Fault, float]] = {
     "worker killed": (Fleet.dead_worker, 0.0),
     "worker frozen": (Fleet.frozen_worker, 8.0),
     "database killed": (Fleet.dead_database, 0.0),
+    "clock an hour ahead": (functools.partial(Fleet.stepped_clock, seconds=3600), 3.0),
+    "clock an hour behind": (functools.partial(Fleet.stepped_clock, seconds=-3600), 3.0),
+    "clock a minute ahead": (functools.partial(Fleet.stepped_clock, seconds=60), 3.0),
 }
 """Each with how long it lasts at most, in seconds."""
 EACH_TIME = ("cut off", "without power", "disk full", "helper damaged", "database killed")
@@ -134,6 +138,17 @@ class TestWhileSomethingIsDone:
         assert [check for check in evidence["checks"] if not check["clean"]] == []
         assert fleet.changed() == []
         house.assert_books_are_right(all_time_is_proven=False)
+
+
+class TestAClockThatIsWrong:
+    def test_is_told_to_operators_until_it_is_right(self, fleet: Fleet) -> None:
+        house = fleet.house
+        for seconds, step, words in ((-3600, "connected_back", "a wrong clock"), (60, "clock", "failed: +")):
+            with fleet.stepped_clock("frail", seconds=seconds):
+                house.wait(words, lambda step=step, words=words: words in fleet.steps("frail")[step])
+                assert not fleet.takes_work("frail")
+        house.wait("frail to take work", lambda: fleet.takes_work("frail"))
+        assert fleet.steps("frail")["clock"].startswith("done: ")
 
 
 async def _run_inside(house: House, allocation_id: str, program: str) -> None:
