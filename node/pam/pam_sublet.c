@@ -189,6 +189,15 @@ static int count_buffers(void) {
   return done;
 }
 
+/* A session that systemd gave no control group would have none of its login's limits, and every GPU of the node. */
+static int is_without_limits(void) {
+  char path[640];
+  if (access("/run/systemd/system", F_OK) != 0) return 0;
+  own_group("name=systemd", "systemd", path, sizeof path);
+  if (*path == 0) own_group("", ".", path, sizeof path);
+  return *path == 0;
+}
+
 /* Each connection is a session of systemd-logind, which has so many for all. This one is among those counted. */
 static int is_one_too_many(void) {
   char path[640];
@@ -214,6 +223,10 @@ SHOW int pam_sm_open_session(pam_handle_t *handle, int flags, int count, const c
   if (pam_get_user(handle, &login, NULL) != PAM_SUCCESS || login == NULL || !is_login(login)) {
     errno = EINVAL;
     return refuse("a login", "this is no name of an allocation's login");
+  }
+  if (is_without_limits()) {
+    errno = ENOENT;
+    return refuse(login, "control group");
   }
   if (is_one_too_many()) {
     syslog(LOG_AUTHPRIV | LOG_ERR, "sublet: %s gets no session, for it has %d already", login, MOST_SESSIONS);

@@ -24,6 +24,16 @@ _SESSION = [
     f"session required pam_limits.so conf={paths.SESSION_LIMITS}",
     f"session required {paths.PAM_MODULE}",
 ]
+_NO_FOLDER = b"""[Unit]
+Description=Sublet: no runtime directory for an allocation
+StopWhenUnneeded=yes
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+Slice=user-%i.slice
+"""
 # A job that cron or at starts would run outside the login's slice, without its limits.
 _OUTSIDE_THE_SLICE = ("cron", "crond", "atd")
 
@@ -83,10 +93,7 @@ def in_place() -> bool:
 
 def confine(subject: Subject) -> None:
     """Keep systemd from running anything for it outside its own places."""
-    for mask in masks(subject.uid):
-        if not mask.is_symlink():
-            mask.parent.mkdir(parents=True, exist_ok=True)
-            mask.symlink_to("/dev/null")
+    mask(subject.uid)
 
 
 def release(subject: Subject, held: frozenset[int]) -> None:
@@ -104,9 +111,18 @@ def traces(subject: Subject) -> list[str]:
     return left + journal.traces(subject.login)
 
 
-def masks(uid: int) -> tuple[Path, Path]:
-    """Links that keep systemd from starting a user manager and a runtime directory for a login.
+def mask(uid: int) -> None:
+    """Put the files of `masks` in place, also where an earlier version had a link for each."""
+    manager, folder = masks(uid)
+    files.replace(folder, _NO_FOLDER)
+    if not manager.is_symlink():
+        manager.symlink_to("/dev/null")
 
-    A manager would run its processes outside the session's private places; the directory would outlive the session.
+
+def masks(uid: int) -> tuple[Path, Path]:
+    """Files that keep systemd from starting a user manager and from making a runtime directory for a login.
+
+    A manager would run its processes outside the session's private places; the directory would outlive the session. The
+    unit of the directory has to be one that starts: systemd 257 gives no session, and so no control group, without it.
     """
     return (paths.UNITS / f"user@{uid}.service", paths.UNITS / f"user-runtime-dir@{uid}.service")

@@ -194,9 +194,7 @@ def _make_control_user() -> None:
         rule += f"{sshd.CONTROL_USER} ALL=(root) NOPASSWD: {paths.HELPER} rpc\n"
         files.replace(paths.SUDOERS, rule.encode(), mode=0o440)
         # The control plane needs no systemd of its own on the node; starting one would delay every connection.
-        for mask in confinement.masks(logins.passwd_entries()[sshd.CONTROL_USER]):
-            if not mask.is_symlink():
-                mask.symlink_to("/dev/null")
+        confinement.mask(logins.passwd_entries()[sshd.CONTROL_USER])
 
 
 def _network(known: enrolment.Enrolment | None) -> str:

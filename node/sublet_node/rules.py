@@ -156,7 +156,7 @@ def _through_node(asked: Wanted) -> str:
         f"{_BY_LINK} accept",
     ]
     if not router.did_before():
-        lines += [f'iifname "{name}" ct state new ct status ! dnat drop' for name in surroundings.uplinks()]
+        lines += [f'iifname "{name}" ct state new ct status & dnat != dnat drop' for name in surroundings.uplinks()]
     return _chain("through_links", "filter hook forward priority -5", lines)
 
 

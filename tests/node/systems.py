@@ -104,6 +104,9 @@ async def _lives_as_a_node(server: Server) -> None:
         observed = await channel.ask("apply", tenant.desired(), generation=1)
         assert [entry for entry in observed["enforced"] if not entry["enforced"]] == []
         assert await run_as(server.enrolled, tenant, "whoami; ls /home") == (f"{tenant.login}\n{tenant.login}\n", 0)
+        said = (await run_as(server.enrolled, tenant, "cat /proc/self/cgroup"))[0]
+        assert f"/user-{tenant.uid}.slice/" in said
+        assert (await run_as(server.enrolled, tenant, "python3 -Sc \"b'x' * (1 << 28)\""))[1] != 0, "128 MiB are its"
         entries = (await server.run("cat /etc/subuid /etc/subgid", check=False)).text
         assert tenant.login not in entries
         assert unclean(await channel.ask("release", tenant.subject, generation=2)) == []

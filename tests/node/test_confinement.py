@@ -138,6 +138,23 @@ class TestConfinement:
         await channel.ask("apply", tenant.desired(), generation=1)
         assert await gets_in(north, tenant)
 
+    async def test_without_the_control_group_that_limits_it_lets_nobody_in(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        """systemd-logind makes it; a session that PAM lets go on without one has no limits, and every GPU."""
+        await channel.ask("apply", tenant.desired(), generation=1)
+        logind = "systemd-logind.service"
+        await north.node.run_as_root("sh", "-c", f"systemctl mask -q --runtime {logind}; systemctl stop {logind}")
+        try:
+            assert not await gets_in(north, tenant)
+        finally:
+            await north.node.run_as_root(
+                "sh", "-c", f"systemctl unmask -q --runtime {logind}; systemctl start {logind}"
+            )
+        assert await gets_in(north, tenant)
+        shown, _ = await run_as(north, tenant, "cat /proc/self/cgroup")
+        assert f"/user-{tenant.uid}.slice/" in shown
+
     @pytest.mark.parametrize(
         "lost",
         [
