@@ -168,6 +168,28 @@ class TestWhatAnotherHolds:
         again = await channel.ask("release", opened.tenant.subject, generation=2)
         assert unclean(again) == []
 
+    async def test_by_asking_to_be_told_of_it_is_nothing_that_has_anything_in_it(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        """An asynchronous request (io_submit) is in no table. The kernel lets it wait only for what stores nothing, and
+        whoever waits hears of an event and gets neither data nor the descriptor. A socket holds its network, too."""
+        await channel.ask("apply", tenant.desired(), generation=1)
+        async with opening(north, channel) as opened:
+            kinds = [kind for kind in KINDS if opened.kinds[kind] >= 0]
+            asked = json.dumps([opened.pid, opened.kinds, tenant.uid, [[kind, "awaited"] for kind in kinds]])
+            answer = json.loads((await north.node.run_as_root("python3", "-c", KEEPS, stdin=asked.encode())).text)
+            try:
+                refused = {kind for kind, _, _, said in answer if "Invalid argument" in said}
+                assert refused | {kind for kind, _, _, said in answer if said == "kept"} == set(kinds)
+                assert {*FILES, *FOLDERS, "terminal", "master of a terminal", "GPU"} <= refused
+                assert {"ipc namespace", "mount namespace"} <= refused
+                evidence = await channel.ask("release", opened.tenant.subject, generation=2)
+                assert unclean(evidence) == ["network"]
+            finally:
+                pids = " ".join(str(pid) for _, _, pid, _ in answer)
+                await north.node.run_as_root("sh", "-c", f"kill -KILL {pids} 2>/dev/null; true")
+        assert unclean(await channel.ask("release", opened.tenant.subject, generation=2)) == []
+
     async def test_is_looked_for_until_it_is_gone(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
         await channel.ask("apply", tenant.desired(), generation=1)
         wanted = [(kind, "inherited") for kind in ("memory", "eventfd", "GPU", "ipc namespace")]

@@ -10,6 +10,7 @@ import mmap
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -17,6 +18,8 @@ from typing import Any
 
 UNSHARE, PIDFD_GETFD, IO_URING_SETUP, IO_URING_REGISTER = 272, 438, 425, 427
 EXIT_THREAD = 60
+IO_SETUP, IO_SUBMIT, POLL, PRIORITY = 206, 209, 5, 2
+ASKED = struct.Struct("=QIIHhIQQqQII")
 OWN_TABLE, FILES, SECONDS = 0x400, 2, 600
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_long
@@ -112,6 +115,18 @@ def registered(number: int) -> Any:
     return ring
 
 
+def awaited(number: int) -> Any:
+    """Have asked to be told, by asynchronous IO, of something that never comes; and have no descriptor of it."""
+    context, asked = (
+        ctypes.c_ulong(),
+        ctypes.create_string_buffer(ASKED.pack(0, 0, 0, POLL, 0, number, PRIORITY, *[0] * 5)),
+    )
+    call(IO_SETUP, 1, ctypes.byref(context))
+    call(IO_SUBMIT, context, 1, (ctypes.c_void_p * 1)(ctypes.addressof(asked)))
+    os.close(number)
+    return context
+
+
 def outlived(number: int) -> Any:
     """Have it in a process whose first thread ends, and of which nothing shows by its number then."""
     threading.Thread(target=time.sleep, args=(SECONDS,), daemon=True).start()
@@ -135,6 +150,7 @@ WAYS = (
     outlived,
     mapped_and_outlived,
     registered,
+    awaited,
 )
 
 
