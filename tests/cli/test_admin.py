@@ -58,6 +58,14 @@ class TestNode:
         assert operator.run("admin", "node", "uncordon", node["id"]).exit_code == 0
         assert node["state"] == "ready"
 
+    def test_stop_drain_says_when_what_was_suspended_goes_on(self, operator: Cli) -> None:
+        node = next(iter(operator.api.world.nodes.values()))
+        because = ("--reason", "a fan")
+        for state, then in (("draining", "is resumed."), ("quarantined", "is resumed once the node takes part again.")):
+            node["state"] = state
+            said = operator.run("admin", "node", "stop-drain", "node-a", *because).stderr
+            assert said.endswith(f"what the drain had suspended {then}\n"), said
+
     def test_what_was_mistyped_is_corrected_or_removed(self, operator: Cli) -> None:
         node = next(iter(operator.api.world.nodes.values()))
         right = ("--name", "node-b", "--address", "2001:db8::7", "--port", "2222")

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.cli.running import Cli
 from tests.client.fake_world import CONTROL_GROUP, UNCLEAN, at, per_hour, usd
 
@@ -96,6 +98,32 @@ class TestRelease:
     def test_twice_is_a_conflict(self, cli: Cli, web: dict[str, Any]) -> None:
         web["state"] = "released"
         assert cli.run("release", "web", "--yes").exit_code == 5
+
+
+class TestRestartElsewhere:
+    def test_asks_with_the_price_that_it_then_agrees_to(self, cli: Cli, lost: dict[str, Any]) -> None:
+        code, shown = cli.on_terminal("restart-elsewhere", "stray", typed="n\n")
+        assert (code, lost["state"]) == (1, "lost")
+        assert "launch it anew, empty, for 0.50 USD/h?" in shown
+        assert "was not given up" in shown
+        code, shown = cli.on_terminal("restart-elsewhere", "stray", "--no-wait", typed="y\n")
+        assert (code, lost["state"]) == (0, "releasing"), shown
+
+    def test_without_a_terminal_needs_yes(self, cli: Cli, lost: dict[str, Any]) -> None:
+        result = cli.spawn("restart-elsewhere", "stray")
+        assert (result.returncode, lost["state"]) == (2, "lost")
+        assert "stray costs 0.50 USD/h" in result.stderr
+
+    def test_of_what_is_not_lost_asks_nothing_and_is_refused(self, cli: Cli, web: dict[str, Any]) -> None:
+        assert cli.run("restart-elsewhere", "web").exit_code == 5
+
+    @pytest.fixture
+    def lost(self, cli: Cli) -> dict[str, Any]:
+        """What was launched at another price than is in force now."""
+        world = cli.api.world
+        lost = world.allocation("stray", next(iter(world.skus.values())), state="lost", seconds=60)
+        lost["restart_price"] = {**lost["restart_price"], "id": "prc_new", "per_hour": per_hour("0.50")}
+        return lost
 
 
 class TestSuspendAndResume:

@@ -10,7 +10,6 @@ _BECOMES = {
     "stop-drain": "cordoned",
     "maintenance": "maintenance",
     "quarantine": "quarantined",
-    "self-test": None,
     "put-back": "ready",
     "retire": "retired",
 }
@@ -18,7 +17,8 @@ _BECOMES = {
 
 def _change(asked: Asked, act: str) -> Answer:
     found = node_of(asked)
-    found["state"] = _BECOMES[act] or found["state"]
+    stays = act == "self-test" or (found["state"] == "quarantined" and act in {"drain", "stop-drain"})
+    found["state"] = found["state"] if stays else _BECOMES[act]
     if act == "drain":
         asked.world.drain = {
             "id": "drn_1",

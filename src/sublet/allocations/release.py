@@ -34,12 +34,24 @@ async def release_lost(session: Session, actor: Actor, allocation: Allocation) -
     await _release(session, actor, allocation, reason=reason)
 
 
-async def _release(session: Session, actor: Actor, allocation: Allocation, *, reason: str = "asked for") -> None:
+async def give_up_lost(session: Session, actor: Actor, allocation: Allocation) -> None:
+    """Release what is lost because another takes its place; the row is locked by the caller."""
+    await _release(session, actor, allocation, act="allocation.restarted_elsewhere", reason="restarted elsewhere")
+
+
+async def _release(
+    session: Session,
+    actor: Actor,
+    allocation: Allocation,
+    *,
+    act: str = "allocation.release_requested",
+    reason: str = "asked for",
+) -> None:
     now = await database_now(session)
     await record(
         session,
         actor,
-        "allocation.release_requested",
+        act,
         "allocation",
         allocation.id,
         before=WantedRecord(state=allocation.state.value, wanted=allocation.wanted),

@@ -5,15 +5,12 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, labels, launch, names, operations, rows
+from sublet.allocations import actions, labels, launch, names, release, rows
 from sublet.allocations.actions import Situation
-from sublet.allocations.audit import WantedRecord
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
-from sublet.allocations.states import AllocationState, move, remark
+from sublet.allocations.states import AllocationState, remark
 from sublet.allocations.work.removal import settle
-from sublet.audit.record import record
-from sublet.billing import meters
 from sublet.billing.cost import cost_of
 from sublet.billing.policy import Policy
 from sublet.catalog import prices, skus
@@ -21,7 +18,6 @@ from sublet.catalog.prices import Price
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor
 from sublet.core.bounds import alone
-from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
@@ -101,7 +97,9 @@ async def restart_elsewhere(
     allocation = await rows.lock_of(session, actor, id_or_name)
     if refusal := (await anew(session, actor, allocation, policy=policy, launches=launches)).refusal:
         raise refusal.problem
-    await _give_up(session, actor, allocation, policy=policy)
+    await release.give_up_lost(session, actor, allocation)
+    # Its node does not answer, so nothing more can be proven: what was last seen is what there is to pay.
+    await settle(session, allocation, policy=policy)
     name = await _next_name(session, allocation)
     started = await launch.launch(
         session,
@@ -118,26 +116,6 @@ async def restart_elsewhere(
     state = AllocationState.RELEASING
     await remark(session, actor, allocation.id, state, reason=f"restarted elsewhere as {name} ({started})")
     return started
-
-
-async def _give_up(session: Session, actor: Actor, allocation: Allocation, *, policy: Policy) -> None:
-    now = await database_now(session)
-    await record(
-        session,
-        actor,
-        "allocation.restarted_elsewhere",
-        "allocation",
-        allocation.id,
-        before=WantedRecord(state=allocation.state.value, wanted=allocation.wanted),
-        after=WantedRecord(state=AllocationState.RELEASING.value, wanted="gone"),
-        organization_id=allocation.organization_id,
-    )
-    await rows.want(session, allocation.id, wanted="gone", suspended_for=None, release_requested_at=now)
-    await move(session, actor, allocation.id, AllocationState.RELEASING, reason="restarted elsewhere")
-    await operations.start(session, allocation.id, allocation.organization_id, "release")
-    await meters.stop(session, allocation.id, now)
-    # Its node does not answer, so nothing more can be proven: what was last seen is what there is to pay.
-    await settle(session, allocation, policy=policy)
 
 
 async def _next_name(session: Session, allocation: Allocation) -> str:
