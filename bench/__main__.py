@@ -15,6 +15,7 @@ from bench.pages.run import run as pages
 from bench.placement.run import run as placement
 from bench.rows import Row, table
 from bench.servers import own_postgres
+from bench.settlement.run import run as settlement
 from bench.terminal.run import run as terminal
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bench.md"
@@ -36,6 +37,7 @@ def ledger() -> Sequence[Row]:
 MEASUREMENTS: dict[str, Callable[[], Sequence[Row]]] = {
     "launch": launch,
     "ledger": ledger,
+    "settlement": settlement,
     "listing": listing,
     "placement": placement,
     "fleet": fleet,

@@ -1,0 +1,1 @@
+"""What a settlement costs beside the SQL that charges."""
