@@ -9,7 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.client import fake_admin_routes, fake_books_routes, fake_finding_routes, fake_helper_routes, fake_life_routes
+from tests.client import (
+    fake_admin_routes,
+    fake_books_routes,
+    fake_finding_routes,
+    fake_helper_routes,
+    fake_life_routes,
+    fake_refund_routes,
+)
 from tests.client.contract import drift
 from tests.client.fake_routes import ROUTES, Asked
 from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, Problem, World, furnished
@@ -17,6 +24,7 @@ from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, Problem, Wor
 assert fake_admin_routes
 assert fake_life_routes
 assert fake_finding_routes
+assert fake_refund_routes
 assert fake_helper_routes
 assert fake_books_routes
 

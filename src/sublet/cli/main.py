@@ -33,6 +33,7 @@ COMMANDS = {
     "balance": (f"{_HERE}.wallet:balance", "Show the balance and how long it lasts."),
     "ledger": (f"{_HERE}.wallet:ledger", "List the entries of your wallet."),
     "top-up": (f"{_HERE}.wallet:top_up", "Begin a card payment into your wallet."),
+    "refund-request": (f"{_HERE}.refund_request:refund_request", "Ask to have a payment back."),
     "events": (f"{_HERE}.events:events", "Follow what happens."),
     "completion": (f"{_HERE}.completion:completion", "Print the completion script of a shell."),
     "admin": (f"{_HERE}.admin:admin", "Operate the platform: nodes, SKUs, prices."),

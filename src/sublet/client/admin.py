@@ -5,6 +5,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from sublet.client.books import Books
+from sublet.client.refunds import Refunds
 from sublet.client.shapes import (
     AdminAllocation,
     Approval,
@@ -34,6 +35,7 @@ class Admin:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.books = Books(transport)
+        self.refunds = Refunds(transport)
 
     def nodes(self, *, name: str | None = None) -> Iterator[Node]:
         """The fleet, or the node of a name."""

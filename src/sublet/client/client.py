@@ -26,6 +26,7 @@ from sublet.client.shapes import (
     Usage,
     Wallet,
 )
+from sublet.client.shapes.refunds import Payment, Refund, RefundRequest
 from sublet.client.transport import Transport
 
 
@@ -200,6 +201,21 @@ class Client:
     def top_up_by_id(self, top_up_id: str) -> TopUp:
         """One card payment."""
         return cast(TopUp, self._transport.get(f"/top-ups/{quote(top_up_id, safe='')}"))
+
+    def payments(self) -> Iterator[Payment]:
+        """The payments by card, oldest first, with what of each can go back to its card."""
+        return self._transport.pages("/payments")
+
+    def refunds(self) -> Iterator[Refund]:
+        """What went back to cards, newest first."""
+        return self._transport.pages("/refunds")
+
+    def request_refund(
+        self, top_up_id: str, amount: str, reason: str, *, idempotency_key: str | None = None
+    ) -> RefundRequest:
+        """Ask to have so much of a payment back; an operator decides, and no money moves before."""
+        body = {"top_up_id": top_up_id, "amount": amount, "reason": reason}
+        return cast(RefundRequest, self._transport.create("/refund-requests", body, key=idempotency_key))
 
     def events(self, *, after: str | None = None, limit: int = 200) -> EventPage:
         """What happened after a cursor, oldest first; `next_cursor` or the last id continues."""

@@ -51,7 +51,7 @@ def finding() -> None:
 
 @click.command()
 @click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Only those in this state.")
-@click.option("--code", help="Only with this code, such as payments.taken_back.")
+@click.option("--code", help="Only with this code, such as payments.dispute.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Only those that are this bad.")
 @click.option("--subject", metavar="ID", help="Only about the one thing with this id.")
 @output_options()
