@@ -250,6 +250,8 @@ def usage(asked: Asked) -> Answer:
 def top_up(asked: Asked) -> Answer:
     created: dict[str, Any] = {
         "id": asked.world.new_id("tu"),
+        "purpose": "top_up",
+        "saved_card_id": None,
         "amount": usd(asked.body["amount"]),
         "state": "pending",
         "checkout_url": "http://127.0.0.1:12111/pay/cs_test_1",
@@ -257,6 +259,7 @@ def top_up(asked: Asked) -> Answer:
         "fee": None,
         "created_at": at(),
         "completed_at": None,
+        "actions": [{"name": "confirm", "allowed": False, "reason": "The bank asks for no confirmation of it."}],
     }
     asked.world.top_ups[created["id"]] = created
     return 201, created
