@@ -26,6 +26,16 @@ BODIES: dict[str, dict[str, Any]] = {
 """What must be valid for the question whose thing it is to be asked at all; or must not, so that nothing follows."""
 
 
+_SINCE = {"since": "2026-01-01T00:00:00Z"}
+QUERIES: dict[str, dict[str, str]] = {
+    "GET /api/v1/admin/payments": {"organization_id": "org_x"},
+    "GET /api/v1/admin/reports/revenue": {"first": "2026-01", "last": "2026-02"},
+    "GET /api/v1/admin/reports/statement": {**_SINCE, "organization_id": "org_x", "currency": "USD"},
+    "GET /api/v1/admin/reports/unmetered": _SINCE,
+}
+"""What a question must say of what it asks for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path, with the permission that it names."""
@@ -57,6 +67,8 @@ class Operation:
         """Send it; a body, where one is taken, is an empty object unless given."""
         if self.takes_body and not options.keys() & {"content", "json"}:
             options["json"] = BODIES.get(self.label, {})
+        if self.label in QUERIES:
+            options.setdefault("params", QUERIES[self.label])
         return await client.request(self.method.upper(), self.url(ids), **options)
 
 

@@ -177,6 +177,7 @@ class Business:
             "finding_id": finding_id,
             "payment_event_id": "evt_nobodyunderstands",
             "rollout_id": "hro_aaaaaaaaaaaaaaaa",
+            "month": f"{datetime.now(UTC):%Y-%m}",
             "kind": "allocation",
             "work_id": launched.json()["id"],
             "event_id": (await rental.one("SELECT xid::text || '-' || id AS id FROM outbox_event LIMIT 1")).id,

@@ -26,8 +26,15 @@ TABLES = (
     "topup_lot",
     "seal",
     "seal_mark",
+    "calendar",
+    "month_close",
+    "month_total",
+    "correction",
 )
-APPEND_ONLY = ("account", "wallet", "ledger_entry", "posting", "hold_event", "seal")
+APPEND_ONLY = (
+    *("account", "wallet", "ledger_entry", "posting", "hold_event", "seal"),
+    *("month_close", "month_total", "correction"),
+)
 NEVER_REMOVED = (*APPEND_ONLY, "balance", "hold", "topup_lot")
 ENTRY = "INSERT INTO ledger.ledger_entry (kind, idempotency_key, request_hash, description, effective_at) "
 
@@ -51,6 +58,15 @@ def _account(connection: psycopg.Connection, code: str) -> int:
 
 
 class TestApplicationRole:
+    def test_is_kept_from_every_table_that_there_is(self, owner_url: str) -> None:
+        with psycopg.connect(owner_url) as owner:
+            found = owner.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'r'"
+            )
+            assert sorted(str(row[0]) for row in found) == sorted(TABLES), (
+                "say here what nobody may do with a new table"
+            )
+
     @pytest.mark.parametrize("table", TABLES)
     async def test_may_read_and_nothing_else(self, database: Database, app_url: str, table: str) -> None:
         await _books_with_something_in_them(database)
