@@ -9,8 +9,10 @@ from sublet.allocations import incidents
 from sublet.allocations.incident_kind import Incident
 from sublet.allocations.restart import restart_elsewhere
 from sublet.allocations.terminal import terminal_target
+from sublet.allocations.views import whole
 from sublet.allocations.work import sweep
-from tests.allocations.rental import DEFAULT_LAUNCHES
+from sublet.ledger.failures import InsufficientFunds
+from tests.allocations.rental import DEFAULT_LAUNCHES, customer
 from tests.allocations.site import REASON, Site
 from tests.scheduling.fleet_rows import add_node
 from tests.support.app import Web
@@ -140,10 +142,10 @@ class TestDraining:
         assert await site.do("stop-drain", **REASON) == "quarantined"
 
 
-async def lost(site: Site) -> str:
-    """An allocation whose node does not answer any more."""
+async def lost(site: Site, *, ran_for: int = 100) -> str:
+    """An allocation whose node does not answer any more, after so many seconds."""
     running = await site.rental.running()
-    await site.rental.ran_for(running, 100)
+    await site.rental.ran_for(running, ran_for)
     await site.rental.observe()
     site.node.reachable = False
     await site.rental.run("UPDATE node SET state = 'offline', resumes_as = 'ready'")
@@ -237,6 +239,25 @@ class TestRestartingElsewhere:
         site.node.reachable = True
         await site.rental.work_until(running, "released")
         assert await site.rental.disagreements() == []
+
+    @pytest.mark.parametrize(("ran_for", "enough"), [(100, True), (2000, False)])
+    async def test_is_offered_where_what_giving_it_up_frees_is_enough(
+        self, site: Site, ran_for: int, enough: bool
+    ) -> None:
+        """A launch holds 0.456 of 0.60, and each 100 seconds cost 0.01."""
+        site.rental.actor = await customer(site.web.database, "0.60")
+        running = await lost(site, ran_for=ran_for)
+        await add_node(site.web.database, "south")
+        async with site.web.database.reading() as session:
+            given: dict[str, Any] = {"policy": DEFAULT_POLICY, "launches": DEFAULT_LAUNCHES}
+            shown = await whole.of(session, site.rental.actor, running, **given)
+        [offered] = [one.allowed for one in shown.actions if one.name == "restart_elsewhere"]
+        assert offered == enough
+        if enough:
+            assert await restart(site, running)
+        else:
+            with pytest.raises(InsufficientFunds):
+                await restart(site, running)
 
     async def test_is_for_what_is_lost_alone_and_leaves_all_as_it_is_where_nothing_is_free(self, site: Site) -> None:
         running = await site.rental.running()
