@@ -159,7 +159,7 @@ def follow(store: Store, record: Allocation, desired: Desired, link: network.Lin
         store.put(record)
     with store.locked(LOCK):
         try:
-            why = _change(link, wanted, is_open=desired.state == "active")
+            why = _changed(link, wanted, is_open=desired.state == "active")
         except NodeError:
             if not wanted:
                 raise
@@ -176,11 +176,11 @@ def shut(store: Store, record: Allocation) -> None:
     link = _link_of(record)
     if link is not None and record.published:
         with store.locked(LOCK):
-            _change(link, [Port(**port) for port in record.ports], is_open=False)
+            _changed(link, [Port(**port) for port in record.ports], is_open=False)
 
 
 def withdraw(store: Store, record: Allocation) -> None:
-    """Lead nothing to a login any more."""
+    """Lead nothing to a login any more; the evidence looks whether that is so."""
     link = _link_of(record)
     if link is not None and record.published:
         with store.locked(LOCK):
@@ -243,16 +243,34 @@ def _change(link: network.Link, wanted: list[Port], *, is_open: bool) -> dict[Po
         if (port.protocol, port.node_port) in others
         or ((port.protocol, port.node_port) not in here and port.node_port in listening[port.protocol])
     }
-    ways = _ways(link, [port for port in wanted if port not in why])
-    lines = []
+    lines = _missing(kernel, link, [port for port in wanted if port not in why], is_open=is_open)
+    if lines:
+        commands.run("nft", "-f", "-", stdin="".join(lines).encode())
+    return why
+
+
+def _changed(link: network.Link, wanted: list[Port], *, is_open: bool) -> dict[Port, str]:
+    """As `_change`, and looked at again: a port counts as closed or gone only once the kernel shows it so."""
+    why = _change(link, wanted, is_open=is_open)
+    left = _missing(_listed(), link, [port for port in wanted if port not in why], is_open=is_open)
+    if left:
+        raise NodeError(
+            "command_failed",
+            f"nftables was told, and does not show it: {left[0].strip()}. Look at what is installed as nft.",
+            retryable=True,
+        )
+    return why
+
+
+def _missing(kernel: Kernel, link: network.Link, wanted: list[Port], *, is_open: bool) -> list[str]:
+    """What nftables is to be told, so that the kernel has just these ports of the link."""
+    own, ways, lines = _addresses(link), _ways(link, wanted), []
     for place, present in kernel.items():
         asked = {way for way in ways for name in _NAMES if way.place(name) == place and (is_open or name == _LEADS)}
         here_now = {way for way in present if way.address in own}
         lines += [_line("delete", place, way) for way in here_now - asked]
         lines += [_line("add", place, way) for way in asked - here_now]
-    if lines:
-        commands.run("nft", "-f", "-", stdin="".join(sorted(lines, reverse=True)).encode())
-    return why
+    return sorted(lines, reverse=True)
 
 
 def _line(what: str, place: str, way: Way) -> str:

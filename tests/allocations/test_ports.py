@@ -105,6 +105,21 @@ class TestPublishing:
         with pytest.raises(NodePortsTaken):
             await publish(rental, allocation_id, 4)
 
+    async def test_is_held_while_the_node_cannot_change_where_it_leads(
+        self, rental: Rental, allocation_id: str
+    ) -> None:
+        made = await publish(rental, allocation_id)
+        await publish(rental, allocation_id, 8081)
+        await rental.work(allocation_id)
+        rental.backend.node(rental.node_id).refuses[30001] = "failed"
+        await withdraw(rental, allocation_id, made.id)
+        await rental.work(allocation_id)
+        assert await states(rental) == ["8080 30000 closing", "8081 30001 refused"]
+        rental.backend.node(rental.node_id).refuses.clear()
+        await rental.run("UPDATE work SET due_at = clock_timestamp()")  # of its own accord, at the next look
+        await rental.work(allocation_id)
+        assert await states(rental) == ["8080 30000 gone", "8081 30001 open"]
+
     async def test_has_the_same_number_if_nobody_had_it_lately(self, rental: Rental, allocation_id: str) -> None:
         made = await publish(rental, allocation_id, 30002, "udp")
         assert made.node_port == 30002

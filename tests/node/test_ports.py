@@ -261,10 +261,14 @@ class TestPublished:
     async def test_that_is_left_makes_a_release_not_clean(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
-        await channel.ask("apply", tenant.desired(ports=[PAGES]), generation=1)
+        await channel.ask("apply", tenant.desired(ports=[PAGES, SHELL]), generation=1)
         deaf = b'#!/bin/sh\n[ "$1" = -f ] && exec cat >/dev/null\nexec /usr/sbin/nft "$@"\n'
         await north.node.write_file("/usr/local/sbin/nft", deaf, mode=0o755)
         try:
+            observed = await channel.ask("apply", tenant.desired(ports=[SHELL]), generation=2)
+            assert [(port["open"], port["why"]) for port in observed["ports"]] == [(False, "failed")]
+            with pytest.raises(Refused, match="command_failed: nftables was told, and does not show it"):
+                await channel.ask("apply", tenant.desired(state="suspended", ports=[SHELL]), generation=2)
             evidence = await channel.ask("release", tenant.subject, generation=2)
         finally:
             await north.node.run_as_root("rm", "/usr/local/sbin/nft")

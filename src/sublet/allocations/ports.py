@@ -187,13 +187,15 @@ async def take_in(
 ) -> None:
     """Store what came of an `apply`: which of the ports that it asked for lead there, and that no other does.
 
-    What was published since it began stays as it is, and is applied next.
+    What was published since it began stays as it is, and is applied next. What is withdrawn stays held while the node's
+    firewall cannot be changed, and is asked for again with the next look: it may still lead there.
     """
+    was_changed = all(one.was_changed for one in applied)
     answers = {(one.protocol, one.node_port): one for one in applied}
     for port in await of(session, allocation.id):
         desired = DesiredPort(port.protocol, port.port, port.node_port)
         if desired not in asked:
-            if port.state is PortState.CLOSING:
+            if port.state is PortState.CLOSING and was_changed:
                 await port_states.move(session, port.id, PortState.GONE, organization_id=allocation.organization_id)
         elif port.state is not PortState.CLOSING:
             to, refusal = _outcome(answers.get((port.protocol, port.node_port)))

@@ -22,3 +22,8 @@ class AppliedPort:
     node_port: int
     is_open: bool
     why: str
+
+    @property
+    def was_changed(self) -> bool:
+        """Whether the node's firewall did what it was asked for: it does all of it in one step, or nothing."""
+        return self.why != "failed"
