@@ -334,6 +334,16 @@ class TestForcedRelease:
         assert answer.json()["approval"]["state"] == "requested"
         assert answer.json()["node"]["state"] == "offline"
 
+    async def test_that_was_approved_for_one_outage_is_not_for_the_next(self, site: Site) -> None:
+        await lost(site)
+        asked = await self.ask(site)
+        await self.approve(await site.web.operator("fleet"), asked["approval"]["id"])
+        await site.rental.run("UPDATE node SET state = 'ready', last_seen_at = clock_timestamp()")
+        await site.rental.run("UPDATE node SET state = 'offline', resumes_as = 'ready'")
+        again = await self.ask(site)
+        assert (again["node"]["state"], again["approval"]["state"]) == ("offline", "requested")
+        assert again["approval"]["id"] != asked["approval"]["id"]
+
     async def test_is_for_a_node_that_does_not_answer_and_to_which_nothing_is_on_its_way(self, site: Site) -> None:
         assert "Drain this one" in await site.refused("force-release", **REASON, credit_seconds=5000)
         await site.rental.launch()

@@ -215,15 +215,17 @@ async def force_release(
     """Give a node up that will not return: what lived there ends, billed to its last observation, and is credited
     `credit_seconds` at its own rate; none of its capacity is given out again. Conflict: `why_not_force_release`.
 
-    It takes a second person: unless the approval that comes back is `used`, it was only asked for.
+    It takes a second person: unless the approval that comes back is `used`, it was only asked for. What was approved
+    for one outage is not for the next: a node that was back in between is another matter, to be looked at anew.
     """
     _refuse(why_not_force_release(now))
+    seen = now.node.last_seen_at
     approval = await approvals.consume_or_request(
         session,
         actor,
         act="node.force_release",
         subject=now.node.id,
-        parameters={"credit_seconds": credit_seconds},
+        parameters={"credit_seconds": credit_seconds, "last_seen_at": None if seen is None else seen.isoformat()},
         reason=reason,
         permission=Permission.ADMIN_NODE_MANAGE,
         may_now=may_now,
