@@ -28,6 +28,8 @@ KEPT_BYTES = 64 << 10
 """So much of what a script wrote is kept: the last of it."""
 _END_SECONDS = 5.0
 _STOPPED_BY = "stopped-by"
+_LIMITS = ("--property=CPUQuota=25%", "--property=MemoryMax=64M", "--property=TasksMax=8")
+"""Of a watcher, which is in no login's group: what a script writes is work for it."""
 
 
 @dataclass
@@ -118,6 +120,11 @@ def note_stop(login: str, why: str) -> None:
             files.replace(folder(login) / _STOPPED_BY, why.encode(), mode=0o600)
 
 
+def forget_stop(login: str) -> None:
+    """What was to be ended had not begun."""
+    files.remove(folder(login) / _STOPPED_BY)
+
+
 def stopped_by(login: str) -> str | None:
     """Why it was ended, if somebody said so."""
     with contextlib.suppress(FileNotFoundError):
@@ -197,7 +204,7 @@ def _watch(login: str) -> None:
     command = [str(paths.HELPER), "watch-startup", login]
     if systemd.is_running():
         unit = f"sublet-startup-{login}"
-        status, _, said = commands.attempt("systemd-run", "--quiet", "--collect", f"--unit={unit}", *command)
+        status, _, said = commands.attempt("systemd-run", "--quiet", "--collect", f"--unit={unit}", *_LIMITS, *command)
         # One that was begun just before has the name, or has ended by now.
         begun = status == 0 or commands.attempt("systemctl", "is-active", "--quiet", unit)[0] == 0
         if not begun and read(login).state == "waiting":

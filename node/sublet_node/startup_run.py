@@ -18,13 +18,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from . import files, moment, paths, startup, systemd
+from . import authorized_keys, files, moment, paths, startup, systemd
 from .startup import KEPT_BYTES, Run
 
 _SERVICE = b"sshd"
 _TTY = 3
 _SUCCESS, _CONVERSATION_ERROR = 0, 19
 _FLUSH_SECONDS = 2.0
+_IS_OPEN = b'"open"'
 _LEFT_IN_PIPE = 1 << 20  # the most that a pipe holds
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/games"
 _SCRIPT = "/tmp/startup-script"  # noqa: S108  (in the login's own /tmp, which nobody else is shown)
@@ -39,10 +40,7 @@ def watch(login: str) -> int:
         if run.state != "waiting":
             return 0
         script = (startup.folder(login) / "script").read_bytes()
-        # From here on it has been begun, whatever happens: twice is worse than not at all.
-        run.state, run.boot_id, run.began_at = "running", moment.boot_id(), moment.now()
-        startup.write(login, run)
-        files.remove(startup.folder(login) / "script")
+        startup.forget_stop(login)
         _Watched(login, run, script).run_to_its_end()
     return 0
 
@@ -63,21 +61,24 @@ class _Watched:
         """Begin it and keep what it writes; returns when nobody can write any more."""
         output, into = os.pipe2(os.O_CLOEXEC)
         said, say = os.pipe2(os.O_CLOEXEC)
+        go, let = os.pipe2(os.O_CLOEXEC)
         child = os.fork()
         if child == 0:
-            os.close(output)
-            os.close(said)
-            os._exit(_hold_session(self.login, self.script, into, say))
-        os.close(into)
-        os.close(say)
-        word = self._follow(output, said)
+            for end in (output, said, let):
+                os.close(end)
+            os._exit(_hold_session(self.login, self.script, into, say, go))
+        for end in (into, say, go):
+            os.close(end)
+        words = self._follow(output, said, let)
         os.waitpid(child, 0)
-        self._end(word)
-        self._drain_for_ever(output)
+        told = self._told(words)
+        if told is None:
+            return  # it waits, and is begun when it is asked for again
+        self._drain_for_ever(output, is_noted=self._end(told))
 
-    def _follow(self, output: int, said: int) -> bytes:
+    def _follow(self, output: int, said: int, let: int) -> bytes:
         """Keep what is written until the session's own part has said how the script ended, or has ended itself."""
-        word, open_ends = b"", [output, said]
+        words, open_ends = b"", [output, said]
         while said in open_ends:
             ready, _, _ = select.select(open_ends, [], [], _FLUSH_SECONDS)
             for end in ready:
@@ -85,15 +86,33 @@ class _Watched:
                 if not chunk:
                     open_ends.remove(end)
                 elif end == said:
-                    word += chunk
+                    words += chunk
                 else:
                     self._keep(chunk)
+            if self.run.state == "waiting" and _IS_OPEN in words:
+                self._note_begin()
+                os.write(let, b"g")
             self._flush()
         left = _LEFT_IN_PIPE
         while left > 0 and select.select([output], [], [], 0)[0] and (chunk := os.read(output, 1 << 16)):
             self._keep(chunk)
             left -= len(chunk)
-        return word
+        return words
+
+    def _note_begin(self) -> None:
+        # From here on it has been begun, whatever happens: twice is worse than not at all.
+        self.run.state, self.run.boot_id, self.run.began_at = "running", moment.boot_id(), moment.now()
+        startup.write(self.login, self.run)
+        files.remove(startup.folder(self.login) / "script")
+
+    def _told(self, words: bytes) -> dict[str, Any] | None:
+        """What the session's own part said of the end; None where the script never began because nobody is let in."""
+        told: dict[str, Any] = {}
+        for line in words.splitlines():
+            told.update(json.loads(line))
+        if self.run.state == "waiting" and "refused" not in told and not authorized_keys.is_open(self.login):
+            return None
+        return told
 
     def _keep(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
@@ -107,42 +126,70 @@ class _Watched:
         if self._changed and (at_once or time.monotonic() - self._written_at >= _FLUSH_SECONDS):
             with contextlib.suppress(OSError):  # a full disk: the next time it may not be
                 files.replace(startup.folder(self.login) / "output", b"".join(self._chunks)[-KEPT_BYTES:], mode=0o600)
-            self._written_at, self._changed = time.monotonic(), False
+                self._changed = False
+            self._written_at = time.monotonic()
 
-    def _end(self, word: bytes) -> None:
-        self._flush(at_once=True)
+    def _end(self, told: dict[str, Any]) -> bool:
         run = self.run
         run.state, run.ended_at = "ended", moment.now()
         stopped = startup.stopped_by(self.login)
-        said = json.loads(word) if word else {}
-        if "refused" in said:
-            run.ended_by, run.detail = "refused", said["refused"]
-        elif stopped is not None and said.get("exit_code") is None:
+        if "refused" in told:
+            run.ended_by, run.detail = "refused", told["refused"]
+        elif stopped is not None and told.get("exit_code") is None:
             run.ended_by = stopped
-        elif said.get("exit_code") is not None:
-            run.ended_by, run.exit_code = "exit", said["exit_code"]
-        elif said.get("signal") is not None:
-            run.ended_by, run.signal = "signal", said["signal"]
+        elif told.get("exit_code") is not None:
+            run.ended_by, run.exit_code = "exit", told["exit_code"]
+        elif told.get("signal") is not None:
+            run.ended_by, run.signal = "signal", told["signal"]
         else:
             run.ended_by, run.detail = "interrupted", "Its session was ended from outside."
-        startup.write(self.login, run)
+        return self._note_end()
 
-    def _drain_for_ever(self, output: int) -> None:
+    def _note_end(self) -> bool:
+        """False where the disk is full: then it goes on running by its record, and is noted as soon as it can be."""
+        self._flush(at_once=True)
+        try:
+            startup.write(self.login, self.run)
+        except FileNotFoundError:  # its allocation was released
+            return True
+        except OSError:
+            return False
+        return True
+
+    def _drain_for_ever(self, output: int, *, is_noted: bool) -> None:
         """What the script left running may go on writing where it was begun: nobody keeps that any more."""
-        while os.read(output, 1 << 16):
-            pass
+        is_open = True
+        while is_open or not is_noted:
+            if not is_noted and not (is_open and select.select([output], [], [], _FLUSH_SECONDS)[0]):
+                if not is_open:
+                    time.sleep(_FLUSH_SECONDS)
+                is_noted = not startup.folder(self.login).exists() or self._note_end()
+            else:
+                is_open = bool(os.read(output, 1 << 16))
 
 
-def _hold_session(login: str, script: bytes, into: int, say: int) -> int:
+def _hold_session(login: str, script: bytes, into: int, say: int, go: int) -> int:
     """Root's part: open the session, start the script in it, wait for its end and close the session again."""
 
     def tell(**words: object) -> None:
-        os.write(say, json.dumps(words).encode())
+        os.write(say, json.dumps(words).encode() + b"\n")
 
     try:
         account = pwd.getpwnam(login)
+        os.fchown(into, account.pw_uid, account.pw_gid)  # a script opens /dev/stdout and the like again
+        # In the session's own mounts they are not to be seen.
+        folders = [
+            (os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC), path.name) for path in authorized_keys.files_of(login)
+        ]
         with _session(login) as variables:
             _require_own_group(account.pw_uid)
+            # Whoever suspends it closes these first and ends what is in its group next: so a session that was opened
+            # after that sees them closed, and one that was opened before is ended.
+            if not any(_is_in(folder, name) for folder, name in folders):
+                return 0
+            tell(open=True)
+            if not os.read(go, 1):
+                return 0
             child = os.fork()
             if child == 0:
                 _become(account, variables, script, into, say)
@@ -155,6 +202,13 @@ def _hold_session(login: str, script: bytes, into: int, say: int) -> int:
     except (OSError, KeyError, LookupError) as error:
         tell(refused=str(error)[:300])
     return 0
+
+
+def _is_in(folder: int, name: str) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+        return True
+    return False
 
 
 def _require_own_group(uid: int) -> None:

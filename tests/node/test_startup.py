@@ -140,6 +140,67 @@ class TestAScript:
         assert (await begin(channel, tenant, "true" + " " * 65532, generation=2))["state"] in ("waiting", "running")
         assert (await ended(channel, tenant))["exit_code"] == 0
 
+    async def test_that_is_about_to_begin_at_a_suspension_waits_until_that_is_over(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        watch = ("/usr/local/sbin/sublet-node", "watch-startup", tenant.login)
+        place = f"/var/lib/sublet/starts/{tenant.login}"
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await channel.ask("apply", tenant.desired(state="suspended"), generation=2)
+        # Its watcher is begun by systemd, which may take its time.
+        await north.node.run_as_root("mkdir", "-p", place)
+        await north.node.write_file(f"{place}/run.json", b"{}")
+        await north.node.write_file(f"{place}/script", b"echo once | tee -a runs")
+        await north.node.write_file(f"{place}/stopped-by", b"suspended")
+        for _ in range(2):
+            await north.node.run_as_root(*watch)
+            assert (await channel.ask("started", tenant.subject))["state"] == "waiting"
+        await channel.ask("apply", tenant.desired(), generation=3)
+        assert await run_as(north, tenant, "cat runs 2>&1 | grep -c once") == ("0\n", 1)
+        await begin(channel, tenant, "not this one", generation=3)
+        seen = await ended(channel, tenant)
+        assert (seen["ended_by"], seen["exit_code"], seen["output"]) == ("exit", 0, "once\n")
+
+    async def test_is_watched_within_limits(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        await begin(channel, tenant, "echo begun >/dev/stderr; yes >/dev/stdout & wait")
+        await until_it_says(channel, tenant, "y\ny")
+        unit = f"sublet-startup-{tenant.login}.service"
+        names = ("cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max", "pids.max")
+        find = " -o ".join(f"-name {name}" for name in names)
+        look = f"find /sys/fs/cgroup -path '*/system.slice/{unit}/*' \\( {find} \\) -exec cat {{}} + | cut -d' ' -f1"
+        limits = (await north.node.run_as_root("sh", "-c", look)).text.split()
+        assert sorted(limits) == sorted(["25000", str(64 << 20), "8"])
+        used = f"cut -d' ' -f14,15 /proc/$(systemctl show {unit} -p MainPID --value)/stat"
+        ticks = [
+            sum(map(int, (await north.node.run_as_root("sh", "-c", f"{wait}; {used}")).text.split()))
+            for wait in ("true", "sleep 1.5")
+        ]
+        assert ticks[1] - ticks[0] < 75, "hundredths of a second, of about 160"
+
+    async def test_whose_end_finds_the_disk_full_is_noted_once_it_can_be(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        place = f"/var/lib/sublet/starts/{tenant.login}"
+        await channel.ask("apply", tenant.desired(), generation=1)
+        disk = f"mkdir -p {place} && mount -t tmpfs -o size=256k,mode=0700 none {place}"
+        await north.node.run_as_root("sh", "-ec", disk)
+        try:
+            await begin(channel, tenant, "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done; exit 5")
+            await until_it_says(channel, tenant, "begun")
+            await north.node.run_as_root("sh", "-c", f"cat /dev/zero >{place}/full; test -s {place}/full")
+            await run_as(north, tenant, "touch go")
+            async with asyncio.timeout(20):
+                while (await north.node.run_as_root("pgrep", "-U", str(tenant.uid), check=False)).text:
+                    await asyncio.sleep(0.05)
+            for _ in range(20):  # meanwhile its watcher finds out
+                assert (await channel.ask("started", tenant.subject))["state"] == "running"
+            await north.node.run_as_root("rm", f"{place}/full")
+            seen = await ended(channel, tenant)
+            assert (seen["ended_by"], seen["exit_code"], seen["output"]) == ("exit", 5, "begun\ndone\n")
+        finally:
+            await north.node.run_as_root("umount", "--lazy", place)
+
     async def test_that_hangs_ends_with_suspension_and_is_not_run_again(
         self, north: Enrolled, channel: Channel, tenant: Tenant
     ) -> None:
