@@ -199,6 +199,18 @@ class TestRefusal:
         with pytest.raises(TooManyPorts, match="It has 16 published ports"):
             await publish(rental, allocation_id)
 
+    async def test_comes_when_too_many_were_published_in_a_day(
+        self, rental: Rental, allocation_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(actions, "MOST_PORTS_A_DAY", 2)
+        for port in (1, 2):
+            made = await publish(rental, allocation_id, port)
+            await rental.work(allocation_id)
+            await withdraw(rental, allocation_id, made.id)
+            await rental.work(allocation_id)
+        with pytest.raises(TooManyPorts, match="2 ports were published for it in the last day"):
+            await publish(rental, allocation_id, 3)
+
     def test_counts_as_the_node_does(self) -> None:
         assert actions.MOST_PORTS == of_node.MOST_PORTS == 16
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import structlog.testing
 from sqlalchemy import text
 
 from sublet.core.db import Database
@@ -10,6 +11,7 @@ from sublet.core.work import leases
 from sublet.fleet import certificates, revocations
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.host_certificates import HostCertificates
+from sublet.fleet.krl import RevocationList
 from sublet.fleet.nodes import Node
 from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
@@ -178,12 +180,36 @@ class TestARevocation:
         self, three: list[tuple[Node, FakeNode]], revoking: Revoking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(revocations, "NODE_SECONDS", 0.3)
-        (_, hung), *others = three
+        (silent, hung), *others = three
         hung.hung.set()
         await revoking.revoke()
-        assert await revoking.tell() == 1
+        with structlog.testing.capture_logs() as logs:
+            assert await revoking.tell() == 1
+        named = [(one["node"], one["code"]) for one in logs if one["event"] == "revocations.not_told"]
+        assert named == [(silent.id, "node_timed_out")]
         assert [verbs(fake) for _, fake in others] == [["revoke"]] * 2
         assert await revoking.count("work WHERE kind = 'revocations' AND last_error = 'node_timed_out'") == 1
+
+    async def test_is_noted_of_the_others_whatever_befalls_one(
+        self, three: list[tuple[Node, FakeNode]], revoking: Revoking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (odd, _), *others = three
+        revoke = SshBackend.revoke
+
+        async def fails_at_one(self: SshBackend, node_id: str, revoked: RevocationList) -> None:
+            if node_id == odd.id:
+                raise RuntimeError("nobody thought of that")
+            await revoke(self, node_id, revoked)
+
+        monkeypatch.setattr(SshBackend, "revoke", fails_at_one)
+        await revoking.revoke()
+        with structlog.testing.capture_logs() as logs:
+            assert await revoking.tell() == 1
+        assert [one["node"] for one in logs if one["event"] == "revocations.not_told"] == [odd.id]
+        assert [verbs(fake) for _, fake in others] == [["revoke"]] * 2
+        monkeypatch.undo()
+        await revoking.tell_again()
+        assert [verbs(fake) for _, fake in three] == [["revoke"]] * 3, "and is tried again at that one alone"
 
     async def test_is_not_noted_where_the_node_answers_with_another_list(
         self, three: list[tuple[Node, FakeNode]], revoking: Revoking

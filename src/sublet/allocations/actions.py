@@ -20,6 +20,8 @@ from sublet.scheduling.offers import why_stopped
 _S = AllocationState
 
 MOST_PORTS = 16
+MOST_PORTS_A_DAY = 256
+"""So many may be published for one allocation in a day, those that were withdrawn since among them: their rows stay."""
 """So many ports an allocation may have published at a time."""
 _STANDS = {
     _S.QUEUED: Refusal(StateForbids, "It is being set up."),
@@ -125,8 +127,9 @@ def why_not_enter(now: Situation) -> Refusal | None:
     return None if now.state is _S.ACTIVE and now.wanted == "active" else _standing(now)
 
 
-def why_not_publish(now: Situation, place: PortPlace, *, held: int) -> Refusal | None:
-    """Only what one can log in to gets a port of its node, and only where node and operator give one."""
+def why_not_publish(now: Situation, place: PortPlace, *, held: int, lately: int) -> Refusal | None:
+    """Only what one can log in to gets a port of its node, and only where node and operator give one. `held` are
+    its ports now, and `lately` those that were published in the last day."""
     if refusal := why_not_enter(now):
         return refusal
     if not place.leads_ports:
@@ -136,6 +139,9 @@ def why_not_publish(now: Situation, place: PortPlace, *, held: int) -> Refusal |
         return Refusal(PortsNotGiven, "The operator gives no ports on its node.", "Forward the port over SSH instead.")
     if held >= MOST_PORTS:
         return Refusal(TooManyPorts, f"It has {MOST_PORTS} published ports, which is the most.", "Withdraw one first.")
+    if lately >= MOST_PORTS_A_DAY:
+        why = f"{lately} ports were published for it in the last day, which is the most."
+        return Refusal(TooManyPorts, why, "Keep those that it has, or come again later.")
     return None
 
 

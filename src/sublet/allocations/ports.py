@@ -24,6 +24,10 @@ _HELD = published_port.c.state != PortState.GONE.value
 _ASKED = published_port.c.state.not_in([PortState.GONE.value, PortState.CLOSING.value])
 
 _PLACE = text("SELECT first_port, last_port, leads_ports FROM node_ports WHERE node_id = :node_id")
+_LATELY = text(
+    "SELECT count(*) FROM published_port "
+    "WHERE allocation_id = :id AND published_at > clock_timestamp() - interval '1 day'"
+)
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('ports ' || :node_id, 0))")
 # The port that has been free longest, so that whoever knows one from its last customer finds nobody for a while; but
 # the very number that is wanted, as mosh needs it, if nobody has had it for a day.
@@ -109,6 +113,12 @@ async def place_of(session: Session, node_id: str) -> PortPlace:
     return PortPlace(leads_ports=row.leads_ports, first=row.first_port, last=row.last_port)
 
 
+async def published_lately(session: Session, allocation_id: str) -> int:
+    """How many ports were published for an allocation in the last day, whatever has become of them."""
+    count: int = (await session.execute(_LATELY, {"id": allocation_id})).scalar_one()
+    return count
+
+
 async def publish(session: Session, actor: Actor, id_or_name: str, *, port: int, protocol: Protocol) -> PublishedPort:
     """Give an allocation of the actor's organization a port of its node; a worker has the node lead it there.
 
@@ -117,7 +127,8 @@ async def publish(session: Session, actor: Actor, id_or_name: str, *, port: int,
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
     held, place = await of(session, allocation.id), await place_of(session, allocation.node_id)
-    if refusal := actions.why_not_publish(Situation.of(allocation), place, held=len(held)):
+    lately = await published_lately(session, allocation.id)
+    if refusal := actions.why_not_publish(Situation.of(allocation), place, held=len(held), lately=lately):
         raise refusal.problem
     if any((one.port, one.protocol) == (port, protocol) for one in held):
         raise PortPublished(f"{port}/{protocol} is published, or is being withdrawn. Nothing was changed.")

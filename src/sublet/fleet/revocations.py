@@ -168,6 +168,7 @@ async def push(backend: FleetBackend, behind: Behind) -> Pushed:
                     await backend.revoke(node_id, behind.revoked)
             except TimeoutError:
                 pushed.failed.append("node_timed_out")
+                log.warning("revocations.not_told", node=node_id, code="node_timed_out")
             except SubletError as error:
                 code = codes.of_operator(error)
                 if code == "verb_unknown":
@@ -178,5 +179,12 @@ async def push(backend: FleetBackend, behind: Behind) -> Pushed:
             else:
                 pushed.told.append(node_id)
 
-    await asyncio.gather(*(tell(node_id) for node_id in behind.node_ids))
+    said = await asyncio.gather(*(tell(node_id) for node_id in behind.node_ids), return_exceptions=True)
+    for node_id, trouble in zip(behind.node_ids, said, strict=True):
+        if isinstance(trouble, Exception):
+            # What nobody thought of at one node is no reason that what the others have is not noted.
+            pushed.failed.append("unexpected")
+            log.error("revocations.not_told", node=node_id, code="unexpected", exc_info=trouble)
+        elif trouble is not None:
+            raise trouble
     return pushed

@@ -72,6 +72,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
     anew = await restart.anew(session, actor, row, policy=policy, launches=launches)
     published = [] if row.ended_at is not None else await ports.of(session, row.id)
     carried = await traffic.of(session, row.id)
+    lately = 0 if row.ended_at is not None else await ports.published_lately(session, row.id)
     place = PortPlace(leads_ports=row.leads_ports, first=row.first_port, last=row.last_port)
     return AllocationOut(
         id=row.id,
@@ -105,7 +106,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
             stopped=stopped,
             node_standing=at,
             policy=policy,
-            publish=actions.why_not_publish(Situation.of(row), place, held=len(published)),
+            publish=actions.why_not_publish(Situation.of(row), place, held=len(published), lately=lately),
             restarting=anew.refusal,
         ),
         operation=await _operation(session, row.operation_id),
