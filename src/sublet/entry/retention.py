@@ -139,8 +139,8 @@ KEPT: Mapping[str, str] = {
         ],
         _ONE_EACH,
     ),
-    "public.published_port": "which port was whose and when: the one that is free longest is given next, and whoever asks "
-    "about a port can be told; an allocation publishes 256 a day at most",
+    "public.published_port": "which port was whose and when, for who asks about it and because the one that is free "
+    "longest is given next; an allocation publishes 256 a day at most",
     "public.work": f"{_GONE}: work that is done is deleted with its result; what was set aside waits for an operator",
     "public.audit_event": "who did what: append-only and sealed, for as long as the installation answers for it",
     "public.alembic_version": "one row",
