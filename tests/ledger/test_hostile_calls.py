@@ -89,6 +89,9 @@ SELECT p.proname, a.name, a.type::regtype::text
 IDS = {"_hold", "_holds", "_entry", "_refund", "_entries_each"}
 """Numbers that say which or how many, and not how much."""
 WITHOUT_AMOUNTS = {
+    "close_month",
+    "keep_calendar",
+    "name_corrected",
     "pay_owed",
     "refund_failed",
     "refund_succeeded",
