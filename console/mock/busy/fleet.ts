@@ -35,7 +35,7 @@ const STATES: Record<NodeDetail["state"], Partial<NodeDetail>> = {
     },
   },
   quarantined: { limits_enforced: false },
-  offline: { actions: mayNot("It does not answer.", "cordon") },
+  offline: { actions: mayNot("It does not answer.", "drain", "self_test").concat(may("cordon", "quarantine", "force_release", "set_ports")) },
   enrolling: { inventory: null, limits_enforced: null, capabilities: [], helper_version: null, last_seen_at: null, enrolment: enrolment(3) },
 };
 

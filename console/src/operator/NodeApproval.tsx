@@ -18,7 +18,7 @@ function Open({ one }: { one: Approval }) {
     <Notice tone="warn" title={title(asker)}>
       <p>{one.reason}</p>
       <p>
-        {words.next[one.state](asker, one.decided_by?.name ?? words.somebody)} <Moment at={one.expires_at} />
+        {words.next[one.state](asker, one.decided_by?.name ?? words.somebody)} {words.expires} <Moment at={one.expires_at} />
       </p>
       {credit === null ? null : <p>{words.ask.credit(credit)}</p>}
       <Link to={to.operator.approvals()}>{words.ask.see}</Link>

@@ -64,7 +64,7 @@ def ls(include_ended: bool, state: str | None, labels: tuple[str, ...], output: 
 @wait_options("until nothing moves any more", default=False)
 @output_options()
 def show(allocation: str, wait: bool, timeout: float, output: Output) -> None:
-    """Show ALLOCATION, a name or id: state, cost, limits, what happened to it, and the evidence of its release."""
+    """Show ALLOCATION, a name or id: state, cost, limits, network, what happened to it, the evidence of its release."""
     with connect() as client:
         shown = client.allocation(allocation)
         if wait:
