@@ -45,6 +45,7 @@ COPIES = {
         "id": "r.id || n",
         "login": "r.login || n",
         "name": "r.name",
+        "created_at": "r.created_at - interval '1 day'",
         "uid": "r.uid + 1000000 + n",
         "hold_id": "r.hold_id + 1000000 + n * 10",
     },

@@ -20,6 +20,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/allocations/{id_or_name}": {"labels": {"team": "physics"}},
     "POST /api/v1/allocations/{id_or_name}/ssh-certificates": {"public_key": ed25519_line()},
     "POST /api/v1/allocations/{id_or_name}/ports": {"port": 80, "protocol": "tcp"},
+    "POST /api/v1/allocations/{id_or_name}/restart-elsewhere": {"price_id": "prc_aaaaaaaaaaaaaaaa"},
     # Nobody is to be sent to a card processor that is not there.
     "POST /api/v1/payment-methods": {"return_path": "nowhere"},
 }
