@@ -74,7 +74,7 @@ class TestWhatNoEventTold:
         async def nothing(_page: object) -> list[stripe.StripeObject]:
             return []
 
-        monkeypatch.setattr("sublet.payments.stripe.processor._all", nothing)
+        monkeypatch.setattr("sublet.payments.stripe.processor.all_of", nothing)
         with pytest.raises(ProcessorUnavailable, match="does not list the dispute yet"):
             await shop.processor.fetch_checkout(row.checkout_session_id)
 

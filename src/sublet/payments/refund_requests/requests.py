@@ -17,9 +17,9 @@ from sublet.core.money import Money
 from sublet.core.outbox import publish
 from sublet.payments.audit import RefundDecisionRecord
 from sublet.payments.models import refund_request, top_up
-from sublet.payments.refund_requests.events import RefundRequested
 from sublet.payments.refund_requests.states import RefundRequestState, move
 from sublet.payments.refunds import requests as refunds
+from sublet.payments.refunds.events import RefundRequested
 from sublet.payments.refunds.refundable import Payment, RefundNotPossible, of_top_ups, payments, why_not_refund
 from sublet.payments.refunds.requests import RefundRow, read_amount
 

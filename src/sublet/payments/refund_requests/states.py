@@ -10,7 +10,7 @@ from sublet.core.db import Session
 from sublet.core.errors import Conflict
 from sublet.core.outbox import publish
 from sublet.payments.models import refund_request
-from sublet.payments.refund_requests.events import RefundRequestDecided
+from sublet.payments.refunds.events import RefundRequestDecided
 
 
 class RefundRequestState(StrEnum):
