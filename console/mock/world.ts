@@ -2,6 +2,8 @@
 import type {
   ApiToken,
   Approval,
+  AutoTopUp,
+  CardSetup,
   Charge,
   DriftedNode,
   Entry,
@@ -13,6 +15,7 @@ import type {
   Offer,
   Price,
   Rollout,
+  SavedCard,
   SessionView,
   Sku,
   SshKey,
@@ -23,7 +26,8 @@ import type {
 } from "~/api/types";
 import { me, member } from "./fixtures/account";
 import type { WholeAllocation } from "./fixtures/allocations";
-import { wallet } from "./fixtures/billing";
+import { autoTopUp, wallet } from "./fixtures/billing";
+import { like } from "./fixtures/common";
 import { offer } from "./fixtures/catalog";
 import { helperVersions } from "./fixtures/operators";
 
@@ -38,6 +42,9 @@ export type World = {
   entries: Entry[];
   usage: UsageCharge[];
   topUps: TopUp[];
+  cards: SavedCard[];
+  cardSetups: CardSetup[];
+  autoTopUp: AutoTopUp;
   offers: Offer[];
   skus: Sku[];
   prices: Price[];
@@ -76,6 +83,9 @@ export function quiet(): World {
     entries: [],
     usage: [],
     topUps: [],
+    cards: [],
+    cardSetups: [],
+    autoTopUp: like(autoTopUp),
     offers: [offer],
     skus: [],
     prices: [],

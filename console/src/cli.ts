@@ -38,6 +38,8 @@ export const cli = {
       label: pairs(given.labels),
     }),
   label: (name: string) => command(["label", name, "KEY=VALUE"]),
+  autoTopUp: ({ threshold, amount, monthly_cap }: { threshold: string; amount: string; monthly_cap: string }) =>
+    command(["auto-topup", "set"], { below: threshold || "AMOUNT", amount: amount || "AMOUNT", cap: monthly_cap || "AMOUNT" }),
   topUp: (amount: string) => command(["top-up", amount || "AMOUNT"]),
   addNode: (input: { name: string; address: string; port: string; labels: Record<string, string> }) =>
     command(["admin", "node", "add", input.name || "NAME", input.address || "ADDRESS"], {

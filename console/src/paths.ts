@@ -10,7 +10,7 @@ function at(path: string, search: Search = {}): string {
 /** A launch that waits for a payment: everything to take it up again, with the key that it was first tried with. */
 export type PendingLaunch = { offer: string; price: string; key: string; openTerminal: boolean; name: string };
 
-export const BILLING_VIEWS = ["ledger", "charges", "top-ups"] as const;
+export const BILLING_VIEWS = ["ledger", "charges", "top-ups", "cards"] as const;
 export const SETTINGS_VIEWS = ["keys", "tokens", "sessions"] as const;
 
 export const to = {
@@ -26,6 +26,8 @@ export const to = {
   allocation: (id: string, search: { open?: "terminal" } = {}) => at(`/allocations/${encodeURIComponent(id)}`, search),
   terminal: (id: string) => `/allocations/${encodeURIComponent(id)}/terminal`,
   billing: (view?: (typeof BILLING_VIEWS)[number]) => at("/billing", { view: view === "ledger" ? null : view }),
+  topUp: (id: string) => at("/billing", { top_up: id }),
+  receipt: (id: string) => `/api/v1/top-ups/${encodeURIComponent(id)}/receipt`,
   settings: (view?: (typeof SETTINGS_VIEWS)[number]) => at("/settings", { view: view === "keys" ? null : view }),
   operator: {
     nodes: () => "/operator/nodes",

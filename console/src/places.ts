@@ -18,6 +18,8 @@ export const placeOf = {
   billing: (search: URLSearchParams) => ({
     view: BILLING_VIEWS.find((name) => name === search.get("view")) ?? BILLING_VIEWS[0],
     topUp: search.get("top_up"),
+    cardSetup: search.get("card_setup"),
+    cancelled: search.get("cancelled") !== null,
     cursor: cursorIn(search),
   }),
   settings: (search: URLSearchParams) => ({ view: SETTINGS_VIEWS.find((name) => name === search.get("view")) ?? SETTINGS_VIEWS[0], cursor: cursorIn(search) }),

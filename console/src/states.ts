@@ -12,14 +12,14 @@ import { CheckIcon, CrossIcon, DotIcon, WaitIcon } from "~/ui/icons";
 import type { NoticeTone } from "~/ui/Notice";
 import type { Look } from "~/ui/Status";
 
-type Said = { tone: NoticeTone; title: string; detail: string };
+export type Said = { tone: NoticeTone; title: string; detail: string };
 
 /** Reads a record by a state of the API. One that the server has learnt since this page was built goes by its name. */
-function reader<S extends string, L extends { label: string }>(states: Record<S, L>, unknown: Omit<L, "label">) {
+export function reader<S extends string, L extends { label: string }>(states: Record<S, L>, unknown: Omit<L, "label">) {
   return (state: string): L => (Object.hasOwn(states, state) ? states[state as S] : ({ ...unknown, label: state } as L));
 }
 
-const UNKNOWN = { tone: "quiet", shape: "ring" } as const;
+export const UNKNOWN = { tone: "quiet", shape: "ring" } as const;
 
 type OfAllocation = Look & {
   /** It can be connected to, and costs money now. */

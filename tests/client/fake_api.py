@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.client import (
     fake_admin_routes,
     fake_books_routes,
+    fake_card_routes,
     fake_finding_routes,
     fake_helper_routes,
     fake_life_routes,
@@ -22,6 +23,7 @@ from tests.client.fake_routes import ROUTES, Asked
 from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, Problem, World, furnished
 
 assert fake_admin_routes
+assert fake_card_routes
 assert fake_life_routes
 assert fake_finding_routes
 assert fake_refund_routes

@@ -56,6 +56,8 @@ class World:
     rollouts: list[dict[str, Any]] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
     top_ups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cards: list[dict[str, Any]] = field(default_factory=list)
+    auto_top_up: dict[str, Any] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     set_aside: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)

@@ -11,8 +11,10 @@ from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.core.money import Money
 from sublet.ledger import wallets
-from sublet.payments.schemas import TopUpRequest
-from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen
+from sublet.payments.cards import setups
+from sublet.payments.cards import states as card_states
+from sublet.payments.schemas import CardSetupRequest, TopUpRequest
+from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen, Processor
 from sublet.payments.top_ups import outcomes, requests
 from sublet.payments.top_ups.states import TopUpState, move
 from tests.allocations.rental import customer
@@ -146,3 +148,53 @@ class TestLateMoney:
             wallet = await wallets.wallet(session, payer.organization, currency="USD")
         assert (row.state, row.failure, row.fee) == ("succeeded", None, Money.parse("0.88", "USD").field())
         assert wallet.balance == Money.parse("20.00", "USD")
+
+
+SETUPS = Machine(
+    "card_setup",
+    """
+    pending → succeeded failed expired
+    succeeded
+    failed
+    expired
+    """,
+    companions="setup_intent_id = 'seti', completed_at = CASE WHEN :to <> 'pending' THEN now() END",
+)
+
+
+@pytest.fixture
+async def setup_id(database: Database, payer: Actor) -> str:
+    """A card's setup that has just been asked for."""
+    processor = Processor(api_base="http://127.0.0.1:9", api_key="sk_test_x", webhook_secret=None)
+    async with database.transaction() as session:
+        row = await setups.request_setup(
+            session,
+            payer,
+            CardSetupRequest(),
+            processor=processor,
+            public_url="https://sublet.test",
+            request_key=None,
+            most=10,
+        )
+    await processor.close()
+    return str(row.id)
+
+
+class TestCardSetups:
+    async def test_make_every_change_of_the_table_and_no_other(self, database: Database, setup_id: str) -> None:
+        async with database.transaction() as session:
+
+            async def attempt(to: str) -> bool:
+                try:
+                    await card_states.move(
+                        session, setup_id, card_states.SetupState(to), reason="tried", setup_intent_id="seti"
+                    )
+                except Conflict:
+                    return False
+                return True
+
+            assert await SETUPS.allowed_by(session, setup_id, attempt) == SETUPS.arrows
+
+    async def test_are_held_to_it_by_postgresql(self, database: Database, setup_id: str) -> None:
+        async with database.transaction() as session:
+            assert await SETUPS.allowed_by_postgresql(session, setup_id) == SETUPS.arrows

@@ -1,5 +1,5 @@
 import type { Entry, TopUp } from "~/api/types";
-import { entry, topUp, usageCharge, wallet } from "../fixtures/billing";
+import { autoTopUp, cardSetup, entry, savedCard, topUp, usageCharge, wallet } from "../fixtures/billing";
 import { type Ago, like, may, pairs, perHour, usd } from "../fixtures/common";
 import type { World } from "../world";
 
@@ -29,7 +29,7 @@ const TOP_UPS: Record<TopUp["state"], Partial<TopUp>> = {
 };
 
 /** Some money and not much time, an entry of each kind, and a payment in each state. */
-export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" | "topUps"> {
+export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" | "topUps" | "cards" | "cardSetups" | "autoTopUp"> {
   const charged = { period_start: ago(3_723), period_end: ago(60) };
   return {
     wallet: like(wallet, {
@@ -42,6 +42,18 @@ export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" 
       warning: "24h",
     }),
     entries: ENTRIES.map((differs, place) => like(entry, differs, { id: `${9 - place}-1`, entry_id: String(9 - place), effective_at: ago(600 * place + 30) })),
+    cards: [like(savedCard), like(savedCard, { id: "card_2", brand: "mastercard", last4: "4444", is_default: false, actions: may("make_default", "remove") })],
+    cardSetups: [like(cardSetup)],
+    autoTopUp: like(autoTopUp, {
+      enabled: true,
+      threshold: usd("10.00"),
+      amount: usd("20.00"),
+      monthly_cap: usd("200.00"),
+      charged_this_month: usd("60.00"),
+      standing: "under_way",
+      top_up_id: "tu_3",
+      actions: may("set", "turn_off"),
+    }),
     usage: [like(usageCharge, charged), like(usageCharge, charged, { id: "chg_2", kind: "suspended", ledger_entry_id: null, seconds: 60 })],
     topUps: pairs(TOP_UPS).map(([state, differs], place) => like(topUp, differs, { id: `tu_${place + 1}`, state, created_at: ago(3_600 * place + 90) })),
   };

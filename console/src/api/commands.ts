@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { ApiTokenBody, LaunchBody, LoginBody, NodeBody, NodeChange, PortBody, PriceBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
+import type { ApiTokenBody, AutoTopUpBody, CardSetupBody, LaunchBody, LoginBody, NodeBody, NodeChange, PortBody, PriceBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -67,6 +67,14 @@ export const withdrawPort = command("delete", "/api/v1/allocations/{id_or_name}/
 }));
 
 export const topUp = command("post", "/api/v1/top-ups", keyed<TopUpBody>);
+export const confirmTopUp = command("post", "/api/v1/top-ups/{top_up_id}/confirm", (id: string) => ({ params: { path: { top_up_id: id } } }));
+
+const card = (id: string) => ({ params: { path: { card_id: id } } });
+export const addCard = command("post", "/api/v1/payment-methods", keyed<CardSetupBody>);
+export const makeCardDefault = command("post", "/api/v1/payment-methods/{card_id}/default", card);
+export const removeCard = command("delete", "/api/v1/payment-methods/{card_id}", card);
+export const setAutoTopUp = command("patch", "/api/v1/auto-top-up", plain<AutoTopUpBody>);
+export const turnOffAutoTopUp = command("delete", "/api/v1/auto-top-up", () => ({}));
 
 export const addSshKey = command("post", "/api/v1/ssh-keys", keyed<SshKeyBody>);
 export const removeSshKey = command("delete", "/api/v1/ssh-keys/{key_id}", (id: string) => ({ params: { path: { key_id: id } } }));

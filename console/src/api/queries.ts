@@ -20,6 +20,10 @@ export const usageQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/u
 export const topUpsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/top-ups", { params: { query: paged(paging) } }, listed);
 export const topUpQuery = (id: string) => api.queryOptions("get", "/api/v1/top-ups/{top_up_id}", { params: { path: { top_up_id: id } } });
 
+export const cardsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/payment-methods", { params: { query: paged(paging) } }, listed);
+export const cardSetupQuery = (id: string) => api.queryOptions("get", "/api/v1/payment-method-setups/{card_setup_id}", { params: { path: { card_setup_id: id } } });
+export const autoTopUpQuery = () => api.queryOptions("get", "/api/v1/auto-top-up");
+
 export const offersQuery = () => api.queryOptions("get", "/api/v1/offers");
 
 export const allocationsQuery = ({ includeEnded, labels, ...paging }: Paging & { includeEnded: boolean; labels: string[] }) =>

@@ -6,7 +6,7 @@ import { useLiveInterval } from "~/live/state";
 import { allocationState, nodeState, rolloutPhase, topUpState } from "~/states";
 import { api } from "./client";
 import * as read from "./queries";
-import { allocationQuery, allocationsQuery, adminAllocationsQuery, chargesQuery, meQuery, nodeQuery, nodesQuery, offersQuery, startupQuery, topUpQuery, walletQuery } from "./queries";
+import { allocationQuery, autoTopUpQuery, cardSetupQuery, cardsQuery, allocationsQuery, adminAllocationsQuery, chargesQuery, meQuery, nodeQuery, nodesQuery, offersQuery, startupQuery, topUpQuery, walletQuery } from "./queries";
 
 const ACTIVE_REFRESH_MS = 2_000;
 const CHARGES_REFRESH_MS = 5_000;
@@ -51,6 +51,21 @@ export function useTopUp(id: string) {
     refetchInterval: ({ state: { data, error } }) => {
       if (error !== null && !isTransient(error)) return false;
       return data === undefined || topUpState(data.state).open ? PAYMENT_REFRESH_MS : false;
+    },
+  });
+}
+
+export const useCards = (cursor: string | null) => useQuery(cardsQuery({ cursor }));
+
+export const useAutoTopUp = () => useQuery({ ...autoTopUpQuery(), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
+/** The saving of a card, asked for again until it has ended, or asking again cannot help. */
+export function useCardSetup(id: string) {
+  return useQuery({
+    ...cardSetupQuery(id),
+    refetchInterval: ({ state: { data, error } }) => {
+      if (error !== null && !isTransient(error)) return false;
+      return data === undefined || data.state === "pending" ? PAYMENT_REFRESH_MS : false;
     },
   });
 }

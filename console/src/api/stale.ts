@@ -20,6 +20,7 @@ const ONE_ALLOCATION = [
 const ALLOCATIONS = ["/api/v1/allocations", ...ONE_ALLOCATION, "/api/v1/admin/allocations"] as const satisfies Read[];
 const WALLET = ["/api/v1/wallet", "/api/v1/wallet/entries"] as const satisfies Read[];
 const TOP_UPS = ["/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"] as const satisfies Read[];
+const CARDS = ["/api/v1/payment-methods", "/api/v1/auto-top-up"] as const satisfies Read[];
 const NODES = ["/api/v1/admin/nodes", "/api/v1/admin/nodes/{node_id}"] as const satisfies Read[];
 const HELPERS = [
   "/api/v1/admin/helper-versions",
@@ -49,6 +50,12 @@ export const STALE_AFTER = {
   "post /api/v1/allocations/{id_or_name}/ports": ONE_ALLOCATION,
   "delete /api/v1/allocations/{id_or_name}/ports/{port_id}": ONE_ALLOCATION,
   "post /api/v1/top-ups": TOP_UPS,
+  "post /api/v1/top-ups/{top_up_id}/confirm": TOP_UPS,
+  "post /api/v1/payment-methods": CARDS,
+  "post /api/v1/payment-methods/{card_id}/default": CARDS,
+  "delete /api/v1/payment-methods/{card_id}": CARDS,
+  "patch /api/v1/auto-top-up": CARDS,
+  "delete /api/v1/auto-top-up": CARDS,
   "post /api/v1/ssh-keys": ["/api/v1/ssh-keys"],
   "delete /api/v1/ssh-keys/{key_id}": ["/api/v1/ssh-keys"],
   "post /api/v1/api-tokens": ["/api/v1/api-tokens"],
@@ -84,7 +91,10 @@ export const STALE_AFTER_EVENT = {
   allocation: [...ALLOCATIONS, "/api/v1/offers", ...NODES],
   operation: ONE_ALLOCATION,
   wallet: [...WALLET, "/api/v1/usage", "/api/v1/offers"],
-  top_up: [...TOP_UPS, ...WALLET],
+  top_up: [...TOP_UPS, ...WALLET, "/api/v1/auto-top-up"],
+  card: [...CARDS, "/api/v1/payment-method-setups/{card_setup_id}"],
+  card_setup: ["/api/v1/payment-method-setups/{card_setup_id}"],
+  auto_top_up: CARDS,
   node: [...NODES, "/api/v1/offers"],
   gpu: [...NODES, "/api/v1/offers"],
 } as const satisfies Record<string, readonly Read[]>;

@@ -46,6 +46,10 @@ export type Wallet = Answer<"/api/v1/wallet", "get", 200>;
 export type Entry = Item<Answer<"/api/v1/wallet/entries", "get", 200>>;
 export type TopUpState = TopUp["state"];
 export type TopUp = Answer<"/api/v1/top-ups", "post", 201>;
+export type SavedCard = Item<Answer<"/api/v1/payment-methods", "get", 200>>;
+export type CardSetup = Answer<"/api/v1/payment-methods", "post", 201>;
+export type CardSetupState = CardSetup["state"];
+export type AutoTopUp = Answer<"/api/v1/auto-top-up", "get", 200>;
 
 export type Node = Item<Answer<"/api/v1/admin/nodes", "get", 200>>;
 export type NodeDetail = Answer<"/api/v1/admin/nodes/{node_id}", "get", 200>;
@@ -71,6 +75,8 @@ export type Action = Wallet["actions"][number];
 
 export type SignUpBody = Body<"/api/v1/auth/signup">;
 export type PortBody = Body<"/api/v1/allocations/{id_or_name}/ports">;
+export type CardSetupBody = Body<"/api/v1/payment-methods">;
+export type AutoTopUpBody = Body<"/api/v1/auto-top-up", "patch">;
 export type LoginBody = Body<"/api/v1/auth/login">;
 export type ApiTokenBody = Body<"/api/v1/api-tokens">;
 export type SshKeyBody = Body<"/api/v1/ssh-keys">;

@@ -38,6 +38,7 @@ const PAGES: [address: string, routes: Route<"get">[]][] = [
   ["/billing", [...CUSTOMER, "/api/v1/wallet/entries"]],
   ["/billing?view=charges", [...CUSTOMER, "/api/v1/usage"]],
   ["/billing?view=top-ups&top_up=tu_2", [...CUSTOMER, "/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"]],
+  ["/billing?view=cards", [...CUSTOMER, "/api/v1/payment-methods", "/api/v1/auto-top-up"]],
   ["/settings", [...CUSTOMER, "/api/v1/ssh-keys"]],
   ["/settings?view=tokens", [...CUSTOMER, "/api/v1/api-tokens"]],
   ["/settings?view=sessions", [...CUSTOMER, "/api/v1/auth/sessions"]],

@@ -30,7 +30,7 @@ export function fetchAhead(client: QueryClient, wanted: Needs, place: Place, who
 
 const idIn = ({ params: { id = "" } }: Place) => id;
 
-const BILLING = { ledger: read.entriesQuery, charges: read.usageQuery, "top-ups": read.topUpsQuery };
+const BILLING = { ledger: read.entriesQuery, charges: read.usageQuery, "top-ups": read.topUpsQuery, cards: read.cardsQuery };
 const SETTINGS = { keys: read.sshKeysQuery, tokens: read.apiTokensQuery, sessions: read.sessionsQuery };
 
 export const needs = {
@@ -51,8 +51,10 @@ export const needs = {
     if (params.key !== undefined && topUp !== null) ask(read.topUpQuery(topUp));
   },
   billing(ask, { search }) {
-    const { view, topUp, cursor } = placeOf.billing(search);
+    const { view, topUp, cardSetup, cursor } = placeOf.billing(search);
     ask(BILLING[view]({ cursor }));
+    if (view === "cards") ask(read.autoTopUpQuery());
+    if (cardSetup !== null) ask(read.cardSetupQuery(cardSetup));
     if (topUp !== null) ask(read.topUpQuery(topUp));
   },
   settings(ask, { search }) {

@@ -18,6 +18,8 @@ const PAGES: [address: string, route: Route<"get">][] = [
   ["/billing", "/api/v1/wallet/entries"],
   ["/billing?view=charges", "/api/v1/usage"],
   ["/billing?view=top-ups", "/api/v1/top-ups"],
+  ["/billing?view=cards", "/api/v1/payment-methods"],
+  ["/billing?view=cards", "/api/v1/auto-top-up"],
   ["/settings", "/api/v1/ssh-keys"],
   ["/settings?view=tokens", "/api/v1/api-tokens"],
   ["/settings?view=sessions", "/api/v1/auth/sessions"],

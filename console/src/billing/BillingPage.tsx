@@ -11,6 +11,8 @@ import { Page } from "~/ui/Page";
 import { Panel } from "~/ui/Panel";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Tabs } from "~/ui/Tabs";
+import { Cards } from "./Cards";
+import { CardSetupOutcome } from "./CardSetupOutcome";
 import { ChargesExplained } from "./ChargesExplained";
 import { Ledger } from "./Ledger";
 import { TopUpForm } from "./TopUpForm";
@@ -20,14 +22,14 @@ import { WalletPanel } from "./WalletPanel";
 
 const words = t.billing;
 
-const VIEWS = { ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps };
-const LABELS = { ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps };
+const VIEWS = { ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps, cards: Cards };
+const LABELS = { ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps, cards: words.tabs.cards };
 
 export function BillingPage() {
   const [search, setSearch] = useSearchParams();
   const [adding, setAdding] = useState(false);
   const wallet = useWallet();
-  const { view, topUp } = placeOf.billing(search);
+  const { view, topUp, cardSetup, cancelled } = placeOf.billing(search);
   const View = VIEWS[view];
   return (
     <Page
@@ -43,12 +45,17 @@ export function BillingPage() {
       }
     >
       {topUp === null ? null : <TopUpOutcome id={topUp} onDismiss={() => setSearch({}, { replace: true })} />}
+      {cardSetup === null ? null : <CardSetupOutcome id={cardSetup} cancelled={cancelled} onDismiss={() => setSearch({ view }, { replace: true })} />}
       <QueryView query={wallet}>{(data) => <WalletPanel wallet={data} />}</QueryView>
       <div className={layout.stack}>
         <Tabs label={words.tabs.label} current={view} tabs={BILLING_VIEWS.map((id) => ({ id, label: LABELS[id], to: to.billing(id) }))} />
-        <Panel flush>
+        {view === "cards" ? (
           <View />
-        </Panel>
+        ) : (
+          <Panel flush>
+            <View />
+          </Panel>
+        )}
       </div>
       {adding && wallet.data !== undefined ? (
         <Dialog title={words.form.title} onClose={() => setAdding(false)}>

@@ -1,7 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "react-router";
 import { topUpsQuery } from "~/api/queries";
 import type { TopUp } from "~/api/types";
 import { t } from "~/messages";
+import { to } from "~/paths";
 import { topUpState } from "~/states";
 import type { Column } from "~/ui/DataTable";
 import { Amount, Moment } from "~/ui/figures";
@@ -18,7 +20,14 @@ const columns: Column<TopUp>[] = [
   {
     key: "detail",
     header: words.column.detail,
-    cell: ({ failure, state, checkout_url }) => {
+    cell: ({ id, failure, state, checkout_url }) => {
+      if (topUpState(state).arrived)
+        return (
+          <a href={to.receipt(id)} target="_blank" rel="noreferrer">
+            {words.receipt}
+          </a>
+        );
+      if (state === "needs_action") return <Link to={to.topUp(id)}>{words.confirm}</Link>;
       if (!topUpState(state).payable || checkout_url === null) return failure?.message ?? t.units.none;
       return (
         <span>
@@ -28,7 +37,17 @@ const columns: Column<TopUp>[] = [
       );
     },
   },
-  { key: "amount", header: words.column.amount, numeric: true, cell: ({ amount }) => <Amount money={amount} /> },
+  {
+    key: "amount",
+    header: words.column.amount,
+    numeric: true,
+    cell: ({ amount, purpose }) => (
+      <span>
+        <Amount money={amount} />
+        {purpose === "auto_top_up" ? <span className={text.cellSub}>{words.auto}</span> : null}
+      </span>
+    ),
+  },
 ];
 
 /** Card payments, newest first. */

@@ -34,6 +34,8 @@ COMMANDS = {
     "ledger": (f"{_HERE}.wallet:ledger", "List the entries of your wallet."),
     "top-up": (f"{_HERE}.wallet:top_up", "Begin a card payment into your wallet."),
     "refund-request": (f"{_HERE}.refund_request:refund_request", "Ask to have a payment back."),
+    "cards": (f"{_HERE}.cards:cards", "Save cards, and choose which one is charged."),
+    "auto-topup": (f"{_HERE}.cards:auto_topup", "Charge the default card when your funds run low."),
     "events": (f"{_HERE}.events:events", "Follow what happens."),
     "completion": (f"{_HERE}.completion:completion", "Print the completion script of a shell."),
     "admin": (f"{_HERE}.admin:admin", "Operate the platform: nodes, SKUs, prices."),

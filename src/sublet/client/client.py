@@ -11,6 +11,8 @@ from sublet.client.retries import Retries
 from sublet.client.shapes import (
     Allocation,
     AllocationSummary,
+    AutoTopUp,
+    CardSetup,
     Charge,
     Entry,
     EventPage,
@@ -18,6 +20,7 @@ from sublet.client.shapes import (
     Offer,
     Operation,
     Port,
+    SavedCard,
     Sku,
     SshCertificate,
     StartupOutput,
@@ -216,6 +219,36 @@ class Client:
         """Ask to have so much of a payment back; an operator decides, and no money moves before."""
         body = {"top_up_id": top_up_id, "amount": amount, "reason": reason}
         return cast(RefundRequest, self._transport.create("/refund-requests", body, key=idempotency_key))
+
+    def cards(self) -> Iterator[SavedCard]:
+        """The saved cards, newest first."""
+        return self._transport.pages("/payment-methods")
+
+    def add_card(self, *, return_path: str | None = None, idempotency_key: str | None = None) -> CardSetup:
+        """Begin to save a card, which is done at `checkout_url`; nothing is charged."""
+        body = {} if return_path is None else {"return_path": return_path}
+        return cast(CardSetup, self._transport.create("/payment-methods", body, key=idempotency_key))
+
+    def make_card_default(self, card_id: str) -> SavedCard:
+        """Have auto top-ups charged to this card."""
+        return cast(SavedCard, self._transport.post(f"/payment-methods/{quote(card_id, safe='')}/default"))
+
+    def remove_card(self, card_id: str) -> None:
+        """Charge a card no more, and have it forgotten."""
+        self._transport.delete(f"/payment-methods/{quote(card_id, safe='')}", repeatable=False)
+
+    def auto_top_up(self) -> AutoTopUp:
+        """When and how much is charged by itself, and how that stands."""
+        return cast(AutoTopUp, self._transport.get("/auto-top-up"))
+
+    def set_auto_top_up(self, *, threshold: str, amount: str, monthly_cap: str, currency: str) -> AutoTopUp:
+        """Turn auto top-up on, or change its bounds, which are decimal amounts; where it had stopped it goes on."""
+        body = {"threshold": threshold, "amount": amount, "monthly_cap": monthly_cap, "currency": currency}
+        return cast(AutoTopUp, self._transport.patch("/auto-top-up", body))
+
+    def turn_off_auto_top_up(self) -> AutoTopUp:
+        """Charge nothing by itself any more."""
+        return cast(AutoTopUp, self._transport.delete("/auto-top-up", repeatable=False))
 
     def events(self, *, after: str | None = None, limit: int = 200) -> EventPage:
         """What happened after a cursor, oldest first; `next_cursor` or the last id continues."""

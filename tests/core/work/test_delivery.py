@@ -3,7 +3,7 @@
 Waits here are let pass by moving what is stored, so that no test waits.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar
 
 import pytest
@@ -212,3 +212,35 @@ class TestDelivery:
             for attempt in range(1, EVENT_PACE.attempts)
         ]
         assert sum(bounds) / 2 > 15 * 60
+
+
+class TestGathering:
+    """Events of which there are very many, taken together."""
+
+    async def test_takes_all_of_a_look_at_once_and_tries_each_alone_if_that_fails(self, stream: Stream) -> None:
+        seen: list[list[int]] = []
+        broken = {2}
+
+        async def gather(session: Session, events: Sequence[StoredEvent]) -> None:
+            numbers = [event.data["number"] for event in events]
+            seen.append(numbers)
+            for event in events:
+                await stream.handle(session, event)
+            if broken & set(numbers):
+                await session.execute(text("SELECT 1 / 0"))
+
+        def worker() -> Reconciler:
+            works = deliveries({}, stream.known, gatherers={"test.poisoned": gather}, pace=FOUR_TIMES)
+            return Reconciler(stream.database, works)
+
+        stream.worker = worker  # type: ignore[method-assign]  # of this one stream
+        for number in (1, 2, 3):
+            await stream.publish(number)
+        await stream.deliver()
+        assert seen[0] == [1, 2, 3]
+        assert await stream.effects() == [1, 3], "what the one that fails did is undone, and the others' is not"
+        broken.clear()
+        await stream.waits_pass()
+        await stream.deliver()
+        assert await stream.effects() == [1, 3, 2]
+        assert await stream.one("SELECT count(*) FROM work WHERE kind = 'event'") == 0

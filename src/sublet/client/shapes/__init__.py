@@ -27,7 +27,7 @@ from sublet.client.shapes.repairs import (
     StoredFinding,
     UnfinishedWork,
 )
-from sublet.client.shapes.wallet import Entry, Page, TopUp, Usage, Wallet
+from sublet.client.shapes.wallet import AutoTopUp, CardSetup, Entry, Page, SavedCard, TopUp, Usage, Wallet
 
 __all__ = [
     "Action",
@@ -35,6 +35,8 @@ __all__ = [
     "Allocation",
     "AllocationSummary",
     "Approval",
+    "AutoTopUp",
+    "CardSetup",
     "Charge",
     "Entry",
     "Event",
@@ -61,6 +63,7 @@ __all__ = [
     "Reconciliation",
     "ReplayedEvent",
     "RetriedWork",
+    "SavedCard",
     "SetAsideEvent",
     "Sku",
     "SshCertificate",

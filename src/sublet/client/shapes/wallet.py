@@ -83,9 +83,14 @@ class TopUpFailure(TypedDict):
 
 
 class TopUp(TypedDict):
-    """A card payment into the wallet; pay at `checkout_url` while it is pending."""
+    """A card payment into the wallet; pay at `checkout_url` while it is pending.
+
+    One with a `saved_card_id` is charged to that card; its holder confirms one that `needs_action`.
+    """
 
     id: str
+    purpose: str
+    saved_card_id: str | None
     amount: Money
     state: str
     checkout_url: str | None
@@ -93,3 +98,44 @@ class TopUp(TypedDict):
     fee: Money | None
     created_at: str
     completed_at: str | None
+    actions: list[Action]
+
+
+class CardSetup(TypedDict):
+    """The saving of a card, at `checkout_url` while it is pending."""
+
+    id: str
+    state: str
+    checkout_url: str | None
+    failure: TopUpFailure | None
+    created_at: str
+    completed_at: str | None
+
+
+class SavedCard(TypedDict):
+    """A card that can be charged, as its holder knows it."""
+
+    id: str
+    brand: str
+    last4: str
+    expiry_month: int
+    expiry_year: int
+    is_default: bool
+    saved_at: str
+    actions: list[Action]
+
+
+class AutoTopUp(TypedDict):
+    """When and how much is charged by itself, and how that stands; amounts are null until somebody has set them."""
+
+    currency: str
+    enabled: bool
+    threshold: Money | None
+    amount: Money | None
+    monthly_cap: Money | None
+    charged_this_month: Money | None
+    standing: str
+    declines: int
+    next_attempt_at: str | None
+    top_up_id: str | None
+    actions: list[Action]
