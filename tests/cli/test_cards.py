@@ -74,5 +74,5 @@ class TestAutoTopUp:
         }
         cli.api.world.auto_top_up = {**bounds, "enabled": True, "standing": "stopped", "declines": 3}
         assert "three charges in a row came to nothing" in cli.run("auto-topup", "show").stdout
-        cli.api.world.auto_top_up |= {"standing": "waiting", "next_attempt_at": at(-1800)}
+        cli.api.world.auto_top_up |= {"standing": "waiting", "tries_again_at": at(-1800)}
         assert "Next attempt" in cli.run("auto-topup", "show").stdout

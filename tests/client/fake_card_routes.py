@@ -26,7 +26,7 @@ def auto_top_up(world: World) -> dict[str, Any]:
     """What is wanted, and how it stands."""
     amounts = dict.fromkeys(("threshold", "amount", "monthly_cap", "charged_this_month"))
     known = {"currency": "USD", "enabled": False, "standing": "off", "declines": 0, "actions": []}
-    return {**amounts, **known, "next_attempt_at": None, "top_up_id": None, **world.auto_top_up}
+    return {**amounts, **known, "tries_again_at": None, "top_up_id": None, **world.auto_top_up}
 
 
 @route("GET", "/payment-methods")

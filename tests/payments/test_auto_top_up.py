@@ -100,7 +100,7 @@ class TestBounds:
         assert len(await top_ups_of(shop, organization)) == 1
         stands = await auto_top_up_of(shop, organization)
         assert stands["standing"] == "waiting"
-        assert stands["next_attempt_at"] is not None
+        assert stands["tries_again_at"] is not None
         await later(shop, clock)
         assert len(await top_ups_of(shop, organization)) == 2
         assert (await auto_top_up_of(shop, organization))["standing"] == "enough"

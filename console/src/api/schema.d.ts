@@ -2637,8 +2637,6 @@ export interface components {
             /** Enabled */
             enabled: boolean;
             monthly_cap?: components["schemas"]["MoneyField"] | null;
-            /** Next Attempt At */
-            next_attempt_at?: string | null;
             /**
              * Standing
              * @enum {string}
@@ -2647,6 +2645,8 @@ export interface components {
             threshold?: components["schemas"]["MoneyField"] | null;
             /** Top Up Id */
             top_up_id?: string | null;
+            /** Tries Again At */
+            tries_again_at?: string | null;
         };
         /**
          * AutoTopUpRequest

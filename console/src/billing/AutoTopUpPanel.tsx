@@ -82,7 +82,7 @@ export function AutoTopUpPanel() {
   );
 }
 
-function factsOf({ standing, threshold, amount: each, monthly_cap, charged_this_month, next_attempt_at, enabled }: AutoTopUp): [string, ReactNode][] {
+function factsOf({ standing, threshold, amount: each, monthly_cap, charged_this_month, tries_again_at, enabled }: AutoTopUp): [string, ReactNode][] {
   const { said, ...look } = autoTopUpStanding(standing);
   const rows: [string, ReactNode][] = [
     [
@@ -99,6 +99,6 @@ function factsOf({ standing, threshold, amount: each, monthly_cap, charged_this_
     [words.facts.amount, <Amount key="amount" money={each} />],
     [words.facts.cap, <span key="cap">{words.ofCap(<Amount money={charged_this_month} />, <Amount money={monthly_cap} />)}</span>],
   );
-  if (next_attempt_at) rows.push([words.facts.next, <Moment key="next" at={next_attempt_at} />]);
+  if (tries_again_at) rows.push([words.facts.next, <Moment key="next" at={tries_again_at} />]);
   return rows;
 }

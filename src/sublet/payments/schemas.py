@@ -132,7 +132,7 @@ class AutoTopUp(BaseModel):
         "charges",
     ]
     declines: int = 0
-    next_attempt_at: datetime | None = None
+    tries_again_at: datetime | None = None
     top_up_id: str | None = None
     actions: list[ActionOut]
 

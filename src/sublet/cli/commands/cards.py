@@ -186,8 +186,8 @@ def _show_auto_top_up(known: AutoTopUp) -> None:
             ("Amount", money(amount)),
             ("This month", f"{money(charged)} of at most {money(cap)}"),
         ]
-    if known["next_attempt_at"] is not None:
-        facts.append(("Next attempt", local(known["next_attempt_at"])))
+    if known["tries_again_at"] is not None:
+        facts.append(("Next attempt", local(known["tries_again_at"])))
     if known["top_up_id"] is not None:
         facts.append(("Payment", known["top_up_id"]))
     print_facts(facts)

@@ -136,6 +136,6 @@ class AutoTopUp(TypedDict):
     charged_this_month: Money | None
     standing: str
     declines: int
-    next_attempt_at: str | None
+    tries_again_at: str | None
     top_up_id: str | None
     actions: list[Action]

@@ -162,7 +162,7 @@ async def view(session: Session, actor: Actor, *, currency: str, policy: Policy)
         charged_this_month=found.charged_this_month.field(),
         standing=decision.standing.value,
         declines=found.declines,
-        next_attempt_at=None if again is None else now + timedelta(seconds=again),
+        tries_again_at=None if again is None else now + timedelta(seconds=again),
         top_up_id=under_way,
         actions=actions,
     )
