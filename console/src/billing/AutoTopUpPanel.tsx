@@ -25,8 +25,8 @@ import { autoTopUpStanding } from "./standing";
 const words = t.billing.autoTopUp;
 const AMOUNT = /^\d{1,6}(?:\.\d{1,3})?$/;
 
-const amount = z.string().check(z.trim(), z.regex(AMOUNT, t.billing.form.invalid));
-const schema = z.object({ threshold: amount, amount, monthly_cap: amount });
+const decimal = z.string().check(z.trim(), z.regex(AMOUNT, t.billing.form.invalid));
+const schema = z.object({ threshold: decimal, amount: decimal, monthly_cap: decimal });
 
 function Bounds({ known, onDone }: { known: AutoTopUp; onDone: () => void }) {
   const form = useForm({
@@ -35,13 +35,13 @@ function Bounds({ known, onDone }: { known: AutoTopUp; onDone: () => void }) {
   });
   const setting = useCommand(setAutoTopUp);
   const { currency } = known;
-  const { threshold = "", amount: each = "", monthly_cap = "" } = useWatch({ control: form.control });
+  const { threshold = "", amount = "", monthly_cap = "" } = useWatch({ control: form.control });
   return (
     <Form form={form} doing={setting} onSubmit={(body) => setting.mutate({ ...body, currency }, { onSuccess: onDone })} submit={words.submit} onCancel={onDone}>
       <Field control={form.control} name="threshold" label={words.threshold(currency)} help={words.thresholdHelp} inputMode="decimal" autoFocus />
       <Field control={form.control} name="amount" label={words.amount(currency)} help={words.amountHelp} inputMode="decimal" />
       <Field control={form.control} name="monthly_cap" label={words.cap(currency)} help={words.capHelp} inputMode="decimal" />
-      <CliHint command={cli.autoTopUp({ threshold, amount: each, monthly_cap })} />
+      <CliHint command={cli.autoTopUp({ threshold, amount, monthly_cap })} />
     </Form>
   );
 }
@@ -82,7 +82,7 @@ export function AutoTopUpPanel() {
   );
 }
 
-function factsOf({ standing, threshold, amount: each, monthly_cap, charged_this_month, tries_again_at, enabled }: AutoTopUp): [string, ReactNode][] {
+function factsOf({ standing, threshold, amount, monthly_cap, charged_this_month, tries_again_at, enabled }: AutoTopUp): [string, ReactNode][] {
   const { said, ...look } = autoTopUpStanding(standing);
   const rows: [string, ReactNode][] = [
     [
@@ -93,10 +93,10 @@ function factsOf({ standing, threshold, amount: each, monthly_cap, charged_this_
       </span>,
     ],
   ];
-  if (!enabled || !threshold || !each || !monthly_cap || !charged_this_month) return rows;
+  if (!enabled || !threshold || !amount || !monthly_cap || !charged_this_month) return rows;
   rows.push(
     [words.facts.threshold, <Amount key="threshold" money={threshold} />],
-    [words.facts.amount, <Amount key="amount" money={each} />],
+    [words.facts.amount, <Amount key="amount" money={amount} />],
     [words.facts.cap, <span key="cap">{words.ofCap(<Amount money={charged_this_month} />, <Amount money={monthly_cap} />)}</span>],
   );
   if (tries_again_at) rows.push([words.facts.next, <Moment key="next" at={tries_again_at} />]);

@@ -12,7 +12,7 @@ import { to } from "~/paths";
 import { placeOf } from "~/places";
 import { APPROVAL_STATES, approvalState } from "~/states";
 import { ActionButton, actionNamed } from "~/ui/Button";
-import confirm from "~/ui/Confirm.module.css";
+import { Consequences } from "~/ui/Consequences";
 import { Select } from "~/ui/controls";
 import { CliHint } from "~/ui/Copy";
 import type { Column } from "~/ui/DataTable";
@@ -59,11 +59,7 @@ function DecisionForm({ one, decision, onClose }: { one: Approval; decision: Dec
       onCancel={onClose}
     >
       <p className={text.break}>{words.asked(one.requested_by.name, one.reason)}</p>
-      <ul className={confirm.consequences}>
-        {(decision === "approve" ? [...consequences, words.once(one.requested_by.name)] : words.refuseConsequences).map((line) => (
-          <li key={line}>{line}</li>
-        ))}
-      </ul>
+      <Consequences lines={decision === "approve" ? [...consequences, words.once(one.requested_by.name)] : words.refuseConsequences} />
       <Field control={form.control} name="reason" label={words.reason} help={words.reasonHelp} autoFocus />
       {decision === "approve" ? null : <CliHint command={cli.refuseApproval(one.id, reason)} />}
     </Form>

@@ -11,7 +11,7 @@ import { to } from "~/paths";
 import { placeOf, ROLLOUTS_CURSOR } from "~/places";
 import { nodeState, rolloutPhase } from "~/states";
 import { ActionButton, actionNamed, Button } from "~/ui/Button";
-import confirm from "~/ui/Confirm.module.css";
+import { Consequences } from "~/ui/Consequences";
 import { CliHint } from "~/ui/Copy";
 import { type Column, DataTable } from "~/ui/DataTable";
 import { Dialog, DialogActions } from "~/ui/Dialog";
@@ -73,11 +73,7 @@ function Start({ node, versions: { ours }, onClose }: { node: DriftedNode; versi
   const version = ours.version ?? words.none;
   return (
     <Dialog title={words.start.title(version, node.name)} role="alertdialog" onClose={onClose}>
-      <ul className={confirm.consequences}>
-        {words.start.consequences(node.name, version).map((line) => (
-          <li key={line}>{line}</li>
-        ))}
-      </ul>
+      <Consequences lines={words.start.consequences(node.name, version)} />
       <CliHint command={cli.startRollout(node.name)} />
       {starting.isError ? <ErrorNotice error={starting.error} /> : null}
       <DialogActions>

@@ -12,7 +12,7 @@ import { t } from "~/messages";
 import { to } from "~/paths";
 import { rolloutPhase, upgradeOutcome } from "~/states";
 import { ActionButton, actionNamed } from "~/ui/Button";
-import confirm from "~/ui/Confirm.module.css";
+import { Consequences } from "~/ui/Consequences";
 import { CliHint } from "~/ui/Copy";
 import type { Column } from "~/ui/DataTable";
 import { Dialog } from "~/ui/Dialog";
@@ -39,11 +39,7 @@ function StopForm({ rollout, onClose }: { rollout: Rollout; onClose: () => void 
   const reason = useWatch({ control: form.control, name: "reason" });
   return (
     <Form form={form} doing={stopping} onSubmit={(asked) => stopping.mutate({ id: rollout.id, ...asked }, { onSuccess: onClose })} submit={words.stop.act} onCancel={onClose}>
-      <ul className={confirm.consequences}>
-        {words.stop.consequences.map((line) => (
-          <li key={line}>{line}</li>
-        ))}
-      </ul>
+      <Consequences lines={words.stop.consequences} />
       <Field control={form.control} name="reason" label={words.stop.reason} help={words.stop.reasonHelp} autoFocus />
       <CliHint command={cli.stopRollout(reason)} />
     </Form>

@@ -1,7 +1,7 @@
 import { type Command, useCommand } from "~/api/commands";
 import { t } from "~/messages";
 import { Button } from "./Button";
-import css from "./Confirm.module.css";
+import { Consequences } from "./Consequences";
 import { Dialog, DialogActions } from "./Dialog";
 import { ErrorNotice } from "./Notice";
 
@@ -23,11 +23,7 @@ export function Confirm<Input>({ title, consequences, confirm, keep, danger = tr
   const acting = useCommand(command);
   return (
     <Dialog title={title} role="alertdialog" onClose={onClose}>
-      <ul className={css.consequences}>
-        {consequences.map((line) => (
-          <li key={line}>{line}</li>
-        ))}
-      </ul>
+      <Consequences lines={consequences} />
       {acting.isError ? <ErrorNotice error={acting.error} /> : null}
       <DialogActions>
         <Button onPress={onClose} autoFocus>
