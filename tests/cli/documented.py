@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.cli.running import Cli
 from tests.client.fake_api import FakeApi, serving
+from tests.client.fake_card_routes import add_card
 from tests.client.fake_findings import ask_approval, misunderstand, open_finding
 from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, World, at, furnished, per_hour, usd
 
@@ -75,6 +76,8 @@ def _world() -> World:
     found["detail"] = {"organization_id": "org_0000000000000001", "charge_id": "ch_3QvT"}
     misunderstand(world, "evt_1QvT", "payout.reconciliation_completed")
     ask_approval(world, "allocation.force_release", api["id"], wipe=True)
+    add_card(world, "4242", default=True)
+    add_card(world, "4444", brand="mastercard")
     return world
 
 

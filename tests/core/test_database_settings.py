@@ -71,7 +71,9 @@ class TestConnections:
     async def test_of_a_worker_are_asked_before_it_works(
         self, app_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        worker = Worker(Settings(database_url=app_url, currency="USD", data_directory=tmp_path / "data"))
+        worker = Worker(
+            Settings(database_url=app_url, currency="USD", time_zone="UTC", data_directory=tmp_path / "data")
+        )
         monkeypatch.setattr(worker.database, "role", "another")
         try:
             with pytest.raises(NotConfigured, match="role is sublet_app and not another"):

@@ -28,6 +28,8 @@ allocation:connect       no       yes      yes      no       yes      │  no   
 wallet:read              no       yes      yes      yes      yes      │  no       no       no       no
 wallet:top_up            no       yes      yes      yes      no       │  no       no       no       no
 wallet:request_refund    no       yes      yes      yes      no       │  no       no       no       no
+card:manage              no       yes      yes      yes      no       │  no       no       no       no
+auto_top_up:manage       no       yes      yes      yes      no       │  no       no       no       no
 events:read              no       yes      yes      yes      yes      │  yes      yes      yes      yes
 admin.node:read          no       no       no       no       no       │  yes      no       yes      yes
 admin.node:manage        no       no       no       no       no       │  yes      no       no       yes
@@ -45,6 +47,8 @@ admin.refund:read        no       no       no       no       no       │  yes  
 admin.refund:create      no       no       no       no       no       │  no       yes      no       yes
 admin.adjustment:create  no       no       no       no       no       │  no       yes      no       yes
 admin.dispute:read       no       no       no       no       no       │  yes      yes      yes      yes
+admin.report:read        no       no       no       no       no       │  no       yes      no       yes
+admin.month:close        no       no       no       no       no       │  no       yes      no       yes
 admin.event:read         no       no       no       no       no       │  yes      yes      yes      yes
 admin.event:replay       no       no       no       no       no       │  no       yes      no       yes
 admin.work:read          no       no       no       no       no       │  yes      yes      yes      yes

@@ -124,7 +124,7 @@ class TestEverySequence:
     @pytest.mark.parametrize(
         ("area", "reached"),
         [
-            ("admin.node:", {"POST /api/v1/admin/nodes/{node_id}"}),
+            ("admin.node:", {"GET /api/v1/admin/nodes/{node_id}"}),
             ("admin.catalog:", {"PATCH /api/v1/admin/skus/{sku_id}"}),
         ],
     )

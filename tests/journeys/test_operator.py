@@ -75,6 +75,7 @@ class TestTheCatalogue:
         await console.get_by_role("button", name="Create price").click()
         dialog = console.get_by_role("dialog")
         await dialog.get_by_label("Rate per hour", exact=True).fill(rate)
+        await dialog.get_by_label("Rate per hour while suspended").fill("0.01")
         await dialog.get_by_label("Currency").fill("USD")
         await dialog.get_by_role("button", name="Create price").click()
         await expect(dialog).to_have_count(0)

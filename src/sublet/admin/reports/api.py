@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
 from sublet.admin.reports import month_close, schemas
 from sublet.admin.reports.csv_text import csv_text
@@ -29,9 +29,19 @@ MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
 MOST_ROWS = 10_000
 
 Format = Annotated[Literal["json", "csv"], Query(alias="format", description="`csv` has the lines alone.")]
-At = Annotated[AwareDatetime | None, Query(description="Just before then; left out: now.")]
-Since = Annotated[AwareDatetime, Query(description="From then on.")]
-Until = Annotated[AwareDatetime | None, Query(description="Until before then; left out: now.")]
+
+
+def _written_out(value: object) -> object:
+    """No count of seconds: nobody sees which day one means."""
+    if isinstance(value, str) and "-" not in value[1:]:
+        raise ValueError("Write the time with its date and zone, such as 2026-11-01T00:00:00Z.")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+At = Annotated[Time | None, Query(description="Just before then; left out: now.")]
+Since = Annotated[Time, Query(description="From then on.")]
+Until = Annotated[Time | None, Query(description="Until before then; left out: now.")]
 MonthName = Annotated[str, Query(pattern=MONTH, description="Such as 2026-11.")]
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 

@@ -46,11 +46,17 @@ def read_amount(amount: str, currency: str, *, what: str) -> Money:
 
 
 async def lock_payment(session: Session, top_up_id: str) -> Payment:
-    """A payment that arrived, locked until the session's transaction ends; NotFound."""
+    """A payment that arrived, locked until the session's transaction ends; NotFound, and RefundNotPossible for one
+    that the books do not have."""
     row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id).with_for_update())).one_or_none()
     if row is None or row.state != TopUpState.SUCCEEDED:
         raise NotFound("payment", top_up_id)
-    [payment] = await of_top_ups(session, [row])
+    payment = next(iter(await of_top_ups(session, [row])), None)
+    if payment is None:
+        raise RefundNotPossible(
+            "The books do not have this payment, though it succeeded. Nothing was changed. Check the books "
+            "(sublet admin reconcile) and settle what they find first."
+        )
     return payment
 
 
