@@ -44,7 +44,7 @@ def observe(store: Store) -> dict[str, Any]:
     running: collections.Counter[int] = collections.Counter()
     for process in processes.everything():
         running.update(process.uids)
-    known = {record.uid for record in records} | _uids(damaged, entries)
+    known = _explained(records, damaged, entries)
     log = kernel_log.read()
     _refresh(records)
     carried = network.all_carried()
@@ -63,8 +63,12 @@ def observe(store: Store) -> dict[str, Any]:
         ],
         "gpus": gpu_health.read(log),
         "unreadable": [{"allocation": name, "detail": str(error)} for name, error in sorted(damaged.items())],
-        "unknown": _unknown(entries, running, known),
+        "unknown": _unknown(store, entries, running, known),
     }
+
+
+def _explained(records: Collection[Allocation], damaged: Collection[str], entries: dict[str, int]) -> set[int]:
+    return {record.uid for record in records if not record.released} | _uids(damaged, entries)
 
 
 def _uids(damaged: Collection[str], entries: dict[str, int]) -> set[int]:
@@ -103,7 +107,11 @@ def _observed(record: Allocation, entries: dict[str, int], running: int) -> dict
     }
 
 
-def _unknown(entries: dict[str, int], running: collections.Counter[int], known: set[int]) -> list[dict[str, Any]]:
+def _unknown(
+    store: Store, entries: dict[str, int], running: collections.Counter[int], known: set[int]
+) -> list[dict[str, Any]]:
+    """Whose accounts, processes and homes no record explains: neither one from before all was looked at, of which
+    `known` are the uids, nor one that was begun meanwhile, which had its record before anything else."""
     found = {uid: login for login, uid in logins.ours(entries).items() if uid not in known}
     for uid in running:
         if FIRST_UID <= uid <= LAST_UID and uid not in known and not directory.is_owners(uid):
@@ -113,7 +121,8 @@ def _unknown(entries: dict[str, int], running: collections.Counter[int], known: 
             uid = (paths.HOMES / name).lstat().st_uid
             if uid not in known and FIRST_UID <= uid <= LAST_UID:
                 found.setdefault(uid, name)
-    return [{"login": login, "uid": uid} for uid, login in sorted(found.items())]
+    begun = _explained(*store.readable(), entries) if found else set()
+    return [{"login": login, "uid": uid} for uid, login in sorted(found.items()) if uid not in begun]
 
 
 def usage(store: Store) -> dict[str, Any]:

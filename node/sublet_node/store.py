@@ -112,6 +112,8 @@ class Store:
         if known is None:
             known = Allocation(subject.allocation, subject.login, subject.uid, generation, bound=False)
         self._refuse_if_late(known, subject, generation, intent)
+        if known.released and intent == "apply":
+            known.state = "absent"  # it begins anew: from here on there may be something of it
         known.generation = generation
         known.intent = intent
         if not known.bound:

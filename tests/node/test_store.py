@@ -54,6 +54,7 @@ class TestReleasedAllocations:
     def test_come_back_when_they_are_applied_anew(self, store: Store) -> None:
         store.put(released(1))
         record = store.accept(subject_of(released(1)), 8, intent="apply")
+        assert store.all() == [record], "there may be something of it from now on, and it has to be known whose that is"
         record.state, record.intent = "active", ""
         store.put(record)
         assert [(one.generation, one.state) for one in store.all()] == [(8, "active")]
