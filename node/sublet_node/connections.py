@@ -46,7 +46,9 @@ def of(addresses: Collection[str]) -> list[Connection]:
         with _asking() as netlink:
             return [one for family in _families(wanted) for one in _listed(netlink, family, wanted)]
     except OSError as error:
-        raise NodeError("listing_failed", f"The kernel does not list its connections: {error}.") from error
+        raise NodeError(
+            "listing_failed", f"The kernel does not list its connections: {error}.", retryable=True
+        ) from error
 
 
 def forget(addresses: Collection[str]) -> None:
@@ -60,7 +62,9 @@ def forget(addresses: Collection[str]) -> None:
                 for one in found:
                     _forget(netlink, one)
         except OSError as error:
-            raise NodeError("command_failed", f"The kernel does not forget a connection: {error}.") from error
+            raise NodeError(
+                "command_failed", f"The kernel does not forget a connection: {error}.", retryable=True
+            ) from error
 
 
 def _asking() -> socket.socket:
