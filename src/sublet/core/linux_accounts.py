@@ -36,7 +36,8 @@ def identity_of(account: Account | None) -> dict[str, Any]:
 def run_as(account: Account | None, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a shell script with the account's rights: in its own folders the account may have put a link to anything.
 
-    Files that the script makes are new and private.
+    Files that the script makes are new and private. A signal to our process group, as Ctrl-C is, does not end the
+    script: whoever called it ends when it is done.
     """
     return subprocess.run(  # noqa: S603 - whoever calls wrote the script
         ["/bin/sh", "-euC", "-c", f"umask 077\n{script}", "sh", *arguments],
@@ -45,5 +46,6 @@ def run_as(account: Account | None, script: str, *arguments: str) -> subprocess.
         text=True,
         cwd="/",
         env={"PATH": "/usr/bin:/bin"},
+        start_new_session=True,
         **identity_of(account),
     )
