@@ -313,8 +313,30 @@ class Rental:
 
     async def ran_for(self, allocation_id: str, seconds: int) -> None:
         """Let the past be longer: the meter started so many seconds earlier, and the node was seen all the time."""
+        await self._began_earlier(allocation_id, seconds)
+        # The first second, which counts as seen before it has passed, is over.
         await self.run(
-            "UPDATE meter SET started_at = started_at - make_interval(secs => :s) WHERE subject_id = :id",
+            "UPDATE meter SET observed_to = least(observed_to, clock_timestamp()) WHERE subject_id = :id",
+            id=allocation_id,
+        )
+
+    async def ran_unseen_for(self, allocation_id: str, seconds: int) -> None:
+        """The same, and nobody has looked at the node for those seconds."""
+        await self._began_earlier(allocation_id, seconds)
+        await self.run(
+            "UPDATE meter SET observed_to = observed_to - make_interval(secs => :s) WHERE subject_id = :id",
+            s=seconds,
+            id=allocation_id,
+        )
+
+    async def _began_earlier(self, allocation_id: str, seconds: int) -> None:
+        await self.run(
+            """
+            UPDATE meter
+               SET started_at = started_at - make_interval(secs => :s),
+                   seen_from = seen_from - make_interval(secs => :s)
+             WHERE subject_id = :id
+            """,
             s=seconds,
             id=allocation_id,
         )

@@ -218,6 +218,7 @@ class TestRelease:
 
     async def test_charges_nothing_after_the_request_however_long_the_cleaning_takes(self, rental: Rental) -> None:
         allocation_id = await rental.running()
+        await rental.ran_for(allocation_id, 60)
         await rental.release(allocation_id)
         requested = (await rental.row(allocation_id)).release_requested_at
         rental.backend.interrupt = failing("release", "before", unreachable, times=1)

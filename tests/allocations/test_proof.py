@@ -18,6 +18,8 @@ pytestmark = pytest.mark.anyio
 UNSEEN = 200
 """Seconds that an allocation has run since it was last seen: fewer than a look proves afterwards."""
 HOUR = 3600
+FIRST = 1
+"""Seconds that are billed of everything that ran at all, whoever saw it."""
 
 Fault = Callable[[Rental, str], Awaitable[None]]
 
@@ -25,8 +27,7 @@ Fault = Callable[[Rental, str], Awaitable[None]]
 async def ran_unseen(rental: Rental) -> str:
     """An allocation that has run for a while, and that nobody has looked at since it began."""
     allocation_id = await rental.running()
-    await rental.ran_for(allocation_id, UNSEEN)
-    await rental.run("UPDATE meter SET observed_to = started_at")
+    await passes_unseen(rental, allocation_id)
     return allocation_id
 
 
@@ -66,8 +67,7 @@ async def proven_seconds(rental: Rental) -> int:
 
 async def passes_unseen(rental: Rental, allocation_id: str) -> None:
     """A while passes in which nobody looks at the node."""
-    await rental.ran_for(allocation_id, UNSEEN)
-    await rental.run("UPDATE meter SET observed_to = observed_to - make_interval(secs => :s)", s=UNSEEN)
+    await rental.ran_unseen_for(allocation_id, UNSEEN)
 
 
 async def cannot_apply(rental: Rental, allocation_id: str, moment: str) -> None:
@@ -99,7 +99,7 @@ class TestARelease:
         await fault(rental, allocation_id)
         await rental.release(allocation_id)
         await rental.work_until(allocation_id, "released")
-        assert await billed_seconds(rental) == 0
+        assert await billed_seconds(rental) == FIRST
         assert await rental.disagreements() == []
 
 
@@ -118,7 +118,7 @@ class TestAChange:
         await fault(rental, allocation_id)
         await rental.suspend(allocation_id)
         await rental.work_until(allocation_id, "suspended")
-        assert await proven_seconds(rental) == 0
+        assert await proven_seconds(rental) == FIRST
 
 
 class TestAnApplyThatFails:
@@ -154,7 +154,7 @@ class TestAnApplyThatFails:
         await rental.work(allocation_id)
         assert not (await rental.row(allocation_id)).unproven
         await rental.observe()
-        assert 0 <= await proven_seconds(rental) < UNSEEN
+        assert FIRST <= await proven_seconds(rental) < UNSEEN
 
     async def test_because_the_node_goes_by_a_newer_generation_proves_nothing(self, rental: Rental) -> None:
         allocation_id = await rental.running()
@@ -163,7 +163,7 @@ class TestAnApplyThatFails:
         rental.backend.node(rental.node_id).fences[allocation_id] = 41
         await sweep_once(rental.worker())
         assert (await rental.row(allocation_id)).generation == 42
-        assert await proven_seconds(rental) == 0
+        assert await proven_seconds(rental) == FIRST
 
     @pytest.mark.parametrize("looks", [True, False], ids=["seen by a look", "seen by the attempt"])
     async def test_proves_nothing_of_what_is_to_be_suspended(self, rental: Rental, looks: bool) -> None:
@@ -172,7 +172,7 @@ class TestAnApplyThatFails:
         await rental.suspend(allocation_id)
         await passes_unseen(rental, allocation_id)
         await (rental.observe() if looks else attempt(rental, allocation_id))
-        assert await proven_seconds(rental) == 0
+        assert await proven_seconds(rental) == FIRST
         assert not (await rental.row(allocation_id)).unproven  # it is all there, and the suspension will prove it
 
 
@@ -190,10 +190,10 @@ class TestALook:
         await observations.on_observed(
             rental.database, rental.node_id, listing, policy=DEFAULT_POLICY, release_lost_seconds=None
         )
-        assert await proven_seconds(rental) == 0
+        assert await proven_seconds(rental) == FIRST
         assert (await rental.row(allocation_id)).unproven
         await rental.work_until(allocation_id, "active")
         for _ in range(2):
             await rental.observe()
-        assert 0 <= await proven_seconds(rental) < UNSEEN  # what is seen from now on, and not what was not
+        assert FIRST <= await proven_seconds(rental) < UNSEEN  # what is seen from now on, and not what was not
         assert not (await rental.row(allocation_id)).unproven

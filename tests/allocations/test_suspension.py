@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 class TestSuspension:
     async def test_closes_and_opens_and_bills_each_at_its_rate(self, rental: Rental) -> None:
         allocation_id = await rental.running()
+        await rental.ran_for(allocation_id, 60)
         await rental.suspend(allocation_id)
         row = await rental.work_until(allocation_id, "suspended")
         account = rental.backend.node(rental.node_id).accounts[allocation_id]
@@ -41,10 +42,10 @@ class TestSuspension:
     async def test_is_billed_until_the_release_that_ends_it(self, rental: Rental) -> None:
         rental.sku = await offer(rental.database, "kept", suspended="0.18")
         allocation_id = await rental.running()
+        await rental.ran_for(allocation_id, 60)
         await rental.suspend(allocation_id)
         await rental.work_until(allocation_id, "suspended")
-        await rental.ran_for(allocation_id, 20)
-        await rental.run("UPDATE meter SET observed_to = observed_to - interval '20 seconds'")
+        await rental.ran_unseen_for(allocation_id, 20)
         await rental.release(allocation_id)
         await rental.work_until(allocation_id, "released")
         kept = "SELECT coalesce(sum(seconds), 0) AS seconds FROM usage_record WHERE kind = 'suspended'"

@@ -57,6 +57,7 @@ class TestChangingKeysAllTheTime:
 
     async def test_does_not_keep_what_runs_from_being_proven(self, rental: Rental) -> None:
         allocation_id = await rental.running()
+        await rental.ran_for(allocation_id, 60)
         before = await rental.one("SELECT observed_to FROM meter")
         await _change_keys_at_every_apply(rental, times=1_000_000)
         await _keys_changed(rental)
@@ -78,6 +79,7 @@ class TestChangingKeysAllTheTime:
 class TestTakingASuspensionBack:
     async def test_is_refused_until_the_node_has_followed(self, rental: Rental) -> None:
         allocation_id = await rental.running()
+        await rental.ran_for(allocation_id, 60)
         await rental.suspend(allocation_id)
         with pytest.raises(StateForbids):
             await rental.resume(allocation_id)
