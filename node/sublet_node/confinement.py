@@ -38,6 +38,18 @@ Slice=user-%i.slice
 _OUTSIDE_THE_SLICE = ("cron", "crond", "atd")
 
 
+def _read(name: str) -> bytes | None:
+    try:
+        return pkgutil.get_data(__package__, name)
+    except OSError:
+        return None
+
+
+# Read when the program begins: later another helper may have taken this one's place, and its archive with it.
+_MODULE_NAME = f"pam_sublet-{platform.machine()}.so"
+_MODULE = _read(_MODULE_NAME)
+
+
 def install() -> list[str]:
     """Prepare the node; returns what was changed."""
     changed = []
@@ -59,17 +71,13 @@ def install() -> list[str]:
 
 def module() -> bytes:
     """The PAM module for this machine; NodeError when there is none."""
-    name = f"pam_sublet-{platform.machine()}.so"
-    try:
-        built = pkgutil.get_data(__package__, name)
-    except OSError:
-        built = None
-    if built is None:
+    if _MODULE is None:
         raise NodeError(
             "architecture_unknown",
-            f"sublet-node has no {name}, without which sessions cannot be kept to themselves. Use x86-64 or arm64.",
+            f"sublet-node has no {_MODULE_NAME}, without which sessions cannot be kept to themselves. Use x86-64 or "
+            "arm64.",
         )
-    return built
+    return _MODULE
 
 
 def uninstall() -> None:

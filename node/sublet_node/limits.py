@@ -26,6 +26,7 @@ def ensure(uid: int, limits: Limits, granted: list[Gpu]) -> None:
     if systemd.is_running():
         memory.note(uid)
         put_in_force(systemd.slice_name(uid), limits, devices.paths_of(granted))
+        memory.note(uid)
 
 
 def put_in_force(name: str, limits: Limits, device_paths: list[str]) -> None:

@@ -1,7 +1,8 @@
 """What memory is still charged to a login whose processes are gone: held by others, it is outside every limit.
 
 The login's own control group says it exactly, so it is removed only once it holds nothing. Where it is gone already,
-what all removed groups hold is the difference between their parent and those of its groups that live.
+or another has its name since, what all removed groups hold is the difference between their parent and those of its
+groups that live.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ _UNKNOWN = "This node does not count memory, so what others still hold of it is 
 
 
 def note(uid: int) -> None:
-    """Remember until the next boot that the login has a control group that must be shown to hold nothing."""
-    files.replace(_mark(uid), b"")
+    """Remember until the next boot that the login has a control group that must be shown to hold nothing, and which:
+    the first that it had. Called before there is one, and again when there is.
+    """
+    if not _mark(uid).exists() or files.holds(_mark(uid), b""):
+        group = _group(uid)
+        files.replace(_mark(uid), b"" if group is None else str(group).encode())
 
 
 def prove(uid: int) -> bool:
@@ -27,7 +32,8 @@ def prove(uid: int) -> bool:
     charged = _charged(uid)
     if charged is None or charged > LEAST:
         return charged is None
-    forget(uid)
+    if _is_the_first(uid):
+        forget(uid)
     return True
 
 
@@ -39,9 +45,9 @@ def forget(uid: int) -> None:
 def left(uid: int) -> list[str]:
     """What memory is still held, in words."""
     charged = _charged(uid)
-    if charged is not None:
-        return [f"{_mib(charged)} MiB charged to its control group"] if charged > LEAST else []
-    if not _mark(uid).exists():
+    if charged is not None and charged > LEAST:
+        return [f"{_mib(charged)} MiB charged to its control group"]
+    if not _mark(uid).exists() or (charged is not None and _is_the_first(uid)):
         return []
     removed = _of_removed()
     return [f"{_mib(removed)} MiB held by control groups that are gone, its own among them"] if removed > LEAST else []
@@ -56,8 +62,23 @@ def _mark(uid: int) -> Path:
     return paths.RUN / "groups" / str(uid)
 
 
+def _group(uid: int) -> int | None:
+    """The number of the login's control group, which no other has before the next boot; None when there is none."""
+    try:
+        return _folder(systemd.slice_name(uid)).stat().st_ino
+    except OSError:
+        return None
+
+
+def _is_the_first(uid: int) -> bool:
+    """Whether the login's control group is the one that it had from the beginning. One that was made since, because a
+    service began in it, says nothing about what was charged before."""
+    return any(files.holds(_mark(uid), content) for content in (b"", str(_group(uid)).encode()))
+
+
 def _mib(count: int) -> int:
-    return max(1, count >> 20)
+    """The nearest: the kernel counts in batches, and what it counts may be a little less than what is held."""
+    return max(1, round(count / (1 << 20)))
 
 
 def _folder(name: str = "user.slice") -> Path:

@@ -24,6 +24,8 @@ _KINDS = {"net": 0x40000000, "ipc": 0x08000000, "mnt": 0x00020000}
 _MADE_BY = "made-by"
 _MADE, _PINNED, _AGAIN, _LAID = "mpal"
 _libc = ctypes.CDLL(None, use_errno=True)
+# Read when the program begins: later another helper may have taken this one's place, and its archive with it.
+made_as = hashlib.sha256(pkgutil.get_data(__package__, "session.py") or b"").hexdigest()
 
 
 def ensure(subject: Subject, link: network.Link | None) -> bool:
@@ -112,9 +114,7 @@ def _is_current(subject: Subject, link: network.Link | None) -> bool:
 
 def _version(link: network.Link | None) -> bytes:
     """What the namespaces were made from: another version of the helper makes others."""
-    source = pkgutil.get_data(__package__, "session.py")
-    assert source is not None  # it is part of this package
-    return f"{hashlib.sha256(source).hexdigest()} {link}\n".encode()
+    return f"{made_as} {link}\n".encode()
 
 
 def _shown(subject: Subject) -> Iterator[tuple[str, int, int]]:

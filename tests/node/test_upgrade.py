@@ -88,7 +88,7 @@ class TestAnUpgrade:
     async def test_that_comes_again_is_waited_for_anew(self, north: Enrolled, channel: Channel, ours: Helper) -> None:
         newer = variant(ours.content, "0.3.7")
         ends = []
-        for seconds in (60, 300, 1):
+        for seconds in (60, 300, 4):
             await give(channel, newer, seconds=seconds)
             pending = await north.node.run_as_root("cat", f"{KEPT}/pending.json")
             ends.append(json.loads(pending.text)["until"])
