@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from sublet.billing import extension, settlement
+from sublet.billing import extension, settlement, watermarks
 from sublet.core.db import Database, Session
 from sublet.ledger import credits, holds
 from tests.billing.usage import EAGER, POLICY, Subject, charged_micro, new_running, new_subject, observe_until
@@ -71,6 +71,20 @@ class TestStatements:
                 await extension.fit_all(database, policy=POLICY)
             counted.append(len(executed))
         assert counted[0] == counted[1] <= 5
+
+
+class TestATick:
+    async def test_finds_room_beside_each_segment_so_that_no_index_is_told(self, database: Database) -> None:
+        async with database.transaction() as session:
+            for _ in range(40):
+                await _due(session)
+        changed = text(
+            "SELECT pg_stat_get_xact_tuples_updated(t.oid), pg_stat_get_xact_tuples_hot_updated(t.oid)"
+            "  FROM pg_class t WHERE t.oid = 'meter_segment'::regclass"
+        )
+        async with database.transaction() as session:
+            assert await watermarks.tick(session) == 40
+            assert tuple((await session.execute(changed)).one()) == (40, 40)
 
 
 class TestTransactions:

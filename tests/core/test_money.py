@@ -1,8 +1,11 @@
 """Amounts and rates: read exactly, written exactly, never mixed."""
 
 import pytest
+from sqlalchemy import text
 
-from sublet.core.money import CurrencyMismatch, Money, Rate
+from sublet.core import currencies
+from sublet.core.db import Database
+from sublet.core.money import CurrencyMismatch, Money, Rate, decimal_sql
 
 
 class TestReading:
@@ -45,3 +48,19 @@ class TestCurrencies:
         with pytest.raises(CurrencyMismatch):
             assert Money(1, "USD") < Money(2, "EUR")
         assert Money(1, "USD") != Money(1, "EUR")
+
+
+class TestInSql:
+    @pytest.mark.anyio
+    async def test_an_amount_is_written_alike_in_every_currency(self, database: Database) -> None:
+        amounts = [0, 1, -1, 10, 999, 10_000, 123_000, -500_000, 1_000_000, 12_345_600, -1_234_500, 2**63 - 1, -(2**63)]
+        cases = [(micro, currency) for micro in amounts for currency in currencies.DIGITS]
+        statement = text(
+            f"SELECT {decimal_sql('c.micro', 'c.currency')}"
+            "  FROM unnest(CAST(:micro AS bigint[]), CAST(:currency AS text[]))"
+            "       WITH ORDINALITY AS c(micro, currency, place) ORDER BY c.place"
+        )
+        micro, currency = map(list, zip(*cases, strict=True))
+        async with database.reading() as session:
+            written = (await session.execute(statement, {"micro": micro, "currency": currency})).scalars().all()
+        assert written == [Money(*case).decimal_string() for case in cases]

@@ -1,6 +1,6 @@
 """Settlement: what was metered and not charged yet is charged, exactly once, out of the hold."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -208,26 +208,27 @@ async def _charge_month(session: Session, meter: Row[Any], segments: Any, *, mon
 # Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it.
 _DUE = text(
     """
-    SELECT subject_id, hold_id, currency, meter_kind, settle_due_at FROM meter
-     WHERE settle_due_at <= clock_timestamp() AND stopped_at IS NULL
-       AND settle_due_at >= CAST(:after_time AS timestamptz)
-       AND (settle_due_at, subject_id) > (CAST(:after_time AS timestamptz), :after_subject)
-     ORDER BY settle_due_at, subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    SELECT array_agg(subject_id) AS subject_ids, count(*) AS taken, max(settle_due_at) AS last
+      FROM (SELECT subject_id, settle_due_at FROM meter
+             WHERE settle_due_at <= clock_timestamp() AND stopped_at IS NULL
+               AND settle_due_at >= CAST(:after_time AS timestamptz)
+               AND (settle_due_at, subject_id) > (CAST(:after_time AS timestamptz), :after_subject)
+             ORDER BY settle_due_at, subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED) due
     """
-)
-_LOCK_SEGMENTS = text(
-    "SELECT 1 FROM meter_segment WHERE subject_id = ANY(:subject_ids) AND NOT complete ORDER BY id FOR NO KEY UPDATE"
 )
 _OWED_BEFORE = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.posted_to"))
 _OWED_NOW = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.metered_to"))
 _OWED = text(
     f"""
-    SELECT m.subject_id, m.hold_id, m.currency, m.meter_kind, {month_edges.month_sql("s.posted_to")} AS month,
-           max(s.metered_to) AS metered_to,
-           sum({_OWED_NOW} - {_OWED_BEFORE})::bigint AS amount
-      FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id
-     WHERE m.subject_id = ANY(:subject_ids) AND NOT s.complete
-     GROUP BY m.subject_id, month
+    SELECT month, currency, meter_kind, max(metered_to) AS metered_to, array_agg(subject_id) AS subject_ids,
+           array_agg(hold_id) AS hold_ids, array_agg(amount) AS amounts
+      FROM (SELECT m.subject_id, m.hold_id, m.currency, m.meter_kind, {month_edges.month_sql("s.posted_to")} AS month,
+                   max(s.metered_to) AS metered_to,
+                   sum({_OWED_NOW} - {_OWED_BEFORE})::bigint AS amount
+              FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id
+             WHERE m.subject_id = ANY(:subject_ids) AND NOT s.complete
+             GROUP BY m.subject_id, month) owed
+     GROUP BY month, currency, meter_kind ORDER BY month, currency, meter_kind
     """  # noqa: S608 - only constant expressions
 )
 _RECORD_MANY = text(
@@ -290,30 +291,27 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
     made, so that whoever is at fault there stops nobody else. Meters that somebody else works on are not taken.
     """
     asked = {"after_time": after[0], "after_subject": after[1], "limit": MOST_SUBJECTS}
-    due = (await session.execute(_DUE, asked)).all()
-    if not due:
+    due = (await session.execute(_DUE, asked)).one()
+    if not due.taken:
         return Batch(0, [], None)
     as_of = await database_now(session)
-    subject_ids = [row.subject_id for row in due]
-    await watermarks.tick_subjects(session, subject_ids)
-    await session.execute(_LOCK_SEGMENTS, {"subject_ids": subject_ids})  # no tick moves on between sum and record
+    subject_ids: list[str] = due.subject_ids
+    await watermarks.tick_and_lock(session, subject_ids)
     if await month_edges.split(session, subject_ids):
         await watermarks.tick_subjects(session, subject_ids)
-    owed = (await session.execute(_OWED, {"subject_ids": subject_ids})).all()
     left: set[str] = set()
-    for sort in sorted({(row.month, row.currency, row.meter_kind) for row in owed}):
-        those = [row for row in owed if (row.month, row.currency, row.meter_kind) == sort]
+    for owed in (await session.execute(_OWED, {"subject_ids": subject_ids})).all():
         try:
             async with session.begin_nested():
-                left |= await _settle_together(session, those, as_of=as_of)
+                left |= await _settle_together(session, owed, as_of=as_of)
         except _REFUSED as error:
+            sort = (owed.month, owed.currency, owed.meter_kind)
             log.exception("settlement.batch_refused", sort=sort, error=str(error))
-            left |= {row.subject_id for row in those}
+            left |= set(owed.subject_ids)
     settled = [subject_id for subject_id in subject_ids if subject_id not in left]
     await session.execute(_NEXT_MANY, {"subject_ids": settled, "settle_interval": policy.settle_interval_seconds})
-    last = due[-1]
-    goes_on = len(due) == MOST_SUBJECTS
-    return Batch(len(due), sorted(left), (last.settle_due_at.isoformat(), last.subject_id) if goes_on else None)
+    goes_on = due.taken == MOST_SUBJECTS
+    return Batch(due.taken, sorted(left), (due.last.isoformat(), subject_ids[-1]) if goes_on else None)
 
 
 async def settle_singly(session: Session, subject_ids: Collection[str], *, policy: Policy) -> None:
@@ -326,25 +324,28 @@ async def settle_singly(session: Session, subject_ids: Collection[str], *, polic
             log.exception("settlement.refused", subject=subject_id, error=str(error))
 
 
-async def _settle_together(session: Session, owed: Sequence[Row[Any]], *, as_of: datetime) -> set[str]:
+async def _settle_together(session: Session, owed: Row[Any], *, as_of: datetime) -> set[str]:
     """Charge what subjects owe for one month, in one currency and of one kind, in one entry, and record it; returns
     those whose hold is too small."""
-    month, currency, meter_kind = owed[0].month, owed[0].currency, owed[0].meter_kind
-    belongs = await month_edges.belongs(session, month, until=max(row.metered_to for row in owed))
+    belongs = await month_edges.belongs(session, owed.month, until=owed.metered_to)
+    sort = f"{owed.month}:{owed.currency}:{owed.meter_kind}"
     entry_of = await ledger_charges.capture_batch(
         session,
-        {row.hold_id: row.amount for row in owed},
-        currency=currency,
-        meter_kind=meter_kind,
+        dict(zip(owed.hold_ids, owed.amounts, strict=True)),
+        currency=owed.currency,
+        meter_kind=owed.meter_kind,
         settlement_id=new_id("stl"),
-        idempotency_key=f"settle:{as_of.isoformat()}:{month}:{currency}:{meter_kind}:{owed[0].subject_id}",
+        idempotency_key=f"settle:{as_of.isoformat()}:{sort}:{owed.subject_ids[0]}",
         description=f"Usage{belongs.addition}",
         effective_at=belongs.effective_at,
     )
     for entry_id in sorted(set(entry_of.values())):
         await belongs.name(session, entry_id)
-    settled = [row for row in owed if row.amount == 0 or row.hold_id in entry_of]
-    subject_ids = [row.subject_id for row in settled]
-    entry_ids = [entry_of.get(row.hold_id) for row in settled]
-    await session.execute(_RECORD_MANY, {"subject_ids": subject_ids, "month": month, "entry_ids": entry_ids})
-    return {row.subject_id for row in owed} - set(subject_ids)
+    entries = {
+        subject_id: entry_of.get(hold_id)
+        for subject_id, hold_id, amount in zip(owed.subject_ids, owed.hold_ids, owed.amounts, strict=True)
+        if amount == 0 or hold_id in entry_of
+    }
+    record = {"subject_ids": list(entries), "month": owed.month, "entry_ids": list(entries.values())}
+    await session.execute(_RECORD_MANY, record)
+    return set(owed.subject_ids) - set(entries)

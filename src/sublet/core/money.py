@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sublet.core import currencies
 
 MAX_BIGINT = 2**63 - 1  # what PostgreSQL can keep
+FEWEST_PLACES = 2
+"""How many decimal places an amount is written with at least; where the minor unit has more, as many as that."""
 
 _DECIMAL = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]+))?")
 
@@ -37,6 +39,10 @@ def _format_decimal(units: int, places: int, at_least: int) -> str:
     return f"{sign}{whole}.{digits}"
 
 
+def _fewest_places(currency: str) -> int:
+    return max(FEWEST_PLACES, currencies.digits(currency))
+
+
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
     """An exact amount: `micro` millionths of `currency` (ISO 4217)."""
@@ -56,7 +62,7 @@ class Money:
 
     def decimal_string(self) -> str:
         """`12.34` or `12.345678`: as many places as its minor unit has but at least two, and at most six."""
-        return _format_decimal(self.micro, currencies.MICRO_DIGITS, max(2, currencies.digits(self.currency)))
+        return _format_decimal(self.micro, currencies.MICRO_DIGITS, _fewest_places(self.currency))
 
     def _same(self, other: "Money") -> int:
         if other.currency != self.currency:
@@ -92,6 +98,16 @@ class Money:
         return MoneyField(amount=self.decimal_string(), currency=self.currency)
 
 
+def decimal_sql(micro: str, currency: str) -> str:
+    """`Money.decimal_string` in SQL, for sets of rows."""
+    exact = f"(({micro}) * 0.000001)"
+    arms = "".join(
+        f"WHEN '{code}' THEN {digits} " for code, digits in currencies.DIGITS.items() if digits > FEWEST_PLACES
+    )
+    places = f"CASE {currency} {arms}ELSE {FEWEST_PLACES} END"
+    return f"round({exact}, greatest(scale(trim_scale({exact})), {places}))::text"
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """A price per hour: `nano_per_hour` billionths of `currency` for each hour."""
@@ -106,7 +122,7 @@ class Rate:
 
     def decimal_string(self) -> str:
         """`0.36` or `0.000360001`: as many places as its minor unit has but at least two, and at most nine."""
-        return _format_decimal(self.nano_per_hour, 9, max(2, currencies.digits(self.currency)))
+        return _format_decimal(self.nano_per_hour, 9, _fewest_places(self.currency))
 
     def field(self) -> "RateField":
         """The rate as the API shows it."""

@@ -1,6 +1,6 @@
 """Events that leave a transaction: written in it, delivered after it, never lost and never invented."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -9,7 +9,6 @@ from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.core.db import Session
-from sublet.core.ids import new_id
 
 CHANNEL = "sublet_outbox"
 END_OF_TRANSACTION = 10**15  # larger than any event id: the place behind all events of a transaction
@@ -47,8 +46,8 @@ class StoredEvent(BaseModel):
 _PUBLISH = text(
     """
     WITH stored AS (
-      INSERT INTO outbox_event (event_id, type, subject, organization_id, data)
-      VALUES (:event_id, :type, :subject, :organization_id, :data)
+      INSERT INTO outbox_event (type, subject, organization_id, data)
+      VALUES (:type, :subject, :organization_id, :data)
       RETURNING 1
     )
     SELECT pg_notify('sublet_outbox', '') FROM stored
@@ -57,8 +56,8 @@ _PUBLISH = text(
 
 _PUBLISH_QUIETLY = text(
     """
-    INSERT INTO outbox_event (event_id, type, subject, organization_id, data)
-    VALUES (:event_id, :type, :subject, :organization_id, :data)
+    INSERT INTO outbox_event (type, subject, organization_id, data)
+    VALUES (:type, :subject, :organization_id, :data)
     """
 ).bindparams(bindparam("data", type_=JSONB))
 
@@ -68,12 +67,11 @@ async def publish(
 ) -> None:
     """Store the event in the session's transaction; `organization_id` None means the platform's operators.
 
-    `wake=False` leaves readers to their poll: NOTIFY takes a global lock at commit, which `publish_many` never needs.
+    `wake=False` leaves readers to their poll: NOTIFY takes a global lock at commit. `publish_selected` never wakes any.
     """
     await session.execute(
         _PUBLISH if wake else _PUBLISH_QUIETLY,
         {
-            "event_id": new_id("evt"),
             "type": event.type,
             "subject": subject,
             "organization_id": organization_id,
@@ -82,29 +80,22 @@ async def publish(
     )
 
 
-_PUBLISH_MANY = text(
-    """
-    INSERT INTO outbox_event (event_id, type, subject, organization_id, data)
-    SELECT event_id, :type, subject, organization_id, data::jsonb
-      FROM unnest(CAST(:event_ids AS text[]), CAST(:subjects AS text[]), CAST(:organization_ids AS text[]),
-                  CAST(:data AS text[])) AS e(event_id, subject, organization_id, data)
-    """
-)
+_PUBLISH_SELECTED = """
+    INSERT INTO outbox_event (type, subject, organization_id, data)
+    SELECT :event_type, e.subject, e.organization_id, e.data FROM ({rows}) e
+"""
 
 
-async def publish_many(session: Session, events: Sequence[Event], *, organization_ids: Sequence[str]) -> None:
-    """Store many events of one type in one statement, each about its organization; readers find them at their poll."""
-    if events:
-        await session.execute(
-            _PUBLISH_MANY,
-            {
-                "type": events[0].type,
-                "event_ids": [new_id("evt") for _ in events],
-                "subjects": list(organization_ids),
-                "organization_ids": list(organization_ids),
-                "data": [event.model_dump_json() for event in events],
-            },
-        )
+async def publish_selected(session: Session, event: type[Event], rows: str, parameters: Mapping[str, Any]) -> None:
+    """Store an event of one type for each row of a query, in one statement; readers find them at their poll.
+
+    The query returns (subject, organization_id, data): `data` is a jsonb object with the fields of the event. Whoever
+    writes it has a test that reads the events back as such.
+    """
+    await session.execute(
+        text(_PUBLISH_SELECTED.format(rows=rows)),
+        {"event_type": event.type, **parameters},
+    )
 
 
 # Transactions commit out of id order; a reader that only remembers the highest id loses events. Below the oldest
