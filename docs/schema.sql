@@ -2614,7 +2614,7 @@ CREATE TABLE public.meter_segment (
     CONSTRAINT meter_segment_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
     CONSTRAINT meter_segment_period_check CHECK (((NOT isempty(period)) AND (NOT lower_inf(period)) AND lower_inc(period) AND (NOT upper_inc(period))))
 )
-WITH (fillfactor='70');
+WITH (fillfactor='45');
 
 ALTER TABLE public.meter_segment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.meter_segment_id_seq
@@ -2809,7 +2809,7 @@ CREATE TABLE public.outbox_cursor (
 CREATE TABLE public.outbox_event (
     id bigint NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    event_id text NOT NULL,
+    event_id text,
     type text NOT NULL,
     subject text NOT NULL,
     organization_id text,
@@ -3730,9 +3730,6 @@ ALTER TABLE ONLY public.organization
 
 ALTER TABLE ONLY public.outbox_cursor
     ADD CONSTRAINT outbox_cursor_pkey PRIMARY KEY (subscriber);
-
-ALTER TABLE ONLY public.outbox_event
-    ADD CONSTRAINT outbox_event_event_id_key UNIQUE (event_id);
 
 ALTER TABLE ONLY public.outbox_event
     ADD CONSTRAINT outbox_event_pkey PRIMARY KEY (id);
