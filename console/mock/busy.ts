@@ -3,6 +3,7 @@ import { allocationsOf } from "./busy/allocations";
 import { billingOf } from "./busy/billing";
 import { catalogOf } from "./busy/catalog";
 import { fleetOf } from "./busy/fleet";
+import { moneyOf } from "./busy/money";
 import { operatorsOf } from "./busy/operators";
 import { apiToken, me, session, sshKey } from "./fixtures/account";
 import { like } from "./fixtures/common";
@@ -37,6 +38,7 @@ export function busy(now: number): Partial<World> {
     ...allocationsOf(ago),
     ...fleetOf(ago),
     ...operatorsOf(ago),
+    ...moneyOf(ago),
     stepMs: 1_200,
   };
 }

@@ -4,6 +4,7 @@ import { allocations } from "./handlers/allocations";
 import { billing } from "./handlers/billing";
 import { catalog } from "./handlers/catalog";
 import { fleet } from "./handlers/fleet";
+import { money } from "./handlers/money";
 import { operators } from "./handlers/operators";
 
-export const handlers = [...account, ...billing, ...catalog, ...fleet, ...operators, ...allocations];
+export const handlers = [...account, ...billing, ...catalog, ...fleet, ...money, ...operators, ...allocations];

@@ -5,21 +5,34 @@ import type {
   AutoTopUp,
   CardSetup,
   Charge,
+  Customer,
+  DeferredRevenue,
+  Dispute,
   DriftedNode,
   Entry,
+  Finding,
   HelperVersions,
   HistoryEntry,
   Me,
   Member,
+  Month,
+  MonthReport,
   NodeDetail,
   Offer,
+  Payment,
   Price,
+  Refund,
+  RefundRequest,
+  Revenue,
   Rollout,
   SavedCard,
   SessionView,
   Sku,
   SshKey,
+  Statement,
   TopUp,
+  TrialBalance,
+  Unmetered,
   Upgrade,
   UsageCharge,
   Wallet,
@@ -29,6 +42,7 @@ import type { WholeAllocation } from "./fixtures/allocations";
 import { autoTopUp, wallet } from "./fixtures/billing";
 import { like } from "./fixtures/common";
 import { offer } from "./fixtures/catalog";
+import { deferredRevenue, revenue, statement, trialBalance, unmetered } from "./fixtures/money";
 import { helperVersions } from "./fixtures/operators";
 
 export type World = {
@@ -60,6 +74,20 @@ export type World = {
   /** What became of the nodes of each rollout, by its id. */
   upgrades: Record<string, Upgrade[]>;
   approvals: Approval[];
+  customers: Customer[];
+  payments: Payment[];
+  refundRequests: RefundRequest[];
+  refunds: Refund[];
+  disputes: Dispute[];
+  findings: Finding[];
+  months: Month[];
+  /** What every month came to. */
+  monthLines: MonthReport["lines"];
+  trialBalance: TrialBalance;
+  deferredRevenue: DeferredRevenue;
+  revenue: Revenue;
+  statement: Statement;
+  unmetered: Unmetered;
   /** Where each payment that was begun comes back to. */
   returns: Record<string, string>;
   /** What was answered to each idempotency key. */
@@ -98,6 +126,19 @@ export function quiet(): World {
     rollouts: [],
     upgrades: {},
     approvals: [],
+    customers: [],
+    payments: [],
+    refundRequests: [],
+    refunds: [],
+    disputes: [],
+    findings: [],
+    months: [],
+    monthLines: [],
+    trialBalance: like(trialBalance, { lines: [] }),
+    deferredRevenue: like(deferredRevenue, { lines: [] }),
+    revenue: like(revenue, { lines: [] }),
+    statement: like(statement, { lines: [] }),
+    unmetered: like(unmetered, { lines: [] }),
     returns: {},
     answered: new Map(),
     pageLength: 50,

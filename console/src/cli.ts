@@ -41,6 +41,12 @@ export const cli = {
   autoTopUp: ({ threshold, amount, monthly_cap }: { threshold: string; amount: string; monthly_cap: string }) =>
     command(["auto-topup", "set"], { below: threshold || "AMOUNT", amount: amount || "AMOUNT", cap: monthly_cap || "AMOUNT" }),
   topUp: (amount: string) => command(["top-up", amount || "AMOUNT"]),
+  refundRequest: (payment: string, amount: string, reason: string) => command(["refund-request", payment, amount || "AMOUNT"], { reason: reason || "REASON" }),
+  decideRefund: (verb: "approve" | "decline", request: string, decision: string) => command(["admin", "refund", verb, request], { decision: decision || "ANSWER" }),
+  refund: (payment: string, amount: string, reason: string) => command(["admin", "refund", "create", payment, amount || "AMOUNT"], { reason: reason || "REASON" }),
+  adjust: (organization: string, { direction, amount, currency, reason }: { direction?: string; amount?: string; currency?: string; reason?: string }) =>
+    command(["admin", "adjust", organization, direction || "give", amount || "AMOUNT"], { currency: currency || "CURRENCY", reason: reason || "REASON" }),
+  resolveFinding: (id: string, reason: string) => command(["admin", "finding", "resolve", id], { reason: reason || "REASON" }),
   addNode: (input: { name: string; address: string; port: string; labels: Record<string, string> }) =>
     command(["admin", "node", "add", input.name || "NAME", input.address || "ADDRESS"], {
       port: input.port === "22" ? null : input.port,

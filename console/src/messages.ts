@@ -10,10 +10,12 @@ import { billing } from "./messages/billing";
 import { errors } from "./messages/errors";
 import { helpers } from "./messages/helpers";
 import { launch } from "./messages/launch";
+import { money } from "./messages/money";
 import { operator } from "./messages/operator";
+import { refunds } from "./messages/refunds";
 import { settings } from "./messages/settings";
 import { shell } from "./messages/shell";
 import { terminal } from "./messages/terminal";
 import { units } from "./messages/units";
 
-export const t = { account, allocations, approvals, billing, errors, helpers, launch, operator, settings, shell, terminal, units };
+export const t = { account, allocations, approvals, billing, errors, helpers, launch, money, operator, refunds, settings, shell, terminal, units };

@@ -10,8 +10,11 @@ function at(path: string, search: Search = {}): string {
 /** A launch that waits for a payment: everything to take it up again, with the key that it was first tried with. */
 export type PendingLaunch = { offer: string; price: string; key: string; openTerminal: boolean; name: string };
 
-export const BILLING_VIEWS = ["ledger", "charges", "top-ups", "cards"] as const;
+export const BILLING_VIEWS = ["ledger", "charges", "top-ups", "cards", "refunds"] as const;
 export const SETTINGS_VIEWS = ["keys", "tokens", "sessions"] as const;
+
+export const MONEY_VIEWS = ["overview", "requests", "refunds", "payments", "disputes", "findings", "ledger", "months", "reports"] as const;
+export type MoneyView = (typeof MONEY_VIEWS)[number];
 
 export const to = {
   home: () => "/",
@@ -39,7 +42,22 @@ export const to = {
     helpers: () => "/operator/helpers",
     rollout: (id: string) => `/operator/helpers/${encodeURIComponent(id)}`,
     approvals: (state?: string) => at("/operator/approvals", { state }),
+    money: (view: MoneyView = "overview", search: Search = {}) => at(view === "overview" ? "/operator/money" : `/operator/money/${view}`, search),
+    month: (month: string) => `/operator/money/months/${encodeURIComponent(month)}`,
   },
+};
+
+const report = (path: string, search: Search = {}) => at(`/api/v1/admin/${path}`, { ...search, format: "csv" });
+
+/** Where reports are downloaded from. */
+export const csv = {
+  month: (month: string) => report(`months/${encodeURIComponent(month)}`),
+  trialBalance: (time: string | null) => report("reports/trial-balance", { at: time }),
+  deferredRevenue: (time: string | null) => report("reports/deferred-revenue", { at: time }),
+  revenue: (first: string, last: string) => report("reports/revenue", { first, last }),
+  unmetered: (since: string) => report("reports/unmetered", { since }),
+  statement: ({ organization, currency, since, until }: { organization: string; currency: string; since: string; until: string | null }) =>
+    report("reports/statement", { organization_id: organization, currency, since, until }),
 };
 
 /** Only addresses of this console may be gone to after signing in. Browsers drop tabs and line ends from addresses. */

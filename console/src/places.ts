@@ -1,4 +1,5 @@
 /** What an address of the console asks for, read in one place: by the page, and by what fetches ahead for it. */
+import { DISPUTE_STATES, oneOf, REFUND_REQUEST_STATES, REFUND_STATES, SEVERITIES } from "./moneyStates";
 import { BILLING_VIEWS, SETTINGS_VIEWS } from "./paths";
 import { isAllocationState, isApprovalState } from "./states";
 
@@ -7,7 +8,14 @@ export const CURSOR = "cursor";
 export const HISTORY_CURSOR = "history";
 export const ENDED = "ended";
 export const LABEL = "label";
+export const REQUESTS_CURSOR = "requests";
+export const SENT_CURSOR = "sent";
 export const ROLLOUTS_CURSOR = "rollouts";
+
+/** What of money waits for somebody, as the overview shows it: first pages, whatever the address says. */
+export const CRITICAL = { state: "open", severity: "critical", cursor: null } as const;
+export const WAITING = { state: "requested", cursor: null } as const;
+export const OPEN_DISPUTES = { state: "open", cursor: null } as const;
 
 const cursorIn = (search: URLSearchParams) => search.get(CURSOR);
 
@@ -20,6 +28,8 @@ export const placeOf = {
     topUp: search.get("top_up"),
     cardSetup: search.get("card_setup"),
     cancelled: search.get("cancelled") !== null,
+    requests: search.get(REQUESTS_CURSOR),
+    sent: search.get(SENT_CURSOR),
     cursor: cursorIn(search),
   }),
   settings: (search: URLSearchParams) => ({ view: SETTINGS_VIEWS.find((name) => name === search.get("view")) ?? SETTINGS_VIEWS[0], cursor: cursorIn(search) }),
@@ -28,6 +38,22 @@ export const placeOf = {
     const asked = search.get("state");
     return { state: asked !== null && isApprovalState(asked) ? asked : null, cursor: cursorIn(search) };
   },
+  requests: (search: URLSearchParams) => ({ state: oneOf(REFUND_REQUEST_STATES, search.get("state")), cursor: cursorIn(search) }),
+  refunds: (search: URLSearchParams) => ({ state: oneOf(REFUND_STATES, search.get("state")), cursor: cursorIn(search) }),
+  disputes: (search: URLSearchParams) => ({ state: oneOf(DISPUTE_STATES, search.get("state")), cursor: cursorIn(search) }),
+  payments: (search: URLSearchParams) => ({ organization: search.get("organization") ?? "", cursor: cursorIn(search) }),
+  /** What is still so, unless all is asked for. */
+  findings: (search: URLSearchParams) => ({
+    state: search.get("state") === "all" ? null : (oneOf({ open: 0, closed: 0 }, search.get("state")) ?? "open"),
+    severity: oneOf(SEVERITIES, search.get("severity")),
+    cursor: cursorIn(search),
+  }),
+  /** Whose accounts, from when until when; null until all that is needed is said. */
+  statement(search: URLSearchParams) {
+    const [organization, currency, since] = ["organization", "currency", "since"].map((name) => search.get(name) ?? "") as [string, string, string];
+    return organization && currency && since ? { organization, currency, since, until: search.get("until") } : null;
+  },
+  reports: (search: URLSearchParams) => ({ at: search.get("at"), first: search.get("first"), last: search.get("last"), since: search.get("since") }),
   adminAllocations(search: URLSearchParams) {
     const asked = search.get("state");
     return { state: asked !== null && isAllocationState(asked) ? asked : null, cursor: cursorIn(search) };

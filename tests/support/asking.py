@@ -105,7 +105,7 @@ class Asking:
         """What is shown there."""
         answer = await self.http.get(path)
         assert answer.status_code == 200, answer.text
-        self.shown |= self._models_at(f"/api/v1{path}") & list_actions(self._document)
+        self.shown |= self._models_at(f"/api/v1{path.partition('?')[0]}") & list_actions(self._document)
         return answer.json()
 
     def _models_at(self, path: str) -> set[str]:

@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { ApiTokenBody, AutoTopUpBody, CardSetupBody, LaunchBody, LoginBody, NodeBody, NodeChange, PortBody, PriceBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
+import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, LaunchBody, LoginBody, NodeBody, NodeChange, PortBody, PriceBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -68,6 +68,11 @@ export const withdrawPort = command("delete", "/api/v1/allocations/{id_or_name}/
 
 export const topUp = command("post", "/api/v1/top-ups", keyed<TopUpBody>);
 export const confirmTopUp = command("post", "/api/v1/top-ups/{top_up_id}/confirm", (id: string) => ({ params: { path: { top_up_id: id } } }));
+
+export const requestRefund = command("post", "/api/v1/refund-requests", keyed<RefundRequestBody>);
+export const withdrawRefundRequest = command("post", "/api/v1/refund-requests/{refund_request_id}/withdraw", (id: string) => ({
+  params: { path: { refund_request_id: id } },
+}));
 
 const card = (id: string) => ({ params: { path: { card_id: id } } });
 export const addCard = command("post", "/api/v1/payment-methods", keyed<CardSetupBody>);
@@ -128,6 +133,17 @@ export const setSkuActive = command("patch", "/api/v1/admin/skus/{sku_id}", ({ i
   body: { active },
 }));
 export const createPrice = command("post", "/api/v1/admin/prices", keyed<PriceBody>);
+
+const onRequest = ({ id, decision }: { id: string; decision: string }) => ({ params: { path: { request_id: id } }, body: { decision } });
+export const grantRefundRequest = command("post", "/api/v1/admin/refund-requests/{request_id}/grant", onRequest);
+export const declineRefundRequest = command("post", "/api/v1/admin/refund-requests/{request_id}/decline", onRequest);
+export const createRefund = command("post", "/api/v1/admin/refunds", keyed<RefundBody>);
+export const createAdjustment = command("post", "/api/v1/admin/adjustments", keyed<AdjustmentBody>);
+export const closeMonth = command("post", "/api/v1/admin/months/{month}/close", (month: string) => ({ params: { path: { month } } }));
+export const resolveFinding = command("post", "/api/v1/admin/findings/{finding_id}/resolve", ({ id, reason }: { id: string; reason: string }) => ({
+  params: { path: { finding_id: id } },
+  body: { reason },
+}));
 
 type Options<Input, Output> = { gcTime?: number; onSuccess?: (output: Output, input: Input) => void; onError?: (error: unknown) => void };
 

@@ -59,6 +59,12 @@ export const useCards = (cursor: string | null) => useQuery(cardsQuery({ cursor 
 
 export const useAutoTopUp = () => useQuery({ ...autoTopUpQuery(), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
 
+export const usePayments = (cursor: string | null) => useQuery({ ...read.paymentsQuery({ cursor }), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
+export const useRefundRequests = (cursor: string | null) => useQuery({ ...read.refundRequestsQuery({ cursor }), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
+export const useOwnRefunds = (cursor: string | null) => useQuery({ ...read.ownRefundsQuery({ cursor }), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
 /** The saving of a card, asked for again until it has ended, or asking again cannot help. */
 export function useCardSetup(id: string) {
   return useQuery({

@@ -4306,6 +4306,8 @@ export interface components {
          *     `available` is what is free in the wallet: no more than that can go back.
          */
         PaymentOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
             available: components["schemas"]["MoneyField"];
             disputed: components["schemas"]["MoneyField"];
             paid: components["schemas"]["MoneyField"];

@@ -21,6 +21,20 @@ const ALLOCATIONS = ["/api/v1/allocations", ...ONE_ALLOCATION, "/api/v1/admin/al
 const WALLET = ["/api/v1/wallet", "/api/v1/wallet/entries"] as const satisfies Read[];
 const TOP_UPS = ["/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"] as const satisfies Read[];
 const CARDS = ["/api/v1/payment-methods", "/api/v1/auto-top-up"] as const satisfies Read[];
+const REFUND_REQUESTS = ["/api/v1/refund-requests", "/api/v1/admin/refund-requests"] as const satisfies Read[];
+/** What money that goes back, or is corrected, has a part in. */
+const GIVEN_BACK = [
+  ...REFUND_REQUESTS,
+  ...WALLET,
+  "/api/v1/payments",
+  "/api/v1/refunds",
+  "/api/v1/admin/payments",
+  "/api/v1/admin/refunds",
+  "/api/v1/admin/approvals",
+  "/api/v1/admin/reports/trial-balance",
+  "/api/v1/admin/reports/deferred-revenue",
+  "/api/v1/admin/reports/statement",
+] as const satisfies Read[];
 const NODES = ["/api/v1/admin/nodes", "/api/v1/admin/nodes/{node_id}"] as const satisfies Read[];
 const HELPERS = [
   "/api/v1/admin/helper-versions",
@@ -56,6 +70,14 @@ export const STALE_AFTER = {
   "delete /api/v1/payment-methods/{card_id}": CARDS,
   "patch /api/v1/auto-top-up": CARDS,
   "delete /api/v1/auto-top-up": CARDS,
+  "post /api/v1/refund-requests": REFUND_REQUESTS,
+  "post /api/v1/refund-requests/{refund_request_id}/withdraw": REFUND_REQUESTS,
+  "post /api/v1/admin/refund-requests/{request_id}/grant": GIVEN_BACK,
+  "post /api/v1/admin/refund-requests/{request_id}/decline": REFUND_REQUESTS,
+  "post /api/v1/admin/refunds": GIVEN_BACK,
+  "post /api/v1/admin/adjustments": GIVEN_BACK,
+  "post /api/v1/admin/months/{month}/close": ["/api/v1/admin/months", "/api/v1/admin/months/{month}"],
+  "post /api/v1/admin/findings/{finding_id}/resolve": ["/api/v1/admin/findings"],
   "post /api/v1/ssh-keys": ["/api/v1/ssh-keys"],
   "delete /api/v1/ssh-keys/{key_id}": ["/api/v1/ssh-keys"],
   "post /api/v1/api-tokens": ["/api/v1/api-tokens"],
@@ -95,6 +117,9 @@ export const STALE_AFTER_EVENT = {
   card: [...CARDS, "/api/v1/payment-method-setups/{card_setup_id}"],
   card_setup: ["/api/v1/payment-method-setups/{card_setup_id}"],
   auto_top_up: CARDS,
+  refund: GIVEN_BACK,
+  refund_request: REFUND_REQUESTS,
+  dispute: [...WALLET, "/api/v1/payments", "/api/v1/admin/disputes"],
   node: [...NODES, "/api/v1/offers"],
   gpu: [...NODES, "/api/v1/offers"],
 } as const satisfies Record<string, readonly Read[]>;

@@ -51,6 +51,26 @@ export type CardSetup = Answer<"/api/v1/payment-methods", "post", 201>;
 export type CardSetupState = CardSetup["state"];
 export type AutoTopUp = Answer<"/api/v1/auto-top-up", "get", 200>;
 
+/** A payment by card, and what of it can go back. */
+export type Payment = Item<Answer<"/api/v1/payments", "get", 200>>;
+export type RefundRequest = Item<Answer<"/api/v1/refund-requests", "get", 200>>;
+export type RefundRequestState = RefundRequest["state"];
+export type Refund = Item<Answer<"/api/v1/refunds", "get", 200>>;
+export type RefundState = Refund["state"];
+export type Dispute = Item<Answer<"/api/v1/admin/disputes", "get", 200>>;
+export type DisputeState = Dispute["state"];
+export type Finding = Item<Answer<"/api/v1/admin/findings", "get", 200>>;
+export type Severity = Finding["severity"];
+export type Month = Item<Answer<"/api/v1/admin/months", "get", 200>>;
+export type MonthReport = Answer<"/api/v1/admin/months/{month}", "get", 200>;
+export type TrialBalance = Answer<"/api/v1/admin/reports/trial-balance", "get", 200>;
+export type DeferredRevenue = Answer<"/api/v1/admin/reports/deferred-revenue", "get", 200>;
+export type Revenue = Answer<"/api/v1/admin/reports/revenue", "get", 200>;
+export type Statement = Answer<"/api/v1/admin/reports/statement", "get", 200>;
+export type Unmetered = Answer<"/api/v1/admin/reports/unmetered", "get", 200>;
+/** An organization as operators see it, with its owner. */
+export type Customer = Item<Answer<"/api/v1/admin/organizations", "get", 200>>;
+
 export type Node = Item<Answer<"/api/v1/admin/nodes", "get", 200>>;
 export type NodeDetail = Answer<"/api/v1/admin/nodes/{node_id}", "get", 200>;
 export type NodeState = Node["state"];
@@ -82,6 +102,9 @@ export type ApiTokenBody = Body<"/api/v1/api-tokens">;
 export type SshKeyBody = Body<"/api/v1/ssh-keys">;
 export type LaunchBody = Body<"/api/v1/allocations">;
 export type TopUpBody = Body<"/api/v1/top-ups">;
+export type RefundRequestBody = Body<"/api/v1/refund-requests">;
+export type RefundBody = Body<"/api/v1/admin/refunds">;
+export type AdjustmentBody = Body<"/api/v1/admin/adjustments">;
 export type NodeBody = Body<"/api/v1/admin/nodes">;
 export type NodeChange = Body<"/api/v1/admin/nodes/{node_id}", "patch">;
 export type SkuBody = Body<"/api/v1/admin/skus">;

@@ -1,8 +1,9 @@
 /** What each page needs from the server. Its route asks for it while the page's code is still on its way. */
 import type { QueryClient, QueryKey } from "@tanstack/react-query";
 import type { Params } from "react-router";
+import * as books from "~/api/books";
 import * as read from "~/api/queries";
-import { placeOf } from "~/places";
+import { CRITICAL, OPEN_DISPUTES, placeOf, WAITING } from "~/places";
 
 /** Where a page is: the parameters in its path, and its query. */
 export type Place = { params: Params; search: URLSearchParams };
@@ -30,7 +31,7 @@ export function fetchAhead(client: QueryClient, wanted: Needs, place: Place, who
 
 const idIn = ({ params: { id = "" } }: Place) => id;
 
-const BILLING = { ledger: read.entriesQuery, charges: read.usageQuery, "top-ups": read.topUpsQuery, cards: read.cardsQuery };
+const BILLING = { ledger: read.entriesQuery, charges: read.usageQuery, "top-ups": read.topUpsQuery, cards: read.cardsQuery, refunds: read.paymentsQuery };
 const SETTINGS = { keys: read.sshKeysQuery, tokens: read.apiTokensQuery, sessions: read.sessionsQuery };
 
 export const needs = {
@@ -51,9 +52,13 @@ export const needs = {
     if (params.key !== undefined && topUp !== null) ask(read.topUpQuery(topUp));
   },
   billing(ask, { search }) {
-    const { view, topUp, cardSetup, cursor } = placeOf.billing(search);
+    const { view, topUp, cardSetup, cursor, requests, sent } = placeOf.billing(search);
     ask(BILLING[view]({ cursor }));
     if (view === "cards") ask(read.autoTopUpQuery());
+    if (view === "refunds") {
+      ask(read.refundRequestsQuery({ cursor: requests }));
+      ask(read.ownRefundsQuery({ cursor: sent }));
+    }
     if (cardSetup !== null) ask(read.cardSetupQuery(cardSetup));
     if (topUp !== null) ask(read.topUpQuery(topUp));
   },
@@ -79,5 +84,46 @@ export const needs = {
     ask(read.upgradesQuery(idIn(place), placeOf.list(place.search)));
   },
   approvals: (ask, { search }) => ask(read.approvalsQuery(placeOf.approvals(search))),
+  alarm: (ask) => ask(books.alarmQuery()),
+  money(ask) {
+    ask(books.customersQuery());
+    ask(books.findingsQuery(CRITICAL));
+    ask(books.adminRequestsQuery(WAITING));
+    ask(books.disputesQuery(OPEN_DISPUTES));
+    ask(books.deferredRevenueQuery(null));
+    ask(books.trialBalanceQuery(null));
+  },
+  requests(ask, { search }) {
+    ask(books.customersQuery());
+    ask(books.adminRequestsQuery(placeOf.requests(search)));
+  },
+  refunds(ask, { search }) {
+    ask(books.customersQuery());
+    ask(books.adminRefundsQuery(placeOf.refunds(search)));
+  },
+  payments(ask, { search }) {
+    const { organization, cursor } = placeOf.payments(search);
+    ask(books.customersQuery());
+    if (organization !== "") ask(books.adminPaymentsQuery({ organization, cursor }));
+  },
+  disputes(ask, { search }) {
+    ask(books.customersQuery());
+    ask(books.disputesQuery(placeOf.disputes(search)));
+  },
+  findings: (ask, { search }) => ask(books.findingsQuery(placeOf.findings(search))),
+  ledger(ask, { search }) {
+    const place = placeOf.statement(search);
+    ask(books.customersQuery());
+    if (place !== null) ask(books.statementQuery(place));
+  },
+  months: (ask) => ask(books.monthsQuery()),
+  month: (ask, { params: { month = "" } }) => ask(books.monthQuery(month)),
+  reports(ask, { search }) {
+    const { at, since } = placeOf.reports(search);
+    ask(books.trialBalanceQuery(at));
+    ask(books.deferredRevenueQuery(at));
+    ask(books.monthsQuery());
+    if (since !== null) ask(books.unmeteredQuery(since));
+  },
   adminAllocations: (ask, { search }) => ask(read.adminAllocationsQuery(placeOf.adminAllocations(search))),
 } satisfies Record<string, Needs>;

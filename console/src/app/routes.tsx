@@ -61,6 +61,16 @@ export function routesOf(client: QueryClient): RouteObject[] {
     operatorPage("helpers", async () => (await import("~/operator/HelpersPage")).HelpersPage, needs.helpers),
     operatorPage("helpers/:id", async () => (await import("~/operator/RolloutPage")).RolloutPage, needs.rollout),
     operatorPage("approvals", async () => (await import("~/operator/ApprovalsPage")).ApprovalsPage, needs.approvals),
+    operatorPage("money", async () => (await import("~/operator/money/OverviewPage")).OverviewPage, needs.money),
+    operatorPage("money/requests", async () => (await import("~/operator/money/RequestsPage")).RequestsPage, needs.requests),
+    operatorPage("money/refunds", async () => (await import("~/operator/money/RefundsPage")).RefundsPage, needs.refunds),
+    operatorPage("money/payments", async () => (await import("~/operator/money/PaymentsPage")).PaymentsPage, needs.payments),
+    operatorPage("money/disputes", async () => (await import("~/operator/money/DisputesPage")).DisputesPage, needs.disputes),
+    operatorPage("money/findings", async () => (await import("~/operator/money/FindingsPage")).FindingsPage, needs.findings),
+    operatorPage("money/ledger", async () => (await import("~/operator/money/LedgerPage")).LedgerPage, needs.ledger),
+    operatorPage("money/months", async () => (await import("~/operator/money/MonthsPage")).MonthsPage, needs.months),
+    operatorPage("money/months/:month", async () => (await import("~/operator/money/MonthPage")).MonthPage, needs.month),
+    operatorPage("money/reports", async () => (await import("~/operator/money/ReportsPage")).ReportsPage, needs.reports),
     operatorPage("allocations", async () => (await import("~/operator/OperatorAllocationsPage")).OperatorAllocationsPage, needs.adminAllocations),
   ];
 

@@ -15,6 +15,7 @@ import { Cards } from "./Cards";
 import { CardSetupOutcome } from "./CardSetupOutcome";
 import { ChargesExplained } from "./ChargesExplained";
 import { Ledger } from "./Ledger";
+import { Refunds } from "./Refunds";
 import { TopUpForm } from "./TopUpForm";
 import { TopUpOutcome } from "./TopUpOutcome";
 import { TopUps } from "./TopUps";
@@ -22,8 +23,11 @@ import { WalletPanel } from "./WalletPanel";
 
 const words = t.billing;
 
-const VIEWS = { ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps, cards: Cards };
-const LABELS = { ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps, cards: words.tabs.cards };
+const VIEWS = { ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps, cards: Cards, refunds: Refunds };
+const LABELS = { ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps, cards: words.tabs.cards, refunds: words.tabs.refunds };
+
+/** Those views that are panels of their own. */
+const OF_PANELS = new Set<string>(["cards", "refunds"]);
 
 export function BillingPage() {
   const [search, setSearch] = useSearchParams();
@@ -49,7 +53,7 @@ export function BillingPage() {
       <QueryView query={wallet}>{(data) => <WalletPanel wallet={data} />}</QueryView>
       <div className={layout.stack}>
         <Tabs label={words.tabs.label} current={view} tabs={BILLING_VIEWS.map((id) => ({ id, label: LABELS[id], to: to.billing(id) }))} />
-        {view === "cards" ? (
+        {OF_PANELS.has(view) ? (
           <View />
         ) : (
           <Panel flush>

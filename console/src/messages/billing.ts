@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 export const billing = {
   title: "Billing",
   addFunds: "Add funds",
-  tabs: { label: "Billing views", ledger: "Ledger", charges: "Charges explained", topUps: "Top-ups", cards: "Cards" },
+  tabs: { label: "Billing views", ledger: "Ledger", charges: "Charges explained", topUps: "Top-ups", cards: "Cards", refunds: "Refunds" },
   wallet: {
     balance: "Balance",
     available: "Available",

@@ -14,6 +14,7 @@ export const shell = {
   nodes: "Nodes",
   skus: "SKUs and prices",
   skusShort: "SKUs",
+  money: "Money",
   helpers: "Helpers",
   approvals: "Approvals",
   operatorTag: "Operator",

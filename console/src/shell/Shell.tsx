@@ -3,6 +3,7 @@ import { useLocation } from "react-router";
 import { useMe } from "~/api/reads";
 import { PageOutlet } from "~/app/PageOutlet";
 import { t } from "~/messages";
+import { BooksAlarm } from "~/operator/BooksAlarm";
 import { to } from "~/paths";
 import { Brand } from "~/ui/Brand";
 import { CardIcon, CheckIcon, MachineIcon, OperatorIcon, PersonIcon, PlayIcon, SettingsIcon, TagIcon } from "~/ui/icons";
@@ -92,11 +93,13 @@ export function OperatorShell() {
         { to: to.operator.nodes(), label: t.shell.nodes, icon: <MachineIcon /> },
         { to: to.operator.skus(), label: t.shell.skus, short: t.shell.skusShort, icon: <TagIcon /> },
         { to: to.operator.allocations(), label: t.shell.allocations, icon: <PlayIcon /> },
+        { to: to.operator.money(), label: t.shell.money, icon: <CardIcon /> },
         { to: to.operator.helpers(), label: t.shell.helpers, icon: <SettingsIcon /> },
         { to: to.operator.approvals(), label: t.shell.approvals, icon: <CheckIcon /> },
       ]}
       other={{ to: to.home(), label: t.shell.customerConsole, short: t.shell.customerShort, icon: <PersonIcon /> }}
       head={null}
+      banner={<BooksAlarm />}
     />
   );
 }

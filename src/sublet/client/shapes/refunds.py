@@ -18,6 +18,7 @@ class Payment(TypedDict):
     available: Money
     refundable: Money
     reason: str | None
+    actions: list[Action]
 
 
 class Refund(TypedDict):

@@ -34,6 +34,33 @@ class AlreadyRequested(Conflict):
     code = "refund_already_requested"
 
 
+_OPEN = Refusal(
+    AlreadyRequested,
+    "Your organization has asked for a refund of this payment already, and nobody has decided yet.",
+    "Wait for the decision, or withdraw that request.",
+)
+_TOO_OFTEN = Refusal(
+    AlreadyRequested,
+    f"Your organization has asked for a refund of this payment {MOST_OF_A_PAYMENT} times.",
+    "Write to the operator instead.",
+)
+
+
+async def why_not_request(session: Session, found: Sequence[Payment]) -> dict[str, Refusal]:
+    """Why nothing of some payments can be asked for now, by top-up: nothing is left, or there were requests."""
+    is_open = func.bool_or(refund_request.c.state == RefundRequestState.REQUESTED)
+    asked = (
+        select(refund_request.c.top_up_id, func.count().label("requests"), is_open.label("is_open"))
+        .where(refund_request.c.top_up_id.in_([one.top_up.id for one in found]))
+        .group_by(refund_request.c.top_up_id)
+    )
+    refusals = {one.top_up.id: one.refusal for one in found if one.refusal is not None}
+    for row in await session.execute(asked):
+        if row.requests >= MOST_OF_A_PAYMENT or row.is_open:
+            refusals.setdefault(row.top_up_id, _OPEN if row.is_open else _TOO_OFTEN)
+    return refusals
+
+
 async def own_payments(session: Session, actor: Actor, *, after: int | None, limit: int) -> list[Payment]:
     """What of the payments of the actor's organization can go back, the oldest first."""
     return await payments(session, actor.organization, after=after, limit=limit)
@@ -49,14 +76,8 @@ async def make(session: Session, actor: Actor, top_up_id: str, amount: str, *, r
     if not found:
         raise NotFound("payment", top_up_id)
     wanted = read_amount(amount, found[0].top_up.currency, what="refund")
-    if refusal := why_not_refund(found[0], wanted):
+    if refusal := why_not_refund(found[0], wanted) or (await why_not_request(session, found)).get(top_up_id):
         raise refusal.problem
-    of_it = select(func.count()).select_from(refund_request).where(refund_request.c.top_up_id == top_up_id)
-    if (await session.execute(of_it)).scalar_one() >= MOST_OF_A_PAYMENT:
-        raise AlreadyRequested(
-            f"Your organization has asked for a refund of this payment {MOST_OF_A_PAYMENT} times. Nothing was changed. "
-            "Write to the operator instead."
-        )
     made = await session.execute(
         insert(refund_request)
         .values(
@@ -73,10 +94,7 @@ async def make(session: Session, actor: Actor, top_up_id: str, amount: str, *, r
     )
     row: RequestRow | None = made.one_or_none()
     if row is None:
-        raise AlreadyRequested(
-            "Your organization has asked for a refund of this payment already, and nobody has decided yet. Nothing was "
-            "changed. Wait for the decision, or withdraw that request."
-        )
+        raise _OPEN.problem
     event = RefundRequested(refund_request_id=row.id, top_up_id=top_up_id, amount=wanted.field())
     await publish(session, event, subject=row.id, organization_id=actor.organization)
     return row

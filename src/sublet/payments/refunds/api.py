@@ -18,7 +18,7 @@ from sublet.payments.refund_requests import requests as refund_requests
 from sublet.payments.refund_requests.requests import RequestRow
 from sublet.payments.refund_requests.states import RefundRequestState
 from sublet.payments.refunds import requests
-from sublet.payments.refunds.refundable import payments
+from sublet.payments.refunds.refundable import Payment, payments
 from sublet.payments.refunds.schemas import (
     AdjustmentOut,
     BegunRefundOut,
@@ -45,7 +45,10 @@ async def list_own_payments(actor: ActorDep, session: SessionDep, page: PageQuer
     """The organization's payments by card, oldest first, with what of each can go back to its card."""
     (after,) = page.position(int) or (None,)
     found = await refund_requests.own_payments(session, actor, after=after, limit=page.limit + 1)
-    return page_of(found, page.limit, PaymentOut.of, lambda one: [one.top_up.seq])
+    refusals = await refund_requests.why_not_request(session, found)
+    return page_of(
+        found, page.limit, lambda one: _own_payment(one, actor, refusals.get(one.top_up.id)), lambda one: [one.top_up.seq]
+    )
 
 
 @router.get("/refunds", permission=Permission.WALLET_READ)
@@ -81,12 +84,12 @@ async def withdraw_request(actor: ActorDep, session: SessionDep, refund_request_
 
 @router.get("/admin/payments", permission=Permission.ADMIN_REFUND_READ)
 async def list_payments(
-    session: SessionDep, page: PageQueryDep, organization_id: Annotated[str, Query(max_length=64)]
+    actor: ActorDep, session: SessionDep, page: PageQueryDep, organization_id: Annotated[str, Query(max_length=64)]
 ) -> Page[PaymentOut]:
     """An organization's payments by card, oldest first, with what of each can go back to its card, and why no more."""
     (after,) = page.position(int) or (None,)
     found = await payments(session, organization_id, after=after, limit=page.limit + 1)
-    return page_of(found, page.limit, PaymentOut.of, lambda one: [one.top_up.seq])
+    return page_of(found, page.limit, lambda one: _payment(one, actor), lambda one: [one.top_up.seq])
 
 
 @router.post("/admin/refunds", permission=Permission.ADMIN_REFUND_CREATE, creates=True, status_code=201)
@@ -197,6 +200,15 @@ async def create_adjustment(
 
 def _approval_out(approval: Approval | None, actor: Actor) -> ApprovalOut | None:
     return None if approval is None else ApprovalOut.of(approval, actor)
+
+
+def _own_payment(one: Payment, actor: Actor, why_not: Refusal | None) -> PaymentOut:
+    actions = actions_of(actor, Permission.WALLET_REFUND_REQUEST, _NOT_A_PAYER, {"request_refund": why_not})
+    return PaymentOut.of(one, actions)
+
+
+def _payment(one: Payment, actor: Actor) -> PaymentOut:
+    return PaymentOut.of(one, actions_of(actor, Permission.ADMIN_REFUND_CREATE, _DENIED, {"refund": one.refusal}))
 
 
 def _own_request(row: RequestRow, actor: Actor) -> RefundRequestOut:

@@ -34,9 +34,10 @@ class PaymentOut(BaseModel):
     available: MoneyField
     refundable: MoneyField
     reason: str | None
+    actions: list[ActionOut]
 
     @classmethod
-    def of(cls, one: Payment) -> Self:
+    def of(cls, one: Payment, actions: list[ActionOut]) -> Self:
         """The payment as shown."""
         return cls(
             top_up_id=one.top_up.id,
@@ -48,6 +49,7 @@ class PaymentOut(BaseModel):
             available=one.lot.free.field(),
             refundable=one.refundable.field(),
             reason=None if one.refusal is None else one.refusal.reason,
+            actions=actions,
         )
 
 

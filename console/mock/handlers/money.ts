@@ -1,0 +1,109 @@
+/** What operators see and decide of money, and what customers ask back. */
+import type { Approval, Finding, Month, Payment, Refund, RefundRequest } from "~/api/types";
+import { freshId, notFound, on, pageOf, Refusal } from "../api";
+import { mayNot, usd } from "../fixtures/common";
+import { refund, refundRequest } from "../fixtures/money";
+import { world } from "../world";
+import { askApproval } from "./operators";
+
+const now = () => new Date().toISOString();
+
+function requestOf(id: string): RefundRequest {
+  const request = world.refundRequests.find((one) => one.id === id);
+  if (request === undefined) throw notFound();
+  return request;
+}
+
+function paymentOf(id: string): Payment {
+  const found = world.payments.find(({ top_up_id }) => top_up_id === id);
+  if (found === undefined) throw notFound();
+  return found;
+}
+
+function monthOf(name: string): Month {
+  const month = world.months.find((one) => one.month === name);
+  if (month === undefined) throw notFound();
+  return month;
+}
+
+/** The rows that have what is asked for of some names. */
+function narrowed<T extends object>(items: T[], query: URLSearchParams, ...names: (keyof T & string)[]): T[] {
+  return items.filter((one) => names.every((name) => query.get(name) === null || query.get(name) === one[name]));
+}
+
+function decided(id: string, state: "granted" | "declined" | "withdrawn", decision: string | null): RefundRequest {
+  return Object.assign(requestOf(id), { state, decision, decided_at: now(), actions: mayNot(`The request is ${state} already.`, "withdraw", "grant", "decline") });
+}
+
+/** "99.99": what is longer takes two people. */
+const MOST_DIGITS_ALONE = 5;
+
+type Begun = { refund: Refund | null; approval: Approval | null };
+
+/** Begins a refund; one of more than the mock lets somebody decide alone waits for a second person. */
+function begin(payment: Payment, amount: string, reason: string, request: string | null): Begun {
+  const known = world.approvals.find(({ act, subject, state }) => act === "refund.create" && subject === payment.top_up_id && state === "approved");
+  if (amount.length > MOST_DIGITS_ALONE && known === undefined) {
+    const asked = askApproval({ act: "refund.create", subject: payment.top_up_id, parameters: { amount: usd(amount), request_id: request }, reason });
+    return { refund: null, approval: asked };
+  }
+  const begun: Refund = { ...refund, id: freshId("rf", world.refunds), top_up_id: payment.top_up_id, amount: usd(amount), reason, request_id: request, created_at: now() };
+  world.refunds = [begun, ...world.refunds];
+  return { refund: begun, approval: known ?? null };
+}
+
+const isOpen = ({ until }: Finding) => until === null;
+
+export const money = [
+  on("get", "/api/v1/payments", ({ query }) => pageOf(world.payments, query)),
+  on("get", "/api/v1/refunds", ({ query }) => pageOf(world.refunds, query)),
+  on("get", "/api/v1/refund-requests", ({ query }) => pageOf(world.refundRequests, query)),
+  on("post", "/api/v1/refund-requests", ({ body }) => {
+    paymentOf(body.top_up_id);
+    const asked: RefundRequest = { ...refundRequest, id: freshId("rrq", world.refundRequests), top_up_id: body.top_up_id, amount: usd(body.amount), reason: body.reason, created_at: now() };
+    world.refundRequests = [asked, ...world.refundRequests];
+    return asked;
+  }),
+  on("post", "/api/v1/refund-requests/{refund_request_id}/withdraw", ({ path }) => decided(path.refund_request_id, "withdrawn", null)),
+
+  on("get", "/api/v1/admin/organizations", ({ query }) => pageOf(world.customers, query)),
+  on("get", "/api/v1/admin/payments", ({ query }) => pageOf(world.payments, query)),
+  on("get", "/api/v1/admin/refunds", ({ query }) => pageOf(narrowed(world.refunds, query, "state", "organization_id"), query)),
+  on("post", "/api/v1/admin/refunds", ({ body }) => begin(paymentOf(body.top_up_id), body.amount, body.reason, null)),
+  on("get", "/api/v1/admin/refund-requests", ({ query }) => pageOf(narrowed(world.refundRequests, query, "state"), query)),
+  on("post", "/api/v1/admin/refund-requests/{request_id}/grant", ({ path, body }) => {
+    const request = requestOf(path.request_id);
+    if (request.state !== "requested") throw new Refusal(409, "conflict", `The request is ${request.state} already. Nothing was changed.`);
+    const begun = begin(paymentOf(request.top_up_id), request.amount.amount, request.reason, request.id);
+    return { request: begun.refund === null ? request : decided(request.id, "granted", body.decision), ...begun };
+  }),
+  on("post", "/api/v1/admin/refund-requests/{request_id}/decline", ({ path, body }) => decided(path.request_id, "declined", body.decision)),
+  on("post", "/api/v1/admin/adjustments", ({ body: { organization_id, direction, amount, currency, reason } }) => ({
+    adjustment: { id: "adj_1", organization_id, direction, amount: { amount, currency }, reason, entry_id: 12 },
+    approval: null,
+  })),
+
+  on("get", "/api/v1/admin/disputes", ({ query }) => pageOf(narrowed(world.disputes, query, "state", "organization_id"), query)),
+  on("get", "/api/v1/admin/findings", ({ query }) => {
+    const state = query.get("state");
+    const kept = world.findings.filter((one) => state === null || isOpen(one) === (state === "open"));
+    return pageOf(narrowed(kept, query, "severity", "code"), query);
+  }),
+  on("post", "/api/v1/admin/findings/{finding_id}/resolve", ({ path }) => {
+    const found = world.findings.find(({ id }) => id === path.finding_id);
+    if (found === undefined) throw notFound();
+    return Object.assign(found, { until: now(), actions: mayNot("The finding is closed.", "resolve") });
+  }),
+
+  on("get", "/api/v1/admin/months", () => ({ items: world.months, next_cursor: null })),
+  on("get", "/api/v1/admin/months/{month}", ({ path }) => ({ month: monthOf(path.month), lines: world.monthLines })),
+  on("post", "/api/v1/admin/months/{month}/close", ({ path }) => {
+    const closed = Object.assign(monthOf(path.month), { state: "closed", closed_at: now(), closed_by: world.me.user.name, actions: mayNot(`${path.month} is closed.`, "close") } satisfies Partial<Month>);
+    return closed;
+  }),
+  on("get", "/api/v1/admin/reports/trial-balance", () => world.trialBalance),
+  on("get", "/api/v1/admin/reports/deferred-revenue", () => world.deferredRevenue),
+  on("get", "/api/v1/admin/reports/revenue", () => world.revenue),
+  on("get", "/api/v1/admin/reports/statement", () => world.statement),
+  on("get", "/api/v1/admin/reports/unmetered", () => world.unmetered),
+];
