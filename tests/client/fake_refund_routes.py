@@ -36,6 +36,10 @@ DISPUTE: dict[str, Any] = {
 }
 
 
+def _payment(action: str) -> dict[str, Any]:
+    return PAYMENT | {"actions": [{"name": action, "allowed": True, "reason": None}]}
+
+
 def _request(state: str = "requested", decision: str | None = None) -> dict[str, Any]:
     """What the customer asks to have back, as an operator sees it."""
     over = None if state == "requested" else f"The request is {state} already."
@@ -82,7 +86,7 @@ def _begun(asked: Asked, act: str, amount: str) -> tuple[bool, dict[str, Any] | 
 
 @route("GET", "/payments")
 def payments(asked: Asked) -> Answer:
-    return page(asked, [PAYMENT])
+    return page(asked, [_payment("request_refund")])
 
 
 @route("GET", "/refunds")
@@ -99,7 +103,7 @@ def request_refund(asked: Asked) -> Answer:
 @route("GET", "/admin/payments")
 def payments_of(asked: Asked) -> Answer:
     only_operators(asked)
-    return page(asked, [PAYMENT] if asked.query["organization_id"] == ORGANIZATION else [])
+    return page(asked, [_payment("refund")] if asked.query["organization_id"] == ORGANIZATION else [])
 
 
 @route("GET", "/admin/refunds")

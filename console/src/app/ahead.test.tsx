@@ -18,6 +18,10 @@ beforeEach(() => {
   server.use(silent);
 });
 
+/** Who one is, and whether anything is wrong in a way that loses money. */
+const OPERATOR = ["/api/v1/me", "/api/v1/admin/findings"] as const;
+/** The same, and whose money it is. */
+const MONEY = [...OPERATOR, "/api/v1/admin/organizations"] as const;
 const CUSTOMER = ["/api/v1/me", "/api/v1/wallet"] as const;
 
 /** Each page's address, and all that it shows. */
@@ -39,14 +43,35 @@ const PAGES: [address: string, routes: Route<"get">[]][] = [
   ["/billing?view=charges", [...CUSTOMER, "/api/v1/usage"]],
   ["/billing?view=top-ups&top_up=tu_2", [...CUSTOMER, "/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"]],
   ["/billing?view=cards", [...CUSTOMER, "/api/v1/payment-methods", "/api/v1/auto-top-up"]],
+  ["/billing?view=refunds", [...CUSTOMER, "/api/v1/payments", "/api/v1/refund-requests", "/api/v1/refunds"]],
   ["/settings", [...CUSTOMER, "/api/v1/ssh-keys"]],
   ["/settings?view=tokens", [...CUSTOMER, "/api/v1/api-tokens"]],
   ["/settings?view=sessions", [...CUSTOMER, "/api/v1/auth/sessions"]],
-  ["/operator/nodes", ["/api/v1/me", "/api/v1/admin/nodes"]],
-  ["/operator/nodes/nd_1", ["/api/v1/me", "/api/v1/admin/nodes/{node_id}", "/api/v1/organizations/{organization_id}/members"]],
-  ["/operator/skus", ["/api/v1/me", "/api/v1/admin/skus"]],
-  ["/operator/skus/sku_1", ["/api/v1/me", "/api/v1/admin/skus/{sku_id}", "/api/v1/admin/prices"]],
-  ["/operator/allocations", ["/api/v1/me", "/api/v1/admin/allocations"]],
+  ["/operator/nodes", [...OPERATOR, "/api/v1/admin/nodes"]],
+  ["/operator/nodes/nd_1", [...OPERATOR, "/api/v1/admin/nodes/{node_id}", "/api/v1/organizations/{organization_id}/members"]],
+  ["/operator/skus", [...OPERATOR, "/api/v1/admin/skus"]],
+  ["/operator/skus/sku_1", [...OPERATOR, "/api/v1/admin/skus/{sku_id}", "/api/v1/admin/prices"]],
+  ["/operator/allocations", [...OPERATOR, "/api/v1/admin/allocations"]],
+  [
+    "/operator/money",
+    [
+      ...MONEY,
+      "/api/v1/admin/findings",
+      "/api/v1/admin/refund-requests",
+      "/api/v1/admin/disputes",
+      "/api/v1/admin/reports/deferred-revenue",
+      "/api/v1/admin/reports/trial-balance",
+    ],
+  ],
+  ["/operator/money/requests", [...MONEY, "/api/v1/admin/refund-requests"]],
+  ["/operator/money/refunds", [...MONEY, "/api/v1/admin/refunds"]],
+  ["/operator/money/payments", [...MONEY]],
+  ["/operator/money/payments?organization=org_1", [...MONEY, "/api/v1/admin/payments"]],
+  ["/operator/money/disputes", [...MONEY, "/api/v1/admin/disputes"]],
+  ["/operator/money/findings", [...OPERATOR, "/api/v1/admin/findings"]],
+  ["/operator/money/ledger?organization=org_1&currency=USD&since=2026-11-01T00:00:00Z", [...MONEY, "/api/v1/admin/reports/statement"]],
+  ["/operator/money/months", [...OPERATOR, "/api/v1/admin/months"]],
+  ["/operator/money/months/2026-10", [...OPERATOR, "/api/v1/admin/months/{month}"]],
 ];
 
 /** Whose members is known when it is known who asks. */

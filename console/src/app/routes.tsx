@@ -102,7 +102,7 @@ export function routesOf(client: QueryClient): RouteObject[] {
             {
               path: "operator",
               element: <RequireOperator />,
-              children: [{ element: <OperatorShell />, children: [{ errorElement: <RouteError />, children: operator }] }],
+              children: [{ element: <OperatorShell />, ...quick(needs.alarm, "operators"), shouldRevalidate: () => false, children: [{ errorElement: <RouteError />, children: operator }] }],
             },
           ],
         },

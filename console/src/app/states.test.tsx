@@ -20,6 +20,9 @@ const PAGES: [address: string, route: Route<"get">][] = [
   ["/billing?view=top-ups", "/api/v1/top-ups"],
   ["/billing?view=cards", "/api/v1/payment-methods"],
   ["/billing?view=cards", "/api/v1/auto-top-up"],
+  ["/billing?view=refunds", "/api/v1/payments"],
+  ["/billing?view=refunds", "/api/v1/refund-requests"],
+  ["/billing?view=refunds", "/api/v1/refunds"],
   ["/settings", "/api/v1/ssh-keys"],
   ["/settings?view=tokens", "/api/v1/api-tokens"],
   ["/settings?view=sessions", "/api/v1/auth/sessions"],
@@ -28,6 +31,13 @@ const PAGES: [address: string, route: Route<"get">][] = [
   ["/operator/skus", "/api/v1/admin/skus"],
   ["/operator/skus/sku_1", "/api/v1/admin/prices"],
   ["/operator/allocations", "/api/v1/admin/allocations"],
+  ["/operator/money/requests", "/api/v1/admin/refund-requests"],
+  ["/operator/money/refunds", "/api/v1/admin/refunds"],
+  ["/operator/money/payments?organization=org_1", "/api/v1/admin/payments"],
+  ["/operator/money/disputes", "/api/v1/admin/disputes"],
+  ["/operator/money/findings", "/api/v1/admin/findings"],
+  ["/operator/money/months", "/api/v1/admin/months"],
+  ["/operator/money/months/2026-10", "/api/v1/admin/months/{month}"],
 ];
 
 describe.each(PAGES)("the page at %s, which shows %s,", (address, route) => {

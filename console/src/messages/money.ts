@@ -22,7 +22,7 @@ export const money = {
   csv: "Download CSV",
   csvOf: (what: string) => `Download CSV: ${what}`,
   alarm: {
-    title: (code: string) => `The books do not fit: ${code}`,
+    title: (code: string) => `Something critical is found: ${code}`,
     effect: "Money may be lost or missing until this is mended. Nothing is repaired by itself.",
     see: "Open findings",
   },

@@ -17,7 +17,7 @@ export function BooksAlarm() {
   if (worst === undefined) return null;
   return (
     <div className={css.banner}>
-      <Notice tone="bad" title={words.title(worst.code)} role="alert">
+      <Notice tone="bad" title={words.title(worst.code)} role="status">
         <div className={layout.spread}>
           <p>{words.effect}</p>
           {pathname === to.operator.money("findings") ? null : (
