@@ -47,7 +47,10 @@ async def list_own_payments(actor: ActorDep, session: SessionDep, page: PageQuer
     found = await refund_requests.own_payments(session, actor, after=after, limit=page.limit + 1)
     refusals = await refund_requests.why_not_request(session, found)
     return page_of(
-        found, page.limit, lambda one: _own_payment(one, actor, refusals.get(one.top_up.id)), lambda one: [one.top_up.seq]
+        found,
+        page.limit,
+        lambda one: _own_payment(one, actor, refusals.get(one.top_up.id)),
+        lambda one: [one.top_up.seq],
     )
 
 
