@@ -15,13 +15,13 @@ beforeEach(() => {
 
 const row = async (words: string) => (await screen.findByText(words)).closest("tr") as HTMLElement;
 
-describe("a refund request", () => {
-  async function decide(name: string) {
-    const { user } = renderAt("/operator/money/requests");
-    await user.click(await screen.findByRole("button", { name: `${name} rrq_1` }));
-    return { user, dialog: within(await screen.findByRole("dialog")) };
-  }
+async function decide(name: string) {
+  const { user } = renderAt("/operator/money/requests");
+  await user.click(await screen.findByRole("button", { name: `${name} rrq_1` }));
+  return { user, dialog: within(await screen.findByRole("dialog")) };
+}
 
+describe("a refund request", () => {
   test("shows who asks and why, and what of the payment can go back, before it is granted", async () => {
     const { user, dialog } = await decide("Grant");
     expect((await screen.findAllByText("Ada's lab")).length).toBeGreaterThan(0);
