@@ -27,6 +27,7 @@ class Permission(StrEnum):
     AUTO_TOP_UP_MANAGE = "auto_top_up:manage"
     WALLET_REFUND_REQUEST = "wallet:request_refund"
     EVENTS_READ = "events:read"
+    NOTICE_READ = "notice:read"
     ADMIN_NODE_READ = "admin.node:read"
     ADMIN_NODE_MANAGE = "admin.node:manage"
     ADMIN_CATALOG_READ = "admin.catalog:read"

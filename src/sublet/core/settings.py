@@ -259,6 +259,7 @@ class Settings(BaseSettings):
         description="Events are kept so long, and longer while a subscriber has not had them; `/events?after=` reads "
         "no further back.",
     )
+    notice_days: int = Field(default=365, ge=1, description="How long notices stay in the inboxes, read or not.")
     terminal_session_days: int = Field(default=90, ge=1, description="How long ended browser terminals stay on record.")
     startup_output_days: int = Field(
         default=90, ge=1, description="How long what startup scripts wrote is kept once their allocations have ended."

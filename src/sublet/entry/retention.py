@@ -15,6 +15,7 @@ from sublet.core.settings import Settings
 from sublet.core.work import ready
 from sublet.fleet import certificates
 from sublet.identity import retention as identity_retention
+from sublet.notifications import notices
 from sublet.terminal import sessions as terminals
 
 log = telemetry.get_logger(__name__)
@@ -50,6 +51,9 @@ def prunings(settings: Settings) -> dict[str, Pruning]:
         ),
         "public.terminal_session": Pruning(
             partial(terminals.forget_ended, days=settings.terminal_session_days), "after `terminal_session_days`"
+        ),
+        "public.notice": Pruning(
+            partial(notices.forget_old, days=settings.notice_days), "after `notice_days`, read or not"
         ),
         "public.allocation_startup": Pruning(
             partial(startup.forget_outputs, days=settings.startup_output_days),
@@ -135,7 +139,7 @@ KEPT: Mapping[str, str] = {
                 "public.signing_key",
                 "public.installation",
             ),
-            *("public.auto_top_up", "public.processor_customer"),
+            *("public.auto_top_up", "public.processor_customer", "public.notice_preference"),
         ],
         _ONE_EACH,
     ),

@@ -7,11 +7,21 @@ from sublet.allocations import authorized_keys, drain, funds, given_up, incident
 from sublet.billing.policy import Policy
 from sublet.core.work.delivery import Gatherer, Handlers
 from sublet.entry.schedule import review_funds_soon
+from sublet.notifications import notices
+from sublet.notifications.letters import by_event
 from sublet.payments.auto_top_up import work as auto_top_up
 
 
 def subscriptions(policy: Policy) -> Handlers:
     """Which handlers each type of event has."""
+    handlers = _reactions(policy)
+    # People are told of what a kind of notice names: `notifications/letters` lists them.
+    told = dict.fromkeys(by_event(), (notices.tell,))
+    return {name: (*handlers.get(name, ()), *told.get(name, ())) for name in [*handlers, *(told.keys() - handlers)]}
+
+
+def _reactions(policy: Policy) -> Handlers:
+    """What domains do about each other's events."""
     may_run_again = partial(suspension.on_occasion, policy=policy)
     return {
         # Registered keys are placed on nodes for plain ssh; a change reaches running allocations, and ends connections

@@ -104,6 +104,13 @@ async def names(session: Session, organization_ids: Collection[str]) -> dict[str
     return {row.id: row.name for row in rows}
 
 
+async def name_of(session: Session, organization_id: str | None) -> str:
+    """What an organization is called; what belongs to none is the platform's."""
+    if organization_id is None:
+        return "the platform"
+    return (await names(session, [organization_id]))[organization_id]
+
+
 async def overview(session: Session, *, before: int | None, limit: int) -> Sequence[OrganizationOverview]:
     """Every organization with its owner, newest first, for operators."""
     owner, others = membership.alias("owner"), membership.alias("others")

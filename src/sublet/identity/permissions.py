@@ -9,8 +9,8 @@ FLEET, FINANCE, SUPPORT, PLATFORM_ADMIN = "fleet", "finance", "support", "admin"
 
 P = Permission
 
-EVERYBODY = frozenset({P.ACCOUNT_READ, P.ACCOUNT_MANAGE})
-"""What signed-in people may do wherever they are: see and protect their own account."""
+EVERYBODY = frozenset({P.ACCOUNT_READ, P.ACCOUNT_MANAGE, P.NOTICE_READ})
+"""What signed-in people may do wherever they are: see and protect their own account, and read what they are told."""
 
 _SEES = EVERYBODY | {
     P.ORGANIZATION_READ,

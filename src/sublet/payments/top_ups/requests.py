@@ -210,6 +210,14 @@ async def read_top_up(session: Session, actor: Actor, top_up_id: str) -> TopUpRo
     return row
 
 
+async def get(session: Session, top_up_id: str) -> TopUpRow:
+    """One top-up, whosever it is; NotFound."""
+    row = (await session.execute(select(top_up).where(top_up.c.id == top_up_id))).one_or_none()
+    if row is None:
+        raise NotFound("top-up", top_up_id)
+    return row
+
+
 async def list_top_ups(session: Session, actor: Actor, *, limit: int, before: int | None) -> Sequence[TopUpRow]:
     """Up to `limit` top-ups of the actor's organization, newest first, older than `before`."""
     query = select(top_up).where(top_up.c.organization_id == actor.organization)

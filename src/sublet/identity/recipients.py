@@ -1,0 +1,32 @@
+"""Who is told of something: the people who hold a permission where it happened, less those who are locked out."""
+
+from sqlalchemy import Select, select
+
+from sublet.core.actors import Permission
+from sublet.core.db import Session
+from sublet.identity.models import membership, user_account
+from sublet.identity.permissions import PLATFORM_ROLES, ROLES
+
+
+async def members_holding(session: Session, organization_id: str, permission: Permission) -> list[str]:
+    """The ids of an organization's members whose role there gives the permission, longest first."""
+    roles = [role for role, held in ROLES.items() if permission in held]
+    return await _ids(
+        session,
+        select(user_account.c.id)
+        .join_from(membership, user_account, user_account.c.id == membership.c.user_id)
+        .where(membership.c.organization_id == organization_id, membership.c.role.in_(roles))
+        .order_by(membership.c.seq),
+    )
+
+
+async def operators_holding(session: Session, permission: Permission) -> list[str]:
+    """The ids of the operators whose platform roles give the permission."""
+    roles = [role for role, held in PLATFORM_ROLES.items() if permission in held]
+    wanted = select(user_account.c.id).where(user_account.c.platform_roles.overlap(roles)).order_by(user_account.c.id)
+    return await _ids(session, wanted)
+
+
+async def _ids(session: Session, wanted: Select[tuple[str]]) -> list[str]:
+    rows = await session.execute(wanted.where(user_account.c.disabled_at.is_(None)))
+    return list(rows.scalars())

@@ -1,0 +1,78 @@
+"""Letters about funds that come to their end, and about what that stops."""
+
+from datetime import datetime
+
+from sublet.client.formats import duration
+from sublet.core.actors import Permission
+from sublet.core.db import Session
+from sublet.core.outbox import StoredEvent
+from sublet.identity.organizations import name_of
+from sublet.notifications.kinds import Kind, Letter, in_utc
+
+_BILLING = "/billing"
+_ADD = "Add funds"
+_OUT = frozenset({"grace", "suspended"})
+
+
+async def _low(session: Session, event: StoredEvent) -> Letter | None:
+    if event.data["threshold"] in _OUT:
+        return None
+    name, left = await name_of(session, event.organization_id), duration(event.data["runway_seconds"])
+    return Letter(
+        f"Your funds last for another {left}",
+        (
+            f"At what runs in {name} now, its funds last for another {left}.",
+            "When they are used up, what runs goes on for a short grace and is then suspended: its programs end, and "
+            "its files stay.",
+            "Add funds, or release what is not needed.",
+        ),
+        _BILLING,
+        _ADD,
+    )
+
+
+async def _out(session: Session, event: StoredEvent) -> Letter | None:
+    if event.data["threshold"] not in _OUT:
+        return None
+    name = await name_of(session, event.organization_id)
+    if event.data["threshold"] == "suspended":
+        return Letter(
+            "Your allocations are suspended for lack of funds",
+            (
+                f"The funds of {name} are used up and the grace is over: what ran is suspended.",
+                "Its programs have ended, and its files are kept.",
+                "Add funds, and it is started again by itself.",
+            ),
+            _BILLING,
+            _ADD,
+        )
+    ends = event.data.get("suspend_at")
+    when = "when the grace is over" if ends is None else f"at {in_utc(datetime.fromisoformat(ends))}"
+    return Letter(
+        "Your funds are used up",
+        (
+            f"The funds of {name} are used up. What runs there goes on for now.",
+            f"It is suspended {when} unless funds are added before: its programs end then, and its files stay.",
+        ),
+        _BILLING,
+        _ADD,
+    )
+
+
+KINDS = (
+    Kind(
+        "wallet.low",
+        "Your funds will be used up soon: 72 hours, 24 hours, 1 hour and 10 minutes before",
+        ("wallet.low",),
+        Permission.WALLET_TOP_UP,
+        _low,
+    ),
+    Kind(
+        "wallet.out",
+        "Your funds are used up, and what runs is suspended",
+        ("wallet.low",),
+        Permission.ALLOCATION_READ,
+        _out,
+        always="It is the last word before programs end, and nobody could undo that afterwards.",
+    ),
+)
