@@ -7,7 +7,8 @@ from sublet.core.outbox import Event
 
 
 class WalletLow(Event):
-    """An organization's money comes to its end; told once for each threshold. In grace, `suspend_at` is when it ends."""
+    """An organization's money comes to its end; told once for each threshold. `suspend_at` is
+    when the grace ends."""
 
     type: ClassVar[str] = "wallet.low"
 

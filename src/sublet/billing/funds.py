@@ -180,9 +180,7 @@ async def _take(session: Session, decision: _Decision) -> None:
     if decision.action is not None:
         await publish(
             session,
-            WalletLow(
-                threshold=decision.level, runway_seconds=decision.runway_seconds, suspend_at=decision.suspend_at
-            ),
+            WalletLow(threshold=decision.level, runway_seconds=decision.runway_seconds, suspend_at=decision.suspend_at),
             subject=decision.organization_id,
             organization_id=decision.organization_id,
         )

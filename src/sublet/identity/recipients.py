@@ -1,5 +1,7 @@
 """Who is told of something: the people who hold a permission where it happened, less those who are locked out."""
 
+from typing import Any
+
 from sqlalchemy import Select, select
 
 from sublet.core.actors import Permission
@@ -27,6 +29,6 @@ async def operators_holding(session: Session, permission: Permission) -> list[st
     return await _ids(session, wanted)
 
 
-async def _ids(session: Session, wanted: Select[tuple[str]]) -> list[str]:
+async def _ids(session: Session, wanted: Select[Any]) -> list[str]:
     rows = await session.execute(wanted.where(user_account.c.disabled_at.is_(None)))
     return list(rows.scalars())
