@@ -11,6 +11,7 @@ from tests.cli.running import Cli
 from tests.client.fake_api import FakeApi, serving
 from tests.client.fake_card_routes import add_card
 from tests.client.fake_findings import ask_approval, misunderstand, open_finding
+from tests.client.fake_notice_routes import add_notice
 from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, World, at, furnished, per_hour, usd
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -78,6 +79,8 @@ def _world() -> World:
     ask_approval(world, "allocation.force_release", api["id"], wipe=True)
     add_card(world, "4242", default=True)
     add_card(world, "4444", brand="mastercard")
+    add_notice(world, "Receipt: 20.00 USD paid in", read_at=at(0))
+    add_notice(world)
     return world
 
 

@@ -16,6 +16,7 @@ from tests.client import (
     fake_finding_routes,
     fake_helper_routes,
     fake_life_routes,
+    fake_notice_routes,
     fake_refund_routes,
 )
 from tests.client.contract import drift
@@ -26,6 +27,7 @@ assert fake_admin_routes
 assert fake_card_routes
 assert fake_life_routes
 assert fake_finding_routes
+assert fake_notice_routes
 assert fake_refund_routes
 assert fake_helper_routes
 assert fake_books_routes

@@ -153,6 +153,13 @@ class Business:
         )
         for statement in REVERSALS:
             await rental.run(statement, id=top_up_id)
+        await rental.run(
+            "INSERT INTO notice (id, user_id, organization_id, kind, cause, title, sentences, link, link_says,"
+            " in_inbox, mail_wanted) VALUES ('ntc_aaaaaaaaaaaaaaaa', :user_id, :organization_id, 'wallet.low', '1-1', 'Low',"
+            " '{Low}', '/', 'Home', true, false)",
+            user_id=me["user"]["id"],
+            organization_id=organization_id,
+        )
         async with web.database.transaction() as session:
             finding_id = await findings.open_finding(
                 session, code="test.odd", subject_type="thing", subject_id="x", severity=Severity.WARNING
@@ -171,6 +178,7 @@ class Business:
             "key_id": key.json()["id"],
             "token_id": token["id"],
             "session_id": sessions[0]["id"],
+            "notice_id": "ntc_aaaaaaaaaaaaaaaa",
             "node_id": rental.node_id,
             "sku_id": rental.sku.id,
             "gpu_uuid": (await rental.one("SELECT uuid FROM gpu LIMIT 1")).uuid,

@@ -36,7 +36,7 @@ SHARED = frozenset(
     }
 )
 """Ids of the platform's own things: the permission alone decides."""
-THEIR_OWN = frozenset({"key_id", "token_id", "session_id"})
+THEIR_OWN = frozenset({"key_id", "token_id", "session_id", "notice_id"})
 """Ids of a person's things: not even the organization's other members see them."""
 OF_THE_ORGANIZATION = frozenset(
     {"id_or_name", "organization_id", "top_up_id", "port_id", "card_id", "card_setup_id", "refund_request_id"}

@@ -57,6 +57,8 @@ UNBOUNDED = {
     "POST /api/v1/allocations/{id_or_name}/restart-elsewhere": "it is a launch, and counted as one",
     "POST /api/v1/allocations/{id_or_name}/resume": _STEADY,
     "POST /api/v1/allocations/{id_or_name}/suspend": _STEADY,
+    "POST /api/v1/notices/read": "it marks what is there, and creates nothing",
+    "POST /api/v1/notices/{notice_id}/read": "it marks what is there, and creates nothing",
     "POST /api/v1/refund-requests/{refund_request_id}/withdraw": "it ends a request, and creates nothing",
     "POST /api/v1/nodes/enrol": "it takes an operator's one-time token",
     "POST /api/v1/nodes/enrol/preview": "it creates nothing",

@@ -17,6 +17,7 @@ from sublet.client.shapes import (
     Entry,
     EventPage,
     Me,
+    Notice,
     Offer,
     Operation,
     Port,
@@ -250,6 +251,22 @@ class Client:
         """Charge nothing by itself any more."""
         return cast(AutoTopUp, self._transport.delete("/auto-top-up", repeatable=False))
 
+    def notices(self, *, unread: bool = False) -> Iterator[Notice]:
+        """What you were told, newest first; only what is unread if so asked."""
+        return self._transport.pages("/notices", unread="true" if unread else None)
+
+    def notice(self, notice_id: str) -> Notice:
+        """One thing that you were told."""
+        return cast(Notice, self._transport.get(_notice(notice_id)))
+
+    def read_notice(self, notice_id: str) -> None:
+        """Mark a notice as read."""
+        self._transport.post(_notice(notice_id, "read"))
+
+    def read_notices(self, up_to: str) -> int:
+        """Mark a notice and all before it as read; how many were not yet."""
+        return int(self._transport.post("/notices/read", {"up_to": up_to})["marked"])
+
     def events(self, *, after: str | None = None, limit: int = 200) -> EventPage:
         """What happened after a cursor, oldest first; `next_cursor` or the last id continues."""
         return cast(EventPage, self._transport.get("/events", after=after, limit=limit))
@@ -257,3 +274,7 @@ class Client:
 
 def _allocation(name_or_id: str, *parts: str) -> str:
     return "/".join(("/allocations", quote(name_or_id, safe=""), *parts))
+
+
+def _notice(notice_id: str, *parts: str) -> str:
+    return "/".join(("/notices", quote(notice_id, safe=""), *parts))

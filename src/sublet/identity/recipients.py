@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ARRAY, Select, Text, cast, select
 
 from sublet.core.actors import Permission
 from sublet.core.db import Session
@@ -25,7 +25,11 @@ async def members_holding(session: Session, organization_id: str, permission: Pe
 async def operators_holding(session: Session, permission: Permission) -> list[str]:
     """The ids of the operators whose platform roles give the permission."""
     roles = [role for role, held in PLATFORM_ROLES.items() if permission in held]
-    wanted = select(user_account.c.id).where(user_account.c.platform_roles.overlap(roles)).order_by(user_account.c.id)
+    wanted = (
+        select(user_account.c.id)
+        .where(user_account.c.platform_roles.bool_op("&&")(cast(roles, ARRAY(Text))))
+        .order_by(user_account.c.id)
+    )
     return await _ids(session, wanted)
 
 

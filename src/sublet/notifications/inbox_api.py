@@ -73,6 +73,12 @@ async def switch(actor: ActorDep, session: SessionDep, body: NoticeSwitch) -> No
     return await _preferences(session, actor)
 
 
+@router.get("/{notice_id}", permission=Permission.NOTICE_READ)
+async def show_notice(actor: ActorDep, session: SessionDep, notice_id: str) -> NoticeOut:
+    """One of the caller's notices; it stays unread until it is marked."""
+    return NoticeOut.model_validate(await notices.get(session, actor, notice_id))
+
+
 async def _preferences(session: Session, actor: Actor) -> NoticePreferences:
     return NoticePreferences(
         items=[

@@ -109,6 +109,15 @@ async def page(
     return (await session.execute(wanted)).all()
 
 
+async def get(session: Session, actor: Actor, notice_id: str) -> NoticeRow:
+    """One notice in the actor's inbox; NotFound for any other."""
+    wanted = select(notice).where(await _seen_by(session, actor), notice.c.id == notice_id)
+    row = (await session.execute(wanted)).one_or_none()
+    if row is None:
+        raise NotFound("notice", notice_id)
+    return row
+
+
 async def count_unread(session: Session, actor: Actor) -> int:
     """How many notices in the actor's inbox are unread, counted up to `MOST_COUNTED`."""
     some = select(notice.c.id).where(await _seen_by(session, actor), notice.c.read_at.is_(None)).limit(MOST_COUNTED)

@@ -17,6 +17,7 @@ from sublet.client.shapes.approvals import Approval
 from sublet.client.shapes.catalog import LaunchAction, ListedPrice, ManagedSku, Offer, Price, Sku
 from sublet.client.shapes.events import Event, EventPage
 from sublet.client.shapes.fleet import AdminAllocation, ForcedRelease, Gpu, Join, Node, NodeAdded, NodeDetail
+from sublet.client.shapes.notices import Notice
 from sublet.client.shapes.people import Me, Organization, SshKey, Token
 from sublet.client.shapes.repairs import (
     PaymentEventReceived,
@@ -52,6 +53,7 @@ __all__ = [
     "Node",
     "NodeAdded",
     "NodeDetail",
+    "Notice",
     "Offer",
     "Operation",
     "Organization",
