@@ -31,6 +31,7 @@ wallet:request_refund    no       yes      yes      yes      no       │  no   
 card:manage              no       yes      yes      yes      no       │  no       no       no       no
 auto_top_up:manage       no       yes      yes      yes      no       │  no       no       no       no
 events:read              no       yes      yes      yes      yes      │  yes      yes      yes      yes
+notice:read              yes      yes      yes      yes      yes      │  yes      yes      yes      yes
 admin.node:read          no       no       no       no       no       │  yes      no       yes      yes
 admin.node:manage        no       no       no       no       no       │  yes      no       no       yes
 admin.catalog:read       no       no       no       no       no       │  yes      yes      yes      yes

@@ -155,8 +155,8 @@ class Business:
             await rental.run(statement, id=top_up_id)
         await rental.run(
             "INSERT INTO notice (id, user_id, organization_id, kind, cause, title, sentences, link, link_says,"
-            " in_inbox, mail_wanted) VALUES ('ntc_aaaaaaaaaaaaaaaa', :user_id, :organization_id, 'wallet.low', '1-1', 'Low',"
-            " '{Low}', '/', 'Home', true, false)",
+            " in_inbox, mail_wanted) VALUES ('ntc_aaaaaaaaaaaaaaaa', :user_id, :organization_id, 'wallet.low', '1-1',"
+            " 'Low', '{Low}', '/', 'Home', true, false)",
             user_id=me["user"]["id"],
             organization_id=organization_id,
         )

@@ -26,7 +26,7 @@ from sublet.payments.top_ups.states import TopUpState
 from tests.allocations.rental import Rental, customer, offer
 from tests.identity.house import token_body
 from tests.identity.public_keys import ed25519_line
-from tests.invariants import test_month_actions, test_operator_actions, test_payment_actions
+from tests.invariants import test_month_actions, test_notice_actions, test_operator_actions, test_payment_actions
 from tests.invariants.people import add_card
 from tests.invariants.test_operator_actions import ADD_TOP_UP
 from tests.sandbox.stripe.orders import saved_card
@@ -342,7 +342,7 @@ class TestCards:
                 await asking.agrees((await asking.get(path))["actions"], "confirm", "POST", f"{path}/confirm")
 
 
-WALKED_ELSEWHERE = (test_month_actions, test_operator_actions, test_payment_actions)
+WALKED_ELSEWHERE = (test_month_actions, test_notice_actions, test_operator_actions, test_payment_actions)
 """Modules that say on being loaded what they walk."""
 
 

@@ -169,7 +169,7 @@ class TestTheInbox:
         elsewhere = (await who(await web.customer()))[1]
         await run(
             web,
-            "INSERT INTO membership (organization_id, user_id, role) VALUES (:organization_id, :user_id, 'owner')",
+            "INSERT INTO membership (organization_id, user_id, role) VALUES (:organization_id, :user_id, 'billing')",
             organization_id=elsewhere,
             user_id=(await who(operator))[0],
         )
