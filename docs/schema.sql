@@ -2772,6 +2772,51 @@ CREATE TABLE public.node_trial (
     CONSTRAINT node_trial_allocation_id_check CHECK ((allocation_id ~ '^al_[a-z2-7]{16}$'::text))
 );
 
+CREATE TABLE public.notice (
+    seq bigint NOT NULL,
+    id text NOT NULL,
+    user_id text NOT NULL,
+    organization_id text,
+    kind text NOT NULL,
+    cause text NOT NULL,
+    title text NOT NULL,
+    sentences text[] NOT NULL,
+    link text NOT NULL,
+    link_says text NOT NULL,
+    in_inbox boolean NOT NULL,
+    mail_wanted boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    read_at timestamp with time zone,
+    mailed_at timestamp with time zone,
+    not_mailed_because text,
+    CONSTRAINT notice_check CHECK ((in_inbox OR mail_wanted)),
+    CONSTRAINT notice_check1 CHECK ((mail_wanted OR ((mailed_at IS NULL) AND (not_mailed_because IS NULL)))),
+    CONSTRAINT notice_check2 CHECK (((mailed_at IS NULL) OR (not_mailed_because IS NULL))),
+    CONSTRAINT notice_kind_check CHECK ((kind ~ '^[a-z_]+([.][a-z_]+)*$'::text)),
+    CONSTRAINT notice_link_check CHECK (((link ~ '^/[^/]'::text) OR (link = '/'::text))),
+    CONSTRAINT notice_sentences_check CHECK ((cardinality(sentences) >= 1)),
+    CONSTRAINT notice_title_check CHECK (((length(title) >= 1) AND (length(title) <= 200)))
+);
+
+CREATE TABLE public.notice_preference (
+    user_id text NOT NULL,
+    kind text NOT NULL,
+    channel text NOT NULL,
+    wanted boolean NOT NULL,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT notice_preference_channel_check CHECK ((channel = ANY (ARRAY['inbox'::text, 'email'::text]))),
+    CONSTRAINT notice_preference_kind_check CHECK ((kind ~ '^[a-z_]+([.][a-z_]+)*$'::text))
+);
+
+ALTER TABLE public.notice ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.notice_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.observation_run (
     subject_id text NOT NULL,
     last_at timestamp with time zone NOT NULL,
@@ -3719,6 +3764,15 @@ ALTER TABLE ONLY public.node_trial
 ALTER TABLE ONLY public.node_trial
     ADD CONSTRAINT node_trial_uid_key UNIQUE (uid);
 
+ALTER TABLE ONLY public.notice
+    ADD CONSTRAINT notice_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.notice_preference
+    ADD CONSTRAINT notice_preference_pkey PRIMARY KEY (user_id, kind, channel);
+
+ALTER TABLE ONLY public.notice
+    ADD CONSTRAINT notice_seq_key UNIQUE (seq);
+
 ALTER TABLE ONLY public.observation_run
     ADD CONSTRAINT observation_run_pkey PRIMARY KEY (subject_id, last_at);
 
@@ -4061,6 +4115,16 @@ CREATE INDEX node_room_spread ON public.node_room USING btree (gpus_free, load, 
 CREATE INDEX node_self_test_node ON public.node_self_test USING btree (node_id, asked_at);
 
 CREATE UNIQUE INDEX node_self_test_open ON public.node_self_test USING btree (node_id) WHERE (finished_at IS NULL);
+
+CREATE INDEX notice_about ON public.notice USING btree (organization_id);
+
+CREATE INDEX notice_age ON public.notice USING btree (created_at);
+
+CREATE INDEX notice_of ON public.notice USING btree (user_id, seq) WHERE in_inbox;
+
+CREATE UNIQUE INDEX notice_once ON public.notice USING btree (user_id, kind, cause);
+
+CREATE INDEX notice_unread ON public.notice USING btree (user_id, seq) WHERE (in_inbox AND (read_at IS NULL));
 
 CREATE INDEX outbox_event_organization ON public.outbox_event USING btree (organization_id, xid, id);
 
@@ -4514,6 +4578,15 @@ ALTER TABLE ONLY public.node_self_test
 
 ALTER TABLE ONLY public.node_trial
     ADD CONSTRAINT node_trial_node_id_fkey FOREIGN KEY (node_id) REFERENCES public.node(id);
+
+ALTER TABLE ONLY public.notice
+    ADD CONSTRAINT notice_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.notice_preference
+    ADD CONSTRAINT notice_preference_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
+
+ALTER TABLE ONLY public.notice
+    ADD CONSTRAINT notice_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
 
 ALTER TABLE ONLY public.observation_run
     ADD CONSTRAINT observation_run_subject_id_fkey FOREIGN KEY (subject_id) REFERENCES public.meter(subject_id);
@@ -5018,6 +5091,20 @@ GRANT SELECT ON TABLE public.node_transition TO sublet_app;
 GRANT SELECT,INSERT ON TABLE public.node_trial TO sublet_app;
 
 GRANT UPDATE(generation) ON TABLE public.node_trial TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.notice TO sublet_app;
+
+GRANT UPDATE(read_at) ON TABLE public.notice TO sublet_app;
+
+GRANT UPDATE(mailed_at) ON TABLE public.notice TO sublet_app;
+
+GRANT UPDATE(not_mailed_because) ON TABLE public.notice TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.notice_preference TO sublet_app;
+
+GRANT UPDATE(wanted) ON TABLE public.notice_preference TO sublet_app;
+
+GRANT UPDATE(set_at) ON TABLE public.notice_preference TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.observation_run TO sublet_app;
 

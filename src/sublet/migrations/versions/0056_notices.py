@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0054_notices"
-down_revision = "0053_allocations"
+revision = "0056_notices"
+down_revision = "0055_billing"
 
 TABLES = """
 -- One row for each notice and recipient. Its words are written once: what is read in the inbox and mailed are the same,
