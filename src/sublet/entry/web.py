@@ -46,7 +46,7 @@ from sublet.ledger import wallets
 from sublet.notifications.api import EVENT_HUB, EVENTS_POLICY
 from sublet.notifications.api import router as notifications_router
 from sublet.notifications.hub import EventHub
-from sublet.notifications.inbox_api import router as inbox_router
+from sublet.notifications.inbox.api import router as inbox_router
 from sublet.notifications.policy import EventsPolicy
 from sublet.notifications.schemas import asyncapi
 from sublet.payments import launch_stop

@@ -10,7 +10,7 @@ from sublet.core.db import Session
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.notifications import notices, preferences
-from sublet.notifications.inbox_schemas import (
+from sublet.notifications.inbox.schemas import (
     MarkedRead,
     NoticeOut,
     NoticePreference,
