@@ -2,7 +2,7 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0056_notices"
+revision = "0056_notifications"
 down_revision = "0055_billing"
 
 TABLES = """
