@@ -76,6 +76,7 @@ KEPT: Mapping[str, str] = {
             *("ledger.account", "ledger.balance", "ledger.hold", "ledger.hold_event", "ledger.ledger_entry"),
             *("ledger.calendar", "ledger.month_close", "ledger.month_total", "ledger.correction"),
             *("ledger.posting", "ledger.seal", "ledger.seal_mark", "ledger.topup_lot", "ledger.wallet"),
+            "ledger.promo_lot",
             *("public.top_up", "public.top_up_history", "public.stripe_event", "public.stripe_transaction"),
             *("public.card_setup", "public.card_setup_history", "public.saved_card"),
             *("public.refund", "public.refund_history", "public.refund_request", "public.dispute"),

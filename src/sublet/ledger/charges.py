@@ -22,11 +22,12 @@ async def capture(
     idempotency_key: str,
     description: str,
     effective_at: datetime | None = None,
+    delivered_to: datetime | None = None,
     overrun: bool = False,
 ) -> LedgerEntry:
     """Take a charge from a hold, promotional money first, then the wallet; it is revenue of that kind of meter.
 
-    HoldExhausted if the hold covers less, unless `overrun`: then free promotional money, free money of the wallet and
+    Promotional money pays what was `delivered_to` (if it is not given, `effective_at`) before it expired. HoldExhausted if the hold covers less, unless `overrun`: then free promotional money, free money of the wallet and
     finally the receivable bear what the hold does not.
     """
     entry_id = await call_for_id(
@@ -41,6 +42,7 @@ async def capture(
         source_type=source_type,
         source_id=source_id,
         effective_at=effective_at or await database_now(session),
+        delivered_to=delivered_to,
     )
     hold = await holds.get(session, hold_id)
     await wallets.announce(session, hold.organization_id, currency=amount.currency)
@@ -60,7 +62,7 @@ async def capture_batch(
 ) -> dict[int, int]:
     """Charge many holds in one entry, promotional money first; returns hold → entry for those that could be charged.
 
-    Holds that do not cover their charge are left for `capture`. Every organization charged reads `settlement_id` and
+    Holds that do not cover their charge, or whose wallet has promotional money that expired, are left for `capture`. Every organization charged reads `settlement_id` and
     the description of the one entry, so neither names anybody.
     """
     if not micro_by_hold:

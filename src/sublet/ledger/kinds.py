@@ -7,10 +7,10 @@ ENTRY_KINDS = (
     "usage_batch",
     "credit",
     "reversal",
-    "credit_expired",  # this, write-offs, payouts, fx and suspense nothing posts yet
+    "credit_expired",
     "service_credit",
     "adjustment",
-    "write_off",
+    "write_off",  # this, payouts, fx and suspense nothing posts yet
     "refund",
     "refund_succeeded",
     "refund_failed",

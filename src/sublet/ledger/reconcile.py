@@ -56,6 +56,22 @@ _QUERIES = {
                'there is more in the wallet than its payments have left' AS problem,
                currency, jsonb_build_object('balance', balance, 'paid in', paid_in) AS amounts
           FROM ledger.wallet_above_lots""",
+    Check("promotional money against lots", "ledger.promo_above_lots", Severity.CRITICAL): """
+        SELECT 'account' AS subject_type, code AS subject_id,
+               'there is more promotional money than its lots have left' AS problem,
+               currency, jsonb_build_object('balance', balance, 'lots', lots) AS amounts
+          FROM ledger.promo_above_lots""",
+    Check("promotional lots against entries", "ledger.drifted_promo_lot", Severity.CRITICAL): """
+        SELECT 'credit' AS subject_type, lot_id::text AS subject_id,
+               'a lot of promotional money is not what was posted for it' AS problem, currency,
+               jsonb_build_object('lot', amount, 'posted', given, 'expired', expired, 'posted as expired', posted_expired)
+                 AS amounts
+          FROM ledger.drifted_promo_lot""",
+    Check("expired credit", "ledger.credit_not_expired", Severity.ERROR): """
+        SELECT 'credit' AS subject_type, lot_id::text AS subject_id,
+               'it has expired more than a day ago, and nobody has posted that' AS problem,
+               NULL AS currency, NULL AS amounts
+          FROM ledger.credit_due WHERE expires_at < clock_timestamp() - interval '1 day'""",
     Check("closed months", "ledger.changed_month", Severity.CRITICAL): """
         SELECT 'month' AS subject_type, month || '/' || kind AS subject_id,
                'the month is closed, and its entries add up to something else by now' AS problem,

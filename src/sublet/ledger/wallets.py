@@ -18,8 +18,8 @@ from sublet.ledger.functions import call_for_id
 class Wallet:
     """An organization's money in one currency.
 
-    `balance` is paid-in money and `promo` promotional money; `held` is the part of both that is set aside,
-    `available` what is not. `receivable` is what the organization owes.
+    `balance` is paid-in money and `promo` promotional money that has not expired; `held` is the part of both that is
+    set aside, `available` what is not. `receivable` is what the organization owes.
     """
 
     organization_id: str
@@ -32,12 +32,7 @@ class Wallet:
 
 
 _WALLETS = """
-    SELECT w.owner_id, w.currency, b.balance, b.held + p.held AS held,
-           b.balance - b.held + p.balance - p.held AS available, p.balance AS promo, -r.balance AS receivable
-      FROM ledger.wallet w
-      JOIN ledger.balance b ON b.account_id = w.id
-      JOIN ledger.balance p ON p.account_id = w.promo_id
-      JOIN ledger.balance r ON r.account_id = w.receivable_id
+    SELECT w.owner_id, w.currency, w.balance, w.held, w.available, w.promo, w.receivable FROM ledger.purse w
 """
 
 

@@ -98,14 +98,16 @@ BEGIN
 END $$;
 
 -- Sets money of a locked wallet aside: to be spent, promotional money first; withheld, as what was paid in and taken
--- back, promotional money last. Returns how much of it is promotional. NULL: there is not enough, and nothing changed.
+-- back, promotional money last. What has expired of that is not there. Returns how much of it is promotional. NULL: there
+-- is not enough, and nothing changed.
 CREATE OR REPLACE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   free bigint; free_promo bigint; from_promo bigint;
 BEGIN
   SELECT balance - held INTO free FROM ledger.balance WHERE account_id = _w.id;
-  SELECT balance - held INTO free_promo FROM ledger.balance WHERE account_id = _w.promo_id;
+  SELECT balance - greatest(held, ledger.expired_promo(_w.id, balance, clock_timestamp())) INTO free_promo
+    FROM ledger.balance WHERE account_id = _w.promo_id;
   IF free + free_promo < _amount THEN
     RETURN NULL;
   END IF;

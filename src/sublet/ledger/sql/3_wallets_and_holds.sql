@@ -101,7 +101,11 @@ BEGIN
       JOIN wallet w ON w.id = wanted.wallet_id
       JOIN balance b ON b.account_id = w.id
       JOIN balance p ON p.account_id = w.promo_id
-     CROSS JOIN LATERAL (SELECT b.balance - b.held AS wallet, p.balance - p.held AS promo) free
+     CROSS JOIN LATERAL (
+       SELECT b.balance - b.held AS wallet,
+              p.balance - CASE WHEN p.balance > p.held
+                               THEN greatest(p.held, expired_promo(w.id, p.balance, clock_timestamp()))
+                               ELSE p.held END AS promo) free
      WHERE up_to_here <= free.wallet + free.promo
   ), aside AS (
     UPDATE balance b SET held = b.held + total.amount

@@ -2,12 +2,12 @@
 
 -- Takes a charge from a hold, promotional money first, and returns the entry: it is revenue of that kind of meter. More
 -- than the hold covers is refused, unless `_overrun`: then free promotional money, the free wallet and finally the
--- receivable bear the difference.
+-- receivable bear the difference. Promotional money pays what was `_delivered_to` before it expired.
 -- The hot path, a hold on the wallet alone, looks once and then locks the wallet's row by updating it; the guards on
 -- wallet, hold and entry notice what changed in between.
 CREATE OR REPLACE FUNCTION ledger.capture(
   _hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text,
-  _source_type text, _source_id text, _effective_at timestamptz
+  _source_type text, _source_id text, _effective_at timestamptz, _delivered_to timestamptz DEFAULT NULL
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   hash bytea := sha256(convert_to(
@@ -15,6 +15,7 @@ DECLARE
   seen record; locked boolean := false; after bigint; after_seq bigint; made bigint; happened int;
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
+  delivered timestamptz := coalesce(_delivered_to, _effective_at); expired bigint := 0; usable bigint; w wallet;
 BEGIN
   IF coalesce(_amount, 0) <= 0 THEN  -- as in refuse_nothing, a call of which would cost each charge
     RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
@@ -22,7 +23,7 @@ BEGIN
   LOOP
     SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
            h.kind, h.closed,
-           p.balance - p.held AS free_promo,
+           p.balance AS promo, p.balance - p.held AS free_promo,
            w.currency,
            (SELECT a.id FROM account a
              WHERE a.code = 'revenue_' || _meter_kind || ':' || w.currency) AS revenue_id,
@@ -78,6 +79,20 @@ BEGIN
     locked := true;  -- the next look sees everything that decides
   END LOOP;
 
+  IF seen.promo > 0 THEN
+    expired := expired_promo(seen.wallet_id, seen.promo, delivered);
+  END IF;
+  IF expired > 0 THEN
+    -- Of what expired before this was delivered, the hold's own part is of no use, and what is free even less.
+    SELECT * INTO w FROM wallet WHERE id = seen.wallet_id;
+    PERFORM keep_lots(w);
+    usable := seen.promo - expired;
+    IF seen.promo_rest > usable THEN
+      PERFORM back_otherwise(w, _hold, seen.promo_rest - usable);
+      SELECT amount - captured - released, promo_rest INTO seen.rest, seen.promo_rest FROM hold WHERE id = _hold;
+    END IF;
+    seen.free_promo := least(seen.free_promo, usable - seen.promo_rest);
+  END IF;
   IF _amount > seen.rest AND _overrun IS NOT TRUE THEN
     RAISE EXCEPTION 'hold % has % left, not %', _hold, seen.rest, _amount USING ERRCODE = 'SL003';
   END IF;
@@ -89,6 +104,9 @@ BEGIN
   over := _amount - from_hold;
   over_promo := least(over, seen.free_promo - shifted);
   over_wallet := least(over - over_promo, (SELECT balance - held FROM balance WHERE account_id = seen.wallet_id) + shifted);
+  IF expired > 0 THEN
+    PERFORM take_from_lots(w.id, held_promo + over_promo, delivered, NULL);
+  END IF;
   UPDATE balance SET held = held - held_wallet - shifted WHERE account_id = seen.wallet_id;
   UPDATE balance SET held = held - held_promo + shifted WHERE account_id = seen.promo_id;
   made := post('usage', _key, hash, _description, _source_type, _source_id, NULL, _effective_at,
@@ -107,7 +125,8 @@ BEGIN
 END $$;
 
 -- Charges many holds in one entry, promotional money first, one line for each wallet and each promo account. Holds that
--- cannot bear their charge are left alone: the result names the holds charged, and the caller charges the rest singly.
+-- cannot bear their charge, or whose wallet has promotional money that expired, are left alone: the result names the
+-- holds charged, and the caller charges the rest singly.
 CREATE OR REPLACE FUNCTION ledger.capture_batch(
   _holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text,
   _source_type text, _source_id text, _effective_at timestamptz
@@ -138,7 +157,9 @@ BEGIN
             JOIN hold h ON h.id = l.id
             JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
             JOIN balance p ON p.account_id = w.promo_id
-           WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND h.kind = 'spending') asked;
+           WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND h.kind = 'spending'
+             AND NOT (p.balance > 0 AND EXISTS (SELECT FROM promo_lot x WHERE x.wallet_id = w.id AND x.rest > 0
+                                                   AND x.expires_at < clock_timestamp() OFFSET 0))) asked;
   IF able IS NULL THEN
     RETURN;
   END IF;

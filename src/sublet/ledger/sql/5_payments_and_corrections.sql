@@ -47,11 +47,14 @@ BEGIN
     ARRAY[-_amount, _amount]);
 END $$;
 
--- Promotional money: spent first, never refunded.
-CREATE OR REPLACE FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text)
-RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
+-- Promotional money: spent first, never refunded. NULL: it does not expire.
+CREATE OR REPLACE FUNCTION ledger.grant_credit(
+  _owner text, _currency text, _amount bigint, _key text, _description text, _expires_at timestamptz DEFAULT NULL,
+  _source_type text DEFAULT NULL, _source_id text DEFAULT NULL
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
-  hash bytea := hash_of('credit', _owner, _currency, _amount::text); w wallet; entry_id bigint;
+  hash bytea := hash_of('credit', _owner, _currency, _amount::text, extract(epoch FROM _expires_at)::text, _source_id);
+  w wallet; entry_id bigint;
 BEGIN
   PERFORM refuse_nothing(_amount, 'a credit');
   w := lock_wallet(_owner, _currency);
@@ -59,8 +62,14 @@ BEGIN
   IF entry_id IS NOT NULL THEN
     RETURN entry_id;
   END IF;
-  RETURN post('credit', _key, hash, _description, NULL, NULL, NULL, now(),
+  IF _expires_at <= clock_timestamp() THEN
+    RAISE EXCEPTION 'a credit does not expire before it is given' USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM keep_lots(w);
+  entry_id := post('credit', _key, hash, _description, _source_type, _source_id, NULL, now(),
     ARRAY[w.promo_id, system_account('promo_expense', _currency)], ARRAY[_amount, -_amount]);
+  PERFORM open_lot(w, entry_id, _amount, _expires_at);
+  RETURN entry_id;
 END $$;
 
 -- What a customer is given for time that was promised and not delivered: spent first, never refunded, and less revenue.
@@ -76,16 +85,21 @@ BEGIN
   IF entry_id IS NOT NULL THEN
     RETURN entry_id;
   END IF;
-  RETURN post('service_credit', _key, hash, _description, 'subject', _source_id, NULL, now(),
+  PERFORM keep_lots(w);
+  entry_id := post('service_credit', _key, hash, _description, 'subject', _source_id, NULL, now(),
     ARRAY[w.promo_id, system_account('sla_contra_revenue', _currency)], ARRAY[_amount, -_amount]);
+  PERFORM open_lot(w, entry_id, _amount, NULL);
+  RETURN entry_id;
 END $$;
 
 -- The opposite of an entry of usage or of a credit, once; what was owed for it and has been paid since goes to the
--- wallet. Nothing else is reversed: what came by card is refunded through the card processor.
+-- wallet. A credit is taken out of its own lot first; promotional money that comes back is a lot that does not expire.
+-- Nothing else is reversed: what came by card is refunded through the card processor.
 CREATE OR REPLACE FUNCTION ledger.reverse(_entry bigint, _key text, _description text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   hash bytea := hash_of('reverse', _entry::text); entry_id bigint; accounts bigint[]; amounts bigint[];
+  w wallet; promo bigint;
 BEGIN
   IF (SELECT kind IN ('usage', 'usage_batch', 'credit') FROM ledger_entry WHERE id = _entry) IS NOT TRUE THEN
     RAISE EXCEPTION 'entry % cannot be reversed', _entry USING ERRCODE = 'SL006';
@@ -113,5 +127,18 @@ BEGIN
   )
   SELECT array_agg(account_id ORDER BY account_id), array_agg(amount ORDER BY account_id) INTO accounts, amounts
     FROM total;
-  RETURN post('reversal', _key, hash, _description, NULL, NULL, _entry, now(), accounts, amounts);
+  IF EXISTS (SELECT FROM promo_lot l WHERE l.entry_id = _entry AND l.expired > 0) THEN
+    RAISE EXCEPTION 'entry % cannot be reversed: its credit has expired', _entry USING ERRCODE = 'SL006';
+  END IF;
+  FOR w IN SELECT owner.* FROM wallet owner WHERE owner.promo_id = ANY (accounts) LOOP
+    PERFORM keep_lots(w);
+  END LOOP;
+  entry_id := post('reversal', _key, hash, _description, NULL, NULL, _entry, now(), accounts, amounts);
+  FOR w IN SELECT owner.* FROM wallet owner WHERE owner.promo_id = ANY (accounts) LOOP
+    promo := amounts[array_position(accounts, w.promo_id)];
+    PERFORM open_lot(w, entry_id, promo, NULL);
+    PERFORM take_from_lots(w.id, -promo, clock_timestamp(),
+      (SELECT l.id FROM promo_lot l WHERE l.entry_id = _entry AND l.wallet_id = w.id));
+  END LOOP;
+  RETURN entry_id;
 END $$;

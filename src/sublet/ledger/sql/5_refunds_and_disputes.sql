@@ -181,14 +181,19 @@ BEGIN
   IF made IS NOT NULL THEN
     RETURN made;
   END IF;
+  PERFORM keep_lots(w);
   IF _given THEN
     SELECT least(-balance, _amount) INTO cleared FROM balance WHERE account_id = w.receivable_id;
-    RETURN post('adjustment', _key, hash, _description, 'adjustment', _source_id, NULL, now(),
+    made := post('adjustment', _key, hash, _description, 'adjustment', _source_id, NULL, now(),
       ARRAY[w.receivable_id, w.promo_id, system_account('adjustments', _currency)],
       ARRAY[cleared, _amount - cleared, -_amount]);
+    PERFORM open_lot(w, made, _amount - cleared, NULL);
+    RETURN made;
   END IF;
-  SELECT least(_amount, balance - held) INTO from_promo FROM balance WHERE account_id = w.promo_id;
+  SELECT least(_amount, balance - greatest(held, expired_promo(w.id, balance, clock_timestamp()))) INTO from_promo
+    FROM balance WHERE account_id = w.promo_id;
   SELECT least(_amount - from_promo, balance - held) INTO from_wallet FROM balance WHERE account_id = w.id;
+  PERFORM take_from_lots(w.id, from_promo, clock_timestamp(), NULL);
   RETURN post('adjustment', _key, hash, _description, 'adjustment', _source_id, NULL, now(),
     ARRAY[w.promo_id, w.id, w.receivable_id, system_account('adjustments', _currency)],
     ARRAY[-from_promo, -from_wallet, from_promo + from_wallet - _amount, _amount]);

@@ -160,15 +160,13 @@ COMMENT ON VIEW ledger.hold_owner IS 'Published: whose money each hold sets asid
 
 CREATE OR REPLACE VIEW ledger.funds AS
   SELECT w.owner_id, w.currency,
-         b.balance + p.balance + r.balance
+         w.balance + w.promo - w.receivable
            - (SELECT coalesce(sum(h.amount - h.captured - h.released), 0)::bigint
-                FROM ledger.hold h WHERE h.wallet_id = w.id AND NOT h.closed AND h.kind = 'withheld') AS total
-    FROM ledger.wallet w
-    JOIN ledger.balance b ON b.account_id = w.id
-    JOIN ledger.balance p ON p.account_id = w.promo_id
-    JOIN ledger.balance r ON r.account_id = w.receivable_id;
+                FROM ledger.hold h WHERE h.wallet_id = w.id AND NOT h.closed AND h.kind = 'withheld') AS total,
+         w.expired
+    FROM ledger.purse w;
 COMMENT ON VIEW ledger.funds IS
-  'Published: what each organization could spend in all, with what is held to be spent and less what it owes, in micro-units.';
+  'Published: what each organization could spend in all, with what is held to be spent and less what it owes, in micro-units; and what expired of it, which pays only what was delivered before.';
 
 CREATE OR REPLACE VIEW ledger.usage_revenue AS
   SELECT p.entry_id, substr(a.kind::text, 9) AS meter_kind, a.currency, p.amount
