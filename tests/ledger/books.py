@@ -1,16 +1,18 @@
 """Factories for tests of money: wallets, top-ups and holds, each with its own keys."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.money import Money
 from sublet.ledger import charges, credits, holds, reconcile, top_ups, wallets
 from sublet.ledger.holds import Hold
+from tests.support.waiting import until_async
 
 _numbers = count(1)
 
@@ -53,12 +55,45 @@ async def assert_books_are_sound(session: Session) -> None:
         assert result.ok, (result.name, result.findings)
 
 
-async def grant(session: Session, organization: str, amount: str, *, idempotency_key: str | None = None) -> int:
+async def grant(
+    session: Session,
+    organization: str,
+    amount: str,
+    *,
+    idempotency_key: str | None = None,
+    expires_at: datetime | None = None,
+) -> int:
     """Promotional money that an operator gave; the entry's id."""
     given = await credits.grant(
-        session, organization, usd(amount), idempotency_key=idempotency_key or key(), reason="Welcome"
+        session,
+        organization,
+        usd(amount),
+        idempotency_key=idempotency_key or key(),
+        reason="Welcome",
+        expires_at=expires_at,
     )
     return given.id
+
+
+async def soon(session: Session) -> datetime:
+    """A time that is not over yet, and will be within a fifth of a second."""
+    return (await session.execute(text("SELECT clock_timestamp() + interval '200 milliseconds'"))).scalar_one()
+
+
+async def until_later(session: Session, moment: datetime) -> None:
+    """Wait until the database's clock has passed a time."""
+    over = text("SELECT clock_timestamp() > :moment")
+    await until_async("the time", lambda: _is(session, over, moment))
+
+
+async def _is(session: Session, question: TextClause, moment: datetime) -> bool:
+    return bool((await session.execute(question, {"moment": moment})).scalar_one())
+
+
+async def lot_of(session: Session, entry_id: int) -> int:
+    """The lot that an entry opened."""
+    found = text("SELECT id FROM ledger.promo_lot WHERE entry_id = :entry_id")
+    return int((await session.execute(found, {"entry_id": entry_id})).scalar_one())
 
 
 async def charge(

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from sublet.core.db import Database
 from sublet.ledger import holds, top_ups
-from tests.ledger.books import charge, grant, key, new_hold, new_wallet, usd
+from tests.ledger.books import charge, grant, key, lot_of, new_hold, new_wallet, soon, until_later, usd
 
 WRITING = """
     SELECT proname FROM pg_proc
@@ -24,7 +24,8 @@ WRITING = """
 class Books:
     """Something of everything in the books: what the calls are about.
 
-    `paid` is the charge of a card payment of somebody who has a refund on its way, and `owing` has money and owes some.
+    `paid` is the charge of a card payment of somebody who has a refund on its way, `owing` has money and owes some, and
+    `over` is a lot that has expired.
     """
 
     organization: str
@@ -34,6 +35,7 @@ class Books:
     paid: str
     refund: int
     owing: str
+    over: int
 
     @classmethod
     async def made(cls, database: Database) -> "Books":
@@ -53,7 +55,10 @@ class Books:
             withheld = await holds.withhold(session, owing, usd("9"), **about)
             await charge(session, (await new_hold(session, owing, "1")).id, "2", overrun=True)
             await holds.release(session, withheld.id, idempotency_key=key())
-        return cls(organization, hold.id, charged, granted, paid, refund, owing)
+            moment = await soon(session)
+            over = await lot_of(session, await grant(session, await new_wallet(session), "3", expires_at=moment))
+            await until_later(session, moment)
+        return cls(organization, hold.id, charged, granted, paid, refund, owing, over)
 
     def arguments(self) -> dict[str, object]:
         """The arguments that the calls name; the key is another each time."""
@@ -65,6 +70,7 @@ class Books:
             "paid": self.paid,
             "refund": self.refund,
             "owing": self.owing,
+            "over": self.over,
             "key": key(),
             "card": key("pi"),
             "charge": key("ch"),
@@ -78,6 +84,7 @@ POSTING = {
     "top_up": "ledger.top_up(%(organization)s, 'USD', 1000000, %(card)s, %(charge)s, 'd', 'top_up', 'tu')",
     "stripe_fee": "ledger.stripe_fee('USD', 1000, %(key)s, 'd', 'top_up', 'tu')",
     "grant_credit": "ledger.grant_credit(%(organization)s, 'USD', 1000, %(key)s, 'd')",
+    "expire_credit": "ledger.expire_credit(%(over)s, 'd')",
     "service_credit": "ledger.service_credit(%(organization)s, 'USD', 1000, %(key)s, 'd', 'al')",
     "reverse": "ledger.reverse(%(granted)s, %(key)s, 'd')",
     "refund": "ledger.refund(%(paid)s, 1000, false, %(key)s, 'd', 're')",

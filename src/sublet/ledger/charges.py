@@ -27,7 +27,8 @@ async def capture(
 ) -> LedgerEntry:
     """Take a charge from a hold, promotional money first, then the wallet; it is revenue of that kind of meter.
 
-    Promotional money pays what was `delivered_to` (if it is not given, `effective_at`) before it expired. HoldExhausted if the hold covers less, unless `overrun`: then free promotional money, free money of the wallet and
+    Promotional money pays what was `delivered_to` (if it is not given, `effective_at`) before it expired.
+    HoldExhausted if the hold covers less, unless `overrun`: then free promotional money, free money of the wallet and
     finally the receivable bear what the hold does not.
     """
     entry_id = await call_for_id(
@@ -62,8 +63,8 @@ async def capture_batch(
 ) -> dict[int, int]:
     """Charge many holds in one entry, promotional money first; returns hold → entry for those that could be charged.
 
-    Holds that do not cover their charge, or whose wallet has promotional money that expired, are left for `capture`. Every organization charged reads `settlement_id` and
-    the description of the one entry, so neither names anybody.
+    Holds that do not cover their charge, or whose wallet has promotional money that expired, are left for `capture`.
+    Every organization charged reads `settlement_id` and the description of the one entry, so neither names anybody.
     """
     if not micro_by_hold:
         return {}

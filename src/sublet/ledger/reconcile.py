@@ -64,8 +64,8 @@ _QUERIES = {
     Check("promotional lots against entries", "ledger.drifted_promo_lot", Severity.CRITICAL): """
         SELECT 'credit' AS subject_type, lot_id::text AS subject_id,
                'a lot of promotional money is not what was posted for it' AS problem, currency,
-               jsonb_build_object('lot', amount, 'posted', given, 'expired', expired, 'posted as expired', posted_expired)
-                 AS amounts
+               jsonb_build_object('lot', amount, 'posted', given, 'expired', expired,
+                                  'posted as expired', posted_expired) AS amounts
           FROM ledger.drifted_promo_lot""",
     Check("expired credit", "ledger.credit_not_expired", Severity.ERROR): """
         SELECT 'credit' AS subject_type, lot_id::text AS subject_id,

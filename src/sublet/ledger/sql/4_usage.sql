@@ -15,7 +15,7 @@ DECLARE
   seen record; locked boolean := false; after bigint; after_seq bigint; made bigint; happened int;
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
-  delivered timestamptz := coalesce(_delivered_to, _effective_at); expired bigint := 0; usable bigint; w wallet;
+  delivered timestamptz := coalesce(_delivered_to, _effective_at); expired bigint := 0; usable bigint; payer wallet;
 BEGIN
   IF coalesce(_amount, 0) <= 0 THEN  -- as in refuse_nothing, a call of which would cost each charge
     RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
@@ -84,11 +84,11 @@ BEGIN
   END IF;
   IF expired > 0 THEN
     -- Of what expired before this was delivered, the hold's own part is of no use, and what is free even less.
-    SELECT * INTO w FROM wallet WHERE id = seen.wallet_id;
-    PERFORM keep_lots(w);
+    SELECT * INTO payer FROM wallet WHERE id = seen.wallet_id;
+    PERFORM keep_lots(payer);
     usable := seen.promo - expired;
     IF seen.promo_rest > usable THEN
-      PERFORM back_otherwise(w, _hold, seen.promo_rest - usable);
+      PERFORM back_otherwise(payer, _hold, seen.promo_rest - usable);
       SELECT amount - captured - released, promo_rest INTO seen.rest, seen.promo_rest FROM hold WHERE id = _hold;
     END IF;
     seen.free_promo := least(seen.free_promo, usable - seen.promo_rest);
@@ -105,7 +105,7 @@ BEGIN
   over_promo := least(over, seen.free_promo - shifted);
   over_wallet := least(over - over_promo, (SELECT balance - held FROM balance WHERE account_id = seen.wallet_id) + shifted);
   IF expired > 0 THEN
-    PERFORM take_from_lots(w.id, held_promo + over_promo, delivered, NULL);
+    PERFORM take_from_lots(payer.id, held_promo + over_promo, delivered, NULL);
   END IF;
   UPDATE balance SET held = held - held_wallet - shifted WHERE account_id = seen.wallet_id;
   UPDATE balance SET held = held - held_promo + shifted WHERE account_id = seen.promo_id;

@@ -99,7 +99,7 @@ CREATE OR REPLACE FUNCTION ledger.reverse(_entry bigint, _key text, _description
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   hash bytea := hash_of('reverse', _entry::text); entry_id bigint; accounts bigint[]; amounts bigint[];
-  w wallet; promo bigint;
+  payer wallet; promo bigint;
 BEGIN
   IF (SELECT kind IN ('usage', 'usage_batch', 'credit') FROM ledger_entry WHERE id = _entry) IS NOT TRUE THEN
     RAISE EXCEPTION 'entry % cannot be reversed', _entry USING ERRCODE = 'SL006';
@@ -130,15 +130,15 @@ BEGIN
   IF EXISTS (SELECT FROM promo_lot l WHERE l.entry_id = _entry AND l.expired > 0) THEN
     RAISE EXCEPTION 'entry % cannot be reversed: its credit has expired', _entry USING ERRCODE = 'SL006';
   END IF;
-  FOR w IN SELECT owner.* FROM wallet owner WHERE owner.promo_id = ANY (accounts) LOOP
-    PERFORM keep_lots(w);
+  FOR payer IN SELECT owner.* FROM wallet owner WHERE owner.promo_id = ANY (accounts) LOOP
+    PERFORM keep_lots(payer);
   END LOOP;
   entry_id := post('reversal', _key, hash, _description, NULL, NULL, _entry, now(), accounts, amounts);
-  FOR w IN SELECT owner.* FROM wallet owner WHERE owner.promo_id = ANY (accounts) LOOP
-    promo := amounts[array_position(accounts, w.promo_id)];
-    PERFORM open_lot(w, entry_id, promo, NULL);
-    PERFORM take_from_lots(w.id, -promo, clock_timestamp(),
-      (SELECT l.id FROM promo_lot l WHERE l.entry_id = _entry AND l.wallet_id = w.id));
+  FOR payer IN SELECT owner.* FROM wallet owner WHERE owner.promo_id = ANY (accounts) LOOP
+    promo := amounts[array_position(accounts, payer.promo_id)];
+    PERFORM open_lot(payer, entry_id, promo, NULL);
+    PERFORM take_from_lots(payer.id, -promo, clock_timestamp(),
+      (SELECT l.id FROM promo_lot l WHERE l.entry_id = _entry AND l.wallet_id = payer.id));
   END LOOP;
   RETURN entry_id;
 END $$;
