@@ -1,4 +1,4 @@
--- Promotional money in every wallet: enough for any charge.
+-- Promotional money in every wallet, in a lot that expires: enough for any charge.
 SET ROLE sublet_ledger;
 WITH entry AS (
   INSERT INTO ledger.ledger_entry (kind, idempotency_key, request_hash, description, effective_at)
@@ -13,4 +13,7 @@ SELECT entry.id, 1, (SELECT id FROM ledger.account WHERE code = 'promo_expense:U
   FROM entry
 UNION ALL
 SELECT entry.id, 1 + row_number() OVER (), account_id, 1000000000, 1, 1000000000 FROM entry, moved;
+INSERT INTO ledger.promo_lot (wallet_id, entry_id, amount, rest, expires_at)
+SELECT w.id, e.id, 1000000000, 1000000000, now() + interval '30 days'
+  FROM ledger.wallet w, ledger.ledger_entry e WHERE e.idempotency_key = 'bench:promo';
 RESET ROLE;

@@ -24,6 +24,7 @@ TABLES = (
     "hold",
     "hold_event",
     "topup_lot",
+    "promo_lot",
     "seal",
     "seal_mark",
     "calendar",
@@ -35,7 +36,7 @@ APPEND_ONLY = (
     *("account", "wallet", "ledger_entry", "posting", "hold_event", "seal"),
     *("month_close", "month_total", "correction"),
 )
-NEVER_REMOVED = (*APPEND_ONLY, "balance", "hold", "topup_lot")
+NEVER_REMOVED = (*APPEND_ONLY, "balance", "hold", "topup_lot", "promo_lot")
 ENTRY = "INSERT INTO ledger.ledger_entry (kind, idempotency_key, request_hash, description, effective_at) "
 
 

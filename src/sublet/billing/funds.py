@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 from sublet.billing.charges import seconds_covered
 from sublet.billing.events import WalletLow
 from sublet.billing.policy import Policy
-from sublet.billing.runway import BURNING, Level, runway_of
+from sublet.billing.runway import BURNING, UNPAID, Level, runway_of
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import publish
@@ -64,7 +64,7 @@ _REVIEW = text(
     f"""
     SELECT coalesce(b.organization_id, c.organization_id) AS organization_id,
            coalesce(b.currency, c.currency) AS currency,
-           coalesce(f.total, 0) - coalesce(b.accrued, 0) AS left, coalesce(b.burn, 0) AS burn,
+           coalesce(f.total, 0) - {UNPAID} AS left, coalesce(b.burn, 0) AS burn,
            coalesce(b.if_resumed, 0) AS if_resumed, coalesce(b.running, false) AS running,
            coalesce(b.running_on, false) AS running_on, coalesce(b.waiting, false) AS waiting,
            c.level, c.grace_ends_at

@@ -62,6 +62,9 @@ BURNING = f"""
      WHERE NOT m.settled {{scope}}
      GROUP BY m.organization_id, m.currency
 """  # noqa: S608 - only constant expressions
+UNPAID = "greatest(0, coalesce(b.accrued, 0) - coalesce(f.expired, 0))"
+"""What of that which accrued (`b`) the funds (`f`) must bear: promotional money that has expired, and is none of them,
+pays what was delivered before."""
 
 
 def runway_of(row: Row[Any], policy: Policy) -> Runway:

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
-from sublet.billing import meters, month_edges, watermarks
+from sublet.billing import credit_edges, meters, month_edges, watermarks
 from sublet.billing.charges import charged_between, charged_micro_sql, whole_seconds, whole_seconds_sql
+from sublet.billing.credit_edges import Piece
 from sublet.billing.policy import Policy
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
@@ -32,7 +33,7 @@ Place = tuple[str, str]
 
 START: Place = ("-infinity", "")
 
-_REFUSED = (SubletError, IntegrityError, DataError, InternalError, ProgrammingError)
+REFUSED = (SubletError, IntegrityError, DataError, InternalError, ProgrammingError)
 """What is at fault with what is settled; the database's own troubles are not, and end the whole transaction."""
 
 
@@ -142,33 +143,35 @@ async def settle(session: Session, subject_id: str, *, final: bool, policy: Poli
 
 
 async def _charge(session: Session, meter: Row[Any], segments: Any) -> Settled:
-    """Charge what is due, in one entry for each month in which it was delivered; the last of them is returned."""
-    due = [segment for segment in segments if segment.metered_to > segment.posted_to]
+    """Charge what is due, in one entry for each month in which it was delivered, and for what was delivered before
+    promotional money expired; the last of them is returned."""
+    edges = await credit_edges.edges(session, meter.organization_id, currency=meter.currency)
+    due = [piece for segment in segments for piece in credit_edges.pieces(segment, edges)]
     settled = Settled(Money.zero(meter.currency), None)
-    for month in sorted({segment.month for segment in due}):
-        of_month = [segment for segment in due if segment.month == month]
-        charged = await _charge_month(session, meter, of_month, month=month)
+    for month, after in sorted({(piece.segment.month, piece.after) for piece in due}):
+        together = [piece for piece in due if (piece.segment.month, piece.after) == (month, after)]
+        charged = await _charge_together(session, meter, together, month=month)
         settled = Settled(settled.amount + charged.amount, charged.entry_id or settled.entry_id)
     return settled
 
 
-async def _charge_month(session: Session, meter: Row[Any], segments: Any, *, month: str) -> Settled:
+async def _charge_together(session: Session, meter: Row[Any], pieces: Sequence[Piece], *, month: str) -> Settled:
     due = [
         (
-            segment,
+            piece,
             charged_between(
-                segment.nano_per_hour,
-                whole_seconds(segment.started, segment.posted_to),
-                whole_seconds(segment.started, segment.metered_to),
+                piece.segment.nano_per_hour,
+                whole_seconds(piece.segment.started, piece.started),
+                whole_seconds(piece.segment.started, piece.ended),
             ),
         )
-        for segment in segments
+        for piece in pieces
     ]
     total = Money(sum(amount for _, amount in due), meter.currency)
     entry_id = None
     if total.micro > 0:
-        metered_to: datetime = due[-1][0].metered_to
-        belongs = await month_edges.belongs(session, month, until=metered_to)
+        delivered_to = pieces[-1].ended
+        belongs = await month_edges.belongs(session, month, until=delivered_to)
         entry = await ledger_charges.capture(
             session,
             meter.hold_id,
@@ -176,22 +179,24 @@ async def _charge_month(session: Session, meter: Row[Any], segments: Any, *, mon
             meter_kind=meter.meter_kind,
             source_type="subject",
             source_id=meter.subject_id,
-            idempotency_key=f"settle:{meter.subject_id}:{metered_to.isoformat()}",
+            idempotency_key=f"settle:{meter.subject_id}:{delivered_to.isoformat()}",
             description=f"Usage of {meter.subject_name or meter.subject_id}{belongs.addition}",
             effective_at=belongs.effective_at,
+            delivered_to=delivered_to,
             overrun=True,
         )
         entry_id = entry.id
         await belongs.name(session, entry_id)
-    for segment, amount in due:
+    for piece, amount in due:
+        segment = piece.segment
         await session.execute(
             _RECORD,
             {
                 "segment_id": segment.id,
                 "subject_id": meter.subject_id,
-                "period_start": segment.posted_to,
-                "period_end": segment.metered_to,
-                "seconds": whole_seconds(segment.posted_to, segment.metered_to),
+                "period_start": piece.started,
+                "period_end": piece.ended,
+                "seconds": whole_seconds(piece.started, piece.ended),
                 "kind": segment.kind,
                 "meter_kind": meter.meter_kind,
                 "organization_id": meter.organization_id,
@@ -304,7 +309,7 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
         try:
             async with session.begin_nested():
                 left |= await _settle_together(session, owed, as_of=as_of)
-        except _REFUSED as error:
+        except REFUSED as error:
             sort = (owed.month, owed.currency, owed.meter_kind)
             log.exception("settlement.batch_refused", sort=sort, error=str(error))
             left |= set(owed.subject_ids)
@@ -320,7 +325,7 @@ async def settle_singly(session: Session, subject_ids: Collection[str], *, polic
         try:
             async with session.begin_nested():
                 await settle(session, subject_id, final=False, policy=policy)
-        except _REFUSED as error:
+        except REFUSED as error:
             log.exception("settlement.refused", subject=subject_id, error=str(error))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sublet.billing.charges import seconds_covered
 from sublet.billing.funds import Clock
 from sublet.billing.policy import Policy
-from sublet.billing.runway import BURNING, Level, Runway, runway_of
+from sublet.billing.runway import BURNING, UNPAID, Level, Runway, runway_of
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
 
@@ -48,7 +48,7 @@ class Standing:
 
 _STANDINGS = text(
     f"""
-    SELECT f.owner_id AS organization_id, f.currency, f.total - coalesce(b.accrued, 0) AS left,
+    SELECT f.owner_id AS organization_id, f.currency, f.total - {UNPAID} AS left,
            coalesce(b.burn, 0) AS burn, c.level, c.grace_ends_at
       FROM ledger.funds f
       LEFT JOIN ({BURNING.format(scope="AND m.organization_id = :organization_id")}) b

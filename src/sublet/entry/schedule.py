@@ -7,7 +7,7 @@ from sublet.admin import checks
 from sublet.allocations import funds as allocation_funds
 from sublet.allocations.work import sweep as allocation_sweep
 from sublet.approvals import approvals
-from sublet.billing import extension, funds, settlement, watermarks
+from sublet.billing import credit_expiry, extension, funds, settlement, watermarks
 from sublet.billing.policy import Policy
 from sublet.core.db import Database, Session
 from sublet.core.outbox import StoredEvent
@@ -59,6 +59,9 @@ def schedule(
     async def settle() -> None:
         await settlement.settle_all(database, policy=policy)
 
+    async def expire_credit() -> None:
+        await credit_expiry.expire_all(database, policy=policy)
+
     async def fit_holds() -> None:
         await extension.fit_all(database, policy=policy)
 
@@ -91,6 +94,7 @@ def schedule(
         Tick("extend holds", metering_seconds, run_alone=fit_holds),
         Tick(REVIEW, metering_seconds, review),
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), run_alone=settle),
+        Tick("expire credit", MINUTE, run_alone=expire_credit),
         Tick("seal the ledger", MINUTE, seals.seal_ranges),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
         Tick("watch cards", MINUTE, watch_cards),

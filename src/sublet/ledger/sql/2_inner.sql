@@ -106,7 +106,7 @@ DECLARE
   free bigint; free_promo bigint; from_promo bigint;
 BEGIN
   SELECT balance - held INTO free FROM ledger.balance WHERE account_id = _w.id;
-  SELECT balance - greatest(held, ledger.expired_promo(_w.id, balance, clock_timestamp())) INTO free_promo
+  SELECT greatest(0, balance - held - ledger.expired_promo(_w.id, balance, clock_timestamp())) INTO free_promo
     FROM ledger.balance WHERE account_id = _w.promo_id;
   IF free + free_promo < _amount THEN
     RETURN NULL;

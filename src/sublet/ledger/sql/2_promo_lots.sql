@@ -149,8 +149,8 @@ CREATE OR REPLACE VIEW ledger.drifted_promo_lot AS
 -- ------------------------------------------------------------------- what other domains may read in their queries
 
 CREATE OR REPLACE VIEW ledger.purse AS
-  SELECT w.id, w.owner_id, w.currency, b.balance, b.held + p.held - least(p.held, x.expired) AS held,
-         b.balance - b.held + p.balance - greatest(p.held, x.expired) AS available,
+  SELECT w.id, w.owner_id, w.currency, b.balance, b.held + least(p.held, p.balance - x.expired) AS held,
+         b.balance - b.held + greatest(0, p.balance - x.expired - p.held) AS available,
          p.balance - x.expired AS promo, -r.balance AS receivable, x.expired
     FROM ledger.wallet w
     JOIN ledger.balance b ON b.account_id = w.id

@@ -103,9 +103,9 @@ BEGIN
       JOIN balance p ON p.account_id = w.promo_id
      CROSS JOIN LATERAL (
        SELECT b.balance - b.held AS wallet,
-              p.balance - CASE WHEN p.balance > p.held
-                               THEN greatest(p.held, expired_promo(w.id, p.balance, clock_timestamp()))
-                               ELSE p.held END AS promo) free
+              CASE WHEN p.balance > p.held
+                   THEN greatest(0, p.balance - p.held - expired_promo(w.id, p.balance, clock_timestamp()))
+                   ELSE 0 END AS promo) free
      WHERE up_to_here <= free.wallet + free.promo
   ), aside AS (
     UPDATE balance b SET held = b.held + total.amount

@@ -83,15 +83,16 @@ BEGIN
     expired := expired_promo(seen.wallet_id, seen.promo, delivered);
   END IF;
   IF expired > 0 THEN
-    -- Of what expired before this was delivered, the hold's own part is of no use, and what is free even less.
+    -- What expired before this was delivered is of no use: neither free, nor to the hold.
     SELECT * INTO payer FROM wallet WHERE id = seen.wallet_id;
     PERFORM keep_lots(payer);
     usable := seen.promo - expired;
+    seen.free_promo := seen.free_promo + greatest(0, seen.promo_rest - usable);
     IF seen.promo_rest > usable THEN
       PERFORM back_otherwise(payer, _hold, seen.promo_rest - usable);
       SELECT amount - captured - released, promo_rest INTO seen.rest, seen.promo_rest FROM hold WHERE id = _hold;
     END IF;
-    seen.free_promo := least(seen.free_promo, usable - seen.promo_rest);
+    seen.free_promo := greatest(0, seen.free_promo - expired);
   END IF;
   IF _amount > seen.rest AND _overrun IS NOT TRUE THEN
     RAISE EXCEPTION 'hold % has % left, not %', _hold, seen.rest, _amount USING ERRCODE = 'SL003';

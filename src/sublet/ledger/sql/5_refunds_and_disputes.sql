@@ -190,7 +190,7 @@ BEGIN
     PERFORM open_lot(w, made, _amount - cleared, NULL);
     RETURN made;
   END IF;
-  SELECT least(_amount, balance - greatest(held, expired_promo(w.id, balance, clock_timestamp()))) INTO from_promo
+  SELECT least(_amount, greatest(0, balance - held - expired_promo(w.id, balance, clock_timestamp()))) INTO from_promo
     FROM balance WHERE account_id = w.promo_id;
   SELECT least(_amount - from_promo, balance - held) INTO from_wallet FROM balance WHERE account_id = w.id;
   PERFORM take_from_lots(w.id, from_promo, clock_timestamp(), NULL);
