@@ -75,19 +75,21 @@ async def grant(
     return given.id
 
 
-async def soon(session: Session) -> datetime:
-    """A time that is not over yet, and will be within a fifth of a second."""
-    return (await session.execute(text("SELECT clock_timestamp() + interval '200 milliseconds'"))).scalar_one()
+async def grant_that_ends(session: Session, organization: str, amount: str) -> int:
+    """Promotional money that has expired by the time this returns; the entry's id."""
+    given = text(
+        "SELECT ledger.grant_credit(:organization, 'USD', :micro, :key, 'Welcome', "
+        "clock_timestamp() + interval '100 milliseconds')"
+    )
+    about = {"organization": organization, "micro": usd(amount).micro, "key": key()}
+    entry_id = int((await session.execute(given, about)).scalar_one())
+    over = text("SELECT expires_at < clock_timestamp() FROM ledger.promo_lot WHERE entry_id = :entry_id")
+    await until_async("the end of the credit", lambda: _is(session, over, entry_id))
+    return entry_id
 
 
-async def until_later(session: Session, moment: datetime) -> None:
-    """Wait until the database's clock has passed a time."""
-    over = text("SELECT clock_timestamp() > :moment")
-    await until_async("the time", lambda: _is(session, over, moment))
-
-
-async def _is(session: Session, question: TextClause, moment: datetime) -> bool:
-    return bool((await session.execute(question, {"moment": moment})).scalar_one())
+async def _is(session: Session, question: TextClause, entry_id: int) -> bool:
+    return bool((await session.execute(question, {"entry_id": entry_id})).scalar_one())
 
 
 async def lot_of(session: Session, entry_id: int) -> int:

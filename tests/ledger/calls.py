@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from sublet.core.db import Database
 from sublet.ledger import holds, top_ups
-from tests.ledger.books import charge, grant, key, lot_of, new_hold, new_wallet, soon, until_later, usd
+from tests.ledger.books import charge, grant, grant_that_ends, key, lot_of, new_hold, new_wallet, usd
 
 WRITING = """
     SELECT proname FROM pg_proc
@@ -55,9 +55,7 @@ class Books:
             withheld = await holds.withhold(session, owing, usd("9"), **about)
             await charge(session, (await new_hold(session, owing, "1")).id, "2", overrun=True)
             await holds.release(session, withheld.id, idempotency_key=key())
-            moment = await soon(session)
-            over = await lot_of(session, await grant(session, await new_wallet(session), "3", expires_at=moment))
-            await until_later(session, moment)
+            over = await lot_of(session, await grant_that_ends(session, await new_wallet(session), "3"))
         return cls(organization, hold.id, charged, granted, paid, refund, owing, over)
 
     def arguments(self) -> dict[str, object]:

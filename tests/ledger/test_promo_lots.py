@@ -10,6 +10,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.ledger import adjustments, charges, credits, entries, holds, wallets
 from sublet.ledger.failures import HoldExhausted, InsufficientFunds, LedgerRefused
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.ledger.books import (
     Purse,
     assert_books_are_sound,
@@ -21,12 +22,22 @@ from tests.ledger.books import (
     new_hold,
     new_wallet,
     purse_of,
-    soon,
-    until_later,
     usd,
 )
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
+
+AN_HOUR = 3600
+
+
+@pytest.fixture
+def postgres(clocked_postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    return clocked_postgres
+
+
+async def in_an_hour(session: Session) -> datetime:
+    return await database_now(session) + timedelta(seconds=AN_HOUR)
 
 
 async def left(session: Session, organization: str) -> list[str]:
@@ -132,15 +143,15 @@ class TestSpending:
 
 
 class TestExpired:
-    async def test_credit_is_not_available_though_no_job_ran(self, database: Database) -> None:
+    async def test_credit_is_not_available_though_no_job_ran(self, database: Database, clock: Clock) -> None:
         """Lazily expired grants are still counted elsewhere: here nothing is set aside out of one."""
         async with database.transaction() as session:
             organization = await new_wallet(session, "1")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             await grant(session, organization, "10", expires_at=moment)
             await grant(session, organization, "2")
             before = await wallets.wallet(session, organization, currency="USD")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             after = await wallets.wallet(session, organization, currency="USD")
             assert (before.available, before.promo) == (usd("13"), usd("12"))
             assert (after.available, after.promo, after.balance) == (usd("3"), usd("2"), usd("1"))
@@ -158,46 +169,50 @@ class TestExpired:
             assert await holds.extend_many(session, {hold.id: 500_000}) == {hold.id}
             assert (await purse_of(session, organization)).promo_held == 2_000_000
 
-    async def test_credit_is_not_withheld_for_a_dispute(self, database: Database) -> None:
+    async def test_credit_is_not_withheld_for_a_dispute(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "1")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             await grant(session, organization, "10", expires_at=moment)
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             with pytest.raises(InsufficientFunds):
                 await holds.withhold(session, organization, usd("1.01"), subject_id="dp", idempotency_key=key())
 
-    async def test_credit_pays_what_was_delivered_before_though_it_is_settled_later(self, database: Database) -> None:
+    async def test_credit_pays_what_was_delivered_before_though_it_is_settled_later(
+        self, database: Database, clock: Clock
+    ) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "10")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             await grant(session, organization, "4", expires_at=moment)
             hold = await new_hold(session, organization, "6")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             await charge_delivered(session, hold.id, "3", moment)
             assert await purse_of(session, organization) == Purse(1_000_000, 1_000_000, 10_000_000, 2_000_000)
             await charge_delivered(session, hold.id, "1.5", moment - timedelta(seconds=1))
             assert await purse_of(session, organization) == Purse(wallet=9_500_000, wallet_held=1_500_000)
             await assert_books_are_sound(session)
 
-    async def test_credit_that_no_hold_has_pays_what_was_delivered_before_too(self, database: Database) -> None:
+    async def test_credit_that_no_hold_has_pays_what_was_delivered_before_too(
+        self, database: Database, clock: Clock
+    ) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "10")
             hold = await new_hold(session, organization, "2")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             await grant(session, organization, "4", expires_at=moment)
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             await charge_delivered(session, hold.id, "3", moment)
             assert await purse_of(session, organization) == Purse(promo=1_000_000, wallet=10_000_000)
 
-    async def test_credit_pays_nothing_that_was_delivered_later(self, database: Database) -> None:
+    async def test_credit_pays_nothing_that_was_delivered_later(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "10")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             await grant(session, organization, "4", expires_at=moment)
             await grant(session, organization, "1")
             hold = await new_hold(session, organization, "6")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             await charge_delivered(session, hold.id, "3", moment + timedelta(microseconds=1))
             assert await left(session, organization) == ["4", "0"]
             purse = await purse_of(session, organization)
@@ -206,50 +221,52 @@ class TestExpired:
             assert await left(session, organization) == ["3", "0"]
             await assert_books_are_sound(session)
 
-    async def test_credit_that_is_missing_for_what_came_later_is_owed(self, database: Database) -> None:
+    async def test_credit_that_is_missing_for_what_came_later_is_owed(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "1")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             await grant(session, organization, "4", expires_at=moment)
             hold = await new_hold(session, organization, "3")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             later = moment + timedelta(seconds=1)
             await charge_delivered(session, hold.id, "3", later)
             assert await purse_of(session, organization) == Purse(promo=4_000_000, owed=2_000_000)
             await assert_books_are_sound(session)
 
-    async def test_credit_does_not_cover_a_charge_that_may_not_exceed_its_hold(self, database: Database) -> None:
+    async def test_credit_does_not_cover_a_charge_that_may_not_exceed_its_hold(
+        self, database: Database, clock: Clock
+    ) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "1")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             await grant(session, organization, "4", expires_at=moment)
             hold = await new_hold(session, organization, "3")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             with pytest.raises(HoldExhausted):
                 await charge_delivered(session, hold.id, "3", moment + timedelta(seconds=1), overrun=False)
 
-    async def test_credit_leaves_its_wallets_holds_to_be_charged_singly(self, database: Database) -> None:
+    async def test_credit_leaves_its_wallets_holds_to_be_charged_singly(self, database: Database, clock: Clock) -> None:
         """A batch has one time for all, and what expired pays by the time of each."""
         async with database.transaction() as session:
             organization, spent, other = [await new_wallet(session, "10") for _ in range(3)]
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             for one in (organization, spent):
                 await grant(session, one, "1", expires_at=moment)
             hold, of_spent, of_other = [(await new_hold(session, one, "3")).id for one in (organization, spent, other)]
             await charge(session, of_spent, "1")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             assert set(await charge_together(session, {hold: "1", of_spent: "1", of_other: "1"})) == {
                 of_spent,
                 of_other,
             }
 
-    async def test_credit_is_not_what_an_adjustment_takes(self, database: Database) -> None:
+    async def test_credit_is_not_what_an_adjustment_takes(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "10")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             await grant(session, organization, "4", expires_at=moment)
             await grant(session, organization, "1")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             await adjustments.adjust(session, organization, usd("3"), given=False, adjustment_id=key(), reason="Error")
             assert await left(session, organization) == ["4", "0"]
             assert (await purse_of(session, organization)).wallet == 8_000_000
@@ -257,14 +274,14 @@ class TestExpired:
 
 
 class TestExpiry:
-    async def test_takes_what_is_left_once(self, database: Database) -> None:
+    async def test_takes_what_is_left_once(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "1")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             lot = await lot_of(session, await grant(session, organization, "4", expires_at=moment))
             await grant(session, organization, "2")
             await charge(session, (await new_hold(session, organization, "1")).id, "1")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             for _ in range(2):
                 assert await credits.expire(session, lot, organization_id=organization, currency="USD")
             assert await purse_of(session, organization) == Purse(promo=2_000_000, wallet=1_000_000)
@@ -274,14 +291,14 @@ class TestExpiry:
             assert lines[0].entry.effective_at == moment
             await assert_books_are_sound(session)
 
-    async def test_of_a_lot_that_is_spent_posts_nothing(self, database: Database) -> None:
+    async def test_of_a_lot_that_is_spent_posts_nothing(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session)
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             lot = await lot_of(session, await grant(session, organization, "1", expires_at=moment))
             await grant(session, organization, "2")
             await charge(session, (await new_hold(session, organization, "1")).id, "1")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             due = text("SELECT count(*) FROM ledger.credit_due WHERE lot_id = :lot")
             seen = [(await session.execute(due, {"lot": lot})).scalar_one()]
             assert not await credits.expire(session, lot, organization_id=organization, currency="USD")
@@ -307,28 +324,28 @@ class TestExpiry:
                 await credits.expire(session, 999_999, organization_id="org", currency="USD")
 
     async def test_lets_the_wallet_take_its_place_in_holds_and_makes_the_newest_smaller_first(
-        self, database: Database
+        self, database: Database, clock: Clock
     ) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session, "2")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             lot = await lot_of(session, await grant(session, organization, "6", expires_at=moment))
             older, newer = [await new_hold(session, organization, "3") for _ in range(2)]
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             assert await credits.expire(session, lot, organization_id=organization, currency="USD")
             rests = [(await holds.get(session, hold.id)).rest for hold in (older, newer)]
             assert rests == [usd("0"), usd("2")]
             assert await purse_of(session, organization) == Purse(wallet=2_000_000, wallet_held=2_000_000)
             await assert_books_are_sound(session)
 
-    async def test_touches_no_hold_that_other_credit_covers(self, database: Database) -> None:
+    async def test_touches_no_hold_that_other_credit_covers(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session)
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             lot = await lot_of(session, await grant(session, organization, "6", expires_at=moment))
             await grant(session, organization, "3")
             hold = await new_hold(session, organization, "3")
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             assert await credits.expire(session, lot, organization_id=organization, currency="USD")
             assert (await holds.get(session, hold.id)).rest == usd("3")
             assert await purse_of(session, organization) == Purse(3_000_000, 3_000_000)
@@ -345,13 +362,13 @@ class TestLots:
             assert await left(session, organization) == ["1", "0"]
             await assert_books_are_sound(session)
 
-    async def test_that_expired_are_not_taken_back(self, database: Database) -> None:
+    async def test_that_expired_are_not_taken_back(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             organization = await new_wallet(session)
             await grant(session, organization, "5")
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             entry = await grant(session, organization, "2", expires_at=moment)
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             await credits.expire(session, await lot_of(session, entry), organization_id=organization, currency="USD")
         with pytest.raises(LedgerRefused, match="its credit has expired"):
             async with database.transaction() as session:
@@ -400,14 +417,14 @@ class TestLots:
             "wallet_id = (SELECT min(id) FROM ledger.wallet)",
         ],
     )
-    async def test_only_become_less(self, database: Database, owner_url: str, change: str) -> None:
+    async def test_only_become_less(self, database: Database, clock: Clock, owner_url: str, change: str) -> None:
         """Nobody gives a lot more money, or more time: not the owner of the database either."""
         async with database.transaction() as session:
             await new_wallet(session)
             organization = await new_wallet(session)
-            moment = await soon(session)
+            moment = await in_an_hour(session)
             lot = await lot_of(session, await grant(session, organization, "2", expires_at=moment))
-            await until_later(session, moment)
+            clock.later(2 * AN_HOUR)
             await credits.expire(session, lot, organization_id=organization, currency="USD")
         with psycopg.connect(owner_url) as owner, pytest.raises(psycopg.DatabaseError, match="of a lot, only") as told:
             owner.execute(f"UPDATE ledger.promo_lot SET {change} WHERE id = %s", (lot,))

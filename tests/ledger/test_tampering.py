@@ -5,8 +5,8 @@ import pytest
 
 from sublet.core.db import Database
 from sublet.core.money import Money
-from sublet.ledger import entries, holds, reconcile, seals
-from tests.ledger.books import charge, grant, key, new_hold, new_wallet, top_up
+from sublet.ledger import credits, entries, holds, reconcile, seals
+from tests.ledger.books import charge, grant, grant_that_ends, key, lot_of, new_hold, new_wallet, top_up
 
 pytestmark = pytest.mark.anyio
 
@@ -171,6 +171,43 @@ class TestLots:
             entry = await charge(session, (await new_hold(session, organization, "4")).id, "4")
             await entries.reverse(session, entry, idempotency_key=key(), reason="In error")
         assert await _found(database) == {}
+
+
+class TestPromotionalLots:
+    """Each gift has a lot of what was given, and no account has more promotional money than its lots have left."""
+
+    async def _given(self, database: Database) -> None:
+        """A gift of which a part was spent, and one that expired."""
+        async with database.transaction() as session:
+            organization = await new_wallet(session)
+            await grant(session, organization, "3")
+            hold = await new_hold(session, organization, "1.5")
+            lot = await lot_of(session, await grant_that_ends(session, organization, "2"))
+            await credits.expire(session, lot, organization_id=organization, currency="USD")
+            await charge(session, hold.id, "1")
+        assert await _found(database) == {}
+
+    async def test_that_have_less_left_than_is_there(self, database: Database, owner_url: str) -> None:
+        await self._given(database)
+        _tamper(owner_url, "UPDATE ledger.promo_lot SET rest = 1999999 WHERE amount = 3000000")
+        assert list(await _found(database)) == ["promotional money against lots"]
+
+    async def test_that_are_gone(self, database: Database, owner_url: str) -> None:
+        await self._given(database)
+        _tamper(owner_url, "DELETE FROM ledger.promo_lot")
+        assert list(await _found(database)) == ["promotional money against lots"]
+
+    @pytest.mark.parametrize("change", ["amount = amount + 1", "expired = expired - 1", "expired = 0"])
+    async def test_that_say_another_sum_than_was_posted(self, database: Database, owner_url: str, change: str) -> None:
+        await self._given(database)
+        _tamper(owner_url, f"UPDATE ledger.promo_lot SET {change} WHERE amount = 2000000")
+        assert list(await _found(database)) == ["promotional lots against entries"]
+
+    async def test_that_expired_and_stay(self, database: Database, owner_url: str) -> None:
+        await self._given(database)
+        for ago, found in (("23 hours", []), ("25 hours", ["expired credit"])):
+            _tamper(owner_url, f"UPDATE ledger.promo_lot SET expires_at = now() - interval '{ago}' WHERE rest > 0")
+            assert list(await _found(database)) == found
 
 
 class TestSeals:
