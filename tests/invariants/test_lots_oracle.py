@@ -128,7 +128,7 @@ class Play:
             "JOIN ledger.balance p ON p.account_id = w.promo_id JOIN ledger.promo_lot l ON l.wallet_id = w.id "
             "LEFT JOIN ledger.left_of_lots(w.id, p.balance) c ON c.lot_id = l.id WHERE w.owner_id = :organization"
         )
-        found = dict((await self.session.execute(left, {"organization": self.organization})).tuples().all())
+        found = {row[0]: row[1] for row in await self.session.execute(left, {"organization": self.organization})}
         assert [found[lot] for lot in self.lots] == [lot.left for lot in self.oracle.lots]
         wallet = await wallets.wallet(self.session, self.organization, currency="USD")
         assert wallet.promo.micro == (self.oracle.good if over else self.oracle.total)
@@ -182,6 +182,9 @@ class TestLotsAgainstOracle:
                     else:
                         await world.give(amount, which)
                     await world.compare(over=True)
+                for end in range(ENDS):
+                    await world.expire(end)
+                await world.compare(over=True)
                 await assert_books_are_sound(session)
 
         loop.run(play())
