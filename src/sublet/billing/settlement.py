@@ -1,6 +1,6 @@
 """Settlement: what was metered and not charged yet is charged, exactly once, out of the hold."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

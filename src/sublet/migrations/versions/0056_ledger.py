@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0054_ledger"
-down_revision = "0053_allocations"
+revision = "0056_ledger"
+down_revision = "0055_billing"
 
 TABLES = """
 SET ROLE sublet_ledger;
