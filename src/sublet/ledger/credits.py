@@ -19,7 +19,7 @@ async def grant(
     expires_at: datetime | None = None,
     source: tuple[str, str] | None = None,
 ) -> LedgerEntry:
-    """Give promotional money, a lot of its own; the customer reads the reason. It pays no debt.
+    """Give promotional money, a lot of its own; the customer reads the reason. Waits for grants and promo codes.
 
     `source` is what it comes from, by type and id. Without `expires_at` it never expires.
     """
