@@ -72,20 +72,53 @@ BEGIN
   IF made IS NOT NULL THEN
     RETURN made;
   END IF;
+  PERFORM keep_lots(w);
   IF _given THEN
     SELECT least(-balance, _amount) INTO cleared FROM balance WHERE account_id = w.receivable_id;
-    RETURN post('adjustment', _key, hash, _description, 'adjustment', _source_id, NULL, now(),
+    made := post('adjustment', _key, hash, _description, 'adjustment', _source_id, NULL, now(),
       ARRAY[w.receivable_id, w.promo_id, system_account('adjustments', _currency)],
       ARRAY[cleared, _amount - cleared, -_amount]);
+    PERFORM open_lot(w, made, _amount - cleared, NULL);
+    RETURN made;
   END IF;
-  SELECT least(_amount, balance - held) INTO from_promo FROM balance WHERE account_id = w.promo_id;
+  SELECT least(_amount, greatest(0, balance - held - expired_promo(w.id, balance, clock_timestamp()))) INTO from_promo
+    FROM balance WHERE account_id = w.promo_id;
   SELECT least(_amount - from_promo, balance - held) INTO from_wallet FROM balance WHERE account_id = w.id;
+  PERFORM take_from_lots(w.id, from_promo, clock_timestamp(), NULL);
   RETURN post('adjustment', _key, hash, _description, 'adjustment', _source_id, NULL, now(),
     ARRAY[w.promo_id, w.id, w.receivable_id, system_account('adjustments', _currency)],
     ARRAY[-from_promo, -from_wallet, from_promo + from_wallet - _amount, _amount]);
 END $$;
 
-CREATE FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) RETURNS bigint
+
+
+CREATE TABLE ledger.wallet (
+    id bigint NOT NULL,
+    promo_id bigint NOT NULL,
+    receivable_id bigint NOT NULL,
+    owner_id text NOT NULL,
+    currency text NOT NULL,
+    CONSTRAINT wallet_check CHECK (((id < promo_id) AND (promo_id < receivable_id)))
+);
+
+CREATE FUNCTION ledger.back_otherwise(_w ledger.wallet, _hold bigint, _amount bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  moved bigint; happened int;
+BEGIN
+  SELECT least(_amount, balance - held) INTO moved FROM ledger.balance WHERE account_id = _w.id;
+  UPDATE ledger.balance SET held = held + moved WHERE account_id = _w.id;
+  UPDATE ledger.balance SET held = held - _amount WHERE account_id = _w.promo_id;
+  UPDATE ledger.hold SET promo_rest = promo_rest - _amount, released = released + _amount - moved,
+                         events = events + (_amount > moved)::int
+   WHERE id = _hold RETURNING events INTO happened;
+  IF _amount > moved THEN
+    INSERT INTO ledger.hold_event (hold_id, number, kind, amount) VALUES (_hold, happened, 'released', _amount - moved);
+  END IF;
+END $$;
+
+CREATE FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone, _delivered_to timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
     AS $$
@@ -95,6 +128,7 @@ DECLARE
   seen record; locked boolean := false; after bigint; after_seq bigint; made bigint; happened int;
   from_hold bigint; shifted bigint; held_promo bigint; held_wallet bigint;
   over bigint; over_promo bigint; over_wallet bigint;
+  delivered timestamptz := coalesce(_delivered_to, _effective_at); expired bigint := 0; usable bigint; payer wallet;
 BEGIN
   IF coalesce(_amount, 0) <= 0 THEN  -- as in refuse_nothing, a call of which would cost each charge
     RAISE EXCEPTION 'a charge is of something' USING ERRCODE = 'SL006';
@@ -102,7 +136,7 @@ BEGIN
   LOOP
     SELECT w.id AS wallet_id, w.promo_id, w.receivable_id, h.amount - h.captured - h.released AS rest, h.promo_rest,
            h.kind, h.closed,
-           p.balance - p.held AS free_promo,
+           p.balance AS promo, p.balance - p.held AS free_promo,
            w.currency,
            (SELECT a.id FROM account a
              WHERE a.code = 'revenue_' || _meter_kind || ':' || w.currency) AS revenue_id,
@@ -158,6 +192,21 @@ BEGIN
     locked := true;  -- the next look sees everything that decides
   END LOOP;
 
+  IF seen.promo > 0 THEN
+    expired := expired_promo(seen.wallet_id, seen.promo, delivered);
+  END IF;
+  IF expired > 0 THEN
+    -- What expired before this was delivered is of no use: neither free, nor to the hold.
+    SELECT * INTO payer FROM wallet WHERE id = seen.wallet_id;
+    PERFORM keep_lots(payer);
+    usable := seen.promo - expired;
+    seen.free_promo := seen.free_promo + greatest(0, seen.promo_rest - usable);
+    IF seen.promo_rest > usable THEN
+      PERFORM back_otherwise(payer, _hold, seen.promo_rest - usable);
+      SELECT amount - captured - released, promo_rest INTO seen.rest, seen.promo_rest FROM hold WHERE id = _hold;
+    END IF;
+    seen.free_promo := greatest(0, seen.free_promo - expired);
+  END IF;
   IF _amount > seen.rest AND _overrun IS NOT TRUE THEN
     RAISE EXCEPTION 'hold % has % left, not %', _hold, seen.rest, _amount USING ERRCODE = 'SL003';
   END IF;
@@ -169,6 +218,9 @@ BEGIN
   over := _amount - from_hold;
   over_promo := least(over, seen.free_promo - shifted);
   over_wallet := least(over - over_promo, (SELECT balance - held FROM balance WHERE account_id = seen.wallet_id) + shifted);
+  IF expired > 0 THEN
+    PERFORM take_from_lots(payer.id, held_promo + over_promo, delivered, NULL);
+  END IF;
   UPDATE balance SET held = held - held_wallet - shifted WHERE account_id = seen.wallet_id;
   UPDATE balance SET held = held - held_promo + shifted WHERE account_id = seen.promo_id;
   made := post('usage', _key, hash, _description, _source_type, _source_id, NULL, _effective_at,
@@ -215,7 +267,9 @@ BEGIN
             JOIN hold h ON h.id = l.id
             JOIN wallet w ON w.id = h.wallet_id AND w.currency = _currency
             JOIN balance p ON p.account_id = w.promo_id
-           WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND h.kind = 'spending') asked;
+           WHERE l.amount > 0 AND l.amount <= h.amount - h.captured - h.released AND h.kind = 'spending'
+             AND NOT (p.balance > 0 AND EXISTS (SELECT FROM promo_lot x WHERE x.wallet_id = w.id AND x.rest > 0
+                                                   AND x.expires_at < clock_timestamp() OFFSET 0))) asked;
   IF able IS NULL THEN
     RETURN;
   END IF;
@@ -365,6 +419,57 @@ BEGIN
     ARRAY[way * _amount, way * _fee, -way * (_amount + _fee)]);
 END $$;
 
+CREATE FUNCTION ledger.expire_credit(_lot bigint, _description text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  lot promo_lot; w wallet; key text := 'expired:' || _lot; hash bytea := hash_of('expire_credit', _lot::text);
+  made bigint; too_much bigint; h record; part bigint; is_late boolean;
+BEGIN
+  SELECT owner.* INTO w FROM promo_lot l JOIN wallet owner ON owner.id = l.wallet_id WHERE l.id = _lot;
+  IF w.id IS NULL THEN
+    RAISE EXCEPTION 'there is no lot %', _lot USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM 1 FROM balance WHERE account_id = w.id FOR NO KEY UPDATE;
+  made := replayed(key, hash);
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  PERFORM keep_lots(w);
+  SELECT * INTO lot FROM promo_lot WHERE id = _lot;
+  IF (lot.expires_at < clock_timestamp()) IS NOT TRUE THEN
+    RAISE EXCEPTION 'lot % has not expired', _lot USING ERRCODE = 'SL006';
+  END IF;
+  IF lot.rest = 0 THEN
+    RETURN NULL;
+  END IF;
+  SELECT greatest(0, held - (balance - lot.rest)) INTO too_much FROM balance WHERE account_id = w.promo_id;
+  FOR h IN SELECT id, promo_rest FROM hold WHERE wallet_id = w.id AND NOT closed AND promo_rest > 0 ORDER BY id DESC LOOP
+    EXIT WHEN too_much = 0;
+    part := least(too_much, h.promo_rest);
+    PERFORM back_otherwise(w, h.id, part);
+    too_much := too_much - part;
+  END LOOP;
+  is_late := coalesce(lot.expires_at < (SELECT max(ends_at) FROM month_close), false);
+  made := post('credit_expired', key, hash, _description, 'credit', _lot::text, NULL,
+    CASE WHEN is_late THEN now() ELSE lot.expires_at END,
+    ARRAY[w.promo_id, system_account('promo_expense', w.currency)], ARRAY[-lot.rest, lot.rest]);
+  IF is_late THEN
+    PERFORM name_corrected(made, month_of(lot.expires_at));
+  END IF;
+  UPDATE promo_lot SET rest = 0, expired = lot.rest WHERE id = _lot;
+  RETURN made;
+END $$;
+
+CREATE FUNCTION ledger.expired_promo(_wallet bigint, _balance bigint, _at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT greatest(0, least(coalesce(sum(rest) FILTER (WHERE expires_at < _at), 0),
+                           _balance - coalesce(sum(rest) FILTER (WHERE (expires_at < _at) IS NOT TRUE), 0)))::bigint
+    FROM ledger.promo_lot WHERE _balance > 0 AND wallet_id = _wallet AND rest > 0
+$$;
+
 CREATE FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
@@ -415,7 +520,11 @@ BEGIN
       JOIN wallet w ON w.id = wanted.wallet_id
       JOIN balance b ON b.account_id = w.id
       JOIN balance p ON p.account_id = w.promo_id
-     CROSS JOIN LATERAL (SELECT b.balance - b.held AS wallet, p.balance - p.held AS promo) free
+     CROSS JOIN LATERAL (
+       SELECT b.balance - b.held AS wallet,
+              CASE WHEN p.balance > p.held
+                   THEN greatest(0, p.balance - p.held - expired_promo(w.id, p.balance, clock_timestamp()))
+                   ELSE 0 END AS promo) free
      WHERE up_to_here <= free.wallet + free.promo
   ), aside AS (
     UPDATE balance b SET held = b.held + total.amount
@@ -431,12 +540,13 @@ BEGIN
   SELECT id, events, 'extended', amount FROM extended RETURNING hold_id;
 END $$;
 
-CREATE FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text) RETURNS bigint
+CREATE FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text, _expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, _source_type text DEFAULT NULL::text, _source_id text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
     AS $$
 DECLARE
-  hash bytea := hash_of('credit', _owner, _currency, _amount::text); w wallet; entry_id bigint;
+  hash bytea := hash_of('credit', _owner, _currency, _amount::text, extract(epoch FROM _expires_at)::text, _source_id);
+  w wallet; entry_id bigint;
 BEGIN
   PERFORM refuse_nothing(_amount, 'a credit');
   w := lock_wallet(_owner, _currency);
@@ -444,8 +554,14 @@ BEGIN
   IF entry_id IS NOT NULL THEN
     RETURN entry_id;
   END IF;
-  RETURN post('credit', _key, hash, _description, NULL, NULL, NULL, now(),
+  IF _expires_at <= clock_timestamp() THEN
+    RAISE EXCEPTION 'a credit does not expire before it is given' USING ERRCODE = 'SL006';
+  END IF;
+  PERFORM keep_lots(w);
+  entry_id := post('credit', _key, hash, _description, _source_type, _source_id, NULL, now(),
     ARRAY[w.promo_id, system_account('promo_expense', _currency)], ARRAY[_amount, -_amount]);
+  PERFORM open_lot(w, entry_id, _amount, _expires_at);
+  RETURN entry_id;
 END $$;
 
 CREATE FUNCTION ledger.hash_of(VARIADIC _parts text[]) RETURNS bytea
@@ -474,16 +590,21 @@ BEGIN
   RETURN (SELECT time_zone FROM calendar);
 END $$;
 
+CREATE FUNCTION ledger.keep_lots(_w ledger.wallet) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE ledger.promo_lot l SET rest = now_left.remains
+    FROM ledger.balance p CROSS JOIN LATERAL ledger.left_of_lots(_w.id, p.balance) now_left
+   WHERE p.account_id = _w.promo_id AND l.id = now_left.lot_id AND l.rest <> now_left.remains
+$$;
 
-
-CREATE TABLE ledger.wallet (
-    id bigint NOT NULL,
-    promo_id bigint NOT NULL,
-    receivable_id bigint NOT NULL,
-    owner_id text NOT NULL,
-    currency text NOT NULL,
-    CONSTRAINT wallet_check CHECK (((id < promo_id) AND (promo_id < receivable_id)))
-);
+CREATE FUNCTION ledger.left_of_lots(_wallet bigint, _balance bigint) RETURNS TABLE(lot_id bigint, remains bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT id, (rest - least(rest, greatest(0, sum(rest) OVER () - _balance - (sum(rest) OVER sooner - rest))))::bigint
+    FROM ledger.promo_lot WHERE wallet_id = _wallet AND rest > 0
+  WINDOW sooner AS (ORDER BY expires_at NULLS LAST, id)
+$$;
 
 CREATE FUNCTION ledger.lock_wallet(_owner text, _currency text) RETURNS ledger.wallet
     LANGUAGE plpgsql
@@ -594,6 +715,13 @@ CREATE FUNCTION ledger.open_books(_currency text) RETURNS void
     FROM unnest(enum_range(NULL::ledger.account_kind)) AS kind
    WHERE kind NOT IN ('wallet', 'promo', 'receivable')
   ON CONFLICT (code) DO NOTHING
+$$;
+
+CREATE FUNCTION ledger.open_lot(_w ledger.wallet, _entry bigint, _amount bigint, _expires_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+  INSERT INTO ledger.promo_lot (wallet_id, entry_id, amount, rest, expires_at)
+  SELECT _w.id, _entry, _amount, _amount, _expires_at WHERE _amount > 0 RETURNING id
 $$;
 
 CREATE FUNCTION ledger.open_wallet(_owner text, _currency text) RETURNS bigint
@@ -806,6 +934,13 @@ BEGIN
   END IF;
 END $$;
 
+CREATE FUNCTION ledger.refuse_other_lot() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RAISE EXCEPTION 'of a lot, only what is left and what expired changes' USING ERRCODE = 'SL004';
+END $$;
+
 CREATE FUNCTION ledger.refuse_unfit(_holds bigint[], _amounts bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -879,6 +1014,7 @@ CREATE FUNCTION ledger.reverse(_entry bigint, _key text, _description text) RETU
     AS $$
 DECLARE
   hash bytea := hash_of('reverse', _entry::text); entry_id bigint; accounts bigint[]; amounts bigint[];
+  payer wallet; promo bigint;
 BEGIN
   IF (SELECT kind IN ('usage', 'usage_batch', 'credit') FROM ledger_entry WHERE id = _entry) IS NOT TRUE THEN
     RAISE EXCEPTION 'entry % cannot be reversed', _entry USING ERRCODE = 'SL006';
@@ -906,7 +1042,20 @@ BEGIN
   )
   SELECT array_agg(account_id ORDER BY account_id), array_agg(amount ORDER BY account_id) INTO accounts, amounts
     FROM total;
-  RETURN post('reversal', _key, hash, _description, NULL, NULL, _entry, now(), accounts, amounts);
+  IF EXISTS (SELECT FROM promo_lot l WHERE l.entry_id = _entry AND l.expired > 0) THEN
+    RAISE EXCEPTION 'entry % cannot be reversed: its credit has expired', _entry USING ERRCODE = 'SL006';
+  END IF;
+  FOR payer IN SELECT owner.* FROM wallet owner WHERE owner.promo_id = ANY (accounts) LOOP
+    PERFORM keep_lots(payer);
+  END LOOP;
+  entry_id := post('reversal', _key, hash, _description, NULL, NULL, _entry, now(), accounts, amounts);
+  FOR payer IN SELECT owner.* FROM wallet owner WHERE owner.promo_id = ANY (accounts) LOOP
+    promo := amounts[array_position(accounts, payer.promo_id)];
+    PERFORM open_lot(payer, entry_id, promo, NULL);
+    PERFORM take_from_lots(payer.id, -promo, clock_timestamp(),
+      (SELECT l.id FROM promo_lot l WHERE l.entry_id = _entry AND l.wallet_id = payer.id));
+  END LOOP;
+  RETURN entry_id;
 END $$;
 
 CREATE FUNCTION ledger.seal_ranges(_entries_each integer) RETURNS bigint
@@ -958,8 +1107,11 @@ BEGIN
   IF entry_id IS NOT NULL THEN
     RETURN entry_id;
   END IF;
-  RETURN post('service_credit', _key, hash, _description, 'subject', _source_id, NULL, now(),
+  PERFORM keep_lots(w);
+  entry_id := post('service_credit', _key, hash, _description, 'subject', _source_id, NULL, now(),
     ARRAY[w.promo_id, system_account('sla_contra_revenue', _currency)], ARRAY[_amount, -_amount]);
+  PERFORM open_lot(w, entry_id, _amount, NULL);
+  RETURN entry_id;
 END $$;
 
 CREATE FUNCTION ledger.set_aside(_w ledger.wallet, _amount bigint, _kind text) RETURNS bigint
@@ -969,7 +1121,8 @@ DECLARE
   free bigint; free_promo bigint; from_promo bigint;
 BEGIN
   SELECT balance - held INTO free FROM ledger.balance WHERE account_id = _w.id;
-  SELECT balance - held INTO free_promo FROM ledger.balance WHERE account_id = _w.promo_id;
+  SELECT greatest(0, balance - held - ledger.expired_promo(_w.id, balance, clock_timestamp())) INTO free_promo
+    FROM ledger.balance WHERE account_id = _w.promo_id;
   IF free + free_promo < _amount THEN
     RETURN NULL;
   END IF;
@@ -1055,6 +1208,17 @@ BEGIN
   END IF;
   RETURN found_id;
 END $$;
+
+CREATE FUNCTION ledger.take_from_lots(_wallet bigint, _amount bigint, _at timestamp with time zone, _first bigint) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE ledger.promo_lot l SET rest = l.rest - part.taken
+    FROM (SELECT id, least(rest, greatest(0, _amount - (sum(rest) OVER earlier - rest)))::bigint AS taken
+            FROM ledger.promo_lot WHERE wallet_id = _wallet AND rest > 0
+          WINDOW earlier AS (ORDER BY id IS NOT DISTINCT FROM _first DESC, (expires_at < _at) IS TRUE,
+                                      expires_at NULLS LAST, id)) part
+   WHERE l.id = part.id AND part.taken > 0
+$$;
 
 CREATE FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1655,6 +1819,27 @@ CREATE TABLE ledger.correction (
     month text NOT NULL
 );
 
+CREATE TABLE ledger.promo_lot (
+    id bigint NOT NULL,
+    wallet_id bigint NOT NULL,
+    entry_id bigint,
+    amount bigint NOT NULL,
+    rest bigint NOT NULL,
+    expired bigint DEFAULT 0 NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT promo_lot_expires CHECK (((expired = 0) OR ((expires_at IS NOT NULL) AND (rest = 0)))),
+    CONSTRAINT promo_lot_parts CHECK ((LEAST(rest, expired, ((amount - rest) - expired), (amount - 1)) >= 0))
+);
+
+CREATE VIEW ledger.credit_due AS
+ SELECT l.id AS lot_id,
+    w.owner_id,
+    w.currency,
+    l.expires_at
+   FROM (ledger.promo_lot l
+     JOIN ledger.wallet w ON ((w.id = l.wallet_id)))
+  WHERE ((l.rest > 0) AND (l.expires_at < clock_timestamp()));
+
 CREATE VIEW ledger.drifted_balance AS
  SELECT a.code,
     a.currency,
@@ -1791,6 +1976,24 @@ CREATE VIEW ledger.drifted_lot AS
      LEFT JOIN ledger.wallet w ON ((w.id = COALESCE(l.wallet_id, p.wallet_id))))
   WHERE (l.paid IS DISTINCT FROM p.paid);
 
+CREATE VIEW ledger.drifted_promo_lot AS
+ SELECT l.id AS lot_id,
+    w.currency,
+    l.amount,
+    given.amount AS given,
+    l.expired,
+    gone.amount AS posted_expired
+   FROM (((ledger.promo_lot l
+     JOIN ledger.wallet w ON ((w.id = l.wallet_id)))
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(p.amount), (0)::numeric))::bigint AS amount
+           FROM ledger.posting p
+          WHERE ((p.entry_id = l.entry_id) AND (p.account_id = w.promo_id))) given)
+     CROSS JOIN LATERAL ( SELECT (COALESCE((- sum(p.amount)), (0)::numeric))::bigint AS amount
+           FROM (ledger.ledger_entry e
+             JOIN ledger.posting p ON (((p.entry_id = e.id) AND (p.account_id = w.promo_id))))
+          WHERE (e.idempotency_key = ('expired:'::text || l.id))) gone)
+  WHERE (((l.entry_id IS NOT NULL) AND (l.amount <> given.amount)) OR (l.expired <> gone.amount));
+
 CREATE SEQUENCE ledger.entry_id
     START WITH 1
     INCREMENT BY 1
@@ -1800,16 +2003,32 @@ CREATE SEQUENCE ledger.entry_id
 
 ALTER SEQUENCE ledger.entry_id OWNED BY ledger.ledger_entry.id;
 
-CREATE VIEW ledger.funds AS
- SELECT w.owner_id,
+CREATE VIEW ledger.purse AS
+ SELECT w.id,
+    w.owner_id,
     w.currency,
-    (((b.balance + p.balance) + r.balance) - ( SELECT (COALESCE(sum(((h.amount - h.captured) - h.released)), (0)::numeric))::bigint AS "coalesce"
-           FROM ledger.hold h
-          WHERE ((h.wallet_id = w.id) AND (NOT h.closed) AND (h.kind = 'withheld'::text)))) AS total
-   FROM (((ledger.wallet w
+    b.balance,
+    (b.held + LEAST(p.held, (p.balance - x.expired))) AS held,
+    ((b.balance - b.held) + GREATEST((0)::bigint, ((p.balance - x.expired) - p.held))) AS available,
+    (p.balance - x.expired) AS promo,
+    (- r.balance) AS receivable,
+    x.expired
+   FROM ((((ledger.wallet w
      JOIN ledger.balance b ON ((b.account_id = w.id)))
      JOIN ledger.balance p ON ((p.account_id = w.promo_id)))
-     JOIN ledger.balance r ON ((r.account_id = w.receivable_id)));
+     JOIN ledger.balance r ON ((r.account_id = w.receivable_id)))
+     CROSS JOIN LATERAL ( SELECT (GREATEST((0)::numeric, LEAST(COALESCE(sum(l.rest) FILTER (WHERE (l.expires_at < clock_timestamp())), (0)::numeric), ((p.balance)::numeric - COALESCE(sum(l.rest) FILTER (WHERE ((l.expires_at < clock_timestamp()) IS NOT TRUE)), (0)::numeric)))))::bigint AS "greatest"
+           FROM ledger.promo_lot l
+          WHERE ((p.balance > 0) AND (l.wallet_id = w.id) AND (l.rest > 0))) x(expired));
+
+CREATE VIEW ledger.funds AS
+ SELECT owner_id,
+    currency,
+    (((balance + promo) - receivable) - ( SELECT (COALESCE(sum(((h.amount - h.captured) - h.released)), (0)::numeric))::bigint AS "coalesce"
+           FROM ledger.hold h
+          WHERE ((h.wallet_id = w.id) AND (NOT h.closed) AND (h.kind = 'withheld'::text)))) AS total,
+    expired
+   FROM ledger.purse w;
 
 ALTER TABLE ledger.hold ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ledger.hold_id_seq
@@ -1842,6 +2061,27 @@ CREATE VIEW ledger.open_hold AS
     ((amount - captured) - released) AS rest
    FROM ledger.hold
   WHERE (NOT closed);
+
+CREATE VIEW ledger.promo_above_lots AS
+ SELECT a.code,
+    a.currency,
+    p.balance,
+    (COALESCE(sum(l.rest), (0)::numeric))::bigint AS lots
+   FROM (((ledger.wallet w
+     JOIN ledger.balance p ON ((p.account_id = w.promo_id)))
+     JOIN ledger.account a ON ((a.id = w.promo_id)))
+     LEFT JOIN ledger.promo_lot l ON ((l.wallet_id = w.id)))
+  GROUP BY a.code, a.currency, p.balance
+ HAVING ((p.balance)::numeric > COALESCE(sum(l.rest), (0)::numeric));
+
+ALTER TABLE ledger.promo_lot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ledger.promo_lot_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE ledger.seal_mark (
     only_row boolean DEFAULT true NOT NULL,
@@ -3518,6 +3758,12 @@ ALTER TABLE ONLY ledger.month_total
 ALTER TABLE ONLY ledger.posting
     ADD CONSTRAINT posting_pkey PRIMARY KEY (entry_id, line);
 
+ALTER TABLE ONLY ledger.promo_lot
+    ADD CONSTRAINT promo_lot_entry_id_wallet_id_key UNIQUE (entry_id, wallet_id);
+
+ALTER TABLE ONLY ledger.promo_lot
+    ADD CONSTRAINT promo_lot_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY ledger.seal
     ADD CONSTRAINT seal_hash_key UNIQUE (hash);
 
@@ -3974,6 +4220,12 @@ CREATE INDEX ledger_entry_effective ON ledger.ledger_entry USING brin (effective
 
 CREATE UNIQUE INDEX posting_chain ON ledger.posting USING btree (account_id, account_seq) WHERE (account_seq IS NOT NULL);
 
+CREATE INDEX promo_lot_due ON ledger.promo_lot USING btree (expires_at) WHERE ((rest > 0) AND (expires_at IS NOT NULL));
+
+CREATE INDEX promo_lot_left ON ledger.promo_lot USING btree (wallet_id, expires_at) WHERE (rest > 0);
+
+CREATE INDEX promo_lot_wallet ON ledger.promo_lot USING btree (wallet_id, expires_at);
+
 CREATE INDEX topup_lot_wallet ON ledger.topup_lot USING btree (wallet_id, entry_id);
 
 CREATE INDEX allocation_being_set_up ON public.allocation USING btree (organization_id) WHERE (state = ANY (ARRAY['queued'::text, 'provisioning'::text]));
@@ -4230,11 +4482,15 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.seal FO
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.wallet FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
+CREATE TRIGGER same_lot BEFORE UPDATE ON ledger.promo_lot FOR EACH ROW WHEN ((((old.id <> new.id) OR (old.wallet_id <> new.wallet_id) OR (old.amount <> new.amount)) OR (old.entry_id IS DISTINCT FROM new.entry_id) OR (old.expires_at IS DISTINCT FROM new.expires_at) OR (old.rest < new.rest) OR (old.expired > new.expired))) EXECUTE FUNCTION ledger.refuse_other_lot();
+
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.balance FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.calendar FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.hold FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.promo_lot FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.topup_lot FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
@@ -4431,6 +4687,12 @@ ALTER TABLE ONLY ledger.ledger_entry
 
 ALTER TABLE ONLY ledger.month_total
     ADD CONSTRAINT month_total_month_fkey FOREIGN KEY (month) REFERENCES ledger.month_close(month);
+
+ALTER TABLE ONLY ledger.promo_lot
+    ADD CONSTRAINT promo_lot_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES ledger.ledger_entry(id);
+
+ALTER TABLE ONLY ledger.promo_lot
+    ADD CONSTRAINT promo_lot_wallet_id_fkey FOREIGN KEY (wallet_id) REFERENCES ledger.wallet(id);
 
 ALTER TABLE ONLY ledger.topup_lot
     ADD CONSTRAINT topup_lot_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES ledger.ledger_entry(id);
@@ -4659,8 +4921,12 @@ GRANT USAGE ON SCHEMA ledger TO sublet_app;
 REVOKE ALL ON FUNCTION ledger.adjust(_owner text, _currency text, _amount bigint, _given boolean, _key text, _description text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.adjust(_owner text, _currency text, _amount bigint, _given boolean, _key text, _description text, _source_id text) TO sublet_app;
 
-REVOKE ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
+GRANT SELECT ON TABLE ledger.wallet TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.back_otherwise(_w ledger.wallet, _hold bigint, _amount bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone, _delivered_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.capture(_hold bigint, _amount bigint, _overrun boolean, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone, _delivered_to timestamp with time zone) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.capture_batch(_holds bigint[], _amounts bigint[], _currency text, _meter_kind text, _key text, _description text, _source_type text, _source_id text, _effective_at timestamp with time zone) TO sublet_app;
@@ -4676,14 +4942,19 @@ GRANT ALL ON FUNCTION ledger.dispute_lost(_charge text, _amount bigint, _key tex
 REVOKE ALL ON FUNCTION ledger.dispute_moved(_currency text, _amount bigint, _fee bigint, _given_back boolean, _transaction text, _description text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.dispute_moved(_currency text, _amount bigint, _fee bigint, _given_back boolean, _transaction text, _description text, _source_id text) TO sublet_app;
 
+REVOKE ALL ON FUNCTION ledger.expire_credit(_lot bigint, _description text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.expire_credit(_lot bigint, _description text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.expired_promo(_wallet bigint, _balance bigint, _at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.extend_hold(_hold bigint, _amount bigint, _key text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.extend_holds(_holds bigint[], _amounts bigint[]) TO sublet_app;
 
-REVOKE ALL ON FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text) TO sublet_app;
+REVOKE ALL ON FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text, _expires_at timestamp with time zone, _source_type text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.grant_credit(_owner text, _currency text, _amount bigint, _key text, _description text, _expires_at timestamp with time zone, _source_type text, _source_id text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.hash_of(VARIADIC _parts text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.hash_of(VARIADIC _parts text[]) TO sublet_app;
@@ -4691,7 +4962,10 @@ GRANT ALL ON FUNCTION ledger.hash_of(VARIADIC _parts text[]) TO sublet_app;
 REVOKE ALL ON FUNCTION ledger.keep_calendar(_time_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.keep_calendar(_time_zone text) TO sublet_app;
 
-GRANT SELECT ON TABLE ledger.wallet TO sublet_app;
+REVOKE ALL ON FUNCTION ledger.keep_lots(_w ledger.wallet) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.left_of_lots(_wallet bigint, _balance bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.left_of_lots(_wallet bigint, _balance bigint) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.lock_wallet(_owner text, _currency text) FROM PUBLIC;
 
@@ -4717,6 +4991,8 @@ REVOKE ALL ON FUNCTION ledger.name_corrected(_entry bigint, _month text) FROM PU
 GRANT ALL ON FUNCTION ledger.name_corrected(_entry bigint, _month text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.open_books(_currency text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.open_lot(_w ledger.wallet, _entry bigint, _amount bigint, _expires_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) TO sublet_app;
@@ -4748,6 +5024,8 @@ REVOKE ALL ON FUNCTION ledger.refuse_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.refuse_nothing(_amount bigint, _what text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ledger.refuse_other_lot() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ledger.refuse_unfit(_holds bigint[], _amounts bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.release_hold(_hold bigint, _key text) FROM PUBLIC;
@@ -4778,6 +5056,8 @@ REVOKE ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transa
 GRANT ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.system_account(_kind text, _currency text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.take_from_lots(_wallet bigint, _amount bigint, _at timestamp with time zone, _first bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.top_up(_owner text, _currency text, _amount bigint, _payment_intent text, _charge text, _description text, _source_type text, _source_id text) TO sublet_app;
@@ -4830,6 +5110,10 @@ GRANT SELECT ON TABLE ledger.changed_month TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.correction TO sublet_app;
 
+GRANT SELECT ON TABLE ledger.promo_lot TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.credit_due TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.drifted_balance TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.hold TO sublet_app;
@@ -4846,6 +5130,10 @@ GRANT SELECT ON TABLE ledger.topup_lot TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.drifted_lot TO sublet_app;
 
+GRANT SELECT ON TABLE ledger.drifted_promo_lot TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.purse TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.funds TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.hold_owner TO sublet_app;
@@ -4853,6 +5141,8 @@ GRANT SELECT ON TABLE ledger.hold_owner TO sublet_app;
 GRANT SELECT ON TABLE ledger.month TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.open_hold TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.promo_above_lots TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.seal_mark TO sublet_app;
 

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0056_ledger"
-down_revision = "0055_billing"
+revision = "0057_ledger"
+down_revision = "0056_notifications"
 
 TABLES = """
 SET ROLE sublet_ledger;
