@@ -79,6 +79,7 @@ ENTRY_KINDS = (
     "fx",
     "suspense",
     "owed_paid",
+    "payout_failed",
 )
 
 

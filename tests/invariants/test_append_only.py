@@ -18,8 +18,8 @@ APPEND_ONLY = {
     "price",
     "signing_key",
     "processor_customer",
-    "stripe_transaction",
     "top_up_history",
+    "payout_history",
     "refund_history",
     "dispute_history",
     "unmetered_interval",
@@ -45,6 +45,8 @@ NEVER_REMOVED = {
     "refund",
     "refund_request",
     "dispute",
+    "payout",
+    "stripe_transaction",
 }
 FIXED_ONCE_MADE = {
     "allocation": {"id", "organization_id", "name", "sku", "price", "currency", "login", "created_at"},

@@ -34,6 +34,8 @@ FOUND_BY_CHECKS = {
     "meter.suspended_nano_per_hour": "the same check",
     "meter_segment.nano_per_hour": "the same check",
     "dispute.amount": "what the processor says: what is booked is what it took (tests/payments/test_checks.py)",
+    "processor_balance.available": "what the processor says: a check compares it with its transactions",
+    "processor_balance.pending": "the same check",
     "dispute.taken": "a check compares it with the entries (tests/payments/test_checks.py)",
 }
 """Rates that may be changed, and what finds it when one was."""

@@ -92,6 +92,10 @@ POSTING = {
     "dispute_lost": "ledger.dispute_lost(%(paid)s, 1000, %(key)s, 'd', 'dp')",
     "pay_owed": "ledger.pay_owed(%(owing)s, 'USD', 'd')",
     "adjust": "ledger.adjust(%(organization)s, 'USD', 1000, true, %(key)s, 'd', 'adj')",
+    "exchange": "ledger.exchange('USD', 1000, 'GBP', 900, true, %(key)s, 'd', 'charge', 'ch')",
+    "suspend": "ledger.suspend('USD', 1000, true, %(key)s, 'd', 'balance_transaction', 'txn')",
+    "payout": "ledger.payout('USD', 1000, false, %(key)s, 'd', 'po')",
+    "payout_arrived": "ledger.payout_arrived('USD', 1000, true, %(key)s, 'd', 'po')",
 }
 """What makes an entry. `{at}` is its own time, where the function is told one; the others take the present."""
 

@@ -50,7 +50,7 @@ class TestEventsThatAreNotUnderstood:
     @pytest.mark.parametrize(
         "told",
         [
-            event("payout.paid", id="po_1", object="payout"),
+            event("topup.succeeded", id="tu_1", object="topup"),
             event("charge.succeeded", id="ch_other", object="charge"),
             event("charge.dispute.created", id="dp_1", object="dispute", charge="ch_other"),
             event("invented.tomorrow", id="x", object="thing"),
@@ -69,10 +69,11 @@ class TestEventsThatAreNotUnderstood:
         "told",
         [
             event("customer.created", id="cus_1", object="customer"),
+            event("payout.paid", id="po_1", object="payout"),
             event("payment_intent.created", id="pi_other", object="payment_intent"),
             event("charge.succeeded", id="ch_x", object="charge", metadata=OF_ANOTHER_PLACE),
         ],
-        ids=["says nothing", "comes to nothing", "another installation's"],
+        ids=["says nothing", "is mirrored", "comes to nothing", "another installation's"],
     )
     async def test_are_not_those_that_move_nothing_of_ours(self, shop: Shop, told: dict[str, Any]) -> None:
         await deliver(shop, told)

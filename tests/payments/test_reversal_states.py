@@ -1,4 +1,4 @@
-"""States of refunds, of requests for them and of disputes: every arrow happens, every other pair is refused, twice."""
+"""States of refunds, their requests, disputes and payouts: every arrow happens, every other is refused, twice."""
 
 import pytest
 from sqlalchemy import text
@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sublet.core.db import Database
 from sublet.core.errors import Conflict
 from sublet.payments.disputes import states as disputes
+from sublet.payments.payouts import states as payouts
 from sublet.payments.refund_requests import states as requests
 from sublet.payments.refunds import states as refunds
 from tests.allocations.rental import customer
@@ -48,6 +49,17 @@ DISPUTES = Machine(
     """,
     companions="decided_at = CASE WHEN :to IN ('closed', 'won', 'lost') THEN now() END",
 )
+PAYOUTS = Machine(
+    "payout",
+    """
+    created    → in_transit paid failed canceled
+    in_transit → paid failed canceled
+    paid       → failed
+    failed
+    canceled
+    """,
+    companions="ended_at = CASE WHEN :to IN ('paid', 'failed', 'canceled') THEN now() END",
+)
 ADD = {
     "refund": "INSERT INTO refund (id, organization_id, top_up_id, origin, requested_by, requested_by_name, amount, "
     "currency, reason, entry_id, owed) SELECT 'x', organization_id, id, 'operator', 'usr_1', 'Ada', amount, currency, "
@@ -56,11 +68,13 @@ ADD = {
     "reason) SELECT 'x', organization_id, id, 'usr_1', amount, currency, 'not wanted' FROM top_up",
     "dispute": "INSERT INTO dispute (id, processor_id, organization_id, top_up_id, amount, currency, reason, "
     "disputed_at) SELECT 'x', 'du_x', organization_id, id, amount, currency, 'general', now() FROM top_up",
+    "payout": "INSERT INTO payout (id, processor_id, amount, currency, automatic, arrives_on, created_at) "
+    "VALUES ('x', 'po_x', 1000000, 'USD', true, now(), now())",
 }
-EVENTS = {"refund": "refund.%", "refund_request": "refund_request.%", "dispute": "dispute.%"}
+EVENTS = {"refund": "refund.%", "refund_request": "refund_request.%", "dispute": "dispute.%", "payout": "payout.%"}
 
 
-@pytest.mark.parametrize("machine", [REFUNDS, REQUESTS, DISPUTES], ids=lambda machine: machine.table)
+@pytest.mark.parametrize("machine", [REFUNDS, REQUESTS, DISPUTES, PAYOUTS], ids=lambda machine: machine.table)
 async def test_every_change_of_the_table_and_no_other(database: Database, machine: Machine) -> None:
     payer = await customer(database, "0.00")
     async with database.transaction() as session:
@@ -74,6 +88,8 @@ async def test_every_change_of_the_table_and_no_other(database: Database, machin
                 elif machine is REQUESTS:
                     state = requests.RefundRequestState(to)
                     await requests.move(session, operator("ada"), "x", state, reason="tried")
+                elif machine is PAYOUTS:
+                    await payouts.move(session, "x", payouts.PayoutState(to), reason="tried")
                 else:
                     await disputes.move(session, "x", disputes.DisputeState(to), reason="tried")
             except Conflict:

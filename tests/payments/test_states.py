@@ -14,7 +14,8 @@ from sublet.ledger import wallets
 from sublet.payments.cards import setups
 from sublet.payments.cards import states as card_states
 from sublet.payments.schemas import CardSetupRequest, TopUpRequest
-from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen, Processor
+from sublet.payments.stripe.processor import CheckoutSeen, Processor
+from sublet.payments.stripe.transactions import BalanceTransaction
 from sublet.payments.top_ups import outcomes, requests
 from sublet.payments.top_ups.states import TopUpState, move
 from tests.allocations.rental import customer

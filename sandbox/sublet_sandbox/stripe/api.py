@@ -22,6 +22,7 @@ from sublet_sandbox.stripe import (
     disputes,
     payment_intents,
     payment_methods,
+    payouts,
     refunds,
     setup_intents,
 )
@@ -113,7 +114,12 @@ ENDPOINTS = [
     Endpoint("POST", "/v1/disputes/{dispute}", disputes.AnswerParams, disputes.answer),
     Endpoint("POST", "/v1/disputes/{dispute}/close", Params, disputes.close),
     *_collection("dispute", "disputes", disputes.DisputeListParams),
-    *_collection("balance_transaction", "balance_transactions", balance.BalanceTransactionListParams),
+    Endpoint("GET", "/v1/balance_transactions", balance.BalanceTransactionListParams, balance.list_transactions),
+    _collection("balance_transaction", "balance_transactions")[1],
+    Endpoint("GET", "/v1/balance", Params, balance.read),
+    Endpoint("POST", "/v1/payouts", payouts.PayoutParams, payouts.create),
+    Endpoint("POST", "/v1/payouts/{payout}/cancel", Params, payouts.cancel),
+    *_collection("payout", "payouts", payouts.PayoutListParams),
     Endpoint("GET", "/v1/events", EventListParams, _events),
     _collection("event", "events")[1],
 ]

@@ -88,7 +88,7 @@ def create(work: Work, intent: Resource, method: Resource, decline: Decline | No
 
 def settle(work: Work, charge: Resource) -> None:
     """Post the charge to the balance, less the fee."""
-    transaction = balance.record(work, "charge", charge, amount=charge["amount"], fee=balance.fee_on(charge["amount"]))
+    transaction = balance.record(work, "charge", charge, amount=charge["amount"], fee=None)
     charge["balance_transaction"] = transaction["id"]
     work.store.save(charge)
 

@@ -8,9 +8,10 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sublet_sandbox.stripe import charges, disputes, refunds, rendering
+from sublet_sandbox.stripe import balance, charges, disputes, payouts, refunds, rendering
 from sublet_sandbox.stripe.api import answer, check_key
 from sublet_sandbox.stripe.errors import StripeProblem, no_such
+from sublet_sandbox.stripe.params import Currency
 from sublet_sandbox.stripe.store import Store
 from sublet_sandbox.stripe.webhooks import Courier
 from sublet_sandbox.stripe.work import Work, public
@@ -61,6 +62,25 @@ class RefundsWait(Command):
     """Whether new refunds are pending until they are ended by hand."""
 
     wait: bool
+
+
+class Settlement(Command):
+    """Which one currency the account keeps from now on, at which rate; None: each payment's own."""
+
+    keeps: balance.Settlement | None = None
+
+
+class PayOut(Command):
+    """Pay out all that is available in a currency; `now` makes available first what would be in days."""
+
+    currency: Currency
+    now: bool = False
+
+
+class PayoutMove(Command):
+    """The bank goes on with a payout."""
+
+    status: payouts.Status
 
 
 class RefundEnd(Command):
@@ -155,7 +175,40 @@ def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
         courier.wake()
         return command
 
+    _add_balance(control, store, courier)
     return control
+
+
+def _add_balance(control: APIRouter, store: Store, courier: Courier) -> None:
+    """What is told about the account's balance and about its payouts."""
+
+    @control.delete("/state")
+    async def begin_anew() -> dict[str, Any]:
+        with store.transaction():
+            store.forget_all()
+        return {}
+
+    @control.put("/settlement")
+    async def settle_in(command: Settlement) -> Settlement:
+        with store.transaction():
+            store.set_setting("settlement", command.keeps and command.keeps.model_dump(mode="json"))
+        return command
+
+    @control.post("/payouts")
+    async def pay_out(command: PayOut) -> dict[str, Any]:
+        with store.transaction():
+            if command.now:
+                balance.release_all(store)
+            made = payouts.pay_out_all(Work(store, ""), command.currency)
+        courier.wake()
+        return public(made)
+
+    @control.post("/payouts/{payout_id}")
+    async def move_payout(payout_id: str, command: PayoutMove) -> dict[str, Any]:
+        with store.transaction():
+            moved = payouts.move(Work(store, ""), payout_id, command.status)
+        courier.wake()
+        return public(moved)
 
 
 async def problem_answer(request: Request, problem: Exception) -> Response:

@@ -14,7 +14,7 @@ from sublet_sandbox.stripe import balance
 from sublet_sandbox.stripe.errors import refused
 from sublet_sandbox.stripe.params import Inner, ListParams, Metadata, Params
 from sublet_sandbox.stripe.store import Resource
-from sublet_sandbox.stripe.work import Work, shaped
+from sublet_sandbox.stripe.work import Work, public, shaped
 
 DAYS_TO_ANSWER = 7
 
@@ -178,12 +178,12 @@ def move(work: Work, dispute_id: str, status: Status) -> Resource:
 
 def _withdraw(work: Work, dispute: Resource) -> None:
     moved = balance.record(work, "adjustment", dispute, amount=-dispute["amount"], fee=FEE_UNITS)
-    dispute["balance_transactions"].append(moved)
+    dispute["balance_transactions"].append(public(moved))
     work.store.save(dispute)
 
 
 def _reinstate(work: Work, dispute: Resource) -> None:
     moved = balance.record(work, "adjustment", dispute, amount=dispute["amount"], fee=0)
-    dispute["balance_transactions"].append(moved)
+    dispute["balance_transactions"].append(public(moved))
     work.store.save(dispute)
     work.emit("charge.dispute.funds_reinstated", dispute)

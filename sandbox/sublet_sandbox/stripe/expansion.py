@@ -17,6 +17,7 @@ _EXPANDABLE = {
     "payment_intent": {"customer", "latest_charge", "payment_method"},
     "payment_method": {"customer"},
     "setup_intent": {"customer", "payment_method"},
+    "payout": {"balance_transaction", "failure_balance_transaction"},
     "refund": {"balance_transaction", "charge", "payment_intent"},
 }
 

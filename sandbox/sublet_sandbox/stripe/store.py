@@ -94,6 +94,11 @@ class Store:
             raise
         self._connection.execute("COMMIT")
 
+    def forget_all(self) -> None:
+        """Keep nothing of what there was, settings neither."""
+        for table in ("delivery", "resource", "idempotent_request", "setting"):
+            self.execute(f"DELETE FROM {table}")  # noqa: S608  names of ours
+
     def execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         """Run one statement and return its rows."""
         return self._connection.execute(statement, parameters).fetchall()

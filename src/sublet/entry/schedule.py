@@ -21,6 +21,7 @@ from sublet.fleet import drains
 from sublet.fleet.observation import Observer
 from sublet.ledger import heads, seals
 from sublet.payments.cards import card, setups
+from sublet.payments.mirror import look
 from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
@@ -47,6 +48,12 @@ def schedule(
 
     async def look_far_back() -> None:
         await checkout.look_for_taken_back(database, processor, days=90)
+
+    async def mirror() -> None:
+        await look.look(database, processor)
+
+    async def mirror_far_back() -> None:
+        await look.look(database, processor, days=90)
 
     async def watch_cards(session: Session) -> None:
         await setups.ensure_watched(session)
@@ -101,6 +108,8 @@ def schedule(
         Tick("watch refunds", MINUTE, refund_work.ensure_watched),
         Tick("look for money taken back", MINUTE, run_alone=look_for_taken_back),
         Tick("look far back for money taken back", DAY, run_alone=look_far_back),
+        Tick("mirror the processor", MINUTE, run_alone=mirror),
+        Tick("mirror the processor far back", DAY, run_alone=mirror_far_back),
         Tick("expire approvals", MINUTE, approvals.expire_due),
         Tick("check balances", 5 * MINUTE, check),
         Tick("forget what has expired", HOUR, run_alone=forget),

@@ -10,7 +10,7 @@ ENTRY_KINDS = (
     "credit_expired",
     "service_credit",
     "adjustment",
-    "write_off",  # this, payouts, fx and suspense nothing posts yet
+    "write_off",  # nothing posts it yet
     "refund",
     "refund_succeeded",
     "refund_failed",
@@ -22,4 +22,5 @@ ENTRY_KINDS = (
     "fx",
     "suspense",
     "owed_paid",
+    "payout_failed",
 )

@@ -33,7 +33,9 @@ async def credit(
     return await entries.get(session, entry_id)
 
 
-async def post_fee(session: Session, amount: Money, *, transaction_id: str, source_id: str) -> LedgerEntry:
+async def post_fee(
+    session: Session, amount: Money, *, transaction_id: str, source_id: str, source_type: str = "top_up"
+) -> LedgerEntry:
     """Post the fee of a balance transaction, once for each; it is ours to bear, no wallet changes."""
     entry_id = await call_for_id(
         session,
@@ -42,7 +44,7 @@ async def post_fee(session: Session, amount: Money, *, transaction_id: str, sour
         amount=amount.micro,
         transaction=transaction_id,
         description="Card processing fee",
-        source_type="top_up",
+        source_type=source_type,
         source_id=source_id,
     )
     return await entries.get(session, entry_id)

@@ -88,6 +88,7 @@ stripe_transaction = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("available_on", DateTime(timezone=True), nullable=False),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("whose", Text, nullable=False),
 )
 
 processor_customer = Table(
@@ -248,4 +249,49 @@ dispute_history = Table(
     Column("next", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
+)
+
+payout = Table(
+    "payout",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("processor_id", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("automatic", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("arrives_on", DateTime(timezone=True), nullable=False),
+    Column("failure_code", Text),
+    Column("itemised", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+)
+
+payout_history = Table(
+    "payout_history",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("payout_id", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("next", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+processor_cursor = Table(
+    "processor_cursor",
+    metadata,
+    Column("list", Text, primary_key=True),
+    Column("up_to", DateTime(timezone=True), nullable=False),
+)
+
+processor_balance = Table(
+    "processor_balance",
+    metadata,
+    Column("currency", Text, primary_key=True),
+    Column("available", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
 )

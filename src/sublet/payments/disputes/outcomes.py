@@ -13,11 +13,11 @@ from sublet.core.telemetry import get_logger
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.ledger import disputes as ledger
-from sublet.ledger import refunds
+from sublet.ledger import refunds, settlement
 from sublet.payments.disputes.states import TRANSITIONS, DisputeState, move
 from sublet.payments.launch_stop import withheld_for
 from sublet.payments.models import dispute
-from sublet.payments.stripe.reversals import DisputeSeen
+from sublet.payments.stripe.reversals import DisputeSeen, Movement
 
 log = get_logger(__name__)
 
@@ -46,24 +46,18 @@ def state_of(seen: DisputeSeen) -> DisputeState:
 
 async def _apply(session: Session, top_up: Row[tuple[Any, ...]], charge_id: str, seen: DisputeSeen) -> None:
     row = await _row(session, top_up, seen)
+    taken = 0
     for moved in seen.movements:
-        await ledger.move(
-            session,
-            moved.amount,
-            moved.fee,
-            given_back=moved.given_back,
-            transaction_id=moved.id,
-            dispute_id=row.id,
-        )
+        amount = await _book(session, row, seen, moved)
+        taken += -amount.micro if moved.given_back else amount.micro
     state, to = _S(row.state), state_of(seen)
     if to in TRANSITIONS[state]:
         await move(session, row.id, to, reason=f"the processor says {seen.status}")
         state = to
     await _say(session, row, seen, state)
-    if any(one.currency != top_up.currency for one in (seen.amount, *(moved.amount for moved in seen.movements))):
-        await _differs(session, row, "it was settled in another currency than its payment")
+    if seen.amount.currency != top_up.currency:
+        await _differs(session, row, "it is in another currency than its payment")
         return
-    taken = sum(-moved.amount.micro if moved.given_back else moved.amount.micro for moved in seen.movements)
     values = {"taken": taken}
     if state is _S.OPEN:
         amount = Money(row.amount, row.currency)
@@ -77,6 +71,31 @@ async def _apply(session: Session, top_up: Row[tuple[Any, ...]], charge_id: str,
     elif taken < 0 or (row.charged and taken != row.charged):
         await _differs(session, row, "more was given back than taken, or a lost dispute changed afterwards")
     await session.execute(update(dispute).where(dispute.c.id == row.id).values(values))
+
+
+async def _book(session: Session, row: Row[tuple[Any, ...]], seen: DisputeSeen, moved: Movement) -> Money:
+    """Book what a dispute took or gave back; what that is in the currency of its payment.
+
+    Settled in another currency, it is all of what is disputed there, which is exchanged; the fee is in that other one.
+    """
+    about: dict[str, Any] = {"given_back": moved.given_back, "dispute_id": row.id}
+    if moved.amount.currency == seen.amount.currency:
+        await ledger.move(session, moved.amount, moved.fee, transaction_id=moved.id, **about)
+        return moved.amount
+    way = 1 if moved.given_back else -1
+    await ledger.move(session, seen.amount, Money.zero(seen.amount.currency), transaction_id=moved.id, **about)
+    await settlement.exchange(
+        session,
+        Money(way * seen.amount.micro, seen.amount.currency),
+        Money(way * moved.amount.micro, moved.amount.currency),
+        transaction_id=moved.id,
+        source_type=SUBJECT,
+        source_id=row.id,
+    )
+    if moved.fee.micro:
+        zero = Money.zero(moved.fee.currency)
+        await ledger.move(session, zero, moved.fee, transaction_id=f"{moved.id}:fee", **about)
+    return seen.amount
 
 
 async def _row(session: Session, top_up: Row[tuple[Any, ...]], seen: DisputeSeen) -> Row[tuple[Any, ...]]:

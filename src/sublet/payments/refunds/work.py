@@ -25,8 +25,9 @@ from sublet.payments.stripe.errors import (
     ProcessorRefused,
     ProcessorUnknown,
 )
-from sublet.payments.stripe.processor import INSTALLATION_KEY, TOP_UP_KEY, Processor
+from sublet.payments.stripe.processor import Processor
 from sublet.payments.stripe.reversals import REFUND_KEY, RefundOrder, RefundSeen
+from sublet.payments.stripe.transactions import INSTALLATION_KEY, TOP_UP_KEY
 from sublet.payments.top_ups.checkout import log_failure
 
 LOOK_SECONDS = 900.0

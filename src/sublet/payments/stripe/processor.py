@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import stripe
@@ -21,9 +21,8 @@ from sublet.payments.stripe.connection import Connection
 from sublet.payments.stripe.errors import ProcessorUnavailable, as_ours
 from sublet.payments.stripe.reversals import DisputeSeen, RefundOrder, RefundSeen, dispute_of, money, refund_of
 from sublet.payments.stripe.test_keys import refuse_test_key
+from sublet.payments.stripe.transactions import INSTALLATION_KEY, TOP_UP_KEY, BalanceTransaction, transaction_of
 
-TOP_UP_KEY = "sublet_top_up"
-INSTALLATION_KEY = "sublet_installation"
 RETRIES = 2
 LONGEST_CALL_SECONDS = 40.0
 """What one call can take at worst, retries included: leases around a call last longer."""
@@ -79,19 +78,6 @@ class Checkout:
 
     session_id: str
     url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceTransaction:
-    """What a payment is worth after fees; `fee` is not yet taken off `amount`."""
-
-    id: str
-    type: str
-    amount: Money
-    fee: Money
-    source: str | None
-    created_at: datetime
-    available_on: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +323,7 @@ def seen_of(
         failure=(_text(error, "code", "payment_failed"), _text(error, "message", "The payment failed."))
         if error
         else None,
-        transaction=_transaction(transaction) if transaction else None,
+        transaction=transaction_of(transaction, charge) if transaction else None,
         refunds=tuple(refund_of(one) for one in refunds),
         disputes=tuple(dispute_of(one) for one in disputes),
     )
@@ -346,16 +332,3 @@ def seen_of(
 def _text(error: Any, field: str, otherwise: str) -> str:
     """A field that the processor may leave out."""
     return str(getattr(error, field, None) or otherwise)
-
-
-def _transaction(found: stripe.BalanceTransaction) -> BalanceTransaction:
-    source = found.source
-    return BalanceTransaction(
-        id=found.id,
-        type=found.type,
-        amount=money(found.amount, found.currency),
-        fee=money(found.fee, found.currency),
-        source=source if isinstance(source, str) or source is None else source.id,
-        created_at=datetime.fromtimestamp(found.created, tz=UTC),
-        available_on=datetime.fromtimestamp(found.available_on, tz=UTC),
-    )

@@ -17,15 +17,8 @@ from stripe.params.checkout import SessionCreateParams
 
 from sublet.core.money import Money
 from sublet.payments.stripe.errors import PaymentDeclined, PaymentNeedsAction, ProcessorRefused, ProcessorUnknown
-from sublet.payments.stripe.processor import (
-    INSTALLATION_KEY,
-    TOP_UP_KEY,
-    Checkout,
-    Processor,
-    all_of,
-    call,
-    units_of,
-)
+from sublet.payments.stripe.processor import Checkout, Processor, all_of, call, units_of
+from sublet.payments.stripe.transactions import INSTALLATION_KEY, TOP_UP_KEY
 
 SETUP_KEY = "sublet_card_setup"
 ORGANIZATION_KEY = "sublet_organization"

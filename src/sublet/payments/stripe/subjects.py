@@ -34,8 +34,8 @@ BY_TYPE: Mapping[str, Meaning] = {
 }
 """Events that mean something else than their object does."""
 
-IGNORED = ("customer.", "payment_method.", "setup_intent.", "product.", "price.")
-"""Beginnings of the types that move no money and say nothing that is kept here."""
+IGNORED = ("customer.", "payment_method.", "setup_intent.", "product.", "price.", "payout.", "balance.")
+"""Beginnings of the types that say nothing that is kept here, or nothing that the mirror does not see by itself."""
 
 MOVES_MONEY = frozenset({"charge.succeeded", "payment_intent.succeeded", "checkout.session.completed"})
 """Payments: one that belongs to no top-up here has brought money that nobody has in the books."""

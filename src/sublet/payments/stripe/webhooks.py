@@ -9,8 +9,9 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.payments.stripe.inbox import Notice, keep
-from sublet.payments.stripe.processor import INSTALLATION_KEY, TOP_UP_KEY, Processor, WebhookRefused
+from sublet.payments.stripe.processor import Processor, WebhookRefused
 from sublet.payments.stripe.saved_cards import SETUP_KEY
+from sublet.payments.stripe.transactions import INSTALLATION_KEY, TOP_UP_KEY
 
 LARGEST_BODY_BYTES = 1_048_576
 SIGNATURE_LIFETIME_SECONDS = 300

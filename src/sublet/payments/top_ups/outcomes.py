@@ -5,7 +5,6 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import Row, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.db import Session
 from sublet.core.money import Money
@@ -14,8 +13,10 @@ from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.ledger import top_ups as ledger
 from sublet.payments import launch_stop
-from sublet.payments.models import stripe_transaction, top_up
-from sublet.payments.stripe.processor import BalanceTransaction, CheckoutSeen, PageRefused
+from sublet.payments.mirror import transactions
+from sublet.payments.models import top_up
+from sublet.payments.stripe.processor import CheckoutSeen, PageRefused
+from sublet.payments.stripe.transactions import BalanceTransaction
 from sublet.payments.top_ups import taken_back
 from sublet.payments.top_ups.states import OPEN, TopUpState, move
 
@@ -229,7 +230,7 @@ async def _credit(session: Session, row: Row[tuple[object, ...]], seen: Checkout
 
 
 async def _settle_fee(session: Session, row: Row[tuple[object, ...]], found: BalanceTransaction | None) -> bool:
-    """Mirror the balance transaction and post its fee; False while the processor has none yet.
+    """Book the payment by its balance transaction, with the fee; False while the processor has none yet.
 
     An account that settles in another currency pays the fee in that one: it is posted there, and not on the top-up,
     whose fee is in the currency of the payment.
@@ -238,24 +239,8 @@ async def _settle_fee(session: Session, row: Row[tuple[object, ...]], found: Bal
         return row.fee is not None
     if row.fee is not None:
         return True
-    await session.execute(
-        insert(stripe_transaction)
-        .values(
-            id=found.id,
-            type=found.type,
-            amount=found.amount.micro,
-            fee=found.fee.micro,
-            currency=found.amount.currency,
-            source=found.source,
-            created_at=found.created_at,
-            available_on=found.available_on,
-        )
-        .on_conflict_do_nothing()
-    )
-    if found.fee.micro > 0:
-        await ledger.post_fee(session, found.fee, transaction_id=found.id, source_id=row.id)
+    await transactions.keep(session, found, top_up_id=str(row.id))
     if found.fee.currency != row.currency:
-        log.warning("top_up.settled_in_another_currency", top_up=row.id, currency=found.fee.currency)
         return True
     await session.execute(
         update(top_up).where(top_up.c.id == row.id).values(fee=found.fee.micro, balance_transaction_id=found.id)

@@ -1,0 +1,1 @@
+"""The processor's balance, mirrored: every transaction of it is kept here and stands in the books."""

@@ -1,0 +1,94 @@
+"""Payouts are followed until they arrive at the bank or are back, whatever was told of them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from sublet.payments.payouts import outcomes
+from sublet.payments.stripe import balance
+from tests.payments.account import at_the_processor, begin_anew, books, mirror
+from tests.payments.refunds import open_findings
+from tests.payments.shop import Shop
+from tests.sandbox.stripe.process import StripeSandbox
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def account_of_its_own(sandbox: StripeSandbox) -> None:
+    """Nobody else has used the account at the processor, and every event of it is lost."""
+    begin_anew(sandbox)
+
+
+async def paid_out(shop: Shop) -> str:
+    """A payout of all that a payment of 20.00 has brought: 19.12."""
+    await shop.pay(await shop.top_up(await shop.organization()))
+    await mirror(shop)
+    made = await shop.control("POST", "payouts", {"currency": "usd", "now": True})
+    await mirror(shop)
+    return str(made["id"])
+
+
+async def bank(shop: Shop, payout_id: str, status: str) -> None:
+    """The bank goes on with it, and we look."""
+    await shop.control("POST", f"payouts/{payout_id}", {"status": status})
+    await mirror(shop)
+
+
+async def standing(shop: Shop) -> tuple[str, dict[str, str]]:
+    """The payout's state, and what is where of what was paid in."""
+    (row,) = await shop.rows("SELECT state FROM payout")
+    money = await books(shop)
+    places = ("stripe_balance USD", "payout_in_transit USD", "bank USD")
+    return row.state, {name.split()[0]: money[name] for name in places if name in money}
+
+
+async def test_to_arrival(shop: Shop) -> None:
+    payout_id = await paid_out(shop)
+    assert await standing(shop) == ("created", {"payout_in_transit": "19.12"})
+    await bank(shop, payout_id, "in_transit")
+    assert await standing(shop) == ("in_transit", {"payout_in_transit": "19.12"})
+    await bank(shop, payout_id, "paid")
+    await mirror(shop)
+    assert await standing(shop) == ("paid", {"bank": "19.12"})
+    history = await shop.rows("SELECT previous, next FROM payout_history ORDER BY id")
+    assert [(row.previous, row.next) for row in history] == [("created", "in_transit"), ("in_transit", "paid")]
+
+
+@pytest.mark.parametrize("ending", ["failed", "canceled"])
+async def test_what_does_not_arrive_is_back(shop: Shop, ending: str) -> None:
+    await bank(shop, await paid_out(shop), ending)
+    assert await standing(shop) == (ending, {"stripe_balance": "19.12"})
+    assert at_the_processor(shop) == {"usd": 1912}
+
+
+async def test_what_the_bank_sends_back_after_it_arrived_is_back(shop: Shop) -> None:
+    payout_id = await paid_out(shop)
+    await bank(shop, payout_id, "paid")
+    await bank(shop, payout_id, "failed")
+    await mirror(shop)
+    assert await standing(shop) == ("failed", {"stripe_balance": "19.12"})
+    (row,) = await shop.rows("SELECT failure_code, ended_at IS NOT NULL AS ended FROM payout")
+    assert (row.failure_code, row.ended) == ("account_closed", True)
+
+
+async def test_it_is_known_what_a_payout_is_made_of(shop: Shop) -> None:
+    payout_id = await paid_out(shop)
+    rows = await shop.rows("SELECT type, amount - fee AS net, payout_id FROM stripe_transaction ORDER BY type")
+    assert [(row.type, row.net, row.payout_id) for row in rows] == [
+        ("charge", 19_120_000, payout_id),
+        ("payout", -19_120_000, payout_id),
+    ]
+
+
+async def test_one_that_goes_another_way_than_it_can_is_a_finding(shop: Shop) -> None:
+    payout_id = await paid_out(shop)
+    await bank(shop, payout_id, "failed")
+    [seen] = await balance.payouts(shop.processor, since=datetime(2020, 1, 1, tzinfo=UTC))
+    async with shop.database.transaction() as session:
+        await outcomes.apply(session, replace(seen, status="paid"))
+    [found] = await open_findings(shop, outcomes.DIFFERS_CODE)
+    assert found.detail == {"here": "failed", "at the processor": "paid"}
+    await mirror(shop)
+    assert await open_findings(shop, outcomes.DIFFERS_CODE) == []
