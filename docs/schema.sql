@@ -48,7 +48,8 @@ CREATE TYPE ledger.entry_kind AS ENUM (
     'payout_arrived',
     'fx',
     'suspense',
-    'owed_paid'
+    'owed_paid',
+    'payout_failed'
 );
 
 CREATE TYPE ledger.hold_event_kind AS ENUM (
@@ -419,6 +420,26 @@ BEGIN
     ARRAY[way * _amount, way * _fee, -way * (_amount + _fee)]);
 END $$;
 
+CREATE FUNCTION ledger.exchange(_given_currency text, _given bigint, _got_currency text, _got bigint, _arrived boolean, _transaction text, _description text, _source_type text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+DECLARE
+  key text := 'txn:' || _transaction || ':fx:'; made bigint;
+BEGIN
+  PERFORM refuse_nothing(_given, 'an exchange');
+  IF _given_currency = _got_currency OR coalesce(_got, -1) < 0 THEN
+    RAISE EXCEPTION 'an exchange is of two currencies' USING ERRCODE = 'SL006';
+  END IF;
+  made := post_once('fx', key || _given_currency, _description, _source_type, _source_id, _given_currency, _given,
+    _arrived, 'fx', 'stripe_balance');
+  IF _got <> 0 THEN
+    made := post_once('fx', key || _got_currency, _description, _source_type, _source_id, _got_currency, _got,
+      _arrived, 'stripe_balance', 'fx');
+  END IF;
+  RETURN made;
+END $$;
+
 CREATE FUNCTION ledger.expire_credit(_lot bigint, _description text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
@@ -768,6 +789,24 @@ BEGIN
     _description, NULL, NULL, NULL, now(), ARRAY[w.receivable_id, w.id], ARRAY[pays, -pays]);
 END $$;
 
+CREATE FUNCTION ledger.payout(_currency text, _amount bigint, _arrived boolean, _transaction text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN post_once(CASE WHEN _arrived THEN 'payout_failed' ELSE 'payout' END, 'txn:' || _transaction, _description,
+    'payout', _source_id, _currency, _amount, _arrived, 'stripe_balance', 'payout_in_transit');
+END $$;
+
+CREATE FUNCTION ledger.payout_arrived(_currency text, _amount bigint, _arrived boolean, _key text, _description text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN post_once(CASE WHEN _arrived THEN 'payout_arrived' ELSE 'payout_failed' END, _key, _description,
+    'payout', _source_id, _currency, _amount, _arrived, 'bank', 'payout_in_transit');
+END $$;
+
 CREATE FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'
@@ -817,6 +856,26 @@ BEGIN
   SELECT entry_id, l.line, l.account_id, l.amount, m.seq, m.balance
     FROM lines l LEFT JOIN moved m ON m.account_id = l.account_id;
   RETURN entry_id;
+END $$;
+
+CREATE FUNCTION ledger.post_once(_kind text, _key text, _description text, _source_type text, _source_id text, _currency text, _amount bigint, _there boolean, _to text, _from text) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  hash bytea := ledger.hash_of(_kind, _currency, _amount::text, _there::text, _to, _from); made bigint;
+  way int := CASE WHEN _there THEN 1 ELSE -1 END;
+BEGIN
+  PERFORM ledger.refuse_nothing(_amount, 'what is moved');
+  PERFORM pg_advisory_xact_lock(hashtextextended(_key, 0));
+  made := ledger.replayed(_key, hash);
+  IF made IS NOT NULL THEN
+    RETURN made;
+  END IF;
+  IF NOT EXISTS (SELECT FROM ledger.account WHERE code = _to || ':' || _currency) THEN
+    PERFORM ledger.open_books(_currency);
+  END IF;
+  RETURN ledger.post(_kind::ledger.entry_kind, _key, hash, _description, _source_type, _source_id, NULL, now(),
+    ARRAY[ledger.system_account(_to, _currency), ledger.system_account(_from, _currency)], ARRAY[-way * _amount, way * _amount]);
 END $$;
 
 CREATE FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) RETURNS bytea
@@ -1194,6 +1253,15 @@ BEGIN
   RETURN post('stripe_fee', key, hash, _description, _source_type, _source_id, NULL, now(),
     ARRAY[system_account('stripe_fees', _currency), system_account('stripe_balance', _currency)],
     ARRAY[-_amount, _amount]);
+END $$;
+
+CREATE FUNCTION ledger.suspend(_currency text, _amount bigint, _arrived boolean, _transaction text, _description text, _source_type text, _source_id text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN post_once('suspense', 'txn:' || _transaction || ':suspense', _description, _source_type, _source_id, _currency,
+    _amount, _arrived, 'stripe_balance', 'suspense');
 END $$;
 
 CREATE FUNCTION ledger.system_account(_kind text, _currency text) RETURNS bigint
@@ -2061,6 +2129,22 @@ CREATE VIEW ledger.open_hold AS
     ((amount - captured) - released) AS rest
    FROM ledger.hold
   WHERE (NOT closed);
+
+CREATE VIEW ledger.processor_movement AS
+ SELECT p.entry_id,
+    (e.kind)::text AS kind,
+    e.source_type,
+    e.source_id,
+    a.currency,
+    (- p.amount) AS amount,
+    e.recorded_at,
+        CASE
+            WHEN (e.idempotency_key ~~ 'txn:%'::text) THEN split_part(e.idempotency_key, ':'::text, 2)
+            ELSE NULL::text
+        END AS transaction_id
+   FROM ((ledger.posting p
+     JOIN ledger.account a ON (((a.id = p.account_id) AND (a.kind = 'stripe_balance'::ledger.account_kind))))
+     JOIN ledger.ledger_entry e ON ((e.id = p.entry_id)));
 
 CREATE VIEW ledger.promo_above_lots AS
  SELECT a.code,
@@ -3118,6 +3202,58 @@ CREATE TABLE public.outbox_forgotten (
     CONSTRAINT outbox_forgotten_one_check CHECK (one)
 );
 
+CREATE TABLE public.payout (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    processor_id text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    automatic boolean NOT NULL,
+    state text DEFAULT 'created'::text NOT NULL,
+    arrives_on timestamp with time zone NOT NULL,
+    failure_code text,
+    itemised boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT payout_amount_check CHECK ((amount <> 0)),
+    CONSTRAINT payout_check CHECK (((state = ANY (ARRAY['paid'::text, 'failed'::text, 'canceled'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT payout_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT payout_state_check CHECK ((state = ANY (ARRAY['created'::text, 'in_transit'::text, 'paid'::text, 'failed'::text, 'canceled'::text])))
+);
+
+CREATE TABLE public.payout_history (
+    id bigint NOT NULL,
+    payout_id text NOT NULL,
+    previous text NOT NULL,
+    next text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.payout_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.payout_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE public.payout ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.payout_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.payout_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL
+);
+
 CREATE TABLE public.price (
     seq bigint NOT NULL,
     id text NOT NULL,
@@ -3148,6 +3284,20 @@ ALTER TABLE public.price ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.processor_balance (
+    currency text NOT NULL,
+    available bigint NOT NULL,
+    pending bigint NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT processor_balance_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+
+CREATE TABLE public.processor_cursor (
+    list text NOT NULL,
+    up_to timestamp with time zone NOT NULL,
+    CONSTRAINT processor_cursor_list_check CHECK ((list = ANY (ARRAY['balance_transactions'::text, 'events'::text])))
 );
 
 CREATE TABLE public.processor_customer (
@@ -3435,7 +3585,9 @@ CREATE TABLE public.stripe_transaction (
     created_at timestamp with time zone NOT NULL,
     available_on timestamp with time zone NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT stripe_transaction_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    whose text DEFAULT 'ours'::text NOT NULL,
+    CONSTRAINT stripe_transaction_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT stripe_transaction_whose_check CHECK ((whose = ANY (ARRAY['ours'::text, 'suspense'::text, 'elsewhere'::text])))
 );
 
 CREATE TABLE public.terminal_session (
@@ -4037,6 +4189,21 @@ ALTER TABLE ONLY public.outbox_event
 ALTER TABLE ONLY public.outbox_forgotten
     ADD CONSTRAINT outbox_forgotten_pkey PRIMARY KEY (one);
 
+ALTER TABLE ONLY public.payout_history
+    ADD CONSTRAINT payout_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.payout
+    ADD CONSTRAINT payout_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.payout
+    ADD CONSTRAINT payout_processor_id_key UNIQUE (processor_id);
+
+ALTER TABLE ONLY public.payout
+    ADD CONSTRAINT payout_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.payout_transition
+    ADD CONSTRAINT payout_transition_pkey PRIMARY KEY (from_state, to_state);
+
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_pkey PRIMARY KEY (id);
 
@@ -4045,6 +4212,12 @@ ALTER TABLE ONLY public.price
 
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_currency_effective_at_key UNIQUE (sku_id, currency, effective_at);
+
+ALTER TABLE ONLY public.processor_balance
+    ADD CONSTRAINT processor_balance_pkey PRIMARY KEY (currency);
+
+ALTER TABLE ONLY public.processor_cursor
+    ADD CONSTRAINT processor_cursor_pkey PRIMARY KEY (list);
 
 ALTER TABLE ONLY public.processor_customer
     ADD CONSTRAINT processor_customer_customer_id_key UNIQUE (customer_id);
@@ -4382,6 +4555,8 @@ CREATE INDEX outbox_event_organization ON public.outbox_event USING btree (organ
 
 CREATE INDEX outbox_event_stream ON public.outbox_event USING btree (xid, id);
 
+CREATE INDEX payout_history_of ON public.payout_history USING btree (payout_id, id);
+
 CREATE INDEX price_sku ON public.price USING btree (sku_id, seq);
 
 CREATE INDEX published_port_allocation ON public.published_port USING btree (allocation_id, seq);
@@ -4419,6 +4594,10 @@ CREATE UNIQUE INDEX signing_key_only ON public.signing_key USING btree ((true));
 CREATE INDEX sku_active ON public.sku USING btree (seq) WHERE active;
 
 CREATE INDEX ssh_key_user ON public.ssh_key USING btree (user_id, seq);
+
+CREATE INDEX stripe_transaction_payout ON public.stripe_transaction USING btree (payout_id) WHERE (payout_id IS NOT NULL);
+
+CREATE INDEX stripe_transaction_recorded ON public.stripe_transaction USING btree (recorded_at);
 
 CREATE INDEX stripe_transaction_source ON public.stripe_transaction USING btree (source);
 
@@ -4512,6 +4691,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_hi
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.observation_run FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.payout_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.processor_customer FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -4519,8 +4700,6 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.process
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refund_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.signing_key FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
-
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.stripe_transaction FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.top_up_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -4608,6 +4787,8 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.gpu FOR EACH ROW
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.node FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('enrolling');
 
+CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.payout FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('created');
+
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.published_port FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('opening');
 
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.refund FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
@@ -4617,6 +4798,8 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.refund_request F
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.top_up FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
 
 CREATE TRIGGER not_backdated BEFORE INSERT ON public.price FOR EACH ROW EXECUTE FUNCTION public.price_not_backdated();
+
+CREATE TRIGGER paid_out_once BEFORE UPDATE ON public.stripe_transaction FOR EACH ROW WHEN (((old.payout_id IS NOT NULL) OR ((to_jsonb(old.*) - 'payout_id'::text) <> (to_jsonb(new.*) - 'payout_id'::text)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER payment_once BEFORE UPDATE OF payment_intent_id, charge_id ON public.top_up FOR EACH ROW WHEN ((((new.payment_intent_id IS DISTINCT FROM old.payment_intent_id) OR (new.charge_id IS DISTINCT FROM old.charge_id)) AND (old.state = 'succeeded'::text))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -4654,11 +4837,15 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STAT
 
 CREATE TRIGGER stays BEFORE DELETE ON public.outbox_event FOR EACH ROW EXECUTE FUNCTION public.outbox_event_stays();
 
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.payout FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.published_port FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.refund FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.refund_request FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.stripe_transaction FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays_removed BEFORE UPDATE OF removed_at ON public.saved_card FOR EACH ROW WHEN (((old.removed_at IS NOT NULL) AND (new.removed_at IS DISTINCT FROM old.removed_at))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -4853,6 +5040,9 @@ ALTER TABLE ONLY public.notice
 ALTER TABLE ONLY public.observation_run
     ADD CONSTRAINT observation_run_subject_id_fkey FOREIGN KEY (subject_id) REFERENCES public.meter(subject_id);
 
+ALTER TABLE ONLY public.payout_history
+    ADD CONSTRAINT payout_history_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES public.payout(id);
+
 ALTER TABLE ONLY public.price
     ADD CONSTRAINT price_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
 
@@ -4942,6 +5132,9 @@ GRANT ALL ON FUNCTION ledger.dispute_lost(_charge text, _amount bigint, _key tex
 REVOKE ALL ON FUNCTION ledger.dispute_moved(_currency text, _amount bigint, _fee bigint, _given_back boolean, _transaction text, _description text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.dispute_moved(_currency text, _amount bigint, _fee bigint, _given_back boolean, _transaction text, _description text, _source_id text) TO sublet_app;
 
+REVOKE ALL ON FUNCTION ledger.exchange(_given_currency text, _given bigint, _got_currency text, _got bigint, _arrived boolean, _transaction text, _description text, _source_type text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.exchange(_given_currency text, _given bigint, _got_currency text, _got bigint, _arrived boolean, _transaction text, _description text, _source_type text, _source_id text) TO sublet_app;
+
 REVOKE ALL ON FUNCTION ledger.expire_credit(_lot bigint, _description text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.expire_credit(_lot bigint, _description text) TO sublet_app;
 
@@ -5000,10 +5193,18 @@ GRANT ALL ON FUNCTION ledger.open_wallet(_owner text, _currency text) TO sublet_
 REVOKE ALL ON FUNCTION ledger.pay_owed(_owner text, _currency text, _description text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.pay_owed(_owner text, _currency text, _description text) TO sublet_app;
 
+REVOKE ALL ON FUNCTION ledger.payout(_currency text, _amount bigint, _arrived boolean, _transaction text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.payout(_currency text, _amount bigint, _arrived boolean, _transaction text, _description text, _source_id text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.payout_arrived(_currency text, _amount bigint, _arrived boolean, _key text, _description text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.payout_arrived(_currency text, _amount bigint, _arrived boolean, _key text, _description text, _source_id text) TO sublet_app;
+
 REVOKE ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.place_hold(_owner text, _currency text, _amount bigint, _subject text, _kind text, _key text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.post(_kind ledger.entry_kind, _key text, _hash bytea, _description text, _source_type text, _source_id text, _reverses bigint, _effective_at timestamp with time zone, _accounts bigint[], _amounts bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.post_once(_kind text, _key text, _description text, _source_type text, _source_id text, _currency text, _amount bigint, _there boolean, _to text, _from text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) TO sublet_app;
@@ -5054,6 +5255,9 @@ GRANT ALL ON FUNCTION ledger.spent_of_lots(_wallet bigint, _balance bigint) TO s
 
 REVOKE ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.stripe_fee(_currency text, _amount bigint, _transaction text, _description text, _source_type text, _source_id text) TO sublet_app;
+
+REVOKE ALL ON FUNCTION ledger.suspend(_currency text, _amount bigint, _arrived boolean, _transaction text, _description text, _source_type text, _source_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.suspend(_currency text, _amount bigint, _arrived boolean, _transaction text, _description text, _source_type text, _source_id text) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.system_account(_kind text, _currency text) FROM PUBLIC;
 
@@ -5141,6 +5345,8 @@ GRANT SELECT ON TABLE ledger.hold_owner TO sublet_app;
 GRANT SELECT ON TABLE ledger.month TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.open_hold TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.processor_movement TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.promo_above_lots TO sublet_app;
 
@@ -5422,9 +5628,29 @@ GRANT UPDATE(xid) ON TABLE public.outbox_forgotten TO sublet_app;
 
 GRANT UPDATE(id) ON TABLE public.outbox_forgotten TO sublet_app;
 
+GRANT SELECT,INSERT ON TABLE public.payout TO sublet_app;
+
+GRANT UPDATE(state) ON TABLE public.payout TO sublet_app;
+
+GRANT UPDATE(arrives_on) ON TABLE public.payout TO sublet_app;
+
+GRANT UPDATE(failure_code) ON TABLE public.payout TO sublet_app;
+
+GRANT UPDATE(itemised) ON TABLE public.payout TO sublet_app;
+
+GRANT UPDATE(ended_at) ON TABLE public.payout TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.payout_history TO sublet_app;
+
+GRANT SELECT ON TABLE public.payout_transition TO sublet_app;
+
 GRANT SELECT,INSERT ON TABLE public.price TO sublet_app;
 
 GRANT SELECT ON TABLE public.price_rate TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.processor_balance TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.processor_cursor TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.processor_customer TO sublet_app;
 
@@ -5485,6 +5711,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.ssh_key TO sublet_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.stripe_event TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.stripe_transaction TO sublet_app;
+
+GRANT UPDATE(payout_id) ON TABLE public.stripe_transaction TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.terminal_session TO sublet_app;
 
