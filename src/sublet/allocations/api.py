@@ -5,11 +5,10 @@ from typing import Annotated
 from fastapi import Depends, Path, Query
 
 from sublet.allocations import certificates, labels, launch, ports, release, restart, rows, suspension
+from sublet.allocations.list_schemas import AdminAllocationOut, AllocationSummaryOut
 from sublet.allocations.schemas import (
-    AdminAllocationOut,
     AllocationChange,
     AllocationOut,
-    AllocationSummaryOut,
     CertificateOut,
     CertificateRequest,
     Launch,

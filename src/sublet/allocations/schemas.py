@@ -1,5 +1,6 @@
 """Allocations as the API takes and shows them: in summary in lists, whole when asked for one."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -139,7 +140,8 @@ class StartupOutputOut(StartupOut):
     seen_at: datetime | None
 
 
-class PlaceOut(BaseModel):
+@dataclass(slots=True)
+class PlaceOut:
     """The node that an allocation is on."""
 
     id: str
@@ -147,15 +149,10 @@ class PlaceOut(BaseModel):
     limits_enforced: bool
 
 
-class SshCommandOut(BaseModel):
-    """How to log in: the command for plain OpenSSH with a registered key."""
+class SshOut(BaseModel):
+    """How to log in: the command for plain OpenSSH with a registered key, and where sshd answers."""
 
     command: str
-
-
-class SshOut(SshCommandOut):
-    """How to log in, and where sshd answers."""
-
     host: str
     port: int
 
@@ -166,32 +163,22 @@ def ssh_command(login: str, address: str, port: int) -> str:
     return f"ssh {option}{login}@{address}"
 
 
-class CostSummaryOut(BaseModel):
-    """What it has cost in all, and what it costs now."""
+class CostOut(BaseModel):
+    """What it has cost: `charged` is in the books, `accrued` is proven and not posted yet, `total` is both."""
 
     total: MoneyField
     rate: RateField
-
-
-class CostOut(CostSummaryOut):
-    """What it has cost: `charged` is in the books, `accrued` is proven and not posted yet, `total` is both."""
-
     charged: MoneyField
     accrued: MoneyField
     held: MoneyField
     as_of: datetime
 
 
-class FundsSummaryOut(BaseModel):
-    """How long the wallet carries what runs; all null for what has ended."""
+class FundsOut(BaseModel):
+    """How long the wallet carries what runs, and when that is suspended; all null for what has ended."""
 
     runway_seconds: int | None
     warning: str | None
-
-
-class FundsOut(FundsSummaryOut):
-    """How long the wallet carries what runs, and when that is suspended; all null for what has ended."""
-
     suspend_at: datetime | None
 
 
@@ -309,68 +296,6 @@ class AllocationOut(BaseModel):
     actions: list[AllocationActionOut]
     operation: OperationOut | None
     incidents: list[IncidentOut]
-
-
-class SkuSummaryOut(BaseModel):
-    """Which shape it is."""
-
-    id: str
-    code: str
-    name: str
-
-
-class HourlyPriceOut(BaseModel):
-    """The price that it was launched at."""
-
-    per_hour: RateField
-
-
-class AllocationSummaryOut(BaseModel):
-    """An allocation in a list: all that a row shows. Ask for the one to learn what may be done with it."""
-
-    id: str
-    name: str
-    state: AllocationState
-    sku: SkuSummaryOut
-    price: HourlyPriceOut
-    node: PlaceOut | None
-    ssh: SshCommandOut | None
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    delivered_seconds: int
-    cost: CostSummaryOut
-    funds: FundsSummaryOut
-    labels: dict[str, str]
-
-
-class OwnerOut(BaseModel):
-    """The organization that an allocation belongs to."""
-
-    id: str
-    name: str
-
-
-class AdminAllocationOut(BaseModel):
-    """Anybody's allocation in a list: whose it is, and how long it has been in its state.
-
-    `operator_error` is of the last attempt of what is done to it, until that succeeds.
-    """
-
-    id: str
-    name: str
-    state: AllocationState
-    state_seconds: int
-    organization: OwnerOut
-    sku: SkuSummaryOut
-    node: PlaceOut | None
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    failure: FailureOut | None
-    operator_error: OperatorErrorOut | None
-    delivered_seconds: int
-    cost: CostSummaryOut
 
 
 class StateChangeOut(BaseModel):

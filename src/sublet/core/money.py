@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from sublet.core import currencies
 
@@ -138,19 +138,17 @@ CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterVal
 """The code of a currency in use; the same as a string everywhere."""
 
 
-class MoneyField(BaseModel):
+@dataclass(frozen=True, slots=True)
+class MoneyField:
     """`{"amount": "12.345678", "currency": "USD"}`; the amount is a decimal string."""
-
-    model_config = ConfigDict(frozen=True)
 
     amount: str
     currency: str
 
 
-class RateField(BaseModel):
+@dataclass(frozen=True, slots=True)
+class RateField:
     """`{"amount": "0.36", "currency": "USD", "per": "hour"}`."""
-
-    model_config = ConfigDict(frozen=True)
 
     amount: str
     currency: str

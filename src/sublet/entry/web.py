@@ -66,7 +66,9 @@ from sublet.terminal.gateway import TERMINAL_POLICY, TERMINAL_TARGET
 from sublet.terminal.gateway import router as terminal_router
 from sublet.terminal.policy import TerminalPolicy
 
+# The framework tries one route after the other, so what is asked most comes first.
 ROUTERS: tuple[SubletRouter, ...] = (
+    allocations_router,
     identity_router,
     audit_router,
     findings_router,
@@ -80,7 +82,6 @@ ROUTERS: tuple[SubletRouter, ...] = (
     card_router,
     refunds_router,
     disputes_router,
-    allocations_router,
     terminal_router,
     notifications_router,
     inbox_router,

@@ -1,6 +1,7 @@
 """What the ledger refuses, as named facts; in each case nothing was posted."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from sqlalchemy.exc import DBAPIError
 
@@ -21,7 +22,7 @@ class InsufficientFunds(SubletError):
         return cls(
             f"{needed} must be set aside and {available} is available. Nothing was started or charged. "
             "Top up the wallet and try again.",
-            extra={"needed": needed.field().model_dump(), "available": available.field().model_dump()},
+            extra={"needed": asdict(needed.field()), "available": asdict(available.field())},
         )
 
 

@@ -1,6 +1,6 @@
 """Adjustments: an operator gives or takes within the books. The card processor is asked nothing: that is a refund."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from sublet.approvals import approvals
@@ -58,7 +58,7 @@ async def create(
             actor,
             act=ACT,
             subject=organization_id,
-            parameters={"amount": amount.field().model_dump(), "direction": direction},
+            parameters={"amount": asdict(amount.field()), "direction": direction},
             reason=reason,
             permission=Permission.ADMIN_ADJUSTMENT_CREATE,
             may_now=may_now,

@@ -7,20 +7,18 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from sublet.allocations.labels import Wanted
-from sublet.allocations.schemas import (
+from sublet.allocations.list_schemas import (
     AdminAllocationOut,
     AllocationSummaryOut,
     CostSummaryOut,
-    FailureOut,
     FundsSummaryOut,
     HourlyPriceOut,
-    OperatorErrorOut,
     OwnerOut,
-    PlaceOut,
     SkuSummaryOut,
     SshCommandOut,
-    ssh_command,
 )
+from sublet.allocations.schemas import FailureOut, OperatorErrorOut, PlaceOut, ssh_command
+from sublet.allocations.states import AllocationState
 from sublet.billing.cost import COST
 from sublet.billing.policy import Policy
 from sublet.billing.standing import standings
@@ -78,7 +76,7 @@ _PAGE = f"""
        AND (:include_ended OR a.ended_at IS NULL) AND a.seq < :before
      ORDER BY a.seq DESC LIMIT :limit
 """  # noqa: S608 - only constant expressions
-_LABELS = """, (SELECT coalesce(jsonb_object_agg(l.key, l.value), '{}') FROM allocation_label l
+_LABELS = """, (SELECT jsonb_object_agg(l.key, l.value) FROM allocation_label l
                  WHERE l.allocation_id = a.id) AS labels"""
 _LABELLED = """JOIN (SELECT l.allocation_id
               FROM unnest(CAST(:keys AS text[]), CAST(:values AS text[])) AS w (key, value)
@@ -130,7 +128,7 @@ def _summary(row: Row[Any], funds: FundsSummaryOut) -> AllocationSummaryOut:
     return AllocationSummaryOut(
         id=row.id,
         name=row.name,
-        state=row.state,
+        state=AllocationState(row.state),
         sku=_sku(row),
         price=HourlyPriceOut(per_hour=Rate(row.price, row.currency).field()),
         node=_place(row),
@@ -141,7 +139,7 @@ def _summary(row: Row[Any], funds: FundsSummaryOut) -> AllocationSummaryOut:
         delivered_seconds=row.delivered_seconds,
         cost=_cost(row),
         funds=funds if row.ended_at is None else _NO_FUNDS,
-        labels=row.labels,
+        labels=row.labels or {},
     )
 
 
@@ -149,7 +147,7 @@ def _admin_summary(row: Row[Any], organization_name: str) -> AdminAllocationOut:
     return AdminAllocationOut(
         id=row.id,
         name=row.name,
-        state=row.state,
+        state=AllocationState(row.state),
         state_seconds=row.state_seconds,
         organization=OwnerOut(id=row.organization_id, name=organization_name),
         sku=_sku(row),

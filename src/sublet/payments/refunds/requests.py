@@ -1,6 +1,7 @@
 """Refunds asked for by an operator: out of the wallet first, then the processor is asked."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, func, select
@@ -88,7 +89,7 @@ async def create(
             actor,
             act=ACT,
             subject=top_up_id,
-            parameters={"amount": wanted.field().model_dump(), "request_id": request_id},
+            parameters={"amount": asdict(wanted.field()), "request_id": request_id},
             reason=reason,
             permission=Permission.ADMIN_REFUND_CREATE,
             may_now=may_now,
