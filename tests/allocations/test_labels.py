@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from sublet.allocations.schemas import AllocationOut, AllocationSummaryOut, StartupOutputOut
+from sublet.allocations.list_schemas import AllocationSummaryOut
+from sublet.allocations.schemas import AllocationOut, StartupOutputOut
 from tests.allocations.test_api import Shop, conforms, shop
 
 pytestmark = pytest.mark.anyio

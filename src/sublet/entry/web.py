@@ -68,8 +68,8 @@ from sublet.terminal.policy import TerminalPolicy
 
 # The framework tries one route after the other, so what is asked most comes first.
 ROUTERS: tuple[SubletRouter, ...] = (
-    allocations_router,
     identity_router,
+    allocations_router,
     audit_router,
     findings_router,
     approvals_router,

@@ -1,5 +1,7 @@
 """What one allocation says of money is what billing says, in every state, and what a list says is the same."""
 
+from dataclasses import asdict
+
 import pytest
 
 from sublet.allocations.schemas import AllocationOut
@@ -34,8 +36,8 @@ async def shown(rental: Rental, allocation_id: str) -> AllocationOut:
         assert seconds == stands.runway.seconds or abs(seconds - stands.runway.seconds) <= 1
     everything = _timeless(item.model_dump())
     (summary,) = (one for one in page.items if one.id == allocation_id)
-    assert _within(_timeless(summary.model_dump()), everything)
-    (admins,) = (one.model_dump() for one in everybodys.items if one.id == allocation_id)
+    assert _within(_timeless(asdict(summary)), everything)
+    (admins,) = (asdict(one) for one in everybodys.items if one.id == allocation_id)
     assert admins.pop("organization")["id"] == actor.organization
     assert admins.pop("state_seconds") >= 0
     assert admins.pop("operator_error") is None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -24,7 +25,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.standing import standings
 from sublet.core.actors import Actor
 from sublet.core.db import Session
-from sublet.core.money import Money, Rate
+from sublet.core.money import Money, Rate, RateField
 from sublet.core.pages import Page, page_of
 from sublet.identity import organizations
 
@@ -61,11 +62,9 @@ class Query:
 
 
 _PAGE = f"""
-    SELECT a.seq, a.id, a.organization_id, a.name, a.state, a.wanted, a.login, a.currency, a.created_at, a.started_at,
-           a.ended_at, a.failure, a.sku_id, a.sku ->> 'code' AS sku_code, a.sku ->> 'name' AS sku_name,
-           a.nano_per_hour AS price,
-           extract(epoch FROM clock_timestamp() - a.state_since)::bigint AS state_seconds,
-           n.node_id, n.name AS node_name, n.limits_enforced, n.address, n.port,
+    SELECT a.seq, a.id, a.name, a.state, a.currency, a.created_at, a.started_at, a.ended_at,
+           a.sku_id, a.sku ->> 'code' AS sku_code, a.sku ->> 'name' AS sku_name,
+           n.node_id, n.name AS node_name, n.limits_enforced,
            coalesce(k.charged + k.accrued, 0) AS total, coalesce(k.nano_per_hour, 0) AS rate,
            coalesce(k.delivered_seconds, 0) AS delivered_seconds{{more}}
       FROM allocation a
@@ -76,7 +75,8 @@ _PAGE = f"""
        AND (:include_ended OR a.ended_at IS NULL) AND a.seq < :before
      ORDER BY a.seq DESC LIMIT :limit
 """  # noqa: S608 - only constant expressions
-_LABELS = """, (SELECT jsonb_object_agg(l.key, l.value) FROM allocation_label l
+_OWN_COLUMNS = """, a.wanted, a.login, n.address, n.port, a.nano_per_hour AS price,
+           (SELECT jsonb_object_agg(l.key, l.value) FROM allocation_label l
                  WHERE l.allocation_id = a.id) AS labels"""
 _LABELLED = """JOIN (SELECT l.allocation_id
               FROM unnest(CAST(:keys AS text[]), CAST(:values AS text[])) AS w (key, value)
@@ -84,12 +84,14 @@ _LABELLED = """JOIN (SELECT l.allocation_id
                                      AND l.value = coalesce(w.value, l.value)
              GROUP BY l.allocation_id HAVING count(*) = :wanted) labelled ON labelled.allocation_id = a.id"""
 _OF_ONE = "a.organization_id = :organization_id"
-_MINE = text(_PAGE.format(scope=_OF_ONE, more=_LABELS, beside=""))
-_MINE_LABELLED = text(_PAGE.format(scope=_OF_ONE, more=_LABELS, beside=_LABELLED))
+_MINE = text(_PAGE.format(scope=_OF_ONE, more=_OWN_COLUMNS, beside=""))
+_MINE_LABELLED = text(_PAGE.format(scope=_OF_ONE, more=_OWN_COLUMNS, beside=_LABELLED))
 _EVERYBODYS = text(
     _PAGE.format(
         scope="true",
-        more=", o.operator_error",
+        more="""
+           , a.organization_id, a.failure, o.operator_error,
+           extract(epoch FROM clock_timestamp() - a.state_since)::bigint AS state_seconds""",
         beside="LEFT JOIN allocation_operation o ON o.id = a.operation_id AND o.state <> 'succeeded'",
     )
 )
@@ -130,7 +132,7 @@ def _summary(row: Row[Any], funds: FundsSummaryOut) -> AllocationSummaryOut:
         name=row.name,
         state=AllocationState(row.state),
         sku=_sku(row),
-        price=HourlyPriceOut(per_hour=Rate(row.price, row.currency).field()),
+        price=HourlyPriceOut(per_hour=_rate(row.price, row.currency)),
         node=_place(row),
         ssh=SshCommandOut(command=ssh_command(row.login, row.address, row.port)) if open_to_login else None,
         created_at=row.created_at,
@@ -171,5 +173,10 @@ def _place(row: Row[Any]) -> PlaceOut:
 
 
 def _cost(row: Row[Any]) -> CostSummaryOut:
-    total, rate = Money(row.total, row.currency), Rate(row.rate, row.currency)
-    return CostSummaryOut(total=total.field(), rate=rate.field())
+    return CostSummaryOut(total=Money(row.total, row.currency).field(), rate=_rate(row.rate, row.currency))
+
+
+@lru_cache(maxsize=4096)
+def _rate(nano_per_hour: int, currency: str) -> RateField:
+    """There are few rates in many rows."""
+    return Rate(nano_per_hour, currency).field()
