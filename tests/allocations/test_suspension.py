@@ -1,9 +1,11 @@
 """Suspended and resumed, by the customer or by what happens to the money."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
-from sublet.allocations import funds
+from sublet.allocations import funds, suspension
 from sublet.allocations.states import StateForbids
 from sublet.allocations.views import whole
 from sublet.billing import funds as billing_funds
@@ -19,6 +21,8 @@ from tests.allocations.rental import Rental, offer, pay_in
 from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
+
+WAITS_FOR_A_TURN = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 class TestSuspension:
@@ -163,6 +167,39 @@ class TestResumptionWithoutTheMoney:
         assert await _why_not_resume(rental, asleep) is None
         await rental.resume(asleep)
 
+    async def test_counts_what_is_being_resumed_and_no_meter_shows_yet(self, database: Database) -> None:
+        rental, first, second = await _money_for_one_of_two(database)
+        assert [await _why_not_resume(rental, one) for one in (first, second)] == [None, None]
+        await rental.resume(first)
+        reason = await _why_not_resume(rental, second)
+        assert reason == "The wallet cannot carry it. Top up the wallet, then resume it."
+        with pytest.raises(InsufficientFunds, match=reason):
+            await rental.resume(second)
+        await rental.run("UPDATE allocation SET suspended_for = 'funds' WHERE id = :id", id=second)
+        await _event(rental, second, "resume")
+        assert (await rental.row(second)).wanted == "suspended"
+        await rental.work_until(first, "active")
+        assert (
+            await _why_not_resume(rental, second)
+            == "The wallet cannot carry it. It resumes by itself once a top-up is enough."
+        )
+
+    @pytest.mark.parametrize("by", ["customer", "top-up"])
+    async def test_is_not_spent_twice_by_two_at_once(self, database: Database, by: str) -> None:
+        rental, first, second = await _money_for_one_of_two(database)
+        await rental.run("UPDATE allocation SET suspended_for = 'funds' WHERE id = :id", id=second)
+        async with database.transaction() as session:
+            await suspension.request_resumption(session, rental.actor, first, policy=DEFAULT_POLICY)
+            other = rental.resume(second) if by == "customer" else _event(rental, second, "resume")
+            at_once = asyncio.create_task(other)
+            async with asyncio.timeout(10):
+                while not at_once.done() and not await rental.all(WAITS_FOR_A_TURN):
+                    await asyncio.sleep(0.01)
+        await asyncio.wait([at_once], timeout=10)
+        if by == "customer":
+            assert isinstance(at_once.exception(), InsufficientFunds)
+        assert (await rental.row(second)).wanted == "suspended"
+
     async def test_is_promised_where_it_comes_by_itself(self, database: Database) -> None:
         rental = await Rental.open(database, amount="1.00")
         allocation_id = await rental.running()
@@ -177,6 +214,18 @@ class TestResumptionWithoutTheMoney:
                 (one.subject_id, one.action) for one in await billing_funds.review(session, policy=DEFAULT_POLICY)
             ]
         assert resumed == [(allocation_id, "resume")]
+
+
+async def _money_for_one_of_two(database: Database) -> tuple[Rental, str, str]:
+    """Two that are suspended, and 0.15 in the wallet: 0.096 is the reserve of one, and 0.192 that of both."""
+    rental = await Rental.open(database, amount="1.00")
+    first, second = await rental.running(), await rental.running()
+    await rental.suspend(second)
+    await rental.work_until(second, "suspended")
+    await rental.ran_for(first, 8500)
+    await rental.suspend(first)
+    await rental.work_until(first, "suspended")
+    return rental, first, second
 
 
 async def _runs_out_of_funds(rental: Rental, allocation_id: str) -> None:

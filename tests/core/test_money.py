@@ -47,6 +47,8 @@ class TestCurrencies:
             Money(1, "USD") + Money(1, "EUR")
         with pytest.raises(CurrencyMismatch):
             assert Money(1, "USD") < Money(2, "EUR")
+        with pytest.raises(CurrencyMismatch):
+            Rate(1, "USD") + Rate(1, "EUR")
         assert Money(1, "USD") != Money(1, "EUR")
 
 

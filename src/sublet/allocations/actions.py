@@ -38,6 +38,9 @@ _CLOSING = Refusal(StateForbids, "It is being suspended.", "Resume it once it is
 _OPENING = Refusal(StateForbids, "It is being resumed.")
 _STAYS = "It stays suspended and its data are kept."
 
+NOT_YOURS = "Your role or token does not include this."
+"""What somebody without the permission reads beside an action."""
+
 
 class PortsNotGiven(Conflict):
     """The node, or its operator, gives no ports to allocations."""
@@ -153,7 +156,7 @@ def why_not_withdraw(now: Situation, state: PortState) -> Refusal | None:
 
 
 def why_not_resume(
-    now: Situation, stands: Standing, *, stopped: bool, node_standing: NodeState, policy: Policy
+    now: Situation, stands: Standing, *, resuming: Rate, stopped: bool, node_standing: NodeState, policy: Policy
 ) -> Refusal | None:
     """A customer resumes only what is suspended, and only where it may run again.
 
@@ -164,7 +167,9 @@ def why_not_resume(
         return _OPENING if now.state is _S.SUSPENDED else _STANDS[now.state]
     if now.is_closing:
         return _CLOSING
-    return why_not_run_there(now, node_standing) or why_not_afford(now, stands, stopped=stopped, policy=policy)
+    return why_not_run_there(now, node_standing) or why_not_afford(
+        now, stands, resuming=resuming, stopped=stopped, policy=policy
+    )
 
 
 def why_not_run_there(now: Situation, node_standing: NodeState) -> Refusal | None:
@@ -175,15 +180,18 @@ def why_not_run_there(now: Situation, node_standing: NodeState) -> Refusal | Non
     return Refusal(StateForbids, f"Its node is being worked on. {then}", outcome=_STAYS)
 
 
-def why_not_afford(now: Situation, stands: Standing, *, stopped: bool, policy: Policy) -> Refusal | None:
+def why_not_afford(
+    now: Situation, stands: Standing, *, resuming: Rate, stopped: bool, policy: Policy
+) -> Refusal | None:
     """What is suspended runs again, by itself or not, only if the wallet carries it beyond the grace.
 
-    `stopped` says whether an operator has to see to the organization's payments first. The grace is paid out of what is
-    left: nobody gets another one by suspending and resuming within it.
+    `resuming` is what everything will cost that is being resumed already, and `stopped` says whether an operator has to
+    see to the organization's payments first. The grace is paid out of what is left: nobody gets another one by
+    suspending and resuming within it.
     """
     if stopped:
         return why_stopped(outcome=_STAYS)
-    if not stands.out_of_funds and stands.bears(now.more, policy=policy):
+    if not stands.out_of_funds and stands.bears(now.more + resuming, policy=policy):
         return None
     by_itself = now.suspended_for == "funds"
     then = "It resumes by itself once a top-up is enough." if by_itself else "Top up the wallet, then resume it."

@@ -120,6 +120,11 @@ class Rate:
         """Read a decimal amount per hour with at most nine places."""
         return cls(_parse_decimal(text, 9), currency)
 
+    def __add__(self, other: "Rate") -> "Rate":
+        if other.currency != self.currency:
+            raise CurrencyMismatch(f"{self.currency} and {other.currency} cannot be combined")
+        return Rate(self.nano_per_hour + other.nano_per_hour, self.currency)
+
     def decimal_string(self) -> str:
         """`0.36` or `0.000360001`: as many places as its minor unit has but at least two, and at most nine."""
         return _format_decimal(self.nano_per_hour, 9, _fewest_places(self.currency))

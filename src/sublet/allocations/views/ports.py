@@ -13,7 +13,6 @@ from sublet.core.actions import actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 
-_NOT_YOURS = "Your role or token does not include this."
 _OF = text(
     """
     SELECT a.state, a.wanted, a.suspended_for, a.nano_per_hour, a.suspended_nano_per_hour, a.currency, n.address
@@ -33,6 +32,6 @@ def shown(actor: Actor, row: Row[Any], ports: Sequence[PublishedPort]) -> list[P
     now, found = Situation.of(row), []
     for port in ports:
         why_not = {"withdraw": actions.why_not_withdraw(now, port.state)}
-        allowed = actions_of(actor, Permission.ALLOCATION_MANAGE, _NOT_YOURS, why_not)
+        allowed = actions_of(actor, Permission.ALLOCATION_MANAGE, actions.NOT_YOURS, why_not)
         found.append(PortOut.of(port, row.address, allowed))
     return found

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, environment, incidents, labels, ports, restart, traffic
+from sublet.allocations import actions, environment, incidents, labels, ports, restart, resuming, traffic
 from sublet.allocations.actions import PortPlace, Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
@@ -36,7 +36,6 @@ from sublet.fleet import states as node_states
 from sublet.fleet.states import NodeState
 from sublet.scheduling.offers import Launches
 
-_NOT_YOURS = "Your role or token does not include this."
 _WHOLE = """
     SELECT a.id, a.organization_id, a.name, a.state, a.wanted, a.suspended_for, a.nano_per_hour,
            a.suspended_nano_per_hour, a.currency, a.sku, a.price, a.login, a.created_at,
@@ -65,6 +64,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
     cost = (await cost_of(session, [row.id])).get(row.id)
     stands = await standing(session, row.organization_id, currency=row.currency, policy=policy)
     stopped = await are_stopped(session, row.organization_id)
+    to_come = await resuming.more_to_come(session, row.organization_id, currency=row.currency)
     funds = FundsOut(runway_seconds=None, warning=None, suspend_at=None)
     if row.ended_at is None:
         funds = FundsOut(runway_seconds=stands.runway.seconds, warning=stands.warning, suspend_at=stands.suspend_at)
@@ -103,6 +103,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
             actor,
             row,
             stands,
+            to_come=to_come,
             stopped=stopped,
             node_standing=at,
             policy=policy,
@@ -119,6 +120,7 @@ def _actions(
     row: Row[Any],
     stands: Standing,
     *,
+    to_come: Rate,
     stopped: bool,
     node_standing: NodeState,
     policy: Policy,
@@ -129,14 +131,16 @@ def _actions(
     managing: dict[str, Refusal | None] = {
         "release": actions.why_not_release(now),
         "suspend": actions.why_not_suspend(now),
-        "resume": actions.why_not_resume(now, stands, stopped=stopped, node_standing=node_standing, policy=policy),
+        "resume": actions.why_not_resume(
+            now, stands, resuming=to_come, stopped=stopped, node_standing=node_standing, policy=policy
+        ),
         "cancel": actions.why_not_cancel(now),
         "publish_port": publish,
     }
     entering = dict.fromkeys(("terminal", "ssh"), actions.why_not_enter(now))
-    shown = actions_of(actor, Permission.ALLOCATION_MANAGE, _NOT_YOURS, managing)
-    shown += actions_of(actor, Permission.ALLOCATION_LAUNCH, _NOT_YOURS, {"restart_elsewhere": restarting})
-    shown += actions_of(actor, Permission.ALLOCATION_CONNECT, _NOT_YOURS, entering)
+    shown = actions_of(actor, Permission.ALLOCATION_MANAGE, actions.NOT_YOURS, managing)
+    shown += actions_of(actor, Permission.ALLOCATION_LAUNCH, actions.NOT_YOURS, {"restart_elsewhere": restarting})
+    shown += actions_of(actor, Permission.ALLOCATION_CONNECT, actions.NOT_YOURS, entering)
     return [AllocationActionOut.model_validate(action.model_dump()) for action in shown]
 
 

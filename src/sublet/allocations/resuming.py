@@ -1,0 +1,28 @@
+"""What an organization spends soon on what is being resumed: no meter shows it before its node has opened it."""
+
+from sqlalchemy import text
+
+from sublet.core.db import Session
+from sublet.core.money import Rate
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('resuming ' || :organization_id, 0))")
+_MORE = text(
+    """
+    SELECT coalesce(sum(greatest(0, a.nano_per_hour - a.suspended_nano_per_hour)), 0)::bigint
+      FROM allocation a JOIN allocation_operation o ON o.id = a.operation_id
+     WHERE a.organization_id = :organization_id AND a.currency = :currency AND a.ended_at IS NULL
+       AND a.wanted = 'active' AND a.state <> 'active' AND o.kind = 'resume' AND o.state = 'running'
+    """
+)
+
+
+async def alone(session: Session, organization_id: str) -> None:
+    """Let nobody else resume anything of the organization until the session's transaction ends: two that come at once
+    would each find enough for one. Whoever calls has locked the one allocation that it resumes."""
+    await session.execute(_ONE_AT_A_TIME, {"organization_id": organization_id})
+
+
+async def more_to_come(session: Session, organization_id: str, *, currency: str) -> Rate:
+    """What everything that is being resumed will cost beyond what it costs now."""
+    about = {"organization_id": organization_id, "currency": currency}
+    return Rate((await session.execute(_MORE, about)).scalar_one(), currency)
