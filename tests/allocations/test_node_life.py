@@ -11,6 +11,7 @@ from sublet.allocations.restart import restart_elsewhere
 from sublet.allocations.terminal import terminal_target
 from sublet.allocations.views import whole
 from sublet.allocations.work import sweep
+from sublet.billing.cost import cost_of
 from sublet.ledger.failures import InsufficientFunds
 from tests.allocations.rental import DEFAULT_LAUNCHES, customer
 from tests.allocations.site import REASON, Site
@@ -54,6 +55,7 @@ class TestDraining:
 
     async def test_suspends_at_the_deadline_and_credits_exactly_and_once(self, site: Site) -> None:
         running = await site.rental.running()
+        await site.rental.ran_for(running, 6000)
         promo = (await site.rental.wallet()).promo.micro
         await site.do("drain", **REASON, **AT_ONCE)
         await site.deliver()
@@ -68,6 +70,18 @@ class TestDraining:
         assert "its node is being emptied" in reasons
         assert any("0.50 USD were credited" in reason for reason in reasons)
         assert await site.rental.disagreements() == []
+
+    async def test_credits_no_more_time_than_was_delivered(self, site: Site) -> None:
+        running = await site.rental.running()
+        await site.rental.ran_for(running, 1000)
+        await site.do("drain", **REASON, **AT_ONCE)
+        await site.deadline_passes()
+        assert (await site.rental.row(running)).wanted == "suspended"
+        [credited] = await site.credits()
+        async with site.web.database.reading() as session:
+            ran = (await cost_of(session, [running]))[running].delivered_seconds
+        assert 1000 <= ran < HOUR["credit_seconds"]
+        assert 1000 * 100 <= credited <= ran * 100  # a second costs so many millionths
 
     async def test_suspends_nobody_once_it_was_stopped(self, site: Site) -> None:
         running = await site.rental.running()

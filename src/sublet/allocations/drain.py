@@ -13,6 +13,7 @@ from sublet.allocations.incident_kind import Incident
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, remark
+from sublet.billing.cost import cost_of
 from sublet.core.actors import system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
@@ -51,14 +52,19 @@ async def on_drain_due(session: Session, event: StoredEvent) -> None:
 
 
 async def on_allocation_drain_due(session: Session, event: StoredEvent) -> None:
-    """Suspend the allocation and credit its owner, unless the drain was stopped; handler of `allocation.drain_due`."""
+    """Suspend the allocation and credit its owner, unless the drain was stopped; handler of `allocation.drain_due`.
+
+    Nobody is credited more time than was delivered: what has only just begun has lost little.
+    """
     allocation = await rows.lock_if_any(session, event.subject)
     drain = await drains.of(session, event.data["drain_id"])
     if allocation is None or drain is None or drain.node_id != allocation.node_id or not runs(allocation):
         return
+    cost = (await cost_of(session, [allocation.id])).get(allocation.id)
+    seconds = 0 if cost is None else min(drain.credit_seconds, cost.delivered_seconds)
     await suspension.suspend(session, DRAIN, allocation, cause="drain")
     because = "its node was emptied"
-    await credit.give(session, DRAIN, allocation, seconds=drain.credit_seconds, cause=drain.id, because=because)
+    await credit.give(session, DRAIN, allocation, seconds=seconds, cause=drain.id, because=because)
 
 
 async def on_allocation_runs(session: Session, event: StoredEvent) -> None:
