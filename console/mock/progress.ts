@@ -25,7 +25,7 @@ function partsOf(state: AllocationState, now: string): Partial<WholeAllocation> 
 export function move(one: WholeAllocation, state: AllocationState): void {
   if (one.state === state) return;
   const now = new Date().toISOString();
-  const change = { from: one.state, to: state, reason: "as asked", incident: null, actor: "worker", at: now };
+  const change = { from: one.state, to: state, reason: "as asked", incident: null, code: null, actor: "worker", at: now };
   Object.assign(one, partsOf(state, now), { state, actions: actionsIn(state), state_seconds: 0 });
   world.history[one.id] = [...(world.history[one.id] ?? []), change];
   tell(`allocation.${state}`, one.id, { allocation_id: one.id, name: one.name });

@@ -51,6 +51,8 @@ class TestALaunchThatFails:
         assert row.failure == told.error
         assert told.error["code"] == told.operator_error["code"] == "disk_full"
         assert told.error["message"].startswith("The node has no disk space left for it. No other node")
+        history = "SELECT reason, code FROM allocation_history WHERE to_state = 'failed'"
+        assert tuple(await rental.one(history)) == (told.error["message"], "disk_full")
         assert "10.20.0.7" not in told.error["message"]
         assert "/home" not in told.error["message"]
         inside = {name: told.operator_error[name] for name in ("text", "step", "node_id", "request_id")}

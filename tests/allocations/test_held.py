@@ -55,6 +55,7 @@ class TestWhoHoldsIt:
         assert "Who holds it: al-neighbour: python3 (41) has a GPU (descriptor 7)." in reason
         assert [check["name"] for check in row.evidence["checks"] if not check["clean"]] == ["held"]
         told = await rental.all("SELECT reason FROM allocation_history")
+        assert await rental.all("SELECT code FROM allocation_history WHERE code IS NOT NULL") == ["not_clean"]
         told += await rental.all("SELECT CAST(error AS text) FROM allocation_operation WHERE error IS NOT NULL")
         assert HOLDER.login not in f"{row.evidence} {told}"
         rental.backend.node(rental.node_id).holders.clear()

@@ -231,12 +231,12 @@ class TestANodeThatDoesNotAnswer:
         await add_node(rental.database, "south")
         rental.backend.node(rental.node_id).reachable = False
         await rental.work_until(allocation_id, "active")
-        told = await rows_of(rental, "SELECT from_state, to_state, reason FROM allocation_history ORDER BY id")
+        told = await rows_of(rental, "SELECT from_state, to_state, reason, code FROM allocation_history ORDER BY id")
         assert [tuple(row) for row in told] == [
-            (None, "queued", "launched"),
-            ("queued", "provisioning", "a worker has begun"),
-            ("provisioning", "provisioning", "Moved to another node, because the one before could not be used."),
-            ("provisioning", "active", "set up and verified"),
+            (None, "queued", "launched", None),
+            ("queued", "provisioning", "a worker has begun", None),
+            ("provisioning", "provisioning", "The node did not answer. Another node is tried.", "node_unreachable"),
+            ("provisioning", "active", "set up and verified", None),
         ]
 
     async def test_stays_the_node_of_what_has_run_there(self, rental: Rental) -> None:

@@ -87,6 +87,7 @@ history = Table(
     Column("to_state", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("incident", Text),
+    Column("code", Text),
     Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
 )

@@ -299,7 +299,7 @@ class AllocationOut(BaseModel):
 
 
 class StateChangeOut(BaseModel):
-    """One change of an allocation's state, or what else befell it in one."""
+    """One change of an allocation's state, or what else befell it in one; `code` is that of a failure."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -307,6 +307,7 @@ class StateChangeOut(BaseModel):
     to: AllocationState
     reason: str
     incident: Incident | None
+    code: str | None
     actor: str
     at: datetime
 

@@ -99,10 +99,12 @@ _PRESENT = text("SELECT name, state FROM allocation WHERE id = :id")
 
 _REMEMBER = text(
     """
-    INSERT INTO allocation_history (allocation_id, from_state, to_state, reason, incident, actor)
-    VALUES (:id, :previous, :to, :reason, :incident, :actor)
+    INSERT INTO allocation_history (allocation_id, from_state, to_state, reason, incident, code, actor)
+    VALUES (:id, :previous, :to, :reason, :incident, :code, :actor)
     """
-).bindparams(bindparam("previous", type_=Text), bindparam("incident", None, type_=Text))
+).bindparams(
+    bindparam("previous", type_=Text), bindparam("incident", None, type_=Text), bindparam("code", None, type_=Text)
+)
 
 
 def sources_of(to: AllocationState) -> list[str]:
@@ -121,8 +123,10 @@ async def begin(session: Session, actor: Actor, allocation_id: str, name: str, o
     telemetry.allocation_transitions_total.labels("", _S.QUEUED.value).inc()
 
 
-async def move(session: Session, actor: Actor, allocation_id: str, to: AllocationState, *, reason: str) -> Moved:
-    """Change the state, write the history, publish the event and count it.
+async def move(
+    session: Session, actor: Actor, allocation_id: str, to: AllocationState, *, reason: str, code: str | None = None
+) -> Moved:
+    """Change the state, write the history, publish the event and count it; `code` is that of a failure.
 
     StateForbids when the present state does not lead there, and nothing is changed then.
     """
@@ -138,7 +142,9 @@ async def move(session: Session, actor: Actor, allocation_id: str, to: Allocatio
         )
     moved = Moved(AllocationState(row.previous), row.name, row.organization_id)
     remembered = {"id": allocation_id, "previous": row.previous, "to": to.value, "reason": reason}
-    await session.execute(_REMEMBER, {**remembered, "incident": _incident(moved.previous, to), "actor": actor.shown_as})
+    await session.execute(
+        _REMEMBER, {**remembered, "incident": _incident(moved.previous, to), "code": code, "actor": actor.shown_as}
+    )
     resumes = moved.previous is _S.SUSPENDED and to is _S.ACTIVE
     event = events.AllocationResumed if resumes else _EVENTS[to]
     await publish(
@@ -165,10 +171,12 @@ async def remark(
     *,
     reason: str,
     incident: Incident | None = None,
+    code: str | None = None,
 ) -> None:
-    """Write a line of history about something that changed no state; `incident` if it befell the work in it."""
+    """Write a line of history about something that changed no state; `incident` if it befell the work in it, and `code`
+    if something failed."""
     remembered = {"id": allocation_id, "previous": state.value, "to": state.value, "reason": reason}
-    await session.execute(_REMEMBER, {**remembered, "incident": incident, "actor": actor.shown_as})
+    await session.execute(_REMEMBER, {**remembered, "incident": incident, "code": code, "actor": actor.shown_as})
 
 
 class OperationState(StrEnum):

@@ -23,9 +23,10 @@ async def operations_of(session: Session, allocation_id: str, *, before: int | N
 async def changes_of(session: Session, allocation_id: str, *, after: int | None, limit: int) -> Sequence[Any]:
     """Up to `limit` of its changes of state behind a number, oldest first."""
     named: list[ColumnElement[Any]] = [history.c.from_state.label("from"), history.c.to_state.label("to")]
-    statement = select(*named, history.c.id, history.c.reason, history.c.incident, history.c.actor, history.c.at).where(
-        history.c.allocation_id == allocation_id, history.c.id > (after or 0)
+    statement = select(
+        *named, history.c.id, history.c.reason, history.c.incident, history.c.code, history.c.actor, history.c.at
     )
+    statement = statement.where(history.c.allocation_id == allocation_id, history.c.id > (after or 0))
     return (await session.execute(statement.order_by(history.c.id).limit(limit))).all()
 
 

@@ -71,10 +71,10 @@ async def relocate(
     await rows.note(
         session, allocation.id, node_id=moved.node_id, gpus=list(moved.gpus), generation=generation, on_node=False
     )
-    await remark(session, actor, allocation.id, allocation.state, reason=_DETAIL)
+    code, told = ("another_node", _DETAIL) if because is None else (because.code, because.elsewhere)
+    await remark(session, actor, allocation.id, allocation.state, reason=told, code=code)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
-        code, told = ("another_node", _DETAIL) if because is None else (because.code, because.elsewhere)
         inside = None if because is None else because.inside
         await operations.start_over(session, operation, code, told, step=step, inside=inside)
     log.warning("allocation.moved", allocation=allocation.id, left=allocation.node_id, node=moved.node_id)

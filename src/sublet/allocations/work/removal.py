@@ -194,7 +194,9 @@ async def _not_proven(
     sure = result.evidence is not None or lease.attempt >= pace.release_attempts
     if sure and allocation.state is AllocationState.RELEASING:
         await settle(session, allocation, policy=pace.policy)
-        await move(session, worker(), allocation.id, AllocationState.RELEASE_FAILED, reason=left.message)
+        await move(
+            session, worker(), allocation.id, AllocationState.RELEASE_FAILED, reason=left.message, code=left.code
+        )
     if sure:
         await claims.block(session, allocation.id, left.inside.text)
     return Retry(left.inside.code, after_seconds=0.0 if result.error is None else pause_of(result.error))

@@ -379,7 +379,7 @@ async def give_up(
     """End an allocation that could not be set up: funds are free at once, capacity when the node is restored."""
     await rows.note(session, allocation.id, failure={"code": code, "message": message})
     await holds.release(session, allocation.hold_id, idempotency_key=f"release:{allocation.id}")
-    await move(session, worker(), allocation.id, AllocationState.FAILED, reason=code)
+    await move(session, worker(), allocation.id, AllocationState.FAILED, reason=message, code=code)
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         inside = None if said is None else said.inside

@@ -249,7 +249,15 @@ class Charge(TypedDict):
 # `from` is a keyword, so this one cannot be written as a class.
 StateChange = TypedDict(
     "StateChange",
-    {"from": str | None, "to": str, "reason": str | None, "incident": str | None, "actor": str | None, "at": str},
+    {
+        "from": str | None,
+        "to": str,
+        "reason": str | None,
+        "incident": str | None,
+        "code": str | None,
+        "actor": str | None,
+        "at": str,
+    },
 )
 
 
