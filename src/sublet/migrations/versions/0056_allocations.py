@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0054_allocations"
-down_revision = "0053_allocations"
+revision = "0056_allocations"
+down_revision = "0055_billing"
 
 CODE = """
 ALTER TABLE allocation_history ADD COLUMN code text;
