@@ -5,7 +5,7 @@ The login closes, processes end, data stay.
 
 from typing import Literal
 
-from sublet.allocations import actions, operations, resuming, rows
+from sublet.allocations import actions, operations, resumption, rows
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
 from sublet.allocations.rows import Allocation
@@ -44,9 +44,9 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
     InsufficientFunds while the wallet cannot carry it, StateForbids otherwise: also if it is being resumed already.
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
-    await resuming.alone(session, allocation.organization_id)
+    await resumption.alone(session, allocation.organization_id)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
-    to_come = await resuming.more_to_come(session, allocation.organization_id, currency=allocation.currency)
+    to_come = await resumption.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)
     at = await node_states.standing(session, allocation.node_id)
     now = Situation.of(allocation)
@@ -71,9 +71,9 @@ async def on_occasion(session: Session, event: StoredEvent, *, policy: Policy) -
     if actions.why_not_run_there(now, await node_states.standing(session, allocation.node_id)):
         await _wait(session, allocation, "drain")
         return
-    await resuming.alone(session, allocation.organization_id)
+    await resumption.alone(session, allocation.organization_id)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
-    to_come = await resuming.more_to_come(session, allocation.organization_id, currency=allocation.currency)
+    to_come = await resumption.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)
     if actions.why_not_afford(now, stands, resuming=to_come, stopped=stopped, policy=policy):
         await _wait(session, allocation, "funds")

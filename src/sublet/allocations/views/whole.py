@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, environment, incidents, labels, ports, restart, resuming, traffic
+from sublet.allocations import actions, environment, incidents, labels, ports, restart, resumption, traffic
 from sublet.allocations.actions import PortPlace, Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
@@ -64,7 +64,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
     cost = (await cost_of(session, [row.id])).get(row.id)
     stands = await standing(session, row.organization_id, currency=row.currency, policy=policy)
     stopped = await are_stopped(session, row.organization_id)
-    to_come = await resuming.more_to_come(session, row.organization_id, currency=row.currency)
+    to_come = await resumption.more_to_come(session, row.organization_id, currency=row.currency)
     funds = FundsOut(runway_seconds=None, warning=None, suspend_at=None)
     if row.ended_at is None:
         funds = FundsOut(runway_seconds=stands.runway.seconds, warning=stands.warning, suspend_at=stands.suspend_at)
