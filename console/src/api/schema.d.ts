@@ -5287,7 +5287,7 @@ export interface components {
         };
         /**
          * SshOut
-         * @description How to log in, and where sshd answers.
+         * @description How to log in: the command for plain OpenSSH with a registered key, and where sshd answers.
          */
         SshOut: {
             /** Command */
@@ -5357,7 +5357,7 @@ export interface components {
         };
         /**
          * StateChangeOut
-         * @description One change of an allocation's state, or what else befell it in one.
+         * @description One change of an allocation's state, or what else befell it in one; `code` is that of a failure.
          */
         StateChangeOut: {
             /** Actor */
@@ -5367,6 +5367,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Code */
+            code: string | null;
             from: components["schemas"]["AllocationState"] | null;
             incident: components["schemas"]["Incident"] | null;
             /** Reason */
