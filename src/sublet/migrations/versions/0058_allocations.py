@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0057_allocations"
-down_revision = "0056_notifications"
+revision = "0058_allocations"
+down_revision = "0057_ledger"
 
 CODE = """
 ALTER TABLE allocation_history ADD COLUMN code text;
