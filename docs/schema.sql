@@ -2331,6 +2331,8 @@ CREATE TABLE public.allocation_history (
     actor text NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     incident text,
+    code text,
+    CONSTRAINT allocation_history_code_check CHECK ((code ~ '^[a-z][a-z0-9_]{0,63}$'::text)),
     CONSTRAINT allocation_history_incident_check CHECK ((incident = ANY (ARRAY['out_of_memory'::text, 'node_restarted'::text, 'gpu_error'::text, 'node_draining'::text, 'lost'::text, 'back'::text])))
 );
 

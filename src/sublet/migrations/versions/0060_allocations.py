@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0058_allocations"
-down_revision = "0057_ledger"
+revision = "0060_allocations"
+down_revision = "0059_payments"
 
 CODE = """
 ALTER TABLE allocation_history ADD COLUMN code text;
