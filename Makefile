@@ -20,7 +20,7 @@ export NODE_USE_SYSTEM_CA := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check mutants systems bench soak console lock openapi schema settings
+.PHONY: help install up test check mutants systems bench soak season console lock openapi schema settings
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -85,6 +85,9 @@ bench: $(STAMP) ## Measure as ratios against floors and peers, in one run
 
 soak: $(STAMP) ## Launch and release on real nodes while workers are killed, for eight minutes at most
 	@$(BIN)/python -m tests.faults.soak
+
+season: $(STAMP) ## Play ninety days of two hundred organizations against an oracle, for half an hour at most
+	@SUBLET_TEST_SEASON=$${SUBLET_TEST_SEASON:-90x200} $(BOUND) timeout 1800 $(BIN)/python -m pytest -q -s -n0 tests/invariants/test_season.py
 
 openapi: $(STAMP) ## Write the console's OpenAPI document and its types anew
 	@$(BIN)/python -m sublet.entry.openapi > console/openapi.json

@@ -1,6 +1,6 @@
 """Many days and organizations with everything that goes wrong in them: equal to an oracle to the millionth.
 
-`SUBLET_SEASON=90x200` plays ninety days of two hundred organizations, `SUBLET_SEASON_SEED` those of another seed.
+`SUBLET_TEST_SEASON=90x200` plays ninety days of two hundred organizations, `SUBLET_TEST_SEED` those of another seed.
 """
 
 import os
@@ -47,8 +47,8 @@ class TestSeason:
     async def test_ends_with_every_wallet_equal_to_the_millionth(
         self, shop: Shop, clock: Clock, clocked_postgres: EmbeddedPostgres
     ) -> None:
-        days, _, organizations = os.environ.get("SUBLET_SEASON", "35x9").partition("x")
-        seed = int(os.environ.get("SUBLET_SEASON_SEED") or random.SystemRandom().randrange(10**6))
+        days, _, organizations = os.environ.get("SUBLET_TEST_SEASON", "35x9").partition("x")
+        seed = int(os.environ.get("SUBLET_TEST_SEED") or random.SystemRandom().randrange(10**6))
         began = time.monotonic()
         print(f"season of {days} days and {organizations} organizations, seed {seed}")
         season = await Season.open(shop, clock, clocked_postgres, seed=seed, organizations=int(organizations))

@@ -72,7 +72,7 @@ class Counter:
         self.count("payments")
 
     async def refund(self, tenant: Tenant, payment: Payment) -> None:
-        """An operator sends money back, exactly as much as the oracle says there is, or asks for more and is refused."""
+        """An operator sends back as much as the oracle says there is, or a part; or asks for more and is refused."""
         step = STEP[tenant.currency]
         most = tenant.purse.refundable(payment) // step * step
         more = self.dice.random() < 0.3 or most == 0
@@ -158,7 +158,11 @@ class Counter:
         new = self._new_events()
         told: list[dict[str, Any]] = []
         for event in [*self.late, *new] if everything else new:
-            fate = "once" if everything else self.dice.choices(["once", "many", "late", "lost"], weights=[55, 15, 15, 15])[0]
+            fate = (
+                "once"
+                if everything
+                else self.dice.choices(["once", "many", "late", "lost"], weights=[55, 15, 15, 15])[0]
+            )
             self.count(f"events {fate}")
             told += [event] * {"once": 1, "many": 3}.get(fate, 0)
             if fate == "late":
@@ -197,7 +201,7 @@ class Counter:
                 pass
 
     async def catch_up(self) -> None:
-        """What the schedule does every minute and every day: look at what is waited for, and for what nobody told of."""
+        """What the schedule does: look at what is waited for, and for what nobody told of."""
         async with self.shop.database.transaction() as session:
             await checkout.ensure_watched(session)
             await refund_work.ensure_watched(session)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
-
 from sublet.admin.reports import month_close
 from sublet.billing import checks as billing_checks
 from sublet.billing import extension, meters, settlement, watermarks
@@ -48,9 +46,7 @@ class Season:
     since: datetime | None = None
 
     @classmethod
-    async def open(
-        cls, shop: Shop, clock: Clock, server: EmbeddedPostgres, *, seed: int, organizations: int
-    ) -> Season:
+    async def open(cls, shop: Shop, clock: Clock, server: EmbeddedPostgres, *, seed: int, organizations: int) -> Season:
         """The first day: everybody is there, and has paid once."""
         dice = random.Random(seed)
         season = cls(shop, clock, server, dice, Counter(shop, clock, dice))
@@ -134,9 +130,7 @@ class Season:
                         one
                         for each in self.tenants
                         for one in each.running
-                        if one.started < at
-                        and one.id not in unseen
-                        and (each.node_of[one.id] != away or at > back)
+                        if one.started < at and one.id not in unseen and (each.node_of[one.id] != away or at > back)
                     ]
                     await meters.observe(session, {one.id for one in there}, at, policy=POLICY)
                     for one in there:
@@ -212,11 +206,11 @@ class Season:
                     if self.dice.random() < 0.4:
                         await counter.decide(tenant, payment)
                     continue
-                if self.dice.random() < 0.03 and tenant.is_idle and tenant.clean:
+                if self.dice.random() < 0.12 and tenant.is_idle and tenant.clean:
                     await counter.catch_up()
                     await counter.look_back(self.tenants)
                     await counter.refund(tenant, payment)
-                elif self.dice.random() < 0.015 and payment.refunded == 0 and payment.lost == 0:
+                elif self.dice.random() < 0.08 and payment.refunded == 0 and payment.lost == 0:
                     if self.dice.random() < 0.5:
                         await counter.refund_there(tenant, payment)
                     elif tenant.is_idle or not tenant.has_promo:
@@ -234,12 +228,12 @@ class Season:
     # ------------------------------------------------------------------------------------------- what is charged
 
     async def _charge(self, *, crash: bool = False) -> None:
-        """What the schedule does: meter, settle, hold what comes next, seal; and in the middle of it the server dies."""
+        """What the schedule does: meter, settle, set aside, seal; in a crash, the server dies in the middle of it."""
         if crash:
-            work = asyncio.create_task(self._charge_all())
-            await asyncio.sleep(self.dice.uniform(0.005, 0.08))
+            work = [asyncio.create_task(each) for each in (self._charge_all(), self.counter.catch_up())]
+            await asyncio.sleep(self.dice.uniform(0.005, 0.2))
             self.server.kill()
-            await asyncio.gather(work, return_exceptions=True)
+            await asyncio.gather(*work, return_exceptions=True)
             self.server.start()  # by this thread: the server ends with the one that started it
         await self._charge_all()
         assert self.since is not None
