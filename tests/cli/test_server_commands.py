@@ -38,7 +38,7 @@ def offer(info: Path, monkeypatch: pytest.MonkeyPatch, **entries: str) -> None:
 
 
 class TestDispatch:
-    @pytest.mark.parametrize("name", ["up", "serve", "worker", "migrate", "operator"])
+    @pytest.mark.parametrize("name", ["up", "serve", "worker", "migrate", "operator", "verify"])
     def test_passes_every_argument_on(self, name: str, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         offer(server, monkeypatch, **{name: "stand_in_server:main"})
         result = CliRunner().invoke(cli, [name, "--port", "1", "--help", "-x", "--", "y"])

@@ -44,6 +44,7 @@ COMMANDS = {
     "serve": (f"{_HERE}.server:serve", "Run a web process."),
     "worker": (f"{_HERE}.server:worker", "Run a worker process."),
     "migrate": (f"{_HERE}.server:migrate", "Bring the database to this version."),
+    "verify": (f"{_HERE}.server:verify", "Compare a database with signed heads of its seals, as an auditor does."),
     "operator": (f"{_HERE}.server:operator", "Make an account with platform roles."),
     "demo": (f"{_HERE}.server:demo", "What `sublet up` set up for a newcomer."),
 }

@@ -3,12 +3,13 @@
 A tick that takes a session is one transaction, together with the note that it ran.
 """
 
-from sublet.admin import checks
+from sublet.admin import checks, sealed
 from sublet.allocations import funds as allocation_funds
 from sublet.allocations.work import sweep as allocation_sweep
 from sublet.approvals import approvals
 from sublet.billing import credit_expiry, extension, funds, settlement, watermarks
 from sublet.billing.policy import Policy
+from sublet.core import heads
 from sublet.core.db import Database, Session
 from sublet.core.outbox import StoredEvent
 from sublet.core.runtime import keyring_of
@@ -19,7 +20,7 @@ from sublet.entry import retention
 from sublet.findings.checks import keep
 from sublet.fleet import drains
 from sublet.fleet.observation import Observer
-from sublet.ledger import heads, seals
+from sublet.ledger import seals
 from sublet.payments.cards import card, setups
 from sublet.payments.mirror import look
 from sublet.payments.refunds import work as refund_work
@@ -87,7 +88,10 @@ def schedule(
 
     async def publish_heads() -> None:
         assert heads_file is not None
-        await heads.publish(database, signer, heads_file)
+        await heads.publish(database, signer, heads_file, sealed.CHAINS)
+
+    async def seal_books() -> None:
+        await sealed.seal_books(database)
 
     heads_file = settings.seal_heads_file
     signer = Signer(database, keyring_of(settings))
@@ -103,6 +107,7 @@ def schedule(
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), run_alone=settle),
         Tick("expire credit", MINUTE, run_alone=expire_credit),
         Tick("seal the ledger", MINUTE, seals.seal_ranges),
+        Tick("seal usage, payments and the trail", MINUTE, run_alone=seal_books),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
         Tick("watch cards", MINUTE, watch_cards),
         Tick("watch refunds", MINUTE, refund_work.ensure_watched),

@@ -2,12 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
-from pathlib import Path
 
 from sublet.core.db import Session
 from sublet.findings.checks import Check, CheckResult, Finding, ask, ask_query
 from sublet.findings.findings import Severity
-from sublet.ledger import heads, holds, seals
+from sublet.ledger import holds, seals
 
 EndedAmong = Callable[[Session, Collection[str]], Awaitable[set[str]]]
 """Given subjects that money is set aside for, which of them have ended."""
@@ -15,7 +14,6 @@ EndedAmong = Callable[[Session, Collection[str]], Awaitable[set[str]]]
 _LAST_LINES = Check("balances and last lines", "ledger.balance_off_chain", Severity.CRITICAL)
 _HELD_FUNDS = Check("held funds", "ledger.held_funds", Severity.CRITICAL)
 _OUTLIVED = Check("holds of ended subjects", "ledger.hold_of_ended_subject", Severity.ERROR)
-_HEADS = Check("signed heads", "ledger.signed_head", Severity.CRITICAL)
 _SEALS = Check("seals", "ledger.broken_seal", Severity.CRITICAL)
 _QUERIES = {
     Check("unbalanced entries", "ledger.unbalanced_entry", Severity.CRITICAL): """
@@ -100,15 +98,6 @@ async def _outlived(session: Session, ended_among: EndedAmong) -> list[Finding]:
     if ended:  # what ended between the two looks has given its money back with that
         ended &= set(await holds.open_subjects(session))
     return [Finding("subject", subject, "it has ended and money is still set aside") for subject in sorted(ended)]
-
-
-async def heads_hold(session: Session, file: Path) -> CheckResult:
-    """The check of the books against their signed heads in a file."""
-
-    async def look() -> list[Finding]:
-        return [Finding("seal_head", str(to_id), problem) for to_id, problem in await heads.contradicted(session, file)]
-
-    return await ask(session, _HEADS, look)
 
 
 async def _broken_seals(session: Session) -> list[Finding]:

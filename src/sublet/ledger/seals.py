@@ -2,12 +2,33 @@
 
 from sqlalchemy import text
 
+from sublet.core.book_seals import Chain
 from sublet.core.db import Session
 from sublet.ledger.functions import call_for_id
 
 ENTRIES_EACH = 1000
 
 _BROKEN = text("SELECT from_id, to_id FROM ledger.broken_seal ORDER BY from_id")
+
+CHAIN = Chain(
+    "ledger",
+    text("SELECT to_id, hash, sealed_at FROM ledger.seal ORDER BY from_id DESC LIMIT 1"),
+    text("SELECT to_id, hash FROM ledger.seal WHERE to_id = ANY(:to_ids)"),
+    text("SELECT from_id, to_id, prev_hash, hash FROM ledger.seal ORDER BY from_id"),
+    text(
+        """
+        SELECT e.id, ARRAY[
+                 e.id::text, e.kind::text, e.idempotency_key, encode(e.request_hash, 'hex'), e.description,
+                 e.source_type, e.source_id, e.reverses_entry_id::text, extract(epoch FROM e.effective_at)::text,
+                 extract(epoch FROM e.recorded_at)::text,
+                 (SELECT array_agg(ARRAY[p.line, p.account_id, p.amount, p.account_seq, p.balance_after]
+                                   ORDER BY p.line)::text
+                    FROM ledger.posting p WHERE p.entry_id = e.id)] AS parts
+          FROM ledger.ledger_entry e WHERE e.id BETWEEN :from_id AND :to_id ORDER BY e.id
+        """
+    ),
+    ("ledger.seal", "ledger.ledger_entry", "ledger.posting"),
+)
 
 
 async def seal_ranges(session: Session) -> int:

@@ -61,6 +61,7 @@ up = ServerCommand("up", "up", "Run all of Sublet on this machine.")
 serve = ServerCommand("serve", "serve", "Run a web process.")
 worker = ServerCommand("worker", "worker", "Run a worker process.")
 migrate = ServerCommand("migrate", "migrate", "Bring the database to this version.")
+verify = ServerCommand("verify", "verify", "Compare a database with signed heads of its seals, as an auditor does.")
 operator = ServerCommand("operator", "operator", "Make an account with platform roles.")
 demo_info = ServerCommand("info", "demo-info", "Show URL, accounts, node, sandbox and data directory of the demo.")
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sublet.admin import sealed
+from sublet.core import heads
 from sublet.core.db import Database
 from sublet.core.runtime import keyring_of
 from sublet.core.settings import SettingsInvalid, read_settings
 from sublet.core.signer import Signer, is_signed
-from sublet.ledger import heads, reconcile, seals
+from sublet.ledger import seals
 from tests.ledger.books import new_wallet, top_up
 from tests.support.app import settings_for
 
@@ -43,12 +45,12 @@ class Archive:
         for _ in range(2):
             async with self.database.transaction() as session:
                 await seals.seal_ranges(session)
-        assert await heads.publish(self.database, self.signer, self.file)
+        assert await heads.publish(self.database, self.signer, self.file, sealed.CHAINS)
 
     async def found(self) -> list[str]:
         """What the check says."""
         async with self.database.transaction() as session:
-            return [finding.problem for finding in (await reconcile.heads_hold(session, self.file)).findings]
+            return [finding.problem for finding in (await sealed.heads_hold(session, self.file)).findings]
 
     async def broken(self) -> list[tuple[int, int]]:
         """What the seals in the database say of themselves."""
@@ -77,7 +79,7 @@ class TestHeads:
     async def test_agree_with_books_that_are_as_they_were(self, archive: Archive) -> None:
         assert len(archive.file.read_text().splitlines()) == 3
         assert await archive.found() == []
-        assert not await heads.publish(archive.database, archive.signer, archive.file)
+        assert not await heads.publish(archive.database, archive.signer, archive.file, sealed.CHAINS)
 
     async def test_find_what_was_rewritten_and_sealed_anew(self, archive: Archive, owner_url: str) -> None:
         rewritten = (
@@ -85,7 +87,7 @@ class TestHeads:
         )
         tamper(owner_url, rewritten, SEAL_ANEW)
         assert await archive.broken() == []
-        assert await archive.found() == ["was sealed with another hash than the books have now"] * 3
+        assert await archive.found() == [heads.DIFFERS] * 3
 
     async def test_find_a_tail_that_is_gone(self, archive: Archive, owner_url: str) -> None:
         last = "(SELECT max(from_id) FROM ledger.seal)"
@@ -96,18 +98,18 @@ class TestHeads:
             f"DELETE FROM ledger.seal WHERE from_id = {last}",
         )
         assert await archive.broken() == []
-        assert await archive.found() == ["was sealed up to here, and that seal is gone"]
+        assert await archive.found() == [heads.GONE]
 
     async def test_find_a_head_that_somebody_else_signed(self, archive: Archive, tmp_path: Path) -> None:
         lines = [json.loads(line) for line in archive.file.read_text().splitlines()]
         lines[1]["at"] = lines[0]["at"]
         archive.file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-        assert await archive.found() == ["the head in the file is not signed with the key of its first line"]
+        assert await archive.found() == [heads.NOT_SIGNED]
 
     async def test_that_are_not_there_yet_say_nothing(self, database: Database, tmp_path: Path) -> None:
         archive = Archive(database, tmp_path)
         assert await archive.found() == []
-        assert not await heads.publish(database, archive.signer, archive.file)
+        assert not await heads.publish(database, archive.signer, archive.file, sealed.CHAINS)
 
 
 class TestSigner:

@@ -1,0 +1,72 @@
+"""Books besides the ledger: rows that never change are sealed in ranges, into one chain of hashes for each book.
+
+A domain makes its rows a book in a migration, by `sublet_keep_book`, and names the book in a file of its own.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlalchemy import TextClause, bindparam, text
+
+from sublet.core.db import Database, Session
+
+ROWS_EACH = 1000
+
+_SEAL = text("SELECT sublet_seal_book(:book, :rows_each)")
+_BROKEN = text("SELECT book, from_id, to_id FROM broken_book_seal ORDER BY book, from_id")
+_HEAD = "SELECT to_id, hash, sealed_at FROM book_seal WHERE book = :book ORDER BY from_id DESC LIMIT 1"
+_HASHES = "SELECT to_id, hash FROM book_seal WHERE book = :book AND to_id = ANY(:to_ids)"
+_SEALS = "SELECT from_id, to_id, prev_hash, hash FROM book_seal WHERE book = :book ORDER BY from_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain of seals: what reads its newest seal, the hash of some, all of them, and what was sealed.
+
+    `rows` gives of the rows `:from_id` to `:to_id` the id and the parts that are sealed, in order and as they are
+    stored: who verifies the chain from outside trusts no function and no view of the database. `tables` are those that
+    it reads.
+    """
+
+    name: str
+    head: TextClause
+    hashes: TextClause
+    seals: TextClause
+    rows: TextClause
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Book:
+    """Rows that are sealed as a book of that name."""
+
+    name: str
+    rows: str
+    tables: tuple[str, ...]
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The seals of the book."""
+        own = bindparam("book", self.name)
+        return Chain(
+            self.name,
+            text(_HEAD).bindparams(own),
+            text(_HASHES).bindparams(own),
+            text(_SEALS).bindparams(own),
+            text(self.rows),
+            ("public.book_seal", *self.tables),
+        )
+
+
+async def seal(database: Database, book: Book) -> int:
+    """Seal what was final at the last call, in a transaction of its own; returns how many ranges.
+
+    A call also marks what is there now, so rows are sealed by the call after the one that saw them.
+    """
+    async with database.transaction() as session:
+        return int((await session.execute(_SEAL, {"book": book.name, "rows_each": ROWS_EACH})).scalar_one())
+
+
+async def broken(session: Session) -> list[tuple[str, int, int]]:
+    """Ranges (book, first and last id) whose rows, or whose place in the chain, are not what was sealed."""
+    return [(row.book, row.from_id, row.to_id) for row in await session.execute(_BROKEN)]
