@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import text
 
-from sublet.admin import sealed
+from sublet.admin.seals import CHAINS, heads_hold, seal_books, seals_hold
 from sublet.audit.record import record
 from sublet.billing import settlement
 from sublet.core import heads
@@ -92,18 +92,18 @@ class Archive:
         for _ in range(2):
             async with self.database.transaction() as session:
                 await seals.seal_ranges(session)
-            await sealed.seal_books(self.database)
-        await heads.publish(self.database, self.signer, self.file, sealed.CHAINS)
+            await seal_books(self.database)
+        await heads.publish(self.database, self.signer, self.file, CHAINS)
 
     async def broken(self) -> list[str]:
         """What the seals in the database say of themselves."""
         async with self.database.transaction() as session:
-            return [finding.subject_id for finding in (await sealed.seals_hold(session)).findings]
+            return [finding.subject_id for finding in (await seals_hold(session)).findings]
 
     async def contradicted(self) -> list[tuple[str, str]]:
         """What the check against the heads finds."""
         async with self.database.transaction() as session:
-            found = (await sealed.heads_hold(session, self.file)).findings
+            found = (await heads_hold(session, self.file)).findings
         return [(finding.subject_id, finding.problem) for finding in found]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sublet.admin import sealed
+from sublet.admin.seals import CHAINS, heads_hold
 from sublet.core import heads
 from sublet.core.db import Database
 from sublet.core.runtime import keyring_of
@@ -45,12 +45,12 @@ class Archive:
         for _ in range(2):
             async with self.database.transaction() as session:
                 await seals.seal_ranges(session)
-        assert await heads.publish(self.database, self.signer, self.file, sealed.CHAINS)
+        assert await heads.publish(self.database, self.signer, self.file, CHAINS)
 
     async def found(self) -> list[str]:
         """What the check says."""
         async with self.database.transaction() as session:
-            return [finding.problem for finding in (await sealed.heads_hold(session, self.file)).findings]
+            return [finding.problem for finding in (await heads_hold(session, self.file)).findings]
 
     async def broken(self) -> list[tuple[int, int]]:
         """What the seals in the database say of themselves."""
@@ -79,7 +79,7 @@ class TestHeads:
     async def test_agree_with_books_that_are_as_they_were(self, archive: Archive) -> None:
         assert len(archive.file.read_text().splitlines()) == 3
         assert await archive.found() == []
-        assert not await heads.publish(archive.database, archive.signer, archive.file, sealed.CHAINS)
+        assert not await heads.publish(archive.database, archive.signer, archive.file, CHAINS)
 
     async def test_find_what_was_rewritten_and_sealed_anew(self, archive: Archive, owner_url: str) -> None:
         rewritten = (
@@ -109,7 +109,7 @@ class TestHeads:
     async def test_that_are_not_there_yet_say_nothing(self, database: Database, tmp_path: Path) -> None:
         archive = Archive(database, tmp_path)
         assert await archive.found() == []
-        assert not await heads.publish(database, archive.signer, archive.file, sealed.CHAINS)
+        assert not await heads.publish(database, archive.signer, archive.file, CHAINS)
 
 
 class TestSigner:

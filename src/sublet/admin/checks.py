@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from sublet.admin import sealed
+from sublet.admin import seals
 from sublet.allocations import remnants
 from sublet.allocations.checks import METERED_WITHIN_SECONDS, ended_among, not_applied, not_metered
 from sublet.billing import checks as billing_checks
@@ -44,7 +44,7 @@ async def run(session: Session, *, thorough: bool = True, heads_file: Path | Non
         *await reconcile.run(session, ended_among=ended_among, thorough=thorough),
         *await billing_checks.run(session, thorough=thorough),
         *(await payment_checks.run(session) if thorough else []),
-        *([await sealed.seals_hold(session)] if thorough else []),
+        *([await seals.seals_hold(session)] if thorough else []),
         *([await ask(session, _METERED, partial(_not_metered, session))] if thorough else []),
         await ask(session, _NOT_APPLIED, partial(_not_applied, session)),
         await ask(session, _SET_ASIDE, partial(_set_aside, session)),
@@ -57,7 +57,7 @@ async def run(session: Session, *, thorough: bool = True, heads_file: Path | Non
         await ask(session, _STRANGERS, partial(_strangers, session)),
         await ask(session, _RECORDS, partial(_records, session)),
         await ask(session, _GPUS, partial(_gpus, session)),
-        *([await sealed.heads_hold(session, heads_file)] if thorough and heads_file is not None else []),
+        *([await seals.heads_hold(session, heads_file)] if thorough and heads_file is not None else []),
     ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, text
 
-from sublet.admin.sealed import CHAINS
+from sublet.admin.seals import CHAINS
 from sublet.core import heads
 from sublet.core.book_seals import Chain
 from sublet.core.db import driver_url

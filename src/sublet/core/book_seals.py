@@ -6,7 +6,7 @@ A domain makes its rows a book in a migration, by `sublet_keep_book`, and names 
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import BindParameter, TextClause, bindparam, text
 
 from sublet.core.db import Database, Session
 
@@ -47,7 +47,7 @@ class Book:
     @cached_property
     def chain(self) -> Chain:
         """The seals of the book."""
-        own = bindparam("book", self.name)
+        own: BindParameter[str] = bindparam("book", self.name)
         return Chain(
             self.name,
             text(_HEAD).bindparams(own),

@@ -3,7 +3,7 @@
 A tick that takes a session is one transaction, together with the note that it ran.
 """
 
-from sublet.admin import checks, sealed
+from sublet.admin import checks, seals
 from sublet.allocations import funds as allocation_funds
 from sublet.allocations.work import sweep as allocation_sweep
 from sublet.approvals import approvals
@@ -20,7 +20,7 @@ from sublet.entry import retention
 from sublet.findings.checks import keep
 from sublet.fleet import drains
 from sublet.fleet.observation import Observer
-from sublet.ledger import seals
+from sublet.ledger.seals import seal_ranges
 from sublet.payments.cards import card, setups
 from sublet.payments.mirror import look
 from sublet.payments.refunds import work as refund_work
@@ -88,10 +88,10 @@ def schedule(
 
     async def publish_heads() -> None:
         assert heads_file is not None
-        await heads.publish(database, signer, heads_file, sealed.CHAINS)
+        await heads.publish(database, signer, heads_file, seals.CHAINS)
 
     async def seal_books() -> None:
-        await sealed.seal_books(database)
+        await seals.seal_books(database)
 
     heads_file = settings.seal_heads_file
     signer = Signer(database, keyring_of(settings))
@@ -106,7 +106,7 @@ def schedule(
         Tick(REVIEW, metering_seconds, review),
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), run_alone=settle),
         Tick("expire credit", MINUTE, run_alone=expire_credit),
-        Tick("seal the ledger", MINUTE, seals.seal_ranges),
+        Tick("seal the ledger", MINUTE, seal_ranges),
         Tick("seal usage, payments and the trail", MINUTE, run_alone=seal_books),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
         Tick("watch cards", MINUTE, watch_cards),

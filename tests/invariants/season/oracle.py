@@ -98,6 +98,8 @@ class Payment:
     amount: int
     refunded: int = 0
     lost: int = 0
+    arrived: bool = False
+    """Whether it is in the books yet."""
 
     @property
     def room(self) -> int:

@@ -149,6 +149,7 @@ class Counter:
         for tenant in tenants:
             tenant.purse.payments.sort(key=lambda payment: place.get(payment.id, 2**62))  # the oldest that arrived
             for payment in tenant.purse.payments:
+                payment.arrived = payment.id in place
                 went = sums.get(payment.id, 0) * UNITS[tenant.currency]
                 self.count("refunds that came back", int(went < payment.refunded))
                 payment.refunded = went

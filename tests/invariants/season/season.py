@@ -201,7 +201,7 @@ class Season:
                 await counter.pay(tenant)
             if counter.is_out or not known:
                 continue
-            for payment in purse.payments:
+            for payment in [each for each in purse.payments if each.arrived]:
                 if payment.id in tenant.disputed:
                     if self.dice.random() < 0.4:
                         await counter.decide(tenant, payment)
@@ -231,7 +231,7 @@ class Season:
         """What the schedule does: meter, settle, set aside, seal; in a crash, the server dies in the middle of it."""
         if crash:
             work = [asyncio.create_task(each) for each in (self._charge_all(), self.counter.catch_up())]
-            await asyncio.sleep(self.dice.uniform(0.005, 0.2))
+            await asyncio.wait(work, timeout=self.dice.uniform(0.005, 0.2))
             self.server.kill()
             await asyncio.gather(*work, return_exceptions=True)
             self.server.start()  # by this thread: the server ends with the one that started it

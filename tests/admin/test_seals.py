@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege, ObjectNotInPrerequisiteState
 
-from sublet.admin import sealed
+from sublet.admin import seals
 from sublet.admin.verification import array_text, verify
 from sublet.core import heads
 from sublet.core.db import Database
@@ -71,9 +71,9 @@ class TestSealing:
             row = "INSERT INTO audit_event (id, actor_kind, actor_name, action, target_type, target_id) "
             slow.execute((row + "VALUES ('ae_slow', 'system', 'x', 'thing.done', 'thing', '1')").encode())
             for _ in range(3):
-                assert await sealed.seal_books(database) == 0
+                assert await seals.seal_books(database) == 0
             slow.commit()
-        assert [await sealed.seal_books(database) for _ in range(3)][-1] == 0
+        assert [await seals.seal_books(database) for _ in range(3)][-1] == 0
         await archive.seal()
         assert await archive.broken() == []
 
