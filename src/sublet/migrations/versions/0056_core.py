@@ -3,7 +3,7 @@
 from sublet.migrations.script import execute_script
 
 revision = "0056_core"
-down_revision = "0053_allocations"
+down_revision = "0055_billing"
 
 TABLES = """
 -- A book: rows that never change, each with an id of a sequence, and the view that says what of each is sealed.
