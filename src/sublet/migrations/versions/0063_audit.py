@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0059_audit"
-down_revision = "0058_payments"
+revision = "0063_audit"
+down_revision = "0062_payments"
 
 BOOK = """
 CREATE VIEW sealable_audit AS

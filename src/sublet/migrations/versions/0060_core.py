@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0056_core"
-down_revision = "0055_billing"
+revision = "0060_core"
+down_revision = "0059_payments"
 
 TABLES = """
 -- A book: rows that never change, each with an id of a sequence, and the view that says what of each is sealed.

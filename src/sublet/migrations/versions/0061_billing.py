@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0057_billing"
-down_revision = "0056_core"
+revision = "0061_billing"
+down_revision = "0060_core"
 
 BOOK = """
 CREATE VIEW sealable_usage AS

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0058_payments"
-down_revision = "0057_billing"
+revision = "0062_payments"
+down_revision = "0061_billing"
 
 BOOKS = """
 CREATE VIEW sealable_top_up AS
