@@ -1704,6 +1704,38 @@ CREATE FUNCTION public.shapes_fitting(vcpu_free bigint, memory_free_mib bigint, 
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN GREATEST(LEAST((vcpu_free / vcpu), (memory_free_mib / memory_mib), (disk_free_gib / disk_gib), (gpus_free / NULLIF(gpu_count, 0))), (0)::bigint);
 
+CREATE FUNCTION public.sublet_book_hash(_book text, _prev bytea, _from bigint, _to bigint) RETURNS bytea
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+DECLARE
+  hash bytea;
+BEGIN
+  EXECUTE format(
+    'SELECT sha256($1 || int8send($2) || int8send($3) || coalesce(
+              string_agg(sha256(convert_to(parts::text, ''UTF8'')), ''''::bytea ORDER BY id), ''''))
+       FROM %I WHERE id BETWEEN $2 AND $3', (SELECT content FROM sealed_book WHERE name = _book))
+    INTO hash USING _prev, _from, _to;
+  RETURN hash;
+END $_$;
+
+CREATE FUNCTION public.sublet_draw_transaction() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM pg_current_xact_id();
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION public.sublet_keep_book(_name text, _rows text, _sequence text, _content text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  EXECUTE format('CREATE TRIGGER draws_transaction BEFORE INSERT ON %I FOR EACH STATEMENT
+                  EXECUTE FUNCTION sublet_draw_transaction()', _rows);
+  INSERT INTO sealed_book (name, sequence, content) VALUES (_name, _sequence, _content);
+END $$;
+
 CREATE FUNCTION public.sublet_moves() RETURNS trigger
     LANGUAGE plpgsql
     AS $_$
@@ -1733,6 +1765,46 @@ CREATE FUNCTION public.sublet_refuse_change() RETURNS trigger
 BEGIN
   RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END $$;
+
+CREATE FUNCTION public.sublet_seal_book(_book text, _rows_each integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+DECLARE
+  known sealed_book; top bigint; mark book_seal_mark; last_seal book_seal;
+  sealed bigint := 0; first_id bigint; last_id bigint; prev bytea;
+BEGIN
+  IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+    RAISE EXCEPTION 'sealing needs a transaction of its own' USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('book.seal ' || _book, 0));
+  SELECT * INTO STRICT known FROM sealed_book WHERE name = _book;
+  EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %I', known.sequence) INTO top;
+  SELECT * INTO mark FROM book_seal_mark WHERE book = _book;
+  SELECT * INTO last_seal FROM book_seal WHERE book = _book ORDER BY from_id DESC LIMIT 1;
+  last_id := coalesce(last_seal.to_id, 0);
+  prev := coalesce(last_seal.hash, '\x00');
+  IF mark.bound <= pg_snapshot_xmin(pg_current_snapshot()) THEN
+    LOOP
+      first_id := last_id + 1;
+      EXECUTE format('SELECT max(id) FROM (SELECT id FROM %I WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT $3) range',
+                     known.content)
+        INTO last_id USING first_id, mark.up_to, _rows_each;
+      EXIT WHEN last_id IS NULL;
+      INSERT INTO book_seal (book, from_id, to_id, prev_hash, hash)
+      VALUES (_book, first_id, last_id, prev, sublet_book_hash(_book, prev, first_id, last_id))
+      RETURNING hash INTO prev;
+      sealed := sealed + 1;
+    END LOOP;
+  ELSIF mark.bound <= pg_current_xact_id() THEN
+    RETURN 0;  -- still waiting for somebody; a bound from the future came with a dump and is replaced
+  END IF;
+  IF top > coalesce(mark.up_to, 0) OR mark.bound > pg_current_xact_id() THEN
+    INSERT INTO book_seal_mark (book, up_to, bound) VALUES (_book, top, pg_current_xact_id())
+    ON CONFLICT (book) DO UPDATE SET up_to = excluded.up_to, bound = excluded.bound;
+  END IF;
+  RETURN sealed;
+END $_$;
 
 CREATE TABLE ledger.account (
     id bigint NOT NULL,
@@ -2604,6 +2676,38 @@ CREATE TABLE public.auto_top_up (
     CONSTRAINT auto_top_up_monthly_cap_check CHECK (((monthly_cap % (1000)::bigint) = 0)),
     CONSTRAINT auto_top_up_threshold_check CHECK (((threshold >= 0) AND ((threshold % (1000)::bigint) = 0)))
 );
+
+CREATE TABLE public.book_seal (
+    book text NOT NULL,
+    from_id bigint NOT NULL,
+    to_id bigint NOT NULL,
+    prev_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    sealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT book_seal_check CHECK ((to_id >= from_id))
+);
+
+CREATE TABLE public.book_seal_mark (
+    book text NOT NULL,
+    up_to bigint NOT NULL,
+    bound xid8 NOT NULL
+);
+
+CREATE VIEW public.broken_book_seal AS
+ SELECT book,
+    from_id,
+    to_id
+   FROM ( SELECT s_1.book,
+            s_1.from_id,
+            s_1.to_id,
+            s_1.prev_hash,
+            s_1.hash,
+            s_1.sealed_at,
+            lag(s_1.hash) OVER w AS before_hash,
+            lag(s_1.to_id) OVER w AS before_to
+           FROM public.book_seal s_1
+          WINDOW w AS (PARTITION BY s_1.book ORDER BY s_1.from_id)) s
+  WHERE ((prev_hash <> COALESCE(before_hash, '\x00'::bytea)) OR (from_id <> (COALESCE(before_to, (0)::bigint) + 1)) OR (hash <> public.sublet_book_hash(book, prev_hash, from_id, to_id)));
 
 CREATE TABLE public.card_setup (
     id text NOT NULL,
@@ -3482,6 +3586,135 @@ ALTER TABLE public.saved_card ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE VIEW public.sealable_audit AS
+ SELECT seq AS id,
+    ARRAY[(seq)::text, id, (EXTRACT(epoch FROM occurred_at))::text, actor_kind, actor_user_id, actor_name, actor_role, (actor_platform_roles)::text, organization_id, session_id, token_id, request_id, address, action, target_type, target_id, (before)::text, (after)::text] AS parts
+   FROM public.audit_event;
+
+CREATE VIEW public.sealable_dispute AS
+ SELECT h.id,
+    ARRAY[(h.id)::text, h.dispute_id, h.previous, h.next, h.reason, (EXTRACT(epoch FROM h.at))::text, d.organization_id, d.top_up_id, d.currency, d.processor_id] AS parts
+   FROM (public.dispute_history h
+     LEFT JOIN public.dispute d ON ((d.id = h.dispute_id)));
+
+CREATE VIEW public.sealable_refund AS
+ SELECT h.id,
+    ARRAY[(h.id)::text, h.refund_id, h.previous, h.next, h.reason, (EXTRACT(epoch FROM h.at))::text, r.organization_id, r.top_up_id, (r.amount)::text, r.currency, r.origin, r.requested_by, r.reason, (r.entry_id)::text] AS parts
+   FROM (public.refund_history h
+     LEFT JOIN public.refund r ON ((r.id = h.refund_id)));
+
+CREATE TABLE public.top_up (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    requested_by text NOT NULL,
+    request_key text,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    customer_email text,
+    return_path text NOT NULL,
+    success_url text NOT NULL,
+    cancel_url text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    checkout_session_id text,
+    checkout_url text,
+    payment_intent_id text,
+    charge_id text,
+    balance_transaction_id text,
+    fee bigint,
+    failure_code text,
+    failure_message text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    completed_at timestamp with time zone,
+    looked_at timestamp with time zone,
+    taken_back bigint DEFAULT 0 NOT NULL,
+    taken_aside bigint DEFAULT 0 NOT NULL,
+    installation_id text,
+    taken_settled bigint DEFAULT 0 NOT NULL,
+    credited bigint,
+    purpose text DEFAULT 'top_up'::text NOT NULL,
+    saved_card_id text,
+    CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
+    CONSTRAINT top_up_charged_check CHECK (((purpose <> 'auto_top_up'::text) OR (saved_card_id IS NOT NULL))),
+    CONSTRAINT top_up_check CHECK (((taken_aside >= 0) AND (taken_aside <= taken_back))),
+    CONSTRAINT top_up_check1 CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
+    CONSTRAINT top_up_check2 CHECK (((state <> 'succeeded'::text) OR ((payment_intent_id IS NOT NULL) AND (charge_id IS NOT NULL)))),
+    CONSTRAINT top_up_check3 CHECK (((fee IS NULL) = (balance_transaction_id IS NULL))),
+    CONSTRAINT top_up_check4 CHECK (((failure_code IS NULL) = (failure_message IS NULL))),
+    CONSTRAINT top_up_check5 CHECK (((checkout_session_id IS NOT NULL) OR (checkout_url IS NULL))),
+    CONSTRAINT top_up_credited_check CHECK (((credited IS NULL) OR ((credited > 0) AND (state = 'succeeded'::text)))),
+    CONSTRAINT top_up_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT top_up_fee_check CHECK ((fee >= 0)),
+    CONSTRAINT top_up_purpose_check CHECK ((purpose = ANY (ARRAY['top_up'::text, 'auto_top_up'::text]))),
+    CONSTRAINT top_up_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'processing'::text, 'needs_action'::text, 'succeeded'::text, 'failed'::text, 'expired'::text]))),
+    CONSTRAINT top_up_taken_back_check CHECK ((taken_back >= 0)),
+    CONSTRAINT top_up_taken_settled_check CHECK (((taken_settled >= 0) AND (taken_settled <= (taken_back - taken_aside))))
+);
+
+CREATE TABLE public.top_up_history (
+    id bigint NOT NULL,
+    top_up_id text NOT NULL,
+    previous text NOT NULL,
+    next text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE VIEW public.sealable_top_up AS
+ SELECT h.id,
+    ARRAY[(h.id)::text, h.top_up_id, h.previous, h.next, h.reason, (EXTRACT(epoch FROM h.at))::text, t.organization_id, (t.amount)::text, t.currency, t.requested_by, t.purpose] AS parts
+   FROM (public.top_up_history h
+     LEFT JOIN public.top_up t ON ((t.id = h.top_up_id)));
+
+CREATE TABLE public.usage_charge (
+    id bigint NOT NULL,
+    subject_id text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    meter_kind text NOT NULL,
+    organization_id text NOT NULL,
+    currency text NOT NULL,
+    price_id text NOT NULL,
+    nano_per_hour bigint NOT NULL,
+    amount bigint NOT NULL,
+    ledger_entry_id bigint,
+    charged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT usage_charge_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT usage_charge_check CHECK (((amount > 0) = (ledger_entry_id IS NOT NULL)))
+);
+
+CREATE TABLE public.usage_record (
+    subject_id text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    seconds bigint NOT NULL,
+    kind text NOT NULL,
+    meter_kind text NOT NULL,
+    sku_id text NOT NULL,
+    node_id text,
+    evidence_at timestamp with time zone NOT NULL,
+    boot_id text,
+    seen_from timestamp with time zone,
+    seen_count integer,
+    CONSTRAINT usage_record_check CHECK ((evidence_at >= period_end)),
+    CONSTRAINT usage_record_check1 CHECK (((period_end - period_start) = make_interval(secs => (seconds)::double precision))),
+    CONSTRAINT usage_record_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT usage_record_meter_kind_check CHECK ((meter_kind = ANY (ARRAY['compute'::text, 'storage'::text, 'reserved'::text, 'egress'::text]))),
+    CONSTRAINT usage_record_seconds_check CHECK ((seconds > 0))
+);
+
+CREATE VIEW public.sealable_usage AS
+ SELECT c.id,
+    ARRAY[(c.id)::text, c.subject_id, (EXTRACT(epoch FROM c.period_start))::text, c.meter_kind, c.organization_id, c.currency, c.price_id, (c.nano_per_hour)::text, (c.amount)::text, (c.ledger_entry_id)::text, (EXTRACT(epoch FROM c.charged_at))::text, (EXTRACT(epoch FROM u.period_end))::text, (u.seconds)::text, u.kind, u.meter_kind, u.sku_id, u.node_id, (EXTRACT(epoch FROM u.evidence_at))::text, u.boot_id, (EXTRACT(epoch FROM u.seen_from))::text, (u.seen_count)::text] AS parts
+   FROM (public.usage_charge c
+     LEFT JOIN public.usage_record u ON (((u.subject_id = c.subject_id) AND (u.period_start = c.period_start))));
+
+CREATE TABLE public.sealed_book (
+    name text NOT NULL,
+    sequence text NOT NULL,
+    content text NOT NULL,
+    CONSTRAINT sealed_book_name_check CHECK ((name ~ '^[a-z_]+$'::text))
+);
+
 CREATE TABLE public.signing_key (
     id text NOT NULL,
     public_key bytea NOT NULL,
@@ -3611,63 +3844,6 @@ CREATE TABLE public.throttle (
     CONSTRAINT throttle_attempts_check CHECK ((attempts >= 0))
 );
 
-CREATE TABLE public.top_up (
-    id text NOT NULL,
-    seq bigint NOT NULL,
-    organization_id text NOT NULL,
-    requested_by text NOT NULL,
-    request_key text,
-    amount bigint NOT NULL,
-    currency text NOT NULL,
-    customer_email text,
-    return_path text NOT NULL,
-    success_url text NOT NULL,
-    cancel_url text NOT NULL,
-    state text DEFAULT 'pending'::text NOT NULL,
-    checkout_session_id text,
-    checkout_url text,
-    payment_intent_id text,
-    charge_id text,
-    balance_transaction_id text,
-    fee bigint,
-    failure_code text,
-    failure_message text,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    completed_at timestamp with time zone,
-    looked_at timestamp with time zone,
-    taken_back bigint DEFAULT 0 NOT NULL,
-    taken_aside bigint DEFAULT 0 NOT NULL,
-    installation_id text,
-    taken_settled bigint DEFAULT 0 NOT NULL,
-    credited bigint,
-    purpose text DEFAULT 'top_up'::text NOT NULL,
-    saved_card_id text,
-    CONSTRAINT top_up_amount_check CHECK (((amount > 0) AND ((amount % (1000)::bigint) = 0))),
-    CONSTRAINT top_up_charged_check CHECK (((purpose <> 'auto_top_up'::text) OR (saved_card_id IS NOT NULL))),
-    CONSTRAINT top_up_check CHECK (((taken_aside >= 0) AND (taken_aside <= taken_back))),
-    CONSTRAINT top_up_check1 CHECK (((completed_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'expired'::text])))),
-    CONSTRAINT top_up_check2 CHECK (((state <> 'succeeded'::text) OR ((payment_intent_id IS NOT NULL) AND (charge_id IS NOT NULL)))),
-    CONSTRAINT top_up_check3 CHECK (((fee IS NULL) = (balance_transaction_id IS NULL))),
-    CONSTRAINT top_up_check4 CHECK (((failure_code IS NULL) = (failure_message IS NULL))),
-    CONSTRAINT top_up_check5 CHECK (((checkout_session_id IS NOT NULL) OR (checkout_url IS NULL))),
-    CONSTRAINT top_up_credited_check CHECK (((credited IS NULL) OR ((credited > 0) AND (state = 'succeeded'::text)))),
-    CONSTRAINT top_up_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
-    CONSTRAINT top_up_fee_check CHECK ((fee >= 0)),
-    CONSTRAINT top_up_purpose_check CHECK ((purpose = ANY (ARRAY['top_up'::text, 'auto_top_up'::text]))),
-    CONSTRAINT top_up_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'processing'::text, 'needs_action'::text, 'succeeded'::text, 'failed'::text, 'expired'::text]))),
-    CONSTRAINT top_up_taken_back_check CHECK ((taken_back >= 0)),
-    CONSTRAINT top_up_taken_settled_check CHECK (((taken_settled >= 0) AND (taken_settled <= (taken_back - taken_aside))))
-);
-
-CREATE TABLE public.top_up_history (
-    id bigint NOT NULL,
-    top_up_id text NOT NULL,
-    previous text NOT NULL,
-    next text NOT NULL,
-    reason text NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
 ALTER TABLE public.top_up_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.top_up_history_id_seq
     START WITH 1
@@ -3709,22 +3885,6 @@ ALTER TABLE public.unmetered_interval ALTER COLUMN id ADD GENERATED ALWAYS AS ID
     CACHE 1
 );
 
-CREATE TABLE public.usage_charge (
-    id bigint NOT NULL,
-    subject_id text NOT NULL,
-    period_start timestamp with time zone NOT NULL,
-    meter_kind text NOT NULL,
-    organization_id text NOT NULL,
-    currency text NOT NULL,
-    price_id text NOT NULL,
-    nano_per_hour bigint NOT NULL,
-    amount bigint NOT NULL,
-    ledger_entry_id bigint,
-    charged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT usage_charge_amount_check CHECK ((amount >= 0)),
-    CONSTRAINT usage_charge_check CHECK (((amount > 0) = (ledger_entry_id IS NOT NULL)))
-);
-
 ALTER TABLE public.usage_charge ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.usage_charge_id_seq
     START WITH 1
@@ -3732,26 +3892,6 @@ ALTER TABLE public.usage_charge ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
-);
-
-CREATE TABLE public.usage_record (
-    subject_id text NOT NULL,
-    period_start timestamp with time zone NOT NULL,
-    period_end timestamp with time zone NOT NULL,
-    seconds bigint NOT NULL,
-    kind text NOT NULL,
-    meter_kind text NOT NULL,
-    sku_id text NOT NULL,
-    node_id text,
-    evidence_at timestamp with time zone NOT NULL,
-    boot_id text,
-    seen_from timestamp with time zone,
-    seen_count integer,
-    CONSTRAINT usage_record_check CHECK ((evidence_at >= period_end)),
-    CONSTRAINT usage_record_check1 CHECK (((period_end - period_start) = make_interval(secs => (seconds)::double precision))),
-    CONSTRAINT usage_record_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
-    CONSTRAINT usage_record_meter_kind_check CHECK ((meter_kind = ANY (ARRAY['compute'::text, 'storage'::text, 'reserved'::text, 'egress'::text]))),
-    CONSTRAINT usage_record_seconds_check CHECK ((seconds > 0))
 );
 
 CREATE TABLE public.user_account (
@@ -4029,6 +4169,15 @@ ALTER TABLE ONLY public.audit_event
 ALTER TABLE ONLY public.auto_top_up
     ADD CONSTRAINT auto_top_up_pkey PRIMARY KEY (organization_id, currency);
 
+ALTER TABLE ONLY public.book_seal
+    ADD CONSTRAINT book_seal_book_to_id_key UNIQUE (book, to_id);
+
+ALTER TABLE ONLY public.book_seal_mark
+    ADD CONSTRAINT book_seal_mark_pkey PRIMARY KEY (book);
+
+ALTER TABLE ONLY public.book_seal
+    ADD CONSTRAINT book_seal_pkey PRIMARY KEY (book, from_id);
+
 ALTER TABLE ONLY public.card_setup
     ADD CONSTRAINT card_setup_checkout_session_id_key UNIQUE (checkout_session_id);
 
@@ -4277,6 +4426,15 @@ ALTER TABLE ONLY public.saved_card
 
 ALTER TABLE ONLY public.saved_card
     ADD CONSTRAINT saved_card_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.sealed_book
+    ADD CONSTRAINT sealed_book_content_key UNIQUE (content);
+
+ALTER TABLE ONLY public.sealed_book
+    ADD CONSTRAINT sealed_book_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.sealed_book
+    ADD CONSTRAINT sealed_book_sequence_key UNIQUE (sequence);
 
 ALTER TABLE ONLY public.signing_key
     ADD CONSTRAINT signing_key_pkey PRIMARY KEY (id);
@@ -4683,6 +4841,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.approva
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.book_seal FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.card_setup_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.dispute_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -4730,6 +4890,16 @@ CREATE TRIGGER credited_once BEFORE UPDATE OF credited ON public.top_up FOR EACH
 CREATE TRIGGER decided BEFORE UPDATE ON public.approval FOR EACH ROW WHEN (((old.decided_by IS NOT NULL) AND (((old.decided_by IS DISTINCT FROM new.decided_by) OR (old.decided_by_name IS DISTINCT FROM new.decided_by_name)) OR (old.decided_at IS DISTINCT FROM new.decided_at)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER drawn_once BEFORE UPDATE OF node_id, allocation_id, uid ON public.node_trial FOR EACH ROW EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER draws_transaction BEFORE INSERT ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
+
+CREATE TRIGGER draws_transaction BEFORE INSERT ON public.dispute_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
+
+CREATE TRIGGER draws_transaction BEFORE INSERT ON public.refund_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
+
+CREATE TRIGGER draws_transaction BEFORE INSERT ON public.top_up_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
+
+CREATE TRIGGER draws_transaction BEFORE INSERT ON public.usage_charge FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.allocation_operation FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -4960,6 +5130,12 @@ ALTER TABLE ONLY public.approval
 
 ALTER TABLE ONLY public.auto_top_up
     ADD CONSTRAINT auto_top_up_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.book_seal
+    ADD CONSTRAINT book_seal_book_fkey FOREIGN KEY (book) REFERENCES public.sealed_book(name);
+
+ALTER TABLE ONLY public.book_seal_mark
+    ADD CONSTRAINT book_seal_mark_book_fkey FOREIGN KEY (book) REFERENCES public.sealed_book(name);
 
 ALTER TABLE ONLY public.card_setup_history
     ADD CONSTRAINT card_setup_history_card_setup_id_fkey FOREIGN KEY (card_setup_id) REFERENCES public.card_setup(id);
@@ -5290,6 +5466,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu_room TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.node_room TO sublet_app;
 
+REVOKE ALL ON FUNCTION public.sublet_keep_book(_name text, _rows text, _sequence text, _content text) FROM PUBLIC;
+
 GRANT SELECT ON TABLE ledger.account TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.balance TO sublet_app;
@@ -5460,6 +5638,12 @@ GRANT USAGE ON SEQUENCE public.audit_event_seq TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.auto_top_up TO sublet_app;
 
+GRANT SELECT ON TABLE public.book_seal TO sublet_app;
+
+GRANT SELECT ON TABLE public.book_seal_mark TO sublet_app;
+
+GRANT SELECT ON TABLE public.broken_book_seal TO sublet_app;
+
 GRANT SELECT,INSERT ON TABLE public.card_setup TO sublet_app;
 
 GRANT UPDATE(state) ON TABLE public.card_setup TO sublet_app;
@@ -5510,7 +5694,15 @@ GRANT UPDATE(owed) ON TABLE public.dispute TO sublet_app;
 
 GRANT UPDATE(decided_at) ON TABLE public.dispute TO sublet_app;
 
-GRANT SELECT,INSERT ON TABLE public.dispute_history TO sublet_app;
+GRANT SELECT ON TABLE public.dispute_history TO sublet_app;
+
+GRANT INSERT(dispute_id) ON TABLE public.dispute_history TO sublet_app;
+
+GRANT INSERT(previous) ON TABLE public.dispute_history TO sublet_app;
+
+GRANT INSERT(next) ON TABLE public.dispute_history TO sublet_app;
+
+GRANT INSERT(reason) ON TABLE public.dispute_history TO sublet_app;
 
 GRANT SELECT ON TABLE public.dispute_transition TO sublet_app;
 
@@ -5670,7 +5862,15 @@ GRANT UPDATE(failure_code) ON TABLE public.refund TO sublet_app;
 
 GRANT UPDATE(completed_at) ON TABLE public.refund TO sublet_app;
 
-GRANT SELECT,INSERT ON TABLE public.refund_history TO sublet_app;
+GRANT SELECT ON TABLE public.refund_history TO sublet_app;
+
+GRANT INSERT(refund_id) ON TABLE public.refund_history TO sublet_app;
+
+GRANT INSERT(previous) ON TABLE public.refund_history TO sublet_app;
+
+GRANT INSERT(next) ON TABLE public.refund_history TO sublet_app;
+
+GRANT INSERT(reason) ON TABLE public.refund_history TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.refund_request TO sublet_app;
 
@@ -5697,28 +5897,6 @@ GRANT UPDATE(is_default) ON TABLE public.saved_card TO sublet_app;
 GRANT UPDATE(removed_at) ON TABLE public.saved_card TO sublet_app;
 
 GRANT UPDATE(forgotten_at) ON TABLE public.saved_card TO sublet_app;
-
-GRANT SELECT,INSERT ON TABLE public.signing_key TO sublet_app;
-
-GRANT SELECT,INSERT ON TABLE public.sku TO sublet_app;
-
-GRANT UPDATE(name) ON TABLE public.sku TO sublet_app;
-
-GRANT UPDATE(active) ON TABLE public.sku TO sublet_app;
-
-GRANT SELECT,INSERT ON TABLE public.ssh_ca_key TO sublet_app;
-
-GRANT SELECT,INSERT,DELETE ON TABLE public.ssh_key TO sublet_app;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.stripe_event TO sublet_app;
-
-GRANT SELECT,INSERT ON TABLE public.stripe_transaction TO sublet_app;
-
-GRANT UPDATE(payout_id) ON TABLE public.stripe_transaction TO sublet_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.terminal_session TO sublet_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.throttle TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.top_up TO sublet_app;
 
@@ -5752,15 +5930,65 @@ GRANT UPDATE(taken_settled) ON TABLE public.top_up TO sublet_app;
 
 GRANT UPDATE(credited) ON TABLE public.top_up TO sublet_app;
 
-GRANT SELECT,INSERT ON TABLE public.top_up_history TO sublet_app;
+GRANT SELECT ON TABLE public.top_up_history TO sublet_app;
+
+GRANT INSERT(top_up_id) ON TABLE public.top_up_history TO sublet_app;
+
+GRANT INSERT(previous) ON TABLE public.top_up_history TO sublet_app;
+
+GRANT INSERT(next) ON TABLE public.top_up_history TO sublet_app;
+
+GRANT INSERT(reason) ON TABLE public.top_up_history TO sublet_app;
+
+GRANT SELECT ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(subject_id) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(period_start) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(meter_kind) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(organization_id) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(currency) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(price_id) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(nano_per_hour) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(amount) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT INSERT(ledger_entry_id) ON TABLE public.usage_charge TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.usage_record TO sublet_app;
+
+GRANT SELECT ON TABLE public.sealed_book TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.signing_key TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.sku TO sublet_app;
+
+GRANT UPDATE(name) ON TABLE public.sku TO sublet_app;
+
+GRANT UPDATE(active) ON TABLE public.sku TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.ssh_ca_key TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.ssh_key TO sublet_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.stripe_event TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.stripe_transaction TO sublet_app;
+
+GRANT UPDATE(payout_id) ON TABLE public.stripe_transaction TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.terminal_session TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.throttle TO sublet_app;
 
 GRANT SELECT ON TABLE public.top_up_transition TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.unmetered_interval TO sublet_app;
-
-GRANT SELECT,INSERT ON TABLE public.usage_charge TO sublet_app;
-
-GRANT SELECT,INSERT ON TABLE public.usage_record TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.user_account TO sublet_app;
 

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0061_billing"
-down_revision = "0060_core"
+revision = "0062_billing"
+down_revision = "0061_core"
 
 BOOK = """
 CREATE VIEW sealable_usage AS

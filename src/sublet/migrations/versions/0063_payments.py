@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0062_payments"
-down_revision = "0061_billing"
+revision = "0063_payments"
+down_revision = "0062_billing"
 
 BOOKS = """
 CREATE VIEW sealable_top_up AS

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0063_audit"
-down_revision = "0062_payments"
+revision = "0064_audit"
+down_revision = "0063_payments"
 
 BOOK = """
 CREATE VIEW sealable_audit AS

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0060_core"
-down_revision = "0059_payments"
+revision = "0061_core"
+down_revision = "0060_allocations"
 
 TABLES = """
 -- A book: rows that never change, each with an id of a sequence, and the view that says what of each is sealed.
