@@ -5,9 +5,9 @@ function word(value: string): string {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
 }
 
-function command(words: string[], options: Record<string, string | string[] | null | undefined> = {}): string {
+function command(words: string[], options: Record<string, string | string[] | boolean | null | undefined> = {}): string {
   const flags = Object.entries(options).flatMap(([name, value]) =>
-    [value ?? []].flat().filter(Boolean).map((one) => `--${name} ${word(one)}`),
+    typeof value === "boolean" ? (value ? [`--${name}`] : []) : [value ?? []].flat().filter(Boolean).map((one) => `--${name} ${word(one)}`),
   );
   return ["sublet", ...words.map(word), ...flags].join(" ");
 }
@@ -26,6 +26,7 @@ type SkuInput = {
   network: string;
   gpuModel: string;
   gpuCount: string;
+  node: string;
   labels: Record<string, string>;
 };
 
@@ -73,6 +74,8 @@ export const cli = {
       network: input.network,
       gpu: input.gpuModel,
       gpus: input.gpuCount === "0" ? null : input.gpuCount,
+      "whole-node": input.node !== "shared",
+      "node-network": input.node === "network",
       label: pairs(input.labels),
     }),
   setPrice: (code: string, input: { rate: string; suspended: string; currency: string; effective: string }) =>

@@ -21,6 +21,7 @@ from . import (
     mounts,
     namespaces,
     network,
+    node_network,
     ports,
     rate,
     request,
@@ -43,6 +44,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         granted = devices.select(available, desired.gpus)
         _close_first(store, record, desired)
         _follow_network()
+        node_network.settle(store, record, wanted=desired.node_network)
         _make_account(store, record, desired)
         _note_gpus(store, record, granted)
         devices.grant(desired.subject.uid, granted, available)
@@ -80,6 +82,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
                 *enforced,
                 homes.enforced(desired.subject, desired.limits.disk_gib),
                 *rate.enforced(desired.subject, link, bits_per_second),
+                *node_network.enforced(record),
             ],
             "ports": published,
             "boot_id": moment.boot_id(),

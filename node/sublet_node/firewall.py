@@ -51,6 +51,11 @@ def is_current() -> bool:
     return False
 
 
+def knows_owners() -> bool:
+    """Whether nftables keeps what the node's own network carries for allocations from what is denied, as it shows."""
+    return commands.installed("nft") and commands.attempt("nft", "list", "chain", "inet", "sublet", "output")[0] == 0
+
+
 def _around() -> bytes:
     return " ".join([*surroundings.gateways(), *surroundings.uplinks(), *surroundings.nameservers()]).encode()
 

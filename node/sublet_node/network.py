@@ -72,8 +72,9 @@ def is_linked(uid: int) -> bool:
 
 
 def link_for(known: Enrolment | None, store: Store, record: Allocation) -> Link | None:
-    """The link of an allocation, with a number that no other has; it is remembered. None where the node has none."""
-    if known is None or not known.network:
+    """The link of an allocation, with a number that no other has; it is remembered. None where the node has none, and
+    for who is in the node's own network."""
+    if known is None or not known.network or record.node_network:
         return None
     if not record.link:
         with store.locked("network"):

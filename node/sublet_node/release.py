@@ -97,5 +97,5 @@ def _close_record(store: Store, record: Allocation) -> None:
     """Keep the record as a fence against late commands."""
     record.state, record.intent = "released", ""
     record.gpus, record.limits, record.home_ready, record.walled, record.link = [], {}, False, False, 0
-    record.ports, record.published = [], False
+    record.ports, record.published, record.node_network = [], False, False
     store.put(record)

@@ -75,6 +75,7 @@ class Desired:
     authorized_keys: tuple[str, ...]
     disconnect_generation: int
     ports: tuple[Port, ...]
+    node_network: bool = False
     environment: dict[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -119,7 +120,16 @@ def desired(params: dict[str, Any]) -> Desired:
         disconnect_generation=number({"disconnect_generation": 0, **params}, "disconnect_generation", 0, 1 << 62),
         environment=_environment(params),
         ports=_ports(params.get("ports", [])),
+        node_network=_flag(params, "node_network"),
     )
+
+
+def _flag(params: dict[str, Any], name: str) -> bool:
+    """Read and check what is true or false; false when it is left out."""
+    value = params.get(name, False)
+    if not isinstance(value, bool):
+        raise bad_request(f"{name} must be true or false")
+    return value
 
 
 def script(params: dict[str, Any]) -> bytes:

@@ -33,7 +33,7 @@ class Allocation:
     nobody but the login itself was ever able to put anything into its home or its other places on disk. `link` is the
     number of its link to the node, 0 without one. `bound` is false as long as no account was made for it: what was
     asked for and refused does not say which uid it will have. `ports` are the ports that lead to it,
-    `published` whether it ever had any.
+    `published` whether it ever had any. With `node_network` it is in the node's own network, alone on the node.
     """
 
     allocation: str
@@ -51,6 +51,7 @@ class Allocation:
     limits: dict[str, int] = field(default_factory=dict)
     ports: list[dict[str, Any]] = field(default_factory=list)
     published: bool = False
+    node_network: bool = False
     changed_at: str = ""
 
     @property

@@ -87,6 +87,7 @@ class SimulatedNode:
     scripts: dict[str, str] = field(default_factory=dict)
     knows_ports: bool = True
     limits_network: bool = False
+    shares_network: bool = True
     refuses: dict[int, str] = field(default_factory=dict)
     """Ports of it that lead nowhere, and why."""
 
@@ -124,6 +125,7 @@ class SimulatedBackend:
         limits = tuple(
             EnforcedLimit(name, "x", "x", enforced=name not in node.unenforced, detail="as the kernel shows it")
             for name in ("cpu", "memory", "tasks", "devices", *(["network"] if node.limits_network else []))
+            + (("node_network",) if account.node_network and node.shares_network else ())
         )
         return AppliedState(
             login=account.login,

@@ -40,7 +40,7 @@ class TestCreating:
         assert made.pop("created_at")
         assert allowed(made.pop("actions")) == {"rename", "deactivate", "set_price"}
         assert made.pop("price") is None
-        assert made == {**GPU, "network_mbit": None, "active": True}
+        assert made == {**GPU, "network_mbit": None, "whole_node": False, "node_network": False, "active": True}
 
     async def test_without_gpus_needs_no_more(self, browser: httpx.AsyncClient) -> None:
         made = (await browser.post("/api/v1/admin/skus", json=SMALL)).json()
@@ -63,6 +63,8 @@ class TestCreating:
             {"gpu_model": "Model A"},
             {"gpu_count": -1},
             {"node_labels": {"Bad Key": "x"}},
+            {"node_network": True},
+            {"whole_node": True, "node_network": True, "network_mbit": 100},
             {"color": "red"},
         ],
     )

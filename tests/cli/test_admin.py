@@ -107,6 +107,12 @@ class TestSkuAndPrice:
         body = operator.api.calls("POST", "/admin/skus")[0].body
         assert (body["gpu_count"], body.get("gpu_model"), body["memory_mib"]) == (2, None, 1024)
 
+    def test_a_sku_can_take_a_whole_node_and_its_network(self, operator: Cli) -> None:
+        arguments = ("--vcpu", "4", "--memory", "1", "--disk", "1", "--whole-node", "--node-network")
+        operator.run("admin", "sku", "add", "fabric", *arguments)
+        body = operator.api.calls("POST", "/admin/skus")[0].body
+        assert (body["whole_node"], body["node_network"]) == (True, True)
+
     def test_a_price_can_begin_later(self, operator: Cli) -> None:
         operator.run(
             *("admin", "price", "set", "cpu-small", "1", "--suspended", "0.1", "--currency", "USD"),

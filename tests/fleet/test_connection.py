@@ -98,6 +98,7 @@ class TestRequests:
             "principals": ["al-aaaaaaaaaaaaaaaa"],
             "authorized_keys": ["ssh-ed25519 AAAA"],
             "disconnect_generation": 0,
+            "node_network": False,
             "environment": {},
             "ports": [],
         }

@@ -78,7 +78,8 @@ class TestRequests:
         earlier, this = (parts(read_by(helper, asked)) for helper in helpers)
         assert {name: this[name] for name in earlier} == earlier
         more = {name: value for name, value in this.items() if name not in earlier}
-        assert more == {"apply.limits.network_bits_per_second": 0, "apply.ports": [], "apply.environment": {}}
+        new = {"apply.limits.network_bits_per_second": 0, "apply.ports": [], "apply.environment": {}}
+        assert more == {**new, "apply.node_network": False}
 
     def test_of_this_control_plane_mean_to_an_earlier_helper_what_it_knows_of_them(
         self, helpers: tuple[Path, Path]

@@ -50,10 +50,13 @@ class Fleet:
         """How many of a shape could be claimed for a window."""
         total = 0
         for node_id, has in self.capacity.items():
-            left = [one - taken for one, taken in zip(has, self.most(node_id, start, end), strict=True)]
+            most = self.most(node_id, start, end)
+            left = [one - taken for one, taken in zip(has, most, strict=True)]
             counts = [one // asked for one, asked in zip(left, amounts_of(shape), strict=True)]
             if shape.gpu_count:
                 counts.append(len(self.free_gpus(node_id, start, end, shape.gpu_model)) // shape.gpu_count)
+            if shape.whole_node:
+                counts.append(0 if any(most) else 1)
             total += max(0, min(counts))
         return total
 
@@ -97,14 +100,16 @@ async def read(session: Session) -> Fleet:
         text(
             """
             SELECT c.node_id, lower(c.during) AS start, upper(c.during) AS until, c.vcpu, c.memory_mib, c.disk_gib,
-                   ARRAY(SELECT g.gpu_uuid FROM gpu_claim g WHERE g.claim_id = c.id) AS gpus
+                   c.whole_node, ARRAY(SELECT g.gpu_uuid FROM gpu_claim g WHERE g.claim_id = c.id) AS gpus
               FROM claim c WHERE NOT isempty(c.during)
             """
         )
     )
-    return Fleet(capacity, gpus, [_taken(row) for row in claims])
+    return Fleet(capacity, gpus, [_taken(row, capacity[row.node_id]) for row in claims])
 
 
-def _taken(row: Any) -> Taken:
+def _taken(row: Any, capacity: tuple[int, int, int]) -> Taken:
     amounts = (row.vcpu, row.memory_mib, row.disk_gib)
+    if row.whole_node:
+        amounts = (*capacity[:2], row.disk_gib)
     return Taken(row.node_id, row.start, row.until or FOREVER, amounts, frozenset(row.gpus))

@@ -50,6 +50,7 @@ async def fleet(database: Database) -> list[Sku]:
         await make_sku(database, "large", vcpu=3, memory_mib=4096, disk_gib=20),
         await make_sku(database, "gpu", vcpu=1, memory_mib=2048, disk_gib=10, gpu_count=1),
         await make_sku(database, "pair", vcpu=2, memory_mib=2048, disk_gib=10, gpu_count=2, gpu_model="A"),
+        await make_sku(database, "whole", vcpu=2, memory_mib=2048, disk_gib=10, whole_node=True),
     ]
 
 

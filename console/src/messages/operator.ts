@@ -209,6 +209,8 @@ export const operator = {
     network: "Network speed in Mbit/s",
     networkHelp: "Each way. Left empty, it is not limited. It never changes.",
     networkInvalid: "Enter a whole number from 1 to 1000000, or leave it empty.",
+    networkMismatch: "In the node's own network the speed cannot be limited. Leave it empty.",
+    node: { legend: "Node", shared: "Shared with others", whole: "A whole node", network: "A whole node, in its own network" },
     gpuMismatch: "Give the number of GPUs, or leave the model empty.",
     submit: "Create SKU",
   },

@@ -10,6 +10,8 @@ export const units = {
   gib: (n: string) => `${n} GiB`,
   disk: (n: string) => `${n} GiB disk`,
   vcpu: (n: number) => `${n} vCPU`,
+  wholeNode: "a whole node",
+  nodeNetwork: "in its network",
   mbit: (n: number) => `${n} Mbit/s`,
   gpus: (n: number, model: string) => (n === 1 ? model : `${n} × ${model}`),
   perHour: (amount: string) => `${amount}/h`,

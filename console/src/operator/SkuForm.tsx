@@ -5,6 +5,7 @@ import { createSku, useCommand } from "~/api/commands";
 import { useIntent } from "~/api/intent";
 import { cli } from "~/cli";
 import { t } from "~/messages";
+import { Choices } from "~/ui/Choices";
 import { CliHint } from "~/ui/Copy";
 import { Field, Form } from "~/ui/form";
 import layout from "~/ui/layout.module.css";
@@ -26,9 +27,11 @@ const schema = z
     network: z.string().check(z.regex(/^([1-9]\d{0,5}|1000000)?$/, words.networkInvalid)),
     gpuModel: z.string().check(z.trim()),
     gpuCount: z.string().check(z.regex(/^\d+$/, words.countInvalid)),
+    node: z.enum(["shared", "whole", "network"]),
     labels: z.string().check(z.refine(areLabels, t.operator.addNode.labelsInvalid)),
   })
-  .check(z.refine(({ gpuModel, gpuCount }) => gpuModel === "" || gpuCount !== "0", { path: ["gpuCount"], error: words.gpuMismatch }));
+  .check(z.refine(({ gpuModel, gpuCount }) => gpuModel === "" || gpuCount !== "0", { path: ["gpuCount"], error: words.gpuMismatch }))
+  .check(z.refine(({ node, network }) => node !== "network" || network === "", { path: ["network"], error: words.networkMismatch }));
 
 type Values = z.infer<typeof schema>;
 
@@ -41,10 +44,14 @@ const asked = (values: Values) => ({
   network_mbit: values.network === "" ? null : Number(values.network),
   gpu_model: values.gpuModel === "" ? null : values.gpuModel,
   gpu_count: Number(values.gpuCount),
+  whole_node: values.node !== "shared",
+  node_network: values.node === "network",
   node_labels: parseLabels(values.labels),
 });
 
-const EMPTY: Values = { code: "", name: "", vcpu: "1", memory: "1", disk: "10", network: "", gpuModel: "", gpuCount: "0", labels: "" };
+const EMPTY: Values = { code: "", name: "", vcpu: "1", memory: "1", disk: "10", network: "", gpuModel: "", gpuCount: "0", node: "shared", labels: "" };
+
+const NODES = (["shared", "whole", "network"] as const).map((value) => ({ value, label: words.node[value] }));
 
 /** A new sellable shape. It is on offer once it has a price and a node can serve it. */
 export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; onCancel: () => void }) {
@@ -77,6 +84,7 @@ export function SkuForm({ onDone, onCancel }: { onDone: (id: string) => void; on
         <Field control={form.control} name="gpuCount" label={words.gpuCount} inputMode="numeric" />
       </div>
       <Field control={form.control} name="network" label={words.network} help={words.networkHelp} inputMode="numeric" optional />
+      <Choices legend={words.node.legend} choices={NODES} register={form.register("node")} />
       <Field control={form.control} name="labels" label={words.labels} help={words.labelsHelp} optional multiline mono />
       <CliHint
         command={cli.createSku({

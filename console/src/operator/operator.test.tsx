@@ -212,9 +212,16 @@ describe("the SKUs", () => {
     const dialog = within(await screen.findByRole("dialog"));
     await user.type(dialog.getByLabelText("Code"), "cpu-new");
     await user.type(dialog.getByLabelText("Name"), "New");
+    await user.click(dialog.getByLabelText("A whole node, in its own network"));
+    await user.type(dialog.getByLabelText(/^Network speed/), "100");
+    await user.click(dialog.getByRole("button", { name: "Create SKU" }));
+    expect(dialog.getByText("In the node's own network the speed cannot be limited. Leave it empty.")).toBeTruthy();
+    await user.clear(dialog.getByLabelText(/^Network speed/));
+    expect(dialog.getByText(/^sublet admin sku add cpu-new .* --whole-node --node-network$/)).toBeTruthy();
     await user.click(dialog.getByRole("button", { name: "Create SKU" }));
     expect(await screen.findByRole("heading", { name: "Prices of cpu-new" })).toBeTruthy();
     expect(router.state.location.pathname).toBe("/operator/skus/sku_1");
+    expect(asked("post", "/api/v1/admin/skus")[0]?.body).toMatchObject({ whole_node: true, node_network: true, network_mbit: null });
     await user.click(screen.getByRole("button", { name: "Create price" }));
     const pricing = within(await screen.findByRole("dialog"));
     await user.type(pricing.getByLabelText("Rate per hour"), "0.5");

@@ -20,6 +20,8 @@ class SkuRecord(Recorded):
     network_mbit: Annotated[int | None, TRACK]
     node_labels: Annotated[dict[str, str], TRACK]
     active: Annotated[bool, TRACK]
+    whole_node: Annotated[bool, TRACK]
+    node_network: Annotated[bool, TRACK]
     created_at: Annotated[datetime, IGNORE]
 
 

@@ -21,6 +21,8 @@ sku = Table(
     Column("node_labels", JSONB, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("whole_node", Boolean, nullable=False),
+    Column("node_network", Boolean, nullable=False),
 )
 
 price = Table(

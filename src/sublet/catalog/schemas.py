@@ -22,7 +22,10 @@ RateText = Annotated[
 
 
 class SkuOut(BaseModel):
-    """A sellable shape. `network_mbit` limits its network, each way, in Mbit a second; null: not at all."""
+    """A sellable shape. `network_mbit` limits its network, each way, in Mbit a second; null: not at all.
+
+    `whole_node`: nobody else is on the node meanwhile. `node_network`: it is in the node's own network.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -38,6 +41,8 @@ class SkuOut(BaseModel):
     node_labels: dict[str, str]
     active: bool
     created_at: datetime
+    whole_node: bool = False
+    node_network: bool = False
 
     @classmethod
     def of(cls, sku: Sku) -> Self:
@@ -103,12 +108,22 @@ class SkuCreate(BaseModel):
     gpu_model: DisplayName | None = None
     gpu_count: Annotated[int, Field(ge=0, le=64)] = 0
     network_mbit: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    whole_node: StrictBool = False
+    node_network: StrictBool = False
     node_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = {}
 
     @model_validator(mode="after")
     def _model_needs_gpus(self) -> Self:
         if self.gpu_model is not None and self.gpu_count == 0:
             raise ValueError("gpu_model is given, but gpu_count is 0")
+        return self
+
+    @model_validator(mode="after")
+    def _node_network_needs_the_node(self) -> Self:
+        if self.node_network and not self.whole_node:
+            raise ValueError("node_network needs whole_node: a node's own network is for who is alone there")
+        if self.node_network and self.network_mbit is not None:
+            raise ValueError("network_mbit limits a network of one's own, which there is not with node_network")
         return self
 
 

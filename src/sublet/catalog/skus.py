@@ -21,7 +21,11 @@ from sublet.core.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Sku:
-    """What one allocation gets; `gpu_model` None with GPUs means any model, `network_mbit` None no limit."""
+    """What one allocation gets; `gpu_model` None with GPUs means any model, `network_mbit` None no limit.
+
+    With `whole_node` it is alone on its node, whatever more than this the node has; with `node_network` it is in the
+    node's own network there.
+    """
 
     id: str
     code: str
@@ -35,6 +39,8 @@ class Sku:
     node_labels: Mapping[str, str]
     active: bool
     created_at: datetime
+    whole_node: bool
+    node_network: bool
 
 
 COLUMNS = [sku.c[name] for name in Sku.__dataclass_fields__]
@@ -81,6 +87,8 @@ async def create(
     gpu_model: str | None = None,
     gpu_count: int = 0,
     network_mbit: int | None = None,
+    whole_node: bool = False,
+    node_network: bool = False,
     node_labels: Mapping[str, str] | None = None,
 ) -> Sku:
     """A new, active SKU without a price; SkuCodeTaken."""
@@ -97,6 +105,8 @@ async def create(
                 gpu_model=gpu_model,
                 gpu_count=gpu_count,
                 network_mbit=network_mbit,
+                whole_node=whole_node,
+                node_network=node_network,
                 node_labels=dict(node_labels or {}),
             )
             .on_conflict_do_nothing(index_elements=[sku.c.code])

@@ -161,6 +161,8 @@ class Admin:
         gpu_model: str | None = None,
         gpu_count: int = 0,
         network_mbit: int | None = None,
+        whole_node: bool = False,
+        node_network: bool = False,
         node_labels: Mapping[str, str] | None = None,
     ) -> ManagedSku:
         """Define a sellable shape; it is on offer once it has a price."""
@@ -177,6 +179,10 @@ class Admin:
             body["gpu_model"] = gpu_model
         if network_mbit is not None:
             body["network_mbit"] = network_mbit
+        if whole_node:
+            body["whole_node"] = True
+        if node_network:
+            body["node_network"] = True
         return cast(ManagedSku, self._transport.create("/admin/skus", body))
 
     def change_sku(self, sku_id: str, *, name: str | None = None, active: bool | None = None) -> ManagedSku:

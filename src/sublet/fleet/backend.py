@@ -32,7 +32,8 @@ class DesiredAccount:
     """The whole desired state of one allocation on its node; `generation` grows with every change of it.
 
     `disconnect_generation` is the latest one with which somebody lost the right to come in: SSH connections that were
-    open before are ended, all but those that one of `authorized_keys` is known to have opened.
+    open before are ended, all but those that one of `authorized_keys` is known to have opened. With `node_network` it
+    is in the node's own network, which the node refuses unless nobody else is there.
     """
 
     allocation_id: str
@@ -46,6 +47,7 @@ class DesiredAccount:
     disconnect_generation: int = 0
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ports: tuple[DesiredPort, ...] = ()
+    node_network: bool = False
 
     @property
     def principals(self) -> tuple[str, ...]:

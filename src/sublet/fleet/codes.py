@@ -51,6 +51,7 @@ _OF_NODES = (
     Code("gpu_in_use", _GPU, capacity=True),
     Code("gpu_listing_failed", _GPU),
     Code("links_used_up", _NETWORK, capacity=True),
+    Code("not_alone", "The node is not free of others, as was sold.", retryable=True, capacity=True),
     Code("disk_full", "The node has no disk space left for it.", capacity=True),
     Code("disk_quota_exceeded", "The node has no disk space left for it.", capacity=True),
     Code("memory_exhausted", "The node has no memory left for it.", capacity=True),

@@ -56,6 +56,7 @@ def apply_params(account: backend.DesiredAccount) -> dict[str, Any]:
         "principals": list(account.principals),
         "authorized_keys": list(account.authorized_keys),
         "disconnect_generation": account.disconnect_generation,
+        "node_network": account.node_network,
         "environment": dict(account.environment),
         "ports": [
             {"protocol": port.protocol, "port": port.port, "node_port": port.node_port} for port in account.ports

@@ -240,6 +240,7 @@ async def _claim_on(
             memory_mib=sku.memory_mib,
             disk_gib=sku.disk_gib,
             gpu_count=sku.gpu_count,
+            whole_node=sku.whole_node,
             during=_DURING.bindparams(start=during.start, end=during.end),
         )
     )

@@ -1,6 +1,6 @@
 """The table of scheduling that Python writes; PostgreSQL keeps the counts of what is left."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import TSTZRANGE
 
 from sublet.core.db import metadata
@@ -20,4 +20,5 @@ claim = Table(
     Column("until", DateTime(timezone=True), nullable=False),
     Column("blocked_at", DateTime(timezone=True)),
     Column("blocked_reason", Text),
+    Column("whole_node", Boolean, nullable=False),
 )

@@ -40,6 +40,10 @@ class Shape(Protocol):
         """How many whole GPUs."""
 
     @property
+    def whole_node(self) -> bool:
+        """Whether it goes where nobody else is, and nobody else comes."""
+
+    @property
     def node_labels(self) -> Mapping[str, str]:
         """Labels that the node must have."""
 
@@ -55,27 +59,28 @@ class Availability:
 _WINDOW = "tstzrange(greatest(:start, statement_timestamp()), :end)"
 
 # How many of a shape go into a room `r` beside the GPUs that are left there: what is offered, placed and admitted.
-_FITTING = """shapes_fitting(r.vcpu_free, r.memory_free_mib, r.disk_free_gib, {gpus},
-                       {s}vcpu, {s}memory_mib, {s}disk_gib, {s}gpu_count)"""
+_FITTING = """shapes_fitting(r.vcpu_free, r.memory_free_mib, r.disk_free_gib, {gpus}, r.empty,
+                       {s}vcpu, {s}memory_mib, {s}disk_gib, {s}gpu_count, {s}whole_node)"""
 
 # Rooms that are alike are counted once: in a big fleet there are far fewer kinds of them than nodes.
 _AVAILABLE = """
     WITH shape AS (
       SELECT * FROM jsonb_to_recordset(CAST(:shapes AS jsonb))
                  AS s(id text, vcpu bigint, memory_mib bigint, disk_gib bigint, gpu_model text, gpu_count bigint,
-                      node_labels jsonb)
+                      whole_node boolean, node_labels jsonb)
     ), room AS MATERIALIZED (
       SELECT CASE WHEN (SELECT bool_or(node_labels <> '{{}}') FROM shape) THEN r.labels END AS labels,
-             r.vcpu_free, r.memory_free_mib, r.disk_free_gib, NULL AS model, NULL::bigint AS free,
+             r.vcpu_free, r.memory_free_mib, r.disk_free_gib, r.empty, NULL AS model, NULL::bigint AS free,
              count(*) AS nodes, bool_and(r.limits_enforced) AS limits_enforced
         FROM {rooms} r
-       GROUP BY 1, 2, 3, 4
+       GROUP BY 1, 2, 3, 4, 5
       UNION ALL
       SELECT CASE WHEN (SELECT bool_or(node_labels <> '{{}}') FROM shape) THEN r.labels END,
-             r.vcpu_free, r.memory_free_mib, r.disk_free_gib, g.model, g.free, count(*), bool_and(r.limits_enforced)
+             r.vcpu_free, r.memory_free_mib, r.disk_free_gib, r.empty, g.model, g.free, count(*),
+             bool_and(r.limits_enforced)
         FROM {gpu_rooms} g JOIN {rooms} r USING (node_id)
        WHERE g.model IN (SELECT coalesce(gpu_model, '') FROM shape WHERE gpu_count > 0)
-       GROUP BY 1, 2, 3, 4, 5, 6
+       GROUP BY 1, 2, 3, 4, 5, 6, 7
     )
     SELECT s.id, coalesce(sum(r.nodes * {fitting}), 0)::bigint AS available,
            coalesce(bool_and(r.limits_enforced), true) AS limits_enforced
@@ -153,6 +158,7 @@ def shape_parameters(shape: Shape) -> dict[str, Any]:
         "memory_mib": shape.memory_mib,
         "disk_gib": shape.disk_gib,
         "gpu_count": shape.gpu_count,
+        "whole_node": shape.whole_node,
     }
     if shape.gpu_count:
         asked["gpu_model"] = shape.gpu_model or ANY_MODEL
@@ -219,6 +225,7 @@ async def availability(session: Session, shapes: Sequence[Shape], *, during: Win
             "disk_gib": shape.disk_gib,
             "gpu_model": shape.gpu_model,
             "gpu_count": shape.gpu_count,
+            "whole_node": shape.whole_node,
             "node_labels": dict(shape.node_labels),
         }
         for shape in shapes

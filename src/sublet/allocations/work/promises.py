@@ -17,6 +17,8 @@ _LIMIT_OF = {
 
 
 def limits(allocation: Allocation, capabilities: Iterable[Capability]) -> set[str]:
-    """The names of the limits."""
+    """The names of the limits. Whoever is sold the node's own network is in it, whatever else the node enforces."""
     found = {_LIMIT_OF[item.name] for item in capabilities if item.enforced and item.name in _LIMIT_OF}
-    return found if allocation.sku.get("network_mbit") else found - {"network"}
+    if not allocation.sku.get("network_mbit"):
+        found.discard("network")
+    return found | {"node_network"} if allocation.sku.get("node_network") else found

@@ -100,6 +100,7 @@ def desired_account(allocation: Allocation, keys: list[str], published: tuple[De
         authorized_keys=tuple(keys[:MOST_KEYS]),
         disconnect_generation=allocation.disconnect_generation,
         ports=published,
+        node_network=bool(allocation.sku.get("node_network")),
     )
 
 

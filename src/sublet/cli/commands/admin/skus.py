@@ -57,6 +57,10 @@ COLUMNS: list[Column[Sku]] = [
 @click.option(
     "--network", type=click.IntRange(min=1), metavar="MBIT", help="Mbit/s each way at most. Default: no limit."
 )
+@click.option("--whole-node", is_flag=True, help="Nobody else is on its node.")
+@click.option(
+    "--node-network", is_flag=True, help="It is in the node's own network, as for a fabric; needs --whole-node."
+)
 @click.option("--label", "labels", multiple=True, type=Label(), help="A label that the node must have; repeatable.")
 @output_options()
 def add(
@@ -69,6 +73,8 @@ def add(
     gpu: str | None,
     gpus: int | None,
     network: int | None,
+    whole_node: bool,
+    node_network: bool,
     labels: tuple[tuple[str, str], ...],
     output: Output,
 ) -> None:
@@ -83,6 +89,8 @@ def add(
             gpu_model=gpu,
             gpu_count=gpus or (1 if gpu else 0),
             network_mbit=network,
+            whole_node=whole_node,
+            node_network=node_network,
             node_labels=dict(labels),
         )
     note(
