@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0054_catalog"
-down_revision = "0053_allocations"
+revision = "0057_catalog"
+down_revision = "0056_notifications"
 
 TABLES = """
 ALTER TABLE sku
