@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0057_catalog"
-down_revision = "0056_notifications"
+revision = "0058_catalog"
+down_revision = "0057_ledger"
 
 TABLES = """
 ALTER TABLE sku
