@@ -31,9 +31,8 @@ class Limits:
 class DesiredAccount:
     """The whole desired state of one allocation on its node; `generation` grows with every change of it.
 
-    `disconnect_generation` is the latest one with which somebody lost the right to come in: SSH connections that were
-    open before are ended, all but those that one of `authorized_keys` is known to have opened. With `node_network` it
-    is in the node's own network, which the node refuses unless nobody else is there.
+    `disconnect_generation` is the latest one with which somebody lost the right to come in: SSH connections open before
+    are ended, all but those that one of `authorized_keys` opened. With `node_network` it is alone in the node's own.
     """
 
     allocation_id: str
