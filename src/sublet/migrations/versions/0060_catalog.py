@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0058_catalog"
-down_revision = "0057_ledger"
+revision = "0060_catalog"
+down_revision = "0059_payments"
 
 TABLES = """
 ALTER TABLE sku
