@@ -29,10 +29,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class DesiredAccount:
-    """The whole desired state of one allocation on its node; `generation` grows with every change of it.
-
-    `disconnect_generation` is the latest one with which somebody lost the right to come in: SSH connections open before
-    are ended, all but those that one of `authorized_keys` opened. With `node_network` it is alone in the node's own.
+    """The whole desired state of one allocation on its node; `generation` grows with every change of it. With
+    `node_network` it is in the node's own. `disconnect_generation` is the latest with which somebody lost the right to
+    come in: SSH connections from before end, but those that one of `authorized_keys` is known to have opened.
     """
 
     allocation_id: str
