@@ -3733,9 +3733,19 @@ export interface components {
             node_labels: {
                 [key: string]: string;
             };
+            /**
+             * Node Network
+             * @default false
+             */
+            node_network: boolean;
             price: components["schemas"]["PriceOut"] | null;
             /** Vcpu */
             vcpu: number;
+            /**
+             * Whole Node
+             * @default false
+             */
+            whole_node: boolean;
         };
         /**
          * MarkedRead
@@ -5188,12 +5198,24 @@ export interface components {
             node_labels: {
                 [key: string]: string;
             };
+            /**
+             * Node Network
+             * @default false
+             */
+            node_network: boolean;
             /** Vcpu */
             vcpu: number;
+            /**
+             * Whole Node
+             * @default false
+             */
+            whole_node: boolean;
         };
         /**
          * SkuOut
          * @description A sellable shape. `network_mbit` limits its network, each way, in Mbit a second; null: not at all.
+         *
+         *     `whole_node`: nobody else is on the node meanwhile. `node_network`: it is in the node's own network.
          */
         SkuOut: {
             /** Active */
@@ -5223,8 +5245,18 @@ export interface components {
             node_labels: {
                 [key: string]: string;
             };
+            /**
+             * Node Network
+             * @default false
+             */
+            node_network: boolean;
             /** Vcpu */
             vcpu: number;
+            /**
+             * Whole Node
+             * @default false
+             */
+            whole_node: boolean;
         };
         /**
          * SkuSummaryOut

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0060_catalog"
-down_revision = "0059_payments"
+revision = "0061_catalog"
+down_revision = "0060_allocations"
 
 TABLES = """
 ALTER TABLE sku
