@@ -1413,6 +1413,7 @@ CASE
 END) STORED NOT NULL,
     blocked_at timestamp with time zone,
     blocked_reason text,
+    whole_node boolean DEFAULT false NOT NULL,
     CONSTRAINT claim_check CHECK (((blocked_at IS NULL) = (blocked_reason IS NULL))),
     CONSTRAINT claim_disk_gib_check CHECK ((disk_gib > 0)),
     CONSTRAINT claim_during_check CHECK ((isempty(during) OR (lower_inc(during) AND (NOT lower_inf(during)) AND (NOT upper_inc(during))))),
@@ -1421,17 +1422,50 @@ END) STORED NOT NULL,
     CONSTRAINT claim_vcpu_check CHECK ((vcpu > 0))
 );
 
+CREATE TABLE public.node_room (
+    node_id text NOT NULL,
+    ready boolean NOT NULL,
+    accepts_until timestamp with time zone NOT NULL,
+    labels jsonb NOT NULL,
+    limits_enforced boolean NOT NULL,
+    vcpu bigint NOT NULL,
+    memory_mib bigint NOT NULL,
+    disk_gib bigint NOT NULL,
+    disk_allowed_gib bigint,
+    taken_vcpu bigint DEFAULT 0 NOT NULL,
+    taken_memory_mib bigint DEFAULT 0 NOT NULL,
+    taken_disk_gib bigint DEFAULT 0 NOT NULL,
+    gpus_free bigint DEFAULT 0 NOT NULL,
+    booked boolean DEFAULT false NOT NULL,
+    counted_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    vcpu_free bigint GENERATED ALWAYS AS ((vcpu - taken_vcpu)) STORED NOT NULL,
+    memory_free_mib bigint GENERATED ALWAYS AS ((memory_mib - taken_memory_mib)) STORED NOT NULL,
+    disk_free_gib bigint GENERATED ALWAYS AS ((LEAST(disk_gib, disk_allowed_gib) - taken_disk_gib)) STORED NOT NULL,
+    load bigint GENERATED ALWAYS AS (COALESCE(GREATEST(((taken_vcpu * 1000) / NULLIF(vcpu, 0)), ((taken_memory_mib * 1000) / NULLIF(memory_mib, 0)), ((taken_disk_gib * 1000) / NULLIF(disk_gib, 0))), (0)::bigint)) STORED NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE FUNCTION public.claimed_most(node text, during tstzrange) RETURNS TABLE(vcpu bigint, memory_mib bigint, disk_gib bigint)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT COALESCE(max(sums.vcpu), (0)::bigint) AS "coalesce",
+ SELECT (COALESCE(max(sums.vcpu), (0)::numeric))::bigint AS "coalesce",
      (COALESCE(max(sums.memory_mib), (0)::numeric))::bigint AS "coalesce",
      (COALESCE(max(sums.disk_gib), (0)::numeric))::bigint AS "coalesce"
     FROM ( SELECT sum(change.vcpu) OVER in_time AS vcpu,
              sum(change.memory_mib) OVER in_time AS memory_mib,
              sum(change.disk_gib) OVER in_time AS disk_gib
-            FROM (public.claim c
-              CROSS JOIN LATERAL ( VALUES (lower(c.during),c.vcpu,c.memory_mib,c.disk_gib), (c.until,(- c.vcpu),(- c.memory_mib),(- c.disk_gib))) change(at, vcpu, memory_mib, disk_gib))
+            FROM (((public.claim c
+              JOIN public.node_room r USING (node_id))
+              CROSS JOIN LATERAL ( VALUES (
+                         CASE
+                             WHEN c.whole_node THEN GREATEST((c.vcpu)::bigint, r.vcpu)
+                             ELSE (c.vcpu)::bigint
+                         END,
+                         CASE
+                             WHEN c.whole_node THEN GREATEST(c.memory_mib, r.memory_mib)
+                             ELSE c.memory_mib
+                         END)) takes(vcpu, memory_mib))
+              CROSS JOIN LATERAL ( VALUES (lower(c.during),takes.vcpu,takes.memory_mib,c.disk_gib), (c.until,(- takes.vcpu),(- takes.memory_mib),(- c.disk_gib))) change(at, vcpu, memory_mib, disk_gib))
            WHERE ((c.node_id = claimed_most.node) AND (c.until > lower(claimed_most.during)) AND (c.during && claimed_most.during))
            WINDOW in_time AS (ORDER BY change.at)) sums;
 END;
@@ -1522,29 +1556,6 @@ CREATE TABLE public.gpu_room (
     free bigint NOT NULL,
     memory_free_mib bigint NOT NULL,
     vcpu_free bigint NOT NULL
-)
-WITH (fillfactor='50');
-
-CREATE TABLE public.node_room (
-    node_id text NOT NULL,
-    ready boolean NOT NULL,
-    accepts_until timestamp with time zone NOT NULL,
-    labels jsonb NOT NULL,
-    limits_enforced boolean NOT NULL,
-    vcpu bigint NOT NULL,
-    memory_mib bigint NOT NULL,
-    disk_gib bigint NOT NULL,
-    disk_allowed_gib bigint,
-    taken_vcpu bigint DEFAULT 0 NOT NULL,
-    taken_memory_mib bigint DEFAULT 0 NOT NULL,
-    taken_disk_gib bigint DEFAULT 0 NOT NULL,
-    gpus_free bigint DEFAULT 0 NOT NULL,
-    booked boolean DEFAULT false NOT NULL,
-    counted_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
-    vcpu_free bigint GENERATED ALWAYS AS ((vcpu - taken_vcpu)) STORED NOT NULL,
-    memory_free_mib bigint GENERATED ALWAYS AS ((memory_mib - taken_memory_mib)) STORED NOT NULL,
-    disk_free_gib bigint GENERATED ALWAYS AS ((LEAST(disk_gib, disk_allowed_gib) - taken_disk_gib)) STORED NOT NULL,
-    load bigint GENERATED ALWAYS AS (COALESCE(GREATEST(((taken_vcpu * 1000) / NULLIF(vcpu, 0)), ((taken_memory_mib * 1000) / NULLIF(memory_mib, 0)), ((taken_disk_gib * 1000) / NULLIF(disk_gib, 0))), (0)::bigint)) STORED NOT NULL
 )
 WITH (fillfactor='50');
 
@@ -1671,7 +1682,7 @@ BEGIN
   RETURN NEW;
 END $$;
 
-CREATE FUNCTION public.room_in(during tstzrange) RETURNS TABLE(node_id text, labels jsonb, limits_enforced boolean, vcpu_free bigint, memory_free_mib bigint, disk_free_gib bigint, gpus_free bigint, load bigint)
+CREATE FUNCTION public.room_in(during tstzrange) RETURNS TABLE(node_id text, labels jsonb, limits_enforced boolean, vcpu_free bigint, memory_free_mib bigint, disk_free_gib bigint, gpus_free bigint, load bigint, empty boolean)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT r.node_id,
@@ -1685,7 +1696,8 @@ CREATE FUNCTION public.room_in(during tstzrange) RETURNS TABLE(node_id text, lab
              ELSE NULL::bigint
          END) AS "least",
      r.gpus_free,
-     r.load
+     r.load,
+     (most.vcpu = 0)
     FROM (public.node_room r
       CROSS JOIN LATERAL ( SELECT r.taken_vcpu AS vcpu,
              r.taken_memory_mib AS memory_mib,
@@ -1703,6 +1715,10 @@ END;
 CREATE FUNCTION public.shapes_fitting(vcpu_free bigint, memory_free_mib bigint, disk_free_gib bigint, gpus_free bigint, vcpu bigint, memory_mib bigint, disk_gib bigint, gpu_count bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN GREATEST(LEAST((vcpu_free / vcpu), (memory_free_mib / memory_mib), (disk_free_gib / disk_gib), (gpus_free / NULLIF(gpu_count, 0))), (0)::bigint);
+
+CREATE FUNCTION public.shapes_fitting(vcpu_free bigint, memory_free_mib bigint, disk_free_gib bigint, gpus_free bigint, empty boolean, vcpu bigint, memory_mib bigint, disk_gib bigint, gpu_count bigint, whole_node boolean) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (whole_node AND (NOT empty)) THEN (0)::bigint ELSE LEAST(public.shapes_fitting(vcpu_free, memory_free_mib, disk_free_gib, gpus_free, vcpu, memory_mib, disk_gib, gpu_count), (CASE WHEN whole_node THEN 1 ELSE NULL::integer END)::bigint) END;
 
 CREATE FUNCTION public.sublet_book_hash(_book text, _prev bytea, _from bigint, _to bigint) RETURNS bytea
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3552,7 +3568,8 @@ CREATE VIEW public.room_from_now AS
     memory_free_mib,
     disk_free_gib,
     gpus_free,
-    load
+    load,
+    (taken_vcpu = 0) AS empty
    FROM public.node_room
   WHERE (ready AND (accepts_until > clock_timestamp()));
 
@@ -3737,6 +3754,8 @@ CREATE TABLE public.sku (
     active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     network_mbit integer,
+    whole_node boolean DEFAULT false NOT NULL,
+    node_network boolean DEFAULT false NOT NULL,
     CONSTRAINT sku_check CHECK (((gpu_model IS NULL) OR (gpu_count > 0))),
     CONSTRAINT sku_code_check CHECK ((code ~ '^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT sku_disk_gib_check CHECK ((disk_gib >= 1)),
@@ -3746,6 +3765,7 @@ CREATE TABLE public.sku (
     CONSTRAINT sku_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
     CONSTRAINT sku_network_mbit_check CHECK (((network_mbit >= 1) AND (network_mbit <= 1000000))),
     CONSTRAINT sku_node_labels_check CHECK ((jsonb_typeof(node_labels) = 'object'::text)),
+    CONSTRAINT sku_node_network CHECK (((NOT node_network) OR (whole_node AND (network_mbit IS NULL)))),
     CONSTRAINT sku_vcpu_check CHECK ((vcpu >= 1))
 );
 
@@ -5454,6 +5474,8 @@ GRANT UPDATE(blocked_at) ON TABLE public.claim TO sublet_app;
 
 GRANT UPDATE(blocked_reason) ON TABLE public.claim TO sublet_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.node_room TO sublet_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.gpu_claim TO sublet_app;
@@ -5463,8 +5485,6 @@ GRANT UPDATE(during) ON TABLE public.gpu_claim TO sublet_app;
 GRANT SELECT ON TABLE public.gpu_stock TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu_room TO sublet_app;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.node_room TO sublet_app;
 
 REVOKE ALL ON FUNCTION public.sublet_keep_book(_name text, _rows text, _sequence text, _content text) FROM PUBLIC;
 

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0061_catalog"
-down_revision = "0060_allocations"
+revision = "0065_catalog"
+down_revision = "0064_audit"
 
 TABLES = """
 ALTER TABLE sku

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0062_scheduling"
-down_revision = "0061_catalog"
+revision = "0066_scheduling"
+down_revision = "0065_catalog"
 
 CLAIMS = """
 ALTER TABLE claim ADD COLUMN whole_node boolean NOT NULL DEFAULT false;
