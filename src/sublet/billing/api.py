@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Query
 
-from sublet.billing import purposes, standing, usage
+from sublet.billing import by_day, purposes, standing, usage
 from sublet.billing.policy import Policy
-from sublet.billing.schemas import EntryOut, UsageOut, WalletOut
+from sublet.billing.schemas import EntryOut, MonthUsageOut, UsageOut, WalletOut
 from sublet.core.actions import ActionOut, Refusal, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
@@ -15,6 +15,8 @@ from sublet.core.db import Session
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.ledger import entries, wallets
+
+MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
 
 router = SubletRouter(prefix="/api/v1", tags=["money"])
 
@@ -87,3 +89,19 @@ async def list_usage(actor: ActorDep, session: SessionDep, page: PageQueryDep) -
     (before,) = page.position(int) or (None,)
     charges = await usage.charges_of(session, actor.organization, limit=page.limit + 1, before=before)
     return page_of(charges, page.limit, UsageOut.of, lambda charge: (charge.id,))
+
+
+@router.get("/usage/by-day", permission=Permission.WALLET_READ)
+async def show_usage_by_day(
+    *,
+    actor: ActorDep,
+    session: SessionDep,
+    policy: PolicyDep,
+    currency: CurrencyDep,
+    month: Annotated[
+        str | None, Query(pattern=MONTH, description="Such as 2026-11; left out: the present one.")
+    ] = None,
+) -> MonthUsageOut:
+    """What a month cost, day by day, and what the present one comes to if what runs goes on."""
+    found = await by_day.month_usage(session, actor.organization, currency=currency, month=month, policy=policy)
+    return MonthUsageOut.of(found)

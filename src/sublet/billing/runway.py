@@ -34,10 +34,11 @@ class Runway:
         return next((level for level, under in WARNINGS if self.seconds <= under), None)
 
 
-_EXPECTED_TO = """CASE WHEN clock_timestamp() - m.observed_to > make_interval(secs => :evidence_gap_seconds)
+EXPECTED_TO = """CASE WHEN clock_timestamp() - m.observed_to > make_interval(secs => :evidence_gap_seconds)
              THEN least(upper(s.period), m.observed_to) ELSE coalesce(upper(s.period), clock_timestamp()) END"""
+"""Until when a segment `s` of a meter `m` is expected to be charged for, as far as it can be proven by now."""
 ACCRUED = (
-    charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", _EXPECTED_TO))
+    charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", EXPECTED_TO))
     + " - "
     + charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.posted_to"))
 )

@@ -1,10 +1,11 @@
 """What billing shows over HTTP."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel
 
+from sublet.billing.by_day import Day, Forecast, MonthUsage
 from sublet.billing.purposes import Purposes
 from sublet.billing.usage import Charge
 from sublet.core.actions import ActionOut
@@ -133,6 +134,73 @@ class UsageOut(ChargeOut):
     def of(cls, charge: Charge) -> "UsageOut":
         """The charge as the API shows it."""
         return cls(**_fields(charge), subject_id=charge.subject_id, subject_name=charge.subject_name)
+
+
+class KindOut(BaseModel):
+    """What one kind of meter cost."""
+
+    meter_kind: str
+    amount: MoneyField
+
+
+class DayOut(BaseModel):
+    """What one day cost: what was delivered until its end, less what was taken back of it."""
+
+    day: date
+    amount: MoneyField
+    kinds: list[KindOut]
+
+    @classmethod
+    def of(cls, day: Day) -> "DayOut":
+        """The day as the API shows it."""
+        kinds = [KindOut(meter_kind=kind, amount=amount.field()) for kind, amount in day.kinds.items()]
+        return cls(day=day.day, amount=day.amount.field(), kinds=kinds)
+
+
+class ForecastOut(BaseModel):
+    """What a month will have cost when it is over, if what is seen to run goes on.
+
+    `accrued` is delivered and not charged yet, `per_hour` what runs costs; what nobody can prove is in neither.
+    `within_funds` says whether the money lasts until then.
+    """
+
+    amount: MoneyField
+    accrued: MoneyField
+    per_hour: RateField
+    within_funds: bool
+
+    @classmethod
+    def of(cls, forecast: Forecast) -> "ForecastOut":
+        """The forecast as the API shows it."""
+        return cls(
+            amount=forecast.amount.field(),
+            accrued=forecast.accrued.field(),
+            per_hour=forecast.burn.field(),
+            within_funds=forecast.within_funds,
+        )
+
+
+class MonthUsageOut(BaseModel):
+    """What a month of the books cost, day by day until its end or until today; only the present one has a forecast."""
+
+    month: str
+    starts_at: datetime
+    ends_at: datetime
+    charged: MoneyField
+    days: list[DayOut]
+    forecast: ForecastOut | None
+
+    @classmethod
+    def of(cls, found: MonthUsage) -> "MonthUsageOut":
+        """The month as the API shows it."""
+        return cls(
+            month=found.month,
+            starts_at=found.starts_at,
+            ends_at=found.ends_at,
+            charged=found.charged.field(),
+            days=[DayOut.of(day) for day in found.days],
+            forecast=None if found.forecast is None else ForecastOut.of(found.forecast),
+        )
 
 
 def _fields(charge: Charge) -> dict[str, object]:

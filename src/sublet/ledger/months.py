@@ -89,6 +89,7 @@ _EDGE = text(
     SELECT ledger.month_ends(:month) AS ends_at, EXISTS (SELECT FROM ledger.month WHERE month = :month) AS is_closed
     """
 )
+_PRESENT = text("SELECT to_char(clock_timestamp() AT TIME ZONE time_zone, 'YYYY-MM') FROM ledger.books_calendar")
 _TIME_ZONE = text("SELECT time_zone FROM ledger.books_calendar")
 
 
@@ -144,6 +145,16 @@ async def close(session: Session, name: str, *, by: str) -> None:
 async def name_corrected(session: Session, entry_id: int, month: str) -> None:
     """Say that an entry of an open month is about a closed one."""
     await call_for_id(session, "name_corrected", entry=entry_id, month=month)
+
+
+async def present(session: Session) -> str:
+    """The month that it is now; LedgerRefused where nobody has said in which time zone."""
+    name: str | None = (await session.execute(_PRESENT)).scalar_one_or_none()
+    if name is None:
+        raise LedgerRefused(
+            "The books have no calendar, so it is no month now. Nothing was read. Set SUBLET_TIME_ZONE."
+        )
+    return name
 
 
 async def span(session: Session, first: str, last: str) -> tuple[datetime, datetime]:
