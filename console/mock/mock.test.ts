@@ -34,6 +34,7 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["GET", "/wallet"],
   ["GET", "/wallet/entries"],
   ["GET", "/usage"],
+  ["GET", "/usage/by-day?month=2026-01"],
   ["GET", "/top-ups"],
   ["GET", "/top-ups/tu_1"],
   ["GET", "/top-ups/tu_1/return"],

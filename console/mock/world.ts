@@ -17,6 +17,7 @@ import type {
   Member,
   Month,
   MonthReport,
+  MonthUsage,
   NodeDetail,
   Offer,
   Payment,
@@ -39,8 +40,8 @@ import type {
 } from "~/api/types";
 import { me, member } from "./fixtures/account";
 import type { WholeAllocation } from "./fixtures/allocations";
-import { autoTopUp, wallet } from "./fixtures/billing";
-import { like } from "./fixtures/common";
+import { autoTopUp, monthUsage, wallet } from "./fixtures/billing";
+import { like, usd } from "./fixtures/common";
 import { offer } from "./fixtures/catalog";
 import { deferredRevenue, revenue, statement, trialBalance, unmetered } from "./fixtures/money";
 import { helperVersions } from "./fixtures/operators";
@@ -55,6 +56,8 @@ export type World = {
   wallet: Wallet;
   entries: Entry[];
   usage: UsageCharge[];
+  /** What every month cost, day by day. */
+  usageByDay: MonthUsage;
   topUps: TopUp[];
   cards: SavedCard[];
   cardSetups: CardSetup[];
@@ -110,6 +113,7 @@ export function quiet(): World {
     wallet: wallet,
     entries: [],
     usage: [],
+    usageByDay: like(monthUsage, { days: [], charged: usd("0.00"), forecast: null }),
     topUps: [],
     cards: [],
     cardSetups: [],

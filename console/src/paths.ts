@@ -10,7 +10,7 @@ function at(path: string, search: Search = {}): string {
 /** A launch that waits for a payment: everything to take it up again, with the key that it was first tried with. */
 export type PendingLaunch = { offer: string; price: string; key: string; openTerminal: boolean; name: string };
 
-export const BILLING_VIEWS = ["ledger", "charges", "top-ups", "cards", "refunds"] as const;
+export const BILLING_VIEWS = ["month", "ledger", "charges", "top-ups", "cards", "refunds"] as const;
 export const SETTINGS_VIEWS = ["keys", "tokens", "sessions"] as const;
 
 export const MONEY_VIEWS = ["overview", "requests", "refunds", "payments", "disputes", "findings", "ledger", "months", "reports"] as const;
@@ -28,7 +28,7 @@ export const to = {
     ["/launch/resume", offer, price, key, openTerminal ? "terminal" : "page", name].filter(Boolean).join("/"),
   allocation: (id: string, search: { open?: "terminal" } = {}) => at(`/allocations/${encodeURIComponent(id)}`, search),
   terminal: (id: string) => `/allocations/${encodeURIComponent(id)}/terminal`,
-  billing: (view?: (typeof BILLING_VIEWS)[number]) => at("/billing", { view: view === "ledger" ? null : view }),
+  billing: (view?: (typeof BILLING_VIEWS)[number]) => at("/billing", { view: view === "month" ? null : view }),
   topUp: (id: string) => at("/billing", { top_up: id }),
   receipt: (id: string) => `/api/v1/top-ups/${encodeURIComponent(id)}/receipt`,
   settings: (view?: (typeof SETTINGS_VIEWS)[number]) => at("/settings", { view: view === "keys" ? null : view }),

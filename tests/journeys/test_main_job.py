@@ -114,7 +114,7 @@ class TestTheMainJob:
         await self._release(page, base)
         await picture(page, f"{shots}/08-released")
         await self._books_balance(page, url, base, allocation_id)
-        await page.goto(f"{url}/billing")
+        await page.goto(f"{url}/billing?view=ledger")
         await expect(page.get_by_role("row").nth(2)).to_be_visible()
         await picture(page, f"{shots}/09-ledger")
         assert problems == []

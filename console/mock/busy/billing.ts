@@ -1,5 +1,5 @@
 import type { Entry, TopUp } from "~/api/types";
-import { autoTopUp, cardSetup, entry, savedCard, topUp, usageCharge, wallet } from "../fixtures/billing";
+import { autoTopUp, cardSetup, entry, monthUsage, savedCard, topUp, usageCharge, wallet } from "../fixtures/billing";
 import { type Ago, like, may, pairs, perHour, usd } from "../fixtures/common";
 import type { World } from "../world";
 
@@ -13,6 +13,8 @@ const ENTRIES: Partial<Entry>[] = [
   { kind: "usage_batch", account: "receivable", description: "2 allocations", amount: usd("-1.20") },
   { kind: "top_up", description: "Card payment", amount: usd("50.00"), source: { type: "top_up", id: "tu_3" }, ...NOBODY },
 ];
+
+const DAYS = ["0.00", "0.864", "0.864", "1.02", "0.864", "0.00", "0.00", "2.40", "3.114", "2.988", "0.864", "0.432", "0.00", "0.00", "1.206", "1.74", "0.864", "0.36", "0.36", "0.00", "0.00", "1.44", "1.116", "0.864"];
 
 const TOP_UPS: Record<TopUp["state"], Partial<TopUp>> = {
   pending: { checkout_url: "/api/v1/top-ups/tu_1/return" },
@@ -29,7 +31,7 @@ const TOP_UPS: Record<TopUp["state"], Partial<TopUp>> = {
 };
 
 /** Some money and not much time, an entry of each kind, and a payment in each state. */
-export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" | "topUps" | "cards" | "cardSetups" | "autoTopUp"> {
+export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" | "usageByDay" | "topUps" | "cards" | "cardSetups" | "autoTopUp"> {
   const charged = { period_start: ago(3_723), period_end: ago(60) };
   return {
     wallet: like(wallet, {
@@ -53,6 +55,18 @@ export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" 
       standing: "under_way",
       top_up_id: "tu_3",
       actions: may("set", "turn_off"),
+    }),
+    usageByDay: like(monthUsage, {
+      month: "2026-11",
+      starts_at: "2026-11-01T00:00:00Z",
+      ends_at: "2026-12-01T00:00:00Z",
+      charged: usd("21.36"),
+      days: DAYS.map((amount, place) => ({
+        day: `2026-11-${String(place + 1).padStart(2, "0")}`,
+        amount: usd(amount),
+        kinds: amount === "0.00" ? [] : [{ meter_kind: "compute", amount: usd(amount) }],
+      })),
+      forecast: { amount: usd("57.30"), accrued: usd("0.009"), per_hour: perHour("0.036"), within_funds: false },
     }),
     usage: [like(usageCharge, charged), like(usageCharge, charged, { id: "chg_2", kind: "suspended", ledger_entry_id: null, seconds: 60 })],
     topUps: pairs(TOP_UPS).map(([state, differs], place) => like(topUp, differs, { id: `tu_${place + 1}`, state, created_at: ago(3_600 * place + 90) })),

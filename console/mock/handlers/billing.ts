@@ -22,6 +22,7 @@ function cardOf(id: string): SavedCard {
 export const billing = [
   on("get", "/api/v1/wallet", () => world.wallet),
   on("get", "/api/v1/wallet/entries", ({ query }) => pageOf(world.entries, query)),
+  on("get", "/api/v1/usage/by-day", () => world.usageByDay),
   on("get", "/api/v1/usage", ({ query }) => pageOf(world.usage, query)),
 
   on("get", "/api/v1/top-ups", ({ query }) => pageOf(world.topUps, query)),

@@ -17,6 +17,8 @@ export const meQuery = () => api.queryOptions("get", "/api/v1/me", {}, { retry: 
 export const walletQuery = () => api.queryOptions("get", "/api/v1/wallet");
 export const entriesQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/wallet/entries", { params: { query: paged(paging) } }, listed);
 export const usageQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/usage", { params: { query: paged(paging) } }, listed);
+export const usageByDayQuery = (month: string | null) =>
+  api.queryOptions("get", "/api/v1/usage/by-day", { params: { query: month === null ? {} : { month } } }, listed);
 export const topUpsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/top-ups", { params: { query: paged(paging) } }, listed);
 export const topUpQuery = (id: string) => api.queryOptions("get", "/api/v1/top-ups/{top_up_id}", { params: { path: { top_up_id: id } } });
 

@@ -59,6 +59,9 @@ export const useCards = (cursor: string | null) => useQuery(cardsQuery({ cursor 
 
 export const useAutoTopUp = () => useQuery({ ...autoTopUpQuery(), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
 
+/** What a month cost, day by day, and what it comes to. */
+export const useUsageByDay = (month: string | null) => useQuery({ ...read.usageByDayQuery(month), refetchInterval: useLiveInterval(WALLET_REFRESH_MS) });
+
 export const usePayments = (cursor: string | null) => useQuery({ ...read.paymentsQuery({ cursor }), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
 
 export const useRefundRequests = (cursor: string | null) => useQuery({ ...read.refundRequestsQuery({ cursor }), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });

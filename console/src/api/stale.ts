@@ -18,7 +18,7 @@ const ONE_ALLOCATION = [
   "/api/v1/allocations/{id_or_name}/startup",
 ] as const satisfies Read[];
 const ALLOCATIONS = ["/api/v1/allocations", ...ONE_ALLOCATION, "/api/v1/admin/allocations"] as const satisfies Read[];
-const WALLET = ["/api/v1/wallet", "/api/v1/wallet/entries"] as const satisfies Read[];
+const WALLET = ["/api/v1/wallet", "/api/v1/wallet/entries", "/api/v1/usage/by-day"] as const satisfies Read[];
 const TOP_UPS = ["/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"] as const satisfies Read[];
 const CARDS = ["/api/v1/payment-methods", "/api/v1/auto-top-up"] as const satisfies Read[];
 const REFUND_REQUESTS = ["/api/v1/refund-requests", "/api/v1/admin/refund-requests"] as const satisfies Read[];

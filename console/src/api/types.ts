@@ -43,6 +43,7 @@ export type UsageCharge = Item<Answer<"/api/v1/usage", "get", 200>>;
 export type AdminAllocation = Item<Answer<"/api/v1/admin/allocations", "get", 200>>;
 
 export type Wallet = Answer<"/api/v1/wallet", "get", 200>;
+export type MonthUsage = Answer<"/api/v1/usage/by-day", "get", 200>;
 export type Entry = Item<Answer<"/api/v1/wallet/entries", "get", 200>>;
 export type TopUpState = TopUp["state"];
 export type TopUp = Answer<"/api/v1/top-ups", "post", 201>;

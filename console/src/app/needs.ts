@@ -52,8 +52,9 @@ export const needs = {
     if (params.key !== undefined && topUp !== null) ask(read.topUpQuery(topUp));
   },
   billing(ask, { search }) {
-    const { view, topUp, cardSetup, cursor, requests, sent } = placeOf.billing(search);
-    ask(BILLING[view]({ cursor }));
+    const { view, topUp, cardSetup, cursor, month, requests, sent } = placeOf.billing(search);
+    if (view === "month") ask(read.usageByDayQuery(month));
+    else ask(BILLING[view]({ cursor }));
     if (view === "cards") ask(read.autoTopUpQuery());
     if (view === "refunds") {
       ask(read.refundRequestsQuery({ cursor: requests }));

@@ -15,6 +15,7 @@ import { Cards } from "./Cards";
 import { CardSetupOutcome } from "./CardSetupOutcome";
 import { ChargesExplained } from "./ChargesExplained";
 import { Ledger } from "./Ledger";
+import { MonthPanel } from "./MonthPanel";
 import { Refunds } from "./Refunds";
 import { TopUpForm } from "./TopUpForm";
 import { TopUpOutcome } from "./TopUpOutcome";
@@ -23,11 +24,11 @@ import { WalletPanel } from "./WalletPanel";
 
 const words = t.billing;
 
-const VIEWS = { ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps, cards: Cards, refunds: Refunds };
-const LABELS = { ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps, cards: words.tabs.cards, refunds: words.tabs.refunds };
+const VIEWS = { month: MonthPanel, ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps, cards: Cards, refunds: Refunds };
+const LABELS = { month: words.tabs.month, ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps, cards: words.tabs.cards, refunds: words.tabs.refunds };
 
 /** Those views that are panels of their own. */
-const OF_PANELS = new Set<string>(["cards", "refunds"]);
+const OF_PANELS = new Set<string>(["month", "cards", "refunds"]);
 
 export function BillingPage() {
   const [search, setSearch] = useSearchParams();

@@ -2,14 +2,50 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
 import { answers, asked, refuses } from "~/testing/server";
-import { entry, topUp } from "~mock/fixtures/billing";
+import { entry, monthUsage, topUp } from "~mock/fixtures/billing";
 import { like } from "~mock/fixtures/common";
 import { world } from "~mock/world";
+
+describe("the month", () => {
+  test("is told as the server says it, in a chart and in a table", async () => {
+    world.usageByDay = like(monthUsage);
+    const { user } = renderAt("/billing");
+    expect(await screen.findByRole("img", { name: "Cost of each day of 2026-01" })).toBeTruthy();
+    expect(screen.getByText("So far").nextElementSibling?.textContent).toBe("$9.38");
+    expect(screen.getByText("Until 1 Feb, if it goes on").nextElementSibling?.textContent).toBe("$34.58");
+    expect(screen.queryByText(/does not last/)).toBeNull();
+    await user.click(screen.getByText("View as table"));
+    const row = screen.getByText("2026-01-03").closest("tr") as HTMLElement;
+    expect(row.querySelector('td:last-child data[value="7.284"]')).toBeTruthy();
+  });
+
+  test("draws each day as a part of the dearest", async () => {
+    world.usageByDay = like(monthUsage);
+    renderAt("/billing");
+    const chart = await screen.findByRole("img", { name: /^Cost of each day/ });
+    const bars = [...chart.querySelectorAll<HTMLElement>("[style]")].map(({ style }) => style.transform);
+    expect(bars).toEqual(["scaleY(0)", expect.stringMatching(/^scaleY\(0\.288/), "scaleY(1)"]);
+  });
+
+  test("says that the money does not last, where the server does", async () => {
+    world.usageByDay = like(monthUsage, { forecast: { ...monthUsage.forecast, within_funds: false } as typeof monthUsage.forecast });
+    renderAt("/billing");
+    expect(await screen.findByText(/does not last until the month ends/)).toBeTruthy();
+  });
+
+  test("that is over has no forecast", async () => {
+    world.usageByDay = like(monthUsage, { forecast: null });
+    renderAt("/billing?month=2026-01");
+    expect(await screen.findByText("So far")).toBeTruthy();
+    expect(screen.queryByText(/if it goes on/)).toBeNull();
+    expect(asked("get", "/api/v1/usage/by-day")[0]?.query.get("month")).toBe("2026-01");
+  });
+});
 
 describe("billing", () => {
   test("shows the ledger to the last digit, with the balance after each entry", async () => {
     world.entries = [entry];
-    renderAt("/billing");
+    renderAt("/billing?view=ledger");
     const row = (await screen.findByText("notebook, 1 h 02 min")).closest("tr") as HTMLElement;
     expect(row.querySelector('data[value="-0.03723"]')?.textContent).toBe("−$0.03723");
     expect(row.querySelector('data[value="19.96277"]')?.textContent).toBe("$19.96277");
@@ -18,16 +54,16 @@ describe("billing", () => {
   test("walks the ledger by its cursor, in the address", async () => {
     world.entries = [entry, like(entry, { id: "ent_2", description: "older" })];
     world.pageLength = 1;
-    const { user, router } = renderAt("/billing");
+    const { user, router } = renderAt("/billing?view=ledger");
     await user.click(await screen.findByRole("link", { name: "Next page" }));
     expect(await screen.findByText("older")).toBeTruthy();
-    expect(router.state.location.search).toBe("?cursor=1");
+    expect(router.state.location.search).toBe("?view=ledger&cursor=1");
     expect(screen.getByRole("link", { name: "First page" })).toBeTruthy();
   });
 
   test("shows a ledger that cannot be read as failed, beside a wallet that can", async () => {
     refuses("get", "/api/v1/wallet/entries");
-    renderAt("/billing");
+    renderAt("/billing?view=ledger");
     expect(await screen.findByRole("alert")).toBeTruthy();
     expect(screen.getAllByText("$20.00").length).toBeGreaterThan(0);
     expect(screen.queryByText("The ledger is empty")).toBeNull();

@@ -51,6 +51,13 @@ export function formatRate(rate: Rate): string {
   return t.units.perHour(formatRateAmount(rate));
 }
 
+/** How large amounts are beside each other, each as a part of the largest: for drawing alone, and never shown as a figure. */
+export function partsOfLargest(moneys: Pick<Money, "amount">[]): number[] {
+  const sizes = moneys.map(({ amount }) => Math.max(0, Number(amount)));
+  const largest = Math.max(0, ...sizes);
+  return sizes.map((size) => (largest === 0 ? 0 : size / largest));
+}
+
 /** Whether a decimal string is not zero; for lines that appear only when there is something to say. */
 export function isNothing({ amount }: Pick<Money, "amount">): boolean {
   return /^-?0*(?:\.0*)?$/.test(amount);

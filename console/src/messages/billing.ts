@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 export const billing = {
   title: "Billing",
   addFunds: "Add funds",
-  tabs: { label: "Billing views", ledger: "Ledger", charges: "Charges explained", topUps: "Top-ups", cards: "Cards", refunds: "Refunds" },
+  tabs: { label: "Billing views", month: "Month", ledger: "Ledger", charges: "Charges explained", topUps: "Top-ups", cards: "Cards", refunds: "Refunds" },
   wallet: {
     balance: "Balance",
     available: "Available",
@@ -13,6 +13,23 @@ export const billing = {
     burn: "Spending now",
     runway: "Lasts for",
     heldHelp: "Held money is set aside for what runs, and what is not used comes back; or it is kept because a payment was taken back.",
+  },
+  month: {
+    title: "This month",
+    titleOf: (month: string) => `Month ${month}`,
+    ask: "Another month",
+    month: "Month",
+    charged: "So far",
+    accrued: "Not charged yet",
+    perHour: "Runs now",
+    forecast: (ends: string) => `Until ${ends}, if it goes on`,
+    tooLittle: "Your balance does not last until the month ends at the present rate.",
+    hint: "Each charge is on the day on which what it is for ended. What nobody can prove is not charged, and not forecast.",
+    chart: (month: string) => `Cost of each day of ${month}`,
+    bar: (day: string, amount: string) => `${day}: ${amount}`,
+    asTable: "View as table",
+    column: { day: "Day", kinds: "For", amount: "Amount" },
+    kind: (name: string) => name.replaceAll("_", " "),
   },
   ledger: {
     caption: "Ledger, newest first",

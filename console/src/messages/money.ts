@@ -18,7 +18,7 @@ export const money = {
     severity: { warning: "Warning", error: "Error", critical: "Critical" },
     month: { open: "Open", closed: "Closed" },
   },
-  filter: { state: "State", severity: "Severity", all: "All", open: "Open", closed: "Closed", customer: "Customer", choose: "Choose a customer", currency: "Currency", at: "Just before", from: "From", until: "Until", show: "Show", firstMonth: "First month", lastMonth: "Last month" },
+  filter: { state: "State", severity: "Severity", all: "All", open: "Open", closed: "Closed", customer: "Customer", choose: "Choose a customer", currency: "Currency", at: "Just before", from: "From", until: "Until", firstMonth: "First month", lastMonth: "Last month" },
   csv: "Download CSV",
   csvOf: (what: string) => `Download CSV: ${what}`,
   alarm: {

@@ -65,4 +65,5 @@ export const shell = {
   cli: { summary: "Equivalent CLI command", what: "CLI command" },
   dialog: { cancel: "Cancel", close: "Close" },
   optional: "optional",
+  show: "Show",
 };

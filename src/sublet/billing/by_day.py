@@ -125,5 +125,4 @@ async def _forecast(
     accrued = Money(row.accrued, currency)
     ahead = Money(charged_micro(row.burn, seconds), currency)
     stands = await standing(session, str(about["organization_id"]), currency=currency, policy=policy)
-    lasts = stands.runway.seconds
-    return Forecast(accrued, Rate(row.burn, currency), charged + accrued + ahead, lasts is None or lasts >= seconds)
+    return Forecast(accrued, Rate(row.burn, currency), charged + accrued + ahead, ahead <= stands.runway.left)

@@ -15,7 +15,7 @@ import layout from "~/ui/layout.module.css";
 import { Panel, PanelNote } from "~/ui/Panel";
 import { QueryView } from "~/ui/QueryView";
 import text from "~/ui/text.module.css";
-import { Asking } from "./Asking";
+import { Asking } from "~/ui/Asking";
 import { Download } from "./Download";
 import { CustomerFilter } from "./Filter";
 import { MoneyPage } from "./MoneyPage";

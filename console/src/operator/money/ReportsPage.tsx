@@ -9,7 +9,7 @@ import { placeOf } from "~/places";
 import type { Column } from "~/ui/DataTable";
 import { ExactAmount, Moment } from "~/ui/figures";
 import { QueryView } from "~/ui/QueryView";
-import { Asking } from "./Asking";
+import { Asking } from "~/ui/Asking";
 import { Customer } from "./Customer";
 import { MoneyPage } from "./MoneyPage";
 import { Report } from "./Report";

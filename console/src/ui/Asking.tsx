@@ -1,9 +1,9 @@
 import { type FormEvent, type ReactNode, useId } from "react";
 import { useSearchParams } from "react-router";
 import { t } from "~/messages";
-import { Button } from "~/ui/Button";
 import css from "./Asking.module.css";
-import text from "~/ui/text.module.css";
+import { Button } from "./Button";
+import text from "./text.module.css";
 
 type AskedFor = { name: string; label: string; type: "text" | "month" | "datetime-local"; required?: boolean; maxLength?: number };
 
@@ -50,7 +50,7 @@ export function Asking({ label, fields, children }: { label: string; fields: Ask
           />
         </span>
       ))}
-      <Button type="submit">{t.money.filter.show}</Button>
+      <Button type="submit">{t.shell.show}</Button>
     </form>
   );
 }
