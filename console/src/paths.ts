@@ -56,6 +56,8 @@ export const csv = {
   deferredRevenue: (time: string | null) => report("reports/deferred-revenue", { at: time }),
   revenue: (first: string, last: string) => report("reports/revenue", { first, last }),
   unmetered: (since: string) => report("reports/unmetered", { since }),
+  ledger: ({ kind, search, since, until }: { kind: string | null; search: string | null; since: string | null; until: string | null }) =>
+    at("/api/v1/wallet/entries", { kind, search, since, until, format: "csv" }),
   statement: ({ organization, currency, since, until }: { organization: string; currency: string; since: string; until: string | null }) =>
     report("reports/statement", { organization_id: organization, currency, since, until }),
 };

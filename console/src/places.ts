@@ -28,6 +28,7 @@ export const placeOf = {
     topUp: search.get("top_up"),
     cardSetup: search.get("card_setup"),
     cancelled: search.get("cancelled") !== null,
+    ledger: { kind: search.get("kind"), search: search.get("search"), since: search.get("since"), until: search.get("until"), cursor: cursorIn(search) },
     month: search.get("month"),
     requests: search.get(REQUESTS_CURSOR),
     sent: search.get(SENT_CURSOR),

@@ -21,7 +21,10 @@ function cardOf(id: string): SavedCard {
 
 export const billing = [
   on("get", "/api/v1/wallet", () => world.wallet),
-  on("get", "/api/v1/wallet/entries", ({ query }) => pageOf(world.entries, query)),
+  on("get", "/api/v1/wallet/entries", ({ query }) => {
+    const [kind, search] = [query.get("kind"), query.get("search")?.toLowerCase() ?? ""];
+    return pageOf(world.entries.filter((one) => (kind === null || one.kind === kind) && one.description.toLowerCase().includes(search)), query);
+  }),
   on("get", "/api/v1/usage/by-day", () => world.usageByDay),
   on("get", "/api/v1/usage", ({ query }) => pageOf(world.usage, query)),
 

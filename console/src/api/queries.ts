@@ -1,7 +1,7 @@
 /** What pages read, each as a description that a route can fetch ahead and a page can follow. */
 import { keepPreviousData } from "@tanstack/react-query";
 import { api } from "./client";
-import type { AllocationState, ApprovalState } from "./types";
+import type { AllocationState, Answer, ApprovalState } from "./types";
 
 /** A page of a list, from the cursor in the URL; null is the first page. */
 export type Paging = { cursor: string | null };
@@ -15,7 +15,12 @@ const listed = { placeholderData: keepPreviousData };
 export const meQuery = () => api.queryOptions("get", "/api/v1/me", {}, { retry: false, retryOnMount: false, staleTime: Number.POSITIVE_INFINITY });
 
 export const walletQuery = () => api.queryOptions("get", "/api/v1/wallet");
-export const entriesQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/wallet/entries", { params: { query: paged(paging) } }, listed);
+export type EntriesPlace = Paging & { kind: string | null; search: string | null; since: string | null; until: string | null };
+/** What a list is narrowed to: without what is null. */
+const narrowed = (asked: Record<string, string | null>) => Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== null));
+type Entries = Answer<"/api/v1/wallet/entries", "get", 200>;
+export const entriesQuery = (place: EntriesPlace) =>
+  api.queryOptions("get", "/api/v1/wallet/entries", { params: { query: narrowed(place) } }, { ...listed, select: (answer: Entries | string): Entries => answer as Entries });
 export const usageQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/usage", { params: { query: paged(paging) } }, listed);
 export const usageByDayQuery = (month: string | null) =>
   api.queryOptions("get", "/api/v1/usage/by-day", { params: { query: month === null ? {} : { month } } }, listed);

@@ -2,7 +2,7 @@
 import type { paths } from "./schema";
 
 type Json<R> = R extends { content: { "application/json": infer T } } ? T : never;
-type Answer<P extends keyof paths, M extends keyof paths[P], S extends number> = paths[P][M] extends {
+export type Answer<P extends keyof paths, M extends keyof paths[P], S extends number> = paths[P][M] extends {
   responses: infer R;
 }
   ? S extends keyof R

@@ -31,7 +31,7 @@ export function fetchAhead(client: QueryClient, wanted: Needs, place: Place, who
 
 const idIn = ({ params: { id = "" } }: Place) => id;
 
-const BILLING = { ledger: read.entriesQuery, charges: read.usageQuery, "top-ups": read.topUpsQuery, cards: read.cardsQuery, refunds: read.paymentsQuery };
+const BILLING = { charges: read.usageQuery, "top-ups": read.topUpsQuery, cards: read.cardsQuery, refunds: read.paymentsQuery };
 const SETTINGS = { keys: read.sshKeysQuery, tokens: read.apiTokensQuery, sessions: read.sessionsQuery };
 
 export const needs = {
@@ -52,8 +52,9 @@ export const needs = {
     if (params.key !== undefined && topUp !== null) ask(read.topUpQuery(topUp));
   },
   billing(ask, { search }) {
-    const { view, topUp, cardSetup, cursor, month, requests, sent } = placeOf.billing(search);
+    const { view, topUp, cardSetup, cursor, ledger, month, requests, sent } = placeOf.billing(search);
     if (view === "month") ask(read.usageByDayQuery(month));
+    else if (view === "ledger") ask(read.entriesQuery(ledger));
     else ask(BILLING[view]({ cursor }));
     if (view === "cards") ask(read.autoTopUpQuery());
     if (view === "refunds") {

@@ -28,7 +28,7 @@ const VIEWS = { month: MonthPanel, ledger: Ledger, charges: ChargesExplained, "t
 const LABELS = { month: words.tabs.month, ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps, cards: words.tabs.cards, refunds: words.tabs.refunds };
 
 /** Those views that are panels of their own. */
-const OF_PANELS = new Set<string>(["month", "cards", "refunds"]);
+const OF_PANELS = new Set<string>(["month", "ledger", "cards", "refunds"]);
 
 export function BillingPage() {
   const [search, setSearch] = useSearchParams();

@@ -61,6 +61,19 @@ describe("billing", () => {
     expect(screen.getByRole("link", { name: "First page" })).toBeTruthy();
   });
 
+  test("finds lines by what is said of them and by their kind, and gives the same as a file", async () => {
+    world.entries = [entry, like(entry, { id: "2-1", kind: "credit", description: "Welcome credit" })];
+    const { user, router } = renderAt("/billing?view=ledger&cursor=0");
+    await user.type(await screen.findByLabelText("Search"), "welcome");
+    await user.click(screen.getByRole("button", { name: "Show" }));
+    await waitFor(() => expect(screen.queryByText("notebook, 1 h 02 min")).toBeNull());
+    expect(screen.getByText("Welcome credit")).toBeTruthy();
+    expect(screen.getByRole("link", { name: "Download CSV: ledger" }).getAttribute("href")).toBe("/api/v1/wallet/entries?search=welcome&format=csv");
+    await user.selectOptions(screen.getByLabelText("Kind"), "Top-up");
+    expect(await screen.findByText("Nothing in the ledger is like that.")).toBeTruthy();
+    expect(router.state.location.search).toBe("?view=ledger&search=welcome&kind=top_up");
+  });
+
   test("shows a ledger that cannot be read as failed, beside a wallet that can", async () => {
     refuses("get", "/api/v1/wallet/entries");
     renderAt("/billing?view=ledger");

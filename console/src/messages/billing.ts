@@ -33,10 +33,18 @@ export const billing = {
   },
   ledger: {
     caption: "Ledger, newest first",
+    find: "Find in the ledger",
+    search: "Search",
+    since: "From",
+    until: "Until",
+    kindLabel: "Kind",
+    all: "All kinds",
+    file: "ledger",
+    nothing: "Nothing in the ledger is like that.",
     column: { at: "When", what: "Entry", amount: "Amount", balance: "Balance after" },
     empty: { title: "The ledger is empty", detail: "Every payment and every charge becomes a line here, with the balance after it." },
     kind: {
-      top_up: "Top-up", usage: "Charge", usage_batch: "Charge", credit: "Credit", reversal: "Reversal", stripe_fee: "Fee",
+      top_up: "Top-up", usage: "Charge", usage_batch: "Charge", credit: "Credit", reversal: "Reversal", stripe_fee: "Fee", adjustment: "Adjustment", refund: "Refund", refund_failed: "Refund failed", dispute_lost: "Dispute lost",
     } as Record<string, string>,
     /** Where the balance after an entry is not that of the money paid in, it is said. */
     account: { wallet: [], promo: ["from credit"], receivable: ["owed"] } as Record<string, string[]>,

@@ -19,8 +19,6 @@ export const money = {
     month: { open: "Open", closed: "Closed" },
   },
   filter: { state: "State", severity: "Severity", all: "All", open: "Open", closed: "Closed", customer: "Customer", choose: "Choose a customer", currency: "Currency", at: "Just before", from: "From", until: "Until", firstMonth: "First month", lastMonth: "Last month" },
-  csv: "Download CSV",
-  csvOf: (what: string) => `Download CSV: ${what}`,
   alarm: {
     title: (code: string) => `Something critical is found: ${code}`,
     effect: "Money may be lost or missing until this is mended. Nothing is repaired by itself.",

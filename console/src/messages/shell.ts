@@ -66,4 +66,6 @@ export const shell = {
   dialog: { cancel: "Cancel", close: "Close" },
   optional: "optional",
   show: "Show",
+  csv: "Download CSV",
+  csvOf: (what: string) => `Download CSV: ${what}`,
 };

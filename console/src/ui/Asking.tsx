@@ -1,6 +1,7 @@
 import { type FormEvent, type ReactNode, useId } from "react";
 import { useSearchParams } from "react-router";
 import { t } from "~/messages";
+import { CURSOR } from "~/places";
 import css from "./Asking.module.css";
 import { Button } from "./Button";
 import text from "./text.module.css";
@@ -24,6 +25,7 @@ export function Asking({ label, fields, children }: { label: string; fields: Ask
     event.preventDefault();
     const given = new FormData(event.currentTarget);
     const changed = new URLSearchParams(search);
+    changed.delete(CURSOR);
     for (const { name, type } of fields) {
       const value = String(given.get(name) ?? "").trim();
       if (value === "") changed.delete(name);

@@ -1,21 +1,26 @@
 """The wallet with its runway, the entries of its books with what each was for, and the charges behind them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Response
+from pydantic import AwareDatetime
 
 from sublet.billing import by_day, purposes, standing, usage
 from sublet.billing.policy import Policy
-from sublet.billing.schemas import EntryOut, MonthUsageOut, UsageOut, WalletOut
+from sublet.billing.schemas import EntryLineOut, EntryOut, MonthUsageOut, UsageOut, WalletOut
 from sublet.core.actions import ActionOut, Refusal, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
+from sublet.core.csv_text import CSV_ANSWER, csv_answer
 from sublet.core.db import Session
+from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
-from sublet.core.pages import Page, PageQueryDep, page_of
+from sublet.core.pages import Page, PageQuery, PageQueryDep, page_of
 from sublet.ledger import entries, wallets
 
+MOST_LINES = 10_000
+"""How many lines of the ledger a file has; a longer one is asked for in parts."""
 MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
 
 router = SubletRouter(prefix="/api/v1", tags=["money"])
@@ -64,23 +69,48 @@ async def read_wallet(
     )
 
 
-@router.get("/wallet/entries", permission=Permission.WALLET_READ)
+@router.get("/wallet/entries", permission=Permission.WALLET_READ, response_model=Page[EntryOut], responses=CSV_ANSWER)
 async def list_entries(
-    actor: ActorDep, session: SessionDep, currency: CurrencyDep, page: PageQueryDep
-) -> Page[EntryOut]:
+    *,
+    actor: ActorDep,
+    session: SessionDep,
+    currency: CurrencyDep,
+    page: PageQueryDep,
+    kind: Annotated[str | None, Query(max_length=40, description="Such as usage_batch or top_up.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="From then on, by the entries' own times.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Until before then.")] = None,
+    search: Annotated[
+        str | None, Query(max_length=100, description="In the description, or in the name of what was charged for.")
+    ] = None,
+    as_format: Annotated[
+        Literal["json", "csv"], Query(alias="format", description="`csv` has all lines at once, and no cursor.")
+    ] = "json",
+) -> Page[EntryOut] | Response:
     """Every line of the books on the organization's accounts, newest first, with what each was for."""
+    if as_format == "csv":
+        page = PageQuery(MOST_LINES, None)
     before = page.position(int, int, int)
+    named = await purposes.entries_named(session, actor.organization, search) if search else ()
     lines = await entries.list_for(
         session,
         actor.organization,
         currency=currency,
         limit=page.limit + 1,
         before=None if before is None else (before[0], before[1], before[2]),
+        wanted=entries.LineFilter(kind, since, until, search or None, named),
     )
     found = await purposes.of_entries(session, actor.organization, {line.entry.id for line in lines})
-    return page_of(
+    listed = page_of(
         lines, page.limit, lambda line: EntryOut.of(line, found.get(line.entry.id)), lambda line: line.next_position
     )
+    if as_format == "json":
+        return listed
+    if listed.next_cursor is not None:
+        raise InvalidInput(
+            f"There are more than {MOST_LINES} lines. Nothing was left out silently: ask for a shorter time.",
+            field="since",
+        )
+    return csv_answer("ledger", [EntryLineOut.of(line) for line in listed.items])
 
 
 @router.get("/usage", permission=Permission.WALLET_READ)

@@ -55,6 +55,22 @@ _PURPOSES = text(
 )
 
 
+_NAMED = text(
+    """
+    SELECT DISTINCT c.ledger_entry_id
+      FROM meter m JOIN usage_charge c ON c.subject_id = m.subject_id
+     WHERE m.organization_id = :organization_id AND c.organization_id = :organization_id
+       AND c.ledger_entry_id IS NOT NULL
+       AND (m.subject_id = :text OR strpos(lower(m.subject_name), lower(:text)) > 0)
+    """
+)
+
+
+async def entries_named(session: Session, organization_id: str, name: str) -> list[int]:
+    """The entries that charged the organization for a subject of that id, or with that text in its name."""
+    return list((await session.execute(_NAMED, {"organization_id": organization_id, "text": name})).scalars())
+
+
 async def of_entries(session: Session, organization_id: str, entry_ids: Collection[int]) -> dict[int, Purposes]:
     """What each of the entries charged the organization for; entries that charged it for no usage are missing."""
     if not entry_ids:

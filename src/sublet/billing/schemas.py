@@ -91,6 +91,24 @@ class EntryOut(BaseModel):
         )
 
 
+class EntryLineOut(BaseModel):
+    """One line on the organization's accounts as a row of a file."""
+
+    entry_id: str
+    effective_at: datetime
+    recorded_at: datetime
+    kind: str
+    account: str
+    description: str
+    amount: MoneyField
+    balance_after: MoneyField
+
+    @classmethod
+    def of(cls, line: EntryOut) -> "EntryLineOut":
+        """The same line, without what it is made of."""
+        return cls(**line.model_dump(include=set(cls.model_fields)))
+
+
 class ObservationsOut(BaseModel):
     """The run of observations that proves an interval: one after the other from `first_at` to `last_at`, in one boot
     (None where nobody noted it) of a node (None for what is on none)."""

@@ -1,5 +1,6 @@
 """Entries of the books, and the customer's view of them: each line that touched the organization's accounts."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,18 @@ Position = tuple[int, int, int]
 """Where a list goes on: below these places in the chains of wallet, promo and receivable."""
 
 START: Position = (2**62, 2**62, 2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class LineFilter:
+    """Which lines are wanted: of a kind, from one time until another, and with a text in their description, or of one
+    of the `entry_ids`, of which somebody else knows that they have it. None means any."""
+
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+    entry_ids: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +76,13 @@ _LINES = text(
                                 (w.receivable_id, 'receivable', CAST(:receivable_seq AS bigint))
                         ) AS a(account_id, account, before_seq)
      CROSS JOIN LATERAL (SELECT p.entry_id, p.line, p.amount, p.balance_after, p.account_seq
-                           FROM ledger.posting p
+                           FROM ledger.posting p JOIN ledger.ledger_entry found ON found.id = p.entry_id
                           WHERE p.account_id = a.account_id AND p.account_seq < a.before_seq
+                            AND (CAST(:kind AS text) IS NULL OR found.kind::text = :kind)
+                            AND (CAST(:since AS timestamptz) IS NULL OR found.effective_at >= :since)
+                            AND (CAST(:until AS timestamptz) IS NULL OR found.effective_at < :until)
+                            AND (CAST(:text AS text) IS NULL OR strpos(lower(found.description), lower(:text)) > 0
+                                 OR found.id = ANY(CAST(:entry_ids AS bigint[])))
                           ORDER BY p.account_seq DESC LIMIT :limit) l
       JOIN ledger.ledger_entry e ON e.id = l.entry_id
      WHERE w.owner_id = :organization_id AND w.currency = :currency
@@ -90,6 +108,7 @@ async def list_for(
     currency: str,
     limit: int,
     before: Position | None = None,
+    wanted: LineFilter = LineFilter(),
 ) -> list[WalletLine]:
     """The organization's newest lines first, below `before` (the `next_position` of the last line seen)."""
     position = list(before or START)
@@ -99,6 +118,11 @@ async def list_for(
             "organization_id": organization_id,
             "currency": currency,
             "limit": limit,
+            "kind": wanted.kind,
+            "since": wanted.since,
+            "until": wanted.until,
+            "text": wanted.text,
+            "entry_ids": list(wanted.entry_ids),
             **{f"{place}_seq": seq for place, seq in zip(_PLACES, position, strict=True)},
         },
     )

@@ -21,7 +21,7 @@ import { ListView } from "~/ui/List";
 import { Panel } from "~/ui/Panel";
 import { Status } from "~/ui/Status";
 import text from "~/ui/text.module.css";
-import { Filter } from "./Filter";
+import { Filter } from "~/ui/Filter";
 import { FindingMoney, FindingWhat } from "./finding";
 import { MoneyPage } from "./MoneyPage";
 

@@ -16,7 +16,7 @@ import { Panel, PanelNote } from "~/ui/Panel";
 import { QueryView } from "~/ui/QueryView";
 import text from "~/ui/text.module.css";
 import { Asking } from "~/ui/Asking";
-import { Download } from "./Download";
+import { Download } from "~/ui/Download";
 import { CustomerFilter } from "./Filter";
 import { MoneyPage } from "./MoneyPage";
 

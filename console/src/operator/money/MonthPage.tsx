@@ -14,7 +14,7 @@ import { Page } from "~/ui/Page";
 import { Panel, PanelNote } from "~/ui/Panel";
 import { Freshness, QueryView } from "~/ui/QueryView";
 import { Status } from "~/ui/Status";
-import { Download } from "./Download";
+import { Download } from "~/ui/Download";
 import { CloseMonth } from "./MonthsPage";
 
 const words = t.money.months;

@@ -17,7 +17,7 @@ import { ListView } from "~/ui/List";
 import { Panel } from "~/ui/Panel";
 import { Status } from "~/ui/Status";
 import text from "~/ui/text.module.css";
-import { Download } from "./Download";
+import { Download } from "~/ui/Download";
 import { MoneyPage } from "./MoneyPage";
 
 const words = t.money.months;

@@ -4,7 +4,7 @@ import { type Column, DataTable } from "~/ui/DataTable";
 import layout from "~/ui/layout.module.css";
 import { Panel, PanelNote } from "~/ui/Panel";
 import { QueryView } from "~/ui/QueryView";
-import { Download } from "./Download";
+import { Download } from "~/ui/Download";
 
 type ReportProps<Row> = {
   title: string;

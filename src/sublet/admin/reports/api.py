@@ -1,20 +1,19 @@
 """Operators' routes for months of the books, and for reports as JSON and CSV."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Query, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator
 
 from sublet.admin.reports import month_close, schemas
-from sublet.admin.reports.csv_text import csv_text
 from sublet.audit.record import record
 from sublet.billing.revenue import revenue
 from sublet.billing.unmetered_time import unmetered
 from sublet.core.actions import actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.clock import database_now
+from sublet.core.csv_text import CSV_ANSWER, csv_answer
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
@@ -43,15 +42,6 @@ At = Annotated[Time | None, Query(description="Just before then; left out: now."
 Since = Annotated[Time, Query(description="From then on.")]
 Until = Annotated[Time | None, Query(description="Until before then; left out: now.")]
 MonthName = Annotated[str, Query(pattern=MONTH, description="Such as 2026-11.")]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
-
-
-def _as_csv(name: str, lines: Iterable[BaseModel]) -> Response:
-    return Response(
-        csv_text(lines),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-    )
 
 
 async def _month(session: Session, actor: Actor, one: Month, known: list[Month]) -> schemas.MonthOut:
@@ -68,7 +58,10 @@ async def list_months(actor: ActorDep, session: SessionDep) -> Page[schemas.Mont
 
 
 @router.get(
-    "/months/{month}", permission=Permission.ADMIN_REPORT_READ, response_model=schemas.MonthReportOut, responses=_CSV
+    "/months/{month}",
+    permission=Permission.ADMIN_REPORT_READ,
+    response_model=schemas.MonthReportOut,
+    responses=CSV_ANSWER,
 )
 async def show_month(
     actor: ActorDep, session: SessionDep, month: str, as_format: Format = "json"
@@ -78,7 +71,7 @@ async def show_month(
     one = await months.month(session, month)
     lines = [schemas.MonthLineOut.of(total) for total in await months.totals(session, one)]
     if as_format == "csv":
-        return _as_csv(f"month-{month}", lines)
+        return csv_answer(f"month-{month}", lines)
     return schemas.MonthReportOut(month=await _month(session, actor, one, known), lines=lines)
 
 
@@ -99,7 +92,7 @@ async def close_month(actor: ActorDep, session: SessionDep, month: str) -> schem
     "/reports/trial-balance",
     permission=Permission.ADMIN_REPORT_READ,
     response_model=schemas.TrialBalanceOut,
-    responses=_CSV,
+    responses=CSV_ANSWER,
 )
 async def trial_balance(
     session: SessionDep, at: At = None, as_format: Format = "json"
@@ -107,14 +100,14 @@ async def trial_balance(
     """What every kind of account has, at any time; each currency adds up to zero."""
     moment = at or await database_now(session)
     lines = [schemas.TrialLineOut.of(account) for account in await reports.trial_balance(session, moment)]
-    return _as_csv("trial-balance", lines) if as_format == "csv" else schemas.TrialBalanceOut(at=moment, lines=lines)
+    return csv_answer("trial-balance", lines) if as_format == "csv" else schemas.TrialBalanceOut(at=moment, lines=lines)
 
 
 @router.get(
     "/reports/deferred-revenue",
     permission=Permission.ADMIN_REPORT_READ,
     response_model=schemas.DeferredRevenueOut,
-    responses=_CSV,
+    responses=CSV_ANSWER,
 )
 async def deferred_revenue(
     session: SessionDep, at: At = None, as_format: Format = "json"
@@ -123,12 +116,12 @@ async def deferred_revenue(
     moment = at or await database_now(session)
     lines = [schemas.UnspentOut.of(unspent) for unspent in await reports.unspent(session, moment)]
     if as_format == "csv":
-        return _as_csv("deferred-revenue", lines)
+        return csv_answer("deferred-revenue", lines)
     return schemas.DeferredRevenueOut(at=moment, lines=lines)
 
 
 @router.get(
-    "/reports/revenue", permission=Permission.ADMIN_REPORT_READ, response_model=schemas.RevenueOut, responses=_CSV
+    "/reports/revenue", permission=Permission.ADMIN_REPORT_READ, response_model=schemas.RevenueOut, responses=CSV_ANSWER
 )
 async def revenue_report(
     session: SessionDep, first: MonthName, last: MonthName, as_format: Format = "json"
@@ -137,7 +130,7 @@ async def revenue_report(
     since, until = await _span_of_months(session, first, last)
     lines = [schemas.RevenueLineOut.of(one) for one in await revenue(session, since=since, until=until)]
     if as_format == "csv":
-        return _as_csv(f"revenue-{first}-{last}", lines)
+        return csv_answer(f"revenue-{first}-{last}", lines)
     return schemas.RevenueOut(first=first, last=last, lines=lines)
 
 
@@ -149,7 +142,10 @@ async def _span_of_months(session: Session, first: str, last: str) -> tuple[date
 
 
 @router.get(
-    "/reports/statement", permission=Permission.ADMIN_REPORT_READ, response_model=schemas.StatementOut, responses=_CSV
+    "/reports/statement",
+    permission=Permission.ADMIN_REPORT_READ,
+    response_model=schemas.StatementOut,
+    responses=CSV_ANSWER,
 )
 async def statement(
     session: SessionDep,
@@ -171,7 +167,7 @@ async def statement(
         )
     lines = [schemas.StatementLineOut.of(line) for line in found.lines]
     if as_format == "csv":
-        return _as_csv(f"statement-{organization_id}", lines)
+        return csv_answer(f"statement-{organization_id}", lines)
     return schemas.StatementOut(
         organization_id=organization_id,
         currency=currency,
@@ -184,7 +180,10 @@ async def statement(
 
 
 @router.get(
-    "/reports/unmetered", permission=Permission.ADMIN_REPORT_READ, response_model=schemas.UnmeteredOut, responses=_CSV
+    "/reports/unmetered",
+    permission=Permission.ADMIN_REPORT_READ,
+    response_model=schemas.UnmeteredOut,
+    responses=CSV_ANSWER,
 )
 async def unmetered_time(
     session: SessionDep, since: Since, until: Until = None, as_format: Format = "json"
@@ -194,5 +193,7 @@ async def unmetered_time(
     found = await unmetered(session, since=since, until=end, limit=MOST_ROWS)
     lines = [schemas.UnmeteredLineOut.of(one) for one in found]
     return (
-        _as_csv("unmetered", lines) if as_format == "csv" else schemas.UnmeteredOut(since=since, until=end, lines=lines)
+        csv_answer("unmetered", lines)
+        if as_format == "csv"
+        else schemas.UnmeteredOut(since=since, until=end, lines=lines)
     )
