@@ -41,7 +41,36 @@ class TestBalance:
         assert json.loads(cli.run("balance", "--json").stdout)["balance"]["amount"] == "20.00"
 
 
+class TestUsage:
+    def test_shows_the_days_that_cost_something_and_what_the_month_comes_to(self, cli: Cli) -> None:
+        result = cli.run("usage")
+        assert [line.split()[0] for line in result.stdout.splitlines()[:2]] == ["DAY", "2026-11-02"]
+        for part in ("0.39 USD", "0.0012 USD", "0.36 USD/h", "260.31 USD"):
+            assert part in result.stdout
+        assert "does not last until the month ends" in result.stderr
+
+    def test_of_a_month_that_is_over_has_no_forecast(self, cli: Cli) -> None:
+        result = cli.run("usage", "2026-10")
+        assert "2026-10" in result.stdout
+        assert "Forecast" not in result.stdout
+        assert result.stderr == ""
+
+    def test_takes_no_month_that_is_none(self, cli: Cli) -> None:
+        result = cli.run("usage", "2026-13")
+        assert result.exit_code == 2
+        assert "is not a month" in result.stderr
+
+
 class TestLedger:
+    def test_is_narrowed_by_the_server(self, cli: Cli) -> None:
+        cli.api.world.entries = [entry(2, "-1", "19"), entry(1, "20", "20") | {"kind": "top_up"}]
+        assert "Entry 2" not in cli.run("ledger", "--kind", "top_up").stdout
+        assert "Entry 1" not in cli.run("ledger", "--search", "Entry 2").stdout
+        assert "No entry is like that." in cli.run("ledger", "--search", "nothing").stderr
+        cli.run("ledger", "--since", "2026-11-01", "--until", "2026-12-01T12:00")
+        asked = cli.api.calls("GET", "/wallet/entries")[-1].query
+        assert (asked["since"], asked["until"]) == ("2026-11-01T00:00:00+00:00", "2026-12-01T12:00:00+00:00")
+
     def test_shows_signed_exact_amounts(self, cli: Cli) -> None:
         cli.api.world.entries = [entry(2, "-0.000123", "19.999877"), entry(1, "20", "20")]
         lines = cli.run("ledger").stdout.splitlines()

@@ -11,6 +11,7 @@ from tests.client.fake_world import (
     Problem,
     World,
     at,
+    per_hour,
     usd,
 )
 
@@ -238,7 +239,26 @@ def wallet(asked: Asked) -> Answer:
 
 @route("GET", "/wallet/entries")
 def entries(asked: Asked) -> Answer:
-    return page(asked, asked.world.entries)
+    kind, search = asked.query.get("kind"), asked.query.get("search", "")
+    found = [one for one in asked.world.entries if kind in {None, one["kind"]} and search in one["description"]]
+    return page(asked, found)
+
+
+@route("GET", "/usage/by-day")
+def usage_by_day(asked: Asked) -> Answer:
+    used, nothing = usd("0.39"), usd("0")
+    forecast = {"amount": usd("260.31"), "accrued": usd("0.0012"), "per_hour": per_hour("0.36"), "within_funds": False}
+    return 200, {
+        "month": asked.query.get("month", "2026-11"),
+        "starts_at": "2026-11-01T00:00:00Z",
+        "ends_at": "2026-12-01T00:00:00Z",
+        "charged": used,
+        "days": [
+            {"day": "2026-11-01", "amount": nothing, "kinds": []},
+            {"day": "2026-11-02", "amount": used, "kinds": [{"meter_kind": "compute", "amount": used}]},
+        ],
+        "forecast": None if "month" in asked.query else forecast,
+    }
 
 
 @route("GET", "/usage")

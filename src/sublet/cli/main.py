@@ -32,6 +32,7 @@ COMMANDS = {
     "charges": (f"{_HERE}.history:charges", "List what an allocation cost, interval by interval."),
     "balance": (f"{_HERE}.wallet:balance", "Show the balance and how long it lasts."),
     "ledger": (f"{_HERE}.wallet:ledger", "List the entries of your wallet."),
+    "usage": (f"{_HERE}.wallet:usage", "Show what a month cost, day by day, and what it comes to."),
     "top-up": (f"{_HERE}.wallet:top_up", "Begin a card payment into your wallet."),
     "refund-request": (f"{_HERE}.refund_request:refund_request", "Ask to have a payment back."),
     "cards": (f"{_HERE}.cards:cards", "Save cards, and choose which one is charged."),

@@ -17,6 +17,7 @@ from sublet.client.shapes import (
     Entry,
     EventPage,
     Me,
+    MonthUsage,
     Notice,
     Offer,
     Operation,
@@ -176,13 +177,24 @@ class Client:
         """The balance, what of it is held, and how long it lasts."""
         return cast(Wallet, self._transport.get("/wallet"))
 
-    def entries(self) -> Iterator[Entry]:
-        """The wallet's ledger, newest first."""
-        return self._transport.pages("/wallet/entries")
+    def entries(
+        self,
+        *,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        search: str | None = None,
+    ) -> Iterator[Entry]:
+        """The wallet's ledger, newest first: of a kind, from one time until another, or with a text in it."""
+        return self._transport.pages("/wallet/entries", kind=kind, since=since, until=until, search=search)
 
     def usage(self) -> Iterator[Usage]:
         """Every charge of the organization, with what it was for."""
         return self._transport.pages("/usage")
+
+    def usage_by_day(self, month: str | None = None) -> MonthUsage:
+        """What a month such as 2026-11 cost, day by day; the present one unless another is named."""
+        return cast(MonthUsage, self._transport.get("/usage/by-day", month=month))
 
     def top_up(
         self,

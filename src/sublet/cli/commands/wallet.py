@@ -1,6 +1,7 @@
-"""`balance`, `ledger`, `top-up`: the wallet."""
+"""`balance`, `ledger`, `usage`, `top-up`: the wallet."""
 
 import re
+from datetime import UTC, datetime
 from itertools import islice
 
 import click
@@ -10,8 +11,11 @@ from sublet.cli.connection import connect, note
 from sublet.cli.formats import duration, is_some, local, money, rate, signed
 from sublet.cli.output import Output, output_options
 from sublet.cli.style import Painted, paint
-from sublet.cli.tables import Column, print_facts
-from sublet.client.shapes import Entry, TopUp, Wallet
+from sublet.cli.tables import Column, print_facts, print_table
+from sublet.client.shapes import Entry, MonthUsage, TopUp, UsageOfDay, Wallet
+
+TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+"""A day or a time of UTC."""
 
 # An entry may touch more than the money paid in, and the balance after it is then another.
 _OTHER_ACCOUNTS = {"promo": " (from credit)", "receivable": " (owed)"}
@@ -38,15 +42,73 @@ def balance(output: Output) -> None:
         output.one(client.wallet(), _show_wallet)
 
 
+DAYS: list[Column[UsageOfDay]] = [
+    Column("DAY", lambda one: one["day"]),
+    Column("FOR", lambda one: ", ".join(kind["meter_kind"] for kind in one["kinds"]), optional=True),
+    Column("AMOUNT", lambda one: money(one["amount"], exact=True), right=True),
+]
+
+
 @click.command()
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many entries.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--kind", help="Only entries of a kind, such as top_up.")
+@click.option("--since", type=TIME, help="From then on.")
+@click.option("--until", type=TIME, help="Until before then.")
+@click.option("--search", help="With this text in the description, or in the name of what was charged for.")
 @output_options()
-def ledger(limit: int, everything: bool, output: Output) -> None:
+def ledger(
+    *,
+    limit: int,
+    everything: bool,
+    kind: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    search: str | None,
+    output: Output,
+) -> None:
     """List the entries of your wallet, newest first, to the last digit."""
     with connect() as client:
-        entries = client.entries() if everything else islice(client.entries(), limit)
-        output.many(entries, ENTRIES, empty="There are no entries yet. Add funds: sublet top-up AMOUNT")
+        entries = client.entries(kind=kind, since=_utc(since), until=_utc(until), search=search)
+        shown = entries if everything else islice(entries, limit)
+        is_narrowed = any((kind, since, until, search))
+        nothing = (
+            "No entry is like that." if is_narrowed else "There are no entries yet. Add funds: sublet top-up AMOUNT"
+        )
+        output.many(shown, ENTRIES, empty=nothing)
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.replace(tzinfo=UTC).isoformat()
+
+
+@click.command()
+@click.argument("month", required=False)
+@output_options(quiet=False)
+def usage(month: str | None, output: Output) -> None:
+    """Show what MONTH (such as 2026-11) cost, day by day; the present one comes with what it will have cost."""
+    if month is not None and not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
+        raise click.BadParameter(f"{month!r} is not a month such as 2026-11.", param_hint="MONTH")
+    with connect() as client:
+        output.one(client.usage_by_day(month), _show_month)
+
+
+def _show_month(month: MonthUsage) -> None:
+    days = [day for day in month["days"] if is_some(day["amount"])]
+    if days:
+        print_table(days, DAYS)
+        click.echo()
+    facts: list[tuple[str, str]] = [("Month", month["month"]), ("Charged", money(month["charged"], exact=True))]
+    forecast = month["forecast"]
+    if forecast is not None:
+        facts += [
+            ("Not charged yet", money(forecast["accrued"], exact=True)),
+            ("Runs now", rate(forecast["per_hour"])),
+            ("Forecast", money(forecast["amount"])),
+        ]
+    print_facts(facts)
+    if forecast is not None and not forecast["within_funds"]:
+        note("Your balance does not last until the month ends. Add funds: sublet top-up AMOUNT", "warn")
 
 
 @click.command("top-up")

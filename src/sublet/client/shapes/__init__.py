@@ -28,7 +28,18 @@ from sublet.client.shapes.repairs import (
     StoredFinding,
     UnfinishedWork,
 )
-from sublet.client.shapes.wallet import AutoTopUp, CardSetup, Entry, Page, SavedCard, TopUp, Usage, Wallet
+from sublet.client.shapes.wallet import (
+    AutoTopUp,
+    CardSetup,
+    Entry,
+    MonthUsage,
+    Page,
+    SavedCard,
+    TopUp,
+    Usage,
+    UsageOfDay,
+    Wallet,
+)
 
 __all__ = [
     "Action",
@@ -50,6 +61,7 @@ __all__ = [
     "ManagedSku",
     "Me",
     "Money",
+    "MonthUsage",
     "Node",
     "NodeAdded",
     "NodeDetail",
@@ -79,5 +91,6 @@ __all__ = [
     "TopUp",
     "UnfinishedWork",
     "Usage",
+    "UsageOfDay",
     "Wallet",
 ]

@@ -75,6 +75,41 @@ class Usage(Charge):
     subject_name: str | None
 
 
+class KindOfUsage(TypedDict):
+    """What one kind of meter cost."""
+
+    meter_kind: str
+    amount: Money
+
+
+class UsageOfDay(TypedDict):
+    """What was delivered until the end of one day, less what was taken back of it."""
+
+    day: str
+    amount: Money
+    kinds: list[KindOfUsage]
+
+
+class Forecast(TypedDict):
+    """What a month will have cost when it is over, if what is seen to run goes on."""
+
+    amount: Money
+    accrued: Money
+    per_hour: Rate
+    within_funds: bool
+
+
+class MonthUsage(TypedDict):
+    """What a month cost, day by day; only the present one has a forecast."""
+
+    month: str
+    starts_at: str
+    ends_at: str
+    charged: Money
+    days: list[UsageOfDay]
+    forecast: Forecast | None
+
+
 class TopUpFailure(TypedDict):
     """Why a card payment failed."""
 
