@@ -12,10 +12,9 @@ from sublet.billing.schemas import EntryLineOut, EntryOut, MonthUsageOut, UsageO
 from sublet.core.actions import ActionOut, Refusal, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
-from sublet.core.csv_text import CSV_ANSWER, csv_answer
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
-from sublet.core.http import ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter
+from sublet.core.http import CSV_ANSWER, ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter, csv_answer
 from sublet.core.pages import Page, PageQuery, PageQueryDep, page_of
 from sublet.ledger import entries, wallets
 

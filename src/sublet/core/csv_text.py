@@ -5,25 +5,12 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fastapi import Response
 from pydantic import BaseModel
 
 from sublet.core.money import MoneyField
 
-CSV_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
-"""What a route adds to its answers that may be asked for as CSV."""
-
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How text begins that a spreadsheet would take for a formula: an apostrophe before it keeps it text."""
-
-
-def csv_answer(name: str, lines: Iterable[BaseModel]) -> Response:
-    """The lines as a file of that name."""
-    return Response(
-        csv_text(lines),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-    )
 
 
 def csv_text(lines: Iterable[BaseModel]) -> str:

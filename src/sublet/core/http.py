@@ -6,12 +6,13 @@ opens its own short transactions.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 
@@ -19,6 +20,7 @@ from sublet.core import idempotency
 from sublet.core.actions import why_not_as_signed_in
 from sublet.core.actors import Actor, Permission, Public
 from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, KEYRING, SETTINGS, App, Beforehand, Slot, parts_of
+from sublet.core.csv_text import csv_text
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings
@@ -277,3 +279,16 @@ class SubletRouter:
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a DELETE route."""
         return self._add("DELETE", path, permission, options, fresh=fresh, second_factor=second_factor)
+
+
+CSV_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+"""What a route adds to its answers that may be asked for as CSV."""
+
+
+def csv_answer(name: str, lines: Iterable[BaseModel]) -> Response:
+    """The lines as a file of that name."""
+    return Response(
+        csv_text(lines),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )

@@ -13,10 +13,9 @@ from sublet.billing.unmetered_time import unmetered
 from sublet.core.actions import actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.clock import database_now
-from sublet.core.csv_text import CSV_ANSWER, csv_answer
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
-from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.http import CSV_ANSWER, ActorDep, SessionDep, SubletRouter, csv_answer
 from sublet.core.money import CurrencyCode
 from sublet.core.pages import Page
 from sublet.ledger import months, reports
