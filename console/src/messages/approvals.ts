@@ -1,6 +1,8 @@
 /** What an act means for what runs, for money and for capacity; `node` is its name, or its id. */
 type Meaning = { name: string; consequences: (node: string, residents: string[], hours: string) => string[] };
 
+type MoneyMeaning = { name: string; consequences: (amount: string) => string[] };
+
 export const approvals = {
   title: "Approvals",
   table: "Acts that need a second person",
@@ -46,6 +48,17 @@ export const approvals = {
       ],
     },
   } as Record<string, Meaning>,
+  /** Acts on money: what they mean for it. */
+  moneyActs: {
+    "refund.create": {
+      name: "Send money back to a card",
+      consequences: (amount: string) => [`${amount} leaves the customer's balance, and the card processor is asked to send it to the card that paid.`],
+    },
+    "adjustment.create": {
+      name: "Adjust a balance",
+      consequences: (amount: string) => [`${amount} is given or taken within the books. No money moves at the card processor.`],
+    },
+  } as Record<string, MoneyMeaning>,
   ask: {
     see: "Open approvals",
     credit: (hours: string) => `Asked for with ${hours} h of credit; another credit is another act, which needs its own approval.`,

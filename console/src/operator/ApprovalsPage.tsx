@@ -5,8 +5,9 @@ import { Link, useSearchParams } from "react-router";
 import * as z from "zod/mini";
 import { approveAct, rejectAct, useCommand } from "~/api/commands";
 import { useApprovals, useNode } from "~/api/reads";
-import type { Approval } from "~/api/types";
+import type { Approval, Money } from "~/api/types";
 import { cli } from "~/cli";
+import { formatExact } from "~/format/money";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { placeOf } from "~/places";
@@ -32,7 +33,13 @@ type Decision = "approve" | "refuse";
 const schema = z.object({ reason: z.string().check(z.trim(), z.minLength(1, words.reasonInvalid), z.maxLength(500, words.reasonInvalid)) });
 
 /** What an act is called; one that this console does not know goes by its own name. */
-const named = (act: string) => words.acts[act]?.name ?? act;
+const named = (act: string) => words.acts[act]?.name ?? words.moneyActs[act]?.name ?? act;
+
+/** How much an act on money is about, if it says so as the API says money. */
+function amountOf({ parameters: { amount } }: Approval): string {
+  const money = amount as Partial<Money> | null | undefined;
+  return typeof money?.amount === "string" && typeof money.currency === "string" ? formatExact({ amount: money.amount, currency: money.currency }) : t.units.none;
+}
 
 const isOfNode = ({ act }: Approval) => act.startsWith("node.");
 
@@ -40,6 +47,8 @@ const isOfNode = ({ act }: Approval) => act.startsWith("node.");
 function useConsequences(one: Approval): string[] {
   const meaning = words.acts[one.act];
   const node = useNode(isOfNode(one) ? one.subject : "", meaning !== undefined);
+  const ofMoney = words.moneyActs[one.act];
+  if (ofMoney !== undefined) return ofMoney.consequences(amountOf(one));
   if (meaning === undefined) return Object.entries(one.parameters).map(([name, value]) => words.parameter(name, JSON.stringify(value)));
   if (node.data === undefined) return [words.reading];
   return meaning.consequences(node.data.name, node.data.residents.map(({ name }) => name), creditHours(one) ?? "0");

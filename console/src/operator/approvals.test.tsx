@@ -17,6 +17,14 @@ beforeEach(() => {
 });
 
 describe("an act that needs a second person", () => {
+  test("and is about money says how much, and what it does to it", async () => {
+    world.approvals = [like(approval, { act: "refund.create", subject: "tu_4", parameters: { amount: { amount: "600.00", currency: "USD" }, request_id: "rrq_1" } })];
+    const { user } = renderAt("/operator/approvals");
+    await user.click(await screen.findByRole("button", { name: "Approve: Send money back to a card tu_4" }));
+    const dialog = within(await screen.findByRole("dialog"));
+    expect(dialog.getByText(/^\$600\.00 leaves the customer's balance/)).toBeTruthy();
+  });
+
   test("says who asks and why, and is approved once what it does was read", async () => {
     const { user } = renderAt("/operator/approvals");
     expect(await screen.findByText("The rack burnt down.")).toBeTruthy();
