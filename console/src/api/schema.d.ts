@@ -2309,6 +2309,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage/by-day": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Usage By Day
+         * @description What a month cost, day by day, and what the present one comes to if what runs goes on.
+         */
+        get: operations["show_usage_by_day_api_v1_usage_by_day_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallet": {
         parameters: {
             query?: never;
@@ -3010,6 +3030,20 @@ export interface components {
             total: components["schemas"]["MoneyField"];
         };
         /**
+         * DayOut
+         * @description What one day cost: what was delivered until its end, less what was taken back of it.
+         */
+        DayOut: {
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Kinds */
+            kinds: components["schemas"]["KindOut"][];
+        };
+        /**
          * Decision
          * @description Why somebody decides as they do; it is kept in the approval's history.
          */
@@ -3272,6 +3306,20 @@ export interface components {
             node: components["schemas"]["NodeOut"];
         };
         /**
+         * ForecastOut
+         * @description What a month will have cost when it is over, if what is seen to run goes on.
+         *
+         *     `accrued` is delivered and not charged yet, `per_hour` what runs costs; what nobody can prove is in neither.
+         *     `within_funds` says whether the money lasts until then.
+         */
+        ForecastOut: {
+            accrued: components["schemas"]["MoneyField"];
+            amount: components["schemas"]["MoneyField"];
+            per_hour: components["schemas"]["RateField"];
+            /** Within Funds */
+            within_funds: boolean;
+        };
+        /**
          * FundsOut
          * @description How long the wallet carries what runs, and when that is suspended; all null for what has ended.
          */
@@ -3523,6 +3571,15 @@ export interface components {
             since: string;
             /** Vcpu */
             vcpu: number;
+        };
+        /**
+         * KindOut
+         * @description What one kind of meter cost.
+         */
+        KindOut: {
+            amount: components["schemas"]["MoneyField"];
+            /** Meter Kind */
+            meter_kind: string;
         };
         /**
          * Launch
@@ -3871,6 +3928,28 @@ export interface components {
             /** Lines */
             lines: components["schemas"]["MonthLineOut"][];
             month: components["schemas"]["MonthOut"];
+        };
+        /**
+         * MonthUsageOut
+         * @description What a month of the books cost, day by day until its end or until today; only the present one has a forecast.
+         */
+        MonthUsageOut: {
+            charged: components["schemas"]["MoneyField"];
+            /** Days */
+            days: components["schemas"]["DayOut"][];
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            forecast: components["schemas"]["ForecastOut"] | null;
+            /** Month */
+            month: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
         };
         /**
          * NewAdjustment
@@ -11431,6 +11510,47 @@ export interface operations {
             };
         };
     };
+    show_usage_by_day_api_v1_usage_by_day_get: {
+        parameters: {
+            query?: {
+                /** @description Such as 2026-11; left out: the present one. */
+                month?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthUsageOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     read_wallet_api_v1_wallet_get: {
         parameters: {
             query?: never;
@@ -11472,6 +11592,16 @@ export interface operations {
     list_entries_api_v1_wallet_entries_get: {
         parameters: {
             query?: {
+                /** @description Such as usage_batch or top_up. */
+                kind?: string | null;
+                /** @description From then on, by the entries' own times. */
+                since?: string | null;
+                /** @description Until before then. */
+                until?: string | null;
+                /** @description In the description, or in the name of what was charged for. */
+                search?: string | null;
+                /** @description `csv` has all lines at once, and no cursor. */
+                format?: "json" | "csv";
                 /** @description How many items a page holds. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -11490,6 +11620,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_EntryOut_"];
+                    "text/csv": string;
                 };
             };
             /** @description The request was refused; nothing was changed. */
