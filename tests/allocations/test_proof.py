@@ -197,3 +197,11 @@ class TestALook:
             await rental.observe()
         assert FIRST <= await proven_seconds(rental) < UNSEEN  # what is seen from now on, and not what was not
         assert not (await rental.row(allocation_id)).unproven
+
+
+class TestTheFirstObservation:
+    async def test_is_of_the_boot_in_which_it_was_set_up(self, rental: Rental) -> None:
+        rental.backend.node(rental.node_id).boot_id = "boot-7"
+        allocation_id = await rental.running()
+        kept = await rental.one("SELECT boot_id, seen_count FROM meter WHERE subject_id = :id", id=allocation_id)
+        assert (kept.boot_id, kept.seen_count) == ("boot-7", 1)

@@ -246,7 +246,7 @@ async def _succeeded(
     )
     await ports.take_in(session, allocation, setup.account.ports, applied.ports)
     if allocation.started_at is None:
-        await _start_billing(session, allocation, now, policy=pace.policy)
+        await _start_billing(session, allocation, now, applied.boot_id, policy=pace.policy)
     elif unproven:
         await meters.observe(session, [allocation.id], now, boot_id=applied.boot_id, policy=UNPROVEN)
     target = _BY_WANTED[allocation.wanted]
@@ -258,7 +258,9 @@ async def _succeeded(
     await _finish_operation(session, allocation, applied, now)
 
 
-async def _start_billing(session: Session, allocation: Allocation, now: datetime, *, policy: Policy) -> None:
+async def _start_billing(
+    session: Session, allocation: Allocation, now: datetime, boot_id: str, *, policy: Policy
+) -> None:
     """Delivery begins when the node has answered, not when it was asked."""
     await rows.note(session, allocation.id, started_at=now)
     await meters.start(
@@ -275,6 +277,7 @@ async def _start_billing(session: Session, allocation: Allocation, now: datetime
         currency=allocation.currency,
         at=now,
         name=allocation.name,
+        boot_id=boot_id,
         policy=policy,
     )
     telemetry.provision_seconds.observe((now - allocation.created_at).total_seconds())
