@@ -29,6 +29,7 @@ import type {
   SavedCard,
   SessionView,
   Sku,
+  SpendingLimit,
   SshKey,
   Statement,
   TopUp,
@@ -62,6 +63,7 @@ export type World = {
   cards: SavedCard[];
   cardSetups: CardSetup[];
   autoTopUp: AutoTopUp;
+  spendingLimits: SpendingLimit[];
   offers: Offer[];
   skus: Sku[];
   prices: Price[];
@@ -118,6 +120,7 @@ export function quiet(): World {
     cards: [],
     cardSetups: [],
     autoTopUp: like(autoTopUp),
+    spendingLimits: [],
     offers: [offer],
     skus: [],
     prices: [],

@@ -120,3 +120,39 @@ class TestEntriesOfASharedSettlement:
         ((_, kind, source_id),) = batches
         assert kind == "settlement"
         assert fullmatch(r"stl_[a-z2-7]{16}", source_id)
+
+
+class TestSpendingLimits:
+    async def test_are_set_changed_listed_and_cleared(self, web: Web) -> None:
+        customer = await web.customer()
+        amount = {"amount": "20.00", "currency": "USD"}
+        assert (await customer.patch("/api/v1/spending-limits/day", json={**amount, "amount": "5"})).status_code == 200
+        made = (await customer.patch("/api/v1/spending-limits/day", json=amount)).json()
+        assert (made["id"], made["scope"], made["reached"]) == ("day", "day", False)
+        assert (made["amount"], made["spent"]["amount"], made["left"]) == (amount, "0.00", amount)
+        await customer.patch("/api/v1/spending-limits/month", json=amount)
+        first = (await customer.get("/api/v1/spending-limits?limit=1")).json()
+        rest = (await customer.get(f"/api/v1/spending-limits?limit=1&cursor={first['next_cursor']}")).json()
+        assert [one["id"] for one in (*first["items"], *rest["items"])] == ["day", "month"]
+        assert rest["next_cursor"] is None
+        assert (await customer.delete("/api/v1/spending-limits/day")).status_code == 204
+        assert (await customer.delete("/api/v1/spending-limits/day")).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("limit_id", "amount", "currency", "status"),
+        [
+            ("day", "0", "USD", 422),
+            ("day", "-1", "USD", 422),
+            ("day", "much", "USD", 422),
+            ("day", "5", "EUR", 404),  # no wallet
+            ("al_nobodys", "5", "USD", 404),
+        ],
+    )
+    async def test_are_refused_where_they_bound_nothing(
+        self, web: Web, limit_id: str, amount: str, currency: str, status: int
+    ) -> None:
+        customer = await web.customer()
+        body = {"amount": amount, "currency": currency}
+        answer = await customer.patch(f"/api/v1/spending-limits/{limit_id}", json=body)
+        assert answer.status_code == status
+        assert (await customer.get("/api/v1/spending-limits")).json()["items"] == []

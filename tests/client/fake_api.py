@@ -16,6 +16,7 @@ from tests.client import (
     fake_finding_routes,
     fake_helper_routes,
     fake_life_routes,
+    fake_limit_routes,
     fake_notice_routes,
     fake_refund_routes,
 )
@@ -26,6 +27,7 @@ from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, Problem, Wor
 assert fake_admin_routes
 assert fake_card_routes
 assert fake_life_routes
+assert fake_limit_routes
 assert fake_finding_routes
 assert fake_notice_routes
 assert fake_refund_routes

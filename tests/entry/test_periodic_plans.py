@@ -38,6 +38,13 @@ INSERT INTO issued_certificate
 VALUES ('control', 'k', 'k', '{sublet-control}', 'f', 'nd_a', now() - interval '48 h', now() - interval '47.95 h')
 """
 
+LONG_AGO = "interval '400 days'"
+LIMITS = """
+INSERT INTO spending_limit (organization_id, currency, scope, subject_id, amount, set_by)
+SELECT organization_id, 'USD', scope, CASE scope WHEN 'allocation' THEN id END, 1000000, 'x'
+  FROM allocation, unnest(ARRAY['day', 'month', 'allocation']) AS scope WHERE state = 'active'
+"""
+
 # Far above what is given out next.
 COPIES = {
     "allocation": {
@@ -56,8 +63,17 @@ COPIES = {
         "allocation_id": "r.allocation_id || n",
     },
     "claim": {"id": "r.id || n", "subject_id": "r.subject_id || n"},
-    "meter": {"subject_id": "r.subject_id || n", "hold_id": "r.hold_id + 1000000 + n * 10"},
-    "meter_segment": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
+    "meter": {
+        "subject_id": "r.subject_id || n",
+        "hold_id": "r.hold_id + 1000000 + n * 10",
+        **{column: f"r.{column} - {LONG_AGO}" for column in ("started_at", "observed_to", "stopped_at")},
+    },
+    "meter_segment": {
+        "id": "r.id + 1000000 + n * 10",
+        "subject_id": "r.subject_id || n",
+        "period": f"tstzrange(lower(r.period) - {LONG_AGO}, upper(r.period) - {LONG_AGO})",
+        **{column: f"r.{column} - {LONG_AGO}" for column in ("metered_to", "posted_to")},
+    },
     "usage_record": {"subject_id": "r.subject_id || n"},
     "issued_certificate": {"serial": "r.serial + n"},
     "usage_charge": {"id": "r.id + 1000000 + n * 10", "subject_id": "r.subject_id || n"},
@@ -89,6 +105,7 @@ async def tasks(database: Database, tmp_path: Path, owner_url: str) -> list[Tick
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("VACUUM ANALYZE")
     await rental.running()
+    await rental.run(LIMITS)
     settings = Settings(data_directory=tmp_path)
     observer = Observer(database, rental.backend, settings)
     return schedule(database, settings, Policy.of(settings), observer, Processor.from_settings(settings))

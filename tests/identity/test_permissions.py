@@ -30,6 +30,7 @@ wallet:top_up            no       yes      yes      yes      no       │  no   
 wallet:request_refund    no       yes      yes      yes      no       │  no       no       no       no
 card:manage              no       yes      yes      yes      no       │  no       no       no       no
 auto_top_up:manage       no       yes      yes      yes      no       │  no       no       no       no
+spending_limit:manage    no       yes      yes      yes      no       │  no       no       no       no
 events:read              no       yes      yes      yes      yes      │  yes      yes      yes      yes
 notice:read              yes      yes      yes      yes      yes      │  yes      yes      yes      yes
 admin.node:read          no       no       no       no       no       │  yes      no       yes      yes

@@ -18,6 +18,7 @@ METHODS = SAFE | {"post", "put", "patch", "delete"}
 
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/allocations/{id_or_name}": {"labels": {"team": "physics"}},
+    "PATCH /api/v1/spending-limits/{limit_id}": {"amount": "5.00", "currency": "USD"},
     "POST /api/v1/allocations/{id_or_name}/ssh-certificates": {"public_key": ed25519_line()},
     "POST /api/v1/allocations/{id_or_name}/ports": {"port": 80, "protocol": "tcp"},
     "POST /api/v1/allocations/{id_or_name}/restart-elsewhere": {"price_id": "prc_aaaaaaaaaaaaaaaa"},

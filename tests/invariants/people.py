@@ -167,6 +167,7 @@ class Business:
         ids = {
             "id_or_name": launched.json()["id"],
             "organization_id": organization_id,
+            "limit_id": launched.json()["id"],
             "port_id": port_id,
             "top_up_id": top_up_id,
             "card_id": "card_aaaaaaaaaaaaaaaa",

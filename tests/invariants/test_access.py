@@ -39,7 +39,10 @@ SHARED = frozenset(
 THEIR_OWN = frozenset({"key_id", "token_id", "session_id", "notice_id"})
 """Ids of a person's things: not even the organization's other members see them."""
 OF_THE_ORGANIZATION = frozenset(
-    {"id_or_name", "organization_id", "top_up_id", "port_id", "card_id", "card_setup_id", "refund_request_id"}
+    {
+        *("id_or_name", "organization_id", "top_up_id", "port_id", "card_id", "card_setup_id", "refund_request_id"),
+        "limit_id",
+    }
 )
 MISSING = dict.fromkeys(SHARED | THEIR_OWN | OF_THE_ORGANIZATION, "missing")
 

@@ -93,7 +93,7 @@ async def one_in_every_state(rental: Rental) -> dict[str, str]:
 
 
 async def funds_of_every_kind(rental: Rental, running: str) -> AsyncIterator[str]:
-    """The wallet full, launches stopped, in its grace, used up, and with less than what one more allocation takes."""
+    """The wallet full, launches stopped, a limit reached, the grace, all used up, and too little for one more."""
     organization = rental.actor.organization
     yield "plenty"
     stop: dict[str, Any] = {"code": STOP_CODE, "subject_type": STOP_SUBJECT, "subject_id": organization}
@@ -102,6 +102,13 @@ async def funds_of_every_kind(rental: Rental, running: str) -> AsyncIterator[str
     yield "stopped"
     async with rental.database.transaction() as session:
         await close_finding(session, **stop)
+    await rental.run(
+        "INSERT INTO spending_limit (organization_id, currency, scope, amount, set_by, period_start, reached_at) "
+        "VALUES (:o, 'USD', 'day', 1000000000, 'x', date_trunc('day', now(), 'UTC'), now())",
+        o=organization,
+    )
+    yield "limited"
+    await rental.run("DELETE FROM spending_limit")
     for level, ends in (("grace", "clock_timestamp() + interval '1 hour'"), ("suspended", "NULL")):
         await rental.run(f"INSERT INTO funds_clock VALUES (:o, 'USD', '{level}', {ends})", o=organization)
         yield level
@@ -201,6 +208,7 @@ class TestOffers:
         refused = {"permission_denied", "insufficient_funds", "no_capacity"}
         assert {code for funds, code in codes if funds == "plenty"} == {None, *refused}
         assert {code for funds, code in codes if funds == "stopped"} == {*refused, "launches_stopped"}
+        assert {code for funds, code in codes if funds == "limited"} == {*refused, "spending_limit_reached"}
         assert {code for funds, code in codes if funds in {"grace", "suspended"}} == refused
 
 
@@ -340,6 +348,30 @@ class TestCards:
                 asking.actor = Actor("user", rental.actor.user_id, organization, permissions=held)
                 path = f"/top-ups/{row['id']}"
                 await asking.agrees((await asking.get(path))["actions"], "confirm", "POST", f"{path}/confirm")
+
+
+class TestSpendingLimits:
+    @walks("SpendingLimitOut", "ManagedPage_SpendingLimitOut_")
+    async def test_are_offered_what_they_accept(self, database: Database, asking: Asking) -> None:
+        rental = await Rental.open(database)
+        running, whose = await rental.running(), rental.actor
+        amount = {"amount": "5.00", "currency": "USD"}
+        for limit_id, scope, subject_id in (("day", "day", None), (running, "allocation", running)):
+            await rental.run(
+                "INSERT INTO spending_limit (organization_id, currency, scope, subject_id, amount, set_by) "
+                "VALUES (:o, 'USD', :scope, :subject_id, 1000000, 'x')",
+                o=whose.organization,
+                scope=scope,
+                subject_id=subject_id,
+            )
+            for held in ROLES.values():
+                asking.actor = Actor("user", whose.user_id, whose.organization, permissions=held)
+                page = await asking.get("/spending-limits")
+                [limit] = [one for one in page["items"] if one["id"] == limit_id]
+                path = f"/spending-limits/{limit_id}"
+                await asking.agrees(page["actions"], "set", "PATCH", "/spending-limits/month", **amount)
+                await asking.agrees(limit["actions"], "set", "PATCH", path, **amount)
+                await asking.agrees(limit["actions"], "clear", "DELETE", path)
 
 
 WALKED_ELSEWHERE = (test_month_actions, test_notice_actions, test_operator_actions, test_payment_actions)

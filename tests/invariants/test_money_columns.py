@@ -23,6 +23,7 @@ NO_SUMS = {
     "gpu_health.record",
     "allocation.oom_kills",
     # What a customer wants to be charged at most: nobody has it.
+    *("spending_limit.amount", "spending_limit.seq"),
     *("auto_top_up.threshold", "auto_top_up.amount", "auto_top_up.monthly_cap"),
     *(f"allocation_traffic.{column}" for column in ("in_bytes", "out_bytes", "link_in_bytes", "link_out_bytes")),
 }

@@ -1,5 +1,5 @@
 import type { Entry, TopUp } from "~/api/types";
-import { autoTopUp, cardSetup, entry, monthUsage, savedCard, topUp, usageCharge, wallet } from "../fixtures/billing";
+import { autoTopUp, cardSetup, entry, monthUsage, savedCard, spendingLimit, topUp, usageCharge, wallet } from "../fixtures/billing";
 import { type Ago, like, may, pairs, perHour, usd } from "../fixtures/common";
 import type { World } from "../world";
 
@@ -31,7 +31,9 @@ const TOP_UPS: Record<TopUp["state"], Partial<TopUp>> = {
 };
 
 /** Some money and not much time, an entry of each kind, and a payment in each state. */
-export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" | "usageByDay" | "topUps" | "cards" | "cardSetups" | "autoTopUp"> {
+export function billingOf(
+  ago: Ago,
+): Pick<World, "wallet" | "entries" | "usage" | "usageByDay" | "topUps" | "cards" | "cardSetups" | "autoTopUp" | "spendingLimits"> {
   const charged = { period_start: ago(3_723), period_end: ago(60) };
   return {
     wallet: like(wallet, {
@@ -46,6 +48,7 @@ export function billingOf(ago: Ago): Pick<World, "wallet" | "entries" | "usage" 
     entries: ENTRIES.map((differs, place) => like(entry, differs, { id: `${9 - place}-1`, entry_id: String(9 - place), effective_at: ago(600 * place + 30) })),
     cards: [like(savedCard), like(savedCard, { id: "card_2", brand: "mastercard", last4: "4444", is_default: false, actions: may("make_default", "remove") })],
     cardSetups: [like(cardSetup)],
+    spendingLimits: [like(spendingLimit, { spent: usd("11.20"), left: usd("8.80") })],
     autoTopUp: like(autoTopUp, {
       enabled: true,
       threshold: usd("10.00"),

@@ -3,7 +3,7 @@ import { HttpResponse } from "msw";
 import type { CardSetup, SavedCard, TopUp } from "~/api/types";
 import { freshId, notFound, on, pageOf } from "../api";
 import { tell } from "../events";
-import { autoTopUp, cardSetup, savedCard, topUp } from "../fixtures/billing";
+import { autoTopUp, cardSetup, savedCard, spendingLimit, topUp } from "../fixtures/billing";
 import { like, may } from "../fixtures/common";
 import { world } from "../world";
 
@@ -80,6 +80,24 @@ export const billing = [
   on("delete", "/api/v1/payment-methods/{card_id}", ({ path }) => {
     const gone = cardOf(path.card_id);
     world.cards = world.cards.filter((one) => one !== gone);
+  }),
+  on("get", "/api/v1/spending-limits", ({ query }) => ({ ...pageOf(world.spendingLimits, query), actions: may("set") })),
+  on("patch", "/api/v1/spending-limits/{limit_id}", ({ path: { limit_id: id }, body: { amount, currency } }) => {
+    const of = id === "day" || id === "month" ? id : "allocation";
+    const limit = like(spendingLimit, {
+      id,
+      scope: of,
+      subject_id: of === "allocation" ? id : null,
+      amount: { amount, currency },
+      left: { amount, currency },
+      ...(of === "allocation" ? { period_started_at: null, period_ends_at: null } : {}),
+    });
+    world.spendingLimits = [...world.spendingLimits.filter((one) => one.id !== id), limit];
+    return limit;
+  }),
+  on("delete", "/api/v1/spending-limits/{limit_id}", ({ path }) => {
+    if (!world.spendingLimits.some(({ id }) => id === path.limit_id)) throw notFound();
+    world.spendingLimits = world.spendingLimits.filter(({ id }) => id !== path.limit_id);
   }),
   on("get", "/api/v1/auto-top-up", () => world.autoTopUp),
   on("patch", "/api/v1/auto-top-up", ({ body: { currency, threshold, amount, monthly_cap } }) => {

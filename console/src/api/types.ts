@@ -50,6 +50,7 @@ export type TopUp = Answer<"/api/v1/top-ups", "post", 201>;
 export type SavedCard = Item<Answer<"/api/v1/payment-methods", "get", 200>>;
 export type CardSetup = Answer<"/api/v1/payment-methods", "post", 201>;
 export type CardSetupState = CardSetup["state"];
+export type SpendingLimit = Item<Answer<"/api/v1/spending-limits", "get", 200>>;
 export type AutoTopUp = Answer<"/api/v1/auto-top-up", "get", 200>;
 
 /** A payment by card, and what of it can go back. */

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import BEING_SET_UP, KEPT, AllocationState, PortState, StateForbids
 from sublet.billing.policy import Policy
+from sublet.billing.spend import SpendingLimit, SpendingLimitReached
 from sublet.billing.standing import Standing
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
@@ -70,6 +71,7 @@ class PortPlace:
 class Situation:
     """All of an allocation that decides what may be done with it."""
 
+    id: str
     state: AllocationState
     wanted: str
     suspended_for: str | None
@@ -81,6 +83,7 @@ class Situation:
     def of(cls, allocation: Allocation | Row[Any]) -> "Situation":
         """Of an allocation, or of a row with these columns of one."""
         return cls(
+            allocation.id,
             AllocationState(allocation.state),
             allocation.wanted,
             allocation.suspended_for,
@@ -183,7 +186,7 @@ def why_not_run_there(now: Situation, node_standing: NodeState) -> Refusal | Non
 def why_not_afford(
     now: Situation, stands: Standing, *, resuming: Rate, stopped: bool, policy: Policy
 ) -> Refusal | None:
-    """What is suspended runs again, by itself or not, only if the wallet carries it beyond the grace.
+    """What is suspended runs again, by itself or not, only if wallet and spending limits carry it beyond the grace.
 
     `resuming` is what everything will cost that is being resumed already, and `stopped` says whether an operator has to
     see to the organization's payments first. The grace is paid out of what is left: nobody gets another one by
@@ -192,10 +195,20 @@ def why_not_afford(
     if stopped:
         return why_stopped(outcome=_STAYS)
     if not stands.out_of_funds and stands.bears(now.more + resuming, policy=policy):
-        return None
+        limit = stands.limit_against(now.more, beside=resuming, subject_id=now.id, policy=policy)
+        return None if limit is None else _beyond(limit, by_itself=now.suspended_for == "limit")
     by_itself = now.suspended_for == "funds"
     then = "It resumes by itself once a top-up is enough." if by_itself else "Top up the wallet, then resume it."
     return Refusal(InsufficientFunds, f"The wallet cannot carry it. {then}", outcome=_STAYS)
+
+
+def _beyond(limit: SpendingLimit, *, by_itself: bool) -> Refusal:
+    """Why what a limit leaves is too little: amounts are not said to whoever may not read the wallet."""
+    then = "It resumes by itself once" if by_itself else "Resume it once"
+    when = (
+        "the limit has been raised" if limit.ends is None else f"the next {limit.scope} begins, or the limit is raised"
+    )
+    return Refusal(SpendingLimitReached, f"{limit.sentence} {then} {when}.", outcome=_STAYS)
 
 
 def _standing(now: Situation) -> Refusal:

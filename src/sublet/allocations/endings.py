@@ -2,6 +2,7 @@
 
 from sublet.allocations import environment, ports, rows, startup
 from sublet.allocations.rows import Allocation
+from sublet.billing import spending_limits
 from sublet.core.actors import system_actor
 from sublet.core.db import Session
 from sublet.scheduling import claims
@@ -17,4 +18,5 @@ async def forget(session: Session, allocation: Allocation) -> None:
     await ports.end(session, allocation)
     await environment.forget(session, allocation.id)
     await startup.end_with(session, system_actor("worker"), allocation)
+    await spending_limits.forget(session, allocation.id)
     await claims.free(session, allocation.id)

@@ -163,6 +163,22 @@ class FundsRestored(Event):
     allocation_id: str
 
 
+class LimitReached(Event):
+    """A spending limit of its organization, or its own, is reached: the allocation is to be suspended."""
+
+    type: ClassVar[str] = "allocation.limit_reached"
+
+    allocation_id: str
+
+
+class LimitLifted(Event):
+    """Its spending limits leave enough again: the allocation that one suspended is to be resumed."""
+
+    type: ClassVar[str] = "allocation.limit_lifted"
+
+    allocation_id: str
+
+
 class AllocationNodeDraining(Event):
     """The node of an allocation that runs is being emptied: the allocation is suspended at the deadline if it still
     runs then, and its data are kept."""

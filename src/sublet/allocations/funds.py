@@ -1,18 +1,22 @@
-"""What running out of money, and having some again, does to allocations.
+"""What running out of money or reaching a spending limit does to allocations, and what its end does.
 
 Billing's review locks meters; an allocation is always locked before its meter. So the review only publishes what is to
 be done, in its own transaction, and the events' handlers do it in theirs.
 """
 
+from typing import Literal
+
 from sublet.allocations import rows, suspension
-from sublet.allocations.events import FundsRanOut, FundsRestored
+from sublet.allocations.events import FundsRanOut, FundsRestored, LimitLifted, LimitReached
 from sublet.allocations.states import AllocationState
 from sublet.billing.funds import FundsAction
+from sublet.billing.limit_review import LimitAction
 from sublet.core.actors import system_actor
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent, publish
 
 _EVENTS: dict[str, type[FundsRanOut] | type[FundsRestored]] = {"suspend": FundsRanOut, "resume": FundsRestored}
+_OF_LIMITS = {"suspend": LimitReached, "resume": LimitLifted}
 
 
 async def carry_out(session: Session, action: FundsAction) -> None:
@@ -30,10 +34,25 @@ async def carry_out(session: Session, action: FundsAction) -> None:
         )
 
 
+async def carry_out_limit(session: Session, action: LimitAction) -> None:
+    """Have a step of billing's review of limits carried out, in the transaction of that review."""
+    event = _OF_LIMITS[action.step](allocation_id=action.subject_id)
+    await publish(session, event, subject=action.subject_id, organization_id=action.organization_id)
+
+
 async def on_funds_ran_out(session: Session, event: StoredEvent) -> None:
     """Suspend the allocation if it still runs; handler of `allocation.funds_ran_out`, harmless when repeated."""
+    await _suspend(session, event, "funds")
+
+
+async def on_limit_reached(session: Session, event: StoredEvent) -> None:
+    """Suspend the allocation if it still runs; handler of `allocation.limit_reached`, harmless when repeated."""
+    await _suspend(session, event, "limit")
+
+
+async def _suspend(session: Session, event: StoredEvent, cause: Literal["funds", "limit"]) -> None:
     allocation = await rows.lock_if_any(session, event.subject)
     if allocation is None:
         return
     if allocation.wanted == "active" and allocation.state in {AllocationState.ACTIVE, AllocationState.LOST}:
-        await suspension.suspend(session, system_actor("funds"), allocation, cause="funds")
+        await suspension.suspend(session, system_actor(cause), allocation, cause=cause)

@@ -92,6 +92,15 @@ async def id_of(session: Session, actor: Actor, id_or_name: str) -> str:
     return found
 
 
+async def currency_of(session: Session, organization_id: str, allocation_id: str) -> str:
+    """What an allocation of the organization that has not ended is paid for in; NotFound."""
+    statement = scoped(select(allocation.c.currency), organization_id, allocation_id)
+    found: str | None = (await session.execute(statement.where(allocation.c.ended_at.is_(None)))).scalar_one_or_none()
+    if found is None:
+        raise NotFound("allocation", allocation_id)
+    return found
+
+
 async def lock_of(session: Session, actor: Actor, id_or_name: str) -> Allocation:
     """An allocation of the actor's organization, locked; a name means the one that has not ended. NotFound."""
     statement = scoped(select(*_COLUMNS), actor.organization, id_or_name).with_for_update(key_share=True)

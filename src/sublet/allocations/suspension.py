@@ -1,4 +1,4 @@
-"""Suspending and resuming, by the customer, for lack of funds or because a node is emptied.
+"""Suspending and resuming: by the customer, for lack of funds, for a spending limit or because a node is emptied.
 
 The login closes, processes end, data stay.
 """
@@ -13,6 +13,7 @@ from sublet.allocations.states import AllocationState
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.billing.policy import Policy
+from sublet.billing.spend import SpendingLimitReached
 from sublet.billing.standing import standing
 from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
@@ -21,8 +22,8 @@ from sublet.core.outbox import StoredEvent
 from sublet.findings import launches
 from sublet.fleet import states as node_states
 
-Cause = Literal["customer", "funds", "drain"]
-_BY_ITSELF = frozenset({"funds", "drain"})
+Cause = Literal["customer", "funds", "drain", "limit"]
+_BY_ITSELF = frozenset({"funds", "drain", "limit"})
 """What was suspended for one of these resumes when nothing stands in its way any more."""
 
 
@@ -41,7 +42,8 @@ async def request_suspension(session: Session, actor: Actor, id_or_name: str) ->
 async def request_resumption(session: Session, actor: Actor, id_or_name: str, *, policy: Policy) -> str:
     """Resume a suspended allocation of the actor's organization; returns its id.
 
-    InsufficientFunds while the wallet cannot carry it, StateForbids otherwise: also if it is being resumed already.
+    InsufficientFunds while the wallet cannot carry it, SpendingLimitReached while a limit forbids it, StateForbids
+    otherwise: also if it is being resumed already.
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
     await resumption.alone(session, allocation.organization_id)
@@ -60,9 +62,9 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
 
 async def on_occasion(session: Session, event: StoredEvent, *, policy: Policy) -> None:
     """Resume an allocation that its customer did not suspend, if it may run again. Handler of
-    `allocation.funds_restored` and `allocation.node_open`, harmless when repeated.
+    `allocation.funds_restored`, `allocation.limit_lifted` and `allocation.node_open`, harmless when repeated.
 
-    If it may not, it waits from now on for what stands in its way: its node, which comes first, or money.
+    If it may not, it waits from now on for what stands in its way: its node, which comes first, money, or a limit.
     """
     allocation = await rows.lock_if_any(session, event.subject)
     if allocation is None or allocation.wanted != "suspended" or allocation.suspended_for not in _BY_ITSELF:
@@ -75,15 +77,15 @@ async def on_occasion(session: Session, event: StoredEvent, *, policy: Policy) -
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
     to_come = await resumption.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)
-    if actions.why_not_afford(now, stands, resuming=to_come, stopped=stopped, policy=policy):
-        await _wait(session, allocation, "funds")
+    if refusal := actions.why_not_afford(now, stands, resuming=to_come, stopped=stopped, policy=policy):
+        await _wait(session, allocation, "limit" if refusal.error is SpendingLimitReached else "funds")
         return
     await resume(session, system_actor(allocation.suspended_for), allocation)
 
 
 async def _wait(session: Session, allocation: Allocation, cause: Cause) -> None:
     await rows.note(session, allocation.id, suspended_for=cause)
-    await meters.await_funds(session, allocation.id, waits=cause == "funds")
+    await meters.wait_for(session, allocation.id, cause if cause in {"funds", "limit"} else None)
 
 
 async def suspend(session: Session, actor: Actor, allocation: Allocation, *, cause: Cause) -> None:
@@ -102,7 +104,7 @@ async def resume(session: Session, actor: Actor, allocation: Allocation) -> None
     """
     await _audit(session, actor, allocation, "allocation.resumption_requested", "active")
     await rows.want(session, allocation.id, wanted="active", suspended_for=None)
-    await meters.await_funds(session, allocation.id, waits=False)
+    await meters.wait_for(session, allocation.id, None)
     await operations.start(session, allocation.id, allocation.organization_id, "resume")
     if allocation.state is AllocationState.ACTIVE:
         await meters.switch(session, allocation.id, "running", await database_now(session))

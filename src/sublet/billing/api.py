@@ -6,10 +6,19 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query, Response
 from pydantic import AwareDatetime
 
-from sublet.billing import by_day, purposes, standing, usage
+from sublet.billing import by_day, purposes, spend, spending_limits, standing, usage
 from sublet.billing.policy import Policy
-from sublet.billing.schemas import EntryLineOut, EntryOut, MonthUsageOut, UsageOut, WalletOut
-from sublet.core.actions import ActionOut, Refusal, actions_of
+from sublet.billing.schemas import (
+    EntryLineOut,
+    EntryOut,
+    MonthUsageOut,
+    SpendingLimitOut,
+    SpendingLimitRequest,
+    UsageOut,
+    WalletOut,
+)
+from sublet.billing.spend import Scope, SpendingLimit
+from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
 from sublet.core.db import Session
@@ -38,6 +47,13 @@ WhyNotPay = Callable[[Session, str], Awaitable[Refusal | None]]
 
 WHY_NOT_PAY: Slot[WhyNotPay] = Slot("why nobody can pay now")
 WhyNotPayDep = Annotated[WhyNotPay, Depends(WHY_NOT_PAY)]
+
+
+CurrencyOf = Callable[[Session, str, str], Awaitable[str]]
+"""Says in which currency an organization pays for one of its subjects; NotFound for what is not its own, or ended."""
+
+CURRENCY_OF: Slot[CurrencyOf] = Slot("the currency of a subject")
+CurrencyOfDep = Annotated[CurrencyOf, Depends(CURRENCY_OF)]
 
 
 def _actions(actor: Actor, why_not_pay: Refusal | None) -> list[ActionOut]:
@@ -134,3 +150,63 @@ async def show_usage_by_day(
     """What a month cost, day by day, and what the present one comes to if what runs goes on."""
     found = await by_day.month_usage(session, actor.organization, currency=currency, month=month, policy=policy)
     return MonthUsageOut.of(found)
+
+
+@router.get("/spending-limits", permission=Permission.WALLET_READ)
+async def list_limits(
+    actor: ActorDep, session: SessionDep, policy: PolicyDep, page: PageQueryDep
+) -> ManagedPage[SpendingLimitOut]:
+    """What the organization lets itself spend, how far that is spent, and when it begins anew; oldest first."""
+    (after,) = page.position(int) or (0,)
+    limits = await spend.limits_of(session, actor.organization, policy=policy)
+    rows = [limit for limit in limits if limit.seq > after][: page.limit + 1]
+    found = page_of(rows, page.limit, lambda limit: _limit(actor, limit, policy), lambda limit: (limit.seq,))
+    actions = _limit_actions(actor, "set")
+    return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=actions)
+
+
+@router.patch("/spending-limits/{limit_id}", permission=Permission.SPENDING_LIMIT_MANAGE)
+async def set_limit(
+    *,
+    actor: ActorDep,
+    session: SessionDep,
+    policy: PolicyDep,
+    currency_of: CurrencyOfDep,
+    limit_id: str,
+    body: SpendingLimitRequest,
+) -> SpendingLimitOut:
+    """Spend so much at most in a `day`, in a `month`, or on one allocation, by its id; what was reached counts anew."""
+    scope, subject_id = _limited(limit_id)
+    amount = spending_limits.read_amount(body.amount, body.currency)
+    if subject_id is None:
+        await wallets.wallet(session, actor.organization, currency=body.currency)
+    elif (paid_in := await currency_of(session, actor.organization, subject_id)) != body.currency:
+        raise InvalidInput(f"It is paid for in {paid_in}. Nothing was changed.", field="currency")
+    await spending_limits.set_limit(session, actor, amount, scope=scope, subject_id=subject_id)
+    limits = await spend.limits_of(session, actor.organization, policy=policy)
+    mine = (scope, subject_id, body.currency)
+    return next(
+        _limit(actor, limit, policy) for limit in limits if (limit.scope, limit.subject_id, limit.currency) == mine
+    )
+
+
+@router.delete("/spending-limits/{limit_id}", permission=Permission.SPENDING_LIMIT_MANAGE, status_code=204)
+async def clear_limit(actor: ActorDep, session: SessionDep, currency: CurrencyDep, limit_id: str) -> None:
+    """Take a limit away. What it suspended resumes."""
+    scope, subject_id = _limited(limit_id)
+    await spending_limits.clear_limit(session, actor, currency=currency, scope=scope, subject_id=subject_id)
+
+
+def _limited(limit_id: str) -> tuple[Scope, str | None]:
+    """What an id names; the id of an allocation is its subject's."""
+    whole: dict[str, Scope] = {"day": "day", "month": "month"}
+    return (whole[limit_id], None) if limit_id in whole else ("allocation", limit_id)
+
+
+def _limit(actor: Actor, limit: SpendingLimit, policy: Policy) -> SpendingLimitOut:
+    return SpendingLimitOut.of(limit, _limit_actions(actor, "set", "clear"), policy=policy)
+
+
+def _limit_actions(actor: Actor, *names: str) -> list[ActionOut]:
+    """Whoever may change limits may do so at any time."""
+    return actions_of(actor, Permission.SPENDING_LIMIT_MANAGE, spending_limits.DENIED, dict.fromkeys(names))

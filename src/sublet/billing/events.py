@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
+from sublet.core.money import MoneyField
 from sublet.core.outbox import Event
 
 
@@ -15,3 +16,41 @@ class WalletLow(Event):
     threshold: str
     runway_seconds: int
     suspend_at: datetime | None = None
+
+
+class SpendingLimitSet(Event):
+    """Somebody has set or cleared a spending limit; `amount` is null where there is none any more."""
+
+    type: ClassVar[str] = "spending_limit.set"
+
+    scope: str
+    subject_id: str | None
+    amount: MoneyField | None
+
+
+class SpendingLimitEvent(Event):
+    """Base of what becomes of a limit: `spent` of `amount` in the period that is over at `ends_at`.
+
+    `scope` is `day`, `month` or `allocation`, of which `subject_id` is the one; that has no period.
+    """
+
+    scope: str
+    subject_id: str | None
+    subject_name: str | None
+    amount: MoneyField
+    spent: MoneyField
+    ends_at: datetime | None
+
+
+class BudgetAlerted(SpendingLimitEvent):
+    """So many percent of a spending limit are spent; told once for each threshold in each period."""
+
+    type: ClassVar[str] = "budget.alerted"
+
+    percent: int
+
+
+class SpendingLimitReached(SpendingLimitEvent):
+    """A spending limit is reached: what runs under it is suspended, nothing is launched, and data are kept."""
+
+    type: ClassVar[str] = "spending_limit.reached"

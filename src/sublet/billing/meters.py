@@ -144,7 +144,12 @@ _OPEN_AT = text(
     """
 )
 _SWITCH = text("UPDATE meter SET kind = :kind WHERE subject_id = :subject_id")
-_AWAIT_FUNDS = text("UPDATE meter SET out_of_funds = :waits WHERE subject_id = :subject_id AND out_of_funds <> :waits")
+_WAIT_FOR = text(
+    """
+    UPDATE meter SET out_of_funds = :funds, over_limit = :limit
+     WHERE subject_id = :subject_id AND (out_of_funds, over_limit) <> (:funds, :limit)
+    """
+)
 _STOP = text("UPDATE meter SET stopped_at = :at WHERE subject_id = :subject_id")
 _TOUCHED = text(
     """
@@ -283,9 +288,10 @@ async def switch(session: Session, subject_id: str, kind: Kind, at: datetime) ->
     await session.execute(_SWITCH, {"subject_id": subject_id, "kind": kind})
 
 
-async def await_funds(session: Session, subject_id: str, *, waits: bool) -> None:
-    """Whether it is for lack of funds that the subject is suspended: the funds clock says when there is enough."""
-    await session.execute(_AWAIT_FUNDS, {"subject_id": subject_id, "waits": waits})
+async def wait_for(session: Session, subject_id: str, what: Literal["funds", "limit"] | None) -> None:
+    """What a suspended subject waits for: the funds clock, or the review of limits, says when it may run again."""
+    waits = {"funds": what == "funds", "limit": what == "limit"}
+    await session.execute(_WAIT_FOR, {"subject_id": subject_id, **waits})
 
 
 async def stop(session: Session, subject_id: str, at: datetime) -> None:

@@ -25,6 +25,7 @@ meter = Table(
     Column("settle_due_at", DateTime(timezone=True), nullable=False),
     Column("settled", Boolean, nullable=False),
     Column("out_of_funds", Boolean, nullable=False),
+    Column("over_limit", Boolean, nullable=False),
     Column("boot_id", Text),
     Column("seen_from", DateTime(timezone=True)),
     Column("seen_count", Integer, nullable=False),

@@ -1,15 +1,17 @@
 """What billing shows over HTTP."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from sublet.billing.by_day import Day, Forecast, MonthUsage
+from sublet.billing.policy import Policy
 from sublet.billing.purposes import Purposes
+from sublet.billing.spend import Scope, SpendingLimit
 from sublet.billing.usage import Charge
 from sublet.core.actions import ActionOut
-from sublet.core.money import MoneyField, RateField
+from sublet.core.money import CurrencyCode, MoneyField, RateField
 from sublet.ledger.entries import WalletLine
 
 
@@ -28,6 +30,50 @@ class WalletOut(BaseModel):
     warning: str | None
     suspend_at: datetime | None
     actions: list[ActionOut]
+
+
+class SpendingLimitRequest(BaseModel):
+    """What is to be spent at most, as a decimal amount above zero."""
+
+    amount: Annotated[str, Field(max_length=40)]
+    currency: CurrencyCode
+
+
+class SpendingLimitOut(BaseModel):
+    """A spending limit and how it stands; `id` is what names it: `day`, `month` or an allocation's.
+
+    `spent` is what was delivered since `period_started_at`, charged or not yet; both times are null for an allocation,
+    whose limit is for as long as it lives. While `reached`, nothing runs under it.
+    """
+
+    id: str
+    scope: Scope
+    subject_id: str | None
+    subject_name: str | None
+    amount: MoneyField
+    spent: MoneyField
+    left: MoneyField
+    reached: bool
+    period_started_at: datetime | None
+    period_ends_at: datetime | None
+    actions: list[ActionOut]
+
+    @classmethod
+    def of(cls, limit: SpendingLimit, actions: list[ActionOut], *, policy: Policy) -> "SpendingLimitOut":
+        """The limit as the API shows it."""
+        return cls(
+            id=limit.subject_id or limit.scope,
+            scope=limit.scope,
+            subject_id=limit.subject_id,
+            subject_name=limit.subject_name,
+            amount=limit.amount.field(),
+            spent=limit.spent.field(),
+            left=limit.left.field(),
+            reached=limit.is_reached(policy),
+            period_started_at=limit.started,
+            period_ends_at=limit.ends,
+            actions=actions,
+        )
 
 
 class SourceOut(BaseModel):

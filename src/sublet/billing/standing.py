@@ -1,4 +1,5 @@
-"""How an organization stands: how long its money lasts, and how far the funds clock has run. One statement."""
+"""How an organization stands: how long its money lasts, how far the funds clock has run, and what its spending limits
+leave."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,16 +10,18 @@ from sublet.billing.charges import seconds_covered
 from sublet.billing.funds import Clock
 from sublet.billing.policy import Policy
 from sublet.billing.runway import BURNING, UNPAID, Level, Runway, runway_of
+from sublet.billing.spend import SpendingLimit, limits_of
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An organization's runway and funds clock in one currency."""
+    """An organization's runway, funds clock and spending limits in one currency."""
 
     runway: Runway
     clock: Clock
+    limits: tuple[SpendingLimit, ...] = ()
 
     @property
     def warning(self) -> Level | None:
@@ -45,6 +48,18 @@ class Standing:
         covered = seconds_covered(self.runway.left.micro, self.runway.burn.nano_per_hour + more.nano_per_hour)
         return covered is None or covered > policy.reserve_seconds
 
+    def limit_against(
+        self, more: Rate, *, subject_id: str | None, policy: Policy, beside: Rate | None = None
+    ) -> SpendingLimit | None:
+        """The spending limit that does not let that much more be spent, by this subject; None if all do.
+
+        `beside` is what others will spend more, which the limits of the organization bear too.
+        """
+        whole = more if beside is None else more + beside
+        rates = ((limit, more if limit.subject_id else whole) for limit in self.limits)
+        asked = ((limit, rate) for limit, rate in rates if limit.subject_id in {None, subject_id})
+        return next((limit for limit, rate in asked if not limit.bears(rate.nano_per_hour, policy=policy)), None)
+
 
 _STANDINGS = text(
     f"""
@@ -60,10 +75,18 @@ _STANDINGS = text(
 
 
 async def standings(session: Session, organization_id: str, *, policy: Policy) -> dict[str, Standing]:
-    """How the organization stands, by currency; it has none in a currency in which it has no wallet."""
+    """How the organization stands, by currency; it has none in a currency in which it has no wallet. Two statements."""
     about = {"organization_id": organization_id, "evidence_gap_seconds": policy.evidence_gap_seconds}
-    rows = await session.execute(_STANDINGS, about)
-    return {row.currency: Standing(runway_of(row, policy), Clock(row.level, row.grace_ends_at)) for row in rows}
+    rows = (await session.execute(_STANDINGS, about)).all()
+    limits = await limits_of(session, organization_id, policy=policy)
+    return {
+        row.currency: Standing(
+            runway_of(row, policy),
+            Clock(row.level, row.grace_ends_at),
+            tuple(limit for limit in limits if limit.currency == row.currency),
+        )
+        for row in rows
+    }
 
 
 async def standing(session: Session, organization_id: str, *, currency: str, policy: Policy) -> Standing:

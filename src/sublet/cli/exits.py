@@ -18,7 +18,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-FUNDS_CODES = frozenset({"insufficient_funds"})
+FUNDS_CODES = frozenset({"insufficient_funds", "spending_limit_reached"})
 CAPACITY_CODES = frozenset({"no_capacity", "insufficient_capacity", "capacity_unavailable"})
 
 _BY_STATUS = {

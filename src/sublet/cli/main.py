@@ -38,6 +38,7 @@ COMMANDS = {
     "cards": (f"{_HERE}.cards:cards", "Save cards, and choose which one is charged."),
     "auto-topup": (f"{_HERE}.cards:auto_topup", "Charge the default card when your funds run low."),
     "notices": (f"{_HERE}.notices:notices", "Read what you were told."),
+    "limit": (f"{_HERE}.spending_limits:limit", "Bound what is spent in a day, a month or on an allocation."),
     "events": (f"{_HERE}.events:events", "Follow what happens."),
     "completion": (f"{_HERE}.completion:completion", "Print the completion script of a shell."),
     "admin": (f"{_HERE}.admin:admin", "Operate the platform: nodes, SKUs, prices."),

@@ -24,6 +24,7 @@ from sublet.client.shapes import (
     Port,
     SavedCard,
     Sku,
+    SpendingLimit,
     SshCertificate,
     StartupOutput,
     StateChange,
@@ -278,6 +279,19 @@ class Client:
     def read_notices(self, up_to: str) -> int:
         """Mark a notice and all before it as read; how many were not yet."""
         return int(self._transport.post("/notices/read", {"up_to": up_to})["marked"])
+
+    def spending_limits(self) -> Iterator[SpendingLimit]:
+        """What the organization lets itself spend, and how far that is spent; oldest first."""
+        return self._transport.pages("/spending-limits")
+
+    def set_spending_limit(self, limit_id: str, amount: str, *, currency: str) -> SpendingLimit:
+        """Spend so much at most in a `day`, in a `month`, or on one allocation by its id."""
+        body = {"amount": amount, "currency": currency}
+        return cast(SpendingLimit, self._transport.patch(f"/spending-limits/{quote(limit_id, safe='')}", body))
+
+    def clear_spending_limit(self, limit_id: str) -> None:
+        """Take a limit away; what it suspended resumes."""
+        self._transport.delete(f"/spending-limits/{quote(limit_id, safe='')}", repeatable=False)
 
     def events(self, *, after: str | None = None, limit: int = 200) -> EventPage:
         """What happened after a cursor, oldest first; `next_cursor` or the last id continues."""

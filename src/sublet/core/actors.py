@@ -25,6 +25,7 @@ class Permission(StrEnum):
     WALLET_TOP_UP = "wallet:top_up"
     CARD_MANAGE = "card:manage"
     AUTO_TOP_UP_MANAGE = "auto_top_up:manage"
+    SPENDING_LIMIT_MANAGE = "spending_limit:manage"
     WALLET_REFUND_REQUEST = "wallet:request_refund"
     EVENTS_READ = "events:read"
     NOTICE_READ = "notice:read"

@@ -147,6 +147,7 @@ KEPT: Mapping[str, str] = {
         ],
         _ONE_EACH,
     ),
+    "public.spending_limit": f"{_FEW}, and goes when it is cleared or its allocation ends",
     "public.published_port": "which port was whose and when, for who asks about it and because the one that is free "
     "longest is given next; an allocation publishes 256 a day at most",
     "public.work": f"{_GONE}: work that is done is deleted with its result; what was set aside waits for an operator",

@@ -8,6 +8,7 @@ from sublet.allocations import funds as allocation_funds
 from sublet.allocations.work import sweep as allocation_sweep
 from sublet.approvals import approvals
 from sublet.billing import credit_expiry, extension, funds, settlement, watermarks
+from sublet.billing.limit_review import review_limits
 from sublet.billing.policy import Policy
 from sublet.core import heads
 from sublet.core.db import Database, Session
@@ -28,6 +29,7 @@ from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups import checkout
 
 REVIEW = "review funds"
+REVIEW_LIMITS = "review spending limits"
 OFFLINE_SECONDS = 2.0
 MINUTE = 60.0
 HOUR = 3600.0
@@ -37,6 +39,11 @@ DAY = 86_400.0
 async def review_funds_soon(session: Session, _event: StoredEvent) -> None:
     """Make the next review due at once; handler of `top_up.succeeded`."""
     await make_due(session, REVIEW)
+
+
+async def review_limits_soon(session: Session, _event: StoredEvent) -> None:
+    """Make the next review of limits due at once; handler of `spending_limit.set`."""
+    await make_due(session, REVIEW_LIMITS)
 
 
 def schedule(
@@ -77,6 +84,10 @@ def schedule(
         for action in await funds.review(session, policy=policy):
             await allocation_funds.carry_out(session, action)
 
+    async def look_at_limits(session: Session) -> None:
+        for step in await review_limits(session, policy=policy):
+            await allocation_funds.carry_out_limit(session, step)
+
     async def check(session: Session, *, thorough: bool = False) -> None:
         await keep(session, await checks.run(session, thorough=thorough, heads_file=heads_file))
 
@@ -104,6 +115,7 @@ def schedule(
         Tick("meter", metering_seconds, watermarks.tick),
         Tick("extend holds", metering_seconds, run_alone=fit_holds),
         Tick(REVIEW, metering_seconds, review),
+        Tick(REVIEW_LIMITS, metering_seconds, look_at_limits),
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), run_alone=settle),
         Tick("expire credit", MINUTE, run_alone=expire_credit),
         Tick("seal the ledger", MINUTE, seal_ranges),

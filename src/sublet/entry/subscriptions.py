@@ -6,7 +6,7 @@ from functools import partial
 from sublet.allocations import authorized_keys, drain, funds, given_up, incidents, suspension
 from sublet.billing.policy import Policy
 from sublet.core.work.delivery import Gatherer, Handlers
-from sublet.entry.schedule import review_funds_soon
+from sublet.entry.schedule import review_funds_soon, review_limits_soon
 from sublet.notifications import notices
 from sublet.notifications.letters import by_event
 from sublet.payments.auto_top_up import work as auto_top_up
@@ -32,6 +32,10 @@ def _reactions(policy: Policy) -> Handlers:
         # The funds review only says what is to be done; each allocation is changed in a transaction of its own.
         "allocation.funds_ran_out": (funds.on_funds_ran_out,),
         "allocation.funds_restored": (may_run_again,),
+        "allocation.limit_reached": (funds.on_limit_reached,),
+        "allocation.limit_lifted": (may_run_again,),
+        # What is raised or cleared lets run again at once.
+        "spending_limit.set": (review_limits_soon,),
         # What is wrong with a GPU is told to whoever has it.
         "gpu.erred": (incidents.on_gpu_erred,),
         # A node is emptied: whoever runs there is told, and suspended at the deadline. When the node takes

@@ -17,7 +17,7 @@ from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
 from sublet.approvals.api import router as approvals_router
 from sublet.audit.api import router as audit_router
-from sublet.billing.api import WHY_NOT_PAY, WhyNotPay
+from sublet.billing.api import CURRENCY_OF, WHY_NOT_PAY, WhyNotPay
 from sublet.billing.api import router as billing_router
 from sublet.catalog.api import router as catalog_router
 from sublet.core.app import ALIVE, AUTHENTICATOR, CURRENCY, DATABASE, KEYRING, SETTINGS, STOPPING, App
@@ -135,6 +135,7 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(CONSEQUENCES, launch_stop.CONSEQUENCES)
         .put(PROCESSOR, processor)
         .put(WHY_NOT_PAY, paying)
+        .put(CURRENCY_OF, rows.currency_of)
         .put(TERMINAL_TARGET, terminal_target)
         .put(TERMINAL_POLICY, policy)
         .put(EVENT_HUB, EventHub(database))

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sublet.billing.policy import Policy
+from sublet.billing.spend import SpendingLimit, SpendingLimitReached
 from sublet.billing.standing import standing
 from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
@@ -75,6 +76,8 @@ class Means:
     out_of_funds: bool
     stopped: bool
     """Whether an operator has to see to something first."""
+    limits: tuple[SpendingLimit, ...] = ()
+    """Spending limits of the organization as a whole."""
 
 
 async def list_offers(session: Session, *, currency: str, policy: Policy) -> list[Offer]:
@@ -89,7 +92,7 @@ async def list_offers(session: Session, *, currency: str, policy: Policy) -> lis
 async def means_of(
     session: Session, actor: Actor, *, currency: str, policy: Policy, launches: Launches
 ) -> Means | None:
-    """What the actor could launch with in a currency, in five statements; None for who launches nothing anyway."""
+    """What the actor could launch with in a currency, in six statements; None for who launches nothing anyway."""
     if actor.organization_id is None or not actor.can(Permission.ALLOCATION_LAUNCH):
         return None
     try:
@@ -108,6 +111,7 @@ async def means_of(
         too_often=launches.most_an_hour if too_often else None,
         out_of_funds=stands.out_of_funds,
         stopped=stopped,
+        limits=tuple(limit for limit in stands.limits if limit.subject_id is None),
     )
 
 
@@ -141,6 +145,10 @@ def _why_not_by_means(hold: Money, means: Means) -> Refusal | None:
     if means.too_often is not None:
         reason = f"Your organization has begun {means.too_often} launches within an hour, which is the most."
         return Refusal(TooManyLaunches, reason, "Try again later, or resume what is suspended.", outcome=_NOTHING)
+    return _why_not_by_funds(hold, means) or _why_not_by_limits(hold, means)
+
+
+def _why_not_by_funds(hold: Money, means: Means) -> Refusal | None:
     if means.out_of_funds:
         reason = "Your money has run out for what runs already, so nothing new can start."
         return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)
@@ -149,4 +157,13 @@ def _why_not_by_means(hold: Money, means: Means) -> Refusal | None:
         beyond = " beyond what your organization owes" if means.owes else ""
         reason = f"A launch sets {hold} aside, and less is available in your wallet{beyond}."
         return Refusal(InsufficientFunds, reason, _TOP_UP, outcome=_NOTHING)
+    return None
+
+
+def _why_not_by_limits(hold: Money, means: Means) -> Refusal | None:
+    """Why the organization's own limits forbid it: what a launch sets aside has to fit into what each leaves."""
+    for limit in means.limits:
+        if limit.reached_at is not None or limit.left < hold:
+            when = f"Raise the limit, or try again when the next {limit.scope} begins."
+            return Refusal(SpendingLimitReached, limit.sentence, when, outcome=_NOTHING)
     return None

@@ -8,7 +8,14 @@ from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.core.actions import ActionOut
 from sublet.core.money import MoneyField
 
-RefusalCode = Literal["permission_denied", "no_capacity", "insufficient_funds", "launches_stopped", "too_many_launches"]
+RefusalCode = Literal[
+    "permission_denied",
+    "no_capacity",
+    "insufficient_funds",
+    "launches_stopped",
+    "spending_limit_reached",
+    "too_many_launches",
+]
 
 
 class LaunchActionOut(ActionOut):

@@ -38,7 +38,11 @@ TASKS_FOR_EACH_VCPU = 1024
 MOST_KEYS = 256
 BITS_IN_MBIT = 1_000_000
 
-_SUSPENDED_FOR = {"funds": "funds ran out", "drain": "its node is being emptied"}
+_SUSPENDED_FOR = {
+    "funds": "funds ran out",
+    "limit": "a spending limit is reached",
+    "drain": "its node is being emptied",
+}
 _BY_WANTED = {"active": AllocationState.ACTIVE, "suspended": AllocationState.SUSPENDED}
 
 

@@ -136,6 +136,23 @@ class TopUp(TypedDict):
     actions: list[Action]
 
 
+class SpendingLimit(TypedDict):
+    """What is spent at most in a `day`, a `month`, or on one allocation, whose id is the limit's then; times are null
+    there. While `reached`, nothing runs under it."""
+
+    id: str
+    scope: str
+    subject_id: str | None
+    subject_name: str | None
+    amount: Money
+    spent: Money
+    left: Money
+    reached: bool
+    period_started_at: str | None
+    period_ends_at: str | None
+    actions: list[Action]
+
+
 class CardSetup(TypedDict):
     """The saving of a card, at `checkout_url` while it is pending."""
 

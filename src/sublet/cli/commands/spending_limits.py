@@ -1,0 +1,87 @@
+"""`limit`: what is spent at most in a day, in a month, or on one allocation."""
+
+import click
+
+from sublet.cli.commands.cards import AmountText
+from sublet.cli.completions import complete_allocation
+from sublet.cli.connection import connect, note
+from sublet.cli.formats import local, money
+from sublet.cli.lazy import LazyGroup
+from sublet.cli.output import Output, output_options
+from sublet.cli.tables import Column
+from sublet.client import Client
+from sublet.client.shapes import SpendingLimit
+
+_HERE = "sublet.cli.commands.spending_limits"
+
+
+def _of(limit: SpendingLimit) -> str:
+    return limit["scope"] if limit["subject_id"] is None else limit["subject_name"] or limit["subject_id"]
+
+
+COLUMNS: list[Column[SpendingLimit]] = [
+    Column("OF", _of),
+    Column("LIMIT", lambda limit: money(limit["amount"]), right=True),
+    Column("SPENT", lambda limit: money(limit["spent"]), right=True),
+    Column("LEFT", lambda limit: money(limit["left"]), right=True),
+    Column("REACHED", lambda limit: "yes" if limit["reached"] else ""),
+    Column(
+        "BEGINS ANEW", lambda limit: local(limit["period_ends_at"]) if limit["period_ends_at"] else "", optional=True
+    ),
+]
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "ls": (f"{_HERE}:ls", "List the limits, and how far each is spent."),
+        "set": (f"{_HERE}:set_limit", "Set a limit, or change its amount."),
+        "clear": (f"{_HERE}:clear", "Take a limit away."),
+    },
+)
+def limit() -> None:
+    """Bound what is spent. What runs under a limit that is reached is suspended, and its data are kept."""
+
+
+@click.command()
+@output_options()
+def ls(output: Output) -> None:
+    """List the limits, and how far each is spent."""
+    with connect() as client:
+        limits = client.spending_limits()
+        output.many(limits, COLUMNS, empty="There is no limit. Set one: sublet limit set 20.00 --per day")
+
+
+_per = click.option("--per", type=click.Choice(["day", "month"]), help="Of what is spent in all in a day or a month.")
+_for = click.option("--for", "allocation", shell_complete=complete_allocation, help="Of one allocation, by its name.")
+
+
+@click.command("set")
+@click.argument("amount", type=AmountText())
+@_per
+@_for
+@click.option("--currency", help="ISO 4217 code; that of your wallet if left out.")
+@output_options()
+def set_limit(amount: str, per: str | None, allocation: str | None, currency: str | None, output: Output) -> None:
+    """Spend AMOUNT at most in a day, in a month, or on one allocation; what was reached counts anew."""
+    with connect() as client:
+        paid_in = (currency or client.wallet()["currency"]).upper()
+        done = client.set_spending_limit(_id(client, per, allocation), amount, currency=paid_in)
+    output.one(done, lambda one: note(f"{money(one['amount'])} at most, of which {money(one['spent'])} are spent."))
+
+
+@click.command()
+@_per
+@_for
+def clear(per: str | None, allocation: str | None) -> None:
+    """Take a limit away. What it suspended resumes."""
+    with connect() as client:
+        client.clear_spending_limit(_id(client, per, allocation))
+    note("The limit is gone. What it suspended resumes.")
+
+
+def _id(client: Client, per: str | None, allocation: str | None) -> str:
+    """The id of the limit that is meant: exactly one option says which."""
+    if (per is None) == (allocation is None):
+        raise click.UsageError("Say which limit: --per day, --per month, or --for ALLOCATION.")
+    return per if per is not None else client.allocation(str(allocation))["id"]
