@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0058_allocations"
-down_revision = "0057_billing"
+revision = "0059_allocations"
+down_revision = "0058_billing"
 
 CAUSES = """
 ALTER TABLE allocation

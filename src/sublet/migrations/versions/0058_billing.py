@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0057_billing"
-down_revision = "0056_notifications"
+revision = "0058_billing"
+down_revision = "0057_ledger"
 
 LIMITS = """
 -- What an organization lets itself spend at most: in a day or a month of the books' time zone, or on one subject in
