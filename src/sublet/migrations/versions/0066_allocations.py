@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0061_allocations"
-down_revision = "0060_billing"
+revision = "0066_allocations"
+down_revision = "0065_billing"
 
 CAUSES = """
 ALTER TABLE allocation
