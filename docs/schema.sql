@@ -2397,7 +2397,7 @@ CREATE TABLE public.allocation (
     CONSTRAINT allocation_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
     CONSTRAINT allocation_oom_kills_check CHECK ((oom_kills >= 0)),
     CONSTRAINT allocation_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'provisioning'::text, 'active'::text, 'suspended'::text, 'releasing'::text, 'released'::text, 'failed'::text, 'release_failed'::text, 'lost'::text]))),
-    CONSTRAINT allocation_suspended_for_check CHECK ((suspended_for = ANY (ARRAY['customer'::text, 'funds'::text, 'drain'::text]))),
+    CONSTRAINT allocation_suspended_for_check CHECK ((suspended_for = ANY (ARRAY['customer'::text, 'funds'::text, 'drain'::text, 'limit'::text]))),
     CONSTRAINT allocation_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0)),
     CONSTRAINT allocation_uid_check CHECK ((uid >= 200000)),
     CONSTRAINT allocation_wanted_check CHECK ((wanted = ANY (ARRAY['active'::text, 'suspended'::text, 'gone'::text])))
@@ -3033,6 +3033,7 @@ CREATE TABLE public.meter (
     boot_id text,
     seen_from timestamp with time zone,
     seen_count integer DEFAULT 0 NOT NULL,
+    over_limit boolean DEFAULT false NOT NULL,
     CONSTRAINT meter_check CHECK ((observed_to >= started_at)),
     CONSTRAINT meter_check1 CHECK ((stopped_at >= started_at)),
     CONSTRAINT meter_check2 CHECK (((NOT settled) OR (stopped_at IS NOT NULL))),
@@ -3778,6 +3779,34 @@ ALTER TABLE public.sku ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.spending_limit (
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    currency text NOT NULL,
+    scope text NOT NULL,
+    subject_id text,
+    amount bigint NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    period_start timestamp with time zone,
+    told_percent smallint DEFAULT 0 NOT NULL,
+    reached_at timestamp with time zone,
+    CONSTRAINT spending_limit_amount_check CHECK ((amount > 0)),
+    CONSTRAINT spending_limit_check CHECK (((scope = 'allocation'::text) = (subject_id IS NOT NULL))),
+    CONSTRAINT spending_limit_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT spending_limit_scope_check CHECK ((scope = ANY (ARRAY['day'::text, 'month'::text, 'allocation'::text]))),
+    CONSTRAINT spending_limit_told_percent_check CHECK ((told_percent = ANY (ARRAY[0, 50, 80, 100])))
+);
+
+ALTER TABLE public.spending_limit ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.spending_limit_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.ssh_ca_key (
     id text NOT NULL,
     kind text NOT NULL,
@@ -4468,6 +4497,12 @@ ALTER TABLE ONLY public.sku
 ALTER TABLE ONLY public.sku
     ADD CONSTRAINT sku_seq_key UNIQUE (seq);
 
+ALTER TABLE ONLY public.spending_limit
+    ADD CONSTRAINT spending_limit_organization_id_currency_scope_subject_id_key UNIQUE NULLS NOT DISTINCT (organization_id, currency, scope, subject_id);
+
+ALTER TABLE ONLY public.spending_limit
+    ADD CONSTRAINT spending_limit_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY public.ssh_ca_key
     ADD CONSTRAINT ssh_ca_key_kind_slot_key UNIQUE (kind, slot);
 
@@ -4693,7 +4728,11 @@ CREATE INDEX membership_organization ON public.membership USING btree (organizat
 
 CREATE INDEX membership_user ON public.membership USING btree (user_id, seq);
 
+CREATE INDEX meter_lived ON public.meter USING btree (organization_id, currency, COALESCE(stopped_at, 'infinity'::timestamp with time zone));
+
 CREATE INDEX meter_organization ON public.meter USING btree (organization_id, currency) WHERE (NOT settled);
+
+CREATE INDEX meter_over_limit ON public.meter USING btree (organization_id, currency) WHERE (over_limit AND (stopped_at IS NULL));
 
 CREATE INDEX meter_segment_open ON public.meter_segment USING btree (subject_id) WHERE (NOT complete);
 
@@ -4772,6 +4811,8 @@ CREATE INDEX saved_card_to_forget ON public.saved_card USING btree (id) WHERE ((
 CREATE UNIQUE INDEX signing_key_only ON public.signing_key USING btree ((true));
 
 CREATE INDEX sku_active ON public.sku USING btree (seq) WHERE active;
+
+CREATE UNIQUE INDEX spending_limit_subject ON public.spending_limit USING btree (subject_id) WHERE (subject_id IS NOT NULL);
 
 CREATE INDEX ssh_key_user ON public.ssh_key USING btree (user_id, seq);
 
@@ -5991,6 +6032,8 @@ GRANT SELECT,INSERT ON TABLE public.sku TO sublet_app;
 GRANT UPDATE(name) ON TABLE public.sku TO sublet_app;
 
 GRANT UPDATE(active) ON TABLE public.sku TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spending_limit TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.ssh_ca_key TO sublet_app;
 

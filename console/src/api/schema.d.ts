@@ -2141,6 +2141,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/spending-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Limits
+         * @description What the organization lets itself spend, how far that is spent, and when it begins anew; oldest first.
+         */
+        get: operations["list_limits_api_v1_spending_limits_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spending-limits/{limit_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Clear Limit
+         * @description Take a limit away. What it suspended resumes.
+         */
+        delete: operations["clear_limit_api_v1_spending_limits__limit_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Set Limit
+         * @description Spend so much at most in a `day`, in a `month`, or on one allocation, by its id; what was reached counts anew.
+         */
+        patch: operations["set_limit_api_v1_spending_limits__limit_id__patch"];
+        trace?: never;
+    };
     "/api/v1/ssh-keys": {
         parameters: {
             query?: never;
@@ -3619,7 +3663,7 @@ export interface components {
             /** Allowed */
             allowed: boolean;
             /** Code */
-            code: ("permission_denied" | "no_capacity" | "insufficient_funds" | "launches_stopped" | "too_many_launches") | null;
+            code: ("permission_denied" | "no_capacity" | "insufficient_funds" | "launches_stopped" | "spending_limit_reached" | "too_many_launches") | null;
             /** Detail */
             detail: string | null;
             /** Name */
@@ -3744,6 +3788,15 @@ export interface components {
             actions: components["schemas"]["ActionOut"][];
             /** Items */
             items: components["schemas"]["SavedCard"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ManagedPage[SpendingLimitOut] */
+        ManagedPage_SpendingLimitOut_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["SpendingLimitOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -5358,6 +5411,47 @@ export interface components {
             id: string;
             /** Type */
             type: string;
+        };
+        /**
+         * SpendingLimitOut
+         * @description A spending limit and how it stands; `id` is what names it: `day`, `month` or an allocation's.
+         *
+         *     `spent` is what was delivered since `period_started_at`, charged or not yet; both times are null for an allocation,
+         *     whose limit is for as long as it lives. While `reached`, nothing runs under it.
+         */
+        SpendingLimitOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            amount: components["schemas"]["MoneyField"];
+            /** Id */
+            id: string;
+            left: components["schemas"]["MoneyField"];
+            /** Period Ends At */
+            period_ends_at: string | null;
+            /** Period Started At */
+            period_started_at: string | null;
+            /** Reached */
+            reached: boolean;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "day" | "month" | "allocation";
+            spent: components["schemas"]["MoneyField"];
+            /** Subject Id */
+            subject_id: string | null;
+            /** Subject Name */
+            subject_name: string | null;
+        };
+        /**
+         * SpendingLimitRequest
+         * @description What is to be spent at most, as a decimal amount above zero.
+         */
+        SpendingLimitRequest: {
+            /** Amount */
+            amount: string;
+            /** Currency */
+            currency: string;
         };
         /**
          * SshCommandOut
@@ -11074,6 +11168,131 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SkuOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_limits_api_v1_spending_limits_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedPage_SpendingLimitOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clear_limit_api_v1_spending_limits__limit_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                limit_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_limit_api_v1_spending_limits__limit_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                limit_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpendingLimitRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpendingLimitOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0065_billing"
-down_revision = "0064_audit"
+revision = "0067_billing"
+down_revision = "0066_scheduling"
 
 LIMITS = """
 -- What an organization lets itself spend at most: in a day or a month of the books' time zone, or on one subject in

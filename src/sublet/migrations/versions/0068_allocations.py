@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0066_allocations"
-down_revision = "0065_billing"
+revision = "0068_allocations"
+down_revision = "0067_billing"
 
 CAUSES = """
 ALTER TABLE allocation
