@@ -64,13 +64,15 @@ async def come_to_rest(page: Page) -> None:
     )
 
 
-async def check_accessibility(page: Page, watch: Watch, rules: dict[str, Any] = EVERYTHING) -> None:
-    """Run axe on the page as it is now."""
+async def check_accessibility(
+    page: Page, watch: Watch, rules: dict[str, Any] = EVERYTHING, *, within: str = "html"
+) -> None:
+    """Run axe on the page as it is now, or on what a selector finds of it."""
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(AXE_SCRIPT)
     violations: list[dict[str, Any]] = await page.evaluate(
-        "options => axe.run(options).then(({ violations }) => violations)",
-        {"runOnly": rules, "resultTypes": ["violations"], "preload": False},
+        "([within, options]) => axe.run(within, options).then(({ violations }) => violations)",
+        [within, {"runOnly": rules, "resultTypes": ["violations"], "preload": False}],
     )
     for violation in violations:
         where = [node["target"] for node in violation["nodes"]][:3]

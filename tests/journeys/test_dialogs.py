@@ -1,0 +1,141 @@
+"""Every dialog of both consoles, light and dark, wide and narrow: accessible, and no wider than the window.
+
+They are opened in the console as developers run it, before the mock, which holds something of everything in each state.
+So no demo is needed, and a dialog that a demo would come to once in a month is looked at like the others.
+"""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, Route
+
+from tests.journeys.test_pages import SCHEMES, SIZES
+from tests.journeys.watch import COLOURS, EVERYTHING, Watch, check_accessibility, check_width, come_to_rest
+from tests.support.ports import free_port
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+
+CONSOLE = Path(__file__).resolve().parents[2] / "console"
+DIALOG = "[role=dialog], [role=alertdialog]"
+
+OPENED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("allocations/AllocationActions.tsx", "/allocations/al_1", ("Release",)),
+    ("allocations/AllocationActions.tsx", "/allocations/al_18", ("Restart elsewhere",)),
+    ("allocations/Ports.tsx", "/allocations/al_1", ("Publish port", "Withdraw 8080/tcp")),
+    ("allocations/GivenPanel.tsx", "/allocations/al_1", ("Edit labels",)),
+    ("billing/BillingPage.tsx", "/billing", ("Add funds",)),
+    ("billing/Cards.tsx", "/billing?view=cards", ("Remove the card ending in 4242",)),
+    ("billing/AutoTopUpPanel.tsx", "/billing?view=cards", ("Change",)),
+    ("settings/SshKeys.tsx", "/settings", ("Add SSH key", "Remove laptop")),
+    ("settings/ApiTokens.tsx", "/settings?view=tokens", ("Create token", "Revoke ci")),
+    ("settings/Sessions.tsx", "/settings?view=sessions", ("End session: curl/8",)),
+    ("operator/SkusPage.tsx", "/operator/skus", ("Create SKU", "Deactivate cpu-small")),
+    ("operator/PricesPage.tsx", "/operator/skus/sku_1", ("Create price",)),
+    ("operator/HelpersPage.tsx", "/operator/helpers", ("Try the helper on node-a first",)),
+    ("operator/RolloutPage.tsx", "/operator/helpers/hro_3", ("Stop",)),
+    (
+        "operator/ApprovalsPage.tsx",
+        "/operator/approvals",
+        ("Approve: Give up a node nd_7", "Refuse: Give up a node nd_7"),
+    ),
+    ("operator/NodePage.tsx", "/operator/nodes/nd_1", ("Cordon",)),
+    ("operator/NodePorts.tsx", "/operator/nodes/nd_1", ("Ports",)),
+    ("operator/NodeCorrection.tsx", "/operator/nodes/nd_1", ("Correct", "Remove")),
+    ("operator/NodeLife.tsx", "/operator/nodes/nd_1", ("Drain",)),
+    ("operator/Gpus.tsx", "/operator/nodes/nd_1", ("Clear",)),
+)
+"""The file that a dialog is in, its page, and the buttons that open it there; a page is loaded once for each line."""
+
+
+@pytest.fixture
+def mock() -> Iterator[str]:
+    """The address of the console before the mock of the API."""
+    port = free_port()
+    command = [
+        str(Path(sys.executable).parent / "node"),
+        "node_modules/.bin/vite",
+        "--mode",
+        "mock",
+        "--port",
+        str(port),
+        "--strictPort",
+    ]
+    server = subprocess.Popen(command, cwd=CONSOLE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until("the mock to answer", lambda: _answers(address), seconds=60.0)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(15)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/api/v1/me", timeout=10).is_success
+    except httpx.HTTPError:
+        return False
+
+
+async def offer_everything(route: Route) -> None:
+    """What the mock would refuse just now can be asked for too: its dialog is looked at, and nothing is sent."""
+    answer = await route.fetch()
+    refused = r'"allowed":false,"reason":"[^"]*"'
+    await route.fulfill(response=answer, body=re.sub(refused, '"allowed":true,"reason":null', await answer.text()))
+
+
+async def look(page: Page, watch: Watch, name: str) -> None:
+    """Check the dialog that is open; what is behind it is looked at by the walk over the pages."""
+    for width, height in SIZES:
+        await page.set_viewport_size({"width": width, "height": height})
+        for scheme in SCHEMES:
+            await page.emulate_media(color_scheme=scheme)
+            await come_to_rest(page)
+            watch.place = f"{name} {scheme} {width}"
+            await check_accessibility(page, watch, EVERYTHING if scheme == "light" else COLOURS, within=DIALOG)
+            await check_width(page, watch)
+
+
+class TestEveryDialog:
+    async def test_is_accessible_light_and_dark_wide_and_narrow(self, browser: Browser, mock: str) -> None:
+        context = await browser.new_context(reduced_motion="reduce", viewport={"width": 1280, "height": 900})
+        page = await context.new_page()
+        page.set_default_timeout(30_000)
+        watch = Watch(mock, may_fail=("/api/v1/auth/logout",)).attach(page)
+        await page.route("**/api/v1/admin/**", offer_everything)
+        for _file, path, buttons in OPENED:
+            await page.goto(f"{mock}{path}")
+            for button in buttons:
+                await page.get_by_role("button", name=button, exact=True).first.click()
+                await page.wait_for_selector(DIALOG)
+                await look(page, watch, button)
+                await page.keyboard.press("Escape")
+                await page.wait_for_selector(DIALOG, state="detached")
+                await page.set_viewport_size({"width": 1280, "height": 900})
+        await page.route("**/auth/logout", lambda route: route.abort())
+        await page.get_by_role("button", name="Account menu").click()
+        await page.get_by_role("menuitem", name="Sign out").click()
+        await page.wait_for_selector(DIALOG)
+        await look(page, watch, "Not signed out")
+        await context.close()
+        assert watch.findings == []
+
+    def test_is_opened_here(self) -> None:
+        written = Counter(
+            {
+                str(file.relative_to(CONSOLE / "src")): len(re.findall(r"<(?:Dialog|Confirm)\s", file.read_text()))
+                for file in sorted((CONSOLE / "src").rglob("*.tsx"))
+                if file.parent.name not in {"ui", "testing"} and not file.name.endswith(".test.tsx")
+            }
+        )
+        opened = Counter({"shell/AccountMenu.tsx": 1})  # when signing out fails
+        for file, _path, buttons in OPENED:
+            opened[file] += len(buttons)
+        assert written - opened == Counter(), "a dialog that no line of OPENED opens"
