@@ -1,5 +1,6 @@
 """States of top-ups: every arrow happens, every other pair is refused, here and in PostgreSQL; and late money."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -149,6 +150,34 @@ class TestLateMoney:
             wallet = await wallets.wallet(session, payer.organization, currency="USD")
         assert (row.state, row.failure, row.fee) == ("succeeded", None, Money.parse("0.88", "USD").field())
         assert wallet.balance == Money.parse("20.00", "USD")
+
+
+class TestTwoSightings:
+    """The processor's event and a look at its page often come at once."""
+
+    async def test_of_one_payment_at_once_wait_for_each_other(
+        self, database: Database, payer: Actor, top_up_id: str
+    ) -> None:
+        async def sees() -> outcomes.Applied:
+            async with database.transaction() as session:
+                return await outcomes.apply(session, top_up_id, ARRIVED)
+
+        async def waits() -> bool:
+            async with database.reading() as session:
+                return bool((await session.execute(text("SELECT 1 FROM pg_locks WHERE NOT granted"))).first())
+
+        async with database.transaction() as session:
+            assert await outcomes.apply(session, top_up_id, ARRIVED) is outcomes.Applied.DONE
+            other = asyncio.create_task(sees())
+            async with asyncio.timeout(10):
+                while not other.done() and not await waits():
+                    await asyncio.sleep(0.01)
+        assert await other is outcomes.Applied.DONE
+        async with database.transaction() as session:
+            await assert_books_are_sound(session)
+            assert (await wallets.wallet(session, payer.organization, currency="USD")).balance == Money.parse(
+                "20.00", "USD"
+            )
 
 
 SETUPS = Machine(
