@@ -4,7 +4,9 @@ import asyncio
 import base64
 import contextlib
 import json
+import socket
 import struct
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -84,7 +86,12 @@ class FakeNode:
             "explain_entry": lambda _: {"cause": self.keeps_out or "unknown", "lines": ["as seen"], "fix": "Mend it."},
             "release": self._release,
         }
-        self.port = 0
+        # Its port stays its own while it does not listen: on a busy machine somebody else would be given it meanwhile.
+        kept = socket.socket()
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        weakref.finalize(self, kept.close)
+        self.port: int = kept.getsockname()[1]
         self._server: asyncssh.SSHAcceptor | None = None
 
     @property
