@@ -13,7 +13,7 @@ QUICK = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 def quick_hashes() -> Iterator[None]:
     """Meanwhile passwords are hashed as ever, by the same function with the least effort.
 
-    Half of the time of a test that signs two people in went into the effort. tests/identity spends it.
+    Half of the time of a test that signs two people in went into the effort. Tests about passwords spend it.
     """
     from sublet.identity import passwords  # noqa: PLC0415 - not every test needs it
 
