@@ -71,14 +71,16 @@ def mock() -> Iterator[str]:
         str(port),
         "--strictPort",
     ]
-    server = subprocess.Popen(command, cwd=CONSOLE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until("the mock to answer", lambda: _answers(address), seconds=60.0)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(15)
+    # It ends when nobody can type to it any more, so its input stays open.
+    with subprocess.Popen(
+        command, cwd=CONSOLE, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            until("the mock to answer", lambda: _answers(address), seconds=120.0)
+            yield address
+        finally:
+            server.terminate()
 
 
 def _answers(address: str) -> bool:
