@@ -51,6 +51,7 @@ OPENED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("operator/NodeCorrection.tsx", "/operator/nodes/nd_1", ("Correct", "Remove")),
     ("operator/NodeLife.tsx", "/operator/nodes/nd_1", ("Drain",)),
     ("operator/money/FindingsPage.tsx", "/operator/money/findings", ("Resolve ledger.balance_drift of acc_12",)),
+    ("operator/money/RequestsPage.tsx", "/operator/money/requests", ("Grant rrq_1",)),
     ("operator/money/MonthsPage.tsx", "/operator/money/months", ("Close 2026-10",)),
     ("operator/money/PaymentsPage.tsx", "/operator/money/payments?organization=org_1", ("Adjust", "Refund tu_4")),
     ("operator/Gpus.tsx", "/operator/nodes/nd_1", ("Clear",)),
