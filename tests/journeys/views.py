@@ -70,6 +70,7 @@ def customer_views(active: str, released: str) -> list[View]:
         View("billing-ledger", "/billing?view=ledger", list="/wallet/entries"),
         View("billing-charges", "/billing?view=charges", list="/usage"),
         View("billing-top-ups", "/billing?view=top-ups", list="/top-ups"),
+        View("billing-refunds", "/billing?view=refunds", list="/refund-requests"),
         View("settings-keys", "/settings", dialog=press("Add SSH key"), list="/ssh-keys"),
         View("settings-tokens", "/settings?view=tokens", dialog=press("Create token"), list="/api-tokens"),
         View("settings-sessions", "/settings?view=sessions", list="/auth/sessions"),
@@ -90,6 +91,15 @@ def operator_views(node: str, sku: str) -> list[View]:
         View("prices", f"/operator/skus/{sku}", dialog=press("Create price"), list="/admin/prices"),
         View("helpers", "/operator/helpers"),
         View("approvals", "/operator/approvals"),
+        View("money", "/operator/money"),
+        View("money-requests", "/operator/money/requests", list="/admin/refund-requests"),
+        View("money-refunds", "/operator/money/refunds", list="/admin/refunds"),
+        View("money-payments", "/operator/money/payments", fails=False),
+        View("money-disputes", "/operator/money/disputes", list="/admin/disputes"),
+        View("money-findings", "/operator/money/findings", list="/admin/findings"),
+        View("money-ledger", "/operator/money/ledger", fails=False),
+        View("money-months", "/operator/money/months", list="/admin/months"),
+        View("money-reports", "/operator/money/reports"),
         View("operator-allocations", "/operator/allocations", list="/admin/allocations"),
     ]
 
