@@ -117,7 +117,7 @@ async def _book(session: Session, found: BalanceTransaction, paid: TopUpRow | No
     if kind == DISPUTE:
         return  # its movements are booked with the dispute, which has a fee of its own
     if found.fee.micro > 0:
-        about = {"source_id": source_id, "source_type": kind or SUBJECT}
+        about = {"source_id": source_id, "source_type": SUBJECT}
         if paid is not None and kind == CHARGE:
             about = {"source_id": str(paid.id), "source_type": "top_up"}
         await fees.post_fee(session, found.fee, transaction_id=found.id, **about)
@@ -141,7 +141,7 @@ async def _book(session: Session, found: BalanceTransaction, paid: TopUpRow | No
                 booked,
                 found.amount,
                 transaction_id=found.id,
-                source_type=kind or SUBJECT,
+                source_type=SUBJECT,
                 source_id=source_id,
             )
             left -= found.amount
