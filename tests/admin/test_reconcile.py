@@ -72,6 +72,28 @@ class TestReconciliation:
             ]
 
 
+class TestEventsThatWait:
+    async def test_for_more_than_ten_minutes_are_found_every_few_minutes(
+        self, database: Database, owner_url: str
+    ) -> None:
+        async def found() -> list[str]:
+            async with database.transaction() as session:
+                results = await checks.run(session, thorough=False)
+            return [one.findings[0].subject for one in results if one.name == "events that wait" and not one.ok]
+
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute("INSERT INTO outbox_cursor (subscriber, xid, id) VALUES ('domains', '1', 0)")
+            planted = (
+                "INSERT INTO outbox_event (event_id, type, subject, data, occurred_at) "
+                "VALUES (%s, 'x.done', 'x', '{{}}', {})"
+            )
+            owner.execute(planted.format("now()").encode(), ["evt_new"])
+            assert await found() == []
+            owner.execute("DELETE FROM outbox_event")
+            owner.execute(planted.format("now() - interval '11 minutes'").encode(), ["evt_old"])
+        assert await found() == ["subscriber:domains"]
+
+
 class TestTransactionIdsOfEvents:
     """A dump that was restored brings ids which the new server gives out much later."""
 

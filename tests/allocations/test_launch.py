@@ -52,7 +52,7 @@ class TestALaunchThatAnOperatorHasToLookAt:
         with pytest.raises(LaunchesStopped, match="Nothing was launched"):
             await rental.launch()
         async with rental.database.transaction() as session:
-            await findings.close_by_id(session, finding)
+            await findings.close_by_id(session, finding, by="Ada", reason="settled")
         await rental.launch()
 
 

@@ -94,7 +94,7 @@ class TestAfterADrain:
         await reviewed(site)
         assert await waits_for(site, running) == FOR_FUNDS
         async with site.web.database.transaction() as session:
-            await findings.close_by_id(session, stopped)
+            await findings.close_by_id(session, stopped, by="Ada", reason="settled")
         await reviewed(site)
         assert await waits_for(site, running) == RUNS
 

@@ -132,7 +132,7 @@ class TestResumptionWhileLaunchesAreStopped:
             assert await billing_funds.review(session, policy=DEFAULT_POLICY) == []
         assert await rental.all("SELECT level FROM funds_clock") == ["suspended"]
         async with database.transaction() as session:
-            await findings.close_by_id(session, stop)
+            await findings.close_by_id(session, stop, by="Ada", reason="settled")
             [step] = await billing_funds.review(session, policy=DEFAULT_POLICY)
         assert (step.subject_id, step.action) == (allocation_id, "resume")
 
@@ -145,7 +145,7 @@ class TestResumptionWhileLaunchesAreStopped:
         with pytest.raises(LaunchesStopped):
             await rental.resume(allocation_id)
         async with rental.database.transaction() as session:
-            await findings.close_by_id(session, stopped)
+            await findings.close_by_id(session, stopped, by="Ada", reason="settled")
         assert await _why_not_resume(rental, allocation_id) is None
         await rental.resume(allocation_id)
 

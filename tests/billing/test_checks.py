@@ -49,6 +49,18 @@ async def _found_after(database: Database, owner_url: str, *planted: str) -> dic
         return await _found(session)
 
 
+class TestUsage:
+    async def test_that_is_measured_twice_is_found(self, database: Database, owner_url: str) -> None:
+        await _charged(database)
+        found = await _found_after(
+            database,
+            owner_url,
+            "INSERT INTO usage_record SELECT subject_id, period_end - interval '1 second', period_end, 1, kind, "
+            "meter_kind, sku_id, node_id, evidence_at FROM usage_record",
+        )
+        assert "usage measured once" in found
+
+
 class TestCharges:
     async def test_in_the_name_of_another_than_who_paid(self, database: Database, owner_url: str) -> None:
         subject = await _charged(database)

@@ -86,6 +86,43 @@ class TestLs:
         assert cli.run("admin", "finding", "ls").exit_code == Exit.AUTH
 
 
+class TestShow:
+    def test_says_what_is_at_stake_what_mends_it_and_what_became_of_it(
+        self, operator: Cli, taken: dict[str, Any]
+    ) -> None:
+        taken |= {"at_stake": [{"amount": "19.61", "currency": "USD"}], "owner": {"id": "usr_ada", "name": "Ada"}}
+        shown = operator.run("admin", "finding", "show", taken["id"]).stdout
+        for told in ("19.61 USD", "Answer the bank.", "sublet admin dispute show", "Ada", "assigned", "opened"):
+            assert told in shown, shown
+        said = json.loads(operator.run("admin", "finding", "show", taken["id"], "--json").stdout)
+        assert [one["what"] for one in said["history"]] == ["opened", "assigned"]
+
+    def test_of_an_unknown_one_exits_with_3(self, operator: Cli) -> None:
+        assert operator.run("admin", "finding", "show", "fnd_none").exit_code == Exit.NOT_FOUND
+
+
+class TestAssign:
+    ASSIGN = ("admin", "finding", "assign")
+
+    def test_gives_it_to_who_asks_or_is_named_or_to_nobody(self, operator: Cli, taken: dict[str, Any]) -> None:
+        path = f"/admin/findings/{taken['id']}/assign"
+        assert "Ada sees to it" in operator.run(*self.ASSIGN, taken["id"]).stderr
+        assert "Ada" in operator.run("admin", "finding", "ls").stdout
+        operator.run(*self.ASSIGN, taken["id"], "--to", "usr_bob")
+        assert "nobody sees to it" in operator.run(*self.ASSIGN, taken["id"], "--nobody").stderr
+        me = operator.api.world.users[0]["id"] if hasattr(operator.api.world, "users") else None
+        sent = [call.body["owner_id"] for call in operator.api.calls("POST", path)]
+        assert sent[1:] == ["usr_bob", None]
+        assert me is None or sent[0] == me
+
+    def test_is_to_one_or_nobody(self, operator: Cli, taken: dict[str, Any]) -> None:
+        both = operator.run(*self.ASSIGN, taken["id"], "--to", "usr_bob", "--nobody")
+        assert (both.exit_code, taken["owner"]) == (Exit.USAGE, None)
+
+    def test_gives_programs_json(self, operator: Cli, taken: dict[str, Any]) -> None:
+        assert json.loads(operator.run(*self.ASSIGN, taken["id"], "--json").stdout) == taken
+
+
 class TestResolve:
     def test_closes_it_for_a_reason_and_says_what_that_did(self, operator: Cli, taken: dict[str, Any]) -> None:
         result = operator.run(*RESOLVE, taken["id"], *WHY)
@@ -99,7 +136,7 @@ class TestResolve:
     def test_gives_programs_json_or_the_id(self, operator: Cli, taken: dict[str, Any]) -> None:
         said = json.loads(operator.run(*RESOLVE, taken["id"], *WHY, "--json").stdout)
         assert said == taken
-        taken |= {"until": None, "actions": closing(None)}
+        taken |= {"until": None, "settled_by": None, "resolution": None, "actions": closing(None)}
         assert operator.run(*RESOLVE, taken["id"], *WHY, "-q").stdout.strip() == taken["id"]
 
     def test_is_refused_the_second_time(self, operator: Cli, taken: dict[str, Any]) -> None:

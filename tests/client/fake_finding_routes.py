@@ -38,6 +38,23 @@ def findings(asked: Asked) -> Answer:
     return page(asked, [one for one in asked.world.findings if wanted.items() <= seen(one).items()])
 
 
+@route("GET", "/admin/findings/{id}")
+def finding(asked: Asked) -> Answer:
+    found = _only_known(asked, "finding", asked.world.findings)
+    history = [{"what": "opened", "by": None, "note": found["severity"], "at": found["since"]}]
+    if found["owner"] is not None:
+        history.append({"what": "assigned", "by": "Ada", "note": found["owner"]["name"], "at": at()})
+    return 200, {**found, "history": history}
+
+
+@route("POST", "/admin/findings/{id}/assign")
+def assign_finding(asked: Asked) -> Answer:
+    found = _only_known(asked, "finding", asked.world.findings)
+    owner = asked.body["owner_id"]
+    found["owner"] = None if owner is None else {"id": owner, "name": "Ada"}
+    return 200, found
+
+
 @route("POST", "/admin/findings/{id}/resolve")
 def resolve_finding(asked: Asked) -> Answer:
     found = _only_known(asked, "finding", asked.world.findings)
@@ -45,7 +62,7 @@ def resolve_finding(asked: Asked) -> Answer:
     refusal = found["actions"][0]["reason"]
     if refusal is not None:
         raise Problem(409, "conflict", f"{refusal} Nothing was changed.")
-    found["until"] = at()
+    found |= {"until": at(), "settled_by": "Ada", "resolution": str(asked.body["reason"]).strip()}
     closed = f"The finding {found['id']} is closed since {found['until']}."
     found["actions"] = closing(closed)
     return 200, found

@@ -19,6 +19,11 @@ def open_finding(
         "since": at(300),
         "seen_at": at(60),
         "until": None,
+        "owner": None,
+        "at_stake": [],
+        "repair": {"does": "Answer the bank.", "command": "sublet admin dispute show"},
+        "settled_by": None,
+        "resolution": None,
         "actions": closing(None),
     }
     world.findings.insert(0, found)
@@ -27,7 +32,7 @@ def open_finding(
 
 def closing(refusal: str | None) -> list[dict[str, Any]]:
     """What may be done with a finding."""
-    return [{"name": "resolve", "allowed": refusal is None, "reason": refusal}]
+    return [{"name": name, "allowed": refusal is None, "reason": refusal} for name in ("resolve", "assign")]
 
 
 def misunderstand(world: World, event: str, kind: str) -> dict[str, Any]:

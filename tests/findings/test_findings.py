@@ -1,6 +1,7 @@
 """Findings: one row for each code and subject while it lasts, and nothing of it is lost afterwards."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -199,3 +200,79 @@ class TestResolving:
         operator = await web.operator("finance")
         answer = await operator.post("/api/v1/admin/findings/fin_none/resolve", json={"reason": "settled"})
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+class TestShowing:
+    async def test_tells_what_is_at_stake_what_mends_it_and_what_became_of_it(
+        self, web: Web, database: Database
+    ) -> None:
+        operator = await web.operator("finance")
+        me = (await operator.get("/api/v1/me")).json()["user"]
+        async with database.transaction() as session:
+            changes = {"code": "payments.unexplained", "amounts": {"in suspense": Money(-7_000_000, "USD")}}
+            finding_id = await _open(session, **changes)
+            await _open(session, **changes, severity=Severity.ERROR)
+        route = f"/api/v1/admin/findings/{finding_id}"
+        assigned = await operator.post(f"{route}/assign", json={"owner_id": me["id"]})
+        assert (assigned.status_code, assigned.json()["owner"]) == (200, {"id": me["id"], "name": me["name"]})
+        await operator.post(f"{route}/assign", json={"owner_id": None})
+        await operator.post(f"{route}/resolve", json={"reason": "given back"})
+        shown = (await operator.get(route)).json()
+        assert shown["at_stake"] == [{"amount": "7.00", "currency": "USD"}]
+        assert shown["repair"]["does"].startswith("Look it up in the processor's own pages.")
+        assert (shown["settled_by"], shown["resolution"], shown["owner"]) == (me["name"], "given back", None)
+        assert [(one["what"], one["by"], one["note"]) for one in shown["history"]] == [
+            ("opened", None, "critical"),
+            ("severity", None, "error"),
+            ("assigned", me["name"], me["name"]),
+            ("given_back", me["name"], me["name"]),
+            ("resolved", me["name"], "given back"),
+        ]
+
+    async def test_what_a_check_no_longer_finds_was_settled_by_nobody(self, web: Web, database: Database) -> None:
+        operator = await web.operator("finance")
+        async with database.transaction() as session:
+            finding_id = await _open(session)
+            await findings.close_others(session, code="payments.refund_unknown", still=[])
+        shown = (await operator.get(f"/api/v1/admin/findings/{finding_id}")).json()
+        assert [one["what"] for one in shown["history"]] == ["opened", "closed"]
+        assert (shown["settled_by"], shown["resolution"]) == (None, None)
+
+    async def test_its_history_is_nobodys_to_write(self, database: Database) -> None:
+        async with database.transaction() as session:
+            finding_id = await _open(session)
+        forged = text("INSERT INTO finding_history (finding_id, what) VALUES (:id, 'closed')")
+        with pytest.raises(DBAPIError, match="permission denied"):
+            async with database.transaction() as session:
+                await session.execute(forged, {"id": finding_id})
+
+    def test_at_stake_is_how_far_amounts_are_apart_in_each_currency(self) -> None:
+        moment = datetime(2026, 1, 1, tzinfo=UTC)
+        amounts = {"processor": Money(5, "USD"), "books": Money(-2, "USD"), "fee": Money(-3, "KWD")}
+        found = StoredFinding(1, "f", "a.b", "x", "1", Severity.ERROR, amounts, {}, moment, moment, None)
+        assert found.at_stake == [Money(3, "KWD"), Money(7, "USD")]
+
+
+class TestAssigning:
+    async def test_is_to_operators_who_may_settle_it_while_it_is_open(self, web: Web, database: Database) -> None:
+        operator, support = await web.operator("finance"), await web.operator("support")
+        async with database.transaction() as session:
+            finding_id = await _open(session)
+        route = f"/api/v1/admin/findings/{finding_id}"
+        for nobody in ("usr_none", (await support.get("/api/v1/me")).json()["user"]["id"]):
+            refused = await operator.post(f"{route}/assign", json={"owner_id": nobody})
+            assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "owner_id")
+        assert (await support.post(f"{route}/assign", json={"owner_id": None})).status_code == 403
+        await operator.post(f"{route}/resolve", json={"reason": "settled"})
+        closed = await operator.post(f"{route}/assign", json={"owner_id": None})
+        assert (closed.status_code, closed.json()["code"]) == (409, "conflict")
+
+    async def test_is_in_the_trail(self, web: Web, database: Database) -> None:
+        operator = await web.operator("finance")
+        me = (await operator.get("/api/v1/me")).json()["user"]["id"]
+        async with database.transaction() as session:
+            finding_id = await _open(session)
+        await operator.post(f"/api/v1/admin/findings/{finding_id}/assign", json={"owner_id": me})
+        async with database.reading() as session:
+            trail = text("SELECT after FROM audit_event WHERE action = 'finding.assigned' AND target_id = :id")
+            assert list((await session.execute(trail, {"id": finding_id})).scalars()) == [{"owner_id": me}]

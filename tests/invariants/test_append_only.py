@@ -23,6 +23,7 @@ APPEND_ONLY = {
     "payout_history",
     "refund_history",
     "dispute_history",
+    "finding_history",
     "unmetered_interval",
     "usage_charge",
     "usage_record",

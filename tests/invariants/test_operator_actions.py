@@ -202,6 +202,7 @@ class TestFindings:
             asking.actor = Actor("user", "usr_operator", None, permissions=held)
             for one in (await asking.get("/admin/findings"))["items"]:
                 path = f"/admin/findings/{one['id']}/resolve"
+                await asking.agrees(one["actions"], "assign", "POST", path.replace("resolve", "assign"), owner_id=None)
                 await asking.agrees(one["actions"], "resolve", "POST", path, reason="looked at it")
                 offered[role, one["code"], one["until"] is None] = one["actions"][0]["allowed"]
         assert {about for about, allowed in offered.items() if allowed} == {

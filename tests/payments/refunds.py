@@ -68,7 +68,9 @@ async def settle(shop: Shop) -> None:
     """An operator settles everything."""
     for finding in await all_open(shop):
         async with shop.database.transaction() as session:
-            await resolution.resolve(session, finding.id, consequences=launch_stop.CONSEQUENCES)
+            await resolution.resolve(
+                session, finding.id, consequences=launch_stop.CONSEQUENCES, by="Ada", reason="settled"
+            )
 
 
 async def tell(shop: Shop, event_type: str) -> None:

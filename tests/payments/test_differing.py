@@ -88,7 +88,7 @@ class TestAPaymentInAnotherCurrency:
         await look_at(shop, top_up_id)
         [finding] = await open_findings(shop, outcomes.NOT_CREDITED_CODE)
         async with shop.database.transaction() as session:
-            await findings.close_by_id(session, finding.id)
+            await findings.close_by_id(session, finding.id, by="Ada", reason="settled")
         assert await watch(shop) == 0
         await look_at(shop, top_up_id)
         assert await open_findings(shop, outcomes.NOT_CREDITED_CODE) == []

@@ -188,7 +188,9 @@ class TestOfWhatIsSpent:
         [stop] = await open_findings(shop, launches.STOP_CODE)
         with pytest.raises(launch_stop.Conflict, match=r"15\.00 USD owed\. Nothing was changed"):
             async with shop.database.transaction() as session:
-                await resolution.resolve(session, stop.id, consequences=launch_stop.CONSEQUENCES)
+                await resolution.resolve(
+                    session, stop.id, consequences=launch_stop.CONSEQUENCES, by="Ada", reason="settled"
+                )
         given = {"organization_id": organization, "direction": "give", "currency": "USD", "reason": "a gift"}
         answer = await shop.operate("POST", "adjustments", **given, amount="16.00")
         assert answer.status_code == 201, answer.text

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sublet.payments import checks
+from sublet.payments.mirror import checks as mirror_checks
 from sublet.payments.mirror import look, transactions
 from sublet.payments.refunds import requests
 from tests.ledger.books import assert_books_are_sound
@@ -27,7 +28,8 @@ async def sound(shop: Shop) -> None:
     """The books fit together, and with what went back."""
     async with shop.database.transaction() as session:
         await assert_books_are_sound(session)
-        assert [one.check.code for one in await checks.run(session) if not one.ok] == []
+        found = [*await checks.run(session), *await mirror_checks.run(session, settling_seconds=0)]
+        assert [(one.check.code, one.findings) for one in found if not one.ok] == []
 
 
 async def bought(shop: Shop, amount: str = "20.00", currency: str = "USD") -> tuple[str, dict[str, Any]]:
@@ -135,6 +137,7 @@ class TestSettledInAnotherCurrency:
         assert (await shop.balance(organization), at_the_processor(shop)) == ("30.00", {"gbp": 3060 - 1400})
         assert (money["stripe_balance GBP"], money["fx USD"], money["fx GBP"]) == ("16.60", "-30.00", "17.72")
         assert "stripe_balance USD" not in money
+        await sound(shop)
 
     async def test_a_refund_that_fails_leaves_only_what_the_rates_cost(self, shop: Shop) -> None:
         await settle_in(shop, "gbp", "0.6344")
@@ -152,6 +155,7 @@ class TestSettledInAnotherCurrency:
         assert (await shop.balance(organization), at_the_processor(shop)) == ("50.00", {"gbp": 3060 - 1269 + 1200})
         assert (money["stripe_balance GBP"], money["fx USD"]) == ("29.91", "-50.00")
         assert "stripe_balance USD" not in money
+        await sound(shop)
 
     async def test_a_dispute_takes_what_is_disputed_and_its_fee_there(self, shop: Shop) -> None:
         await settle_in(shop, "gbp", "0.6344")
@@ -169,6 +173,7 @@ class TestSettledInAnotherCurrency:
         money = await books(shop)
         assert (await shop.balance(organization), money.get("dispute_receivable USD")) == ("0.00", None)
         assert [one.code for one in await all_open(shop)] == []
+        await sound(shop)
 
     @pytest.mark.parametrize(
         ("currency", "amount", "units", "net"),
@@ -191,16 +196,19 @@ class TestWhatNobodyCanExplain:
         await charge_elsewhere(shop)
         await mirror(shop)
         await mirror(shop, days=90)
-        assert await books(shop) == {"stripe_balance USD": "6.50", "suspense USD": "6.50"}
+        assert await books(shop) == {"stripe_balance USD": "6.50", "stripe_fees USD": "0.50", "suspense USD": "7.00"}
         [found] = await open_findings(shop, transactions.UNEXPLAINED_CODE)
-        assert {name: str(amount) for name, amount in found.amounts.items()} == {"in suspense": "6.50 USD"}
+        assert {name: str(amount) for name, amount in found.amounts.items()} == {"in suspense": "7.00 USD"}
+        await sound(shop)
 
     async def test_and_what_goes_back_of_it_leaves_suspense(self, shop: Shop) -> None:
         charge = await charge_elsewhere(shop)
         await mirror(shop)
         shop.sandbox.client().v1.refunds.create({"charge": charge})
         await mirror(shop)
-        assert await books(shop) == {"stripe_balance USD": "-0.50", "suspense USD": "-0.50"}
+        assert await books(shop) == {"stripe_balance USD": "-0.50", "stripe_fees USD": "0.50"}
+        assert await open_findings(shop, transactions.UNEXPLAINED_CODE) == []
+        await sound(shop)
 
     async def test_what_names_another_installation_is_theirs_with_what_goes_back(self, shop: Shop) -> None:
         charge = await charge_elsewhere(shop, sublet_installation="ins_another", sublet_top_up="tu_theirs")
@@ -208,6 +216,7 @@ class TestWhatNobodyCanExplain:
         await mirror(shop)
         assert await books(shop) == {}
         assert {row.whose for row in await shop.rows("SELECT whose FROM stripe_transaction")} == {"elsewhere"}
+        await sound(shop)
         assert await open_findings(shop, transactions.UNEXPLAINED_CODE) == []
 
 

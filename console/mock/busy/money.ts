@@ -70,7 +70,7 @@ export function moneyOf(ago: Ago): Money {
       ...pairs(SEVERITIES).map(([severity, differs], place) =>
         like(finding, { id: `fnd_${place + 1}`, severity, since: ago(4_000 * place + 100), seen_at: ago(40), ...differs }, severity === "warning" ? { amounts: {} } : {}),
       ),
-      like(finding, { id: "fnd_9", severity: "error", code: "books.old", since: ago(900_000), seen_at: ago(800_000), until: ago(790_000), actions: mayNot("It is closed.", "resolve") }),
+      like(finding, { id: "fnd_9", severity: "error", code: "books.old", since: ago(900_000), seen_at: ago(800_000), until: ago(790_000), actions: mayNot("It is closed.", "resolve", "assign") }),
     ],
     months: [
       like(month, { month: "2026-11", starts_at: "2026-11-01T00:00:00Z", ends_at: "2026-12-01T00:00:00Z", actions: mayNot("2026-11 is not over: it ends at 2026-12-01T00:00:00+00:00.", "close") }),

@@ -52,6 +52,12 @@ function begin(payment: Payment, amount: string, reason: string, request: string
   return { refund: begun, approval: known ?? null };
 }
 
+function findingOf(id: string): Finding {
+  const found = world.findings.find((one) => one.id === id);
+  if (found === undefined) throw notFound();
+  return found;
+}
+
 const isOpen = ({ until }: Finding) => until === null;
 
 export const money = [
@@ -89,11 +95,21 @@ export const money = [
     const kept = world.findings.filter((one) => state === null || isOpen(one) === (state === "open"));
     return pageOf(narrowed(kept, query, "severity", "code"), query);
   }),
-  on("post", "/api/v1/admin/findings/{finding_id}/resolve", ({ path }) => {
-    const found = world.findings.find(({ id }) => id === path.finding_id);
-    if (found === undefined) throw notFound();
-    return Object.assign(found, { until: now(), actions: mayNot("The finding is closed.", "resolve") });
+  on("get", "/api/v1/admin/findings/{finding_id}", ({ path }) => {
+    const found = findingOf(path.finding_id);
+    return { ...found, history: [{ what: "opened", by: null, note: found.severity, at: found.since }] };
   }),
+  on("post", "/api/v1/admin/findings/{finding_id}/assign", ({ path, body }) =>
+    Object.assign(findingOf(path.finding_id), { owner: body.owner_id === null ? null : { id: body.owner_id, name: world.me.user.name } }),
+  ),
+  on("post", "/api/v1/admin/findings/{finding_id}/resolve", ({ path, body }) =>
+    Object.assign(findingOf(path.finding_id), {
+      until: now(),
+      settled_by: world.me.user.name,
+      resolution: body.reason,
+      actions: mayNot("The finding is closed.", "resolve", "assign"),
+    }),
+  ),
 
   on("get", "/api/v1/admin/months", () => ({ items: world.months, next_cursor: null })),
   on("get", "/api/v1/admin/months/{month}", ({ path }) => ({ month: monthOf(path.month), lines: world.monthLines })),

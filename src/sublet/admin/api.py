@@ -6,20 +6,22 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from sublet.admin import checks
-from sublet.admin.audit import ResolvedRecord
+from sublet.admin.audit import AssignedRecord, ResolvedRecord
 from sublet.audit.record import record
 from sublet.core import dead_letters
 from sublet.core.actors import Permission
 from sublet.core.clock import database_now
+from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.money import MoneyField
 from sublet.core.outbox import parse_cursor
 from sublet.core.pages import Page, PageQueryDep, page_of, unknown_cursor
 from sublet.core.work import trouble
 from sublet.findings import findings, resolution
-from sublet.findings.api import ConsequencesDep
+from sublet.findings.api import FindingsDep
 from sublet.findings.checks import keep
 from sublet.findings.schemas import StoredFindingOut
+from sublet.identity import operators
 from sublet.payments.schemas import WebhookReceived
 from sublet.payments.stripe import inbox
 
@@ -126,16 +128,66 @@ class ResolveFinding(BaseModel):
 
 @router.post("/findings/{finding_id}/resolve", permission=Permission.ADMIN_FINDING_RESOLVE)
 async def resolve_finding(
-    actor: ActorDep, session: SessionDep, consequences: ConsequencesDep, finding_id: str, body: ResolveFinding
+    actor: ActorDep,
+    session: SessionDep,
+    known: FindingsDep,
+    finding_id: str,
+    body: ResolveFinding,
 ) -> StoredFindingOut:
     """Close a finding on the operator's word; a check that still finds the same opens a new one.
 
     Money that was set aside for it stays so, and what the finding stopped may go on. A stop of launches ends with the
     last finding of what was taken back, and is refused before.
     """
-    resolved = await resolution.resolve(session, finding_id, consequences=consequences)
+    resolved = await resolution.resolve(
+        session, finding_id, consequences=known.consequences, by=actor.name or actor.kind, reason=body.reason
+    )
     await record(session, actor, "finding.resolved", "finding", finding_id, after=ResolvedRecord(reason=body.reason))
-    return StoredFindingOut.of(resolved, actor, findings.why_not_close(resolved))
+    return StoredFindingOut.of(resolved, actor, findings.why_not_close(resolved), repairs=known.repairs)
+
+
+class AssignFinding(BaseModel):
+    """Which operator sees to a finding from now on; null gives it back to nobody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None
+
+
+@router.post("/findings/{finding_id}/assign", permission=Permission.ADMIN_FINDING_RESOLVE)
+async def assign_finding(
+    actor: ActorDep,
+    session: SessionDep,
+    known: FindingsDep,
+    finding_id: str,
+    body: AssignFinding,
+) -> StoredFindingOut:
+    """Say which operator sees to an open finding: one who may settle it."""
+    before = await findings.get(session, finding_id)
+    if refusal := findings.why_not_assign(before):
+        raise refusal.problem
+    name = None
+    if body.owner_id is not None:
+        name = await operators.name_of(session, body.owner_id, {Permission.ADMIN_FINDING_RESOLVE})
+        if name is None:
+            raise InvalidInput(
+                f"{body.owner_id} is no operator who may settle findings. Nothing was changed. Name one who has the "
+                "platform role finance or admin.",
+                field="owner_id",
+            )
+    await findings.assign(session, finding_id, owner_id=body.owner_id, owner_name=name, by=actor.name or actor.kind)
+    await record(
+        session,
+        actor,
+        "finding.assigned",
+        "finding",
+        finding_id,
+        before=AssignedRecord(owner_id=before.owner_id),
+        after=AssignedRecord(owner_id=body.owner_id),
+    )
+    assigned = await findings.get(session, finding_id)
+    refusals = await resolution.why_not_resolve(session, [assigned], consequences=known.consequences)
+    return StoredFindingOut.of(assigned, actor, refusals.get(finding_id), repairs=known.repairs)
 
 
 @router.post("/payment-events/{payment_event_id}/process", permission=Permission.ADMIN_EVENT_REPLAY, status_code=202)

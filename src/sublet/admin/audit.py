@@ -9,3 +9,9 @@ class ResolvedRecord(Recorded):
     """On whose word a finding was closed."""
 
     reason: Annotated[str, TRACK]
+
+
+class AssignedRecord(Recorded):
+    """Whose a finding is."""
+
+    owner_id: Annotated[str | None, TRACK]

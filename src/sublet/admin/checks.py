@@ -20,6 +20,7 @@ from sublet.payments import checks as payment_checks
 
 _METERED = Check("what runs is metered", "allocations.not_metered", Severity.CRITICAL)
 _NOT_APPLIED = Check("what runs obeys", "allocations.not_applied", Severity.CRITICAL)
+_UNDELIVERED = Check("events that wait", "outbox.undelivered", Severity.ERROR)
 _SET_ASIDE = Check("events set aside", "outbox.event_set_aside", Severity.ERROR)
 _WORK_SET_ASIDE = Check("work set aside", "work.set_aside", Severity.CRITICAL)
 _CRASHING = Check("work that ends its workers", "work.crashing", Severity.CRITICAL)
@@ -30,6 +31,9 @@ _REMNANTS = Check("what moved launches left", "allocations.remnant", Severity.WA
 _STRANGERS = Check("accounts on nodes", "fleet.unknown_account", Severity.ERROR)
 _GPUS = Check("health of GPUs", "fleet.gpu_erred", Severity.ERROR)
 _RECORDS = Check("records on nodes", "fleet.record_damaged", Severity.ERROR)
+
+UNDELIVERED_SECONDS = 600.0
+"""So long an event may wait in the outbox before an operator hears of it."""
 
 REMNANT_SECONDS = 60
 """So long a remnant may wait for its node to be clean before an operator hears of it."""
@@ -43,10 +47,11 @@ async def run(session: Session, *, thorough: bool = True, heads_file: Path | Non
     return [
         *await reconcile.run(session, ended_among=ended_among, thorough=thorough),
         *await billing_checks.run(session, thorough=thorough),
-        *(await payment_checks.run(session) if thorough else []),
+        *await payment_checks.run(session, thorough=thorough),
         *([await seals.seals_hold(session)] if thorough else []),
         *([await ask(session, _METERED, partial(_not_metered, session))] if thorough else []),
         await ask(session, _NOT_APPLIED, partial(_not_applied, session)),
+        await ask(session, _UNDELIVERED, partial(_undelivered, session)),
         await ask(session, _SET_ASIDE, partial(_set_aside, session)),
         await ask(session, _WORK_SET_ASIDE, partial(_unfinished, session, Trouble.SET_ASIDE)),
         await ask(session, _CRASHING, partial(_unfinished, session, Trouble.CRASHING)),
@@ -81,6 +86,13 @@ async def _not_applied(session: Session) -> list[Finding]:
         problem = f"is on its node and cannot be brought to what is wanted of it ({one.wanted}): {one.cause}. {billed}"
         found.append(Finding("allocation", one.allocation_id, problem, {"an hour": one.per_hour}))
     return found
+
+
+async def _undelivered(session: Session) -> list[Finding]:
+    return [
+        Finding("subscriber", name, f"has not had {event} yet, nor what came after it")
+        for name, event in await outbox.undelivered(session, seconds=UNDELIVERED_SECONDS)
+    ]
 
 
 async def _set_aside(session: Session) -> list[Finding]:

@@ -78,6 +78,15 @@ _QUERIES = {
           LEFT JOIN (SELECT subject_id, sum(seconds) AS seconds FROM usage_record GROUP BY subject_id) c
             ON c.subject_id = s.subject_id
          WHERE coalesce(c.seconds, 0) <> s.seconds""",
+    Check("usage measured once", "billing.usage_overlaps", Severity.CRITICAL): """
+        SELECT 'subject' AS subject_type, subject_id,
+               'time from ' || period_start || ' is measured twice: a record before goes on until ' || ended AS problem,
+               NULL AS currency, NULL AS amounts
+          FROM (SELECT subject_id, period_start,
+                       max(period_end) OVER (PARTITION BY subject_id ORDER BY period_start
+                                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ended
+                  FROM usage_record) r
+         WHERE ended > period_start""",
     Check("unmetered time", "billing.unmetered_time", Severity.WARNING): """
         SELECT 'unmetered_interval' AS subject_type, id::text AS subject_id,
                extract(epoch FROM upper(period) - lower(period)) || ' s of ' || subject_id || ' from ' || lower(period)

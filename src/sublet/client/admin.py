@@ -26,6 +26,7 @@ from sublet.client.shapes import (
     UnfinishedWork,
 )
 from sublet.client.shapes.fleet import DriftedNode, HelperRollout, HelperUpgrade, HelperVersions
+from sublet.client.shapes.repairs import FindingDetail
 from sublet.client.transport import Transport
 
 
@@ -232,6 +233,15 @@ class Admin:
         return self._transport.pages(
             "/admin/findings", state=state, code=code, severity=severity, subject_id=subject_id
         )
+
+    def finding(self, finding_id: str) -> FindingDetail:
+        """One finding, with what mends it and all that became of it."""
+        return cast(FindingDetail, self._transport.get(f"/admin/findings/{quote(finding_id, safe='')}"))
+
+    def assign_finding(self, finding_id: str, owner_id: str | None) -> StoredFinding:
+        """Give an open finding to an operator who may settle it; None gives it back to nobody."""
+        path = f"/admin/findings/{quote(finding_id, safe='')}/assign"
+        return cast(StoredFinding, self._transport.post(path, {"owner_id": owner_id}))
 
     def resolve_finding(self, finding_id: str, reason: str) -> StoredFinding:
         """Close a finding on your word; a check that still finds the same opens a new one."""

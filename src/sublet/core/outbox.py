@@ -208,3 +208,22 @@ def parse_cursor(value: str) -> tuple[int, int] | None:
     if separator and xid.isdecimal() and number.isdecimal() and len(xid) < 20 and len(number) < 19:
         return int(xid), int(number)
     return None
+
+
+_UNDELIVERED = text(
+    """
+    SELECT c.subscriber, e.id, e.type, e.occurred_at
+      FROM outbox_cursor c
+     CROSS JOIN LATERAL (SELECT id, type, occurred_at, xid FROM outbox_event
+                          WHERE (xid, id) > (c.xid, c.id) ORDER BY xid, id LIMIT 1) e
+     WHERE e.occurred_at < clock_timestamp() - make_interval(secs => :seconds)
+       AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+     ORDER BY c.subscriber
+    """
+)
+
+
+async def undelivered(session: Session, *, seconds: float) -> list[tuple[str, str]]:
+    """Who has not had an event for so long that it should have had: the subscriber, and the event in words."""
+    found = await session.execute(_UNDELIVERED, {"seconds": seconds})
+    return [(row.subscriber, f"{row.type} of {row.occurred_at.isoformat(timespec='seconds')}") for row in found]

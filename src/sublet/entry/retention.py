@@ -102,7 +102,7 @@ KEPT: Mapping[str, str] = {
     **dict.fromkeys(
         [
             *("public.allocation_history", "public.allocation_operation", "public.node_history"),
-            *("public.approval", "public.approval_history", "public.finding"),
+            *("public.approval", "public.approval_history", "public.finding", "public.finding_history"),
         ],
         _STORY,
     ),

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 import sublet
+from sublet.admin import repairs
 from sublet.admin.api import router as admin_router
 from sublet.admin.reports.api import router as reports_router
 from sublet.allocations import kept, residents, rows
@@ -30,6 +31,7 @@ from sublet.core.webapp import BodyLimit, BrowserSafety, RequestContext, install
 from sublet.entry import health
 from sublet.entry.console import SecurityHeaders, console_directory, install_console
 from sublet.findings.api import router as findings_router
+from sublet.findings.repairs import REPAIRS
 from sublet.findings.resolution import CONSEQUENCES
 from sublet.fleet.api import AUTHORITY, CLAIMS_ON_GPU, MACHINES_PATHS, NODE_VIEW
 from sublet.fleet.api import router as fleet_router
@@ -133,6 +135,7 @@ def _parts(settings: Settings, database: Database) -> App:
         .put(NODE_VIEW, NodeView(claims.claimed_on, kept.kept_on, residents.living_on))
         .put(CLAIMS_ON_GPU, claims.claims_on_gpu)
         .put(CONSEQUENCES, launch_stop.CONSEQUENCES)
+        .put(REPAIRS, repairs.REPAIRS)
         .put(PROCESSOR, processor)
         .put(WHY_NOT_PAY, paying)
         .put(CURRENCY_OF, rows.currency_of)

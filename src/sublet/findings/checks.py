@@ -6,6 +6,7 @@ A check only reads. `keep` writes what a run of checks found into the findings, 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from prometheus_client import Gauge
 from sqlalchemy import text
 
 from sublet.core.db import Session
@@ -15,6 +16,8 @@ from sublet.findings import findings
 from sublet.findings.findings import Severity
 
 log = get_logger(__name__)
+
+open_findings = Gauge("sublet_findings_open", "Findings that are open, by how bad they are", ["severity"])
 
 MOST_FINDINGS = 100
 CHECK_TIMEOUT_SECONDS = 1800
@@ -143,3 +146,6 @@ async def keep(session: Session, results: Iterable[CheckResult]) -> None:
         if result.complete:
             still = [(found.subject_type, found.subject_id) for found in result.findings]
             await findings.close_others(session, code=result.check.code, still=still)
+    counted = await findings.count_open(session)
+    for severity in Severity:
+        open_findings.labels(severity.value).set(counted.get(severity, 0))

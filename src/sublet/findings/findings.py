@@ -15,7 +15,7 @@ from sublet.core.errors import Conflict, NotFound
 from sublet.core.filters import matching
 from sublet.core.ids import new_id
 from sublet.core.money import Money
-from sublet.findings.models import finding
+from sublet.findings.models import finding, finding_history
 
 
 class Severity(StrEnum):
@@ -44,6 +44,31 @@ class StoredFinding:
     since: datetime
     seen_at: datetime
     until: datetime | None
+    owner_id: str | None = None
+    owner_name: str | None = None
+    settled_by: str | None = None
+    resolution: str | None = None
+
+    @property
+    def at_stake(self) -> list[Money]:
+        """How much it is about, by currency: how far its amounts are apart, or the one that there is."""
+        micros: dict[str, list[int]] = {}
+        for amount in self.amounts.values():
+            micros.setdefault(amount.currency, []).append(amount.micro)
+        return [
+            Money(abs(those[0]) if len(those) == 1 else max(those) - min(those), currency)
+            for currency, those in sorted(micros.items())
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One thing that became of a finding; `by` is a name, or None for Sublet itself."""
+
+    what: str
+    by: str | None
+    note: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +218,30 @@ def why_not_close(found: StoredFinding) -> Refusal | None:
     return Refusal(Conflict, f"The finding {found.id} is closed since {found.until:%Y-%m-%d %H:%M} UTC.")
 
 
-async def close_by_id(session: Session, finding_id: str) -> StoredFinding:
-    """Close a finding on somebody's word, and return it. NotFound; Conflict for one that is closed."""
+def why_not_assign(found: StoredFinding) -> Refusal | None:
+    """Why a finding may not be given to anybody; None while it is open."""
+    return why_not_close(found)
+
+
+async def assign(session: Session, finding_id: str, *, owner_id: str | None, owner_name: str | None, by: str) -> None:
+    """Give an open finding to somebody, or back to nobody, on the word of `by`. NotFound; Conflict."""
     changed = update(finding).where(finding.c.id == finding_id, finding.c.until.is_(None))
-    closed = await session.execute(changed.values(until=func.clock_timestamp()))
+    given = await session.execute(changed.values(owner_id=owner_id, owner_name=owner_name, assigned_by=by))
+    if given.rowcount == 0 and (refusal := why_not_assign(await get(session, finding_id))):
+        raise refusal.problem
+
+
+async def history(session: Session, finding_id: str) -> list[Happened]:
+    """All that became of a finding, oldest first."""
+    h = finding_history.c
+    told = select(h.what, h.by_name, h.note, h.at).where(h.finding_id == finding_id).order_by(h.id)
+    return [Happened(row.what, row.by_name, row.note, row.at) for row in await session.execute(told)]
+
+
+async def close_by_id(session: Session, finding_id: str, *, by: str, reason: str) -> StoredFinding:
+    """Close a finding on the word of `by`, and return it. NotFound; Conflict for one that is closed."""
+    changed = update(finding).where(finding.c.id == finding_id, finding.c.until.is_(None))
+    closed = await session.execute(changed.values(until=func.clock_timestamp(), settled_by=by, resolution=reason))
     found = await get(session, finding_id)
     if closed.rowcount == 0 and (refusal := why_not_close(found)):
         raise refusal.problem
@@ -210,6 +255,16 @@ async def close_others(session: Session, *, code: str, still: Collection[tuple[s
         {"code": code, "subject_types": [kind for kind, _ in still], "subject_ids": [one for _, one in still]},
     )
     return closed.rowcount
+
+
+async def count_open(session: Session) -> dict[Severity, int]:
+    """How many findings are open, by severity."""
+    counted = (
+        select(finding.c.severity, func.count().label("open"))
+        .where(finding.c.until.is_(None))
+        .group_by(finding.c.severity)
+    )
+    return {Severity(row.severity): int(row.open) for row in await session.execute(counted)}
 
 
 async def newest(session: Session, wanted: Filter, *, before: int | None, limit: int) -> list[StoredFinding]:
@@ -243,4 +298,8 @@ def _stored(row: Row[*tuple[Any, ...]]) -> StoredFinding:
         row.since,
         row.seen_at,
         row.until,
+        row.owner_id,
+        row.owner_name,
+        row.settled_by,
+        row.resolution,
     )

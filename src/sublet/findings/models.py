@@ -1,4 +1,4 @@
-"""The findings' table."""
+"""The findings' tables. A trigger alone writes the history."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -19,4 +19,20 @@ finding = Table(
     Column("since", DateTime(timezone=True), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
     Column("until", DateTime(timezone=True)),
+    Column("owner_id", Text),
+    Column("owner_name", Text),
+    Column("assigned_by", Text),
+    Column("settled_by", Text),
+    Column("resolution", Text),
+)
+
+finding_history = Table(
+    "finding_history",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("finding_id", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("by_name", Text),
+    Column("note", Text),
+    Column("at", DateTime(timezone=True), nullable=False),
 )

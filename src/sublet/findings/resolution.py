@@ -43,8 +43,10 @@ async def why_not_resolve(
     return {finding_id: refusal for finding_id, refusal in refusals.items() if refusal is not None}
 
 
-async def resolve(session: Session, finding_id: str, *, consequences: ConsequencesByCode) -> StoredFinding:
-    """Close a finding on somebody's word, with what follows from it. NotFound; Conflict, as `why_not_resolve` says."""
+async def resolve(
+    session: Session, finding_id: str, *, consequences: ConsequencesByCode, by: str, reason: str
+) -> StoredFinding:
+    """Close a finding on the word of `by`, with what follows from it. NotFound; Conflict, as `why_not_resolve` says."""
     found = await findings.get(session, finding_id)
     follows = consequences.get(found.code)
     if follows is not None:
@@ -52,7 +54,7 @@ async def resolve(session: Session, finding_id: str, *, consequences: Consequenc
         found = await findings.get(session, finding_id)
     if refusal := (await why_not_resolve(session, [found], consequences=consequences)).get(finding_id):
         raise refusal.problem
-    closed = await findings.close_by_id(session, finding_id)
+    closed = await findings.close_by_id(session, finding_id, by=by, reason=reason)
     if follows is not None:
         await follows.follow(session, closed)
     return closed

@@ -23,3 +23,11 @@ async def may_now(session: Session, user_id: str, permissions: Collection[Permis
         )
     ).scalar_one_or_none()
     return roles is not None and held_by(None, frozenset(roles)).issuperset(permissions)
+
+
+async def name_of(session: Session, user_id: str, permissions: Collection[Permission]) -> str | None:
+    """What an operator is called who may do all of these now; None for anybody else."""
+    if not await may_now(session, user_id, permissions):
+        return None
+    name: str = (await session.execute(select(user_account.c.name).where(user_account.c.id == user_id))).scalar_one()
+    return name

@@ -3,6 +3,8 @@
 Amounts are as the processor has them: above zero is more there. Each entry is made once for its transaction or payout.
 """
 
+from sqlalchemy import text
+
 from sublet.core.db import Session
 from sublet.core.money import Money
 from sublet.ledger.functions import call_for_id
@@ -40,6 +42,20 @@ async def suspend(session: Session, amount: Money, *, transaction_id: str, sourc
         source_type=source_type,
         source_id=source_id,
     )
+
+
+_IN_SUSPENSE = text(
+    """
+    SELECT coalesce(sum(amount), 0)::bigint FROM ledger.suspense_item
+     WHERE source_id = :source_id AND currency = :currency
+    """
+)
+
+
+async def in_suspense(session: Session, source_id: str, *, currency: str) -> Money:
+    """What is in suspense of one thing at the processor."""
+    about = {"source_id": source_id, "currency": currency}
+    return Money((await session.execute(_IN_SUSPENSE, about)).scalar_one(), currency)
 
 
 async def payout(session: Session, amount: Money, *, transaction_id: str, source_id: str) -> int:

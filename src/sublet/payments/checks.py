@@ -1,8 +1,9 @@
-"""Payments' own checks: what went back is what the entries say of it."""
+"""Payments' own checks: what went back, and what is at the processor, is what the entries say of it."""
 
 from sublet.core.db import Session
 from sublet.findings.checks import Check, CheckResult, ask_query
 from sublet.findings.findings import Severity
+from sublet.payments.mirror import checks as mirror
 
 _QUERIES = {
     Check("refunds against entries", "payments.refund_against_entries", Severity.CRITICAL): """
@@ -31,6 +32,13 @@ _QUERIES = {
 }
 
 
-async def run(session: Session) -> list[CheckResult]:
-    """Run the checks; they change nothing."""
-    return [await ask_query(session, check, query) for check, query in _QUERIES.items()]
+async def run(session: Session, *, thorough: bool = True) -> list[CheckResult]:
+    """Run the checks; unless `thorough`, only those that are worth asking every few minutes. They change nothing."""
+    often = await mirror.run_often(session)
+    if not thorough:
+        return often
+    return [
+        *often,
+        *[await ask_query(session, check, query) for check, query in _QUERIES.items()],
+        *await mirror.run(session),
+    ]

@@ -82,10 +82,34 @@ class FindingSubject(TypedDict):
     id: str
 
 
+class FindingOwner(TypedDict):
+    """Which operator sees to a finding."""
+
+    id: str
+    name: str
+
+
+class Repair(TypedDict):
+    """What mends it, and the command that does where there is one."""
+
+    does: str
+    command: str | None
+
+
+class Happened(TypedDict):
+    """One thing that became of a finding; `by` is an operator's name, or None for Sublet itself."""
+
+    what: str
+    by: str | None
+    note: str | None
+    at: str
+
+
 class StoredFinding(TypedDict):
     """One thing that was found not to fit: open while `until` is null, last seen to be so at `seen_at`.
 
-    `code` says what is wrong and stays the same; `detail` is for people to read and may change.
+    `code` says what is wrong and stays the same; `detail` is for people to read and may change. `at_stake` is how much
+    it is about, by currency.
     """
 
     id: str
@@ -97,3 +121,14 @@ class StoredFinding(TypedDict):
     since: str
     seen_at: str
     until: str | None
+    owner: FindingOwner | None
+    at_stake: list[Money]
+    repair: Repair | None
+    settled_by: str | None
+    resolution: str | None
+
+
+class FindingDetail(StoredFinding):
+    """A finding with all that became of it, oldest first."""
+
+    history: list[Happened]

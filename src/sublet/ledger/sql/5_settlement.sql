@@ -84,3 +84,13 @@ CREATE OR REPLACE VIEW ledger.processor_movement AS
     JOIN ledger.ledger_entry e ON e.id = p.entry_id;
 COMMENT ON VIEW ledger.processor_movement IS
   'Published: what each entry says came to our balance at the processor (above zero) or left it, in micro-units.';
+
+CREATE OR REPLACE VIEW ledger.suspense_item AS
+  SELECT e.source_id, a.currency, sum(p.amount)::bigint AS amount, min(e.effective_at) AS since
+    FROM ledger.ledger_entry e
+    JOIN ledger.posting p ON p.entry_id = e.id
+    JOIN ledger.account a ON a.id = p.account_id AND a.kind = 'suspense'
+   WHERE e.kind = 'suspense'
+   GROUP BY e.source_id, a.currency;
+COMMENT ON VIEW ledger.suspense_item IS
+  'Published: what is in suspense of each thing at the processor, by currency, in micro-units, and since when.';

@@ -24,7 +24,7 @@ from sublet.payments.stripe.transactions import CHARGE, DISPUTE, REFUND, Balance
 log = get_logger(__name__)
 
 UNEXPLAINED_CODE = "payments.unexplained"
-SUBJECT = "balance_transaction"
+SUBJECT = "processor_object"
 
 OURS, SUSPENSE, ELSEWHERE = "ours", "suspense", "elsewhere"
 
@@ -67,9 +67,11 @@ async def keep(session: Session, found: BalanceTransaction, *, top_up_id: str | 
     if whose == ELSEWHERE:
         return None
     if whose == SUSPENSE:
-        await _suspend(session, found, found.net)
+        if found.fee.micro > 0:  # whatever it is of, the processor has kept it
+            await fees.post_fee(session, found.fee, transaction_id=found.id, source_id=found.id, source_type=SUBJECT)
+        await _suspend(session, found, found.amount if found.fee.micro > 0 else found.net, is_new=is_new)
         return None
-    await _book(session, found, paid)
+    await _book(session, found, paid, is_new=is_new)
     return str(paid.id) if paid is not None and _may_be_news(found, paid, is_new=is_new) else None
 
 
@@ -111,7 +113,7 @@ async def _whose(session: Session, found: BalanceTransaction, paid: TopUpRow | N
     return SUSPENSE
 
 
-async def _book(session: Session, found: BalanceTransaction, paid: TopUpRow | None) -> None:
+async def _book(session: Session, found: BalanceTransaction, paid: TopUpRow | None, *, is_new: bool) -> None:
     """Book a transaction of ours; what of it is left over goes to suspense."""
     kind, source_id = found.origin.kind, found.source or found.id
     if kind == DISPUTE:
@@ -146,23 +148,27 @@ async def _book(session: Session, found: BalanceTransaction, paid: TopUpRow | No
             )
             left -= found.amount
     if left.micro:
-        await _suspend(session, found, left)
+        await _suspend(session, found, left, is_new=is_new)
 
 
-async def _suspend(session: Session, found: BalanceTransaction, amount: Money) -> None:
-    """Book what nobody can explain, and tell a person of it once."""
-    about = {"code": UNEXPLAINED_CODE, "subject_type": SUBJECT, "subject_id": found.id}
+async def _suspend(session: Session, found: BalanceTransaction, amount: Money, *, is_new: bool) -> None:
+    """Book what nobody can explain, and tell a person of it once, until what it is of has left suspense again.
+
+    What goes back of a payment is counted with the payment.
+    """
+    source_id = found.origin.charge_id or found.source or found.id
     if amount.micro:
-        source_id = found.source or found.id
         await ledger.suspend(session, amount, transaction_id=found.id, source_type=SUBJECT, source_id=source_id)
-    told = await findings.is_open(session, **about) or await findings.closed_at(session, **about) is not None
-    if told or not amount.micro:
-        return
-    log.error("balance_transaction.unexplained", transaction=found.id, type=found.type, amount=str(amount))
-    await findings.open_finding(
-        session,
-        **about,
-        severity=Severity.ERROR,
-        amounts={"in suspense": amount},
-        detail={"type": found.type, "of": found.source, "created_at": found.created_at.isoformat()},
-    )
+    left = await ledger.in_suspense(session, source_id, currency=amount.currency)
+    about = {"code": UNEXPLAINED_CODE, "subject_type": SUBJECT, "subject_id": source_id}
+    if not left.micro:
+        await findings.close_finding(session, **about)
+    elif is_new:
+        log.error("balance_transaction.unexplained", transaction=found.id, type=found.type, amount=str(amount))
+        await findings.open_finding(
+            session,
+            **about,
+            severity=Severity.ERROR,
+            amounts={"in suspense": left},
+            detail={"type": found.type, "transaction": found.id, "created_at": found.created_at.isoformat()},
+        )

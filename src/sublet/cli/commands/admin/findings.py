@@ -1,15 +1,16 @@
-"""`admin finding`: what does not fit, and closing it on an operator's word."""
+"""`admin finding`: what does not fit, who sees to it, and closing it on an operator's word."""
 
 from collections.abc import Iterable
 
 import click
 
 from sublet.cli.connection import connect, note
-from sublet.cli.formats import local, named_amounts, since, words
+from sublet.cli.formats import local, money, named_amounts, since, words
 from sublet.cli.lazy import LazyGroup
 from sublet.cli.output import Output, output_options
-from sublet.cli.tables import Column
+from sublet.cli.tables import Column, print_facts, print_table
 from sublet.client.shapes import StoredFinding
+from sublet.client.shapes.repairs import FindingDetail, Happened
 
 _HERE = "sublet.cli.commands.admin.findings"
 
@@ -32,9 +33,18 @@ COLUMNS: list[Column[StoredFinding]] = [
     Column("CODE", lambda one: one["code"], flexible=True),
     Column("SUBJECT", lambda one: one["subject"]["id"], flexible=True),
     Column("AMOUNTS", lambda one: named_amounts(one["amounts"]), flexible=True),
+    Column("OWNER", lambda one: one["owner"]["name"] if one["owner"] else ""),
     Column("SINCE", lambda one: since(one["since"])),
     Column("UNTIL", lambda one: since(one["until"])),
     Column("DETAIL", _detail, flexible=True, optional=True),
+]
+
+
+HISTORY: list[Column[Happened]] = [
+    Column("AT", lambda one: local(one["at"])),
+    Column("WHAT", lambda one: words(one["what"])),
+    Column("BY", lambda one: one["by"] or "Sublet"),
+    Column("NOTE", lambda one: one["note"] or "", flexible=True),
 ]
 
 
@@ -42,6 +52,8 @@ COLUMNS: list[Column[StoredFinding]] = [
     cls=LazyGroup,
     lazy={
         "ls": (f"{_HERE}:ls", "List findings."),
+        "show": (f"{_HERE}:show", "Show what is wrong, what mends it, and all that became of it."),
+        "assign": (f"{_HERE}:assign", "Say who sees to a finding."),
         "resolve": (f"{_HERE}:resolve", "Close a finding on your word."),
     },
 )
@@ -65,6 +77,32 @@ def ls(*, state: str, code: str | None, severity: str | None, subject: str | Non
 
 @click.command()
 @click.argument("finding")
+@output_options(quiet=False)
+def show(finding: str, output: Output) -> None:
+    """Show FINDING: what it is about, how much is at stake, what mends it, and all that became of it."""
+    with connect() as client:
+        output.one(client.admin.finding(finding), _show)
+
+
+@click.command()
+@click.argument("finding")
+@click.option("--to", metavar="USER", help="The id of the operator who sees to it. Left out: you.")
+@click.option("--nobody", is_flag=True, help="Give it back, so that it is nobody's.")
+@output_options()
+def assign(finding: str, *, to: str | None, nobody: bool, output: Output) -> None:
+    """Give FINDING to an operator who may settle it: to you, unless another is named."""
+    if nobody and to is not None:
+        raise click.UsageError("--to and --nobody cannot both be given.")
+    with connect() as client:
+        owner = None if nobody else to or client.me()["user"]["id"]
+        assigned = client.admin.assign_finding(finding, owner)
+    whose = assigned["owner"]["name"] + " sees to it" if assigned["owner"] else "nobody sees to it"
+    note(f"{assigned['code']} of {assigned['subject']['id']}: {whose}.")
+    output.noted(assigned)
+
+
+@click.command()
+@click.argument("finding")
 @click.option("--reason", required=True, help="How it was settled; kept in the audit trail.")
 @output_options()
 def resolve(finding: str, reason: str, output: Output) -> None:
@@ -79,6 +117,31 @@ def resolve(finding: str, reason: str, output: Output) -> None:
         "Money that was set aside for it stays so, and what this finding stopped may go on."
     )
     output.noted(resolved)
+
+
+def _show(one: FindingDetail) -> None:
+    repair = one["repair"]
+    settled = f"{one['resolution']} ({one['settled_by']})" if one["resolution"] else ""
+    print_facts(
+        [
+            ("Finding", one["id"]),
+            ("Severity", one["severity"]),
+            ("Code", one["code"]),
+            ("Subject", f"{words(one['subject']['type'])} {one['subject']['id']}"),
+            ("Amounts", named_amounts(one["amounts"])),
+            ("At stake", ", ".join(money(amount) for amount in one["at_stake"])),
+            ("Detail", _detail(one)),
+            ("Since", local(one["since"])),
+            ("Last seen", local(one["seen_at"])),
+            ("Until", local(one["until"]) if one["until"] else ""),
+            ("Owner", one["owner"]["name"] if one["owner"] else ""),
+            ("Repair", repair["does"] if repair else ""),
+            ("Command", repair["command"] or "" if repair else ""),
+            ("Settled", settled),
+        ]
+    )
+    click.echo()
+    print_table(one["history"], HISTORY)
 
 
 def _nothing(state: str, wanted: Iterable[str | None]) -> str:
