@@ -97,7 +97,7 @@ export const money = [
   }),
   on("get", "/api/v1/admin/findings/{finding_id}", ({ path }) => {
     const found = findingOf(path.finding_id);
-    return { ...found, history: [{ what: "opened", by: null, note: found.severity, at: found.since }] };
+    return { ...found, history: [{ what: "opened" as const, by: null, note: found.severity, at: found.since }] };
   }),
   on("post", "/api/v1/admin/findings/{finding_id}/assign", ({ path, body }) =>
     Object.assign(findingOf(path.finding_id), { owner: body.owner_id === null ? null : { id: body.owner_id, name: world.me.user.name } }),

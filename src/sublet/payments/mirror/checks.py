@@ -33,13 +33,15 @@ _TRANSACTIONS = """
       SELECT coalesce(source, id) AS source, currency, sum(amount - fee) AS amount, max(recorded_at) AS at
         FROM stripe_transaction WHERE whose <> 'elsewhere' GROUP BY coalesce(source, id), currency
     )
-    SELECT source, currency, coalesce(m.amount, 0) AS processor, coalesce(b.amount, 0) AS books
-      FROM mirrored m FULL JOIN booked b USING (source, currency)
-      LEFT JOIN refund p ON p.processor_id = source AND p.currency = currency AND p.state = 'pending'
+    SELECT j.source, j.currency, j.processor, j.books
+      FROM (SELECT source, currency, coalesce(m.amount, 0) AS processor, coalesce(b.amount, 0) AS books,
+                   greatest(m.at, b.at) AS at
+              FROM mirrored m FULL JOIN booked b USING (source, currency)) j
+      LEFT JOIN refund p ON p.processor_id = j.source AND p.currency = j.currency AND p.state = 'pending'
        AND EXISTS (SELECT FROM stripe_transaction t WHERE t.source = p.processor_id)
-     WHERE coalesce(m.amount, 0) - coalesce(b.amount, 0) <> -coalesce(p.amount, 0)
-       AND greatest(m.at, b.at) <= clock_timestamp() - make_interval(secs => :settling)
-     ORDER BY source, currency LIMIT :most
+     WHERE j.processor - j.books <> -coalesce(p.amount, 0)
+       AND j.at <= clock_timestamp() - make_interval(secs => :settling)
+     ORDER BY j.source, j.currency LIMIT :most
 """
 
 _QUERIES = {
