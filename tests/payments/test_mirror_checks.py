@@ -79,7 +79,8 @@ FAULTS = {
     ),
     "balance at the processor": ("UPDATE processor_balance SET available = available + 10000", {BALANCE}),
     "currency that the processor does not know": (
-        "INSERT INTO stripe_transaction (id, type, amount, fee, currency, created_at, available_on, recorded_at, whose) "
+        "INSERT INTO stripe_transaction "
+        "(id, type, amount, fee, currency, created_at, available_on, recorded_at, whose) "
         "VALUES ('txn_x', 'charge', 1000000, 0, 'EUR', now(), now(), now() - interval '1 hour', 'elsewhere')",
         {BALANCE},
     ),
