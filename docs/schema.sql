@@ -1470,6 +1470,30 @@ CREATE FUNCTION public.claimed_most(node text, during tstzrange) RETURNS TABLE(v
            WINDOW in_time AS (ORDER BY change.at)) sums;
 END;
 
+CREATE FUNCTION public.finding_tells() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO finding_history (finding_id, what, note) VALUES (NEW.id, 'opened', NEW.severity);
+    RETURN NULL;
+  END IF;
+  IF NEW.severity <> OLD.severity THEN
+    INSERT INTO finding_history (finding_id, what, note) VALUES (NEW.id, 'severity', NEW.severity);
+  END IF;
+  IF NEW.owner_id IS DISTINCT FROM OLD.owner_id THEN
+    INSERT INTO finding_history (finding_id, what, by_name, note)
+    VALUES (NEW.id, CASE WHEN NEW.owner_id IS NULL THEN 'given_back' ELSE 'assigned' END, NEW.assigned_by,
+            coalesce(NEW.owner_name, OLD.owner_name));
+  END IF;
+  IF NEW.until IS NOT NULL THEN
+    INSERT INTO finding_history (finding_id, what, by_name, note)
+    VALUES (NEW.id, CASE WHEN NEW.settled_by IS NULL THEN 'closed' ELSE 'resolved' END, NEW.settled_by, NEW.resolution);
+  END IF;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION public.gpu_claim_belongs() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -2262,6 +2286,17 @@ CREATE TABLE ledger.seal_mark (
     CONSTRAINT seal_mark_only_row_check CHECK (only_row)
 );
 
+CREATE VIEW ledger.suspense_item AS
+ SELECT e.source_id,
+    a.currency,
+    (sum(p.amount))::bigint AS amount,
+    min(e.effective_at) AS since
+   FROM ((ledger.ledger_entry e
+     JOIN ledger.posting p ON ((p.entry_id = e.id)))
+     JOIN ledger.account a ON (((a.id = p.account_id) AND (a.kind = 'suspense'::ledger.account_kind))))
+  WHERE (e.kind = 'suspense'::ledger.entry_kind)
+  GROUP BY e.source_id, a.currency;
+
 CREATE VIEW ledger.unbalanced_entry AS
  SELECT e.id AS entry_id,
     min(a.currency) AS currency,
@@ -2886,12 +2921,38 @@ CREATE TABLE public.finding (
     since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     until timestamp with time zone,
+    owner_id text,
+    owner_name text,
+    assigned_by text,
+    settled_by text,
+    resolution text,
     CONSTRAINT finding_amounts_check CHECK (((jsonb_typeof(amounts) = 'object'::text) AND (NOT (amounts @? '$.*?(!(@."micro".type() == "number" && @."currency" like_regex "^[A-Z]{3}$"))'::jsonpath)))),
     CONSTRAINT finding_check CHECK ((until >= since)),
     CONSTRAINT finding_code_check CHECK ((code ~ '^[a-z]+(\.[a-z_]+)+$'::text)),
     CONSTRAINT finding_detail_check CHECK ((jsonb_typeof(detail) = 'object'::text)),
+    CONSTRAINT finding_owner CHECK (((owner_id IS NULL) = (owner_name IS NULL))),
+    CONSTRAINT finding_settled CHECK ((((settled_by IS NULL) = (resolution IS NULL)) AND ((settled_by IS NULL) OR (until IS NOT NULL)))),
     CONSTRAINT finding_severity_check CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text, 'critical'::text]))),
     CONSTRAINT finding_subject_type_check CHECK ((subject_type ~ '^[a-z_]+$'::text))
+);
+
+CREATE TABLE public.finding_history (
+    id bigint NOT NULL,
+    finding_id text NOT NULL,
+    what text NOT NULL,
+    by_name text,
+    note text,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT finding_history_what_check CHECK ((what = ANY (ARRAY['opened'::text, 'severity'::text, 'assigned'::text, 'given_back'::text, 'closed'::text, 'resolved'::text])))
+);
+
+ALTER TABLE public.finding_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.finding_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 ALTER TABLE public.finding ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
@@ -4269,6 +4330,9 @@ ALTER TABLE ONLY public.dispute
 ALTER TABLE ONLY public.dispute_transition
     ADD CONSTRAINT dispute_transition_pkey PRIMARY KEY (from_state, to_state);
 
+ALTER TABLE ONLY public.finding_history
+    ADD CONSTRAINT finding_history_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.finding
     ADD CONSTRAINT finding_pkey PRIMARY KEY (id);
 
@@ -4690,6 +4754,8 @@ CREATE INDEX dispute_of_top_up ON public.dispute USING btree (top_up_id);
 
 CREATE INDEX dispute_open ON public.dispute USING btree (organization_id) WHERE (state = ANY (ARRAY['inquiry'::text, 'open'::text]));
 
+CREATE INDEX finding_history_of ON public.finding_history USING btree (finding_id, id);
+
 CREATE UNIQUE INDEX finding_open ON public.finding USING btree (code, subject_type, subject_id) WHERE (until IS NULL);
 
 CREATE INDEX finding_open_newest ON public.finding USING btree (seq) WHERE (until IS NULL);
@@ -4908,6 +4974,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.card_se
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.dispute_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.finding_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.installation FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.node_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -5086,6 +5154,8 @@ CREATE TRIGGER stays_where_it_runs BEFORE UPDATE OF node_id ON public.allocation
 
 CREATE TRIGGER taken_grows BEFORE UPDATE OF taken_back, taken_aside ON public.top_up FOR EACH ROW WHEN (((new.taken_back < old.taken_back) OR (new.taken_aside < old.taken_aside))) EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER tells AFTER INSERT OR UPDATE ON public.finding FOR EACH ROW EXECUTE FUNCTION public.finding_tells();
+
 CREATE TRIGGER unchanged BEFORE UPDATE OR TRUNCATE ON public.outbox_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER used BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN ((old.used_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
@@ -5218,6 +5288,9 @@ ALTER TABLE ONLY public.dispute
 
 ALTER TABLE ONLY public.dispute
     ADD CONSTRAINT dispute_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES public.top_up(id);
+
+ALTER TABLE ONLY public.finding_history
+    ADD CONSTRAINT finding_history_finding_id_fkey FOREIGN KEY (finding_id) REFERENCES public.finding(id);
 
 ALTER TABLE ONLY public.gpu_claim
     ADD CONSTRAINT gpu_claim_claim_id_fkey FOREIGN KEY (claim_id) REFERENCES public.claim(id);
@@ -5593,6 +5666,8 @@ GRANT SELECT ON TABLE ledger.promo_above_lots TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.seal_mark TO sublet_app;
 
+GRANT SELECT ON TABLE ledger.suspense_item TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.unbalanced_entry TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.usage_entry TO sublet_app;
@@ -5778,6 +5853,18 @@ GRANT UPDATE(detail) ON TABLE public.finding TO sublet_app;
 GRANT UPDATE(seen_at) ON TABLE public.finding TO sublet_app;
 
 GRANT UPDATE(until) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(owner_id) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(owner_name) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(assigned_by) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(settled_by) ON TABLE public.finding TO sublet_app;
+
+GRANT UPDATE(resolution) ON TABLE public.finding TO sublet_app;
+
+GRANT SELECT ON TABLE public.finding_history TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.funds_clock TO sublet_app;
 

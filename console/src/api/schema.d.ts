@@ -244,6 +244,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/findings/{finding_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Finding
+         * @description One finding, with what mends it and all that became of it.
+         */
+        get: operations["show_finding_api_v1_admin_findings__finding_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/findings/{finding_id}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assign Finding
+         * @description Say which operator sees to an open finding: one who may settle it.
+         */
+        post: operations["assign_finding_api_v1_admin_findings__finding_id__assign_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/findings/{finding_id}/resolve": {
         parameters: {
             query?: never;
@@ -2743,6 +2783,14 @@ export interface components {
             name: string;
         };
         /**
+         * AssignFinding
+         * @description Which operator sees to a finding from now on; null gives it back to nobody.
+         */
+        AssignFinding: {
+            /** Owner Id */
+            owner_id: string | null;
+        };
+        /**
          * AuditActorOut
          * @description Who acted, with what credential; `kind` is user, token, system or anonymous.
          */
@@ -3318,6 +3366,50 @@ export interface components {
             message: string;
         };
         /**
+         * FindingDetailOut
+         * @description A finding with all that became of it, oldest first.
+         */
+        FindingDetailOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Amounts */
+            amounts: {
+                [key: string]: components["schemas"]["MoneyField"];
+            };
+            /** At Stake */
+            at_stake: components["schemas"]["MoneyField"][];
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** History */
+            history: components["schemas"]["HappenedOut"][];
+            /** Id */
+            id: string;
+            owner: components["schemas"]["FindingOwnerOut"] | null;
+            repair: components["schemas"]["RepairOut"] | null;
+            /** Resolution */
+            resolution: string | null;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /** Settled By */
+            settled_by: string | null;
+            severity: components["schemas"]["sublet__findings__findings__Severity"];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            subject: components["schemas"]["FindingSubjectOut"];
+            /** Until */
+            until: string | null;
+        };
+        /**
          * FindingOut
          * @description One mismatch that a check found, with the amounts that do not fit by name.
          */
@@ -3330,6 +3422,16 @@ export interface components {
             detail: string;
             /** Subject */
             subject: string;
+        };
+        /**
+         * FindingOwnerOut
+         * @description Which operator sees to a finding.
+         */
+        FindingOwnerOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
         };
         /**
          * FindingSubjectOut
@@ -3475,6 +3577,26 @@ export interface components {
             approval: components["schemas"]["ApprovalOut"] | null;
             refund: components["schemas"]["RefundOut"] | null;
             request: components["schemas"]["RefundRequestOut"];
+        };
+        /**
+         * HappenedOut
+         * @description One thing that became of a finding; `by` is an operator's name, or null for Sublet itself.
+         */
+        HappenedOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string | null;
+            /** Note */
+            note: string | null;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "opened" | "severity" | "assigned" | "given_back" | "closed" | "resolved";
         };
         /**
          * HelperCountOut
@@ -5015,6 +5137,16 @@ export interface components {
          */
         RefundState: "pending" | "succeeded" | "failed" | "canceled";
         /**
+         * RepairOut
+         * @description What mends it: a sentence, and the command of the command line where there is one.
+         */
+        RepairOut: {
+            /** Command */
+            command: string | null;
+            /** Does */
+            does: string;
+        };
+        /**
          * ReplayOut
          * @description An event that was asked for again: it waits to be handled, or there is nothing left to do.
          */
@@ -5664,7 +5796,8 @@ export interface components {
          * StoredFindingOut
          * @description One thing that was found not to fit: open while `until` is null.
          *
-         *     `code` says what is wrong and stays the same; `detail` is for people to read and may change.
+         *     `code` says what is wrong and stays the same; `detail` is for people to read and may change. `at_stake` is how much
+         *     it is about, by currency. `resolution` is how an operator settled it; what a check no longer finds has none.
          */
         StoredFindingOut: {
             /** Actions */
@@ -5673,6 +5806,8 @@ export interface components {
             amounts: {
                 [key: string]: components["schemas"]["MoneyField"];
             };
+            /** At Stake */
+            at_stake: components["schemas"]["MoneyField"][];
             /** Code */
             code: string;
             /** Detail */
@@ -5681,11 +5816,17 @@ export interface components {
             };
             /** Id */
             id: string;
+            owner: components["schemas"]["FindingOwnerOut"] | null;
+            repair: components["schemas"]["RepairOut"] | null;
+            /** Resolution */
+            resolution: string | null;
             /**
              * Seen At
              * Format: date-time
              */
             seen_at: string;
+            /** Settled By */
+            settled_by: string | null;
             severity: components["schemas"]["sublet__findings__findings__Severity"];
             /**
              * Since
@@ -6611,6 +6752,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_StoredFindingOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_finding_api_v1_admin_findings__finding_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                finding_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingDetailOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    assign_finding_api_v1_admin_findings__finding_id__assign_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                finding_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignFinding"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredFindingOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0060_findings"
-down_revision = "0059_payments"
+revision = "0069_findings"
+down_revision = "0068_allocations"
 
 TABLES = """
 ALTER TABLE finding
