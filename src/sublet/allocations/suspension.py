@@ -3,6 +3,7 @@
 The login closes, processes end, data stay.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from sublet.allocations import actions, operations, resumption, rows
@@ -25,6 +26,13 @@ from sublet.fleet import states as node_states
 Cause = Literal["customer", "funds", "drain", "limit"]
 _BY_ITSELF = frozenset({"funds", "drain", "limit"})
 """What was suspended for one of these resumes when nothing stands in its way any more."""
+
+SENTENCES: Mapping[str, str] = {
+    "funds": "funds ran out",
+    "limit": "a spending limit is reached",
+    "drain": "its node is being emptied",
+}
+"""What the history says of a suspension that nobody asked for."""
 
 
 async def request_suspension(session: Session, actor: Actor, id_or_name: str) -> str:

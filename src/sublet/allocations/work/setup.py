@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sublet.allocations import endings, environment, incidents, operations, ports, rows, startup
+from sublet.allocations import endings, environment, incidents, operations, ports, rows, startup, suspension
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import promises, relocation
@@ -38,11 +38,6 @@ TASKS_FOR_EACH_VCPU = 1024
 MOST_KEYS = 256
 BITS_IN_MBIT = 1_000_000
 
-_SUSPENDED_FOR = {
-    "funds": "funds ran out",
-    "limit": "a spending limit is reached",
-    "drain": "its node is being emptied",
-}
 _BY_WANTED = {"active": AllocationState.ACTIVE, "suspended": AllocationState.SUSPENDED}
 
 
@@ -300,7 +295,7 @@ def _reason(allocation: Allocation, target: AllocationState, before: Observation
     if allocation.state is AllocationState.LOST:
         return _back(allocation, target, before)
     if target is AllocationState.SUSPENDED:
-        return _SUSPENDED_FOR.get(allocation.suspended_for or "", "asked for")
+        return suspension.SENTENCES.get(allocation.suspended_for or "", "asked for")
     return "set up and verified" if allocation.state is AllocationState.PROVISIONING else "resumed"
 
 
