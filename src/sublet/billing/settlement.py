@@ -213,7 +213,8 @@ async def _charge_together(session: Session, meter: Row[Any], pieces: Sequence[P
 # Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it.
 _DUE = text(
     """
-    SELECT array_agg(subject_id) AS subject_ids, count(*) AS taken, max(settle_due_at) AS last
+    SELECT array_agg(subject_id ORDER BY settle_due_at, subject_id) AS subject_ids, count(*) AS taken,
+           max(settle_due_at) AS last
       FROM (SELECT subject_id, settle_due_at FROM meter
              WHERE settle_due_at <= clock_timestamp() AND stopped_at IS NULL
                AND settle_due_at >= CAST(:after_time AS timestamptz)
