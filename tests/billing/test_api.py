@@ -85,6 +85,43 @@ class TestUsage:
         lines = (await customer.get("/api/v1/wallet/entries")).json()["items"]
         assert {charge["ledger_entry_id"] for charge in charges} <= {line["entry_id"] for line in lines}
 
+    async def test_says_of_one_charge_why(self, web: Web, database: Database) -> None:
+        customer, stranger = await web.customer(), await web.customer()
+        organization = (await customer.get("/api/v1/me")).json()["organization"]["id"]
+        async with database.transaction() as session:
+            await top_up(session, organization, "20")
+            subject = await new_subject(session, organization=organization, name="api")
+            await observe_until(session, subject, 480)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
+        [listed] = (await customer.get("/api/v1/usage")).json()["items"]
+        path = f"/api/v1/usage/{listed['id']}"
+        explained = (await customer.get(path)).json()
+        assert listed.items() <= explained.items()
+        assert (explained["meter_kind"], explained["sku"]["id"]) == ("compute", subject.sku_id)
+        assert (explained["price"]["id"], explained["price"]["per_hour"]) == (subject.price_id, listed["rate"])
+        assert explained["price"]["suspended_per_hour"]["amount"] == "0.036"
+        [line] = [
+            one for one in (await customer.get("/api/v1/wallet/entries")).json()["items"] if one["kind"] == "usage"
+        ]
+        entry = explained["entry"]
+        assert (entry["id"], entry["kind"], entry["description"]) == (line["entry_id"], "usage", line["description"])
+        seen = explained["observations"]
+        assert (seen["node_id"], seen["count"], seen["last_at"]) == ("nd_1", 3, explained["period_end"])
+        assert (await stranger.get(path)).status_code == 404
+        assert (await customer.get("/api/v1/usage/999")).status_code == 404
+
+    async def test_of_nothing_has_no_entry(self, web: Web, database: Database) -> None:
+        customer = await web.customer()
+        organization = (await customer.get("/api/v1/me")).json()["organization"]["id"]
+        async with database.transaction() as session:
+            await top_up(session, organization, "20")
+            subject = await new_subject(session, organization=organization, rate=Rate.parse("0.000001", "USD"))
+            await observe_until(session, subject, 240)
+            await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
+        [listed] = (await customer.get("/api/v1/usage")).json()["items"]
+        explained = (await customer.get(f"/api/v1/usage/{listed['id']}")).json()
+        assert (explained["entry"], explained["amount"]["amount"]) == (None, "0.00")
+
 
 class TestEntriesOfASharedSettlement:
     async def test_name_nobody_elses_allocations(self, web: Web, database: Database) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sublet.cli.exits import Exit
 from tests.cli.running import Cli
 from tests.client.fake_world import CONTROL_GROUP, UNCLEAN, at, per_hour, usd
 
@@ -167,3 +168,20 @@ class TestRecords:
         assert "0.0007 USD" in line
         assert "0.36 USD/h" in line
         assert "not yet posted" in line
+
+    def test_one_charge_says_why(self, cli: Cli, web: dict[str, Any]) -> None:
+        made = {"id": "41", "period_start": at(90), "period_end": at(83), "seconds": 7, "rate": per_hour("0.3600")}
+        made |= {"amount": usd("0.0007"), "kind": "running", "price_id": "prc_1", "evidence_at": at(83)}
+        cli.api.world.charges[web["id"]] = [{**made, "ledger_entry_id": "2"}]
+        said = cli.run("charge", "show", "41").stdout
+        for part in (
+            "0.0007 USD for 7 seconds",
+            "cpu-small",
+            "prc_1",
+            "nd_0000000000000001",
+            "790 observations",
+            "2, usage",
+        ):
+            assert part in said
+        assert json.loads(cli.run("charge", "show", "41", "--json").stdout)["observations"]["count"] == 790
+        assert cli.run("charge", "show", "42").exit_code == Exit.NOT_FOUND

@@ -266,6 +266,39 @@ def usage(asked: Asked) -> Answer:
     return page(asked, [])
 
 
+@route("GET", "/usage/{charge_id}")
+def charge(asked: Asked) -> Answer:
+    for subject, charges in asked.world.charges.items():
+        for one in charges:
+            if one["id"] == asked.parts["charge_id"]:
+                return 200, {**one, **explained(one), "subject_id": subject, "subject_name": "api"}
+    raise Problem(404, "not_found", "There is no charge of this id.")
+
+
+def explained(charge: dict[str, Any]) -> dict[str, Any]:
+    """What a charge rests on."""
+    rate = charge["rate"]
+    posted = {"effective_at": charge["period_end"], "recorded_at": charge["period_end"]}
+    return {
+        "meter_kind": "compute",
+        "sku": {"id": "sku_0000000000000001", "code": "cpu-small", "name": "Small"},
+        "price": {
+            "id": charge["price_id"],
+            "per_hour": rate,
+            "suspended_per_hour": rate,
+            "effective_at": charge["period_start"],
+        },
+        "entry": {"id": charge["ledger_entry_id"], "kind": "usage", "description": "Usage of api", **posted},
+        "observations": {
+            "node_id": "nd_0000000000000001",
+            "boot_id": "2f4c1a52-9b7e-4d0c-8b60-0c1b5a1f7d11",
+            "first_at": charge["period_start"],
+            "last_at": charge["period_end"],
+            "count": 790,
+        },
+    }
+
+
 @route("POST", "/top-ups")
 def top_up(asked: Asked) -> Answer:
     created: dict[str, Any] = {

@@ -8,6 +8,7 @@ import httpx
 from sqlalchemy import text
 
 from sublet.approvals import approvals
+from sublet.billing import settlement
 from sublet.core.actors import Actor, Permission
 from sublet.findings import findings
 from sublet.findings.findings import Severity
@@ -16,6 +17,7 @@ from sublet.identity.permissions import PLATFORM_ROLES, ROLES, TOKENS_ALWAYS, he
 from tests.allocations.rental import Rental, pay_in
 from tests.identity.public_keys import ed25519_line
 from tests.support.app import Web
+from tests.support.policy import DEFAULT_POLICY
 
 NOBODY = "nobody"
 STRANGER = "owner of another organization"
@@ -161,6 +163,7 @@ class Business:
             organization_id=organization_id,
         )
         async with web.database.transaction() as session:
+            await settlement.settle(session, launched.json()["id"], final=False, policy=DEFAULT_POLICY)
             finding_id = await findings.open_finding(
                 session, code="test.odd", subject_type="thing", subject_id="x", severity=Severity.WARNING
             )
@@ -180,6 +183,7 @@ class Business:
             "token_id": token["id"],
             "session_id": sessions[0]["id"],
             "notice_id": "ntc_aaaaaaaaaaaaaaaa",
+            "charge_id": str((await rental.one("SELECT id FROM usage_charge LIMIT 1")).id),
             "node_id": rental.node_id,
             "sku_id": rental.sku.id,
             "gpu_uuid": (await rental.one("SELECT uuid FROM gpu LIMIT 1")).uuid,

@@ -3,7 +3,7 @@ import { HttpResponse } from "msw";
 import type { CardSetup, SavedCard, TopUp } from "~/api/types";
 import { freshId, notFound, on, pageOf } from "../api";
 import { tell } from "../events";
-import { autoTopUp, cardSetup, savedCard, spendingLimit, topUp } from "../fixtures/billing";
+import { autoTopUp, cardSetup, explainedCharge, savedCard, spendingLimit, topUp } from "../fixtures/billing";
 import { like, may } from "../fixtures/common";
 import { world } from "../world";
 
@@ -27,6 +27,11 @@ export const billing = [
   }),
   on("get", "/api/v1/usage/by-day", () => world.usageByDay),
   on("get", "/api/v1/usage", ({ query }) => pageOf(world.usage, query)),
+  on("get", "/api/v1/usage/{charge_id}", ({ path }) => {
+    const charge = world.usage.find((one) => one.id === String(path.charge_id));
+    if (charge === undefined) throw notFound();
+    return explainedCharge(charge);
+  }),
 
   on("get", "/api/v1/top-ups", ({ query }) => pageOf(world.topUps, query)),
   on("get", "/api/v1/top-ups/{top_up_id}", ({ path }) => found(path.top_up_id)),

@@ -39,6 +39,7 @@ export type Evidence = NonNullable<Allocation["evidence"]>;
 export type Startup = NonNullable<Allocation["startup"]>;
 export type Charge = Item<Answer<"/api/v1/allocations/{id_or_name}/charges", "get", 200>>;
 export type HistoryEntry = Item<Answer<"/api/v1/allocations/{id_or_name}/history", "get", 200>>;
+export type ExplainedCharge = Answer<"/api/v1/usage/{charge_id}", "get", 200>;
 export type UsageCharge = Item<Answer<"/api/v1/usage", "get", 200>>;
 export type AdminAllocation = Item<Answer<"/api/v1/admin/allocations", "get", 200>>;
 

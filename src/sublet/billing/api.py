@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Path, Query, Response
 from pydantic import AwareDatetime
 
 from sublet.billing import by_day, purposes, spend, spending_limits, standing, usage
@@ -11,6 +11,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.schemas import (
     EntryLineOut,
     EntryOut,
+    ExplainedChargeOut,
     MonthUsageOut,
     SpendingLimitOut,
     SpendingLimitRequest,
@@ -18,6 +19,7 @@ from sublet.billing.schemas import (
     WalletOut,
 )
 from sublet.billing.spend import Scope, SpendingLimit
+from sublet.catalog import prices, skus
 from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
@@ -210,3 +212,14 @@ def _limit(actor: Actor, limit: SpendingLimit, policy: Policy) -> SpendingLimitO
 def _limit_actions(actor: Actor, *names: str) -> list[ActionOut]:
     """Whoever may change limits may do so at any time."""
     return actions_of(actor, Permission.SPENDING_LIMIT_MANAGE, spending_limits.DENIED, dict.fromkeys(names))
+
+
+@router.get("/usage/{charge_id}", permission=Permission.WALLET_READ)
+async def explain_charge(
+    actor: ActorDep, session: SessionDep, charge_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
+) -> ExplainedChargeOut:
+    """Why one charge is what it is: what ran, at which price, proven by which observations, in which entry."""
+    charge = await usage.charge(session, actor.organization, charge_id)
+    price = await prices.listed(session, charge.price_id)
+    entry = None if charge.ledger_entry_id is None else await entries.get(session, charge.ledger_entry_id)
+    return ExplainedChargeOut.explained(charge, await skus.get(session, charge.sku_id), price.price, entry)

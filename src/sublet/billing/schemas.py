@@ -10,9 +10,11 @@ from sublet.billing.policy import Policy
 from sublet.billing.purposes import Purposes
 from sublet.billing.spend import Scope, SpendingLimit
 from sublet.billing.usage import Charge
+from sublet.catalog.prices import Price
+from sublet.catalog.skus import Sku
 from sublet.core.actions import ActionOut
 from sublet.core.money import CurrencyCode, MoneyField, RateField
-from sublet.ledger.entries import WalletLine
+from sublet.ledger.entries import LedgerEntry, WalletLine
 
 
 class WalletOut(BaseModel):
@@ -264,6 +266,69 @@ class MonthUsageOut(BaseModel):
             charged=found.charged.field(),
             days=[DayOut.of(day) for day in found.days],
             forecast=None if found.forecast is None else ForecastOut.of(found.forecast),
+        )
+
+
+class ChargedSkuOut(BaseModel):
+    """What was used: the SKU, which never changes."""
+
+    id: str
+    code: str
+    name: str
+
+
+class ChargedPriceOut(BaseModel):
+    """The version of the SKU's price that the charge is by, and since when that is in force."""
+
+    id: str
+    per_hour: RateField
+    suspended_per_hour: RateField
+    effective_at: datetime
+
+
+class ChargedEntryOut(BaseModel):
+    """The entry of the books that has the charge, with others where it was settled together with them."""
+
+    id: str
+    kind: str
+    description: str
+    effective_at: datetime
+    recorded_at: datetime
+
+
+class ExplainedChargeOut(UsageOut):
+    """Why a charge is what it is: seconds that the observations prove, of a meter of that kind, at a version of the
+    SKU's price, in an entry of the books (None for what rounds down to nothing)."""
+
+    meter_kind: str
+    sku: ChargedSkuOut
+    price: ChargedPriceOut
+    entry: ChargedEntryOut | None
+
+    @classmethod
+    def explained(cls, charge: Charge, sku: Sku, price: Price, entry: LedgerEntry | None) -> "ExplainedChargeOut":
+        """The charge with everything that it rests on."""
+        return cls(
+            **_fields(charge),
+            subject_id=charge.subject_id,
+            subject_name=charge.subject_name,
+            meter_kind=charge.meter_kind,
+            sku=ChargedSkuOut(id=sku.id, code=sku.code, name=sku.name),
+            price=ChargedPriceOut(
+                id=price.id,
+                per_hour=price.per_hour.field(),
+                suspended_per_hour=price.suspended_per_hour.field(),
+                effective_at=price.effective_at,
+            ),
+            entry=None
+            if entry is None
+            else ChargedEntryOut(
+                id=str(entry.id),
+                kind=entry.kind,
+                description=entry.description,
+                effective_at=entry.effective_at,
+                recorded_at=entry.recorded_at,
+            ),
         )
 
 

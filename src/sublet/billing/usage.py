@@ -8,6 +8,7 @@ from sqlalchemy import Row, bindparam, select
 
 from sublet.billing.models import meter, usage_charge, usage_record
 from sublet.core.db import Session
+from sublet.core.errors import NotFound
 from sublet.core.money import Money, Rate
 
 FIRST = 2**62
@@ -26,6 +27,7 @@ class Charge:
     rate: Rate
     amount: Money
     kind: str
+    meter_kind: str
     price_id: str
     evidence_at: datetime
     ledger_entry_id: int | None
@@ -61,6 +63,7 @@ _CHARGES = (
     .order_by(usage_charge.c.id.desc())
     .limit(bindparam("limit"))
 )
+_ONE = _CHARGES.where(usage_charge.c.organization_id == bindparam("owner"), usage_charge.c.id == bindparam("id"))
 _OF_SUBJECT = _CHARGES.where(usage_charge.c.subject_id == bindparam("owner"))
 _OF_ORGANIZATION = _CHARGES.where(usage_charge.c.organization_id == bindparam("owner"))
 
@@ -76,6 +79,7 @@ def _charge(row: Row[Any]) -> Charge:
         Rate(row.nano_per_hour, row.currency),
         Money(row.amount, row.currency),
         row.kind,
+        row.meter_kind,
         row.price_id,
         row.evidence_at,
         row.ledger_entry_id,
@@ -99,3 +103,12 @@ async def charges_of(session: Session, organization_id: str, *, limit: int, befo
         _OF_ORGANIZATION, {"owner": organization_id, "before": before or FIRST, "limit": limit}
     )
     return [_charge(row) for row in found]
+
+
+async def charge(session: Session, organization_id: str, charge_id: int) -> Charge:
+    """One charge of an organization; NotFound for any other."""
+    found = await session.execute(_ONE, {"owner": organization_id, "id": charge_id, "before": FIRST, "limit": 1})
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("charge", str(charge_id))
+    return _charge(row)

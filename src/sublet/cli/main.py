@@ -29,6 +29,7 @@ COMMANDS = {
     "restart-elsewhere": (f"{_HERE}.lifecycle:restart_elsewhere", "Launch anew what its node has lost."),
     "release": (f"{_HERE}.lifecycle:release", "Give an allocation back; its files are deleted."),
     "operations": (f"{_HERE}.history:operations", "List the work done on an allocation."),
+    "charge": (f"{_HERE}.charge:charge", "Show why a charge is what it is."),
     "charges": (f"{_HERE}.history:charges", "List what an allocation cost, interval by interval."),
     "balance": (f"{_HERE}.wallet:balance", "Show the balance and how long it lasts."),
     "ledger": (f"{_HERE}.wallet:ledger", "List the entries of your wallet."),

@@ -33,6 +33,7 @@ from sublet.client.shapes import (
     Wallet,
 )
 from sublet.client.shapes.refunds import Payment, Refund, RefundRequest
+from sublet.client.shapes.wallet import ExplainedCharge
 from sublet.client.transport import Transport
 
 
@@ -196,6 +197,10 @@ class Client:
     def usage_by_day(self, month: str | None = None) -> MonthUsage:
         """What a month such as 2026-11 cost, day by day; the present one unless another is named."""
         return cast(MonthUsage, self._transport.get("/usage/by-day", month=month))
+
+    def charge(self, charge_id: str) -> ExplainedCharge:
+        """Why one charge is what it is."""
+        return cast(ExplainedCharge, self._transport.get(f"/usage/{charge_id}"))
 
     def top_up(
         self,

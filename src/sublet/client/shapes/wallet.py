@@ -110,6 +110,53 @@ class MonthUsage(TypedDict):
     forecast: Forecast | None
 
 
+class Observations(TypedDict):
+    """The run of observations that proves an interval, in one boot of a node."""
+
+    node_id: str | None
+    boot_id: str | None
+    first_at: str
+    last_at: str
+    count: int
+
+
+class ChargedSku(TypedDict):
+    """What was used."""
+
+    id: str
+    code: str
+    name: str
+
+
+class ChargedPrice(TypedDict):
+    """The version of the SKU's price that a charge is by."""
+
+    id: str
+    per_hour: Rate
+    suspended_per_hour: Rate
+    effective_at: str
+
+
+class ChargedEntry(TypedDict):
+    """The entry of the books that has a charge."""
+
+    id: str
+    kind: str
+    description: str
+    effective_at: str
+    recorded_at: str
+
+
+class ExplainedCharge(Usage):
+    """Why a charge is what it is; `entry` is None for what rounds down to nothing."""
+
+    meter_kind: str
+    sku: ChargedSku
+    price: ChargedPrice
+    entry: ChargedEntry | None
+    observations: Observations | None
+
+
 class TopUpFailure(TypedDict):
     """Why a card payment failed."""
 
