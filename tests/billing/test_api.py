@@ -115,7 +115,8 @@ class TestUsage:
         organization = (await customer.get("/api/v1/me")).json()["organization"]["id"]
         async with database.transaction() as session:
             await top_up(session, organization, "20")
-            subject = await new_subject(session, organization=organization, rate=Rate.parse("0.000001", "USD"))
+            least = Rate.parse("0.000001", "USD")
+            subject = await new_subject(session, organization=organization, rate=least, suspended_rate=least)
             await observe_until(session, subject, 240)
             await settlement.settle(session, subject.id, final=False, policy=DEFAULT_POLICY)
         [listed] = (await customer.get("/api/v1/usage")).json()["items"]

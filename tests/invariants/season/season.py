@@ -233,8 +233,8 @@ class Season:
             work = [asyncio.create_task(each) for each in (self._charge_all(), self.counter.catch_up())]
             await asyncio.wait(work, timeout=self.dice.uniform(0.005, 0.2))
             self.server.kill()
-            await asyncio.gather(*work, return_exceptions=True)
             self.server.start()  # by this thread: the server ends with the one that started it
+            await asyncio.gather(*work, return_exceptions=True)
         await self._charge_all()
         assert self.since is not None
         for tenant in self.tenants:
