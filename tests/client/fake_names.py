@@ -54,6 +54,7 @@ CHECKS = (
     "what payouts are made of",
     "looks at the processor",
     "what lies between for too long",
+    "seals of usage, payments and the trail",
     "what runs is metered",
     "what runs obeys",
     "events that wait",
