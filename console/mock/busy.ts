@@ -6,6 +6,7 @@ import { fleetOf } from "./busy/fleet";
 import { moneyOf } from "./busy/money";
 import { operatorsOf } from "./busy/operators";
 import { apiToken, me, session, sshKey } from "./fixtures/account";
+import { notice } from "./fixtures/notices";
 import { like } from "./fixtures/common";
 import type { World } from "./world";
 
@@ -27,6 +28,20 @@ export function busy(now: number): Partial<World> {
   const ago = (seconds: number) => new Date(now - 1000 * seconds).toISOString();
   return {
     me: like(me, { platform_roles: ["admin"], permissions: PERMISSIONS }),
+    notices: [
+      like(notice, { created_at: ago(900) }),
+      like(notice, {
+        id: "ntc_2",
+        kind: "top_up.received",
+        title: "Receipt: 20.00 USD paid in",
+        sentences: ["20.00 USD were paid with a card and are in the wallet of Engines.", "The payment is tu_2. Its page has the receipt for your bookkeeping."],
+        link: "/billing?top_up=tu_2",
+        link_says: "See the payment",
+        created_at: ago(7_200),
+        read_at: ago(7_000),
+        mailed_at: ago(7_190),
+      }),
+    ],
     sessions: [
       like(session, { id: "ses_2", current: true, user_agent: CHROME, created_at: ago(7_200), last_seen_at: ago(3) }),
       like(session, { created_at: ago(9_000), last_seen_at: ago(600) }),

@@ -5,6 +5,7 @@ import { billing } from "./handlers/billing";
 import { catalog } from "./handlers/catalog";
 import { fleet } from "./handlers/fleet";
 import { money } from "./handlers/money";
+import { notices } from "./handlers/notices";
 import { operators } from "./handlers/operators";
 
-export const handlers = [...account, ...billing, ...catalog, ...fleet, ...money, ...operators, ...allocations];
+export const handlers = [...account, ...billing, ...catalog, ...fleet, ...money, ...operators, ...notices, ...allocations];

@@ -26,6 +26,8 @@ import type {
   RefundRequest,
   Revenue,
   Rollout,
+  Notice,
+  NoticePreference,
   SavedCard,
   SessionView,
   Sku,
@@ -45,12 +47,15 @@ import { autoTopUp, monthUsage, wallet } from "./fixtures/billing";
 import { like, usd } from "./fixtures/common";
 import { offer } from "./fixtures/catalog";
 import { deferredRevenue, revenue, statement, trialBalance, unmetered } from "./fixtures/money";
+import { preferences } from "./fixtures/notices";
 import { helperVersions } from "./fixtures/operators";
 
 export type World = {
   signedIn: boolean;
   me: Me;
   members: Member[];
+  notices: Notice[];
+  preferences: NoticePreference[];
   sessions: SessionView[];
   sshKeys: SshKey[];
   apiTokens: ApiToken[];
@@ -109,6 +114,8 @@ export function quiet(): World {
     signedIn: true,
     me: me,
     members: [member],
+    notices: [],
+    preferences: like(preferences as NoticePreference[]),
     sessions: [],
     sshKeys: [],
     apiTokens: [],

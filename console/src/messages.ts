@@ -11,6 +11,7 @@ import { errors } from "./messages/errors";
 import { helpers } from "./messages/helpers";
 import { launch } from "./messages/launch";
 import { money } from "./messages/money";
+import { notices } from "./messages/notices";
 import { operator } from "./messages/operator";
 import { refunds } from "./messages/refunds";
 import { settings } from "./messages/settings";
@@ -18,4 +19,4 @@ import { shell } from "./messages/shell";
 import { terminal } from "./messages/terminal";
 import { units } from "./messages/units";
 
-export const t = { account, allocations, approvals, billing, errors, helpers, launch, money, operator, refunds, settings, shell, terminal, units };
+export const t = { account, allocations, approvals, billing, errors, helpers, launch, money, notices, operator, refunds, settings, shell, terminal, units };

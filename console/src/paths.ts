@@ -11,7 +11,7 @@ function at(path: string, search: Search = {}): string {
 export type PendingLaunch = { offer: string; price: string; key: string; openTerminal: boolean; name: string };
 
 export const BILLING_VIEWS = ["month", "ledger", "charges", "top-ups", "cards", "refunds"] as const;
-export const SETTINGS_VIEWS = ["keys", "tokens", "sessions"] as const;
+export const SETTINGS_VIEWS = ["keys", "tokens", "sessions", "notices"] as const;
 
 export const MONEY_VIEWS = ["overview", "requests", "refunds", "payments", "disputes", "findings", "ledger", "months", "reports"] as const;
 export type MoneyView = (typeof MONEY_VIEWS)[number];
@@ -31,6 +31,7 @@ export const to = {
   billing: (view?: (typeof BILLING_VIEWS)[number]) => at("/billing", { view: view === "month" ? null : view }),
   topUp: (id: string) => at("/billing", { top_up: id }),
   receipt: (id: string) => `/api/v1/top-ups/${encodeURIComponent(id)}/receipt`,
+  inbox: () => "/inbox",
   settings: (view?: (typeof SETTINGS_VIEWS)[number]) => at("/settings", { view: view === "keys" ? null : view }),
   operator: {
     nodes: () => "/operator/nodes",

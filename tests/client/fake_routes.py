@@ -55,7 +55,7 @@ def me(asked: Asked) -> Answer:
     operator = asked.token == OPERATOR_TOKEN
     organization = {"id": "org_0000000000000001", "name": "Acme", "role": "owner"}
     return 200, {
-        "user": {"id": "usr_0000000000000001", "email": "ada@example.org", "name": "Ada"},
+        "user": {"id": "usr_0000000000000001", "email": "ada@example.org", "email_verified": True, "name": "Ada"},
         "organization": organization,
         "organizations": [organization],
         "platform_roles": ["fleet", "admin"] if operator else [],

@@ -34,6 +34,10 @@ BOUNDED = {
     "POST /api/v1/api-tokens": (HERE, "test_api_tokens"),
     "POST /api/v1/auth/login": ("tests/identity/test_sessions.py", "test_beyond_a_hundred_end_with_the_oldest"),
     "POST /api/v1/auth/signup": ("tests/identity/test_sign_up.py", "test_is_throttled_by_address"),
+    "POST /api/v1/me/email/verifications": (
+        "tests/identity/test_email_verification.py",
+        "test_is_sent_so_often_an_hour_and_no_more",
+    ),
     "POST /api/v1/refund-requests": (
         "tests/payments/test_refund_requests.py",
         "test_is_one_at_a_time_and_can_be_withdrawn",
@@ -57,6 +61,7 @@ UNBOUNDED = {
     "POST /api/v1/allocations/{id_or_name}/restart-elsewhere": "it is a launch, and counted as one",
     "POST /api/v1/allocations/{id_or_name}/resume": _STEADY,
     "POST /api/v1/allocations/{id_or_name}/suspend": _STEADY,
+    "POST /api/v1/me/email/confirmation": "it uses what was mailed, once, and creates nothing",
     "POST /api/v1/notices/read": "it marks what is there, and creates nothing",
     "POST /api/v1/notices/{notice_id}/read": "it marks what is there, and creates nothing",
     "POST /api/v1/refund-requests/{refund_request_id}/withdraw": "it ends a request, and creates nothing",

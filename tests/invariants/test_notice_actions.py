@@ -13,6 +13,21 @@ from tests.support.asking import Asking, walks
 pytestmark = pytest.mark.anyio
 
 
+class TestAnAddress:
+    @walks("EmailOut")
+    async def test_is_offered_to_be_verified_where_a_mail_is_sent(self, database: Database, asking: Asking) -> None:
+        asking.actor = await customer(database)
+        offered = []
+        for host in (None, "mail.example"):
+            asking.settings.smtp_host = host
+            for held in (ROLES["owner"], ROLES["owner"] - {Permission.ACCOUNT_MANAGE}):
+                asking.actor = replace(asking.actor, permissions=held)
+                actions = (await asking.get("/me/email"))["actions"]
+                await asking.agrees(actions, "verify", "POST", "/me/email/verifications")
+                offered.append(actions[0]["allowed"])
+        assert offered == [False, False, True, False]
+
+
 class TestKindsOfNotices:
     @walks("NoticePreference")
     async def test_are_offered_to_be_switched_where_that_is_accepted(self, database: Database, asking: Asking) -> None:

@@ -87,7 +87,8 @@ class Asking:
     def __init__(self, database: Database, directory: Path, **settings: Any) -> None:
         self.actor: Actor | None = None
         self.shown: set[str] = set()
-        self.app = app = create_app(settings_for(directory, URL, **settings), database=database)
+        self.settings = settings_for(directory, URL, **settings)
+        self.app = app = create_app(self.settings, database=database)
         self._document = app.openapi()
         self._parts = App.of(app).put(AUTHENTICATOR, self._whoever)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, LaunchBody, LoginBody, NodeBody, NodeChange, PortBody, PriceBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
+import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -43,6 +43,12 @@ export const signUp = command("post", "/api/v1/auth/signup", plain<SignUpBody>);
 export const signIn = command("post", "/api/v1/auth/login", plain<LoginBody>);
 export const signOut = command("post", "/api/v1/auth/logout", () => ({}));
 export const endSession = command("delete", "/api/v1/auth/sessions/{session_id}", (id: string) => ({ params: { path: { session_id: id } } }));
+
+export const readNotice = command("post", "/api/v1/notices/{notice_id}/read", (id: string) => ({ params: { path: { notice_id: id } } }));
+export const readAllNotices = command("post", "/api/v1/notices/read", (newest: string) => ({ body: { up_to: newest } }));
+export const switchNotice = command("patch", "/api/v1/notices/preferences", plain<NoticeSwitch>);
+export const askVerification = command("post", "/api/v1/me/email/verifications", ({ key }: { key: string }) => ({ headers: { "Idempotency-Key": key } }));
+export const confirmEmail = command("post", "/api/v1/me/email/confirmation", plain<EmailConfirmation>);
 
 export const launch = command("post", "/api/v1/allocations", keyed<LaunchBody>);
 export const changeLabels = command("patch", "/api/v1/allocations/{id_or_name}", ({ id, labels }: { id: string; labels: Record<string, string | null> }) => ({

@@ -42,6 +42,9 @@ export function useMembers() {
   return query.data?.pages.flatMap(({ items }) => items) ?? [];
 }
 
+/** How much is unread; the events channel tells of more. */
+export const useUnread = () => useQuery({ ...read.unreadQuery(), refetchInterval: useLiveInterval(WALLET_REFRESH_MS) });
+
 export const useWallet = () => useQuery({ ...walletQuery(), refetchInterval: useLiveInterval(WALLET_REFRESH_MS) });
 
 /** One top-up, asked for again until the payment has ended one way or the other, or asking again cannot help. */

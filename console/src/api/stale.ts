@@ -35,6 +35,7 @@ const GIVEN_BACK = [
   "/api/v1/admin/reports/deferred-revenue",
   "/api/v1/admin/reports/statement",
 ] as const satisfies Read[];
+const NOTICES = ["/api/v1/notices", "/api/v1/notices/unread"] as const satisfies Read[];
 const NODES = ["/api/v1/admin/nodes", "/api/v1/admin/nodes/{node_id}"] as const satisfies Read[];
 const HELPERS = [
   "/api/v1/admin/helper-versions",
@@ -55,6 +56,11 @@ export const STALE_AFTER = {
   "post /api/v1/auth/login": NOTHING,
   "post /api/v1/auth/logout": NOTHING,
   "delete /api/v1/auth/sessions/{session_id}": ["/api/v1/auth/sessions"],
+  "post /api/v1/notices/{notice_id}/read": NOTICES,
+  "post /api/v1/notices/read": NOTICES,
+  "patch /api/v1/notices/preferences": ["/api/v1/notices/preferences"],
+  "post /api/v1/me/email/verifications": ["/api/v1/me/email"],
+  "post /api/v1/me/email/confirmation": ["/api/v1/me/email", "/api/v1/me"],
   "post /api/v1/allocations": WORK,
   "patch /api/v1/allocations/{id_or_name}": ALLOCATIONS,
   "post /api/v1/allocations/{id_or_name}/release": WORK,
@@ -120,6 +126,7 @@ export const STALE_AFTER_EVENT = {
   refund: GIVEN_BACK,
   refund_request: REFUND_REQUESTS,
   dispute: [...WALLET, "/api/v1/payments", "/api/v1/admin/disputes"],
+  notice: NOTICES,
   node: [...NODES, "/api/v1/offers"],
   gpu: [...NODES, "/api/v1/offers"],
 } as const satisfies Record<string, readonly Read[]>;

@@ -18,6 +18,10 @@ type Item<P> = P extends { items: (infer T)[] } ? T : never;
 
 export type Me = Answer<"/api/v1/me", "get", 200>;
 export type Member = Item<Answer<"/api/v1/organizations/{organization_id}/members", "get", 200>>;
+export type Notice = Item<Answer<"/api/v1/notices", "get", 200>>;
+export type NoticePreference = Answer<"/api/v1/notices/preferences", "get", 200>["items"][number];
+export type NoticeSwitch = Body<"/api/v1/notices/preferences", "patch">;
+export type EmailConfirmation = Body<"/api/v1/me/email/confirmation">;
 export type SessionView = Item<Answer<"/api/v1/auth/sessions", "get", 200>>;
 export type ApiToken = Item<Answer<"/api/v1/api-tokens", "get", 200>>;
 export type ApiTokenCreated = Answer<"/api/v1/api-tokens", "post", 201>;

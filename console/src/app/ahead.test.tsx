@@ -19,10 +19,10 @@ beforeEach(() => {
 });
 
 /** Who one is, and whether anything is wrong in a way that loses money. */
-const OPERATOR = ["/api/v1/me", "/api/v1/admin/findings"] as const;
+const OPERATOR = ["/api/v1/me", "/api/v1/notices/unread", "/api/v1/admin/findings"] as const;
 /** The same, and whose money it is. */
 const MONEY = [...OPERATOR, "/api/v1/admin/organizations"] as const;
-const CUSTOMER = ["/api/v1/me", "/api/v1/wallet"] as const;
+const CUSTOMER = ["/api/v1/me", "/api/v1/notices/unread", "/api/v1/wallet"] as const;
 
 /** Each page's address, and all that it shows. */
 const PAGES: [address: string, routes: Route<"get">[]][] = [
@@ -47,6 +47,8 @@ const PAGES: [address: string, routes: Route<"get">[]][] = [
   ["/billing?view=refunds", [...CUSTOMER, "/api/v1/payments", "/api/v1/refund-requests", "/api/v1/refunds"]],
   ["/settings", [...CUSTOMER, "/api/v1/ssh-keys"]],
   ["/settings?view=tokens", [...CUSTOMER, "/api/v1/api-tokens"]],
+  ["/inbox", [...CUSTOMER, "/api/v1/notices", "/api/v1/me/email"]],
+  ["/settings?view=notices", [...CUSTOMER, "/api/v1/notices/preferences", "/api/v1/me/email"]],
   ["/settings?view=sessions", [...CUSTOMER, "/api/v1/auth/sessions"]],
   ["/operator/nodes", [...OPERATOR, "/api/v1/admin/nodes"]],
   ["/operator/nodes/nd_1", [...OPERATOR, "/api/v1/admin/nodes/{node_id}", "/api/v1/organizations/{organization_id}/members"]],
@@ -140,7 +142,7 @@ describe("a link to another page", () => {
     document.body.replaceChildren();
   });
 
-  const AHEAD = ["/api/v1/me", "/api/v1/usage", "/api/v1/wallet"];
+  const AHEAD = ["/api/v1/me", "/api/v1/notices/unread", "/api/v1/usage", "/api/v1/wallet"];
 
   test.each([
     ["pointed at", () => fireEvent.pointerOver(link("Billing")), after(100)],

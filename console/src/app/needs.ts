@@ -37,7 +37,19 @@ const SETTINGS = { keys: read.sshKeysQuery, tokens: read.apiTokensQuery, session
 export const needs = {
   nothing: () => undefined,
   me: (ask) => ask(read.meQuery()),
-  wallet: (ask) => ask(read.walletQuery()),
+  customer(ask) {
+    ask(read.walletQuery());
+    ask(read.unreadQuery());
+  },
+  operator(ask) {
+    ask(books.alarmQuery());
+    ask(read.unreadQuery());
+  },
+  inbox(ask, { search }) {
+    ask(read.noticesQuery(placeOf.list(search)));
+    ask(read.emailQuery());
+  },
+  email: (ask) => ask(read.emailQuery()),
   allocations: (ask, { search }) => ask(read.allocationsQuery(placeOf.allocations(search))),
   allocation(ask, place) {
     const { charges, history } = placeOf.allocation(place.search);
@@ -66,7 +78,10 @@ export const needs = {
   },
   settings(ask, { search }) {
     const { view, cursor } = placeOf.settings(search);
-    ask(SETTINGS[view]({ cursor }));
+    if (view === "notices") {
+      ask(read.noticePreferencesQuery());
+      ask(read.emailQuery());
+    } else ask(SETTINGS[view]({ cursor }));
   },
   nodes: (ask, { search }) => ask(read.nodesQuery(placeOf.list(search))),
   node: (ask, place) => ask(read.nodeQuery(idIn(place))),
@@ -86,7 +101,6 @@ export const needs = {
     ask(read.upgradesQuery(idIn(place), placeOf.list(place.search)));
   },
   approvals: (ask, { search }) => ask(read.approvalsQuery(placeOf.approvals(search))),
-  alarm: (ask) => ask(books.alarmQuery()),
   money(ask) {
     ask(books.customersQuery());
     ask(books.findingsQuery(CRITICAL));

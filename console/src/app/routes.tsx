@@ -47,6 +47,8 @@ export function routesOf(client: QueryClient): RouteObject[] {
     page("launch/resume/:offer/:price/:key/:then/:name?", launchPage, needs.launch),
     page("allocations/:id", async () => (await import("~/allocations/AllocationPage")).AllocationPage, needs.allocation),
     page("billing", async () => (await import("~/billing/BillingPage")).BillingPage, needs.billing),
+    page("inbox", async () => (await import("~/inbox/InboxPage")).InboxPage, needs.inbox),
+    page("verify-email", async () => (await import("~/inbox/VerifyEmailPage")).VerifyEmailPage, needs.email),
     page("settings", async () => (await import("~/settings/SettingsPage")).SettingsPage, needs.settings),
   ];
 
@@ -94,7 +96,7 @@ export function routesOf(client: QueryClient): RouteObject[] {
         {
           element: <RequireSession />,
           children: [
-            { element: <CustomerShell />, ...around(needs.wallet), children: [{ errorElement: <RouteError />, children: customer }] },
+            { element: <CustomerShell />, ...around(needs.customer), children: [{ errorElement: <RouteError />, children: customer }] },
             {
               element: <PageOutlet />,
               children: [page("allocations/:id/terminal", async () => (await import("~/terminal/TerminalPage")).TerminalPage, needs.terminal)],
@@ -102,7 +104,7 @@ export function routesOf(client: QueryClient): RouteObject[] {
             {
               path: "operator",
               element: <RequireOperator />,
-              children: [{ element: <OperatorShell />, ...quick(needs.alarm, "operators"), shouldRevalidate: () => false, children: [{ errorElement: <RouteError />, children: operator }] }],
+              children: [{ element: <OperatorShell />, ...quick(needs.operator, "operators"), shouldRevalidate: () => false, children: [{ errorElement: <RouteError />, children: operator }] }],
             },
           ],
         },

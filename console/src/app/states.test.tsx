@@ -26,6 +26,8 @@ const PAGES: [address: string, route: Route<"get">][] = [
   ["/billing?view=refunds", "/api/v1/refunds"],
   ["/settings", "/api/v1/ssh-keys"],
   ["/settings?view=tokens", "/api/v1/api-tokens"],
+  ["/inbox", "/api/v1/notices"],
+  ["/settings?view=notices", "/api/v1/notices/preferences"],
   ["/settings?view=sessions", "/api/v1/auth/sessions"],
   ["/operator/nodes", "/api/v1/admin/nodes"],
   ["/operator/nodes/nd_1", "/api/v1/admin/nodes/{node_id}"],

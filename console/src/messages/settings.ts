@@ -1,6 +1,6 @@
 export const settings = {
   title: "Settings",
-  tabs: { label: "Settings", keys: "SSH keys", tokens: "API tokens", sessions: "Sessions" },
+  tabs: { label: "Settings", keys: "SSH keys", tokens: "API tokens", sessions: "Sessions", notices: "Notices" },
   keys: {
     title: "SSH keys",
     lead: "Registered keys open every active allocation of yours. Without one, use “sublet ssh”.",

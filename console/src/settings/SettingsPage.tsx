@@ -5,11 +5,12 @@ import { placeOf } from "~/places";
 import { Page } from "~/ui/Page";
 import { Tabs } from "~/ui/Tabs";
 import { ApiTokens } from "./ApiTokens";
+import { Notices } from "./Notices";
 import { Sessions } from "./Sessions";
 import { SshKeys } from "./SshKeys";
 
 const words = t.settings;
-const VIEWS = { keys: SshKeys, tokens: ApiTokens, sessions: Sessions };
+const VIEWS = { keys: SshKeys, tokens: ApiTokens, sessions: Sessions, notices: Notices };
 
 export function SettingsPage() {
   const [search] = useSearchParams();

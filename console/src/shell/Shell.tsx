@@ -8,6 +8,7 @@ import { to } from "~/paths";
 import { Brand } from "~/ui/Brand";
 import { CardIcon, CheckIcon, MachineIcon, OperatorIcon, PersonIcon, PlayIcon, SettingsIcon, TagIcon } from "~/ui/icons";
 import { AccountMenu } from "./AccountMenu";
+import { Bell } from "./Bell";
 import { Funds } from "./Funds";
 import { FundsBanner } from "./FundsBanner";
 import { Rail, type RailLink } from "./Rail";
@@ -49,6 +50,7 @@ function Frame({ console: which, home, links, other, head, banner }: FrameProps)
         {which === "operator" ? <span className={css.tag}>{t.shell.operatorTag}</span> : null}
         <div className={css.end}>
           {head}
+          <Bell />
           <AccountMenu />
         </div>
       </header>

@@ -22,6 +22,11 @@ export const PlayIcon = () => (
     <path d="M4.5 3v10l8-5z" />
   </Icon>
 );
+export const BellIcon = () => (
+  <Icon>
+    <path d="M4 7a4 4 0 0 1 8 0v2.5l1.25 2.25H2.75L4 9.5zM6.75 14h2.5" />
+  </Icon>
+);
 export const CardIcon = () => (
   <Icon>
     <rect x="1.75" y="3.25" width="12.5" height="9.5" rx="1.5" />

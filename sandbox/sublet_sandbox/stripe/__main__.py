@@ -9,6 +9,8 @@ from pathlib import Path
 
 import uvicorn
 
+from sublet_sandbox.mailbox.folder import Folder
+from sublet_sandbox.mailbox.receiver import Receiver
 from sublet_sandbox.own_files import NotOurs
 from sublet_sandbox.stripe.app import Configuration, create_app
 from sublet_sandbox.stripe.store import DataFileInUse
@@ -36,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--webhook-secret-file", type=Path, required=True, help="file with the signing secret (whsec_…)"
     )
     parser.add_argument("--webhook-url", required=True, help="where events are delivered")
+    parser.add_argument("--mailbox", type=Path, help="folder that mail is kept in; without it there is no mailbox")
+    parser.add_argument("--smtp-port", type=int, default=0, help="port on 127.0.0.1 that takes mail")
     given = parser.parse_args(arguments)
     os.umask(0o077)  # what it keeps is for its own account only
     configuration = Configuration(
@@ -44,6 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         api_key=_secret(given.api_key_file, "API key", "sk_test_"),
         webhook_secret=_secret(given.webhook_secret_file, "webhook secret", "whsec_"),
         webhook_url=given.webhook_url,
+        mailbox=None if given.mailbox is None else Receiver(Folder(given.mailbox), given.smtp_port),
     )
     try:
         app = create_app(configuration)

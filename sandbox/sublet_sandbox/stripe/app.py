@@ -10,6 +10,8 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from sublet_sandbox.mailbox import pages
+from sublet_sandbox.mailbox.receiver import Receiver
 from sublet_sandbox.stripe import api, control, hosted
 from sublet_sandbox.stripe.errors import StripeProblem
 from sublet_sandbox.stripe.store import Store
@@ -18,13 +20,14 @@ from sublet_sandbox.stripe.webhooks import Courier
 
 @dataclass(frozen=True)
 class Configuration:
-    """Where it is reached, where the state lies, who may call, and where events go."""
+    """Where it is reached, where the state lies, who may call, and where events go; and a mailbox beside it, if any."""
 
     base_url: str
     data_file: Path
     api_key: str
     webhook_secret: str
     webhook_url: str
+    mailbox: Receiver | None = None
 
 
 def create_app(configuration: Configuration) -> FastAPI:
@@ -35,9 +38,13 @@ def create_app(configuration: Configuration) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         delivering = asyncio.create_task(courier.run())
+        if configuration.mailbox is not None:
+            await configuration.mailbox.start()
         try:
             yield
         finally:
+            if configuration.mailbox is not None:
+                await configuration.mailbox.stop()
             delivering.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await delivering
@@ -47,6 +54,9 @@ def create_app(configuration: Configuration) -> FastAPI:
     app.add_exception_handler(StripeProblem, control.problem_answer)
     app.include_router(control.router(store, courier, configuration.api_key))
     app.include_router(hosted.router(store, configuration.base_url, courier.wake))
+
+    if configuration.mailbox is not None:
+        app.include_router(pages.router(configuration.mailbox.folder))
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:

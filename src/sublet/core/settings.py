@@ -148,6 +148,26 @@ class Settings(BaseSettings):
         description="Whether a test key of the card processor (`sk_test_…`) is accepted although `public_url` is an "
         "address that others reach: nobody is charged, and everybody can top up with a test card.",
     )
+    smtp_host: str | None = Field(
+        default=None,
+        description="The mail server that takes what Sublet mails; unset: people are told in their inboxes alone.",
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="The mail server's port.")
+    smtp_security: str = Field(
+        default="starttls",
+        pattern="^(starttls|tls|none)$",
+        description="How the mail server is spoken to: `starttls`, `tls` from the start, or `none`, readably.",
+    )
+    smtp_user: str | None = Field(default=None, description="Who signs in to the mail server; nobody when not set.")
+    smtp_password: Secret | None = Field(default=None, description="The password for it, by reference.")
+    mail_from: str | None = Field(
+        default=None,
+        pattern=r"^[^@\s<>]+@[^@\s<>]+$",
+        description="The address that mail comes from; needed with `smtp_host`.",
+    )
+    mail_from_name: str = Field(
+        default="Sublet", pattern=r"^[^\x00-\x1f\x7f]{1,100}$", description="The name that stands before it."
+    )
     currency: CurrencyCode | None = Field(
         default=None,
         description="What wallets are kept and prices are shown in (ISO 4217); web, worker and "

@@ -10,6 +10,9 @@ from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import SET_ASIDE, End, Step
 from sublet.fleet import helper_upgrades, host_certificates, observation, revocations, trial
 from sublet.fleet.work import NODE, REVOCATIONS, TRIAL, TRUST, UPGRADE
+from sublet.identity import email_verification
+from sublet.notifications import notices
+from sublet.notifications.mail import work as mail
 from sublet.payments.auto_top_up import bounds
 from sublet.payments.auto_top_up import work as auto_top_up
 from sublet.payments.cards import card, setup_work, setups
@@ -33,6 +36,8 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     card.FORGET: card.STEPS,
     refunds.WORK: refund_work.STEPS,
     inbox.WORK: inbox.STEPS,
+    notices.MAIL: mail.STEPS,
+    email_verification.WORK: mail.VERIFYING_STEPS,
     delivery.DELIVERY: delivery.DELIVERY_STEPS,
     delivery.EVENT: delivery.EVENT_STEPS,
     ticks.TICK: ticks.STEPS,
@@ -53,6 +58,8 @@ _ENDS = {
     card.FORGET: card.END,
     refunds.WORK: refund_work.END,
     inbox.WORK: inbox.END,
+    notices.MAIL: mail.END,
+    email_verification.WORK: mail.VERIFYING_END,
     delivery.DELIVERY: delivery.DELIVERY_END,
     delivery.EVENT: delivery.EVENT_END,
     ticks.TICK: ticks.END,

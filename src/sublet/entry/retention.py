@@ -14,6 +14,7 @@ from sublet.core.db import Database
 from sublet.core.settings import Settings
 from sublet.core.work import ready
 from sublet.fleet import certificates
+from sublet.identity import email_verification
 from sublet.identity import retention as identity_retention
 from sublet.notifications import notices
 from sublet.terminal import sessions as terminals
@@ -41,6 +42,7 @@ def prunings(settings: Settings) -> dict[str, Pruning]:
         "public.idempotency_key": Pruning(retention.forget_old_keys, "after two days, when nobody repeats a request"),
         "public.throttle": Pruning(identity_retention.forget_throttles, "when the window is over"),
         "public.user_session": Pruning(identity_retention.forget_sessions, "a month after the absolute end"),
+        "public.email_verification": Pruning(email_verification.forget_old, "a week after it was asked"),
         "public.work_crash": Pruning(ready.forget_crashes, "after a month"),
         "public.issued_certificate": Pruning(
             certificates.forget_ended, "90 days after the end, to explain sshd's logs"

@@ -7,6 +7,7 @@ from sublet.allocations import authorized_keys, drain, funds, given_up, incident
 from sublet.billing.policy import Policy
 from sublet.core.work.delivery import Gatherer, Handlers
 from sublet.entry.schedule import review_funds_soon, review_limits_soon
+from sublet.identity import email_verification
 from sublet.notifications import notices
 from sublet.notifications.letters import by_event
 from sublet.payments.auto_top_up import work as auto_top_up
@@ -24,6 +25,8 @@ def _reactions(policy: Policy) -> Handlers:
     """What domains do about each other's events."""
     may_run_again = partial(suspension.on_occasion, policy=policy)
     return {
+        # Who signed up is asked by mail whether the address is theirs.
+        "organization.created": (email_verification.on_organization_created,),
         # Registered keys are placed on nodes for plain ssh; a change reaches running allocations, and ends connections
         # where somebody is locked out.
         "organization.access_changed": (authorized_keys.refresh_keys,),

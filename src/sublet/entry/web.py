@@ -49,6 +49,7 @@ from sublet.notifications.api import EVENT_HUB, EVENTS_POLICY
 from sublet.notifications.api import router as notifications_router
 from sublet.notifications.hub import EventHub
 from sublet.notifications.inbox.api import router as inbox_router
+from sublet.notifications.mail.mailer import Mailer
 from sublet.notifications.policy import EventsPolicy
 from sublet.notifications.schemas import asyncapi
 from sublet.payments import launch_stop
@@ -115,6 +116,7 @@ def _parts(settings: Settings, database: Database) -> App:
     on_signup: list[SignupHook] = [partial(wallets.open_wallet, currency=currency)]
     authenticator = SessionAuthenticator(settings)
     processor = Processor.from_settings(settings)
+    Mailer.from_settings(settings)  # what is half set is said before anybody is offered a mail
     policy = TerminalPolicy(
         sessions_per_allocation=settings.terminal_sessions, idle_seconds=settings.terminal_idle_seconds
     )

@@ -32,6 +32,8 @@ from sublet.fleet.kinds import SSH, BackendsByKind
 from sublet.fleet.observation import Observer
 from sublet.fleet.pool import NodePool
 from sublet.fleet.ssh_backend import SshBackend
+from sublet.notifications.mail import work as mail
+from sublet.notifications.mail.mailer import Mailer
 from sublet.payments.auto_top_up import work as auto_top_up
 from sublet.payments.cards import card, setup_work
 from sublet.payments.refunds import work as refund_work
@@ -57,6 +59,7 @@ class Worker:
         self.pool = NodePool(self.database, authority)
         self.backend = BackendsByKind(self.database, {SSH: SshBackend(self.pool)})
         self.processor = Processor.from_settings(settings)
+        self.mailer = Mailer.from_settings(settings)
         self.observer = Observer(self.database, self.backend, settings)
         self.certificates = HostCertificates(self.database, self.backend, authority, settings)
         self.policy = policy = Policy.of(settings)
@@ -86,6 +89,8 @@ class Worker:
             setup_work.work(self.database, self.processor),
             card.work(self.processor),
             auto_top_up.work(self.processor, policy=self.policy, public_url=self.settings.public_url),
+            mail.work(self.mailer),
+            mail.verifying(self.mailer),
             *delivery.deliveries(subscriptions(self.policy), EVENT_TYPES, gatherers=GATHERED),
             ticks(self.ticks),
         ]
@@ -108,6 +113,8 @@ class Worker:
             sweep_seconds=self.settings.sweep_interval_seconds,
         )
         working, stop = asyncio.create_task(reconciler.run()), asyncio.create_task(stopping.wait())
+        if self.mailer is None:
+            log.warning("mail.not_set_up", fix="set SUBLET_SMTP_HOST, or leave it: notices are in the inboxes alone")
         log.info("worker.started", works=len(reconciler.works))
         await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
         failed = working.done()

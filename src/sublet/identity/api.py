@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import Depends, Header, Request, Response
 
 from sublet.core.actions import ManagedPage, actions_of
-from sublet.core.actors import PUBLIC, Permission
+from sublet.core.actors import PUBLIC, Actor, Permission
 from sublet.core.app import Slot
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
-from sublet.identity import api_tokens, organizations, sessions, sign_in, ssh_keys, whoami
+from sublet.core.settings import Settings
+from sublet.identity import api_tokens, email_verification, organizations, sessions, sign_in, ssh_keys, whoami
 from sublet.identity.authentication import address_of
 from sublet.identity.cookies import SessionCookie
 from sublet.identity.hash_queue import HashQueue
@@ -19,6 +20,8 @@ from sublet.identity.schemas import (
     ApiTokenCreate,
     ApiTokenCreated,
     ApiTokenOut,
+    EmailConfirmation,
+    EmailOut,
     Login,
     Me,
     MemberOut,
@@ -117,6 +120,34 @@ async def log_out(response: Response, session: SessionDep, cookie: CookieDep, vi
 async def me(actor: ActorDep, session: SessionDep) -> Me:
     """Who is asking, in which organization, and what they may do."""
     return await whoami.who(session, actor)
+
+
+@router.get("/me/email", permission=Permission.ACCOUNT_READ)
+async def show_email(actor: ActorDep, session: SessionDep, settings: SettingsDep) -> EmailOut:
+    """The caller's address, whether it is known to be theirs, and whether a mail that asks can be sent."""
+    return _email(actor, await email_verification.of(session, str(actor.user_id)), settings)
+
+
+@router.post("/me/email/verifications", permission=Permission.ACCOUNT_MANAGE, creates=True, status_code=202)
+async def verify_email(actor: ActorDep, session: SessionDep, settings: SettingsDep) -> EmailOut:
+    """Have a mail sent to the caller's address, with a link that shows that it is theirs."""
+    sends = settings.smtp_host is not None
+    return _email(actor, await email_verification.send(session, actor, mail_is_sent=sends), settings)
+
+
+@router.post("/me/email/confirmation", permission=Permission.ACCOUNT_MANAGE)
+async def confirm_email(
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, body: EmailConfirmation
+) -> EmailOut:
+    """Show that the caller's address is theirs, by the secret of the link that was mailed to it."""
+    return _email(actor, await email_verification.confirm(session, actor, body.secret), settings)
+
+
+def _email(actor: Actor, address: email_verification.Address, settings: Settings) -> EmailOut:
+    refusal = email_verification.why_not_send(address, mail_is_sent=settings.smtp_host is not None)
+    denied = "This token may not change your account."
+    actions = actions_of(actor, Permission.ACCOUNT_MANAGE, denied, {"verify": refusal})
+    return EmailOut(email=address.email, verified_at=address.verified_at, actions=actions)
 
 
 @router.get("/auth/sessions", permission=Permission.ACCOUNT_MANAGE)

@@ -11,6 +11,8 @@ class UserRecord(Recorded):
 
     id: Annotated[str, IGNORE]
     email: Annotated[str, TRACK]
+    verified_email: Annotated[str | None, TRACK]
+    verified_at: Annotated[datetime | None, IGNORE]
     name: Annotated[str, TRACK]
     password_hash: Annotated[str, SECRET]
     platform_roles: Annotated[list[str], TRACK]

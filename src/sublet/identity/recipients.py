@@ -33,6 +33,17 @@ async def operators_holding(session: Session, permission: Permission) -> list[st
     return await _ids(session, wanted)
 
 
+async def verified_address(session: Session, user_id: str) -> str | None:
+    """Where a person gets mail: their address, if they have shown that it is theirs and are not locked out."""
+    known = select(user_account.c.email).where(
+        user_account.c.id == user_id,
+        user_account.c.verified_email == user_account.c.email,
+        user_account.c.disabled_at.is_(None),
+    )
+    address: str | None = (await session.execute(known)).scalar_one_or_none()
+    return address
+
+
 async def _ids(session: Session, wanted: Select[Any]) -> list[str]:
     rows = await session.execute(wanted.where(user_account.c.disabled_at.is_(None)))
     return list(rows.scalars())

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from sublet.core.actions import ActionOut
 from sublet.core.display_names import DisplayName
 
 Email = Annotated[
@@ -38,10 +39,11 @@ class Login(BaseModel):
 
 
 class MeUser(BaseModel):
-    """The person."""
+    """The person; `email_verified` is whether they have shown that the address is theirs: mail goes to no other."""
 
     id: str
     email: str
+    email_verified: bool
     name: str
 
 
@@ -64,6 +66,22 @@ class Me(BaseModel):
     platform_roles: list[str]
     permissions: list[str]
     auth: Literal["session", "token"]
+
+
+class EmailOut(BaseModel):
+    """The person's address, and since when it is known to be theirs; null while it is not."""
+
+    email: str
+    verified_at: datetime | None
+    actions: list[ActionOut]
+
+
+class EmailConfirmation(BaseModel):
+    """The secret of the link in a verifying mail."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    secret: Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class SessionOut(BaseModel):

@@ -9,7 +9,13 @@ from sublet.identity.models import membership, organization, user_account
 from sublet.identity.schemas import Me, MeOrganization, MeUser
 
 _WHO = (
-    select(user_account.c.email, user_account.c.name.label("person"), organization.c.id, organization.c.name)
+    select(
+        user_account.c.email,
+        user_account.c.name.label("person"),
+        (user_account.c.verified_email == user_account.c.email).label("verified"),
+        organization.c.id,
+        organization.c.name,
+    )
     .add_columns(membership.c.role)
     .select_from(user_account)
     .outerjoin(membership, membership.c.user_id == user_account.c.id)
@@ -31,7 +37,9 @@ async def who(session: Session, actor: Actor) -> Me:
     if not current:
         raise PermissionDenied("You are not in any organization (any more). Ask an owner to let you in.")
     return Me(
-        user=MeUser(id=str(actor.user_id), email=rows[0].email, name=rows[0].person),
+        user=MeUser(
+            id=str(actor.user_id), email=rows[0].email, name=rows[0].person, email_verified=rows[0].verified is True
+        ),
         organization=current[0],
         organizations=theirs,
         platform_roles=sorted(actor.platform_roles),

@@ -10,6 +10,7 @@ from sublet.core.db import Session
 from sublet.core.errors import NotFound
 from sublet.core.ids import new_id
 from sublet.core.outbox import StoredEvent, publish
+from sublet.core.work import leases
 from sublet.identity import organizations, recipients
 from sublet.notifications import preferences
 from sublet.notifications.events import NoticeMade
@@ -19,6 +20,8 @@ from sublet.notifications.models import notice
 
 NoticeRow = Row[tuple[Any, ...]]
 
+MAIL = "notice_mail"
+PLACE = "mail server"
 MOST_COUNTED = 100
 """An inbox says how many notices are unread up to here, and beyond it that there are more."""
 
@@ -79,6 +82,9 @@ async def _make(session: Session, kind: Kind, letter: Letter, event: StoredEvent
         },
     )
     new = made.all()
+    for row in new:
+        if row.mail_wanted:
+            await leases.make_due(session, MAIL, row.id, place=PLACE, tenant=event.organization_id or "")
     if new:
         happened = NoticeMade(kind=kind.name, user_ids=[row.user_id for row in new])
         await publish(session, happened, subject=event.subject, organization_id=event.organization_id)

@@ -78,6 +78,11 @@ class DemoFiles:
         return self.root / "sandbox.db"
 
     @property
+    def mailbox(self) -> Path:
+        """Mail that was sent in the demo."""
+        return self.root / "mailbox"
+
+    @property
     def exist(self) -> bool:
         """Whether an `up` ever used this directory."""
         try:
@@ -93,7 +98,7 @@ class DemoFiles:
         elsewhere and be reached by a link.
         """
         require_own(self.root, by_link=True)
-        for directory in (self.keys, self.nodes, self.logs, self.postgres):
+        for directory in (self.keys, self.nodes, self.logs, self.mailbox, self.postgres):
             require_own(directory)
         require_own(self.cache, by_link=True)
         if os.path.lexists(data := self.postgres / "data"):
@@ -109,7 +114,7 @@ class DemoFiles:
                 if not directory.is_dir():
                     directory.mkdir(mode=0o711, parents=True)
                     directory.chmod(0o711)
-            for directory in (self.keys, self.logs, self.nodes, self.cache):
+            for directory in (self.keys, self.logs, self.nodes, self.mailbox, self.cache):
                 directory.mkdir(mode=0o700, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
                 pass  # so the directory can be written
@@ -156,7 +161,7 @@ class DemoFiles:
                     key.unlink()
             if not any(self.keys.iterdir()):
                 self.keys.rmdir()
-        for directory in (self.nodes, self.cache, self.logs):
+        for directory in (self.nodes, self.mailbox, self.cache, self.logs):
             if directory.is_symlink():  # what it leads to may have other users
                 directory.unlink()
             elif directory.exists():

@@ -109,6 +109,7 @@ class DemoInfo:
   Operator   {self.operator.email}   password {self.operator.password}   ({self.url}/operator)
   Node       {place}
   Cards      {self.sandbox} (a sandbox: no real money)
+  Mail       {self.sandbox}/mail (all that is sent ends there)
   Data       {self.data_directory}
   Logs       {self.logs}
 {self._try() if running else ""}"""

@@ -88,6 +88,7 @@ class Supervisor:
         self._processes: list[ChildProcess] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._signals = 0
+        self._smtp_port = 0
 
     async def run(self) -> int:
         """Run until a signal; 0 after a clean stop. What fails while it starts is raised, and all is stopped; a part
@@ -137,6 +138,7 @@ class Supervisor:
         require_free_port(self.settings.host, self.settings.port)
         earlier = DemoInfo.load(self.files.root)
         sandbox_url = f"http://127.0.0.1:{usual_port(earlier.sandbox if earlier else '')}"
+        self._smtp_port = usual_port("")
         info = known_accounts(self.files, self.url, sandbox_url) if self.with_seed else None
         environment = self._environment(sandbox_url)
         working = {**environment, **self._database.environment}
@@ -187,6 +189,11 @@ class Supervisor:
             "SUBLET_STRIPE_API_BASE": sandbox_url,
             "SUBLET_STRIPE_API_KEY": f"file:{key}",
             "SUBLET_STRIPE_WEBHOOK_SECRET": f"file:{webhook_secret}",
+            # Whatever the settings say: nothing that a demo tells anybody leaves this machine.
+            "SUBLET_SMTP_HOST": "127.0.0.1",
+            "SUBLET_SMTP_PORT": str(self._smtp_port),
+            "SUBLET_SMTP_SECURITY": "none",
+            "SUBLET_MAIL_FROM": "sublet@demo.test",
         }
 
     def _sandbox_arguments(self, sandbox_url: str) -> Sequence[str]:
@@ -195,6 +202,7 @@ class Supervisor:
             *("--data", str(self.files.sandbox)),
             *("--api-key-file", str(self.files.keys / "stripe-api-key")),
             *("--webhook-secret-file", str(self.files.keys / "stripe-webhook-secret")),
+            *("--smtp-port", str(self._smtp_port), "--mailbox", str(self.files.mailbox)),
             *("--webhook-url", f"{self.url}/api/v1/payments/stripe/webhook"),
         )
 

@@ -4,10 +4,11 @@ from typing import TypedDict
 
 
 class User(TypedDict):
-    """A person."""
+    """A person; `email_verified` is whether the address is known to be theirs."""
 
     id: str
     email: str
+    email_verified: bool
     name: str
 
 
