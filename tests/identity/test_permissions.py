@@ -48,6 +48,8 @@ admin.approval:decide    no       no       no       no       no       │  yes  
 admin.refund:read        no       no       no       no       no       │  yes      yes      yes      yes
 admin.refund:create      no       no       no       no       no       │  no       yes      no       yes
 admin.adjustment:create  no       no       no       no       no       │  no       yes      no       yes
+admin.credit:read        no       no       no       no       no       │  yes      yes      yes      yes
+admin.credit:grant       no       no       no       no       no       │  no       yes      no       yes
 admin.dispute:read       no       no       no       no       no       │  yes      yes      yes      yes
 admin.report:read        no       no       no       no       no       │  no       yes      no       yes
 admin.month:close        no       no       no       no       no       │  no       yes      no       yes

@@ -38,6 +38,7 @@ BOUNDED = {
         "tests/identity/test_email_verification.py",
         "test_is_sent_so_often_an_hour_and_no_more",
     ),
+    "POST /api/v1/promo-codes/redeem": ("tests/payments/test_credits.py", "test_lets_nobody_guess_for_long"),
     "POST /api/v1/refund-requests": (
         "tests/payments/test_refund_requests.py",
         "test_is_one_at_a_time_and_can_be_withdrawn",

@@ -24,6 +24,7 @@ from sublet.identity.permissions import held_by
 from sublet.ledger import wallets
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH, router
 from sublet.payments.cards.api import router as card_router
+from sublet.payments.credits.api import router as credits_router
 from sublet.payments.disputes.api import router as disputes_router
 from sublet.payments.refunds.api import router as refunds_router
 from sublet.payments.stripe.processor import Processor
@@ -176,10 +177,11 @@ def build_app(database: Database, processor: Processor, directory: Path, public_
         public_url=public_url,
         stripe_api_key=SecretRef(f"file:{directory / 'key'}"),
         refund_alone_up_to="50",
+        credit_budget="100",
     )
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(AUTHENTICATOR, authenticate)
     parts.put(CURRENCY, "USD").put(PROCESSOR, processor)
-    parts.attach(app, [router.api, card_router.api, refunds_router.api, disputes_router.api])
+    parts.attach(app, [router.api, card_router.api, refunds_router.api, disputes_router.api, credits_router.api])
     return app
 
 

@@ -46,6 +46,8 @@ class Permission(StrEnum):
     ADMIN_REFUND_READ = "admin.refund:read"
     ADMIN_REFUND_CREATE = "admin.refund:create"
     ADMIN_ADJUSTMENT_CREATE = "admin.adjustment:create"
+    ADMIN_CREDIT_READ = "admin.credit:read"
+    ADMIN_CREDIT_GRANT = "admin.credit:grant"
     ADMIN_DISPUTE_READ = "admin.dispute:read"
     ADMIN_EVENT_READ = "admin.event:read"
     ADMIN_EVENT_REPLAY = "admin.event:replay"

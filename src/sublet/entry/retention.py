@@ -84,6 +84,7 @@ KEPT: Mapping[str, str] = {
             *("public.refund", "public.refund_history", "public.refund_request", "public.dispute"),
             *("public.dispute_history", "public.payout", "public.payout_history"),
             *("public.sealed_book", "public.book_seal", "public.book_seal_mark"),
+            *("public.credit_grant", "public.promo_code", "public.promo_redemption"),
         ],
         _BOOKS,
     ),

@@ -56,6 +56,7 @@ from sublet.payments import launch_stop
 from sublet.payments.api import PROCESSOR, WEBHOOK_PATH
 from sublet.payments.api import router as payments_router
 from sublet.payments.cards.api import router as card_router
+from sublet.payments.credits.api import router as credits_router
 from sublet.payments.disputes.api import router as disputes_router
 from sublet.payments.refunds.api import router as refunds_router
 from sublet.payments.stripe.processor import Processor
@@ -85,6 +86,7 @@ ROUTERS: tuple[SubletRouter, ...] = (
     card_router,
     refunds_router,
     disputes_router,
+    credits_router,
     terminal_router,
     notifications_router,
     inbox_router,

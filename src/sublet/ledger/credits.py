@@ -1,12 +1,68 @@
 """Credits: promotional money, spent before paid-in money, by soonest expiry and then by age; never refunded."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+
+from sqlalchemy import text
 
 from sublet.core.db import Session
 from sublet.core.money import Money
 from sublet.ledger import entries, wallets
 from sublet.ledger.entries import LedgerEntry
 from sublet.ledger.functions import call, call_for_id
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLot:
+    """Promotional money that was given at one time: what is left of it now, and what had expired when it ended.
+
+    `given_at` is None for what was given before there were lots.
+    """
+
+    id: int
+    amount: Money
+    left: Money
+    expired: Money
+    expires_at: datetime | None
+    given_at: datetime | None
+    reason: str
+
+
+# What has expired and is not posted yet is not left: only what was delivered before can still be paid by it.
+_NEWEST = text(
+    """
+    SELECT l.id, l.amount, l.expired, l.expires_at, e.effective_at, coalesce(e.description, 'Credit') AS description,
+           CASE WHEN (l.expires_at < clock_timestamp()) IS TRUE THEN 0 ELSE coalesce(c.remains, 0) END AS remains
+      FROM ledger.wallet w
+      JOIN ledger.balance p ON p.account_id = w.promo_id
+      JOIN ledger.promo_lot l ON l.wallet_id = w.id
+      LEFT JOIN ledger.ledger_entry e ON e.id = l.entry_id
+      LEFT JOIN ledger.left_of_lots(w.id, p.balance) c ON c.lot_id = l.id
+     WHERE w.owner_id = :organization_id AND w.currency = :currency
+       AND l.id < coalesce(CAST(:before AS bigint), l.id + 1)
+     ORDER BY l.id DESC LIMIT :limit
+    """
+)
+
+
+async def newest(
+    session: Session, organization_id: str, *, currency: str, before: int | None, limit: int
+) -> Sequence[CreditLot]:
+    """Up to `limit` credits of the organization older than the lot `before`, newest first."""
+    about = {"organization_id": organization_id, "currency": currency, "before": before, "limit": limit}
+    return [
+        CreditLot(
+            row.id,
+            Money(row.amount, currency),
+            Money(row.remains, currency),
+            Money(row.expired, currency),
+            row.expires_at,
+            row.effective_at,
+            row.description,
+        )
+        for row in await session.execute(_NEWEST, about)
+    ]
 
 
 async def grant(
@@ -19,7 +75,7 @@ async def grant(
     expires_at: datetime | None = None,
     source: tuple[str, str] | None = None,
 ) -> LedgerEntry:
-    """Give promotional money, a lot of its own; the customer reads the reason. Waits for grants and promo codes.
+    """Give promotional money, a lot of its own; the customer reads the reason. It pays no debt.
 
     `source` is what it comes from, by type and id. Without `expires_at` it never expires.
     """

@@ -1,5 +1,6 @@
 """What of refunds and adjustments goes into the audit trail."""
 
+from datetime import datetime
 from typing import Annotated
 
 from sublet.audit.fields import TRACK, Recorded
@@ -20,6 +21,34 @@ class AdjustmentRecord(Recorded):
     amount: Annotated[str, TRACK]
     direction: Annotated[str, TRACK]
     reason: Annotated[str, TRACK]
+
+
+class CreditRecord(Recorded):
+    """Promotional money that an operator gave."""
+
+    organization_id: Annotated[str, TRACK]
+    amount: Annotated[str, TRACK]
+    expires_at: Annotated[datetime | None, TRACK]
+    reason: Annotated[str, TRACK]
+
+
+class PromoCodeRecord(Recorded):
+    """A code that customers redeem."""
+
+    code: Annotated[str, TRACK]
+    amount: Annotated[str, TRACK]
+    most_uses: Annotated[int, TRACK]
+    valid_days: Annotated[int | None, TRACK]
+    expires_at: Annotated[datetime, TRACK]
+    ended_at: Annotated[datetime | None, TRACK]
+    reason: Annotated[str, TRACK]
+
+
+class RedemptionRecord(Recorded):
+    """What a customer took with a code."""
+
+    organization_id: Annotated[str, TRACK]
+    amount: Annotated[str, TRACK]
 
 
 class RefundDecisionRecord(Recorded):

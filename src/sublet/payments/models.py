@@ -295,3 +295,49 @@ processor_balance = Table(
     Column("pending", BigInteger, nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
 )
+
+credit_grant = Table(
+    "credit_grant",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("organization_id", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("granted_by", Text, nullable=False),
+    Column("granted_by_name", Text, nullable=False),
+    Column("approval_id", Text),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+promo_code = Table(
+    "promo_code",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("most_uses", Integer, nullable=False),
+    Column("valid_days", Integer),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_by_name", Text, nullable=False),
+    Column("approval_id", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+)
+
+promo_redemption = Table(
+    "promo_redemption",
+    metadata,
+    Column("promo_code_id", Text, primary_key=True),
+    Column("organization_id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("redeemed_at", DateTime(timezone=True), nullable=False),
+)

@@ -1,0 +1,128 @@
+"""Routes of promotional credit: what a customer has and redeems, what operators give, and codes."""
+
+from sublet.approvals.schemas import ApprovalOut
+from sublet.core.actions import actions_of
+from sublet.core.actors import Actor, Permission
+from sublet.core.errors import InvalidInput
+from sublet.core.http import ActorDep, CurrencyDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
+from sublet.core.money import Money
+from sublet.core.pages import FilterText, Page, PageQueryDep, page_of
+from sublet.identity.operators import may_now
+from sublet.ledger import credits as ledger
+from sublet.payments.credits import budget, codes, grants
+from sublet.payments.credits.codes import PromoCode
+from sublet.payments.credits.schemas import (
+    BudgetOut,
+    CreditOut,
+    GrantOut,
+    MadeGrantOut,
+    MadePromoCodeOut,
+    NewGrant,
+    NewPromoCode,
+    PromoCodeOut,
+    RedeemedOut,
+    Redeeming,
+)
+
+router = SubletRouter(prefix="/api/v1", tags=["credits"])
+
+_DENIED = "This needs the platform role finance or admin."
+
+
+@router.get("/credits", permission=Permission.WALLET_READ)
+async def list_credits(
+    actor: ActorDep, session: SessionDep, currency: CurrencyDep, page: PageQueryDep
+) -> Page[CreditOut]:
+    """The organization's credits, newest first, with what is left of each."""
+    (before,) = page.position(int) or (None,)
+    lots = await ledger.newest(session, actor.organization, currency=currency, before=before, limit=page.limit + 1)
+    return page_of(lots, page.limit, CreditOut.of, lambda lot: [lot.id])
+
+
+@router.post("/promo-codes/redeem", permission=Permission.WALLET_TOP_UP, creates=True, status_code=201)
+async def redeem_code(actor: ActorDep, database: DatabaseDep, body: Redeeming) -> RedeemedOut:
+    """Take what a code gives into the wallet; each organization redeems a code once."""
+    return RedeemedOut(amount=(await codes.redeem(database, actor, body.code)).field())
+
+
+@router.post("/admin/credits", permission=Permission.ADMIN_CREDIT_GRANT, creates=True, status_code=201)
+async def grant_credit(actor: ActorDep, session: SessionDep, settings: SettingsDep, body: NewGrant) -> MadeGrantOut:
+    """Give an organization credit; beyond the month's budget, a second person has to approve it first."""
+    made, approval = await grants.grant(
+        session,
+        actor,
+        body.organization_id,
+        _money(body.amount, body.currency),
+        valid_days=body.valid_days,
+        reason=body.reason,
+        budget_a_month=settings.credit_budget,
+        may_now=may_now,
+    )
+    return MadeGrantOut(
+        credit=None if made is None else GrantOut.of(made),
+        approval=None if approval is None else ApprovalOut.of(approval, actor),
+    )
+
+
+@router.get("/admin/credits", permission=Permission.ADMIN_CREDIT_READ)
+async def list_grants(session: SessionDep, page: PageQueryDep, *, organization_id: FilterText = None) -> Page[GrantOut]:
+    """Credit that operators gave, newest first."""
+    (before,) = page.position(int) or (None,)
+    found = await grants.newest(session, before=before, limit=page.limit + 1, organization_id=organization_id)
+    return page_of(found, page.limit, lambda one: GrantOut.of(one[1]), lambda one: [one[0]])
+
+
+@router.get("/admin/credit-budget", permission=Permission.ADMIN_CREDIT_READ)
+async def show_budget(session: SessionDep, settings: SettingsDep, currency: CurrencyDep) -> BudgetOut:
+    """What operators may give this month without a second person, and what of it is left."""
+    return BudgetOut.of(await budget.read(session, a_month=settings.credit_budget, currency=currency))
+
+
+@router.post("/admin/promo-codes", permission=Permission.ADMIN_CREDIT_GRANT, creates=True, status_code=201)
+async def create_code(
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, body: NewPromoCode
+) -> MadePromoCodeOut:
+    """Make a code; all that it could give counts against the month's budget."""
+    made, approval = await codes.make(
+        session,
+        actor,
+        body.code,
+        _money(body.amount, body.currency),
+        most_uses=body.most_uses,
+        days=body.days,
+        valid_days=body.valid_days,
+        reason=body.reason,
+        budget_a_month=settings.credit_budget,
+        may_now=may_now,
+    )
+    return MadePromoCodeOut(
+        promo_code=None if made is None else _out(made, actor),
+        approval=None if approval is None else ApprovalOut.of(approval, actor),
+    )
+
+
+@router.get("/admin/promo-codes", permission=Permission.ADMIN_CREDIT_READ)
+async def list_codes(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[PromoCodeOut]:
+    """Every code, newest first."""
+    (before,) = page.position(int) or (None,)
+    found = await codes.newest(session, before=before, limit=page.limit + 1)
+    return page_of(found, page.limit, lambda one: _out(one, actor), lambda one: [one.seq])
+
+
+@router.post("/admin/promo-codes/{promo_code_id}/end", permission=Permission.ADMIN_CREDIT_GRANT)
+async def end_code(actor: ActorDep, session: SessionDep, promo_code_id: str) -> PromoCodeOut:
+    """Let nobody redeem the code any more; what it gave stays."""
+    return _out(await codes.end(session, actor, promo_code_id), actor)
+
+
+def _money(amount: str, currency: str) -> Money:
+    try:
+        return Money.parse(amount, currency)
+    except ValueError as error:
+        raise InvalidInput(f"{error}. Nothing was changed.", field="amount") from None
+
+
+def _out(one: PromoCode, actor: Actor) -> PromoCodeOut:
+    return PromoCodeOut.of(
+        one, actions_of(actor, Permission.ADMIN_CREDIT_GRANT, _DENIED, {"end": codes.why_not_end(one)})
+    )

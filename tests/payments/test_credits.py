@@ -1,0 +1,265 @@
+"""Credit that operators give within a budget, and codes that customers redeem: once each, while they last."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.ledger.books import assert_books_are_sound
+from tests.payments.refunds import available
+from tests.payments.shop import Shop
+
+pytestmark = pytest.mark.anyio
+
+CODE = "SPRING-7Q4M-X2"
+
+
+async def give(shop: Shop, organization: str, amount: str, **more: Any) -> httpx.Response:
+    """POST /admin/credits; the shop's budget is 100.00 a month."""
+    body = {"organization_id": organization, "amount": amount, "currency": "USD", "valid_days": 30, "reason": "Welcome"}
+    return await shop.operate("POST", "credits", **{**body, **more})
+
+
+async def make(shop: Shop, code: str = CODE, **more: Any) -> httpx.Response:
+    """POST /admin/promo-codes."""
+    body = {"amount": "5.00", "currency": "USD", "most_uses": 2, "days": 7, "valid_days": 30, "reason": "A fair"}
+    return await shop.operate("POST", "promo-codes", **{"code": code, **body, **more})
+
+
+async def redeem(shop: Shop, organization: str, code: str = CODE, **more: Any) -> httpx.Response:
+    """POST /promo-codes/redeem."""
+    return await shop.ask(organization, "POST", "/promo-codes/redeem", json={"code": code}, **more)
+
+
+async def audited(shop: Shop) -> list[str]:
+    rows = await shop.rows("SELECT action FROM audit_event WHERE action ~ '^(credit|promo_code)' ORDER BY id")
+    return [row.action for row in rows]
+
+
+class TestGrant:
+    async def test_is_in_the_wallet_with_its_end_and_in_the_trail(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        organization = await shop.organization()
+        made = (await give(shop, organization, "10.00")).json()
+        assert (made["credit"]["amount"]["amount"], made["approval"]) == ("10.00", None)
+        for_ever = (await give(shop, organization, "1.00", valid_days=None)).json()["credit"]
+        assert for_ever["expires_at"] is None
+        assert await available(shop, organization) == "11.00"
+        credits = (await shop.ask(organization, "GET", "/credits")).json()["items"]
+        assert [(one["left"]["amount"], one["expires_at"], one["reason"]) for one in credits] == [
+            ("1.00", None, "Welcome"),
+            ("10.00", made["credit"]["expires_at"], "Welcome"),
+        ]
+        listed = (await shop.operate("GET", f"credits?organization_id={organization}")).json()["items"]
+        assert [one["id"] for one in listed] == [for_ever["id"], made["credit"]["id"]]
+        assert await audited(shop) == ["credit.granted", "credit.granted"]
+        async with shop.database.transaction() as session:
+            await assert_books_are_sound(session)
+
+    async def test_beyond_the_budget_of_the_month_takes_a_second_person(self, shop: Shop) -> None:
+        await shop.hire("ada", "bob")
+        organization = await shop.organization()
+        assert (await give(shop, organization, "60.00")).json()["credit"] is not None
+        assert (await give(shop, organization, "40.00")).json()["credit"] is not None
+        waiting = (await give(shop, organization, "0.01")).json()
+        assert (waiting["credit"], waiting["approval"]["state"]) == (None, "requested")
+        assert await available(shop, organization) == "100.00"
+        await shop.approve(waiting["approval"]["id"], "bob")
+        assert (await give(shop, organization, "0.02")).json()["credit"] is None, "something else was approved"
+        assert (await give(shop, organization, "0.01", valid_days=None)).json()["credit"] is None
+        assert (await give(shop, organization, "0.01")).json()["credit"] is not None
+        assert await available(shop, organization) == "100.01"
+        stands = (await shop.operate("GET", "credit-budget")).json()
+        assert [stands[name]["amount"] for name in ("whole", "given", "left")] == ["100.00", "100.00", "0.00"]
+
+    async def test_of_two_at_once_does_not_exceed_the_budget(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        organizations = [await shop.organization() for _ in range(4)]
+        answers = await asyncio.gather(*(give(shop, one, "40.00") for one in organizations))
+        assert sum(answer.json()["credit"] is not None for answer in answers) == 2
+
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            ({"amount": "0"}, 422),
+            ({"amount": "-5.00"}, 422),
+            ({"amount": "1e3"}, 422),
+            ({"amount": "NaN"}, 422),
+            ({"amount": "999999999999999999999"}, 422),
+            ({"valid_days": 0}, 422),
+            ({"valid_days": "for ever"}, 422),
+            ({"reason": " "}, 422),
+            ({"currency": "XXX"}, 422),
+            ({"organization_id": "org_nobody"}, 409),
+        ],
+    )
+    async def test_that_makes_no_sense_gives_nothing(self, shop: Shop, change: dict[str, Any], status: int) -> None:
+        await shop.hire("ada")
+        organization = await shop.organization()
+        answer = await give(shop, organization, **{"amount": "1.00", **change})
+        assert answer.status_code == status, answer.text
+        assert await shop.rows("SELECT 1 FROM credit_grant") == []
+
+    async def test_does_not_assume_that_credit_is_for_ever(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        organization = await shop.organization()
+        body = {"organization_id": organization, "amount": "1.00", "currency": "USD", "reason": "Welcome"}
+        assert (await shop.operate("POST", "credits", **body)).status_code == 422
+
+
+class TestCode:
+    async def test_gives_each_organization_its_credit_once(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        assert (await make(shop)).json()["promo_code"]["is_over"] is False
+        first, second, third = [await shop.organization() for _ in range(3)]
+        assert (await redeem(shop, first, CODE.lower())).json() == {"amount": {"amount": "5.00", "currency": "USD"}}
+        again = await redeem(shop, first)
+        assert (again.status_code, again.json()["code"]) == (409, "promo_code_already_redeemed")
+        assert (await redeem(shop, second, f" {CODE} ")).status_code == 201
+        over = await redeem(shop, third)
+        assert (over.status_code, over.json()["code"]) == (409, "promo_code_refused")
+        assert [await available(shop, one) for one in (first, second, third)] == ["5.00", "5.00", "0.00"]
+        [credit] = (await shop.ask(first, "GET", "/credits")).json()["items"]
+        assert credit["reason"] == f"Promo code {CODE}"
+        assert credit["expires_at"] is not None
+        [listed] = (await shop.operate("GET", "promo-codes")).json()["items"]
+        assert (listed["uses"], listed["is_over"]) == (2, True)
+        assert await audited(shop) == ["promo_code.created", "promo_code.redeemed", "promo_code.redeemed"]
+        async with shop.database.transaction() as session:
+            await assert_books_are_sound(session)
+
+    async def test_is_given_once_for_its_last_use_and_once_to_each(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        await make(shop, most_uses=2)
+        organizations = [await shop.organization() for _ in range(4)]
+        tries = [*organizations, *organizations]
+        answers = await asyncio.gather(*(redeem(shop, one) for one in tries))
+        assert sorted(answer.status_code for answer in answers) == [201, 201, *[409] * 6]
+        assert sorted([await available(shop, one) for one in organizations]) == ["0.00", "0.00", "5.00", "5.00"]
+
+    async def test_repeated_under_one_key_is_one(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        await make(shop)
+        organization = await shop.organization()
+        answers = [await redeem(shop, organization, headers={"Idempotency-Key": "once"}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 201]
+        assert await available(shop, organization) == "5.00"
+
+    async def test_that_was_ended_gives_nothing_more_and_stays_ended(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        made = (await make(shop)).json()["promo_code"]
+        assert [(one["name"], one["allowed"]) for one in made["actions"]] == [("end", True)]
+        ended = (await shop.operate("POST", f"promo-codes/{made['id']}/end")).json()
+        assert (ended["is_over"], [one["allowed"] for one in ended["actions"]]) == (True, [False])
+        again = await shop.operate("POST", f"promo-codes/{made['id']}/end")
+        assert (again.status_code, again.json()["code"]) == (409, "promo_code_over")
+        assert (await redeem(shop, await shop.organization())).json()["code"] == "promo_code_refused"
+        assert await audited(shop) == ["promo_code.created", "promo_code.ended"]
+
+    async def test_whose_time_is_over_is_told_like_none(self, shop: Shop, owner_url: str) -> None:
+        await shop.hire("ada")
+        await make(shop)
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute("UPDATE promo_code SET expires_at = clock_timestamp()")
+        organization = await shop.organization()
+        over, none = await redeem(shop, organization), await redeem(shop, organization, "NO-SUCH-CODE")
+        assert over.json()["code"] == none.json()["code"] == "promo_code_refused"
+        assert over.json()["detail"] == none.json()["detail"]
+
+    async def test_lets_nobody_guess_for_long(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        await make(shop)
+        organization, other = await shop.organization(), await shop.organization()
+        for number in range(20):
+            assert (await redeem(shop, organization, f"GUESS-{number:04d}")).status_code == 409
+        closed = await redeem(shop, organization)
+        assert (closed.status_code, closed.json()["code"]) == (429, "too_many_attempts")
+        assert (await redeem(shop, other)).status_code == 201
+
+    async def test_counts_with_all_of_its_uses_against_the_budget(self, shop: Shop) -> None:
+        await shop.hire("ada", "bob")
+        assert (await make(shop, most_uses=20)).json()["promo_code"] is not None
+        more = {"code": "AUTUMN-7Q4M-X2", "amount": "0.01", "most_uses": 1}
+        waiting = (await make(shop, **more)).json()
+        assert waiting["promo_code"] is None
+        await shop.approve(waiting["approval"]["id"], "bob")
+        assert (await make(shop, **more)).json()["promo_code"] is not None
+
+    async def test_of_letters_that_there_are_is_refused(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        await make(shop)
+        taken = await make(shop, CODE.lower())
+        assert (taken.status_code, taken.json()["code"]) == (409, "promo_code_taken")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"code": "SHORT"},
+            {"code": "WITH SPACES-12"},
+            {"most_uses": 0},
+            {"days": 0},
+            {"amount": "0"},
+            {"code": "-A-B-C-D-"},
+        ],
+    )
+    async def test_that_makes_no_sense_is_not_made(self, shop: Shop, change: dict[str, Any]) -> None:
+        await shop.hire("ada")
+        assert (await make(shop, **change)).status_code == 422
+        assert await shop.rows("SELECT 1 FROM promo_code") == []
+
+
+class TestApplicationsRole:
+    """What PostgreSQL refuses whoever runs as the application."""
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE promo_code SET amount = amount * 100",
+            "UPDATE promo_code SET most_uses = 1000",
+            "UPDATE promo_code SET expires_at = expires_at + interval '1 year'",
+            "DELETE FROM promo_code",
+            "DELETE FROM promo_redemption",
+            "UPDATE promo_redemption SET organization_id = 'org'",
+            "UPDATE credit_grant SET amount = 1",
+            "DELETE FROM credit_grant",
+            "TRUNCATE credit_grant",
+        ],
+    )
+    async def test_cannot(self, shop: Shop, app_url: str, statement: str) -> None:
+        await shop.hire("ada")
+        await make(shop)
+        organization = await shop.organization()
+        await redeem(shop, organization)
+        await give(shop, organization, "1.00")
+        with psycopg.connect(app_url) as app, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            app.execute(statement)  # type: ignore[call-overload]  # constants of this file
+
+    @pytest.mark.parametrize(
+        "before",
+        ["", "UPDATE promo_code SET ended_at = now()", "UPDATE promo_code SET expires_at = now()"],
+        ids=["used up", "ended", "expired"],
+    )
+    async def test_cannot_redeem_what_is_over(self, shop: Shop, app_url: str, owner_url: str, before: str) -> None:
+        await shop.hire("ada")
+        made = (await make(shop, most_uses=1)).json()["promo_code"]
+        first, second = await shop.organization(), await shop.organization()
+        if before:
+            with psycopg.connect(owner_url, autocommit=True) as owner:
+                owner.execute(before)  # type: ignore[call-overload]  # constants of this file
+        else:
+            await redeem(shop, first)
+        with psycopg.connect(app_url) as app, pytest.raises(psycopg.errors.CheckViolation, match="is over"):
+            app.execute(
+                "INSERT INTO promo_redemption (promo_code_id, organization_id, user_id, entry_id) "
+                "VALUES (%s, %s, 'usr', 1)",
+                (made["id"], second),
+            )
+
+    async def test_cannot_open_an_ended_code_again(self, shop: Shop, app_url: str) -> None:
+        await shop.hire("ada")
+        made = (await make(shop)).json()["promo_code"]
+        await shop.operate("POST", f"promo-codes/{made['id']}/end")
+        with psycopg.connect(app_url) as app, pytest.raises(psycopg.errors.CheckViolation, match="has ended"):
+            app.execute("UPDATE promo_code SET ended_at = NULL")
