@@ -13,6 +13,7 @@ from tests.client import (
     fake_admin_routes,
     fake_books_routes,
     fake_card_routes,
+    fake_credit_routes,
     fake_finding_routes,
     fake_helper_routes,
     fake_life_routes,
@@ -30,6 +31,7 @@ assert fake_life_routes
 assert fake_limit_routes
 assert fake_finding_routes
 assert fake_notice_routes
+assert fake_credit_routes
 assert fake_refund_routes
 assert fake_helper_routes
 assert fake_books_routes

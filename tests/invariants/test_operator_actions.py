@@ -257,6 +257,29 @@ class TestRefundRequests:
         assert offered == payers | deciders | {("platform admin", "requested", act) for act in ("grant", "decline")}
 
 
+PROMO_CODE = (
+    "INSERT INTO promo_code (id, code, amount, currency, most_uses, expires_at, reason, made_by, made_by_name, ended_at) "
+    "VALUES ('prm_' || :name, upper(:name) || '-7Q4M-X2', 1, 'USD', 1, now() + interval '1 day', 'a fair', 'usr', 'Ada', "
+    "CASE WHEN :name = 'ended' THEN now() END)"
+)
+
+
+class TestPromoCodes:
+    @walks("PromoCodeOut")
+    async def test_are_ended_once_by_who_may(self, database: Database, asking: Asking) -> None:
+        offered = set()
+        async with database.transaction() as session:
+            for name in ("running", "ended"):
+                await session.execute(text(PROMO_CODE), {"name": name})
+        for role, held in PLATFORM_ROLES.items():
+            asking.actor = Actor("user", "usr", permissions=held)
+            for one in (await asking.get("/admin/promo-codes"))["items"]:
+                await asking.agrees(one["actions"], "end", "POST", f"/admin/promo-codes/{one['id']}/end")
+                if one["actions"][0]["allowed"]:
+                    offered.add((role, one["id"]))
+        assert offered == {("finance", "prm_running"), ("admin", "prm_running")}
+
+
 FINDINGS = {
     "a stop with something unsettled": (STOP_CODE, STOP_SUBJECT, None),
     "what is unsettled": ("payments.taken_back", "top_up", "tu_settled"),

@@ -35,7 +35,7 @@ async def redeem(shop: Shop, organization: str, code: str = CODE, **more: Any) -
 
 async def audited(shop: Shop) -> list[str]:
     rows = await shop.rows("SELECT action FROM audit_event WHERE action ~ '^(credit|promo_code)' ORDER BY id")
-    return [row.action for row in rows]
+    return sorted(row.action for row in rows)
 
 
 class TestGrant:

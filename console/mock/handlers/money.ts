@@ -1,7 +1,7 @@
 /** What operators see and decide of money, and what customers ask back. */
 import type { Approval, Finding, Month, Payment, Refund, RefundRequest } from "~/api/types";
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
-import { mayNot, usd } from "../fixtures/common";
+import { may, mayNot, NEW_YEAR, usd } from "../fixtures/common";
 import { refund, refundRequest } from "../fixtures/money";
 import { world } from "../world";
 import { askApproval } from "./operators";
@@ -57,6 +57,22 @@ function findingOf(id: string): Finding {
   if (found === undefined) throw notFound();
   return found;
 }
+const credit = { id: "crg_1", organization_id: "org_1", amount: usd("5.00"), reason: "Welcome", granted_by: "Ada", expires_at: null, created_at: NEW_YEAR };
+const promoCode = {
+  id: "prm_1",
+  code: "SPRING-7Q4M-X2",
+  amount: usd("5.00"),
+  most_uses: 100,
+  uses: 3,
+  valid_days: 30,
+  expires_at: NEW_YEAR,
+  reason: "A fair",
+  made_by: "Ada",
+  created_at: NEW_YEAR,
+  ended_at: null,
+  is_over: false,
+  actions: may("end"),
+};
 
 const isOpen = ({ until }: Finding) => until === null;
 
@@ -88,6 +104,30 @@ export const money = [
     adjustment: { id: "adj_1", organization_id, direction, amount: { amount, currency }, reason, entry_id: 12 },
     approval: null,
   })),
+
+  on("get", "/api/v1/credits", () => ({
+    items: [{ id: "1", amount: usd("5.00"), left: usd("3.00"), expired: usd("0.00"), expires_at: NEW_YEAR, given_at: NEW_YEAR, reason: "Welcome" }],
+    next_cursor: null,
+  })),
+  on("post", "/api/v1/promo-codes/redeem", ({ body }) => {
+    if (body.code.toUpperCase() !== promoCode.code) throw new Refusal(409, "promo_code_refused", "There is no code like that, or it is over. Nothing was given.");
+    return { amount: promoCode.amount };
+  }),
+  on("get", "/api/v1/admin/credits", () => ({ items: [credit], next_cursor: null })),
+  on("post", "/api/v1/admin/credits", ({ body: { organization_id, amount, currency, reason } }) => ({
+    credit: { ...credit, organization_id, amount: { amount, currency }, reason, created_at: now() },
+    approval: null,
+  })),
+  on("get", "/api/v1/admin/credit-budget", () => ({ whole: usd("100.00"), given: usd("40.00"), left: usd("60.00") })),
+  on("get", "/api/v1/admin/promo-codes", () => ({ items: [promoCode], next_cursor: null })),
+  on("post", "/api/v1/admin/promo-codes", ({ body: { code, amount, currency, most_uses, valid_days, reason } }) => ({
+    promo_code: { ...promoCode, id: "prm_2", code, amount: { amount, currency }, most_uses, valid_days, reason, uses: 0 },
+    approval: null,
+  })),
+  on("post", "/api/v1/admin/promo-codes/{promo_code_id}/end", ({ path }) => {
+    if (path.promo_code_id !== promoCode.id) throw notFound();
+    return { ...promoCode, ended_at: now(), is_over: true, actions: mayNot(`The code ${promoCode.code} was ended before.`, "end") };
+  }),
 
   on("get", "/api/v1/admin/disputes", ({ query }) => pageOf(narrowed(world.disputes, query, "state", "organization_id"), query)),
   on("get", "/api/v1/admin/findings", ({ query }) => {

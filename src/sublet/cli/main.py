@@ -36,6 +36,8 @@ COMMANDS = {
     "usage": (f"{_HERE}.wallet:usage", "Show what a month cost, day by day, and what it comes to."),
     "top-up": (f"{_HERE}.wallet:top_up", "Begin a card payment into your wallet."),
     "refund-request": (f"{_HERE}.refund_request:refund_request", "Ask to have a payment back."),
+    "credits": (f"{_HERE}.credits:list_credits", "List your promotional credits."),
+    "redeem": (f"{_HERE}.credits:redeem", "Redeem a promo code."),
     "cards": (f"{_HERE}.cards:cards", "Save cards, and choose which one is charged."),
     "auto-topup": (f"{_HERE}.cards:auto_topup", "Charge the default card when your funds run low."),
     "notices": (f"{_HERE}.notices:notices", "Read what you were told."),

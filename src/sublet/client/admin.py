@@ -5,6 +5,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from sublet.client.books import Books
+from sublet.client.credits import Credits
 from sublet.client.refunds import Refunds
 from sublet.client.shapes import (
     AdminAllocation,
@@ -37,6 +38,7 @@ class Admin:
         self._transport = transport
         self.books = Books(transport)
         self.refunds = Refunds(transport)
+        self.credits = Credits(transport)
 
     def nodes(self, *, name: str | None = None) -> Iterator[Node]:
         """The fleet, or the node of a name."""

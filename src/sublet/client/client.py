@@ -32,6 +32,7 @@ from sublet.client.shapes import (
     Usage,
     Wallet,
 )
+from sublet.client.shapes.credits import Credit, Redeemed
 from sublet.client.shapes.refunds import Payment, Refund, RefundRequest
 from sublet.client.shapes.wallet import ExplainedCharge
 from sublet.client.transport import Transport
@@ -238,6 +239,14 @@ class Client:
         """Ask to have so much of a payment back; an operator decides, and no money moves before."""
         body = {"top_up_id": top_up_id, "amount": amount, "reason": reason}
         return cast(RefundRequest, self._transport.create("/refund-requests", body, key=idempotency_key))
+
+    def credits(self) -> Iterator[Credit]:
+        """The credits that were given, newest first, with what is left of each."""
+        return self._transport.pages("/credits")
+
+    def redeem(self, code: str, *, idempotency_key: str | None = None) -> Redeemed:
+        """Take what a promo code gives into the wallet, once."""
+        return cast(Redeemed, self._transport.create("/promo-codes/redeem", {"code": code}, key=idempotency_key))
 
     def cards(self) -> Iterator[SavedCard]:
         """The saved cards, newest first."""
