@@ -258,9 +258,10 @@ class TestRefundRequests:
 
 
 PROMO_CODE = (
-    "INSERT INTO promo_code (id, code, amount, currency, most_uses, expires_at, reason, made_by, made_by_name, ended_at) "
-    "VALUES ('prm_' || :name, upper(:name) || '-7Q4M-X2', 1, 'USD', 1, now() + interval '1 day', 'a fair', 'usr', 'Ada', "
-    "CASE WHEN :name = 'ended' THEN now() END)"
+    "INSERT INTO promo_code "
+    "(id, code, amount, currency, most_uses, expires_at, reason, made_by, made_by_name, ended_at) "
+    "VALUES ('prm_' || :name, upper(:name) || '-7Q4M-X2', 1, 'USD', 1, now() + interval '1 day', 'a fair', 'usr', "
+    "'Ada', CASE WHEN :name = 'ended' THEN now() END)"
 )
 
 

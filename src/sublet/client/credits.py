@@ -72,4 +72,4 @@ class Credits:
 
     def end_code(self, code_id: str) -> PromoCode:
         """Let nobody redeem the code any more."""
-        return cast(PromoCode, self._transport.post(f"/admin/promo-codes/{quote(code_id, safe='')}/end", None))
+        return cast(PromoCode, self._transport.post(f"/admin/promo-codes/{quote(code_id, safe='')}/end"))
