@@ -153,6 +153,11 @@ class Business:
             "VALUES ('hro_aaaaaaaaaaaaaaaa', :node_id, true, '0.0.1')",
             node_id=rental.node_id,
         )
+        await rental.run(
+            "INSERT INTO promo_code (id, code, amount, currency, most_uses, expires_at, reason, made_by, made_by_name) "
+            "VALUES ('prm_aaaaaaaaaaaaaaaa', 'SPRING-7Q4M-X2', 1, 'USD', 1, now() + interval '1 day', 'no', 'usr_1', "
+            "'Ada')"
+        )
         for statement in REVERSALS:
             await rental.run(statement, id=top_up_id)
         await rental.run(
@@ -175,6 +180,7 @@ class Business:
             "top_up_id": top_up_id,
             "card_id": "card_aaaaaaaaaaaaaaaa",
             "card_setup_id": "su_aaaaaaaaaaaaaaaa",
+            "promo_code_id": "prm_aaaaaaaaaaaaaaaa",
             "refund_id": "rf_aaaaaaaaaaaaaaaa",
             "refund_request_id": "rrq_aaaaaaaaaaaaaaaa",
             "request_id": "rrq_aaaaaaaaaaaaaaaa",
