@@ -1,7 +1,7 @@
 """Promo codes: operators make and end them; an organization redeems each once, and guesses few."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -116,7 +116,7 @@ async def make(
             act=ACT,
             subject=code,
             parameters={
-                "amount": amount.field().model_dump(),
+                "amount": asdict(amount.field()),
                 "most_uses": most_uses,
                 "days": days,
                 "valid_days": valid_days,

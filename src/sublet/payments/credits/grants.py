@@ -1,7 +1,7 @@
 """Credit that an operator gives to one organization."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -64,7 +64,7 @@ async def grant(
             actor,
             act=ACT,
             subject=organization_id,
-            parameters={"amount": amount.field().model_dump(), "valid_days": valid_days},
+            parameters={"amount": asdict(amount.field()), "valid_days": valid_days},
             reason=reason,
             permission=Permission.ADMIN_CREDIT_GRANT,
             may_now=may_now,
