@@ -178,3 +178,11 @@ def _month(row: Row[Any]) -> Month:
 
 def _refusal(reason: str) -> Refusal:
     return Refusal(MonthNotClosable, reason, outcome="Nothing was closed.")
+
+
+_BEGAN = text("SELECT ledger.month_starts(ledger.month_of(clock_timestamp()))")
+
+
+async def began(session: Session) -> datetime:
+    """When the present month of the books began."""
+    return (await session.execute(_BEGAN)).scalar_one()

@@ -10,15 +10,15 @@ from sqlalchemy import text
 
 from sublet.core.db import Session
 from sublet.core.money import Money
+from sublet.ledger import months
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('payments.credit_budget ' || :currency, 0))")
 _GIVEN = text(
     """
-    WITH month AS (SELECT ledger.month_starts(ledger.month_of(clock_timestamp())) AS starts)
-    SELECT (SELECT coalesce(sum(g.amount), 0) FROM credit_grant g, month
-             WHERE g.currency = :currency AND g.approval_id IS NULL AND g.created_at >= month.starts)
-         + (SELECT coalesce(sum(c.amount * c.most_uses), 0) FROM promo_code c, month
-             WHERE c.currency = :currency AND c.approval_id IS NULL AND c.created_at >= month.starts)
+    SELECT (SELECT coalesce(sum(g.amount), 0) FROM credit_grant g
+             WHERE g.currency = :currency AND g.approval_id IS NULL AND g.created_at >= :since)
+         + (SELECT coalesce(sum(c.amount * c.most_uses), 0) FROM promo_code c
+             WHERE c.currency = :currency AND c.approval_id IS NULL AND c.created_at >= :since)
     """
 )
 
@@ -38,7 +38,8 @@ class Budget:
 
 async def read(session: Session, *, a_month: str, currency: str) -> Budget:
     """How the budget of this month stands."""
-    given = (await session.execute(_GIVEN, {"currency": currency})).scalar_one()
+    since = await months.began(session)
+    given = (await session.execute(_GIVEN, {"currency": currency, "since": since})).scalar_one()
     return Budget(Money.parse(a_month, currency), Money(int(given), currency))
 
 
