@@ -185,4 +185,5 @@ _BEGAN = text("SELECT ledger.month_starts(ledger.month_of(clock_timestamp()))")
 
 async def began(session: Session) -> datetime:
     """When the present month of the books began."""
-    return (await session.execute(_BEGAN)).scalar_one()
+    moment: datetime = (await session.execute(_BEGAN)).scalar_one()
+    return moment
