@@ -1706,6 +1706,28 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION public.promo_code_ends_once() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RAISE EXCEPTION 'promo code % has ended, and stays so', OLD.id USING ERRCODE = 'check_violation';
+END $$;
+
+CREATE FUNCTION public.promo_redemption_allowed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+  code promo_code;
+BEGIN
+  SELECT * INTO code FROM promo_code WHERE id = NEW.promo_code_id FOR NO KEY UPDATE;
+  IF code.ended_at IS NOT NULL OR code.expires_at <= clock_timestamp()
+     OR (SELECT count(*) FROM promo_redemption r WHERE r.promo_code_id = code.id) >= code.most_uses THEN
+    RAISE EXCEPTION 'promo code % is over', code.id USING ERRCODE = 'check_violation', CONSTRAINT = 'promo_code_over';
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION public.room_in(during tstzrange) RETURNS TABLE(node_id text, labels jsonb, limits_enforced boolean, vcpu_free bigint, memory_free_mib bigint, disk_free_gib bigint, gpus_free bigint, load bigint, empty boolean)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -2852,6 +2874,32 @@ CREATE SEQUENCE public.certificate_serial
 
 ALTER SEQUENCE public.certificate_serial OWNED BY public.issued_certificate.serial;
 
+CREATE TABLE public.credit_grant (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    organization_id text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    reason text NOT NULL,
+    granted_by text NOT NULL,
+    granted_by_name text NOT NULL,
+    approval_id text,
+    entry_id bigint NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT credit_grant_amount_check CHECK ((amount > 0)),
+    CONSTRAINT credit_grant_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+
+ALTER TABLE public.credit_grant ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.credit_grant_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.dispute (
     id text NOT NULL,
     seq bigint NOT NULL,
@@ -2907,6 +2955,17 @@ ALTER TABLE public.dispute ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.dispute_transition (
     from_state text NOT NULL,
     to_state text NOT NULL
+);
+
+CREATE TABLE public.email_verification (
+    id text NOT NULL,
+    user_id text NOT NULL,
+    email text NOT NULL,
+    secret_hashes bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT email_verification_check CHECK ((expires_at > created_at))
 );
 
 CREATE TABLE public.finding (
@@ -3490,6 +3549,45 @@ CREATE TABLE public.processor_customer (
     made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE public.promo_code (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    code text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    most_uses integer NOT NULL,
+    valid_days integer,
+    expires_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    made_by text NOT NULL,
+    made_by_name text NOT NULL,
+    approval_id text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT promo_code_amount_check CHECK ((amount > 0)),
+    CONSTRAINT promo_code_code_check CHECK ((code ~ '^[A-Z0-9][A-Z0-9-]{6,38}[A-Z0-9]$'::text)),
+    CONSTRAINT promo_code_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT promo_code_most_uses_check CHECK ((most_uses > 0)),
+    CONSTRAINT promo_code_valid_days_check CHECK ((valid_days > 0))
+);
+
+ALTER TABLE public.promo_code ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.promo_code_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.promo_redemption (
+    promo_code_id text NOT NULL,
+    organization_id text NOT NULL,
+    user_id text NOT NULL,
+    entry_id bigint NOT NULL,
+    redeemed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
 CREATE TABLE public.published_port (
     seq bigint NOT NULL,
     id text NOT NULL,
@@ -4012,10 +4110,13 @@ CREATE TABLE public.user_account (
     platform_roles text[] DEFAULT '{}'::text[] NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     disabled_at timestamp with time zone,
+    verified_email text,
+    verified_at timestamp with time zone,
     CONSTRAINT user_account_email_check CHECK (((email ~ '^[^@[:space:]]+@[^@[:space:]]+$'::text) AND (length(email) <= 254))),
     CONSTRAINT user_account_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
     CONSTRAINT user_account_password_hash_check CHECK ((password_hash ~~ '$argon2id$%'::text)),
-    CONSTRAINT user_account_platform_roles_check CHECK ((platform_roles <@ ARRAY['fleet'::text, 'finance'::text, 'support'::text, 'admin'::text]))
+    CONSTRAINT user_account_platform_roles_check CHECK ((platform_roles <@ ARRAY['fleet'::text, 'finance'::text, 'support'::text, 'admin'::text])),
+    CONSTRAINT user_account_verified_check CHECK (((verified_email IS NULL) = (verified_at IS NULL)))
 );
 
 CREATE TABLE public.user_session (
@@ -4315,6 +4416,18 @@ ALTER TABLE ONLY public.claim
 ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claimed_once EXCLUDE USING gist (subject_id WITH =, during WITH &&);
 
+ALTER TABLE ONLY public.credit_grant
+    ADD CONSTRAINT credit_grant_approval_id_key UNIQUE (approval_id);
+
+ALTER TABLE ONLY public.credit_grant
+    ADD CONSTRAINT credit_grant_entry_id_key UNIQUE (entry_id);
+
+ALTER TABLE ONLY public.credit_grant
+    ADD CONSTRAINT credit_grant_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.credit_grant
+    ADD CONSTRAINT credit_grant_seq_key UNIQUE (seq);
+
 ALTER TABLE ONLY public.dispute_history
     ADD CONSTRAINT dispute_history_pkey PRIMARY KEY (id);
 
@@ -4329,6 +4442,9 @@ ALTER TABLE ONLY public.dispute
 
 ALTER TABLE ONLY public.dispute_transition
     ADD CONSTRAINT dispute_transition_pkey PRIMARY KEY (from_state, to_state);
+
+ALTER TABLE ONLY public.email_verification
+    ADD CONSTRAINT email_verification_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.finding_history
     ADD CONSTRAINT finding_history_pkey PRIMARY KEY (id);
@@ -4488,6 +4604,24 @@ ALTER TABLE ONLY public.processor_customer
 
 ALTER TABLE ONLY public.processor_customer
     ADD CONSTRAINT processor_customer_pkey PRIMARY KEY (organization_id);
+
+ALTER TABLE ONLY public.promo_code
+    ADD CONSTRAINT promo_code_approval_id_key UNIQUE (approval_id);
+
+ALTER TABLE ONLY public.promo_code
+    ADD CONSTRAINT promo_code_code_key UNIQUE (code);
+
+ALTER TABLE ONLY public.promo_code
+    ADD CONSTRAINT promo_code_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.promo_code
+    ADD CONSTRAINT promo_code_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.promo_redemption
+    ADD CONSTRAINT promo_redemption_entry_id_key UNIQUE (entry_id);
+
+ALTER TABLE ONLY public.promo_redemption
+    ADD CONSTRAINT promo_redemption_pkey PRIMARY KEY (promo_code_id, organization_id);
 
 ALTER TABLE ONLY public.published_port
     ADD CONSTRAINT published_port_pkey PRIMARY KEY (id);
@@ -4746,6 +4880,10 @@ CREATE INDEX claim_node ON public.claim USING btree (node_id, until);
 
 CREATE INDEX claim_subject ON public.claim USING btree (subject_id, until);
 
+CREATE INDEX credit_grant_alone ON public.credit_grant USING btree (currency, created_at) WHERE (approval_id IS NULL);
+
+CREATE INDEX credit_grant_of_organization ON public.credit_grant USING btree (organization_id, seq DESC);
+
 CREATE INDEX dispute_history_of ON public.dispute_history USING btree (dispute_id, id);
 
 CREATE INDEX dispute_of_organization ON public.dispute USING btree (organization_id, seq DESC);
@@ -4753,6 +4891,10 @@ CREATE INDEX dispute_of_organization ON public.dispute USING btree (organization
 CREATE INDEX dispute_of_top_up ON public.dispute USING btree (top_up_id);
 
 CREATE INDEX dispute_open ON public.dispute USING btree (organization_id) WHERE (state = ANY (ARRAY['inquiry'::text, 'open'::text]));
+
+CREATE INDEX email_verification_age ON public.email_verification USING btree (created_at);
+
+CREATE INDEX email_verification_of ON public.email_verification USING btree (user_id, created_at);
 
 CREATE INDEX finding_history_of ON public.finding_history USING btree (finding_id, id);
 
@@ -4843,6 +4985,10 @@ CREATE INDEX outbox_event_stream ON public.outbox_event USING btree (xid, id);
 CREATE INDEX payout_history_of ON public.payout_history USING btree (payout_id, id);
 
 CREATE INDEX price_sku ON public.price USING btree (sku_id, seq);
+
+CREATE INDEX promo_code_alone ON public.promo_code USING btree (currency, created_at) WHERE (approval_id IS NULL);
+
+CREATE INDEX promo_redemption_of_organization ON public.promo_redemption USING btree (organization_id);
 
 CREATE INDEX published_port_allocation ON public.published_port USING btree (allocation_id, seq);
 
@@ -4962,6 +5108,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.topup_lot FOR EACH STAT
 
 CREATE TRIGGER whole AFTER INSERT ON ledger.posting REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger.check_postings();
 
+CREATE TRIGGER allowed BEFORE INSERT ON public.promo_redemption FOR EACH ROW EXECUTE FUNCTION public.promo_redemption_allowed();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.allocation_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.approval_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -4971,6 +5119,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_e
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.book_seal FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.card_setup_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.credit_grant FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.dispute_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -4987,6 +5137,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.payout_
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.price FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.processor_customer FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.promo_redemption FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refund_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -5041,6 +5193,8 @@ CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new
 CREATE TRIGGER ends_once BEFORE UPDATE ON public.node_drain FOR EACH ROW WHEN ((old.ended_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER ends_once BEFORE UPDATE ON public.node_self_test FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER ends_once BEFORE UPDATE ON public.promo_code FOR EACH ROW WHEN ((old.ended_at IS NOT NULL)) EXECUTE FUNCTION public.promo_code_ends_once();
 
 CREATE TRIGGER fee_once BEFORE UPDATE OF fee, balance_transaction_id ON public.top_up FOR EACH ROW WHEN (((old.fee IS NOT NULL) AND ((new.fee IS DISTINCT FROM old.fee) OR (new.balance_transaction_id IS DISTINCT FROM old.balance_transaction_id)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -5139,6 +5293,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.gpu_claim FOR EACH STAT
 CREATE TRIGGER stays BEFORE DELETE ON public.outbox_event FOR EACH ROW EXECUTE FUNCTION public.outbox_event_stays();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.payout FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.promo_code FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.published_port FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -5280,6 +5436,12 @@ ALTER TABLE ONLY public.claim
 ALTER TABLE ONLY public.claim
     ADD CONSTRAINT claim_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES public.sku(id);
 
+ALTER TABLE ONLY public.credit_grant
+    ADD CONSTRAINT credit_grant_approval_id_fkey FOREIGN KEY (approval_id) REFERENCES public.approval(id);
+
+ALTER TABLE ONLY public.credit_grant
+    ADD CONSTRAINT credit_grant_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
 ALTER TABLE ONLY public.dispute_history
     ADD CONSTRAINT dispute_history_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES public.dispute(id);
 
@@ -5288,6 +5450,9 @@ ALTER TABLE ONLY public.dispute
 
 ALTER TABLE ONLY public.dispute
     ADD CONSTRAINT dispute_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES public.top_up(id);
+
+ALTER TABLE ONLY public.email_verification
+    ADD CONSTRAINT email_verification_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
 
 ALTER TABLE ONLY public.finding_history
     ADD CONSTRAINT finding_history_finding_id_fkey FOREIGN KEY (finding_id) REFERENCES public.finding(id);
@@ -5360,6 +5525,15 @@ ALTER TABLE ONLY public.price
 
 ALTER TABLE ONLY public.processor_customer
     ADD CONSTRAINT processor_customer_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.promo_code
+    ADD CONSTRAINT promo_code_approval_id_fkey FOREIGN KEY (approval_id) REFERENCES public.approval(id);
+
+ALTER TABLE ONLY public.promo_redemption
+    ADD CONSTRAINT promo_redemption_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.promo_redemption
+    ADD CONSTRAINT promo_redemption_promo_code_id_fkey FOREIGN KEY (promo_code_id) REFERENCES public.promo_code(id);
 
 ALTER TABLE ONLY public.published_port
     ADD CONSTRAINT published_port_allocation_id_fkey FOREIGN KEY (allocation_id) REFERENCES public.allocation(id);
@@ -5812,6 +5986,8 @@ GRANT UPDATE(revoked_in) ON TABLE public.issued_certificate TO sublet_app;
 
 GRANT USAGE ON SEQUENCE public.certificate_serial TO sublet_app;
 
+GRANT SELECT,INSERT ON TABLE public.credit_grant TO sublet_app;
+
 GRANT SELECT,INSERT ON TABLE public.dispute TO sublet_app;
 
 GRANT UPDATE(amount) ON TABLE public.dispute TO sublet_app;
@@ -5841,6 +6017,12 @@ GRANT INSERT(next) ON TABLE public.dispute_history TO sublet_app;
 GRANT INSERT(reason) ON TABLE public.dispute_history TO sublet_app;
 
 GRANT SELECT ON TABLE public.dispute_transition TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.email_verification TO sublet_app;
+
+GRANT UPDATE(secret_hashes) ON TABLE public.email_verification TO sublet_app;
+
+GRANT UPDATE(used_at) ON TABLE public.email_verification TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.finding TO sublet_app;
 
@@ -5995,6 +6177,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.processor_balance TO sublet_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.processor_cursor TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.processor_customer TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.promo_code TO sublet_app;
+
+GRANT UPDATE(ended_at) ON TABLE public.promo_code TO sublet_app;
+
+GRANT SELECT,INSERT ON TABLE public.promo_redemption TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.published_port TO sublet_app;
 

@@ -144,6 +144,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/credit-budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Budget
+         * @description What operators may give this month without a second person, and what of it is left.
+         */
+        get: operations["show_budget_api_v1_admin_credit_budget_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Grants
+         * @description Credit that operators gave, newest first.
+         */
+        get: operations["list_grants_api_v1_admin_credits_get"];
+        put?: never;
+        /**
+         * Grant Credit
+         * @description Give an organization credit; beyond the month's budget, a second person has to approve it first.
+         */
+        post: operations["grant_credit_api_v1_admin_credits_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/disputes": {
         parameters: {
             query?: never;
@@ -910,6 +954,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/promo-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Codes
+         * @description Every code, newest first.
+         */
+        get: operations["list_codes_api_v1_admin_promo_codes_get"];
+        put?: never;
+        /**
+         * Create Code
+         * @description Make a code; all that it could give counts against the month's budget.
+         */
+        post: operations["create_code_api_v1_admin_promo_codes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/promo-codes/{promo_code_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Code
+         * @description Let nobody redeem the code any more; what it gave stays.
+         */
+        post: operations["end_code_api_v1_admin_promo_codes__promo_code_id__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/reconcile": {
         parameters: {
             query?: never;
@@ -1669,6 +1757,26 @@ export interface paths {
         patch: operations["set_auto_top_up_api_v1_auto_top_up_patch"];
         trace?: never;
     };
+    "/api/v1/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Credits
+         * @description The organization's credits, newest first, with what is left of each.
+         */
+        get: operations["list_credits_api_v1_credits_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1703,6 +1811,66 @@ export interface paths {
         get: operations["me_api_v1_me_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Email
+         * @description The caller's address, whether it is known to be theirs, and whether a mail that asks can be sent.
+         */
+        get: operations["show_email_api_v1_me_email_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/email/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Email
+         * @description Show that the caller's address is theirs, by the secret of the link that was mailed to it.
+         */
+        post: operations["confirm_email_api_v1_me_email_confirmation_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/email/verifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify Email
+         * @description Have a mail sent to the caller's address, with a link that shows that it is theirs.
+         */
+        post: operations["verify_email_api_v1_me_email_verifications_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2097,6 +2265,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/promo-codes/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeem Code
+         * @description Take what a code gives into the wallet; each organization redeems a code once.
+         */
+        post: operations["redeem_code_api_v1_promo_codes_redeem_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/refund-requests": {
         parameters: {
             query?: never;
@@ -2405,6 +2593,26 @@ export interface paths {
          * @description What a month cost, day by day, and what the present one comes to if what runs goes on.
          */
         get: operations["show_usage_by_day_api_v1_usage_by_day_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/{charge_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Charge
+         * @description Why one charge is what it is: what ran, at which price, proven by which observations, in which entry.
+         */
+        get: operations["explain_charge_api_v1_usage__charge_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2936,6 +3144,15 @@ export interface components {
             refund: components["schemas"]["RefundOut"] | null;
         };
         /**
+         * BudgetOut
+         * @description What operators may give this month without a second person, what of it is given, and what is left.
+         */
+        BudgetOut: {
+            given: components["schemas"]["MoneyField"];
+            left: components["schemas"]["MoneyField"];
+            whole: components["schemas"]["MoneyField"];
+        };
+        /**
          * CapabilityOut
          * @description Whether the node's kernel enforces one kind of isolation.
          */
@@ -3064,6 +3281,55 @@ export interface components {
             sku_id?: string | null;
         };
         /**
+         * ChargedEntryOut
+         * @description The entry of the books that has the charge, with others where it was settled together with them.
+         */
+        ChargedEntryOut: {
+            /** Description */
+            description: string;
+            /**
+             * Effective At
+             * Format: date-time
+             */
+            effective_at: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+        };
+        /**
+         * ChargedPriceOut
+         * @description The version of the SKU's price that the charge is by, and since when that is in force.
+         */
+        ChargedPriceOut: {
+            /**
+             * Effective At
+             * Format: date-time
+             */
+            effective_at: string;
+            /** Id */
+            id: string;
+            per_hour: components["schemas"]["RateField"];
+            suspended_per_hour: components["schemas"]["RateField"];
+        };
+        /**
+         * ChargedSkuOut
+         * @description What was used: the SKU, which never changes.
+         */
+        ChargedSkuOut: {
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * Claimed
          * @description What is given out of a node.
          */
@@ -3120,6 +3386,23 @@ export interface components {
         CostSummaryOut: {
             rate: components["schemas"]["RateField"];
             total: components["schemas"]["MoneyField"];
+        };
+        /**
+         * CreditOut
+         * @description Credit that the organization was given, what is left of it, and what of it had expired when it ended.
+         */
+        CreditOut: {
+            amount: components["schemas"]["MoneyField"];
+            expired: components["schemas"]["MoneyField"];
+            /** Expires At */
+            expires_at: string | null;
+            /** Given At */
+            given_at: string | null;
+            /** Id */
+            id: string;
+            left: components["schemas"]["MoneyField"];
+            /** Reason */
+            reason: string;
         };
         /**
          * DayOut
@@ -3243,6 +3526,26 @@ export interface components {
             state: string;
         };
         /**
+         * EmailConfirmation
+         * @description The secret of the link in a verifying mail.
+         */
+        EmailConfirmation: {
+            /** Secret */
+            secret: string;
+        };
+        /**
+         * EmailOut
+         * @description The person's address, and since when it is known to be theirs; null while it is not.
+         */
+        EmailOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Email */
+            email: string;
+            /** Verified At */
+            verified_at: string | null;
+        };
+        /**
          * EnrolIn
          * @description What a machine sends to join. `own_principal`: it lets in certificates for the `control_principal` that it is
          *     answered with, and no others.
@@ -3344,6 +3647,52 @@ export interface components {
              * Format: date-time
              */
             released_at: string;
+        };
+        /**
+         * ExplainedChargeOut
+         * @description Why a charge is what it is: seconds that the observations prove, of a meter of that kind, at a version of the
+         *     SKU's price, in an entry of the books (None for what rounds down to nothing).
+         */
+        ExplainedChargeOut: {
+            amount: components["schemas"]["MoneyField"];
+            entry: components["schemas"]["ChargedEntryOut"] | null;
+            /**
+             * Evidence At
+             * Format: date-time
+             */
+            evidence_at: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Ledger Entry Id */
+            ledger_entry_id: string | null;
+            /** Meter Kind */
+            meter_kind: string;
+            observations?: components["schemas"]["ObservationsOut"] | null;
+            /**
+             * Period End
+             * Format: date-time
+             */
+            period_end: string;
+            /**
+             * Period Start
+             * Format: date-time
+             */
+            period_start: string;
+            price: components["schemas"]["ChargedPriceOut"];
+            /** Price Id */
+            price_id: string;
+            rate: components["schemas"]["RateField"];
+            /** Seconds */
+            seconds: number;
+            sku: components["schemas"]["ChargedSkuOut"];
+            /** Sku Id */
+            sku_id?: string | null;
+            /** Subject Id */
+            subject_id: string;
+            /** Subject Name */
+            subject_name: string | null;
         };
         /**
          * FailureOut
@@ -3568,6 +3917,28 @@ export interface components {
             state: "available" | "quarantined" | "missing";
             /** Uuid */
             uuid: string;
+        };
+        /**
+         * GrantOut
+         * @description Credit that an operator gave.
+         */
+        GrantOut: {
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Granted By */
+            granted_by: string;
+            /** Id */
+            id: string;
+            /** Organization Id */
+            organization_id: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * GrantedOut
@@ -3877,6 +4248,22 @@ export interface components {
             adjustment: components["schemas"]["AdjustmentOut"] | null;
             approval: components["schemas"]["ApprovalOut"] | null;
         };
+        /**
+         * MadeGrantOut
+         * @description The credit; or, while it is null, the approval that somebody else has to give first.
+         */
+        MadeGrantOut: {
+            approval: components["schemas"]["ApprovalOut"] | null;
+            credit: components["schemas"]["GrantOut"] | null;
+        };
+        /**
+         * MadePromoCodeOut
+         * @description The code; or, while it is null, the approval that somebody else has to give first.
+         */
+        MadePromoCodeOut: {
+            approval: components["schemas"]["ApprovalOut"] | null;
+            promo_code: components["schemas"]["PromoCodeOut"] | null;
+        };
         /** ManagedPage[ApiTokenOut] */
         ManagedPage_ApiTokenOut_: {
             /** Actions */
@@ -4020,11 +4407,13 @@ export interface components {
         };
         /**
          * MeUser
-         * @description The person.
+         * @description The person; `email_verified` is whether they have shown that the address is theirs: mail goes to no other.
          */
         MeUser: {
             /** Email */
             email: string;
+            /** Email Verified */
+            email_verified: boolean;
             /** Id */
             id: string;
             /** Name */
@@ -4173,6 +4562,28 @@ export interface components {
             reason: string;
         };
         /**
+         * NewGrant
+         * @description Credit for one organization; `valid_days` is null for credit that does not expire.
+         */
+        NewGrant: {
+            /**
+             * Amount
+             * @example 10.00
+             */
+            amount: string;
+            /** Currency */
+            currency: string;
+            /** Organization Id */
+            organization_id: string;
+            /**
+             * Reason
+             * @description The customer reads it.
+             */
+            reason: string;
+            /** Valid Days */
+            valid_days: number | null;
+        };
+        /**
          * NewNode
          * @description A node to add.
          */
@@ -4211,6 +4622,33 @@ export interface components {
              * @enum {string}
              */
             protocol: "tcp" | "udp";
+        };
+        /**
+         * NewPromoCode
+         * @description A code that can be redeemed for `days` by `most_uses` organizations, each once; what it gives lasts `valid_days`
+         *     from then, or for ever where that is null.
+         */
+        NewPromoCode: {
+            /**
+             * Amount
+             * @example 10.00
+             */
+            amount: string;
+            /**
+             * Code
+             * @example SPRING-7Q4M-X2
+             */
+            code: string;
+            /** Currency */
+            currency: string;
+            /** Days */
+            days: number;
+            /** Most Uses */
+            most_uses: number;
+            /** Reason */
+            reason: string;
+            /** Valid Days */
+            valid_days: number | null;
         };
         /**
          * NewRefund
@@ -4594,6 +5032,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[CreditOut] */
+        Page_CreditOut_: {
+            /** Items */
+            items: components["schemas"]["CreditOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[DisputeOut] */
         Page_DisputeOut_: {
             /** Items */
@@ -4612,6 +5057,13 @@ export interface components {
         Page_EntryOut_: {
             /** Items */
             items: components["schemas"]["EntryOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[GrantOut] */
+        Page_GrantOut_: {
+            /** Items */
+            items: components["schemas"]["GrantOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -4675,6 +5127,13 @@ export interface components {
         Page_PortOut_: {
             /** Items */
             items: components["schemas"]["PortOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[PromoCodeOut] */
+        Page_PromoCodeOut_: {
+            /** Items */
+            items: components["schemas"]["PromoCodeOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -4999,6 +5458,43 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * PromoCodeOut
+         * @description A code, and how far it is used.
+         */
+        PromoCodeOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            amount: components["schemas"]["MoneyField"];
+            /** Code */
+            code: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** Is Over */
+            is_over: boolean;
+            /** Made By */
+            made_by: string;
+            /** Most Uses */
+            most_uses: number;
+            /** Reason */
+            reason: string;
+            /** Uses */
+            uses: number;
+            /** Valid Days */
+            valid_days: number | null;
+        };
+        /**
          * PurposeOut
          * @description One subject of the organization that an entry charges for; `amount` is over all lines of the entry.
          */
@@ -5059,6 +5555,21 @@ export interface components {
              * Format: date-time
              */
             ran_at: string;
+        };
+        /**
+         * RedeemedOut
+         * @description What was put into the wallet.
+         */
+        RedeemedOut: {
+            amount: components["schemas"]["MoneyField"];
+        };
+        /**
+         * Redeeming
+         * @description The code as it was typed; upper and lower case are one.
+         */
+        Redeeming: {
+            /** Code */
+            code: string;
         };
         /**
          * RefundOut
@@ -6535,6 +7046,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditEventOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_budget_api_v1_admin_credit_budget_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_grants_api_v1_admin_credits_get: {
+        parameters: {
+            query?: {
+                organization_id?: string | null;
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GrantOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    grant_credit_api_v1_admin_credits_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGrant"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeGrantOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -8320,6 +8955,131 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListedPriceOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_codes_api_v1_admin_promo_codes_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PromoCodeOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_code_api_v1_admin_promo_codes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPromoCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadePromoCodeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_code_api_v1_admin_promo_codes__promo_code_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                promo_code_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromoCodeOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -10265,6 +11025,49 @@ export interface operations {
             };
         };
     };
+    list_credits_api_v1_credits_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CreditOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events_api_v1_events_get: {
         parameters: {
             query?: {
@@ -10323,6 +11126,124 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_email_api_v1_me_email_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_email_api_v1_me_email_confirmation_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailConfirmation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_email_api_v1_me_email_verifications_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -11204,6 +12125,48 @@ export interface operations {
             };
         };
     };
+    redeem_code_api_v1_promo_codes_redeem_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Redeeming"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedeemedOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_own_requests_api_v1_refund_requests_get: {
         parameters: {
             query?: {
@@ -11973,6 +12936,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MonthUsageOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_charge_api_v1_usage__charge_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                charge_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplainedChargeOut"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0069_identity"
-down_revision = "0068_allocations"
+revision = "0070_identity"
+down_revision = "0069_findings"
 
 TABLES = """
 -- Mail goes to `email` while it is `verified_email`: who changes the address has to show anew that it is theirs.

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0069_payments"
-down_revision = "0068_allocations"
+revision = "0071_payments"
+down_revision = "0070_identity"
 
 TABLES = """
 -- A gift of an operator to one organization. Without an approval it was within the month's budget.
