@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sublet.ledger import charges, holds
-from sublet.payments.refunds import outcomes, requests
+from sublet.payments.refunds import outcomes, requests, work
 from tests.ledger.books import assert_books_are_sound, key, usd
 from tests.payments.deliveries import deliver
 from tests.payments.refunds import (
@@ -273,6 +273,28 @@ class TestMadeAtTheProcessor:
         await look_at(shop, top_up_id)
         assert (await books(shop, organization)).keys() == {"stripe_fees", "stripe_balance"}
         assert await all_open(shop) == []
+        await sound(shop)
+
+    async def test_that_is_pending_is_watched_and_not_asked_for_again(self, shop: Shop) -> None:
+        await shop.control("PUT", "refunds", {"wait": True})
+        try:
+            organization, top_up_id = await paid(shop)
+            await refund(shop, top_up_id, 600)
+        finally:
+            await shop.control("PUT", "refunds", {"wait": False})
+        await look_at(shop, top_up_id)
+        (row,) = await shop.rows("SELECT id, state FROM refund")
+        assert row.state == "pending"
+        for status in ("pending", "succeeded"):
+            async with shop.database.transaction() as session:
+                await work.ensure_watched(session)
+            await make_due(shop, requests.WORK)
+            assert await process_due(shop, requests.WORK) == 1
+            assert await refunds_at_the_processor(shop, top_up_id) == [(600, status)]
+            if status == "pending":
+                await end(shop, row.id, "succeeded")
+        assert (await shown(shop, row.id))["state"] == "succeeded"
+        assert await available(shop, organization) == "14.00"
         await sound(shop)
 
     async def test_that_failed_before_anybody_looked_never_was(self, shop: Shop) -> None:

@@ -81,7 +81,7 @@ async def ensure_watched(session: Session) -> None:
 def _order(row: Row[tuple[Any, ...]], paid: Row[tuple[Any, ...]]) -> RefundOrder:
     named = {REFUND_KEY: row.id, TOP_UP_KEY: paid.id, INSTALLATION_KEY: paid.installation_id}
     metadata = {name: value for name, value in named.items() if value is not None}
-    return RefundOrder(row.id, paid.charge_id, Money(row.amount, row.currency), metadata)
+    return RefundOrder(row.id, paid.charge_id, Money(row.amount, row.currency), metadata, row.processor_id)
 
 
 def work(database: Database, processor: Processor) -> Work[RefundOrder, RefundSeen | Refused | NotAsked]:

@@ -229,8 +229,11 @@ class Processor:
     async def send_refund(self, order: RefundOrder) -> RefundSeen:
         """Have a refund made, or find the one that was: for one of ours always the same, however often this is called.
 
-        It is looked for first: the processor forgets an idempotency key after a day, and its refunds never.
+        It is looked for first: the processor forgets an idempotency key after a day, and its refunds never. One that
+        it is known to have is only looked at: those of its own pages do not name ours.
         """
+        if order.processor_id is not None:
+            return refund_of(await call(self.require().v1.refunds.retrieve_async(order.processor_id)))
         for one in await self._refunds_of(order.charge_id):
             if (found := refund_of(one)).refund_id == order.refund_id:
                 return found

@@ -16,12 +16,16 @@ PENDING = frozenset({"pending", "requires_action"})
 
 @dataclass(frozen=True, slots=True)
 class RefundOrder:
-    """What a refund is made from. It depends on the stored refund alone, so that a repeated call is the same call."""
+    """What a refund is made from. It depends on the stored refund alone, so that a repeated call is the same call.
+
+    `processor_id` is the processor's name for one that it is known to have: that is looked at, and never made again.
+    """
 
     refund_id: str
     charge_id: str
     amount: Money
     metadata: dict[str, str]
+    processor_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
