@@ -1,7 +1,7 @@
 """How an organization stands: how long its money lasts, how far the funds clock has run, and what its spending limits
 leave."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -75,23 +75,20 @@ _STANDINGS = text(
 
 
 async def standings(session: Session, organization_id: str, *, policy: Policy) -> dict[str, Standing]:
-    """How the organization stands, by currency; it has none in a currency in which it has no wallet. Two statements."""
+    """How the organization stands, by currency; it has none in a currency in which it has no wallet.
+
+    One statement, for lists: the spending limits are left out.
+    """
     about = {"organization_id": organization_id, "evidence_gap_seconds": policy.evidence_gap_seconds}
     rows = (await session.execute(_STANDINGS, about)).all()
-    limits = await limits_of(session, organization_id, policy=policy)
-    return {
-        row.currency: Standing(
-            runway_of(row, policy),
-            Clock(row.level, row.grace_ends_at),
-            tuple(limit for limit in limits if limit.currency == row.currency),
-        )
-        for row in rows
-    }
+    return {row.currency: Standing(runway_of(row, policy), Clock(row.level, row.grace_ends_at)) for row in rows}
 
 
 async def standing(session: Session, organization_id: str, *, currency: str, policy: Policy) -> Standing:
-    """How the organization stands in a currency; without a wallet it has nothing and spends nothing."""
+    """How the organization stands in a currency, with its spending limits; without a wallet it has nothing and spends
+    nothing."""
     found = (await standings(session, organization_id, policy=policy)).get(currency)
     if found is None:
         return Standing(Runway(organization_id, Rate(0, currency), Money.zero(currency), None), Clock(None, None))
-    return found
+    limits = await limits_of(session, organization_id, policy=policy)
+    return replace(found, limits=tuple(limit for limit in limits if limit.currency == currency))
