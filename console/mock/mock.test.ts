@@ -61,6 +61,7 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["GET", "/admin/skus/sku_1"],
   ["GET", "/admin/prices?sku_id=sku_1"],
   ["GET", "/credits"],
+  ["GET", "/usage/1"],
   ["GET", "/payments"],
   ["GET", "/refunds"],
   ["GET", "/refund-requests"],

@@ -106,6 +106,7 @@ KEEPING = {
     "extend_holds": "ledger.extend_holds(ARRAY[%(hold)s::bigint], ARRAY[1000::bigint])",
     "release_hold": "ledger.release_hold(%(hold)s, %(key)s)",
     "shrink_holds": "ledger.shrink_holds(ARRAY[%(hold)s::bigint], ARRAY[1000::bigint])",
+    "lock_wallets_of": "ledger.lock_wallets_of(ARRAY[%(hold)s::bigint])",
     "seal_ranges": "ledger.seal_ranges(1000)",
     "keep_calendar": "ledger.keep_calendar('Europe/Berlin')",
     "close_month": "ledger.close_month('2020-01', 'usr')",

@@ -51,6 +51,7 @@ async def fit_holds(session: Session, subject_ids: list[str], *, policy: Policy)
     closed meanwhile is left alone, and so are all others by it.
     """
     unfit = (await session.execute(_SOME, {**_seconds(policy), "subject_ids": subject_ids})).all()
+    await holds.lock_wallets(session, [row.hold_id for row in unfit])
     await holds.shrink_many(session, {row.hold_id: -row.missing for row in unfit if row.missing < 0})
     short = [row for row in unfit if row.missing > 0]
     extended = await holds.extend_many(session, {row.hold_id: row.missing for row in short})

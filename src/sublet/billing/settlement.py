@@ -267,6 +267,9 @@ _RECORD_MANY = text(
       FROM due
     """  # noqa: S608 - only constant expressions
 )
+_LOCK_METERS = text(
+    "SELECT hold_id FROM meter WHERE subject_id = ANY(:subject_ids) ORDER BY subject_id FOR NO KEY UPDATE"
+)
 _NEXT_MANY = text(
     """
     UPDATE meter SET settle_due_at = clock_timestamp() + make_interval(secs => :settle_interval)
@@ -306,7 +309,10 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
     if await month_edges.split(session, subject_ids):
         await watermarks.tick_subjects(session, subject_ids)
     left: set[str] = set()
-    for owed in (await session.execute(_OWED, {"subject_ids": subject_ids})).all():
+    groups = (await session.execute(_OWED, {"subject_ids": subject_ids})).all()
+    if len(groups) > 1:
+        await holds.lock_wallets(session, {hold_id for owed in groups for hold_id in owed.hold_ids})
+    for owed in groups:
         try:
             async with session.begin_nested():
                 left |= await _settle_together(session, owed, as_of=as_of)
@@ -321,7 +327,12 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
 
 
 async def settle_singly(session: Session, subject_ids: Collection[str], *, policy: Policy) -> None:
-    """Settle running subjects each by itself: one that cannot be settled stays due, and stops no other."""
+    """Settle running subjects each by itself: one that cannot be settled stays due, and stops no other.
+
+    All are locked first, meters before wallets, each in the order that everybody keeps.
+    """
+    locked = await session.execute(_LOCK_METERS, {"subject_ids": list(subject_ids)})
+    await holds.lock_wallets(session, set(locked.scalars()))
     for subject_id in subject_ids:
         try:
             async with session.begin_nested():

@@ -1,6 +1,6 @@
 """Holds: money set aside before anything runs, promotional money first."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
@@ -133,6 +133,15 @@ async def shrink_many(session: Session, micro_by_hold: Mapping[int, int]) -> set
     The amounts are what is too much now, so calling again with what is too much then gives nothing back twice.
     """
     return await _change_many(session, "shrink_holds", micro_by_hold)
+
+
+async def lock_wallets(session: Session, hold_ids: Collection[int]) -> None:
+    """Lock the wallets of many holds in the order that everybody keeps.
+
+    For transactions that change wallets in more than one step: who locks some of them step by step, and who does so in
+    another order, would wait for each other.
+    """
+    await rows(session, "lock_wallets_of", holds=list(hold_ids))
 
 
 async def _change_many(session: Session, function: str, micro_by_hold: Mapping[int, int]) -> set[int]:

@@ -67,10 +67,11 @@ BEGIN
 END $$;
 
 -- The wallets of many holds, locked as above, in the one order.
-CREATE OR REPLACE FUNCTION ledger.lock_wallets_of(_holds bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ledger.lock_wallets_of(_holds bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 BEGIN
-  PERFORM 1 FROM ledger.balance
-    WHERE account_id IN (SELECT wallet_id FROM ledger.hold WHERE id = ANY (_holds))
+  PERFORM 1 FROM balance
+    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
     ORDER BY account_id FOR NO KEY UPDATE;
 END $$;
 
