@@ -671,11 +671,12 @@ BEGIN
 END $$;
 
 CREATE FUNCTION ledger.lock_wallets_of(_holds bigint[]) RETURNS void
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
     AS $$
 BEGIN
-  PERFORM 1 FROM ledger.balance
-    WHERE account_id IN (SELECT wallet_id FROM ledger.hold WHERE id = ANY (_holds))
+  PERFORM 1 FROM balance
+    WHERE account_id IN (SELECT wallet_id FROM hold WHERE id = ANY (_holds))
     ORDER BY account_id FOR NO KEY UPDATE;
 END $$;
 
@@ -5653,6 +5654,7 @@ REVOKE ALL ON FUNCTION ledger.lock_wallet_of(_hold bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.lock_wallet_paid_by(_charge text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.lock_wallets_of(_holds bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.lock_wallets_of(_holds bigint[]) TO sublet_app;
 
 REVOKE ALL ON FUNCTION ledger.month_ends(_month text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.month_ends(_month text) TO sublet_app;
