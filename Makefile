@@ -87,7 +87,7 @@ soak: $(STAMP) ## Launch and release on real nodes while workers are killed, for
 	@$(BIN)/python -m tests.faults.soak
 
 season: $(STAMP) ## Play ninety days of two hundred organizations against an oracle, for half an hour at most
-	@SUBLET_TEST_SEASON=$${SUBLET_TEST_SEASON:-90x200} $(BOUND) timeout 1800 $(BIN)/python -m pytest -q -s -n0 tests/invariants/test_season.py
+	@SUBLET_TEST_SEASON=$${SUBLET_TEST_SEASON:-90x200} SUBLET_TEST_SEED=$${SUBLET_TEST_SEED:-random} $(BOUND) timeout 1800 $(BIN)/python -m pytest -q -s -n0 tests/invariants/test_season.py
 
 openapi: $(STAMP) ## Write the console's OpenAPI document and its types anew
 	@$(BIN)/python -m sublet.entry.openapi > console/openapi.json
