@@ -33,6 +33,9 @@ def per_hour(amount: str) -> dict[str, str]:
     return {"amount": amount, "currency": "USD", "per": "hour"}
 
 
+NEVER = {"suspend_at": None, "data_kept_until": None}
+
+
 class Problem(Exception):
     """A refusal of the server."""
 
@@ -244,7 +247,7 @@ class World:
                 "rate": price["per_hour"],
                 "as_of": at(),
             },
-            "funds": {"runway_seconds": 11700 if started else None, "warning": self.warning, "suspend_at": None},
+            "funds": {"runway_seconds": 11700 if started else None, "warning": self.warning, **NEVER},
             "enforced": [
                 {"limit": "cpu", "requested": "200%", "enforced": True, "detail": CONTROL_GROUP},
                 {"limit": "disk", "requested": "20 GiB", "enforced": False, "detail": NO_QUOTA},
@@ -392,7 +395,7 @@ class World:
             "burn_per_hour": per_hour(f"{burn:f}"),
             "runway_seconds": int((self.balance - 1) * 3600 / burn) if burn else None,
             "warning": self.warning,
-            "suspend_at": None,
+            **NEVER,
             "actions": [{"name": "top_up", "allowed": True, "reason": None}],
         }
 

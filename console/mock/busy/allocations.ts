@@ -37,7 +37,7 @@ function special(ago: Ago): Record<AllocationState, Partial<WholeAllocation>> {
       labels: { stage: "test", team: "vision" },
       environment: ["API_TOKEN", "MODE"],
       startup,
-      funds: { runway_seconds: 7_200, warning: "24h", suspend_at: null },
+      funds: { runway_seconds: 7_200, warning: "24h", suspend_at: null, data_kept_until: null },
       incidents: [{ kind: "out_of_memory", detail: "Out of memory: the kernel ended one of its processes, for its 2048 MiB were used up.", at: ago(900) }],
     },
     suspended: { ssh: null, node: { id: "nd_5", name: "node-e", limits_enforced: false } },
@@ -55,7 +55,7 @@ export function allocationsOf(ago: Ago): Pick<World, "allocations" | "charges" |
   const changes = ["queued", "provisioning", "active"] as const;
   const common: Partial<WholeAllocation> = {
     cost: { ...allocation.cost, as_of: ago(2) },
-    funds: { runway_seconds: null, warning: null, suspend_at: null },
+    funds: { runway_seconds: null, warning: null, suspend_at: null, data_kept_until: null },
     created_at: ago(4_000),
     started_at: ago(3_723),
   };

@@ -3817,8 +3817,13 @@ export interface components {
         /**
          * FundsOut
          * @description How long the wallet carries what runs, and when that is suspended; all null for what has ended.
+         *
+         *     `data_kept_until` is when this allocation is released, and its data are deleted, unless money comes in: null but for
+         *     what is suspended and nobody pays for.
          */
         FundsOut: {
+            /** Data Kept Until */
+            data_kept_until: string | null;
             /** Runway Seconds */
             runway_seconds: number | null;
             /** Suspend At */
@@ -6613,6 +6618,8 @@ export interface components {
         /**
          * WalletOut
          * @description What the organization has and how long it lasts; `runway_seconds` ends where the grace begins.
+         *
+         *     At `data_kept_until` what is suspended and unpaid is released, and its data are deleted, unless money comes in.
          */
         WalletOut: {
             /** Actions */
@@ -6622,6 +6629,8 @@ export interface components {
             burn_per_hour: components["schemas"]["RateField"];
             /** Currency */
             currency: string;
+            /** Data Kept Until */
+            data_kept_until: string | null;
             held: components["schemas"]["MoneyField"];
             /** Organization Id */
             organization_id: string;

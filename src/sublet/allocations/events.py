@@ -163,6 +163,14 @@ class FundsRestored(Event):
     allocation_id: str
 
 
+class DataClockEnded(Event):
+    """Nobody has paid for the suspended allocation for as long as its data are kept: it is to be released."""
+
+    type: ClassVar[str] = "allocation.data_clock_ended"
+
+    allocation_id: str
+
+
 class LimitReached(Event):
     """A spending limit of its organization, or its own, is reached: the allocation is to be suspended."""
 

@@ -6,16 +6,17 @@ be done, in its own transaction, and the events' handlers do it in theirs.
 
 from typing import Literal
 
-from sublet.allocations import rows, suspension
-from sublet.allocations.events import FundsRanOut, FundsRestored, LimitLifted, LimitReached
-from sublet.allocations.states import AllocationState
+from sublet.allocations import release, rows, suspension
+from sublet.allocations.events import DataClockEnded, FundsRanOut, FundsRestored, LimitLifted, LimitReached
+from sublet.allocations.states import KEPT, AllocationState
+from sublet.billing import data_clock
 from sublet.billing.funds import FundsAction
 from sublet.billing.limit_review import LimitAction
 from sublet.core.actors import system_actor
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent, publish
 
-_EVENTS: dict[str, type[FundsRanOut] | type[FundsRestored]] = {"suspend": FundsRanOut, "resume": FundsRestored}
+_EVENTS = {"suspend": FundsRanOut, "resume": FundsRestored, "release": DataClockEnded}
 _OF_LIMITS = {"suspend": LimitReached, "resume": LimitLifted}
 
 
@@ -43,6 +44,16 @@ async def carry_out_limit(session: Session, action: LimitAction) -> None:
 async def on_funds_ran_out(session: Session, event: StoredEvent) -> None:
     """Suspend the allocation if it still runs; handler of `allocation.funds_ran_out`, harmless when repeated."""
     await _suspend(session, event, "funds")
+
+
+async def on_data_clock_ended(session: Session, event: StoredEvent) -> None:
+    """Release the allocation if it is still suspended and still nobody pays; handler of
+    `allocation.data_clock_ended`, harmless when repeated."""
+    allocation = await rows.lock_if_any(session, event.subject)
+    if allocation is None or allocation.wanted != "suspended" or allocation.state not in KEPT:
+        return
+    if await data_clock.has_ended(session, allocation.organization_id, currency=allocation.currency):
+        await release.release_unpaid(session, system_actor("funds"), allocation)
 
 
 async def on_limit_reached(session: Session, event: StoredEvent) -> None:

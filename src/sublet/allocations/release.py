@@ -34,6 +34,11 @@ async def release_lost(session: Session, actor: Actor, allocation: Allocation) -
     await _release(session, actor, allocation, reason=reason)
 
 
+async def release_unpaid(session: Session, actor: Actor, allocation: Allocation) -> None:
+    """Release what was suspended for as long as data are kept without money; the row is locked by the caller."""
+    await _release(session, actor, allocation, reason="nobody paid for it for as long as data are kept")
+
+
 async def give_up_lost(session: Session, actor: Actor, allocation: Allocation) -> None:
     """Release what is lost because another takes its place; the row is locked by the caller."""
     await _release(session, actor, allocation, act="allocation.restarted_elsewhere", reason="restarted elsewhere")

@@ -175,8 +175,13 @@ class CostOut(BaseModel):
 
 
 class FundsOut(BaseModel):
-    """How long the wallet carries what runs, and when that is suspended; all null for what has ended."""
+    """How long the wallet carries what runs, and when that is suspended; all null for what has ended.
 
+    `data_kept_until` is when this allocation is released, and its data are deleted, unless money comes in: null but for
+    what is suspended and nobody pays for.
+    """
+
+    data_kept_until: datetime | None
     runway_seconds: int | None
     warning: str | None
     suspend_at: datetime | None

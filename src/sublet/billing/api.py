@@ -82,6 +82,7 @@ async def read_wallet(
         runway_seconds=stands.runway.seconds,
         warning=stands.warning,
         suspend_at=stands.suspend_at,
+        data_kept_until=stands.data_kept_until,
         actions=_actions(actor, await why_not_pay(session, actor.organization)),
     )
 

@@ -18,6 +18,25 @@ class WalletLow(Event):
     suspend_at: datetime | None = None
 
 
+class DataClockAnnounced(Event):
+    """Nobody pays for what is suspended: without a top-up it is released at `deletes_at`, in `days` days or less, and
+    its data are deleted. Told when the clock begins and 7, 3 and 1 day before its end."""
+
+    type: ClassVar[str] = "data_clock.announced"
+
+    currency: str
+    deletes_at: datetime
+    days: int
+
+
+class DataClockStopped(Event):
+    """Money came in, or nothing is kept any more: nothing is deleted."""
+
+    type: ClassVar[str] = "data_clock.stopped"
+
+    currency: str
+
+
 class SpendingLimitSet(Event):
     """Somebody has set or cleared a spending limit; `amount` is null where there is none any more."""
 

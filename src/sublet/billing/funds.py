@@ -1,4 +1,5 @@
-"""The funds clock: warn in time, then grace, then suspend, never delete; any top-up turns it back."""
+"""The funds clock: warn in time, then grace, then suspend; any top-up turns it back. What comes after that is the data
+clock's."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, text
 
+from sublet.billing import data_clock
 from sublet.billing.charges import seconds_covered
 from sublet.billing.events import WalletLow
 from sublet.billing.policy import Policy
@@ -16,7 +18,7 @@ from sublet.core.db import Session
 from sublet.core.outbox import publish
 from sublet.findings import launches
 
-Step = Literal["warn", "start_grace", "suspend", "resume"]
+Step = Literal["warn", "start_grace", "suspend", "resume", "release"]
 
 SEVERITY: tuple[Level | None, ...] = (None, "72h", "24h", "1h", "10m", "grace", "suspended")
 
@@ -62,16 +64,18 @@ class _Decision:
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('billing.funds', 0))")
 _REVIEW = text(
     f"""
-    SELECT coalesce(b.organization_id, c.organization_id) AS organization_id,
-           coalesce(b.currency, c.currency) AS currency,
+    SELECT coalesce(b.organization_id, c.organization_id, d.organization_id) AS organization_id,
+           coalesce(b.currency, c.currency, d.currency) AS currency,
            coalesce(f.total, 0) - {UNPAID} AS left, coalesce(b.burn, 0) AS burn,
            coalesce(b.if_resumed, 0) AS if_resumed, coalesce(b.running, false) AS running,
            coalesce(b.running_on, false) AS running_on, coalesce(b.waiting, false) AS waiting,
-           c.level, c.grace_ends_at
+           coalesce(b.keeps, false) AS keeps, c.level, c.grace_ends_at, d.deletes_at, d.told_days, d.released_at
       FROM ({BURNING.format(scope="")}) b
       FULL JOIN funds_clock c ON c.organization_id = b.organization_id AND c.currency = b.currency
-      LEFT JOIN ledger.funds f ON f.owner_id = coalesce(b.organization_id, c.organization_id)
-                              AND f.currency = coalesce(b.currency, c.currency)
+      FULL JOIN data_clock d ON d.organization_id = coalesce(b.organization_id, c.organization_id)
+                            AND d.currency = coalesce(b.currency, c.currency)
+      LEFT JOIN ledger.funds f ON f.owner_id = coalesce(b.organization_id, c.organization_id, d.organization_id)
+                              AND f.currency = coalesce(b.currency, c.currency, d.currency)
      ORDER BY 1, 2
     """  # noqa: S608 - only constant expressions
 )
@@ -117,14 +121,23 @@ async def review(session: Session, *, policy: Policy) -> list[FundsAction]:
     """
     await session.execute(_ONE_AT_A_TIME)
     now = await database_now(session)
+    rows = (await session.execute(_REVIEW, {"evidence_gap_seconds": policy.evidence_gap_seconds})).all()
     decisions = [
         decision
-        for row in (await session.execute(_REVIEW, {"evidence_gap_seconds": policy.evidence_gap_seconds})).all()
+        for row in rows
         if (decision := _decide(row, now, policy)) is not None and not await _waits(session, decision)
     ]
     for decision in decisions:
         await _take(session, decision)
     subjects = await _subjects(session, decisions)
+    unpaid = await data_clock.wind(session, rows, policy=policy)
+    return [
+        *(FundsAction(owner, subject_id, "release", "suspended", 0, None) for owner, subject_id in unpaid),
+        *_actions(decisions, subjects),
+    ]
+
+
+def _actions(decisions: list[_Decision], subjects: list[list[str]]) -> list[FundsAction]:
     return [
         FundsAction(
             decision.organization_id,

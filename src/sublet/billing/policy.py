@@ -10,12 +10,13 @@ from sublet.core.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Seconds between postings, for noticing and stopping, of grace without funds, and between two observations that
-    still prove the time between them."""
+    still prove the time between them; days for which data are kept without funds."""
 
     settle_interval_seconds: int = 3600
     detection_seconds: int = 60
     grace_seconds: int = 900
     evidence_gap_seconds: int = 300
+    data_kept_days: int = 14
 
     @classmethod
     def of(cls, settings: Settings) -> "Policy":
@@ -25,6 +26,7 @@ class Policy:
             detection_seconds=settings.detection_seconds,
             grace_seconds=settings.funds_grace_seconds,
             evidence_gap_seconds=settings.node_lost_seconds,
+            data_kept_days=settings.data_kept_days,
         )
 
     @property

@@ -49,7 +49,8 @@ that nobody will ever be charged for it, so nothing accrues and nothing is forec
 """
 
 # `if_resumed` is what it would spend if everything that lack of funds suspended ran again; `running_on` is whether
-# something runs that lack of funds does not suspend already, `waiting` whether something is suspended for lack of them.
+# something runs that lack of funds does not suspend already, `waiting` whether something is suspended for lack of them,
+# `keeps` whether something is suspended that costs, or for that.
 BURNING = f"""
     SELECT m.organization_id, m.currency,
            coalesce(sum(s.nano_per_hour) FILTER (WHERE upper_inf(s.period)), 0)::bigint AS burn,
@@ -58,7 +59,9 @@ BURNING = f"""
            coalesce(sum({ACCRUED}), 0)::bigint AS accrued,
            bool_or(m.kind = 'running' AND m.stopped_at IS NULL) AS running,
            bool_or(m.kind = 'running' AND m.stopped_at IS NULL AND NOT m.out_of_funds) AS running_on,
-           bool_or(m.kind = 'suspended' AND m.stopped_at IS NULL AND m.out_of_funds) AS waiting
+           bool_or(m.kind = 'suspended' AND m.stopped_at IS NULL AND m.out_of_funds) AS waiting,
+           bool_or(m.kind = 'suspended' AND m.stopped_at IS NULL
+                   AND (m.out_of_funds OR m.suspended_nano_per_hour > 0)) AS keeps
       FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND NOT s.complete
      WHERE NOT m.settled {{scope}}
      GROUP BY m.organization_id, m.currency

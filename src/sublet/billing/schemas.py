@@ -18,7 +18,10 @@ from sublet.ledger.entries import LedgerEntry, WalletLine
 
 
 class WalletOut(BaseModel):
-    """What the organization has and how long it lasts; `runway_seconds` ends where the grace begins."""
+    """What the organization has and how long it lasts; `runway_seconds` ends where the grace begins.
+
+    At `data_kept_until` what is suspended and unpaid is released, and its data are deleted, unless money comes in.
+    """
 
     organization_id: str
     currency: str
@@ -31,6 +34,7 @@ class WalletOut(BaseModel):
     runway_seconds: int | None
     warning: str | None
     suspend_at: datetime | None
+    data_kept_until: datetime | None
     actions: list[ActionOut]
 
 

@@ -22,6 +22,8 @@ class Standing:
     runway: Runway
     clock: Clock
     limits: tuple[SpendingLimit, ...] = ()
+    data_kept_until: datetime | None = None
+    """When what is suspended is released, unless money comes in; None while nothing is to be."""
 
     @property
     def warning(self) -> Level | None:
@@ -64,11 +66,12 @@ class Standing:
 _STANDINGS = text(
     f"""
     SELECT f.owner_id AS organization_id, f.currency, f.total - {UNPAID} AS left,
-           coalesce(b.burn, 0) AS burn, c.level, c.grace_ends_at
+           coalesce(b.burn, 0) AS burn, c.level, c.grace_ends_at, d.deletes_at
       FROM ledger.funds f
       LEFT JOIN ({BURNING.format(scope="AND m.organization_id = :organization_id")}) b
         ON b.organization_id = f.owner_id AND b.currency = f.currency
       LEFT JOIN funds_clock c ON c.organization_id = f.owner_id AND c.currency = f.currency
+      LEFT JOIN data_clock d ON d.organization_id = f.owner_id AND d.currency = f.currency
      WHERE f.owner_id = :organization_id
     """  # noqa: S608 - only constant expressions
 )
@@ -81,7 +84,12 @@ async def standings(session: Session, organization_id: str, *, policy: Policy) -
     """
     about = {"organization_id": organization_id, "evidence_gap_seconds": policy.evidence_gap_seconds}
     rows = (await session.execute(_STANDINGS, about)).all()
-    return {row.currency: Standing(runway_of(row, policy), Clock(row.level, row.grace_ends_at)) for row in rows}
+    return {
+        row.currency: Standing(
+            runway_of(row, policy), Clock(row.level, row.grace_ends_at), data_kept_until=row.deletes_at
+        )
+        for row in rows
+    }
 
 
 async def standing(session: Session, organization_id: str, *, currency: str, policy: Policy) -> Standing:

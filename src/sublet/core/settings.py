@@ -196,6 +196,12 @@ class Settings(BaseSettings):
     funds_grace_seconds: int = Field(
         default=900, ge=0, description="How long an allocation runs on after funds ran out, before it is suspended."
     )
+    data_kept_days: int = Field(
+        default=14,
+        ge=2,
+        description="How long suspended data are kept that nobody pays for. The end is announced, the last time a "
+        "whole day before it; any top-up cancels it.",
+    )
     detection_seconds: int = Field(
         default=60, ge=1, description="Extra seconds held, for noticing that funds ran out and for stopping."
     )

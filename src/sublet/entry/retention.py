@@ -155,6 +155,7 @@ KEPT: Mapping[str, str] = {
     "longest is given next; an allocation publishes 256 a day at most",
     "public.work": f"{_GONE}: work that is done is deleted with its result; what was set aside waits for an operator",
     "public.audit_event": "who did what: append-only and sealed, for as long as the installation answers for it",
+    "public.data_clock": f"{_GONE}: when money comes in, or nothing is kept any more",
     "public.alembic_version": "one row",
 }
 """Every other table, with the reason why nothing of it goes."""

@@ -65,9 +65,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
     stands = await standing(session, row.organization_id, currency=row.currency, policy=policy)
     stopped = await are_stopped(session, row.organization_id)
     to_come = await resumption.more_to_come(session, row.organization_id, currency=row.currency)
-    funds = FundsOut(runway_seconds=None, warning=None, suspend_at=None)
-    if row.ended_at is None:
-        funds = FundsOut(runway_seconds=stands.runway.seconds, warning=stands.warning, suspend_at=stands.suspend_at)
+    funds = _funds(row, stands)
     at = await node_states.standing(session, row.node_id)
     anew = await restart.anew(session, actor, row, policy=policy, launches=launches)
     published = [] if row.ended_at is not None else await ports.of(session, row.id)
@@ -112,6 +110,18 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
         ),
         operation=await _operation(session, row.operation_id),
         incidents=[IncidentOut.model_validate(one) for one in await incidents.latest(session, row.id)],
+    )
+
+
+def _funds(row: Row[Any], stands: Standing) -> FundsOut:
+    if row.ended_at is not None:
+        return FundsOut(runway_seconds=None, warning=None, suspend_at=None, data_kept_until=None)
+    unpaid = row.wanted == "suspended" and (row.suspended_for == "funds" or row.suspended_nano_per_hour > 0)
+    return FundsOut(
+        runway_seconds=stands.runway.seconds,
+        warning=stands.warning,
+        suspend_at=stands.suspend_at,
+        data_kept_until=stands.data_kept_until if unpaid else None,
     )
 
 

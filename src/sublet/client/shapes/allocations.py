@@ -143,6 +143,7 @@ class Funds(TypedDict):
     runway_seconds: int | None
     warning: str | None
     suspend_at: str | None
+    data_kept_until: str | None
 
 
 class Limit(TypedDict):

@@ -29,6 +29,7 @@ class Wallet(TypedDict):
     runway_seconds: int | None
     warning: str | None
     suspend_at: str | None
+    data_kept_until: str | None
     actions: list[Action]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
+from sublet.billing import data_clock
 from sublet.core.db import Session
 from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
@@ -215,6 +216,7 @@ async def _credit(session: Session, row: Row[tuple[object, ...]], seen: Checkout
         charge_id=seen.charge_id,
         source_id=row.id,
     )
+    await data_clock.cancel(session, row.organization_id, currency=seen.received.currency)
     await move(
         session,
         row.id,

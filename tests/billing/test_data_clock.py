@@ -1,0 +1,267 @@
+"""The data clock: it begins without money, announces its end with a date, and only then lets go of what is kept."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from sublet.billing import data_clock, funds, meters
+from sublet.billing.standing import standing
+from sublet.core.clock import database_now
+from sublet.core.db import Database, Session
+from sublet.core.money import Rate
+from sublet.supervisor.embedded_postgres import EmbeddedPostgres
+from tests.billing.usage import A_DOLLAR_AN_HOUR, POLICY, Subject, new_subject
+from tests.ledger.books import new_wallet, top_up, usd
+from tests.support.clock import Clock
+
+pytestmark = pytest.mark.anyio
+
+DAY = 86_400
+NOTHING = Rate(0, "USD")
+A_CENT = Rate.parse("0.01", "USD")
+PATIENT = replace(POLICY, evidence_gap_seconds=30 * DAY)
+"""One observation proves all the time since the one before."""
+
+
+@pytest.fixture
+def postgres(clocked_postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    """A database whose time can be moved: data are kept for days."""
+    return clocked_postgres
+
+
+async def review(session: Session) -> list[tuple[str, str]]:
+    """What the funds' review has released, in order; its other steps are tested with the funds clock."""
+    found = await funds.review(session, policy=POLICY)
+    return [(action.subject_id, action.action) for action in found if action.action == "release"]
+
+
+async def told(session: Session, subject: Subject) -> list[str]:
+    """What the organization was told of its data clock, in order."""
+    found = await session.execute(
+        text(
+            "SELECT type, data FROM outbox_event WHERE organization_id = :id AND type LIKE 'data_clock.%' ORDER BY id"
+        ),
+        {"id": subject.organization},
+    )
+    return [str(row.data.get("days", "stopped")) for row in found]
+
+
+async def kept_until(session: Session, subject: Subject) -> datetime | None:
+    return (await standing(session, subject.organization, currency="USD", policy=POLICY)).data_kept_until
+
+
+async def without_money(session: Session, *, suspended: Rate = NOTHING) -> Subject:
+    """A subject that lack of funds has suspended."""
+    organization = await new_wallet(session, "0.10")
+    subject = await new_subject(
+        session,
+        organization=organization,
+        rate=A_DOLLAR_AN_HOUR,
+        suspended_rate=suspended,
+        started_ago=0,
+        held=usd("0.10"),
+        policy=POLICY,
+    )
+    await funds.review(session, policy=POLICY)
+    await session.execute(text("UPDATE funds_clock SET grace_ends_at = clock_timestamp()"))
+    await funds.review(session, policy=POLICY)
+    await meters.switch(session, subject.id, "suspended", await database_now(session))
+    return subject
+
+
+async def asleep(session: Session, funds_usd: str, *, suspended: Rate) -> Subject:
+    """A subject that its customer suspended, with so much in the wallet."""
+    organization = await new_wallet(session, funds_usd)
+    subject = await new_subject(
+        session,
+        organization=organization,
+        rate=A_DOLLAR_AN_HOUR,
+        suspended_rate=suspended,
+        started_ago=0,
+        held=usd(funds_usd),
+        policy=POLICY,
+    )
+    await meters.switch(session, subject.id, "suspended", subject.at(1))
+    return subject
+
+
+class TestBegins:
+    async def test_when_lack_of_funds_has_suspended_and_says_until_when(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            assert await kept_until(session, subject) is None
+            assert await review(session) == []
+            until, now = await kept_until(session, subject), await database_now(session)
+            assert await review(session) == []
+            assert await told(session, subject) == ["14"]
+        assert until is not None
+        assert timedelta(days=13, hours=23) < until - now <= timedelta(days=14)
+
+    async def test_when_nothing_pays_for_what_is_kept_any_more(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await asleep(session, "0.10", suspended=A_CENT)
+            await review(session)
+            assert await told(session, subject) == []
+            clock.later(DAY / 2)
+            await meters.observe(session, {subject.id}, await database_now(session), policy=PATIENT)
+            await review(session)
+            assert await told(session, subject) == ["14"]
+
+    async def test_not_for_what_costs_nothing_and_was_suspended_by_its_customer(
+        self, database: Database, clock: Clock
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await asleep(session, "0.10", suspended=NOTHING)
+            await session.execute(
+                text("INSERT INTO funds_clock VALUES (:id, 'USD', 'suspended', NULL)"), {"id": subject.organization}
+            )
+            await review(session)
+            assert await told(session, subject) == []
+
+    async def test_not_while_something_runs_and_is_paid_for(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await asleep(session, "20", suspended=A_CENT)
+            await review(session)
+            assert await told(session, subject) == []
+
+
+class TestTells:
+    async def test_its_end_once_at_each_notice_with_the_same_date(self, database: Database, clock: Clock) -> None:
+        dates = []
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            for _ in range(13):
+                dates.append(await kept_until(session, subject))
+                clock.a_day_later()
+                await review(session)
+                assert await review(session) == []
+            assert await told(session, subject) == ["14", "7", "3", "1"]
+        assert len(set(dates)) == 1
+
+    async def test_the_last_time_a_whole_day_before_anything_is_done_however_late(
+        self, database: Database, clock: Clock
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            clock.later(40 * DAY)  # nobody reviewed for weeks
+            assert await review(session) == []
+            assert await told(session, subject) == ["14", "1"]
+            until = await kept_until(session, subject)
+            assert until is not None
+            assert until - await database_now(session) > timedelta(hours=23, minutes=59)
+            clock.later(DAY - 600)
+            assert await review(session) == []
+            clock.later(700)
+            assert await review(session) == [(subject.id, "release")]
+
+
+class TestEnds:
+    async def test_in_the_release_of_what_is_kept_and_tells_of_it_again_where_that_failed(
+        self, database: Database, clock: Clock
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await ended(session, clock)
+            assert await review(session) == []
+            clock.later(3_601)
+            assert await review(session) == [(subject.id, "release")]
+            await meters.stop(session, subject.id, await database_now(session))
+            clock.later(3_601)
+            assert await review(session) == []
+            assert await told(session, subject) == ["14", "1", "stopped"]
+
+    async def test_with_what_costs_and_what_lack_of_funds_suspended_and_nothing_else(
+        self, database: Database, clock: Clock
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            options = {"organization": subject.organization, "started_ago": 0, "held": usd("0.01"), "policy": POLICY}
+            await top_up(session, subject.organization, "0.02")
+            free = await new_subject(session, suspended_rate=NOTHING, **options)  # type: ignore[arg-type]
+            dear = await new_subject(session, suspended_rate=A_CENT, **options)  # type: ignore[arg-type]
+            for one in (free, dear):
+                await meters.switch(session, one.id, "suspended", one.at(1))
+            await review(session)
+            clock.later(15 * DAY)
+            await review(session)
+            clock.later(DAY + 60)
+            released = await review(session)
+        assert released == [(one, "release") for one in sorted((subject.id, dear.id))]
+
+    async def test_is_known_to_whoever_releases(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            asked = {"organization_id": subject.organization, "currency": "USD"}
+            assert not await data_clock.has_ended(session, **asked)
+            await ended(session, clock, subject)
+            assert await data_clock.has_ended(session, **asked)
+            await data_clock.cancel(session, **asked)
+            assert not await data_clock.has_ended(session, **asked)
+
+    async def test_bounds_what_is_owed(self, database: Database, clock: Clock) -> None:
+        """A cent an hour for 14 days, and for the day that the last notice was late."""
+        async with database.transaction() as session:
+            subject = await without_money(session, suspended=A_CENT)
+            await review(session)
+            for _ in range(20):
+                clock.a_day_later()
+                await meters.observe(session, {subject.id}, await database_now(session), policy=PATIENT)
+                for released, _ in await review(session):
+                    await meters.stop(session, released, await database_now(session))
+            left = (await standing(session, subject.organization, currency="USD", policy=POLICY)).runway
+        assert left.burn == NOTHING
+        assert usd("-3.70") < left.left < usd("-3.00")  # 15 days at 0.24, less the 0.10 that there were
+
+
+class TestStops:
+    async def test_with_any_top_up_and_begins_anew_if_that_is_not_enough(
+        self, database: Database, clock: Clock
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            clock.later(10 * DAY)
+            await review(session)
+            before = await kept_until(session, subject)
+            await top_up(session, subject.organization, "0.01")
+            await data_clock.cancel(session, subject.organization, currency="USD")
+            assert await kept_until(session, subject) is None
+            await review(session)
+            after = await kept_until(session, subject)
+            assert await told(session, subject) == ["14", "7", "stopped", "14"]
+        assert before is not None
+        assert after is not None
+        assert after - before > timedelta(days=9)
+
+    async def test_by_itself_once_there_is_enough(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            await top_up(session, subject.organization, "20")
+            await review(session)  # the funds clock turns back
+            await review(session)
+            assert await told(session, subject) == ["14", "stopped"]
+            assert await kept_until(session, subject) is None
+
+    async def test_is_told_once(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            for _ in range(2):
+                await data_clock.cancel(session, subject.organization, currency="USD")
+            assert await told(session, subject) == ["14", "stopped"]
+
+
+async def ended(session: Session, clock: Clock, subject: Subject | None = None) -> Subject:
+    """A subject whose data clock has just ended."""
+    subject = subject or await without_money(session)
+    await review(session)
+    clock.later(14 * DAY - 3_600)
+    await review(session)
+    clock.later(DAY + 60)
+    assert await review(session) == [(subject.id, "release")]
+    return subject
