@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from sublet.core.app import SETTINGS
 from sublet.core.db import OpenSessionError
@@ -162,6 +163,22 @@ class TestPaying:
                 {"top_up_id": top_up["id"], "amount": {"amount": "20.00", "currency": "USD"}},
             )
         ]
+
+    async def test_cancels_the_data_clock_in_the_same_transaction(self, shop: Shop) -> None:
+        organization = await shop.organization()
+        top_up = await shop.top_up(organization)
+        async with shop.database.transaction() as session:
+            for currency in ("USD", "EUR"):
+                await session.execute(
+                    text(
+                        "INSERT INTO data_clock (organization_id, currency, deletes_at, told_days) "
+                        "VALUES (:o, :currency, clock_timestamp() + interval '14 days', 14)"
+                    ),
+                    {"o": organization, "currency": currency},
+                )
+        await shop.pay(top_up)
+        await look_at(shop, top_up["id"])
+        assert [row.currency for row in await shop.rows("SELECT currency FROM data_clock")] == ["EUR"]
 
     async def test_looking_again_and_again_credits_once(self, shop: Shop) -> None:
         organization = await shop.organization()
