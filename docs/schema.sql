@@ -2901,6 +2901,20 @@ ALTER TABLE public.credit_grant ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE TABLE public.data_clock (
+    organization_id text NOT NULL,
+    currency text NOT NULL,
+    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    deletes_at timestamp with time zone NOT NULL,
+    told_days integer NOT NULL,
+    released_at timestamp with time zone,
+    CONSTRAINT data_clock_check CHECK ((deletes_at >= (began_at + '1 day'::interval))),
+    CONSTRAINT data_clock_check1 CHECK ((released_at >= deletes_at)),
+    CONSTRAINT data_clock_check2 CHECK (((released_at IS NULL) OR (told_days = 1))),
+    CONSTRAINT data_clock_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT data_clock_told_days_check CHECK ((told_days > 0))
+);
+
 CREATE TABLE public.dispute (
     id text NOT NULL,
     seq bigint NOT NULL,
@@ -4428,6 +4442,9 @@ ALTER TABLE ONLY public.credit_grant
 
 ALTER TABLE ONLY public.credit_grant
     ADD CONSTRAINT credit_grant_seq_key UNIQUE (seq);
+
+ALTER TABLE ONLY public.data_clock
+    ADD CONSTRAINT data_clock_pkey PRIMARY KEY (organization_id, currency);
 
 ALTER TABLE ONLY public.dispute_history
     ADD CONSTRAINT dispute_history_pkey PRIMARY KEY (id);
@@ -5989,6 +6006,8 @@ GRANT UPDATE(revoked_in) ON TABLE public.issued_certificate TO sublet_app;
 GRANT USAGE ON SEQUENCE public.certificate_serial TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.credit_grant TO sublet_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.data_clock TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.dispute TO sublet_app;
 
