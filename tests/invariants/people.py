@@ -8,7 +8,6 @@ import httpx
 from sqlalchemy import text
 
 from sublet.approvals import approvals
-from sublet.billing import settlement
 from sublet.core.actors import Actor, Permission
 from sublet.findings import findings
 from sublet.findings.findings import Severity
@@ -17,7 +16,6 @@ from sublet.identity.permissions import PLATFORM_ROLES, ROLES, TOKENS_ALWAYS, he
 from tests.allocations.rental import Rental, pay_in
 from tests.identity.public_keys import ed25519_line
 from tests.support.app import Web
-from tests.support.policy import DEFAULT_POLICY
 
 NOBODY = "nobody"
 STRANGER = "owner of another organization"
@@ -90,6 +88,17 @@ REVERSALS = (
     "WHERE id = :id",
 )
 """What went back of a top-up, or may have to."""
+
+
+CHARGE = (
+    "INSERT INTO usage_record (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, "
+    "evidence_at) SELECT subject_id, started_at - interval '2 seconds', started_at - interval '1 second', 1, "
+    "'running', meter_kind, sku_id, node_id, started_at FROM meter WHERE subject_id = :id",
+    "INSERT INTO usage_charge (subject_id, period_start, meter_kind, organization_id, currency, price_id, "
+    "nano_per_hour, amount) SELECT subject_id, started_at - interval '2 seconds', meter_kind, organization_id, "
+    "currency, price_id, nano_per_hour, 0 FROM meter WHERE subject_id = :id",
+)
+"""A charge of nothing, which is there at once: a settlement finds none before a second has been proven."""
 
 
 @dataclass
@@ -167,8 +176,9 @@ class Business:
             user_id=me["user"]["id"],
             organization_id=organization_id,
         )
+        for statement in CHARGE:
+            await rental.run(statement, id=launched.json()["id"])
         async with web.database.transaction() as session:
-            await settlement.settle(session, launched.json()["id"], final=False, policy=DEFAULT_POLICY)
             finding_id = await findings.open_finding(
                 session, code="test.odd", subject_type="thing", subject_id="x", severity=Severity.WARNING
             )

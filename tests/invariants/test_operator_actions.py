@@ -185,7 +185,7 @@ class TestSkus:
 
 
 class TestFindings:
-    @walks("StoredFindingOut")
+    @walks("StoredFindingOut", "FindingDetailOut")
     async def test_are_offered_what_they_accept(self, database: Database, asking: Asking) -> None:
         owner = await customer(database)
         async with database.transaction() as session:
@@ -201,6 +201,7 @@ class TestFindings:
         for role, held in PLATFORM_ROLES.items():
             asking.actor = Actor("user", "usr_operator", None, permissions=held)
             for one in (await asking.get("/admin/findings"))["items"]:
+                assert (await asking.get(f"/admin/findings/{one['id']}"))["actions"] == one["actions"]
                 path = f"/admin/findings/{one['id']}/resolve"
                 await asking.agrees(one["actions"], "assign", "POST", path.replace("resolve", "assign"), owner_id=None)
                 await asking.agrees(one["actions"], "resolve", "POST", path, reason="looked at it")

@@ -1,7 +1,7 @@
 """Many days and organizations with everything that goes wrong in them: equal to an oracle to the millionth.
 
-`SUBLET_TEST_SEASON=90x200` plays ninety days of two hundred organizations, `SUBLET_TEST_SEED` those of another seed, and
-`SUBLET_TEST_SEED=random` those of any.
+`SUBLET_TEST_SEASON=90x200` plays ninety days of two hundred organizations, `SUBLET_TEST_SEED` those of another seed,
+and `SUBLET_TEST_SEED=random` those of any.
 """
 
 import os

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Response
-from pydantic import AwareDatetime
 
 from sublet.billing import by_day, purposes, spend, spending_limits, standing, usage
 from sublet.billing.policy import Policy
@@ -25,6 +24,7 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.app import Slot
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
+from sublet.core.filters import Time
 from sublet.core.http import CSV_ANSWER, ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter, csv_answer
 from sublet.core.pages import Page, PageQuery, PageQueryDep, page_of
 from sublet.ledger import entries, wallets
@@ -95,8 +95,8 @@ async def list_entries(
     currency: CurrencyDep,
     page: PageQueryDep,
     kind: Annotated[str | None, Query(max_length=40, description="Such as usage_batch or top_up.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="From then on, by the entries' own times.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Until before then.")] = None,
+    since: Annotated[Time | None, Query(description="From then on, by the entries' own times.")] = None,
+    until: Annotated[Time | None, Query(description="Until before then.")] = None,
     search: Annotated[
         str | None, Query(max_length=100, description="In the description, or in the name of what was charged for.")
     ] = None,

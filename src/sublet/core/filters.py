@@ -1,9 +1,21 @@
-"""Filters of lists: by the columns that must have a value."""
+"""Filters of lists: by the columns that must have a value, and by times."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AwareDatetime, BeforeValidator
 from sqlalchemy import Column, ColumnElement
+
+
+def _written_out(value: object) -> object:
+    """No count of seconds: nobody sees which day one means."""
+    if isinstance(value, str) and "-" not in value[1:]:
+        raise ValueError("Write the time with its date and zone, such as 2026-11-01T00:00:00Z.")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""A time that somebody asks for, written with its date and zone."""
 
 
 def matching(wanted: Mapping[Column[Any], Any]) -> list[ColumnElement[bool]]:

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Query, Response
-from pydantic import AwareDatetime, BeforeValidator
 
 from sublet.admin.reports import month_close, schemas
 from sublet.audit.record import record
@@ -15,6 +14,7 @@ from sublet.core.actors import Actor, Permission
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
+from sublet.core.filters import Time
 from sublet.core.http import CSV_ANSWER, ActorDep, SessionDep, SubletRouter, csv_answer
 from sublet.core.money import CurrencyCode
 from sublet.core.pages import Page
@@ -28,15 +28,6 @@ MOST_ROWS = 10_000
 
 Format = Annotated[Literal["json", "csv"], Query(alias="format", description="`csv` has the lines alone.")]
 
-
-def _written_out(value: object) -> object:
-    """No count of seconds: nobody sees which day one means."""
-    if isinstance(value, str) and "-" not in value[1:]:
-        raise ValueError("Write the time with its date and zone, such as 2026-11-01T00:00:00Z.")
-    return value
-
-
-Time = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 At = Annotated[Time | None, Query(description="Just before then; left out: now.")]
 Since = Annotated[Time, Query(description="From then on.")]
 Until = Annotated[Time | None, Query(description="Until before then; left out: now.")]
