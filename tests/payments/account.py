@@ -54,8 +54,8 @@ async def settle_in(shop: Shop, currency: str, rate: str) -> None:
     await shop.control("PUT", "settlement", {"keeps": {"currency": currency, "rate": rate}})
 
 
-async def charge_elsewhere(shop: Shop, cents: int = 700, **metadata: str) -> str:
+async def charge_elsewhere(shop: Shop, cents: int = 700, *, currency: str = "usd", **metadata: str) -> str:
     """A payment that somebody else takes through the same account; its charge."""
-    params: Any = {"amount": cents, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+    params: Any = {"amount": cents, "currency": currency, "payment_method": "pm_card_visa", "confirm": True}
     intent = shop.sandbox.client().v1.payment_intents.create({**params, "metadata": metadata})
     return str(intent.latest_charge)

@@ -2,12 +2,18 @@
 
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import insert
 
+from sublet.core import currencies
+from sublet.ledger import settlement
 from sublet.payments import checks
 from sublet.payments.mirror import checks as mirror_checks
 from sublet.payments.mirror import look, transactions
+from sublet.payments.models import stripe_transaction
 from sublet.payments.refunds import requests
+from sublet.payments.stripe import balance
 from tests.ledger.books import assert_books_are_sound
 from tests.payments.account import at_the_processor, begin_anew, books, charge_elsewhere, mirror, settle_in
 from tests.payments.refunds import all_open, dispute, open_findings, refund, send
@@ -210,6 +216,19 @@ class TestWhatNobodyCanExplain:
         assert await open_findings(shop, transactions.UNEXPLAINED_CODE) == []
         await sound(shop)
 
+    async def test_a_charge_without_an_intent_is_not_of_a_page_that_nobody_has_paid(self, shop: Shop) -> None:
+        """Neither of them names a payment intent, which makes them nothing of each other."""
+        top_up = await shop.top_up(await shop.organization())
+        charge = await shop.control("POST", "charges", {"amount": 700, "currency": "usd"})
+        assert charge["payment_intent"] is None
+        await mirror(shop)
+        assert await books(shop) == {"stripe_balance USD": "6.50", "stripe_fees USD": "0.50", "suspense USD": "7.00"}
+        fees = await shop.rows("SELECT source_id FROM ledger.ledger_entry WHERE kind = 'stripe_fee'")
+        assert top_up["id"] not in {row.source_id for row in fees}
+        [found] = await open_findings(shop, transactions.UNEXPLAINED_CODE)
+        assert found.subject_id == charge["id"]
+        await sound(shop)
+
     async def test_what_names_another_installation_is_theirs_with_what_goes_back(self, shop: Shop) -> None:
         charge = await charge_elsewhere(shop, sublet_installation="ins_another", sublet_top_up="tu_theirs")
         shop.sandbox.client().v1.refunds.create({"charge": charge, "amount": 100})
@@ -218,6 +237,78 @@ class TestWhatNobodyCanExplain:
         assert {row.whose for row in await shop.rows("SELECT whose FROM stripe_transaction")} == {"elsewhere"}
         await sound(shop)
         assert await open_findings(shop, transactions.UNEXPLAINED_CODE) == []
+
+
+class TestWhatCannotBeKept:
+    async def test_stops_nothing_else_and_is_kept_once_it_can_be(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        charge = await charge_elsewhere(shop, 7000, currency="kwd")
+        organization, _top_up = await bought(shop)
+        with monkeypatch.context() as of_earlier:
+            of_earlier.delitem(currencies.DIGITS, "KWD")
+            await mirror(shop)
+            await mirror(shop)
+        assert await shop.balance(organization) == "20.00"
+        assert await books(shop) == {"wallet USD": "20.00", "stripe_balance USD": "19.12", "stripe_fees USD": "0.88"}
+        [found] = await open_findings(shop, transactions.NOT_MIRRORED_CODE)
+        assert (found.detail["type"], found.detail["amount"]) == ("charge", "7000 units of kwd")
+        assert "'KWD' is not the code of a currency" in found.detail["said"]
+        await mirror(shop)
+        assert await open_findings(shop, transactions.NOT_MIRRORED_CODE) == []
+        assert (await books(shop))["suspense KWD"] == "7.000"
+        [unexplained] = await open_findings(shop, transactions.UNEXPLAINED_CODE)
+        assert unexplained.subject_id == charge
+        await sound(shop)
+
+    async def test_of_before_the_installation_is_nobodys_here(
+        self, shop: Shop, owner_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An old account may have thousands in a currency that nobody uses any more."""
+        await charge_elsewhere(shop, currency="kwd")
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute("UPDATE installation SET made_at = now() + interval '1 hour'")
+        monkeypatch.delitem(currencies.DIGITS, "KWD")
+        await mirror(shop)
+        assert await all_open(shop) == []
+        assert len(await shop.rows("SELECT 1 FROM processor_cursor WHERE list = 'balance_transactions'")) == 1
+
+    async def test_what_was_paid_in_an_unknown_currency_is_kept_in_the_one_it_was_settled_in(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await settle_in(shop, "usd", "3.2")
+        await charge_elsewhere(shop, 7000, currency="kwd")
+        monkeypatch.delitem(currencies.DIGITS, "KWD")
+        await mirror(shop)
+        assert (await books(shop))["suspense USD"] == "22.40"
+        assert await open_findings(shop, transactions.NOT_MIRRORED_CODE) == []
+        await sound(shop)
+
+    async def test_what_an_earlier_release_took_for_unexplained_stays_as_it_booked_it(self, shop: Shop) -> None:
+        """It had what was left after the fee in suspense; today the fee is booked by itself."""
+        await charge_elsewhere(shop)
+        [listed] = await balance.transactions(shop.processor, since=None)
+        of_it = listed.read()
+        values = {"amount": of_it.amount.micro, "fee": of_it.fee.micro, "currency": "USD", "source": of_it.source}
+        async with shop.database.transaction() as session:
+            row = {"id": of_it.id, "type": of_it.type, "created_at": of_it.created_at, "whose": "suspense"}
+            await session.execute(insert(stripe_transaction).values(**row, **values, available_on=of_it.available_on))
+            assert of_it.source is not None
+            await settlement.suspend(
+                session,
+                of_it.net,
+                transaction_id=of_it.id,
+                source_type=transactions.SUBJECT,
+                source_id=of_it.source,
+            )
+        organization, _top_up = await bought(shop)
+        await mirror(shop, days=90)
+        assert await shop.balance(organization) == "20.00"
+        money = await books(shop)
+        assert (money["suspense USD"], money["stripe_fees USD"]) == ("6.50", "0.88")
+        assert await open_findings(shop, transactions.NOT_MIRRORED_CODE) == []
+        await sound(shop)
 
 
 async def test_without_a_key_there_is_nothing_to_look_at(shop: Shop) -> None:

@@ -131,6 +131,16 @@ async def test_what_was_booked_a_moment_ago_may_wait_for_its_transaction(shop: S
     assert await found(shop) == []
 
 
+async def test_a_payout_seen_a_moment_ago_may_wait_for_its_transaction(shop: Shop, owner_url: str) -> None:
+    await lived(shop)
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("UPDATE payout SET amount = amount + 10000")
+        assert await found(shop, settling_seconds=60) == []
+        owner.execute("UPDATE payout SET seen_at = seen_at - interval '61 seconds'")
+    assert await found(shop, settling_seconds=60) == [PAYOUT]
+
+
 async def test_every_few_minutes_only_events_are_asked_for(shop: Shop) -> None:
     async with shop.database.transaction() as session:
         often = [one.check.code for one in await checks.run(session, thorough=False)]

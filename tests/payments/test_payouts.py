@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 from sublet.payments.payouts import outcomes
@@ -80,6 +81,18 @@ async def test_it_is_known_what_a_payout_is_made_of(shop: Shop) -> None:
         ("charge", 19_120_000, payout_id),
         ("payout", -19_120_000, payout_id),
     ]
+
+
+async def test_it_is_known_also_when_it_took_two_looks(shop: Shop, owner_url: str) -> None:
+    """The payout was made while the first was looking, which had not seen all that it is made of."""
+    payout_id = await paid_out(shop)
+    with psycopg.connect(owner_url) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("UPDATE stripe_transaction SET payout_id = NULL WHERE type = 'charge'")
+        owner.execute("UPDATE payout SET itemised = false")
+    await mirror(shop)
+    assert {row.payout_id for row in await shop.rows("SELECT payout_id FROM stripe_transaction")} == {payout_id}
+    assert [row.itemised for row in await shop.rows("SELECT itemised FROM payout")] == [True]
 
 
 async def test_one_that_goes_another_way_than_it_can_is_a_finding(shop: Shop) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sublet_sandbox.stripe import balance, charges, disputes, payouts, refunds, rendering
+from sublet_sandbox.stripe import balance, charges, disputes, payment_methods, payouts, refunds, rendering
 from sublet_sandbox.stripe.api import answer, check_key
 from sublet_sandbox.stripe.errors import StripeProblem, no_such
 from sublet_sandbox.stripe.params import Currency
@@ -41,6 +41,13 @@ class BalanceTransactions(Command):
     """Withhold the balance transaction of new charges, as Stripe may for a while; or stop and post those owed."""
 
     withhold: bool
+
+
+class BareCharge(Command):
+    """Charge a card without a payment intent, as callers of Stripe's older Charges API still do."""
+
+    amount: int = Field(ge=1)
+    currency: Currency
 
 
 class Dispute(Command):
@@ -180,7 +187,7 @@ def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
 
 
 def _add_balance(control: APIRouter, store: Store, courier: Courier) -> None:
-    """What is told about the account's balance and about its payouts."""
+    """What is told about the account's balance, about what others charge through it, and about its payouts."""
 
     @control.delete("/state")
     async def begin_anew() -> dict[str, Any]:
@@ -193,6 +200,15 @@ def _add_balance(control: APIRouter, store: Store, courier: Courier) -> None:
         with store.transaction():
             store.set_setting("settlement", command.keeps and command.keeps.model_dump(mode="json"))
         return command
+
+    @control.post("/charges")
+    async def charge_without_intent(command: BareCharge) -> dict[str, Any]:
+        of = {"id": None, **command.model_dump(), "customer": None, "description": None, "metadata": {}}
+        with store.transaction():
+            work = Work(store, "")
+            made = charges.create(work, of, payment_methods.resolve(work, "pm_card_visa"), None, authenticated=False)
+        courier.wake()
+        return public(made)
 
     @control.post("/payouts")
     async def pay_out(command: PayOut) -> dict[str, Any]:

@@ -77,6 +77,11 @@ REPAIRS: Mapping[str, Repair] = {
         "Look it up in the processor's own pages. If it belongs to nobody here, give it back there: it leaves suspense "
         "with that."
     ),
+    "payments.not_mirrored": Repair(
+        "A transaction at the processor is not in the books; the finding says why, and the log more. It is tried again "
+        "for 90 days, and the finding closes when it is booked. In a currency that is not known here it waits for a "
+        "release that knows it: report it."
+    ),
     **dict.fromkeys(
         ["payments.event_unprocessed", "payments.unhandled_event"],
         Repair("See what the event is about, then have it processed again.", "sublet admin event process"),

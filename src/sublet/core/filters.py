@@ -1,10 +1,11 @@
-"""Filters of lists: by the columns that must have a value, and by times."""
+"""Filters of lists: by the columns that must have a value, or one of many, and by times."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BeforeValidator
-from sqlalchemy import Column, ColumnElement
+from sqlalchemy import Column, ColumnElement, any_, literal
+from sqlalchemy.dialects.postgresql import ARRAY
 
 
 def _written_out(value: object) -> object:
@@ -21,3 +22,8 @@ Time = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 def matching(wanted: Mapping[Column[Any], Any]) -> list[ColumnElement[bool]]:
     """A condition for each column that must have a value; None means any."""
     return [column == value for column, value in wanted.items() if value is not None]
+
+
+def one_of(column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """The column has one of the values: any number, in one parameter, of which a statement has 65,535 at most."""
+    return column == any_(literal(list(values), ARRAY(column.type)))

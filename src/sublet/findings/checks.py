@@ -94,15 +94,15 @@ async def ask(session: Session, check: Check, look: Callable[[], Awaitable[list[
     return result_of(check, found)
 
 
-async def ask_query(session: Session, check: Check, query: str) -> CheckResult:
-    """`ask` with a query whose rows are what does not fit.
+async def ask_query(session: Session, check: Check, query: str, **values: float) -> CheckResult:
+    """`ask` with a query whose rows are what does not fit; `values` are its parameters.
 
     Its columns are `subject_type`, `subject_id` and `problem`, and for amounts `currency` and `amounts`, a JSON object
     of millionths by name.
     """
 
     async def look() -> list[Finding]:
-        found = await session.execute(text(f"{query} LIMIT {MOST_FINDINGS}"))
+        found = await session.execute(text(f"{query} LIMIT {MOST_FINDINGS}"), values)
         return [
             Finding(
                 row.subject_type,

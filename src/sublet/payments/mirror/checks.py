@@ -10,11 +10,12 @@ from sublet.findings.checks import MOST_FINDINGS, Check, CheckResult, Finding, a
 from sublet.findings.findings import Severity
 
 SETTLING_SECONDS = 3600.0
-"""So long an entry may wait for its transaction, or a transaction for what is to be booked of it."""
+"""So long an entry or a payout may wait for its transaction, or a transaction for what is to be booked of it."""
 
 _AGAINST_ENTRIES = Check(
     "balance transactions against entries", "payments.transaction_against_entries", Severity.CRITICAL
 )
+_PAYOUTS = Check("what payouts are made of", "payments.payout_total", Severity.CRITICAL)
 _UNPROCESSED = Check("events of the processor", "payments.event_unprocessed", Severity.ERROR)
 
 # By what each movement is of, so that a refund and what came back of it are one. While a refund is under way its money
@@ -44,6 +45,19 @@ _TRANSACTIONS = """
      ORDER BY j.source, j.currency LIMIT :most
 """
 
+_PAYOUT_TOTALS = """
+    SELECT 'payout' AS subject_type, p.id AS subject_id,
+           'what left for the bank is not what the payout says, or not what it is made of' AS problem, p.currency,
+           jsonb_build_object('payout', p.amount, 'left', -coalesce(t.left_by, 0), 'made of', coalesce(t.items, 0))
+             AS amounts
+      FROM payout p
+      LEFT JOIN LATERAL (
+        SELECT sum(s.amount) FILTER (WHERE s.source = p.processor_id AND s.type = 'payout') AS left_by,
+               sum(s.amount - s.fee) FILTER (WHERE s.payout_id = p.processor_id AND s.type <> 'payout') AS items
+          FROM stripe_transaction s WHERE s.source = p.processor_id OR s.payout_id = p.processor_id) t ON true
+     WHERE (-coalesce(t.left_by, 0) <> p.amount OR (p.itemised AND coalesce(t.items, 0) <> p.amount))
+       AND p.seen_at <= clock_timestamp() - make_interval(secs => :settling)"""
+
 _QUERIES = {
     Check("the processor's balance", "payments.balance_differs", Severity.CRITICAL): """
         SELECT 'currency' AS subject_type, coalesce(b.currency, t.currency) AS subject_id,
@@ -57,17 +71,6 @@ _QUERIES = {
                       WHERE m.recorded_at <= (SELECT max(seen_at) FROM processor_balance) GROUP BY m.currency) t
             ON t.currency = b.currency
          WHERE coalesce(b.available + b.pending, 0) <> coalesce(t.net, 0)""",
-    Check("what payouts are made of", "payments.payout_total", Severity.CRITICAL): """
-        SELECT 'payout' AS subject_type, p.id AS subject_id,
-               'what left for the bank is not what the payout says, or not what it is made of' AS problem, p.currency,
-               jsonb_build_object('payout', p.amount, 'left', -coalesce(t.left_by, 0), 'made of', coalesce(t.items, 0))
-                 AS amounts
-          FROM payout p
-          LEFT JOIN LATERAL (
-            SELECT sum(s.amount) FILTER (WHERE s.source = p.processor_id AND s.type = 'payout') AS left_by,
-                   sum(s.amount - s.fee) FILTER (WHERE s.payout_id = p.processor_id AND s.type <> 'payout') AS items
-              FROM stripe_transaction s WHERE s.source = p.processor_id OR s.payout_id = p.processor_id) t ON true
-         WHERE -coalesce(t.left_by, 0) <> p.amount OR (p.itemised AND coalesce(t.items, 0) <> p.amount)""",
     Check("looks at the processor", "payments.balance_not_seen", Severity.WARNING): """
         SELECT 'processor' AS subject_type, 'stripe' AS subject_id,
                'its balance was last seen at ' || max(seen_at) || ', so nothing since was compared with it' AS problem,
@@ -103,6 +106,7 @@ async def run(session: Session, *, settling_seconds: float = SETTLING_SECONDS) -
     """Run the checks that read everything; they change nothing."""
     return [
         await ask(session, _AGAINST_ENTRIES, partial(_transactions, session, settling_seconds)),
+        await ask_query(session, _PAYOUTS, _PAYOUT_TOTALS, settling=settling_seconds),
         *[await ask_query(session, check, query) for check, query in _QUERIES.items()],
     ]
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
+from sublet.core.filters import one_of
 from sublet.core.work import leases
 from sublet.payments import installation
 from sublet.payments.mirror import transactions
@@ -20,7 +21,7 @@ from sublet.payments.payouts import outcomes as payouts
 from sublet.payments.stripe import balance, inbox, misconfiguration
 from sublet.payments.stripe.balance import BalanceSeen
 from sublet.payments.stripe.processor import Processor
-from sublet.payments.stripe.transactions import BalanceTransaction
+from sublet.payments.stripe.transactions import Listed
 from sublet.payments.stripe.webhooks import read_notice
 from sublet.payments.top_ups import checkout
 
@@ -75,23 +76,32 @@ async def _take_events(database: Database, bodies: list[bytes]) -> None:
             await _move_cursor(session, EVENTS, max(notice.created_at for notice in notices))
 
 
-async def _keep(database: Database, found: list[BalanceTransaction], *, again: bool) -> None:
-    """Keep what is new, each in a transaction of its own so that it waits for nobody's wallet, then look further."""
+async def _keep(database: Database, found: list[Listed], *, again: bool) -> None:
+    """Keep what is new, each in a transaction of its own so that it waits for nobody's wallet, then look further.
+
+    One that cannot be kept stops no other. It is a finding, and looked at again: for an hour by every look, then by
+    those that go far back.
+    """
     async with database.reading() as session:
         ids = [one.id for one in found]
-        known = set(
-            (await session.execute(select(stripe_transaction.c.id).where(stripe_transaction.c.id.in_(ids)))).scalars()
-        )
-    looks = set()
+        kept = select(stripe_transaction.c.id).where(one_of(stripe_transaction.c.id, ids))
+        known = set((await session.execute(kept)).scalars())
+    looks: set[str | None] = set()
     for one in found:
         if one.id in known and not again:
             continue
-        async with database.transaction() as session:
-            looks.add(await transactions.keep(session, one))
+        try:
+            async with database.transaction() as session:
+                looks.add(await transactions.keep(session, one.read()))
+        except Exception as error:  # whatever it was, the others can be kept; without a database this fails too
+            async with database.transaction() as session:
+                await transactions.tell_not_kept(session, one, error)
     looks.discard(None)
     async with database.transaction() as session:
         if looks:
-            places = select(top_up.c.id, top_up.c.organization_id).where(top_up.c.id.in_(looks)).order_by(top_up.c.id)
+            places = (
+                select(top_up.c.id, top_up.c.organization_id).where(one_of(top_up.c.id, looks)).order_by(top_up.c.id)
+            )
             for row in (await session.execute(places)).all():
                 await leases.look_again(session, checkout.WORK, row.id, place=row.organization_id)
         if found:
@@ -108,10 +118,15 @@ async def _see_payouts(database: Database, processor: Processor, *, since: datet
             continue
         items = await balance.paid_out_by(processor, seen.id)
         async with database.transaction() as session:
-            assigned = update(stripe_transaction).where(
-                stripe_transaction.c.id.in_(items), stripe_transaction.c.payout_id.is_(None)
+            among = one_of(stripe_transaction.c.id, items)
+            assigned = update(stripe_transaction).where(among, stripe_transaction.c.payout_id.is_(None))
+            await session.execute(assigned.values(payout_id=seen.id))
+            its = (
+                select(func.count())
+                .select_from(stripe_transaction)
+                .where(among, stripe_transaction.c.payout_id == seen.id)
             )
-            if (await session.execute(assigned.values(payout_id=seen.id))).rowcount >= len(items):
+            if (await session.execute(its)).scalar_one() >= len(items):  # those of earlier looks among them
                 await payouts.note_itemised(session, unknown)
 
 

@@ -7,10 +7,12 @@ to suspense, and a person is told.
 
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, false, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
+from sublet.core.currencies import CurrencyUnknown
 from sublet.core.db import Session
+from sublet.core.errors import SubletError
 from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
 from sublet.findings import findings
@@ -19,11 +21,12 @@ from sublet.ledger import settlement as ledger
 from sublet.ledger import top_ups as fees
 from sublet.payments import installation
 from sublet.payments.models import stripe_transaction, top_up
-from sublet.payments.stripe.transactions import CHARGE, DISPUTE, REFUND, BalanceTransaction, Origin
+from sublet.payments.stripe.transactions import CHARGE, DISPUTE, REFUND, BalanceTransaction, Listed, Origin
 
 log = get_logger(__name__)
 
 UNEXPLAINED_CODE = "payments.unexplained"
+NOT_MIRRORED_CODE = "payments.not_mirrored"
 SUBJECT = "processor_object"
 
 OURS, SUSPENSE, ELSEWHERE = "ours", "suspense", "elsewhere"
@@ -64,7 +67,9 @@ async def keep(session: Session, found: BalanceTransaction, *, top_up_id: str | 
     if not is_new:  # whatever it was taken for then
         kept = select(stripe_transaction.c.whose).where(stripe_transaction.c.id == found.id)
         whose = (await session.execute(kept)).scalar_one()
-    if whose == ELSEWHERE:
+    await findings.close_finding(session, code=NOT_MIRRORED_CODE, subject_type=SUBJECT, subject_id=found.id)
+    # What is in suspense was booked when it was kept; an earlier release booked other parts of it than this one.
+    if whose == ELSEWHERE or (whose == SUSPENSE and not is_new):
         return None
     if whose == SUSPENSE:
         if found.fee.micro > 0:  # whatever it is of, the processor has kept it
@@ -73,6 +78,23 @@ async def keep(session: Session, found: BalanceTransaction, *, top_up_id: str | 
         return None
     await _book(session, found, paid, is_new=is_new)
     return str(paid.id) if paid is not None and _may_be_news(found, paid, is_new=is_new) else None
+
+
+async def tell_not_kept(session: Session, found: Listed, error: Exception) -> None:
+    """Tell a person, once, of a transaction that could not be kept; the finding closes when it is."""
+    if isinstance(error, CurrencyUnknown) and found.created_at < await installation.made_at(session):
+        return  # it was there before, is nobody's here, and the account may have thousands of them
+    about = {"code": NOT_MIRRORED_CODE, "subject_type": SUBJECT, "subject_id": found.id}
+    if not await findings.is_open(session, **about):
+        log.error("balance_transaction.not_kept", transaction=found.id, type=found.type, exc_info=error)
+    said = str(error) if isinstance(error, SubletError) else type(error).__name__
+    await findings.open_finding(
+        session,
+        **about,
+        severity=Severity.ERROR,
+        amounts={},
+        detail={"type": found.type, "amount": found.amount, "created_at": found.created_at.isoformat(), "said": said},
+    )
 
 
 def _may_be_news(found: BalanceTransaction, paid: TopUpRow, *, is_new: bool) -> bool:
@@ -85,11 +107,13 @@ def _may_be_news(found: BalanceTransaction, paid: TopUpRow, *, is_new: bool) -> 
 async def _top_up_of(session: Session, origin: Origin, known: str | None) -> TopUpRow | None:
     if origin.kind not in (CHARGE, REFUND, DISPUTE):
         return None
-    is_it = or_(
-        top_up.c.id == (known or origin.top_up_id),
-        top_up.c.charge_id == origin.charge_id,
-        top_up.c.payment_intent_id == origin.payment_intent_id,
+    named = (
+        (top_up.c.id, known or origin.top_up_id),
+        (top_up.c.charge_id, origin.charge_id),
+        (top_up.c.payment_intent_id, origin.payment_intent_id),
     )
+    # What it does not name is no match: a top-up that nobody has paid yet has no charge and no intent either.
+    is_it = or_(false(), *(column == value for column, value in named if value is not None))
     row: TopUpRow | None = (await session.execute(select(top_up).where(is_it).limit(1))).one_or_none()
     return row
 

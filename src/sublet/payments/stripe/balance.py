@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import stripe
 from stripe.params import BalanceTransactionListParams, EventListParams, PayoutListParams
 
+from sublet.core.currencies import DIGITS
 from sublet.core.money import Money
 from sublet.payments.stripe.processor import Processor, all_of, call
 from sublet.payments.stripe.reversals import money
-from sublet.payments.stripe.transactions import BalanceTransaction, transaction_of
+from sublet.payments.stripe.transactions import Listed, listed
 
 EVENT_TYPES = (
     "checkout.session.async_payment_failed",
@@ -59,11 +60,13 @@ class PayoutSeen:
 
 
 async def balance(processor: Processor) -> Mapping[str, BalanceSeen]:
-    """What is there, by currency."""
+    """What is there, by currency; what nobody can count is left out, and its transactions cannot be kept."""
     found = await call(processor.require().v1.balance.retrieve_async())
     sums: dict[str, dict[str, int]] = {}
     for name, parts in (("available", found.available), ("pending", found.pending)):
         for part in parts:
+            if not _can_be_counted(part.currency):
+                continue
             worth = money(part.amount, part.currency)
             of = sums.setdefault(worth.currency, {"available": 0, "pending": 0})
             of[name] += worth.micro
@@ -73,13 +76,13 @@ async def balance(processor: Processor) -> Mapping[str, BalanceSeen]:
     }
 
 
-async def transactions(processor: Processor, *, since: datetime | None) -> list[BalanceTransaction]:
+async def transactions(processor: Processor, *, since: datetime | None) -> list[Listed]:
     """What moved the balance since then, or ever, oldest first; all pages."""
     params: BalanceTransactionListParams = {"limit": 100, "expand": ["data.source"]}
     if since is not None:
         params["created"] = {"gte": int(since.timestamp())}
     found = await all_of(await call(processor.require().v1.balance_transactions.list_async(params)))
-    return [transaction_of(one) for one in reversed(found)]
+    return [listed(one) for one in reversed(found)]
 
 
 async def paid_out_by(processor: Processor, payout_id: str) -> list[str]:
@@ -90,10 +93,10 @@ async def paid_out_by(processor: Processor, payout_id: str) -> list[str]:
 
 
 async def payouts(processor: Processor, *, since: datetime) -> list[PayoutSeen]:
-    """The payouts that were made since then, oldest first."""
+    """The payouts that were made since then, oldest first, but those of what nobody can count."""
     params: PayoutListParams = {"limit": 100, "created": {"gte": int(since.timestamp())}}
     found = await all_of(await call(processor.require().v1.payouts.list_async(params)))
-    return [_payout_of(one) for one in reversed(found)]
+    return [_payout_of(one) for one in reversed(found) if _can_be_counted(one.currency)]
 
 
 async def events(processor: Processor, *, since: datetime) -> list[bytes]:
@@ -101,6 +104,11 @@ async def events(processor: Processor, *, since: datetime) -> list[bytes]:
     params: EventListParams = {"limit": 100, "created": {"gte": int(since.timestamp())}, "types": [*EVENT_TYPES]}
     found = await all_of(await call(processor.require().v1.events.list_async(params)))
     return [json.dumps(one.to_dict()).encode() for one in reversed(found)]
+
+
+def _can_be_counted(currency: str) -> bool:
+    """Whether it is known how many decimals it has: a currency can be younger than Sublet, or no longer in use."""
+    return currency.upper() in DIGITS
 
 
 def _payout_of(found: stripe.Payout) -> PayoutSeen:

@@ -1,11 +1,14 @@
 """Balance transactions as the processor shows them: what each moved, and what it is of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import stripe
 
+from sublet.core.currencies import CurrencyUnknown
 from sublet.core.money import Money
 from sublet.payments.stripe.reversals import money
 
@@ -19,7 +22,8 @@ CHARGE, REFUND, DISPUTE, PAYOUT = "charge", "refund", "dispute", "payout"
 class Origin:
     """What a transaction is of: its kind, its amount in its own currency, and whatever it names.
 
-    `kind` is None for what the processor does by itself, or what nobody here knows.
+    `kind` is None for what the processor does by itself, or what nobody here knows; `amount` is None also for what is
+    in a currency that nobody here can count.
     """
 
     kind: str | None = None
@@ -49,8 +53,36 @@ class BalanceTransaction:
         return self.amount - self.fee
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A balance transaction in a list, not read yet: `read` raises what is wrong with this one alone.
+
+    `amount` is for people: so many of the processor's units of a currency that may not be known here.
+    """
+
+    id: str
+    type: str
+    amount: str
+    created_at: datetime
+    read: Callable[[], BalanceTransaction]
+
+
+def listed(found: stripe.BalanceTransaction) -> Listed:
+    """A balance transaction of a list of the SDK as ours."""
+    return Listed(
+        id=found.id,
+        type=found.type,
+        amount=f"{found.amount} units of {found.currency}",
+        created_at=datetime.fromtimestamp(found.created, tz=UTC),
+        read=partial(transaction_of, found),
+    )
+
+
 def transaction_of(found: stripe.BalanceTransaction, origin: Any = None) -> BalanceTransaction:
-    """A balance transaction of the SDK as ours; `origin` is the object that it is of, if it was not fetched with it."""
+    """A balance transaction of the SDK as ours; `origin` is the object that it is of, if it was not fetched with it.
+
+    CurrencyUnknown where the transaction itself is in a currency that nobody here can count.
+    """
     source = found.source
     return BalanceTransaction(
         id=found.id,
@@ -73,12 +105,19 @@ def _origin_of(source: Any) -> Origin:
     metadata: dict[str, str] = {} if source.metadata is None else source.metadata.to_dict()
     return Origin(
         kind=kind,
-        amount=money(source.amount, source.currency),
+        amount=_amount_of(source),
         charge_id=source.id if kind == CHARGE else _id(getattr(source, "charge", None)),
         payment_intent_id=_id(getattr(source, "payment_intent", None)),
         top_up_id=metadata.get(TOP_UP_KEY),
         installation_id=metadata.get(INSTALLATION_KEY),
     )
+
+
+def _amount_of(source: Any) -> Money | None:
+    try:
+        return money(source.amount, source.currency)
+    except CurrencyUnknown:
+        return None
 
 
 def _id(reference: Any) -> str | None:
