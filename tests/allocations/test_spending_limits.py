@@ -1,8 +1,10 @@
 """What a spending limit does to allocations: what runs is suspended and kept, and nothing starts until it is over."""
 
+import asyncio
+
 import pytest
 
-from sublet.allocations import funds
+from sublet.allocations import funds, suspension
 from sublet.allocations.rows import currency_of
 from sublet.billing.limit_review import review_limits
 from sublet.billing.spend import SpendingLimitReached
@@ -83,6 +85,29 @@ class TestReached:
             await site.rental.launch()
         await set_limit(site, 10_000_000)
         await site.rental.launch()
+
+    async def test_of_the_organization_counts_what_is_under_way(self, site: Site) -> None:
+        await set_limit(site, 800_000)  # less than what two launches set aside
+        first = await site.rental.launch()
+        with pytest.raises(SpendingLimitReached, match="leaves too little"):
+            await site.rental.launch()
+        await site.rental.work_until(first, "active")
+        await site.rental.launch()
+
+    async def test_of_the_organization_is_not_passed_by_a_launch_and_a_resumption_at_once(self, site: Site) -> None:
+        waits = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        running = await site.rental.running()
+        await site.rental.suspend(running)
+        await site.rental.work_until(running, "suspended")
+        await set_limit(site, 800_000)
+        async with site.web.database.transaction() as session:
+            await suspension.request_resumption(session, site.rental.actor, running, policy=DEFAULT_POLICY)
+            launched = asyncio.create_task(site.rental.launch())
+            async with asyncio.timeout(10):
+                while not launched.done() and not await site.rental.all(waits):
+                    await asyncio.sleep(0.01)
+        await asyncio.wait([launched], timeout=10)
+        assert isinstance(launched.exception(), SpendingLimitReached)
 
     async def test_of_another_allocation_forbids_neither(self, site: Site) -> None:
         running, other = await limited(site), await site.rental.running()

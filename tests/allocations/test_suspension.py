@@ -200,6 +200,22 @@ class TestResumptionWithoutTheMoney:
             assert isinstance(at_once.exception(), InsufficientFunds)
         assert (await rental.row(second)).wanted == "suspended"
 
+    async def test_leaves_enough_for_what_is_being_launched(self, database: Database) -> None:
+        """Of 1.02 the reserve of the dear one takes 0.96, and that of the launch 0.096."""
+        rental = await Rental.open(database, amount="5.10")
+        rental.sku, small = await offer(database, "dear", per_hour="3.60"), rental.sku
+        dear = await rental.running()
+        await rental.ran_for(dear, 4080)
+        await rental.suspend(dear)
+        await rental.work_until(dear, "suspended")
+        assert await _why_not_resume(rental, dear) is None
+        rental.sku = small
+        launched = await rental.launch()
+        with pytest.raises(InsufficientFunds):
+            await rental.resume(dear)
+        await rental.release(launched)
+        await rental.resume(dear)
+
     async def test_is_promised_where_it_comes_by_itself(self, database: Database) -> None:
         rental = await Rental.open(database, amount="1.00")
         allocation_id = await rental.running()

@@ -188,9 +188,9 @@ def why_not_afford(
 ) -> Refusal | None:
     """What is suspended runs again, by itself or not, only if wallet and spending limits carry it beyond the grace.
 
-    `resuming` is what everything will cost that is being resumed already, and `stopped` says whether an operator has to
-    see to the organization's payments first. The grace is paid out of what is left: nobody gets another one by
-    suspending and resuming within it.
+    `resuming` is what everything will cost that is being resumed or set up already, and `stopped` says whether an
+    operator has to see to the organization's payments first. The grace is paid out of what is left: nobody gets another
+    one by suspending and resuming within it.
     """
     if stopped:
         return why_stopped(outcome=_STAYS)

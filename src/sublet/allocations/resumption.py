@@ -1,4 +1,4 @@
-"""What an organization spends soon on what is being resumed: no meter shows it before its node has opened it."""
+"""What an organization spends soon on what is being resumed or set up: no meter shows it before its node opens it."""
 
 from sqlalchemy import text
 
@@ -8,21 +8,26 @@ from sublet.core.money import Rate
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('resuming ' || :organization_id, 0))")
 _MORE = text(
     """
-    SELECT coalesce(sum(greatest(0, a.nano_per_hour - a.suspended_nano_per_hour)), 0)::bigint
+    SELECT coalesce(sum(CASE o.kind WHEN 'provision' THEN a.nano_per_hour
+                        ELSE greatest(0, a.nano_per_hour - a.suspended_nano_per_hour) END), 0)::bigint
       FROM allocation a JOIN allocation_operation o ON o.id = a.operation_id
      WHERE a.organization_id = :organization_id AND a.currency = :currency AND a.ended_at IS NULL
-       AND a.wanted = 'active' AND a.state <> 'active' AND o.kind = 'resume' AND o.state = 'running'
+       AND a.wanted = 'active' AND a.state <> 'active' AND o.kind IN ('provision', 'resume')
+       AND o.state = 'running'
     """
 )
 
 
 async def alone(session: Session, organization_id: str) -> None:
-    """Let nobody else resume anything of the organization until the session's transaction ends: two that come at once
-    would each find enough for one. Whoever calls has locked the one allocation that it resumes."""
+    """Let nobody else resume or launch anything of the organization until the session's transaction ends: two that come
+    at once would each find enough for one. Whoever resumes has locked the one allocation that it resumes."""
     await session.execute(_ONE_AT_A_TIME, {"organization_id": organization_id})
 
 
-async def more_to_come(session: Session, organization_id: str, *, currency: str) -> Rate:
-    """What everything that is being resumed will cost beyond what it costs now."""
+async def more_to_come(session: Session, organization_id: str, currency: str) -> Rate:
+    """What everything that is being resumed or set up will cost beyond what it costs now.
+
+    What is set up costs nothing yet: its hold is a part of the money that is left, and has still to pay for it.
+    """
     about = {"organization_id": organization_id, "currency": currency}
     return Rate((await session.execute(_MORE, about)).scalar_one(), currency)

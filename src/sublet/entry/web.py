@@ -13,7 +13,7 @@ import sublet
 from sublet.admin import repairs
 from sublet.admin.api import router as admin_router
 from sublet.admin.reports.api import router as reports_router
-from sublet.allocations import kept, residents, rows
+from sublet.allocations import kept, residents, resumption, rows
 from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
 from sublet.approvals.api import router as approvals_router
@@ -105,7 +105,11 @@ Errors are RFC 9457 problem+json with a stable `code`. Lists are pages. Creating
 
 def _launches(settings: Settings) -> Launches:
     return Launches(
-        rows.count_being_set_up, settings.launches_under_way, rows.began_within_an_hour, settings.launches_an_hour
+        rows.count_being_set_up,
+        settings.launches_under_way,
+        rows.began_within_an_hour,
+        settings.launches_an_hour,
+        resumption.more_to_come,
     )
 
 

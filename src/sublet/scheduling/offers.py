@@ -13,7 +13,7 @@ from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound, PermissionDenied
-from sublet.core.money import Money
+from sublet.core.money import Money, Rate
 from sublet.findings.launches import are_stopped
 from sublet.ledger import wallets
 from sublet.ledger.failures import InsufficientFunds
@@ -58,6 +58,8 @@ class Launches:
     most: int
     began_within_an_hour: Callable[[Session, str, int], Awaitable[bool]]
     most_an_hour: int
+    to_come: Callable[[Session, str, str], Awaitable[Rate]]
+    """What an organization will spend more in a currency once all is open that is being set up or resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Means:
     out_of_funds: bool
     stopped: bool
     """Whether an operator has to see to something first."""
+    to_come: Money
+    """What limits have to leave for what is being set up or resumed, of which no meter tells yet."""
     limits: tuple[SpendingLimit, ...] = ()
     """Spending limits of the organization as a whole."""
 
@@ -92,13 +96,14 @@ async def list_offers(session: Session, *, currency: str, policy: Policy) -> lis
 async def means_of(
     session: Session, actor: Actor, *, currency: str, policy: Policy, launches: Launches
 ) -> Means | None:
-    """What the actor could launch with in a currency, in six statements; None for who launches nothing anyway."""
+    """What the actor could launch with in a currency, in seven statements; None for who launches nothing anyway."""
     if actor.organization_id is None or not actor.can(Permission.ALLOCATION_LAUNCH):
         return None
     try:
         wallet = await wallets.wallet(session, actor.organization_id, currency=currency)
     except NotFound:
-        return Means(Money.zero(currency), False, 0, launches.most, too_often=None, out_of_funds=False, stopped=False)
+        none = Money.zero(currency)
+        return Means(none, False, 0, launches.most, too_often=None, out_of_funds=False, stopped=False, to_come=none)
     stands = await standing(session, actor.organization_id, currency=currency, policy=policy)
     stopped = await are_stopped(session, actor.organization_id)
     under_way = await launches.count(session, actor.organization_id)
@@ -111,6 +116,7 @@ async def means_of(
         too_often=launches.most_an_hour if too_often else None,
         out_of_funds=stands.out_of_funds,
         stopped=stopped,
+        to_come=policy.hold_for(await launches.to_come(session, actor.organization_id, currency)),
         limits=tuple(limit for limit in stands.limits if limit.subject_id is None),
     )
 
@@ -161,9 +167,10 @@ def _why_not_by_funds(hold: Money, means: Means) -> Refusal | None:
 
 
 def _why_not_by_limits(hold: Money, means: Means) -> Refusal | None:
-    """Why the organization's own limits forbid it: what a launch sets aside has to fit into what each leaves."""
+    """Why the organization's own limits forbid it: what a launch sets aside has to fit into what each leaves
+    beside what is under way."""
     for limit in means.limits:
-        if limit.reached_at is not None or limit.left < hold:
+        if limit.reached_at is not None or limit.left < hold + means.to_come:
             when = f"Raise the limit, or try again when the next {limit.scope} begins."
             return Refusal(SpendingLimitReached, limit.sentence, when, outcome=_NOTHING)
     return None
