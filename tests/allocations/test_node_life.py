@@ -83,6 +83,22 @@ class TestDraining:
         assert 1000 <= ran < HOUR["credit_seconds"]
         assert 1000 * 100 <= credited <= ran * 100  # a second costs so many millionths
 
+    async def test_credits_no_time_twice_that_was_delivered_once(self, site: Site) -> None:
+        running = await site.rental.running()
+        await site.rental.ran_for(running, 6000)
+        for _ in range(2):
+            await site.do("drain", **REASON, **AT_ONCE)
+            await site.deadline_passes()
+            await site.rental.work_until(running, "suspended")
+            await site.do("stop-drain", **REASON)
+            await site.deliver()
+            await site.rental.work_until(running, "active")
+        first, second = await site.credits()
+        async with site.web.database.reading() as session:
+            ran = (await cost_of(session, [running]))[running].delivered_seconds
+        assert first == CREDIT_MICRO
+        assert 6000 * 100 <= first + second <= ran * 100
+
     async def test_suspends_nobody_once_it_was_stopped(self, site: Site) -> None:
         running = await site.rental.running()
         await site.do("drain", **REASON, **AT_ONCE)

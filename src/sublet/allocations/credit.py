@@ -9,14 +9,33 @@ from sublet.core.money import Money
 from sublet.ledger import credits as ledger_credits
 
 
-async def give(
-    session: Session, actor: Actor, allocation: Allocation, *, seconds: int, cause: str, because: str
-) -> Money:
-    """Credit what so many seconds of the allocation cost while it runs; `cause` makes it once, whoever asks again.
+async def rest_of(session: Session, allocation: Allocation, *, delivered_seconds: int) -> Money:
+    """What so many seconds of the allocation cost while it runs, less what was credited for it already: nobody is
+    credited the same time twice. The caller has the allocation locked."""
+    delivered = Money(charged_micro(allocation.nano_per_hour, delivered_seconds), allocation.currency)
+    credited = await ledger_credits.served(
+        session, allocation.organization_id, currency=allocation.currency, source_id=allocation.id
+    )
+    return max(delivered - credited, Money.zero(allocation.currency))
 
-    The caller has the allocation locked. Nothing is posted where it comes to less than a millionth.
+
+async def give(
+    session: Session,
+    actor: Actor,
+    allocation: Allocation,
+    *,
+    seconds: int,
+    at_most: Money | None,
+    cause: str,
+    because: str,
+) -> Money:
+    """Credit what so many seconds of the allocation cost while it runs, or `at_most` that; None sets no bound.
+
+    `cause` makes it once, whoever asks again. The caller has the allocation locked. Nothing is posted where it comes to
+    less than a millionth.
     """
     amount = Money(charged_micro(allocation.nano_per_hour, seconds), allocation.currency)
+    amount = amount if at_most is None else min(amount, at_most)
     if amount.micro > 0:
         await ledger_credits.serve(
             session,

@@ -54,17 +54,26 @@ async def on_drain_due(session: Session, event: StoredEvent) -> None:
 async def on_allocation_drain_due(session: Session, event: StoredEvent) -> None:
     """Suspend the allocation and credit its owner, unless the drain was stopped; handler of `allocation.drain_due`.
 
-    Nobody is credited more time than was delivered: what has only just begun has lost little.
+    Nobody is credited more time than was delivered: what has only just begun has lost little. Nor is any time credited
+    twice, however often its node is emptied.
     """
     allocation = await rows.lock_if_any(session, event.subject)
     drain = await drains.of(session, event.data["drain_id"])
     if allocation is None or drain is None or drain.node_id != allocation.node_id or not runs(allocation):
         return
     cost = (await cost_of(session, [allocation.id])).get(allocation.id)
-    seconds = 0 if cost is None else min(drain.credit_seconds, cost.delivered_seconds)
+    delivered_seconds = 0 if cost is None else cost.delivered_seconds
+    rest = await credit.rest_of(session, allocation, delivered_seconds=delivered_seconds)
     await suspension.suspend(session, DRAIN, allocation, cause="drain")
-    because = "its node was emptied"
-    await credit.give(session, DRAIN, allocation, seconds=seconds, cause=drain.id, because=because)
+    await credit.give(
+        session,
+        DRAIN,
+        allocation,
+        seconds=drain.credit_seconds,
+        at_most=rest,
+        cause=drain.id,
+        because="its node was emptied",
+    )
 
 
 async def on_allocation_runs(session: Session, event: StoredEvent) -> None:

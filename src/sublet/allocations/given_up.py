@@ -35,7 +35,7 @@ async def on_given_up(session: Session, event: StoredEvent, *, policy: Policy) -
     if allocation.state in KEPT:
         ended = await rows.lock(session, allocation.id)
         cause, seconds = f"given up:{allocation.node_id}", event.data["credit_seconds"]
-        await credit.give(session, OPERATOR, ended, seconds=seconds, cause=cause, because=_REASON)
+        await credit.give(session, OPERATOR, ended, seconds=seconds, at_most=None, cause=cause, because=_REASON)
 
 
 async def _end(session: Session, allocation: Allocation, *, policy: Policy) -> None:

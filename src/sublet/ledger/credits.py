@@ -116,6 +116,25 @@ async def serve(
     return await entries.get(session, entry_id)
 
 
+# The lots of one wallet are few, so no index of the sources of all entries is needed.
+_SERVED = text(
+    """
+    SELECT coalesce(sum(l.amount), 0)::bigint
+      FROM ledger.wallet w
+      JOIN ledger.promo_lot l ON l.wallet_id = w.id
+      JOIN ledger.ledger_entry e ON e.id = l.entry_id AND e.kind = 'service_credit' AND e.source_id = :source_id
+     WHERE w.owner_id = :organization_id AND w.currency = :currency
+       AND NOT EXISTS (SELECT FROM ledger.ledger_entry r WHERE r.reverses_entry_id = e.id)
+    """
+)
+
+
+async def served(session: Session, organization_id: str, *, currency: str, source_id: str) -> Money:
+    """What a customer was credited in all by `serve` for an allocation, less what was reversed."""
+    about = {"organization_id": organization_id, "currency": currency, "source_id": source_id}
+    return Money((await session.execute(_SERVED, about)).scalar_one(), currency)
+
+
 async def expire(session: Session, lot_id: int, *, organization_id: str, currency: str) -> bool:
     """Post that a lot has expired, once; returns whether something was left of it.
 
