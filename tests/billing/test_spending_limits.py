@@ -195,7 +195,7 @@ class TestTold:
                 await runs(session, subject, clock, minutes * 60)
                 await review(session)
                 await review(session)
-            assert await told(session, subject) == ["50", "80", "100", "reached"]
+            assert await told(session, subject) == ["50", "80", "reached"]
             await meters.switch(session, subject.id, "suspended", await database_now(session))
             clock.a_day_later()
             assert await review(session) == [(subject.id, "resume")]
@@ -203,7 +203,19 @@ class TestTold:
             await meters.observe(session, {subject.id}, await database_now(session), policy=POLICY)
             await runs(session, subject, clock, 31 * 60)
             await review(session)
-            assert await told(session, subject) == ["50", "80", "100", "reached", "50"]
+            assert await told(session, subject) == ["50", "80", "reached", "50"]
+
+    async def test_of_all_of_it_only_once_all_is_spent(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            await at_noon(session, clock)
+            subject = await new_running(session, "100")
+            await limit(session, subject, "0.01")  # less than a minute of it
+            await review(session)
+            assert await told(session, subject) == ["reached"]
+            await runs(session, subject, clock, 60)
+            await review(session)
+            await review(session)
+            assert await told(session, subject) == ["reached", "100"]
 
     async def test_once_from_the_highest_where_several_were_passed(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sublet.billing.events import WalletLow
+from sublet.billing.events import BudgetAlerted, SpendingLimitReached, WalletLow
 from sublet.core.outbox import Event
 from sublet.notifications.letters import KINDS
 from sublet.payments.auto_top_up.events import AutoTopUpStopped
@@ -19,6 +19,14 @@ from tests.support.app import Web
 pytestmark = pytest.mark.anyio
 
 TWENTY = {"amount": "20.00", "currency": "USD"}
+OF_THE_DAY: dict[str, Any] = {
+    "scope": "day",
+    "subject_id": None,
+    "subject_name": None,
+    "amount": TWENTY,
+    "spent": {"amount": "16.104321", "currency": "USD"},
+    "ends_at": None,
+}
 
 
 class TestFunds:
@@ -48,6 +56,41 @@ class TestFunds:
         await happens(web, event, (await who(owner))[1])
         [told] = await inbox(owner)
         assert told["sentences"][1].startswith("It is suspended at 2026-03-01 14:20 UTC unless funds are added")
+
+
+class TestSpendingLimits:
+    async def test_say_how_much_is_spent_of_whose_limit(self, web: Web) -> None:
+        owner = await web.customer()
+        await happens(web, BudgetAlerted(**OF_THE_DAY, percent=80), (await who(owner))[1])
+        [told] = await inbox(owner)
+        assert (told["kind"], told["title"]) == ("budget.alerted", "80 percent of a spending limit are spent")
+        assert told["sentences"][0] == (
+            "The spending limit of Customer for this day is 20.00 USD, and 16.10 USD of it are spent."
+        )
+
+    async def test_say_nothing_of_all_of_it_which_is_said_when_it_is_reached(self, web: Web) -> None:
+        owner = await web.customer()
+        await happens(web, BudgetAlerted(**OF_THE_DAY, percent=100), (await who(owner))[1])
+        assert await inbox(owner) == []
+
+    @pytest.mark.parametrize(
+        ("about", "whose", "until"),
+        [
+            ({}, "of Customer for this day", True),
+            ({"scope": "allocation", "subject_id": "al_1", "subject_name": "trainer"}, "the allocation trainer", False),
+            ({"scope": "allocation", "subject_id": "al_1"}, "the allocation al_1", False),
+        ],
+    )
+    async def test_that_are_reached_say_until_when(
+        self, web: Web, about: dict[str, str], whose: str, until: bool
+    ) -> None:
+        owner = await web.customer()
+        ends_at = datetime(2026, 3, 2, tzinfo=UTC) if until else None
+        await happens(web, SpendingLimitReached(**{**OF_THE_DAY, "ends_at": ends_at, **about}), (await who(owner))[1])
+        [told] = await inbox(owner)
+        assert (told["kind"], told["title"]) == ("spending_limit.reached", "A spending limit is reached")
+        assert whose in told["sentences"][0]
+        assert ("2026-03-02 00:00 UTC" in told["sentences"][2]) is until
 
 
 class TestPayments:

@@ -197,7 +197,8 @@ class TestPreferences:
         assert {"wallet.low", "dispute.opened"} <= {item["kind"] for item in of_owner}
         assert "payments.misconfigured" not in {item["kind"] for item in of_owner}
         of_member = (await (await member(web, organization_id, "member")).get("/api/v1/notices/preferences")).json()
-        assert [item["kind"] for item in of_member["items"]] == ["wallet.out"], "what cannot reach one is not asked"
+        of_members = ["wallet.out", "spending_limit.reached"]
+        assert [item["kind"] for item in of_member["items"]] == of_members, "what cannot reach one is not asked"
 
     async def test_keep_a_kind_out_of_the_inbox_or_out_of_everything(self, web: Web) -> None:
         owner, organization_id = await owner_of(web)

@@ -95,7 +95,7 @@ async def review_limits(session: Session, *, policy: Policy) -> list[LimitAction
 
 async def _tell(session: Session, limit: SpendingLimit, *, policy: Policy) -> None:
     reached = limit.is_reached(policy)
-    percent = 100 if reached else limit.percent
+    percent = limit.percent  # a limit is reached before all of it is spent
     anew = reached and limit.reached_at is None
     if percent > limit.told_percent or anew:
         about: dict[str, Any] = {

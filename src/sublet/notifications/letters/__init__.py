@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from sublet.notifications.kinds import Kind
-from sublet.notifications.letters import funds, payments, refunds
+from sublet.notifications.letters import funds, payments, refunds, spending_limits
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (*funds.KINDS, *payments.KINDS, *refunds.KINDS)}
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind for kind in (*funds.KINDS, *spending_limits.KINDS, *payments.KINDS, *refunds.KINDS)
+}
 """By name, in the order in which preferences show them."""
 
 
