@@ -7,10 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege, ObjectNotInPrerequisiteState
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from sublet.admin import seals
 from sublet.admin.verification import array_text, verify
-from sublet.core import heads
+from sublet.core import book_seals, heads
 from sublet.core.db import Database
 from sublet.entry import verify as command
 from tests.admin.archives import Archive, seal_anew, tamper
@@ -76,6 +78,33 @@ class TestSealing:
         assert [await seals.seal_books(database) for _ in range(3)][-1] == 0
         await archive.seal()
         assert await archive.broken() == []
+
+    async def test_of_a_backlog_is_some_of_it_a_call_and_all_of_it_at_last(
+        self, database: Database, app_url: str, owner_url: str
+    ) -> None:
+        tamper(
+            owner_url,
+            "INSERT INTO audit_event (id, actor_kind, actor_name, action, target_type, target_id) "
+            "SELECT 'ae_' || n, 'system', 'x', 'thing.done', 'thing', '1' FROM generate_series(1, 205) n",
+        )
+        with psycopg.connect(app_url, autocommit=True) as connection:
+            calls = [connection.execute("SELECT sublet_seal_book('audit', 1)").fetchone() for _ in range(4)]
+        assert calls == [(0,), (200,), (5,), (0,)]
+        async with database.reading() as session:
+            assert await book_seals.broken(session) == []
+
+    async def test_of_a_book_that_fails_stops_no_other(
+        self, database: Database, tmp_path: Path, owner_url: str
+    ) -> None:
+        archive = Archive(database, tmp_path)
+        await archive.write()
+        tamper(owner_url, "DELETE FROM sealed_book WHERE name = 'usage'")
+        for _ in range(2):
+            with pytest.raises(DBAPIError, match="returned no rows"):
+                await seals.seal_books(database)
+        async with database.reading() as session:
+            sealed = (await session.execute(text("SELECT DISTINCT book FROM book_seal"))).scalars()
+            assert set(sealed) == {"top_up", "refund", "dispute", "audit"}
 
     async def test_needs_a_transaction_of_its_own(self, archive: Archive, app_url: str) -> None:
         with psycopg.connect(app_url) as connection:

@@ -50,6 +50,22 @@ class TestSealing:
             await until_somebody_waits(database)
         assert await again == 0
 
+    async def test_of_a_backlog_is_some_of_it_a_call_and_all_of_it_at_last(
+        self, database: Database, app_url: str
+    ) -> None:
+        async with database.transaction() as session:
+            owner = await new_wallet(session)
+        with psycopg.connect(app_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT ledger.top_up(%s, 'USD', 5000000::bigint, 'pi_' || n, 'ch_' || n, 'Top-up', 'top_up', 'tu_1') "
+                "FROM generate_series(1, 205) n",
+                [owner],
+            )
+            calls = [connection.execute("SELECT ledger.seal_ranges(1)").fetchone() for _ in range(4)]
+        assert calls == [(0,), (200,), (5,), (0,)]
+        async with database.reading() as session:
+            assert await seals.broken_seals(session) == []
+
     async def test_waits_for_a_transaction_with_a_lower_id(self, database: Database, app_url: str) -> None:
         async with database.transaction() as session:
             slow, fast = await new_wallet(session), await new_wallet(session)

@@ -59,7 +59,7 @@ class Book:
 
 
 async def seal(database: Database, book: Book) -> int:
-    """Seal what was final at the last call, in a transaction of its own; returns how many ranges.
+    """Seal what was final at the last call, in a transaction of its own; returns how many ranges, 200 at most.
 
     A call also marks what is there now, so rows are sealed by the call after the one that saw them.
     """

@@ -32,7 +32,7 @@ CHAIN = Chain(
 
 
 async def seal_ranges(session: Session) -> int:
-    """Seal what was final at the last call; returns how many ranges. Needs a transaction of its own.
+    """Seal what was final at the last call; returns how many ranges, 200 at most. Needs a transaction of its own.
 
     A call also marks what is there now, so entries are sealed by the call after the one that saw them.
     """

@@ -15,10 +15,12 @@ $$;
 -- Seals what has become final since the last call, in a transaction of its own. An id is final when every transaction
 -- that could have drawn it or a lower one has ended: those drew their transaction id before `up_to` was read,
 -- so they are older than `bound`, which is drawn after it.
+-- A call seals so many ranges at most: a backlog is worked off by further calls, under the same mark.
 CREATE OR REPLACE FUNCTION ledger.seal_ranges(_entries_each int)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS $$
 DECLARE
   top bigint; mark seal_mark; last_seal seal; sealed bigint := 0; first_id bigint; last_id bigint; prev bytea;
+  most CONSTANT int := 200;
 BEGIN
   IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
     RAISE EXCEPTION 'sealing needs a transaction of its own' USING ERRCODE = 'SL006';
@@ -38,6 +40,9 @@ BEGIN
       INSERT INTO seal (from_id, to_id, prev_hash, hash)
       VALUES (first_id, last_id, prev, range_hash(prev, first_id, last_id)) RETURNING hash INTO prev;
       sealed := sealed + 1;
+      IF sealed = most THEN
+        RETURN sealed;
+      END IF;
     END LOOP;
   ELSIF mark.bound <= pg_current_xact_id() THEN
     RETURN 0;  -- still waiting for somebody; a bound from the future came with a dump and is replaced
