@@ -1124,6 +1124,7 @@ CREATE FUNCTION ledger.seal_ranges(_entries_each integer) RETURNS bigint
     AS $$
 DECLARE
   top bigint; mark seal_mark; last_seal seal; sealed bigint := 0; first_id bigint; last_id bigint; prev bytea;
+  most CONSTANT int := 200;
 BEGIN
   IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
     RAISE EXCEPTION 'sealing needs a transaction of its own' USING ERRCODE = 'SL006';
@@ -1143,6 +1144,9 @@ BEGIN
       INSERT INTO seal (from_id, to_id, prev_hash, hash)
       VALUES (first_id, last_id, prev, range_hash(prev, first_id, last_id)) RETURNING hash INTO prev;
       sealed := sealed + 1;
+      IF sealed = most THEN
+        RETURN sealed;
+      END IF;
     END LOOP;
   ELSIF mark.bound <= pg_current_xact_id() THEN
     RETURN 0;  -- still waiting for somebody; a bound from the future came with a dump and is replaced
@@ -1836,6 +1840,7 @@ CREATE FUNCTION public.sublet_seal_book(_book text, _rows_each integer) RETURNS 
 DECLARE
   known sealed_book; top bigint; mark book_seal_mark; last_seal book_seal;
   sealed bigint := 0; first_id bigint; last_id bigint; prev bytea;
+  most CONSTANT int := 200;
 BEGIN
   IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
     RAISE EXCEPTION 'sealing needs a transaction of its own' USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -1858,6 +1863,9 @@ BEGIN
       VALUES (_book, first_id, last_id, prev, sublet_book_hash(_book, prev, first_id, last_id))
       RETURNING hash INTO prev;
       sealed := sealed + 1;
+      IF sealed = most THEN
+        RETURN sealed;
+      END IF;
     END LOOP;
   ELSIF mark.bound <= pg_current_xact_id() THEN
     RETURN 0;  -- still waiting for somebody; a bound from the future came with a dump and is replaced
