@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,10 @@ class TestOnARealNode:
             await drains.tell_due(session)
         assert await state() == "suspended"
         lines = (await client.get("/api/v1/wallet/entries")).json()["items"]
-        assert [one["amount"]["amount"] for one in lines if one["kind"] == "service_credit"] == ["0.60"]
+        # Ten minutes are offered; it has run for a moment, and nobody loses more than was delivered.
+        assert sum(Decimal(one["amount"]["amount"]) for one in lines if one["kind"] == "service_credit") < Decimal(
+            "0.1"
+        )
         await act("maintenance", **why)
         await act("self-test")
         await look_at_all(web, fleet.observer)
