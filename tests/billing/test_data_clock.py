@@ -11,9 +11,11 @@ from sublet.billing.standing import standing
 from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.money import Rate
+from sublet.findings.findings import Severity, open_finding
+from sublet.ledger import credits
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.billing.usage import A_DOLLAR_AN_HOUR, POLICY, Subject, new_subject
-from tests.ledger.books import new_wallet, top_up, usd
+from tests.ledger.books import key, new_wallet, top_up, usd
 from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
@@ -242,10 +244,39 @@ class TestStops:
             subject = await without_money(session)
             await review(session)
             await top_up(session, subject.organization, "20")
-            await review(session)  # the funds clock turns back
             await review(session)
             assert await told(session, subject) == ["14", "stopped"]
             assert await kept_until(session, subject) is None
+
+    async def test_rather_than_end_once_there_is_enough(self, database: Database, clock: Clock) -> None:
+        """Credit that is given just before the end is first seen after it."""
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            clock.later(13 * DAY + 3_600)
+            await review(session)
+            clock.later(DAY - 600)
+            await credits.grant(session, subject.organization, usd("20"), idempotency_key=key(), reason="Sorry")
+            clock.later(1_200)
+            assert await review(session) == []
+            assert await told(session, subject) == ["14", "1", "stopped"]
+
+    async def test_though_nothing_resumes_while_an_operator_has_to_see_to_the_money(
+        self, database: Database, clock: Clock
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            await open_finding(
+                session,
+                code="organization.launches_stopped",
+                subject_type="organization",
+                subject_id=subject.organization,
+                severity=Severity.CRITICAL,
+            )
+            await credits.grant(session, subject.organization, usd("20"), idempotency_key=key(), reason="Sorry")
+            assert await review(session) == []
+            assert await told(session, subject) == ["14", "stopped"]
 
     async def test_is_told_once(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sublet.billing.events import BudgetAlerted, SpendingLimitReached, WalletLow
+from sublet.billing.events import BudgetAlerted, DataClockAnnounced, SpendingLimitReached, WalletLow
 from sublet.core.outbox import Event
 from sublet.notifications.letters import KINDS
 from sublet.payments.auto_top_up.events import AutoTopUpStopped
@@ -56,6 +56,19 @@ class TestFunds:
         await happens(web, event, (await who(owner))[1])
         [told] = await inbox(owner)
         assert told["sentences"][1].startswith("It is suspended at 2026-03-01 14:20 UTC unless funds are added")
+
+
+class TestTheDataClock:
+    async def test_says_when_files_are_deleted_and_what_cancels_that(self, web: Web) -> None:
+        owner = await web.customer()
+        announced = DataClockAnnounced(currency="USD", deletes_at=datetime(2026, 3, 2, tzinfo=UTC), days=7)
+        await happens(web, announced, (await who(owner))[1])
+        [told] = await inbox(owner)
+        assert (told["kind"], told["title"]) == (
+            "data_clock.announced",
+            "Without a top-up your files are deleted at 2026-03-02 00:00 UTC",
+        )
+        assert told["sentences"][-1] == "Any top-up before then cancels that."
 
 
 class TestSpendingLimits:

@@ -37,7 +37,7 @@ _STANDS = {
 }
 _CLOSING = Refusal(StateForbids, "It is being suspended.", "Resume it once it is suspended.")
 _OPENING = Refusal(StateForbids, "It is being resumed.")
-_STAYS = "It stays suspended and its data are kept."
+_STAYS = "It stays suspended."
 
 NOT_YOURS = "Your role or token does not include this."
 """What somebody without the permission reads beside an action."""

@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 
 from sublet.billing.events import DataClockAnnounced, DataClockStopped
 from sublet.billing.policy import Policy
+from sublet.billing.runway import is_enough
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import publish
@@ -61,15 +62,16 @@ _KEPT = text(
 async def wind(session: Session, rows: Sequence[Row[Any]], *, policy: Policy) -> list[tuple[str, str]]:
     """Let each organization's clock begin, tell, stop or end; returns the organizations and subjects to be released.
 
-    A row has `organization_id`, `currency`, `level` of the funds clock, `left`, `burn`, `running` and `keeps` (whether
-    something is suspended that costs, or that lack of funds suspended), and `deletes_at`, `told_days` and `released_at`
-    of the data clock, if it runs.
+    A row has `organization_id`, `currency`, `level` of the funds clock, `left`, `burn`, `if_resumed`, `running` and
+    `keeps` (whether something is suspended that costs, or that lack of funds suspended), and `deletes_at`, `told_days`
+    and `released_at` of the data clock, if it runs. Nobody who has enough is out of funds, whether or not what was
+    suspended may resume yet.
     """
     now = await database_now(session)
     ended: list[tuple[str, str]] = []
     for row in rows:
         is_out = row.level == "suspended" or (row.left <= 0 and row.burn > 0 and not row.running)
-        if not (is_out and row.keeps):
+        if not (is_out and row.keeps) or is_enough(row, policy):
             if row.deletes_at is not None:
                 await cancel(session, row.organization_id, currency=row.currency)
         elif row.deletes_at is None:

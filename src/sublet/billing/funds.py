@@ -9,10 +9,9 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 
 from sublet.billing import data_clock
-from sublet.billing.charges import seconds_covered
 from sublet.billing.events import WalletLow
 from sublet.billing.policy import Policy
-from sublet.billing.runway import BURNING, UNPAID, Level, runway_of
+from sublet.billing.runway import BURNING, UNPAID, Level, is_enough, runway_of
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import publish
@@ -157,10 +156,9 @@ def _decide(row: Row[Any], now: datetime, policy: Policy) -> _Decision | None:
     """What is to happen to an organization; None if nothing is."""
     runway = runway_of(row, policy)
     decided = partial(_Decision, row.organization_id, row.currency, row.level)
-    covered = seconds_covered(row.left, row.if_resumed)
-    is_enough = covered is None or covered > policy.reserve_seconds
+    enough = is_enough(row, policy)
     if row.level == "suspended":
-        if is_enough:
+        if enough:
             return decided(None, "resume", runway.seconds or 0)
         # What was being set up or resumed when the grace ended runs only now, and nobody pays for it.
         return decided("suspended", "suspend") if row.running_on else None
@@ -171,7 +169,7 @@ def _decide(row: Row[Any], now: datetime, policy: Policy) -> _Decision | None:
     level = runway.warning if row.running else None
     if level == row.level:
         # What was to run again when there was too little, though nothing had been suspended for that.
-        return decided(level, "resume", runway.seconds or 0) if row.waiting and is_enough else None
+        return decided(level, "resume", runway.seconds or 0) if row.waiting and enough else None
     falls = SEVERITY.index(level) > SEVERITY.index(row.level)
     return decided(level, "warn" if falls else None, runway.seconds or 0)
 

@@ -76,3 +76,9 @@ def runway_of(row: Row[Any], policy: Policy) -> Runway:
     covered = seconds_covered(row.left, row.burn)
     seconds = None if covered is None else max(0, covered - policy.reserve_seconds)
     return Runway(row.organization_id, Rate(row.burn, row.currency), Money(row.left, row.currency), seconds)
+
+
+def is_enough(row: Row[Any], policy: Policy) -> bool:
+    """Whether all that lack of funds suspended could run again for longer than the reserve, with what is left."""
+    covered = seconds_covered(row.left, row.if_resumed)
+    return covered is None or covered > policy.reserve_seconds

@@ -1,4 +1,4 @@
-"""Letters about funds that come to their end, and about what that stops."""
+"""Letters about funds that come to their end, about what that stops, and what it deletes at last."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ async def _low(session: Session, event: StoredEvent) -> Letter | None:
         (
             f"At what runs in {name} now, its funds last for another {left}.",
             "When they are used up, what runs goes on for a short grace and is then suspended: its programs end, and "
-            "its files stay.",
+            "its files are kept for a time that is announced.",
             "Add funds, or release what is not needed.",
         ),
         _BILLING,
@@ -40,7 +40,7 @@ async def _out(session: Session, event: StoredEvent) -> Letter | None:
             "Your allocations are suspended for lack of funds",
             (
                 f"The funds of {name} are used up and the grace is over: what ran is suspended.",
-                "Its programs have ended, and its files are kept.",
+                "Its programs have ended. Its files are kept for a time that is announced.",
                 "Add funds, and it is started again by itself.",
             ),
             _BILLING,
@@ -52,7 +52,21 @@ async def _out(session: Session, event: StoredEvent) -> Letter | None:
         "Your funds are used up",
         (
             f"The funds of {name} are used up. What runs there goes on for now.",
-            f"It is suspended {when} unless funds are added before: its programs end then, and its files stay.",
+            f"It is suspended {when} unless funds are added before: its programs end then.",
+        ),
+        _BILLING,
+        _ADD,
+    )
+
+
+async def _kept(session: Session, event: StoredEvent) -> Letter:
+    name, ends = await name_of(session, event.organization_id), in_utc(datetime.fromisoformat(event.data["deletes_at"]))
+    return Letter(
+        f"Without a top-up your files are deleted at {ends}",
+        (
+            f"Nothing pays for what is suspended in {name}.",
+            f"At {ends} it is released, and its files are deleted for good.",
+            "Any top-up before then cancels that.",
         ),
         _BILLING,
         _ADD,
@@ -74,5 +88,13 @@ KINDS = (
         Permission.ALLOCATION_READ,
         _out,
         always="It is the last word before programs end, and nobody could undo that afterwards.",
+    ),
+    Kind(
+        "data_clock.announced",
+        "Nothing pays for what is suspended, and its files are deleted at a date",
+        ("data_clock.announced",),
+        Permission.ALLOCATION_READ,
+        _kept,
+        always="Files are deleted at its end, and nobody could undo that afterwards.",
     ),
 )

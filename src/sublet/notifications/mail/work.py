@@ -122,7 +122,7 @@ def verifying(mailer: Mailer | None) -> Work[Mail, Taken | Refused]:
             to=asked.email,
             title="Confirm your address",
             sentences=(
-                f"Hello {asked.name}, you have an account at {mailer.public_url} with this address.",
+                f"Somebody made an account at {mailer.public_url} with this address.",
                 "Confirm that the address is yours, and what you are told there is mailed to you too.",
                 f"The link works once, and for {email_verification.LIFETIME_HOURS} hours.",
             ),
