@@ -128,7 +128,7 @@ class TestOneAllocation:
             "0.00",
         )
         assert ended["ssh"] is None
-        assert ended["funds"] == {"runway_seconds": None, "warning": None, "suspend_at": None}
+        assert set(ended["funds"].values()) == {None}
 
     async def test_its_lists_are_as_documented(self, shop: Shop) -> None:
         active = await shop.active()

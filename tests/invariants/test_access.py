@@ -42,6 +42,7 @@ OF_THE_ORGANIZATION = frozenset(
     {
         *("id_or_name", "organization_id", "top_up_id", "port_id", "card_id", "card_setup_id", "refund_request_id"),
         "limit_id",
+        "charge_id",
     }
 )
 MISSING = dict.fromkeys(SHARED | THEIR_OWN | OF_THE_ORGANIZATION, "missing")

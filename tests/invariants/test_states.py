@@ -25,6 +25,7 @@ KEPT_IN = {
     "RefundState": "refund",
     "RefundRequestState": "refund_request",
     "DisputeState": "dispute",
+    "PayoutState": "payout",
 }
 """The table in whose column `state` each enum of a table of transitions is kept. A new one is a line here."""
 

@@ -98,6 +98,7 @@ WITHOUT_AMOUNTS = {
     "open_wallet",
     "release_hold",
     "reverse",
+    "lock_wallets_of",
     "seal_ranges",
 }
 

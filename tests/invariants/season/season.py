@@ -365,5 +365,5 @@ class Season:
                 *await payment_checks.run(session),
             ]
         wrong = [(one.name, one.findings) for one in results if not one.ok and one.check.code != UNMETERED]
-        assert wrong == []
+        assert wrong == [], "\n".join(str(one) for one in wrong)
         assert not await self.shop.rows("SELECT id, kind FROM work WHERE set_aside_at IS NOT NULL")
