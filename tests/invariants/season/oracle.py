@@ -100,6 +100,8 @@ class Payment:
     lost: int = 0
     arrived: bool = False
     """Whether it is in the books yet."""
+    was_disputed: bool = False
+    """Whether the card's holder has asked for it already, which can be done once."""
 
     @property
     def room(self) -> int:

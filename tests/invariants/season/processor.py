@@ -113,6 +113,7 @@ class Counter:
             asked["amount"] = payment.amount // UNITS[tenant.currency] // 2
         made = await self.shop.control("POST", "disputes", asked)
         tenant.disputed[payment.id] = made["id"]
+        payment.was_disputed = True
         self.count("disputes")
 
     async def decide(self, tenant: Tenant, payment: Payment) -> None:
