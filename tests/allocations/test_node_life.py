@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
 from sublet.allocations import incidents
@@ -13,6 +12,7 @@ from sublet.allocations.views import whole
 from sublet.allocations.work import sweep
 from sublet.billing.cost import cost_of
 from sublet.ledger.failures import InsufficientFunds
+from tests.allocations.lost import CREDIT_MICRO, lost
 from tests.allocations.rental import DEFAULT_LAUNCHES, customer
 from tests.allocations.site import REASON, Site
 from tests.scheduling.fleet_rows import add_node
@@ -23,8 +23,6 @@ pytestmark = pytest.mark.anyio
 
 HOUR = {"deadline_seconds": 3600, "credit_seconds": 5000}
 AT_ONCE = {**HOUR, "deadline_seconds": 0}
-CREDIT_MICRO = 500_000
-"""5000 seconds at 0.36 an hour."""
 
 
 @pytest.fixture
@@ -172,18 +170,6 @@ class TestDraining:
         assert await site.do("stop-drain", **REASON) == "quarantined"
 
 
-async def lost(site: Site, *, ran_for: int = 100) -> str:
-    """An allocation whose node does not answer any more, after so many seconds."""
-    running = await site.rental.running()
-    await site.rental.ran_for(running, ran_for)
-    await site.rental.observe()
-    site.node.reachable = False
-    await site.rental.run("UPDATE node SET state = 'offline', resumes_as = 'ready'")
-    async with site.web.database.transaction() as session:
-        assert await sweep.mark_lost(session) == [running]
-    return running
-
-
 class TestLostAndBack:
     @pytest.mark.parametrize(
         ("found", "told"),
@@ -307,98 +293,3 @@ async def restart(site: Site, allocation_id: str) -> str:
     given: dict[str, Any] = {"price_id": price_id, "policy": DEFAULT_POLICY, "launches": DEFAULT_LAUNCHES}
     async with site.web.database.transaction() as session:
         return await restart_elsewhere(session, site.rental.actor, allocation_id, **given)
-
-
-class TestForcedRelease:
-    async def ask(self, site: Site) -> dict[str, Any]:
-        answer = await site.ask("force-release", **REASON, credit_seconds=5000)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    async def approve(self, who: httpx.AsyncClient, approval: str) -> int:
-        answer = await who.post(f"/api/v1/admin/approvals/{approval}/approve", json={"reason": "saw it burn"})
-        return answer.status_code
-
-    async def test_takes_a_second_person_and_ends_what_lived_there(self, site: Site) -> None:
-        running = await lost(site)
-        asked = await self.ask(site)
-        assert (asked["node"]["state"], asked["approval"]["state"]) == ("offline", "requested")
-        assert await self.approve(site.operator, asked["approval"]["id"]) == 403
-        assert (await self.ask(site))["node"]["state"] == "offline"
-        assert await self.approve(await site.web.operator("fleet"), asked["approval"]["id"]) == 200
-        done = await self.ask(site)
-        assert (done["node"]["state"], done["approval"]["state"]) == ("retired", "used")
-        for _ in range(2):
-            site.delivered = 0
-            await site.deliver()
-        row = await site.rental.row(running)
-        assert (row.state, row.on_node, row.evidence["clean"]) == ("released", False, False)
-        assert await site.rental.all("SELECT sum(seconds) FROM usage_record WHERE subject_id = :id", id=running) == [
-            100
-        ]
-        assert await site.credits() == [CREDIT_MICRO]
-        assert "its node will not return" in (await site.history(running))[-2]
-        assert (await site.audited("node.force_released"))["reason"] == REASON["reason"]
-        site.node.accounts.clear()  # the machine is gone, and with it what was on it
-        assert await site.rental.disagreements() == []
-
-    async def test_gives_none_of_its_capacity_out_again(self, site: Site) -> None:
-        await lost(site)
-        asked = await self.ask(site)
-        await self.approve(await site.web.operator("fleet"), asked["approval"]["id"])
-        await self.ask(site)
-        await site.deliver()
-        assert await site.available() == 0
-        assert await site.rental.all("SELECT state || ' ' || quarantine_code FROM gpu") == ["quarantined node_retired"]
-        [gpu] = await site.rental.all("SELECT uuid FROM gpu")
-        assert "retired" in await site.refused(f"gpus/{gpu}/clear", **REASON)
-        site.node.reachable = True
-        await site.rental.observe()
-        assert await site.available() == 0
-
-    async def test_of_something_else_than_was_approved_has_to_be_asked_for_anew(self, site: Site) -> None:
-        await lost(site)
-        asked = await self.ask(site)
-        await self.approve(await site.web.operator("fleet"), asked["approval"]["id"])
-        answer = await site.ask("force-release", **REASON, credit_seconds=1)
-        assert answer.json()["approval"]["state"] == "requested"
-        assert answer.json()["node"]["state"] == "offline"
-
-    async def test_that_was_approved_for_one_outage_is_not_for_the_next(self, site: Site) -> None:
-        await lost(site)
-        asked = await self.ask(site)
-        await self.approve(await site.web.operator("fleet"), asked["approval"]["id"])
-        await site.rental.run("UPDATE node SET state = 'ready', last_seen_at = clock_timestamp()")
-        await site.rental.run("UPDATE node SET state = 'offline', resumes_as = 'ready'")
-        again = await self.ask(site)
-        assert (again["node"]["state"], again["approval"]["state"]) == ("offline", "requested")
-        assert again["approval"]["id"] != asked["approval"]["id"]
-
-    async def test_is_for_a_node_that_does_not_answer_and_to_which_nothing_is_on_its_way(self, site: Site) -> None:
-        assert "Drain this one" in await site.refused("force-release", **REASON, credit_seconds=5000)
-        await site.rental.launch()
-        await site.rental.run("UPDATE node SET state = 'offline'")
-        assert "still being set up" in await site.refused("force-release", **REASON, credit_seconds=5000)
-
-    @pytest.mark.parametrize("as_it_is", ["suspended", "releasing", "release_failed"])
-    async def test_ends_what_is_in_any_state(self, site: Site, as_it_is: str) -> None:
-        running = await site.rental.running()
-        if as_it_is == "suspended":
-            await site.rental.suspend(running)
-            await site.rental.work_until(running, "suspended")
-        else:
-            site.node.dirty.add(running)
-            await site.rental.release(running)
-        if as_it_is == "release_failed":
-            await site.rental.work_until(running, "release_failed")
-        site.node.reachable = False
-        await site.rental.run("UPDATE node SET state = 'offline'")
-        asked = await self.ask(site)
-        await self.approve(await site.web.operator("fleet"), asked["approval"]["id"])
-        await self.ask(site)
-        await site.deliver()
-        assert (await site.rental.row(running)).state == "released"
-        # Whoever had asked for the release has lost nothing by the node.
-        assert await site.credits() == ([CREDIT_MICRO] if as_it_is == "suspended" else [])
-        site.node.accounts.clear()  # the machine is gone, and with it what was on it
-        assert await site.rental.disagreements() == []

@@ -21,6 +21,7 @@ from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import GpuState, NodeState
 from tests.fleet.conftest import OPERATOR, Joining, claimed_by_nobody
 from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
+from tests.fleet.seen import Seen, get
 from tests.fleet.working import look, look_at, note_offline
 
 pytestmark = pytest.mark.anyio
@@ -34,22 +35,6 @@ ONE = {
     "processes": 3,
     "login_open": True,
 }
-
-
-class Seen:
-    """A handler that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.observations: list[Observation] = []
-
-    async def __call__(self, node_id: str, seen: Observation) -> None:
-        assert seen.node_id == node_id
-        self.observations.append(seen)
-
-
-async def get(database: Database, node_id: str) -> Node:
-    async with database.reading() as session:
-        return await nodes.get(session, node_id)
 
 
 def shows(fake: FakeNode, gpu_uuid: str) -> None:
@@ -187,72 +172,6 @@ class TestLooking:
         observer.on_observed.extend([broken, seen])
         assert await look(database, observer, ready_node[0].id)
         assert len(seen.observations) == 1
-
-
-class TestListingsThatAreNotBelieved:
-    @pytest.mark.parametrize(
-        "listing",
-        [
-            {},
-            {"boot_id": "boot-1", "time": now(), **SPACE, "unknown": []},
-            {"boot_id": "boot-1", "time": now(), **SPACE, "allocations": None, "unknown": []},
-            {"boot_id": "boot-1", "time": now(), "allocations": [], "unknown": []},
-            {"boot_id": "boot-1", "time": now(), "disk_free_gib": 1, "allocations": [], "unknown": []},
-            {"boot_id": "", "time": now(), **SPACE, "allocations": [], "unknown": []},
-            {"boot_id": "boot-1", "time": now(), **SPACE, "allocations": [{"allocation": "al_x"}], "unknown": []},
-        ],
-    )
-    async def test_a_part_that_is_missing(
-        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database, listing: dict[str, Any]
-    ) -> None:
-        node, fake = ready_node
-        seen = Seen()
-        observer.on_observed.append(seen)
-        fake.answers["observe"] = lambda _: listing
-        assert not await look(database, observer, node.id)
-        assert seen.observations == []
-        failure = (await get(database, node.id)).failure
-        assert failure is not None
-        assert failure.code == "node_answer_invalid"
-
-    async def test_nothing_where_allocations_must_be(
-        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
-    ) -> None:
-        node, _ = ready_node
-        seen = Seen()
-        observer.on_observed.append(seen)
-
-        async def two(_session: Session, _node_id: str) -> int:
-            return 2
-
-        observer.expected = two
-        assert not await look(database, observer, node.id)
-        assert seen.observations == []
-        failure = (await get(database, node.id)).failure
-        assert failure is not None
-        assert failure.code == "listing_incomplete"
-
-    @pytest.mark.parametrize(("before", "after"), [(2, 0), (0, 2)], ids=["all-ended", "all-came"])
-    async def test_does_not_include_nothing_where_that_changes_while_the_node_is_asked(
-        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database, before: int, after: int
-    ) -> None:
-        node, fake = ready_node
-        seen = Seen()
-        observer.on_observed.append(seen)
-        there = before
-
-        async def expected(_session: Session, _node_id: str) -> int:
-            return there
-
-        def answer(_request: dict[str, Any]) -> dict[str, Any]:
-            nonlocal there
-            there = after
-            return {"boot_id": "boot-1", "time": now(), **SPACE, "allocations": [], "unknown": []}
-
-        observer.expected = expected
-        fake.answers["observe"] = answer
-        assert await look(database, observer, node.id)
-        assert [item.allocations for item in seen.observations] == [()]
 
 
 class TestBeingLost:

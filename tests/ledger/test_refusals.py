@@ -1,17 +1,12 @@
 """What the database refuses, whoever asks."""
 
-from collections.abc import Collection
-
 import psycopg
 import pytest
 from psycopg import errors, sql
-from sqlalchemy import text
 
-from sublet.billing import checks
-from sublet.core.db import Database, Session
-from sublet.ledger import holds, reconcile, seals
-from sublet.supervisor.embedded_postgres import EmbeddedPostgres
-from tests.ledger.books import key, new_hold, new_wallet, top_up, usd
+from sublet.core.db import Database
+from tests.ledger.books import key, new_wallet, top_up
+from tests.ledger.furnished import books_with_something_in_them
 
 pytestmark = pytest.mark.anyio
 
@@ -40,13 +35,6 @@ NEVER_REMOVED = (*APPEND_ONLY, "balance", "hold", "topup_lot", "promo_lot")
 ENTRY = "INSERT INTO ledger.ledger_entry (kind, idempotency_key, request_hash, description, effective_at) "
 
 
-async def _books_with_something_in_them(database: Database) -> str:
-    async with database.transaction() as session:
-        organization = await new_wallet(session, "20")
-        await new_hold(session, organization, "5")
-    return organization
-
-
 def _table(name: str) -> sql.Composed:
     return sql.SQL("ledger.{}").format(sql.Identifier(name))
 
@@ -70,7 +58,7 @@ class TestApplicationRole:
 
     @pytest.mark.parametrize("table", TABLES)
     async def test_may_read_and_nothing_else(self, database: Database, app_url: str, table: str) -> None:
-        await _books_with_something_in_them(database)
+        await books_with_something_in_them(database)
         attempts = [
             sql.SQL("UPDATE {} SET {column} = {column}"),
             sql.SQL("DELETE FROM {}"),
@@ -124,7 +112,7 @@ class TestApplicationRole:
         assert loose == []
 
     async def test_a_table_of_its_own_does_not_get_in_the_way(self, database: Database, app_url: str) -> None:
-        organization = await _books_with_something_in_them(database)
+        organization = await books_with_something_in_them(database)
         with psycopg.connect(app_url, autocommit=True) as connection:
             connection.execute("CREATE TEMPORARY TABLE balance (account_id bigint, balance bigint, held bigint)")
             connection.execute(
@@ -137,7 +125,7 @@ class TestApplicationRole:
 class TestEvenTheOwner:
     @pytest.mark.parametrize("table", NEVER_REMOVED)
     async def test_cannot_delete_or_truncate(self, database: Database, owner_url: str, table: str) -> None:
-        await _books_with_something_in_them(database)
+        await books_with_something_in_them(database)
         with psycopg.connect(owner_url, autocommit=True) as connection:
             for attempt in (sql.SQL("DELETE FROM {}"), sql.SQL("TRUNCATE {} CASCADE")):
                 with pytest.raises(psycopg.Error) as raised:
@@ -161,14 +149,14 @@ class TestEvenTheOwner:
         assert raised.value.sqlstate == "SL004"
 
     async def test_cannot_overdraw_or_free_more_than_is_held(self, database: Database, owner_url: str) -> None:
-        await _books_with_something_in_them(database)
+        await books_with_something_in_them(database)
         with psycopg.connect(owner_url, autocommit=True) as connection:
             for change in ("balance = 4999999", "held = 20000001", "held = -1"):
                 with pytest.raises(errors.CheckViolation):
                     connection.execute(f"UPDATE ledger.balance SET {change} WHERE held = 5000000")
 
     async def test_cannot_capture_more_than_a_hold(self, database: Database, owner_url: str) -> None:
-        await _books_with_something_in_them(database)
+        await books_with_something_in_them(database)
         with psycopg.connect(owner_url, autocommit=True) as connection, pytest.raises(errors.CheckViolation):
             connection.execute("UPDATE ledger.hold SET captured = amount + 1")
 
@@ -194,7 +182,7 @@ class TestPostings:
         ],
     )
     async def test_refused(self, database: Database, owner_url: str, lines: str, said: str) -> None:
-        await _books_with_something_in_them(database)
+        await books_with_something_in_them(database)
         with psycopg.connect(owner_url, autocommit=True) as connection:
             connection.execute("SELECT ledger.open_books('EUR')")
             accounts = {
@@ -254,7 +242,7 @@ class TestPostings:
                     connection.execute(statement, parameters)
 
     async def test_two_entries_never_come_in_one_statement(self, database: Database, owner_url: str) -> None:
-        await _books_with_something_in_them(database)
+        await books_with_something_in_them(database)
         with psycopg.connect(owner_url, autocommit=True) as connection:
             accounts = {name: _account(connection, f"{name}:USD") for name in ("bank", "stripe_fees")}
             entries = [
@@ -275,7 +263,7 @@ class TestPostings:
                 )
 
     async def test_lines_belong_to_an_entry_that_is_there(self, database: Database, owner_url: str) -> None:
-        await _books_with_something_in_them(database)
+        await books_with_something_in_them(database)
         with psycopg.connect(owner_url, autocommit=True) as connection:
             bank, fees = (_account(connection, code) for code in ("bank:USD", "stripe_fees:USD"))
             with pytest.raises(psycopg.Error, match="an entry does not exist"):
@@ -286,14 +274,14 @@ class TestPostings:
                 )
 
     async def test_an_account_of_a_customer_is_never_taken_for_ours(self, database: Database, owner_url: str) -> None:
-        organization = await _books_with_something_in_them(database)
+        organization = await books_with_something_in_them(database)
         with psycopg.connect(owner_url, autocommit=True) as connection:
             with pytest.raises(psycopg.Error, match="there is no account") as raised:
                 connection.execute("SELECT ledger.system_account('wallet', %s)", [f"{organization}:USD"])
             assert raised.value.sqlstate == "SL006"
 
     async def test_an_entry_is_never_added_to(self, database: Database, owner_url: str) -> None:
-        await _books_with_something_in_them(database)
+        await books_with_something_in_them(database)
         with psycopg.connect(owner_url, autocommit=True) as connection:
             entry = connection.execute("SELECT min(id) FROM ledger.ledger_entry").fetchone()
             bank = connection.execute("SELECT id FROM ledger.account WHERE code = 'bank:USD'").fetchone()
@@ -306,117 +294,3 @@ class TestPostings:
                         [entry[0], first_line, bank[0], entry[0], first_line + 1, bank[0]],
                     )
                 assert raised.value.sqlstate == refused
-
-
-class TestReconciliation:
-    """Checks find what got past every guard; the guards are switched off here by the server's superuser."""
-
-    @pytest.mark.parametrize(
-        ("tampering", "check"),
-        [
-            ("UPDATE ledger.posting SET amount = amount + 1 WHERE account_seq IS NULL", "unbalanced entries"),
-            ("DELETE FROM ledger.posting", "unbalanced entries"),
-            ("UPDATE ledger.balance SET balance = balance + 1 WHERE balance > 0", "balance drift"),
-            ("UPDATE ledger.balance SET balance = balance + 1 WHERE balance > 0", "balances and last lines"),
-            ("UPDATE ledger.balance SET seq = seq + 1 WHERE seq > 0", "balances and last lines"),
-            ("UPDATE ledger.posting SET balance_after = balance_after + 1 WHERE account_seq = 1", "broken chain"),
-            ("UPDATE ledger.balance SET held = held + 1 WHERE held > 0", "held funds"),
-            ("UPDATE ledger.hold SET released = released + 1", "held funds"),
-            ("UPDATE ledger.hold_event SET amount = amount + 1", "history of holds"),
-            ("UPDATE ledger.ledger_entry SET description = 'Gift'", "seals"),
-            ("DELETE FROM ledger.ledger_entry WHERE id = (SELECT min(id) FROM ledger.ledger_entry)", "seals"),
-        ],
-    )
-    async def test_finds_tampering(
-        self, database: Database, postgres: EmbeddedPostgres, database_name: str, tampering: str, check: str
-    ) -> None:
-        await _books_with_something_in_them(database)
-        for _ in range(2):
-            async with database.transaction() as session:
-                await seals.seal_ranges(session)
-        with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as connection:
-            connection.execute("SET session_replication_role = replica")
-            connection.execute(tampering)  # type: ignore[arg-type]  # a constant of this file
-        async with database.transaction() as session:
-            failed = {result.name for result in await reconcile.run(session) if not result.ok}
-        assert check in failed
-
-    async def test_asks_often_only_what_is_cheap_to_ask(self, database: Database) -> None:
-        async def nothing(_session: Session, _subjects: Collection[str]) -> set[str]:
-            return set()
-
-        async with database.transaction() as session:
-            often = [result.name for result in await reconcile.run(session, ended_among=nothing, thorough=False)]
-            often += [result.name for result in await checks.run(session, thorough=False)]
-        assert often == ["balances and last lines", "held funds", "holds of ended subjects", "metering behind"]
-
-    async def test_finds_money_set_aside_for_what_has_ended(self, database: Database) -> None:
-        async def everything(_session: object, subjects: object) -> set[str]:
-            return set(subjects)  # type: ignore[call-overload]  # a collection of subject ids
-
-        async with database.transaction() as session:
-            organization = await new_wallet(session, "20")
-            await holds.place(session, organization, usd("1"), subject_id="al_gone", idempotency_key=key())
-            results = await reconcile.run(session, ended_among=everything)
-        findings = {result.name: [finding.subject for finding in result.findings] for result in results}
-        assert findings["holds of ended subjects"] == ["subject:al_gone"]
-
-    async def test_takes_nothing_amiss_that_ends_while_it_looks(self, database: Database) -> None:
-        async def ends_now(_session: Session, subjects: Collection[str]) -> set[str]:
-            async with database.transaction() as other:
-                await holds.release(other, hold.id, idempotency_key=key())
-            return set(subjects)
-
-        async with database.transaction() as session:
-            organization = await new_wallet(session, "20")
-            hold = await new_hold(session, organization, "1")
-        async with database.transaction() as session:
-            results = await reconcile.run(session, ended_among=ends_now)
-        assert {result.name: result.findings for result in results}["holds of ended subjects"] == []
-
-    @pytest.mark.parametrize("statement", ["SELECT pg_cancel_backend(pg_backend_pid())", "SELECT 1 / 0"])
-    async def test_a_check_that_fails_is_never_passed_and_stops_no_other(
-        self, database: Database, statement: str
-    ) -> None:
-        async def fails(session: Session, _subjects: Collection[str]) -> set[str]:
-            await session.execute(text(statement))
-            return set()
-
-        await _books_with_something_in_them(database)
-        async with database.transaction() as session:
-            results = await reconcile.run(session, ended_among=fails)
-        assert [result.name for result in results if not result.ok] == ["holds of ended subjects"]
-        (finding,) = next(result.findings for result in results if not result.ok)
-        assert "could not be finished" in finding.problem
-        assert results[-1].name == "seals"
-
-    async def test_a_check_of_billing_that_fails_stops_no_other(
-        self, database: Database, postgres: EmbeddedPostgres, database_name: str
-    ) -> None:
-        with psycopg.connect(postgres.url("sublet_owner", database_name), autocommit=True) as connection:
-            connection.execute("REVOKE SELECT ON usage_record FROM sublet_app")
-        async with database.transaction() as session:
-            results = await checks.run(session)
-        unfinished = [
-            "rates against prices",
-            "charges against rates",
-            "charges against segments",
-            "usage measured once",
-        ]
-        assert [result.name for result in results if not result.ok] == unfinished
-        assert len(results) == 9
-
-    async def test_checks_have_time_for_a_large_ledger_and_nothing_else_has(self, database: Database) -> None:
-        async def limit(session: Session) -> str:
-            return str((await session.execute(text("SHOW statement_timeout"))).scalar_one())
-
-        async def while_looking(session: Session, _subjects: Collection[str]) -> set[str]:
-            limits.append(await limit(session))
-            return set()
-
-        limits: list[str] = []
-        async with database.transaction() as session:
-            before = await limit(session)
-            await reconcile.run(session, ended_among=while_looking)
-            after = await limit(session)
-        assert (before, limits, after) == ("30s", ["30min"], "30s")

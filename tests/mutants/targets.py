@@ -154,6 +154,7 @@ TARGETS = (
             "test_waiting",
             "test_tampering",
             "test_refusals",
+            "test_reconciliation",
             "test_concurrency",
         ),
     ),

@@ -8,9 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from sublet.catalog import skus
 from sublet.catalog.skus import Sku
-from sublet.core.actors import system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Database
 from sublet.fleet import nodes
@@ -18,26 +16,10 @@ from sublet.scheduling import claims
 from sublet.scheduling.claims import Claim, NoCapacity
 from sublet.scheduling.placement import availability
 from sublet.scheduling.windows import FROM_NOW_ON, Window
+from tests.scheduling.claims import free_of, make_sku, take
 from tests.scheduling.fleet_rows import add_node, set_gpu_state
 
 pytestmark = pytest.mark.anyio
-
-
-async def make_sku(database: Database, code: str, **shape: object) -> Sku:
-    values = {"vcpu": 2, "memory_mib": 4096, "disk_gib": 20, **shape}
-    async with database.transaction() as session:
-        return await skus.create(session, system_actor("test"), code=code, name=code, **values)  # type: ignore[arg-type]  # a test's shorthand
-
-
-async def take(database: Database, sku: Sku, subject_id: str, *, during: Window = FROM_NOW_ON) -> Claim:
-    async with database.transaction() as session:
-        return await claims.claim(session, sku, subject_id, during=during)
-
-
-async def free_of(database: Database, *shapes: Sku, during: Window = FROM_NOW_ON) -> list[int]:
-    async with database.reading() as session:
-        found = await availability(session, shapes, during=during)
-    return [found[shape.id].available for shape in shapes]
 
 
 async def gpu_states(database: Database, node_id: str) -> dict[str, str]:
@@ -94,73 +76,6 @@ class TestPlacement:
         assert (await take(database, sku, "a")).gpus == ("GPU-n-1",)
         with pytest.raises(NoCapacity):
             await take(database, sku, "b")
-
-
-class TestWholeNodes:
-    async def test_are_nodes_where_nobody_is(self, database: Database) -> None:
-        for name in ("a", "b"):
-            await add_node(database, name)
-        small, whole = await make_sku(database, "s"), await make_sku(database, "w", whole_node=True)
-        assert await free_of(database, whole) == [2], "of a node that has room for four, one"
-        had = await take(database, small, "s1")
-        assert await free_of(database, whole) == [1]
-        assert (await take(database, whole, "w1")).node_id != had.node_id
-        with pytest.raises(NoCapacity):
-            await take(database, whole, "w2")
-        async with database.transaction() as session:
-            assert await claims.free(session, "s1")
-        assert (await take(database, whole, "w2")).node_id == had.node_id
-
-    async def test_nobody_else_comes_to(self, database: Database) -> None:
-        await add_node(database, "n", gpus=["A"])
-        small, gpu = await make_sku(database, "s"), await make_sku(database, "g", gpu_count=1)
-        await take(database, await make_sku(database, "w", whole_node=True), "w1")
-        assert await free_of(database, small, gpu) == [0, 0]
-        for sku in (small, gpu):
-            with pytest.raises(NoCapacity):
-                await take(database, sku, "x")
-        async with database.transaction() as session:
-            assert await claims.block(session, "w1", "a file is left")
-        assert await free_of(database, small, gpu) == [0, 0]
-        async with database.transaction() as session:
-            assert await claims.free(session, "w1")
-        assert await free_of(database, small, gpu) == [4, 1]
-
-    async def test_stay_whole_when_more_of_them_is_found(self, database: Database) -> None:
-        node_id = await add_node(database, "n")
-        small = await make_sku(database, "s")
-        await take(database, await make_sku(database, "w", whole_node=True), "w1")
-        async with database.transaction() as session:
-            larger = "inventory || jsonb_build_object('vcpu', 64, 'memory_mib', 1048576)"
-            await session.execute(
-                text(f"UPDATE node SET inventory = {larger} WHERE id = :id"),
-                {"id": node_id},
-            )
-        assert await free_of(database, small) == [0]
-
-    @pytest.mark.parametrize("first", [True, False])
-    async def test_are_not_shared_whatever_is_inserted(self, database: Database, first: bool) -> None:
-        node_id = await add_node(database, "n", vcpu=64, memory_mib=1 << 20)
-        sku = await make_sku(database, "s", vcpu=1)
-        statement = text(
-            "INSERT INTO claim (id, subject_id, node_id, sku_id, vcpu, memory_mib, disk_gib, gpu_count, during,"
-            " whole_node) VALUES (:id, :id, :node, :sku, 1, 64, 1, 0, tstzrange(clock_timestamp(), NULL), :whole)"
-        )
-        asked = {"node": node_id, "sku": sku.id}
-        async with database.transaction() as session:
-            await session.execute(statement, {**asked, "id": "one", "whole": first})
-        with pytest.raises(IntegrityError, match="has not enough left"):
-            async with database.transaction() as session:
-                await session.execute(statement, {**asked, "id": "two", "whole": not first})
-
-    async def test_are_asked_for_at_the_same_time_and_given_once(self, database: Database) -> None:
-        await add_node(database, "n", vcpu=64, memory_mib=1 << 20, disk_gib=10000)
-        kinds = [await make_sku(database, "s"), await make_sku(database, "w", whole_node=True)]
-        answers = await asyncio.gather(
-            *(take(database, kinds[number % 2], f"s{number}") for number in range(20)), return_exceptions=True
-        )
-        won = [number % 2 for number, answer in enumerate(answers) if isinstance(answer, Claim)]
-        assert won == [1] or set(won) == {0}
 
 
 class TestClaims:
