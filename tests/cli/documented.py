@@ -12,7 +12,8 @@ from tests.client.fake_api import FakeApi, serving
 from tests.client.fake_card_routes import add_card
 from tests.client.fake_findings import ask_approval, misunderstand, open_finding
 from tests.client.fake_notice_routes import add_notice
-from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, World, at, furnished, per_hour, usd
+from tests.client.fake_shapes import at, per_hour, usd
+from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, World, furnished
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 URL = "https://sublet.example.org"

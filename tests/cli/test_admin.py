@@ -5,7 +5,7 @@ import json
 from sublet.cli.exits import Exit
 from tests.cli.running import Cli
 from tests.client.fake_names import CHECKS, join_command
-from tests.client.fake_world import usd
+from tests.client.fake_shapes import usd
 
 
 class TestNode:

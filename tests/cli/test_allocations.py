@@ -7,7 +7,8 @@ import pytest
 
 from sublet.cli.exits import Exit
 from tests.cli.running import Cli
-from tests.client.fake_world import CONTROL_GROUP, UNCLEAN, at, per_hour, usd
+from tests.client.fake_shapes import at, per_hour, usd
+from tests.client.fake_world import CONTROL_GROUP, UNCLEAN
 
 
 class TestLs:

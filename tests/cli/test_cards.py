@@ -4,7 +4,7 @@ import json
 
 from tests.cli.running import Cli
 from tests.client.fake_card_routes import add_card
-from tests.client.fake_world import at, usd
+from tests.client.fake_shapes import at, usd
 
 
 class TestCards:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.running import Cli
 from tests.client.fake_api import DROP
-from tests.client.fake_world import usd
+from tests.client.fake_shapes import usd
 from tests.support.waiting import until
 
 

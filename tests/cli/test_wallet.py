@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.cli.running import Cli
-from tests.client.fake_world import at, usd
+from tests.client.fake_shapes import at, usd
 
 
 def entry(number: int, amount: str, after: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from typing import Any
 
 from tests.client.fake_names import CHECKS, ENROLMENT, join_command
 from tests.client.fake_routes import Answer, Asked, page, route
-from tests.client.fake_world import OPERATOR_TOKEN, Problem, at, usd
+from tests.client.fake_shapes import Problem, at, usd
+from tests.client.fake_world import OPERATOR_TOKEN
 
 
 def only_operators(asked: Asked) -> None:

@@ -23,7 +23,8 @@ from tests.client import (
 )
 from tests.client.contract import drift
 from tests.client.fake_routes import ROUTES, Asked
-from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, Problem, World, furnished
+from tests.client.fake_shapes import Problem
+from tests.client.fake_world import CUSTOMER_TOKEN, OPERATOR_TOKEN, World, furnished
 
 assert fake_admin_routes
 assert fake_card_routes

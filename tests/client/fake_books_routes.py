@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.client.fake_admin_routes import only_operators
 from tests.client.fake_routes import Answer, Asked, route
-from tests.client.fake_world import Problem, at, usd
+from tests.client.fake_shapes import Problem, at, usd
 
 CSV = "account,debit,credit,currency\r\nwallet,0.00,19.61,USD\r\n"
 

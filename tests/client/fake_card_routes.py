@@ -3,7 +3,8 @@
 from typing import Any
 
 from tests.client.fake_routes import Answer, Asked, page, route
-from tests.client.fake_world import Problem, World, at, usd
+from tests.client.fake_shapes import Problem, at, usd
+from tests.client.fake_world import World
 
 
 def add_card(world: World, last4: str, *, brand: str = "visa", default: bool = False) -> dict[str, Any]:

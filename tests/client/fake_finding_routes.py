@@ -5,7 +5,7 @@ from typing import Any
 from tests.client.fake_admin_routes import only_operators
 from tests.client.fake_findings import closing, decisions
 from tests.client.fake_routes import Answer, Asked, page, route
-from tests.client.fake_world import Problem, at
+from tests.client.fake_shapes import Problem, at
 
 
 def _reason(asked: Asked, *, shortest: int) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.client.fake_world import World, at, usd
+from tests.client.fake_shapes import at, usd
+from tests.client.fake_world import World
 
 
 def open_finding(

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.client.fake_admin_routes import only_operators
 from tests.client.fake_routes import Answer, Asked, page, route
-from tests.client.fake_world import Problem, at
+from tests.client.fake_shapes import Problem, at
 
 OURS = {"version": "0.2.0", "sha256": "2f" * 32}
 _TOLD = "Upgrade the helpers (`sublet admin node upgrade --canary {name}` tries it on {name} first)."

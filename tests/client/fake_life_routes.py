@@ -3,7 +3,7 @@
 from tests.client.fake_admin_routes import node_of
 from tests.client.fake_findings import ask_approval
 from tests.client.fake_routes import Answer, Asked, route
-from tests.client.fake_world import at
+from tests.client.fake_shapes import at
 
 _BECOMES = {
     "drain": "draining",

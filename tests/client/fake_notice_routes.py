@@ -3,7 +3,8 @@
 from typing import Any
 
 from tests.client.fake_routes import Answer, Asked, page, route
-from tests.client.fake_world import Problem, World, at
+from tests.client.fake_shapes import Problem, at
+from tests.client.fake_world import World
 
 
 def add_notice(world: World, title: str = "Your funds last for another 22 h 13 min", **changes: Any) -> dict[str, Any]:

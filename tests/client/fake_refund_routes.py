@@ -5,7 +5,7 @@ from typing import Any
 from tests.client.fake_admin_routes import only_operators
 from tests.client.fake_findings import ask_approval
 from tests.client.fake_routes import Answer, Asked, page, route
-from tests.client.fake_world import Problem, at, usd
+from tests.client.fake_shapes import Problem, at, usd
 
 ORGANIZATION = "org_0000000000000001"
 PAYMENT: dict[str, Any] = {

@@ -5,15 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.client.fake_world import (
-    HOLD,
-    OPERATOR_TOKEN,
-    Problem,
-    World,
-    at,
-    per_hour,
-    usd,
-)
+from tests.client.fake_shapes import Problem, at, per_hour, usd
+from tests.client.fake_world import HOLD, OPERATOR_TOKEN, World
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from tests.client.fake_names import DONE_AT_LAUNCH, EVIDENCE, STEPS
+from tests.client.fake_shapes import at, per_hour, usd
 
 CUSTOMER_TOKEN = "sublet_customer"
 OPERATOR_TOKEN = "sublet_operator"
@@ -17,32 +17,7 @@ CONTROL_GROUP = "Read back from the kernel's control group."
 NO_QUOTA = "The file system of the home has no quota."
 
 
-def at(seconds_ago: float = 0) -> str:
-    """A time of the API, before now."""
-    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat().replace("+00:00", "Z")
-
-
-def usd(amount: str | Decimal) -> dict[str, str]:
-    """Money, with at least two places."""
-    whole, _, fraction = f"{Decimal(amount):f}".partition(".")
-    return {"amount": f"{whole}.{fraction.rstrip('0').ljust(2, '0')}", "currency": "USD"}
-
-
-def per_hour(amount: str) -> dict[str, str]:
-    """A rate."""
-    return {"amount": amount, "currency": "USD", "per": "hour"}
-
-
 NEVER = {"suspend_at": None, "data_kept_until": None}
-
-
-class Problem(Exception):
-    """A refusal of the server."""
-
-    def __init__(self, status: int, code: str, detail: str, **extra: Any) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail, **extra}
 
 
 @dataclass

@@ -13,7 +13,8 @@ from sublet.client.retries import Retries
 from sublet.client.wait import wait_until_settled
 from tests.client.fake_api import DROP, DROP_AFTER, FakeApi
 from tests.client.fake_findings import ask_approval, misunderstand, open_finding
-from tests.client.fake_world import CUSTOMER_TOKEN, usd
+from tests.client.fake_shapes import usd
+from tests.client.fake_world import CUSTOMER_TOKEN
 
 
 def offer_id(client: Client) -> str:

@@ -11,7 +11,8 @@ from sublet.core.outbox import EVENT_TYPES
 from tests.client import fake_names
 from tests.client.contract import drift
 from tests.client.fake_api import serving
-from tests.client.fake_world import CUSTOMER_TOKEN, furnished, usd
+from tests.client.fake_shapes import usd
+from tests.client.fake_world import CUSTOMER_TOKEN, furnished
 from tests.support.app import Web
 
 
