@@ -14,7 +14,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from . import commands, gpu_facts, gpus, kernel_log
+from . import commands, gpu_facts, gpus, kernel_log, moment
 from .errors import NodeError
 
 _AGE_SECONDS = 20.0
@@ -49,7 +49,7 @@ def xids(log: list[kernel_log.Record], cards: list[gpus.Gpu]) -> list[dict[str, 
             found.append(
                 {
                     "number": record.number,
-                    "at": at.isoformat(timespec="seconds"),
+                    "at": moment.iso(at),
                     "bus": place,
                     "uuid": next((gpu.uuid for gpu in cards if gpu.bus.rpartition(".")[0] == place), None),
                     "xid": int(match.group(2)),

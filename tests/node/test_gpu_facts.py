@@ -100,6 +100,12 @@ class TestErrorsOfTheDriver:
         uptime = float(Path("/proc/uptime").read_text().split()[0])
         assert abs(booted + timedelta(seconds=uptime) - datetime.now(UTC)) < timedelta(minutes=1)
 
+    def test_within_one_second_are_told_apart_so_that_whoever_came_between_them_hears_of_the_later_alone(self) -> None:
+        text = "NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus."
+        two = [kernel_log.Record(1, 0, text), kernel_log.Record(2, 40_000, text)]
+        first, second = (datetime.fromisoformat(one["at"]) for one in gpu_health.xids(two, CARDS))
+        assert timedelta(milliseconds=39) <= second - first <= timedelta(milliseconds=41)
+
     def test_of_a_gpu_that_is_not_known_have_its_place_alone(self) -> None:
         assert {one["uuid"] for one in gpu_health.xids(log(), CARDS[:1])} == {FIRST, None}
 
