@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from sublet.core import currencies
-from sublet.ledger import settlement
+from sublet.ledger import processor
 from sublet.payments import checks
 from sublet.payments.mirror import checks as mirror_checks
 from sublet.payments.mirror import look, transactions
@@ -295,7 +295,7 @@ class TestWhatCannotBeKept:
             row = {"id": of_it.id, "type": of_it.type, "created_at": of_it.created_at, "whose": "suspense"}
             await session.execute(insert(stripe_transaction).values(**row, **values, available_on=of_it.available_on))
             assert of_it.source is not None
-            await settlement.suspend(
+            await processor.suspend(
                 session,
                 of_it.net,
                 transaction_id=of_it.id,

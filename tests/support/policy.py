@@ -1,10 +1,10 @@
 """The policies of every test that is not about one."""
 
-from sublet.allocations import resumption, rows
+from sublet.allocations import rows, upcoming_spend
 from sublet.billing.policy import Policy
 from sublet.scheduling.offers import Launches
 
 DEFAULT_POLICY = Policy()
 DEFAULT_LAUNCHES = Launches(
-    rows.count_being_set_up, 32, rows.began_within_an_hour, most_an_hour=240, to_come=resumption.more_to_come
+    rows.count_being_set_up, 32, rows.began_within_an_hour, most_an_hour=240, to_come=upcoming_spend.more_to_come
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from sublet.allocations import environment, labels, names, operations, resumption, startup
+from sublet.allocations import environment, labels, names, operations, startup, upcoming_spend
 from sublet.allocations.audit import LaunchRecord
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import WORK
@@ -97,7 +97,7 @@ async def launch(
         raise NotFound("offer", offer_id)
     _check_price(price, price_id)
     await alone(session, LAUNCHING, organization_id)
-    await resumption.alone(session, organization_id)
+    await upcoming_spend.alone(session, organization_id)
     await _check_may_start(session, actor, sku, policy.hold_for(price.per_hour), policy=policy, launches=launches)
     allocation_id = new_id("al")
     # The order of locks is wallet, then node, here and wherever both are touched.

@@ -6,7 +6,7 @@ The login closes, processes end, data stay.
 from collections.abc import Mapping
 from typing import Literal
 
-from sublet.allocations import actions, operations, resumption, rows
+from sublet.allocations import actions, operations, rows, upcoming_spend
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
 from sublet.allocations.rows import Allocation
@@ -54,9 +54,9 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
     otherwise: also if it is being resumed already.
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
-    await resumption.alone(session, allocation.organization_id)
+    await upcoming_spend.alone(session, allocation.organization_id)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
-    to_come = await resumption.more_to_come(session, allocation.organization_id, currency=allocation.currency)
+    to_come = await upcoming_spend.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)
     at = await node_states.standing(session, allocation.node_id)
     now = Situation.of(allocation)
@@ -81,9 +81,9 @@ async def on_occasion(session: Session, event: StoredEvent, *, policy: Policy) -
     if actions.why_not_run_there(now, await node_states.standing(session, allocation.node_id)):
         await _wait(session, allocation, "drain")
         return
-    await resumption.alone(session, allocation.organization_id)
+    await upcoming_spend.alone(session, allocation.organization_id)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
-    to_come = await resumption.more_to_come(session, allocation.organization_id, currency=allocation.currency)
+    to_come = await upcoming_spend.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)
     if refusal := actions.why_not_afford(now, stands, resuming=to_come, stopped=stopped, policy=policy):
         await _wait(session, allocation, "limit" if refusal.error is SpendingLimitReached else "funds")

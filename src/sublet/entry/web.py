@@ -13,7 +13,7 @@ import sublet
 from sublet.admin import repairs
 from sublet.admin.api import router as admin_router
 from sublet.admin.reports.api import router as reports_router
-from sublet.allocations import kept, residents, resumption, rows
+from sublet.allocations import kept, residents, rows, upcoming_spend
 from sublet.allocations.api import router as allocations_router
 from sublet.allocations.terminal import terminal_target
 from sublet.approvals.api import router as approvals_router
@@ -109,7 +109,7 @@ def _launches(settings: Settings) -> Launches:
         settings.launches_under_way,
         rows.began_within_an_hour,
         settings.launches_an_hour,
-        resumption.more_to_come,
+        upcoming_spend.more_to_come,
     )
 
 

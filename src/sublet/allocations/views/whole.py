@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, environment, incidents, labels, ports, restart, resumption, traffic
+from sublet.allocations import actions, environment, incidents, labels, ports, restart, traffic, upcoming_spend
 from sublet.allocations.actions import PortPlace, Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
@@ -64,7 +64,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
     cost = (await cost_of(session, [row.id])).get(row.id)
     stands = await standing(session, row.organization_id, currency=row.currency, policy=policy)
     stopped = await are_stopped(session, row.organization_id)
-    to_come = await resumption.more_to_come(session, row.organization_id, currency=row.currency)
+    to_come = await upcoming_spend.more_to_come(session, row.organization_id, currency=row.currency)
     funds = _funds(row, stands)
     at = await node_states.standing(session, row.node_id)
     anew = await restart.anew(session, actor, row, policy=policy, launches=launches)

@@ -13,7 +13,7 @@ from sublet.core.telemetry import get_logger
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.ledger import disputes as ledger
-from sublet.ledger import refunds, settlement
+from sublet.ledger import processor, refunds
 from sublet.payments.disputes.states import TRANSITIONS, DisputeState, move
 from sublet.payments.launch_stop import withheld_for
 from sublet.payments.models import dispute
@@ -84,7 +84,7 @@ async def _book(session: Session, row: Row[tuple[Any, ...]], seen: DisputeSeen, 
         return moved.amount
     way = 1 if moved.given_back else -1
     await ledger.move(session, seen.amount, Money.zero(seen.amount.currency), transaction_id=moved.id, **about)
-    await settlement.exchange(
+    await processor.exchange(
         session,
         Money(way * seen.amount.micro, seen.amount.currency),
         Money(way * moved.amount.micro, moved.amount.currency),

@@ -17,7 +17,7 @@ from sublet.core.money import Money
 from sublet.core.telemetry import get_logger
 from sublet.findings import findings
 from sublet.findings.findings import Severity
-from sublet.ledger import settlement as ledger
+from sublet.ledger import processor as ledger
 from sublet.ledger import top_ups as fees
 from sublet.payments import installation
 from sublet.payments.models import stripe_transaction, top_up

@@ -13,7 +13,7 @@ from sublet.core.ids import new_id
 from sublet.core.money import Money
 from sublet.findings import findings
 from sublet.findings.findings import Severity
-from sublet.ledger import settlement as ledger
+from sublet.ledger import processor as ledger
 from sublet.payments.models import payout
 from sublet.payments.payouts.states import TRANSITIONS, PayoutState, move
 from sublet.payments.stripe.balance import PayoutSeen
