@@ -7,7 +7,7 @@ import pytest
 from sublet.allocations import funds, suspension
 from sublet.allocations.rows import currency_of
 from sublet.billing.limit_review import review_limits
-from sublet.billing.spend import SpendingLimitReached
+from sublet.billing.spend import SpendingLimitForbids
 from sublet.core.errors import NotFound
 from tests.allocations.rental import customer
 from tests.allocations.site import REASON, Site
@@ -76,12 +76,12 @@ class TestReached:
 
     async def test_forbids_resuming_and_says_what_would_end_that(self, site: Site) -> None:
         running = await limited(site)
-        with pytest.raises(SpendingLimitReached, match=r"spending limit is reached.*once the limit has been raised"):
+        with pytest.raises(SpendingLimitForbids, match=r"spending limit is reached.*once the limit has been raised"):
             await site.rental.resume(running)
 
     async def test_of_the_organization_forbids_launching(self, site: Site) -> None:
         await set_limit(site, 100_000)  # less than what a launch sets aside
-        with pytest.raises(SpendingLimitReached, match="leaves too little"):
+        with pytest.raises(SpendingLimitForbids, match="leaves too little"):
             await site.rental.launch()
         await set_limit(site, 10_000_000)
         await site.rental.launch()
@@ -89,7 +89,7 @@ class TestReached:
     async def test_of_the_organization_counts_what_is_under_way(self, site: Site) -> None:
         await set_limit(site, 800_000)  # less than what two launches set aside
         first = await site.rental.launch()
-        with pytest.raises(SpendingLimitReached, match="leaves too little"):
+        with pytest.raises(SpendingLimitForbids, match="leaves too little"):
             await site.rental.launch()
         await site.rental.work_until(first, "active")
         await site.rental.launch()
@@ -107,7 +107,7 @@ class TestReached:
                 while not launched.done() and not await site.rental.all(waits):
                     await asyncio.sleep(0.01)
         await asyncio.wait([launched], timeout=10)
-        assert isinstance(launched.exception(), SpendingLimitReached)
+        assert isinstance(launched.exception(), SpendingLimitForbids)
 
     async def test_of_another_allocation_forbids_neither(self, site: Site) -> None:
         running, other = await limited(site), await site.rental.running()

@@ -64,7 +64,7 @@ async def told(session: Session, subject: Subject) -> list[str]:
     found = await session.execute(
         text(
             "SELECT type, data FROM outbox_event WHERE organization_id = :id "
-            "AND type IN ('budget.alerted', 'spending_limit.reached') ORDER BY id"
+            "AND type IN ('spending.alerted', 'spending_limit.reached') ORDER BY id"
         ),
         {"id": subject.organization},
     )
@@ -235,7 +235,7 @@ class TestTold:
             await limit(session, subject, "1", scope="allocation", of=subject.id)
             await review(session)
             rows = await session.execute(
-                text("SELECT data FROM outbox_event WHERE type = 'budget.alerted' ORDER BY id")
+                text("SELECT data FROM outbox_event WHERE type = 'spending.alerted' ORDER BY id")
             )
             of_day, of_one = rows.scalars()
         midnight = noon.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sublet.billing.events import BudgetAlerted, DataClockAnnounced, SpendingLimitReached, WalletLow
+from sublet.billing.events import DataClockAnnounced, SpendingAlerted, SpendingLimitReached, WalletLow
 from sublet.core.outbox import Event
 from sublet.notifications.letters import KINDS
 from sublet.payments.auto_top_up.events import AutoTopUpStopped
@@ -74,16 +74,16 @@ class TestTheDataClock:
 class TestSpendingLimits:
     async def test_say_how_much_is_spent_of_whose_limit(self, web: Web) -> None:
         owner = await web.customer()
-        await happens(web, BudgetAlerted(**OF_THE_DAY, percent=80), (await who(owner))[1])
+        await happens(web, SpendingAlerted(**OF_THE_DAY, percent=80), (await who(owner))[1])
         [told] = await inbox(owner)
-        assert (told["kind"], told["title"]) == ("budget.alerted", "80 percent of a spending limit are spent")
+        assert (told["kind"], told["title"]) == ("spending.alerted", "80 percent of a spending limit are spent")
         assert told["sentences"][0] == (
             "The spending limit of Customer for this day is 20.00 USD, and 16.10 USD of it are spent."
         )
 
     async def test_say_nothing_of_all_of_it_which_is_said_when_it_is_reached(self, web: Web) -> None:
         owner = await web.customer()
-        await happens(web, BudgetAlerted(**OF_THE_DAY, percent=100), (await who(owner))[1])
+        await happens(web, SpendingAlerted(**OF_THE_DAY, percent=100), (await who(owner))[1])
         assert await inbox(owner) == []
 
     @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import BEING_SET_UP, KEPT, AllocationState, PortState, StateForbids
 from sublet.billing.policy import Policy
-from sublet.billing.spend import SpendingLimit, SpendingLimitReached
+from sublet.billing.spend import SpendingLimit, SpendingLimitForbids
 from sublet.billing.standing import Standing
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
@@ -208,7 +208,7 @@ def _beyond(limit: SpendingLimit, *, by_itself: bool) -> Refusal:
     when = (
         "the limit has been raised" if limit.ends is None else f"the next {limit.scope} begins, or the limit is raised"
     )
-    return Refusal(SpendingLimitReached, f"{limit.sentence} {then} {when}.", outcome=_STAYS)
+    return Refusal(SpendingLimitForbids, f"{limit.sentence} {then} {when}.", outcome=_STAYS)
 
 
 def _standing(now: Situation) -> Refusal:

@@ -14,7 +14,7 @@ from sublet.allocations.states import AllocationState
 from sublet.audit.record import record
 from sublet.billing import meters
 from sublet.billing.policy import Policy
-from sublet.billing.spend import SpendingLimitReached
+from sublet.billing.spend import SpendingLimitForbids
 from sublet.billing.standing import standing
 from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
@@ -50,7 +50,7 @@ async def request_suspension(session: Session, actor: Actor, id_or_name: str) ->
 async def request_resumption(session: Session, actor: Actor, id_or_name: str, *, policy: Policy) -> str:
     """Resume a suspended allocation of the actor's organization; returns its id.
 
-    InsufficientFunds while the wallet cannot carry it, SpendingLimitReached while a limit forbids it, StateForbids
+    InsufficientFunds while the wallet cannot carry it, SpendingLimitForbids while a limit forbids it, StateForbids
     otherwise: also if it is being resumed already.
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
@@ -86,7 +86,7 @@ async def on_occasion(session: Session, event: StoredEvent, *, policy: Policy) -
     to_come = await upcoming_spend.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)
     if refusal := actions.why_not_afford(now, stands, resuming=to_come, stopped=stopped, policy=policy):
-        await _wait(session, allocation, "limit" if refusal.error is SpendingLimitReached else "funds")
+        await _wait(session, allocation, "limit" if refusal.error is SpendingLimitForbids else "funds")
         return
     await resume(session, system_actor(allocation.suspended_for), allocation)
 

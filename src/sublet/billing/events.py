@@ -61,10 +61,10 @@ class SpendingLimitEvent(Event):
     ends_at: datetime | None
 
 
-class BudgetAlerted(SpendingLimitEvent):
+class SpendingAlerted(SpendingLimitEvent):
     """So many percent of a spending limit are spent; told once for each threshold in each period."""
 
-    type: ClassVar[str] = "budget.alerted"
+    type: ClassVar[str] = "spending.alerted"
 
     percent: int
 

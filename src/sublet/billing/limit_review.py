@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 
 from sublet.billing import spend
-from sublet.billing.events import BudgetAlerted, SpendingLimitReached
+from sublet.billing.events import SpendingAlerted, SpendingLimitReached
 from sublet.billing.policy import Policy
 from sublet.billing.spend import SpendingLimit
 from sublet.core.db import Session
@@ -107,14 +107,14 @@ async def _tell(session: Session, limit: SpendingLimit, *, policy: Policy) -> No
             "ends_at": limit.ends,
         }
         if percent > limit.told_percent:
-            await _publish(session, limit, BudgetAlerted(**about, percent=percent))
+            await _publish(session, limit, SpendingAlerted(**about, percent=percent))
         if anew:
             await _publish(session, limit, SpendingLimitReached(**about))
         told = {"told_percent": max(percent, limit.told_percent), "reached": reached, "anew": anew}
         await session.execute(_NOTE, {"seq": limit.seq, "period_start": limit.started, **told})
 
 
-async def _publish(session: Session, limit: SpendingLimit, event: BudgetAlerted | SpendingLimitReached) -> None:
+async def _publish(session: Session, limit: SpendingLimit, event: SpendingAlerted | SpendingLimitReached) -> None:
     await publish(session, event, subject=limit.organization_id, organization_id=limit.organization_id)
 
 

@@ -23,7 +23,7 @@ THRESHOLDS = (50, 80, 100)
 """Percents of a limit at which the organization is told."""
 
 
-class SpendingLimitReached(Conflict):
+class SpendingLimitForbids(Conflict):
     """The organization has spent as much as it lets itself spend, or would within minutes."""
 
     code = "spending_limit_reached"

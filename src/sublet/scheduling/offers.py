@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sublet.billing.policy import Policy
-from sublet.billing.spend import SpendingLimit, SpendingLimitReached
+from sublet.billing.spend import SpendingLimit, SpendingLimitForbids
 from sublet.billing.standing import standing
 from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
@@ -172,5 +172,5 @@ def _why_not_by_limits(hold: Money, means: Means) -> Refusal | None:
     for limit in means.limits:
         if limit.reached_at is not None or limit.left < hold + means.to_come:
             when = f"Raise the limit, or try again when the next {limit.scope} begins."
-            return Refusal(SpendingLimitReached, limit.sentence, when, outcome=_NOTHING)
+            return Refusal(SpendingLimitForbids, limit.sentence, when, outcome=_NOTHING)
     return None

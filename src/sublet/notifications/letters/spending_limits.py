@@ -57,9 +57,9 @@ async def _reached(session: Session, event: StoredEvent) -> Letter:
 
 KINDS = (
     Kind(
-        "budget.alerted",
+        "spending.alerted",
         "Half of a spending limit is spent, and four fifths of it",
-        ("budget.alerted",),
+        ("spending.alerted",),
         Permission.SPENDING_LIMIT_MANAGE,
         _spent,
     ),
