@@ -1,11 +1,11 @@
-"""Rows in every book, sealed, with heads in a file; and what the owner of the database does to them."""
+"""Rows in every register, sealed, with heads in a file; and what the owner of the database does to them."""
 
 from pathlib import Path
 
 import psycopg
 from sqlalchemy import text
 
-from sublet.admin.seals import CHAINS, heads_hold, seal_books, seals_hold
+from sublet.admin.seals import CHAINS, heads_hold, seal_registers, seals_hold
 from sublet.audit.record import record
 from sublet.billing import settlement
 from sublet.core import heads
@@ -64,7 +64,7 @@ _REFUND = text(
 
 
 class Archive:
-    """Books that are sealed again and again, each head published to a file."""
+    """Registers that are sealed again and again, each head published to a file."""
 
     def __init__(self, database: Database, directory: Path) -> None:
         self.database = database
@@ -73,7 +73,7 @@ class Archive:
         self.times = 0
 
     async def write(self) -> None:
-        """Something in every book: odd words too."""
+        """Something in every register: odd words too."""
         self.times += 1
         async with self.database.transaction() as session:
             subject = await new_subject(session)
@@ -92,7 +92,7 @@ class Archive:
         for _ in range(2):
             async with self.database.transaction() as session:
                 await seals.seal_ranges(session)
-            await seal_books(self.database)
+            await seal_registers(self.database)
         await heads.publish(self.database, self.signer, self.file, CHAINS)
 
     async def broken(self) -> list[str]:
@@ -115,15 +115,15 @@ def tamper(owner_url: str, *statements: str) -> None:
             owner.execute(statement.encode())
 
 
-def seal_anew(book: str) -> str:
-    """Compute a book's chain anew, as its owner can."""
+def seal_anew(register: str) -> str:
+    """Compute a register's chain anew, as its owner can."""
     return f"""
     DO $$
     DECLARE one record; prev bytea := '\\x00';
     BEGIN
-      FOR one IN SELECT * FROM book_seal WHERE book = '{book}' ORDER BY from_id LOOP
-        UPDATE book_seal SET prev_hash = prev, hash = sublet_book_hash(book, prev, one.from_id, one.to_id)
-         WHERE book = '{book}' AND from_id = one.from_id RETURNING hash INTO prev;
+      FOR one IN SELECT * FROM register_seal WHERE register = '{register}' ORDER BY from_id LOOP
+        UPDATE register_seal SET prev_hash = prev, hash = sublet_register_hash(register, prev, one.from_id, one.to_id)
+         WHERE register = '{register}' AND from_id = one.from_id RETURNING hash INTO prev;
       END LOOP;
     END $$
     """

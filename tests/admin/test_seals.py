@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from sublet.admin import seals
 from sublet.admin.verification import array_text, verify
-from sublet.core import book_seals, heads
+from sublet.core import heads, registers
 from sublet.core.db import Database
 from sublet.entry import verify as command
 from tests.admin.archives import Archive, seal_anew, tamper
@@ -45,7 +45,7 @@ UNNOTICED = {
 
 @pytest.fixture
 async def archive(database: Database, tmp_path: Path) -> Archive:
-    """Three rounds of rows in every book, each sealed and published."""
+    """Three rounds of rows in every register, each sealed and published."""
     made = Archive(database, tmp_path)
     for _ in range(3):
         await made.write()
@@ -73,9 +73,9 @@ class TestSealing:
             row = "INSERT INTO audit_event (id, actor_kind, actor_name, action, target_type, target_id) "
             slow.execute((row + "VALUES ('ae_slow', 'system', 'x', 'thing.done', 'thing', '1')").encode())
             for _ in range(3):
-                assert await seals.seal_books(database) == 0
+                assert await seals.seal_registers(database) == 0
             slow.commit()
-        assert [await seals.seal_books(database) for _ in range(3)][-1] == 0
+        assert [await seals.seal_registers(database) for _ in range(3)][-1] == 0
         await archive.seal()
         assert await archive.broken() == []
 
@@ -88,29 +88,29 @@ class TestSealing:
             "SELECT 'ae_' || n, 'system', 'x', 'thing.done', 'thing', '1' FROM generate_series(1, 205) n",
         )
         with psycopg.connect(app_url, autocommit=True) as connection:
-            calls = [connection.execute("SELECT sublet_seal_book('audit', 1)").fetchone() for _ in range(4)]
+            calls = [connection.execute("SELECT sublet_seal_register('audit', 1)").fetchone() for _ in range(4)]
         assert calls == [(0,), (200,), (5,), (0,)]
         async with database.reading() as session:
-            assert await book_seals.broken(session) == []
+            assert await registers.broken(session) == []
 
-    async def test_of_a_book_that_fails_stops_no_other(
+    async def test_of_a_register_that_fails_stops_no_other(
         self, database: Database, tmp_path: Path, owner_url: str
     ) -> None:
         archive = Archive(database, tmp_path)
         await archive.write()
-        tamper(owner_url, "DELETE FROM sealed_book WHERE name = 'usage'")
+        tamper(owner_url, "DELETE FROM sealed_register WHERE name = 'usage'")
         for _ in range(2):
             with pytest.raises(DBAPIError, match="returned no rows"):
-                await seals.seal_books(database)
+                await seals.seal_registers(database)
         async with database.reading() as session:
-            sealed = (await session.execute(text("SELECT DISTINCT book FROM book_seal"))).scalars()
+            sealed = (await session.execute(text("SELECT DISTINCT register FROM register_seal"))).scalars()
             assert set(sealed) == {"top_up", "refund", "dispute", "audit"}
 
     async def test_needs_a_transaction_of_its_own(self, archive: Archive, app_url: str) -> None:
         with psycopg.connect(app_url) as connection:
             connection.execute("SELECT pg_current_xact_id()")
             with pytest.raises(ObjectNotInPrerequisiteState):
-                connection.execute("SELECT sublet_seal_book('usage', 10)")
+                connection.execute("SELECT sublet_seal_register('usage', 10)")
 
     @pytest.mark.parametrize("table", ["usage_charge", "top_up_history", "refund_history", "dispute_history"])
     async def test_draws_the_transaction_before_the_id(self, archive: Archive, owner_url: str, table: str) -> None:
@@ -146,7 +146,7 @@ class TestSealing:
             connection.execute(forged.encode())
 
     @pytest.mark.parametrize("statement", ["INSERT INTO {} SELECT * FROM {}", "DELETE FROM {}", "TRUNCATE {}"])
-    @pytest.mark.parametrize("table", ["book_seal", "book_seal_mark", "sealed_book"])
+    @pytest.mark.parametrize("table", ["register_seal", "register_seal_mark", "sealed_register"])
     async def test_is_nothing_that_the_application_writes(
         self, archive: Archive, app_url: str, table: str, statement: str
     ) -> None:
@@ -156,7 +156,7 @@ class TestSealing:
 
 class TestRewriting:
     @pytest.mark.parametrize("name", REWRITES)
-    async def test_breaks_the_seals_of_that_book_alone(self, archive: Archive, owner_url: str, name: str) -> None:
+    async def test_breaks_the_seals_of_that_register_alone(self, archive: Archive, owner_url: str, name: str) -> None:
         tamper(owner_url, REWRITES[name])
         assert {subject.split("/")[0] for subject in await archive.broken()} == {name}
         assert wrong(owner_url, archive).keys() == {name}
@@ -178,11 +178,11 @@ class TestRewriting:
     @pytest.mark.parametrize("name", TAILS)
     async def test_a_tail_that_is_cut_is_missed(self, archive: Archive, owner_url: str, name: str) -> None:
         table, column = TAILS[name]
-        last = f"(SELECT from_id FROM book_seal WHERE book = '{name}' ORDER BY from_id DESC LIMIT 1)"
+        last = f"(SELECT from_id FROM register_seal WHERE register = '{name}' ORDER BY from_id DESC LIMIT 1)"
         tamper(
             owner_url,
             f"DELETE FROM {table} WHERE {column} >= {last}",
-            f"DELETE FROM book_seal WHERE book = '{name}' AND from_id = {last}",
+            f"DELETE FROM register_seal WHERE register = '{name}' AND from_id = {last}",
         )
         assert await archive.broken() == []
         assert [problem for _, problem in await archive.contradicted()] == [heads.GONE]
@@ -197,8 +197,9 @@ class TestVerificationFromOutside:
         tamper(
             owner_url,
             REWRITES["usage"],
-            "CREATE OR REPLACE FUNCTION sublet_book_hash(_book text, _prev bytea, _from bigint, _to bigint) "
-            "RETURNS bytea LANGUAGE sql STABLE AS 'SELECT hash FROM book_seal WHERE book = _book AND from_id = _from'",
+            "CREATE OR REPLACE FUNCTION sublet_register_hash(_register text, _prev bytea, _from bigint, _to bigint) "
+            "RETURNS bytea LANGUAGE sql STABLE AS "
+            "'SELECT hash FROM register_seal WHERE register = _register AND from_id = _from'",
             "UPDATE ledger.posting SET amount = amount * 2",
             "CREATE OR REPLACE FUNCTION ledger.range_hash(_prev bytea, _from bigint, _to bigint) RETURNS bytea "
             "LANGUAGE sql STABLE AS 'SELECT hash FROM ledger.seal WHERE from_id = _from'",
@@ -226,7 +227,7 @@ class TestVerificationFromOutside:
         assert wrong(owner_url, archive).keys() == {"usage"}
 
     async def test_finds_rows_that_lie_between_two_seals(self, archive: Archive, owner_url: str) -> None:
-        tamper(owner_url, "DELETE FROM book_seal WHERE book = 'audit' AND from_id = 1")
+        tamper(owner_url, "DELETE FROM register_seal WHERE register = 'audit' AND from_id = 1")
         assert any("lies between two seals" in problem for problem in wrong(owner_url, archive)["audit"])
 
     async def test_finds_heads_of_another_key(self, archive: Archive, owner_url: str) -> None:

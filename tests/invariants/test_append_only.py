@@ -10,7 +10,7 @@ from psycopg import errors, sql
 APPEND_ONLY = {
     "allocation_history",
     "audit_event",
-    "book_seal",
+    "register_seal",
     "card_setup_history",
     "installation",
     "node_history",

@@ -38,7 +38,7 @@ REPAIRS: Mapping[str, Repair] = {
         ],
         Repair(_BOOKS, _RECONCILE),
     ),
-    **dict.fromkeys(["ledger.signed_head", "ledger.broken_seal", "books.broken_seal"], Repair(_SEALS, _RECONCILE)),
+    **dict.fromkeys(["ledger.signed_head", "ledger.broken_seal", "register.broken_seal"], Repair(_SEALS, _RECONCILE)),
     "ledger.hold_of_ended_subject": Repair(
         "What the money was set aside for has ended. If it is not given back within minutes, see why its release is "
         "not concluded.",

@@ -2,36 +2,36 @@
 
 from pathlib import Path
 
-from sublet.audit import book as audit
-from sublet.billing import book as billing
-from sublet.core import book_seals, heads, telemetry
-from sublet.core.book_seals import Chain
+from sublet.audit import register as audit
+from sublet.billing import register as billing
+from sublet.core import heads, registers, telemetry
 from sublet.core.db import Database, Session
+from sublet.core.registers import Chain
 from sublet.findings.checks import Check, CheckResult, Finding, ask
 from sublet.findings.findings import Severity
 from sublet.ledger import seals
-from sublet.payments import books as payments
+from sublet.payments import registers as payments
 
 log = telemetry.get_logger(__name__)
 
-BOOKS = (billing.BOOK, *payments.BOOKS, audit.BOOK)
-CHAINS: tuple[Chain, ...] = (seals.CHAIN, *(book.chain for book in BOOKS))
+REGISTERS = (billing.REGISTER, *payments.REGISTERS, audit.REGISTER)
+CHAINS: tuple[Chain, ...] = (seals.CHAIN, *(register.chain for register in REGISTERS))
 
-_SEALS = Check("seals of usage, payments and the trail", "books.broken_seal", Severity.CRITICAL)
+_SEALS = Check("seals of usage, payments and the trail", "register.broken_seal", Severity.CRITICAL)
 _HEADS = Check("signed heads", "ledger.signed_head", Severity.CRITICAL)
 
 
-async def seal_books(database: Database) -> int:
-    """Seal every book but the ledger's own, each in a transaction of its own; returns how many ranges.
+async def seal_registers(database: Database) -> int:
+    """Seal every register, each in a transaction of its own; returns how many ranges.
 
     One that fails stops no other: what the first of them failed with is raised after all have been tried.
     """
     sealed, failures = 0, []
-    for book in BOOKS:
+    for register in REGISTERS:
         try:
-            sealed += await book_seals.seal(database, book)
+            sealed += await registers.seal(database, register)
         except Exception as error:  # the others are sealed all the same
-            log.exception("book.not_sealed", book=book.name, error=type(error).__name__)
+            log.exception("register.not_sealed", register=register.name, error=type(error).__name__)
             failures.append(error)
     if failures:
         raise failures[0]
@@ -39,12 +39,12 @@ async def seal_books(database: Database) -> int:
 
 
 async def seals_hold(session: Session) -> CheckResult:
-    """The check of the books' rows against their seals."""
+    """The check of the registers' rows against their seals."""
 
     async def look() -> list[Finding]:
         problem = "these rows are not what was sealed"
-        broken = await book_seals.broken(session)
-        return [Finding("seal", f"{book}/{first}-{last}", problem) for book, first, last in broken]
+        broken = await registers.broken(session)
+        return [Finding("seal", f"{register}/{first}-{last}", problem) for register, first, last in broken]
 
     return await ask(session, _SEALS, look)
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from sublet.admin.seals import CHAINS
 from sublet.core import heads
-from sublet.core.book_seals import Chain
 from sublet.core.db import driver_url
+from sublet.core.registers import Chain
 
 _BEGINNING = b"\x00"
 _SAFE_PATH = "-c search_path=pg_catalog,public -c default_transaction_read_only=on"
@@ -56,7 +56,7 @@ def verify(url: str, file: Path, *, key: bytes | None = None) -> list[Verified]:
     finally:
         engine.dispose()
     for line in lines:
-        found.setdefault(line.head.books, Verified(line.head.books)).heads += 1
+        found.setdefault(line.head.chain, Verified(line.head.chain)).heads += 1
     for name, to_id, problem in heads.against(lines, sealed, trusted):
         found[name].problems.append(f"up to {to_id}: {problem}")
     return list(found.values())

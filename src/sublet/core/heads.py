@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sublet.core.book_seals import Chain
 from sublet.core.db import Database, Session
+from sublet.core.registers import Chain
 from sublet.core.signer import Signer, is_signed
 
 
@@ -22,7 +22,7 @@ from sublet.core.signer import Signer, is_signed
 class Head:
     """A chain as it was sealed up to one id."""
 
-    books: str
+    chain: str
     to_id: int
     hash: bytes
     sealed_at: datetime
@@ -30,7 +30,7 @@ class Head:
     @property
     def message(self) -> bytes:
         """What is signed."""
-        told = {"books": self.books, "to_id": self.to_id, "hash": self.hash.hex(), "at": self.sealed_at.isoformat()}
+        told = {"chain": self.chain, "to_id": self.to_id, "hash": self.hash.hex(), "at": self.sealed_at.isoformat()}
         return json.dumps(told, sort_keys=True).encode()
 
 
@@ -49,7 +49,7 @@ class Line:
 
 async def publish(database: Database, signer: Signer, file: Path, chains: Iterable[Chain]) -> int:
     """Add the newest head of each chain to the file, signed, unless it is there; returns how many were added."""
-    newest = {line.head.books: line.head for line in read(file)}
+    newest = {line.head.chain: line.head for line in read(file)}
     added = 0
     for chain in chains:
         async with database.reading() as session:
@@ -90,7 +90,7 @@ async def contradicted(session: Session, file: Path, chains: Iterable[Chain]) ->
     lines = read(file)
     sealed: dict[tuple[str, int], bytes] = {}
     for chain in chains:
-        asked = {"to_ids": [line.head.to_id for line in lines if line.head.books == chain.name]}
+        asked = {"to_ids": [line.head.to_id for line in lines if line.head.chain == chain.name]}
         for row in await session.execute(chain.hashes, asked):
             sealed[chain.name, row.to_id] = bytes(row.hash)
     return against(lines, sealed, lines[0].key if lines else b"")
@@ -100,7 +100,7 @@ def against(lines: Sequence[Line], sealed: dict[tuple[str, int], bytes], trusted
     """What the heads of a file contradict in the hashes that chains have, by chain and the last id of each seal."""
     found = []
     for line in lines:
-        place = line.head.books, line.head.to_id
+        place = line.head.chain, line.head.to_id
         if not line.is_signed(trusted):
             found.append((*place, NOT_SIGNED))
         elif place not in sealed:
@@ -119,6 +119,6 @@ def read(file: Path) -> list[Line]:
     lines = []
     for line in text_of.splitlines():
         told: dict[str, Any] = json.loads(line)
-        head = Head(told["books"], told["to_id"], bytes.fromhex(told["hash"]), datetime.fromisoformat(told["at"]))
+        head = Head(told["chain"], told["to_id"], bytes.fromhex(told["hash"]), datetime.fromisoformat(told["at"]))
         lines.append(Line(head, b64decode(told["key"]), b64decode(told["signature"])))
     return lines

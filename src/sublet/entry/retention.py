@@ -83,7 +83,7 @@ KEPT: Mapping[str, str] = {
             *("public.card_setup", "public.card_setup_history", "public.saved_card"),
             *("public.refund", "public.refund_history", "public.refund_request", "public.dispute"),
             *("public.dispute_history", "public.payout", "public.payout_history"),
-            *("public.sealed_book", "public.book_seal", "public.book_seal_mark"),
+            *("public.sealed_register", "public.register_seal", "public.register_seal_mark"),
             *("public.credit_grant", "public.promo_code", "public.promo_redemption"),
         ],
         _BOOKS,

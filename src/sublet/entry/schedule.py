@@ -101,8 +101,8 @@ def schedule(
         assert heads_file is not None
         await heads.publish(database, signer, heads_file, seals.CHAINS)
 
-    async def seal_books() -> None:
-        await seals.seal_books(database)
+    async def seal_registers() -> None:
+        await seals.seal_registers(database)
 
     heads_file = settings.seal_heads_file
     signer = Signer(database, keyring_of(settings))
@@ -119,7 +119,7 @@ def schedule(
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), run_alone=settle),
         Tick("expire credit", MINUTE, run_alone=expire_credit),
         Tick("seal the ledger", MINUTE, seal_ranges),
-        Tick("seal usage, payments and the trail", MINUTE, run_alone=seal_books),
+        Tick("seal usage, payments and the trail", MINUTE, run_alone=seal_registers),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),
         Tick("watch cards", MINUTE, watch_cards),
         Tick("watch refunds", MINUTE, refund_work.ensure_watched),

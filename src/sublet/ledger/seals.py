@@ -2,8 +2,8 @@
 
 from sqlalchemy import text
 
-from sublet.core.book_seals import Chain
 from sublet.core.db import Session
+from sublet.core.registers import Chain
 from sublet.ledger.functions import call_for_id
 
 ENTRIES_EACH = 1000

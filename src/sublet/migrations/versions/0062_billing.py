@@ -5,7 +5,7 @@ from sublet.migrations.script import execute_script
 revision = "0062_billing"
 down_revision = "0061_core"
 
-BOOK = """
+REGISTER = """
 CREATE VIEW sealable_usage AS
   SELECT c.id, ARRAY[
            c.id::text, c.subject_id, extract(epoch FROM c.period_start)::text, c.meter_kind, c.organization_id,
@@ -15,7 +15,7 @@ CREATE VIEW sealable_usage AS
            extract(epoch FROM u.seen_from)::text, u.seen_count::text] AS parts
     FROM usage_charge c
     LEFT JOIN usage_record u ON u.subject_id = c.subject_id AND u.period_start = c.period_start;
-SELECT sublet_keep_book('usage', 'usage_charge', 'usage_charge_id_seq', 'sealable_usage');
+SELECT sublet_keep_register('usage', 'usage_charge', 'usage_charge_id_seq', 'sealable_usage');
 
 -- Nobody who inserts chooses an id: one within a range that is sealed would break its seal.
 REVOKE INSERT ON usage_charge FROM sublet_app;
@@ -25,5 +25,5 @@ GRANT INSERT (subject_id, period_start, meter_kind, organization_id, currency, p
 
 
 def upgrade() -> None:
-    """Make usage a book."""
-    execute_script(BOOK)
+    """Make usage a register."""
+    execute_script(REGISTER)

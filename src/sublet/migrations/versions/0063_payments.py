@@ -5,7 +5,7 @@ from sublet.migrations.script import execute_script
 revision = "0063_payments"
 down_revision = "0062_billing"
 
-BOOKS = """
+REGISTERS = """
 CREATE VIEW sealable_top_up AS
   SELECT h.id, ARRAY[
            h.id::text, h.top_up_id, h.previous, h.next, h.reason, extract(epoch FROM h.at)::text, t.organization_id,
@@ -24,9 +24,9 @@ CREATE VIEW sealable_dispute AS
            d.top_up_id, d.currency, d.processor_id] AS parts
     FROM dispute_history h
     LEFT JOIN dispute d ON d.id = h.dispute_id;
-SELECT sublet_keep_book('top_up', 'top_up_history', 'top_up_history_id_seq', 'sealable_top_up');
-SELECT sublet_keep_book('refund', 'refund_history', 'refund_history_id_seq', 'sealable_refund');
-SELECT sublet_keep_book('dispute', 'dispute_history', 'dispute_history_id_seq', 'sealable_dispute');
+SELECT sublet_keep_register('top_up', 'top_up_history', 'top_up_history_id_seq', 'sealable_top_up');
+SELECT sublet_keep_register('refund', 'refund_history', 'refund_history_id_seq', 'sealable_refund');
+SELECT sublet_keep_register('dispute', 'dispute_history', 'dispute_history_id_seq', 'sealable_dispute');
 
 -- Nobody who inserts chooses an id: one within a range that is sealed would break its seal.
 REVOKE INSERT ON top_up_history, refund_history, dispute_history FROM sublet_app;
@@ -37,5 +37,5 @@ GRANT INSERT (dispute_id, previous, next, reason) ON dispute_history TO sublet_a
 
 
 def upgrade() -> None:
-    """Make the histories books."""
-    execute_script(BOOKS)
+    """Make the histories registers."""
+    execute_script(REGISTERS)

@@ -1,8 +1,8 @@
-"""Usage as a book that is sealed: each charge with the record that it was made of."""
+"""Usage as a register that is sealed: each charge with the record that it was made of."""
 
-from sublet.core.book_seals import Book
+from sublet.core.registers import Register
 
-BOOK = Book(
+REGISTER = Register(
     "usage",
     """
     SELECT c.id, ARRAY[

@@ -1,8 +1,8 @@
-"""The trail as a book that is sealed."""
+"""The trail as a register that is sealed."""
 
-from sublet.core.book_seals import Book
+from sublet.core.registers import Register
 
-BOOK = Book(
+REGISTER = Register(
     "audit",
     """
     SELECT seq AS id, ARRAY[

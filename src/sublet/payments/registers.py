@@ -1,9 +1,9 @@
-"""What became of payments, refunds and disputes as books that are sealed, with what about each never changes."""
+"""What became of payments, refunds and disputes as registers that are sealed, with what about each never changes."""
 
-from sublet.core.book_seals import Book
+from sublet.core.registers import Register
 
-BOOKS = (
-    Book(
+REGISTERS = (
+    Register(
         "top_up",
         """
         SELECT h.id, ARRAY[
@@ -15,7 +15,7 @@ BOOKS = (
         """,
         ("public.top_up_history", "public.top_up"),
     ),
-    Book(
+    Register(
         "refund",
         """
         SELECT h.id, ARRAY[
@@ -28,7 +28,7 @@ BOOKS = (
         """,
         ("public.refund_history", "public.refund"),
     ),
-    Book(
+    Register(
         "dispute",
         """
         SELECT h.id, ARRAY[

@@ -1,6 +1,6 @@
-"""Books besides the ledger: rows that never change are sealed in ranges, into one chain of hashes for each book.
+"""Registers: rows that never change are sealed in ranges, into one chain of hashes for each register.
 
-A domain makes its rows a book in a migration, by `sublet_keep_book`, and names the book in a file of its own.
+A domain makes its rows a register in a migration, by `sublet_keep_register`, and names it in a file of its own.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from sublet.core.db import Database, Session
 
 ROWS_EACH = 1000
 
-_SEAL = text("SELECT sublet_seal_book(:book, :rows_each)")
-_BROKEN = text("SELECT book, from_id, to_id FROM broken_book_seal ORDER BY book, from_id")
-_HEAD = "SELECT to_id, hash, sealed_at FROM book_seal WHERE book = :book ORDER BY from_id DESC LIMIT 1"
-_HASHES = "SELECT to_id, hash FROM book_seal WHERE book = :book AND to_id = ANY(:to_ids)"
-_SEALS = "SELECT from_id, to_id, prev_hash, hash FROM book_seal WHERE book = :book ORDER BY from_id"
+_SEAL = text("SELECT sublet_seal_register(:register, :rows_each)")
+_BROKEN = text("SELECT register, from_id, to_id FROM broken_register_seal ORDER BY register, from_id")
+_HEAD = "SELECT to_id, hash, sealed_at FROM register_seal WHERE register = :register ORDER BY from_id DESC LIMIT 1"
+_HASHES = "SELECT to_id, hash FROM register_seal WHERE register = :register AND to_id = ANY(:to_ids)"
+_SEALS = "SELECT from_id, to_id, prev_hash, hash FROM register_seal WHERE register = :register ORDER BY from_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Book:
-    """Rows that are sealed as a book of that name."""
+class Register:
+    """Rows that are sealed as a register of that name."""
 
     name: str
     rows: str
@@ -46,27 +46,27 @@ class Book:
 
     @cached_property
     def chain(self) -> Chain:
-        """The seals of the book."""
-        own: BindParameter[str] = bindparam("book", self.name)
+        """The seals of the register."""
+        own: BindParameter[str] = bindparam("register", self.name)
         return Chain(
             self.name,
             text(_HEAD).bindparams(own),
             text(_HASHES).bindparams(own),
             text(_SEALS).bindparams(own),
             text(self.rows),
-            ("public.book_seal", *self.tables),
+            ("public.register_seal", *self.tables),
         )
 
 
-async def seal(database: Database, book: Book) -> int:
+async def seal(database: Database, register: Register) -> int:
     """Seal what was final at the last call, in a transaction of its own; returns how many ranges, 200 at most.
 
     A call also marks what is there now, so rows are sealed by the call after the one that saw them.
     """
     async with database.transaction() as session:
-        return int((await session.execute(_SEAL, {"book": book.name, "rows_each": ROWS_EACH})).scalar_one())
+        return int((await session.execute(_SEAL, {"register": register.name, "rows_each": ROWS_EACH})).scalar_one())
 
 
 async def broken(session: Session) -> list[tuple[str, int, int]]:
-    """Ranges (book, first and last id) whose rows, or whose place in the chain, are not what was sealed."""
-    return [(row.book, row.from_id, row.to_id) for row in await session.execute(_BROKEN)]
+    """Ranges (register, first and last id) whose rows, or whose place in the chain, are not what was sealed."""
+    return [(row.register, row.from_id, row.to_id) for row in await session.execute(_BROKEN)]
