@@ -1771,21 +1771,6 @@ CREATE FUNCTION public.shapes_fitting(vcpu_free bigint, memory_free_mib bigint, 
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (whole_node AND (NOT empty)) THEN (0)::bigint ELSE LEAST(public.shapes_fitting(vcpu_free, memory_free_mib, disk_free_gib, gpus_free, vcpu, memory_mib, disk_gib, gpu_count), (CASE WHEN whole_node THEN 1 ELSE NULL::integer END)::bigint) END;
 
-CREATE FUNCTION public.sublet_book_hash(_book text, _prev bytea, _from bigint, _to bigint) RETURNS bytea
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $_$
-DECLARE
-  hash bytea;
-BEGIN
-  EXECUTE format(
-    'SELECT sha256($1 || int8send($2) || int8send($3) || coalesce(
-              string_agg(sha256(convert_to(parts::text, ''UTF8'')), ''''::bytea ORDER BY id), ''''))
-       FROM %I WHERE id BETWEEN $2 AND $3', (SELECT content FROM sealed_book WHERE name = _book))
-    INTO hash USING _prev, _from, _to;
-  RETURN hash;
-END $_$;
-
 CREATE FUNCTION public.sublet_draw_transaction() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1794,13 +1779,13 @@ BEGIN
   RETURN NULL;
 END $$;
 
-CREATE FUNCTION public.sublet_keep_book(_name text, _rows text, _sequence text, _content text) RETURNS void
+CREATE FUNCTION public.sublet_keep_register(_name text, _rows text, _sequence text, _content text) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
   EXECUTE format('CREATE TRIGGER draws_transaction BEFORE INSERT ON %I FOR EACH STATEMENT
                   EXECUTE FUNCTION sublet_draw_transaction()', _rows);
-  INSERT INTO sealed_book (name, sequence, content) VALUES (_name, _sequence, _content);
+  INSERT INTO sealed_register (name, sequence, content) VALUES (_name, _sequence, _content);
 END $$;
 
 CREATE FUNCTION public.sublet_moves() RETURNS trigger
@@ -1833,23 +1818,38 @@ BEGIN
   RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END $$;
 
-CREATE FUNCTION public.sublet_seal_book(_book text, _rows_each integer) RETURNS bigint
+CREATE FUNCTION public.sublet_register_hash(_register text, _prev bytea, _from bigint, _to bigint) RETURNS bytea
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+DECLARE
+  hash bytea;
+BEGIN
+  EXECUTE format(
+    'SELECT sha256($1 || int8send($2) || int8send($3) || coalesce(
+              string_agg(sha256(convert_to(parts::text, ''UTF8'')), ''''::bytea ORDER BY id), ''''))
+       FROM %I WHERE id BETWEEN $2 AND $3', (SELECT content FROM sealed_register WHERE name = _register))
+    INTO hash USING _prev, _from, _to;
+  RETURN hash;
+END $_$;
+
+CREATE FUNCTION public.sublet_seal_register(_register text, _rows_each integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $_$
 DECLARE
-  known sealed_book; top bigint; mark book_seal_mark; last_seal book_seal;
+  known sealed_register; top bigint; mark register_seal_mark; last_seal register_seal;
   sealed bigint := 0; first_id bigint; last_id bigint; prev bytea;
   most CONSTANT int := 200;
 BEGIN
   IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
     RAISE EXCEPTION 'sealing needs a transaction of its own' USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
-  PERFORM pg_advisory_xact_lock(hashtextextended('book.seal ' || _book, 0));
-  SELECT * INTO STRICT known FROM sealed_book WHERE name = _book;
+  PERFORM pg_advisory_xact_lock(hashtextextended('register.seal ' || _register, 0));
+  SELECT * INTO STRICT known FROM sealed_register WHERE name = _register;
   EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %I', known.sequence) INTO top;
-  SELECT * INTO mark FROM book_seal_mark WHERE book = _book;
-  SELECT * INTO last_seal FROM book_seal WHERE book = _book ORDER BY from_id DESC LIMIT 1;
+  SELECT * INTO mark FROM register_seal_mark WHERE register = _register;
+  SELECT * INTO last_seal FROM register_seal WHERE register = _register ORDER BY from_id DESC LIMIT 1;
   last_id := coalesce(last_seal.to_id, 0);
   prev := coalesce(last_seal.hash, '\x00');
   IF mark.bound <= pg_snapshot_xmin(pg_current_snapshot()) THEN
@@ -1859,8 +1859,8 @@ BEGIN
                      known.content)
         INTO last_id USING first_id, mark.up_to, _rows_each;
       EXIT WHEN last_id IS NULL;
-      INSERT INTO book_seal (book, from_id, to_id, prev_hash, hash)
-      VALUES (_book, first_id, last_id, prev, sublet_book_hash(_book, prev, first_id, last_id))
+      INSERT INTO register_seal (register, from_id, to_id, prev_hash, hash)
+      VALUES (_register, first_id, last_id, prev, sublet_register_hash(_register, prev, first_id, last_id))
       RETURNING hash INTO prev;
       sealed := sealed + 1;
       IF sealed = most THEN
@@ -1871,8 +1871,8 @@ BEGIN
     RETURN 0;  -- still waiting for somebody; a bound from the future came with a dump and is replaced
   END IF;
   IF top > coalesce(mark.up_to, 0) OR mark.bound > pg_current_xact_id() THEN
-    INSERT INTO book_seal_mark (book, up_to, bound) VALUES (_book, top, pg_current_xact_id())
-    ON CONFLICT (book) DO UPDATE SET up_to = excluded.up_to, bound = excluded.bound;
+    INSERT INTO register_seal_mark (register, up_to, bound) VALUES (_register, top, pg_current_xact_id())
+    ON CONFLICT (register) DO UPDATE SET up_to = excluded.up_to, bound = excluded.bound;
   END IF;
   RETURN sealed;
 END $_$;
@@ -2759,27 +2759,21 @@ CREATE TABLE public.auto_top_up (
     CONSTRAINT auto_top_up_threshold_check CHECK (((threshold >= 0) AND ((threshold % (1000)::bigint) = 0)))
 );
 
-CREATE TABLE public.book_seal (
-    book text NOT NULL,
+CREATE TABLE public.register_seal (
+    register text NOT NULL,
     from_id bigint NOT NULL,
     to_id bigint NOT NULL,
     prev_hash bytea NOT NULL,
     hash bytea NOT NULL,
     sealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT book_seal_check CHECK ((to_id >= from_id))
+    CONSTRAINT register_seal_check CHECK ((to_id >= from_id))
 );
 
-CREATE TABLE public.book_seal_mark (
-    book text NOT NULL,
-    up_to bigint NOT NULL,
-    bound xid8 NOT NULL
-);
-
-CREATE VIEW public.broken_book_seal AS
- SELECT book,
+CREATE VIEW public.broken_register_seal AS
+ SELECT register,
     from_id,
     to_id
-   FROM ( SELECT s_1.book,
+   FROM ( SELECT s_1.register,
             s_1.from_id,
             s_1.to_id,
             s_1.prev_hash,
@@ -2787,9 +2781,9 @@ CREATE VIEW public.broken_book_seal AS
             s_1.sealed_at,
             lag(s_1.hash) OVER w AS before_hash,
             lag(s_1.to_id) OVER w AS before_to
-           FROM public.book_seal s_1
-          WINDOW w AS (PARTITION BY s_1.book ORDER BY s_1.from_id)) s
-  WHERE ((prev_hash <> COALESCE(before_hash, '\x00'::bytea)) OR (from_id <> (COALESCE(before_to, (0)::bigint) + 1)) OR (hash <> public.sublet_book_hash(book, prev_hash, from_id, to_id)));
+           FROM public.register_seal s_1
+          WINDOW w AS (PARTITION BY s_1.register ORDER BY s_1.from_id)) s
+  WHERE ((prev_hash <> COALESCE(before_hash, '\x00'::bytea)) OR (from_id <> (COALESCE(before_to, (0)::bigint) + 1)) OR (hash <> public.sublet_register_hash(register, prev_hash, from_id, to_id)));
 
 CREATE TABLE public.card_setup (
     id text NOT NULL,
@@ -3743,6 +3737,12 @@ CREATE TABLE public.refund_transition (
     to_state text NOT NULL
 );
 
+CREATE TABLE public.register_seal_mark (
+    register text NOT NULL,
+    up_to bigint NOT NULL,
+    bound xid8 NOT NULL
+);
+
 CREATE VIEW public.room_from_now AS
  SELECT node_id,
     labels,
@@ -3908,11 +3908,11 @@ CREATE VIEW public.sealable_usage AS
    FROM (public.usage_charge c
      LEFT JOIN public.usage_record u ON (((u.subject_id = c.subject_id) AND (u.period_start = c.period_start))));
 
-CREATE TABLE public.sealed_book (
+CREATE TABLE public.sealed_register (
     name text NOT NULL,
     sequence text NOT NULL,
     content text NOT NULL,
-    CONSTRAINT sealed_book_name_check CHECK ((name ~ '^[a-z_]+$'::text))
+    CONSTRAINT sealed_register_name_check CHECK ((name ~ '^[a-z_]+$'::text))
 );
 
 CREATE TABLE public.signing_key (
@@ -4403,15 +4403,6 @@ ALTER TABLE ONLY public.audit_event
 ALTER TABLE ONLY public.auto_top_up
     ADD CONSTRAINT auto_top_up_pkey PRIMARY KEY (organization_id, currency);
 
-ALTER TABLE ONLY public.book_seal
-    ADD CONSTRAINT book_seal_book_to_id_key UNIQUE (book, to_id);
-
-ALTER TABLE ONLY public.book_seal_mark
-    ADD CONSTRAINT book_seal_mark_pkey PRIMARY KEY (book);
-
-ALTER TABLE ONLY public.book_seal
-    ADD CONSTRAINT book_seal_pkey PRIMARY KEY (book, from_id);
-
 ALTER TABLE ONLY public.card_setup
     ADD CONSTRAINT card_setup_checkout_session_id_key UNIQUE (checkout_session_id);
 
@@ -4688,6 +4679,15 @@ ALTER TABLE ONLY public.refund
 ALTER TABLE ONLY public.refund_transition
     ADD CONSTRAINT refund_transition_pkey PRIMARY KEY (from_state, to_state);
 
+ALTER TABLE ONLY public.register_seal_mark
+    ADD CONSTRAINT register_seal_mark_pkey PRIMARY KEY (register);
+
+ALTER TABLE ONLY public.register_seal
+    ADD CONSTRAINT register_seal_pkey PRIMARY KEY (register, from_id);
+
+ALTER TABLE ONLY public.register_seal
+    ADD CONSTRAINT register_seal_register_to_id_key UNIQUE (register, to_id);
+
 ALTER TABLE ONLY public.saved_card
     ADD CONSTRAINT saved_card_card_setup_id_key UNIQUE (card_setup_id);
 
@@ -4700,14 +4700,14 @@ ALTER TABLE ONLY public.saved_card
 ALTER TABLE ONLY public.saved_card
     ADD CONSTRAINT saved_card_seq_key UNIQUE (seq);
 
-ALTER TABLE ONLY public.sealed_book
-    ADD CONSTRAINT sealed_book_content_key UNIQUE (content);
+ALTER TABLE ONLY public.sealed_register
+    ADD CONSTRAINT sealed_register_content_key UNIQUE (content);
 
-ALTER TABLE ONLY public.sealed_book
-    ADD CONSTRAINT sealed_book_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.sealed_register
+    ADD CONSTRAINT sealed_register_pkey PRIMARY KEY (name);
 
-ALTER TABLE ONLY public.sealed_book
-    ADD CONSTRAINT sealed_book_sequence_key UNIQUE (sequence);
+ALTER TABLE ONLY public.sealed_register
+    ADD CONSTRAINT sealed_register_sequence_key UNIQUE (sequence);
 
 ALTER TABLE ONLY public.signing_key
     ADD CONSTRAINT signing_key_pkey PRIMARY KEY (id);
@@ -5142,8 +5142,6 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.approva
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.book_seal FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
-
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.card_setup_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.credit_grant FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
@@ -5167,6 +5165,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.process
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.promo_redemption FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refund_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.register_seal FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.signing_key FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -5444,12 +5444,6 @@ ALTER TABLE ONLY public.approval
 ALTER TABLE ONLY public.auto_top_up
     ADD CONSTRAINT auto_top_up_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
 
-ALTER TABLE ONLY public.book_seal
-    ADD CONSTRAINT book_seal_book_fkey FOREIGN KEY (book) REFERENCES public.sealed_book(name);
-
-ALTER TABLE ONLY public.book_seal_mark
-    ADD CONSTRAINT book_seal_mark_book_fkey FOREIGN KEY (book) REFERENCES public.sealed_book(name);
-
 ALTER TABLE ONLY public.card_setup_history
     ADD CONSTRAINT card_setup_history_card_setup_id_fkey FOREIGN KEY (card_setup_id) REFERENCES public.card_setup(id);
 
@@ -5584,6 +5578,12 @@ ALTER TABLE ONLY public.refund_request
 
 ALTER TABLE ONLY public.refund
     ADD CONSTRAINT refund_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES public.top_up(id);
+
+ALTER TABLE ONLY public.register_seal_mark
+    ADD CONSTRAINT register_seal_mark_register_fkey FOREIGN KEY (register) REFERENCES public.sealed_register(name);
+
+ALTER TABLE ONLY public.register_seal
+    ADD CONSTRAINT register_seal_register_fkey FOREIGN KEY (register) REFERENCES public.sealed_register(name);
 
 ALTER TABLE ONLY public.saved_card
     ADD CONSTRAINT saved_card_card_setup_id_fkey FOREIGN KEY (card_setup_id) REFERENCES public.card_setup(id);
@@ -5801,7 +5801,7 @@ GRANT SELECT ON TABLE public.gpu_stock TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu_room TO sublet_app;
 
-REVOKE ALL ON FUNCTION public.sublet_keep_book(_name text, _rows text, _sequence text, _content text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.sublet_keep_register(_name text, _rows text, _sequence text, _content text) FROM PUBLIC;
 
 GRANT SELECT ON TABLE ledger.account TO sublet_app;
 
@@ -5975,11 +5975,9 @@ GRANT USAGE ON SEQUENCE public.audit_event_seq TO sublet_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.auto_top_up TO sublet_app;
 
-GRANT SELECT ON TABLE public.book_seal TO sublet_app;
+GRANT SELECT ON TABLE public.register_seal TO sublet_app;
 
-GRANT SELECT ON TABLE public.book_seal_mark TO sublet_app;
-
-GRANT SELECT ON TABLE public.broken_book_seal TO sublet_app;
+GRANT SELECT ON TABLE public.broken_register_seal TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.card_setup TO sublet_app;
 
@@ -6253,6 +6251,8 @@ GRANT SELECT ON TABLE public.refund_request_transition TO sublet_app;
 
 GRANT SELECT ON TABLE public.refund_transition TO sublet_app;
 
+GRANT SELECT ON TABLE public.register_seal_mark TO sublet_app;
+
 GRANT SELECT ON TABLE public.room_from_now TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.saved_card TO sublet_app;
@@ -6327,7 +6327,7 @@ GRANT INSERT(ledger_entry_id) ON TABLE public.usage_charge TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.usage_record TO sublet_app;
 
-GRANT SELECT ON TABLE public.sealed_book TO sublet_app;
+GRANT SELECT ON TABLE public.sealed_register TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.signing_key TO sublet_app;
 
