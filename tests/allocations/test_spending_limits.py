@@ -7,7 +7,8 @@ import pytest
 from sublet.allocations import funds, suspension
 from sublet.allocations.rows import currency_of
 from sublet.billing.limit_review import review_limits
-from sublet.billing.spend import SpendingLimitForbids
+from sublet.billing.schemas import SpendingLimitOut
+from sublet.billing.spend import SpendingLimitForbids, limits_of, suspended_for_limits
 from sublet.core.errors import NotFound
 from tests.allocations.rental import customer
 from tests.allocations.site import REASON, Site
@@ -55,6 +56,16 @@ async def wants(site: Site, allocation_id: str) -> tuple[str, str | None]:
     return row.wanted, row.suspended_for
 
 
+async def listed(site: Site) -> list[tuple[str, list[str]]]:
+    """Each limit of the organization with what is suspended for it, as its owner reads them."""
+    async with site.web.database.transaction() as session:
+        organization = site.rental.actor.organization
+        limits = await limits_of(session, organization, policy=DEFAULT_POLICY)
+        waiting = await suspended_for_limits(session, organization)
+    shown = [SpendingLimitOut.of(limit, [], policy=DEFAULT_POLICY, waiting=waiting) for limit in limits]
+    return [(limit.id, [one.id for one in limit.suspended]) for limit in shown]
+
+
 async def limited(site: Site) -> str:
     """An allocation that a limit has suspended."""
     running = await site.rental.running()
@@ -73,6 +84,18 @@ class TestReached:
         assert running in site.node.accounts
         told = "SELECT reason FROM allocation_history WHERE allocation_id = :id ORDER BY id DESC LIMIT 1"
         assert await site.rental.all(told, id=running) == ["a spending limit is reached"]
+
+    async def test_names_what_it_suspended_and_no_other(self, site: Site) -> None:
+        running, by_hand = await limited(site), await site.rental.running()
+        await site.rental.suspend(by_hand)
+        await site.rental.work_until(by_hand, "suspended")
+        assert await listed(site) == [(running, [running])]
+        await set_limit(site, 10_000_000)  # of the organization, which is not reached
+        assert await listed(site) == [("month", [])]
+        await set_limit(site, 1)
+        assert await listed(site) == [("month", [running])]
+        await set_limit(site, 1, scope="allocation", of=by_hand)
+        assert await listed(site) == [(by_hand, [])]
 
     async def test_forbids_resuming_and_says_what_would_end_that(self, site: Site) -> None:
         running = await limited(site)

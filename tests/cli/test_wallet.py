@@ -31,6 +31,11 @@ class TestBalance:
         for part in ("20.00 USD", "1.00 USD (set aside", "19.00 USD", "0.36 USD/h", "2 d 04 h"):
             assert part in shown
 
+    def test_says_when_credit_expires(self, cli: Cli) -> None:
+        assert "Promotional" not in cli.run("balance").stdout
+        cli.api.world.credit = {"amount": usd("2.00"), "at": at(-86_400)}
+        assert "2.00 USD (2.00 USD until " in cli.run("balance").stdout
+
     def test_warns_on_stderr(self, cli: Cli) -> None:
         cli.api.world.warning = "1h"
         result = cli.run("balance")

@@ -22,6 +22,7 @@ def put_limit(world: World, limit_id: str, amount: str, *, spent: str = "0", rea
         "spent": usd(spent),
         "left": usd(f"{float(amount) - float(spent):.2f}"),
         "reached": reached,
+        "suspended": [],
         "period_started_at": None if of_one else at(3600),
         "period_ends_at": None if of_one else at(-3600),
         "actions": ACTIONS,

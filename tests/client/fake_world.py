@@ -53,6 +53,8 @@ class World:
     certify: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
     balance: Decimal = Decimal("20.00")
     warning: str | None = None
+    credit: dict[str, Any] | None = None
+    """Promotional credit, all of which expires at a time."""
     refusal: str | None = None
     stopped: bool = False
     stuck: bool = False
@@ -365,12 +367,13 @@ class World:
             "balance": usd(self.balance),
             "held": usd("1.00"),
             "available": usd(self.balance - 1),
-            "promo": usd("0"),
+            "promo": usd("0") if self.credit is None else self.credit["amount"],
             "receivable": usd("0"),
             "burn_per_hour": per_hour(f"{burn:f}"),
             "runway_seconds": int((self.balance - 1) * 3600 / burn) if burn else None,
             "warning": self.warning,
             **NEVER,
+            "credit_expires": self.credit,
             "actions": [{"name": "top_up", "allowed": True, "reason": None}],
         }
 

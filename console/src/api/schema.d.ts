@@ -3649,6 +3649,18 @@ export interface components {
             released_at: string;
         };
         /**
+         * ExpiringOut
+         * @description Credit that can be spent until a time.
+         */
+        ExpiringOut: {
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * ExplainedChargeOut
          * @description Why a charge is what it is: seconds that the observations prove, of a meter of that kind, at a version of the
          *     SKU's price, in an entry of the books (None for what rounds down to nothing).
@@ -6065,7 +6077,8 @@ export interface components {
          * @description A spending limit and how it stands; `id` is what names it: `day`, `month` or an allocation's.
          *
          *     `spent` is what was delivered since `period_started_at`, charged or not yet; both times are null for an allocation,
-         *     whose limit is for as long as it lives. While `reached`, nothing runs under it.
+         *     whose limit is for as long as it lives. While `reached`, nothing runs under it: `suspended` is what of it was
+         *     suspended, and resumes by itself.
          */
         SpendingLimitOut: {
             /** Actions */
@@ -6090,6 +6103,8 @@ export interface components {
             subject_id: string | null;
             /** Subject Name */
             subject_name: string | null;
+            /** Suspended */
+            suspended: components["schemas"]["SuspendedOut"][];
         };
         /**
          * SpendingLimitRequest
@@ -6369,6 +6384,16 @@ export interface components {
             uid: number;
         };
         /**
+         * SuspendedOut
+         * @description An allocation that is suspended for a spending limit.
+         */
+        SuspendedOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * TopUp
          * @description A payment into the wallet. While it is open, `failure` tells of the last declined card.
          *
@@ -6620,6 +6645,7 @@ export interface components {
          * @description What the organization has and how long it lasts; `runway_seconds` ends where the grace begins.
          *
          *     At `data_kept_until` what is suspended and unpaid is released, and its data are deleted, unless money comes in.
+         *     `credit_expires` is what of `promo` expires next; null where none of it does.
          */
         WalletOut: {
             /** Actions */
@@ -6627,6 +6653,7 @@ export interface components {
             available: components["schemas"]["MoneyField"];
             balance: components["schemas"]["MoneyField"];
             burn_per_hour: components["schemas"]["RateField"];
+            credit_expires: components["schemas"]["ExpiringOut"] | null;
             /** Currency */
             currency: string;
             /** Data Kept Until */

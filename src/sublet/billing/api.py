@@ -1,6 +1,6 @@
 """The wallet with its runway, the entries of its books with what each was for, and the charges behind them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Response
@@ -10,6 +10,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.schemas import (
     EntryLineOut,
     EntryOut,
+    ExpiringOut,
     ExplainedChargeOut,
     MonthUsageOut,
     SpendingLimitOut,
@@ -17,7 +18,7 @@ from sublet.billing.schemas import (
     UsageOut,
     WalletOut,
 )
-from sublet.billing.spend import Scope, SpendingLimit
+from sublet.billing.spend import Scope, SpendingLimit, Suspended
 from sublet.catalog import prices, skus
 from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
 from sublet.core.actors import Actor, Permission
@@ -27,7 +28,7 @@ from sublet.core.errors import InvalidInput
 from sublet.core.filters import Time
 from sublet.core.http import CSV_ANSWER, ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter, csv_answer
 from sublet.core.pages import Page, PageQuery, PageQueryDep, page_of
-from sublet.ledger import entries, wallets
+from sublet.ledger import credits, entries, wallets
 
 MOST_LINES = 10_000
 """How many lines of the ledger a file has; a longer one is asked for in parts."""
@@ -70,6 +71,7 @@ async def read_wallet(
     """What the organization has, what is set aside, how fast it is spent and how long it lasts."""
     wallet = await wallets.wallet(session, actor.organization, currency=currency)
     stands = await standing.standing(session, actor.organization, currency=currency, policy=policy)
+    expires = await credits.next_to_expire(session, actor.organization, currency=currency)
     return WalletOut(
         organization_id=wallet.organization_id,
         currency=wallet.currency,
@@ -83,6 +85,7 @@ async def read_wallet(
         warning=stands.warning,
         suspend_at=stands.suspend_at,
         data_kept_until=stands.data_kept_until,
+        credit_expires=None if expires is None else ExpiringOut(amount=expires.amount.field(), at=expires.at),
         actions=_actions(actor, await why_not_pay(session, actor.organization)),
     )
 
@@ -162,8 +165,9 @@ async def list_limits(
     """What the organization lets itself spend, how far that is spent, and when it begins anew; oldest first."""
     (after,) = page.position(int) or (0,)
     limits = await spend.limits_of(session, actor.organization, policy=policy)
+    waiting = await spend.suspended_for_limits(session, actor.organization)
     rows = [limit for limit in limits if limit.seq > after][: page.limit + 1]
-    found = page_of(rows, page.limit, lambda limit: _limit(actor, limit, policy), lambda limit: (limit.seq,))
+    found = page_of(rows, page.limit, lambda limit: _limit(actor, limit, policy, waiting), lambda limit: (limit.seq,))
     actions = _limit_actions(actor, "set")
     return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=actions)
 
@@ -187,9 +191,12 @@ async def set_limit(
         raise InvalidInput(f"It is paid for in {paid_in}. Nothing was changed.", field="currency")
     await spending_limits.set_limit(session, actor, amount, scope=scope, subject_id=subject_id)
     limits = await spend.limits_of(session, actor.organization, policy=policy)
+    waiting = await spend.suspended_for_limits(session, actor.organization)
     mine = (scope, subject_id, body.currency)
     return next(
-        _limit(actor, limit, policy) for limit in limits if (limit.scope, limit.subject_id, limit.currency) == mine
+        _limit(actor, limit, policy, waiting)
+        for limit in limits
+        if (limit.scope, limit.subject_id, limit.currency) == mine
     )
 
 
@@ -206,8 +213,8 @@ def _limited(limit_id: str) -> tuple[Scope, str | None]:
     return (whole[limit_id], None) if limit_id in whole else ("allocation", limit_id)
 
 
-def _limit(actor: Actor, limit: SpendingLimit, policy: Policy) -> SpendingLimitOut:
-    return SpendingLimitOut.of(limit, _limit_actions(actor, "set", "clear"), policy=policy)
+def _limit(actor: Actor, limit: SpendingLimit, policy: Policy, waiting: Sequence[Suspended]) -> SpendingLimitOut:
+    return SpendingLimitOut.of(limit, _limit_actions(actor, "set", "clear"), policy=policy, waiting=waiting)
 
 
 def _limit_actions(actor: Actor, *names: str) -> list[ActionOut]:

@@ -1,5 +1,6 @@
 """What billing shows over HTTP."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, Field
 from sublet.billing.by_day import Day, Forecast, MonthUsage
 from sublet.billing.policy import Policy
 from sublet.billing.purposes import Purposes
-from sublet.billing.spend import Scope, SpendingLimit
+from sublet.billing.spend import Scope, SpendingLimit, Suspended
 from sublet.billing.usage import Charge
 from sublet.catalog.prices import Price
 from sublet.catalog.skus import Sku
@@ -17,10 +18,18 @@ from sublet.core.money import CurrencyCode, MoneyField, RateField
 from sublet.ledger.entries import LedgerEntry, WalletLine
 
 
+class ExpiringOut(BaseModel):
+    """Credit that can be spent until a time."""
+
+    amount: MoneyField
+    at: datetime
+
+
 class WalletOut(BaseModel):
     """What the organization has and how long it lasts; `runway_seconds` ends where the grace begins.
 
     At `data_kept_until` what is suspended and unpaid is released, and its data are deleted, unless money comes in.
+    `credit_expires` is what of `promo` expires next; null where none of it does.
     """
 
     organization_id: str
@@ -35,6 +44,7 @@ class WalletOut(BaseModel):
     warning: str | None
     suspend_at: datetime | None
     data_kept_until: datetime | None
+    credit_expires: ExpiringOut | None
     actions: list[ActionOut]
 
 
@@ -45,11 +55,19 @@ class SpendingLimitRequest(BaseModel):
     currency: CurrencyCode
 
 
+class SuspendedOut(BaseModel):
+    """An allocation that is suspended for a spending limit."""
+
+    id: str
+    name: str
+
+
 class SpendingLimitOut(BaseModel):
     """A spending limit and how it stands; `id` is what names it: `day`, `month` or an allocation's.
 
     `spent` is what was delivered since `period_started_at`, charged or not yet; both times are null for an allocation,
-    whose limit is for as long as it lives. While `reached`, nothing runs under it.
+    whose limit is for as long as it lives. While `reached`, nothing runs under it: `suspended` is what of it was
+    suspended, and resumes by itself.
     """
 
     id: str
@@ -60,13 +78,17 @@ class SpendingLimitOut(BaseModel):
     spent: MoneyField
     left: MoneyField
     reached: bool
+    suspended: list[SuspendedOut]
     period_started_at: datetime | None
     period_ends_at: datetime | None
     actions: list[ActionOut]
 
     @classmethod
-    def of(cls, limit: SpendingLimit, actions: list[ActionOut], *, policy: Policy) -> "SpendingLimitOut":
-        """The limit as the API shows it."""
+    def of(
+        cls, limit: SpendingLimit, actions: list[ActionOut], *, policy: Policy, waiting: Sequence[Suspended]
+    ) -> "SpendingLimitOut":
+        """The limit as the API shows it; `waiting` is all that is suspended for a limit of the organization."""
+        reached = limit.is_reached(policy)
         return cls(
             id=limit.subject_id or limit.scope,
             scope=limit.scope,
@@ -75,7 +97,8 @@ class SpendingLimitOut(BaseModel):
             amount=limit.amount.field(),
             spent=limit.spent.field(),
             left=limit.left.field(),
-            reached=limit.is_reached(policy),
+            reached=reached,
+            suspended=[SuspendedOut(id=one.id, name=one.name) for one in waiting if reached and limit.holds_back(one)],
             period_started_at=limit.started,
             period_ends_at=limit.ends,
             actions=actions,

@@ -58,6 +58,10 @@ class SpendingLimit:
         """What may still be spent; nothing once it is passed."""
         return max(self.amount - self.spent, Money.zero(self.currency))
 
+    def holds_back(self, one: "Suspended") -> bool:
+        """Whether something that is suspended is under this limit."""
+        return one.currency == self.currency and self.subject_id in {None, one.id}
+
     @property
     def percent(self) -> int:
         """The highest of the thresholds that was passed, 0 below all of them."""
@@ -158,6 +162,29 @@ def _limit(row: Row[Any]) -> SpendingLimit:
         row.reached_at,
         row.told_percent,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """A subject that was suspended for a spending limit, and runs again once every limit bears it."""
+
+    id: str
+    name: str
+    currency: str
+
+
+_SUSPENDED = text(
+    """
+    SELECT subject_id, coalesce(subject_name, subject_id) AS name, currency FROM meter
+     WHERE organization_id = :organization_id AND over_limit AND stopped_at IS NULL ORDER BY name, subject_id
+    """
+)
+
+
+async def suspended_for_limits(session: Session, organization_id: str) -> list[Suspended]:
+    """All that is suspended for a spending limit of the organization, by name."""
+    found = await session.execute(_SUSPENDED, {"organization_id": organization_id})
+    return [Suspended(row.subject_id, row.name, row.currency) for row in found]
 
 
 async def every_limit(session: Session, *, policy: Policy) -> list[SpendingLimit]:

@@ -65,6 +65,35 @@ async def newest(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """Credit that can be spent until a time."""
+
+    amount: Money
+    at: datetime
+
+
+_EXPIRES_NEXT = text(
+    """
+    SELECT sum(c.remains)::bigint AS remains, l.expires_at
+      FROM ledger.wallet w
+      JOIN ledger.balance p ON p.account_id = w.promo_id
+     CROSS JOIN LATERAL ledger.left_of_lots(w.id, p.balance) c
+      JOIN ledger.promo_lot l ON l.id = c.lot_id
+     WHERE w.owner_id = :organization_id AND w.currency = :currency
+       AND c.remains > 0 AND l.expires_at >= clock_timestamp()
+     GROUP BY l.expires_at ORDER BY l.expires_at LIMIT 1
+    """
+)
+
+
+async def next_to_expire(session: Session, organization_id: str, *, currency: str) -> Expiring | None:
+    """What of the organization's credit expires next, as much as is left of it; None where none will."""
+    about = {"organization_id": organization_id, "currency": currency}
+    row = (await session.execute(_EXPIRES_NEXT, about)).one_or_none()
+    return None if row is None else Expiring(Money(row.remains, currency), row.expires_at)
+
+
 async def grant(
     session: Session,
     organization_id: str,

@@ -134,7 +134,7 @@ def _show_wallet(wallet: Wallet) -> None:
             ("Balance", money(wallet["balance"])),
             ("Held", f"{money(wallet['held'])} (set aside for what runs or was taken back)"),
             ("Available", _available(wallet)),
-            ("Promotional", money(wallet["promo"]) if is_some(wallet["promo"]) else ""),
+            ("Promotional", _promotional(wallet)),
             ("Owed", paint(money(wallet["receivable"]), "bad") if is_some(wallet["receivable"]) else ""),
             ("Spending", rate(burns)),
             ("Lasts", duration(wallet["runway_seconds"]) if wallet["runway_seconds"] is not None else ""),
@@ -142,6 +142,14 @@ def _show_wallet(wallet: Wallet) -> None:
     )
     if wallet["warning"] is not None:
         note(f"Your balance runs out ({wallet['warning']}). Add funds: sublet top-up AMOUNT", "warn")
+
+
+def _promotional(wallet: Wallet) -> str:
+    """The credit, and what of it expires next."""
+    if not is_some(wallet["promo"]):
+        return ""
+    ends = wallet["credit_expires"]
+    return money(wallet["promo"]) + (f" ({money(ends['amount'])} until {local(ends['at'])})" if ends else "")
 
 
 def _available(wallet: Wallet) -> Painted:

@@ -15,6 +15,13 @@ class Page(TypedDict, Generic[T]):
     next_cursor: str | None
 
 
+class Expiring(TypedDict):
+    """Credit that can be spent until a time."""
+
+    amount: Money
+    at: str
+
+
 class Wallet(TypedDict):
     """What an organization has, what is set aside, and how long it lasts at the present rate."""
 
@@ -30,6 +37,7 @@ class Wallet(TypedDict):
     warning: str | None
     suspend_at: str | None
     data_kept_until: str | None
+    credit_expires: Expiring | None
     actions: list[Action]
 
 
@@ -184,6 +192,13 @@ class TopUp(TypedDict):
     actions: list[Action]
 
 
+class SuspendedForLimit(TypedDict):
+    """An allocation that is suspended for a spending limit, and resumes by itself."""
+
+    id: str
+    name: str
+
+
 class SpendingLimit(TypedDict):
     """What is spent at most in a `day`, a `month`, or on one allocation, whose id is the limit's then; times are null
     there. While `reached`, nothing runs under it."""
@@ -196,6 +211,7 @@ class SpendingLimit(TypedDict):
     spent: Money
     left: Money
     reached: bool
+    suspended: list[SuspendedForLimit]
     period_started_at: str | None
     period_ends_at: str | None
     actions: list[Action]
