@@ -5,6 +5,7 @@ import type {
   AutoTopUp,
   CardSetup,
   Charge,
+  Credit,
   Customer,
   DeferredRevenue,
   Dispute,
@@ -69,6 +70,7 @@ export type World = {
   cardSetups: CardSetup[];
   autoTopUp: AutoTopUp;
   spendingLimits: SpendingLimit[];
+  credits: Credit[];
   offers: Offer[];
   skus: Sku[];
   prices: Price[];
@@ -128,6 +130,7 @@ export function quiet(): World {
     cardSetups: [],
     autoTopUp: like(autoTopUp),
     spendingLimits: [],
+    credits: [],
     offers: [offer],
     skus: [],
     prices: [],

@@ -41,6 +41,9 @@ export const cli = {
   label: (name: string) => command(["label", name, "KEY=VALUE"]),
   autoTopUp: ({ threshold, amount, monthly_cap }: { threshold: string; amount: string; monthly_cap: string }) =>
     command(["auto-topup", "set"], { below: threshold || "AMOUNT", amount: amount || "AMOUNT", cap: monthly_cap || "AMOUNT" }),
+  setLimit: (amount: string, scope: "day" | "month" | "allocation", allocation: string) =>
+    command(["limit", "set", amount || "AMOUNT"], scope === "allocation" ? { for: allocation || "ALLOCATION" } : { per: scope }),
+  redeem: (code: string) => command(["redeem", code || "CODE"]),
   topUp: (amount: string) => command(["top-up", amount || "AMOUNT"]),
   refundRequest: (payment: string, amount: string, reason: string) => command(["refund-request", payment, amount || "AMOUNT"], { reason: reason || "REASON" }),
   decideRefund: (verb: "approve" | "decline", request: string, decision: string) => command(["admin", "refund", verb, request], { decision: decision || "ANSWER" }),

@@ -10,7 +10,7 @@ function at(path: string, search: Search = {}): string {
 /** A launch that waits for a payment: everything to take it up again, with the key that it was first tried with. */
 export type PendingLaunch = { offer: string; price: string; key: string; openTerminal: boolean; name: string };
 
-export const BILLING_VIEWS = ["month", "ledger", "charges", "top-ups", "cards", "refunds"] as const;
+export const BILLING_VIEWS = ["month", "ledger", "charges", "top-ups", "cards", "limits", "credits", "refunds"] as const;
 export const SETTINGS_VIEWS = ["keys", "tokens", "sessions", "notices"] as const;
 
 export const MONEY_VIEWS = ["overview", "requests", "refunds", "payments", "disputes", "findings", "ledger", "months", "reports"] as const;

@@ -1,6 +1,8 @@
 """Wallet and usage as customers read them over HTTP."""
 
+from datetime import UTC, datetime
 from re import fullmatch
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +11,7 @@ from sublet.billing import funds, settlement
 from sublet.billing.policy import Policy
 from sublet.core.db import Database
 from sublet.core.money import Money, Rate
+from sublet.ledger import credits
 from tests.billing.usage import new_subject, observe_until, settle_due
 from tests.ledger.books import top_up, usd
 from tests.support.app import Web
@@ -18,6 +21,28 @@ pytestmark = pytest.mark.anyio
 
 
 class TestWallet:
+    async def test_says_what_credit_expires_next_and_how_much_is_left_of_it(self, web: Web, database: Database) -> None:
+        customer = await web.customer()
+        organization = (await customer.get("/api/v1/me")).json()["organization"]["id"]
+        found: list[Any] = []
+        for amount, day in (("1", None), ("10", 20), ("2", 10), ("4", 10)):
+            async with database.transaction() as session:
+                await credits.grant(
+                    session,
+                    organization,
+                    usd(amount),
+                    idempotency_key=f"grant {amount}",
+                    reason="Welcome",
+                    expires_at=None if day is None else datetime(2099, 1, day, tzinfo=UTC),
+                )
+            found.append((await customer.get("/api/v1/wallet")).json()["credit_expires"])
+        assert found[0] is None, "what does not expire is not what expires next"
+        assert [(one["amount"]["amount"], one["at"]) for one in found[1:]] == [
+            ("10.00", "2099-01-20T00:00:00Z"),
+            ("2.00", "2099-01-10T00:00:00Z"),
+            ("6.00", "2099-01-10T00:00:00Z"),
+        ]
+
     async def test_of_a_newcomer_is_empty_and_says_how_to_put_money_in(self, web: Web) -> None:
         customer = await web.customer()
         wallet = (await customer.get("/api/v1/wallet")).json()

@@ -43,10 +43,16 @@ def _code(**more: Any) -> dict[str, Any]:
     }
 
 
+def managed(asked: Asked, items: list[Any], action: str) -> Answer:
+    """A page, and what may be done to the list."""
+    status, found = page(asked, items)
+    return status, {**found, "actions": [{"name": action, "allowed": True, "reason": None}]}
+
+
 @route("GET", "/credits")
 def credits(asked: Asked) -> Answer:
     given = {"amount": usd("5"), "left": usd("3"), "expired": usd("0"), "expires_at": at(-86_400), "given_at": at(60)}
-    return page(asked, [{"id": "1", "reason": "welcome", **given}])
+    return managed(asked, [{"id": "1", "reason": "welcome", **given}], "redeem")
 
 
 @route("POST", "/promo-codes/redeem")
@@ -59,7 +65,7 @@ def redeem(asked: Asked) -> Answer:
 @route("GET", "/admin/credits")
 def grants(asked: Asked) -> Answer:
     only_operators(asked)
-    return page(asked, [_credit("5")])
+    return managed(asked, [_credit("5")], "grant")
 
 
 @route("POST", "/admin/credits")
@@ -80,7 +86,7 @@ def budget(asked: Asked) -> Answer:
 @route("GET", "/admin/promo-codes")
 def codes(asked: Asked) -> Answer:
     only_operators(asked)
-    return page(asked, [_code()])
+    return managed(asked, [_code()], "create")
 
 
 @route("POST", "/admin/promo-codes")

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from sublet.approvals.approvals import Approval
 from sublet.approvals.states import ApprovalState
-from sublet.core.actors import FRESH_SECONDS, Actor, Strength, system_actor
+from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength, system_actor
 from sublet.core.db import Database
 from sublet.core.ids import new_id
 from sublet.core.money import Money
@@ -267,7 +267,37 @@ PROMO_CODE = (
 
 
 class TestPromoCodes:
-    @walks("PromoCodeOut")
+    @walks("ManagedPage_PromoCodeOut_", "PromoCodeOut", "ManagedPage_GrantOut_")
+    async def test_and_credit_are_given_by_who_may(self, database: Database, asking: Asking) -> None:
+        whose, offered = await customer(database), set()
+        gives = {"amount": "5.00", "currency": "USD", "valid_days": 30, "reason": "a fair"}
+        for role, held in PLATFORM_ROLES.items():
+            asking.actor = Actor("user", whose.user_id, permissions=held)
+            if Permission.ADMIN_CREDIT_READ not in held:
+                continue
+            for path, name, more in (
+                ("/admin/credits", "grant", {"organization_id": whose.organization}),
+                ("/admin/promo-codes", "create", {"code": "AUTUMN-7Q4M", "most_uses": 2, "days": 7}),
+            ):
+                [action] = (await asking.get(path))["actions"]
+                await asking.agrees([action], name, "POST", path, **gives, **more)
+                if action["allowed"]:
+                    offered.add((role, name))
+        assert offered == {(role, name) for role in ("finance", "admin") for name in ("grant", "create")}
+
+    @walks("ManagedPage_CreditOut_")
+    async def test_are_redeemed_by_who_may(self, database: Database, asking: Asking) -> None:
+        whose = await customer(database)
+        async with database.transaction() as session:
+            await session.execute(text(PROMO_CODE), {"name": "running"})
+            code = (await session.execute(text("SELECT code FROM promo_code"))).scalar_one()
+        for held in ROLES.values():
+            asking.actor = Actor("user", whose.user_id, whose.organization, permissions=held)
+            if Permission.WALLET_READ in held:
+                actions = (await asking.get("/credits"))["actions"]
+                await asking.agrees(actions, "redeem", "POST", "/promo-codes/redeem", code=code)
+
+    @walks("ManagedPage_PromoCodeOut_", "PromoCodeOut")
     async def test_are_ended_once_by_who_may(self, database: Database, asking: Asking) -> None:
         offered = set()
         async with database.transaction() as session:

@@ -38,24 +38,6 @@ async def audited(shop: Shop) -> list[str]:
     return sorted(row.action for row in rows)
 
 
-async def expiring(shop: Shop, organization: str) -> tuple[str, str] | None:
-    """What of the credit expires next, and when, as the wallet says it."""
-    found = (await shop.ask(organization, "GET", "/wallet")).json()["credit_expires"]
-    return None if found is None else (found["amount"]["amount"], found["at"])
-
-
-class TestWhatExpiresNext:
-    async def test_is_what_is_left_of_the_soonest_and_never_what_does_not_expire(self, shop: Shop) -> None:
-        await shop.hire("ada")
-        organization = await shop.organization()
-        await give(shop, organization, "1.00", valid_days=None)
-        assert await expiring(shop, organization) is None
-        late = (await give(shop, organization, "10.00", valid_days=60)).json()["credit"]
-        assert await expiring(shop, organization) == ("10.00", late["expires_at"])
-        soon = (await give(shop, organization, "2.00", valid_days=3)).json()["credit"]
-        assert await expiring(shop, organization) == ("2.00", soon["expires_at"])
-
-
 class TestGrant:
     async def test_is_in_the_wallet_with_its_end_and_in_the_trail(self, shop: Shop) -> None:
         await shop.hire("ada")

@@ -1,5 +1,5 @@
 import type { Entry, TopUp } from "~/api/types";
-import { autoTopUp, cardSetup, entry, monthUsage, savedCard, spendingLimit, topUp, usageCharge, wallet } from "../fixtures/billing";
+import { autoTopUp, cardSetup, credit, entry, monthUsage, savedCard, spendingLimit, topUp, usageCharge, wallet } from "../fixtures/billing";
 import { type Ago, like, may, pairs, perHour, usd } from "../fixtures/common";
 import type { World } from "../world";
 
@@ -33,7 +33,7 @@ const TOP_UPS: Record<TopUp["state"], Partial<TopUp>> = {
 /** Some money and not much time, an entry of each kind, and a payment in each state. */
 export function billingOf(
   ago: Ago,
-): Pick<World, "wallet" | "entries" | "usage" | "usageByDay" | "topUps" | "cards" | "cardSetups" | "autoTopUp" | "spendingLimits"> {
+): Pick<World, "wallet" | "entries" | "usage" | "usageByDay" | "topUps" | "cards" | "cardSetups" | "autoTopUp" | "spendingLimits" | "credits"> {
   const charged = { period_start: ago(3_723), period_end: ago(60) };
   return {
     wallet: like(wallet, {
@@ -41,6 +41,7 @@ export function billingOf(
       held: usd("0.50"),
       available: usd("52.55"),
       promo: usd("5.00"),
+      credit_expires: { amount: usd("3.00"), at: ago(-400_000) },
       burn_per_hour: perHour("0.036"),
       runway_seconds: 60_000,
       warning: "24h",
@@ -48,7 +49,26 @@ export function billingOf(
     entries: ENTRIES.map((differs, place) => like(entry, differs, { id: `${9 - place}-1`, entry_id: String(9 - place), effective_at: ago(600 * place + 30) })),
     cards: [like(savedCard), like(savedCard, { id: "card_2", brand: "mastercard", last4: "4444", is_default: false, actions: may("make_default", "remove") })],
     cardSetups: [like(cardSetup)],
-    spendingLimits: [like(spendingLimit, { spent: usd("11.20"), left: usd("8.80") })],
+    spendingLimits: [
+      like(spendingLimit, { spent: usd("11.20"), left: usd("8.80"), period_ends_at: ago(-20_000) }),
+      like(spendingLimit, {
+        id: "month",
+        scope: "month",
+        amount: usd("150.00"),
+        spent: usd("149.98"),
+        left: usd("0.02"),
+        reached: true,
+        suspended: [{ id: "paused-lab", name: "paused-lab" }, { id: "al_1", name: "train-resnet" }],
+        period_ends_at: ago(-400_000),
+      }),
+      like(spendingLimit, { id: "al_1", scope: "allocation", subject_id: "al_1", subject_name: "train-resnet", amount: usd("40.00"), spent: usd("40.00"), left: usd("0.00"), reached: true, period_started_at: null, period_ends_at: null }),
+    ],
+    credits: [
+      like(credit, { expires_at: ago(-400_000), given_at: ago(90_000) }),
+      like(credit, { id: "2", left: usd("2.00"), amount: usd("2.00"), reason: "For the outage of node-b on 3 November", expires_at: null, given_at: ago(200_000) }),
+      like(credit, { id: "3", left: usd("0.00"), reason: "A fair", expires_at: null, given_at: ago(900_000) }),
+      like(credit, { id: "4", left: usd("0.00"), expired: usd("1.20"), reason: "A talk", expires_at: ago(90_000), given_at: ago(3_000_000) }),
+    ],
     autoTopUp: like(autoTopUp, {
       enabled: true,
       threshold: usd("10.00"),

@@ -1,7 +1,8 @@
 /** What operators see and decide of money, and what customers ask back. */
 import type { Approval, Finding, Month, Payment, Refund, RefundRequest } from "~/api/types";
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
-import { may, mayNot, NEW_YEAR, usd } from "../fixtures/common";
+import { credit as ownCredit } from "../fixtures/billing";
+import { like, may, mayNot, NEW_YEAR, usd } from "../fixtures/common";
 import { refund, refundRequest } from "../fixtures/money";
 import { world } from "../world";
 import { askApproval } from "./operators";
@@ -105,21 +106,19 @@ export const money = [
     approval: null,
   })),
 
-  on("get", "/api/v1/credits", () => ({
-    items: [{ id: "1", amount: usd("5.00"), left: usd("3.00"), expired: usd("0.00"), expires_at: NEW_YEAR, given_at: NEW_YEAR, reason: "Welcome" }],
-    next_cursor: null,
-  })),
+  on("get", "/api/v1/credits", ({ query }) => ({ ...pageOf(world.credits, query), actions: may("redeem") })),
   on("post", "/api/v1/promo-codes/redeem", ({ body }) => {
     if (body.code.toUpperCase() !== promoCode.code) throw new Refusal(409, "promo_code_refused", "There is no code like that, or it is over. Nothing was given.");
+    world.credits = [like(ownCredit, { id: String(world.credits.length + 1), amount: promoCode.amount, left: promoCode.amount, reason: promoCode.reason, given_at: now() }), ...world.credits];
     return { amount: promoCode.amount };
   }),
-  on("get", "/api/v1/admin/credits", () => ({ items: [credit], next_cursor: null })),
+  on("get", "/api/v1/admin/credits", () => ({ items: [credit], next_cursor: null, actions: may("grant") })),
   on("post", "/api/v1/admin/credits", ({ body: { organization_id, amount, currency, reason } }) => ({
     credit: { ...credit, organization_id, amount: { amount, currency }, reason, created_at: now() },
     approval: null,
   })),
   on("get", "/api/v1/admin/credit-budget", () => ({ whole: usd("100.00"), given: usd("40.00"), left: usd("60.00") })),
-  on("get", "/api/v1/admin/promo-codes", () => ({ items: [promoCode], next_cursor: null })),
+  on("get", "/api/v1/admin/promo-codes", () => ({ items: [promoCode], next_cursor: null, actions: may("create") })),
   on("post", "/api/v1/admin/promo-codes", ({ body: { code, amount, currency, most_uses, valid_days, reason } }) => ({
     promo_code: { ...promoCode, id: "prm_2", code, amount: { amount, currency }, most_uses, valid_days, reason, uses: 0 },
     approval: null,

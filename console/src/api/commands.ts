@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SshKeyBody, TopUpBody } from "./types";
+import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, RedeemBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SpendingLimitBody, SshKeyBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -86,6 +86,12 @@ export const makeCardDefault = command("post", "/api/v1/payment-methods/{card_id
 export const removeCard = command("delete", "/api/v1/payment-methods/{card_id}", card);
 export const setAutoTopUp = command("patch", "/api/v1/auto-top-up", plain<AutoTopUpBody>);
 export const turnOffAutoTopUp = command("delete", "/api/v1/auto-top-up", () => ({}));
+export const setSpendingLimit = command("patch", "/api/v1/spending-limits/{limit_id}", ({ id, body: asked }: { id: string; body: SpendingLimitBody }) => ({
+  params: { path: { limit_id: id } },
+  body: asked,
+}));
+export const clearSpendingLimit = command("delete", "/api/v1/spending-limits/{limit_id}", (id: string) => ({ params: { path: { limit_id: id } } }));
+export const redeemCode = command("post", "/api/v1/promo-codes/redeem", keyed<RedeemBody>);
 
 export const addSshKey = command("post", "/api/v1/ssh-keys", keyed<SshKeyBody>);
 export const removeSshKey = command("delete", "/api/v1/ssh-keys/{key_id}", (id: string) => ({ params: { path: { key_id: id } } }));

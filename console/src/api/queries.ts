@@ -36,6 +36,9 @@ export const cardsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/p
 export const cardSetupQuery = (id: string) => api.queryOptions("get", "/api/v1/payment-method-setups/{card_setup_id}", { params: { path: { card_setup_id: id } } });
 export const autoTopUpQuery = () => api.queryOptions("get", "/api/v1/auto-top-up");
 
+export const spendingLimitsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/spending-limits", { params: { query: paged(paging) } }, listed);
+export const creditsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/credits", { params: { query: paged(paging) } }, listed);
+
 export const paymentsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/payments", { params: { query: paged(paging) } }, listed);
 export const refundRequestsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/refund-requests", { params: { query: paged(paging) } }, listed);
 export const ownRefundsQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/refunds", { params: { query: paged(paging) } }, listed);

@@ -62,6 +62,10 @@ export const useCards = (cursor: string | null) => useQuery(cardsQuery({ cursor 
 
 export const useAutoTopUp = () => useQuery({ ...autoTopUpQuery(), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
 
+export const useSpendingLimits = (cursor: string | null) => useQuery({ ...read.spendingLimitsQuery({ cursor }), refetchInterval: useLiveInterval(LIST_REFRESH_MS) });
+
+export const useCredits = (cursor: string | null) => useQuery({ ...read.creditsQuery({ cursor }), refetchInterval: useLiveInterval(WALLET_REFRESH_MS) });
+
 /** What a month cost, day by day, and what it comes to. */
 export const useUsageByDay = (month: string | null) => useQuery({ ...read.usageByDayQuery(month), refetchInterval: useLiveInterval(WALLET_REFRESH_MS) });
 

@@ -173,7 +173,7 @@ export interface paths {
         };
         /**
          * List Grants
-         * @description Credit that operators gave, newest first.
+         * @description Credit that operators gave, newest first, and whether the caller may give some.
          */
         get: operations["list_grants_api_v1_admin_credits_get"];
         put?: never;
@@ -963,7 +963,7 @@ export interface paths {
         };
         /**
          * List Codes
-         * @description Every code, newest first.
+         * @description Every code, newest first, and whether the caller may make one.
          */
         get: operations["list_codes_api_v1_admin_promo_codes_get"];
         put?: never;
@@ -1766,7 +1766,7 @@ export interface paths {
         };
         /**
          * List Credits
-         * @description The organization's credits, newest first, with what is left of each.
+         * @description The organization's credits, newest first, with what is left of each, and whether the caller may redeem a code.
          */
         get: operations["list_credits_api_v1_credits_get"];
         put?: never;
@@ -4290,6 +4290,24 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ManagedPage[CreditOut] */
+        ManagedPage_CreditOut_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["CreditOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ManagedPage[GrantOut] */
+        ManagedPage_GrantOut_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["GrantOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ManagedPage[ManagedSkuOut] */
         ManagedPage_ManagedSkuOut_: {
             /** Actions */
@@ -4305,6 +4323,15 @@ export interface components {
             actions: components["schemas"]["ActionOut"][];
             /** Items */
             items: components["schemas"]["NodeOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ManagedPage[PromoCodeOut] */
+        ManagedPage_PromoCodeOut_: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
+            /** Items */
+            items: components["schemas"]["PromoCodeOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -5049,13 +5076,6 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-        /** Page[CreditOut] */
-        Page_CreditOut_: {
-            /** Items */
-            items: components["schemas"]["CreditOut"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
         /** Page[DisputeOut] */
         Page_DisputeOut_: {
             /** Items */
@@ -5074,13 +5094,6 @@ export interface components {
         Page_EntryOut_: {
             /** Items */
             items: components["schemas"]["EntryOut"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /** Page[GrantOut] */
-        Page_GrantOut_: {
-            /** Items */
-            items: components["schemas"]["GrantOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -5144,13 +5157,6 @@ export interface components {
         Page_PortOut_: {
             /** Items */
             items: components["schemas"]["PortOut"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /** Page[PromoCodeOut] */
-        Page_PromoCodeOut_: {
-            /** Items */
-            items: components["schemas"]["PromoCodeOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -7163,7 +7169,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_GrantOut_"];
+                    "application/json": components["schemas"]["ManagedPage_GrantOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -9033,7 +9039,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_PromoCodeOut_"];
+                    "application/json": components["schemas"]["ManagedPage_PromoCodeOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -11081,7 +11087,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_CreditOut_"];
+                    "application/json": components["schemas"]["ManagedPage_CreditOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

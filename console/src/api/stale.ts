@@ -35,6 +35,8 @@ const GIVEN_BACK = [
   "/api/v1/admin/reports/deferred-revenue",
   "/api/v1/admin/reports/statement",
 ] as const satisfies Read[];
+/** A limit decides what may be launched and resumed. */
+const LIMITED = ["/api/v1/spending-limits", "/api/v1/offers", "/api/v1/allocations/{id_or_name}"] as const satisfies Read[];
 const NOTICES = ["/api/v1/notices", "/api/v1/notices/unread"] as const satisfies Read[];
 const NODES = ["/api/v1/admin/nodes", "/api/v1/admin/nodes/{node_id}"] as const satisfies Read[];
 const HELPERS = [
@@ -76,6 +78,9 @@ export const STALE_AFTER = {
   "delete /api/v1/payment-methods/{card_id}": CARDS,
   "patch /api/v1/auto-top-up": CARDS,
   "delete /api/v1/auto-top-up": CARDS,
+  "patch /api/v1/spending-limits/{limit_id}": LIMITED,
+  "delete /api/v1/spending-limits/{limit_id}": LIMITED,
+  "post /api/v1/promo-codes/redeem": ["/api/v1/credits", ...WALLET, "/api/v1/offers"],
   "post /api/v1/refund-requests": REFUND_REQUESTS,
   "post /api/v1/refund-requests/{refund_request_id}/withdraw": REFUND_REQUESTS,
   "post /api/v1/admin/refund-requests/{request_id}/grant": GIVEN_BACK,
@@ -116,9 +121,11 @@ export const STALE_AFTER = {
 
 /** Kinds of events, each by the part of its type before the dot. */
 export const STALE_AFTER_EVENT = {
-  allocation: [...ALLOCATIONS, "/api/v1/offers", ...NODES],
+  allocation: [...ALLOCATIONS, "/api/v1/offers", "/api/v1/spending-limits", ...NODES],
   operation: ONE_ALLOCATION,
-  wallet: [...WALLET, "/api/v1/usage", "/api/v1/offers"],
+  wallet: [...WALLET, "/api/v1/usage", "/api/v1/offers", "/api/v1/credits", "/api/v1/spending-limits"],
+  spending_limit: LIMITED,
+  budget: ["/api/v1/spending-limits"],
   top_up: [...TOP_UPS, ...WALLET, "/api/v1/auto-top-up"],
   card: [...CARDS, "/api/v1/payment-method-setups/{card_setup_id}"],
   card_setup: ["/api/v1/payment-method-setups/{card_setup_id}"],

@@ -55,6 +55,9 @@ export type TopUp = Answer<"/api/v1/top-ups", "post", 201>;
 export type SavedCard = Item<Answer<"/api/v1/payment-methods", "get", 200>>;
 export type CardSetup = Answer<"/api/v1/payment-methods", "post", 201>;
 export type CardSetupState = CardSetup["state"];
+export type SpendingLimitBody = Body<"/api/v1/spending-limits/{limit_id}", "patch">;
+export type Credit = Item<Answer<"/api/v1/credits", "get", 200>>;
+export type RedeemBody = Body<"/api/v1/promo-codes/redeem">;
 export type SpendingLimit = Item<Answer<"/api/v1/spending-limits", "get", 200>>;
 export type AutoTopUp = Answer<"/api/v1/auto-top-up", "get", 200>;
 

@@ -44,6 +44,8 @@ const PAGES: [address: string, routes: Route<"get">[]][] = [
   ["/billing?view=charges", [...CUSTOMER, "/api/v1/usage"]],
   ["/billing?view=top-ups&top_up=tu_2", [...CUSTOMER, "/api/v1/top-ups", "/api/v1/top-ups/{top_up_id}"]],
   ["/billing?view=cards", [...CUSTOMER, "/api/v1/payment-methods", "/api/v1/auto-top-up"]],
+  ["/billing?view=limits", [...CUSTOMER, "/api/v1/spending-limits"]],
+  ["/billing?view=credits", [...CUSTOMER, "/api/v1/credits"]],
   ["/billing?view=refunds", [...CUSTOMER, "/api/v1/payments", "/api/v1/refund-requests", "/api/v1/refunds"]],
   ["/settings", [...CUSTOMER, "/api/v1/ssh-keys"]],
   ["/settings?view=tokens", [...CUSTOMER, "/api/v1/api-tokens"]],

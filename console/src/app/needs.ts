@@ -31,7 +31,7 @@ export function fetchAhead(client: QueryClient, wanted: Needs, place: Place, who
 
 const idIn = ({ params: { id = "" } }: Place) => id;
 
-const BILLING = { charges: read.usageQuery, "top-ups": read.topUpsQuery, cards: read.cardsQuery, refunds: read.paymentsQuery };
+const BILLING = { charges: read.usageQuery, "top-ups": read.topUpsQuery, cards: read.cardsQuery, limits: read.spendingLimitsQuery, credits: read.creditsQuery, refunds: read.paymentsQuery };
 const SETTINGS = { keys: read.sshKeysQuery, tokens: read.apiTokensQuery, sessions: read.sessionsQuery };
 
 export const needs = {

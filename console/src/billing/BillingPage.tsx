@@ -14,9 +14,11 @@ import { Tabs } from "~/ui/Tabs";
 import { Cards } from "./Cards";
 import { CardSetupOutcome } from "./CardSetupOutcome";
 import { ChargesExplained } from "./ChargesExplained";
+import { Credits } from "./Credits";
 import { Ledger } from "./Ledger";
 import { MonthPanel } from "./MonthPanel";
 import { Refunds } from "./Refunds";
+import { SpendingLimits } from "./SpendingLimits";
 import { TopUpForm } from "./TopUpForm";
 import { TopUpOutcome } from "./TopUpOutcome";
 import { TopUps } from "./TopUps";
@@ -24,11 +26,12 @@ import { WalletPanel } from "./WalletPanel";
 
 const words = t.billing;
 
-const VIEWS = { month: MonthPanel, ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps, cards: Cards, refunds: Refunds };
-const LABELS = { month: words.tabs.month, ledger: words.tabs.ledger, charges: words.tabs.charges, "top-ups": words.tabs.topUps, cards: words.tabs.cards, refunds: words.tabs.refunds };
+const VIEWS = { month: MonthPanel, ledger: Ledger, charges: ChargesExplained, "top-ups": TopUps, cards: Cards, limits: SpendingLimits, credits: Credits, refunds: Refunds };
+const { topUps, ...OTHERS } = words.tabs;
+const LABELS = { ...OTHERS, "top-ups": topUps };
 
 /** Those views that are panels of their own. */
-const OF_PANELS = new Set<string>(["month", "ledger", "cards", "refunds"]);
+const OF_PANELS = new Set<string>(["month", "ledger", "cards", "limits", "credits", "refunds"]);
 
 export function BillingPage() {
   const [search, setSearch] = useSearchParams();

@@ -1,11 +1,11 @@
 import type { Wallet } from "~/api/types";
-import { isNothing } from "~/format/money";
+import { formatMoney, isNothing } from "~/format/money";
 import { formatSpan } from "~/format/time";
 import { t } from "~/messages";
 import { barSeconds } from "~/shell/Funds";
 import { warningOf } from "~/states";
 import { Figure, Figures } from "~/ui/Figure";
-import { Amount, RateFigure, RunwayBar } from "~/ui/figures";
+import { Amount, Moment, RateFigure, RunwayBar } from "~/ui/figures";
 import { Panel } from "~/ui/Panel";
 import text from "~/ui/text.module.css";
 
@@ -13,7 +13,7 @@ const words = t.billing.wallet;
 
 /** The wallet: what there is, what is set aside, and how long it lasts. */
 export function WalletPanel({ wallet }: { wallet: Wallet }) {
-  const { balance, available, held, promo, receivable, burn_per_hour, runway_seconds, warning } = wallet;
+  const { balance, available, held, promo, receivable, burn_per_hour, runway_seconds, warning, credit_expires: expires } = wallet;
   return (
     <Panel>
       <Figures>
@@ -29,6 +29,7 @@ export function WalletPanel({ wallet }: { wallet: Wallet }) {
         {isNothing(promo) ? null : (
           <Figure name={words.promo}>
             <Amount money={promo} />
+            {expires ? <span className={text.cellSub}>{words.expires(formatMoney(expires.amount), <Moment key="at" at={expires.at} />)}</span> : null}
           </Figure>
         )}
         {isNothing(receivable) ? null : (

@@ -1,10 +1,11 @@
-/** How the saving of a card stands, and auto top-up: word, look, what follows. */
-import type { AutoTopUp, CardSetupState } from "~/api/types";
+/** How the saving of a card stands, auto top-up, a spending limit and credit: word, look, what follows. */
+import type { AutoTopUp, CardSetupState, Credit } from "~/api/types";
+import { isNothing } from "~/format/money";
 import { t } from "~/messages";
 import { reader, type Said, UNKNOWN } from "~/states";
 import type { Look } from "~/ui/Status";
 
-const { setup: SETUP, autoTopUp: AUTO } = t.billing;
+const { setup: SETUP, autoTopUp: AUTO, limits: LIMITS, credits: CREDITS } = t.billing;
 
 type OfSetup = { outcome: Said };
 
@@ -32,3 +33,11 @@ export const AUTO_TOP_UP_STANDINGS: Record<AutoTopUp["standing"], OfAutoTopUp> =
 };
 
 export const autoTopUpStanding = reader(AUTO_TOP_UP_STANDINGS, { ...UNKNOWN, said: "" });
+
+export const limitStanding = (reached: boolean): Look => (reached ? { label: LIMITS.standing.reached, tone: "bad", shape: "bars" } : { label: LIMITS.standing.within, tone: "ok", shape: "disc" });
+
+/** Credit that nothing is left of is over: it was spent, or part of it expired. */
+export function creditStanding({ left, expired }: Credit): Look {
+  if (!isNothing(left)) return { label: CREDITS.standing.left, tone: "ok", shape: "disc" };
+  return isNothing(expired) ? { label: CREDITS.standing.spent, tone: "quiet", shape: "square" } : { label: CREDITS.standing.expired, tone: "quiet", shape: "cross" };
+}

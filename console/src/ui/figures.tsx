@@ -1,5 +1,5 @@
 import type { Money, Rate } from "~/api/types";
-import { amountParts, formatExact, formatMoney, formatRate } from "~/format/money";
+import { amountParts, formatExact, formatMoney, formatRate, partsOfLargest } from "~/format/money";
 import { formatFull, formatMoment, formatSpan } from "~/format/time";
 import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
@@ -52,6 +52,18 @@ export function TimeBar({ elapsed, paid, tone }: TimeBarProps) {
     <span className={css.bar} data-tone={tone} role="img" aria-label={label}>
       {paid === null ? null : <span className={css.part} data-part="paid" style={scale(all === 0 ? 0 : 1)} />}
       <span className={css.part} data-part="elapsed" style={scale(all === 0 ? 0 : elapsed / all)} />
+    </span>
+  );
+}
+
+type PartBarProps = { part: Pick<Money, "amount">; of: Pick<Money, "amount">; tone?: "warn" | "bad" };
+
+/** How much of an amount another is: drawn only, beside both in figures. */
+export function PartBar({ part, of, tone }: PartBarProps) {
+  const [drawn = 0] = partsOfLargest([part, of]);
+  return (
+    <span className={css.bar} data-tone={tone}>
+      <span className={css.part} data-part="elapsed" style={scale(drawn)} />
     </span>
   );
 }

@@ -1,12 +1,12 @@
 """Routes of promotional credit: what a customer has and redeems, what operators give, and codes."""
 
 from sublet.approvals.schemas import ApprovalOut
-from sublet.core.actions import actions_of
+from sublet.core.actions import ManagedPage, actions_of
 from sublet.core.actors import Actor, Permission
 from sublet.core.errors import InvalidInput
 from sublet.core.http import ActorDep, CurrencyDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.money import Money
-from sublet.core.pages import FilterText, Page, PageQueryDep, page_of
+from sublet.core.pages import FilterText, PageQueryDep, page_of
 from sublet.identity.operators import may_now
 from sublet.ledger import credits as ledger
 from sublet.payments.credits import budget, codes, grants
@@ -26,17 +26,20 @@ from sublet.payments.credits.schemas import (
 
 router = SubletRouter(prefix="/api/v1", tags=["credits"])
 
+_NOT_A_PAYER = "Only owners, admins and billing members of the organization may redeem codes."
 _DENIED = "This needs the platform role finance or admin."
 
 
 @router.get("/credits", permission=Permission.WALLET_READ)
 async def list_credits(
     actor: ActorDep, session: SessionDep, currency: CurrencyDep, page: PageQueryDep
-) -> Page[CreditOut]:
-    """The organization's credits, newest first, with what is left of each."""
+) -> ManagedPage[CreditOut]:
+    """The organization's credits, newest first, with what is left of each, and whether the caller may redeem a code."""
     (before,) = page.position(int) or (None,)
     lots = await ledger.newest(session, actor.organization, currency=currency, before=before, limit=page.limit + 1)
-    return page_of(lots, page.limit, CreditOut.of, lambda lot: [lot.id])
+    found = page_of(lots, page.limit, CreditOut.of, lambda lot: [lot.id])
+    actions = actions_of(actor, Permission.WALLET_TOP_UP, _NOT_A_PAYER, {"redeem": None})
+    return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=actions)
 
 
 @router.post("/promo-codes/redeem", permission=Permission.WALLET_TOP_UP, creates=True, status_code=201)
@@ -65,11 +68,15 @@ async def grant_credit(actor: ActorDep, session: SessionDep, settings: SettingsD
 
 
 @router.get("/admin/credits", permission=Permission.ADMIN_CREDIT_READ)
-async def list_grants(session: SessionDep, page: PageQueryDep, *, organization_id: FilterText = None) -> Page[GrantOut]:
-    """Credit that operators gave, newest first."""
+async def list_grants(
+    actor: ActorDep, session: SessionDep, page: PageQueryDep, *, organization_id: FilterText = None
+) -> ManagedPage[GrantOut]:
+    """Credit that operators gave, newest first, and whether the caller may give some."""
     (before,) = page.position(int) or (None,)
     found = await grants.newest(session, before=before, limit=page.limit + 1, organization_id=organization_id)
-    return page_of(found, page.limit, lambda one: GrantOut.of(one[1]), lambda one: [one[0]])
+    listed = page_of(found, page.limit, lambda one: GrantOut.of(one[1]), lambda one: [one[0]])
+    actions = actions_of(actor, Permission.ADMIN_CREDIT_GRANT, _DENIED, {"grant": None})
+    return ManagedPage(items=listed.items, next_cursor=listed.next_cursor, actions=actions)
 
 
 @router.get("/admin/credit-budget", permission=Permission.ADMIN_CREDIT_READ)
@@ -102,11 +109,13 @@ async def create_code(
 
 
 @router.get("/admin/promo-codes", permission=Permission.ADMIN_CREDIT_READ)
-async def list_codes(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> Page[PromoCodeOut]:
-    """Every code, newest first."""
+async def list_codes(actor: ActorDep, session: SessionDep, page: PageQueryDep) -> ManagedPage[PromoCodeOut]:
+    """Every code, newest first, and whether the caller may make one."""
     (before,) = page.position(int) or (None,)
     found = await codes.newest(session, before=before, limit=page.limit + 1)
-    return page_of(found, page.limit, lambda one: _out(one, actor), lambda one: [one.seq])
+    listed = page_of(found, page.limit, lambda one: _out(one, actor), lambda one: [one.seq])
+    actions = actions_of(actor, Permission.ADMIN_CREDIT_GRANT, _DENIED, {"create": None})
+    return ManagedPage(items=listed.items, next_cursor=listed.next_cursor, actions=actions)
 
 
 @router.post("/admin/promo-codes/{promo_code_id}/end", permission=Permission.ADMIN_CREDIT_GRANT)
