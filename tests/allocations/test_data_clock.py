@@ -6,6 +6,8 @@ from sublet.allocations import funds
 from sublet.allocations.views import whole
 from sublet.billing import data_clock
 from sublet.billing.funds import FundsAction
+from sublet.core.money import Money
+from sublet.ledger.adjustments import adjust
 from tests.allocations.site import Site
 from tests.support.app import Web
 from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
@@ -19,8 +21,8 @@ async def site(web: Web) -> Site:
     return await Site.open(web)
 
 
-async def kept(site: Site, *, cause: str = "funds", ended: bool = True) -> str:
-    """A suspended allocation of an organization whose data clock has ended, or runs."""
+async def kept(site: Site, *, cause: str = "funds", ended: bool = True, without_money: bool = True) -> str:
+    """A suspended allocation of an organization whose funds are used up, and whose data clock has ended, or runs."""
     running = await site.rental.running()
     await site.rental.suspend(running)
     await site.rental.work_until(running, "suspended")
@@ -31,7 +33,21 @@ async def kept(site: Site, *, cause: str = "funds", ended: bool = True) -> str:
         f"VALUES (:o, 'USD', now() - interval '14 days', {end}, 1, {'now()' if ended else 'NULL'})",
         o=site.rental.actor.organization,
     )
+    if without_money:
+        await drained(site, running)
     return running
+
+
+async def drained(site: Site, allocation_id: str, *, amount: str = "20.00") -> None:
+    """So much of the customer's money is gone, and lack of funds has suspended the allocation."""
+    organization_id = site.rental.actor.organization
+    await site.rental.run(
+        "INSERT INTO funds_clock (organization_id, currency, level) VALUES (:o, 'USD', 'suspended')", o=organization_id
+    )
+    await site.rental.run("UPDATE meter SET out_of_funds = true WHERE subject_id = :id", id=allocation_id)
+    async with site.web.database.transaction() as session:
+        taken = {"given": False, "adjustment_id": "adj_1", "reason": "Spent"}
+        await adjust(session, organization_id, Money.parse(amount, "USD"), **taken)
 
 
 async def due(site: Site, allocation_id: str) -> str:
@@ -59,12 +75,20 @@ class TestItsEnd:
     async def test_releases_nothing_once_money_came_in(self, site: Site) -> None:
         allocation_id = await kept(site)
         async with site.web.database.transaction() as session:
-            await data_clock.cancel(session, site.rental.actor.organization, currency="USD")
+            await data_clock.note_top_up(session, site.rental.actor.organization, currency="USD")
+        assert await due(site, allocation_id) == "suspended"
+
+    async def test_releases_nothing_that_a_credit_pays_since_the_review(self, site: Site) -> None:
+        allocation_id = await kept(site)
+        async with site.web.database.transaction() as session:
+            given = {"given": True, "adjustment_id": "adj_2", "reason": "Sorry"}
+            await adjust(session, site.rental.actor.organization, Money.parse("20.00", "USD"), **given)
         assert await due(site, allocation_id) == "suspended"
 
     async def test_releases_nothing_that_was_resumed_meanwhile(self, site: Site) -> None:
-        allocation_id = await kept(site)
+        allocation_id = await kept(site, without_money=False)
         await site.rental.resume(allocation_id)
+        await drained(site, allocation_id)
         assert await due(site, allocation_id) == "active"
 
 

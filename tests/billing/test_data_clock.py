@@ -1,10 +1,14 @@
 """The data clock: it begins without money, announces its end with a date, and only then lets go of what is kept."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from sublet.billing import data_clock, funds, meters
 from sublet.billing.standing import standing
@@ -17,6 +21,7 @@ from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.billing.usage import A_DOLLAR_AN_HOUR, POLICY, Subject, new_subject
 from tests.ledger.books import key, new_wallet, top_up, usd
 from tests.support.clock import Clock
+from tests.support.locks import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -197,12 +202,53 @@ class TestEnds:
         async with database.transaction() as session:
             subject = await without_money(session)
             await review(session)
-            asked = {"organization_id": subject.organization, "currency": "USD"}
-            assert not await data_clock.has_ended(session, **asked)
+            assert not await is_over(session, subject)
             await ended(session, clock, subject)
-            assert await data_clock.has_ended(session, **asked)
-            await data_clock.cancel(session, **asked)
-            assert not await data_clock.has_ended(session, **asked)
+            assert await is_over(session, subject)
+
+    async def test_releases_nothing_if_a_top_up_came_since_the_review(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await ended(session, clock)
+            await paid(session, subject, "0.01")
+            assert not await is_over(session, subject)
+
+    async def test_releases_nothing_if_credit_came_since_the_review(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await ended(session, clock)
+            await credits.grant(session, subject.organization, usd("0.10"), idempotency_key=key(), reason="Too little")
+            assert await is_over(session, subject)
+            await credits.grant(session, subject.organization, usd("20"), idempotency_key=key(), reason="Sorry")
+            assert not await is_over(session, subject)
+
+    async def test_releases_nothing_while_a_review_decides(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await ended(session, clock)
+
+        async def asked() -> bool:
+            async with database.transaction() as other:
+                return await is_over(other, subject)
+
+        async with database.transaction() as session:
+            await data_clock.review_alone(session)
+            asking = asyncio.create_task(asked())
+            await until_somebody_waits(database)
+            await credits.grant(session, subject.organization, usd("20"), idempotency_key=key(), reason="Sorry")
+        assert not await asking
+
+    async def test_lets_a_top_up_wait_for_a_release_that_is_decided(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await ended(session, clock)
+
+        async def pay() -> None:
+            async with database.transaction() as other:
+                await data_clock.note_top_up(other, subject.organization, currency="USD")
+
+        async with database.transaction() as session:
+            assert await is_over(session, subject)
+            paying = asyncio.create_task(pay())
+            await until_somebody_waits(database)
+            assert not paying.done()
+        await paying
 
     async def test_bounds_what_is_owed(self, database: Database, clock: Clock) -> None:
         """A cent an hour for 14 days, and for the day that the last notice was late."""
@@ -220,24 +266,81 @@ class TestEnds:
 
 
 class TestStops:
-    async def test_with_any_top_up_and_begins_anew_if_that_is_not_enough(
-        self, database: Database, clock: Clock
-    ) -> None:
+    async def test_with_a_top_up_that_is_enough(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             subject = await without_money(session)
             await review(session)
-            clock.later(10 * DAY)
+            await paid(session, subject, "20")
             await review(session)
-            before = await kept_until(session, subject)
-            await top_up(session, subject.organization, "0.01")
-            await data_clock.cancel(session, subject.organization, currency="USD")
-            assert await kept_until(session, subject) is None
+            assert await told(session, subject) == ["14", "stopped"]
+
+    async def test_and_begins_anew_with_a_top_up_that_pays_all_that_keeping_has_cost(
+        self, database: Database, clock: Clock
+    ) -> None:
+        """Each time: who pays for what is kept has it kept."""
+        async with database.transaction() as session:
+            subject = await without_money(session, suspended=A_CENT)
             await review(session)
-            after = await kept_until(session, subject)
-            assert await told(session, subject) == ["14", "7", "stopped", "14"]
-        assert before is not None
-        assert after is not None
-        assert after - before > timedelta(days=9)
+            for _ in range(3):
+                before = await kept_until(session, subject)
+                await days_pass(session, clock, subject, 10)
+                await paid(session, subject, "2.41")  # a cent more than ten days
+                await review(session)
+                assert await kept_until(session, subject) is None
+                await review(session)
+                after = await kept_until(session, subject)
+                assert before is not None
+                assert after is not None
+                assert after - before > timedelta(days=9)
+            assert await told(session, subject) == ["14", *["7", "stopped", "14"] * 3]
+
+    @pytest.mark.parametrize("price", [NOTHING, A_CENT], ids=["kept for nothing", "kept for a cent an hour"])
+    async def test_begins_anew_once_with_a_top_up_that_pays_too_little(
+        self, database: Database, clock: Clock, price: Rate
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session, suspended=price)
+            await review(session)
+            dates = [await kept_until(session, subject)]
+            for _ in range(3):
+                await days_pass(session, clock, subject, 10)
+                await paid(session, subject, "0.01")
+                found = await review(session)
+                dates.append(await kept_until(session, subject))
+            assert await told(session, subject) == ["14", "7", "14", "7", "1"]
+            assert dates[0] is not None
+            assert dates[1] is not None
+            assert timedelta(days=9, hours=23) < dates[1] - dates[0] < timedelta(days=10, hours=1)
+            assert dates[2] == dates[1]
+            assert found == []  # the last notice came late, and a day lies between it and the release
+            clock.later(DAY + 60)
+            assert await review(session) == [(subject.id, "release")]
+
+    async def test_anew_for_a_top_up_that_comes_between_its_end_and_the_release(
+        self, database: Database, clock: Clock
+    ) -> None:
+        async with database.transaction() as session:
+            subject = await ended(session, clock)
+            await paid(session, subject, "0.01")
+            assert await review(session) == []
+            assert not await is_over(session, subject)
+            assert await told(session, subject) == ["14", "1", "14"]
+
+    async def test_with_a_top_up_that_came_while_the_one_before_was_weighed(
+        self, database: Database, clock: Clock
+    ) -> None:
+        """It is not forgotten, for it may pay what the one before did not."""
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            await paid(session, subject, "0.01")
+            [row] = await clocks(session)
+            await paid(session, subject, "0.01")
+            again, policy = "_weigh_top_up", {"now": await database_now(session), "policy": POLICY}
+            for renewed_at in (None, await database_now(session)):
+                seen = SimpleNamespace(**{**row._mapping, "left": 0, "burn": 0, "renewed_at": renewed_at})
+                await getattr(data_clock, again)(session, seen, **policy)
+                assert (await clocks(session))[0].topped_up_at > row.topped_up_at
 
     async def test_by_itself_once_there_is_enough(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
@@ -278,13 +381,64 @@ class TestStops:
             assert await review(session) == []
             assert await told(session, subject) == ["14", "stopped"]
 
-    async def test_is_told_once(self, database: Database, clock: Clock) -> None:
+
+class TestRows:
+    @pytest.mark.parametrize(
+        "values",
+        ["renewed_at = clock_timestamp()", "deletes_at = deletes_at + interval '1 day'"],
+        ids=["renewed twice", "moved for no reason"],
+    )
+    async def test_refuse_to_stretch_the_time(self, database: Database, clock: Clock, values: str) -> None:
         async with database.transaction() as session:
             subject = await without_money(session)
             await review(session)
-            for _ in range(2):
-                await data_clock.cancel(session, subject.organization, currency="USD")
-            assert await told(session, subject) == ["14", "stopped"]
+            await paid(session, subject, "0.01")
+            await review(session)
+            with pytest.raises(IntegrityError, match="data clock"):
+                await session.execute(text(f"UPDATE data_clock SET {values}"))
+
+    @pytest.mark.parametrize(
+        ("before", "to", "days"),
+        [(3, "1 day 1 hour", 1), (1, "1 day", 1), (7, "1 day", 3)],
+        ids=["further than a day", "again", "for another notice"],
+    )
+    async def test_move_for_a_late_last_notice_alone(
+        self, database: Database, clock: Clock, before: int, to: str, days: int
+    ) -> None:
+        async with database.transaction() as session:
+            await session.execute(
+                text(
+                    "INSERT INTO data_clock (organization_id, currency, began_at, deletes_at, told_days) "
+                    "VALUES ('org_1', 'USD', now() - interval '14 days', now(), :days)"
+                ),
+                {"days": before},
+            )
+            with pytest.raises(IntegrityError, match="late last notice"):
+                await session.execute(
+                    text("UPDATE data_clock SET deletes_at = now() + CAST(:to AS interval), told_days = :days"),
+                    {"to": timedelta(days=1, hours=1) if "hour" in to else timedelta(days=1), "days": days},
+                )
+
+
+async def clocks(session: Session) -> list[Any]:
+    return list((await session.execute(text("SELECT * FROM data_clock"))).all())
+
+
+async def is_over(session: Session, subject: Subject) -> bool:
+    return await data_clock.is_over(session, subject.organization, currency="USD", policy=POLICY)
+
+
+async def paid(session: Session, subject: Subject, amount: str) -> None:
+    """A top-up, as payments take it."""
+    await top_up(session, subject.organization, amount)
+    await data_clock.note_top_up(session, subject.organization, currency="USD")
+
+
+async def days_pass(session: Session, clock: Clock, subject: Subject, days: float) -> None:
+    """So much time passes in which the subject is seen, and the review looks."""
+    clock.later(days * DAY)
+    await meters.observe(session, {subject.id}, await database_now(session), policy=PATIENT)
+    await review(session)
 
 
 async def ended(session: Session, clock: Clock, subject: Subject | None = None) -> Subject:

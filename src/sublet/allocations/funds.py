@@ -12,6 +12,7 @@ from sublet.allocations.states import KEPT, AllocationState
 from sublet.billing import data_clock
 from sublet.billing.funds import FundsAction
 from sublet.billing.limit_review import LimitAction
+from sublet.billing.policy import Policy
 from sublet.core.actors import system_actor
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent, publish
@@ -46,13 +47,13 @@ async def on_funds_ran_out(session: Session, event: StoredEvent) -> None:
     await _suspend(session, event, "funds")
 
 
-async def on_data_clock_ended(session: Session, event: StoredEvent) -> None:
+async def on_data_clock_ended(session: Session, event: StoredEvent, *, policy: Policy) -> None:
     """Release the allocation if it is still suspended and still nobody pays; handler of
     `allocation.data_clock_ended`, harmless when repeated."""
     allocation = await rows.lock_if_any(session, event.subject)
     if allocation is None or allocation.wanted != "suspended" or allocation.state not in KEPT:
         return
-    if await data_clock.has_ended(session, allocation.organization_id, currency=allocation.currency):
+    if await data_clock.is_over(session, allocation.organization_id, currency=allocation.currency, policy=policy):
         await release.release_unpaid(session, system_actor("funds"), allocation)
 
 

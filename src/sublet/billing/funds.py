@@ -1,4 +1,4 @@
-"""The funds clock: warn in time, then grace, then suspend; any top-up turns it back. What comes after that is the data
+"""The funds clock: warn in time, then grace, then suspend; money turns it back. What comes after that is the data
 clock's."""
 
 from dataclasses import dataclass
@@ -60,7 +60,6 @@ class _Decision:
     suspend_at: datetime | None = None
 
 
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('billing.funds', 0))")
 _REVIEW = text(
     f"""
     SELECT coalesce(b.organization_id, c.organization_id, d.organization_id) AS organization_id,
@@ -68,7 +67,8 @@ _REVIEW = text(
            coalesce(f.total, 0) - {UNPAID} AS left, coalesce(b.burn, 0) AS burn,
            coalesce(b.if_resumed, 0) AS if_resumed, coalesce(b.running, false) AS running,
            coalesce(b.running_on, false) AS running_on, coalesce(b.waiting, false) AS waiting,
-           coalesce(b.keeps, false) AS keeps, c.level, c.grace_ends_at, d.deletes_at, d.told_days, d.released_at
+           coalesce(b.keeps, false) AS keeps, c.level, c.grace_ends_at, d.deletes_at, d.told_days, d.released_at,
+           d.topped_up_at, d.renewed_at
       FROM ({BURNING.format(scope="")}) b
       FULL JOIN funds_clock c ON c.organization_id = b.organization_id AND c.currency = b.currency
       FULL JOIN data_clock d ON d.organization_id = coalesce(b.organization_id, c.organization_id)
@@ -118,7 +118,7 @@ async def review(session: Session, *, policy: Policy) -> list[FundsAction]:
 
     The steps count as taken when the session's transaction commits, so the caller acts on them in the same one.
     """
-    await session.execute(_ONE_AT_A_TIME)
+    await data_clock.review_alone(session)
     now = await database_now(session)
     rows = (await session.execute(_REVIEW, {"evidence_gap_seconds": policy.evidence_gap_seconds})).all()
     decisions = [

@@ -35,7 +35,7 @@ def _reactions(policy: Policy) -> Handlers:
         # The funds review only says what is to be done; each allocation is changed in a transaction of its own.
         "allocation.funds_ran_out": (funds.on_funds_ran_out,),
         "allocation.funds_restored": (may_run_again,),
-        "allocation.data_clock_ended": (funds.on_data_clock_ended,),
+        "allocation.data_clock_ended": (partial(funds.on_data_clock_ended, policy=policy),),
         "allocation.limit_reached": (funds.on_limit_reached,),
         "allocation.limit_lifted": (may_run_again,),
         # What is raised or cleared lets run again at once.

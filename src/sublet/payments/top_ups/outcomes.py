@@ -216,7 +216,7 @@ async def _credit(session: Session, row: Row[tuple[object, ...]], seen: Checkout
         charge_id=seen.charge_id,
         source_id=row.id,
     )
-    await data_clock.cancel(session, row.organization_id, currency=seen.received.currency)
+    await data_clock.note_top_up(session, row.organization_id, currency=seen.received.currency)
     await move(
         session,
         row.id,
