@@ -3,7 +3,7 @@
 import pytest
 
 from sublet.allocations import funds
-from sublet.allocations.views import whole
+from sublet.allocations.views import summaries, whole
 from sublet.billing import data_clock
 from sublet.billing.funds import FundsAction
 from sublet.core.money import Money
@@ -100,7 +100,10 @@ class TestItsDate:
             one = await whole.of(
                 session, site.rental.actor, allocation_id, policy=DEFAULT_POLICY, launches=DEFAULT_LAUNCHES
             )
+            query = summaries.Query(states=None, include_ended=False, before=None, limit=10)
+            page = await summaries.of_organization(session, site.rental.actor, query, policy=DEFAULT_POLICY)
         assert (one.funds.data_kept_until is not None) == shown
+        assert [row.funds.data_kept_until for row in page.items] == [one.funds.data_kept_until]
 
 
 class TestRows:

@@ -23,6 +23,10 @@ class TestLs:
         web["node"]["limits_enforced"] = False
         assert "node-a (limits not enforced)" in cli.run("ls").stdout
 
+    def test_says_when_what_nobody_pays_for_is_deleted(self, cli: Cli, web: dict[str, Any]) -> None:
+        web |= {"state": "suspended", "funds": {**web["funds"], "data_kept_until": at(-7200.5)}}
+        assert "suspended (deleted in 2 h)" in cli.run("ls").stdout
+
     def test_shows_the_ended_ones_when_asked(self, cli: Cli, web: dict[str, Any]) -> None:
         web["state"] = "released"
         assert cli.run("ls").stdout == ""
@@ -56,6 +60,13 @@ class TestShow:
         shown = cli.run("show", "web").stdout
         assert "runs out (10m)" in shown
         assert "sublet top-up" in shown
+
+    def test_says_until_when_what_nobody_pays_for_is_kept(self, cli: Cli, web: dict[str, Any]) -> None:
+        assert "Kept until" not in cli.run("show", "web").stdout
+        web["funds"] |= {"data_kept_until": at(-9 * 86_400)}
+        shown = " ".join(cli.run("show", "web").stdout.split())
+        assert "Kept until" in shown
+        assert "its files are deleted" in shown
 
     def test_of_nothing_exits_with_3(self, cli: Cli) -> None:
         result = cli.run("show", "nobody")

@@ -42,6 +42,12 @@ class TestBalance:
         assert "runs out (1h)" in result.stderr
         assert "runs out" not in result.stdout
 
+    def test_says_until_when_what_nobody_pays_for_is_kept(self, cli: Cli) -> None:
+        cli.api.world.warning, cli.api.world.data_kept_until = "suspended", at(-9 * 86_400)
+        said = cli.run("balance").stderr
+        assert "its files are deleted" in said
+        assert "runs out" not in said
+
     def test_keeps_decimals_as_strings_for_programs(self, cli: Cli) -> None:
         assert json.loads(cli.run("balance", "--json").stdout)["balance"]["amount"] == "20.00"
 

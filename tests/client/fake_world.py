@@ -55,6 +55,7 @@ class World:
     warning: str | None = None
     credit: dict[str, Any] | None = None
     """Promotional credit, all of which expires at a time."""
+    data_kept_until: str | None = None
     refusal: str | None = None
     stopped: bool = False
     stuck: bool = False
@@ -261,7 +262,7 @@ class World:
         """What a list shows of it."""
         shown = ("id", "name", "state", "node", "created_at", "started_at", "ended_at", "delivered_seconds", "labels")
         parts = {"sku": ("id", "code", "name"), "price": ("per_hour",), "cost": ("total", "rate")}
-        parts["funds"] = ("runway_seconds", "warning")
+        parts["funds"] = ("runway_seconds", "warning", "data_kept_until")
         summary = {key: allocation[key] for key in shown}
         summary |= {part: {key: allocation[part][key] for key in keys} for part, keys in parts.items()}
         return {**summary, "ssh": allocation["ssh"] and {"command": allocation["ssh"]["command"]}}
@@ -374,6 +375,7 @@ class World:
             "warning": self.warning,
             **NEVER,
             "credit_expires": self.credit,
+            "data_kept_until": self.data_kept_until,
             "actions": [{"name": "top_up", "allowed": True, "reason": None}],
         }
 

@@ -68,7 +68,10 @@ class TestTheDataClock:
             "data_clock.announced",
             "Without a top-up your files are deleted at 2026-03-02 00:00 UTC",
         )
-        assert told["sentences"][-1] == "Any top-up before then cancels that."
+        assert told["sentences"][-1] == (
+            "A top-up before then that pays what is owed, and lets what is suspended run again, cancels that. "
+            "A smaller one moves the date, but only once."
+        )
 
 
 class TestSpendingLimits:

@@ -40,7 +40,7 @@ function special(ago: Ago): Record<AllocationState, Partial<WholeAllocation>> {
       funds: { runway_seconds: 7_200, warning: "24h", suspend_at: null, data_kept_until: null },
       incidents: [{ kind: "out_of_memory", detail: "Out of memory: the kernel ended one of its processes, for its 2048 MiB were used up.", at: ago(900) }],
     },
-    suspended: { ssh: null, node: { id: "nd_5", name: "node-e", limits_enforced: false } },
+    suspended: { ssh: null, funds: { runway_seconds: null, warning: null, suspend_at: null, data_kept_until: ago(-9 * 86_400) }, node: { id: "nd_5", name: "node-e", limits_enforced: false } },
     releasing: { ssh: null, operation: operation("release", 2, ago(5)) },
     released: { ssh: null, ended_at: ago(60), evidence: evidence(true, ago(60)) },
     failed: { ...notStarted, ended_at: ago(60), failure },

@@ -44,6 +44,13 @@ export function AllocationNotices({ allocation }: { allocation: Allocation }) {
           ))}
         </Notice>
       )}
+      {funds.data_kept_until === null ? null : (
+        <Notice tone="bad">
+          <p>
+            {words.keptUntil(formatMoment(funds.data_kept_until, now))} <Link to={to.billing()}>{t.billing.addFunds}</Link>
+          </p>
+        </Notice>
+      )}
       {funds.suspend_at === null ? null : (
         <Notice tone="bad">
           <p>

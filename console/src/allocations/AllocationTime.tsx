@@ -1,5 +1,6 @@
 import type { AllocationSummary } from "~/api/types";
-import { formatSpan } from "~/format/time";
+import { formatMoment, formatSpan } from "~/format/time";
+import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
 import { allocationState, warningOf } from "~/states";
 import { TimeBar } from "~/ui/figures";
@@ -17,6 +18,7 @@ export function AllocationTimeBar({ allocation }: { allocation: AllocationSummar
 
 /** The time bar with its two figures in words. */
 export function AllocationTime({ allocation }: { allocation: AllocationSummary }) {
+  const now = useNow();
   const { delivered_seconds: elapsed, funds, started_at } = allocation;
   const words =
     started_at === null
@@ -28,6 +30,7 @@ export function AllocationTime({ allocation }: { allocation: AllocationSummary }
     <span className={css.cell}>
       <AllocationTimeBar allocation={allocation} />
       <span>{words}</span>
+      {funds.data_kept_until === null ? null : <strong className={css.deleted}>{t.allocations.deletedAt(formatMoment(funds.data_kept_until, now))}</strong>}
     </span>
   );
 }

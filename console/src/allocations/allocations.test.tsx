@@ -1,4 +1,4 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { cleanup, screen, waitFor, within } from "@testing-library/react";
 import { delay } from "msw";
 import { describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
@@ -35,6 +35,15 @@ describe("the list of allocations", () => {
     renderAt("/");
     expect(await screen.findByText("Nothing is running")).toBeTruthy();
     expect(screen.getByRole("link", { name: "Launch a machine" }).getAttribute("href")).toBe("/launch");
+  });
+
+  test("says of what nobody pays for when it is deleted, in the list and on its page", async () => {
+    has({ state: "suspended", funds: { ...allocation.funds, data_kept_until: ago(-2.01) } });
+    renderAt("/");
+    expect(await screen.findByText("Deleted in 2 h 00 min if nobody pays")).toBeTruthy();
+    cleanup();
+    renderAt(`/allocations/${allocation.id}`);
+    expect(await screen.findByText(/it is released in 2 h 00 min, and its files are deleted/)).toBeTruthy();
   });
 
   test("never shows an outage as an empty list, and tries again when asked", async () => {

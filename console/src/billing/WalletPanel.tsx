@@ -1,11 +1,13 @@
 import type { Wallet } from "~/api/types";
 import { formatMoney, isNothing } from "~/format/money";
-import { formatSpan } from "~/format/time";
+import { formatMoment, formatSpan } from "~/format/time";
+import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
 import { barSeconds } from "~/shell/Funds";
 import { warningOf } from "~/states";
 import { Figure, Figures } from "~/ui/Figure";
 import { Amount, Moment, RateFigure, RunwayBar } from "~/ui/figures";
+import { Notice } from "~/ui/Notice";
 import { Panel } from "~/ui/Panel";
 import text from "~/ui/text.module.css";
 
@@ -13,7 +15,8 @@ const words = t.billing.wallet;
 
 /** The wallet: what there is, what is set aside, and how long it lasts. */
 export function WalletPanel({ wallet }: { wallet: Wallet }) {
-  const { balance, available, held, promo, receivable, burn_per_hour, runway_seconds, warning, credit_expires: expires } = wallet;
+  const { balance, available, held, promo, receivable, burn_per_hour, runway_seconds, warning, credit_expires: expires, data_kept_until } = wallet;
+  const now = useNow();
   return (
     <Panel>
       <Figures>
@@ -43,6 +46,11 @@ export function WalletPanel({ wallet }: { wallet: Wallet }) {
         <Figure name={words.runway}>{runway_seconds === null ? t.units.none : formatSpan(runway_seconds)}</Figure>
       </Figures>
       <RunwayBar seconds={barSeconds(wallet)} tone={warning === null ? undefined : warningOf(warning).tone} />
+      {data_kept_until === null ? null : (
+        <Notice tone="bad">
+          <p>{words.keptUntil(formatMoment(data_kept_until, now))}</p>
+        </Notice>
+      )}
       <p className={text.help}>{words.heldHelp}</p>
     </Panel>
   );

@@ -1,8 +1,8 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { cleanup, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
 import { answers, asked, refuses } from "~/testing/server";
-import { entry, monthUsage, topUp } from "~mock/fixtures/billing";
+import { entry, monthUsage, topUp, wallet } from "~mock/fixtures/billing";
 import { like } from "~mock/fixtures/common";
 import { world } from "~mock/world";
 
@@ -43,6 +43,16 @@ describe("the month", () => {
 });
 
 describe("billing", () => {
+  test("says until when what nobody pays for is kept, and else nothing of it", async () => {
+    renderAt("/billing");
+    await screen.findByText("Available");
+    expect(screen.queryByText(/not paid for is released/)).toBeNull();
+    cleanup();
+    world.wallet = like(wallet, { data_kept_until: new Date(Date.now() + 7_230_000).toISOString() });
+    renderAt("/billing");
+    expect(await screen.findByText(/not paid for is released in 2 h 00 min, and its files are deleted/)).toBeTruthy();
+  });
+
   test("shows the ledger to the last digit, with the balance after each entry", async () => {
     world.entries = [entry];
     renderAt("/billing?view=ledger");

@@ -50,6 +50,8 @@ export const allocations = {
     detail: "Charging ended with your request. The machine stays blocked until it is shown that nothing of yours is left on it; there is nothing you need to do.",
   },
   incidents: { title: "What happened to your work" },
+  deletedAt: (when: string) => `Deleted ${when} if nobody pays`,
+  keptUntil: (when: string) => `Nobody pays for it: it is released ${when}, and its files are deleted for good. A top-up that pays what is owed and lets it run again cancels that; a smaller one moves the date, once.`,
   suspendAt: (when: string) => `Suspends ${when} unless you add funds.`,
   activity: {
     title: { provision: "Getting it ready", release: "Giving it back", suspend: "Suspending", resume: "Resuming" } satisfies Record<Operation["kind"], string> as Record<string, string>,

@@ -13,6 +13,7 @@ export const billing = {
     receivable: "Owed",
     burn: "Spending now",
     runway: "Lasts for",
+    keptUntil: (when: string) => `What is suspended and not paid for is released ${when}, and its files are deleted for good. A top-up that pays what is owed and lets it run again cancels that; a smaller one moves the date, once.`,
     heldHelp: "Held money is set aside for what runs, and what is not used comes back; or it is kept because a payment was taken back.",
   },
   month: {

@@ -44,10 +44,14 @@ class CostSummaryOut:
 
 @dataclass(slots=True)
 class FundsSummaryOut:
-    """How long the wallet carries what runs; all null for what has ended."""
+    """How long the wallet carries what runs; all null for what has ended.
+
+    `data_kept_until` is when this allocation is released, and its data are deleted, unless money comes in.
+    """
 
     runway_seconds: int | None
     warning: str | None
+    data_kept_until: datetime | None
 
 
 @dataclass(slots=True)

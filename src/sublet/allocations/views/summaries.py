@@ -20,9 +20,10 @@ from sublet.allocations.list_schemas import (
 )
 from sublet.allocations.schemas import FailureOut, OperatorErrorOut, PlaceOut, ssh_command
 from sublet.allocations.states import AllocationState
+from sublet.allocations.views.data_clock import data_kept_until
 from sublet.billing.cost import COST
 from sublet.billing.policy import Policy
-from sublet.billing.standing import standings
+from sublet.billing.standing import Standing, standings
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate, RateField
@@ -30,7 +31,7 @@ from sublet.core.pages import Page, page_of
 from sublet.identity import organizations
 
 NEWEST = 2**62
-_NO_FUNDS = FundsSummaryOut(runway_seconds=None, warning=None)
+_NO_FUNDS = FundsSummaryOut(runway_seconds=None, warning=None, data_kept_until=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ _PAGE = f"""
        AND (:include_ended OR a.ended_at IS NULL) AND a.seq < :before
      ORDER BY a.seq DESC LIMIT :limit
 """  # noqa: S608 - only constant expressions
-_OWN_COLUMNS = """, a.wanted, a.login, n.address, n.port, a.nano_per_hour AS price,
+_OWN_COLUMNS = """, a.wanted, a.suspended_for, a.suspended_nano_per_hour, a.login, n.address, n.port, a.nano_per_hour AS price,
            (SELECT jsonb_object_agg(l.key, l.value) FROM allocation_label l
                  WHERE l.allocation_id = a.id) AS labels"""
 _LABELLED = """JOIN (SELECT l.allocation_id
@@ -107,13 +108,7 @@ async def of_organization(
     else:
         rows = (await session.execute(_MINE, parameters)).all()
     stands = await standings(session, actor.organization, policy=policy)
-    funds = {
-        currency: FundsSummaryOut(runway_seconds=one.runway.seconds, warning=one.warning)
-        for currency, one in stands.items()
-    }
-    return page_of(
-        rows, query.limit, lambda row: _summary(row, funds.get(row.currency, _NO_FUNDS)), lambda row: [row.seq]
-    )
+    return page_of(rows, query.limit, lambda row: _summary(row, stands.get(row.currency)), lambda row: [row.seq])
 
 
 async def of_everybody(session: Session, query: Query) -> Page[AdminAllocationOut]:
@@ -125,7 +120,7 @@ async def of_everybody(session: Session, query: Query) -> Page[AdminAllocationOu
     )
 
 
-def _summary(row: Row[Any], funds: FundsSummaryOut) -> AllocationSummaryOut:
+def _summary(row: Row[Any], stands: Standing | None) -> AllocationSummaryOut:
     open_to_login = row.state == row.wanted == "active"
     return AllocationSummaryOut(
         id=row.id,
@@ -140,8 +135,16 @@ def _summary(row: Row[Any], funds: FundsSummaryOut) -> AllocationSummaryOut:
         ended_at=row.ended_at,
         delivered_seconds=row.delivered_seconds,
         cost=_cost(row),
-        funds=funds if row.ended_at is None else _NO_FUNDS,
+        funds=_NO_FUNDS if stands is None or row.ended_at is not None else _funds(row, stands),
         labels=row.labels or {},
+    )
+
+
+def _funds(row: Row[Any], stands: Standing) -> FundsSummaryOut:
+    return FundsSummaryOut(
+        runway_seconds=stands.runway.seconds,
+        warning=stands.warning,
+        data_kept_until=data_kept_until(row, stands),
     )
 
 

@@ -21,6 +21,7 @@ from sublet.allocations.schemas import (
 )
 from sublet.allocations.views import past
 from sublet.allocations.views import ports as port_views
+from sublet.allocations.views.data_clock import data_kept_until
 from sublet.billing.cost import Cost, cost_of
 from sublet.billing.policy import Policy
 from sublet.billing.standing import Standing, standing
@@ -116,12 +117,11 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
 def _funds(row: Row[Any], stands: Standing) -> FundsOut:
     if row.ended_at is not None:
         return FundsOut(runway_seconds=None, warning=None, suspend_at=None, data_kept_until=None)
-    unpaid = row.wanted == "suspended" and (row.suspended_for == "funds" or row.suspended_nano_per_hour > 0)
     return FundsOut(
         runway_seconds=stands.runway.seconds,
         warning=stands.warning,
         suspend_at=stands.suspend_at,
-        data_kept_until=stands.data_kept_until if unpaid else None,
+        data_kept_until=data_kept_until(row, stands),
     )
 
 

@@ -17,6 +17,12 @@ from sublet.client.shapes import AdminAllocation, Allocation, AllocationSummary,
 from sublet.client.shapes.allocations import Check, Incident, Limit, Traffic
 
 
+THEN_DELETED = (
+    "then it is released and its files are deleted, unless you pay what is owed and enough to run again. "
+    "Less moves the date once. Add funds: sublet top-up AMOUNT"
+)
+
+
 def node_text(allocation: Allocation | AllocationSummary | AdminAllocation) -> str:
     """The node's name, marked where its limits are not enforced."""
     node = allocation["node"]
@@ -30,9 +36,15 @@ def rate_of(one: Allocation | AllocationSummary) -> Rate:
     return one["cost"]["rate"] if one["state"] in {"active", "suspended"} else one["price"]["per_hour"]
 
 
+def _state(one: AllocationSummary) -> Painted:
+    """The state, and when what nobody pays for is deleted."""
+    state, until = state_text(one["state"]), one["funds"]["data_kept_until"]
+    return state if until is None else Painted(f"{state} {paint(f'(deleted {since(until)})', 'bad')}")
+
+
 COLUMNS: list[Column[AllocationSummary]] = [
     Column("NAME", lambda one: one["name"], flexible=True),
-    Column("STATE", lambda one: state_text(one["state"])),
+    Column("STATE", lambda one: _state(one)),
     Column("OFFER", lambda one: one["sku"]["code"]),
     Column("NODE", node_text, flexible=True, optional=True),
     Column("LAUNCHED", lambda one: since(one["created_at"]), optional=True),
@@ -91,6 +103,7 @@ def show_allocation(allocation: Allocation) -> None:
             ("Cost", _cost(allocation)),
             ("Held", money(cost["held"]) if is_some(cost["held"]) else ""),
             ("Warning", paint(_warning(allocation), "warn")),
+            ("Kept until", paint(_kept_until(allocation), "bad")),
             ("Labels", pairs(allocation["labels"])),
             ("Variables", ", ".join(allocation["environment"])),
             ("Startup script", startup_text(allocation["startup"])),
@@ -162,6 +175,11 @@ def _cost(allocation: Allocation) -> str:
     cost = allocation["cost"]
     accrued = f" ({money(cost['accrued'], exact=True)} not yet posted)" if is_some(cost["accrued"]) else ""
     return money(cost["total"], exact=True) + accrued
+
+
+def _kept_until(allocation: Allocation) -> str:
+    until = allocation["funds"]["data_kept_until"]
+    return "" if until is None else f"{local(until)}: {THEN_DELETED}"
 
 
 def _warning(allocation: Allocation) -> str:

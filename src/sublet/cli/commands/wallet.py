@@ -140,7 +140,14 @@ def _show_wallet(wallet: Wallet) -> None:
             ("Lasts", duration(wallet["runway_seconds"]) if wallet["runway_seconds"] is not None else ""),
         ]
     )
-    if wallet["warning"] is not None:
+    if wallet["data_kept_until"] is not None:
+        note(
+            f"What is suspended and not paid for is released at {local(wallet['data_kept_until'])}, and its files are "
+            "deleted, unless you pay what is owed and enough to run again. Less moves the date once. "
+            "Add funds: sublet top-up AMOUNT",
+            "bad",
+        )
+    elif wallet["warning"] is not None:
         note(f"Your balance runs out ({wallet['warning']}). Add funds: sublet top-up AMOUNT", "warn")
 
 

@@ -72,10 +72,11 @@ class CostSummary(TypedDict):
 
 
 class FundsSummary(TypedDict):
-    """How long the wallet carries this allocation."""
+    """How long the wallet carries this allocation, and until when its data are kept if nobody pays."""
 
     runway_seconds: int | None
     warning: str | None
+    data_kept_until: str | None
 
 
 class AllocationSummary(TypedDict):

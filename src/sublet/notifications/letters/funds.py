@@ -66,8 +66,8 @@ async def _kept(session: Session, event: StoredEvent) -> Letter:
         (
             f"Nothing pays for what is suspended in {name}.",
             f"At {ends} it is released, and its files are deleted for good.",
-            "A top-up before then that pays what is owed, and lets what is suspended run again, cancels that. A smaller "
-            "one moves the date, but only once.",
+            "A top-up before then that pays what is owed, and lets what is suspended run again, cancels that. "
+            "A smaller one moves the date, but only once.",
         ),
         _BILLING,
         _ADD,
