@@ -24,8 +24,8 @@ class TestLs:
         assert "node-a (limits not enforced)" in cli.run("ls").stdout
 
     def test_says_when_what_nobody_pays_for_is_deleted(self, cli: Cli, web: dict[str, Any]) -> None:
-        web |= {"state": "suspended", "funds": {**web["funds"], "data_kept_until": at(-7200.5)}}
-        assert "suspended (deleted in 2 h)" in cli.run("ls").stdout
+        web |= {"state": "suspended", "funds": {**web["funds"], "data_kept_until": at(-7230)}}
+        assert "suspended (deleted in 2 h 00 min)" in cli.run("ls").stdout
 
     def test_shows_the_ended_ones_when_asked(self, cli: Cli, web: dict[str, Any]) -> None:
         web["state"] = "released"

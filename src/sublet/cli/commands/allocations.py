@@ -16,7 +16,6 @@ from sublet.cli.timebar import runs, time_bar, time_line
 from sublet.client.shapes import AdminAllocation, Allocation, AllocationSummary, Port, Rate
 from sublet.client.shapes.allocations import Check, Incident, Limit, Traffic
 
-
 THEN_DELETED = (
     "then it is released and its files are deleted, unless you pay what is owed and enough to run again. "
     "Less moves the date once. Add funds: sublet top-up AMOUNT"
@@ -44,7 +43,7 @@ def _state(one: AllocationSummary) -> Painted:
 
 COLUMNS: list[Column[AllocationSummary]] = [
     Column("NAME", lambda one: one["name"], flexible=True),
-    Column("STATE", lambda one: _state(one)),
+    Column("STATE", _state),
     Column("OFFER", lambda one: one["sku"]["code"]),
     Column("NODE", node_text, flexible=True, optional=True),
     Column("LAUNCHED", lambda one: since(one["created_at"]), optional=True),
