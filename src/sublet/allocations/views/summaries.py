@@ -76,7 +76,8 @@ _PAGE = f"""
        AND (:include_ended OR a.ended_at IS NULL) AND a.seq < :before
      ORDER BY a.seq DESC LIMIT :limit
 """  # noqa: S608 - only constant expressions
-_OWN_COLUMNS = """, a.wanted, a.suspended_for, a.suspended_nano_per_hour, a.login, n.address, n.port, a.nano_per_hour AS price,
+_OWN_COLUMNS = """, a.wanted, a.suspended_for, a.suspended_nano_per_hour, a.login, n.address, n.port,
+           a.nano_per_hour AS price,
            (SELECT jsonb_object_agg(l.key, l.value) FROM allocation_label l
                  WHERE l.allocation_id = a.id) AS labels"""
 _LABELLED = """JOIN (SELECT l.allocation_id
