@@ -1475,6 +1475,21 @@ CREATE FUNCTION public.claimed_most(node text, during tstzrange) RETURNS TABLE(v
            WINDOW in_time AS (ORDER BY change.at)) sums;
 END;
 
+CREATE FUNCTION public.data_clock_is_not_stretched() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF OLD.renewed_at IS NOT NULL AND NEW.renewed_at IS DISTINCT FROM OLD.renewed_at THEN
+    RAISE EXCEPTION 'the data clock of % was renewed already', OLD.organization_id USING ERRCODE = 'check_violation';
+  END IF;
+  IF NEW.deletes_at > OLD.deletes_at AND NEW.renewed_at IS NOT DISTINCT FROM OLD.renewed_at
+     AND (NEW.told_days > 1 OR OLD.told_days = 1 OR NEW.deletes_at > clock_timestamp() + interval '1 day') THEN
+    RAISE EXCEPTION 'the data clock of % moves for a late last notice alone', OLD.organization_id
+      USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION public.finding_tells() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2910,6 +2925,8 @@ CREATE TABLE public.data_clock (
     deletes_at timestamp with time zone NOT NULL,
     told_days integer NOT NULL,
     released_at timestamp with time zone,
+    topped_up_at timestamp with time zone,
+    renewed_at timestamp with time zone,
     CONSTRAINT data_clock_check CHECK ((deletes_at >= (began_at + '1 day'::interval))),
     CONSTRAINT data_clock_check1 CHECK ((released_at >= deletes_at)),
     CONSTRAINT data_clock_check2 CHECK (((released_at IS NULL) OR (told_days = 1))),
@@ -5279,6 +5296,8 @@ CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.refund_request F
 CREATE TRIGGER moves BEFORE INSERT OR UPDATE OF state ON public.top_up FOR EACH ROW EXECUTE FUNCTION public.sublet_moves('pending');
 
 CREATE TRIGGER not_backdated BEFORE INSERT ON public.price FOR EACH ROW EXECUTE FUNCTION public.price_not_backdated();
+
+CREATE TRIGGER not_stretched BEFORE UPDATE ON public.data_clock FOR EACH ROW EXECUTE FUNCTION public.data_clock_is_not_stretched();
 
 CREATE TRIGGER paid_out_once BEFORE UPDATE ON public.stripe_transaction FOR EACH ROW WHEN (((old.payout_id IS NOT NULL) OR ((to_jsonb(old.*) - 'payout_id'::text) <> (to_jsonb(new.*) - 'payout_id'::text)))) EXECUTE FUNCTION public.sublet_refuse_change();
 
