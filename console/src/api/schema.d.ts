@@ -3846,8 +3846,12 @@ export interface components {
         /**
          * FundsSummaryOut
          * @description How long the wallet carries what runs; all null for what has ended.
+         *
+         *     `data_kept_until` is when this allocation is released, and its data are deleted, unless money comes in.
          */
         FundsSummaryOut: {
+            /** Data Kept Until */
+            data_kept_until: string | null;
             /** Runway Seconds */
             runway_seconds: number | null;
             /** Warning */
