@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(what: str, found: Callable[[], T], *, seconds: float = 30.0, pause: float = 0.02) -> T:
+def until(what: str, found: Callable[[], T], *, seconds: float = 60.0, pause: float = 0.02) -> T:
     """Wait until something is found that counts as true; what was found."""
     deadline = time.monotonic() + seconds
     while not (value := found()):
@@ -18,7 +18,7 @@ def until(what: str, found: Callable[[], T], *, seconds: float = 30.0, pause: fl
     return value
 
 
-async def until_async(what: str, found: Callable[[], Awaitable[T] | T], *, seconds: float = 20.0) -> T:
+async def until_async(what: str, found: Callable[[], Awaitable[T] | T], *, seconds: float = 60.0) -> T:
     """The same beside what else runs in the loop; `found` may ask the loop itself."""
     deadline = time.monotonic() + seconds
     while True:
