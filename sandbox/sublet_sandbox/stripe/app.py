@@ -7,8 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from sublet_sandbox.mailbox import pages
 from sublet_sandbox.mailbox.receiver import Receiver
@@ -51,6 +53,10 @@ def create_app(configuration: Configuration) -> FastAPI:
             store.close()
 
     app = FastAPI(title="Stripe sandbox", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    # Pages ask for no password. A site whose own name leads to this machine must not read them in a browser here, mails
+    # with their links among them.
+    names = [urlsplit(configuration.base_url).hostname or "127.0.0.1", "localhost"]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
     app.add_exception_handler(StripeProblem, control.problem_answer)
     app.include_router(control.router(store, courier, configuration.api_key))
     app.include_router(hosted.router(store, configuration.base_url, courier.wake))

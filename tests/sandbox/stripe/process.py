@@ -55,6 +55,7 @@ class StripeSandbox:
             ),
             *("--api-key-file", str(files["key"]), "--webhook-secret-file", str(files["webhook-secret"])),
             *("--webhook-url", self.webhook_url),
+            *("--mailbox", str(self._directory / "mailbox")),
         ]
 
     def start(self) -> StripeSandbox:
