@@ -14,6 +14,7 @@ from sublet.core.actors import system_actor
 from sublet.identity import users
 from sublet.notifications.mail.work import PREFERENCES
 from sublet.notifications.notices import MAIL
+from sublet.payments.stripe.events import CardsMisconfigured
 from sublet_sandbox.mailbox.receiver import Receiver, by_address
 from tests.notifications.mailbox import mailbox, mailer_to, post, verify
 from tests.notifications.told import happens, inbox, member, rows, run, who
@@ -112,12 +113,33 @@ class TestWithoutAVerifiedAddress:
         _, user_id, _ = await told(web)
         async with web.database.transaction() as session:
             await users.disable(session, system_actor(), user_id)
-        await self.no_mail(web, tmp_path, "address_not_verified")
+        await self.no_mail(web, tmp_path, "not_concerned_any_more")
 
     async def test_nor_for_who_has_left(self, web: Web, tmp_path: Path) -> None:
         _, user_id, _ = await told(web)
         heir = (await who(await web.customer()))[0]
         await run(web, "UPDATE membership SET user_id = :heir WHERE user_id = :id", heir=heir, id=user_id)
+        await self.no_mail(web, tmp_path, "not_concerned_any_more")
+
+    async def test_nor_for_whom_it_does_not_concern_any_more(self, web: Web, tmp_path: Path) -> None:
+        _, organization_id = await who(await web.customer())
+        user_id, _ = await who(await member(web, organization_id, "billing"))
+        await verify(web, user_id)
+        await happens(web, DAY, organization_id)
+        demoted = "UPDATE membership SET role = 'member' WHERE user_id = :id AND organization_id = :organization_id"
+        await run(web, demoted, id=user_id, organization_id=organization_id)
+        async with mailbox(tmp_path) as server:
+            assert await post(web, mailer_to(server), MAIL) == 2
+            assert server.folder.all() == []
+        [row] = await rows(web, "SELECT not_mailed_because FROM notice WHERE user_id = :id", id=user_id)
+        assert row.not_mailed_because == "not_concerned_any_more"
+
+    async def test_of_the_platform_nor_for_who_is_no_operator_any_more(self, web: Web, tmp_path: Path) -> None:
+        finance = await web.operator("finance")
+        user_id, _ = await who(finance)
+        await verify(web, user_id)
+        await happens(web, CardsMisconfigured(said="Invalid API Key"), None)
+        await run(web, "UPDATE user_account SET platform_roles = ARRAY['support'] WHERE id = :id", id=user_id)
         await self.no_mail(web, tmp_path, "not_concerned_any_more")
 
     async def test_nor_where_no_mail_server_is_set_up(self, web: Web) -> None:

@@ -157,6 +157,32 @@ class TestTheInbox:
         assert await inbox(billing) == []
         assert (await billing.get("/api/v1/notices/unread")).json() == {"count": 0}
 
+    async def test_is_without_what_a_role_told_that_one_has_lost(self, web: Web) -> None:
+        _, organization_id = await owner_of(web)
+        billing = await member(web, organization_id, "billing")
+        await happens(web, DAY, organization_id)
+        await happens(web, SUSPENDED, organization_id)
+        assert await titles(billing) == [LAST, LOW]
+        demoted = (
+            "UPDATE membership SET role = 'member' WHERE user_id = :user_id AND organization_id = :organization_id"
+        )
+        await run(web, demoted, user_id=(await who(billing))[0], organization_id=organization_id)
+        assert await titles(billing) == [LAST], "of which members are told too"
+        assert (await billing.get("/api/v1/notices/unread")).json() == {"count": 1}
+
+    async def test_is_without_what_is_the_platforms_for_who_is_no_operator_any_more(self, web: Web) -> None:
+        finance = await web.operator("finance")
+        await happens(web, CardsMisconfigured(said="Invalid API Key"), None)
+        [told] = await inbox(finance)
+        about = {"user_id": (await who(finance))[0]}
+        for roles in ("ARRAY['support']", "'{}'"):
+            await run(web, f"UPDATE user_account SET platform_roles = {roles} WHERE id = :user_id", **about)
+            assert await inbox(finance) == []
+            assert (await finance.get(f"/api/v1/notices/{told['id']}")).status_code == 404
+            assert (await finance.post(f"/api/v1/notices/{told['id']}/read")).status_code == 404
+        await run(web, "UPDATE user_account SET platform_roles = ARRAY['finance'] WHERE id = :user_id", **about)
+        assert [item["id"] for item in await inbox(finance)] == [told["id"]]
+
     async def test_of_a_token_is_that_of_its_organization(self, web: Web) -> None:
         operator = await web.operator("finance")
         _, organization_id = await who(operator)

@@ -33,6 +33,21 @@ async def operators_holding(session: Session, permission: Permission) -> list[st
     return await _ids(session, wanted)
 
 
+async def held_where(session: Session, user_id: str) -> dict[str | None, frozenset[Permission]]:
+    """What a person holds now, by organization and, under None, on the platform; nothing once they are locked out."""
+    known = select(user_account.c.platform_roles).where(
+        user_account.c.id == user_id, user_account.c.disabled_at.is_(None)
+    )
+    platform_roles = (await session.execute(known)).scalar_one_or_none()
+    if platform_roles is None:
+        return {}
+    nothing: frozenset[Permission] = frozenset()
+    on_platform = nothing.union(*(PLATFORM_ROLES.get(role, nothing) for role in platform_roles))
+    memberships = select(membership.c.organization_id, membership.c.role).where(membership.c.user_id == user_id)
+    rows = await session.execute(memberships)
+    return {None: on_platform, **{row.organization_id: ROLES.get(row.role, nothing) for row in rows}}
+
+
 async def verified_address(session: Session, user_id: str) -> str | None:
     """Where a person gets mail: their address, if they have shown that it is theirs and are not locked out."""
     known = select(user_account.c.email).where(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, false, func, or_, select, text, update
 
 from sublet.core.actors import Actor
 from sublet.core.db import Session
@@ -11,11 +11,11 @@ from sublet.core.errors import NotFound
 from sublet.core.ids import new_id
 from sublet.core.outbox import StoredEvent, publish
 from sublet.core.work import leases
-from sublet.identity import organizations, recipients
+from sublet.identity import recipients
 from sublet.notifications import preferences
 from sublet.notifications.events import NoticeMade
 from sublet.notifications.kinds import Channel, Kind, Letter
-from sublet.notifications.letters import by_event
+from sublet.notifications.letters import KINDS, by_event
 from sublet.notifications.models import notice
 
 NoticeRow = Row[tuple[Any, ...]]
@@ -90,17 +90,25 @@ async def _make(session: Session, kind: Kind, letter: Letter, event: StoredEvent
         await publish(session, happened, subject=event.subject, organization_id=event.organization_id)
 
 
-async def _seen_by(session: Session, actor: Actor) -> ColumnElement[bool]:
-    """What is in the actor's inbox: their own notices, as long as they are in the organization.
+async def concern(session: Session, user_id: str) -> ColumnElement[bool]:
+    """Which notices may reach a person now: their own, as long as they would still be told of such a thing.
 
-    An API token sees those of its organization alone, and none of the platform's.
+    Asked when notices are read and again when one is mailed: who has left an organization, or holds there or on the
+    platform no role any more by which they were told, gets neither.
     """
-    theirs = [actor.organization_id]
-    if actor.kind != "token":
-        theirs = [*await organizations.ids_of_user(session, str(actor.user_id))]
-    of_theirs = notice.c.organization_id.in_(theirs)
-    about = of_theirs if actor.kind == "token" else or_(of_theirs, notice.c.organization_id.is_(None))
-    return (notice.c.user_id == actor.user_id) & notice.c.in_inbox & about
+    held = await recipients.held_where(session, user_id)
+    of_these = (
+        notice.c.organization_id.is_not_distinct_from(where)
+        & notice.c.kind.in_([kind.name for kind in KINDS.values() if kind.told in permissions])
+        for where, permissions in held.items()
+    )
+    return (notice.c.user_id == user_id) & or_(false(), *of_these)
+
+
+async def _seen_by(session: Session, actor: Actor) -> ColumnElement[bool]:
+    """What is in the actor's inbox. An API token sees what is of its organization alone, and none of the platform's."""
+    seen = (await concern(session, str(actor.user_id))) & notice.c.in_inbox
+    return seen & (notice.c.organization_id == actor.organization_id) if actor.kind == "token" else seen
 
 
 async def page(

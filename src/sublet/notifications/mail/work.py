@@ -8,11 +8,11 @@ from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Done, Outcome
 from sublet.core.work.pace import Pace
-from sublet.identity import email_verification, organizations, recipients
+from sublet.identity import email_verification, recipients
 from sublet.notifications.mail.mailer import Mailer, Refused, Taken
 from sublet.notifications.mail.message import Mail
 from sublet.notifications.models import notice
-from sublet.notifications.notices import MAIL
+from sublet.notifications.notices import MAIL, concern
 
 log = get_logger(__name__)
 
@@ -22,6 +22,7 @@ _UNTIL_OVER = Pace(shortest_seconds=2.0, longest_seconds=600.0)
 
 PREFERENCES = "/settings?view=notices"
 _WHY_TOLD = "You are told of this because it concerns an organization that you are in. Change what you are mailed:"
+_WHY_OPERATORS = "You are told of this as an operator of the platform. Change what you are mailed:"
 _WHY_ASKED = "Somebody signed up with this address. If it was not you, do nothing, and no further mail is sent to it."
 
 NOT_VERIFIED, NOT_SET_UP, LEFT, REFUSED = "address_not_verified", "mail_not_set_up", "not_concerned_any_more", "refused"
@@ -70,8 +71,8 @@ def work(mailer: Mailer | None) -> Work[Mail, Taken | Refused]:
             return Done()
         if mailer is None:
             return await _not_mailed(session, lease.id, NOT_SET_UP)
-        theirs = [None, *await organizations.ids_of_user(session, row.user_id)]
-        if row.organization_id not in theirs:
+        still = select(notice.c.id).where(notice.c.id == row.id, await concern(session, row.user_id))
+        if (await session.execute(still)).one_or_none() is None:
             return await _not_mailed(session, lease.id, LEFT)
         address = await recipients.verified_address(session, row.user_id)
         if address is None:
@@ -83,7 +84,7 @@ def work(mailer: Mailer | None) -> Work[Mail, Taken | Refused]:
             sentences=tuple(row.sentences),
             link=f"{mailer.public_url}{row.link}",
             link_says=row.link_says,
-            footer=_WHY_TOLD,
+            footer=_WHY_OPERATORS if row.organization_id is None else _WHY_TOLD,
             written_at=row.created_at,
             preferences=f"{mailer.public_url}{PREFERENCES}",
         )
