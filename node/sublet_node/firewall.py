@@ -197,6 +197,11 @@ def _put_iptables(asked: Wanted) -> None:
                 *(program, "-A", _CHAIN, "-o", "lo", "-m", "owner", "--uid-owner", f"{FIRST_UID}-{PROBE_UID}"),
                 *("-p", "tcp", "--dport", str(own), "-j", "REJECT", "--reject-with", "tcp-reset"),
             )
+        if version == 4:
+            commands.run(
+                *(program, "-A", _CHAIN, "-m", "owner", "--uid-owner", f"{FIRST_UID}-{PROBE_UID}"),
+                *("-m", "addrtype", "--dst-type", "BROADCAST", "-j", "DROP"),
+            )
         reply = "icmp-admin-prohibited" if version == 4 else "icmp6-adm-prohibited"
         for target, verdict in chosen:
             for protocol in ("tcp", "udp") if target.port else ("tcp", "all"):

@@ -25,8 +25,12 @@ _BY_TRIAL = f'iifname "{network.name(PROBE_UID)}"'
 TRIED, PASSED = "tried", "passed"
 MOST_CONNECTIONS = 4096
 """Of one link at a time, in every state that the kernel remembers."""
+MOST_OF_THE_NODE = 2 * MOST_CONNECTIONS
+"""Of who is in the node's own network because the whole node is theirs. The kernel counts them one by one for each new
+connection, so a much larger bound would itself keep the node busy."""
 _COUNTED = "connections_of_links"
 _LED = "led"
+_OWNED = "connections_of_owners"
 _TO_LINK = f'oifname "{network.NAMES}"'
 _ADMIN_PROHIBITED = "reject with icmpx type admin-prohibited"
 _RESET = "meta l4proto tcp reject with tcp reset"
@@ -106,7 +110,9 @@ def table(asked: Wanted, ssh_ports: list[int]) -> str:
     # Where allocations have networks of their own it is only in case something of theirs runs in the node's; people of
     # the owner's, whom a directory gives numbers of the same kind, are not to be kept from anything by it.
     spared = asked.network and directory.gives_accounts()
-    chains = [] if spared else [_by_owner(asked, ssh_ports)]
+    chains = (
+        [] if spared else [f"  set {_OWNED} {{ type uid; flags dynamic; size 65535; }}\n", _by_owner(asked, ssh_ports)]
+    )
     if not asked.network:
         chains.append(loopback.chains())
     elif asked.network != network.CLOSED:
@@ -118,8 +124,17 @@ def table(asked: Wanted, ssh_ports: list[int]) -> str:
 
 
 def _by_owner(asked: Wanted, ssh_ports: list[int]) -> str:
-    own = [f'oifname "lo" {_BY_OWNER} tcp dport {port} reject with tcp reset' for port in ssh_ports]
-    return _chain("output", "filter hook output priority 0", [*own, *_denials(asked, _BY_OWNER)])
+    """What the sockets of a login send in the node's own network: bounded, and not to sshd or to all who listen."""
+    most = MOST_OF_THE_NODE if asked.network else MOST_CONNECTIONS
+    lines = [f'oifname "lo" {_BY_OWNER} tcp dport {port} reject with tcp reset' for port in ssh_ports]
+    # What others begin counts as well, once it is answered: or an accomplice outside fills the kernel's places.
+    lines += [
+        f"{_BY_OWNER} {begins} add @{_OWNED} {{ meta skuid ct count over {most} }} drop"
+        for begins in ("ct state new", "tcp flags & (syn | ack) == syn | ack")
+    ]
+    # Of each network that the node is in, which no list of addresses names.
+    lines.append(f"{_BY_OWNER} fib daddr type broadcast drop")
+    return _chain("output", "filter hook output priority 0", [*lines, *_denials(asked, _BY_OWNER)])
 
 
 def _to_published_ports() -> str:
@@ -150,9 +165,9 @@ def _through_node(asked: Wanted) -> str:
         f"{_TO_LINK} drop",
         f"{_BY_LINK} ct state established,related accept",
         f"{_BY_TRIAL} counter name {TRIED}",
+        _too_many(),
         *_denials(asked, _BY_LINK),
         f"{_BY_TRIAL} counter name {PASSED} drop",
-        _too_many(),
         f"{_BY_LINK} accept",
     ]
     if not router.did_before():
@@ -161,7 +176,10 @@ def _through_node(asked: Wanted) -> str:
 
 
 def _too_many() -> str:
-    """The kernel remembers every connection, and has so many places for all of them, the node's own among them."""
+    """The kernel remembers every connection, and has so many places for all of them, the node's own among them.
+
+    Before what is allowed by name is let through: connections there take places as well.
+    """
     return f"{_BY_LINK} ct state new add @{_COUNTED} {{ meta iif ct count over {MOST_CONNECTIONS} }} drop"
 
 

@@ -16,7 +16,8 @@ _PRIVATE = [
     *("fc00::/7", "fec0::/10", "64:ff9b:1::/48"),
 ]
 _LINK_LOCAL = ["169.254.0.0/16", "fe80::/10"]  # clouds tell a machine its secrets at 169.254.169.254
-# And at these: AWS, Google, Oracle, Scaleway, Alibaba, Azure.
+_TO_MANY = ["224.0.0.0/4", "ff00::/8"]  # whoever listens on the link, not one whom somebody named
+# And clouds at these: AWS, Google, Oracle, Scaleway, Alibaba, Azure.
 _METADATA = ["fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "100.100.100.200", "168.63.129.16"]
 _IS_GATEWAY = 2
 _NOWHERE = "0" * 32
@@ -25,7 +26,7 @@ _STUB, _BEHIND_STUB = "/run/systemd/resolve/stub-resolv.conf", "/run/systemd/res
 
 def kept_apart() -> list[str]:
     """Addresses and prefixes that allocations are kept from wherever the node stands."""
-    return [*_LINK_LOCAL, *_METADATA, *gateways(), *_PRIVATE]
+    return [*_LINK_LOCAL, *_TO_MANY, *_METADATA, *gateways(), *_PRIVATE]
 
 
 def gateways() -> list[str]:

@@ -29,6 +29,15 @@ def serve(connection, address):
 with socket.create_server(("::", 18091), family=socket.AF_INET6, dualstack_ipv6=True) as server:
     while True: threading.Thread(target=serve, args=server.accept()).start()
 """
+# Each datagram to another port is one more connection that the kernel remembers.
+MOST_CONNECTIONS = 4096
+FILL = """python3 -Sc '
+import contextlib, socket
+sending = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for number in range(5000):
+    with contextlib.suppress(OSError):
+        sending.sendto(b"x", ("192.168.77.7", 20_000 + number))
+'"""
 
 
 def reach(*addresses: str) -> str:
@@ -92,6 +101,19 @@ class TestWayOut:
             )
             found = {entry["name"]: entry for entry in (await channel.ask("probe"))["capabilities"]}
             assert found["network_deny"]["enforced"], found["network_deny"]["detail"]
+            assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
+
+    async def test_counts_what_is_allowed_by_name_among_the_connections_of_a_link(
+        self, outside: Enrolled, helper: Path
+    ) -> None:
+        await outside.control.enrol(outside.node, helper, deny=("127.0.0.1:18080",), allow=("192.168.77.7",))
+        tenant, count = Tenant(), ("cat", "/proc/sys/net/netfilter/nf_conntrack_count")
+        async with outside.control.protocol(outside.node) as channel:
+            await channel.ask("apply", tenant.desired(), generation=1)
+            before = int((await outside.node.run_as_root(*count)).text)
+            assert await run_as(outside, tenant, FILL) == ("", 0)
+            made = int((await outside.node.run_as_root(*count)).text) - before
+            assert MOST_CONNECTIONS // 2 < made < MOST_CONNECTIONS + 200
             assert (await channel.ask("release", tenant.subject, generation=2))["clean"] is True
 
     async def test_leads_nobody_in(self, outside: Enrolled) -> None:

@@ -1,10 +1,14 @@
 """An allocation that has a whole node may be in the node's own network: alone there, and denied what others are."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sublet_sandbox.nodes.commands import run
 from tests.node.conftest import Enrolled
 from tests.node.control_plane import Channel, Refused, Tenant
 from tests.node.test_limits import run_as
@@ -16,6 +20,49 @@ KNOCK = "python3 -Sc 'import socket; socket.create_connection((\"127.0.0.1\", {p
 LISTEN = (
     "python3 -Sc 'import socket, sys; s = socket.create_server((\"0.0.0.0\", 18077)); print(1, flush=True); {then}'"
 )
+# Each datagram to another port is one more connection that the kernel remembers.
+MOST_CONNECTIONS = 8192
+FILL = """python3 -Sc '
+import contextlib, socket
+sending = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for number in range(9000):
+    with contextlib.suppress(OSError):
+        sending.sendto(b"x", ("127.0.0.1", 20_000 + number))
+'"""
+SEND_TO_MANY = """python3 -Sc '
+import errno, socket, sys
+for address in sys.argv[1:]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sending = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET:
+        sending.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    else:
+        sending.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("eth0"))
+    try:
+        sending.sendto(b"x", (address, 9))
+        print(address, "sent")
+    except OSError as error:
+        print(address, errno.errorcode[error.errno])
+' {addresses}"""
+SEND_OTHERWISE = """python3 -Sc '
+import errno, socket
+for kind, protocol in ((socket.SOCK_DGRAM, socket.IPPROTO_ICMP), (socket.SOCK_RAW, socket.IPPROTO_ICMP)):
+    try:
+        sending = socket.socket(socket.AF_INET, kind, protocol)
+        sending.connect(("{address}", 0))
+        sending.send(bytes((8, 0, 0xF7, 0xFF, 0, 0, 0, 0)))
+        print("sent")
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+'"""
+
+FIND = """python3 -Sc '
+import socket
+address = socket.getaddrinfo("{address}", 9, socket.AF_INET6, socket.SOCK_STREAM)[0][4]
+finding = socket.socket(socket.AF_INET6)
+finding.settimeout(10)
+finding.connect(address)
+' 2>&1 | tail -1"""
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +78,15 @@ async def empty(channel: Channel) -> None:
     for one in (await channel.ask("observe"))["allocations"]:
         subject = {name: one[name] for name in ("allocation", "login", "uid")}
         assert (await channel.ask("release", subject, generation=2_000_000))["clean"] is True
+
+
+def _somebody_in(network: str) -> str:
+    """The process id, as this machine counts, of somebody in a network namespace."""
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        with contextlib.suppress(OSError):
+            if str(link.readlink()) == network:
+                return link.parts[2]
+    raise AssertionError("nobody is in the node's network")
 
 
 def limits(observed: dict[str, Any]) -> dict[str, bool]:
@@ -107,3 +163,67 @@ class TestTheNodesNetwork:
     async def test_is_asked_for_by_yes_or_no(self, channel: Channel) -> None:
         with pytest.raises(Refused, match="bad_request"):
             await channel.ask("apply", Tenant().desired(node_network="yes"), generation=1)
+
+
+class TestWhatItSends:
+    async def test_takes_a_share_of_the_connections_that_the_kernel_remembers(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        tenant = Tenant()
+        await channel.ask("apply", tenant.desired(node_network=True), generation=1)
+        count = ("cat", "/proc/sys/net/netfilter/nf_conntrack_count")
+        certificate = north.control.user_certificate(tenant.login)
+        async with (
+            north.control.login(north.node, tenant.login, *certificate) as ssh,
+            ssh.create_process(LISTEN.format(then="sys.stdin.read()")) as server,
+        ):
+            assert await server.stdout.readline() == "1\n"
+            ask = ("sh", "-c", f"{KNOCK.format(port=18077)}; {KNOCK.format(port=north.node.port)}")
+            assert (await north.node.run_as_root(*ask)).text == "", "both are reached before"
+            before = int((await north.node.run_as_root(*count)).text)
+            filling = await ssh.run(FILL)
+            assert (filling.returncode, filling.stderr) == (0, "")
+            made = int((await north.node.run_as_root(*count)).text) - before
+            assert MOST_CONNECTIONS // 2 < made < MOST_CONNECTIONS + 200
+            # What others begin with its sockets is among them; what others have of their own is not.
+            assert "TimeoutError" in (await north.node.run_as_root(*ask)).text
+            assert "Error" not in (await north.node.run_as_root("sh", "-c", KNOCK.format(port=north.node.port))).text
+
+    async def test_goes_to_one_whom_it_names_and_not_to_all_who_listen(self, north: Enrolled, channel: Channel) -> None:
+        tenant, node = Tenant(), north.node
+        await channel.ask("apply", tenant.desired(node_network=True), generation=1)
+        await node.run_as_root("ip", "addr", "add", "203.0.113.5/29", "broadcast", "203.0.113.7", "dev", "eth0")
+        try:
+            many = ["224.0.0.1", "239.1.2.3", "255.255.255.255", "203.0.113.7", "ff02::1", "ff15::1"]
+            command = SEND_TO_MANY.format(addresses=" ".join(many))
+            said, _ = await run_as(north, tenant, command)
+            assert said.splitlines() == [f"{address} EPERM" for address in many]
+            # Nothing else keeps it from them: root sends.
+            by_root = (await node.run_as_root("sh", "-c", command)).text
+            assert by_root.splitlines() == [f"{address} sent" for address in many]
+        finally:
+            await node.run_as_root("ip", "addr", "del", "203.0.113.5/29", "dev", "eth0")
+
+    async def test_reaches_no_neighbour_by_other_protocols(self, north: Enrolled, channel: Channel) -> None:
+        tenant, node = Tenant(), north.node
+        await channel.ask("apply", tenant.desired(node_network=True), generation=1)
+        gateway = (await node.run_as_root("sh", "-c", "ip route show default | cut -d ' ' -f 3")).text
+        own = await asyncio.to_thread(_somebody_in, (await node.run_as_root("sh", "-c", NETWORK)).text)
+        # For everybody, as distributions have it; nodes here cannot set it themselves.
+        await run("nsenter", "-t", own, "-n", "sysctl", "-q", "-w", "net.ipv4.ping_group_range=0 2147483647")
+        command = SEND_OTHERWISE.replace("{address}", gateway)
+        assert (await run_as(north, tenant, command))[0].split() == ["EPERM", "EPERM"]
+        assert (await node.run_as_root("sh", "-c", command)).text.split()[0] == "sent", "root's is let through"
+
+    async def test_does_not_keep_the_node_from_finding_its_neighbours(self, north: Enrolled, channel: Channel) -> None:
+        """Whom IPv6 looks for by multicast, as it does for the node itself."""
+        tenant, node = Tenant(), north.node
+        await channel.ask("apply", tenant.desired(node_network=True), generation=1)
+        gateway = (await node.run_as_root("sh", "-c", "ip route show default | cut -d ' ' -f 3")).text
+        lines = (await run("ip", "-o", "addr")).text.splitlines()
+        cable = next(line for line in lines if f" {gateway}/" in line).split()[1]
+        listed = (await run("ip", "-6", "-o", "addr", "show", "dev", cable, "scope", "link")).text
+        neighbour = listed.split()[3].partition("/")[0]
+        await node.run_as_root("ip", "-6", "neigh", "flush", "dev", "eth0")
+        find = FIND.format(address=f"{neighbour}%eth0")
+        assert "ConnectionRefusedError" in (await node.run_as_root("sh", "-c", find)).text
