@@ -6,11 +6,12 @@ import pytest
 
 from sublet.core.actions import Refusal, actions_of, why_not_as_signed_in
 from sublet.core.actors import Actor, Permission, Strength, system_actor
-from sublet.core.errors import Conflict, FreshSignInRequired, SecondFactorRequired
+from sublet.core.errors import Conflict, FreshSignInRequired, SecondFactorRequired, TermsNotAccepted
 
 PAYS = Actor("user", permissions=frozenset({Permission.WALLET_TOP_UP}), strength=Strength.PASSWORD)
 JUST_NOW = replace(PAYS, confirmed_seconds_ago=1.0)
 TWO_FACTORS = replace(PAYS, strength=Strength.SECOND_FACTOR)
+OWES_TERMS = replace(PAYS, owed_terms="version 2 at https://terms.example")
 FULL = Refusal(Conflict, "It is full.", "Empty it.")
 
 
@@ -30,6 +31,11 @@ class TestAnAction:
         assert offered(replace(TWO_FACTORS, confirmed_seconds_ago=1.0), FULL, **asked) == "It is full."
         assert offered(replace(TWO_FACTORS, confirmed_seconds_ago=1.0), **asked) is None
 
+    def test_that_pays_in_waits_for_the_terms_and_no_other_does(self) -> None:
+        assert str(offered(OWES_TERMS, FULL, pays_in=True)).endswith("in force: version 2 at https://terms.example.")
+        assert offered(OWES_TERMS, FULL) == "It is full."
+        assert offered(PAYS, pays_in=True) is None
+
     def test_asks_only_what_its_route_asks(self) -> None:
         assert offered(PAYS) is None
         assert offered(JUST_NOW, fresh=True) is None
@@ -48,6 +54,7 @@ class TestARefusal:
         [
             (PAYS, "fresh", FreshSignInRequired, {"fresh_seconds": 300.0}),
             (JUST_NOW, "second_factor", SecondFactorRequired, {}),
+            (OWES_TERMS, "pays_in", TermsNotAccepted, {}),
         ],
     )
     def test_of_a_sign_in_names_what_is_missing(

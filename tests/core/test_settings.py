@@ -27,6 +27,13 @@ class TestSettings:
         assert "SUBLET_PORT: " in explained.value.detail
         assert "sk_test_plain" not in explained.value.detail
 
+    @pytest.mark.parametrize("half", [{"terms_url": "https://sublet.example/terms"}, {"terms_version": "2026-11"}])
+    def test_terms_are_given_whole(self, half: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in half.items():
+            monkeypatch.setenv(f"SUBLET_{name.upper()}", value)
+        with pytest.raises(SettingsInvalid, match="terms_url and terms_version are given together"):
+            read_settings()
+
     @pytest.mark.parametrize("given", ["10.0.0.1, 10.0.0.2", '["10.0.0.1", "10.0.0.2"]'])
     def test_a_list_is_separated_by_commas(self, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SUBLET_TRUSTED_PROXIES", given)

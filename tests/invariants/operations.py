@@ -50,6 +50,7 @@ class Operation:
     takes_body: bool
     fresh: bool = False
     second_factor: bool = False
+    pays_in: bool = False
 
     @property
     def label(self) -> str:
@@ -86,6 +87,7 @@ def operations_of(document: dict[str, Any]) -> list[Operation]:
             "requestBody" in operation,
             "x-fresh" in operation,
             "x-second-factor" in operation,
+            "x-pays-in" in operation,
         )
         for path, methods in document["paths"].items()
         for method, operation in methods.items()

@@ -145,6 +145,7 @@ class TestEveryOperation:
 
     def test_is_public_only_where_nobody_can_be_signed_in(self, openapi: dict[str, Any]) -> None:
         assert {operation.label for operation in operations_of(openapi) if operation.permission == PUBLIC} == {
+            "GET /api/v1/auth/terms",
             "POST /api/v1/auth/signup",
             "POST /api/v1/auth/login",
             "POST /api/v1/auth/logout",
@@ -161,6 +162,12 @@ class TestEveryOperation:
             "POST /api/v1/admin/approvals/{approval_id}/approve"
         }
         assert {operation.label for operation in operations if operation.second_factor} == set()
+        assert {operation.label for operation in operations if operation.pays_in} == {
+            "POST /api/v1/top-ups",
+            "POST /api/v1/top-ups/{top_up_id}/confirm",
+            "POST /api/v1/payment-methods",
+            "PATCH /api/v1/auto-top-up",
+        }
 
     async def test_is_denied_unless_the_table_of_permissions_lists_it(self, business: Business) -> None:
         await business.invite_everybody()

@@ -21,6 +21,7 @@ APPEND_ONLY = {
     "promo_redemption",
     "signing_key",
     "processor_customer",
+    "terms_acceptance",
     "top_up_history",
     "payout_history",
     "refund_history",

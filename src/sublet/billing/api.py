@@ -61,7 +61,7 @@ CurrencyOfDep = Annotated[CurrencyOf, Depends(CURRENCY_OF)]
 
 def _actions(actor: Actor, why_not_pay: Refusal | None) -> list[ActionOut]:
     denied = "Only owners, admins and billing members of the organization may top up."
-    return actions_of(actor, Permission.WALLET_TOP_UP, denied, {"top_up": why_not_pay})
+    return actions_of(actor, Permission.WALLET_TOP_UP, denied, {"top_up": why_not_pay}, pays_in=True)
 
 
 @router.get("/wallet", permission=Permission.WALLET_READ)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from sublet.core.actors import FRESH_SECONDS, Actor, Permission
-from sublet.core.errors import FreshSignInRequired, SecondFactorRequired, SubletError
+from sublet.core.errors import FreshSignInRequired, SecondFactorRequired, SubletError, TermsNotAccepted
 from sublet.core.pages import Page
 
 T = TypeVar("T")
@@ -52,8 +52,20 @@ _NOT_FRESH = Refusal(
 )
 
 
-def why_not_as_signed_in(actor: Actor, *, fresh: bool = False, second_factor: bool = False) -> Refusal | None:
-    """Why something that takes a fresh sign-in, or a second factor, is not for an actor who signed in as they did."""
+def why_not_as_signed_in(
+    actor: Actor, *, fresh: bool = False, second_factor: bool = False, pays_in: bool = False
+) -> Refusal | None:
+    """Why something that takes a fresh sign-in, or a second factor, is not for an actor who signed in as they did.
+
+    What `pays_in` is not for a person who has not accepted the terms in force, by whatever they ask.
+    """
+    if pays_in and actor.owed_terms is not None:
+        return Refusal(
+            TermsNotAccepted,
+            f"You have not accepted the terms that are in force: {actor.owed_terms}.",
+            "Sign in to the console and accept them, then do it again.",
+            outcome="Nothing was charged. What was paid already can be used.",
+        )
     if second_factor and not actor.is_strong:
         return _NOT_STRONG
     if fresh and not actor.is_fresh:
@@ -83,14 +95,15 @@ def actions_of(
     *,
     fresh: bool = False,
     second_factor: bool = False,
+    pays_in: bool = False,
 ) -> list[ActionOut]:
     """Actions that one permission opens: `why_not` says by name what forbids it now, `denied` what it takes.
 
-    `fresh` and `second_factor` are what the actions' routes ask of the sign-in. They come first, as in the routes.
+    `fresh`, `second_factor` and `pays_in` are what the actions' routes ask of the caller. They come first, as there.
     """
     if not actor.can(permission):
         return [ActionOut(name=name, allowed=False, reason=denied) for name in why_not]
-    unproven = why_not_as_signed_in(actor, fresh=fresh, second_factor=second_factor)
+    unproven = why_not_as_signed_in(actor, fresh=fresh, second_factor=second_factor, pays_in=pays_in)
     return [_action(name, unproven or refusal) for name, refusal in why_not.items()]
 
 

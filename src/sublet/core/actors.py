@@ -82,7 +82,8 @@ class Actor:
     """Who makes a request: a person's session, an API token, or Sublet itself.
 
     `strength` is None for somebody who has not shown who they are. `confirmed_seconds_ago` is how long ago a person
-    last did, by PostgreSQL's clock when the request came; None for all but a person's session.
+    last did, by PostgreSQL's clock when the request came; None for all but a person's session. `owed_terms` names the
+    terms in force that the person has not accepted; None where they have, or where nobody is asked to.
     """
 
     kind: str
@@ -96,6 +97,7 @@ class Actor:
     address: str | None = None
     strength: Strength | None = None
     confirmed_seconds_ago: float | None = field(default=None, compare=False)
+    owed_terms: str | None = field(default=None, compare=False)
     name: str = field(default="", compare=False)
 
     def can(self, permission: Permission) -> bool:

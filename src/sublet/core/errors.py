@@ -62,6 +62,13 @@ class SecondFactorRequired(PermissionDenied):
     title = "Sign in with a second factor first"
 
 
+class TermsNotAccepted(PermissionDenied):
+    """The caller may do this, and has to accept the terms that are in force first."""
+
+    code = "terms_not_accepted"
+    title = "Accept the terms first"
+
+
 class NotFound(SubletError):
     """There is no such thing, or it belongs to somebody else: the answer is the same."""
 

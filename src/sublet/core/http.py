@@ -49,6 +49,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 _SIGN_IN_RULES = {
     "second_factor": "`second_factor_required`: sign in with a second factor, then do it again.",
+    "pays_in": "`terms_not_accepted`: accept the terms in force, then do it again.",
     "fresh": "`fresh_sign_in_required`: sign in again, then do it within five minutes; an API token cannot do it.",
 }
 """What a route may ask of how its caller signed in, and what a caller who did not is told."""
@@ -115,7 +116,7 @@ class SubletRoute(APIRoute):
         inner = super().get_route_handler()
         extra = self.openapi_extra or {}
         creates, shows_secret = "x-creates" in extra, "x-shows-secret" in extra
-        fresh, second_factor = "x-fresh" in extra, "x-second-factor" in extra
+        asked = {"fresh": "x-fresh" in extra, "second_factor": "x-second-factor" in extra, "pays_in": "x-pays-in" in extra}
         beforehand = [part for part in parts_of(self.dependant) if isinstance(part, Beforehand)]
         permission = None if extra.get("x-permission") == OPEN else Permission(extra["x-permission"])
         if permission is None and beforehand:
@@ -130,7 +131,7 @@ class SubletRoute(APIRoute):
                 if permission is not None:
                     actor = await _authenticate(request)
                     actor.require(permission)
-                    if refusal := why_not_as_signed_in(actor, fresh=fresh, second_factor=second_factor):
+                    if refusal := why_not_as_signed_in(actor, **asked):
                         raise refusal.problem
                 if beforehand:
                     await scope.end()
@@ -246,15 +247,17 @@ class SubletRouter:
         shows_secret: bool = False,
         fresh: bool = False,
         second_factor: bool = False,
+        pays_in: bool = False,
         **options: Any,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a POST route; `creates=True` makes it honour Idempotency-Key.
 
         `shows_secret=True` is for an answer with a secret that is shown once: what is kept for a replay is encrypted.
         `fresh=True` asks that the caller has just signed in, and `second_factor=True` that it was with one.
+        `pays_in=True` is for what charges a card, or lets one be charged: it asks that the terms in force are accepted.
         """
         flags = {"creates": creates, "shows_secret": shows_secret, "fresh": fresh, "second_factor": second_factor}
-        return self._add("POST", path, permission, options, **flags)
+        return self._add("POST", path, permission, options, **flags, pays_in=pays_in)
 
     def patch(
         self,
@@ -263,10 +266,12 @@ class SubletRouter:
         permission: Permission | Public,
         fresh: bool = False,
         second_factor: bool = False,
+        pays_in: bool = False,
         **options: Any,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a PATCH route."""
-        return self._add("PATCH", path, permission, options, fresh=fresh, second_factor=second_factor)
+        flags = {"fresh": fresh, "second_factor": second_factor, "pays_in": pays_in}
+        return self._add("PATCH", path, permission, options, **flags)
 
     def delete(
         self,

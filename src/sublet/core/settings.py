@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sublet.core.errors import SubletError
@@ -179,6 +179,18 @@ class Settings(BaseSettings):
         description="The time zone of the legal entity (Europe/Berlin, UTC): months of the books begin and end in it; "
         "web, worker and `sublet operator` need it, and nothing assumes one.",
     )
+    terms_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s<>]{1,400}$",
+        description="Where the terms are that people accept when they sign up; needed with `terms_version`. Unset: "
+        "nobody is asked, and nothing is recorded.",
+    )
+    terms_version: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$",
+        description="Which version of the text stands there, such as 2026-11. With a new one everybody accepts anew "
+        "before they pay in again.",
+    )
     seal_heads_file: Path | None = Field(
         default=None,
         description="Where each seal of the books is noted, signed: a file that whoever owns the database cannot "
@@ -317,6 +329,12 @@ class Settings(BaseSettings):
             raise ValueError("it lies in the data directory, and would go with it; name a file outside")
         return heads
 
+    @model_validator(mode="after")
+    def _terms_are_whole(self) -> "Settings":
+        if (self.terms_url is None) != (self.terms_version is None):
+            raise ValueError("terms_url and terms_version are given together, or neither")
+        return self
+
     @cached_property
     def origins(self) -> frozenset[str]:
         """Every origin that may make unsafe requests and open WebSockets."""
@@ -338,7 +356,9 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{_variable(str(item['loc'][0]))}: {item['msg']}" for item in error.errors())
+        wrong = "; ".join(
+            f"{_variable(str(item['loc'][0]))}: {item['msg']}" if item["loc"] else item["msg"] for item in error.errors()
+        )
         raise SettingsInvalid(
             f"A setting is not valid: {wrong}. Nothing was started. Correct it; docs/settings.md lists them all."
         ) from None

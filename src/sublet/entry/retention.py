@@ -150,6 +150,8 @@ KEPT: Mapping[str, str] = {
         ],
         _ONE_EACH,
     ),
+    "public.terms_acceptance": "which text somebody agreed to, when and from where: it is asked for in a dispute years "
+    "later, and is of people who stay",
     "public.spending_limit": f"{_FEW}, and goes when it is cleared or its allocation ends",
     "public.published_port": "which port was whose and when, for who asks about it and because the one that is free "
     "longest is given next; an allocation publishes 256 a day at most",

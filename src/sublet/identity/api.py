@@ -11,7 +11,7 @@ from sublet.core.app import Slot
 from sublet.core.http import ActorDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import Page, PageQueryDep, page_of
 from sublet.core.settings import Settings
-from sublet.identity import api_tokens, email_verification, organizations, sessions, sign_in, ssh_keys, whoami
+from sublet.identity import api_tokens, email_verification, organizations, sessions, sign_in, ssh_keys, terms, whoami
 from sublet.identity.authentication import address_of
 from sublet.identity.cookies import SessionCookie
 from sublet.identity.hash_queue import HashQueue
@@ -30,8 +30,12 @@ from sublet.identity.schemas import (
     SignUp,
     SshKeyCreate,
     SshKeyOut,
+    TermsAcceptance,
+    TermsInForce,
+    TermsOut,
 )
 from sublet.identity.sign_in import Visitor
+from sublet.identity.terms import Terms
 from sublet.identity.users import SignupHook
 
 router = SubletRouter(prefix="/api/v1", tags=["identity"])
@@ -53,6 +57,13 @@ async def _visitor(request: Request, cookie: CookieDep) -> Visitor:
 
 
 VisitorDep = Annotated[Visitor, Depends(_visitor)]
+
+
+@router.get("/auth/terms", permission=PUBLIC)
+async def show_terms(settings: SettingsDep) -> TermsInForce:
+    """The terms that signing up takes; null where nobody is asked to accept any."""
+    in_force = Terms.of(settings)
+    return TermsInForce(terms=TermsOut.model_validate(in_force) if in_force else None)
 
 
 @router.post("/auth/signup", permission=PUBLIC, status_code=201)
@@ -77,11 +88,13 @@ async def sign_up(
         name=body.name,
         organization_name=body.organization_name,
         absolute_seconds=settings.session_absolute_seconds,
+        in_force=Terms.of(settings),
+        accepted_terms=body.accepted_terms,
         on_signup=on_signup,
     )
     cookie.give(response, signed_in.secret)
     async with database.reading() as session:
-        return await whoami.who(session, signed_in.actor)
+        return await whoami.who(session, signed_in.actor, Terms.of(settings))
 
 
 @router.post("/auth/login", permission=PUBLIC)
@@ -106,7 +119,7 @@ async def log_in(
     )
     cookie.give(response, signed_in.secret)
     async with database.reading() as session:
-        return await whoami.who(session, signed_in.actor)
+        return await whoami.who(session, signed_in.actor, Terms.of(settings))
 
 
 @router.post("/auth/logout", permission=PUBLIC, status_code=204)
@@ -117,9 +130,18 @@ async def log_out(response: Response, session: SessionDep, cookie: CookieDep, vi
 
 
 @router.get("/me", permission=Permission.ACCOUNT_READ)
-async def me(actor: ActorDep, session: SessionDep) -> Me:
+async def me(actor: ActorDep, session: SessionDep, settings: SettingsDep) -> Me:
     """Who is asking, in which organization, and what they may do."""
-    return await whoami.who(session, actor)
+    return await whoami.who(session, actor, Terms.of(settings))
+
+
+@router.post("/me/terms", permission=Permission.ACCOUNT_MANAGE)
+async def accept_terms(
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, visitor: VisitorDep, body: TermsAcceptance
+) -> Me:
+    """Accept the terms in force, by their version; only the person can, in a browser."""
+    await terms.accept(session, actor, Terms.of(settings), body.version, user_agent=visitor.user_agent)
+    return await whoami.who(session, actor, Terms.of(settings))
 
 
 @router.get("/me/email", permission=Permission.ACCOUNT_READ)

@@ -20,6 +20,16 @@ class UserRecord(Recorded):
     created_at: Annotated[datetime, IGNORE]
 
 
+class TermsRecord(Recorded):
+    """Which terms somebody accepted, as the trail keeps it."""
+
+    url: Annotated[str, TRACK]
+    version: Annotated[str, TRACK]
+    occasion: Annotated[str, TRACK]
+    address: Annotated[str | None, TRACK]
+    user_agent: Annotated[str | None, TRACK]
+
+
 class OrganizationRecord(Recorded):
     """An organization as the trail keeps it."""
 

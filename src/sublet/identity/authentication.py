@@ -10,7 +10,7 @@ from sublet.core.actors import Actor, Strength
 from sublet.core.db import Database, Session
 from sublet.core.errors import NotAuthenticated
 from sublet.core.settings import Settings
-from sublet.identity import sessions
+from sublet.identity import sessions, terms
 from sublet.identity.cookies import SessionCookie
 from sublet.identity.permissions import held_by, held_by_token
 from sublet.identity.token_format import is_well_formed, secret_hash
@@ -22,7 +22,8 @@ _BY_SESSION = text(
     f"""
     SELECT c.id, c.user_id, c.organization_id, u.name, u.platform_roles, m.role,
            c.last_seen_at < clock_timestamp() - make_interval(secs => :touch_seconds) AS is_stale,
-           c.strength, extract(epoch FROM clock_timestamp() - c.confirmed_at) AS confirmed_seconds_ago
+           c.strength, extract(epoch FROM clock_timestamp() - c.confirmed_at) AS confirmed_seconds_ago,
+           {terms.OWED} AS owes_terms
       FROM user_session c
       JOIN user_account u ON u.id = c.user_id
       LEFT JOIN membership m ON m.organization_id = c.organization_id AND m.user_id = c.user_id
@@ -33,7 +34,7 @@ _BY_TOKEN = text(
     f"""
     SELECT c.id, c.user_id, c.organization_id, u.name, u.platform_roles, m.role,
            coalesce(c.last_used_at < clock_timestamp() - make_interval(secs => :touch_seconds), true) AS is_stale,
-           c.scopes
+           c.scopes, {terms.OWED} AS owes_terms
       FROM api_token c
       JOIN user_account u ON u.id = c.user_id
       LEFT JOIN membership m ON m.organization_id = c.organization_id AND m.user_id = c.user_id
@@ -68,6 +69,7 @@ class SessionAuthenticator:
         self.cookie = SessionCookie.of(settings)
         self.cookie.warn_if_insecure()
         self.idle_seconds = settings.session_idle_seconds
+        self._terms = terms.Terms.of(settings)
         self._touch_seconds = min(TOUCH_SECONDS, self.idle_seconds / 4)
 
     async def authenticate(self, session: Session, connection: HTTPConnection) -> Actor | None:
@@ -88,8 +90,8 @@ class SessionAuthenticator:
         return alive
 
     async def _by_session(self, session: Session, secret: str, address: str | None) -> Actor:
-        seconds = {"touch_seconds": self._touch_seconds, "idle_seconds": self.idle_seconds}
-        row = await _find(session, _BY_SESSION, _TOUCH_SESSION, secret, seconds)
+        seconds: dict[str, Any] = {"touch_seconds": self._touch_seconds, "idle_seconds": self.idle_seconds}
+        row = await _find(session, _BY_SESSION, _TOUCH_SESSION, secret, seconds | terms.asked_of(self._terms))
         if row is None:
             raise NotAuthenticated("Your session has ended. Nothing was changed. Sign in again.")
         person = _Person.of(row)
@@ -104,6 +106,7 @@ class SessionAuthenticator:
             address=address,
             strength=Strength(row.strength),
             confirmed_seconds_ago=float(row.confirmed_seconds_ago),
+            owed_terms=self._owed(row),
             name=person.name,
         )
 
@@ -111,8 +114,8 @@ class SessionAuthenticator:
         scheme, _, token = authorization.partition(" ")
         row = None
         if scheme.lower() == "bearer" and is_well_formed(token.strip()):
-            seconds = {"touch_seconds": self._touch_seconds}
-            row = await _find(session, _BY_TOKEN, _TOUCH_TOKEN, token.strip(), seconds)
+            seconds: dict[str, Any] = {"touch_seconds": self._touch_seconds}
+            row = await _find(session, _BY_TOKEN, _TOUCH_TOKEN, token.strip(), seconds | terms.asked_of(self._terms))
         if row is None:
             raise NotAuthenticated(
                 "This API token is not valid: it is mistyped, expired or revoked. Nothing was changed. Make a new one."
@@ -128,8 +131,12 @@ class SessionAuthenticator:
             token_id=row.id,
             address=address,
             strength=Strength.TOKEN,
+            owed_terms=self._owed(row),
             name=person.name,
         )
+
+    def _owed(self, row: Row[Any]) -> str | None:
+        return str(self._terms) if row.owes_terms else None
 
 
 class _Person(NamedTuple):
@@ -149,10 +156,10 @@ class _Person(NamedTuple):
 
 
 async def _find(
-    session: Session, statement: TextClause, touch: TextClause, secret: str, seconds: dict[str, float]
+    session: Session, statement: TextClause, touch: TextClause, secret: str, asked: dict[str, Any]
 ) -> Row[Any] | None:
     """The row of a credential that holds, by its secret; that it was used is written down now and then."""
-    row = (await session.execute(statement, {"secret_hash": secret_hash(secret), **seconds})).one_or_none()
+    row = (await session.execute(statement, {"secret_hash": secret_hash(secret), **asked})).one_or_none()
     if row is not None and row.is_stale:
         await session.execute(touch, {"id": row.id})
     return row

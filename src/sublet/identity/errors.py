@@ -31,6 +31,20 @@ class PasswordTooWeak(InvalidInput):
     code = "password_too_weak"
 
 
+class TermsMissing(InvalidInput):
+    """Who signs up accepts the terms that are in force, by their version."""
+
+    code = "terms_not_accepted"
+    title = "Accept the terms first"
+
+
+class TermsChanged(Conflict):
+    """What somebody accepts is not, or no longer, what is in force."""
+
+    code = "terms_changed"
+    title = "Other terms are in force"
+
+
 class LoginRefused(NotAuthenticated):
     """The e-mail address or the password is wrong; the answer does not tell which."""
 

@@ -30,6 +30,19 @@ email_verification = Table(
     Column("used_at", DateTime(timezone=True)),
 )
 
+terms_acceptance = Table(
+    "terms_acceptance",
+    metadata,
+    Column("seq", BigInteger, nullable=False),
+    Column("user_id", Text, primary_key=True),
+    Column("url", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("occasion", Text, nullable=False),
+    Column("address", Text),
+    Column("user_agent", Text),
+    Column("accepted_at", DateTime(timezone=True), nullable=False),
+)
+
 organization = Table(
     "organization",
     metadata,

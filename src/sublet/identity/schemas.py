@@ -18,8 +18,14 @@ Password = Annotated[
 ]
 
 
+TermsVersion = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+
+
 class SignUp(BaseModel):
-    """A new account. Passwords have 12 to 256 characters, and are not what anybody would guess."""
+    """A new account. Passwords have 12 to 256 characters, and are not what anybody would guess.
+
+    `accepted_terms` is the version of the terms in force, where there are any: it says that they were accepted.
+    """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -27,6 +33,30 @@ class SignUp(BaseModel):
     password: Password
     name: DisplayName
     organization_name: DisplayName | None = None
+    accepted_terms: TermsVersion | None = None
+
+
+class TermsOut(BaseModel):
+    """Terms that people accept before they pay in: which text, by its link and its version."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    url: str
+    version: str
+
+
+class TermsInForce(BaseModel):
+    """The terms that signing up takes; null where nobody is asked to accept any."""
+
+    terms: TermsOut | None
+
+
+class TermsAcceptance(BaseModel):
+    """The version of the terms that somebody has read and accepts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: TermsVersion
 
 
 class Login(BaseModel):
@@ -58,7 +88,10 @@ class MeOrganization(BaseModel):
 
 
 class Me(BaseModel):
-    """Who the caller is, where they act, and everything that they may do there."""
+    """Who the caller is, where they act, and everything that they may do there.
+
+    `terms_to_accept` are the terms in force if the person has not accepted them: until then they pay nothing in.
+    """
 
     user: MeUser
     organization: MeOrganization
@@ -66,6 +99,7 @@ class Me(BaseModel):
     platform_roles: list[str]
     permissions: list[str]
     auth: Literal["session", "token"]
+    terms_to_accept: TermsOut | None
 
 
 class EmailOut(BaseModel):

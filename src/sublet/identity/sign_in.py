@@ -14,12 +14,13 @@ from sqlalchemy import select, update
 from sublet.audit.record import record
 from sublet.core.actors import Actor, Strength
 from sublet.core.db import Database, Session
-from sublet.identity import passwords, sessions, throttles, users
+from sublet.identity import passwords, sessions, terms, throttles, users
 from sublet.identity.email_addresses import checked_email
 from sublet.identity.errors import LoginRefused, PasswordsWait, TooManyAttempts
 from sublet.identity.hash_queue import HashQueue, Origin
 from sublet.identity.models import membership, user_account
 from sublet.identity.permissions import held_by
+from sublet.identity.terms import Terms
 from sublet.identity.users import SignupHook
 
 UNKNOWN_ACCOUNT = "unknown"
@@ -58,9 +59,13 @@ async def sign_up(
     name: str,
     organization_name: str | None,
     absolute_seconds: int,
+    in_force: Terms | None,
+    accepted_terms: str | None,
     on_signup: Sequence[SignupHook],
 ) -> SignedIn:
-    """A new user, signed in; EmailTaken, PasswordTooWeak, InvalidInput, TooManyAttempts, PasswordsWait."""
+    """A new user, signed in, who has accepted the terms in force; TermsMissing, EmailTaken, PasswordTooWeak,
+    InvalidInput, TooManyAttempts, PasswordsWait."""
+    terms.require_accepted(in_force, accepted_terms)
     address = checked_email(email)
     origin = Origin(throttles.network_of(visitor.address))
     async with hashing.place(origin):
@@ -81,6 +86,15 @@ async def sign_up(
             address=visitor.address,
             on_signup=on_signup,
         )
+        if in_force is not None:
+            person = Actor(
+                kind="user",
+                user_id=new.user_id,
+                organization_id=new.organization_id,
+                address=visitor.address,
+                name=name,
+            )
+            await terms.note(session, person, in_force, occasion="sign_up", user_agent=visitor.user_agent)
         return await _begin(session, visitor, new.user_id, absolute_seconds=absolute_seconds)
 
 

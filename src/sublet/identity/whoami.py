@@ -1,12 +1,13 @@
 """What `/me` answers."""
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, text
 
 from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import NotAuthenticated, PermissionDenied
 from sublet.identity.models import membership, organization, user_account
-from sublet.identity.schemas import Me, MeOrganization, MeUser
+from sublet.identity.schemas import Me, MeOrganization, MeUser, TermsOut
+from sublet.identity.terms import OWED, Terms, asked_of
 
 _WHO = (
     select(
@@ -15,6 +16,7 @@ _WHO = (
         (user_account.c.verified_email == user_account.c.email).label("verified"),
         organization.c.id,
         organization.c.name,
+        text(f"{OWED.replace('u.id', 'user_account.id')} AS owes_terms"),
     )
     .add_columns(membership.c.role)
     .select_from(user_account)
@@ -25,9 +27,9 @@ _WHO = (
 )
 
 
-async def who(session: Session, actor: Actor) -> Me:
+async def who(session: Session, actor: Actor, in_force: Terms | None) -> Me:
     """The caller as a person, where they act and what they may do; an API token sees its one organization only."""
-    rows = (await session.execute(_WHO, {"user_id": actor.user_id})).all()
+    rows = (await session.execute(_WHO, {"user_id": actor.user_id, **asked_of(in_force)})).all()
     if not rows:
         raise NotAuthenticated("Nobody is signed in. Nothing was changed. Sign in, or send an API token.")
     theirs = [MeOrganization.model_validate(row) for row in rows if row.id is not None]
@@ -45,4 +47,5 @@ async def who(session: Session, actor: Actor) -> Me:
         platform_roles=sorted(actor.platform_roles),
         permissions=sorted(permission.value for permission in actor.permissions),
         auth="token" if actor.kind == "token" else "session",
+        terms_to_accept=TermsOut.model_validate(in_force) if rows[0].owes_terms else None,
     )

@@ -24,7 +24,7 @@ PROCESSOR: Slot[Processor] = Slot("card processor")
 ProcessorDep = Annotated[Processor, Depends(PROCESSOR)]
 
 
-@router.post("/top-ups", permission=Permission.WALLET_TOP_UP, creates=True, status_code=201, response_model=TopUp)
+@router.post("/top-ups", permission=Permission.WALLET_TOP_UP, creates=True, pays_in=True, status_code=201)
 async def create_top_up(
     *,
     actor: ActorDep,
@@ -68,7 +68,7 @@ async def get_top_up(actor: ActorDep, session: SessionDep, top_up_id: str) -> To
     return requests.view(actor, row)
 
 
-@router.post("/top-ups/{top_up_id}/confirm", permission=Permission.WALLET_TOP_UP)
+@router.post("/top-ups/{top_up_id}/confirm", permission=Permission.WALLET_TOP_UP, pays_in=True)
 async def confirm_top_up(
     *, actor: ActorDep, database: DatabaseDep, processor: ProcessorDep, top_up_id: str
 ) -> Confirmation:

@@ -145,8 +145,11 @@ async def view(session: Session, actor: Actor, *, currency: str, policy: Policy)
     """What is wanted and how it stands, as the API shows it."""
     row = await read(session, actor.organization, currency=currency)
     card = await default_of(session, actor.organization)
-    permitted = {"set": why_not_set(has_card=card is not None), "turn_off": why_not_turn_off(row)}
-    actions = actions_of(actor, Permission.AUTO_TOP_UP_MANAGE, DENIED, permitted)
+    setting, ending = {"set": why_not_set(has_card=card is not None)}, {"turn_off": why_not_turn_off(row)}
+    actions = [
+        *actions_of(actor, Permission.AUTO_TOP_UP_MANAGE, DENIED, setting, pays_in=True),
+        *actions_of(actor, Permission.AUTO_TOP_UP_MANAGE, DENIED, ending),
+    ]
     if row is None:
         return AutoTopUp(currency=currency, enabled=False, standing="off", actions=actions)
     found, under_way = await known(session, row, policy=policy)

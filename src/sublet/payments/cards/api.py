@@ -27,11 +27,11 @@ async def list_cards(
     found = page_of(rows, query.limit, lambda row: card.view(actor, row), lambda row: [row.seq])
     held = await setups.count(session, actor.organization)
     refusal = setups.why_not_add(processor, held, most=settings.saved_cards)
-    actions = actions_of(actor, Permission.CARD_MANAGE, card.DENIED, {"add": refusal})
+    actions = actions_of(actor, Permission.CARD_MANAGE, card.DENIED, {"add": refusal}, pays_in=True)
     return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=actions)
 
 
-@router.post("/payment-methods", permission=Permission.CARD_MANAGE, creates=True, status_code=201)
+@router.post("/payment-methods", permission=Permission.CARD_MANAGE, creates=True, pays_in=True, status_code=201)
 async def add_card(
     *,
     actor: ActorDep,
@@ -83,7 +83,7 @@ async def get_auto_top_up(actor: ActorDep, session: SessionDep, currency: Curren
     return await bounds.view(session, actor, currency=currency, policy=policy)
 
 
-@router.patch("/auto-top-up", permission=Permission.AUTO_TOP_UP_MANAGE)
+@router.patch("/auto-top-up", permission=Permission.AUTO_TOP_UP_MANAGE, pays_in=True)
 async def set_auto_top_up(actor: ActorDep, session: SessionDep, policy: PolicyDep, body: AutoTopUpRequest) -> AutoTopUp:
     """Turn auto top-up on, or change its bounds; where it had stopped it goes on."""
     await bounds.turn_on(session, actor, body)

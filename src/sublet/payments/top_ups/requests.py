@@ -271,5 +271,5 @@ def view(actor: Actor, row: TopUpRow) -> TopUp:
         fee=Money(row.fee, row.currency).field() if row.fee is not None else None,
         created_at=row.created_at,
         completed_at=row.completed_at,
-        actions=actions_of(actor, Permission.WALLET_TOP_UP, denied, permitted),
+        actions=actions_of(actor, Permission.WALLET_TOP_UP, denied, permitted, pays_in=True),
     )
