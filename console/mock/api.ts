@@ -42,7 +42,7 @@ function problem({ status, code, detail, more }: Refusal): Response {
   return HttpResponse.json(body, { status, headers: { "content-type": "application/problem+json" } });
 }
 
-const OPEN = /^\/api\/v1\/auth\/(?:login|signup)$/;
+const OPEN = /^\/api\/v1\/auth\/(?:login|signup|terms)$/;
 
 /** Says no to who may not ask this, as the server does before it looks further. */
 function admit(path: string): void {

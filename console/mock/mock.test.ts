@@ -85,6 +85,8 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["POST", "/auth/signup", { email: "eve@example.com", password: "a long enough one", name: "Eve" }],
   ["POST", "/auth/login", { email: "ada@example.com", password: "a long enough one" }],
   ["POST", "/auth/logout"],
+  ["GET", "/auth/terms"],
+  ["POST", "/me/terms", { version: "1" }],
   ["DELETE", "/auth/sessions/ses_1"],
   ["POST", "/ssh-keys", { name: "desk", public_key: "ssh-ed25519 AAAA" }],
   ["DELETE", "/ssh-keys/key_1"],

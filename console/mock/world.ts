@@ -15,6 +15,7 @@ import type {
   HelperVersions,
   HistoryEntry,
   Me,
+  Terms,
   Member,
   Month,
   MonthReport,
@@ -54,6 +55,8 @@ import { helperVersions } from "./fixtures/operators";
 export type World = {
   signedIn: boolean;
   me: Me;
+  /** The terms that signing up takes. */
+  terms: Terms | null;
   members: Member[];
   notices: Notice[];
   preferences: NoticePreference[];
@@ -115,6 +118,7 @@ export function quiet(): World {
   return {
     signedIn: true,
     me: me,
+    terms: null,
     members: [member],
     notices: [],
     preferences: like(preferences as NoticePreference[]),

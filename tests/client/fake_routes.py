@@ -54,6 +54,7 @@ def me(asked: Asked) -> Answer:
         "platform_roles": ["fleet", "admin"] if operator else [],
         "permissions": ["allocation:read"],
         "auth": "token",
+        "terms_to_accept": None,
     }
 
 

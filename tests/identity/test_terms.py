@@ -85,7 +85,11 @@ class TestSigningUp:
             (URL, "1", "sign_up", "203.0.113.8", "Browser/1")
         ]
         (event,) = await houses[1].rows("SELECT * FROM audit_event WHERE action = 'terms.accepted'")
-        assert (event.actor_user_id, event.target_id, event.after["version"]) == (me["user"]["id"], me["user"]["id"], "1")
+        assert (event.actor_user_id, event.target_id, event.after["version"]) == (
+            me["user"]["id"],
+            me["user"]["id"],
+            "1",
+        )
         assert await pays(browser)
 
 

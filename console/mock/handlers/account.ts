@@ -14,6 +14,12 @@ function without<T extends { id: string }>(items: T[], id: string): T[] {
 
 export const account = [
   on("get", "/api/v1/me", () => world.me),
+  on("get", "/api/v1/auth/terms", () => ({ terms: world.terms })),
+  on("post", "/api/v1/me/terms", ({ body }) => {
+    if (world.terms !== null && world.terms.version !== body.version) throw new Refusal(409, "terms_changed", "Other terms are in force.");
+    world.me.terms_to_accept = null;
+    return world.me;
+  }),
   on("post", "/api/v1/auth/login", ({ body }) => {
     if (body.email.startsWith("nobody")) throw new Refusal(401, "wrong_credentials", "Email or password is wrong.");
     world.signedIn = true;

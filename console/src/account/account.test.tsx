@@ -1,4 +1,4 @@
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import { beforeEach, describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
 import { asked, refuses } from "~/testing/server";
@@ -29,6 +29,23 @@ describe("signing up", () => {
     expect(router.state.location.pathname).toBe("/launch");
     const sent = asked("post", "/api/v1/auth/signup").map(({ body }) => body);
     expect(sent).toEqual([{ email: "ada@example.com", password: "a long enough one", name: "Ada" }]);
+  });
+
+  test("takes that the terms in force are accepted, and names their version", async () => {
+    world.terms = { url: "https://sublet.test/terms", version: "2026-11" };
+    const { user } = renderAt("/sign-up");
+    await user.type(await screen.findByLabelText("Email"), "ada@example.com");
+    await user.type(screen.getByLabelText("Password"), "a long enough one");
+    await user.type(screen.getByLabelText("Your name"), "Ada");
+    expect((await screen.findByRole("link", { name: "terms (version 2026-11)" })).getAttribute("href")).toBe("https://sublet.test/terms");
+    await user.click(screen.getByRole("button", { name: "Sign up" }));
+    expect(await screen.findByText("Read the terms and accept them to go on.")).toBeTruthy();
+    expect(asked("post", "/api/v1/auth/signup")).toEqual([]);
+    await user.click(screen.getByRole("checkbox"));
+    await user.click(screen.getByRole("button", { name: "Sign up" }));
+    expect(await screen.findByRole("heading", { name: "Allocations" })).toBeTruthy();
+    const [sent] = asked("post", "/api/v1/auth/signup").map(({ body }) => body);
+    expect(sent).toMatchObject({ accepted_terms: "2026-11" });
   });
 
   test("puts the server's complaint beside the field it is about", async () => {
@@ -70,6 +87,17 @@ describe("without a session", () => {
     expect(await screen.findByRole("heading", { name: "Allocations" })).toBeTruthy();
     expect(router.state.location.pathname).toBe("/");
   });
+});
+
+test("new terms are asked for on the next page, and accepted there", async () => {
+  const terms = { url: "https://sublet.test/terms", version: "2" };
+  world.terms = terms;
+  world.me.terms_to_accept = terms;
+  const { user } = renderAt("/");
+  expect(await screen.findByRole("link", { name: "terms (version 2)" })).toBeTruthy();
+  await user.click(screen.getByRole("button", { name: "I accept them" }));
+  await waitFor(() => expect(screen.queryByRole("link", { name: "terms (version 2)" })).toBeNull());
+  expect(asked("post", "/api/v1/me/terms").map(({ body }) => body)).toEqual([{ version: "2" }]);
 });
 
 test("the operator console is for operators", async () => {

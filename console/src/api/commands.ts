@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, RedeemBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SpendingLimitBody, SshKeyBody, TopUpBody } from "./types";
+import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, RedeemBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SpendingLimitBody, SshKeyBody, TermsBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -41,6 +41,7 @@ const node = (id: string) => ({ params: { path: { node_id: id } } });
 
 export const signUp = command("post", "/api/v1/auth/signup", plain<SignUpBody>);
 export const signIn = command("post", "/api/v1/auth/login", plain<LoginBody>);
+export const acceptTerms = command("post", "/api/v1/me/terms", plain<TermsBody>);
 export const signOut = command("post", "/api/v1/auth/logout", () => ({}));
 export const endSession = command("delete", "/api/v1/auth/sessions/{session_id}", (id: string) => ({ params: { path: { session_id: id } } }));
 

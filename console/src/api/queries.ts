@@ -14,6 +14,8 @@ const listed = { placeholderData: keepPreviousData };
 /** Who asks. That nobody does is an answer too, and holds until somebody signs in. */
 export const meQuery = () => api.queryOptions("get", "/api/v1/me", {}, { retry: false, retryOnMount: false, staleTime: Number.POSITIVE_INFINITY });
 
+export const termsQuery = () => api.queryOptions("get", "/api/v1/auth/terms");
+
 export const unreadQuery = () => api.queryOptions("get", "/api/v1/notices/unread");
 export const noticesQuery = (paging: Paging) => api.queryOptions("get", "/api/v1/notices", { params: { query: paged(paging) } }, listed);
 export const noticePreferencesQuery = () => api.queryOptions("get", "/api/v1/notices/preferences");

@@ -17,6 +17,8 @@ type Body<P extends keyof paths, M extends "post" | "patch" = "post"> = paths[P]
 type Item<P> = P extends { items: (infer T)[] } ? T : never;
 
 export type Me = Answer<"/api/v1/me", "get", 200>;
+export type Terms = NonNullable<Answer<"/api/v1/auth/terms", "get", 200>["terms"]>;
+export type TermsBody = Body<"/api/v1/me/terms">;
 export type Member = Item<Answer<"/api/v1/organizations/{organization_id}/members", "get", 200>>;
 export type Notice = Item<Answer<"/api/v1/notices", "get", 200>>;
 export type NoticePreference = Answer<"/api/v1/notices/preferences", "get", 200>["items"][number];

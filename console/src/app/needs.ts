@@ -36,6 +36,7 @@ const SETTINGS = { keys: read.sshKeysQuery, tokens: read.apiTokensQuery, session
 
 export const needs = {
   nothing: () => undefined,
+  signUp: (ask) => ask(read.termsQuery()),
   me: (ask) => ask(read.meQuery()),
   customer(ask) {
     ask(read.walletQuery());

@@ -90,7 +90,7 @@ export function routesOf(client: QueryClient): RouteObject[] {
           element: <SignedOutOnly />,
           children: [
             page("sign-in", async () => (await import("~/account/SignInPage")).SignInPage, needs.nothing),
-            page("sign-up", async () => (await import("~/account/SignUpPage")).SignUpPage, needs.nothing),
+            page("sign-up", async () => (await import("~/account/SignUpPage")).SignUpPage, needs.signUp),
           ],
         },
         {

@@ -19,6 +19,13 @@ export const account = {
     other: "Have an account already?",
     otherLink: "Sign in",
   },
+  terms: {
+    accept: "I accept the",
+    link: (version: string) => `terms (version ${version})`,
+    missing: "Read the terms and accept them to go on.",
+    changed: "Our terms have changed. You can use what you have paid for; to add funds, accept the new ones first.",
+    submit: "I accept them",
+  },
   signIn: {
     title: "Sign in",
     email: "Email",

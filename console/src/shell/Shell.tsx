@@ -11,6 +11,7 @@ import { AccountMenu } from "./AccountMenu";
 import { Bell } from "./Bell";
 import { Funds } from "./Funds";
 import { FundsBanner } from "./FundsBanner";
+import { TermsBanner } from "./TermsBanner";
 import { Rail, type RailLink } from "./Rail";
 import css from "./Shell.module.css";
 
@@ -81,7 +82,12 @@ export function CustomerShell() {
       ]}
       other={isOperator ? { to: to.operator.nodes(), label: t.shell.operatorConsole, short: t.shell.operatorShort, icon: <OperatorIcon /> } : null}
       head={<Funds />}
-      banner={<FundsBanner />}
+      banner={
+        <>
+          <TermsBanner />
+          <FundsBanner />
+        </>
+      }
     />
   );
 }

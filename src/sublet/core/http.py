@@ -116,7 +116,11 @@ class SubletRoute(APIRoute):
         inner = super().get_route_handler()
         extra = self.openapi_extra or {}
         creates, shows_secret = "x-creates" in extra, "x-shows-secret" in extra
-        asked = {"fresh": "x-fresh" in extra, "second_factor": "x-second-factor" in extra, "pays_in": "x-pays-in" in extra}
+        asked = {
+            "fresh": "x-fresh" in extra,
+            "second_factor": "x-second-factor" in extra,
+            "pays_in": "x-pays-in" in extra,
+        }
         beforehand = [part for part in parts_of(self.dependant) if isinstance(part, Beforehand)]
         permission = None if extra.get("x-permission") == OPEN else Permission(extra["x-permission"])
         if permission is None and beforehand:

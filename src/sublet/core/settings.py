@@ -6,7 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sublet.core.errors import SubletError
@@ -357,7 +365,8 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = "; ".join(
-            f"{_variable(str(item['loc'][0]))}: {item['msg']}" if item["loc"] else item["msg"] for item in error.errors()
+            f"{_variable(str(item['loc'][0]))}: {item['msg']}" if item["loc"] else item["msg"]
+            for item in error.errors()
         )
         raise SettingsInvalid(
             f"A setting is not valid: {wrong}. Nothing was started. Correct it; docs/settings.md lists them all."

@@ -57,7 +57,9 @@ def require_accepted(terms: Terms | None, version: str | None) -> None:
     if version == (terms.version if terms else None):
         return
     if terms is None:
-        raise TermsMissing("There are no terms here that could be accepted. No account was made.", field="accepted_terms")
+        raise TermsMissing(
+            "There are no terms here that could be accepted. No account was made.", field="accepted_terms"
+        )
     raise TermsMissing(
         f"Signing up takes that you accept the terms that are in force: {terms}. No account was made. Read them, and "
         "send their version as accepted_terms.",
@@ -65,9 +67,7 @@ def require_accepted(terms: Terms | None, version: str | None) -> None:
     )
 
 
-async def accept(
-    session: Session, actor: Actor, terms: Terms | None, version: str, *, user_agent: str | None
-) -> None:
+async def accept(session: Session, actor: Actor, terms: Terms | None, version: str, *, user_agent: str | None) -> None:
     """Record that the actor accepts the terms in force; TermsChanged for others, TokenNeedsSession for a program."""
     if actor.kind != "user":
         raise TokenNeedsSession(

@@ -46,6 +46,8 @@ def login(url: str | None, token_file: str | None, allow_http: bool, output: Out
     shutil.rmtree(ssh_directory(), ignore_errors=True)
     path = store(credentials)
     note(f"Signed in to {address} as {me['user']['email']}. The token is in {path}.")
+    if terms := me["terms_to_accept"]:
+        note(f"Before you add funds, accept the terms (version {terms['version']}, {terms['url']}) in the console.")
     if output.as_json:
         output.one(_here(address, me), _show)
 
@@ -77,6 +79,7 @@ def _show(me: "WhoAmI") -> None:
             ("User", f"{me['user']['name']} <{me['user']['email']}>"),
             ("Organization", f"{organization['name']} ({organization['role']})"),
             ("Platform roles", ", ".join(me["platform_roles"])),
+            ("Terms to accept", f"{terms['version']} ({terms['url']})" if (terms := me["terms_to_accept"]) else ""),
             ("Sublet", me["url"]),
         ]
     )

@@ -20,8 +20,15 @@ class Organization(TypedDict):
     role: str
 
 
+class Terms(TypedDict):
+    """Terms by their link and version."""
+
+    url: str
+    version: str
+
+
 class Me(TypedDict):
-    """Who the caller is; `auth` is `session` or `token`."""
+    """Who the caller is; `auth` is `session` or `token`; the terms in force, if the person has not accepted them."""
 
     user: User
     organization: Organization
@@ -29,6 +36,7 @@ class Me(TypedDict):
     platform_roles: list[str]
     permissions: list[str]
     auth: str
+    terms_to_accept: Terms | None
 
 
 class Token(TypedDict, total=False):
