@@ -4085,6 +4085,27 @@ CREATE TABLE public.terminal_session (
     CONSTRAINT terminal_session_check CHECK (((ended_at IS NULL) = (ended_reason IS NULL)))
 );
 
+CREATE TABLE public.terms_acceptance (
+    seq bigint NOT NULL,
+    user_id text NOT NULL,
+    url text NOT NULL,
+    version text NOT NULL,
+    occasion text NOT NULL,
+    address text,
+    user_agent text,
+    accepted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT terms_acceptance_occasion_check CHECK ((occasion = ANY (ARRAY['sign_up'::text, 'sign_in'::text])))
+);
+
+ALTER TABLE public.terms_acceptance ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.terms_acceptance_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.throttle (
     bucket bytea NOT NULL,
     attempts integer NOT NULL,
@@ -4771,6 +4792,12 @@ ALTER TABLE ONLY public.stripe_transaction
 ALTER TABLE ONLY public.terminal_session
     ADD CONSTRAINT terminal_session_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.terms_acceptance
+    ADD CONSTRAINT terms_acceptance_pkey PRIMARY KEY (user_id, url, version);
+
+ALTER TABLE ONLY public.terms_acceptance
+    ADD CONSTRAINT terms_acceptance_seq_key UNIQUE (seq);
+
 ALTER TABLE ONLY public.throttle
     ADD CONSTRAINT throttle_pkey PRIMARY KEY (bucket);
 
@@ -5186,6 +5213,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refund_
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.register_seal FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.signing_key FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.terms_acceptance FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.top_up_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -5612,6 +5641,9 @@ ALTER TABLE ONLY public.saved_card
 
 ALTER TABLE ONLY public.ssh_key
     ADD CONSTRAINT ssh_key_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
+
+ALTER TABLE ONLY public.terms_acceptance
+    ADD CONSTRAINT terms_acceptance_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.user_account(id);
 
 ALTER TABLE ONLY public.top_up_history
     ADD CONSTRAINT top_up_history_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES public.top_up(id);
@@ -6369,6 +6401,20 @@ GRANT SELECT,INSERT ON TABLE public.stripe_transaction TO sublet_app;
 GRANT UPDATE(payout_id) ON TABLE public.stripe_transaction TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.terminal_session TO sublet_app;
+
+GRANT SELECT ON TABLE public.terms_acceptance TO sublet_app;
+
+GRANT INSERT(user_id) ON TABLE public.terms_acceptance TO sublet_app;
+
+GRANT INSERT(url) ON TABLE public.terms_acceptance TO sublet_app;
+
+GRANT INSERT(version) ON TABLE public.terms_acceptance TO sublet_app;
+
+GRANT INSERT(occasion) ON TABLE public.terms_acceptance TO sublet_app;
+
+GRANT INSERT(address) ON TABLE public.terms_acceptance TO sublet_app;
+
+GRANT INSERT(user_agent) ON TABLE public.terms_acceptance TO sublet_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.throttle TO sublet_app;
 

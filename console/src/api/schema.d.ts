@@ -1729,6 +1729,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Terms
+         * @description The terms that signing up takes; null where nobody is asked to accept any.
+         */
+        get: operations["show_terms_api_v1_auth_terms_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auto-top-up": {
         parameters: {
             query?: never;
@@ -1871,6 +1891,26 @@ export interface paths {
          * @description Have a mail sent to the caller's address, with a link that shows that it is theirs.
          */
         post: operations["verify_email_api_v1_me_email_verifications_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Terms
+         * @description Accept the terms in force, by their version; only the person can, in a browser.
+         */
+        post: operations["accept_terms_api_v1_me_terms_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4425,6 +4465,8 @@ export interface components {
         /**
          * Me
          * @description Who the caller is, where they act, and everything that they may do there.
+         *
+         *     `terms_to_accept` are the terms in force if the person has not accepted them: until then they pay nothing in.
          */
         Me: {
             /**
@@ -4439,6 +4481,7 @@ export interface components {
             permissions: string[];
             /** Platform Roles */
             platform_roles: string[];
+            terms_to_accept: components["schemas"]["TermsOut"] | null;
             user: components["schemas"]["MeUser"];
         };
         /**
@@ -5944,8 +5987,12 @@ export interface components {
         /**
          * SignUp
          * @description A new account. Passwords have 12 to 256 characters, and are not what anybody would guess.
+         *
+         *     `accepted_terms` is the version of the terms in force, where there are any: it says that they were accepted.
          */
         SignUp: {
+            /** Accepted Terms */
+            accepted_terms?: string | null;
             /**
              * Email
              * Format: email
@@ -6402,6 +6449,31 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * TermsAcceptance
+         * @description The version of the terms that somebody has read and accepts.
+         */
+        TermsAcceptance: {
+            /** Version */
+            version: string;
+        };
+        /**
+         * TermsInForce
+         * @description The terms that signing up takes; null where nobody is asked to accept any.
+         */
+        TermsInForce: {
+            terms: components["schemas"]["TermsOut"] | null;
+        };
+        /**
+         * TermsOut
+         * @description Terms that people accept before they pay in: which text, by its link and its version.
+         */
+        TermsOut: {
+            /** Url */
+            url: string;
+            /** Version */
+            version: string;
         };
         /**
          * TopUp
@@ -10953,6 +11025,44 @@ export interface operations {
             };
         };
     };
+    show_terms_api_v1_auth_terms_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TermsInForce"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_auto_top_up_api_v1_auto_top_up_get: {
         parameters: {
             query?: never;
@@ -11049,6 +11159,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+            /** @description `permission_denied`. `terms_not_accepted`: accept the terms in force, then do it again. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -11290,6 +11409,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EmailOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_terms_api_v1_me_terms_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TermsAcceptance"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -11990,6 +12151,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CardSetup"];
+                };
+            };
+            /** @description `permission_denied`. `terms_not_accepted`: accept the terms in force, then do it again. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The request was refused; nothing was changed. */
@@ -12739,6 +12909,15 @@ export interface operations {
                     "application/json": components["schemas"]["TopUp"];
                 };
             };
+            /** @description `permission_denied`. `terms_not_accepted`: accept the terms in force, then do it again. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request was refused; nothing was changed. */
             "4XX": {
                 headers: {
@@ -12817,6 +12996,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Confirmation"];
+                };
+            };
+            /** @description `permission_denied`. `terms_not_accepted`: accept the terms in force, then do it again. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0073_identity"
-down_revision = "0072_billing"
+revision = "0074_identity"
+down_revision = "0073_billing"
 
 TABLES = """
 -- Who is not in here for the terms in force has not accepted them, as people whom an operator made.
