@@ -6,9 +6,8 @@ bought under what was accepted then.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.audit.record import record
@@ -92,10 +91,3 @@ async def note(session: Session, actor: Actor, terms: Terms, *, occasion: str, u
     noted = await session.execute(made.on_conflict_do_nothing().returning(terms_acceptance.c.version))
     if noted.first() is not None:
         await record(session, actor, "terms.accepted", "user", str(actor.user_id), after=said)
-
-
-async def accepted_by(session: Session, user_ids: list[str]) -> list[dict[str, Any]]:
-    """What these people have accepted, oldest first: user, link, version, occasion, from where, and when."""
-    columns = terms_acceptance.c
-    query = select(terms_acceptance).where(columns.user_id.in_(user_ids)).order_by(columns.seq)
-    return [dict(row) for row in (await session.execute(query)).mappings()]
