@@ -49,6 +49,15 @@ _DISPUTE = text(
     INSERT INTO dispute_history (dispute_id, previous, next, reason) SELECT id, 'seen', 'open', 'it was' FROM seen
     """
 )
+_PAYOUT = text(
+    """
+    WITH seen AS (
+      INSERT INTO payout (id, processor_id, amount, currency, automatic, arrives_on, created_at)
+      VALUES (:id, :id, 5000000, 'USD', true, clock_timestamp(), clock_timestamp()) RETURNING id
+    )
+    INSERT INTO payout_history (payout_id, previous, next, reason) SELECT id, 'created', 'paid', 'it arrived' FROM seen
+    """
+)
 _REFUND = text(
     """
     WITH begun AS (
@@ -85,6 +94,7 @@ class Archive:
             about = {"organization": subject.organization, "top_up": payment["id"]}
             await session.execute(_REFUND, {**about, "id": f"rf_{self.times}"})
             await session.execute(_DISPUTE, {**about, "id": f"dp_{self.times}"})
+            await session.execute(_PAYOUT, {"id": f"po_{self.times}"})
             await record(session, system_actor(), "thing.done", "thing", str(self.times))
 
     async def seal(self) -> None:

@@ -15,32 +15,54 @@ from sublet.admin.verification import array_text, verify
 from sublet.core import heads, registers
 from sublet.core.db import Database
 from sublet.entry import verify as command
+from sublet.ledger import seals as ledger_seals
 from tests.admin.archives import Archive, seal_anew, tamper
 
 pytestmark = pytest.mark.anyio
 
-NAMES = ["ledger", "usage", "top_up", "refund", "dispute", "audit"]
+NAMES = ["ledger", "account", "usage", "top_up", "refund", "dispute", "payout", "audit"]
+HISTORIES = ["top_up_history", "refund_history", "dispute_history", "payout_history"]
 REWRITES = {
+    "account": "UPDATE ledger.account SET owner_id = 'org_mine' WHERE id = (SELECT min(id) FROM ledger.wallet)",
     "usage": "UPDATE usage_charge SET amount = amount - 1 WHERE id = 1",
     "top_up": "UPDATE top_up SET amount = 30000000 WHERE id = 'tu_1'",
     "refund": "UPDATE refund SET amount = 2000000 WHERE id = 'rf_1'",
     "dispute": "UPDATE dispute_history SET next = 'won' WHERE id = 1",
+    "payout": "UPDATE payout_history SET next = 'failed' WHERE id = 1",
     "audit": "UPDATE audit_event SET actor_name = 'Nobody' WHERE seq = (SELECT min(seq) FROM audit_event)",
 }
 TAILS = {
+    "account": ("ledger.account", "id"),
     "usage": ("usage_charge", "id"),
     "top_up": ("top_up_history", "id"),
     "refund": ("refund_history", "id"),
     "dispute": ("dispute_history", "id"),
+    "payout": ("payout_history", "id"),
     "audit": ("audit_event", "seq"),
 }
 UNNOTICED = {
+    "account": "UPDATE ledger.wallet SET owner_id = 'org_mine' WHERE id = (SELECT min(id) FROM ledger.wallet)",
     "usage": "UPDATE usage_record SET node_id = 'nd_2'",
     "top_up": "UPDATE top_up_history SET reason = 'other'",
     "refund": "UPDATE refund_history SET reason = 'other'",
     "dispute": "UPDATE dispute SET top_up_id = 'tu_2'",
+    "payout": "UPDATE payout SET amount = 1",
     "audit": "UPDATE audit_event SET action = 'thing.undone'",
 }
+
+
+STRAYS = {
+    "ledger": ("ledger.ledger_entry", "id", "'idempotency_key', 'forged', 'reverses_entry_id', NULL"),
+    "account": ("ledger.account", "id", "'code', 'forged'"),
+    "usage": ("usage_charge", "id", "'period_start', '2001-01-01'"),
+    "top_up": ("top_up_history", "id", "'reason', 'forged'"),
+    "refund": ("refund_history", "id", "'reason', 'forged'"),
+    "dispute": ("dispute_history", "id", "'reason', 'forged'"),
+    "payout": ("payout_history", "id", "'reason', 'forged'"),
+    "audit": ("audit_event", "seq", "'id', 'ae_forged'"),
+}
+
+SEQUENCES = {"ledger": "ledger.entry_id", "audit": "audit_event_seq"}
 
 
 @pytest.fixture
@@ -51,6 +73,15 @@ async def archive(database: Database, tmp_path: Path) -> Archive:
         await made.write()
         await made.seal()
     return made
+
+
+def planted(table: str, column: str, row_id: int | str, other: str) -> str:
+    """Another row like the first one, with that id."""
+    differs = f"jsonb_build_object('{column}', {row_id}, {other})"
+    return (
+        f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(t, {differs})).* "
+        f"FROM {table} t WHERE {column} = (SELECT min({column}) FROM {table})"
+    )
 
 
 def wrong(owner_url: str, archive: Archive) -> dict[str, list[str]]:
@@ -104,7 +135,7 @@ class TestSealing:
                 await seals.seal_registers(database)
         async with database.reading() as session:
             sealed = (await session.execute(text("SELECT DISTINCT register FROM register_seal"))).scalars()
-            assert set(sealed) == {"top_up", "refund", "dispute", "audit"}
+            assert set(sealed) == {"account", "top_up", "refund", "dispute", "payout", "audit"}
 
     async def test_needs_a_transaction_of_its_own(self, archive: Archive, app_url: str) -> None:
         with psycopg.connect(app_url) as connection:
@@ -112,7 +143,7 @@ class TestSealing:
             with pytest.raises(ObjectNotInPrerequisiteState):
                 connection.execute("SELECT sublet_seal_register('usage', 10)")
 
-    @pytest.mark.parametrize("table", ["usage_charge", "top_up_history", "refund_history", "dispute_history"])
+    @pytest.mark.parametrize("table", ["usage_charge", *HISTORIES])
     async def test_draws_the_transaction_before_the_id(self, archive: Archive, owner_url: str, table: str) -> None:
         """Where the row's id cannot be drawn, the transaction has its own by then."""
         with psycopg.connect(owner_url) as connection:
@@ -139,7 +170,7 @@ class TestSealing:
             drawn = connection.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").fetchone()
         assert drawn == (True,)
 
-    @pytest.mark.parametrize("table", ["usage_charge", "top_up_history", "refund_history", "dispute_history"])
+    @pytest.mark.parametrize("table", ["usage_charge", *HISTORIES])
     async def test_cannot_be_entered_by_choosing_an_id(self, archive: Archive, app_url: str, table: str) -> None:
         forged = f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}"
         with psycopg.connect(app_url) as connection, pytest.raises(InsufficientPrivilege):
@@ -188,7 +219,7 @@ class TestRewriting:
         assert [problem for _, problem in await archive.contradicted()] == [heads.GONE]
         problems = wrong(owner_url, archive)
         assert problems.keys() == {name}
-        assert problems[name][0].endswith(heads.GONE)
+        assert problems[name][-1].endswith(heads.GONE)
 
 
 class TestVerificationFromOutside:
@@ -230,6 +261,66 @@ class TestVerificationFromOutside:
         tamper(owner_url, "DELETE FROM register_seal WHERE register = 'audit' AND from_id = 1")
         assert any("lies between two seals" in problem for problem in wrong(owner_url, archive)["audit"])
 
+    @pytest.mark.parametrize("name", STRAYS)
+    @pytest.mark.parametrize("stray", ["0", "-7", "1000000"], ids=["none", "below", "never drawn"])
+    async def test_finds_rows_that_no_seal_will_reach(
+        self, archive: Archive, owner_url: str, name: str, stray: str
+    ) -> None:
+        table, column, other = STRAYS[name]
+        tamper(owner_url, planted(table, column, stray, other))
+        problems = wrong(owner_url, archive)
+        assert problems.keys() == {name}
+        assert "never given out" in problems[name][0]
+        async with archive.database.reading() as session:
+            in_books = [f"{register}/{first}" for register, first, _ in await registers.strays(session)]
+            in_ledger = [f"ledger/{first}" for first, _ in await ledger_seals.broken_seals(session)]
+        assert [*in_books, *in_ledger] == [f"{name}/{stray}"]
+        assert await archive.broken() == ([] if name == "ledger" else [f"{name}/{stray}-{stray}"])
+
+    @pytest.mark.parametrize("name", STRAYS)
+    async def test_finds_rows_in_a_gap_that_was_sealed(
+        self, database: Database, tmp_path: Path, owner_url: str, name: str
+    ) -> None:
+        archive = Archive(database, tmp_path)
+        table, column, other = STRAYS[name]
+        await archive.write()
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            drawn = owner.execute("SELECT nextval(%s)", [SEQUENCES.get(name, f"{table}_{column}_seq")]).fetchone()
+        await archive.write()
+        await archive.seal()
+        assert wrong(owner_url, archive) == {}
+        assert drawn is not None
+        tamper(owner_url, planted(table, column, drawn[0], other))
+        assert wrong(owner_url, archive).keys() == {name}
+        assert any(subject.startswith(f"{name}/") for subject in await archive.broken()) or name == "ledger"
+
+    @pytest.mark.parametrize(
+        ("name", "statement"),
+        [
+            (
+                "ledger",
+                "INSERT INTO ledger.posting SELECT (jsonb_populate_record(p, "
+                "jsonb_build_object('entry_id', -5, 'account_seq', NULL))).* FROM ledger.posting p WHERE entry_id = 1",
+            ),
+            ("account", "INSERT INTO ledger.wallet SELECT -7, -6, -5, 'org_mine', 'USD'"),
+        ],
+    )
+    async def test_finds_what_belongs_to_no_row(
+        self, archive: Archive, owner_url: str, name: str, statement: str
+    ) -> None:
+        tamper(owner_url, statement)
+        assert "belong to none" in wrong(owner_url, archive)[name][0]
+
+    async def test_says_how_much_is_not_sealed_yet(self, archive: Archive, owner_url: str) -> None:
+        await archive.write()
+        found = {one.name: one for one in verify(owner_url, archive.file)}
+        assert not any(one.problems for one in found.values())
+        assert {name: one.unsealed for name, one in found.items() if name in {"usage", "payout", "audit"}} == {
+            "usage": 1,
+            "payout": 1,
+            "audit": 1,
+        }
+
     async def test_finds_heads_of_another_key(self, archive: Archive, owner_url: str) -> None:
         found = verify(owner_url, archive.file, key=b"k" * 32)
         assert all(heads.NOT_SIGNED in problem for one in found for problem in one.problems)
@@ -263,7 +354,7 @@ class TestCommand:
         key = b64encode(await archive.signer.public_key()).decode()
         assert command.main(["--heads", str(archive.file), "--database", owner_url, "--key", key]) == 0
         said = capsys.readouterr()
-        assert said.out.splitlines()[1] == "usage: is what was sealed; 3 seals up to 3, 3 heads"
+        assert said.out.splitlines()[2] == "usage: is what was sealed; 3 seals up to 3, 3 heads"
         assert said.err == ""
 
     async def test_says_what_is_not(

@@ -1,4 +1,4 @@
-"""All that is sealed: the ledger, usage, payments, the audit trail; and the checks of their seals."""
+"""All that is sealed: the ledger and its accounts, usage, payments, the audit trail; and the checks of their seals."""
 
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from sublet.payments import registers as payments
 
 log = telemetry.get_logger(__name__)
 
-REGISTERS = (billing.REGISTER, *payments.REGISTERS, audit.REGISTER)
+REGISTERS = (seals.ACCOUNTS, billing.REGISTER, *payments.REGISTERS, audit.REGISTER)
 CHAINS: tuple[Chain, ...] = (seals.CHAIN, *(register.chain for register in REGISTERS))
+
+NEVER_DRAWN = "there are rows whose ids were never given out, so that no seal reaches them"
 
 _SEALS = Check("seals of usage, payments and the trail", "register.broken_seal", Severity.CRITICAL)
 _HEADS = Check("signed heads", "ledger.signed_head", Severity.CRITICAL)
@@ -44,7 +46,11 @@ async def seals_hold(session: Session) -> CheckResult:
     async def look() -> list[Finding]:
         problem = "these rows are not what was sealed"
         broken = await registers.broken(session)
-        return [Finding("seal", f"{register}/{first}-{last}", problem) for register, first, last in broken]
+        strays = await registers.strays(session)
+        return [
+            *(Finding("seal", f"{register}/{first}-{last}", problem) for register, first, last in broken),
+            *(Finding("seal", f"{register}/{first}-{last}", NEVER_DRAWN) for register, first, last in strays),
+        ]
 
     return await ask(session, _SEALS, look)
 

@@ -32,12 +32,14 @@ _SPECIAL = frozenset('"\\{}, \t\n\r\v\f')
 
 @dataclass
 class Verified:
-    """What came of one chain: how many seals and heads it has, up to which id, and what is wrong, in words."""
+    """What came of one chain: how many seals and heads it has, up to which id, how many rows came after that and are
+    not sealed yet, and what is wrong, in words."""
 
     name: str
     seals: int = 0
     heads: int = 0
     sealed_to: int = 0
+    unsealed: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -82,7 +84,20 @@ def _recomputed(connection: Connection, chain: Chain, sealed: dict[tuple[str, in
         sealed[chain.name, last] = after
         one.seals += 1
     one.sealed_to = last
+    _look_for_loose_rows(connection, chain, one)
     return one
+
+
+def _look_for_loose_rows(connection: Connection, chain: Chain, one: Verified) -> None:
+    """What no range holds: rows that no seal can reach, and what belongs to a row that there is not."""
+    drawn = connection.execute(chain.drawn).scalar_one()
+    loose = connection.execute(chain.loose, {"last": one.sealed_to, "drawn": max(drawn, one.sealed_to)}).one()
+    one.unsealed = loose.unsealed
+    if loose.strays:
+        one.problems.append(f"rows whose ids were never given out, so that no seal reaches them: {loose.strays}")
+    orphans = 0 if chain.orphans is None else connection.execute(chain.orphans).scalar_one()
+    if orphans:
+        one.problems.append(f"rows that belong to none that is sealed: {orphans}")
 
 
 def range_hash(before: bytes, from_id: int, to_id: int, rows: Iterator[Sequence[str | None]]) -> bytes:

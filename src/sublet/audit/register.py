@@ -12,4 +12,6 @@ REGISTER = Register(
       FROM audit_event WHERE seq BETWEEN :from_id AND :to_id ORDER BY seq
     """,
     ("public.audit_event",),
+    sequence="public.audit_event_seq",
+    id_column="seq",
 )

@@ -16,4 +16,5 @@ REGISTER = Register(
      WHERE c.id BETWEEN :from_id AND :to_id ORDER BY c.id
     """,
     ("public.usage_charge", "public.usage_record"),
+    sequence="public.usage_charge_id_seq",
 )

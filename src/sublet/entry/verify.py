@@ -19,9 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Say of each chain whether it is what the heads say; 1 if one is not, 2 if that could not be found out."""
     parser = argparse.ArgumentParser(
         prog="sublet verify",
-        description="Compare the ledger, usage, payments and the audit trail of a database with signed heads of their "
-        "seals. It computes every hash itself, from tables alone, and only reads: a rewrite, also one that was sealed "
-        "anew, and a tail that is gone are found whoever made them. For a dump, restore it to a server of your own.",
+        description="Compare the ledger, its accounts, usage, payments and the audit trail of a database with signed "
+        "heads of their seals. It computes every hash itself, from tables alone, and only reads: a rewrite, also one "
+        "that was sealed anew, a row that no seal can reach, and a tail that is gone are found whoever made them. For "
+        "a dump, restore it to a server of your own.",
     )
     parser.add_argument("--heads", type=Path, required=True, help="the file that SUBLET_SEAL_HEADS_FILE named")
     parser.add_argument(
@@ -59,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _show(found: list[Verified]) -> None:
     for one in found:
         told = "is not what was sealed" if one.problems else "is what was sealed" if one.heads else "has no head"
-        print(f"{one.name}: {told}; {one.seals} seals up to {one.sealed_to}, {one.heads} heads")
+        after = f", {one.unsealed} rows after them not sealed yet" if one.unsealed else ""
+        print(f"{one.name}: {told}; {one.seals} seals up to {one.sealed_to}, {one.heads} heads{after}")
         for problem in one.problems:
             print(f"  {problem}")
 

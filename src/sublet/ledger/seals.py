@@ -1,9 +1,9 @@
-"""Tamper evidence: ranges of entries that have become final are sealed into a chain of hashes."""
+"""Tamper evidence: ranges of entries that have become final are sealed into a chain of hashes, and so are accounts."""
 
 from sqlalchemy import text
 
 from sublet.core.db import Session
-from sublet.core.registers import Chain
+from sublet.core.registers import Chain, Register
 from sublet.ledger.functions import call_for_id
 
 ENTRIES_EACH = 1000
@@ -28,7 +28,37 @@ CHAIN = Chain(
         """
     ),
     ("ledger.seal", "ledger.ledger_entry", "ledger.posting"),
+    drawn=text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ledger.entry_id"),
+    loose=text(
+        """
+        SELECT count(*) FILTER (WHERE id < 1 OR id > :drawn) AS strays,
+               count(*) FILTER (WHERE id > :last AND id <= :drawn) AS unsealed
+          FROM ledger.ledger_entry WHERE id < 1 OR id > :last
+        """
+    ),
+    orphans=text(
+        """
+        SELECT count(*) FROM ledger.posting p
+         WHERE NOT EXISTS (SELECT FROM ledger.ledger_entry e WHERE e.id = p.entry_id)
+        """
+    ),
 )
+
+ACCOUNTS = Register(
+    "account",
+    """
+    SELECT a.id, ARRAY[
+             a.id::text, a.code, a.kind::text, a.owner_id, a.currency, a.materialised::text, w.owner_id, w.currency,
+             w.promo_id::text, w.receivable_id::text] AS parts
+      FROM ledger.account a
+      LEFT JOIN ledger.wallet w ON w.id = a.id
+     WHERE a.id BETWEEN :from_id AND :to_id ORDER BY a.id
+    """,
+    ("ledger.account", "ledger.wallet"),
+    sequence="ledger.account_id_seq",
+    orphans="SELECT count(*) FROM ledger.wallet w WHERE NOT EXISTS (SELECT FROM ledger.account a WHERE a.id = w.id)",
+)
+"""Whose each account is, and of which kind: what entries say, they say of accounts."""
 
 
 async def seal_ranges(session: Session) -> int:

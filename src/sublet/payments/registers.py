@@ -1,4 +1,4 @@
-"""What became of payments, refunds and disputes as registers that are sealed, with what about each never changes."""
+"""What became of payments, refunds, disputes and payouts as sealed registers, with what about each never changes."""
 
 from sublet.core.registers import Register
 
@@ -14,6 +14,7 @@ REGISTERS = (
          WHERE h.id BETWEEN :from_id AND :to_id ORDER BY h.id
         """,
         ("public.top_up_history", "public.top_up"),
+        sequence="public.top_up_history_id_seq",
     ),
     Register(
         "refund",
@@ -27,6 +28,7 @@ REGISTERS = (
          WHERE h.id BETWEEN :from_id AND :to_id ORDER BY h.id
         """,
         ("public.refund_history", "public.refund"),
+        sequence="public.refund_history_id_seq",
     ),
     Register(
         "dispute",
@@ -39,5 +41,20 @@ REGISTERS = (
          WHERE h.id BETWEEN :from_id AND :to_id ORDER BY h.id
         """,
         ("public.dispute_history", "public.dispute"),
+        sequence="public.dispute_history_id_seq",
+    ),
+    Register(
+        "payout",
+        """
+        SELECT h.id, ARRAY[
+                 h.id::text, h.payout_id, h.previous, h.next, h.reason, extract(epoch FROM h.at)::text,
+                 p.processor_id, p.amount::text, p.currency, p.automatic::text,
+                 extract(epoch FROM p.created_at)::text] AS parts
+          FROM payout_history h
+          LEFT JOIN payout p ON p.id = h.payout_id
+         WHERE h.id BETWEEN :from_id AND :to_id ORDER BY h.id
+        """,
+        ("public.payout_history", "public.payout"),
+        sequence="public.payout_history_id_seq",
     ),
 )

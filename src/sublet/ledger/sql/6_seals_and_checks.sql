@@ -151,7 +151,10 @@ CREATE OR REPLACE VIEW ledger.broken_seal AS
     SELECT s.*, lag(hash) OVER w AS before_hash, lag(to_id) OVER w AS before_to
       FROM ledger.seal s WINDOW w AS (ORDER BY from_id)) s
    WHERE prev_hash <> coalesce(before_hash, '\x00') OR from_id <> coalesce(before_to, 0) + 1
-      OR hash <> ledger.range_hash(prev_hash, from_id, to_id);
+      OR hash <> ledger.range_hash(prev_hash, from_id, to_id)
+   UNION ALL SELECT id, id FROM ledger.ledger_entry WHERE id < 1  -- ids that were never drawn, which no seal reaches
+   UNION ALL SELECT id, id FROM ledger.ledger_entry
+              WHERE id > (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ledger.entry_id);
 
 -- ------------------------------------------------------------------- what other domains may read in their queries
 

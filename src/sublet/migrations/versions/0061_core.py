@@ -47,8 +47,8 @@ END $$;
 CREATE FUNCTION sublet_keep_register(_name text, _rows text, _sequence text, _content text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  EXECUTE format('CREATE TRIGGER draws_transaction BEFORE INSERT ON %I FOR EACH STATEMENT
-                  EXECUTE FUNCTION sublet_draw_transaction()', _rows);
+  EXECUTE format('CREATE TRIGGER draws_transaction BEFORE INSERT ON %s FOR EACH STATEMENT
+                  EXECUTE FUNCTION sublet_draw_transaction()', _rows::regclass);
   INSERT INTO sealed_register (name, sequence, content) VALUES (_name, _sequence, _content);
 END $$;
 REVOKE ALL ON FUNCTION sublet_keep_register FROM PUBLIC;
@@ -82,7 +82,7 @@ BEGIN
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('register.seal ' || _register, 0));
   SELECT * INTO STRICT known FROM sealed_register WHERE name = _register;
-  EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %I', known.sequence) INTO top;
+  EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %s', known.sequence::regclass) INTO top;
   SELECT * INTO mark FROM register_seal_mark WHERE register = _register;
   SELECT * INTO last_seal FROM register_seal WHERE register = _register ORDER BY from_id DESC LIMIT 1;
   last_id := coalesce(last_seal.to_id, 0);
@@ -111,6 +111,25 @@ BEGIN
   END IF;
   RETURN sealed;
 END $$;
+
+-- Rows whose id the register's sequence never gave, so that no seal will ever reach them: the lowest and the highest.
+CREATE FUNCTION sublet_stray_rows(OUT register text, OUT first_id bigint, OUT last_id bigint) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  known sealed_register; top bigint;
+BEGIN
+  FOR known IN SELECT * FROM sealed_register ORDER BY name LOOP
+    EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %s', known.sequence::regclass) INTO top;
+    EXECUTE format('SELECT min(id), max(id) FROM %I WHERE id < 1 OR id > $1', known.content)
+      INTO first_id, last_id USING top;
+    IF first_id IS NOT NULL THEN
+      register := known.name;
+      RETURN NEXT;
+    END IF;
+  END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION sublet_stray_rows FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sublet_stray_rows TO sublet_app;
 
 CREATE VIEW broken_register_seal AS
   SELECT register, from_id, to_id FROM (
