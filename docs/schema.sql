@@ -1798,8 +1798,8 @@ CREATE FUNCTION public.sublet_keep_register(_name text, _rows text, _sequence te
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  EXECUTE format('CREATE TRIGGER draws_transaction BEFORE INSERT ON %I FOR EACH STATEMENT
-                  EXECUTE FUNCTION sublet_draw_transaction()', _rows);
+  EXECUTE format('CREATE TRIGGER draws_transaction BEFORE INSERT ON %s FOR EACH STATEMENT
+                  EXECUTE FUNCTION sublet_draw_transaction()', _rows::regclass);
   INSERT INTO sealed_register (name, sequence, content) VALUES (_name, _sequence, _content);
 END $$;
 
@@ -1862,7 +1862,7 @@ BEGIN
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('register.seal ' || _register, 0));
   SELECT * INTO STRICT known FROM sealed_register WHERE name = _register;
-  EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %I', known.sequence) INTO top;
+  EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %s', known.sequence::regclass) INTO top;
   SELECT * INTO mark FROM register_seal_mark WHERE register = _register;
   SELECT * INTO last_seal FROM register_seal WHERE register = _register ORDER BY from_id DESC LIMIT 1;
   last_id := coalesce(last_seal.to_id, 0);
@@ -1890,6 +1890,24 @@ BEGIN
     ON CONFLICT (register) DO UPDATE SET up_to = excluded.up_to, bound = excluded.bound;
   END IF;
   RETURN sealed;
+END $_$;
+
+CREATE FUNCTION public.sublet_stray_rows(OUT register text, OUT first_id bigint, OUT last_id bigint) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+DECLARE
+  known sealed_register; top bigint;
+BEGIN
+  FOR known IN SELECT * FROM sealed_register ORDER BY name LOOP
+    EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %s', known.sequence::regclass) INTO top;
+    EXECUTE format('SELECT min(id), max(id) FROM %I WHERE id < 1 OR id > $1', known.content)
+      INTO first_id, last_id USING top;
+    IF first_id IS NOT NULL THEN
+      register := known.name;
+      RETURN NEXT;
+    END IF;
+  END LOOP;
 END $_$;
 
 CREATE TABLE ledger.account (
@@ -1975,6 +1993,29 @@ CREATE VIEW ledger.broken_chain AS
      JOIN ledger.account a ON ((a.id = link.account_id)))
   WHERE (NOT link.fits);
 
+CREATE TABLE ledger.ledger_entry (
+    id bigint NOT NULL,
+    kind ledger.entry_kind NOT NULL,
+    idempotency_key text NOT NULL,
+    request_hash bytea NOT NULL,
+    description text NOT NULL,
+    source_type text,
+    source_id text,
+    reverses_entry_id bigint,
+    effective_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT ledger_entry_check CHECK (((kind = 'reversal'::ledger.entry_kind) = (reverses_entry_id IS NOT NULL)))
+);
+
+CREATE SEQUENCE ledger.entry_id
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE ledger.entry_id OWNED BY ledger.ledger_entry.id;
+
 CREATE TABLE ledger.seal (
     from_id bigint NOT NULL,
     to_id bigint NOT NULL,
@@ -1985,8 +2026,8 @@ CREATE TABLE ledger.seal (
 );
 
 CREATE VIEW ledger.broken_seal AS
- SELECT from_id,
-    to_id
+ SELECT s.from_id,
+    s.to_id
    FROM ( SELECT s_1.from_id,
             s_1.to_id,
             s_1.prev_hash,
@@ -1996,7 +2037,22 @@ CREATE VIEW ledger.broken_seal AS
             lag(s_1.to_id) OVER w AS before_to
            FROM ledger.seal s_1
           WINDOW w AS (ORDER BY s_1.from_id)) s
-  WHERE ((prev_hash <> COALESCE(before_hash, '\x00'::bytea)) OR (from_id <> (COALESCE(before_to, (0)::bigint) + 1)) OR (hash <> ledger.range_hash(prev_hash, from_id, to_id)));
+  WHERE ((s.prev_hash <> COALESCE(s.before_hash, '\x00'::bytea)) OR (s.from_id <> (COALESCE(s.before_to, (0)::bigint) + 1)) OR (s.hash <> ledger.range_hash(s.prev_hash, s.from_id, s.to_id)))
+UNION ALL
+ SELECT ledger_entry.id AS from_id,
+    ledger_entry.id AS to_id
+   FROM ledger.ledger_entry
+  WHERE (ledger_entry.id < 1)
+UNION ALL
+ SELECT ledger_entry.id AS from_id,
+    ledger_entry.id AS to_id
+   FROM ledger.ledger_entry
+  WHERE (ledger_entry.id > ( SELECT
+                CASE
+                    WHEN entry_id.is_called THEN entry_id.last_value
+                    ELSE (0)::bigint
+                END AS "case"
+           FROM ledger.entry_id));
 
 CREATE TABLE ledger.month_close (
     month text NOT NULL,
@@ -2154,20 +2210,6 @@ CREATE VIEW ledger.drifted_hold_history AS
           GROUP BY hold_event.hold_id) e ON ((e.hold_id = h.id)))
   WHERE (((((h.amount - h.captured) - h.released))::numeric <> COALESCE(e.rest, (0)::numeric)) OR (h.events <> COALESCE(e.events, (0)::bigint)));
 
-CREATE TABLE ledger.ledger_entry (
-    id bigint NOT NULL,
-    kind ledger.entry_kind NOT NULL,
-    idempotency_key text NOT NULL,
-    request_hash bytea NOT NULL,
-    description text NOT NULL,
-    source_type text,
-    source_id text,
-    reverses_entry_id bigint,
-    effective_at timestamp with time zone NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT ledger_entry_check CHECK (((kind = 'reversal'::ledger.entry_kind) = (reverses_entry_id IS NOT NULL)))
-);
-
 CREATE TABLE ledger.topup_lot (
     charge_id text NOT NULL,
     payment_intent_id text NOT NULL,
@@ -2219,15 +2261,6 @@ CREATE VIEW ledger.drifted_promo_lot AS
              JOIN ledger.posting p ON (((p.entry_id = e.id) AND (p.account_id = w.promo_id))))
           WHERE (e.idempotency_key = ('expired:'::text || l.id))) gone)
   WHERE (((l.entry_id IS NOT NULL) AND (l.amount <> given.amount)) OR (l.expired <> gone.amount));
-
-CREATE SEQUENCE ledger.entry_id
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-ALTER SEQUENCE ledger.entry_id OWNED BY ledger.ledger_entry.id;
 
 CREATE VIEW ledger.purse AS
  SELECT w.id,
@@ -3803,6 +3836,12 @@ ALTER TABLE public.saved_card ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE VIEW public.sealable_account AS
+ SELECT a.id,
+    ARRAY[(a.id)::text, a.code, (a.kind)::text, a.owner_id, a.currency, (a.materialised)::text, w.owner_id, w.currency, (w.promo_id)::text, (w.receivable_id)::text] AS parts
+   FROM (ledger.account a
+     LEFT JOIN ledger.wallet w ON ((w.id = a.id)));
+
 CREATE VIEW public.sealable_audit AS
  SELECT seq AS id,
     ARRAY[(seq)::text, id, (EXTRACT(epoch FROM occurred_at))::text, actor_kind, actor_user_id, actor_name, actor_role, (actor_platform_roles)::text, organization_id, session_id, token_id, request_id, address, action, target_type, target_id, (before)::text, (after)::text] AS parts
@@ -3813,6 +3852,12 @@ CREATE VIEW public.sealable_dispute AS
     ARRAY[(h.id)::text, h.dispute_id, h.previous, h.next, h.reason, (EXTRACT(epoch FROM h.at))::text, d.organization_id, d.top_up_id, d.currency, d.processor_id] AS parts
    FROM (public.dispute_history h
      LEFT JOIN public.dispute d ON ((d.id = h.dispute_id)));
+
+CREATE VIEW public.sealable_payout AS
+ SELECT h.id,
+    ARRAY[(h.id)::text, h.payout_id, h.previous, h.next, h.reason, (EXTRACT(epoch FROM h.at))::text, p.processor_id, (p.amount)::text, p.currency, (p.automatic)::text, (EXTRACT(epoch FROM p.created_at))::text] AS parts
+   FROM (public.payout_history h
+     LEFT JOIN public.payout p ON ((p.id = h.payout_id)));
 
 CREATE VIEW public.sealable_refund AS
  SELECT h.id,
@@ -5164,6 +5209,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.seal FO
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.wallet FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
+CREATE TRIGGER draws_transaction BEFORE INSERT ON ledger.account FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
+
 CREATE TRIGGER same_lot BEFORE UPDATE ON ledger.promo_lot FOR EACH ROW WHEN ((((old.id <> new.id) OR (old.wallet_id <> new.wallet_id) OR (old.amount <> new.amount)) OR (old.entry_id IS DISTINCT FROM new.entry_id) OR (old.expires_at IS DISTINCT FROM new.expires_at) OR (old.rest < new.rest) OR (old.expired > new.expired))) EXECUTE FUNCTION ledger.refuse_other_lot();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.balance FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
@@ -5247,6 +5294,8 @@ CREATE TRIGGER drawn_once BEFORE UPDATE OF node_id, allocation_id, uid ON public
 CREATE TRIGGER draws_transaction BEFORE INSERT ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
 
 CREATE TRIGGER draws_transaction BEFORE INSERT ON public.dispute_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
+
+CREATE TRIGGER draws_transaction BEFORE INSERT ON public.payout_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
 
 CREATE TRIGGER draws_transaction BEFORE INSERT ON public.refund_history FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_draw_transaction();
 
@@ -5854,6 +5903,9 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.gpu_room TO sublet_app;
 
 REVOKE ALL ON FUNCTION public.sublet_keep_register(_name text, _rows text, _sequence text, _content text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.sublet_stray_rows(OUT register text, OUT first_id bigint, OUT last_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sublet_stray_rows(OUT register text, OUT first_id bigint, OUT last_id bigint) TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.account TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.balance TO sublet_app;
@@ -5867,6 +5919,8 @@ GRANT SELECT ON TABLE ledger.calendar TO sublet_app;
 GRANT SELECT ON TABLE ledger.books_calendar TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.broken_chain TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.ledger_entry TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.seal TO sublet_app;
 
@@ -5893,8 +5947,6 @@ GRANT SELECT ON TABLE ledger.drifted_hold TO sublet_app;
 GRANT SELECT ON TABLE ledger.hold_event TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.drifted_hold_history TO sublet_app;
-
-GRANT SELECT ON TABLE ledger.ledger_entry TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.topup_lot TO sublet_app;
 
@@ -6242,7 +6294,15 @@ GRANT UPDATE(itemised) ON TABLE public.payout TO sublet_app;
 
 GRANT UPDATE(ended_at) ON TABLE public.payout TO sublet_app;
 
-GRANT SELECT,INSERT ON TABLE public.payout_history TO sublet_app;
+GRANT SELECT ON TABLE public.payout_history TO sublet_app;
+
+GRANT INSERT(payout_id) ON TABLE public.payout_history TO sublet_app;
+
+GRANT INSERT(previous) ON TABLE public.payout_history TO sublet_app;
+
+GRANT INSERT(next) ON TABLE public.payout_history TO sublet_app;
+
+GRANT INSERT(reason) ON TABLE public.payout_history TO sublet_app;
 
 GRANT SELECT ON TABLE public.payout_transition TO sublet_app;
 

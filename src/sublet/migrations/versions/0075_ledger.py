@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0074_ledger"
-down_revision = "0073_billing"
+revision = "0075_ledger"
+down_revision = "0074_identity"
 
 REGISTER = """
 CREATE VIEW sealable_account AS

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0075_payments"
-down_revision = "0074_ledger"
+revision = "0076_payments"
+down_revision = "0075_ledger"
 
 REGISTER = """
 CREATE VIEW sealable_payout AS
