@@ -25,11 +25,11 @@ def statements(database: Database) -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
         seen.append(statement)
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    event.listen(database.pool.sync_engine, "before_cursor_execute", note)
     try:
         yield seen
     finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        event.remove(database.pool.sync_engine, "before_cursor_execute", note)
 
 
 async def _due(session: Session, *, promo: bool = False, **options: Any) -> Subject:

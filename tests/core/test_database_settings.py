@@ -39,6 +39,20 @@ def set_otherwise(request: pytest.FixtureRequest, postgres: EmbeddedPostgres, da
     return database_name
 
 
+TRANSACTION = text("SELECT pg_current_xact_id()::text")
+
+
+class TestSessions:
+    async def test_for_reads_are_no_transaction_after_one_that_was(self, database: Database) -> None:
+        for _ in range(2):
+            async with database.reading() as session:
+                first, second = [(await session.execute(TRANSACTION)).scalar_one() for _ in range(2)]
+                assert first != second
+            async with database.transaction() as session:
+                first, second = [(await session.execute(TRANSACTION)).scalar_one() for _ in range(2)]
+                assert first == second
+
+
 class TestConnections:
     async def test_are_read_committed_and_may_write_whatever_the_database_says(
         self, set_otherwise: str, database: Database
@@ -65,6 +79,18 @@ class TestConnections:
         try:
             with pytest.raises(NotConfigured, match=said):
                 await require_our_settings(database)
+        finally:
+            await database.close()
+
+    async def test_ask_for_read_committed_with_each_transaction_too(
+        self, postgres: EmbeddedPostgres, database_name: str, app_url: str
+    ) -> None:
+        postgres.sql(f"ALTER DATABASE {database_name} SET default_transaction_isolation = 'serializable'")
+        Forgetful.dropped = r"-c default_transaction_isolation=read\ committed"
+        database = Forgetful(app_url)
+        try:
+            async with database.transaction() as session:
+                assert (await session.execute(text(IN_FORCE))).one() == ("read committed", "off")
         finally:
             await database.close()
 

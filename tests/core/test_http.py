@@ -98,7 +98,7 @@ class TestASafeRequest:
         self, client: httpx.AsyncClient, database: Database
     ) -> None:
         taken: list[object] = []
-        event.listen(database.engine.sync_engine, "checkout", lambda *_: taken.append(None))
+        event.listen(database.pool.sync_engine, "checkout", lambda *_: taken.append(None))
         assert (await client.get("/api/v1/notes/all")).status_code == 200
         assert len(taken) == 1
 

@@ -86,7 +86,7 @@ async def statements(database: Database) -> AsyncIterator[list[tuple[str, Any]]]
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         asked.append((statement, parameters))
 
-    engine = database.engine.sync_engine
+    engine = database.pool.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield asked

@@ -33,11 +33,11 @@ def recorded(database: Database) -> Iterator[list[Statement]]:
     ) -> None:
         seen.append(Statement(sql, parameters))
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    event.listen(database.pool.sync_engine, "before_cursor_execute", note)
     try:
         yield seen
     finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        event.remove(database.pool.sync_engine, "before_cursor_execute", note)
 
 
 async def explained(session: Session, statement: Statement) -> dict[str, Any]:

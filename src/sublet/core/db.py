@@ -82,7 +82,11 @@ def libpq_url(url: str) -> str:
 
 
 class Database:
-    """A pool of connections that all act as the application role, whatever role logged in."""
+    """A pool of connections that all act as the application role, whatever role logged in.
+
+    `pool` hands them out as they are, each statement on its own, and hears of every statement; `engine` hands out the
+    same connections for transactions.
+    """
 
     def __init__(
         self,
@@ -97,8 +101,10 @@ class Database:
         self.role = role
         self.connections = 2 * pool_size
         self.lock_seconds = lock_seconds
-        self.engine: AsyncEngine = create_async_engine(
+        self.pool: AsyncEngine = create_async_engine(
             driver_url(url),
+            isolation_level="AUTOCOMMIT",  # what most requests do is read, and they need no more than this
+            skip_autocommit_rollback=True,
             pool_size=pool_size,
             max_overflow=self.connections - pool_size,
             pool_timeout=10,
@@ -111,9 +117,9 @@ class Database:
             },
         )
         self._connected: WeakSet[psycopg.AsyncConnection] = WeakSet()
-        event.listen(self.engine.sync_engine, "connect", self._note_connected)
-        event.listen(self.engine.sync_engine, "checkout", _refuse_the_dead)
-        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self.pool.sync_engine, "connect", self._note_connected)
+        event.listen(self.pool.sync_engine, "checkout", _refuse_the_dead)
+        self.engine = self.pool.execution_options(isolation_level="READ COMMITTED")
         self._watch = Watch(libpq_url(url), self._cut, patience_seconds=patience_seconds)
 
     def options(self) -> str:
@@ -129,7 +135,7 @@ class Database:
 
         A pooler between us and the server may drop them, and a standby is read-only whatever is asked for.
         """
-        async with self.transaction() as session:
+        async with self.reading() as session:  # a transaction asks for its isolation by itself
             found = (await session.execute(_IN_FORCE)).mappings().one()
         wanted = {"role": self.role, "transaction_isolation": "read committed", "transaction_read_only": "off"}
         different = [name for name, value in wanted.items() if found[name] != value]
@@ -158,7 +164,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
         """A connection for reads, each statement on its own: no BEGIN and no COMMIT to pay for."""
-        async with self._session(self._reader) as connection:
+        async with self._session(self.pool) as connection:
             yield connection
 
     @asynccontextmanager
@@ -174,7 +180,7 @@ class Database:
     async def close(self) -> None:
         """Close every pooled connection."""
         self._watch.stop()
-        await self.engine.dispose()
+        await self.pool.dispose()
 
 
 def _refuse_the_dead(connection: Any, _record: object, _proxy: object) -> None:

@@ -92,7 +92,7 @@ class EventHub:
         self._subscribers.discard(subscriber)
 
     async def _listen(self) -> None:
-        url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        url = self._database.pool.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(url, autocommit=True)

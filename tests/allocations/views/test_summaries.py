@@ -33,7 +33,7 @@ def statements(database: Database) -> Iterator[list[str]]:
         if context.request_id.get() is not None:
             asked.append(statement)
 
-    engine = database.engine.sync_engine
+    engine = database.pool.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield asked
