@@ -97,7 +97,14 @@ function factsOf({ standing, threshold, amount, monthly_cap, charged_this_month,
   rows.push(
     [words.facts.threshold, <Amount key="threshold" money={threshold} />],
     [words.facts.amount, <Amount key="amount" money={amount} />],
-    [words.facts.cap, <span key="cap">{words.ofCap(<Amount money={charged_this_month} />, <Amount money={monthly_cap} />)}</span>],
+    [
+      words.facts.cap,
+      <span key="cap">
+        <Amount money={charged_this_month} />
+        {words.ofCap}
+        <Amount money={monthly_cap} />
+      </span>,
+    ],
   );
   if (tries_again_at) rows.push([words.facts.next, <Moment key="next" at={tries_again_at} />]);
   return rows;

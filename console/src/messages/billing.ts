@@ -1,5 +1,3 @@
-import type { ReactNode } from "react";
-
 export const billing = {
   title: "Billing",
   addFunds: "Add funds",
@@ -96,7 +94,7 @@ export const billing = {
     title: "Auto top-up",
     lead: "When your funds fall below the threshold, the default card is charged once, as many times the amount as it takes. At most one attempt an hour, and never beyond the monthly cap.",
     facts: { standing: "Now", threshold: "Below", amount: "Amount", cap: "Charged this month", next: "Next attempt" },
-    ofCap: (charged: ReactNode, cap: ReactNode) => [charged, " of at most ", cap],
+    ofCap: " of at most ",
     threshold: (currency: string) => `Top up when funds are below, in ${currency}`,
     thresholdHelp: "Funds are what you can spend in all, less what is used already.",
     amount: (currency: string) => `Amount, in ${currency}`,

@@ -76,7 +76,8 @@ describe("an act that needs a second person", () => {
     await user.selectOptions(await screen.findByLabelText("State"), "used");
     expect(await screen.findByText("Nothing to approve")).toBeTruthy();
     expect(router.state.location.search).toBe("?state=used");
-    expect(asked("get", "/api/v1/admin/approvals").map(({ query }) => query.get("state"))).toEqual([null, "used"]);
+    // What is shown is asked for again once the events channel is there, be that before or after.
+    expect([...new Set(asked("get", "/api/v1/admin/approvals").map(({ query }) => query.get("state")))]).toEqual([null, "used"]);
   });
 
   test("is told on the page of its node, with how to go on", async () => {

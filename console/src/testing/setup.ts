@@ -1,5 +1,6 @@
+import { format } from "node:util";
 import { cleanup, configure } from "@testing-library/react";
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { begin } from "~mock/world";
 import { server, wrongAnswers } from "./server";
 
@@ -13,10 +14,19 @@ if (typeof window !== "undefined") {
     window.scrollTo = () => undefined;
   });
   beforeEach(() => begin());
+  // React and its libraries complain of what is wrong with a page by these, and only once of each kind.
+  const complaints: string[] = [];
+  const complain = (...said: unknown[]) => void complaints.push(format(...said));
+  beforeEach(() => {
+    complaints.length = 0;
+    vi.spyOn(console, "error").mockImplementation(complain);
+    vi.spyOn(console, "warn").mockImplementation(complain);
+  });
   afterEach(async () => {
     cleanup();
     server.resetHandlers();
     expect(await wrongAnswers()).toEqual([]);
+    expect(complaints).toEqual([]);
   });
   afterAll(() => server.close());
 }
