@@ -32,7 +32,12 @@ export function WalletPanel({ wallet }: { wallet: Wallet }) {
         {isNothing(promo) ? null : (
           <Figure name={words.promo}>
             <Amount money={promo} />
-            {expires ? <span className={text.cellSub}>{words.expires(formatMoney(expires.amount), <Moment key="at" at={expires.at} />)}</span> : null}
+            {expires ? (
+              <span className={text.cellSub}>
+                {words.expires(formatMoney(expires.amount))}
+                <Moment at={expires.at} />
+              </span>
+            ) : null}
           </Figure>
         )}
         {isNothing(receivable) ? null : (

@@ -7,7 +7,7 @@ export const billing = {
     available: "Available",
     held: "Held",
     promo: "Of this, credit",
-    expires: (amount: string, when: ReactNode) => [`${amount} until `, when],
+    expires: (amount: string) => `${amount} until `,
     receivable: "Owed",
     burn: "Spending now",
     runway: "Lasts for",
