@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
-from sublet.billing import credit_edges, meters, month_edges, watermarks
+from sublet.billing import batches, credit_edges, meters, month_edges, watermarks
+from sublet.billing.batches import START, Place
 from sublet.billing.charges import charged_between, charged_micro_sql, whole_seconds, whole_seconds_sql
 from sublet.billing.credit_edges import Piece
 from sublet.billing.policy import Policy
@@ -27,11 +28,6 @@ MOST_SUBJECTS = 1000
 """How many a batch settles, and so of how many wallets: others wait for these that long."""
 MOST_SINGLY = 100
 """How many are settled singly in one transaction."""
-
-Place = tuple[str, str]
-"""Where the next batch goes on: after a time at which subjects are due, and after a subject of that time."""
-
-START: Place = ("-infinity", "")
 
 REFUSED = (SubletError, IntegrityError, DataError, InternalError, ProgrammingError)
 """What is at fault with what is settled; the database's own troubles are not, and end the whole transaction."""
@@ -210,43 +206,17 @@ async def _charge_together(session: Session, meter: Row[Any], pieces: Sequence[P
     return Settled(total, entry_id)
 
 
-# Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it.
-_DUE = text(
-    """
-    SELECT array_agg(subject_id ORDER BY settle_due_at, subject_id) AS subject_ids, count(*) AS taken,
-           max(settle_due_at) AS last
-      FROM (SELECT subject_id, settle_due_at FROM meter
-             WHERE settle_due_at <= clock_timestamp() AND stopped_at IS NULL
-               AND settle_due_at >= CAST(:after_time AS timestamptz)
-               AND (settle_due_at, subject_id) > (CAST(:after_time AS timestamptz), :after_subject)
-             ORDER BY settle_due_at, subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED) due
-    """
-)
 _OWED_BEFORE = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.posted_to"))
 _OWED_NOW = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", "s.metered_to"))
-_OWED = text(
-    f"""
-    SELECT month, currency, meter_kind, max(metered_to) AS metered_to, array_agg(subject_id) AS subject_ids,
-           array_agg(hold_id) AS hold_ids, array_agg(amount) AS amounts
-      FROM (SELECT m.subject_id, m.hold_id, m.currency, m.meter_kind, {month_edges.month_sql("s.posted_to")} AS month,
-                   max(s.metered_to) AS metered_to,
-                   sum({_OWED_NOW} - {_OWED_BEFORE})::bigint AS amount
-              FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id
-             WHERE m.subject_id = ANY(:subject_ids) AND NOT s.complete
-             GROUP BY m.subject_id, month) owed
-     GROUP BY month, currency, meter_kind ORDER BY month, currency, meter_kind
-    """  # noqa: S608 - only constant expressions
-)
 _RECORD_MANY = text(
     f"""
     WITH due AS (
-      SELECT s.*, m.organization_id, m.currency, m.meter_kind, m.sku_id, m.node_id, c.entry_id,
+      SELECT s.*, m.organization_id, m.currency, m.meter_kind, m.sku_id, m.node_id,
              {_EVIDENCE},
              {_OWED_NOW} - {_OWED_BEFORE} AS amount
-        FROM unnest(CAST(:subject_ids AS text[]), CAST(:entry_ids AS bigint[])) AS c(subject_id, entry_id)
-        JOIN meter m ON m.subject_id = c.subject_id
-        JOIN meter_segment s ON s.subject_id = c.subject_id {_ENDED_RUN.format(ended="s.metered_to")}
-       WHERE NOT s.complete AND s.metered_to > s.posted_to AND {month_edges.month_sql("s.posted_to")} = :month
+        FROM meter_segment s JOIN meter m ON m.subject_id = s.subject_id {_ENDED_RUN.format(ended="s.metered_to")}
+       WHERE s.subject_id = ANY(:subject_ids) AND NOT s.complete AND s.metered_to > s.posted_to
+         AND {month_edges.month_sql("s.posted_to")} = :month
     ), recorded AS (
       INSERT INTO usage_record
         (subject_id, period_start, period_end, seconds, kind, meter_kind, sku_id, node_id, evidence_at, boot_id,
@@ -263,7 +233,7 @@ _RECORD_MANY = text(
       (subject_id, period_start, meter_kind, organization_id, currency, price_id, nano_per_hour, amount,
        ledger_entry_id)
     SELECT subject_id, posted_to, meter_kind, organization_id, currency, price_id, nano_per_hour, amount,
-           CASE WHEN amount > 0 THEN entry_id END
+           CASE WHEN amount > 0 THEN CAST(:entry_id AS bigint) END
       FROM due
     """  # noqa: S608 - only constant expressions
 )
@@ -299,20 +269,14 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
     Those whose hold does not cover the charge are left, for `settle_singly`; so are all of an entry that could not be
     made, so that whoever is at fault there stops nobody else. Meters that somebody else works on are not taken.
     """
-    asked = {"after_time": after[0], "after_subject": after[1], "limit": MOST_SUBJECTS}
-    due = (await session.execute(_DUE, asked)).one()
-    if not due.taken:
+    taken = await batches.take(session, after=after, limit=MOST_SUBJECTS)
+    if taken is None:
         return Batch(0, [], None)
     as_of = await database_now(session)
-    subject_ids: list[str] = due.subject_ids
-    await watermarks.tick_and_lock(session, subject_ids)
-    if await month_edges.split(session, subject_ids):
-        await watermarks.tick_subjects(session, subject_ids)
     left: set[str] = set()
-    groups = (await session.execute(_OWED, {"subject_ids": subject_ids})).all()
-    if len(groups) > 1:
-        await holds.lock_wallets(session, {hold_id for owed in groups for hold_id in owed.hold_ids})
-    for owed in groups:
+    if len(taken.owed) > 1:
+        await holds.lock_wallets(session, {hold_id for owed in taken.owed for hold_id in owed.hold_ids})
+    for owed in taken.owed:
         try:
             async with session.begin_nested():
                 left |= await _settle_together(session, owed, as_of=as_of)
@@ -320,10 +284,10 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
             sort = (owed.month, owed.currency, owed.meter_kind)
             log.exception("settlement.batch_refused", sort=sort, error=str(error))
             left |= set(owed.subject_ids)
-    settled = [subject_id for subject_id in subject_ids if subject_id not in left]
+    settled = [subject_id for subject_id in taken.subject_ids if subject_id not in left]
     await session.execute(_NEXT_MANY, {"subject_ids": settled, "settle_interval": policy.settle_interval_seconds})
-    goes_on = due.taken == MOST_SUBJECTS
-    return Batch(due.taken, sorted(left), (due.last.isoformat(), subject_ids[-1]) if goes_on else None)
+    many = len(taken.subject_ids)
+    return Batch(many, sorted(left), taken.next if many == MOST_SUBJECTS else None)
 
 
 async def settle_singly(session: Session, subject_ids: Collection[str], *, policy: Policy) -> None:
@@ -356,13 +320,13 @@ async def _settle_together(session: Session, owed: Row[Any], *, as_of: datetime)
         description=f"Usage{belongs.addition}",
         effective_at=belongs.effective_at,
     )
-    for entry_id in sorted(set(entry_of.values())):
+    entry_id = next(iter(entry_of.values()), None)
+    if entry_id is not None:
         await belongs.name(session, entry_id)
-    entries = {
-        subject_id: entry_of.get(hold_id)
+    charged = [
+        subject_id
         for subject_id, hold_id, amount in zip(owed.subject_ids, owed.hold_ids, owed.amounts, strict=True)
         if amount == 0 or hold_id in entry_of
-    }
-    record = {"subject_ids": list(entries), "month": owed.month, "entry_ids": list(entries.values())}
-    await session.execute(_RECORD_MANY, record)
-    return set(owed.subject_ids) - set(entries)
+    ]
+    await session.execute(_RECORD_MANY, {"subject_ids": charged, "month": owed.month, "entry_id": entry_id})
+    return set(owed.subject_ids).difference(charged)

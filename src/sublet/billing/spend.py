@@ -129,7 +129,7 @@ _LIMITS = f"""
      WHERE {{scope}}
 """  # noqa: S608 - only constant expressions
 _OF_ALL = """m.organization_id = l.organization_id AND m.currency = l.currency
-          AND coalesce(m.stopped_at, 'infinity'::timestamptz) >= within.started
+          AND (NOT m.settled OR m.stopped_at >= within.started)
           AND s.period && tstzrange(within.started, NULL)"""
 
 

@@ -81,6 +81,6 @@ async def capture_batch(
         source_id=settlement_id,
         effective_at=effective_at,
     )
-    entry_of = {row.charged_hold_id: row.charged_entry_id for row in charged}
+    entry_of: dict[int, int] = {row.charged_hold_id: row.charged_entry_id for row in charged.all()}
     await wallets.announce_holders(session, entry_of)
     return entry_of

@@ -37,7 +37,7 @@ _WALLETS = """
 
 
 def _shown(micro: str) -> str:
-    return f"jsonb_build_object('amount', {decimal_sql(micro, 'w.currency')}, 'currency', w.currency)"
+    return f"jsonb_object('{{amount, currency}}', ARRAY[{decimal_sql(micro, 'w.currency')}, w.currency])"
 
 
 _WALLET = text(f"{_WALLETS} WHERE w.owner_id = :organization_id AND w.currency = :currency")

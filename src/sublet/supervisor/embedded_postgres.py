@@ -325,7 +325,9 @@ class EmbeddedPostgres:
             delete_folder(leftover)
         creating = Path(tempfile.mkdtemp(prefix="creating-", dir=self.directory))
         self._prepare_directory(creating)
-        arguments = ("-U", OWNER_ROLE, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        # The order of C is that of C.UTF-8, and ids are compared byte by byte instead of by the C library.
+        locale = ("-E", "UTF8", "--locale=C.UTF-8", "--lc-collate=C")
+        arguments = ("-U", OWNER_ROLE, "-A", "trust", *locale, "--no-sync")
         process = self._run("initdb", "-D", str(creating), *arguments)
         try:
             status = process.wait(START_SECONDS)
