@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event, text
 
 from sublet.billing import extension, settlement, watermarks
+from sublet.billing.batches import START, Place
 from sublet.core.db import Database, Session
 from sublet.ledger import credits, holds
 from tests.billing.usage import EAGER, POLICY, Subject, charged_micro, new_running, new_subject, observe_until
@@ -47,6 +48,12 @@ async def _still_due(session: Session) -> list[str]:
 
 
 _READ_BY = text("SELECT pg_stat_get_xact_tuples_returned(CAST(:index AS regclass))")
+
+
+async def _read_by(session: Session, index: str) -> int:
+    """How many entries of an index this connection read that nobody has added up yet."""
+    read: int = (await session.execute(_READ_BY, {"index": index})).scalar_one()
+    return read
 
 
 class TestStatements:
@@ -94,21 +101,25 @@ class TestABatch:
     async def test_reads_no_more_of_the_due_than_it_takes(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Though all are due at the same time."""
+        """Though all are due at the same time; and of those that are not due, none."""
         monkeypatch.setattr(settlement, "MOST_SUBJECTS", 4)
         async with database.transaction() as session:
             for _ in range(20):
                 await _due(session)
-            await session.execute(text("UPDATE meter SET settle_due_at = clock_timestamp() - interval '1 second'"))
             await session.execute(text("UPDATE meter SET settle_due_at = (SELECT min(settle_due_at) FROM meter)"))
-        after: settlement.Place | None = settlement.START
+            for _ in range(20):
+                await new_subject(session, started_ago=10)
+        after: Place | None = START
         read = []
         while after is not None:
             async with database.transaction() as session:
                 await session.execute(text("SET LOCAL enable_seqscan = off"))
+                before = await _read_by(session, "meter_settle_due_after")
                 after = (await settlement.settle_due(session, policy=DEFAULT_POLICY, after=after)).next
-                read.append((await session.execute(_READ_BY, {"index": "meter_settle_due_after"})).scalar_one())
-        assert read == [4, 4, 4, 4, 4, 0]
+                read.append(await _read_by(session, "meter_settle_due_after") - before)
+        *batches, last = read
+        assert batches == [4, 4, 4, 4, 4]
+        assert last < 20, "what was due before is still there, but dead"
 
     async def test_finds_segments_without_the_index_that_refuses_overlaps(self, database: Database) -> None:
         """Which is ten times as dear to ask, and looks as cheap to who plans."""
@@ -117,9 +128,9 @@ class TestABatch:
                 await _due(session)
         async with database.transaction() as session:
             await session.execute(text("SET LOCAL enable_seqscan = off"))
+            before = await _read_by(session, "meter_segment_subject_id_period_excl")
             assert (await settlement.settle_due(session, policy=DEFAULT_POLICY)).taken == 20
-            overlaps = {"index": "meter_segment_subject_id_period_excl"}
-            assert (await session.execute(_READ_BY, overlaps)).scalar_one() == 0
+            assert await _read_by(session, "meter_segment_subject_id_period_excl") == before
 
 
 class TestTransactions:

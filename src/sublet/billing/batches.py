@@ -47,11 +47,12 @@ _SEGMENTS = """
 
 # Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it. Everything is
 # locked before it is read, and a segment that a tick works on is waited for; those that need no tick are locked as well.
+# The time of the statement ends the look into the index, which the time of each row could not.
 _TAKE = text(
     f"""
     WITH due AS (
       SELECT subject_id, settle_due_at FROM meter
-       WHERE settle_due_at <= clock_timestamp() AND stopped_at IS NULL
+       WHERE settle_due_at <= statement_timestamp() AND stopped_at IS NULL
          AND (settle_due_at, subject_id) > (CAST(:after_time AS timestamptz), :after_subject)
        ORDER BY settle_due_at, subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     ), locked AS (

@@ -26,6 +26,7 @@ _TICK_SOME = text(
     _ADVANCE.format(seconds=_SECONDS, proven_to=_PROVEN_TO, scope="AND s.subject_id = ANY(:subject_ids)", waiting="")
 )
 
+
 async def tick(session: Session) -> int:
     """Advance every segment to what is proven by now; returns how many moved."""
     return (await session.execute(_TICK)).rowcount
