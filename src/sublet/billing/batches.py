@@ -27,11 +27,12 @@ class Taken:
 
 _OWED_TO = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("s.started", "s.metered_to"))
 _OWED_BEFORE = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("s.started", "s.posted_to"))
+_POSTED_IN, _METERED_IN = month_edges.month_sql("s.posted_to"), month_edges.month_sql("s.metered_to")
 _OWED = f"""
     SELECT month, currency, meter_kind, max(metered_to) AS metered_to, bool_or(crosses) AS crosses,
            array_agg(subject_id) AS subject_ids, array_agg(hold_id) AS hold_ids, array_agg(amount) AS amounts
-      FROM (SELECT s.subject_id, s.hold_id, s.currency, s.meter_kind, {month_edges.month_sql("s.posted_to")} AS month,
-                   bool_or({month_edges.month_sql("s.posted_to")} <> {month_edges.month_sql("s.metered_to")}) AS crosses,
+      FROM (SELECT s.subject_id, s.hold_id, s.currency, s.meter_kind, {_POSTED_IN} AS month,
+                   bool_or({_POSTED_IN} <> {_METERED_IN}) AS crosses,
                    max(s.metered_to) AS metered_to, sum({_OWED_TO} - {_OWED_BEFORE})::bigint AS amount
               FROM {{segments}} s
              GROUP BY s.subject_id, s.hold_id, s.currency, s.meter_kind, month) owed
@@ -45,9 +46,9 @@ _SEGMENTS = """
 """
 """By an array of subjects: the index of open segments finds those, and not the one that refuses overlaps."""
 
-# Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it. Everything is
-# locked before it is read, and a segment that a tick works on is waited for; those that need no tick are locked as well.
-# The time of the statement ends the look into the index, which the time of each row could not.
+# Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it. The time of the
+# statement ends the look into the index, which the time of each row could not. Everything is locked before it is read: a
+# segment that a tick works on is waited for, and those that need no tick are locked as well.
 _TAKE = text(
     f"""
     WITH due AS (
@@ -78,7 +79,7 @@ _OWED_AFTER = text(
     f"""
     {_OWED.format(segments=f"({_SEGMENTS.format(metered_to='s.metered_to', subject_ids=':subject_ids')})")}
      ORDER BY month, currency, meter_kind
-    """  # noqa: S608 - only constant expressions
+    """
 )
 
 
