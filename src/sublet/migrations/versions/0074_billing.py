@@ -2,7 +2,7 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0079_billing"
+revision = "0074_billing"
 down_revision = "0073_billing"
 
 DUE = """
