@@ -46,9 +46,9 @@ _SEGMENTS = """
 """
 """By an array of subjects: the index of open segments finds those, and not the one that refuses overlaps."""
 
-# Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it. The time of the
-# statement ends the look into the index, which the time of each row could not. Everything is locked before it is read: a
-# segment that a tick works on is waited for, and those that need no tick are locked as well.
+# Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it. The time of
+# the statement ends the look into the index, which the time of each row could not. Everything is locked before it is
+# read: a segment that a tick works on is waited for, and those that need no tick are locked as well.
 _TAKE = text(
     f"""
     WITH due AS (
