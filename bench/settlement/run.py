@@ -64,11 +64,12 @@ def run(wallets: int = WALLETS) -> list[Row]:
 def _measured(wallets: int, *, promo: bool) -> tuple[float, float, float]:
     """Seconds of `capture_batch` alone, of a settlement, and of the tick before it."""
     with own_postgres() as server:
-        _furnish(server, wallets, promo=promo)
+        furnish(server, wallets, promo=promo)
         return asyncio.run(_measure(server))
 
 
-def _furnish(server: EmbeddedPostgres, wallets: int, *, promo: bool) -> None:
+def furnish(server: EmbeddedPostgres, wallets: int, *, promo: bool) -> None:
+    """So many wallets with a running subject each that is due, with promotional money if asked."""
     scripts = [HERE.parent / "ledger" / "setup.sql", *([HERE / "promo.sql"] if promo else []), HERE / "meters.sql"]
     with psycopg.connect(server.owner_url, autocommit=True) as owner:
         for script in scripts:
