@@ -5051,7 +5051,7 @@ CREATE INDEX membership_organization ON public.membership USING btree (organizat
 
 CREATE INDEX membership_user ON public.membership USING btree (user_id, seq);
 
-CREATE INDEX meter_lived ON public.meter USING btree (organization_id, currency, COALESCE(stopped_at, 'infinity'::timestamp with time zone));
+CREATE INDEX meter_ended ON public.meter USING btree (organization_id, currency, stopped_at) WHERE settled;
 
 CREATE INDEX meter_organization ON public.meter USING btree (organization_id, currency) WHERE (NOT settled);
 
@@ -5061,7 +5061,7 @@ CREATE INDEX meter_segment_open ON public.meter_segment USING btree (subject_id)
 
 CREATE INDEX meter_segment_subject ON public.meter_segment USING btree (subject_id, id);
 
-CREATE INDEX meter_settle_due ON public.meter USING btree (settle_due_at) WHERE (stopped_at IS NULL);
+CREATE INDEX meter_settle_due_after ON public.meter USING btree (settle_due_at, subject_id) WHERE (stopped_at IS NULL);
 
 CREATE INDEX node_drain_due ON public.node_drain USING btree (deadline_at) WHERE ((ended_at IS NULL) AND (due_told_at IS NULL));
 

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0075_billing"
-down_revision = "0074_identity"
+revision = "0077_billing"
+down_revision = "0076_payments"
 
 DUE = """
 -- A settlement goes on after a time and a subject. By the time alone it would read all others of that time again.
