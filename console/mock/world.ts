@@ -6,12 +6,14 @@ import type {
   CardSetup,
   Charge,
   Credit,
+  CreditBudget,
   Customer,
   DeferredRevenue,
   Dispute,
   DriftedNode,
   Entry,
   Finding,
+  Grant,
   HelperVersions,
   HistoryEntry,
   Me,
@@ -24,6 +26,7 @@ import type {
   Offer,
   Payment,
   Price,
+  PromoCode,
   Refund,
   RefundRequest,
   Revenue,
@@ -48,7 +51,7 @@ import type { WholeAllocation } from "./fixtures/allocations";
 import { autoTopUp, monthUsage, wallet } from "./fixtures/billing";
 import { like, usd } from "./fixtures/common";
 import { offer } from "./fixtures/catalog";
-import { deferredRevenue, revenue, statement, trialBalance, unmetered } from "./fixtures/money";
+import { creditBudget, deferredRevenue, revenue, statement, trialBalance, unmetered } from "./fixtures/money";
 import { preferences } from "./fixtures/notices";
 import { helperVersions } from "./fixtures/operators";
 
@@ -95,6 +98,9 @@ export type World = {
   refunds: Refund[];
   disputes: Dispute[];
   findings: Finding[];
+  grants: Grant[];
+  promoCodes: PromoCode[];
+  creditBudget: CreditBudget;
   months: Month[];
   /** What every month came to. */
   monthLines: MonthReport["lines"];
@@ -153,6 +159,9 @@ export function quiet(): World {
     refunds: [],
     disputes: [],
     findings: [],
+    grants: [],
+    promoCodes: [],
+    creditBudget: like(creditBudget),
     months: [],
     monthLines: [],
     trialBalance: like(trialBalance, { lines: [] }),

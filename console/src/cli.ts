@@ -50,6 +50,20 @@ export const cli = {
   refund: (payment: string, amount: string, reason: string) => command(["admin", "refund", "create", payment, amount || "AMOUNT"], { reason: reason || "REASON" }),
   adjust: (organization: string, { direction, amount, currency, reason }: { direction?: string; amount?: string; currency?: string; reason?: string }) =>
     command(["admin", "adjust", organization, direction || "give", amount || "AMOUNT"], { currency: currency || "CURRENCY", reason: reason || "REASON" }),
+  grant: ({ organization, amount, currency, expiry, validDays, reason }: { organization?: string; amount?: string; currency?: string; expiry?: string; validDays?: string; reason?: string }) =>
+    command(["admin", "grant", organization || "ORGANIZATION", amount || "AMOUNT"], {
+      currency: currency || "CURRENCY",
+      "expires-after": expiry === "never" ? "never" : validDays || "DAYS",
+      reason: reason || "REASON",
+    }),
+  makeCode: (asked: { code?: string; amount?: string; currency?: string; uses?: string; days?: string; expiry?: string; validDays?: string; reason?: string }) =>
+    command(["admin", "promo-code", "create", asked.code || "CODE", asked.amount || "AMOUNT"], {
+      currency: asked.currency || "CURRENCY",
+      uses: asked.uses || "N",
+      days: asked.days || "DAYS",
+      "expires-after": asked.expiry === "never" ? "never" : asked.validDays || "DAYS",
+      reason: asked.reason || "REASON",
+    }),
   resolveFinding: (id: string, reason: string) => command(["admin", "finding", "resolve", id], { reason: reason || "REASON" }),
   addNode: (input: { name: string; address: string; port: string; labels: Record<string, string> }) =>
     command(["admin", "node", "add", input.name || "NAME", input.address || "ADDRESS"], {

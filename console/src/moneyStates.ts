@@ -1,11 +1,11 @@
 /** Every state of what goes back, is disputed, is found or is closed: its word and its look. */
-import type { DisputeState, Month, RefundRequestState, RefundState, Severity } from "~/api/types";
+import type { DisputeState, Month, PromoCode, RefundRequestState, RefundState, Severity } from "~/api/types";
 import { t } from "~/messages";
 import { reader, UNKNOWN } from "~/states";
 import type { Look } from "~/ui/Status";
 
 const { request: REQUEST, refund: REFUND } = t.refunds.state;
-const { dispute: DISPUTE, severity: SEVERITY, month: MONTH } = t.money.state;
+const { dispute: DISPUTE, severity: SEVERITY, month: MONTH, promoCode: CODE } = t.money.state;
 
 export const REFUND_REQUEST_STATES: Record<RefundRequestState, Look> = {
   requested: { label: REQUEST.requested, tone: "busy", shape: "dashes" },
@@ -43,6 +43,12 @@ export const SEVERITIES: Record<Severity, Look> = {
 };
 
 export const severityOf = reader(SEVERITIES, UNKNOWN);
+
+/** A code can be redeemed, was ended, or has had its time or its uses. */
+export function promoCodeStanding({ is_over: over, ended_at: ended }: PromoCode): Look {
+  if (!over) return { label: CODE.open, tone: "ok", shape: "disc" };
+  return ended === null ? { label: CODE.over, tone: "quiet", shape: "square" } : { label: CODE.ended, tone: "quiet", shape: "cross" };
+}
 
 export const MONTH_STATES: Record<Month["state"], Look> = {
   open: { label: MONTH.open, tone: "busy", shape: "half" },

@@ -13,7 +13,7 @@ export type PendingLaunch = { offer: string; price: string; key: string; openTer
 export const BILLING_VIEWS = ["month", "ledger", "charges", "top-ups", "cards", "limits", "credits", "refunds"] as const;
 export const SETTINGS_VIEWS = ["keys", "tokens", "sessions", "notices"] as const;
 
-export const MONEY_VIEWS = ["overview", "requests", "refunds", "payments", "disputes", "findings", "ledger", "months", "reports"] as const;
+export const MONEY_VIEWS = ["overview", "requests", "refunds", "payments", "credits", "disputes", "findings", "ledger", "months", "reports"] as const;
 export type MoneyView = (typeof MONEY_VIEWS)[number];
 
 export const to = {

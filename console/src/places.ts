@@ -10,6 +10,7 @@ export const ENDED = "ended";
 export const LABEL = "label";
 export const REQUESTS_CURSOR = "requests";
 export const SENT_CURSOR = "sent";
+export const GRANTS_CURSOR = "given";
 export const ROLLOUTS_CURSOR = "rollouts";
 
 /** What of money waits for somebody, as the overview shows it: first pages, whatever the address says. */
@@ -44,6 +45,7 @@ export const placeOf = {
   refunds: (search: URLSearchParams) => ({ state: oneOf(REFUND_STATES, search.get("state")), cursor: cursorIn(search) }),
   disputes: (search: URLSearchParams) => ({ state: oneOf(DISPUTE_STATES, search.get("state")), cursor: cursorIn(search) }),
   payments: (search: URLSearchParams) => ({ organization: search.get("organization") ?? "", cursor: cursorIn(search) }),
+  credits: (search: URLSearchParams) => ({ organization: search.get("organization") ?? "", codes: cursorIn(search), grants: search.get(GRANTS_CURSOR) }),
   /** What is still so, unless all is asked for. */
   findings: (search: URLSearchParams) => ({
     state: search.get("state") === "all" ? null : (oneOf({ open: 0, closed: 0 }, search.get("state")) ?? "open"),

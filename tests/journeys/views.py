@@ -97,6 +97,7 @@ def operator_views(node: str, sku: str) -> list[View]:
         View("money-requests", "/operator/money/requests", list="/admin/refund-requests"),
         View("money-refunds", "/operator/money/refunds", list="/admin/refunds"),
         View("money-payments", "/operator/money/payments", fails=False),
+        View("money-credits", "/operator/money/credits", dialog=press("Make a code"), list="/admin/promo-codes"),
         View("money-disputes", "/operator/money/disputes", list="/admin/disputes"),
         View("money-findings", "/operator/money/findings", list="/admin/findings"),
         View("money-ledger", "/operator/money/ledger", fails=False),

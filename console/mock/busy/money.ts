@@ -1,6 +1,6 @@
 import type { Dispute, Refund, RefundRequest, Severity } from "~/api/types";
 import { type Ago, like, may, mayNot, pairs, usd } from "../fixtures/common";
-import { customer, deferredRevenue, dispute, finding, lines, month, payment, refund, refundRequest, revenue, statement, trialBalance, unmetered } from "../fixtures/money";
+import { creditBudget, customer, deferredRevenue, dispute, finding, grant, lines, month, payment, promoCode, refund, refundRequest, revenue, statement, trialBalance, unmetered } from "../fixtures/money";
 import type { World } from "../world";
 
 const OVER = "The request is decided already.";
@@ -36,7 +36,7 @@ const SEVERITIES: Record<Severity, { code: string; detail: Record<string, unknow
 
 type Money = Pick<
   World,
-  "customers" | "payments" | "refundRequests" | "refunds" | "disputes" | "findings" | "months" | "monthLines" | "trialBalance" | "deferredRevenue" | "revenue" | "statement" | "unmetered"
+  "customers" | "payments" | "refundRequests" | "refunds" | "disputes" | "findings" | "grants" | "promoCodes" | "creditBudget" | "months" | "monthLines" | "trialBalance" | "deferredRevenue" | "revenue" | "statement" | "unmetered"
 >;
 
 /** What goes back, is disputed, is found and is closed, one in each state. */
@@ -72,6 +72,16 @@ export function moneyOf(ago: Ago): Money {
       ),
       like(finding, { id: "fnd_9", severity: "error", code: "books.old", since: ago(900_000), seen_at: ago(800_000), until: ago(790_000), actions: mayNot("It is closed.", "resolve", "assign") }),
     ],
+    grants: [
+      like(grant, { created_at: ago(5_000) }),
+      like(grant, { id: "crg_2", organization_id: "org_2", amount: usd("250.00"), reason: "For the outage of node-b on 3 November", expires_at: ago(-2_000_000), created_at: ago(90_000) }),
+    ],
+    promoCodes: [
+      like(promoCode, { expires_at: ago(-600_000), created_at: ago(50_000) }),
+      like(promoCode, { id: "prm_2", code: "WINTER-9K2P-A7", uses: 0, valid_days: null, expires_at: ago(-600_000), created_at: ago(90_000), ended_at: ago(4_000), is_over: true, actions: mayNot("The code WINTER-9K2P-A7 was ended before.", "end") }),
+      like(promoCode, { id: "prm_3", code: "AUTUMN-3M8T-K1", uses: 100, expires_at: ago(90_000), created_at: ago(900_000), is_over: true, actions: mayNot("The code AUTUMN-3M8T-K1 is over.", "end") }),
+    ],
+    creditBudget: like(creditBudget),
     months: [
       like(month, { month: "2026-11", starts_at: "2026-11-01T00:00:00Z", ends_at: "2026-12-01T00:00:00Z", actions: mayNot("2026-11 is not over: it ends at 2026-12-01T00:00:00+00:00.", "close") }),
       like(month, { month: "2026-10", starts_at: "2026-10-01T00:00:00Z", ends_at: "2026-11-01T00:00:00Z", actions: may("close") }),

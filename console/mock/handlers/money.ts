@@ -1,9 +1,9 @@
 /** What operators see and decide of money, and what customers ask back. */
-import type { Approval, Finding, Month, Payment, Refund, RefundRequest } from "~/api/types";
+import type { Approval, Finding, Month, Payment, PromoCode, Refund, RefundRequest } from "~/api/types";
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
-import { credit as ownCredit } from "../fixtures/billing";
-import { like, may, mayNot, NEW_YEAR, usd } from "../fixtures/common";
-import { refund, refundRequest } from "../fixtures/money";
+import { credit } from "../fixtures/billing";
+import { like, may, mayNot, usd } from "../fixtures/common";
+import { grant, promoCode, refund, refundRequest } from "../fixtures/money";
 import { world } from "../world";
 import { askApproval } from "./operators";
 
@@ -58,22 +58,14 @@ function findingOf(id: string): Finding {
   if (found === undefined) throw notFound();
   return found;
 }
-const credit = { id: "crg_1", organization_id: "org_1", amount: usd("5.00"), reason: "Welcome", granted_by: "Ada", expires_at: null, created_at: NEW_YEAR };
-const promoCode = {
-  id: "prm_1",
-  code: "SPRING-7Q4M-X2",
-  amount: usd("5.00"),
-  most_uses: 100,
-  uses: 3,
-  valid_days: 30,
-  expires_at: NEW_YEAR,
-  reason: "A fair",
-  made_by: "Ada",
-  created_at: NEW_YEAR,
-  ended_at: null,
-  is_over: false,
-  actions: may("end"),
-};
+/** What the mock lets somebody give alone. */
+const credited = (amount: string) => amount.length <= MOST_DIGITS_ALONE;
+
+function codeOf(id: string): PromoCode {
+  const found = world.promoCodes.find((one) => one.id === id);
+  if (found === undefined) throw notFound();
+  return found;
+}
 
 const isOpen = ({ until }: Finding) => until === null;
 
@@ -108,24 +100,30 @@ export const money = [
 
   on("get", "/api/v1/credits", ({ query }) => ({ ...pageOf(world.credits, query), actions: may("redeem") })),
   on("post", "/api/v1/promo-codes/redeem", ({ body }) => {
-    if (body.code.toUpperCase() !== promoCode.code) throw new Refusal(409, "promo_code_refused", "There is no code like that, or it is over. Nothing was given.");
-    world.credits = [like(ownCredit, { id: String(world.credits.length + 1), amount: promoCode.amount, left: promoCode.amount, reason: promoCode.reason, given_at: now() }), ...world.credits];
-    return { amount: promoCode.amount };
+    const known = world.promoCodes.find(({ code, is_over: over }) => code === body.code.toUpperCase() && !over);
+    if (known === undefined) throw new Refusal(409, "promo_code_refused", "There is no code like that, or it is over. Nothing was given.");
+    const { amount, code } = known;
+    world.credits = [like(credit, { id: String(world.credits.length + 1), amount, left: amount, reason: `Promo code ${code}`, given_at: now() }), ...world.credits];
+    return { amount };
   }),
-  on("get", "/api/v1/admin/credits", () => ({ items: [credit], next_cursor: null, actions: may("grant") })),
-  on("post", "/api/v1/admin/credits", ({ body: { organization_id, amount, currency, reason } }) => ({
-    credit: { ...credit, organization_id, amount: { amount, currency }, reason, created_at: now() },
-    approval: null,
-  })),
-  on("get", "/api/v1/admin/credit-budget", () => ({ whole: usd("100.00"), given: usd("40.00"), left: usd("60.00") })),
-  on("get", "/api/v1/admin/promo-codes", () => ({ items: [promoCode], next_cursor: null, actions: may("create") })),
-  on("post", "/api/v1/admin/promo-codes", ({ body: { code, amount, currency, most_uses, valid_days, reason } }) => ({
-    promo_code: { ...promoCode, id: "prm_2", code, amount: { amount, currency }, most_uses, valid_days, reason, uses: 0 },
-    approval: null,
-  })),
+  on("get", "/api/v1/admin/credits", ({ query }) => ({ ...pageOf(narrowed(world.grants, query, "organization_id"), query), actions: may("grant") })),
+  on("post", "/api/v1/admin/credits", ({ body: { organization_id, amount, currency, reason } }) => {
+    if (!credited(amount)) return { credit: null, approval: askApproval({ act: "credit.grant", subject: organization_id, parameters: { amount: { amount, currency } }, reason }) };
+    const given = like(grant, { id: freshId("crg", world.grants), organization_id, amount: { amount, currency }, reason, created_at: now() });
+    world.grants = [given, ...world.grants];
+    return { credit: given, approval: null };
+  }),
+  on("get", "/api/v1/admin/credit-budget", () => world.creditBudget),
+  on("get", "/api/v1/admin/promo-codes", ({ query }) => ({ ...pageOf(world.promoCodes, query), actions: may("create") })),
+  on("post", "/api/v1/admin/promo-codes", ({ body: { code, amount, currency, most_uses, valid_days, reason } }) => {
+    if (!credited(amount)) return { promo_code: null, approval: askApproval({ act: "promo_code.create", subject: code, parameters: { amount: { amount, currency }, most_uses }, reason }) };
+    const made = like(promoCode, { id: freshId("prm", world.promoCodes), code, amount: { amount, currency }, most_uses, valid_days, reason, uses: 0 });
+    world.promoCodes = [made, ...world.promoCodes];
+    return { promo_code: made, approval: null };
+  }),
   on("post", "/api/v1/admin/promo-codes/{promo_code_id}/end", ({ path }) => {
-    if (path.promo_code_id !== promoCode.id) throw notFound();
-    return { ...promoCode, ended_at: now(), is_over: true, actions: mayNot(`The code ${promoCode.code} was ended before.`, "end") };
+    const one = codeOf(path.promo_code_id);
+    return Object.assign(one, { ended_at: now(), is_over: true, actions: mayNot(`The code ${one.code} was ended before.`, "end") });
   }),
 
   on("get", "/api/v1/admin/disputes", ({ query }) => pageOf(narrowed(world.disputes, query, "state", "organization_id"), query)),

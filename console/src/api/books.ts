@@ -24,6 +24,10 @@ export const adminRequestsQuery = (place: Paging & { state: RefundRequestState |
 export const adminRefundsQuery = (place: Paging & { state: RefundState | null }) => api.queryOptions("get", "/api/v1/admin/refunds", { params: { query: given(place) } }, listed);
 export const adminPaymentsQuery = ({ organization, cursor }: Paging & { organization: string }) =>
   api.queryOptions("get", "/api/v1/admin/payments", { params: { query: { organization_id: organization, ...given({ cursor }) } } }, listed);
+export const creditBudgetQuery = () => api.queryOptions("get", "/api/v1/admin/credit-budget");
+export const promoCodesQuery = (place: Paging) => api.queryOptions("get", "/api/v1/admin/promo-codes", { params: { query: given(place) } }, listed);
+export const grantsQuery = ({ organization, cursor }: Paging & { organization: string }) =>
+  api.queryOptions("get", "/api/v1/admin/credits", { params: { query: given({ organization_id: organization || null, cursor }) } }, listed);
 export const disputesQuery = (place: Paging & { state: DisputeState | null }) => api.queryOptions("get", "/api/v1/admin/disputes", { params: { query: given(place) } }, listed);
 
 export type FindingsPlace = Paging & { state: "open" | "closed" | null; severity: Severity | null };
@@ -54,6 +58,12 @@ export const useAdminRefunds = (place: Parameters<typeof adminRefundsQuery>[0]) 
 /** The payments of one customer; of none before somebody has chosen one. */
 export const useAdminPayments = (organization: string, cursor: string | null = null) =>
   useQuery({ ...adminPaymentsQuery({ organization, cursor }), enabled: organization !== "", refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const useCreditBudget = () => useQuery({ ...creditBudgetQuery(), refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const usePromoCodes = (cursor: string | null) => useQuery({ ...promoCodesQuery({ cursor }), refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const useGrants = (place: Parameters<typeof grantsQuery>[0]) => useQuery({ ...grantsQuery(place), refetchInterval: useLiveInterval(REFRESH_MS) });
 
 export const useDisputes = (place: Parameters<typeof disputesQuery>[0]) => useQuery({ ...disputesQuery(place), refetchInterval: useLiveInterval(REFRESH_MS) });
 

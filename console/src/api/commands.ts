@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, RedeemBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SpendingLimitBody, SshKeyBody, TermsBody, TopUpBody } from "./types";
+import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, GrantBody, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, PromoCodeBody, RedeemBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SpendingLimitBody, SshKeyBody, TermsBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -152,6 +152,9 @@ export const grantRefundRequest = command("post", "/api/v1/admin/refund-requests
 export const declineRefundRequest = command("post", "/api/v1/admin/refund-requests/{request_id}/decline", onRequest);
 export const createRefund = command("post", "/api/v1/admin/refunds", keyed<RefundBody>);
 export const createAdjustment = command("post", "/api/v1/admin/adjustments", keyed<AdjustmentBody>);
+export const grantCredit = command("post", "/api/v1/admin/credits", keyed<GrantBody>);
+export const createPromoCode = command("post", "/api/v1/admin/promo-codes", keyed<PromoCodeBody>);
+export const endPromoCode = command("post", "/api/v1/admin/promo-codes/{promo_code_id}/end", (id: string) => ({ params: { path: { promo_code_id: id } } }));
 export const closeMonth = command("post", "/api/v1/admin/months/{month}/close", (month: string) => ({ params: { path: { month } } }));
 export const resolveFinding = command("post", "/api/v1/admin/findings/{finding_id}/resolve", ({ id, reason }: { id: string; reason: string }) => ({
   params: { path: { finding_id: id } },

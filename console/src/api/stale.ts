@@ -37,6 +37,16 @@ const GIVEN_BACK = [
 ] as const satisfies Read[];
 /** A limit decides what may be launched and resumed. */
 const LIMITED = ["/api/v1/spending-limits", "/api/v1/offers", "/api/v1/allocations/{id_or_name}"] as const satisfies Read[];
+/** What operators give, out of the budget or with a second person. */
+const CREDIT = [
+  "/api/v1/admin/credits",
+  "/api/v1/admin/credit-budget",
+  "/api/v1/admin/promo-codes",
+  "/api/v1/admin/approvals",
+  "/api/v1/admin/reports/trial-balance",
+  "/api/v1/admin/reports/deferred-revenue",
+  "/api/v1/admin/reports/statement",
+] as const satisfies Read[];
 const NOTICES = ["/api/v1/notices", "/api/v1/notices/unread"] as const satisfies Read[];
 const NODES = ["/api/v1/admin/nodes", "/api/v1/admin/nodes/{node_id}"] as const satisfies Read[];
 const HELPERS = [
@@ -89,6 +99,9 @@ export const STALE_AFTER = {
   "post /api/v1/admin/refund-requests/{request_id}/decline": REFUND_REQUESTS,
   "post /api/v1/admin/refunds": GIVEN_BACK,
   "post /api/v1/admin/adjustments": GIVEN_BACK,
+  "post /api/v1/admin/credits": CREDIT,
+  "post /api/v1/admin/promo-codes": CREDIT,
+  "post /api/v1/admin/promo-codes/{promo_code_id}/end": ["/api/v1/admin/promo-codes"],
   "post /api/v1/admin/months/{month}/close": ["/api/v1/admin/months", "/api/v1/admin/months/{month}"],
   "post /api/v1/admin/findings/{finding_id}/resolve": ["/api/v1/admin/findings"],
   "post /api/v1/ssh-keys": ["/api/v1/ssh-keys"],
@@ -127,7 +140,7 @@ export const STALE_AFTER_EVENT = {
   operation: ONE_ALLOCATION,
   wallet: [...WALLET, "/api/v1/usage", "/api/v1/offers", "/api/v1/credits", "/api/v1/spending-limits"],
   spending_limit: LIMITED,
-  budget: ["/api/v1/spending-limits"],
+  spending: ["/api/v1/spending-limits"],
   top_up: [...TOP_UPS, ...WALLET, "/api/v1/auto-top-up"],
   card: [...CARDS, "/api/v1/payment-method-setups/{card_setup_id}"],
   card_setup: ["/api/v1/payment-method-setups/{card_setup_id}"],

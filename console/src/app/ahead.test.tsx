@@ -72,6 +72,7 @@ const PAGES: [address: string, routes: Route<"get">[]][] = [
   ["/operator/money/refunds", [...MONEY, "/api/v1/admin/refunds"]],
   ["/operator/money/payments", [...MONEY]],
   ["/operator/money/payments?organization=org_1", [...MONEY, "/api/v1/admin/payments"]],
+  ["/operator/money/credits", [...MONEY, "/api/v1/admin/credit-budget", "/api/v1/admin/promo-codes", "/api/v1/admin/credits"]],
   ["/operator/money/disputes", [...MONEY, "/api/v1/admin/disputes"]],
   ["/operator/money/findings", [...OPERATOR, "/api/v1/admin/findings"]],
   ["/operator/money/ledger?organization=org_1&currency=USD&since=2026-11-01T00:00:00Z", [...MONEY, "/api/v1/admin/reports/statement"]],

@@ -123,6 +123,13 @@ export const needs = {
     ask(books.customersQuery());
     if (organization !== "") ask(books.adminPaymentsQuery({ organization, cursor }));
   },
+  credits(ask, { search }) {
+    const { organization, codes, grants } = placeOf.credits(search);
+    ask(books.customersQuery());
+    ask(books.creditBudgetQuery());
+    ask(books.promoCodesQuery({ cursor: codes }));
+    ask(books.grantsQuery({ organization, cursor: grants }));
+  },
   disputes(ask, { search }) {
     ask(books.customersQuery());
     ask(books.disputesQuery(placeOf.disputes(search)));

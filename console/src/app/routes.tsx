@@ -67,6 +67,7 @@ export function routesOf(client: QueryClient): RouteObject[] {
     operatorPage("money/requests", async () => (await import("~/operator/money/RequestsPage")).RequestsPage, needs.requests),
     operatorPage("money/refunds", async () => (await import("~/operator/money/RefundsPage")).RefundsPage, needs.refunds),
     operatorPage("money/payments", async () => (await import("~/operator/money/PaymentsPage")).PaymentsPage, needs.payments),
+    operatorPage("money/credits", async () => (await import("~/operator/money/CreditsPage")).CreditsPage, needs.credits),
     operatorPage("money/disputes", async () => (await import("~/operator/money/DisputesPage")).DisputesPage, needs.disputes),
     operatorPage("money/findings", async () => (await import("~/operator/money/FindingsPage")).FindingsPage, needs.findings),
     operatorPage("money/ledger", async () => (await import("~/operator/money/LedgerPage")).LedgerPage, needs.ledger),

@@ -5,6 +5,7 @@ import { asked, refuses } from "~/testing/server";
 import { credit, spendingLimit, wallet } from "~mock/fixtures/billing";
 import { allocation } from "~mock/fixtures/allocations";
 import { like, mayNot, usd } from "~mock/fixtures/common";
+import { promoCode } from "~mock/fixtures/money";
 import { world } from "~mock/world";
 
 const reached = like(spendingLimit, { spent: usd("20.00"), left: usd("0.00"), reached: true, suspended: [{ id: "al_7", name: "train-resnet" }] });
@@ -116,6 +117,7 @@ describe("credits", () => {
   });
 
   test("are redeemed with a code, once", async () => {
+    world.promoCodes = [like(promoCode)];
     const { user } = renderAt("/billing?view=credits");
     expect(await screen.findByText("No credit yet")).toBeTruthy();
     await user.click(await screen.findByRole("button", { name: "Redeem a code" }));
@@ -127,7 +129,7 @@ describe("credits", () => {
     await user.type(dialog.getByLabelText("Code"), "spring-7q4m-x2");
     await user.click(dialog.getByRole("button", { name: "Redeem" }));
     expect(await screen.findByText("$5.00 of credit added")).toBeTruthy();
-    expect(await screen.findByText("A fair")).toBeTruthy();
+    expect(await screen.findByText("Promo code SPRING-7Q4M-X2")).toBeTruthy();
     expect(asked("post", "/api/v1/promo-codes/redeem").at(-1)?.key).toHaveLength(32);
   });
 

@@ -1,7 +1,7 @@
 /** What an act means for what runs, for money and for capacity; `node` is its name, or its id. */
 type Meaning = { name: string; consequences: (node: string, residents: string[], hours: string) => string[] };
 
-type MoneyMeaning = { name: string; consequences: (amount: string) => string[] };
+type MoneyMeaning = { name: string; consequences: (amount: string, parameters: Record<string, unknown>) => string[] };
 
 export const approvals = {
   title: "Approvals",
@@ -57,6 +57,14 @@ export const approvals = {
     "adjustment.create": {
       name: "Adjust a balance",
       consequences: (amount: string) => [`${amount} is given or taken within the books. No money moves at the card processor.`],
+    },
+    "credit.grant": {
+      name: "Give a customer credit",
+      consequences: (amount: string) => [`${amount} of promotional credit is in the customer's wallet at once. It is spent before their money, and never paid out.`],
+    },
+    "promo_code.create": {
+      name: "Make a promo code",
+      consequences: (amount: string, { most_uses: uses }) => [`Whoever knows the code takes ${amount} of credit, each organization once, ${JSON.stringify(uses)} at most.`],
     },
   } as Record<string, MoneyMeaning>,
   ask: {

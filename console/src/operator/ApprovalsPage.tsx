@@ -48,7 +48,7 @@ function useConsequences(one: Approval): string[] {
   const meaning = words.acts[one.act];
   const node = useNode(isOfNode(one) ? one.subject : "", meaning !== undefined);
   const ofMoney = words.moneyActs[one.act];
-  if (ofMoney !== undefined) return ofMoney.consequences(amountOf(one));
+  if (ofMoney !== undefined) return ofMoney.consequences(amountOf(one), one.parameters);
   if (meaning === undefined) return Object.entries(one.parameters).map(([name, value]) => words.parameter(name, JSON.stringify(value)));
   if (node.data === undefined) return [words.reading];
   return meaning.consequences(node.data.name, node.data.residents.map(({ name }) => name), creditHours(one) ?? "0");

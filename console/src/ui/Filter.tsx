@@ -5,15 +5,15 @@ import { Select } from "./controls";
 import layout from "./layout.module.css";
 import text from "./text.module.css";
 
-type FilterProps = { name: string; label: string; value: string; options: [value: string, label: string][] };
+type FilterProps = { name: string; label: string; value: string; options: [value: string, label: string][]; cursor?: string };
 
-/** One of some values, in the address; another value begins the list anew. */
-export function Filter({ name, label, value, options }: FilterProps) {
+/** One of some values, in the address; another value begins the list anew, whose cursor it is. */
+export function Filter({ name, label, value, options, cursor = CURSOR }: FilterProps) {
   const [search, setSearch] = useSearchParams();
   const id = useId();
   const choose = (chosen: string) => {
     const changed = new URLSearchParams(search);
-    changed.delete(CURSOR);
+    changed.delete(cursor);
     if (chosen === "") changed.delete(name);
     else changed.set(name, chosen);
     setSearch(changed);

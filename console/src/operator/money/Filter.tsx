@@ -9,9 +9,9 @@ export function StateFilter({ states, value }: { states: Record<string, { label:
 }
 
 /** Whose money is looked at; one that is in the address and not among the newest goes by its id. */
-export function CustomerFilter({ value }: { value: string }) {
+export function CustomerFilter({ value, all = t.money.filter.choose, cursor }: { value: string; all?: string; cursor?: string }) {
   const known = useCustomers().data?.items ?? [];
   const options = known.map(({ id, name, owner_email: email }): [string, string] => [id, `${name} (${email})`]);
   const other = value !== "" && !known.some(({ id }) => id === value) ? [[value, value] as [string, string]] : [];
-  return <Filter name="organization" label={t.money.filter.customer} value={value} options={[["", t.money.filter.choose], ...other, ...options]} />;
+  return <Filter name="organization" label={t.money.filter.customer} value={value} options={[["", all], ...other, ...options]} cursor={cursor} />;
 }
