@@ -207,7 +207,8 @@ class TestMoneyThatGoesBack:
         owner = await web.customer()
         _, organization_id = await who(owner)
         await happens(web, RefundSucceeded(refund_id="rf_x", top_up_id=TOP_UP, amount=TWENTY), organization_id)
-        assert [item["title"] for item in await inbox(owner)] == ["20.00 USD were refunded to your card"]
+        [told] = await inbox(owner)
+        assert (told["title"], told["link"]) == ("20.00 USD were refunded to your card", "/billing?view=refunds")
 
     @pytest.mark.parametrize(("granted", "word"), [(True, "granted"), (False, "declined")])
     async def test_that_was_asked_for_is_decided(self, web: Web, granted: bool, word: str) -> None:

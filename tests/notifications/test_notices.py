@@ -53,7 +53,8 @@ class TestTelling:
     async def test_of_what_is_the_platforms_reaches_the_operators_who_see_to_it(self, web: Web) -> None:
         finance, support, owner = await web.operator("finance"), await web.operator("support"), await web.customer()
         await happens(web, CardsMisconfigured(said="Invalid API Key"), None)
-        assert [item["kind"] for item in await inbox(finance)] == ["payments.misconfigured"]
+        [told] = await inbox(finance)
+        assert (told["kind"], told["link"]) == ("payments.misconfigured", "/operator/money/findings?severity=critical")
         assert await inbox(support) == await inbox(owner) == []
 
     async def test_happens_once_however_often_the_event_comes(self, web: Web) -> None:

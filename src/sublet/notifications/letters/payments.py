@@ -92,8 +92,8 @@ async def _misconfigured(_session: Session, event: StoredEvent) -> Letter:
             "No top-up can begin, and no refund is sent, until its key in the settings is right.",
             "What waits goes on by itself then.",
         ),
-        "/operator/nodes",
-        "Open the operator's pages",
+        "/operator/money/findings?severity=critical",
+        "See what is found",
     )
 
 

@@ -10,8 +10,8 @@ from sublet.notifications.kinds import Kind, Letter
 from sublet.payments.disputes.states import DisputeState
 from sublet.payments.refund_requests import requests
 
-_BILLING = "/billing"
-_SEE = "See your ledger"
+_REFUNDS = ("/billing?view=refunds", "See your refunds")
+_LEDGER = ("/billing?view=ledger", "See your ledger")
 
 
 async def _decided(session: Session, event: StoredEvent) -> Letter:
@@ -24,7 +24,7 @@ async def _decided(session: Session, event: StoredEvent) -> Letter:
     else:
         what = f"Your request to have {asked} back was declined"
         then = f"Nothing was changed: the money is in the wallet of {name}."
-    return Letter(what, (f"{what}. The reason given: {event.data['decision']}", then), _BILLING, _SEE)
+    return Letter(what, (f"{what}. The reason given: {event.data['decision']}", then), *_REFUNDS)
 
 
 async def _sent(session: Session, event: StoredEvent) -> Letter:
@@ -35,8 +35,7 @@ async def _sent(session: Session, event: StoredEvent) -> Letter:
             f"A refund of {amount} from the wallet of {name} was sent to the card that the payment was made with.",
             "Banks take some days until it shows on a statement.",
         ),
-        _BILLING,
-        _SEE,
+        *_REFUNDS,
     )
 
 
@@ -48,8 +47,7 @@ async def _not_made(session: Session, event: StoredEvent) -> Letter:
             f"A refund of {amount} for {name} was not made, or came back from the card.",
             f"Its money is in the wallet of {name} again, less what was owed there.",
         ),
-        _BILLING,
-        _SEE,
+        *_REFUNDS,
     )
 
 
@@ -65,8 +63,7 @@ async def _opened(session: Session, event: StoredEvent) -> Letter | None:
                 f"The bank of a card holder asks about a payment of {amount} into the wallet of {name}.",
                 "No money has moved. If the payment was yours, tell the bank that it was.",
             ),
-            _BILLING,
-            _SEE,
+            *_LEDGER,
         )
     return Letter(
         f"A payment of {amount} is disputed",
@@ -75,8 +72,7 @@ async def _opened(session: Session, event: StoredEvent) -> Letter | None:
             f"Until the bank decides, {amount} cannot be spent, and where there is less, nothing new is launched.",
             "If the payment was yours, ask the bank to withdraw the dispute.",
         ),
-        _BILLING,
-        _SEE,
+        *_LEDGER,
     )
 
 
@@ -97,8 +93,7 @@ async def _ended(session: Session, event: StoredEvent) -> Letter | None:
     return Letter(
         f"The dispute about {amount} is decided",
         (f"The dispute about a payment of {amount} into the wallet of {name} has ended: {said[0]}.", said[1]),
-        _BILLING,
-        _SEE,
+        *_LEDGER,
     )
 
 

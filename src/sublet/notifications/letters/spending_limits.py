@@ -9,8 +9,8 @@ from sublet.core.outbox import StoredEvent
 from sublet.identity.organizations import name_of
 from sublet.notifications.kinds import Kind, Letter, in_utc
 
-_BILLING = "/billing"
-_SEE = "See what is spent"
+_LIMITS = "/billing?view=limits"
+_SEE = "See your limits"
 
 
 async def _whose(session: Session, event: StoredEvent) -> str:
@@ -32,7 +32,7 @@ async def _spent(session: Session, event: StoredEvent) -> Letter | None:
             "Shortly before all of it is spent, what runs under it is suspended: its programs end, and its files stay.",
             "Raise the limit, or release what is not needed.",
         ),
-        _BILLING,
+        _LIMITS,
         _SEE,
     )
 
@@ -50,7 +50,7 @@ async def _reached(session: Session, event: StoredEvent) -> Letter:
             "What runs under it is suspended: its programs end, and its files are kept. Nothing new starts under it.",
             then,
         ),
-        _BILLING,
+        _LIMITS,
         _SEE,
     )
 
