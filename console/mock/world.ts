@@ -25,6 +25,7 @@ import type {
   NodeDetail,
   Offer,
   Payment,
+  PayoutTransaction,
   Price,
   PromoCode,
   Refund,
@@ -45,6 +46,7 @@ import type {
   Upgrade,
   UsageCharge,
   Wallet,
+  WholePayout,
 } from "~/api/types";
 import { me, member } from "./fixtures/account";
 import type { WholeAllocation } from "./fixtures/allocations";
@@ -97,6 +99,9 @@ export type World = {
   refundRequests: RefundRequest[];
   refunds: Refund[];
   disputes: Dispute[];
+  payouts: WholePayout[];
+  /** What every payout is made of. */
+  payoutTransactions: PayoutTransaction[];
   findings: Finding[];
   grants: Grant[];
   promoCodes: PromoCode[];
@@ -158,6 +163,8 @@ export function quiet(): World {
     refundRequests: [],
     refunds: [],
     disputes: [],
+    payouts: [],
+    payoutTransactions: [],
     findings: [],
     grants: [],
     promoCodes: [],

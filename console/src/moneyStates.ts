@@ -1,11 +1,11 @@
 /** Every state of what goes back, is disputed, is found or is closed: its word and its look. */
-import type { DisputeState, Month, PromoCode, RefundRequestState, RefundState, Severity } from "~/api/types";
+import type { DisputeState, Month, PayoutState, PromoCode, RefundRequestState, RefundState, Severity } from "~/api/types";
 import { t } from "~/messages";
 import { reader, UNKNOWN } from "~/states";
 import type { Look } from "~/ui/Status";
 
 const { request: REQUEST, refund: REFUND } = t.refunds.state;
-const { dispute: DISPUTE, severity: SEVERITY, month: MONTH, promoCode: CODE } = t.money.state;
+const { dispute: DISPUTE, severity: SEVERITY, month: MONTH, payout: PAYOUT, promoCode: CODE } = t.money.state;
 
 export const REFUND_REQUEST_STATES: Record<RefundRequestState, Look> = {
   requested: { label: REQUEST.requested, tone: "busy", shape: "dashes" },
@@ -35,6 +35,16 @@ export const DISPUTE_STATES: Record<DisputeState, Look & { awaitsAnswer?: true }
 };
 
 export const disputeState = reader(DISPUTE_STATES, UNKNOWN);
+
+export const PAYOUT_STATES: Record<PayoutState, Look> = {
+  created: { label: PAYOUT.created, tone: "busy", shape: "dashes" },
+  in_transit: { label: PAYOUT.in_transit, tone: "busy", shape: "half" },
+  paid: { label: PAYOUT.paid, tone: "ok", shape: "disc" },
+  failed: { label: PAYOUT.failed, tone: "bad", shape: "cross" },
+  canceled: { label: PAYOUT.canceled, tone: "quiet", shape: "square" },
+};
+
+export const payoutState = reader(PAYOUT_STATES, UNKNOWN);
 
 export const SEVERITIES: Record<Severity, Look> = {
   warning: { label: SEVERITY.warning, tone: "warn", shape: "diamond" },

@@ -13,7 +13,7 @@ export type PendingLaunch = { offer: string; price: string; key: string; openTer
 export const BILLING_VIEWS = ["month", "ledger", "charges", "top-ups", "cards", "limits", "credits", "refunds"] as const;
 export const SETTINGS_VIEWS = ["keys", "tokens", "sessions", "notices"] as const;
 
-export const MONEY_VIEWS = ["overview", "requests", "refunds", "payments", "credits", "disputes", "findings", "ledger", "months", "reports"] as const;
+export const MONEY_VIEWS = ["overview", "requests", "refunds", "payments", "credits", "disputes", "payouts", "findings", "ledger", "months", "reports"] as const;
 export type MoneyView = (typeof MONEY_VIEWS)[number];
 
 export const to = {
@@ -44,6 +44,7 @@ export const to = {
     rollout: (id: string) => `/operator/helpers/${encodeURIComponent(id)}`,
     approvals: (state?: string) => at("/operator/approvals", { state }),
     money: (view: MoneyView = "overview", search: Search = {}) => at(view === "overview" ? "/operator/money" : `/operator/money/${view}`, search),
+    payout: (id: string) => `/operator/money/payouts/${encodeURIComponent(id)}`,
     month: (month: string) => `/operator/money/months/${encodeURIComponent(month)}`,
   },
 };

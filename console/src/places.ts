@@ -1,5 +1,5 @@
 /** What an address of the console asks for, read in one place: by the page, and by what fetches ahead for it. */
-import { DISPUTE_STATES, oneOf, REFUND_REQUEST_STATES, REFUND_STATES, SEVERITIES } from "./moneyStates";
+import { DISPUTE_STATES, oneOf, PAYOUT_STATES, REFUND_REQUEST_STATES, REFUND_STATES, SEVERITIES } from "./moneyStates";
 import { BILLING_VIEWS, SETTINGS_VIEWS } from "./paths";
 import { isAllocationState, isApprovalState } from "./states";
 
@@ -16,6 +16,7 @@ export const ROLLOUTS_CURSOR = "rollouts";
 /** What of money waits for somebody, as the overview shows it: first pages, whatever the address says. */
 export const CRITICAL = { state: "open", severity: "critical", cursor: null } as const;
 export const WAITING = { state: "requested", cursor: null } as const;
+export const FAILED_PAYOUTS = { state: "failed", cursor: null } as const;
 export const OPEN_DISPUTES = { state: "open", cursor: null } as const;
 
 const cursorIn = (search: URLSearchParams) => search.get(CURSOR);
@@ -44,6 +45,7 @@ export const placeOf = {
   requests: (search: URLSearchParams) => ({ state: oneOf(REFUND_REQUEST_STATES, search.get("state")), cursor: cursorIn(search) }),
   refunds: (search: URLSearchParams) => ({ state: oneOf(REFUND_STATES, search.get("state")), cursor: cursorIn(search) }),
   disputes: (search: URLSearchParams) => ({ state: oneOf(DISPUTE_STATES, search.get("state")), cursor: cursorIn(search) }),
+  payouts: (search: URLSearchParams) => ({ state: oneOf(PAYOUT_STATES, search.get("state")), cursor: cursorIn(search) }),
   payments: (search: URLSearchParams) => ({ organization: search.get("organization") ?? "", cursor: cursorIn(search) }),
   credits: (search: URLSearchParams) => ({ organization: search.get("organization") ?? "", codes: cursorIn(search), grants: search.get(GRANTS_CURSOR) }),
   /** What is still so, unless all is asked for. */

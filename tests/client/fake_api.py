@@ -19,6 +19,7 @@ from tests.client import (
     fake_life_routes,
     fake_limit_routes,
     fake_notice_routes,
+    fake_payout_routes,
     fake_refund_routes,
 )
 from tests.client.contract import drift
@@ -33,6 +34,7 @@ assert fake_limit_routes
 assert fake_finding_routes
 assert fake_notice_routes
 assert fake_credit_routes
+assert fake_payout_routes
 assert fake_refund_routes
 assert fake_helper_routes
 assert fake_books_routes

@@ -51,6 +51,7 @@ admin.adjustment:create  no       no       no       no       no       │  no   
 admin.credit:read        no       no       no       no       no       │  yes      yes      yes      yes
 admin.credit:grant       no       no       no       no       no       │  no       yes      no       yes
 admin.dispute:read       no       no       no       no       no       │  yes      yes      yes      yes
+admin.payout:read        no       no       no       no       no       │  no       yes      no       yes
 admin.report:read        no       no       no       no       no       │  no       yes      no       yes
 admin.month:close        no       no       no       no       no       │  no       yes      no       yes
 admin.event:read         no       no       no       no       no       │  yes      yes      yes      yes

@@ -167,6 +167,10 @@ class Business:
             "VALUES ('prm_aaaaaaaaaaaaaaaa', 'SPRING-7Q4M-X2', 1, 'USD', 1, now() + interval '1 day', 'no', 'usr_1', "
             "'Ada')"
         )
+        await rental.run(
+            "INSERT INTO payout (id, processor_id, amount, currency, automatic, arrives_on, created_at) "
+            "VALUES ('po_aaaaaaaaaaaaaaaa', 'po_1', 1000000, 'USD', true, now(), now())"
+        )
         for statement in REVERSALS:
             await rental.run(statement, id=top_up_id)
         await rental.run(
@@ -195,6 +199,7 @@ class Business:
             "refund_request_id": "rrq_aaaaaaaaaaaaaaaa",
             "request_id": "rrq_aaaaaaaaaaaaaaaa",
             "dispute_id": "dsp_aaaaaaaaaaaaaaaa",
+            "payout_id": "po_aaaaaaaaaaaaaaaa",
             "key_id": key.json()["id"],
             "token_id": token["id"],
             "session_id": sessions[0]["id"],

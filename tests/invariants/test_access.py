@@ -33,6 +33,7 @@ SHARED = frozenset(
     {
         *("node_id", "sku_id", "gpu_uuid", "event_id", "approval_id", "finding_id", "payment_event_id"),
         *("kind", "work_id", "rollout_id", "refund_id", "request_id", "dispute_id", "month", "promo_code_id"),
+        "payout_id",
     }
 )
 """Ids of the platform's own things: the permission alone decides."""

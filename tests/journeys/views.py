@@ -99,6 +99,7 @@ def operator_views(node: str, sku: str) -> list[View]:
         View("money-payments", "/operator/money/payments", fails=False),
         View("money-credits", "/operator/money/credits", dialog=press("Make a code"), list="/admin/promo-codes"),
         View("money-disputes", "/operator/money/disputes", list="/admin/disputes"),
+        View("money-payouts", "/operator/money/payouts", list="/admin/payouts"),
         View("money-findings", "/operator/money/findings", list="/admin/findings"),
         View("money-ledger", "/operator/money/ledger", fails=False),
         View("money-months", "/operator/money/months", list="/admin/months"),

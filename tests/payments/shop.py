@@ -26,6 +26,7 @@ from sublet.payments.api import PROCESSOR, WEBHOOK_PATH, router
 from sublet.payments.cards.api import router as card_router
 from sublet.payments.credits.api import router as credits_router
 from sublet.payments.disputes.api import router as disputes_router
+from sublet.payments.payouts.api import router as payouts_router
 from sublet.payments.refunds.api import router as refunds_router
 from sublet.payments.stripe.processor import Processor
 from tests.sandbox.stripe.process import API_KEY, WEBHOOK_SECRET, StripeSandbox, pay
@@ -181,7 +182,10 @@ def build_app(database: Database, processor: Processor, directory: Path, public_
     )
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(AUTHENTICATOR, authenticate)
     parts.put(CURRENCY, "USD").put(PROCESSOR, processor)
-    parts.attach(app, [router.api, card_router.api, refunds_router.api, disputes_router.api, credits_router.api])
+    parts.attach(
+        app,
+        [router.api, card_router.api, refunds_router.api, disputes_router.api, credits_router.api, payouts_router.api],
+    )
     return app
 
 

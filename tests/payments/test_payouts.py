@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -105,3 +106,81 @@ async def test_one_that_goes_another_way_than_it_can_is_a_finding(shop: Shop) ->
     assert found.detail == {"here": "failed", "at the processor": "paid"}
     await mirror(shop)
     assert await open_findings(shop, outcomes.DIFFERS_CODE) == []
+
+
+async def shown(shop: Shop, path: str = "") -> Any:
+    """What an operator reads below /admin/payouts."""
+    answer = await shop.operate("GET", f"payouts{path}")
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+class TestWhatOperatorsRead:
+    async def test_is_what_left_what_it_is_made_of_and_what_became_of_it(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        await bank(shop, await paid_out(shop), "paid")
+        [listed] = (await shown(shop))["items"]
+        assert {name: listed[name]["amount"] for name in ("amount", "left", "made_of")} == {
+            "amount": "19.12",
+            "left": "19.12",
+            "made_of": "19.12",
+        }
+        assert (listed["state"], listed["off_by"]) == ("paid", None)
+        whole = await shown(shop, f"/{listed['id']}")
+        assert [(change["previous"], change["next"]) for change in whole["history"]] == [("created", "paid")]
+        [made] = (await shown(shop, f"/{listed['id']}/transactions"))["items"]
+        assert (made["type"], made["amount"]["amount"], made["fee"]["amount"], made["net"]["amount"]) == (
+            "charge",
+            "20.00",
+            "0.88",
+            "19.12",
+        )
+        assert (await shown(shop, "?state=failed"))["items"] == []
+        assert [one["id"] for one in (await shown(shop, "?state=paid"))["items"]] == [listed["id"]]
+
+    @pytest.mark.parametrize(
+        ("fault", "off_by"),
+        [
+            ("UPDATE stripe_transaction SET amount = -18120000 WHERE type = 'payout'", "1.00"),
+            ("UPDATE stripe_transaction SET amount = 19000000 WHERE type = 'charge'", "1.00"),
+        ],
+        ids=["what left", "what it is made of"],
+    )
+    async def test_says_how_far_it_does_not_add_up(self, shop: Shop, owner_url: str, fault: str, off_by: str) -> None:
+        await shop.hire("ada")
+        await paid_out(shop)
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute(fault)
+        [listed] = (await shown(shop))["items"]
+        assert listed["off_by"] == {"amount": off_by, "currency": "USD"}
+
+    async def test_is_not_known_before_it_was_seen(self, shop: Shop, owner_url: str) -> None:
+        await shop.hire("ada")
+        await paid_out(shop)
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute("DELETE FROM stripe_transaction WHERE type = 'payout'")
+            owner.execute("UPDATE payout SET itemised = false")
+        [listed] = (await shown(shop))["items"]
+        assert (listed["left"], listed["made_of"], listed["off_by"]) == (None, None, None)
+
+    async def test_comes_in_pages(self, shop: Shop, owner_url: str) -> None:
+        await shop.hire("ada")
+        payout_id = await paid_out(shop)
+        with psycopg.connect(owner_url) as owner:
+            owner.execute(
+                "INSERT INTO stripe_transaction (id, type, amount, fee, currency, source, payout_id, created_at,"
+                " available_on) VALUES ('txn_zz', 'adjustment', 1000000, 0, 'USD', 'x', %s, now(), now())",
+                (payout_id,),
+            )
+        [listed] = (await shown(shop))["items"]
+        first = await shown(shop, f"/{listed['id']}/transactions?limit=1")
+        rest = await shown(shop, f"/{listed['id']}/transactions?limit=1&cursor={first['next_cursor']}")
+        assert [one["type"] for one in (*first["items"], *rest["items"])] == ["charge", "adjustment"]
+        assert rest["next_cursor"] is None
+
+    async def test_of_one_that_there_is_none_of_is_not_found(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        for path in ("/po_none", "/po_none/transactions"):
+            assert (await shop.operate("GET", f"payouts{path}")).status_code == 404

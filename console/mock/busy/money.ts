@@ -1,6 +1,6 @@
-import type { Dispute, Refund, RefundRequest, Severity } from "~/api/types";
+import type { Dispute, Payout, Refund, RefundRequest, Severity, WholePayout } from "~/api/types";
 import { type Ago, like, may, mayNot, pairs, usd } from "../fixtures/common";
-import { creditBudget, customer, deferredRevenue, dispute, finding, grant, lines, month, payment, promoCode, refund, refundRequest, revenue, statement, trialBalance, unmetered } from "../fixtures/money";
+import { creditBudget, customer, deferredRevenue, dispute, finding, grant, lines, month, payment, payout, payoutTransaction, promoCode, refund, refundRequest, revenue, statement, trialBalance, unmetered } from "../fixtures/money";
 import type { World } from "../world";
 
 const OVER = "The request is decided already.";
@@ -28,6 +28,16 @@ const DISPUTES: Record<Dispute["state"], Partial<Dispute>> = {
   lost: { taken: usd("0.00"), charged: usd("50.00"), owed: usd("15.25") },
 };
 
+const UNDER_WAY = { ended_at: null, history: [] };
+
+const PAYOUTS: Record<Payout["state"], Partial<WholePayout>> = {
+  created: { ...UNDER_WAY, left: null, made_of: null },
+  in_transit: UNDER_WAY,
+  paid: { made_of: usd("14.12"), off_by: usd("5.00") },
+  failed: { failure: "account_closed" },
+  canceled: {},
+};
+
 const SEVERITIES: Record<Severity, { code: string; detail: Record<string, unknown> }> = {
   critical: { code: "ledger.balance_drift", detail: { problem: "the balance that is kept is not the sum of its postings" } },
   error: { code: "payments.taken_back", detail: { problem: "a payment was taken back and is not settled" } },
@@ -36,7 +46,7 @@ const SEVERITIES: Record<Severity, { code: string; detail: Record<string, unknow
 
 type Money = Pick<
   World,
-  "customers" | "payments" | "refundRequests" | "refunds" | "disputes" | "findings" | "grants" | "promoCodes" | "creditBudget" | "months" | "monthLines" | "trialBalance" | "deferredRevenue" | "revenue" | "statement" | "unmetered"
+  "customers" | "payments" | "refundRequests" | "refunds" | "disputes" | "payouts" | "payoutTransactions" | "findings" | "grants" | "promoCodes" | "creditBudget" | "months" | "monthLines" | "trialBalance" | "deferredRevenue" | "revenue" | "statement" | "unmetered"
 >;
 
 /** What goes back, is disputed, is found and is closed, one in each state. */
@@ -66,6 +76,13 @@ export function moneyOf(ago: Ago): Money {
         differs,
       ),
     ),
+    payouts: pairs(PAYOUTS).map(([state, differs], place) =>
+      like(payout, { id: `po_${place + 1}`, state, created_at: ago(80_000 * place + 4_000), arrives_on: ago(80_000 * place - 90_000), ended_at: ago(80_000 * place + 900) }, differs),
+    ),
+    payoutTransactions: [
+      like(payoutTransaction, { created_at: ago(200_000) }),
+      like(payoutTransaction, { id: "txn_2QvT", type: "refund", amount: usd("-5.00"), fee: usd("0.00"), net: usd("-5.00"), source: "re_2QvT", whose: "suspense", created_at: ago(190_000) }),
+    ],
     findings: [
       ...pairs(SEVERITIES).map(([severity, differs], place) =>
         like(finding, { id: `fnd_${place + 1}`, severity, since: ago(4_000 * place + 100), seen_at: ago(40), ...differs }, severity === "warning" ? { amounts: {} } : {}),

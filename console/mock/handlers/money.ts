@@ -1,5 +1,5 @@
 /** What operators see and decide of money, and what customers ask back. */
-import type { Approval, Finding, Month, Payment, PromoCode, Refund, RefundRequest } from "~/api/types";
+import type { Approval, Finding, Month, Payment, PromoCode, Refund, RefundRequest, WholePayout } from "~/api/types";
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
 import { credit } from "../fixtures/billing";
 import { like, may, mayNot, usd } from "../fixtures/common";
@@ -67,6 +67,12 @@ function codeOf(id: string): PromoCode {
   return found;
 }
 
+function payoutOf(id: string): WholePayout {
+  const found = world.payouts.find((one) => one.id === id);
+  if (found === undefined) throw notFound();
+  return found;
+}
+
 const isOpen = ({ until }: Finding) => until === null;
 
 export const money = [
@@ -127,10 +133,18 @@ export const money = [
   }),
 
   on("get", "/api/v1/admin/disputes", ({ query }) => pageOf(narrowed(world.disputes, query, "state", "organization_id"), query)),
+  on("get", "/api/v1/admin/payouts", ({ query }) => pageOf(narrowed(world.payouts, query, "state").map(({ history: _history, ...one }) => one), query)),
+  on("get", "/api/v1/admin/payouts/{payout_id}", ({ path }) => payoutOf(path.payout_id)),
+  on("get", "/api/v1/admin/payouts/{payout_id}/transactions", ({ path, query }) => {
+    payoutOf(path.payout_id);
+    return pageOf(world.payoutTransactions, query);
+  }),
   on("get", "/api/v1/admin/findings", ({ query }) => {
     const state = query.get("state");
     const kept = world.findings.filter((one) => state === null || isOpen(one) === (state === "open"));
-    return pageOf(narrowed(kept, query, "severity", "code"), query);
+    const of = (name: "type" | "id") => query.get(`subject_${name}`);
+    const about = kept.filter(({ subject: { type, id } }) => (of("type") ?? type) === type && (of("id") ?? id) === id);
+    return pageOf(narrowed(about, query, "severity", "code"), query);
   }),
   on("get", "/api/v1/admin/findings/{finding_id}", ({ path }) => {
     const found = findingOf(path.finding_id);

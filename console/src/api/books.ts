@@ -3,7 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useLiveInterval } from "~/live/state";
 import { api } from "./client";
 import type { Paging } from "./queries";
-import type { DeferredRevenue, DisputeState, MonthReport, RefundRequestState, RefundState, Revenue, Severity, Statement, TrialBalance, Unmetered } from "./types";
+import type { DeferredRevenue, DisputeState, MonthReport, PayoutState, RefundRequestState, RefundState, Revenue, Severity, Statement, TrialBalance, Unmetered } from "./types";
 
 const REFRESH_MS = 15_000;
 const MOST_IN_A_PAGE = 200;
@@ -35,6 +35,14 @@ export const findingsQuery = (place: FindingsPlace) => api.queryOptions("get", "
 /** Whether anything is wrong in a way that loses money or hides that it does. */
 export const alarmQuery = () =>
   api.queryOptions("get", "/api/v1/admin/findings", { params: { query: { state: "open", severity: "critical", limit: 5 } } }, { retry: false });
+
+/** What was found about one thing, open or closed. */
+export const findingsOfQuery = (type: string, id: string) => api.queryOptions("get", "/api/v1/admin/findings", { params: { query: { subject_type: type, subject_id: id } } });
+export const payoutsQuery = (place: Paging & { state: PayoutState | null }) => api.queryOptions("get", "/api/v1/admin/payouts", { params: { query: given(place) } }, listed);
+const ofPayout = (id: string) => ({ path: { payout_id: id } });
+export const payoutQuery = (id: string) => api.queryOptions("get", "/api/v1/admin/payouts/{payout_id}", { params: ofPayout(id) });
+export const payoutTransactionsQuery = (id: string, { cursor }: Paging) =>
+  api.queryOptions("get", "/api/v1/admin/payouts/{payout_id}/transactions", { params: { ...ofPayout(id), query: given({ cursor }) } }, listed);
 
 export const monthsQuery = () => api.queryOptions("get", "/api/v1/admin/months");
 export const monthQuery = (month: string) => api.queryOptions("get", "/api/v1/admin/months/{month}", { params: { path: { month } } }, { select: json<MonthReport>() });
@@ -68,5 +76,13 @@ export const useGrants = (place: Parameters<typeof grantsQuery>[0]) => useQuery(
 export const useDisputes = (place: Parameters<typeof disputesQuery>[0]) => useQuery({ ...disputesQuery(place), refetchInterval: useLiveInterval(REFRESH_MS) });
 
 export const useFindings = (place: FindingsPlace) => useQuery({ ...findingsQuery(place), refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const useFindingsOf = (type: string, id: string) => useQuery({ ...findingsOfQuery(type, id), refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const usePayouts = (place: Parameters<typeof payoutsQuery>[0]) => useQuery({ ...payoutsQuery(place), refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const usePayout = (id: string) => useQuery({ ...payoutQuery(id), refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const usePayoutTransactions = (id: string, cursor: string | null) => useQuery({ ...payoutTransactionsQuery(id, { cursor }), refetchInterval: useLiveInterval(REFRESH_MS) });
 
 export const useAlarm = () => useQuery({ ...alarmQuery(), refetchInterval: useLiveInterval(REFRESH_MS) });

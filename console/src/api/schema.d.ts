@@ -928,6 +928,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/payouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Payouts
+         * @description Every payout, newest first, with what left for it and what it is made of.
+         */
+        get: operations["list_payouts_api_v1_admin_payouts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/payouts/{payout_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Payout
+         * @description One payout, with all that became of it.
+         */
+        get: operations["show_payout_api_v1_admin_payouts__payout_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/payouts/{payout_id}/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Transactions
+         * @description The balance transactions that a payout is made of, by their ids.
+         */
+        get: operations["list_transactions_api_v1_admin_payouts__payout_id__transactions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/prices": {
         parameters: {
             query?: never;
@@ -5200,6 +5260,20 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[PayoutOut] */
+        Page_PayoutOut_: {
+            /** Items */
+            items: components["schemas"]["PayoutOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[PayoutTransactionOut] */
+        Page_PayoutTransactionOut_: {
+            /** Items */
+            items: components["schemas"]["PayoutTransactionOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[PortOut] */
         Page_PortOut_: {
             /** Items */
@@ -5325,6 +5399,122 @@ export interface components {
             spent: components["schemas"]["MoneyField"];
             /** Top Up Id */
             top_up_id: string;
+        };
+        /**
+         * PayoutChangeOut
+         * @description One change of a payout's state.
+         */
+        PayoutChangeOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            next: components["schemas"]["PayoutState"];
+            previous: components["schemas"]["PayoutState"];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * PayoutDetailOut
+         * @description A payout with all that became of it, oldest first.
+         */
+        PayoutDetailOut: {
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * Arrives On
+             * Format: date-time
+             */
+            arrives_on: string;
+            /** Automatic */
+            automatic: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Failure */
+            failure: string | null;
+            /** History */
+            history: components["schemas"]["PayoutChangeOut"][];
+            /** Id */
+            id: string;
+            left: components["schemas"]["MoneyField"] | null;
+            made_of: components["schemas"]["MoneyField"] | null;
+            off_by: components["schemas"]["MoneyField"] | null;
+            /** Processor Id */
+            processor_id: string;
+            state: components["schemas"]["PayoutState"];
+        };
+        /**
+         * PayoutOut
+         * @description Money that the processor sent to the bank, or fetched from it where it is below zero.
+         *
+         *     `left` is what left the processor's balance for it, `made_of` what its transactions add up to: null while that is
+         *     not known yet, or never is, as for one that was asked for by hand. `off_by` is how far they are from its amount,
+         *     null where they are not.
+         */
+        PayoutOut: {
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * Arrives On
+             * Format: date-time
+             */
+            arrives_on: string;
+            /** Automatic */
+            automatic: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Failure */
+            failure: string | null;
+            /** Id */
+            id: string;
+            left: components["schemas"]["MoneyField"] | null;
+            made_of: components["schemas"]["MoneyField"] | null;
+            off_by: components["schemas"]["MoneyField"] | null;
+            /** Processor Id */
+            processor_id: string;
+            state: components["schemas"]["PayoutState"];
+        };
+        /**
+         * PayoutState
+         * @description Where a payout stands: with the processor, with the banks, at ours, or back.
+         * @enum {string}
+         */
+        PayoutState: "created" | "in_transit" | "paid" | "failed" | "canceled";
+        /**
+         * PayoutTransactionOut
+         * @description A balance transaction that a payout is made of; `net` is its amount less its fee, and what it adds.
+         *
+         *     `whose`: ours, or one that nothing in the books explains (`suspense`), or of another installation (`elsewhere`).
+         */
+        PayoutTransactionOut: {
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            fee: components["schemas"]["MoneyField"];
+            /** Id */
+            id: string;
+            net: components["schemas"]["MoneyField"];
+            /** Source */
+            source: string | null;
+            /** Type */
+            type: string;
+            /**
+             * Whose
+             * @enum {string}
+             */
+            whose: "ours" | "suspense" | "elsewhere";
         };
         /**
          * PlaceOut
@@ -8987,6 +9177,135 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PaymentOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_payouts_api_v1_admin_payouts_get: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["PayoutState"] | null;
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PayoutOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_payout_api_v1_admin_payouts__payout_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutDetailOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_transactions_api_v1_admin_payouts__payout_id__transactions_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PayoutTransactionOut_"];
                 };
             };
             /** @description The request was refused; nothing was changed. */

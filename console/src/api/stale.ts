@@ -148,6 +148,7 @@ export const STALE_AFTER_EVENT = {
   refund: GIVEN_BACK,
   refund_request: REFUND_REQUESTS,
   dispute: [...WALLET, "/api/v1/payments", "/api/v1/admin/disputes"],
+  payout: ["/api/v1/admin/payouts", "/api/v1/admin/payouts/{payout_id}", "/api/v1/admin/payouts/{payout_id}/transactions"],
   notice: NOTICES,
   node: [...NODES, "/api/v1/offers"],
   gpu: [...NODES, "/api/v1/offers"],

@@ -3,7 +3,7 @@ import type { QueryClient, QueryKey } from "@tanstack/react-query";
 import type { Params } from "react-router";
 import * as books from "~/api/books";
 import * as read from "~/api/queries";
-import { CRITICAL, OPEN_DISPUTES, placeOf, WAITING } from "~/places";
+import { CRITICAL, FAILED_PAYOUTS, OPEN_DISPUTES, placeOf, WAITING } from "~/places";
 
 /** Where a page is: the parameters in its path, and its query. */
 export type Place = { params: Params; search: URLSearchParams };
@@ -107,6 +107,7 @@ export const needs = {
     ask(books.findingsQuery(CRITICAL));
     ask(books.adminRequestsQuery(WAITING));
     ask(books.disputesQuery(OPEN_DISPUTES));
+    ask(books.payoutsQuery(FAILED_PAYOUTS));
     ask(books.deferredRevenueQuery(null));
     ask(books.trialBalanceQuery(null));
   },
@@ -133,6 +134,12 @@ export const needs = {
   disputes(ask, { search }) {
     ask(books.customersQuery());
     ask(books.disputesQuery(placeOf.disputes(search)));
+  },
+  payouts: (ask, { search }) => ask(books.payoutsQuery(placeOf.payouts(search))),
+  payout(ask, place) {
+    ask(books.payoutQuery(idIn(place)));
+    ask(books.findingsOfQuery("payout", idIn(place)));
+    ask(books.payoutTransactionsQuery(idIn(place), placeOf.list(place.search)));
   },
   findings: (ask, { search }) => ask(books.findingsQuery(placeOf.findings(search))),
   ledger(ask, { search }) {

@@ -69,6 +69,8 @@ export function routesOf(client: QueryClient): RouteObject[] {
     operatorPage("money/payments", async () => (await import("~/operator/money/PaymentsPage")).PaymentsPage, needs.payments),
     operatorPage("money/credits", async () => (await import("~/operator/money/CreditsPage")).CreditsPage, needs.credits),
     operatorPage("money/disputes", async () => (await import("~/operator/money/DisputesPage")).DisputesPage, needs.disputes),
+    operatorPage("money/payouts", async () => (await import("~/operator/money/PayoutsPage")).PayoutsPage, needs.payouts),
+    operatorPage("money/payouts/:id", async () => (await import("~/operator/money/PayoutPage")).PayoutPage, needs.payout),
     operatorPage("money/findings", async () => (await import("~/operator/money/FindingsPage")).FindingsPage, needs.findings),
     operatorPage("money/ledger", async () => (await import("~/operator/money/LedgerPage")).LedgerPage, needs.ledger),
     operatorPage("money/months", async () => (await import("~/operator/money/MonthsPage")).MonthsPage, needs.months),

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from sublet.client.books import Books
 from sublet.client.credits import Credits
+from sublet.client.payouts import Payouts
 from sublet.client.refunds import Refunds
 from sublet.client.shapes import (
     AdminAllocation,
@@ -39,6 +40,7 @@ class Admin:
         self.books = Books(transport)
         self.refunds = Refunds(transport)
         self.credits = Credits(transport)
+        self.payouts = Payouts(transport)
 
     def nodes(self, *, name: str | None = None) -> Iterator[Node]:
         """The fleet, or the node of a name."""

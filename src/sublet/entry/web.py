@@ -58,6 +58,7 @@ from sublet.payments.api import router as payments_router
 from sublet.payments.cards.api import router as card_router
 from sublet.payments.credits.api import router as credits_router
 from sublet.payments.disputes.api import router as disputes_router
+from sublet.payments.payouts.api import router as payouts_router
 from sublet.payments.refunds.api import router as refunds_router
 from sublet.payments.stripe.processor import Processor
 from sublet.payments.top_ups.requests import refuse_unpayable, why_not_pay
@@ -86,6 +87,7 @@ ROUTERS: tuple[SubletRouter, ...] = (
     card_router,
     refunds_router,
     disputes_router,
+    payouts_router,
     credits_router,
     terminal_router,
     notifications_router,

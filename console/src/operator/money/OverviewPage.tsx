@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { deferredRevenueQuery, trialBalanceQuery, useAdminRequests, useDisputes, useFindings } from "~/api/books";
+import { deferredRevenueQuery, trialBalanceQuery, useAdminRequests, useDisputes, useFindings, usePayouts } from "~/api/books";
 import type { Finding } from "~/api/types";
 import { t } from "~/messages";
 import { severityOf } from "~/moneyStates";
 import { csv, to } from "~/paths";
-import { CRITICAL, OPEN_DISPUTES, WAITING } from "~/places";
+import { CRITICAL, FAILED_PAYOUTS, OPEN_DISPUTES, WAITING } from "~/places";
 import { LinkButton } from "~/ui/Button";
 import type { Column } from "~/ui/DataTable";
 import { Moment } from "~/ui/figures";
@@ -13,6 +13,7 @@ import { Status } from "~/ui/Status";
 import { disputeColumns } from "./disputeColumns";
 import { FindingMoney, FindingWhat } from "./finding";
 import { MoneyPage } from "./MoneyPage";
+import { payoutColumns } from "./payoutColumns";
 import { Report } from "./Report";
 import { requestColumns } from "./requestColumns";
 import { trialColumns, trialKey, unspentColumns, unspentKey } from "./trialColumns";
@@ -27,7 +28,7 @@ const findingColumns: Column<Finding>[] = [
   { key: "since", header: found.since, cell: ({ since }) => <Moment at={since} /> },
 ];
 
-function More({ view }: { view: "findings" | "requests" | "disputes" }) {
+function More({ view }: { view: "findings" | "requests" | "disputes" | "payouts" }) {
   return (
     <LinkButton size="small" to={to.operator.money(view)}>
       {t.money.views[view]}
@@ -67,6 +68,15 @@ export function OverviewPage() {
         action={<More view="disputes" />}
       />
       <Report title={words.unspent} query={useQuery(deferredRevenueQuery(null))} columns={unspentColumns} rowKey={unspentKey} empty={words.unspentNone} href={csv.deferredRevenue(null)} />
+      <ListPanel
+        title={words.payouts}
+        query={usePayouts(FAILED_PAYOUTS)}
+        caption={words.payouts}
+        columns={payoutColumns}
+        rowKey={({ id }) => id}
+        empty={words.payoutsNone}
+        action={<More view="payouts" />}
+      />
       <Report title={words.balance} query={useQuery(trialBalanceQuery(null))} columns={trialColumns} rowKey={trialKey} empty={t.money.reports.trialEmpty} href={csv.trialBalance(null)} />
     </MoneyPage>
   );

@@ -18,6 +18,7 @@ _HERE = "sublet.cli.commands.admin"
         "adjust": (f"{_HERE}.refunds:adjust", "Give credit or take money, within the books."),
         "grant": (f"{_HERE}.credits:grant", "Give promotional credit."),
         "promo-code": (f"{_HERE}.credits:promo_code", "Make and end codes that give credit."),
+        "payout": (f"{_HERE}.payouts:payout", "See what goes to the bank, and whether it is what left."),
         "dispute": (f"{_HERE}.disputes:dispute", "See what card holders ask their banks to have back."),
         "finding": (f"{_HERE}.findings:finding", "See what does not fit, and settle it."),
         "work": (f"{_HERE}.work:work", "See to work that does not come to its end."),
