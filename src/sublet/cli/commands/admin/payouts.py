@@ -7,7 +7,7 @@ from sublet.cli.formats import local, money
 from sublet.cli.lazy import LazyGroup
 from sublet.cli.output import Output, output_options
 from sublet.cli.tables import Column, print_facts, print_table
-from sublet.client.shapes.payouts import Payout, PayoutTransaction, WholePayout
+from sublet.client.shapes.payouts import Payout, PayoutChange, PayoutTransaction, WholePayout
 
 _HERE = "sublet.cli.commands.admin.payouts"
 
@@ -95,7 +95,7 @@ def _show(one: WholePayout) -> None:
         ]
     )
     if one["history"]:
-        columns = [
+        columns: list[Column[PayoutChange]] = [
             Column("WHEN", lambda change: local(change["at"])),
             Column("STATE", lambda change: change["next"]),
             Column("WHY", lambda change: change["reason"], flexible=True),
