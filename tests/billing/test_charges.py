@@ -56,10 +56,23 @@ class TestInSql:
     @pytest.mark.anyio
     async def test_the_database_rounds_alike(self, database: Database) -> None:
         cases = [(1, 3_599_999), (1, 3_600_000), (360_000_000, 7), (10**13, 10**9), (333_333_333, 12_345), (0, 5)]
-        statement = text(
-            f"SELECT {charges.charged_micro_sql(':rate', ':seconds')}, {charges.micro_to_hold_sql(':rate', ':seconds')}"
-        )
+        rate_sql, seconds_sql = "CAST(:rate AS bigint)", "CAST(:seconds AS bigint)"
+        charged = charges.charged_micro_sql(rate_sql, seconds_sql)
+        statement = text(f"SELECT {charged}, {charges.micro_to_hold_sql(rate_sql, seconds_sql)}")
         async with database.reading() as session:
             for rate, seconds in cases:
                 row = (await session.execute(statement, {"rate": rate, "seconds": seconds})).one()
                 assert tuple(row) == (charges.charged_micro(rate, seconds), charges.micro_to_hold(rate, seconds))
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("years", [0, 1, 200])
+    async def test_the_database_counts_whole_seconds_alike(self, database: Database, years: int) -> None:
+        start = datetime(2026, 1, 31, 12, 0, 0, 1, tzinfo=UTC)
+        second = start.replace(year=start.year + years) + timedelta(seconds=59)
+        asked = charges.whole_seconds_sql("CAST(:start AS timestamptz)", "CAST(:end AS timestamptz)")
+        async with database.reading() as session:
+            for end in (second - timedelta(microseconds=1), second, second + timedelta(microseconds=999_999)):
+                found = (await session.execute(text(f"SELECT {asked}"), {"start": start, "end": end})).scalar_one()
+                assert found == charges.whole_seconds(start, end)
+            before = (await session.execute(text(f"SELECT {asked}"), {"start": second, "end": start})).scalar_one()
+            assert before == 0

@@ -1,6 +1,7 @@
 """What a settlement takes: subjects whose interval is over, metered to now, and what each of them owes."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -18,11 +19,12 @@ START: Place = ("-infinity", "")
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Subjects whose meters and segments are locked, in order, and what they owe: a row for each month, currency and
-    kind of meter. `next` is where those begin that were not taken."""
+    kind of meter. `next` is where those begin that were not taken, `as_of` is when that was."""
 
     subject_ids: list[str]
     owed: list[Row[Any]]
     next: Place
+    as_of: datetime
 
 
 _OWED_TO = charged_micro_sql("s.nano_per_hour", whole_seconds_sql("s.started", "s.metered_to"))
@@ -70,7 +72,7 @@ _TAKE = text(
     )
     SELECT taken.*, owed.*
       FROM (SELECT array_agg(subject_id ORDER BY settle_due_at, subject_id) AS taken_ids,
-                   max(settle_due_at) AS last_due_at FROM due) taken
+                   max(settle_due_at) AS last_due_at, statement_timestamp() AS as_of FROM due) taken
       LEFT JOIN ({_OWED.format(segments="locked")}) owed ON true
      ORDER BY month, currency, meter_kind
     """  # noqa: S608 - only constant expressions
@@ -99,4 +101,4 @@ async def take(session: Session, *, after: Place, limit: int) -> Taken | None:
         if await month_edges.split(session, subject_ids):
             await watermarks.tick_subjects(session, subject_ids)
         owed = list((await session.execute(_OWED_AFTER, {"subject_ids": subject_ids})).all())
-    return Taken(subject_ids, owed, (first.last_due_at.isoformat(), subject_ids[-1]))
+    return Taken(subject_ids, owed, (first.last_due_at.isoformat(), subject_ids[-1]), first.as_of)

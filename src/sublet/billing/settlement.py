@@ -13,7 +13,6 @@ from sublet.billing.batches import START, Place
 from sublet.billing.charges import charged_between, charged_micro_sql, whole_seconds, whole_seconds_sql
 from sublet.billing.credit_edges import Piece
 from sublet.billing.policy import Policy
-from sublet.core.clock import database_now
 from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, SubletError
 from sublet.core.ids import new_id
@@ -272,14 +271,13 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
     taken = await batches.take(session, after=after, limit=MOST_SUBJECTS)
     if taken is None:
         return Batch(0, [], None)
-    as_of = await database_now(session)
     left: set[str] = set()
     if len(taken.owed) > 1:
         await holds.lock_wallets(session, {hold_id for owed in taken.owed for hold_id in owed.hold_ids})
     for owed in taken.owed:
         try:
             async with session.begin_nested():
-                left |= await _settle_together(session, owed, as_of=as_of)
+                left |= await _settle_together(session, owed, as_of=taken.as_of)
         except REFUSED as error:
             sort = (owed.month, owed.currency, owed.meter_kind)
             log.exception("settlement.batch_refused", sort=sort, error=str(error))

@@ -71,6 +71,7 @@ async def capture_batch(
     charged = await rows(
         session,
         "capture_batch",
+        selected="array_agg(charged_hold_id) AS hold_ids, min(charged_entry_id) AS entry_id",
         holds=list(micro_by_hold),
         amounts=list(micro_by_hold.values()),
         currency=currency,
@@ -81,6 +82,7 @@ async def capture_batch(
         source_id=settlement_id,
         effective_at=effective_at,
     )
-    entry_of: dict[int, int] = {row.charged_hold_id: row.charged_entry_id for row in charged.all()}
+    one = charged.one()
+    entry_of: dict[int, int] = dict.fromkeys(one.hold_ids or (), one.entry_id)
     await wallets.announce_holders(session, entry_of)
     return entry_of
