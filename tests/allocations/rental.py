@@ -109,9 +109,16 @@ async def pay_in(database: Database, actor: Actor, amount: str) -> None:
 
 
 async def offer(
-    database: Database, code: str = "small", *, per_hour: str = "0.36", suspended: str = "0", **shape: Any
+    database: Database,
+    code: str = "small",
+    *,
+    per_hour: str = "0.36",
+    suspended: str = "0",
+    kept_hours: int | None = None,
+    disk: str | None = None,
+    **shape: Any,
 ) -> Sku:
-    """A SKU with a price in force."""
+    """A SKU with a price in force, at which suspension keeps the claim always, or for `kept_hours`, from 0."""
     operator = system_actor("test")
     values = {"vcpu": 1, "memory_mib": 1024, "disk_gib": 10, **shape}
     async with database.transaction() as session:
@@ -121,7 +128,10 @@ async def offer(
             operator,
             sku_id=sku.id,
             per_hour=Rate.parse(per_hour, "USD"),
+            suspended_claim="always" if kept_hours is None else "hours" if kept_hours else "none",
+            suspended_claim_hours=kept_hours or None,
             suspended_per_hour=Rate.parse(suspended, "USD"),
+            disk_per_hour=None if disk is None else Rate.parse(disk, "USD"),
         )
     return sku
 

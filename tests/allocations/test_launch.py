@@ -108,6 +108,7 @@ class TestLaunch:
                 system_actor("test"),
                 sku_id=rental.sku.id,
                 per_hour=Rate.parse("9", "USD"),
+                suspended_claim="always",
                 suspended_per_hour=Rate.parse("0", "USD"),
             )
         with pytest.raises(PriceChanged):
@@ -122,6 +123,7 @@ class TestLaunch:
                 system_actor("test"),
                 sku_id=rental.sku.id,
                 per_hour=Rate.parse("9", "USD"),
+                suspended_claim="always",
                 suspended_per_hour=Rate.parse("0", "USD"),
             )
         meter = await rental.one("SELECT nano_per_hour FROM meter WHERE subject_id = :id", id=allocation_id)

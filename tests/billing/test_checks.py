@@ -18,8 +18,8 @@ OWNERS = "one organization to a subject"
 PRICES = "rates against prices"
 RATES = "charges against rates"
 CURRENT_PRICE = (
-    "INSERT INTO price (id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, effective_at) "
-    "SELECT 'prc_other', {}, {}, nano_per_hour, suspended_nano_per_hour, now() FROM price LIMIT 1"
+    "INSERT INTO price (id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, suspended_claim, effective_at) "
+    "SELECT 'prc_other', {}, {}, nano_per_hour, suspended_nano_per_hour, 'always', now() FROM price LIMIT 1"
 )
 
 

@@ -46,6 +46,7 @@ async def new_subject(
     funds: str = "20",
     rate: Rate = RATE,
     suspended_rate: Rate = SUSPENDED_RATE,
+    disk_rate: Rate | None = None,
     started_ago: float = 100_000,
     held: Money | None = None,
     organization: str | None = None,
@@ -60,7 +61,7 @@ async def new_subject(
     hold = await holds.place(
         session, organization, held or policy.hold_for(rate), subject_id=subject_id, idempotency_key=key()
     )
-    sku_id, price_id = await _new_price(session, rate, suspended_rate)
+    sku_id, price_id = await _new_price(session, rate, suspended_rate, disk_rate)
     started_at = await database_now(session) - timedelta(seconds=started_ago)
     await meters.start(
         session,
@@ -73,6 +74,7 @@ async def new_subject(
         price_id=price_id,
         nano_per_hour=rate.nano_per_hour,
         suspended_nano_per_hour=suspended_rate.nano_per_hour,
+        disk_nano_per_hour=None if disk_rate is None else disk_rate.nano_per_hour,
         currency="USD",
         at=started_at,
         name=name,
@@ -81,7 +83,7 @@ async def new_subject(
     return Subject(subject_id, organization, hold.id, started_at, sku_id, price_id)
 
 
-async def _new_price(session: Session, rate: Rate, suspended_rate: Rate) -> tuple[str, str]:
+async def _new_price(session: Session, rate: Rate, suspended_rate: Rate, disk_rate: Rate | None) -> tuple[str, str]:
     """The ids of a new SKU and of its price."""
     made = {"sku_id": key("sku"), "code": f"shape-{uuid4().hex}", "price_id": key("prc")}
     await session.execute(
@@ -93,14 +95,18 @@ async def _new_price(session: Session, rate: Rate, suspended_rate: Rate) -> tupl
     )
     await session.execute(
         text(
-            "INSERT INTO price (id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, effective_at) "
-            "VALUES (:price_id, :sku_id, 'USD', :rate, :suspended, clock_timestamp())"
+            "INSERT INTO price (id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, suspended_claim, "
+            "suspended_claim_hours, disk_nano_per_hour, effective_at) "
+            "VALUES (:price_id, :sku_id, 'USD', :rate, :suspended, :claim, :hours, :disk, clock_timestamp())"
         ),
         {
             "price_id": made["price_id"],
             "sku_id": made["sku_id"],
             "rate": rate.nano_per_hour,
             "suspended": suspended_rate.nano_per_hour,
+            "claim": "always" if disk_rate is None else "hours",
+            "hours": None if disk_rate is None else 4,
+            "disk": None if disk_rate is None else disk_rate.nano_per_hour,
         },
     )
     return made["sku_id"], made["price_id"]

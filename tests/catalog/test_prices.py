@@ -23,8 +23,11 @@ async def sku_id(browser: httpx.AsyncClient) -> str:
     return str((await browser.post("/api/v1/admin/skus", json=SMALL)).json()["id"])
 
 
+KEPT_ALWAYS = {"suspended_claim": "always"}
+
+
 async def set_price(browser: httpx.AsyncClient, sku_id: str, per_hour: str, **body: Any) -> httpx.Response:
-    given = {"sku_id": sku_id, "per_hour": per_hour, "suspended_per_hour": "0.01", "currency": "USD", **body}
+    given = {"sku_id": sku_id, "per_hour": per_hour, **KEPT_ALWAYS, "suspended_per_hour": "0.01", "currency": "USD", **body}
     return await browser.post("/api/v1/admin/prices", json=given)
 
 
@@ -32,7 +35,9 @@ async def price_elsewhere(database: Database, sku_id: str, per_hour: str) -> Non
     """A price in a currency that this installation does not sell in, which the route would refuse."""
     async with database.transaction() as session:
         rate = Rate.parse(per_hour, "EUR")
-        await prices.create(session, OPERATOR, sku_id=sku_id, per_hour=rate, suspended_per_hour=Rate(0, "EUR"))
+        free = Rate(0, "EUR")
+        made = {"suspended_claim": "always", "suspended_per_hour": free}
+        await prices.create(session, OPERATOR, sku_id=sku_id, per_hour=rate, **made)
 
 
 async def now(database: Database) -> datetime:
@@ -68,8 +73,8 @@ class TestCreating:
                 await session.execute(
                     text(
                         "INSERT INTO price "
-                        "(id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, effective_at) "
-                        "VALUES ('prc_x', :sku, 'USD', 1, 0, now() - interval '1 millisecond')"
+                        "(id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, suspended_claim, effective_at) "
+                        "VALUES ('prc_x', :sku, 'USD', 1, 0, 'always', now() - interval '1 millisecond')"
                     ),
                     {"sku": sku_id},
                 )
@@ -114,7 +119,7 @@ class TestCreating:
     async def test_of_what_cannot_be_is_refused(
         self, browser: httpx.AsyncClient, sku_id: str, body: dict[str, Any]
     ) -> None:
-        given = {"sku_id": sku_id, "per_hour": "1", "suspended_per_hour": "0.01", "currency": "USD", **body}
+        given = {"sku_id": sku_id, "per_hour": "1", **KEPT_ALWAYS, "suspended_per_hour": "0.01", "currency": "USD", **body}
         answer = await browser.post("/api/v1/admin/prices", json=given)
         assert answer.status_code == 422, answer.text
 
@@ -122,7 +127,7 @@ class TestCreating:
         self, browser: httpx.AsyncClient, sku_id: str
     ) -> None:
         """It keeps its place on the node: three launched and suspended would keep a node full for others at nothing."""
-        given = {"sku_id": sku_id, "per_hour": "1", "currency": "USD"}
+        given = {"sku_id": sku_id, "per_hour": "1", **KEPT_ALWAYS, "currency": "USD"}
         assert (await browser.post("/api/v1/admin/prices", json=given)).status_code == 422
         answer = await browser.post("/api/v1/admin/prices", json={**given, "suspended_per_hour": "0"})
         assert answer.status_code == 422
@@ -134,7 +139,7 @@ class TestCreating:
         assert (await set_price(browser, "sku_x", "1")).status_code == 404
 
     async def test_with_one_idempotency_key_happens_once(self, browser: httpx.AsyncClient, sku_id: str) -> None:
-        body = {"sku_id": sku_id, "per_hour": "1", "suspended_per_hour": "0.1", "currency": "USD"}
+        body = {"sku_id": sku_id, "per_hour": "1", **KEPT_ALWAYS, "suspended_per_hour": "0.1", "currency": "USD"}
         key = {"Idempotency-Key": "k"}
         answers = [await browser.post("/api/v1/admin/prices", json=body, headers=key) for _ in range(2)]
         assert answers[0].json()["id"] == answers[1].json()["id"]

@@ -179,7 +179,9 @@ def set_price(asked: Asked) -> Answer:
     only_operators(asked)
     body = asked.body
     effective_at = body.get("effective_at", at())
-    made = asked.world.add_price(body["sku_id"], body["per_hour"], body["suspended_per_hour"], effective_at)
+    terms = {name: body[name] for name in ("suspended_claim", "suspended_claim_hours", "disk_per_hour") if name in body}
+    suspended = body.get("suspended_per_hour") or body["disk_per_hour"]
+    made = asked.world.add_price(body["sku_id"], body["per_hour"], suspended, effective_at, **terms)
     return 201, asked.world.listed(made)
 
 

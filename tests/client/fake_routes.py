@@ -280,6 +280,7 @@ def explained(charge: dict[str, Any]) -> dict[str, Any]:
             "id": charge["price_id"],
             "per_hour": rate,
             "suspended_per_hour": rate,
+            "disk_per_hour": None,
             "effective_at": charge["period_start"],
         },
         "entry": {"id": charge["ledger_entry_id"], "kind": "usage", "description": "Usage of api", **posted},

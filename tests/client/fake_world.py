@@ -90,15 +90,20 @@ class World:
         return sku
 
     def add_price(
-        self, sku_id: str, rate: str, suspended: str = "0.00", effective_at: str | None = None
+        self, sku_id: str, rate: str, suspended: str = "0.00", effective_at: str | None = None, **terms: Any
     ) -> dict[str, Any]:
-        """A new version of a price."""
+        """A new version of a price; `terms` of suspension, where they are others than that its claim is kept always."""
+        disk = terms.pop("disk_per_hour", None)
         price = {
             "id": self.new_id("prc"),
             "sku_id": sku_id,
             "currency": "USD",
             "per_hour": per_hour(rate),
             "suspended_per_hour": per_hour(suspended),
+            "suspended_claim": "always",
+            "suspended_claim_hours": None,
+            "disk_per_hour": None if disk is None else per_hour(disk),
+            **terms,
             "effective_at": effective_at or at(3600),
             "created_at": at(3600),
         }

@@ -209,9 +209,17 @@ class TestAdmin:
     def test_defines_and_prices_a_sku(self, operator: Client) -> None:
         sku = operator.admin.add_sku("tiny", name="Tiny", vcpu=1, memory_mib=512, disk_gib=5)
         price = operator.admin.set_price(
-            sku["id"], "0.0500", suspended_per_hour="0.01", currency="USD", effective_at="2026-03-01T00:00:00+00:00"
+            sku["id"],
+            "0.0500",
+            suspended_claim="hours",
+            suspended_claim_hours=4,
+            suspended_per_hour="0.01",
+            disk_per_hour="0.001",
+            currency="USD",
+            effective_at="2026-03-01T00:00:00+00:00",
         )
         assert price["effective_at"] == "2026-03-01T00:00:00+00:00"
+        assert (price["suspended_claim"], price["suspended_claim_hours"]) == ("hours", 4)
         assert "tiny" in [offer["sku"]["code"] for offer in operator.offers()]
         assert [one["id"] for one in operator.admin.prices(sku_id=sku["id"])] == [price["id"]]
         operator.admin.change_sku(sku["id"], active=False)

@@ -55,7 +55,10 @@ _QUERIES = {
                 UNION ALL
                 SELECT subject_id, 'to be metered', 'running', price_id, nano_per_hour FROM meter
                 UNION ALL
-                SELECT subject_id, 'to be metered', 'suspended', price_id, suspended_nano_per_hour FROM meter) r
+                SELECT subject_id, 'to be metered', 'suspended', price_id, suspended_nano_per_hour FROM meter
+                UNION ALL
+                SELECT subject_id, 'to be metered', 'disk', price_id, disk_nano_per_hour FROM meter
+                 WHERE disk_nano_per_hour IS NOT NULL) r
           JOIN meter m ON m.subject_id = r.subject_id
           LEFT JOIN price_rate p ON p.id = r.price_id AND p.kind = r.kind
          WHERE (p.nano_per_hour, p.sku_id, p.currency, r.price_id)

@@ -7,18 +7,19 @@ from datetime import datetime
 from sqlalchemy import text
 
 from sublet.billing.charges import charged_micro_sql, whole_seconds_sql
+from sublet.billing.runway import RATE_ENDS, SUSPENDED_RATE
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
 
-_PROVEN_TO = """CASE WHEN s.complete THEN s.metered_to ELSE
-             greatest(s.metered_to, least(m.observed_to, coalesce(upper(s.period), now.at), now.at)) END"""
+_PROVEN_TO = f"""CASE WHEN s.complete THEN s.metered_to ELSE
+             greatest(s.metered_to, least(m.observed_to, {RATE_ENDS}, now.at)) END"""
 _PROVEN = whole_seconds_sql("lower(s.period)", _PROVEN_TO)
 _POSTED = whole_seconds_sql("lower(s.period)", "s.posted_to")
 
 COST = f"""
     SELECT m.subject_id, m.currency, charged.micro AS charged, used.accrued, used.delivered_seconds,
            CASE WHEN m.stopped_at IS NOT NULL THEN 0
-                WHEN m.kind = 'running' THEN m.nano_per_hour ELSE m.suspended_nano_per_hour END AS nano_per_hour,
+                WHEN m.kind = 'running' THEN m.nano_per_hour ELSE {SUSPENDED_RATE} END AS nano_per_hour,
            least(m.observed_to, m.stopped_at) AS as_of
       FROM meter m
      CROSS JOIN (SELECT clock_timestamp() AS at) now

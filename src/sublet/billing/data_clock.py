@@ -17,7 +17,7 @@ from sqlalchemy import Row, text
 
 from sublet.billing.events import DataClockAnnounced, DataClockStopped
 from sublet.billing.policy import Policy
-from sublet.billing.runway import BURNING, UNPAID, is_enough
+from sublet.billing.runway import BURNING, SUSPENDED_RATE, UNPAID, is_enough
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import publish
@@ -83,13 +83,13 @@ _HOW_IT_STANDS = text(
     """  # noqa: S608 - only constant expressions
 )
 _KEPT = text(
-    """
+    f"""
     SELECT m.subject_id
       FROM meter m
      WHERE m.organization_id = :organization_id AND m.currency = :currency AND NOT m.settled
-       AND m.stopped_at IS NULL AND m.kind = 'suspended' AND (m.out_of_funds OR m.suspended_nano_per_hour > 0)
+       AND m.stopped_at IS NULL AND m.kind <> 'running' AND (m.out_of_funds OR {SUSPENDED_RATE} > 0)
      ORDER BY m.subject_id
-    """
+    """  # noqa: S608 - a constant expression
 )
 
 

@@ -48,11 +48,11 @@ _RUNNING = text(
     """
 )
 _STOPPED = text(
-    """
-    SELECT subject_id, organization_id, currency, greatest(0, nano_per_hour - suspended_nano_per_hour) AS more
-      FROM meter WHERE over_limit AND stopped_at IS NULL AND kind = 'suspended'
+    f"""
+    SELECT subject_id, organization_id, currency, greatest(0, m.nano_per_hour - {SUSPENDED_RATE}) AS more
+      FROM meter m WHERE over_limit AND stopped_at IS NULL AND kind <> 'running'
      ORDER BY subject_id
-    """
+    """  # noqa: S608 - a constant expression
 )
 # Rows are locked in one order, by this statement alone: an observer locks some of the same meters.
 _MARK = text(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, text
+from sqlalchemy import DateTime, Row, bindparam, text
 
 from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
@@ -14,7 +14,8 @@ from sublet.core.telemetry import get_logger
 
 log = get_logger(__name__)
 
-Kind = Literal["running", "suspended"]
+Kind = Literal["running", "suspended", "disk"]
+"""Running; suspended, with its claim; suspended, of which the disk alone is kept."""
 FIRST = timedelta(seconds=1)
 """What is billed of everything that ran at all."""
 
@@ -22,10 +23,10 @@ _START = text(
     """
     WITH started AS (
       INSERT INTO meter (subject_id, subject_name, meter_kind, sku_id, node_id, organization_id, hold_id, currency,
-                         price_id, nano_per_hour, suspended_nano_per_hour, started_at, observed_to, settle_due_at,
+                         price_id, nano_per_hour, suspended_nano_per_hour, disk_nano_per_hour, started_at, observed_to, settle_due_at,
                          boot_id, seen_from, seen_count)
       VALUES (:subject_id, :subject_name, :meter_kind, :sku_id, :node_id, :organization_id, :hold_id, :currency,
-              :price_id, :nano_per_hour, :suspended_nano_per_hour, :at,
+              :price_id, :nano_per_hour, :suspended_nano_per_hour, :disk_nano_per_hour, :at,
               CAST(:at AS timestamptz) + interval '1 second',
               CAST(:at AS timestamptz) + make_interval(secs => :settle_interval), CAST(:boot_id AS text), :at, 1)
       ON CONFLICT (subject_id) DO NOTHING
@@ -109,7 +110,8 @@ _RUNNING = text(
     """
     SELECT subject_id, currency, observed_to,
            observed_to > clock_timestamp() - make_interval(secs => :recent_seconds) AS proven,
-           CASE kind WHEN 'running' THEN nano_per_hour ELSE suspended_nano_per_hour END AS nano_per_hour
+           CASE kind WHEN 'running' THEN nano_per_hour WHEN 'disk' THEN disk_nano_per_hour
+                     ELSE suspended_nano_per_hour END AS nano_per_hour
       FROM meter WHERE subject_id = ANY(:subject_ids) AND stopped_at IS NULL
      ORDER BY subject_id
     """
@@ -143,7 +145,14 @@ _OPEN_AT = text(
     VALUES (:subject_id, tstzrange(:at, :until), :kind, :price_id, :nano_per_hour, :at, :at)
     """
 )
-_SWITCH = text("UPDATE meter SET kind = :kind WHERE subject_id = :subject_id")
+_SWITCH = text("UPDATE meter SET kind = :kind, suspended_until = NULL WHERE subject_id = :subject_id")
+_SUSPEND_UNTIL = text(
+    """
+    UPDATE meter SET suspended_until = :until
+     WHERE subject_id = :subject_id AND kind = 'suspended' AND stopped_at IS NULL
+       AND suspended_until IS DISTINCT FROM :until
+    """
+).bindparams(bindparam("until", type_=DateTime(timezone=True)))
 _WAIT_FOR = text(
     """
     UPDATE meter SET out_of_funds = :funds, over_limit = :limit
@@ -185,6 +194,7 @@ async def start(
     price_id: str,
     nano_per_hour: int,
     suspended_nano_per_hour: int,
+    disk_nano_per_hour: int | None,
     currency: str,
     at: datetime,
     name: str | None = None,
@@ -194,7 +204,7 @@ async def start(
     """Start to meter a subject that is proven to run since `at`; one that is metered already stays as it is.
 
     Its first second counts as delivered, so that nothing runs, or keeps a place, for nothing. `node_id` is None for
-    what is on no node of its own.
+    what is on no node of its own, `disk_nano_per_hour` for what is never without its claim.
     """
     await session.execute(
         _START,
@@ -210,6 +220,7 @@ async def start(
             "price_id": price_id,
             "nano_per_hour": nano_per_hour,
             "suspended_nano_per_hour": suspended_nano_per_hour,
+            "disk_nano_per_hour": disk_nano_per_hour,
             "at": at,
             "boot_id": boot_id,
             "settle_interval": policy.settle_interval_seconds,
@@ -276,16 +287,47 @@ async def switch(session: Session, subject_id: str, kind: Kind, at: datetime) ->
     """From `at` on the subject runs, or is suspended, at the rate for that; the same kind again changes nothing.
 
     What was charged stays charged, and what nobody could prove stays free: an `at` before that counts as its end.
+    What its suspension was to cost only until a moment before `at` costs what its disk costs from that moment.
     """
-    meter = await lock(session, subject_id)
+    meter = await _past_suspension(session, await lock(session, subject_id), at)
     if meter.kind == kind or meter.stopped_at is not None:
         return
+    await _change(session, meter, kind, at)
+
+
+async def pass_suspension(session: Session, subject_id: str, at: datetime) -> None:
+    """Let the rate of a suspended subject's disk apply from when it was said to, if that is over at `at`."""
+    await _past_suspension(session, await lock(session, subject_id), at)
+
+
+async def _past_suspension(session: Session, meter: Row[Any], at: datetime) -> Row[Any]:
+    until = meter.suspended_until
+    if until is None or until > at or meter.stopped_at is not None:
+        return meter
+    await _change(session, meter, "disk", until)
+    return await lock(session, meter.subject_id)
+
+
+async def _change(session: Session, meter: Row[Any], kind: Kind, at: datetime) -> None:
+    subject_id = meter.subject_id
     unmetered_to = (await session.execute(_UNMETERED_TO, {"subject_id": subject_id})).scalar_one()
     at = max(at, unmetered_to or at)
     at = await _end_segments(session, meter, at)
-    rate = meter.nano_per_hour if kind == "running" else meter.suspended_nano_per_hour
+    rate = {
+        "running": meter.nano_per_hour,
+        "suspended": meter.suspended_nano_per_hour,
+        "disk": meter.disk_nano_per_hour,
+    }[kind]
     await _open(session, subject_id, at, until=None, kind=kind, price_id=meter.price_id, rate=rate)
     await session.execute(_SWITCH, {"subject_id": subject_id, "kind": kind})
+
+
+async def suspend_until(session: Session, subject_id: str, until: datetime | None) -> None:
+    """Until when the suspended rate of what is suspended applies; None: as long as it is suspended.
+
+    Nothing after that is metered before `switch` says at which rate, however late it is called.
+    """
+    await session.execute(_SUSPEND_UNTIL, {"subject_id": subject_id, "until": until})
 
 
 async def wait_for(session: Session, subject_id: str, what: Literal["funds", "limit"] | None) -> None:
@@ -300,7 +342,7 @@ async def stop(session: Session, subject_id: str, at: datetime) -> None:
     Observations that come later still prove the time before. Call it in the transaction that accepts the request:
     what was charged by then stays charged.
     """
-    meter = await lock(session, subject_id)
+    meter = await _past_suspension(session, await lock(session, subject_id), at)
     if meter.stopped_at is None:
         at = await _end_segments(session, meter, at)
         await session.execute(_STOP, {"subject_id": subject_id, "at": at})

@@ -29,6 +29,8 @@ meter = Table(
     Column("boot_id", Text),
     Column("seen_from", DateTime(timezone=True)),
     Column("seen_count", Integer, nullable=False),
+    Column("disk_nano_per_hour", BigInteger),
+    Column("suspended_until", DateTime(timezone=True)),
 )
 
 usage_record = Table(

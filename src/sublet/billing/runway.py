@@ -34,8 +34,11 @@ class Runway:
         return next((level for level, under in WARNINGS if self.seconds <= under), None)
 
 
-EXPECTED_TO = """CASE WHEN clock_timestamp() - m.observed_to > make_interval(secs => :evidence_gap_seconds)
-             THEN least(upper(s.period), m.observed_to) ELSE coalesce(upper(s.period), clock_timestamp()) END"""
+RATE_ENDS = "coalesce(upper(s.period), CASE WHEN s.kind = 'suspended' THEN m.suspended_until END)"
+"""When the rate of a segment `s` of a meter `m` ends; null while nobody has said that."""
+EXPECTED_TO = f"""CASE WHEN clock_timestamp() - m.observed_to > make_interval(secs => :evidence_gap_seconds)
+             THEN least({RATE_ENDS}, m.observed_to)
+             ELSE least({RATE_ENDS}, greatest(clock_timestamp(), upper(s.period))) END"""
 """Until when a segment `s` of a meter `m` is expected to be charged for, as far as it can be proven by now."""
 ACCRUED = (
     charged_micro_sql("s.nano_per_hour", whole_seconds_sql("lower(s.period)", EXPECTED_TO))
@@ -48,6 +51,9 @@ Time since the last observation counts while the next one may still prove it, wh
 that nobody will ever be charged for it, so nothing accrues and nothing is forecast until the subject is seen again.
 """
 
+SUSPENDED_RATE = "CASE m.kind WHEN 'disk' THEN m.disk_nano_per_hour ELSE m.suspended_nano_per_hour END"
+"""What an hour costs of a meter `m` that is suspended, with its claim or without."""
+
 # `if_resumed` is what it would spend if everything that lack of funds suspended ran again; `running_on` is whether
 # something runs that lack of funds does not suspend already, `waiting` whether something is suspended for lack of them,
 # `keeps` whether something is suspended that costs, or for that.
@@ -59,9 +65,9 @@ BURNING = f"""
            coalesce(sum({ACCRUED}), 0)::bigint AS accrued,
            bool_or(m.kind = 'running' AND m.stopped_at IS NULL) AS running,
            bool_or(m.kind = 'running' AND m.stopped_at IS NULL AND NOT m.out_of_funds) AS running_on,
-           bool_or(m.kind = 'suspended' AND m.stopped_at IS NULL AND m.out_of_funds) AS waiting,
-           bool_or(m.kind = 'suspended' AND m.stopped_at IS NULL
-                   AND (m.out_of_funds OR m.suspended_nano_per_hour > 0)) AS keeps
+           bool_or(m.kind <> 'running' AND m.stopped_at IS NULL AND m.out_of_funds) AS waiting,
+           bool_or(m.kind <> 'running' AND m.stopped_at IS NULL
+                   AND (m.out_of_funds OR {SUSPENDED_RATE} > 0)) AS keeps
       FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND NOT s.complete
      WHERE NOT m.settled {{scope}}
      GROUP BY m.organization_id, m.currency

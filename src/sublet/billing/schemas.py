@@ -310,6 +310,7 @@ class ChargedPriceOut(BaseModel):
     id: str
     per_hour: RateField
     suspended_per_hour: RateField
+    disk_per_hour: RateField | None
     effective_at: datetime
 
 
@@ -345,6 +346,7 @@ class ExplainedChargeOut(UsageOut):
                 id=price.id,
                 per_hour=price.per_hour.field(),
                 suspended_per_hour=price.suspended_per_hour.field(),
+                disk_per_hour=None if price.disk_per_hour is None else price.disk_per_hour.field(),
                 effective_at=price.effective_at,
             ),
             entry=None

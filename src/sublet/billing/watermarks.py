@@ -3,9 +3,10 @@
 from sqlalchemy import text
 
 from sublet.billing.charges import whole_seconds_sql
+from sublet.billing.runway import RATE_ENDS
 from sublet.core.db import Session
 
-_PROVEN_TO = "least(m.observed_to, upper(s.period), clock_timestamp())"
+_PROVEN_TO = f"least(m.observed_to, {RATE_ENDS}, clock_timestamp())"
 
 # A tick that was missed makes the next interval longer; one that runs twice finds nothing to do. Segments that
 # somebody else works on are left for the next tick, or waited for: `due` has each as it is once it is locked.

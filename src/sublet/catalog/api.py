@@ -97,17 +97,11 @@ async def create_price(
             f"Nothing was created. Give the price in {currency}.",
             field="currency",
         )
-    per_hour, suspended = Rate.parse(body.per_hour, body.currency), Rate.parse(body.suspended_per_hour, body.currency)
-    if suspended.nano_per_hour > per_hour.nano_per_hour:
-        raise InvalidInput(
-            "A suspended hour cannot cost more than a running one. Nothing was created.", field="suspended_per_hour"
-        )
-    if per_hour.nano_per_hour > 0 and suspended.nano_per_hour == 0:
-        raise InvalidInput(
-            "What is suspended keeps its place on the node, so anybody could keep a node full for nothing. Nothing was "
-            "created. Give a suspended hour a price too.",
-            field="suspended_per_hour",
-        )
+    per_hour = Rate.parse(body.per_hour, body.currency)
+    disk = None if body.disk_per_hour is None else Rate.parse(body.disk_per_hour, body.currency)
+    suspended = disk if body.suspended_per_hour is None else Rate.parse(body.suspended_per_hour, body.currency)
+    assert suspended is not None  # whatever its claim, a suspended hour has a price
+    _check_rates(per_hour, suspended, disk)
     if body.effective_at is not None and body.effective_at > await database_now(session) + FURTHEST_AHEAD:
         raise InvalidInput("A price can be set at most five years ahead. Nothing was created.", field="effective_at")
     made = await prices.create(
@@ -115,10 +109,39 @@ async def create_price(
         actor,
         sku_id=body.sku_id,
         per_hour=per_hour,
+        suspended_claim=body.suspended_claim,
+        suspended_claim_hours=body.suspended_claim_hours,
         suspended_per_hour=suspended,
+        disk_per_hour=disk,
         effective_at=body.effective_at,
     )
     return ListedPriceOut.listed(await prices.listed(session, made.id))
+
+
+def _check_rates(per_hour: Rate, suspended: Rate, disk: Rate | None) -> None:
+    """InvalidInput where less is given for more, or capacity for nothing."""
+    if suspended.nano_per_hour > per_hour.nano_per_hour:
+        raise InvalidInput(
+            "A suspended hour cannot cost more than a running one. Nothing was created.",
+            field="suspended_per_hour" if suspended is not disk else "disk_per_hour",
+        )
+    if disk is not None and disk.nano_per_hour > suspended.nano_per_hour:
+        raise InvalidInput(
+            "An hour of the disk alone cannot cost more than one with the claim beside it. Nothing was created.",
+            field="disk_per_hour",
+        )
+    if per_hour.nano_per_hour > 0 and suspended.nano_per_hour == 0:
+        raise InvalidInput(
+            "What is suspended keeps its place on the node, or its disk there, so anybody could keep a node full for "
+            "nothing. Nothing was created. Give a suspended hour a price too.",
+            field="suspended_per_hour" if suspended is not disk else "disk_per_hour",
+        )
+    if per_hour.nano_per_hour > 0 and disk is not None and disk.nano_per_hour == 0:
+        raise InvalidInput(
+            "What has no claim any more keeps its disk on the node, so anybody could keep a node's disk full for "
+            "nothing. Nothing was created. Give an hour of the disk a price too.",
+            field="disk_per_hour",
+        )
 
 
 async def _managed(session: Session, actor: Actor, found: Sequence[Sku], *, currency: str) -> list[ManagedSkuOut]:

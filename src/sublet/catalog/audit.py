@@ -33,5 +33,8 @@ class PriceRecord(Recorded):
     currency: Annotated[str, TRACK]
     nano_per_hour: Annotated[int, TRACK]
     suspended_nano_per_hour: Annotated[int, TRACK]
+    suspended_claim: Annotated[str, TRACK]
+    suspended_claim_hours: Annotated[int | None, TRACK]
+    disk_nano_per_hour: Annotated[int | None, TRACK]
     effective_at: Annotated[datetime, TRACK]
     created_at: Annotated[datetime, IGNORE]

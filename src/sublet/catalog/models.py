@@ -36,4 +36,7 @@ price = Table(
     Column("suspended_nano_per_hour", BigInteger, nullable=False),
     Column("effective_at", DateTime(timezone=True), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("suspended_claim", Text, nullable=False),
+    Column("suspended_claim_hours", Integer),
+    Column("disk_nano_per_hour", BigInteger),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Row, Select, bindparam, case, exists, func, select
@@ -21,15 +21,25 @@ from sublet.core.ids import new_id
 from sublet.core.money import Rate
 
 
+SuspendedClaim = Literal["none", "hours", "always"]
+"""How long what is suspended keeps its claim: not at all, for so many hours, or until it is released."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A version of a SKU's price, in billionths of `currency` for each hour."""
+    """A version of a SKU's price, in billionths of `currency` for each hour, with the terms of suspension.
+
+    What was launched at a version keeps all of it: a later one changes nothing for it.
+    """
 
     id: str
     sku_id: str
     currency: str
     nano_per_hour: int
     suspended_nano_per_hour: int
+    suspended_claim: SuspendedClaim
+    suspended_claim_hours: int | None
+    disk_nano_per_hour: int | None
     effective_at: datetime
     created_at: datetime
 
@@ -40,8 +50,19 @@ class Price:
 
     @property
     def suspended_per_hour(self) -> Rate:
-        """What a suspended hour costs."""
+        """What a suspended hour costs while the claim is kept; where none is, from the beginning."""
         return Rate(self.suspended_nano_per_hour, self.currency)
+
+    @property
+    def disk_per_hour(self) -> Rate | None:
+        """What a suspended hour costs once the claim is gone; None where it is kept always."""
+        return None if self.disk_nano_per_hour is None else Rate(self.disk_nano_per_hour, self.currency)
+
+    @property
+    def claim_kept_for(self) -> timedelta | None:
+        """How long suspension keeps the claim; None: always."""
+        return None if self.suspended_claim == "always" else timedelta(hours=self.suspended_claim_hours or 0)
+
 
 
 Standing = Literal["planned", "in_force", "past"]
@@ -116,6 +137,14 @@ async def listed(session: Session, price_id: str) -> ListedPrice:
     return found[0]
 
 
+async def get(session: Session, price_id: str) -> Price:
+    """The price version; NotFound."""
+    row = (await session.execute(select(*COLUMNS).where(price.c.id == price_id))).first()
+    if row is None:
+        raise NotFound("price", price_id)
+    return _price(row)
+
+
 async def page(session: Session, *, sku_id: str | None, before: int | None, limit: int) -> Sequence[ListedPrice]:
     """Up to `limit` versions older than the sequence number `before`, newest first."""
     statement = select(price.c.seq, *COLUMNS, _STANDING).order_by(price.c.seq.desc()).limit(limit)
@@ -132,10 +161,17 @@ async def create(
     *,
     sku_id: str,
     per_hour: Rate,
+    suspended_claim: SuspendedClaim,
+    suspended_claim_hours: int | None = None,
     suspended_per_hour: Rate,
+    disk_per_hour: Rate | None = None,
     effective_at: datetime | None = None,
 ) -> Price:
-    """A new version, in force from `effective_at` (now by default); PriceBackdated, PriceExists, NotFound."""
+    """A new version, in force from `effective_at` (now by default); PriceBackdated, PriceExists, NotFound.
+
+    `suspended_claim_hours` is for `hours`, and `disk_per_hour` for all but `always`; where no claim is kept it is
+    `suspended_per_hour` too.
+    """
     await skus.get(session, sku_id)
     now = await database_now(session)
     if effective_at is not None and effective_at < now:
@@ -153,6 +189,9 @@ async def create(
                 currency=per_hour.currency,
                 nano_per_hour=per_hour.nano_per_hour,
                 suspended_nano_per_hour=suspended_per_hour.nano_per_hour,
+                suspended_claim=suspended_claim,
+                suspended_claim_hours=suspended_claim_hours,
+                disk_nano_per_hour=None if disk_per_hour is None else disk_per_hour.nano_per_hour,
                 effective_at=now if effective_at is None else effective_at,
             )
             .on_conflict_do_nothing()

@@ -5,11 +5,14 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
-from sublet.catalog.prices import ListedPrice, Price, Standing
+from sublet.catalog.prices import ListedPrice, Price, Standing, SuspendedClaim
 from sublet.catalog.skus import Sku
 from sublet.core.actions import ActionOut
 from sublet.core.display_names import DisplayName
 from sublet.core.money import CurrencyCode, RateField
+
+MOST_CLAIM_HOURS = 8760
+"""A year: who means longer says always."""
 
 SkuCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$")]
@@ -51,13 +54,22 @@ class SkuOut(BaseModel):
 
 
 class PriceOut(BaseModel):
-    """A version of a SKU's price, in force from `effective_at` until the next one is."""
+    """A version of a SKU's price, in force from `effective_at` until the next one is, and what suspension means at it.
+
+    What is suspended keeps its claim not at all (`none`), for `suspended_claim_hours`, or `always`. It costs
+    `suspended_per_hour` meanwhile, and `disk_per_hour` after that, which is null where the claim is kept always. Where
+    none is kept both are the same.
+    """
 
     id: str
     sku_id: str
     currency: str
     per_hour: RateField
     suspended_per_hour: RateField
+    # What was sold before prices said so keeps its claim.
+    suspended_claim: SuspendedClaim = "always"
+    suspended_claim_hours: int | None = None
+    disk_per_hour: RateField | None = None
     effective_at: datetime
     created_at: datetime
 
@@ -70,6 +82,9 @@ class PriceOut(BaseModel):
             currency=price.currency,
             per_hour=price.per_hour.field(),
             suspended_per_hour=price.suspended_per_hour.field(),
+            suspended_claim=price.suspended_claim,
+            suspended_claim_hours=price.suspended_claim_hours,
+            disk_per_hour=None if price.disk_per_hour is None else price.disk_per_hour.field(),
             effective_at=price.effective_at,
             created_at=price.created_at,
         )
@@ -137,12 +152,33 @@ class SkuChange(BaseModel):
 
 
 class PriceCreate(BaseModel):
-    """A new version of a SKU's price; without `effective_at` it is in force at once."""
+    """A new version of a SKU's price; without `effective_at` it is in force at once.
+
+    Where a claim is kept for some time or always, `suspended_per_hour` is its price, and where that ends
+    `disk_per_hour` is the price after it. Which of them apply follows from `suspended_claim`: no other is taken.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     sku_id: Annotated[str, StringConstraints(max_length=64)]
     per_hour: RateText
-    suspended_per_hour: RateText
+    suspended_claim: SuspendedClaim
+    suspended_claim_hours: Annotated[int, Field(ge=1, le=MOST_CLAIM_HOURS)] | None = None
+    suspended_per_hour: RateText | None = None
+    disk_per_hour: RateText | None = None
     currency: CurrencyCode
     effective_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _terms_are_whole(self) -> Self:
+        """Each price and time that applies is given, and none that does not."""
+        claim = self.suspended_claim
+        wanted = {
+            "suspended_claim_hours": claim == "hours",
+            "suspended_per_hour": claim != "none",
+            "disk_per_hour": claim != "always",
+        }
+        for name, applies in wanted.items():
+            if applies != (getattr(self, name) is not None):
+                raise ValueError(f"{name} is {'needed' if applies else 'not asked for'} where suspended_claim is {claim}")
+        return self

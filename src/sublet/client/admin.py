@@ -206,19 +206,30 @@ class Admin:
         sku_id: str,
         per_hour: str,
         *,
-        suspended_per_hour: str,
+        suspended_claim: str,
+        suspended_claim_hours: int | None = None,
+        suspended_per_hour: str | None = None,
+        disk_per_hour: str | None = None,
         currency: str,
         effective_at: str | None = None,
     ) -> ListedPrice:
-        """A new version of a SKU's price, for launches from `effective_at` (default: now); what runs keeps its own."""
+        """A new version of a SKU's price, for launches from `effective_at` (default: now); what runs keeps its own.
+
+        `suspended_claim` is `none`, `hours` or `always`, and needs the prices that apply then.
+        """
+        terms = {
+            "suspended_claim_hours": suspended_claim_hours,
+            "suspended_per_hour": suspended_per_hour,
+            "disk_per_hour": disk_per_hour,
+            "effective_at": effective_at,
+        }
         body = {
             "sku_id": sku_id,
             "per_hour": per_hour,
-            "suspended_per_hour": suspended_per_hour,
+            "suspended_claim": suspended_claim,
             "currency": currency,
+            **{name: value for name, value in terms.items() if value is not None},
         }
-        if effective_at is not None:
-            body["effective_at"] = effective_at
         return cast(ListedPrice, self._transport.create("/admin/prices", body))
 
     def allocations(self, *, state: str | None = None) -> Iterator[AdminAllocation]:

@@ -16,15 +16,29 @@ OPERATOR_EMAIL = "operator@demo.example"
 START_FUNDS = "25.00"
 SUCCESS_NUMBER = "4242424242424242"  # the processor's documented test card that always succeeds
 
-SKUS: Sequence[tuple[Mapping[str, Any], str, str]] = (
-    ({"code": "cpu-small", "name": "Small CPU", "vcpu": 1, "memory_mib": 512, "disk_gib": 5}, "0.0120", "0.0010"),
-    ({"code": "cpu-large", "name": "Large CPU", "vcpu": 2, "memory_mib": 2048, "disk_gib": 20}, "0.0480", "0.0040"),
+SKUS: Sequence[tuple[Mapping[str, Any], str, Mapping[str, Any]]] = (
+    (
+        {"code": "cpu-small", "name": "Small CPU", "vcpu": 1, "memory_mib": 512, "disk_gib": 5},
+        "0.0120",
+        {"suspended_claim": "always", "suspended_per_hour": "0.0010"},
+    ),
+    (
+        {"code": "cpu-large", "name": "Large CPU", "vcpu": 2, "memory_mib": 2048, "disk_gib": 20},
+        "0.0480",
+        {"suspended_claim": "always", "suspended_per_hour": "0.0040"},
+    ),
     (
         {"code": "gpu-1", "name": "One GPU", "vcpu": 1, "memory_mib": 1024, "disk_gib": 20, "gpu_count": 1},
         "1.9800",
-        "0.0040",
+        {
+            "suspended_claim": "hours",
+            "suspended_claim_hours": 4,
+            "suspended_per_hour": "0.2000",
+            "disk_per_hour": "0.0040",
+        },
     ),
 )
+"""Each shape with its price of an hour, and what it means to suspend it."""
 
 
 class SeedRefused(Exception):
@@ -129,7 +143,7 @@ def _reason(answer: httpx.Response) -> str:
 def seed_catalog(operator: Person, gpu_model: str | None) -> None:
     """SKUs and prices that are not there yet; a SKU whose price a cut-off run did not make gets it now."""
     existing = {sku["code"]: sku["id"] for sku in operator.get("/admin/skus", limit=200)["items"]}
-    for sku, per_hour, suspended in SKUS:
+    for sku, per_hour, suspension in SKUS:
         sku_id = existing.get(sku["code"])
         if sku_id is None:
             if sku.get("gpu_count") and gpu_model is None:
@@ -138,7 +152,7 @@ def seed_catalog(operator: Person, gpu_model: str | None) -> None:
             sku_id = operator.post("/admin/skus", body)["id"]
         elif operator.get("/admin/prices", sku_id=sku_id, limit=1)["items"]:
             continue
-        price = {"sku_id": sku_id, "per_hour": per_hour, "suspended_per_hour": suspended, "currency": CURRENCY}
+        price = {"sku_id": sku_id, "per_hour": per_hour, "currency": CURRENCY, **suspension}
         operator.post("/admin/prices", price)
 
 

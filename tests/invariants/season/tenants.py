@@ -101,6 +101,7 @@ class Shelf:
             OPERATOR,
             sku_id=self.sku.id,
             per_hour=_rate(running, currency),
+            suspended_claim="always",
             suspended_per_hour=_rate(suspended, currency),
             effective_at=effective_at,
         )
@@ -150,6 +151,7 @@ async def launch(
         price_id=found.id,
         nano_per_hour=found.nano_per_hour,
         suspended_nano_per_hour=found.suspended_nano_per_hour,
+        disk_nano_per_hour=found.disk_nano_per_hour,
         currency=tenant.currency,
         at=at,
         boot_id="boot-1",

@@ -13,6 +13,7 @@ from sublet.allocations.work.failures import Report, report, step_of
 from sublet.allocations.work.pace import AllocationPace, Failure, classify, pause_of
 from sublet.billing import meters
 from sublet.billing.policy import Policy
+from sublet.catalog import prices
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core import telemetry
 from sublet.core.actors import Actor, system_actor
@@ -273,6 +274,7 @@ async def _start_billing(
         price_id=allocation.price_id,
         nano_per_hour=allocation.nano_per_hour,
         suspended_nano_per_hour=allocation.suspended_nano_per_hour,
+        disk_nano_per_hour=(await prices.get(session, allocation.price_id)).disk_nano_per_hour,
         currency=allocation.currency,
         at=now,
         name=allocation.name,

@@ -2,6 +2,7 @@
 
 import click
 
+from sublet.cli.commands.pricing import suspension
 from sublet.cli.connection import connect
 from sublet.cli.formats import mebibytes, rate
 from sublet.cli.output import Output, output_options
@@ -28,6 +29,7 @@ COLUMNS: list[Column[Offer]] = [
     Column("DISK", lambda offer: f"{offer['sku']['disk_gib']} GiB", right=True),
     Column("GPU", lambda offer: gpus(offer["sku"]), flexible=True),
     Column("RATE", lambda offer: rate(offer["price"]["per_hour"]), right=True),
+    Column("SUSPENDED", lambda offer: suspension(offer["price"]), optional=True, flexible=True),
     Column(
         "FREE",
         lambda offer: str(offer["available"]),

@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from sublet.cli.formats import duration, money, rate, two_places
 from sublet.cli.tables import print_facts
-from sublet.client.shapes import LaunchAction, Money, Offer, Wallet
+from sublet.client.shapes import LaunchAction, Money, Offer, Price, Wallet
 
 _MICRO = Decimal("0.000001")
 
@@ -57,6 +57,24 @@ def estimate(offer: Offer, wallet: Wallet) -> Estimate:
     }
 
 
+def kept_for(price: Price) -> str:
+    """How long what is suspended keeps its place: `4 hours`, `always`, `not kept`."""
+    hours = price["suspended_claim_hours"]
+    if hours is not None:
+        return f"{hours} hour{'' if hours == 1 else 's'}"
+    return "always" if price["suspended_claim"] == "always" else "not kept"
+
+
+def suspension(price: Price) -> str:
+    """What suspension costs and keeps, in a phrase."""
+    if price["suspended_claim"] == "none":
+        return f"{rate(price['suspended_per_hour'])} for its disk alone, its place is not kept"
+    kept = f"{rate(price['suspended_per_hour'])} with its place"
+    if price["disk_per_hour"] is None:
+        return f"{kept}, kept always"
+    return f"{kept} for {kept_for(price)}, then {rate(price['disk_per_hour'])} for its disk alone"
+
+
 def launch_action(offer: Offer) -> LaunchAction:
     """Whether the offer could be launched, as the server says."""
     return next(action for action in offer["actions"] if action["name"] == "launch")
@@ -70,6 +88,7 @@ def show_estimate(priced: Estimate) -> None:
         [
             ("Offer", f"{priced['offer']['sku']['code']} ({priced['offer']['sku']['name']})"),
             ("Rate", rate(priced["offer"]["price"]["per_hour"])),
+            ("Suspended", suspension(priced["offer"]["price"])),
             ("1 hour", money(projected["hour"])),
             ("24 hours", money(projected["day"])),
             ("30 days", money(projected["month"])),

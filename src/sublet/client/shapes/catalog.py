@@ -22,13 +22,20 @@ class Sku(TypedDict):
 
 
 class Price(TypedDict):
-    """A version of a SKU's price, in force from `effective_at`."""
+    """A version of a SKU's price, in force from `effective_at`.
+
+    `suspended_claim` is `none`, `hours` or `always`: how long what is suspended keeps its place, for
+    `suspended_per_hour`. After that `disk_per_hour` applies, which is None where it is always.
+    """
 
     id: str
     sku_id: str
     currency: str
     per_hour: Rate
     suspended_per_hour: Rate
+    suspended_claim: str
+    suspended_claim_hours: int | None
+    disk_per_hour: Rate | None
     effective_at: str
     created_at: str
 

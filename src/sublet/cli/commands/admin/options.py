@@ -62,3 +62,20 @@ class DecimalRate(click.ParamType[str]):
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", str(value)):
             self.fail(f"{value!r} is not a rate per hour such as 0.36.", param, ctx)
         return str(value)
+
+
+class ClaimTerms(click.ParamType[tuple[str, int | None]]):
+    """How long what is suspended keeps its place: `none`, `always`, or hours such as `4h`."""
+
+    name = "none|hours|always"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int | None]:
+        """The word of the API, and how many hours where it is `hours`."""
+        if isinstance(value, tuple):
+            return value
+        if value in {"none", "always"}:
+            return value, None
+        match = re.fullmatch(r"([1-9][0-9]{0,3})h", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not none, always, or hours such as 4h.", param, ctx)
+        return "hours", int(match[1])

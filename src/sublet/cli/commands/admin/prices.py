@@ -4,8 +4,9 @@ from datetime import datetime
 
 import click
 
-from sublet.cli.commands.admin.options import DecimalRate
+from sublet.cli.commands.admin.options import ClaimTerms, DecimalRate
 from sublet.cli.commands.admin.skus import find_sku
+from sublet.cli.commands.pricing import kept_for, suspension
 from sublet.cli.connection import connect, note
 from sublet.cli.formats import local, rate, words
 from sublet.cli.lazy import LazyGroup
@@ -30,7 +31,15 @@ def price() -> None:
 @click.command("set")
 @click.argument("sku")
 @click.argument("per_hour", metavar="RATE", type=DecimalRate())
-@click.option("--suspended", type=DecimalRate(), required=True, help="Rate per hour while suspended.")
+@click.option(
+    "--suspended-claim",
+    "claim",
+    type=ClaimTerms(),
+    required=True,
+    help="How long what is suspended keeps its place: none, hours such as 4h, or always.",
+)
+@click.option("--suspended", type=DecimalRate(), help="Rate per hour while suspended with its place; not with none.")
+@click.option("--disk", type=DecimalRate(), help="Rate per hour once the place is gone; not with always.")
 @click.option("--currency", required=True, help="ISO 4217 code, such as USD.")
 @click.option(
     "--effective-at",
@@ -40,7 +49,15 @@ def price() -> None:
 )
 @output_options()
 def set_price(
-    *, sku: str, per_hour: str, suspended: str, currency: str, effective_at: datetime | None, output: Output
+    *,
+    sku: str,
+    per_hour: str,
+    claim: tuple[str, int | None],
+    suspended: str | None,
+    disk: str | None,
+    currency: str,
+    effective_at: datetime | None,
+    output: Output,
 ) -> None:
     """Set the price of SKU, a code or id, to RATE per hour. What runs keeps the price it was launched at."""
     with connect() as client:
@@ -48,13 +65,16 @@ def set_price(
         created = client.admin.set_price(
             priced["id"],
             per_hour,
+            suspended_claim=claim[0],
+            suspended_claim_hours=claim[1],
             suspended_per_hour=suspended,
+            disk_per_hour=disk,
             currency=currency.upper(),
             effective_at=effective_at.isoformat() if effective_at else None,
         )
     note(
         f"{priced['code']} costs {rate(created['per_hour'])} from {local(created['effective_at'])}, "
-        f"suspended {rate(created['suspended_per_hour'])}. What runs keeps its price."
+        f"suspended {suspension(created)}. What runs keeps its price."
     )
     output.noted(created)
 
@@ -71,6 +91,8 @@ def ls(sku: str | None, output: Output) -> None:
             Column("SKU", lambda one: codes.get(one["sku_id"], one["sku_id"])),
             Column("RATE", lambda one: rate(one["per_hour"]), right=True),
             Column("SUSPENDED", lambda one: rate(one["suspended_per_hour"]), right=True),
+            Column("PLACE KEPT", lambda one: kept_for(one)),
+            Column("THEN", lambda one: rate(one["disk_per_hour"]) if one["disk_per_hour"] else "", right=True),
             Column("FROM", lambda one: local(one["effective_at"])),
             Column(
                 "STANDING", lambda one: words(one["standing"]), style=lambda one: None if one["in_force"] else "muted"
