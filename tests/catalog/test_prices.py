@@ -27,7 +27,14 @@ KEPT_ALWAYS = {"suspended_claim": "always"}
 
 
 async def set_price(browser: httpx.AsyncClient, sku_id: str, per_hour: str, **body: Any) -> httpx.Response:
-    given = {"sku_id": sku_id, "per_hour": per_hour, **KEPT_ALWAYS, "suspended_per_hour": "0.01", "currency": "USD", **body}
+    given = {
+        "sku_id": sku_id,
+        "per_hour": per_hour,
+        **KEPT_ALWAYS,
+        "suspended_per_hour": "0.01",
+        "currency": "USD",
+        **body,
+    }
     return await browser.post("/api/v1/admin/prices", json=given)
 
 
@@ -119,7 +126,14 @@ class TestCreating:
     async def test_of_what_cannot_be_is_refused(
         self, browser: httpx.AsyncClient, sku_id: str, body: dict[str, Any]
     ) -> None:
-        given = {"sku_id": sku_id, "per_hour": "1", **KEPT_ALWAYS, "suspended_per_hour": "0.01", "currency": "USD", **body}
+        given = {
+            "sku_id": sku_id,
+            "per_hour": "1",
+            **KEPT_ALWAYS,
+            "suspended_per_hour": "0.01",
+            "currency": "USD",
+            **body,
+        }
         answer = await browser.post("/api/v1/admin/prices", json=given)
         assert answer.status_code == 422, answer.text
 

@@ -106,7 +106,13 @@ class TestManaging:
     async def test_shows_one_with_its_price_in_force(self, browser: httpx.AsyncClient) -> None:
         made = (await browser.post("/api/v1/admin/skus", json=SMALL)).json()
         path = f"/api/v1/admin/skus/{made['id']}"
-        given = {"sku_id": made["id"], "per_hour": "0.36", "suspended_claim": "always", "suspended_per_hour": "0.01", "currency": "USD"}
+        given = {
+            "sku_id": made["id"],
+            "per_hour": "0.36",
+            "suspended_claim": "always",
+            "suspended_per_hour": "0.01",
+            "currency": "USD",
+        }
         priced = (await browser.post("/api/v1/admin/prices", json=given)).json()
         shown = (await browser.get(path)).json()
         assert (shown["code"], shown["price"]["id"]) == ("cpu-small", priced["id"])

@@ -173,7 +173,13 @@ class TestSkus:
                 await asking.agrees(actions, "activate", "PATCH", path, active=True)
                 await asking.agrees(actions, "deactivate", "PATCH", path, active=False)
                 await asking.agrees(actions, "rename", "PATCH", path, name="Renamed")
-                price = {"sku_id": sku.id, "per_hour": "0.50", "suspended_claim": "always", "suspended_per_hour": "0.05", "currency": "USD"}
+                price = {
+                    "sku_id": sku.id,
+                    "per_hour": "0.50",
+                    "suspended_claim": "always",
+                    "suspended_per_hour": "0.05",
+                    "currency": "USD",
+                }
                 await asking.agrees(actions, "set_price", "POST", "/admin/prices", **price)
                 assert len(actions) == 4
                 page = await asking.get("/admin/skus")

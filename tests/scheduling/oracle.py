@@ -56,7 +56,7 @@ class Fleet:
             if shape.gpu_count:
                 counts.append(len(self.free_gpus(node_id, start, end, shape.gpu_model)) // shape.gpu_count)
             if shape.whole_node:
-                counts.append(0 if any(most) else 1)
+                counts.append(0 if most[0] else 1)  # whose disk alone is there is not there
             total += max(0, min(counts))
         return total
 

@@ -35,6 +35,12 @@ _INSERT = text(
     VALUES (:id, :id, :node, :sku, :vcpu, :memory, :disk, 0, tstzrange(:start, :until))
     """
 )
+_ALONE = text(
+    """
+    SELECT sku_id, node_id FROM claim
+     WHERE subject_id = :id AND vcpu = 0 AND until > clock_timestamp() AND lower(during) <= clock_timestamp()
+    """
+)
 _ABOUT_TO_END = text(
     "SELECT count(*) FROM claim WHERE until BETWEEN clock_timestamp() AND clock_timestamp() + interval '20 s'"
 )
@@ -76,6 +82,9 @@ async def worker(database: Database, skus: list[Sku], seed: int) -> int:
             async with database.transaction() as session:
                 await claims.free(session, mine.pop(chance.randrange(len(mine))))
             continue
+        if mine and chance.random() < 0.3:
+            await park_or_return(database, chance.choice(mine), skus)
+            continue
         subject = new_id("x")
         try:
             async with database.transaction() as session:
@@ -85,6 +94,18 @@ async def worker(database: Database, skus: list[Sku], seed: int) -> int:
         except NoCapacity:
             refused += 1
     return refused
+
+
+async def park_or_return(database: Database, subject: str, skus: list[Sku]) -> None:
+    """Give back all but the disk of a claim that has begun; or claim all of it again, where there is room by now."""
+    async with database.transaction() as session:
+        found = await session.execute(_ALONE, {"id": subject})
+        alone = found.one_or_none()
+        if alone is None:
+            await claims.keep_disk(session, subject)
+            return
+        shape = next(sku for sku in skus if sku.id == alone.sku_id)
+        await claims.claim_again(session, shape, subject, alone.node_id)
 
 
 @contextmanager

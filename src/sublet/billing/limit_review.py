@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 from sublet.billing import spend
 from sublet.billing.events import SpendingAlerted, SpendingLimitReached
 from sublet.billing.policy import Policy
+from sublet.billing.runway import SUSPENDED_RATE
 from sublet.billing.spend import SpendingLimit
 from sublet.core.db import Session
 from sublet.core.outbox import publish

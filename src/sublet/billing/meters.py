@@ -6,13 +6,11 @@ from typing import Any, Literal
 
 from sqlalchemy import DateTime, Row, bindparam, text
 
+from sublet.billing import clock_set_back
 from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
-from sublet.core.telemetry import get_logger
-
-log = get_logger(__name__)
 
 Kind = Literal["running", "suspended", "disk"]
 """Running; suspended, with its claim; suspended, of which the disk alone is kept."""
@@ -60,41 +58,6 @@ _OBSERVE = """
       FROM seen WHERE m.subject_id = seen.subject_id
     RETURNING m.subject_id, seen.observed_to AS proven_to, seen.unproven
 """
-# Metered at a time that is still to come, by a clock that was set back since. Less than the longest gap mends itself:
-# nothing more is metered until that time has come.
-_AHEAD = """
-    SELECT m.*, clock_timestamp() AS now,
-           (SELECT max(metered_to) FROM meter_segment s WHERE s.subject_id = m.subject_id AND lower(s.period) > now())
-             AS metered_to,
-           (SELECT min(lower(s.period)) FROM meter_segment s
-             WHERE s.subject_id = m.subject_id AND lower(s.period) > now()) AS begins,
-           (SELECT max(upper(s.period)) FROM meter_segment s
-             WHERE s.subject_id = m.subject_id AND lower(s.period) <= now()) AS ended
-      FROM meter m
-     WHERE subject_id = ANY(:subject_ids) AND NOT settled
-       AND observed_to > clock_timestamp() + CAST(:longest_gap AS interval)
-     ORDER BY subject_id FOR NO KEY UPDATE {waiting}
-"""
-_SET_SEGMENTS_BACK = text(
-    """
-    UPDATE meter_segment
-       SET period = tstzrange(lower(period) - CAST(:step AS interval), upper(period) - CAST(:step AS interval)),
-           metered_to = metered_to - CAST(:step AS interval), posted_to = posted_to - CAST(:step AS interval)
-     WHERE subject_id = :subject_id AND lower(period) > :now
-    """
-)
-_SET_METER_BACK = text(
-    """
-    UPDATE meter
-       SET started_at = least(started_at, :observed_to), observed_to = :observed_to,
-           seen_from = least(seen_from, :observed_to),
-           stopped_at = CASE WHEN stopped_at > :now THEN stopped_at - CAST(:step AS interval) ELSE stopped_at END,
-           settle_due_at = least(settle_due_at, CAST(:now AS timestamptz) + make_interval(secs => :settle_interval))
-     WHERE subject_id = :subject_id
-    """
-)
-_AHEAD_EACH = text(_AHEAD.format(waiting=""))
-_AHEAD_FREE = text(_AHEAD.format(waiting="SKIP LOCKED"))
 _OBSERVE_EACH = text(_OBSERVE.format(waiting=""))
 _OBSERVE_FREE = text(_OBSERVE.format(waiting="SKIP LOCKED"))
 
@@ -129,7 +92,6 @@ _UNMETERED_TO = text(
      WHERE subject_id = :subject_id AND upper(period) <= clock_timestamp()
     """
 )
-_METERED_TO = text("SELECT max(metered_to) FROM meter_segment WHERE subject_id = :subject_id")
 _DROP_AFTER = text("DELETE FROM meter_segment WHERE subject_id = :subject_id AND lower(period) >= :at")
 _CLOSE_AT = text(
     """
@@ -251,11 +213,7 @@ async def observe(
     if not subject_ids:
         return
     longest_gap = timedelta(seconds=policy.evidence_gap_seconds)
-    ahead = await session.execute(
-        _AHEAD_EACH if waiting else _AHEAD_FREE, {"subject_ids": list(subject_ids), "longest_gap": longest_gap}
-    )
-    for row in ahead.all():
-        await _set_back(session, row, policy=policy)
+    await clock_set_back.mend(session, subject_ids, policy=policy, waiting=waiting)
     seen = await session.execute(
         _OBSERVE_EACH if waiting else _OBSERVE_FREE,
         {
@@ -365,21 +323,6 @@ async def record_unmetered(
     """
     await session.execute(
         _UNMETERED, {"subject_id": subject_id, "gap_from": gap_from, "gap_to": gap_to, "reason": reason}
-    )
-
-
-async def _set_back(session: Session, meter: Row[Any], *, policy: Policy) -> None:
-    """Date what was metered ahead of time back, to where the time before it ended, or else so that it ends now."""
-    step = timedelta(0)
-    if meter.begins is not None:
-        step = meter.metered_to - meter.now if meter.ended is None else meter.begins - meter.ended
-    log.error("meter.set_back", subject=meter.subject_id, seconds=step.total_seconds())
-    about = {"subject_id": meter.subject_id, "step": step, "now": meter.now}
-    await session.execute(_SET_SEGMENTS_BACK, about)
-    metered_to = (await session.execute(_METERED_TO, {"subject_id": meter.subject_id})).scalar_one()
-    observed_to = metered_to or meter.started_at - step
-    await session.execute(
-        _SET_METER_BACK, {**about, "observed_to": observed_to, "settle_interval": policy.settle_interval_seconds}
     )
 
 

@@ -20,7 +20,6 @@ from sublet.core.errors import NotFound
 from sublet.core.ids import new_id
 from sublet.core.money import Rate
 
-
 SuspendedClaim = Literal["none", "hours", "always"]
 """How long what is suspended keeps its claim: not at all, for so many hours, or until it is released."""
 
@@ -62,7 +61,6 @@ class Price:
     def claim_kept_for(self) -> timedelta | None:
         """How long suspension keeps the claim; None: always."""
         return None if self.suspended_claim == "always" else timedelta(hours=self.suspended_claim_hours or 0)
-
 
 
 Standing = Literal["planned", "in_force", "past"]

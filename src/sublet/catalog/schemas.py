@@ -180,5 +180,7 @@ class PriceCreate(BaseModel):
         }
         for name, applies in wanted.items():
             if applies != (getattr(self, name) is not None):
-                raise ValueError(f"{name} is {'needed' if applies else 'not asked for'} where suspended_claim is {claim}")
+                raise ValueError(
+                    f"{name} is {'needed' if applies else 'not asked for'} where suspended_claim is {claim}"
+                )
         return self

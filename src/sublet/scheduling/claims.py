@@ -13,8 +13,8 @@ from sublet.fleet import gpu_quarantine, nodes
 from sublet.fleet.moved_gpus import GpuClaim
 from sublet.fleet.states import why_not_clear, why_not_join
 from sublet.scheduling.models import claim as claim_table
-from sublet.scheduling.placement import Shape, candidates, fits, shape_parameters
-from sublet.scheduling.windows import Window, refuse_past
+from sublet.scheduling.placement import Shape, candidates, fits, fits_again, shape_parameters
+from sublet.scheduling.windows import FROM_NOW_ON, Window, refuse_past
 
 CANDIDATES = 8
 ROUNDS = 3
@@ -101,6 +101,20 @@ _FREE = text(
                          ELSE tstzrange(lower(during),
                                         greatest(clock_timestamp(), lower(during) + interval '1 microsecond')) END
      WHERE {_LASTS}
+    """  # noqa: S608 - a constant condition
+)
+# What a subject has on its node ends at this instant, and what it has there instead begins at the same.
+_END_HERE = text(
+    f"""
+    WITH had AS (
+      SELECT id, nullif(until, 'infinity') AS until FROM claim
+       WHERE {_LASTS} AND lower(during) <= clock_timestamp() AND (vcpu = 0) = :disk_alone AND blocked_at IS NULL
+    )
+    UPDATE claim c
+       SET during = tstzrange(lower(c.during),
+                              greatest(clock_timestamp(), lower(c.during) + interval '1 microsecond'))
+      FROM had WHERE c.id = had.id
+    RETURNING c.node_id, c.sku_id, c.disk_gib, upper(c.during) AS at, had.until
     """  # noqa: S608 - a constant condition
 )
 _HAS = text(
@@ -223,12 +237,21 @@ async def _claim_on(
         return None
     if not await fits(session, sku, node_id, during=during):
         return None
-    gpus: tuple[str, ...] = ()
-    if sku.gpu_count:
-        asked = shape_parameters(sku) | {"node_id": node_id, "start": during.start, "end": during.end}
-        gpus = tuple(row.uuid for row in await session.execute(_PICK_GPUS, asked))
-        if len(gpus) < sku.gpu_count:
-            return None
+    gpus = await _pick_gpus(session, sku, node_id, during=during)
+    return None if gpus is None else await _insert(session, sku, subject_id, node_id, gpus, during=during)
+
+
+async def _pick_gpus(session: Session, sku: Shape, node_id: str, *, during: Window) -> tuple[str, ...] | None:
+    if not sku.gpu_count:
+        return ()
+    asked = shape_parameters(sku) | {"node_id": node_id, "start": during.start, "end": during.end}
+    gpus = tuple(row.uuid for row in await session.execute(_PICK_GPUS, asked))
+    return gpus if len(gpus) == sku.gpu_count else None
+
+
+async def _insert(
+    session: Session, sku: Shape, subject_id: str, node_id: str, gpus: tuple[str, ...], *, during: Window
+) -> Claim:
     claim_id = new_id("clm")
     await session.execute(
         insert(claim_table).values(
@@ -247,6 +270,50 @@ async def _claim_on(
     if gpus:
         await session.execute(_CLAIM_GPUS, {"id": claim_id, "gpus": list(gpus)})
     return Claim(claim_id, node_id, gpus)
+
+
+async def keep_disk(session: Session, subject_id: str) -> bool:
+    """Give back all that the subject has claimed but the disk, which it keeps as long; False if it has no more.
+
+    Whoever calls it knows that nothing of the subject uses the rest any more.
+    """
+    await session.execute(_LOCK_ROOMS_OF, {"subject_id": subject_id})
+    had = (await session.execute(_END_HERE, {"subject_id": subject_id, "disk_alone": False})).one_or_none()
+    if had is None:
+        return False
+    await session.execute(
+        insert(claim_table).values(
+            id=new_id("clm"),
+            subject_id=subject_id,
+            node_id=had.node_id,
+            sku_id=had.sku_id,
+            vcpu=0,
+            memory_mib=0,
+            disk_gib=had.disk_gib,
+            gpu_count=0,
+            whole_node=False,
+            during=_DURING.bindparams(start=had.at, end=had.until),
+        )
+    )
+    return True
+
+
+async def claim_again(session: Session, sku: Shape, subject_id: str, node_id: str) -> Claim | None:
+    """Claim for a subject that has its disk alone all of its shape again, on the same node and for good; None where
+    that has no room.
+
+    It may be given other GPUs than before. Money comes first, as for `claim`.
+    """
+    await session.execute(_WAIT_FOR, {"node_id": node_id})
+    if not await fits_again(session, sku, node_id):
+        return None
+    gpus = await _pick_gpus(session, sku, node_id, during=FROM_NOW_ON)
+    if gpus is None:
+        return None
+    had = (await session.execute(_END_HERE, {"subject_id": subject_id, "disk_alone": True})).one_or_none()
+    if had is None:
+        return None
+    return await _insert(session, sku, subject_id, node_id, gpus, during=Window(had.at, None))
 
 
 async def free(session: Session, subject_id: str) -> bool:

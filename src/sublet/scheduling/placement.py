@@ -215,6 +215,28 @@ async def fits(session: Session, shape: Shape, node_id: str, *, during: Window) 
     return (await session.execute(statement, asked)).first() is not None
 
 
+_FITS_AGAIN = text(
+    f"""
+    SELECT {_FITTING.format(gpus="coalesce(g.free, 0)", s=":")} >= 1 AS fits
+      FROM node_room n
+     CROSS JOIN LATERAL (SELECT n.vcpu_free, n.memory_free_mib, NULL::bigint AS disk_free_gib,
+                                n.taken_vcpu = 0 AS empty) r
+      LEFT JOIN gpu_room g ON g.node_id = n.node_id AND g.model = :gpu_model
+     WHERE n.node_id = :node_id
+    """  # noqa: S608 - put together from constants
+)
+
+
+async def fits_again(session: Session, shape: Shape, node_id: str) -> bool:
+    """Whether a shape fits where its disk is claimed already, from now on: whether or not the node takes anything new.
+
+    Whoever then claims has the lock on the node's room.
+    """
+    asked = {"gpu_model": ANY_MODEL, **shape_parameters(shape), "node_id": node_id}
+    asked.pop("node_labels", None)
+    return bool((await session.execute(_FITS_AGAIN, asked)).scalar_one())
+
+
 async def availability(session: Session, shapes: Sequence[Shape], *, during: Window) -> dict[str, Availability]:
     """How many of each shape could be claimed in a window, each counted alone; by the shape's id, in one query."""
     described = [

@@ -1,4 +1,4 @@
-"""Billing: what is suspended and has no claim any more costs what its disk costs, from a moment that was said before."""
+"""Billing: what is suspended without its claim costs what its disk costs, from a moment that was said before."""
 
 from sublet.migrations.script import execute_script
 

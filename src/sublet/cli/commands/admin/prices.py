@@ -91,7 +91,7 @@ def ls(sku: str | None, output: Output) -> None:
             Column("SKU", lambda one: codes.get(one["sku_id"], one["sku_id"])),
             Column("RATE", lambda one: rate(one["per_hour"]), right=True),
             Column("SUSPENDED", lambda one: rate(one["suspended_per_hour"]), right=True),
-            Column("PLACE KEPT", lambda one: kept_for(one)),
+            Column("PLACE KEPT", kept_for),
             Column("THEN", lambda one: rate(one["disk_per_hour"]) if one["disk_per_hour"] else "", right=True),
             Column("FROM", lambda one: local(one["effective_at"])),
             Column(
