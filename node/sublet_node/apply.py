@@ -13,6 +13,7 @@ from . import (
     devices,
     enrolment,
     firewall,
+    giving_back,
     gpus,
     limits,
     logins,
@@ -64,9 +65,11 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
             authorized_keys.open_login(desired)
             _disconnect(record, desired)
         published = ports.follow(store, record, desired, link)
+        given_back = _give_back(store, record, desired)
         record.disconnected = max(record.disconnected, desired.disconnect_generation)
         record.state, record.intent = desired.state, ""
-        record.gpus = [gpu.uuid for gpu in granted]
+        if all(check["clean"] for check in given_back):
+            record.gpus = [gpu.uuid for gpu in granted]
         record.limits = dict(vars(desired.limits))
         store.put(record)
         foreign = [gpu for gpu in available if gpu not in granted]
@@ -85,9 +88,18 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
                 *node_network.enforced(record),
             ],
             "ports": published,
+            "given_back": given_back,
             "boot_id": moment.boot_id(),
             "observed_at": moment.now(),
         }
+
+
+def _give_back(store: Store, record: Allocation, desired: request.Desired) -> list[dict[str, Any]]:
+    """The checks that show what is given back; none where nothing is. A GPU that is not shown to be is remembered."""
+    if not desired.gives_back:
+        return []
+    mates = store.uids_of(desired.same_organization, desired.subject)
+    return giving_back.give_back(desired.subject, list(record.gpus), mates)
 
 
 def _follow_network() -> None:

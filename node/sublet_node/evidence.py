@@ -59,12 +59,12 @@ def collect(
         ("ipc", lambda: [f"{kind} {number}" for kind, number in leftovers.ipc(subject.uid)]),
         ("keys", lambda: _existing([paths.AUTHORIZED_KEYS / subject.login])),
         ("startup", lambda: startup.traces(subject)),
-        ("gpu", lambda: _gpus(subject.uid, held_gpus)),
+        ("gpu", lambda: gpus_left(subject.uid, held_gpus)),
     ]
-    checks = [_check(name, look) for name, look in looks]
+    checks = [check(name, look) for name, look in looks]
     held = _held(known, held_gpus, ended)
     # Last, when nothing that was looked at here is open any more.
-    links = _check("network", lambda: _network(subject, record, is_held=not held["clean"]))
+    links = check("network", lambda: _network(subject, record, is_held=not held["clean"]))
     return [*checks, held, _memory(subject.uid), links]
 
 
@@ -77,7 +77,8 @@ def _network(subject: Subject, record: Allocation, *, is_held: bool) -> list[str
     ]
 
 
-def _check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:
+def check(name: str, look: Callable[[], list[str]]) -> dict[str, Any]:
+    """One look, as the answer has it: clean when it finds nothing, and never when it cannot look."""
     try:
         found = look()
     except (NodeError, OSError, ValueError, LookupError) as error:
@@ -97,21 +98,21 @@ def _held(known: marks.Marks, held_gpus: list[str], ended: list[Holder]) -> dict
         found.extend(holders.left(known))
         return [holder.what for holder in found]
 
-    check = _check("held", look)
+    held = check("held", look)
     names = {uid: login for login, uid in logins.passwd_entries().items()}
     if known.unseen:
-        check["detail"] += f" Not looked into, for nobody on this node may: {', '.join(sorted(known.unseen))}."
+        held["detail"] += f" Not looked into, for nobody on this node may: {', '.join(sorted(known.unseen))}."
     if ended and not found:
         what = ", ".join(f"{holder.name} ({holder.pid}) of {names.get(holder.uid, holder.uid)}" for holder in ended[:5])
-        check["detail"] += f" Ended, because it held something of this: {what}."
-    check["holders"] = [holder.shown(names) for holder in found[:_MOST_HOLDERS]]
-    return check
+        held["detail"] += f" Ended, because it held something of this: {what}."
+    held["holders"] = [holder.shown(names) for holder in found[:_MOST_HOLDERS]]
+    return held
 
 
 def _memory(uid: int) -> dict[str, Any]:
-    check = _check("memory", lambda: memory.left(uid))
+    left = check("memory", lambda: memory.left(uid))
     unknown = memory.not_known()
-    return check if unknown is None else {**check, "detail": unknown}
+    return left if unknown is None else {**left, "detail": unknown}
 
 
 def _shown(name: str) -> str:
@@ -124,7 +125,8 @@ def _existing(candidates: list[Path]) -> list[str]:
     return [str(path) for path in candidates if os.path.lexists(path)]
 
 
-def _gpus(uid: int, held: list[str]) -> list[str]:
+def gpus_left(uid: int, held: list[str]) -> list[str]:
+    """What is left on GPUs that a login held, and which of them it may open."""
     available = gpus.known()
     found = [f"access of uid {uid} to {uuid}" for uuid in devices.holders(uid, available)]
     for uuid in held:

@@ -62,6 +62,23 @@ def left(known: Marks) -> list[Holder]:
     return found
 
 
+def end_or_find(known: Marks, mates: Mapping[str, int]) -> list[Holder]:
+    """Who has something of it open, but for what `mates` run, which is ended. It is looked at what is open alone."""
+    boring: set[bytes] = set()
+    found: dict[tuple[int, str], Holder] = {}
+    for process in processes.everything():
+        if process.pid != os.getpid():
+            for what, way in _of(process, known, boring):
+                sure = not isinstance(what, transit.Unsure)
+                found.setdefault((process.pid, what), _holder(process, f"{what} ({way})", may_end=sure))
+    ended = {
+        holder.pid for holder in found.values() if holder.may_end and holder.uid in mates.values() and _end(holder)
+    }
+    return sorted(
+        (holder for holder in found.values() if holder.pid not in ended), key=lambda holder: (holder.pid, holder.what)
+    )
+
+
 def take_back(known: Marks, mates: Mapping[str, int]) -> list[Holder]:
     """End what the same organization's other logins, `mates`, run that holds something; returns what was ended.
 

@@ -118,6 +118,14 @@ def remove(subject: Subject, held: frozenset[int] = frozenset()) -> None:
     trees.remove(*_unlimited(subject))
 
 
+def empty_memory(subject: Subject) -> None:
+    """Remove what the login left in memory; it is shown the same places as before, empty."""
+    for name in _IN_MEMORY:
+        folder = of(subject.login) / "memory" / name
+        if folder.is_dir():
+            commands.attempt("find", str(folder), "-xdev", "-mindepth", "1", "-delete")
+
+
 def remove_all() -> None:
     """Take away those of every login; what they stored stays."""
     _unmount(paths.LOGINS)

@@ -37,10 +37,13 @@ def settle(store: Store, record: Allocation, *, wanted: bool) -> None:
 
 
 def _refuse_beside_others(store: Store, record: Allocation) -> None:
-    """Each has written down what it wants before it looks, so that of two who come at once not both find nobody."""
+    """Each has written down what it wants before it looks, so that of two who come at once not both find nobody.
+
+    Of what is suspended nothing runs: it comes when it is resumed, and looks then.
+    """
     readable, damaged = store.readable()
     others = [one for one in readable if one.allocation != record.allocation and not one.released]
-    others = [one for one in others if one.bound or one.intent]
+    others = [one for one in others if (one.bound and one.state != "suspended") or one.intent]
     alone = record.node_network or any(other.node_network for other in others)
     here = sorted([*(other.login for other in others), *damaged])
     if alone and here:

@@ -76,6 +76,8 @@ class Desired:
     disconnect_generation: int
     ports: tuple[Port, ...]
     node_network: bool = False
+    gives_back: bool = False
+    same_organization: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -121,7 +123,16 @@ def desired(params: dict[str, Any]) -> Desired:
         environment=_environment(params),
         ports=_ports(params.get("ports", [])),
         node_network=_flag(params, "node_network"),
+        gives_back=_gives_back(params, state),
+        same_organization=same_organization(params),
     )
+
+
+def _gives_back(params: dict[str, Any], state: str) -> bool:
+    wanted = _flag(params, "gives_back")
+    if wanted and (state != "suspended" or params.get("gpus")):
+        raise bad_request("gives_back is for what is suspended, and has no GPU any more")
+    return wanted
 
 
 def _flag(params: dict[str, Any], name: str) -> bool:

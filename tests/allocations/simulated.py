@@ -76,6 +76,8 @@ class SimulatedNode:
     unenforced: set[str] = field(default_factory=set)
     dirty: set[str] = field(default_factory=set)
     keeps_out: bool = False
+    given_back: tuple[EvidenceCheck, ...] = (EvidenceCheck("gpu", True, "Looked again: nothing left."),)
+    """What it says to who is to give its place back; nothing where it does not know how."""
     weak: set[str] = field(default_factory=set)
     """What it lets a login take too much of: `cpu`, `memory`, `network`."""
     shows: dict[str, Any] = field(default_factory=dict)
@@ -142,6 +144,7 @@ class SimulatedBackend:
                 for port in (account.ports if node.knows_ports else ())
                 for why in ["suspended" if account.state == "suspended" else node.refuses.get(port.node_port, "")]
             ),
+            given_back=node.given_back if account.gives_back else (),
         )
 
     async def enter(self, node_id: str, account: DesiredAccount) -> Entry:

@@ -64,7 +64,7 @@ class TestGivingBack:
         assert await free(database, sku) == 0
         smaller = await make_sku(database, "smaller", vcpu=4, memory_mib=8192, disk_gib=40, gpu_count=1)
         assert await free(database, smaller) == 1
-        assert (await claim(database, smaller, "second")).gpus == ("n-0",)
+        assert (await claim(database, smaller, "second")).gpus == ("GPU-n-0",)
 
     async def test_twice_is_harmless(self, database: Database) -> None:
         node = await add_node(database, "n")
@@ -128,7 +128,7 @@ class TestHavingItAgain:
         assert (await claim(database, sku, "second")).gpus == had.gpus
         again = await claim_again(database, sku, "first", node)
         assert again is not None
-        assert (again.node_id, again.gpus) == (node, ("n-1",))
+        assert (again.node_id, again.gpus) == (node, ("GPU-n-1",))
 
     @pytest.mark.parametrize(
         "lacks", [{"vcpu": 4, "memory_mib": 64}, {"vcpu": 1, "memory_mib": 8192}, {"gpu_count": 1}]

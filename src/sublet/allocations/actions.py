@@ -16,6 +16,7 @@ from sublet.core.errors import Conflict, PermissionDenied
 from sublet.core.money import Rate
 from sublet.fleet.states import TAKES_PART, NodeState
 from sublet.ledger.failures import InsufficientFunds
+from sublet.scheduling.claims import NoCapacity
 from sublet.scheduling.offers import why_stopped
 
 _S = AllocationState
@@ -77,7 +78,9 @@ class Situation:
     suspended_for: str | None
     nano_per_hour: int
     suspended_nano_per_hour: int
+    disk_nano_per_hour: int | None
     currency: str
+    claim_ended: bool
 
     @classmethod
     def of(cls, allocation: Allocation | Row[Any]) -> "Situation":
@@ -89,13 +92,17 @@ class Situation:
             allocation.suspended_for,
             allocation.nano_per_hour,
             allocation.suspended_nano_per_hour,
+            allocation.disk_nano_per_hour,
             allocation.currency,
+            allocation.claim_ended_at is not None,
         )
 
     @property
     def more(self) -> Rate:
-        """What it costs an hour beyond the suspended rate while it runs."""
-        return Rate(max(0, self.nano_per_hour - self.suspended_nano_per_hour), self.currency)
+        """What it costs an hour while it runs, beyond what it costs suspended as it is now."""
+        disk = self.disk_nano_per_hour if self.claim_ended else None
+        suspended = self.suspended_nano_per_hour if disk is None else disk
+        return Rate(max(0, self.nano_per_hour - suspended), self.currency)
 
     @property
     def is_closing(self) -> bool:
@@ -159,9 +166,16 @@ def why_not_withdraw(now: Situation, state: PortState) -> Refusal | None:
 
 
 def why_not_resume(
-    now: Situation, stands: Standing, *, resuming: Rate, stopped: bool, node_standing: NodeState, policy: Policy
+    now: Situation,
+    stands: Standing,
+    *,
+    resuming: Rate,
+    stopped: bool,
+    node_standing: NodeState,
+    has_room: bool,
+    policy: Policy,
 ) -> Refusal | None:
-    """A customer resumes only what is suspended, and only where it may run again.
+    """A customer resumes only what is suspended, and only where it may run again and has its claim, or room for it.
 
     What is only about to be suspended stays so: else a customer could take each suspension back before the node hears
     of it, and run at the lower rate.
@@ -170,8 +184,10 @@ def why_not_resume(
         return _OPENING if now.state is _S.SUSPENDED else _STANDS[now.state]
     if now.is_closing:
         return _CLOSING
-    return why_not_run_there(now, node_standing) or why_not_afford(
-        now, stands, resuming=resuming, stopped=stopped, policy=policy
+    return (
+        why_not_run_there(now, node_standing)
+        or why_not_afford(now, stands, resuming=resuming, stopped=stopped, policy=policy)
+        or why_not_fit(now, has_room=has_room)
     )
 
 
@@ -181,6 +197,21 @@ def why_not_run_there(now: Situation, node_standing: NodeState) -> Refusal | Non
         return None
     then = "It is resumed by itself when that is done." if now.suspended_for == "drain" else "Resume it after that."
     return Refusal(StateForbids, f"Its node is being worked on. {then}", outcome=_STAYS)
+
+
+def why_not_fit(now: Situation, *, has_room: bool) -> Refusal | None:
+    """What has given its claim back runs again only where its disk is, once that node has room for it."""
+    return None if has_room else no_room(now)
+
+
+def no_room(now: Situation) -> Refusal:
+    """Why what has given its claim back cannot have it again."""
+    if now.suspended_for == "capacity":
+        advice = "It is resumed by itself once there is room. Launch elsewhere if you cannot wait."
+    else:
+        advice = "Try again when something there has been released, or launch this or another offer elsewhere."
+    outcome = "It stays suspended, its files are kept, and it costs what its disk costs."
+    return Refusal(NoCapacity, "Others have its place on its node, where its files are.", advice, outcome=outcome)
 
 
 def why_not_afford(

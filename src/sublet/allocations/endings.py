@@ -1,6 +1,6 @@
 """The end of an allocation, however it came to it: what it was given is forgotten, and what it took is free."""
 
-from sublet.allocations import environment, ports, rows, startup
+from sublet.allocations import environment, ports, rows, startup, suspended_claim
 from sublet.allocations.rows import Allocation
 from sublet.billing import spending_limits
 from sublet.core.actors import system_actor
@@ -20,3 +20,4 @@ async def forget(session: Session, allocation: Allocation) -> None:
     await startup.end_with(session, system_actor("worker"), allocation)
     await spending_limits.forget(session, allocation.id)
     await claims.free(session, allocation.id)
+    await suspended_claim.wake_waiting(session, allocation.node_id)

@@ -198,6 +198,38 @@ class AllocationNodeDraining(Event):
     deadline_at: datetime
 
 
+class AllocationClaimEnding(Event):
+    """What is suspended keeps its place on its node until then, and its disk after that; told when that is known, and
+    again shortly before."""
+
+    type: ClassVar[str] = "allocation.claim_ending"
+
+    allocation_id: str
+    name: str
+    kept_until: datetime
+
+
+class AllocationClaimEnded(Event):
+    """What is suspended has given its place on its node back: its disk is kept, and it runs again if there is room."""
+
+    type: ClassVar[str] = "allocation.claim_ended"
+
+    allocation_id: str
+    name: str
+    ended_at: datetime
+
+
+class AllocationWaitsForRoom(Event):
+    """What is suspended may run again, and others have its place: it runs by itself as soon as there is room, as long
+    as it waits for that."""
+
+    type: ClassVar[str] = "allocation.waits_for_room"
+
+    allocation_id: str
+    name: str
+    waits: bool
+
+
 class AllocationDrainDue(Event):
     """The deadline has passed by which the node is to be empty: the allocation is to be suspended."""
 

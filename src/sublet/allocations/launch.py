@@ -121,6 +121,7 @@ async def launch(
         "price": PriceOut.of(price).model_dump(mode="json"),
         "nano_per_hour": price.nano_per_hour,
         "suspended_nano_per_hour": price.suspended_nano_per_hour,
+        "disk_nano_per_hour": price.disk_nano_per_hour,
         "currency": price.currency,
         "hold_id": hold.id,
         "node_id": claim.node_id,

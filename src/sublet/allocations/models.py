@@ -48,6 +48,11 @@ allocation = Table(
     Column("enforced", JSONB, nullable=False),
     Column("evidence", JSONB(none_as_null=True)),
     Column("operation_id", Text),
+    Column("claim_kept_until", DateTime(timezone=True)),
+    Column("claim_ended_at", DateTime(timezone=True)),
+    Column("claim_end_told", Boolean, nullable=False),
+    Column("waits_since", DateTime(timezone=True)),
+    Column("disk_nano_per_hour", BigInteger),
 )
 
 traffic = Table(

@@ -49,6 +49,11 @@ class Allocation:
     created_at: datetime
     started_at: datetime | None
     release_requested_at: datetime | None
+    claim_kept_until: datetime | None
+    claim_ended_at: datetime | None
+    claim_end_told: bool
+    waits_since: datetime | None
+    disk_nano_per_hour: int | None
 
     @property
     def is_as_wanted(self) -> bool:

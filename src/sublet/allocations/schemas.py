@@ -272,7 +272,11 @@ class PortOut(BaseModel):
 
 class AllocationOut(BaseModel):
     """A running right to resources on a node. `traffic` is null where its node does not count it; `restart_price` is
-    what it would cost elsewhere, while it is lost and its kind is sold."""
+    what it would cost elsewhere, while it is lost and its kind is sold.
+
+    Suspended, it keeps its claim until `claim_kept_until` (null: nothing ends it), and has its disk alone since
+    `claim_ended_at`. `waits_for_room_since`: it runs again by itself as soon as its node has room for it.
+    """
 
     id: str
     name: str
@@ -287,6 +291,9 @@ class AllocationOut(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None
     release_requested_at: datetime | None
+    claim_kept_until: datetime | None
+    claim_ended_at: datetime | None
+    waits_for_room_since: datetime | None
     failure: FailureOut | None
     delivered_seconds: int
     cost: CostOut

@@ -6,7 +6,7 @@ The login closes, processes end, data stay.
 from collections.abc import Mapping
 from typing import Literal
 
-from sublet.allocations import actions, operations, rows, upcoming_spend
+from sublet.allocations import actions, operations, rows, suspended_claim, upcoming_spend
 from sublet.allocations.actions import Situation
 from sublet.allocations.audit import WantedRecord
 from sublet.allocations.rows import Allocation
@@ -24,7 +24,7 @@ from sublet.findings import launches
 from sublet.fleet import states as node_states
 
 Cause = Literal["customer", "funds", "drain", "limit"]
-_BY_ITSELF = frozenset({"funds", "drain", "limit"})
+_BY_ITSELF = frozenset({"funds", "drain", "limit", "capacity"})
 """What was suspended for one of these resumes when nothing stands in its way any more."""
 
 SENTENCES: Mapping[str, str] = {
@@ -50,8 +50,8 @@ async def request_suspension(session: Session, actor: Actor, id_or_name: str) ->
 async def request_resumption(session: Session, actor: Actor, id_or_name: str, *, policy: Policy) -> str:
     """Resume a suspended allocation of the actor's organization; returns its id.
 
-    InsufficientFunds while the wallet cannot carry it, SpendingLimitForbids while a limit forbids it, StateForbids
-    otherwise: also if it is being resumed already.
+    InsufficientFunds while the wallet cannot carry it, SpendingLimitForbids while a limit forbids it, NoCapacity while
+    others have the claim that it gave back, StateForbids otherwise: also if it is being resumed already.
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
     await upcoming_spend.alone(session, allocation.organization_id)
@@ -61,10 +61,17 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
     at = await node_states.standing(session, allocation.node_id)
     now = Situation.of(allocation)
     if refusal := actions.why_not_resume(
-        now, stands, resuming=to_come, stopped=stopped, node_standing=at, policy=policy
+        now,
+        stands,
+        resuming=to_come,
+        stopped=stopped,
+        node_standing=at,
+        has_room=await suspended_claim.has_room(session, allocation),
+        policy=policy,
     ):
         raise refusal.problem
-    await resume(session, actor, allocation)
+    if not await resume(session, actor, allocation):
+        raise actions.no_room(now).problem
     return allocation.id
 
 
@@ -72,9 +79,15 @@ async def on_occasion(session: Session, event: StoredEvent, *, policy: Policy) -
     """Resume an allocation that its customer did not suspend, if it may run again. Handler of
     `allocation.funds_restored`, `allocation.limit_lifted` and `allocation.node_open`, harmless when repeated.
 
-    If it may not, it waits from now on for what stands in its way: its node, which comes first, money, or a limit.
+    If it may not, it waits from now on for what stands in its way: its node, which comes first, money, a limit, or room
+    on its node.
     """
-    allocation = await rows.lock_if_any(session, event.subject)
+    await run_again(session, event.subject, policy=policy)
+
+
+async def run_again(session: Session, allocation_id: str, *, policy: Policy) -> None:
+    """Resume what its customer did not suspend, if it may run again, or note what stands in its way."""
+    allocation = await rows.lock_if_any(session, allocation_id)
     if allocation is None or allocation.wanted != "suspended" or allocation.suspended_for not in _BY_ITSELF:
         return
     now = Situation.of(allocation)
@@ -88,12 +101,17 @@ async def on_occasion(session: Session, event: StoredEvent, *, policy: Policy) -
     if refusal := actions.why_not_afford(now, stands, resuming=to_come, stopped=stopped, policy=policy):
         await _wait(session, allocation, "limit" if refusal.error is SpendingLimitForbids else "funds")
         return
-    await resume(session, system_actor(allocation.suspended_for), allocation)
+    actor = system_actor(allocation.suspended_for)
+    if not await resume(session, actor, allocation):
+        await meters.wait_for(session, allocation.id, None)
+        await suspended_claim.wait_for_room(session, actor, allocation)
 
 
 async def _wait(session: Session, allocation: Allocation, cause: Cause) -> None:
     await rows.note(session, allocation.id, suspended_for=cause)
     await meters.wait_for(session, allocation.id, cause if cause in {"funds", "limit"} else None)
+    actor = system_actor(cause)
+    await suspended_claim.begin(session, actor, allocation, for_its_node=cause == "drain")
 
 
 async def suspend(session: Session, actor: Actor, allocation: Allocation, *, cause: Cause) -> None:
@@ -103,19 +121,26 @@ async def suspend(session: Session, actor: Actor, allocation: Allocation, *, cau
     await rows.want(session, allocation.id, wanted="suspended", suspended_for=cause)
     await operations.start(session, allocation.id, allocation.organization_id, "suspend")
     await meters.switch(session, allocation.id, "suspended", now)
+    await suspended_claim.begin(session, actor, allocation, for_its_node=cause == "drain")
 
 
-async def resume(session: Session, actor: Actor, allocation: Allocation) -> None:
-    """Want a locked allocation active again; it costs the running rate once the node has opened it.
+async def resume(session: Session, actor: Actor, allocation: Allocation) -> bool:
+    """Want a locked allocation active again; it costs the running rate once the node has opened it. False where others
+    have the claim that it gave back, and nothing was changed then.
 
     One that the node has not closed yet costs it from here on: it may well run all the time.
     """
+    gpus = await suspended_claim.take_again(session, allocation)
+    if gpus is None:
+        return False
     await _audit(session, actor, allocation, "allocation.resumption_requested", "active")
-    await rows.want(session, allocation.id, wanted="active", suspended_for=None)
+    has_claim = {"claim_kept_until": None, "claim_ended_at": None, "claim_end_told": False, "gpus": gpus}
+    await rows.want(session, allocation.id, wanted="active", suspended_for=None, **has_claim)
     await meters.wait_for(session, allocation.id, None)
     await operations.start(session, allocation.id, allocation.organization_id, "resume")
     if allocation.state is AllocationState.ACTIVE:
         await meters.switch(session, allocation.id, "running", await database_now(session))
+    return True
 
 
 async def _audit(session: Session, actor: Actor, allocation: Allocation, action: str, wanted: str) -> None:

@@ -9,7 +9,8 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('resuming '
 _MORE = text(
     """
     SELECT coalesce(sum(CASE o.kind WHEN 'provision' THEN a.nano_per_hour
-                        ELSE greatest(0, a.nano_per_hour - a.suspended_nano_per_hour) END), 0)::bigint
+                        ELSE greatest(0, a.nano_per_hour
+                                         - coalesce(a.disk_nano_per_hour, a.suspended_nano_per_hour)) END), 0)::bigint
       FROM allocation a JOIN allocation_operation o ON o.id = a.operation_id
      WHERE a.organization_id = :organization_id AND a.currency = :currency AND a.ended_at IS NULL
        AND a.wanted = 'active' AND a.state <> 'active' AND o.kind IN ('provision', 'resume')

@@ -21,8 +21,8 @@ _START = text(
     """
     WITH started AS (
       INSERT INTO meter (subject_id, subject_name, meter_kind, sku_id, node_id, organization_id, hold_id, currency,
-                         price_id, nano_per_hour, suspended_nano_per_hour, disk_nano_per_hour, started_at, observed_to, settle_due_at,
-                         boot_id, seen_from, seen_count)
+                         price_id, nano_per_hour, suspended_nano_per_hour, disk_nano_per_hour, started_at, observed_to,
+                         settle_due_at, boot_id, seen_from, seen_count)
       VALUES (:subject_id, :subject_name, :meter_kind, :sku_id, :node_id, :organization_id, :hold_id, :currency,
               :price_id, :nano_per_hour, :suspended_nano_per_hour, :disk_nano_per_hour, :at,
               CAST(:at AS timestamptz) + interval '1 second',

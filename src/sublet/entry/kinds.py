@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from sublet.allocations import remnants, rows, startup
+from sublet.allocations import remnants, rows, startup, suspended_claim
 from sublet.allocations.work import kind as allocations
 from sublet.allocations.work import remnants as remnant_work
+from sublet.allocations.work import resumption as resumption_work
 from sublet.allocations.work import startup as startup_work
 from sublet.core.work import delivery, ticks
 from sublet.core.work.declaration import SET_ASIDE, End, Step
@@ -24,6 +25,7 @@ from sublet.payments.top_ups import checkout
 STEPS: Mapping[str, tuple[Step, ...]] = {
     rows.WORK: allocations.STEPS,
     remnants.WORK: remnant_work.STEPS,
+    suspended_claim.WAITING: resumption_work.STEPS,
     startup.WORK: startup_work.STEPS,
     NODE: observation.STEPS,
     TRUST: host_certificates.STEPS,
@@ -46,6 +48,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
 _ENDS = {
     rows.WORK: allocations.END,
     remnants.WORK: remnant_work.END,
+    suspended_claim.WAITING: resumption_work.END,
     startup.WORK: startup_work.END,
     NODE: observation.END,
     TRUST: host_certificates.END,

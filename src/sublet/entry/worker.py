@@ -8,6 +8,7 @@ import sys
 from sublet.allocations.work import kind as allocation_work
 from sublet.allocations.work import observations
 from sublet.allocations.work import remnants as remnant_work
+from sublet.allocations.work import resumption as resumption_work
 from sublet.allocations.work import startup as startup_work
 from sublet.allocations.work.pace import AllocationPace
 from sublet.billing.policy import Policy
@@ -78,6 +79,7 @@ class Worker:
             allocation_work.work(self.backend, self.keyring, pace=pace),
             startup_work.work(self.backend, self.keyring, pace=pace),
             remnant_work.work(self.backend, pace=pace),
+            resumption_work.work(pace=pace),
             self.observer.work(),
             self.certificates.work(),
             revocations.work(self.backend),

@@ -40,6 +40,24 @@ class _Port(BaseModel):
     why: Short
 
 
+class _Holder(BaseModel):
+    pid: int
+    login: Short
+    name: Short
+    what: Long
+
+
+class _Check(BaseModel):
+    name: Short
+    clean: bool
+    detail: Long = ""
+    holders: Annotated[list[_Holder], Field(max_length=1000)] = Field(default_factory=list)
+
+    def to_check(self) -> backend.EvidenceCheck:
+        holders = tuple(backend.Holder(one.pid, one.login, one.name, one.what) for one in self.holders)
+        return backend.EvidenceCheck(self.name, self.clean, self.detail, holders)
+
+
 class Applied(BaseModel):
     """Answer to `apply`."""
 
@@ -52,6 +70,7 @@ class Applied(BaseModel):
     enforced: list[_Enforced]
     boot_id: Short
     ports: Annotated[list[_Port], Field(max_length=64)] = Field(default_factory=list)  # older helpers do not say
+    given_back: Annotated[list[_Check], Field(max_length=64)] = Field(default_factory=list)  # likewise
 
     def to_state(self, applied_at: datetime) -> backend.AppliedState:
         """As the backend gives it."""
@@ -78,6 +97,7 @@ class Applied(BaseModel):
             ports=tuple(
                 AppliedPort(item.protocol, item.port, item.node_port, item.open, item.why) for item in self.ports
             ),
+            given_back=tuple(check.to_check() for check in self.given_back),
         )
 
 
@@ -87,24 +107,6 @@ class Explained(BaseModel):
     cause: Short
     lines: Annotated[list[Long], Field(max_length=20)]
     fix: Long
-
-
-class _Holder(BaseModel):
-    pid: int
-    login: Short
-    name: Short
-    what: Long
-
-
-class _Check(BaseModel):
-    name: Short
-    clean: bool
-    detail: Long = ""
-    holders: Annotated[list[_Holder], Field(max_length=1000)] = Field(default_factory=list)
-
-    def to_check(self) -> backend.EvidenceCheck:
-        holders = tuple(backend.Holder(one.pid, one.login, one.name, one.what) for one in self.holders)
-        return backend.EvidenceCheck(self.name, self.clean, self.detail, holders)
 
 
 class Released(BaseModel):

@@ -31,8 +31,8 @@ class Limits:
 class DesiredAccount:
     """The whole desired state of one allocation on its node; `generation` grows with every change of it. With
     `node_network` it is in the node's own. `disconnect_generation` is the latest with which somebody lost the right to
-    come in: SSH connections from before end, but those that one of `authorized_keys` is known to have opened.
-    """
+    come in: SSH connections from before end, but those that one of `authorized_keys` is known to have opened. With
+    `gives_back` its disk alone stays in use, and of `same_organization` nobody holds more."""
 
     allocation_id: str
     login: str
@@ -46,6 +46,8 @@ class DesiredAccount:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ports: tuple[DesiredPort, ...] = ()
     node_network: bool = False
+    gives_back: bool = False
+    same_organization: tuple[str, ...] = ()
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -66,7 +68,8 @@ class EnforcedLimit:
 
 @dataclass(frozen=True, slots=True)
 class AppliedState:
-    """What exists on the node after `apply`. `applied_at` is the database's time before the request was sent."""
+    """What exists on the node after `apply`. `applied_at` is the database's time before the request was sent.
+    `given_back` shows that its disk alone is in use; empty where that was not asked for, or the node knows no way."""
 
     login: str
     uid: int
@@ -78,6 +81,7 @@ class AppliedState:
     boot_id: str
     applied_at: datetime
     ports: tuple[AppliedPort, ...] = ()
+    given_back: "tuple[EvidenceCheck, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceCheck:
-    """One thing that must be gone after a release, and whether it is. `holders` are for operators: others are named."""
+    """One thing that must be gone, and whether it is. `holders` are for operators: others are named."""
 
     name: str
     clean: bool
@@ -138,10 +142,8 @@ class EvidenceCheck:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseEvidence:
-    """What the node found after removing an allocation; capacity is free again only when `clean`.
-
-    `released_at` is the database's time after the answer, so the evidence is never older than what it proves.
-    """
+    """What the node found after removing an allocation; capacity is free again only when `clean`. `released_at` is the
+    database's time after the answer, so the evidence is never older than what it proves."""
 
     clean: bool
     checks: tuple[EvidenceCheck, ...]
@@ -357,10 +359,8 @@ class FleetBackend(Protocol):
         generation: int,
         same_organization: Sequence[str],
     ) -> ReleaseEvidence:
-        """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen.
-
-        What processes of `same_organization`, logins on the node, hold of it is taken back by ending them.
-        """
+        """Remove everything of the allocation and prove it; StaleGeneration if a newer generation was seen. What
+        processes of `same_organization`, logins on the node, hold of it is taken back by ending them."""
         ...
 
     async def start(self, node_id: str, script: Script, text: str, *, generation: int) -> StartupRun:

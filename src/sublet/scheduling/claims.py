@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import DateTime, bindparam, insert, text
+from sqlalchemy import DateTime, TextClause, bindparam, insert, text
 
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
@@ -74,6 +74,7 @@ _RECOUNT_DUE = text(
 _FROM_HERE = "tstzrange(greatest(:start, clock_timestamp()), :end)"
 _ENDS = (bindparam("start", type_=DateTime(timezone=True)), bindparam("end", type_=DateTime(timezone=True)))
 _DURING = text(_FROM_HERE).bindparams(*_ENDS)
+_JUST_SO = text("tstzrange(:start, :end)").bindparams(*_ENDS)
 _PICK_GPUS = text(
     f"""
     SELECT uuid FROM gpus_free_in(:node_id, {_FROM_HERE})
@@ -238,7 +239,10 @@ async def _claim_on(
     if not await fits(session, sku, node_id, during=during):
         return None
     gpus = await _pick_gpus(session, sku, node_id, during=during)
-    return None if gpus is None else await _insert(session, sku, subject_id, node_id, gpus, during=during)
+    if gpus is None:
+        return None
+    window = _DURING.bindparams(start=during.start, end=during.end)
+    return await _insert(session, sku, subject_id, node_id, gpus, during=window)
 
 
 async def _pick_gpus(session: Session, sku: Shape, node_id: str, *, during: Window) -> tuple[str, ...] | None:
@@ -250,7 +254,7 @@ async def _pick_gpus(session: Session, sku: Shape, node_id: str, *, during: Wind
 
 
 async def _insert(
-    session: Session, sku: Shape, subject_id: str, node_id: str, gpus: tuple[str, ...], *, during: Window
+    session: Session, sku: Shape, subject_id: str, node_id: str, gpus: tuple[str, ...], *, during: TextClause
 ) -> Claim:
     claim_id = new_id("clm")
     await session.execute(
@@ -264,7 +268,7 @@ async def _insert(
             disk_gib=sku.disk_gib,
             gpu_count=sku.gpu_count,
             whole_node=sku.whole_node,
-            during=_DURING.bindparams(start=during.start, end=during.end),
+            during=during,
         )
     )
     if gpus:
@@ -292,14 +296,14 @@ async def keep_disk(session: Session, subject_id: str) -> bool:
             disk_gib=had.disk_gib,
             gpu_count=0,
             whole_node=False,
-            during=_DURING.bindparams(start=had.at, end=had.until),
+            during=_JUST_SO.bindparams(start=had.at, end=had.until),
         )
     )
     return True
 
 
 async def claim_again(session: Session, sku: Shape, subject_id: str, node_id: str) -> Claim | None:
-    """Claim for a subject that has its disk alone all of its shape again, on the same node and for good; None where
+    """Claim for a subject that has its disk alone all of its shape again, on the same node and as long; None where
     that has no room.
 
     It may be given other GPUs than before. Money comes first, as for `claim`.
@@ -313,7 +317,8 @@ async def claim_again(session: Session, sku: Shape, subject_id: str, node_id: st
     had = (await session.execute(_END_HERE, {"subject_id": subject_id, "disk_alone": True})).one_or_none()
     if had is None:
         return None
-    return await _insert(session, sku, subject_id, node_id, gpus, during=Window(had.at, None))
+    from_here = _JUST_SO.bindparams(start=had.at, end=had.until)
+    return await _insert(session, sku, subject_id, node_id, gpus, during=from_here)
 
 
 async def free(session: Session, subject_id: str) -> bool:

@@ -4,7 +4,17 @@ from typing import Any
 
 from sqlalchemy import Row, select, text
 
-from sublet.allocations import actions, environment, incidents, labels, ports, restart, traffic, upcoming_spend
+from sublet.allocations import (
+    actions,
+    environment,
+    incidents,
+    labels,
+    ports,
+    restart,
+    suspended_claim,
+    traffic,
+    upcoming_spend,
+)
 from sublet.allocations.actions import PortPlace, Situation
 from sublet.allocations.models import operation
 from sublet.allocations.schemas import (
@@ -39,9 +49,10 @@ from sublet.scheduling.offers import Launches
 
 _WHOLE = """
     SELECT a.id, a.organization_id, a.name, a.state, a.wanted, a.suspended_for, a.nano_per_hour,
-           a.suspended_nano_per_hour, a.currency, a.sku, a.price, a.login, a.created_at,
+           a.suspended_nano_per_hour, a.disk_nano_per_hour, a.claim_ended_at, a.currency, a.sku, a.price,
+           a.login, a.created_at,
            a.started_at, a.ended_at, a.release_requested_at, a.failure, a.enforced, a.evidence, a.operation_id,
-           a.sku_id, a.hold_id,
+           a.sku_id, a.hold_id, a.claim_kept_until, a.waits_since,
            n.node_id, n.name AS node_name, n.limits_enforced, n.address, n.port,
            coalesce(h.rest, 0) AS held,
            p.leads_ports, p.first_port, p.last_port
@@ -87,6 +98,9 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
         started_at=row.started_at,
         ended_at=row.ended_at,
         release_requested_at=row.release_requested_at,
+        claim_kept_until=row.claim_kept_until if row.wanted == "suspended" else None,
+        claim_ended_at=row.claim_ended_at if row.wanted == "suspended" else None,
+        waits_for_room_since=row.waits_since if row.suspended_for == "capacity" else None,
         failure=row.failure,
         delivered_seconds=0 if cost is None else cost.delivered_seconds,
         cost=_cost(row, cost),
@@ -105,6 +119,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
             to_come=to_come,
             stopped=stopped,
             node_standing=at,
+            has_room=await suspended_claim.has_room(session, row),
             policy=policy,
             publish=actions.why_not_publish(Situation.of(row), place, held=len(published), lately=lately),
             restarting=anew.refusal,
@@ -133,6 +148,7 @@ def _actions(
     to_come: Rate,
     stopped: bool,
     node_standing: NodeState,
+    has_room: bool,
     policy: Policy,
     publish: Refusal | None,
     restarting: Refusal | None,
@@ -142,7 +158,13 @@ def _actions(
         "release": actions.why_not_release(now),
         "suspend": actions.why_not_suspend(now),
         "resume": actions.why_not_resume(
-            now, stands, resuming=to_come, stopped=stopped, node_standing=node_standing, policy=policy
+            now,
+            stands,
+            resuming=to_come,
+            stopped=stopped,
+            node_standing=node_standing,
+            has_room=has_room,
+            policy=policy,
         ),
         "cancel": actions.why_not_cancel(now),
         "publish_port": publish,

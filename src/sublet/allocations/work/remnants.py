@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Row, func, select, update
 
-from sublet.allocations import rows
+from sublet.allocations import rows, suspended_claim
 from sublet.allocations.models import remnant
 from sublet.allocations.remnants import WORK
 from sublet.allocations.work.pace import AllocationPace, pause_of
@@ -95,6 +95,7 @@ def work(backend: FleetBackend, *, pace: AllocationPace) -> Work[Left, Cleaning]
             proven = {"evidence": result.evidence.stored(), "cleaned_at": func.clock_timestamp()}
             await session.execute(update(remnant).where(remnant.c.id == row.id).values(proven))
             await claims.free(session, str(row.id))
+            await suspended_claim.wake_waiting(session, row.node_id)
             return Done()
         found = what_is_left(result.evidence, result.error, row.node_id)
         inside = found.inside.text

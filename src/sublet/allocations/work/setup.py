@@ -4,16 +4,26 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sublet.allocations import endings, environment, incidents, operations, ports, rows, startup, suspension
+from sublet.allocations import (
+    endings,
+    environment,
+    incidents,
+    operations,
+    ports,
+    rows,
+    startup,
+    suspended_claim,
+    suspension,
+)
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
-from sublet.allocations.work import promises, relocation
+from sublet.allocations.work import given_back, promises, relocation
+from sublet.allocations.work.desired import desired_account
 from sublet.allocations.work.evidence import UNPROVEN, as_applied, still_there
 from sublet.allocations.work.failures import Report, report, step_of
 from sublet.allocations.work.pace import AllocationPace, Failure, classify, pause_of
 from sublet.billing import meters
 from sublet.billing.policy import Policy
-from sublet.catalog import prices
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core import telemetry
 from sublet.core.actors import Actor, system_actor
@@ -23,21 +33,14 @@ from sublet.core.errors import SubletError
 from sublet.core.keyring import Keyring
 from sublet.core.work.leases import Lease
 from sublet.core.work.outcomes import Again, Done, Outcome, Retry
-from sublet.core.work.pace import spread
 from sublet.fleet import nodes, trial
-from sublet.fleet.backend import AppliedState, DesiredAccount, Entry, FleetBackend, Limits, Observation
+from sublet.fleet.backend import AppliedState, DesiredAccount, Entry, FleetBackend, Observation
 from sublet.fleet.entry import not_its_own
 from sublet.fleet.errors import EntryRefused, LimitsNotEnforced, NodeError, StaleGeneration
-from sublet.fleet.led_ports import DesiredPort
 from sublet.identity import ssh_keys
 from sublet.ledger import holds
 
 log = telemetry.get_logger(__name__)
-
-PERCENT_FOR_EACH_VCPU = 100
-TASKS_FOR_EACH_VCPU = 1024
-MOST_KEYS = 256
-BITS_IN_MBIT = 1_000_000
 
 _BY_WANTED = {"active": AllocationState.ACTIVE, "suspended": AllocationState.SUSPENDED}
 
@@ -76,32 +79,15 @@ async def begin(session: Session, allocation: Allocation) -> Setup:
     operation = await operations.running(session, allocation.id, allocation.organization_id)
     if operation is not None:
         await operations.attempt(session, operation, operation.first_remote_step)
+    if allocation.wanted == "suspended":
+        allocation = await suspended_claim.look(session, worker(), allocation)
+    gives_back = suspended_claim.is_over(allocation, await database_now(session))
     keys = await ssh_keys.public_keys_of(session, allocation.organization_id)
     encrypted = await environment.encrypted_of(session, allocation.id)
-    return Setup(allocation, desired_account(allocation, keys, await ports.wanted(session, allocation.id)), encrypted)
-
-
-def desired_account(allocation: Allocation, keys: list[str], published: tuple[DesiredPort, ...] = ()) -> DesiredAccount:
-    """The whole desired state of the allocation on its node."""
-    return DesiredAccount(
-        allocation_id=allocation.id,
-        login=allocation.login,
-        uid=allocation.uid,
-        generation=allocation.generation,
-        state="suspended" if allocation.wanted == "suspended" else "active",
-        limits=Limits(
-            cpu_percent=allocation.sku["vcpu"] * PERCENT_FOR_EACH_VCPU,
-            memory_mib=allocation.sku["memory_mib"],
-            tasks_max=allocation.sku["vcpu"] * TASKS_FOR_EACH_VCPU,
-            disk_gib=allocation.sku["disk_gib"],
-            network_bits_per_second=(allocation.sku.get("network_mbit") or 0) * BITS_IN_MBIT,
-        ),
-        gpus=tuple(allocation.gpus),
-        authorized_keys=tuple(keys[:MOST_KEYS]),
-        disconnect_generation=allocation.disconnect_generation,
-        ports=published,
-        node_network=bool(allocation.sku.get("node_network")),
-    )
+    published = await ports.wanted(session, allocation.id)
+    mates = await rows.other_logins(session, allocation.id, allocation.node_id) if gives_back else ()
+    account = desired_account(allocation, keys, published, gives_back=gives_back, same_organization=mates)
+    return Setup(allocation, account, encrypted)
 
 
 async def act(backend: FleetBackend, keyring: Keyring, setup: Setup) -> SetupResult:
@@ -167,7 +153,7 @@ async def conclude(session: Session, lease: Lease, setup: Setup, result: SetupRe
     if allocation.generation != setup.allocation.generation:
         # Newer facts are to be applied. What was applied counts all the same: it is the proof of what was delivered.
         return Again()
-    return Again(spread(pace.verify_seconds))
+    return await given_back.follow(session, allocation.id, setup.account, result.applied, pace=pace)
 
 
 async def _take_in(
@@ -250,7 +236,8 @@ async def _succeeded(
     elif unproven:
         await meters.observe(session, [allocation.id], now, boot_id=applied.boot_id, policy=UNPROVEN)
     target = _BY_WANTED[allocation.wanted]
-    await meters.switch(session, allocation.id, "running" if target is AllocationState.ACTIVE else "suspended", now)
+    if target is AllocationState.ACTIVE:
+        await meters.switch(session, allocation.id, "running", now)
     if allocation.state is not target:
         await move(session, worker(), allocation.id, target, reason=_reason(allocation, target, before))
         if target is AllocationState.ACTIVE:
@@ -274,7 +261,7 @@ async def _start_billing(
         price_id=allocation.price_id,
         nano_per_hour=allocation.nano_per_hour,
         suspended_nano_per_hour=allocation.suspended_nano_per_hour,
-        disk_nano_per_hour=(await prices.get(session, allocation.price_id)).disk_nano_per_hour,
+        disk_nano_per_hour=allocation.disk_nano_per_hour,
         currency=allocation.currency,
         at=now,
         name=allocation.name,

@@ -217,6 +217,9 @@ class Allocation(TypedDict):
     started_at: str | None
     ended_at: str | None
     release_requested_at: str | None
+    claim_kept_until: str | None
+    claim_ended_at: str | None
+    waits_for_room_since: str | None
     failure: Failure | None
     delivered_seconds: int
     cost: Cost

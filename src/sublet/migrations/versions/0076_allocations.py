@@ -7,6 +7,8 @@ down_revision = "0075_scheduling"
 
 CLAIMS = """
 ALTER TABLE allocation
+  -- What an hour costs once its disk alone is kept; null where its claim is kept always.
+  ADD COLUMN disk_nano_per_hour bigint CHECK (disk_nano_per_hour >= 0),
   -- Until when its suspension keeps its claim; null while nothing ends it.
   ADD COLUMN claim_kept_until timestamptz,
   -- When what it had but its disk was given back; null while it has all of it.

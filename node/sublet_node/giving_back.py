@@ -1,0 +1,37 @@
+"""What is suspended gives back all but its disk: memory and GPUs, which are then another's, and shows that it has.
+
+Its login is closed, and no process of it runs. What else keeps a GPU or memory in use is what others hold of it, and
+what it left in memory: the first is ended where it is its own organization's, the second is removed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import devices, evidence, gpus, holders, leftovers, memory, mounts, processes
+from .marks import Marks
+from .request import Subject
+
+
+def give_back(subject: Subject, cards: list[str], mates: dict[str, int]) -> list[dict[str, Any]]:
+    """Give back memory and the GPUs `cards`, which nobody may open any more; the checks that show what is left of it.
+
+    `mates` are the other logins of its organization on this node. Safe to repeat.
+    """
+    leftovers.remove_ipc(subject.uid)
+    mounts.empty_memory(subject)
+    return [
+        evidence.check(
+            "processes", lambda: [f"{process.name} ({process.pid})" for process in processes.of(subject.uid)]
+        ),
+        evidence.check("held", lambda: _held(subject, cards, mates)),
+        evidence.check("memory", lambda: memory.left(subject.uid)),
+        evidence.check("gpu", lambda: evidence.gpus_left(subject.uid, cards)),
+    ]
+
+
+def _held(subject: Subject, cards: list[str], mates: dict[str, int]) -> list[str]:
+    """Who holds a GPU or something in its memory. Files of its disk are its own to share: they are not looked for."""
+    numbers = devices.numbers(gpus.known(), cards)[0] if cards else frozenset()
+    of_it = Marks("\0", -1, cards=numbers, places=mounts.devices(subject))
+    return [f"{holder.what} in {holder.name} ({holder.pid})" for holder in holders.end_or_find(of_it, mates)]
