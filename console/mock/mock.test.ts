@@ -157,7 +157,7 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["POST", "/admin/nodes/nd_1/gpus/GPU-available/quarantine", { reason: "it errs" }],
   ["POST", "/admin/skus", { code: "cpu-new", name: "New", vcpu: 1, memory_mib: 1024, disk_gib: 10 }],
   ["PATCH", "/admin/skus/sku_1", { active: false }],
-  ["POST", "/admin/prices", { sku_id: "sku_1", per_hour: "0.5", suspended_per_hour: "0.1", currency: "USD" }],
+  ["POST", "/admin/prices", { sku_id: "sku_1", per_hour: "0.5", suspended_claim: "always", suspended_per_hour: "0.1", currency: "USD" }],
 ];
 
 describe("the mock", () => {

@@ -30,6 +30,8 @@ type SkuInput = {
   labels: Record<string, string>;
 };
 
+type PriceInput = { rate: string; claim: string; hours: string; suspended: string; disk: string; currency: string; effective: string };
+
 export const cli = {
   launch: (code: string, name: string, given: { script: boolean; variables: boolean; labels: Record<string, string> }) =>
     command(["launch", code], {
@@ -95,10 +97,12 @@ export const cli = {
       "node-network": input.node === "network",
       label: pairs(input.labels),
     }),
-  setPrice: (code: string, input: { rate: string; suspended: string; currency: string; effective: string }) =>
+  setPrice: (code: string, input: PriceInput) =>
     command(["admin", "price", "set", code, input.rate || "RATE"], {
       currency: input.currency || "CURRENCY",
-      suspended: input.suspended,
+      "suspended-claim": input.claim === "hours" ? `${input.hours || "HOURS"}h` : input.claim || "CLAIM",
+      suspended: input.claim === "none" ? "" : input.suspended,
+      disk: input.claim === "always" ? "" : input.disk,
       "effective-at": input.effective.replace(/\.\d+Z$/, "Z"),
     }),
 };

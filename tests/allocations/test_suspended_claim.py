@@ -19,6 +19,7 @@ from sublet.fleet.backend import EvidenceCheck
 from sublet.scheduling.claims import NoCapacity
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.allocations.rental import Rental
+from tests.allocations.simulated import Killed, failing, nothing, unreachable
 from tests.support.clock import DAY_SECONDS, Clock
 from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import look_at
@@ -223,11 +224,11 @@ class TestTheNode:
 
     async def test_that_is_away_keeps_it_until_it_answers(self, rental: Rental, clock: Clock) -> None:
         allocation_id = await suspended(rental)
-        rental.backend.node(rental.node_id).unreachable = True
+        rental.backend.interrupt = failing("apply", "before", unreachable)
         clock.later(4 * HOUR + 60)
         await rental.work(allocation_id)
         assert await claimed(rental, allocation_id) == ALL
-        rental.backend.node(rental.node_id).unreachable = False
+        rental.backend.interrupt = nothing
         clock.later(120)
         await rental.work(allocation_id)
         assert await claimed(rental, allocation_id) == DISK
@@ -235,11 +236,11 @@ class TestTheNode:
     async def test_asked_by_a_worker_that_died_is_asked_again(self, rental: Rental, clock: Clock) -> None:
         allocation_id = await suspended(rental)
         clock.later(4 * HOUR + 60)
-        rental.backend.kill_at("apply", "after")
-        with pytest.raises(BaseException, match="killed"):
+        rental.backend.interrupt = failing("apply", "after", Killed)
+        with pytest.raises(Killed):
             await rental.work(allocation_id)
         assert await claimed(rental, allocation_id) == ALL
-        await rental.work_until(allocation_id, "suspended")
+        rental.backend.interrupt = nothing
         clock.later(60)
         await rental.work(allocation_id)
         assert await claimed(rental, allocation_id) == DISK

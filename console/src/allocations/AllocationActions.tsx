@@ -3,6 +3,7 @@ import { release, restartElsewhere, resume, suspend, useCommand } from "~/api/co
 import { newKey } from "~/api/intent";
 import type { Allocation } from "~/api/types";
 import { formatRate } from "~/format/money";
+import { suspendConsequences } from "~/launch/suspension";
 import { t } from "~/messages";
 import { allocationState } from "~/states";
 import { ActionButton, actionNamed } from "~/ui/Button";
@@ -14,7 +15,7 @@ const words = t.allocations;
 
 /** What may be done with it now. `children` gives the buttons and, if the last act failed, the error. */
 export function AllocationActions({ allocation, children }: { allocation: Allocation; children: (buttons: ReactNode, error: ReactNode) => ReactNode }) {
-  const [asking, setAsking] = useState<"release" | "cancel" | null>(null);
+  const [asking, setAsking] = useState<"release" | "cancel" | "suspend" | null>(null);
   // The price as it was when the question was asked: what is agreed to is what was read.
   const [restarting, setRestarting] = useState<{ key: string; price: NonNullable<Allocation["restart_price"]> } | null>(null);
   const pausing = useCommand(suspend);
@@ -38,7 +39,11 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
           {words.resume}
         </ActionButton>
       ) : toggle === "suspend" ? (
-        <ActionButton action={of("suspend")} isPending={pausing.isPending} onPress={() => act(pausing)}>
+        <ActionButton
+          action={of("suspend")}
+          isPending={pausing.isPending}
+          onPress={() => (allocation.price.suspended_claim === "always" ? act(pausing) : setAsking("suspend"))}
+        >
           {words.suspend}
         </ActionButton>
       ) : null}
@@ -69,7 +74,19 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
           onClose={() => setRestarting(null)}
         />
       )}
-      {asking === null ? null : (
+      {asking === "suspend" ? (
+        <Confirm
+          title={words.dialog.suspendTitle(allocation.name)}
+          consequences={suspendConsequences(allocation.price)}
+          confirm={words.dialog.confirmSuspend}
+          keep={words.dialog.keep}
+          danger={false}
+          command={suspend}
+          input={allocation.id}
+          onClose={() => setAsking(null)}
+        />
+      ) : null}
+      {asking === null || asking === "suspend" ? null : (
         <Confirm
           title={asking === "release" ? words.dialog.releaseTitle(allocation.name) : words.dialog.cancelTitle(allocation.name)}
           consequences={asking === "release" ? words.dialog.consequences : words.dialog.cancelConsequences}

@@ -1,5 +1,6 @@
 import { Link } from "react-router";
 import type { Allocation } from "~/api/types";
+import { formatRate } from "~/format/money";
 import { formatMoment } from "~/format/time";
 import { useNow } from "~/format/useNow";
 import { t } from "~/messages";
@@ -13,12 +14,21 @@ const words = t.allocations;
 /** What befell it longer ago is in its history. */
 const INCIDENT_MS = 24 * 3_600_000;
 
+/** How its claim stands while it is suspended; nothing where that is kept always. */
+function claimOf({ claim_kept_until: until, claim_ended_at: ended, waits_for_room_since: waits, price }: Allocation, now: number): string | null {
+  if (waits !== null) return words.claim.waits;
+  if (ended !== null) return words.claim.ended(formatMoment(ended, now));
+  if (until === null) return null;
+  return words.claim.keptUntil(formatMoment(until, now), formatRate(price.disk_per_hour ?? price.suspended_per_hour));
+}
+
 /** What its owner should know about the state it is in. */
 export function AllocationNotices({ allocation }: { allocation: Allocation }) {
   const now = useNow();
   const { state, failure, funds } = allocation;
   const { label, notice } = allocationState(state);
   const recent = allocation.ended_at === null ? allocation.incidents.filter(({ at }) => now - Date.parse(at) < INCIDENT_MS) : [];
+  const claim = claimOf(allocation, now);
   return (
     <>
       {failure === null ? null : (
@@ -30,6 +40,11 @@ export function AllocationNotices({ allocation }: { allocation: Allocation }) {
       {notice === undefined ? null : (
         <Notice tone={notice.tone} title={notice.title}>
           <p>{notice.detail}</p>
+        </Notice>
+      )}
+      {claim === null ? null : (
+        <Notice tone="warn">
+          <p>{claim}</p>
         </Notice>
       )}
       {recent.length === 0 ? null : (

@@ -28,7 +28,7 @@ export function chargeColumns<C extends Charge>(): Column<C>[] {
       cell: ({ rate, seconds, kind }) => (
         <span className={css.explain}>
           {words.calculation(t.units.perHour(formatExact(rate)), words.seconds(String(seconds)))}
-          {kind === "suspended" ? <span className={text.cellSub}>{words.suspended}</span> : null}
+          {kind === "running" ? null : <span className={text.cellSub}>{kind === "disk" ? words.disk : words.suspended}</span>}
         </span>
       ),
     },

@@ -3,7 +3,7 @@ import { type UseFormReturn, useFormState, useWatch } from "react-hook-form";
 import { useWallet } from "~/api/reads";
 import type { Offer } from "~/api/types";
 import { cli } from "~/cli";
-import { formatRate, formatRateAmount, isNothing } from "~/format/money";
+import { formatRate, formatRateAmount } from "~/format/money";
 import { formatShape } from "~/format/shape";
 import { t } from "~/messages";
 import { Button, ReasonedButton } from "~/ui/Button";
@@ -20,6 +20,7 @@ import { pairsIn } from "./given";
 import type { LaunchValues } from "./launchForm";
 import css from "./LaunchTotal.module.css";
 import { gpuText, needsFunds, refusal } from "./OffersTable";
+import { suspensionRows } from "./suspension";
 
 const words = t.launch;
 
@@ -49,7 +50,7 @@ export function LaunchTotal({ offer, form, doing, onLaunch }: LaunchTotalProps) 
     [words.total.rate, <RateFigure key="rate" rate={price.per_hour} />],
     [words.total.hour, <data key="hour" value={price.per_hour.amount}>{formatRateAmount(price.per_hour)}</data>],
   ];
-  if (!isNothing(price.suspended_per_hour)) rows.push([words.total.suspended, <RateFigure key="suspended" rate={price.suspended_per_hour} />]);
+  rows.push(...suspensionRows(price));
   rows.push([words.total.hold, <ExactAmount key="hold" money={offer.hold} />]);
   if (wallet !== undefined) rows.push([words.total.available, <Amount key="available" money={wallet.available} />]);
   const submit = words.submit(formatRate(price.per_hour));

@@ -52,6 +52,11 @@ export const allocations = {
   incidents: { title: "What happened to your work" },
   deletedAt: (when: string) => `Deleted ${when} if nobody pays`,
   keptUntil: (when: string) => `Nobody pays for it: it is released ${when}, and its files are deleted for good. A top-up that pays what is owed and lets it run again cancels that; a smaller one moves the date, once.`,
+  claim: {
+    keptUntil: (when: string, rate: string) => `Its place on the node is kept until ${when}. After that keeping its files costs ${rate}, and it can be resumed only when that node has room for it.`,
+    ended: (when: string) => `Its place on the node was given back ${when}. Its files are kept there, and it can be resumed when that node has room for it.`,
+    waits: "It may run again, and others have its place. It is resumed by itself as soon as its node has room for it.",
+  },
   suspendAt: (when: string) => `Suspends ${when} unless you add funds.`,
   activity: {
     title: { provision: "Getting it ready", release: "Giving it back", suspend: "Suspending", resume: "Resuming" } satisfies Record<Operation["kind"], string> as Record<string, string>,
@@ -158,6 +163,7 @@ export const allocations = {
     calculation: (rate: string, seconds: string) => `${rate} × ${seconds}`,
     seconds: (n: string) => `${n} s`,
     suspended: "suspended rate",
+    disk: "rate of its disk alone",
     posted: "Posted",
     accruing: "Not yet posted",
     empty: "No charge yet. Charges are posted at intervals while it runs, and when it is released; what has run up since is under “Not yet posted”.",
@@ -225,6 +231,8 @@ export const allocations = {
     keep: "Keep it",
     confirmRelease: "Release",
     confirmCancel: "Cancel launch",
+    suspendTitle: (name: string) => `Suspend ${name}?`,
+    confirmSuspend: "Suspend",
   },
   details: "Details",
   id: "Id",

@@ -4,6 +4,7 @@ import { Link, useParams } from "react-router";
 import { pricesQuery, skuQuery } from "~/api/queries";
 import type { Price } from "~/api/types";
 import { formatFull } from "~/format/time";
+import { placeKept } from "~/launch/suspension";
 import { t } from "~/messages";
 import { to } from "~/paths";
 import { priceStanding } from "~/states";
@@ -31,6 +32,8 @@ const columns: Column<Price>[] = [
   },
   { key: "rate", header: words.column.rate, numeric: true, cell: ({ per_hour }) => <RateFigure rate={per_hour} /> },
   { key: "suspended", header: words.column.suspended, numeric: true, cell: ({ suspended_per_hour }) => <RateFigure rate={suspended_per_hour} /> },
+  { key: "place", header: words.column.place, cell: placeKept },
+  { key: "disk", header: words.column.disk, numeric: true, cell: ({ disk_per_hour }) => (disk_per_hour === null ? null : <RateFigure rate={disk_per_hour} />) },
   { key: "id", header: words.column.id, cell: ({ id }) => <code>{id}</code> },
 ];
 

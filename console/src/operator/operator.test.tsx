@@ -224,15 +224,19 @@ describe("the SKUs", () => {
     await user.click(screen.getByRole("button", { name: "Create price" }));
     const pricing = within(await screen.findByRole("dialog"));
     await user.type(pricing.getByLabelText("Rate per hour"), "0.5");
+    expect(pricing.queryByLabelText("Rate per hour while suspended")).toBeNull();
+    await user.click(pricing.getByLabelText("For some hours"));
+    await user.type(pricing.getByLabelText("Hours"), "4");
     await user.type(pricing.getByLabelText("Rate per hour while suspended"), "0.05");
+    await user.type(pricing.getByLabelText("Rate per hour for its disk alone"), "0.01");
     await user.click(pricing.getByRole("button", { name: "Create price" }));
     expect(pricing.getByText("Enter the three letters of a currency, such as EUR.")).toBeTruthy();
     expect(asked("post", "/api/v1/admin/prices")).toEqual([]);
     await user.type(pricing.getByLabelText("Currency"), "eur");
-    expect(pricing.getByText("sublet admin price set cpu-new 0.5 --currency EUR --suspended 0.05")).toBeTruthy();
+    expect(pricing.getByText("sublet admin price set cpu-new 0.5 --currency EUR --suspended-claim 4h --suspended 0.05 --disk 0.01")).toBeTruthy();
     await user.click(pricing.getByRole("button", { name: "Create price" }));
     expect(await screen.findByText("In effect")).toBeTruthy();
-    expect(asked("post", "/api/v1/admin/prices")[0]?.body).toMatchObject({ currency: "EUR" });
+    expect(asked("post", "/api/v1/admin/prices")[0]?.body).toMatchObject({ currency: "EUR", suspended_claim: "hours", suspended_claim_hours: 4, suspended_per_hour: "0.05", disk_per_hour: "0.01" });
   });
 });
 
