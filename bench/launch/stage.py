@@ -91,7 +91,13 @@ async def _sell(app_url: str, operator: httpx.AsyncClient) -> str:
     body = {"email": "bench@operator.example", "password": PASSWORD}
     (await operator.post("/auth/login", json=body)).raise_for_status()
     sku = (await operator.post("/admin/skus", json=SHAPE)).raise_for_status().json()
-    price = {"sku_id": sku["id"], "per_hour": "0.36", "suspended_claim": "always", "suspended_per_hour": "0.01", "currency": "USD"}
+    price = {
+        "sku_id": sku["id"],
+        "per_hour": "0.36",
+        "suspended_claim": "always",
+        "suspended_per_hour": "0.01",
+        "currency": "USD",
+    }
     (await operator.post("/admin/prices", json=price)).raise_for_status()
     offer_id: str = sku["id"]
     return offer_id

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0073_catalog"
-down_revision = "0072_billing"
+revision = "0074_catalog"
+down_revision = "0073_billing"
 
 TERMS = """
 -- Until now what was suspended kept its claim always, and a price asked for that: so its versions say. Who adds a

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0075_scheduling"
-down_revision = "0074_billing"
+revision = "0076_scheduling"
+down_revision = "0075_billing"
 
 CLAIMS = """
 -- All of it, or its disk alone.

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0074_billing"
-down_revision = "0073_catalog"
+revision = "0075_billing"
+down_revision = "0074_catalog"
 
 KINDS = """
 ALTER TABLE meter
