@@ -1,3 +1,4 @@
+import { prices } from "./prices";
 import { nodePorts } from "./nodePorts";
 
 export const operator = {
@@ -214,34 +215,7 @@ export const operator = {
     gpuMismatch: "Give the number of GPUs, or leave the model empty.",
     submit: "Create SKU",
   },
-  prices: {
-    title: (code: string) => `Prices of ${code}`,
-    create: "Create price",
-    column: { effective: "Effective from", rate: "Rate", suspended: "While suspended", place: "Its place", disk: "Its disk alone", state: "State", id: "Version" },
-    current: "In effect",
-    future: "Planned",
-    past: "Past",
-    rate: "Rate per hour",
-    rateHelp: "Decimal, such as 0.36. Up to nine decimals.",
-    rateInvalid: "Enter a decimal such as 0.36.",
-    suspended: "Rate per hour while suspended",
-    suspendedHelp: "What is suspended keeps its place on the node for this, so it is not free.",
-    claim: { legend: "What is suspended keeps its place", none: "Not at all", hours: "For some hours", always: "Always" },
-    hours: "Hours",
-    hoursHelp: "From the moment it is suspended. Then others may have its place.",
-    hoursInvalid: "Enter a whole number of hours, from 1 to 8760.",
-    disk: "Rate per hour for its disk alone",
-    diskHelp: "What it costs suspended once its place is gone: its files stay on the node.",
-    currency: "Currency",
-    currencyHelp: "Three letters, such as EUR. Customers pay in the currency of their wallet.",
-    currencyInvalid: "Enter the three letters of a currency, such as EUR.",
-    effective: "Effective from",
-    effectiveHelp: "Left empty, it takes effect now. Running allocations keep the price they were launched at.",
-    effectiveInvalid: "Enter a date and time, or leave it empty.",
-    submit: "Create price",
-    empty: { title: "No price yet", detail: "Without a price in effect this SKU is not on offer." },
-    back: "SKUs and prices",
-  },
+  prices,
   allocations: {
     title: "Allocations",
     table: "Allocations of all customers",

@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
 import { answers, asked, refuses, server } from "~/testing/server";
 import { allocation, operatorError } from "~mock/fixtures/allocations";
-import { listedPrice, managedSku } from "~mock/fixtures/catalog";
-import { like, mayNot } from "~mock/fixtures/common";
+import { managedSku } from "~mock/fixtures/catalog";
+import { mayNot } from "~mock/fixtures/common";
 import { gpu, node } from "~mock/fixtures/fleet";
 import { world } from "~mock/world";
 
@@ -224,7 +224,6 @@ describe("the SKUs", () => {
     await user.click(screen.getByRole("button", { name: "Create price" }));
     const pricing = within(await screen.findByRole("dialog"));
     await user.type(pricing.getByLabelText("Rate per hour"), "0.5");
-    expect(pricing.queryByLabelText("Rate per hour while suspended")).toBeNull();
     await user.click(pricing.getByLabelText("For some hours"));
     await user.type(pricing.getByLabelText("Hours"), "4");
     await user.type(pricing.getByLabelText("Rate per hour while suspended"), "0.05");
@@ -237,18 +236,5 @@ describe("the SKUs", () => {
     await user.click(pricing.getByRole("button", { name: "Create price" }));
     expect(await screen.findByText("In effect")).toBeTruthy();
     expect(asked("post", "/api/v1/admin/prices")[0]?.body).toMatchObject({ currency: "EUR", suspended_claim: "hours", suspended_claim_hours: 4, suspended_per_hour: "0.05", disk_per_hour: "0.01" });
-  });
-});
-
-describe("the prices of a SKU", () => {
-  test("stand as the server says, whatever the clock of this machine", async () => {
-    world.skus = [managedSku];
-    world.prices = [listedPrice, like(listedPrice, { id: "prc_old", effective_at: "2999-01-01T00:00:00Z", in_force: false, standing: "past" })];
-    world.pageLength = 1;
-    const { user } = renderAt("/operator/skus/sku_1");
-    expect(await screen.findByText("In effect")).toBeTruthy();
-    await user.click(screen.getByRole("link", { name: "Next page" }));
-    const row = (await screen.findByText("prc_old")).closest("tr") as HTMLElement;
-    expect(await within(row).findByText("Past")).toBeTruthy();
   });
 });

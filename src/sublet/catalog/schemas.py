@@ -1,7 +1,7 @@
 """SKUs and prices as the API takes and shows them; offers and allocations embed `SkuOut` and `PriceOut`."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
@@ -66,12 +66,19 @@ class PriceOut(BaseModel):
     currency: str
     per_hour: RateField
     suspended_per_hour: RateField
-    # What was sold before prices said so keeps its claim.
-    suspended_claim: SuspendedClaim = "always"
-    suspended_claim_hours: int | None = None
-    disk_per_hour: RateField | None = None
+    suspended_claim: SuspendedClaim
+    suspended_claim_hours: int | None
+    disk_per_hour: RateField | None
     effective_at: datetime
     created_at: datetime
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sold_before_prices_said_so(cls, kept: Any) -> Any:
+        """What was launched then keeps its claim always."""
+        if not isinstance(kept, dict) or "suspended_claim" in kept:
+            return kept
+        return {**kept, "suspended_claim": "always", "suspended_claim_hours": None, "disk_per_hour": None}
 
     @classmethod
     def of(cls, price: Price) -> Self:
