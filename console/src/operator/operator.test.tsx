@@ -4,7 +4,7 @@ import { renderAt } from "~/testing/renderAt";
 import { answers, asked, refuses, server } from "~/testing/server";
 import { allocation, operatorError } from "~mock/fixtures/allocations";
 import { managedSku } from "~mock/fixtures/catalog";
-import { mayNot } from "~mock/fixtures/common";
+import { like, mayNot } from "~mock/fixtures/common";
 import { gpu, node } from "~mock/fixtures/fleet";
 import { world } from "~mock/world";
 

@@ -18,10 +18,10 @@ from sublet.allocations import (
 from sublet.allocations.rows import Allocation
 from sublet.allocations.states import AllocationState, OperationState, move
 from sublet.allocations.work import given_back, promises, relocation
-from sublet.allocations.work.desired import desired_account
 from sublet.allocations.work.evidence import UNPROVEN, as_applied, still_there
 from sublet.allocations.work.failures import Report, report, step_of
 from sublet.allocations.work.pace import AllocationPace, Failure, classify, pause_of
+from sublet.allocations.work.whole_state import desired_account
 from sublet.billing import meters
 from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
