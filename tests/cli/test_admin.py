@@ -98,8 +98,10 @@ class TestSkuAndPrice:
         assert operator.run("admin", "sku", "add", "tiny", *arguments).exit_code == 0
         body = operator.api.calls("POST", "/admin/skus")[0].body
         assert (body["memory_mib"], body["gpu_count"], body["node_labels"]) == (512, 1, {"zone": "a"})
-        priced = operator.run("admin", "price", "set", "tiny", "0.0500", "--currency", "USD", "--suspended", "0.01")
+        terms = ("--suspended-claim", "4h", "--suspended", "0.01", "--disk", "0.001")
+        priced = operator.run("admin", "price", "set", "tiny", "0.0500", "--currency", "USD", *terms)
         assert "tiny costs 0.05 USD/h" in priced.stderr
+        assert "suspended 0.01 USD/h with its place for 4 hours, then 0.001 USD/h for its disk alone" in priced.stderr
         assert "tiny" in operator.run("offers").stdout
 
     def test_a_sku_can_ask_for_gpus_of_any_model(self, operator: Cli) -> None:
@@ -115,7 +117,8 @@ class TestSkuAndPrice:
 
     def test_a_price_can_begin_later(self, operator: Cli) -> None:
         operator.run(
-            *("admin", "price", "set", "cpu-small", "1", "--suspended", "0.1", "--currency", "USD"),
+            *("admin", "price", "set", "cpu-small", "1", "--suspended-claim", "always", "--suspended", "0.1"),
+            *("--currency", "USD"),
             *("--effective-at", "2030-01-01T00:00+02:00"),
         )
         assert operator.api.calls("POST", "/admin/prices")[0].body["effective_at"] == "2030-01-01T00:00:00+02:00"
@@ -133,14 +136,14 @@ class TestSkuAndPrice:
 
     def test_what_cannot_be_a_rate_or_a_size_is_refused(self, operator: Cli) -> None:
         shape = ("--vcpu", "1", "--disk", "1")
-        assert (
-            operator.run("admin", "price", "set", "cpu-small", "-1", "--suspended", "0", "--currency", "USD").exit_code
-            == 2
-        )
-        assert (
-            operator.run("admin", "price", "set", "cpu-small", "1e2", "--suspended", "0", "--currency", "USD").exit_code
-            == 2
-        )
+        terms = ("--suspended-claim", "always", "--suspended", "0", "--currency", "USD")
+        for rate in ("-1", "1e2"):
+            assert operator.run("admin", "price", "set", "cpu-small", rate, *terms).exit_code == 2
+        for claim in ("0h", "4", "4d", "sometimes"):
+            refused = operator.run("admin", "price", "set", "cpu-small", "1", *terms, "--suspended-claim", claim)
+            assert "is not none, always, or hours such as 4h" in refused.stderr
+        unsaid = operator.run("admin", "price", "set", "cpu-small", "1", "--suspended", "0", "--currency", "USD")
+        assert (unsaid.exit_code, "--suspended-claim" in unsaid.stderr) == (2, True)
         assert operator.run("admin", "sku", "add", "x", *shape, "--memory", "much").exit_code == 2
         assert operator.run("admin", "sku", "add", "x", *shape, "--memory", "1", "--label", "zone").exit_code == 2
 

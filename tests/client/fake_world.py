@@ -220,6 +220,9 @@ class World:
             "started_at": at(seconds) if started else None,
             "ended_at": None,
             "release_requested_at": None,
+            "claim_kept_until": None,
+            "claim_ended_at": None,
+            "waits_for_room_since": None,
             "failure": None,
             "delivered_seconds": seconds if started else 0,
             "cost": {

@@ -65,7 +65,8 @@ _NOT_METERED = text(
     """
     SELECT asked FROM unnest(CAST(:subject_ids AS text[])) AS asked
      WHERE NOT EXISTS (SELECT FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND upper_inf(s.period)
-                        WHERE m.subject_id = asked AND m.stopped_at IS NULL AND m.kind = :kind AND s.kind = :kind)
+                        WHERE m.subject_id = asked AND m.stopped_at IS NULL AND s.kind = m.kind
+                          AND (m.kind = 'running') = (:kind = 'running'))
      ORDER BY asked
     """
 )
@@ -229,7 +230,8 @@ async def observe(
 
 
 async def not_metered(session: Session, kind: Kind, subject_ids: Collection[str]) -> list[str]:
-    """Which of the subjects are not metered now as what they are: time of theirs that nobody would ever be charged."""
+    """Which of the subjects are not metered now as what they are, running or suspended (with their claim or without):
+    time of theirs that nobody would ever be charged."""
     asked = {"kind": kind, "subject_ids": list(subject_ids)}
     return list((await session.execute(_NOT_METERED, asked)).scalars())
 

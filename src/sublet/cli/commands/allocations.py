@@ -4,6 +4,7 @@ import click
 
 from sublet.cli.commands.given import startup_text
 from sublet.cli.commands.offers import shape
+from sublet.cli.commands.pricing import suspension
 from sublet.cli.commands.wait import wait_for, wait_options
 from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect
@@ -103,6 +104,8 @@ def show_allocation(allocation: Allocation) -> None:
             ("Held", money(cost["held"]) if is_some(cost["held"]) else ""),
             ("Warning", paint(_warning(allocation), "warn")),
             ("Kept until", paint(_kept_until(allocation), "bad")),
+            ("Suspended", suspension(allocation["price"]) if runs(allocation) else ""),
+            ("Place", paint(_place(allocation), "warn")),
             ("Labels", pairs(allocation["labels"])),
             ("Variables", ", ".join(allocation["environment"])),
             ("Startup script", startup_text(allocation["startup"])),
@@ -123,6 +126,16 @@ def show_allocation(allocation: Allocation) -> None:
         verdict = "nothing was left" if evidence["clean"] else "something was left"
         print_facts([("Evidence", f"{verdict}, {local(evidence['released_at'])}")])
         print_table(evidence["checks"], CHECKS)
+
+
+def _place(allocation: Allocation) -> str:
+    """How its place on its node stands while it is suspended; empty where that is kept always."""
+    if allocation["waits_for_room_since"] is not None:
+        return "others have it; resumed by itself when its node has room"
+    if allocation["claim_ended_at"] is not None:
+        return f"given back {local(allocation['claim_ended_at'])}; resumed when its node has room"
+    until = allocation["claim_kept_until"]
+    return "" if until is None else f"kept until {local(until)}"
 
 
 INCIDENTS: list[Column[Incident]] = [

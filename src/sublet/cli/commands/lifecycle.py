@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from sublet.cli.commands.allocations import show_allocation
+from sublet.cli.commands.pricing import suspension
 from sublet.cli.commands.wait import wait_for, wait_options
 from sublet.cli.completions import allocation_argument
 from sublet.cli.connection import connect, note
 from sublet.cli.exits import Exit
 from sublet.cli.failures import Failure
-from sublet.cli.formats import money, rate
+from sublet.cli.formats import local, money, rate
 from sublet.cli.output import Output, output_options
-from sublet.client.shapes import Allocation
+from sublet.client.shapes import Allocation, Price
 from sublet.client.wait import GOALS
 
 if TYPE_CHECKING:
@@ -46,10 +47,16 @@ def release(allocation: str, yes: bool, wait: bool, timeout: float, output: Outp
 @wait_options("until it is suspended")
 @output_options()
 def suspend(allocation: str, wait: bool, timeout: float, output: Output) -> None:
-    """Stop ALLOCATION and keep its files: logins close, processes end, the lower rate applies."""
+    """Stop ALLOCATION and keep its files: logins close, processes end, the lower rate applies.
+
+    How long it keeps its place on its node `sublet offers` and `sublet show` say; after that it is resumed when that
+    node has room for it.
+    """
     with connect() as client:
         asked = client.suspend(client.allocation(allocation)["id"])
-        note(f"Suspending {asked['name']}. Suspended, it costs {rate(asked['price']['suspended_per_hour'])}.")
+        note(f"Suspending {asked['name']}. Suspended, it costs {suspension(asked['price'])}.")
+        if asked["claim_kept_until"] is not None:
+            note(_kept(asked["price"], asked["claim_kept_until"]))
         _finish(client, asked, "suspend", wait=wait, timeout_seconds=timeout, output=output)
 
 
@@ -83,6 +90,14 @@ def restart_elsewhere(allocation: str, yes: bool, wait: bool, timeout: float, ou
         note(f"It costs {rate(started['price']['per_hour'])} while it is active.")
         note("What is stored on the lost node cannot be reached, and is deleted when that node is back.")
         _finish(client, started, "provision", wait=wait, timeout_seconds=timeout, output=output)
+
+
+def _kept(price: Price, until: str) -> str:
+    if price["suspended_claim"] == "none":
+        return "Its place on its node is given to others now. It is resumed when that node has room for it."
+    return (
+        f"Its place on its node is kept until {local(until)}. After that it is resumed when that node has room for it."
+    )
 
 
 def _confirm(allocation: Allocation) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from sublet.notifications.kinds import Kind
-from sublet.notifications.letters import funds, payments, refunds, spending_limits
+from sublet.notifications.letters import claims, funds, payments, refunds, spending_limits
 
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (*funds.KINDS, *spending_limits.KINDS, *payments.KINDS, *refunds.KINDS)
+    kind.name: kind for kind in (*funds.KINDS, *spending_limits.KINDS, *claims.KINDS, *payments.KINDS, *refunds.KINDS)
 }
 """By name, in the order in which preferences show them."""
 
