@@ -12,6 +12,9 @@ from . import devices, evidence, gpus, holders, leftovers, memory, mounts, proce
 from .marks import Marks
 from .request import Subject
 
+_LEAST_MEMORY = 16 << 20
+"""Bytes that the kernel may keep for what stays: folders, mounts and namespaces of a login that will come back."""
+
 
 def give_back(subject: Subject, cards: list[str], mates: dict[str, int]) -> list[dict[str, Any]]:
     """Give back memory and the GPUs `cards`, which nobody may open any more; the checks that show what is left of it.
@@ -25,7 +28,7 @@ def give_back(subject: Subject, cards: list[str], mates: dict[str, int]) -> list
             "processes", lambda: [f"{process.name} ({process.pid})" for process in processes.of(subject.uid)]
         ),
         evidence.check("held", lambda: _held(subject, cards, mates)),
-        evidence.check("memory", lambda: memory.left(subject.uid)),
+        evidence.check("memory", lambda: memory.left(subject.uid, least=_LEAST_MEMORY)),
         evidence.check("gpu", lambda: evidence.gpus_left(subject.uid, cards)),
     ]
 

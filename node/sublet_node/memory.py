@@ -42,15 +42,15 @@ def forget(uid: int) -> None:
     files.remove(_mark(uid))
 
 
-def left(uid: int) -> list[str]:
-    """What memory is still held, in words."""
+def left(uid: int, *, least: int = LEAST) -> list[str]:
+    """What memory is still held, in words; of a login that stays, `least` bytes are nothing."""
     charged = _charged(uid)
-    if charged is not None and charged > LEAST:
+    if charged is not None and charged > least:
         return [f"{_mib(charged)} MiB charged to its control group"]
     if not _mark(uid).exists() or (charged is not None and _is_the_first(uid)):
         return []
     removed = _of_removed()
-    return [f"{_mib(removed)} MiB held by control groups that are gone, its own among them"] if removed > LEAST else []
+    return [f"{_mib(removed)} MiB held by control groups that are gone, its own among them"] if removed > least else []
 
 
 def not_known() -> str | None:

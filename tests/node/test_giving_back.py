@@ -27,7 +27,7 @@ class TestGivingBack:
         tenant, other = Tenant(), Tenant()
         first, second = (gpu.uuid for gpu in north.node.gpus[:2])
         await channel.ask("apply", tenant.desired(gpus=[first]), generation=1)
-        leave = f"head -c 8M /dev/zero > {SHARED}; echo mine > kept; ls -l {SHARED} | wc -l"
+        leave = f"head -c 64M /dev/zero > {SHARED}; echo mine > kept; ls -l {SHARED} | wc -l"
         assert await run_as(north, tenant, leave) == ("1\n", 0)
         observed = await channel.ask("apply", tenant.desired(gpus=[first], state="suspended"), generation=2)
         assert observed["given_back"] == []
