@@ -31,8 +31,10 @@ NO_SUMS = {
 FOUND_BY_CHECKS = {
     "allocation.nano_per_hour": "shown only: the meter has its own, and what is posted names that",
     "allocation.suspended_nano_per_hour": "shown only: the meter has its own, and what is posted names that",
+    "allocation.disk_nano_per_hour": "likewise",
     "meter.nano_per_hour": "a check compares it with the price that the meter names (tests/billing/test_checks.py)",
     "meter.suspended_nano_per_hour": "the same check",
+    "meter.disk_nano_per_hour": "the same check",
     "meter_segment.nano_per_hour": "the same check",
     "dispute.amount": "what the processor says: what is booked is what it took (tests/payments/test_checks.py)",
     "processor_balance.available": "what the processor says: a check compares it with its transactions",
