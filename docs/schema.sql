@@ -1368,7 +1368,11 @@ DECLARE
   fits boolean;
 BEGIN
   PERFORM FROM node_room WHERE node_id = NEW.node_id FOR NO KEY UPDATE;
-  IF TG_OP = 'INSERT' OR NOT NEW.during <@ OLD.during THEN
+  IF (TG_OP = 'INSERT' OR NOT NEW.during <@ OLD.during)
+     AND NOT (NEW.vcpu = 0 AND EXISTS (
+           SELECT FROM claim c
+            WHERE c.subject_id = NEW.subject_id AND c.node_id = NEW.node_id AND c.disk_gib >= NEW.disk_gib
+              AND c.until = lower(NEW.during))) THEN
     SELECT most.vcpu <= r.vcpu AND most.memory_mib <= r.memory_mib AND most.disk_gib <= r.disk_gib INTO fits
       FROM node_room r, claimed_most(NEW.node_id, NEW.during) most
      WHERE r.node_id = NEW.node_id;
@@ -1423,8 +1427,7 @@ END) STORED NOT NULL,
     CONSTRAINT claim_disk_gib_check CHECK ((disk_gib > 0)),
     CONSTRAINT claim_during_check CHECK ((isempty(during) OR (lower_inc(during) AND (NOT lower_inf(during)) AND (NOT upper_inc(during))))),
     CONSTRAINT claim_gpu_count_check CHECK ((gpu_count >= 0)),
-    CONSTRAINT claim_memory_mib_check CHECK ((memory_mib > 0)),
-    CONSTRAINT claim_vcpu_check CHECK ((vcpu > 0))
+    CONSTRAINT claim_takes CHECK ((((vcpu > 0) AND (memory_mib > 0)) OR ((vcpu = 0) AND (memory_mib = 0) AND (gpu_count = 0) AND (NOT whole_node))))
 );
 
 CREATE TABLE public.node_room (
@@ -2499,6 +2502,11 @@ CREATE TABLE public.allocation (
     oom_kills bigint DEFAULT 0,
     oom_boot_id text,
     told_boot_id text,
+    disk_nano_per_hour bigint,
+    claim_kept_until timestamp with time zone,
+    claim_ended_at timestamp with time zone,
+    claim_end_told boolean DEFAULT false NOT NULL,
+    waits_since timestamp with time zone,
     CONSTRAINT allocation_check CHECK ((applied_generation <= generation)),
     CONSTRAINT allocation_check1 CHECK (((disconnect_generation >= 0) AND (disconnect_generation <= generation))),
     CONSTRAINT allocation_check2 CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['released'::text, 'failed'::text])))),
@@ -2506,14 +2514,18 @@ CREATE TABLE public.allocation (
     CONSTRAINT allocation_check4 CHECK (((state <> ALL (ARRAY['released'::text, 'releasing'::text, 'release_failed'::text])) OR (release_requested_at IS NOT NULL))),
     CONSTRAINT allocation_check5 CHECK (((suspended_for IS NOT NULL) = (wanted = 'suspended'::text))),
     CONSTRAINT allocation_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT allocation_disk_nano_per_hour_check CHECK ((disk_nano_per_hour >= 0)),
     CONSTRAINT allocation_generation_check CHECK ((generation > 0)),
+    CONSTRAINT allocation_has_no_gpu_without_claim CHECK (((claim_ended_at IS NULL) OR ((gpus = '{}'::text[]) AND (claim_ended_at >= claim_kept_until)))),
     CONSTRAINT allocation_name_check CHECK ((name ~ '^[a-z][a-z0-9-]{1,30}$'::text)),
     CONSTRAINT allocation_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
     CONSTRAINT allocation_oom_kills_check CHECK ((oom_kills >= 0)),
+    CONSTRAINT allocation_runs_on_its_claim CHECK (((wanted <> 'active'::text) OR ((claim_kept_until IS NULL) AND (claim_ended_at IS NULL)))),
     CONSTRAINT allocation_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'provisioning'::text, 'active'::text, 'suspended'::text, 'releasing'::text, 'released'::text, 'failed'::text, 'release_failed'::text, 'lost'::text]))),
-    CONSTRAINT allocation_suspended_for_check CHECK ((suspended_for = ANY (ARRAY['customer'::text, 'funds'::text, 'drain'::text, 'limit'::text]))),
+    CONSTRAINT allocation_suspended_for_check CHECK ((suspended_for = ANY (ARRAY['customer'::text, 'funds'::text, 'drain'::text, 'limit'::text, 'capacity'::text]))),
     CONSTRAINT allocation_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0)),
     CONSTRAINT allocation_uid_check CHECK ((uid >= 200000)),
+    CONSTRAINT allocation_waits_since CHECK (((suspended_for <> 'capacity'::text) OR ((waits_since IS NOT NULL) AND (claim_ended_at IS NOT NULL)))),
     CONSTRAINT allocation_wanted_check CHECK ((wanted = ANY (ARRAY['active'::text, 'suspended'::text, 'gone'::text])))
 )
 WITH (fillfactor='70');
@@ -3221,14 +3233,19 @@ CREATE TABLE public.meter (
     seen_from timestamp with time zone,
     seen_count integer DEFAULT 0 NOT NULL,
     over_limit boolean DEFAULT false NOT NULL,
+    disk_nano_per_hour bigint,
+    suspended_until timestamp with time zone,
     CONSTRAINT meter_check CHECK ((observed_to >= started_at)),
     CONSTRAINT meter_check1 CHECK ((stopped_at >= started_at)),
     CONSTRAINT meter_check2 CHECK (((NOT settled) OR (stopped_at IS NOT NULL))),
     CONSTRAINT meter_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
-    CONSTRAINT meter_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT meter_disk CHECK (((kind <> 'disk'::text) OR (disk_nano_per_hour IS NOT NULL))),
+    CONSTRAINT meter_disk_nano_per_hour_check CHECK ((disk_nano_per_hour >= 0)),
+    CONSTRAINT meter_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text, 'disk'::text]))),
     CONSTRAINT meter_meter_kind_check CHECK ((meter_kind = ANY (ARRAY['compute'::text, 'storage'::text, 'reserved'::text, 'egress'::text]))),
     CONSTRAINT meter_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
-    CONSTRAINT meter_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0))
+    CONSTRAINT meter_suspended_nano_per_hour_check CHECK ((suspended_nano_per_hour >= 0)),
+    CONSTRAINT meter_suspended_until CHECK (((suspended_until IS NULL) OR ((kind = 'suspended'::text) AND (disk_nano_per_hour IS NOT NULL))))
 )
 WITH (fillfactor='70');
 
@@ -3244,7 +3261,7 @@ CREATE TABLE public.meter_segment (
     complete boolean DEFAULT false NOT NULL,
     CONSTRAINT meter_segment_check CHECK ((((lower(period) <= posted_to) AND (posted_to <= metered_to) AND (metered_to <= upper(period))) OR ((upper(period) IS NULL) AND (lower(period) <= posted_to) AND (posted_to <= metered_to)))),
     CONSTRAINT meter_segment_check1 CHECK (((mod(EXTRACT(epoch FROM (metered_to - lower(period))), (1)::numeric) = (0)::numeric) AND (mod(EXTRACT(epoch FROM (posted_to - lower(period))), (1)::numeric) = (0)::numeric))),
-    CONSTRAINT meter_segment_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT meter_segment_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text, 'disk'::text]))),
     CONSTRAINT meter_segment_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
     CONSTRAINT meter_segment_period_check CHECK (((NOT isempty(period)) AND (NOT lower_inf(period)) AND lower_inc(period) AND (NOT upper_inc(period))))
 )
@@ -3573,9 +3590,16 @@ CREATE TABLE public.price (
     suspended_nano_per_hour bigint NOT NULL,
     effective_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    suspended_claim text NOT NULL,
+    suspended_claim_hours integer,
+    disk_nano_per_hour bigint,
     CONSTRAINT price_check CHECK (((suspended_nano_per_hour >= 0) AND (suspended_nano_per_hour <= nano_per_hour))),
     CONSTRAINT price_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
-    CONSTRAINT price_nano_per_hour_check CHECK ((nano_per_hour >= 0))
+    CONSTRAINT price_disk CHECK ((((suspended_claim = 'always'::text) = (disk_nano_per_hour IS NULL)) AND ((disk_nano_per_hour >= 0) AND (disk_nano_per_hour <= suspended_nano_per_hour)))),
+    CONSTRAINT price_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
+    CONSTRAINT price_suspended_claim CHECK ((suspended_claim = ANY (ARRAY['none'::text, 'hours'::text, 'always'::text]))),
+    CONSTRAINT price_suspended_claim_hours CHECK ((((suspended_claim = 'hours'::text) = (suspended_claim_hours IS NOT NULL)) AND ((suspended_claim_hours >= 1) AND (suspended_claim_hours <= 8760)))),
+    CONSTRAINT price_without_claim CHECK (((suspended_claim <> 'none'::text) OR (disk_nano_per_hour = suspended_nano_per_hour)))
 );
 
 CREATE VIEW public.price_rate AS
@@ -3585,7 +3609,8 @@ CREATE VIEW public.price_rate AS
     r.kind,
     r.nano_per_hour
    FROM public.price p,
-    LATERAL ( VALUES ('running'::text,p.nano_per_hour), ('suspended'::text,p.suspended_nano_per_hour)) r(kind, nano_per_hour);
+    LATERAL ( VALUES ('running'::text,p.nano_per_hour), ('suspended'::text,p.suspended_nano_per_hour), ('disk'::text,p.disk_nano_per_hour)) r(kind, nano_per_hour)
+  WHERE (r.nano_per_hour IS NOT NULL);
 
 ALTER TABLE public.price ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.price_seq_seq
@@ -3959,7 +3984,7 @@ CREATE TABLE public.usage_record (
     seen_count integer,
     CONSTRAINT usage_record_check CHECK ((evidence_at >= period_end)),
     CONSTRAINT usage_record_check1 CHECK (((period_end - period_start) = make_interval(secs => (seconds)::double precision))),
-    CONSTRAINT usage_record_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text]))),
+    CONSTRAINT usage_record_kind_check CHECK ((kind = ANY (ARRAY['running'::text, 'suspended'::text, 'disk'::text]))),
     CONSTRAINT usage_record_meter_kind_check CHECK ((meter_kind = ANY (ARRAY['compute'::text, 'storage'::text, 'reserved'::text, 'egress'::text]))),
     CONSTRAINT usage_record_seconds_check CHECK ((seconds > 0))
 );
@@ -4954,6 +4979,8 @@ CREATE INDEX allocation_remnant_open ON public.allocation_remnant USING btree (l
 CREATE INDEX allocation_startup_output ON public.allocation_startup USING btree (ended_at) WHERE (output <> ''::text);
 
 CREATE INDEX allocation_state ON public.allocation USING btree (state, seq);
+
+CREATE INDEX allocation_waits_for_room ON public.allocation USING btree (node_id) WHERE (suspended_for = 'capacity'::text);
 
 CREATE INDEX api_token_organization ON public.api_token USING btree (organization_id, created_at);
 

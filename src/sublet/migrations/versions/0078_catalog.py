@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0074_catalog"
-down_revision = "0073_billing"
+revision = "0078_catalog"
+down_revision = "0077_billing"
 
 TERMS = """
 -- Until now what was suspended kept its claim always, and a price asked for that: so its versions say. Who adds a

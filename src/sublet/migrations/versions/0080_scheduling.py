@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0076_scheduling"
-down_revision = "0075_billing"
+revision = "0080_scheduling"
+down_revision = "0079_billing"
 
 CLAIMS = """
 -- All of it, or its disk alone.

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0077_allocations"
-down_revision = "0076_scheduling"
+revision = "0081_allocations"
+down_revision = "0080_scheduling"
 
 CLAIMS = """
 ALTER TABLE allocation

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0075_billing"
-down_revision = "0074_catalog"
+revision = "0079_billing"
+down_revision = "0078_catalog"
 
 KINDS = """
 ALTER TABLE meter
