@@ -2877,10 +2877,17 @@ export interface components {
          * AllocationOut
          * @description A running right to resources on a node. `traffic` is null where its node does not count it; `restart_price` is
          *     what it would cost elsewhere, while it is lost and its kind is sold.
+         *
+         *     Suspended, it keeps its claim until `claim_kept_until` (null: nothing ends it), and has its disk alone since
+         *     `claim_ended_at`. `waits_for_room_since`: it runs again by itself as soon as its node has room for it.
          */
         AllocationOut: {
             /** Actions */
             actions: components["schemas"]["AllocationActionOut"][];
+            /** Claim Ended At */
+            claim_ended_at: string | null;
+            /** Claim Kept Until */
+            claim_kept_until: string | null;
             cost: components["schemas"]["CostOut"];
             /**
              * Created At
@@ -2925,6 +2932,8 @@ export interface components {
             startup: components["schemas"]["StartupOut"] | null;
             state: components["schemas"]["AllocationState"];
             traffic: components["schemas"]["TrafficOut"] | null;
+            /** Waits For Room Since */
+            waits_for_room_since: string | null;
         };
         /**
          * AllocationState
@@ -3407,6 +3416,7 @@ export interface components {
          * @description The version of the SKU's price that the charge is by, and since when that is in force.
          */
         ChargedPriceOut: {
+            disk_per_hour: components["schemas"]["RateField"] | null;
             /**
              * Effective At
              * Format: date-time
@@ -4326,6 +4336,7 @@ export interface components {
             created_at: string;
             /** Currency */
             currency: string;
+            disk_per_hour: components["schemas"]["RateField"] | null;
             /**
              * Effective At
              * Format: date-time
@@ -4343,6 +4354,13 @@ export interface components {
              * @enum {string}
              */
             standing: "planned" | "in_force" | "past";
+            /**
+             * Suspended Claim
+             * @enum {string}
+             */
+            suspended_claim: "none" | "hours" | "always";
+            /** Suspended Claim Hours */
+            suspended_claim_hours: number | null;
             suspended_per_hour: components["schemas"]["RateField"];
         };
         /**
@@ -5600,10 +5618,15 @@ export interface components {
         /**
          * PriceCreate
          * @description A new version of a SKU's price; without `effective_at` it is in force at once.
+         *
+         *     Where a claim is kept for some time or always, `suspended_per_hour` is its price, and where that ends
+         *     `disk_per_hour` is the price after it. Which of them apply follows from `suspended_claim`: no other is taken.
          */
         PriceCreate: {
             /** Currency */
             currency: string;
+            /** Disk Per Hour */
+            disk_per_hour?: string | null;
             /** Effective At */
             effective_at?: string | null;
             /**
@@ -5615,15 +5638,22 @@ export interface components {
             /** Sku Id */
             sku_id: string;
             /**
-             * Suspended Per Hour
-             * @description A decimal amount for an hour, at most nine places.
-             * @example 0.3600
+             * Suspended Claim
+             * @enum {string}
              */
-            suspended_per_hour: string;
+            suspended_claim: "none" | "hours" | "always";
+            /** Suspended Claim Hours */
+            suspended_claim_hours?: number | null;
+            /** Suspended Per Hour */
+            suspended_per_hour?: string | null;
         };
         /**
          * PriceOut
-         * @description A version of a SKU's price, in force from `effective_at` until the next one is.
+         * @description A version of a SKU's price, in force from `effective_at` until the next one is, and what suspension means at it.
+         *
+         *     What is suspended keeps its claim not at all (`none`), for `suspended_claim_hours`, or `always`. It costs
+         *     `suspended_per_hour` meanwhile, and `disk_per_hour` after that, which is null where the claim is kept always. Where
+         *     none is kept both are the same.
          */
         PriceOut: {
             /**
@@ -5633,6 +5663,7 @@ export interface components {
             created_at: string;
             /** Currency */
             currency: string;
+            disk_per_hour: components["schemas"]["RateField"] | null;
             /**
              * Effective At
              * Format: date-time
@@ -5643,6 +5674,13 @@ export interface components {
             per_hour: components["schemas"]["RateField"];
             /** Sku Id */
             sku_id: string;
+            /**
+             * Suspended Claim
+             * @enum {string}
+             */
+            suspended_claim: "none" | "hours" | "always";
+            /** Suspended Claim Hours */
+            suspended_claim_hours: number | null;
             suspended_per_hour: components["schemas"]["RateField"];
         };
         /**
