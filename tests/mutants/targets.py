@@ -97,7 +97,7 @@ TARGETS = (
         ("src/sublet/core/work/reconciler.py", "src/sublet/core/work/delivery.py", "src/sublet/core/work/slots.py"),
         ("tests/core/work",),
     ),
-    Target("claims", ("src/sublet/scheduling/claims.py",), ("tests/scheduling",)),
+    Target("claims", ("src/sublet/scheduling/claims.py", "src/sublet/scheduling/windows.py"), ("tests/scheduling",)),
     Target(
         "taken back",
         (
@@ -138,6 +138,46 @@ TARGETS = (
         ),
     ),
     Target(
+        "what is kept without money",
+        ("src/sublet/billing/data_clock.py", "src/sublet/billing/runway.py"),
+        _files("tests/billing", "test_data_clock", "test_runway", "test_funds", "test_cost"),
+    ),
+    Target(
+        "spending limits",
+        ("src/sublet/billing/spending_limits.py", "src/sublet/billing/limit_review.py", "src/sublet/billing/spend.py"),
+        _files("tests/billing", "test_spending_limits", "test_spending_limit_rows"),
+    ),
+    Target(
+        "credit",
+        (
+            "src/sublet/payments/credits/budget.py",
+            "src/sublet/payments/credits/codes.py",
+            "src/sublet/payments/credits/grants.py",
+            "src/sublet/billing/credit_expiry.py",
+            "src/sublet/billing/credit_edges.py",
+        ),
+        ("tests/payments/test_credits.py", "tests/billing/test_credit_expiry.py"),
+    ),
+    Target(
+        "the processor's balance",
+        (
+            "src/sublet/payments/mirror/*.py",
+            "src/sublet/payments/payouts/outcomes.py",
+            "src/sublet/payments/payouts/states.py",
+        ),
+        _files("tests/payments", "test_payouts", "test_mirror", "test_mirror_checks"),
+    ),
+    Target(
+        "seals",
+        ("src/sublet/core/heads.py", "src/sublet/admin/seals.py", "src/sublet/admin/verification.py"),
+        ("tests/admin/test_heads.py", "tests/admin/test_seals.py"),
+    ),
+    Target(
+        "notices",
+        ("src/sublet/notifications/notices.py", "src/sublet/notifications/preferences.py"),
+        ("tests/notifications/test_notices.py", "tests/notifications/test_mail.py"),
+    ),
+    Target(
         "ledger",
         ("src/sublet/ledger/sql/*.sql",),
         _files(
@@ -146,6 +186,8 @@ TARGETS = (
             "test_hostile_calls",
             "test_corrections",
             "test_lots",
+            "test_promo_lots",
+            "test_promo_lot_rows",
             "test_published",
             "test_charging",
             "test_holds",
@@ -154,6 +196,8 @@ TARGETS = (
             "test_waiting",
             "test_tampering",
             "test_refusals",
+            "test_months",
+            "test_batches",
             "test_reconciliation",
             "test_concurrency",
         ),
