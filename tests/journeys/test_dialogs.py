@@ -34,6 +34,8 @@ OPENED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("billing/Cards.tsx", "/billing?view=cards", ("Remove the card ending in 4242",)),
     ("billing/AutoTopUpPanel.tsx", "/billing?view=cards", ("Change",)),
     ("billing/Refunds.tsx", "/billing?view=refunds", ("Ask for a refund of tu_4", "Withdraw the request for $10.00")),
+    ("billing/SpendingLimits.tsx", "/billing?view=limits", ("Set a limit", "Clear the limit: A day")),
+    ("billing/Credits.tsx", "/billing?view=credits", ("Redeem a code",)),
     ("settings/SshKeys.tsx", "/settings", ("Add SSH key", "Remove laptop")),
     ("settings/ApiTokens.tsx", "/settings?view=tokens", ("Create token", "Revoke ci")),
     ("settings/Sessions.tsx", "/settings?view=sessions", ("End session: curl/8",)),
@@ -52,11 +54,12 @@ OPENED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("operator/NodeLife.tsx", "/operator/nodes/nd_1", ("Drain",)),
     ("operator/money/FindingsPage.tsx", "/operator/money/findings", ("Resolve ledger.balance_drift of acc_12",)),
     ("operator/money/RequestsPage.tsx", "/operator/money/requests", ("Grant rrq_1",)),
+    ("operator/money/CreditsPage.tsx", "/operator/money/credits", ("Make a code", "Give credit", "End SPRING-7Q4M-X2")),
     ("operator/money/MonthsPage.tsx", "/operator/money/months", ("Close 2026-10",)),
     ("operator/money/PaymentsPage.tsx", "/operator/money/payments?organization=org_1", ("Adjust", "Refund tu_4")),
     ("operator/Gpus.tsx", "/operator/nodes/nd_1", ("Clear",)),
 )
-"""The file that a dialog is in, its page, and the buttons that open it there; a page is loaded once for each line."""
+"""The file that a dialog is in, its page, and the buttons that open it there; each line is a page that is gone to."""
 
 
 @pytest.fixture
@@ -110,6 +113,14 @@ async def look(page: Page, watch: Watch, name: str) -> None:
             await check_width(page, watch)
 
 
+async def go_to(page: Page, path: str) -> None:
+    """Go to another page of the console that is loaded, as its own links do: loading it anew takes seconds."""
+    await page.evaluate(
+        "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate', { state: null })); }",
+        path,
+    )
+
+
 class TestEveryDialog:
     async def test_is_accessible_light_and_dark_wide_and_narrow(self, browser: Browser, mock: str) -> None:
         context = await browser.new_context(reduced_motion="reduce", viewport={"width": 1280, "height": 900})
@@ -117,8 +128,10 @@ class TestEveryDialog:
         page.set_default_timeout(60_000)
         watch = Watch(mock)  # of what a development server says to the browser nothing is asked
         await page.route("**/api/v1/admin/**", offer_everything)
+        await page.goto(mock)
+        await page.get_by_role("navigation", name="Main").wait_for()
         for _file, path, buttons in OPENED:
-            await page.goto(f"{mock}{path}")
+            await go_to(page, path)
             for button in buttons:
                 await page.get_by_role("button", name=button, exact=True).first.click()
                 await page.wait_for_selector(DIALOG)
