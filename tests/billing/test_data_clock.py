@@ -72,7 +72,10 @@ async def without_money(session: Session, *, suspended: Rate = NOTHING) -> Subje
         policy=POLICY,
     )
     await funds.review(session, policy=POLICY)
-    await session.execute(text("UPDATE funds_clock SET grace_ends_at = clock_timestamp()"))
+    await session.execute(
+        text("UPDATE funds_clock SET grace_ends_at = clock_timestamp() WHERE organization_id = :id"),
+        {"id": organization},
+    )
     await funds.review(session, policy=POLICY)
     await meters.switch(session, subject.id, "suspended", await database_now(session))
     return subject
@@ -197,6 +200,19 @@ class TestEnds:
             clock.later(DAY + 60)
             released = await review(session)
         assert released == [(one, "release") for one in sorted((subject.id, dear.id))]
+
+    async def test_of_one_organization_is_no_others(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            first = await without_money(session)
+            await review(session)
+            clock.later(15 * DAY)
+            await review(session)
+            await without_money(session)
+            await review(session)
+            clock.later(DAY + 60)
+            assert await review(session) == [(first.id, "release")]
+            over = await session.execute(text("SELECT organization_id FROM data_clock WHERE released_at IS NOT NULL"))
+            assert list(over.scalars()) == [first.organization]
 
     async def test_is_known_to_whoever_releases(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:

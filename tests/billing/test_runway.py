@@ -17,6 +17,7 @@ class TestRunway:
             organization = await new_wallet(session, "20")
             lasts = (await standing(session, organization, currency="USD", policy=POLICY)).runway
         assert (lasts.seconds, lasts.burn, lasts.left) == (None, Rate(0, "USD"), usd("20"))
+        assert lasts.warning is None
 
     async def test_counts_held_money_and_leaves_the_reserve_out(self, database: Database) -> None:
         async with database.transaction() as session:

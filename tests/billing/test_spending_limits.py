@@ -371,6 +371,29 @@ class TestLifted:
             await limit(session, second, "0.001", scope="allocation", of=second.id)
             assert await review(session) == [(first.id, "resume")], "the other has a limit of its own that is reached"
 
+    async def test_waits_for_nothing_that_has_ended(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            await at_noon(session, clock)
+            first = await _stopped(session, clock)
+            second = await new_running(session, "0", organization=first.organization)
+            await review(session)
+            await meters.switch(session, second.id, "suspended", await database_now(session))
+            await meters.stop(session, second.id, await database_now(session))
+            await limit(session, first, "1.40")  # 24 minutes of one, 12 of both
+            assert await review(session) == [(first.id, "resume")]
+
+    async def test_with_the_end_of_its_subject_and_of_that_alone(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            await at_noon(session, clock)
+            ended = await new_running(session, "100")
+            goes_on = await new_running(session, "0", organization=ended.organization)
+            await limit(session, ended, "50")
+            for one in (ended, goes_on):
+                await limit(session, one, "50", scope="allocation", of=one.id)
+            await spending_limits.forget(session, ended.id)
+            left = await limits_of(session, ended.organization, policy=POLICY)
+        assert {one.subject_id for one in left} == {None, goes_on.id}
+
     async def test_leaves_alone_what_the_customer_suspended(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             await at_noon(session, clock)
