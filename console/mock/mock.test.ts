@@ -77,6 +77,7 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["GET", "/admin/payouts/po_1"],
   ["GET", "/admin/payouts/po_1/transactions"],
   ["GET", "/admin/findings?state=open"],
+  ["GET", "/admin/finding-owners"],
   ["GET", "/admin/findings/fnd_1"],
   ["GET", "/admin/months"],
   ["GET", "/admin/months/2026-10"],

@@ -13,6 +13,7 @@ import type {
   DriftedNode,
   Entry,
   Finding,
+  FindingOwner,
   Grant,
   HelperVersions,
   HistoryEntry,
@@ -103,6 +104,7 @@ export type World = {
   /** What every payout is made of. */
   payoutTransactions: PayoutTransaction[];
   findings: Finding[];
+  findingOwners: FindingOwner[];
   grants: Grant[];
   promoCodes: PromoCode[];
   creditBudget: CreditBudget;
@@ -166,6 +168,7 @@ export function quiet(): World {
     payouts: [],
     payoutTransactions: [],
     findings: [],
+    findingOwners: [{ id: me.user.id, name: me.user.name }],
     grants: [],
     promoCodes: [],
     creditBudget: like(creditBudget),

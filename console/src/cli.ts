@@ -66,6 +66,7 @@ export const cli = {
       "expires-after": asked.expiry === "never" ? "never" : asked.validDays || "DAYS",
       reason: asked.reason || "REASON",
     }),
+  assignFinding: (id: string, owner: string, me: string) => command(["admin", "finding", "assign", id], owner === "" ? { nobody: true } : { to: owner === me ? null : owner }),
   resolveFinding: (id: string, reason: string) => command(["admin", "finding", "resolve", id], { reason: reason || "REASON" }),
   addNode: (input: { name: string; address: string; port: string; labels: Record<string, string> }) =>
     command(["admin", "node", "add", input.name || "NAME", input.address || "ADDRESS"], {

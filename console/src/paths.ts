@@ -44,6 +44,7 @@ export const to = {
     rollout: (id: string) => `/operator/helpers/${encodeURIComponent(id)}`,
     approvals: (state?: string) => at("/operator/approvals", { state }),
     money: (view: MoneyView = "overview", search: Search = {}) => at(view === "overview" ? "/operator/money" : `/operator/money/${view}`, search),
+    finding: (id: string) => `/operator/money/findings/${encodeURIComponent(id)}`,
     payout: (id: string) => `/operator/money/payouts/${encodeURIComponent(id)}`,
     month: (month: string) => `/operator/money/months/${encodeURIComponent(month)}`,
   },

@@ -52,6 +52,7 @@ export const placeOf = {
   findings: (search: URLSearchParams) => ({
     state: search.get("state") === "all" ? null : (oneOf({ open: 0, closed: 0 }, search.get("state")) ?? "open"),
     severity: oneOf(SEVERITIES, search.get("severity")),
+    owner_id: search.get("owner"),
     cursor: cursorIn(search),
   }),
   /** Whose accounts, from when until when; null until all that is needed is said. */

@@ -28,6 +28,11 @@ def listed(operator: Cli, *options: str) -> list[str]:
 
 
 class TestLs:
+    def test_is_narrowed_to_who_sees_to_it(self, operator: Cli, taken: dict[str, Any]) -> None:
+        assert (listed(operator, "--owner", "nobody"), listed(operator, "--owner", "me")) == ([taken["id"]], [])
+        operator.run("admin", "finding", "assign", taken["id"])
+        assert (listed(operator, "--owner", "nobody"), listed(operator, "--owner", "me")) == ([], [taken["id"]])
+
     def test_shows_what_it_is_with_every_digit_of_the_money(self, operator: Cli, taken: dict[str, Any]) -> None:
         taken["detail"] = {"organization_id": "org_1", "charge_id": None}
         heading, line = operator.run("admin", "finding", "ls").stdout.splitlines()

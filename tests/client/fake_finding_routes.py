@@ -32,10 +32,22 @@ def findings(asked: Asked) -> Answer:
 
     def seen(one: dict[str, Any]) -> dict[str, Any]:
         state = "open" if one["until"] is None else "closed"
-        return {"state": state, "subject_id": one["subject"]["id"], "code": one["code"], "severity": one["severity"]}
+        return {
+            "state": state,
+            "subject_id": one["subject"]["id"],
+            "code": one["code"],
+            "severity": one["severity"],
+            "owner_id": "nobody" if one["owner"] is None else one["owner"]["id"],
+        }
 
     wanted = {name: value for name, value in asked.query.items() if name not in {"limit", "cursor"}}
     return page(asked, [one for one in asked.world.findings if wanted.items() <= seen(one).items()])
+
+
+@route("GET", "/admin/finding-owners")
+def finding_owners(asked: Asked) -> Answer:
+    only_operators(asked)
+    return page(asked, [{"id": "usr_0000000000000001", "name": "Ada"}])
 
 
 @route("GET", "/admin/findings/{id}")

@@ -202,6 +202,39 @@ class TestResolving:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
+class TestOwners:
+    async def test_are_those_who_may_settle_findings_by_page(self, web: Web, database: Database) -> None:
+        finance, admin = await web.operator("finance"), await web.operator("admin")
+        support = await web.operator("support")
+        ids = {person: (await person.get("/api/v1/me")).json()["user"]["id"] for person in (finance, admin, support)}
+        async with database.transaction() as session:
+            await session.execute(
+                text("UPDATE user_account SET disabled_at = clock_timestamp() WHERE id = :id"), {"id": ids[admin]}
+            )
+        first = (await support.get("/api/v1/admin/finding-owners?limit=1")).json()
+        assert [one["id"] for one in first["items"]] == [ids[finance]]
+        assert first["next_cursor"] is None
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE user_account SET disabled_at = NULL WHERE id = :id"), {"id": ids[admin]})
+        found: list[str] = []
+        cursor = ""
+        while cursor is not None:
+            page = (await finance.get(f"/api/v1/admin/finding-owners?limit=1{cursor and f'&cursor={cursor}'}")).json()
+            found += [one["id"] for one in page["items"]]
+            cursor = page["next_cursor"]
+        assert found == sorted([ids[finance], ids[admin]])
+
+    async def test_are_what_a_list_is_narrowed_to(self, web: Web, database: Database) -> None:
+        operator = await web.operator("finance")
+        me = (await operator.get("/api/v1/me")).json()["user"]["id"]
+        async with database.transaction() as session:
+            mine, nobodys = await _open(session), await _open(session, subject_id="another")
+        await operator.post(f"/api/v1/admin/findings/{mine}/assign", json={"owner_id": me})
+        for owner, ids in ((me, [mine]), ("nobody", [nobodys]), ("usr_else", [])):
+            listed = (await operator.get(f"/api/v1/admin/findings?owner_id={owner}")).json()["items"]
+            assert [one["id"] for one in listed] == ids
+
+
 class TestShowing:
     async def test_tells_what_is_at_stake_what_mends_it_and_what_became_of_it(
         self, web: Web, database: Database

@@ -1,7 +1,10 @@
 import type { Dispute, Payout, Refund, RefundRequest, Severity, WholePayout } from "~/api/types";
+import { me } from "../fixtures/account";
 import { type Ago, like, may, mayNot, pairs, usd } from "../fixtures/common";
 import { creditBudget, customer, deferredRevenue, dispute, finding, grant, lines, month, payment, payout, payoutTransaction, promoCode, refund, refundRequest, revenue, statement, trialBalance, unmetered } from "../fixtures/money";
 import type { World } from "../world";
+
+const GRACE = { id: "usr_9", name: "Grace" };
 
 const OVER = "The request is decided already.";
 
@@ -46,7 +49,7 @@ const SEVERITIES: Record<Severity, { code: string; detail: Record<string, unknow
 
 type Money = Pick<
   World,
-  "customers" | "payments" | "refundRequests" | "refunds" | "disputes" | "payouts" | "payoutTransactions" | "findings" | "grants" | "promoCodes" | "creditBudget" | "months" | "monthLines" | "trialBalance" | "deferredRevenue" | "revenue" | "statement" | "unmetered"
+  "customers" | "payments" | "refundRequests" | "refunds" | "disputes" | "payouts" | "payoutTransactions" | "findings" | "findingOwners" | "grants" | "promoCodes" | "creditBudget" | "months" | "monthLines" | "trialBalance" | "deferredRevenue" | "revenue" | "statement" | "unmetered"
 >;
 
 /** What goes back, is disputed, is found and is closed, one in each state. */
@@ -83,9 +86,10 @@ export function moneyOf(ago: Ago): Money {
       like(payoutTransaction, { created_at: ago(200_000) }),
       like(payoutTransaction, { id: "txn_2QvT", type: "refund", amount: usd("-5.00"), fee: usd("0.00"), net: usd("-5.00"), source: "re_2QvT", whose: "suspense", created_at: ago(190_000) }),
     ],
+    findingOwners: [{ id: me.user.id, name: me.user.name }, GRACE],
     findings: [
       ...pairs(SEVERITIES).map(([severity, differs], place) =>
-        like(finding, { id: `fnd_${place + 1}`, severity, since: ago(4_000 * place + 100), seen_at: ago(40), ...differs }, severity === "warning" ? { amounts: {} } : {}),
+        like(finding, { id: `fnd_${place + 1}`, severity, since: ago(4_000 * place + 100), seen_at: ago(40), ...differs }, severity === "warning" ? { amounts: {}, owner: GRACE } : {}),
       ),
       like(finding, { id: "fnd_9", severity: "error", code: "books.old", since: ago(900_000), seen_at: ago(800_000), until: ago(790_000), actions: mayNot("It is closed.", "resolve", "assign") }),
     ],

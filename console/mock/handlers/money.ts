@@ -144,14 +144,19 @@ export const money = [
     const kept = world.findings.filter((one) => state === null || isOpen(one) === (state === "open"));
     const of = (name: "type" | "id") => query.get(`subject_${name}`);
     const about = kept.filter(({ subject: { type, id } }) => (of("type") ?? type) === type && (of("id") ?? id) === id);
-    return pageOf(narrowed(about, query, "severity", "code"), query);
+    const owner = query.get("owner_id");
+    const owned = about.filter((one) => owner === null || (one.owner?.id ?? "nobody") === owner);
+    return pageOf(narrowed(owned, query, "severity", "code"), query);
   }),
   on("get", "/api/v1/admin/findings/{finding_id}", ({ path }) => {
     const found = findingOf(path.finding_id);
-    return { ...found, history: [{ what: "opened" as const, by: null, note: found.severity, at: found.since }] };
+    const opened = { what: "opened" as const, by: null, note: found.severity, at: found.since };
+    const assigned = { what: "assigned" as const, by: world.me.user.name, note: found.owner?.name ?? null, at: found.seen_at };
+    return { ...found, history: found.owner === null ? [opened] : [opened, assigned] };
   }),
+  on("get", "/api/v1/admin/finding-owners", ({ query }) => pageOf(world.findingOwners, query)),
   on("post", "/api/v1/admin/findings/{finding_id}/assign", ({ path, body }) =>
-    Object.assign(findingOf(path.finding_id), { owner: body.owner_id === null ? null : { id: body.owner_id, name: world.me.user.name } }),
+    Object.assign(findingOf(path.finding_id), { owner: body.owner_id === null ? null : (world.findingOwners.find(({ id }) => id === body.owner_id) ?? { id: body.owner_id, name: world.me.user.name }) }),
   ),
   on("post", "/api/v1/admin/findings/{finding_id}/resolve", ({ path, body }) =>
     Object.assign(findingOf(path.finding_id), {

@@ -11,8 +11,8 @@ const MOST_IN_A_PAGE = 200;
 const listed = { placeholderData: keepPreviousData };
 
 /** What of a query is asked for: without what is null. */
-function given<Q extends Record<string, string | number | null>>(query: Q) {
-  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== null)) as { [K in keyof Q]?: Exclude<Q[K], null> };
+function given<Q extends Record<string, string | number | null | undefined>>(query: Q) {
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== null && value !== undefined)) as { [K in keyof Q]?: Exclude<Q[K], null | undefined> };
 }
 
 /** A report as it is read on a page: the same address answers with CSV too, which is fetched by a link. */
@@ -30,8 +30,10 @@ export const grantsQuery = ({ organization, cursor }: Paging & { organization: s
   api.queryOptions("get", "/api/v1/admin/credits", { params: { query: given({ organization_id: organization || null, cursor }) } }, listed);
 export const disputesQuery = (place: Paging & { state: DisputeState | null }) => api.queryOptions("get", "/api/v1/admin/disputes", { params: { query: given(place) } }, listed);
 
-export type FindingsPlace = Paging & { state: "open" | "closed" | null; severity: Severity | null };
+export type FindingsPlace = Paging & { state: "open" | "closed" | null; severity: Severity | null; owner_id?: string | null };
 export const findingsQuery = (place: FindingsPlace) => api.queryOptions("get", "/api/v1/admin/findings", { params: { query: given(place) } }, listed);
+export const findingQuery = (id: string) => api.queryOptions("get", "/api/v1/admin/findings/{finding_id}", { params: { path: { finding_id: id } } });
+export const findingOwnersQuery = () => api.queryOptions("get", "/api/v1/admin/finding-owners", { params: { query: { limit: MOST_IN_A_PAGE } } });
 /** Whether anything is wrong in a way that loses money or hides that it does. */
 export const alarmQuery = () =>
   api.queryOptions("get", "/api/v1/admin/findings", { params: { query: { state: "open", severity: "critical", limit: 5 } } }, { retry: false });
@@ -84,5 +86,9 @@ export const usePayouts = (place: Parameters<typeof payoutsQuery>[0]) => useQuer
 export const usePayout = (id: string) => useQuery({ ...payoutQuery(id), refetchInterval: useLiveInterval(REFRESH_MS) });
 
 export const usePayoutTransactions = (id: string, cursor: string | null) => useQuery({ ...payoutTransactionsQuery(id, { cursor }), refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const useFinding = (id: string) => useQuery({ ...findingQuery(id), refetchInterval: useLiveInterval(REFRESH_MS) });
+
+export const useFindingOwners = () => useQuery(findingOwnersQuery());
 
 export const useAlarm = () => useQuery({ ...alarmQuery(), refetchInterval: useLiveInterval(REFRESH_MS) });

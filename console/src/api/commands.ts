@@ -156,6 +156,10 @@ export const grantCredit = command("post", "/api/v1/admin/credits", keyed<GrantB
 export const createPromoCode = command("post", "/api/v1/admin/promo-codes", keyed<PromoCodeBody>);
 export const endPromoCode = command("post", "/api/v1/admin/promo-codes/{promo_code_id}/end", (id: string) => ({ params: { path: { promo_code_id: id } } }));
 export const closeMonth = command("post", "/api/v1/admin/months/{month}/close", (month: string) => ({ params: { path: { month } } }));
+export const assignFinding = command("post", "/api/v1/admin/findings/{finding_id}/assign", ({ id, owner }: { id: string; owner: string | null }) => ({
+  params: { path: { finding_id: id } },
+  body: { owner_id: owner },
+}));
 export const resolveFinding = command("post", "/api/v1/admin/findings/{finding_id}/resolve", ({ id, reason }: { id: string; reason: string }) => ({
   params: { path: { finding_id: id } },
   body: { reason },

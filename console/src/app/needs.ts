@@ -141,7 +141,14 @@ export const needs = {
     ask(books.findingsOfQuery("payout", idIn(place)));
     ask(books.payoutTransactionsQuery(idIn(place), placeOf.list(place.search)));
   },
-  findings: (ask, { search }) => ask(books.findingsQuery(placeOf.findings(search))),
+  findings(ask, { search }) {
+    ask(books.findingOwnersQuery());
+    ask(books.findingsQuery(placeOf.findings(search)));
+  },
+  finding(ask, place) {
+    ask(books.findingOwnersQuery());
+    ask(books.findingQuery(idIn(place)));
+  },
   ledger(ask, { search }) {
     const place = placeOf.statement(search);
     ask(books.customersQuery());

@@ -72,6 +72,7 @@ export function routesOf(client: QueryClient): RouteObject[] {
     operatorPage("money/payouts", async () => (await import("~/operator/money/PayoutsPage")).PayoutsPage, needs.payouts),
     operatorPage("money/payouts/:id", async () => (await import("~/operator/money/PayoutPage")).PayoutPage, needs.payout),
     operatorPage("money/findings", async () => (await import("~/operator/money/FindingsPage")).FindingsPage, needs.findings),
+    operatorPage("money/findings/:id", async () => (await import("~/operator/money/FindingPage")).FindingPage, needs.finding),
     operatorPage("money/ledger", async () => (await import("~/operator/money/LedgerPage")).LedgerPage, needs.ledger),
     operatorPage("money/months", async () => (await import("~/operator/money/MonthsPage")).MonthsPage, needs.months),
     operatorPage("money/months/:month", async () => (await import("~/operator/money/MonthPage")).MonthPage, needs.month),

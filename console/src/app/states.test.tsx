@@ -47,6 +47,7 @@ const PAGES: [address: string, route: Route<"get">][] = [
   ["/operator/money/payouts/po_1", "/api/v1/admin/payouts/{payout_id}"],
   ["/operator/money/payouts/po_1", "/api/v1/admin/payouts/{payout_id}/transactions"],
   ["/operator/money/findings", "/api/v1/admin/findings"],
+  ["/operator/money/findings/fnd_1", "/api/v1/admin/findings/{finding_id}"],
   ["/operator/money/months", "/api/v1/admin/months"],
   ["/operator/money/months/2026-10", "/api/v1/admin/months/{month}"],
 ];

@@ -20,7 +20,7 @@ from sublet.core.work import trouble
 from sublet.findings import findings, resolution
 from sublet.findings.api import FindingsDep
 from sublet.findings.checks import keep
-from sublet.findings.schemas import StoredFindingOut
+from sublet.findings.schemas import FindingOwnerOut, StoredFindingOut
 from sublet.identity import operators
 from sublet.payments.schemas import WebhookReceived
 from sublet.payments.stripe import inbox
@@ -152,6 +152,15 @@ class AssignFinding(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     owner_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None
+
+
+@router.get("/finding-owners", permission=Permission.ADMIN_FINDING_READ)
+async def list_finding_owners(session: SessionDep, query: PageQueryDep) -> Page[FindingOwnerOut]:
+    """The operators to whom a finding can be given: those who may settle one."""
+    (after,) = query.position(str) or (None,)
+    wanted = {Permission.ADMIN_FINDING_RESOLVE}
+    found = await operators.who_may(session, wanted, after=after, limit=query.limit + 1)
+    return page_of(found, query.limit, lambda one: FindingOwnerOut(id=one.id, name=one.name), lambda one: [one.id])
 
 
 @router.post("/findings/{finding_id}/assign", permission=Permission.ADMIN_FINDING_RESOLVE)

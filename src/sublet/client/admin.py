@@ -28,7 +28,7 @@ from sublet.client.shapes import (
     UnfinishedWork,
 )
 from sublet.client.shapes.fleet import DriftedNode, HelperRollout, HelperUpgrade, HelperVersions
-from sublet.client.shapes.repairs import FindingDetail
+from sublet.client.shapes.repairs import FindingDetail, FindingOwner
 from sublet.client.transport import Transport
 
 
@@ -243,11 +243,18 @@ class Admin:
         code: str | None = None,
         severity: str | None = None,
         subject_id: str | None = None,
+        owner_id: str | None = None,
     ) -> Iterator[StoredFinding]:
-        """What was found not to fit, newest first; `state` is `open` or `closed`, and None means both."""
+        """What was found not to fit, newest first; `state` is `open` or `closed`, and None means both. `owner_id` is
+        an operator's, or `nobody`."""
+        path = "/admin/findings"
         return self._transport.pages(
-            "/admin/findings", state=state, code=code, severity=severity, subject_id=subject_id
+            path, state=state, code=code, severity=severity, subject_id=subject_id, owner_id=owner_id
         )
+
+    def finding_owners(self) -> Iterator[FindingOwner]:
+        """The operators to whom a finding can be given."""
+        return self._transport.pages("/admin/finding-owners")
 
     def finding(self, finding_id: str) -> FindingDetail:
         """One finding, with what mends it and all that became of it."""

@@ -40,9 +40,13 @@ async def list_findings(
     severity: Severity | None = None,
     subject_type: FilterText = None,
     subject_id: FilterText = None,
+    owner_id: Annotated[
+        str | None,
+        Query(max_length=200, description="Who sees to it; `nobody`: what no operator sees to."),
+    ] = None,
 ) -> Page[StoredFindingOut]:
     """What was found not to fit, newest first."""
-    wanted = findings.Filter(state, code, severity, subject_type, subject_id)
+    wanted = findings.Filter(state, code, severity, subject_type, subject_id, owner_id)
     (before,) = page.position(int) or (None,)
     found = await findings.newest(session, wanted, before=before, limit=page.limit + 1)
     refusals = await why_not_resolve(session, found, consequences=known.consequences)

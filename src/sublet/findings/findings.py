@@ -80,7 +80,12 @@ class Filter:
     severity: Severity | None = None
     subject_type: str | None = None
     subject_id: str | None = None
+    owner_id: str | None = None
+    """An operator's id, or `NOBODY`."""
 
+
+NOBODY = "nobody"
+"""Asks for what no operator sees to."""
 
 _OPEN = text(
     """
@@ -276,6 +281,9 @@ async def newest(session: Session, wanted: Filter, *, before: int | None, limit:
         finding.c.subject_id: wanted.subject_id,
     }
     statement = select(finding).where(*matching(columns)).order_by(finding.c.seq.desc()).limit(limit)
+    if wanted.owner_id is not None:
+        nobodys = wanted.owner_id == NOBODY
+        statement = statement.where(finding.c.owner_id.is_(None) if nobodys else finding.c.owner_id == wanted.owner_id)
     if wanted.state is not None:
         statement = statement.where(
             finding.c.until.is_(None) if wanted.state == "open" else finding.c.until.is_not(None)

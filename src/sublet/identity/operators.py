@@ -1,13 +1,14 @@
 """What an operator may do at this moment, for who was told earlier what they may."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from sublet.core.actors import Permission
 from sublet.core.db import Session
 from sublet.identity.models import user_account
-from sublet.identity.permissions import held_by
+from sublet.identity.permissions import PLATFORM_ROLES, held_by
 
 
 async def may_now(session: Session, user_id: str, permissions: Collection[Permission]) -> bool:
@@ -23,6 +24,33 @@ async def may_now(session: Session, user_id: str, permissions: Collection[Permis
         )
     ).scalar_one_or_none()
     return roles is not None and held_by(None, frozenset(roles)).issuperset(permissions)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator, by id and name."""
+
+    id: str
+    name: str
+
+
+_WHO_MAY = text(
+    """
+    SELECT id, name FROM user_account
+     WHERE platform_roles && CAST(:roles AS text[]) AND disabled_at IS NULL
+       AND (CAST(:after AS text) IS NULL OR id > :after)
+     ORDER BY id LIMIT :limit
+    """
+)
+
+
+async def who_may(
+    session: Session, permissions: Collection[Permission], *, after: str | None, limit: int
+) -> list[Operator]:
+    """Up to `limit` operators with ids after one who are not disabled and may do all of these, by their ids."""
+    roles = [role for role, held in PLATFORM_ROLES.items() if held.issuperset(permissions)]
+    found = await session.execute(_WHO_MAY, {"roles": roles, "after": after, "limit": limit})
+    return [Operator(row.id, row.name) for row in found]
 
 
 async def name_of(session: Session, user_id: str, permissions: Collection[Permission]) -> str | None:

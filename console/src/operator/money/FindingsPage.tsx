@@ -1,22 +1,16 @@
-import { zodResolver } from "@hookform/resolvers/zod";
 import { useState } from "react";
-import { useForm, useWatch } from "react-hook-form";
-import { useSearchParams } from "react-router";
-import * as z from "zod/mini";
-import { useFindings } from "~/api/books";
-import { resolveFinding, useCommand } from "~/api/commands";
+import { Link, useSearchParams } from "react-router";
+import { useFindingOwners, useFindings } from "~/api/books";
+import { useMe } from "~/api/reads";
 import type { Finding } from "~/api/types";
-import { cli } from "~/cli";
 import { t } from "~/messages";
 import { SEVERITIES, severityOf } from "~/moneyStates";
+import { to } from "~/paths";
 import { placeOf } from "~/places";
 import { ActionButton, actionNamed } from "~/ui/Button";
-import { Consequences } from "~/ui/Consequences";
-import { CliHint } from "~/ui/Copy";
 import type { Column } from "~/ui/DataTable";
 import { Dialog } from "~/ui/Dialog";
 import { Moment } from "~/ui/figures";
-import { Field, Form } from "~/ui/form";
 import { ListView } from "~/ui/List";
 import { Panel } from "~/ui/Panel";
 import { Status } from "~/ui/Status";
@@ -24,24 +18,9 @@ import text from "~/ui/text.module.css";
 import { Filter } from "~/ui/Filter";
 import { FindingMoney, FindingWhat } from "./finding";
 import { MoneyPage } from "./MoneyPage";
+import { ResolveForm } from "./ResolveForm";
 
 const words = t.money.findings;
-
-const schema = z.object({ reason: z.string().check(z.trim(), z.minLength(3, words.reasonInvalid), z.maxLength(500, words.reasonInvalid)) });
-
-function ResolveForm({ one, onClose }: { one: Finding; onClose: () => void }) {
-  const form = useForm({ resolver: zodResolver(schema), defaultValues: { reason: "" } });
-  const resolving = useCommand(resolveFinding);
-  const reason = useWatch({ control: form.control, name: "reason" });
-  return (
-    <Form form={form} doing={resolving} onSubmit={(asked) => resolving.mutate({ id: one.id, ...asked }, { onSuccess: onClose })} submit={words.resolve} onCancel={onClose}>
-      <FindingWhat finding={one} />
-      <Consequences lines={words.consequences} />
-      <Field control={form.control} name="reason" label={words.reason} autoFocus />
-      <CliHint command={cli.resolveFinding(one.id, reason)} />
-    </Form>
-  );
-}
 
 function columns(onResolve: (one: Finding) => void): Column<Finding>[] {
   return [
@@ -58,6 +37,17 @@ function columns(onResolve: (one: Finding) => void): Column<Finding>[] {
             {until === null ? words.seen : words.closedAt} <Moment at={until ?? seen} />
           </span>
         </span>
+      ),
+    },
+    { key: "owner", header: words.column.owner, cell: ({ owner }) => owner?.name ?? words.owner.nobody },
+    {
+      key: "open",
+      header: words.open,
+      narrow: true,
+      cell: ({ id, code, subject }) => (
+        <Link to={to.operator.finding(id)} aria-label={words.openLabel(code, subject.id)}>
+          {words.open}
+        </Link>
       ),
     },
     {
@@ -81,12 +71,16 @@ export function FindingsPage() {
   const place = placeOf.findings(useSearchParams()[0]);
   const [resolving, setResolving] = useState<Finding>();
   const { filter } = t.money;
+  const me = useMe().data?.user.id;
+  const others = (useFindingOwners().data?.items ?? []).filter(({ id }) => id !== me);
+  const owners: [string, string][] = [["", words.owner.anybody], ...(me === undefined ? [] : [[me, words.owner.me] as [string, string]]), ["nobody", words.owner.nobody], ...others.map(({ id, name }): [string, string] => [id, name])];
   const severities = Object.entries(SEVERITIES).map(([name, { label }]): [string, string] => [name, label]);
   return (
     <MoneyPage
       view="findings"
       filter={
         <>
+          <Filter name="owner" label={words.owner.label} value={place.owner_id ?? ""} options={owners} />
           <Filter name="severity" label={filter.severity} value={place.severity ?? ""} options={[["", filter.all], ...severities]} />
           <Filter name="state" label={filter.state} value={place.state ?? "all"} options={[["open", filter.open], ["closed", filter.closed], ["all", filter.all]]} />
         </>

@@ -24,7 +24,7 @@ export function FindingWhat({ finding }: { finding: Finding }) {
 }
 
 /** The amounts that do not fit, by name. */
-export function FindingMoney({ finding: { amounts } }: { finding: Finding }) {
+export function FindingMoney({ finding: { amounts } }: { finding: Pick<Finding, "amounts"> }) {
   const named = Object.entries(amounts);
   if (named.length === 0) return t.units.none;
   return (

@@ -66,12 +66,16 @@ def finding() -> None:
 @click.option("--code", help="Only with this code, such as payments.dispute.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Only those that are this bad.")
 @click.option("--subject", metavar="ID", help="Only about the one thing with this id.")
+@click.option("--owner", metavar="USER", help="Only those that this operator sees to: an id, `me`, or `nobody`.")
 @output_options()
-def ls(*, state: str, code: str | None, severity: str | None, subject: str | None, output: Output) -> None:
+def ls(
+    *, state: str, code: str | None, severity: str | None, subject: str | None, owner: str | None, output: Output
+) -> None:
     """List what was found not to fit, newest first."""
     columns = [column for column in COLUMNS if state == "closed" or column.heading != "UNTIL"]
-    wanted = {"code": code, "severity": severity, "subject_id": subject}
     with connect() as client:
+        owner_id = client.me()["user"]["id"] if owner == "me" else owner
+        wanted = {"code": code, "severity": severity, "subject_id": subject, "owner_id": owner_id}
         output.many(client.admin.findings(state=state, **wanted), columns, empty=_nothing(state, wanted.values()))
 
 
