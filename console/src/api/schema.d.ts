@@ -268,6 +268,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/finding-owners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Finding Owners
+         * @description The operators to whom a finding can be given: those who may settle one.
+         */
+        get: operations["list_finding_owners_api_v1_admin_finding_owners_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/findings": {
         parameters: {
             query?: never;
@@ -5222,6 +5242,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[FindingOwnerOut] */
+        Page_FindingOwnerOut_: {
+            /** Items */
+            items: components["schemas"]["FindingOwnerOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[ListedPriceOut] */
         Page_ListedPriceOut_: {
             /** Items */
@@ -7706,6 +7733,49 @@ export interface operations {
             };
         };
     };
+    list_finding_owners_api_v1_admin_finding_owners_get: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FindingOwnerOut_"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_findings_api_v1_admin_findings_get: {
         parameters: {
             query?: {
@@ -7715,6 +7785,8 @@ export interface operations {
                 severity?: components["schemas"]["Severity-Input"] | null;
                 subject_type?: string | null;
                 subject_id?: string | null;
+                /** @description Who sees to it; `nobody`: what no operator sees to. */
+                owner_id?: string | null;
                 /** @description How many items a page holds. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
