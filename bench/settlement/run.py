@@ -112,9 +112,13 @@ async def _cost(server: EmbeddedPostgres, work: Callable[[], Awaitable[object]])
 
 
 def _seconds(server: EmbeddedPostgres) -> float:
-    """Processor time so far: of this process, and of every process of the server that still runs."""
+    """Processor time so far: of this process, and of the server's processes that work for somebody.
+
+    Its housekeepers come and go: one that ends meanwhile takes along what it used before.
+    """
+    asked = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
     with psycopg.connect(server.owner_url) as onlooker:
-        pids = [row[0] for row in onlooker.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")]
+        pids = [row[0] for row in onlooker.execute(asked)]
     return time.process_time() + sum(map(_of_process, pids))
 
 
