@@ -203,22 +203,26 @@ class Season:
         if known:
             await self._know()
         for tenant in self.tenants:
-            purse = tenant.purse
+            purse, has_acted = tenant.purse, False  # what others do makes no difference to what is known of it
             days_left = (purse.net + purse.promo) / (tenant.burn() * 24) if tenant.burn() else 2
             if (days_left < 2 and self.dice.random() < 0.7) or self.dice.random() < 0.05:
                 await counter.pay(tenant)
+                has_acted = True
             if counter.is_out or not known:
                 continue
             for payment in [each for each in purse.payments if each.arrived]:
                 if payment.id in tenant.disputed:
                     if self.dice.random() < 0.4:
                         await counter.decide(tenant, payment)
+                        has_acted = True
                     continue
                 if self.dice.random() < 0.12 and tenant.is_idle and tenant.clean:
-                    await counter.catch_up()
-                    await counter.look_back(self.tenants)
+                    if has_acted:
+                        await self._know()
                     await counter.refund(tenant, payment)
+                    has_acted = True
                 elif self.dice.random() < 0.08 and payment.refunded == 0 and payment.lost == 0:
+                    has_acted = True
                     if self.dice.random() < 0.5:
                         await counter.refund_there(tenant, payment)
                     elif not payment.was_disputed and (tenant.is_idle or not tenant.has_promo):
