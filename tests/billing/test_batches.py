@@ -1,5 +1,6 @@
 """A settlement costs so many statements however many it settles, and one that is at fault stops nobody else."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -50,6 +51,17 @@ async def _still_due(session: Session) -> list[str]:
 _READ_BY = text("SELECT pg_stat_get_xact_tuples_returned(CAST(:index AS regclass))")
 
 
+_MOVED = text(
+    "SELECT pg_stat_get_xact_tuples_updated(t.oid) AS all, pg_stat_get_xact_tuples_hot_updated(t.oid) AS hot"
+    "  FROM pg_class t WHERE t.oid = 'meter_segment'::regclass"
+)
+
+
+async def _moved(session: Session) -> Counter[str]:
+    """How many segments this connection wrote anew that nobody has added up yet, and of which no index was told."""
+    return Counter((await session.execute(_MOVED)).mappings().one())
+
+
 async def _read_by(session: Session, index: str) -> int:
     """How many entries of an index this connection read that nobody has added up yet."""
     read: int = (await session.execute(_READ_BY, {"index": index})).scalar_one()
@@ -83,18 +95,21 @@ class TestStatements:
         assert counted[0] == counted[1] <= 5
 
 
-class TestATick:
-    async def test_finds_room_beside_each_segment_so_that_no_index_is_told(self, database: Database) -> None:
+class TestSegments:
+    async def test_have_room_beside_each_so_that_a_tick_and_a_settlement_tell_no_index(
+        self, database: Database
+    ) -> None:
         async with database.transaction() as session:
             for _ in range(40):
                 await _due(session)
-        changed = text(
-            "SELECT pg_stat_get_xact_tuples_updated(t.oid), pg_stat_get_xact_tuples_hot_updated(t.oid)"
-            "  FROM pg_class t WHERE t.oid = 'meter_segment'::regclass"
-        )
         async with database.transaction() as session:
+            before = await _moved(session)
             assert await watermarks.tick(session) == 40
-            assert tuple((await session.execute(changed)).one()) == (40, 40)
+            assert await _moved(session) - before == Counter(all=40, hot=40)
+        async with database.transaction() as session:
+            before = await _moved(session)
+            assert (await settlement.settle_due(session, policy=DEFAULT_POLICY)).taken == 40
+            assert await _moved(session) - before == Counter(all=40, hot=40)
 
 
 class TestABatch:
