@@ -104,7 +104,7 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["PATCH", "/auto-top-up", { currency: "USD", threshold: "10.00", amount: "20.00", monthly_cap: "200.00" }],
   ["DELETE", "/auto-top-up"],
   ["PATCH", "/spending-limits/day", { amount: "20.00", currency: "USD" }],
-  ["DELETE", "/spending-limits/day"],
+  ["DELETE", "/spending-limits/day?currency=USD"],
   ["POST", "/allocations", { offer_id: "sku_1", name: "fresh" }],
   ["PATCH", "/allocations/al_1", { labels: { team: "physics" } }],
   ["POST", "/allocations/al_1/ports", { port: 8080, protocol: "tcp" }],

@@ -198,8 +198,11 @@ class TestSpendingLimits:
         rest = (await customer.get(f"/api/v1/spending-limits?limit=1&cursor={first['next_cursor']}")).json()
         assert [one["id"] for one in (*first["items"], *rest["items"])] == ["day", "month"]
         assert rest["next_cursor"] is None
-        assert (await customer.delete("/api/v1/spending-limits/day")).status_code == 204
-        assert (await customer.delete("/api/v1/spending-limits/day")).status_code == 404
+        day = "/api/v1/spending-limits/day"
+        assert (await customer.delete(day)).status_code == 422, "which one of several currencies would it be"
+        assert (await customer.delete(f"{day}?currency=EUR")).status_code == 404
+        assert (await customer.delete(f"{day}?currency=USD")).status_code == 204
+        assert (await customer.delete(f"{day}?currency=USD")).status_code == 404
 
     @pytest.mark.parametrize(
         ("limit_id", "amount", "currency", "status"),

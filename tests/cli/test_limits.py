@@ -32,6 +32,15 @@ class TestLimits:
         assert cli.api.world.limits == {}
         assert cli.run("limit", "clear", "--per", "month").exit_code == 3
 
+    def test_are_cleared_in_the_one_currency_that_is_said(self, cli: Cli) -> None:
+        limits = cli.api.world.limits
+        day = put_limit(cli.api.world, "day", "20")
+        limits["in euros"] = {**day, "amount": {"amount": "20.00", "currency": "EUR"}}
+        asked = cli.run("limit", "clear", "--per", "day")
+        assert (asked.exit_code, "USD, EUR" in asked.stderr, len(limits)) == (2, True, 2)
+        assert cli.run("limit", "clear", "--per", "day", "--currency", "usd").exit_code == 0
+        assert [one["amount"]["currency"] for one in limits.values()] == ["EUR"]
+
     def test_are_of_exactly_one_thing(self, cli: Cli) -> None:
         for options in ((), ("--per", "day", "--for", "web")):
             result = cli.run("limit", "set", "20", *options)

@@ -44,6 +44,8 @@ def put(asked: Asked) -> Answer:
 
 @route("DELETE", "/spending-limits/{id}")
 def clear(asked: Asked) -> Answer:
-    if asked.world.limits.pop(asked.parts["id"], None) is None:
+    limit = asked.world.limits.get(asked.parts["id"])
+    if limit is None or limit["amount"]["currency"] != asked.query["currency"]:
         raise Problem(404, "not_found", "There is no spending limit of that that you can see. Nothing was changed.")
+    del asked.world.limits[asked.parts["id"]]
     return 204, None

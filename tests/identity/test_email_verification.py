@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
-from sublet.core.outbox import read_after
+from sublet.core.outbox import StoredEvent, read_after
 from sublet.identity import email_verification
 from sublet.identity.email_verification import WORK
 from sublet_sandbox.mailbox.receiver import Receiver, by_address
@@ -138,6 +139,40 @@ class TestAMailThatAsks:
         assert (refused.status_code, refused.json()["code"]) == (409, "too_many_verifications")
         assert (action["allowed"], refused.json()["detail"].startswith(action["reason"])) == (False, True)
         assert (await ask(await web.customer())).status_code == 202, "others are asked"
+
+    async def test_is_sent_to_one_address_so_often_a_week_whoever_has_it(self, web: Web, owner_url: str) -> None:
+        def later(span: str) -> None:
+            with psycopg.connect(owner_url, autocommit=True) as owner:
+                owner.execute("UPDATE email_verification SET created_at = created_at - %s::interval", [span])
+
+        client = await web.customer("ada@customer.example")
+        for _ in range(4):
+            for _ in range(email_verification.MOST_AN_HOUR):
+                assert (await ask(client)).status_code == 202
+            later("2 hours")
+        [action] = (await client.get(MINE)).json()["actions"]
+        refused = await ask(client)
+        assert (refused.status_code, refused.json()["code"]) == (409, "too_many_verifications")
+        assert "within a week" in action["reason"]
+        assert refused.json()["detail"].startswith(action["reason"])
+        await run(web, "UPDATE user_account SET email = 'gone@customer.example'")
+        another = await web.customer("ada@customer.example")
+        assert (await ask(another)).status_code == 409, "a new account with the same address"
+        assert (await ask(client)).status_code == 202, "another address is asked"
+        sent = len(await rows(web, "SELECT FROM email_verification"))
+        (created,) = await rows(
+            web,
+            "SELECT * FROM outbox_event WHERE type = 'organization.created' AND subject = "
+            "(SELECT organization_id FROM membership m JOIN user_account u ON u.id = m.user_id "
+            "WHERE u.email = 'ada@customer.example')",
+        )
+        about = {"type": created.type, "time": created.occurred_at, "subject": created.subject, "data": created.data}
+        event = StoredEvent(id="1", **about)
+        async with web.database.transaction() as session:
+            await email_verification.on_organization_created(session, event)
+        assert len(await rows(web, "SELECT FROM email_verification")) == sent
+        later("7 days")
+        assert (await ask(another)).status_code == 202
 
     async def test_is_one_for_one_key(self, web: Web) -> None:
         client = await web.customer()

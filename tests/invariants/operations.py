@@ -30,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 _SINCE = {"since": "2026-01-01T00:00:00Z"}
 QUERIES: dict[str, dict[str, str]] = {
+    "DELETE /api/v1/spending-limits/{limit_id}": {"currency": "USD"},
     "GET /api/v1/admin/payments": {"organization_id": "org_x"},
     "GET /api/v1/admin/reports/revenue": {"first": "2026-01", "last": "2026-02"},
     "GET /api/v1/admin/reports/statement": {**_SINCE, "organization_id": "org_x", "currency": "USD"},

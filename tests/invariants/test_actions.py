@@ -371,7 +371,7 @@ class TestSpendingLimits:
                 path = f"/spending-limits/{limit_id}"
                 await asking.agrees(page["actions"], "set", "PATCH", "/spending-limits/month", **amount)
                 await asking.agrees(limit["actions"], "set", "PATCH", path, **amount)
-                await asking.agrees(limit["actions"], "clear", "DELETE", path)
+                await asking.agrees(limit["actions"], "clear", "DELETE", f"{path}?currency=USD")
 
 
 WALKED_ELSEWHERE = (test_month_actions, test_notice_actions, test_operator_actions, test_payment_actions)

@@ -55,7 +55,7 @@ _NEW_OPERATOR = text(
 async def authenticate(_session: Session, connection: HTTPConnection) -> Actor | None:
     """`Bearer ORGANIZATION` is that organization's owner, `Bearer ORGANIZATION reader` may only look.
 
-    `Bearer operator NAME` is an operator of the finance role.
+    `Bearer operator NAME` is an operator of the finance role. `X-Address` is where a customer asks from.
     """
     organization, _, kind = connection.headers.get("authorization", "").removeprefix("Bearer ").partition(" ")
     if not organization:
@@ -67,7 +67,11 @@ async def authenticate(_session: Session, connection: HTTPConnection) -> Actor |
         rights |= {Permission.WALLET_TOP_UP, Permission.CARD_MANAGE, Permission.AUTO_TOP_UP_MANAGE}
         rights |= {Permission.WALLET_REFUND_REQUEST}
     return Actor(
-        kind="user", user_id=f"usr_{organization}", organization_id=organization, permissions=frozenset(rights)
+        kind="user",
+        user_id=f"usr_{organization}",
+        organization_id=organization,
+        permissions=frozenset(rights),
+        address=connection.headers.get("x-address"),
     )
 
 

@@ -1,11 +1,14 @@
 """Auto top-up against the real SDK: one charge that closes the gap, within its bounds, and never in a loop."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import text
 
+from sublet.core.clock import database_now
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
@@ -118,6 +121,28 @@ class TestBounds:
         await spend(shop, organization, "60.00")
         await later(shop, clock)
         assert [one["amount"]["amount"] for one in await top_ups_of(shop, organization)] == ["40.00", "20.00", "20.00"]
+
+    @pytest.mark.parametrize(
+        ("zone", "charged"), [("Pacific/Kiritimati", "20.00"), ("Pacific/Honolulu", "40.00")], ids=["east", "west"]
+    )
+    async def test_the_month_is_that_of_the_legal_entity(
+        self, shop: Shop, clock: Clock, owner_url: str, zone: str, charged: str
+    ) -> None:
+        """Charged a day before the month of UTC ends, and two hours after that: 14 hours east, and 10 hours west."""
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute("UPDATE ledger.calendar SET time_zone = %s", [zone])
+        async with shop.database.reading() as session:
+            now = await database_now(session)
+        ends = (now.replace(day=1, hour=0, minute=0, second=0) + timedelta(days=32)).replace(day=1)
+        clock.later((ends - timedelta(days=1) - now).total_seconds())
+        organization = await customer(shop, monthly_cap="40.00")
+        await spend(shop, organization, "6.00")
+        await work_off(shop)
+        await spend(shop, organization, "20.00")
+        await later(shop, clock, 26 * 3600.0)
+        stands = await auto_top_up_of(shop, organization)
+        assert [one["amount"]["amount"] for one in await top_ups_of(shop, organization)] == ["20.00", "20.00"]
+        assert stands["charged_this_month"]["amount"] == charged
 
     async def test_the_database_keeps_them_whoever_asks(self, shop: Shop, clock: Clock) -> None:
         organization = await customer(shop, monthly_cap="40.00")

@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from sublet.core.app import SETTINGS
 from tests.ledger.books import assert_books_are_sound
 from tests.payments.refunds import available
 from tests.payments.shop import Shop
@@ -177,6 +178,36 @@ class TestCode:
         closed = await redeem(shop, organization)
         assert (closed.status_code, closed.json()["code"]) == (429, "too_many_attempts")
         assert (await redeem(shop, other)).status_code == 201
+
+    async def test_lets_nobody_guess_by_signing_up_again(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        await make(shop)
+        here, there = {"X-Address": "192.0.2.7"}, {"X-Address": "192.0.2.8"}
+        for _ in range(3):
+            organization = await shop.organization()
+            for number in range(20):
+                tried = await redeem(shop, organization, f"GUESS-{number:04d}", headers=here)
+                assert tried.status_code == 409
+        another = await shop.organization()
+        closed = await redeem(shop, another, headers=here)
+        assert (closed.status_code, closed.json()["code"]) == (429, "too_many_attempts")
+        assert (await redeem(shop, another, headers=there)).status_code == 201
+
+    async def test_asks_for_a_verified_address_where_mail_is_sent(self, shop: Shop, owner_url: str) -> None:
+        await shop.hire("ada")
+        await make(shop)
+        organization = await shop.organization()
+        shop.parts[SETTINGS].smtp_host = "127.0.0.1"
+        refused = await redeem(shop, organization)
+        [action] = (await shop.ask(organization, "GET", "/credits")).json()["actions"]
+        assert (refused.status_code, refused.json()["code"]) == (409, "address_not_verified")
+        assert (action["name"], action["allowed"]) == ("redeem", False)
+        assert refused.json()["detail"].startswith(action["reason"])
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute("UPDATE user_account SET verified_email = email, verified_at = clock_timestamp()")
+        [action] = (await shop.ask(organization, "GET", "/credits")).json()["actions"]
+        assert action["allowed"]
+        assert (await redeem(shop, organization)).status_code == 201
 
     async def test_counts_with_all_of_its_uses_against_the_budget(self, shop: Shop) -> None:
         await shop.hire("ada", "bob")

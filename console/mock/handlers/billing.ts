@@ -1,6 +1,6 @@
 /** The wallet, what moved in it, and payments. */
 import { HttpResponse } from "msw";
-import type { CardSetup, SavedCard, TopUp } from "~/api/types";
+import type { CardSetup, SavedCard, SpendingLimit, TopUp } from "~/api/types";
 import { freshId, notFound, on, pageOf } from "../api";
 import { tell } from "../events";
 import { autoTopUp, cardSetup, explainedCharge, savedCard, spendingLimit, topUp } from "../fixtures/billing";
@@ -100,9 +100,10 @@ export const billing = [
     world.spendingLimits = [...world.spendingLimits.filter((one) => one.id !== id), limit];
     return limit;
   }),
-  on("delete", "/api/v1/spending-limits/{limit_id}", ({ path }) => {
-    if (!world.spendingLimits.some(({ id }) => id === path.limit_id)) throw notFound();
-    world.spendingLimits = world.spendingLimits.filter(({ id }) => id !== path.limit_id);
+  on("delete", "/api/v1/spending-limits/{limit_id}", ({ path, query }) => {
+    const stays = ({ id, amount }: SpendingLimit) => id !== path.limit_id || amount.currency !== query.get("currency");
+    if (world.spendingLimits.every(stays)) throw notFound();
+    world.spendingLimits = world.spendingLimits.filter(stays);
   }),
   on("get", "/api/v1/auto-top-up", () => world.autoTopUp),
   on("patch", "/api/v1/auto-top-up", ({ body: { currency, threshold, amount, monthly_cap } }) => {

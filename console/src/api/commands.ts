@@ -91,7 +91,9 @@ export const setSpendingLimit = command("patch", "/api/v1/spending-limits/{limit
   params: { path: { limit_id: id } },
   body: asked,
 }));
-export const clearSpendingLimit = command("delete", "/api/v1/spending-limits/{limit_id}", (id: string) => ({ params: { path: { limit_id: id } } }));
+export const clearSpendingLimit = command("delete", "/api/v1/spending-limits/{limit_id}", ({ id, currency }: { id: string; currency: string }) => ({
+  params: { path: { limit_id: id }, query: { currency } },
+}));
 export const redeemCode = command("post", "/api/v1/promo-codes/redeem", keyed<RedeemBody>);
 
 export const addSshKey = command("post", "/api/v1/ssh-keys", keyed<SshKeyBody>);

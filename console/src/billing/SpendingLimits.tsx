@@ -134,7 +134,7 @@ export function SpendingLimits() {
           consequences={words.clearConsequences(clearing.suspended.map(({ name }) => name))}
           confirm={words.clear}
           command={clearSpendingLimit}
-          input={clearing.id}
+          input={{ id: clearing.id, currency: clearing.amount.currency }}
           onClose={() => setClearing(null)}
         />
       )}

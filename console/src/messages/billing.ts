@@ -100,7 +100,7 @@ export const billing = {
     amount: (currency: string) => `Amount, in ${currency}`,
     amountHelp: "One charge closes the gap: 60.00 where 20.00 would not reach the threshold.",
     cap: (currency: string) => `Never more in a month than, in ${currency}`,
-    capHelp: "A month of UTC.",
+    capHelp: "A month of the books: it begins and ends where the operator is.",
     turnOn: "Turn on",
     change: "Change",
     turnOff: "Turn off",

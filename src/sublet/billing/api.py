@@ -27,6 +27,7 @@ from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.filters import Time
 from sublet.core.http import CSV_ANSWER, ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter, csv_answer
+from sublet.core.money import CurrencyCode
 from sublet.core.pages import Page, PageQuery, PageQueryDep, page_of
 from sublet.ledger import credits, entries, wallets
 
@@ -201,7 +202,12 @@ async def set_limit(
 
 
 @router.delete("/spending-limits/{limit_id}", permission=Permission.SPENDING_LIMIT_MANAGE, status_code=204)
-async def clear_limit(actor: ActorDep, session: SessionDep, currency: CurrencyDep, limit_id: str) -> None:
+async def clear_limit(
+    actor: ActorDep,
+    session: SessionDep,
+    limit_id: str,
+    currency: Annotated[CurrencyCode, Query(description="The limit's own: there may be one in each.")],
+) -> None:
     """Take a limit away. What it suspended resumes."""
     scope, subject_id = _limited(limit_id)
     await spending_limits.clear_limit(session, actor, currency=currency, scope=scope, subject_id=subject_id)

@@ -303,9 +303,10 @@ class Client:
         body = {"amount": amount, "currency": currency}
         return cast(SpendingLimit, self._transport.patch(f"/spending-limits/{quote(limit_id, safe='')}", body))
 
-    def clear_spending_limit(self, limit_id: str) -> None:
-        """Take a limit away; what it suspended resumes."""
-        self._transport.delete(f"/spending-limits/{quote(limit_id, safe='')}", repeatable=False)
+    def clear_spending_limit(self, limit_id: str, *, currency: str) -> None:
+        """Take the limit in that currency away; what it suspended resumes."""
+        path = f"/spending-limits/{quote(limit_id, safe='')}?currency={quote(currency, safe='')}"
+        self._transport.delete(path, repeatable=False)
 
     def events(self, *, after: str | None = None, limit: int = 200) -> EventPage:
         """What happened after a cursor, oldest first; `next_cursor` or the last id continues."""

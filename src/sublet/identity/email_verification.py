@@ -29,6 +29,8 @@ WORK = "verifying_mail"
 PLACE = "mail server"
 LIFETIME_HOURS = 24
 MOST_AN_HOUR = 5
+MOST_A_WEEK = 20
+"""Mails to one address, whichever accounts have or had it: nobody is written to without end because others sign up."""
 
 UserRow = Row[tuple[Any, ...]]
 
@@ -47,7 +49,7 @@ class NoMail(Conflict):
 
 
 class TooManyVerifications(Conflict):
-    """So many mails were asked for within an hour that no more is sent now."""
+    """So many mails were asked for within an hour, or a week, that no more is sent now."""
 
     code = "too_many_verifications"
 
@@ -66,6 +68,7 @@ class Address:
     email: str
     verified_at: datetime | None
     asked_within_an_hour: int
+    asked_within_a_week: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ _INSERT = text(
     """
 )
 _ASKED = text(f"SELECT count(*) FROM email_verification WHERE user_id = :user_id AND {_LATELY}")  # noqa: S608 - a constant
+_WRITTEN_TO = text(
+    """
+    SELECT count(*) FROM email_verification v JOIN user_account u ON u.email = v.email
+     WHERE u.id = :user_id AND v.created_at > clock_timestamp() - interval '7 days'
+    """
+)
 # The newest mail of an account is the one that counts: what was asked for an address that it has no more is not sent.
 _NEXT = text(
     """
@@ -128,6 +137,12 @@ def why_not_send(address: Address, *, mail_is_sent: bool) -> Refusal | None:
             f"{address.asked_within_an_hour} mails were sent to this address within an hour.",
             "Look for them, also where unwanted mail goes, or try again later.",
         )
+    if address.asked_within_a_week >= MOST_A_WEEK:
+        return Refusal(
+            TooManyVerifications,
+            f"{address.asked_within_a_week} mails were sent to this address within a week.",
+            "Look for them, also where unwanted mail goes, or ask an operator whether mail arrives.",
+        )
     return None
 
 
@@ -135,7 +150,9 @@ async def of(session: Session, user_id: str) -> Address:
     """The address of a person."""
     person = (await session.execute(select(user_account).where(user_account.c.id == user_id))).one()
     asked = (await session.execute(_ASKED, {"user_id": user_id})).scalar_one()
-    return Address(person.email, person.verified_at if person.verified_email == person.email else None, asked)
+    written_to = (await session.execute(_WRITTEN_TO, {"user_id": user_id})).scalar_one()
+    verified_at = person.verified_at if person.verified_email == person.email else None
+    return Address(person.email, verified_at, asked, written_to)
 
 
 async def send(session: Session, actor: Actor, *, mail_is_sent: bool) -> Address:
@@ -154,7 +171,9 @@ async def on_organization_created(session: Session, event: StoredEvent) -> None:
     for user_id in await recipients.members_holding(session, organization_id, Permission.ACCOUNT_MANAGE):
         await alone(session, WORK, user_id)
         asked = select(email_verification.c.id).where(email_verification.c.user_id == user_id).limit(1)
-        if (await session.execute(asked)).one_or_none() is None:
+        if (await session.execute(asked)).one_or_none() is not None:
+            continue
+        if (await of(session, user_id)).asked_within_a_week < MOST_A_WEEK:
             await _begin(session, user_id)
 
 

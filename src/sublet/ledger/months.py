@@ -89,7 +89,7 @@ _EDGE = text(
     SELECT ledger.month_ends(:month) AS ends_at, EXISTS (SELECT FROM ledger.month WHERE month = :month) AS is_closed
     """
 )
-_PRESENT = text("SELECT to_char(clock_timestamp() AT TIME ZONE time_zone, 'YYYY-MM') FROM ledger.books_calendar")
+_PRESENT = text("SELECT month FROM ledger.present_month")
 _TIME_ZONE = text("SELECT time_zone FROM ledger.books_calendar")
 
 
@@ -180,7 +180,7 @@ def _refusal(reason: str) -> Refusal:
     return Refusal(MonthNotClosable, reason, outcome="Nothing was closed.")
 
 
-_BEGAN = text("SELECT ledger.month_starts(ledger.month_of(clock_timestamp()))")
+_BEGAN = text("SELECT starts_at FROM ledger.present_month")
 
 
 async def began(session: Session) -> datetime:

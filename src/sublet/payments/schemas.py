@@ -47,7 +47,7 @@ class AutoTopUpRequest(BaseModel):
     currency: CurrencyCode
     threshold: Amount = Field(description="Funds below this are topped up.", examples=["10.00"])
     amount: Amount = Field(description="One top-up, as it could be made by hand.", examples=["20.00"])
-    monthly_cap: Amount = Field(description="Never charged more in a month of UTC.", examples=["200.00"])
+    monthly_cap: Amount = Field(description="Never charged more in a month of the books.", examples=["200.00"])
 
 
 class PaymentFailure(BaseModel):

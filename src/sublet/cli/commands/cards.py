@@ -150,7 +150,7 @@ def show(output: Output) -> None:
 @click.command("set")
 @click.option("--below", type=AmountText(), required=True, help="Top up when your funds are below this.")
 @click.option("--amount", type=AmountText(), required=True, help="One top-up; one charge has as many as it takes.")
-@click.option("--cap", type=AmountText(), required=True, help="Never charge more in a month of UTC.")
+@click.option("--cap", type=AmountText(), required=True, help="Never charge more in a month of the books.")
 @click.option("--currency", help="ISO 4217 code; that of your wallet if left out.")
 @output_options(quiet=False)
 def set_bounds(below: str, amount: str, cap: str, currency: str | None, output: Output) -> None:

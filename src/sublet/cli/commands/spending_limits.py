@@ -73,11 +73,21 @@ def set_limit(amount: str, per: str | None, allocation: str | None, currency: st
 @click.command()
 @_per
 @_for
-def clear(per: str | None, allocation: str | None) -> None:
+@click.option("--currency", help="ISO 4217 code, where there is a limit in more than one.")
+def clear(per: str | None, allocation: str | None, currency: str | None) -> None:
     """Take a limit away. What it suspended resumes."""
     with connect() as client:
-        client.clear_spending_limit(_id(client, per, allocation))
+        limit_id = _id(client, per, allocation)
+        client.clear_spending_limit(limit_id, currency=(currency or _currency_of(client, limit_id)).upper())
     note("The limit is gone. What it suspended resumes.")
+
+
+def _currency_of(client: Client, limit_id: str) -> str:
+    """The currency of the one limit of that; where there are more, somebody has to say which is meant."""
+    kept = [one["amount"]["currency"] for one in client.spending_limits() if one["id"] == limit_id]
+    if len(kept) > 1:
+        raise click.UsageError(f"There is such a limit in {', '.join(kept)}. Say which: --currency {kept[0]}.")
+    return kept[0] if kept else client.wallet()["currency"]
 
 
 def _id(client: Client, per: str | None, allocation: str | None) -> str:

@@ -122,6 +122,12 @@ COMMENT ON VIEW ledger.month IS 'Published: the months that are closed, with the
 CREATE OR REPLACE VIEW ledger.books_calendar AS SELECT time_zone FROM ledger.calendar;
 COMMENT ON VIEW ledger.books_calendar IS 'Published: the time zone in which months begin and end; one row.';
 
+CREATE OR REPLACE VIEW ledger.present_month AS
+  SELECT m.month, ledger.month_starts(m.month) AS starts_at, ledger.month_ends(m.month) AS ends_at
+    FROM (SELECT ledger.month_of(clock_timestamp()) AS month) m;
+COMMENT ON VIEW ledger.present_month IS
+  'Published: the month that it is where the legal entity is, with its edges; one row, of NULLs where the books have no calendar.';
+
 CREATE OR REPLACE VIEW ledger.usage_entry AS
   SELECT e.id AS entry_id, e.effective_at, 1 AS times FROM ledger.ledger_entry e
    WHERE e.kind IN ('usage', 'usage_batch')

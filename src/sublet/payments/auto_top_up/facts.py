@@ -18,8 +18,8 @@ _SO_FAR = text(
     """
     SELECT charged, declines, under_way,
            EXTRACT(epoch FROM clock_timestamp() - latest) AS seconds_since_last,
-           EXTRACT(epoch FROM date_trunc('month', clock_timestamp(), 'UTC') + interval '1 month'
-                              - clock_timestamp()) AS seconds_until_next_month,
+           (SELECT EXTRACT(epoch FROM m.ends_at - clock_timestamp()) FROM ledger.present_month m)
+             AS seconds_until_next_month,
            EXISTS (SELECT FROM saved_card WHERE organization_id = :organization_id AND is_default) AS has_card
       FROM auto_top_up_so_far(:organization_id, :currency, :since)
     """

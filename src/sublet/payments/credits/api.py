@@ -32,20 +32,22 @@ _DENIED = "This needs the platform role finance or admin."
 
 @router.get("/credits", permission=Permission.WALLET_READ)
 async def list_credits(
-    actor: ActorDep, session: SessionDep, currency: CurrencyDep, page: PageQueryDep
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, currency: CurrencyDep, page: PageQueryDep
 ) -> ManagedPage[CreditOut]:
     """The organization's credits, newest first, with what is left of each, and whether the caller may redeem a code."""
     (before,) = page.position(int) or (None,)
     lots = await ledger.newest(session, actor.organization, currency=currency, before=before, limit=page.limit + 1)
     found = page_of(lots, page.limit, CreditOut.of, lambda lot: [lot.id])
-    actions = actions_of(actor, Permission.WALLET_TOP_UP, _NOT_A_PAYER, {"redeem": None})
+    refusal = await codes.why_not_redeem(session, actor, mail_is_sent=settings.smtp_host is not None)
+    actions = actions_of(actor, Permission.WALLET_TOP_UP, _NOT_A_PAYER, {"redeem": refusal})
     return ManagedPage(items=found.items, next_cursor=found.next_cursor, actions=actions)
 
 
 @router.post("/promo-codes/redeem", permission=Permission.WALLET_TOP_UP, creates=True, status_code=201)
-async def redeem_code(actor: ActorDep, database: DatabaseDep, body: Redeeming) -> RedeemedOut:
+async def redeem_code(actor: ActorDep, database: DatabaseDep, settings: SettingsDep, body: Redeeming) -> RedeemedOut:
     """Take what a code gives into the wallet; each organization redeems a code once."""
-    return RedeemedOut(amount=(await codes.redeem(database, actor, body.code)).field())
+    given = await codes.redeem(database, actor, body.code, mail_is_sent=settings.smtp_host is not None)
+    return RedeemedOut(amount=given.field())
 
 
 @router.post("/admin/credits", permission=Permission.ADMIN_CREDIT_GRANT, creates=True, status_code=201)

@@ -19,7 +19,7 @@ from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.core.ids import new_id
 from sublet.core.money import Money
-from sublet.identity import throttles
+from sublet.identity import email_verification, throttles
 from sublet.identity.errors import TooManyAttempts
 from sublet.ledger import credits as ledger
 from sublet.ledger import wallets
@@ -30,6 +30,8 @@ from sublet.payments.models import promo_code, promo_redemption
 ACT = "promo_code.create"
 GUESSES = throttles.Limit("promo_code", 20, 3600)
 """Codes that one organization may try: a code is hard to guess, and so nobody tries many."""
+GUESSES_BY_ADDRESS = throttles.Limit("promo_code_address", 60, 3600)
+"""Codes that may be tried from one address: who signs up again and again gets no more of them."""
 
 
 class PromoCodeRefused(Conflict):
@@ -43,6 +45,13 @@ class AlreadyRedeemed(Conflict):
     """The organization has redeemed the code."""
 
     code = "promo_code_already_redeemed"
+
+
+class AddressNotVerified(Conflict):
+    """Whoever would redeem the code has not shown that their address is theirs, and mails are sent here."""
+
+    code = "address_not_verified"
+    title = "Your address is not verified"
 
 
 class PromoCodeTaken(Conflict):
@@ -186,17 +195,35 @@ async def end(session: Session, actor: Actor, code_id: str) -> PromoCode:
     return after
 
 
-async def redeem(database: Database, actor: Actor, typed: str) -> Money:
+async def why_not_redeem(session: Session, actor: Actor, *, mail_is_sent: bool) -> Refusal | None:
+    """Why the actor cannot redeem any code: one gift to each organization is worth little where those cost nothing."""
+    if not mail_is_sent:
+        return None
+    address = await email_verification.of(session, str(actor.user_id))
+    if address.verified_at is not None:
+        return None
+    return Refusal(
+        AddressNotVerified,
+        f"Nobody has shown yet that {address.email} is your address.",
+        "Open the link in the mail that was sent to it, or have another one sent.",
+        outcome="Nothing was given.",
+    )
+
+
+async def redeem(database: Database, actor: Actor, typed: str, *, mail_is_sent: bool) -> Money:
     """Take what a code gives into the organization's wallet, once; returns how much that was.
 
-    TooManyAttempts, PromoCodeRefused (the same for a code that is over and for none), AlreadyRedeemed. Each try counts,
-    in a transaction of its own.
+    AddressNotVerified, TooManyAttempts, PromoCodeRefused (the same for a code that is over and for none),
+    AlreadyRedeemed. Each try counts, for the organization and for the address, in a transaction of its own.
     """
     organization_id = actor.organization
     async with database.transaction() as session:
+        if refusal := await why_not_redeem(session, actor, mail_is_sent=mail_is_sent):
+            raise refusal.problem
         counted = await throttles.count(session, GUESSES, organization_id)
-    if counted.wait_seconds:
-        raise TooManyAttempts(counted.wait_seconds)
+        of_address = await throttles.count(session, GUESSES_BY_ADDRESS, throttles.address_of(actor.address))
+    if wait_seconds := max(counted.wait_seconds, of_address.wait_seconds):
+        raise TooManyAttempts(wait_seconds)
     async with database.transaction() as session:
         locked = select(promo_code.c.id).where(promo_code.c.code == typed.strip().upper())
         code_id = (await session.execute(locked.with_for_update(key_share=True))).scalar_one_or_none()
