@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0078_identity"
-down_revision = "0077_payments"
+revision = "0079_identity"
+down_revision = "0078_payments"
 
 
 def upgrade() -> None:
