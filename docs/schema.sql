@@ -1317,23 +1317,27 @@ BEGIN
 END $$;
 
 CREATE FUNCTION public.auto_top_up_so_far(of_organization text, in_currency text, since timestamp with time zone) RETURNS TABLE(charged bigint, declines bigint, latest timestamp with time zone, under_way text)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
+DECLARE
+  month_began timestamptz := coalesce((SELECT m.starts_at FROM ledger.present_month m), '-infinity');
+BEGIN
+  RETURN QUERY
   WITH made AS (
     SELECT t.id, t.state, t.created_at, coalesce(t.credited, t.amount) AS amount
       FROM public.top_up t
      WHERE t.organization_id = of_organization AND t.currency = in_currency AND t.purpose = 'auto_top_up'
   ), paid AS (
-    SELECT max(created_at) AS at FROM made WHERE state = 'succeeded'
+    SELECT max(m.created_at) AS at FROM made m WHERE m.state = 'succeeded'
   )
-  SELECT coalesce(sum(amount) FILTER (WHERE state NOT IN ('failed', 'expired')
-                                        AND created_at >= date_trunc('month', clock_timestamp(), 'UTC')), 0)::bigint,
-         count(*) FILTER (WHERE state IN ('failed', 'expired')
-                            AND created_at > greatest(since, paid.at)),
-         max(created_at),
-         max(id) FILTER (WHERE state IN ('pending', 'processing', 'needs_action'))
-    FROM made CROSS JOIN paid
-$$;
+  SELECT coalesce(sum(m.amount) FILTER (WHERE m.state NOT IN ('failed', 'expired')
+                                          AND m.created_at >= month_began), 0)::bigint,
+         count(*) FILTER (WHERE m.state IN ('failed', 'expired')
+                            AND m.created_at > greatest(since, paid.at)),
+         max(m.created_at),
+         max(m.id) FILTER (WHERE m.state IN ('pending', 'processing', 'needs_action'))
+    FROM made m CROSS JOIN paid;
+END $$;
 
 CREATE FUNCTION public.auto_top_up_within_bounds() RETURNS trigger
     LANGUAGE plpgsql
@@ -2323,6 +2327,12 @@ CREATE VIEW ledger.open_hold AS
     ((amount - captured) - released) AS rest
    FROM ledger.hold
   WHERE (NOT closed);
+
+CREATE VIEW ledger.present_month AS
+ SELECT month,
+    ledger.month_starts(month) AS starts_at,
+    ledger.month_ends(month) AS ends_at
+   FROM ( SELECT ledger.month_of(clock_timestamp()) AS month) m;
 
 CREATE VIEW ledger.processor_movement AS
  SELECT p.entry_id,
@@ -5038,6 +5048,8 @@ CREATE INDEX email_verification_age ON public.email_verification USING btree (cr
 
 CREATE INDEX email_verification_of ON public.email_verification USING btree (user_id, created_at);
 
+CREATE INDEX email_verification_of_address ON public.email_verification USING btree (email, created_at);
+
 CREATE INDEX finding_history_of ON public.finding_history USING btree (finding_id, id);
 
 CREATE UNIQUE INDEX finding_open ON public.finding USING btree (code, subject_type, subject_id) WHERE (until IS NULL);
@@ -5990,6 +6002,8 @@ GRANT SELECT ON TABLE ledger.hold_owner TO sublet_app;
 GRANT SELECT ON TABLE ledger.month TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.open_hold TO sublet_app;
+
+GRANT SELECT ON TABLE ledger.present_month TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.processor_movement TO sublet_app;
 

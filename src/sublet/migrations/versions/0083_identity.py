@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0079_identity"
-down_revision = "0078_payments"
+revision = "0083_identity"
+down_revision = "0082_payments"
 
 
 def upgrade() -> None:

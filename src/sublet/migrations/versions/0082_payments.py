@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0078_payments"
-down_revision = "0077_billing"
+revision = "0082_payments"
+down_revision = "0081_allocations"
 
 MONTH = """
 -- Without a calendar no month begins, and whatever was charged counts.
