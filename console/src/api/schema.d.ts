@@ -3236,7 +3236,7 @@ export interface components {
             currency: string;
             /**
              * Monthly Cap
-             * @description Never charged more in a month of UTC.
+             * @description Never charged more in a month of the books.
              * @example 200.00
              */
             monthly_cap: string;
@@ -13068,7 +13068,10 @@ export interface operations {
     };
     clear_limit_api_v1_spending_limits__limit_id__delete: {
         parameters: {
-            query?: never;
+            query: {
+                /** @description The limit's own: there may be one in each. */
+                currency: string;
+            };
             header?: never;
             path: {
                 limit_id: string;
