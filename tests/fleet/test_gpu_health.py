@@ -99,9 +99,9 @@ class House:
     def __init__(self, database: Database, node_id: str) -> None:
         self.database, self.node_id = database, node_id
 
-    async def look(self, observation: Observation) -> None:
+    async def look(self, observation: Observation, *, before: datetime | None = None) -> None:
         async with self.database.transaction() as session:
-            await gpu_health.note(session, self.node_id, "north", observation)
+            await gpu_health.note(session, self.node_id, "north", observation, before=before)
 
     async def gpus(self) -> list[nodes.Gpu]:
         async with self.database.reading() as session:
@@ -119,6 +119,11 @@ class House:
         async with self.database.reading() as session:
             statement = "SELECT data ->> 'code' FROM outbox_event WHERE type = 'gpu.erred' ORDER BY id"
             return list((await session.execute(text(statement))).scalars())
+
+    async def happened(self) -> list[datetime]:
+        async with self.database.reading() as session:
+            statement = "SELECT data ->> 'at' FROM outbox_event WHERE type = 'gpu.erred' ORDER BY id"
+            return [datetime.fromisoformat(at) for at in (await session.execute(text(statement))).scalars()]
 
     async def troubles(self) -> list[gpu_health.Trouble]:
         async with self.database.reading() as session:
@@ -188,6 +193,27 @@ class TestHealth:
         assert sources[2] is None, "no catalog has 999"
         assert (first.state.value, second.state.value) == ("available", "quarantined")
         assert first.health.worst is L
+
+    async def test_an_error_that_is_new_has_happened_since_the_look_before_whatever_its_time_says(
+        self, house: House
+    ) -> None:
+        """The clock of the kernel's log drifts. Whoever came since the look before is not told when it cannot be."""
+        await house.look(seen())
+        now = datetime.now(UTC)
+        before, right = now - timedelta(seconds=8), now - timedelta(seconds=3)
+        slow, fast = now - timedelta(minutes=5), now + timedelta(minutes=5)
+        [error] = xids_of(upto=1378)
+        for number, at in enumerate((slow, right, fast), 1):
+            listed = [{**error, "number": number, "xid": 60 + number, "at": at.isoformat()}]
+            await house.look(seen(xids=listed), before=before)
+        assert await house.happened() == [before, right, before]
+
+    async def test_an_error_of_before_the_first_look_has_its_own_time(self, house: House) -> None:
+        [error] = xids_of(upto=1378)
+        before, old = datetime.now(UTC) - timedelta(seconds=8), datetime.now(UTC) - timedelta(days=3)
+        await house.look(seen(xids=[{**error, "at": old.isoformat()}]), before=before)
+        await house.look(seen(xids=[{**error, "at": old.isoformat()}], boot_id="boot-2"), before=before)
+        assert await house.happened() == [old, old]
 
     async def test_an_error_that_is_over_is_not_quarantined_again(self, house: House) -> None:
         await house.look(seen(xids=xids_of()))

@@ -1,7 +1,9 @@
 """Every node is looked at over and over; a listing that cannot be whole is an error, never "nothing exists"."""
 
 import asyncio
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from sublet.core.db import Database, Session
 from sublet.core.settings import Settings
 from sublet.core.work.reconciler import Reconciler
 from sublet.fleet import answers, damaged_records, enrolment, gpu_quarantine, nodes, observation, states
-from sublet.fleet.backend import Observation
+from sublet.fleet.backend import GpuFacts, Observation
 from sublet.fleet.ca import CertificateAuthority
 from sublet.fleet.moved_gpus import nothing_known
 from sublet.fleet.nodes import Node
@@ -20,7 +22,7 @@ from sublet.fleet.observation import Observer
 from sublet.fleet.ssh_backend import SshBackend
 from sublet.fleet.states import GpuState, NodeState
 from tests.fleet.conftest import OPERATOR, Joining, claimed_by_nobody
-from tests.fleet.fake_node import PROBE, SPACE, FakeNode, now
+from tests.fleet.fake_node import PROBE, SPACE, Answer, FakeNode, now
 from tests.fleet.seen import Seen, get
 from tests.fleet.working import look, look_at, note_offline
 
@@ -41,6 +43,11 @@ def shows(fake: FakeNode, gpu_uuid: str) -> None:
     """Let the node answer that it has this GPU."""
     gpus = [{**PROBE["gpus"][0], "uuid": gpu_uuid}]
     fake.answers["probe"] = lambda _: {**PROBE, "gpus": gpus, "boot_id": fake.boot_id, "time": now()}
+
+
+def _with_gpus(answer: Answer, gpus: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """What the node answers, and what it says of its GPUs."""
+    return {**answer(request), "gpus": gpus}
 
 
 async def long_ago(database: Database, node_id: str) -> None:
@@ -72,6 +79,23 @@ class TestLooking:
         assert found is not None
         assert found.processes == 3
         assert (await get(database, node.id)).last_seen_at == seen.observations[0].observed_at
+
+    async def test_dates_an_error_of_a_gpu_after_the_look_before(
+        self, ready_node: tuple[Node, FakeNode], observer: Observer, database: Database
+    ) -> None:
+        """By its own time it was before that; but the look before did not see it."""
+        node, fake = ready_node
+        uuid, quick = (await get(database, node.id)).gpus[0].uuid, fake.answers["observe"]
+        card = {**asdict(GpuFacts(bus="", uuid=uuid, answers=True)), "slowed_by": []}
+        error = {"number": 1, "at": "2020-01-01T00:00:00Z", "bus": "", "uuid": uuid, "xid": 48, "text": ""}
+        for xids in ([], [error]):
+            gpus = {"cards": [card], "failure": None, "xids": xids}
+            fake.answers["observe"] = partial(_with_gpus, quick, gpus)
+            before = (await get(database, node.id)).last_seen_at
+            assert await look(database, observer, node.id)
+        async with database.reading() as session:
+            told = text("SELECT (data ->> 'at')::timestamptz FROM outbox_event WHERE data ->> 'code' = 'xid_48'")
+            assert (await session.execute(told)).scalars().all() == [before]
 
     @pytest.mark.parametrize("step", [60.0, -60.0])
     async def test_compares_the_nodes_clock_each_time(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 
 from sublet.audit.record import record
 from sublet.core.actors import Actor, system_actor
@@ -13,6 +13,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, InvalidInput
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.core.settings import Settings
 from sublet.core.work import leases
 from sublet.fleet import addresses, certificates, join_tokens, node_ports, nodes, revocations, trial
@@ -29,7 +30,6 @@ from sublet.fleet.states import NodeState, come_back, move, why_not_join
 from sublet.fleet.work import NODE, TRUST
 
 # Names, addresses and host keys are unique; whoever changes one waits for the others, so that the answer is a sentence.
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7351903)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +272,7 @@ def _read_address(address: str) -> str:
 
 
 async def _refuse_taken(session: Session, node_id: str | None, *, name: str, address: str, port: int) -> None:
-    await session.execute(_ONE_AT_A_TIME)
+    await alone(session, Space.NODE_NAMES)
     rows = await session.execute(
         select(node.c.id, node.c.name).where(
             node.c.removed_at.is_(None),
@@ -287,7 +287,7 @@ async def _refuse_taken(session: Session, node_id: str | None, *, name: str, add
 
 
 async def _refuse_other_machine(session: Session, node_id: str, key: str) -> None:
-    await session.execute(_ONE_AT_A_TIME)
+    await alone(session, Space.NODE_NAMES)
     other = (
         await session.execute(select(node.c.name).where(node.c.host_public_key == key, node.c.id != node_id))
     ).scalar_one_or_none()

@@ -14,10 +14,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core import telemetry
 from sublet.core.actors import system_actor
+from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.outbox import publish
 from sublet.fleet import gpu_judgement
-from sublet.fleet.backend import GpuFacts, Observation, ObservedGpus
+from sublet.fleet.backend import GpuFacts, GpuXid, Observation, ObservedGpus
 from sublet.fleet.events import GpuErred
 from sublet.fleet.gpu_judgement import GpuFinding
 from sublet.fleet.gpu_quarantine import quarantine_gpu
@@ -62,6 +63,7 @@ class _Look:
     node_name: str
     boot_id: str
     at: datetime
+    before: datetime | None
     seen: ObservedGpus
 
     def facts_of(self, uuid: str) -> GpuFacts | None:
@@ -72,11 +74,14 @@ class _Look:
         return next((card for card in cards if card.uuid == uuid), GpuFacts(bus="", uuid=uuid, answers=False))
 
 
-async def note(session: Session, node_id: str, node_name: str, observation: Observation) -> None:
-    """Take in what a look at a node says of its GPUs; harmless when repeated. The caller has locked the node's row."""
+async def note(
+    session: Session, node_id: str, node_name: str, observation: Observation, *, before: datetime | None
+) -> None:
+    """Take in what a look at a node says of its GPUs, which was looked at `before`; harmless when repeated. The caller
+    has locked the node's row."""
     if observation.gpus is None:
         return
-    look = _Look(node_id, node_name, observation.boot_id, observation.observed_at, observation.gpus)
+    look = _Look(node_id, node_name, observation.boot_id, observation.observed_at, before, observation.gpus)
     columns = (gpu.c.uuid, gpu.c.model, gpu.c.state, *(column for column in gpu_health.c if column.name != "uuid"))
     known = (
         select(*columns)
@@ -100,6 +105,9 @@ async def _note_one(session: Session, look: _Look, row: Row[Any]) -> None:
     appeared = [one for one in wrong if one.code not in before]
     mark = row.record if row.boot_id == look.boot_id else -1
     new = [one for one in look.seen.xids if one.uuid == row.uuid and one.number > mark]
+    if new and look.before is not None and row.boot_id == look.boot_id:
+        now = await database_now(session)
+        new = [_between(one, look.before, now) for one in new]
     errors = {one.code: one for one in before.values() if one.xid is not None and one.at > look.at - KEPT}
     for one in gpu_judgement.of_xids(new):
         earlier = errors.get(one.code)
@@ -115,6 +123,15 @@ async def _note_one(session: Session, look: _Look, row: Row[Any]) -> None:
         if one.severity is Severity.QUARANTINE:
             reason = f"It {one}"[:LONGEST_REASON]
             await quarantine_gpu(session, system_actor("observation"), row.uuid, reason=reason, code=one.code)
+
+
+def _between(one: GpuXid, before: datetime, now: datetime) -> GpuXid:
+    """An error that the look before did not see has happened since then, whatever its time says.
+
+    The clock of the kernel's log is not corrected, and tens of seconds off after some weeks. A time at which it cannot
+    have happened becomes the earliest, so that nobody who came since then hears of what was before them.
+    """
+    return one if before <= one.at <= now else replace(one, at=before)
 
 
 def _since(one: GpuFinding, before: Mapping[str, GpuFinding]) -> GpuFinding:

@@ -91,6 +91,8 @@ class Look:
     trial_id: str | None
     expected: int = 0
     """How many allocations were sure to exist on it before it was asked."""
+    before: datetime | None = None
+    """When it was asked for the observation before this one; None for the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +168,11 @@ class Observer:
 
     async def _take(self, session: Session, lease: Lease) -> Look | Outcome:
         tried = node.outerjoin(node_trial, node_trial.c.node_id == node.c.id)
-        columns = (node.c.name, node.c.verified_at, node.c.boot_id, node_trial.c.allocation_id)
+        columns = (node.c.name, node.c.verified_at, node.c.boot_id, node.c.observed_at, node_trial.c.allocation_id)
         row = (await session.execute(select(*columns).select_from(tried).where(node.c.id == lease.id))).one()
         expected = 0 if self.expected is None else await self.expected(session, lease.id)
-        return Look(lease.id, row.name, row.verified_at is not None, row.boot_id, row.allocation_id, expected)
+        about = (lease.id, row.name, row.verified_at is not None, row.boot_id, row.allocation_id)
+        return Look(*about, expected, row.observed_at)
 
     async def _look(self, lease: Lease, look: Look) -> Seen:
         try:
@@ -235,7 +238,7 @@ class Observer:
             unreadable = seen.observation.unreadable
             if unreadable or standing.unreadable:
                 await damaged_records.note_unreadable(session, look.node_id, unreadable, seen.observation.observed_at)
-            await gpu_health.note(session, look.node_id, look.name, seen.observation)
+            await gpu_health.note(session, look.node_id, look.name, seen.observation, before=look.before)
             if NodeState(standing.state) in AWAY:
                 await come_back(session, system_actor("observation"), look.node_id, reason="answers again")
             if look.boot_id != seen.observation.boot_id:
