@@ -118,3 +118,20 @@ def _is_money(node: ast.AST) -> bool:
 
 def _means_money(name: str) -> bool:
     return bool(NAMES_MONEY.search(name.lower())) and not NAMES_TIME.search(name.lower())
+
+
+READS_REQUESTS = "src/sublet/core/amounts.py"
+
+
+def refused_by_hand(source: Source) -> list[Violation]:
+    """An amount of a request is read by `read_money`, which says what is wrong with it."""
+    if source.path == READS_REQUESTS:
+        return []
+    return [
+        Violation(source.path, call.lineno, "parses an amount and refuses it by itself; call core.amounts.read_money")
+        for node in source.nodes
+        if isinstance(node, ast.Try) and node.handlers
+        for part in node.body
+        for call in ast.walk(part)
+        if isinstance(call, ast.Call) and dotted(call.func) == "Money.parse"
+    ]

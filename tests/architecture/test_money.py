@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.architecture.money import float_money, rounding_elsewhere
+from tests.architecture.money import float_money, refused_by_hand, rounding_elsewhere
 from tests.architecture.source import broken, planted, with_sql
 
 
@@ -46,6 +46,16 @@ class TestMoney:
     @pytest.mark.parametrize("text", ["refund_seconds: float = 1.5", "x = amount // 2", "path = folder / 'prices'"])
     def test_is_not_time_and_not_a_path(self, text: str) -> None:
         assert float_money(planted(text, "fleet/planted.py")) == []
+
+
+class TestAmountsOfRequests:
+    def test_are_read_in_one_place(self) -> None:
+        assert broken(refused_by_hand) == []
+
+    def test_are_caught_where_they_are_refused_by_hand(self) -> None:
+        by_hand = "try:\n    x = Money.parse(a, b)\nexcept ValueError as error:\n    raise InvalidInput(str(error))"
+        assert refused_by_hand(planted(by_hand))
+        assert refused_by_hand(planted("most = Money.parse(settings.most, currency)")) == []
 
 
 class TestRounding:

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import ENUM
 
 import sublet
 from sublet.core.db import metadata
-from sublet.migrations.run import LOCK, DatabaseUnsuitable, configuration, head, migrate
+from sublet.core.locks import MIGRATION
+from sublet.migrations.run import DatabaseUnsuitable, configuration, head, migrate
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 
 SOURCE = Path(sublet.__file__).parent
@@ -133,11 +134,11 @@ class TestHistory:
 
     def test_another_migration_is_waited_for_however_long_it_takes(self, empty: str) -> None:
         with ThreadPoolExecutor(1) as pool, psycopg.connect(empty, autocommit=True) as connection:
-            connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+            connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION,))
             waiting = pool.submit(migrate, empty, lock_seconds=0.05)
             with pytest.raises(TimeoutError):
                 waiting.result(1)
-            connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+            connection.execute("SELECT pg_advisory_unlock(%s)", (MIGRATION,))
             assert waiting.result(60) == (None, head())
 
     def test_a_newer_schema_is_refused_and_untouched(self, owner_url: str) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from sublet.allocations.terminal import terminal_target
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor
-from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
+from sublet.core.locks import Space, alone
 from sublet.fleet import certificates
 from sublet.fleet.ca import UserSigner, known_hosts_line
 from sublet.fleet.certificates import IssuedCertificate
@@ -21,9 +21,6 @@ class Ticket:
     issued: IssuedCertificate
     target: TerminalTarget
     known_hosts: str
-
-
-CERTIFICATES = "certificates"
 
 
 class TooManyCertificates(Conflict):
@@ -61,7 +58,7 @@ async def issue(
     if target.closed is not None:
         advice = "Wait until it is active, or resume it."
         raise replace(target.closed, outcome="No certificate was made.", advice=advice).problem
-    await alone(session, CERTIFICATES, actor.organization)
+    await alone(session, Space.CERTIFICATES, actor.organization)
     if refusal := why_not_certify(await certificates.count_live(session, allocation_id), most=most):
         raise refusal.problem
     issued = await certificates.issue_user(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from sublet.allocations import environment, labels, names, operations, startup, upcoming_spend
+from sublet.allocations import environment, labels, names, operations, startup
 from sublet.allocations.audit import LaunchRecord
 from sublet.allocations.models import allocation as allocation_table
 from sublet.allocations.rows import WORK
@@ -18,11 +18,11 @@ from sublet.catalog.prices import Price
 from sublet.catalog.schemas import PriceOut, SkuOut
 from sublet.catalog.skus import Sku
 from sublet.core.actors import Actor
-from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.encryption import DataKey
 from sublet.core.errors import Conflict, InvalidInput, NotFound
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.core.money import Money
 from sublet.core.work import leases
 from sublet.fleet.logins import login_of, next_uid
@@ -30,8 +30,6 @@ from sublet.ledger import holds
 from sublet.scheduling import claims, offers, placement
 from sublet.scheduling.offers import Launches
 from sublet.scheduling.windows import FROM_NOW_ON
-
-LAUNCHING = "launches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +94,8 @@ async def launch(
     if not sku.active or price is None:
         raise NotFound("offer", offer_id)
     _check_price(price, price_id)
-    await alone(session, LAUNCHING, organization_id)
-    await upcoming_spend.alone(session, organization_id)
+    await alone(session, Space.LAUNCHES, organization_id)
+    await alone(session, Space.UPCOMING_SPEND, organization_id)
     await _check_may_start(session, actor, sku, policy.hold_for(price.per_hour), policy=policy, launches=launches)
     allocation_id = new_id("al")
     # The order of locks is wallet, then node, here and wherever both are touched.

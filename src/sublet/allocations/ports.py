@@ -18,6 +18,7 @@ from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.fleet.led_ports import AppliedPort, DesiredPort
 
 _HELD = published_port.c.state != PortState.GONE.value
@@ -28,7 +29,6 @@ _LATELY = text(
     "SELECT count(*) FROM published_port "
     "WHERE allocation_id = :id AND published_at > clock_timestamp() - interval '1 day'"
 )
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('ports ' || :node_id, 0))")
 # The port that has been free longest, so that whoever knows one from its last customer finds nobody for a while; but
 # the very number that is wanted, as mosh needs it, if nobody has had it for a day.
 _CHOOSE = text(
@@ -132,7 +132,7 @@ async def publish(session: Session, actor: Actor, id_or_name: str, *, port: int,
         raise refusal.problem
     if any((one.port, one.protocol) == (port, protocol) for one in held):
         raise PortPublished(f"{port}/{protocol} is published, or is being withdrawn. Nothing was changed.")
-    await session.execute(_ONE_AT_A_TIME, {"node_id": allocation.node_id})
+    await alone(session, Space.NODE_PORTS, allocation.node_id)
     chosen = {"node_id": allocation.node_id, "protocol": protocol, "port": port}
     chosen |= {"first": place.first, "last": place.last}
     node_port = (await session.execute(_CHOOSE, chosen)).scalar_one_or_none()

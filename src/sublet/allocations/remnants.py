@@ -10,11 +10,11 @@ from sublet.allocations.models import remnant
 from sublet.allocations.rows import Allocation
 from sublet.core.db import Session
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.core.work import leases
 
 WORK = "remnant"
 
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('remnants ' || :organization_id, 0))")
 _COUNT_OPEN = text(
     """
     SELECT count(*) FROM allocation_remnant r JOIN allocation a ON a.id = r.allocation_id
@@ -52,7 +52,7 @@ async def nodes_left(session: Session, allocation_id: str) -> set[str]:
 async def count_open(session: Session, organization_id: str) -> int:
     """How many remnants of an organization's launches are not proven to be gone; nobody else leaves one of them until
     the session's transaction ends. Whoever is going to lock a node or the wallet too counts before."""
-    await session.execute(_ONE_AT_A_TIME, {"organization_id": organization_id})
+    await alone(session, Space.REMNANTS, organization_id)
     count: int = (await session.execute(_COUNT_OPEN, {"organization_id": organization_id})).scalar_one()
     return count
 

@@ -17,9 +17,9 @@ from sublet.catalog import prices, skus
 from sublet.catalog.prices import Price
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor
-from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
+from sublet.core.locks import Space, alone
 from sublet.core.money import Money
 from sublet.scheduling import offers, placement
 from sublet.scheduling.offers import Launches
@@ -93,7 +93,7 @@ async def restart_elsewhere(
     when that is back; variables and a startup script have to be given anew.
     StateForbids for one that is not lost, NotSold, and what `launch` refuses: nothing is done then.
     """
-    await alone(session, launch.LAUNCHING, actor.organization)  # before its row and the wallet, as a launch does
+    await alone(session, Space.LAUNCHES, actor.organization)  # before its row and the wallet, as a launch does
     allocation = await rows.lock_of(session, actor, id_or_name)
     if refusal := (await anew(session, actor, allocation, policy=policy, launches=launches)).refusal:
         raise refusal.problem

@@ -19,6 +19,7 @@ from sublet.billing.standing import standing
 from sublet.core.actors import Actor, system_actor
 from sublet.core.clock import database_now
 from sublet.core.db import Session
+from sublet.core.locks import Space, alone
 from sublet.core.outbox import StoredEvent
 from sublet.findings import launches
 from sublet.fleet import states as node_states
@@ -54,7 +55,7 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
     others have the claim that it gave back, StateForbids otherwise: also if it is being resumed already.
     """
     allocation = await rows.lock_of(session, actor, id_or_name)
-    await upcoming_spend.alone(session, allocation.organization_id)
+    await alone(session, Space.UPCOMING_SPEND, allocation.organization_id)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
     to_come = await upcoming_spend.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)
@@ -94,7 +95,7 @@ async def run_again(session: Session, allocation_id: str, *, policy: Policy) -> 
     if actions.why_not_run_there(now, await node_states.standing(session, allocation.node_id)):
         await _wait(session, allocation, "drain")
         return
-    await upcoming_spend.alone(session, allocation.organization_id)
+    await alone(session, Space.UPCOMING_SPEND, allocation.organization_id)
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
     to_come = await upcoming_spend.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)

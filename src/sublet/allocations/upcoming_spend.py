@@ -5,7 +5,6 @@ from sqlalchemy import text
 from sublet.core.db import Session
 from sublet.core.money import Rate
 
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('resuming ' || :organization_id, 0))")
 _MORE = text(
     """
     SELECT coalesce(sum(CASE o.kind WHEN 'provision' THEN a.nano_per_hour
@@ -17,12 +16,6 @@ _MORE = text(
        AND o.state = 'running'
     """
 )
-
-
-async def alone(session: Session, organization_id: str) -> None:
-    """Let nobody else resume or launch anything of the organization until the session's transaction ends: two that come
-    at once would each find enough for one. Whoever resumes has locked the one allocation that it resumes."""
-    await session.execute(_ONE_AT_A_TIME, {"organization_id": organization_id})
 
 
 async def more_to_come(session: Session, organization_id: str, currency: str) -> Rate:

@@ -20,6 +20,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.runway import BURNING, SUSPENDED_RATE, UNPAID, is_enough
 from sublet.core.clock import database_now
 from sublet.core.db import Session
+from sublet.core.locks import Space, alone
 from sublet.core.outbox import publish
 
 NOTICES = (7, 3, 1)
@@ -28,7 +29,6 @@ DAY = timedelta(days=1)
 AGAIN = timedelta(hours=1)
 """What is still there so long after it was to be released is told of once more."""
 
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('billing.funds', 0))")
 _BEGIN = text(
     """
     INSERT INTO data_clock (organization_id, currency, deletes_at, told_days)
@@ -95,7 +95,7 @@ _KEPT = text(
 
 async def review_alone(session: Session) -> None:
     """Let no other review of funds, and nothing that its clocks end, go on before the session's transaction is over."""
-    await session.execute(_ONE_AT_A_TIME)
+    await alone(session, Space.FUNDS_CLOCK)
 
 
 def is_unpaid(row: Row[Any], policy: Policy) -> bool:

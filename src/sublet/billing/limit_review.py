@@ -18,6 +18,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.runway import SUSPENDED_RATE
 from sublet.billing.spend import SpendingLimit
 from sublet.core.db import Session
+from sublet.core.locks import Space, alone
 from sublet.core.outbox import publish
 
 
@@ -69,7 +70,6 @@ _MARK = text(
     RETURNING m.organization_id, m.subject_id, m.over_limit
     """
 )
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('billing.spending_limits', 0))")
 
 
 async def review_limits(session: Session, *, policy: Policy) -> list[LimitAction]:
@@ -78,7 +78,7 @@ async def review_limits(session: Session, *, policy: Policy) -> list[LimitAction
     The steps count as taken when the session's transaction commits, so the caller acts on them in the same one, and
     lets nobody else review meanwhile.
     """
-    await session.execute(_ONE_AT_A_TIME)
+    await alone(session, Space.SPENDING_LIMITS)
     limits = await spend.every_limit(session, policy=policy)
     for limit in limits:
         await _tell(session, limit, policy=policy)

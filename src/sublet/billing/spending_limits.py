@@ -7,6 +7,7 @@ from sublet.billing.audit import SpendingLimitRecord
 from sublet.billing.events import SpendingLimitSet
 from sublet.billing.spend import Scope
 from sublet.core.actors import Actor
+from sublet.core.amounts import read_money
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput, NotFound
 from sublet.core.money import Money
@@ -35,10 +36,7 @@ _FORGET = text("DELETE FROM spending_limit WHERE subject_id = :subject_id")
 
 def read_amount(amount: str, currency: str) -> Money:
     """The amount of a limit as it was given; InvalidInput says why it cannot be one."""
-    try:
-        found = Money.parse(amount, currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}. Nothing was changed.", field="amount") from None
+    found = read_money(amount, currency, field="amount")
     if found.micro <= 0:
         raise InvalidInput("A spending limit is more than zero. Nothing was changed.", field="amount")
     return found

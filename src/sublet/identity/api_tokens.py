@@ -13,11 +13,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sublet.audit.record import record
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
-from sublet.core.bounds import alone
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.identity.audit import ApiTokenRecord
 from sublet.identity.errors import ScopeNotHeld, TokenAlreadyCreated, TokenNeedsSession, TooManyTokens
 from sublet.identity.models import api_token
@@ -26,7 +26,6 @@ from sublet.identity.token_format import mint, secret_hash
 LONGEST_LIFE = timedelta(days=366)
 LONGEST_KEY = 255
 
-TOKENS = "api tokens"
 
 _columns = api_token.c
 SHOWN = [
@@ -114,7 +113,7 @@ async def create(
     """
     if idempotency_key is not None and not (1 <= len(idempotency_key) <= LONGEST_KEY and idempotency_key.isprintable()):
         raise InvalidInput("Idempotency-Key must have 1 to 255 printable characters.", field="Idempotency-Key")
-    await alone(session, TOKENS, actor.organization)
+    await alone(session, Space.API_TOKENS, actor.organization)
     refusal = why_not_create(actor, await count(session, actor.organization), most=most)
     if refusal is not None and refusal.error is not TooManyTokens:
         raise refusal.problem

@@ -15,10 +15,10 @@ from sqlalchemy import Row, func, select, text, update
 from sublet.audit.record import record
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
-from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.core.outbox import StoredEvent
 from sublet.core.work import leases
 from sublet.identity import recipients
@@ -158,7 +158,7 @@ async def of(session: Session, user_id: str) -> Address:
 async def send(session: Session, actor: Actor, *, mail_is_sent: bool) -> Address:
     """Have a verifying mail sent to the actor; AddressIsVerified, NoMail, TooManyVerifications."""
     user_id = str(actor.user_id)
-    await alone(session, WORK, user_id)
+    await alone(session, Space.VERIFYING_MAILS, user_id)
     if refusal := why_not_send(await of(session, user_id), mail_is_sent=mail_is_sent):
         raise refusal.problem
     await _begin(session, user_id)
@@ -169,7 +169,7 @@ async def on_organization_created(session: Session, event: StoredEvent) -> None:
     """Ask who signed up whether the address is theirs, once; handler of `organization.created`."""
     organization_id = str(event.data["organization_id"])
     for user_id in await recipients.members_holding(session, organization_id, Permission.ACCOUNT_MANAGE):
-        await alone(session, WORK, user_id)
+        await alone(session, Space.VERIFYING_MAILS, user_id)
         asked = select(email_verification.c.id).where(email_verification.c.user_id == user_id).limit(1)
         if (await session.execute(asked)).one_or_none() is not None:
             continue

@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sublet.audit.record import record
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor, Permission
-from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput, NotFound, PermissionDenied
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.identity import organizations
 from sublet.identity.audit import SshKeyRecord
 from sublet.identity.errors import PrivateKeyRefused, SshKeyTaken, TooManyKeys
@@ -26,7 +26,6 @@ from sublet.identity.permissions import CONNECTING_ROLES
 LONGEST_LINE = 8192
 MOST_KEYS = 50
 """Of one person."""
-KEYS = "ssh keys"
 FEWEST_RSA_BITS = 2048
 TYPES = (
     "ssh-ed25519",
@@ -125,7 +124,7 @@ async def add(session: Session, actor: Actor, *, name: str, public_key: str, mos
     line, fingerprint = read_public_key(public_key)
     # One at a time for each person and organization, so that many at once cannot pass the limit together.
     for organization_id in sorted(await organizations.ids_of_user(session, actor.user_id or "")):
-        await alone(session, KEYS, organization_id)
+        await alone(session, Space.SSH_KEYS, organization_id)
     await session.execute(
         select(user_account.c.id).where(user_account.c.id == actor.user_id).with_for_update(key_share=True)
     )

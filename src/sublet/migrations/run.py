@@ -8,11 +8,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
+from sublet.core import locks
 from sublet.core.db import PLAIN_TRANSACTIONS, driver_url
 from sublet.core.errors import SubletError
 from sublet.migrations.roles import why_not_granted
 
-LOCK = 7_351_902  # an advisory lock of our own; any constant would do
 MIGRATION_LOCK_SECONDS = 10.0
 OLDEST_SERVER = 150_000
 
@@ -59,8 +59,7 @@ def migrate(
                     "Upgrade the server, or leave DATABASE_URL unset to use the embedded one."
                 )
             connection.execute(text("SET LOCAL lock_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
-            try:
+            with locks.migrating(connection):
                 before = MigrationContext.configure(connection).get_current_revision()
                 known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
                 if before is not None and before not in known:
@@ -75,10 +74,6 @@ def migrate(
                 command.upgrade(config, target)
                 connection.commit()
                 after = MigrationContext.configure(connection).get_current_revision()
-            finally:
-                connection.rollback()
-                connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
-                connection.commit()
     finally:
         engine.dispose()
     return before, after

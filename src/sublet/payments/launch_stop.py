@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select, text, union
+from sqlalchemy import select, union
 
 from sublet.core.actions import Refusal
 from sublet.core.db import Session
 from sublet.core.errors import Conflict
+from sublet.core.locks import Space, alone
 from sublet.core.money import Money
 from sublet.findings import findings
 from sublet.findings.findings import Severity, StoredFinding
@@ -18,8 +19,6 @@ from sublet.ledger import wallets
 from sublet.payments.disputes.states import DisputeState
 from sublet.payments.models import dispute, refund
 from sublet.payments.refunds.states import RefundState
-
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('taken back ' || :organization_id, 0))")
 
 
 def withheld_for(dispute_id: str) -> str:
@@ -32,7 +31,7 @@ async def lock(session: Session, organization_id: str) -> None:
 
     Whoever is going to lock the organization's wallet too takes this lock before.
     """
-    await session.execute(_ONE_AT_A_TIME, {"organization_id": organization_id})
+    await alone(session, Space.LAUNCH_STOP, organization_id)
 
 
 async def reasons(session: Session, organization_id: str) -> dict[str, Money]:

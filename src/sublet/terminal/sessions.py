@@ -10,9 +10,9 @@ from sublet.core.actors import Actor
 from sublet.core.db import Session
 from sublet.core.errors import TooManyRequests
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.terminal.policy import ALIVE_SECONDS, TerminalPolicy
 
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('terminal ' || :allocation_id, 0))")
 _COUNT = text(
     """
     SELECT count(*) FROM terminal_session
@@ -60,7 +60,7 @@ class TerminalRecord(Recorded):
 
 async def begin(session: Session, actor: Actor, allocation_id: str, *, login: str, policy: TerminalPolicy) -> str:
     """Note a new terminal and return its id; TooManyTerminals when the allocation has enough."""
-    await session.execute(_ONE_AT_A_TIME, {"allocation_id": allocation_id})
+    await alone(session, Space.TERMINALS, allocation_id)
     alive: int = (await session.execute(_COUNT, {"allocation_id": allocation_id})).scalar_one()
     if alive >= policy.sessions_per_allocation:
         raise TooManyTerminals(

@@ -9,6 +9,7 @@ from sublet.audit.record import record
 from sublet.billing.policy import Policy
 from sublet.core.actions import Refusal, actions_of
 from sublet.core.actors import Actor, Permission
+from sublet.core.amounts import read_money
 from sublet.core.clock import database_now
 from sublet.core.currencies import micro_per_charge
 from sublet.core.db import Session
@@ -79,10 +80,7 @@ def read_bounds(request: AutoTopUpRequest) -> tuple[Money, Money, Money]:
 
 
 def _read(given: str, currency: str, field: str) -> Money:
-    try:
-        found = Money.parse(given, currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}. Nothing was changed.", field=field) from None
+    found = read_money(given, currency, field=field)
     if found.micro % micro_per_charge(currency):
         raise InvalidInput(f"{found} is finer than cards are charged. Nothing was changed.", field=field)
     return found

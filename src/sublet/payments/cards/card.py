@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sublet.audit.record import record
 from sublet.core.actions import Refusal, actions_of
 from sublet.core.actors import Actor, Permission, system_actor
-from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, NotFound
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.core.outbox import publish
 from sublet.core.work import leases
 from sublet.core.work.declaration import MOST_CRASHES, End, Step, Work
@@ -21,7 +21,7 @@ from sublet.core.work.outcomes import Done, Outcome
 from sublet.core.work.pace import Pace
 from sublet.payments.cards.audit import CardRecord
 from sublet.payments.cards.events import CardMadeDefault, CardRemoved, CardSaved
-from sublet.payments.cards.setups import CARDS, SetupRow
+from sublet.payments.cards.setups import SetupRow
 from sublet.payments.models import processor_customer, saved_card
 from sublet.payments.schemas import SavedCard
 from sublet.payments.stripe import saved_cards
@@ -38,7 +38,7 @@ _card = saved_card.c
 
 async def save(session: Session, setup: SetupRow, seen: CardSeen) -> None:
     """Note a card that a setup has saved, once; the only card is the default."""
-    await alone(session, CARDS, setup.organization_id)
+    await alone(session, Space.SAVED_CARDS, setup.organization_id)
     others = await session.execute(_of(setup.organization_id).limit(1))
     values = {
         "organization_id": setup.organization_id,
@@ -88,7 +88,7 @@ def why_not_default(card: CardRow) -> Refusal | None:
 
 async def make_default(session: Session, actor: Actor, card_id: str) -> CardRow:
     """Have auto top-ups charged to this card from now on; NotFound for one that is not the organization's."""
-    await alone(session, CARDS, actor.organization)
+    await alone(session, Space.SAVED_CARDS, actor.organization)
     card = await _read(session, actor, card_id)
     if refusal := why_not_default(card):
         raise refusal.problem
@@ -108,7 +108,7 @@ async def remove(session: Session, actor: Actor, card_id: str) -> None:
 
     A payment that waits for this card's holder stays one that they can confirm, until it ends by itself.
     """
-    await alone(session, CARDS, actor.organization)
+    await alone(session, Space.SAVED_CARDS, actor.organization)
     card = await _read(session, actor, card_id)
     gone = update(saved_card).where(_card.id == card_id)
     await session.execute(gone.values(removed_at=func.clock_timestamp(), is_default=False))

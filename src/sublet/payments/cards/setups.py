@@ -7,10 +7,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.actions import Refusal
 from sublet.core.actors import Actor
-from sublet.core.bounds import alone
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, IdempotencyKeyReused, NotFound
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.core.work import leases
 from sublet.payments import installation
 from sublet.payments.cards.states import SetupState
@@ -21,7 +21,6 @@ from sublet.payments.stripe.processor import Processor
 SetupRow = Row[tuple[Any, ...]]
 
 WORK = "card_setup"
-CARDS = "saved cards"
 _MOMENT_AGO = text("clock_timestamp() - interval '2 seconds'")
 _HELD = text(
     """
@@ -77,7 +76,7 @@ async def request_setup(
 
     The same `request_key` of the same person gives the same setup; IdempotencyKeyReused if it asked for something else.
     """
-    await alone(session, CARDS, actor.organization)
+    await alone(session, Space.SAVED_CARDS, actor.organization)
     held = await count(session, actor.organization)
     setup_id = new_id("su")
     base = public_url.rstrip("/")

@@ -3,9 +3,8 @@
 from sublet.approvals.schemas import ApprovalOut
 from sublet.core.actions import ManagedPage, actions_of
 from sublet.core.actors import Actor, Permission
-from sublet.core.errors import InvalidInput
+from sublet.core.amounts import read_money
 from sublet.core.http import ActorDep, CurrencyDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
-from sublet.core.money import Money
 from sublet.core.pages import FilterText, PageQueryDep, page_of
 from sublet.identity.operators import may_now
 from sublet.ledger import credits as ledger
@@ -57,7 +56,7 @@ async def grant_credit(actor: ActorDep, session: SessionDep, settings: SettingsD
         session,
         actor,
         body.organization_id,
-        _money(body.amount, body.currency),
+        read_money(body.amount, body.currency, field="amount"),
         valid_days=body.valid_days,
         reason=body.reason,
         budget_a_month=settings.credit_budget,
@@ -96,7 +95,7 @@ async def create_code(
         session,
         actor,
         body.code,
-        _money(body.amount, body.currency),
+        read_money(body.amount, body.currency, field="amount"),
         most_uses=body.most_uses,
         days=body.days,
         valid_days=body.valid_days,
@@ -124,13 +123,6 @@ async def list_codes(actor: ActorDep, session: SessionDep, page: PageQueryDep) -
 async def end_code(actor: ActorDep, session: SessionDep, promo_code_id: str) -> PromoCodeOut:
     """Let nobody redeem the code any more; what it gave stays."""
     return _out(await codes.end(session, actor, promo_code_id), actor)
-
-
-def _money(amount: str, currency: str) -> Money:
-    try:
-        return Money.parse(amount, currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}. Nothing was changed.", field="amount") from None
 
 
 def _out(one: PromoCode, actor: Actor) -> PromoCodeOut:

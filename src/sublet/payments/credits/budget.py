@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from sublet.core.db import Session
+from sublet.core.locks import Space, alone
 from sublet.core.money import Money
 from sublet.ledger import months
 
-_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('payments.credit_budget ' || :currency, 0))")
 _GIVEN = text(
     """
     SELECT (SELECT coalesce(sum(g.amount), 0) FROM credit_grant g
@@ -45,5 +45,5 @@ async def read(session: Session, *, a_month: str, currency: str) -> Budget:
 
 async def lock(session: Session, *, a_month: str, currency: str) -> Budget:
     """The same, and until the session ends nobody else gives out of it."""
-    await session.execute(_ALONE, {"currency": currency})
+    await alone(session, Space.CREDIT_BUDGET, currency)
     return await read(session, a_month=a_month, currency=currency)

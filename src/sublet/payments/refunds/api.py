@@ -8,9 +8,8 @@ from sublet.approvals.approvals import Approval
 from sublet.approvals.schemas import ApprovalOut
 from sublet.core.actions import Refusal, actions_of
 from sublet.core.actors import Actor, Permission
-from sublet.core.errors import InvalidInput
+from sublet.core.amounts import read_money
 from sublet.core.http import ActorDep, SessionDep, SettingsDep, SubletRouter
-from sublet.core.money import Money
 from sublet.core.pages import FilterText, Page, PageQueryDep, page_of
 from sublet.identity.operators import may_now
 from sublet.payments import adjustments
@@ -182,10 +181,7 @@ async def create_adjustment(
     actor: ActorDep, session: SessionDep, settings: SettingsDep, body: NewAdjustment
 ) -> MadeAdjustmentOut:
     """Give or take within the books; above a threshold, a second person has to approve it first."""
-    try:
-        amount = Money.parse(body.amount, body.currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}. Nothing was changed.", field="amount") from None
+    amount = read_money(body.amount, body.currency, field="amount")
     made, approval = await adjustments.create(
         session,
         actor,

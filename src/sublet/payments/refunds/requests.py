@@ -11,6 +11,7 @@ from sublet.approvals.approvals import Approval, MayNow
 from sublet.approvals.states import ApprovalState
 from sublet.audit.record import record
 from sublet.core.actors import Actor, Permission
+from sublet.core.amounts import read_money
 from sublet.core.currencies import micro_per_charge
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput, NotFound
@@ -34,10 +35,7 @@ RefundRow = Row[tuple[Any, ...]]
 
 def read_amount(amount: str, currency: str, *, what: str) -> Money:
     """An amount that a card can be paid; InvalidInput says what is wrong with it."""
-    try:
-        read = Money.parse(amount, currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}. Nothing was changed.", field="amount") from None
+    read = read_money(amount, currency, field="amount")
     step = Money(micro_per_charge(currency), currency)
     if read.micro <= 0 or read.micro % step.micro:
         raise InvalidInput(

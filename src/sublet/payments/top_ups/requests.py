@@ -9,11 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sublet.core.actions import Refusal, actions_of
 from sublet.core.actors import Actor, Permission
-from sublet.core.bounds import alone
+from sublet.core.amounts import read_money
 from sublet.core.currencies import micro_per_charge
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, IdempotencyKeyReused, InvalidInput, NotFound
 from sublet.core.ids import new_id
+from sublet.core.locks import Space, alone
 from sublet.core.money import Money
 from sublet.core.runtime import NotConfigured
 from sublet.core.work import leases
@@ -41,7 +42,6 @@ LIMITS = {
 }
 """The smallest and largest top-up, in each currency that can be paid in."""
 MEMBERS_SEARCHED = 200
-OPEN_TOP_UPS = "open top-ups"
 RETURN_ROUTE = "/api/v1/top-ups/{id}/return"
 _MOMENT_AGO = text("clock_timestamp() - interval '2 seconds'")
 
@@ -71,10 +71,7 @@ def refuse_unpayable(currency: str) -> None:
 
 def read_top_up_amount(given: str, currency: str, *, field: str = "amount") -> Money:
     """An amount that can be put in; AmountNotAllowed tells which rule it breaks, of which field."""
-    try:
-        amount = Money.parse(given, currency)
-    except ValueError as error:
-        raise AmountNotAllowed(f"{error}. Nothing was charged.", field=field) from None
+    amount = read_money(given, currency, field=field, nothing="Nothing was charged.", refusal=AmountNotAllowed)
     if amount.currency not in LIMITS:
         raise AmountNotAllowed(
             f"Top-ups are not taken in {amount.currency}. Nothing was charged. Pay in the currency of your wallet.",
@@ -143,7 +140,7 @@ async def request_top_up(
     """
     amount = read_top_up_amount(request.amount, request.currency)
     await wallets.wallet(session, actor.organization, currency=amount.currency)  # nobody pays into nothing
-    await alone(session, OPEN_TOP_UPS, actor.organization)
+    await alone(session, Space.OPEN_TOP_UPS, actor.organization)
     open_ones = await count_open(session, actor.organization)
     top_up_id = new_id("tu")
     base = public_url.rstrip("/")
