@@ -94,7 +94,9 @@ class TestLooking:
             before = (await get(database, node.id)).last_seen_at
             assert await look(database, observer, node.id)
         async with database.reading() as session:
-            told = text("SELECT (data ->> 'at')::timestamptz FROM outbox_event WHERE data ->> 'code' = 'xid_48'")
+            told = text(
+                "SELECT (data ->> 'at')::timestamptz FROM outbox_event WHERE type = 'gpu.erred' AND data ->> 'code' = 'xid_48'"
+            )
             assert (await session.execute(told)).scalars().all() == [before]
 
     @pytest.mark.parametrize("step", [60.0, -60.0])
