@@ -95,7 +95,8 @@ class TestLooking:
             assert await look(database, observer, node.id)
         async with database.reading() as session:
             told = text(
-                "SELECT (data ->> 'at')::timestamptz FROM outbox_event WHERE type = 'gpu.erred' AND data ->> 'code' = 'xid_48'"
+                "SELECT (data ->> 'at')::timestamptz FROM outbox_event "
+                "WHERE type = 'gpu.erred' AND data ->> 'code' = 'xid_48'"
             )
             assert (await session.execute(told)).scalars().all() == [before]
 
