@@ -69,10 +69,9 @@ async def alone(session: Session, space: Space, whose: str = "") -> None:
 
 @contextmanager
 def migrating(connection: Connection) -> Iterator[None]:
-    """Be the only one who migrates, waiting for another as long as that takes; what is not committed is undone."""
+    """Be the only one who migrates, waiting for another as long as that takes. No transaction is open at the end."""
     connection.execute(_TAKE, {"lock": MIGRATION})
     try:
         yield
     finally:
-        connection.rollback()
         connection.execute(_GIVE_BACK, {"lock": MIGRATION})

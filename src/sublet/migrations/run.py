@@ -60,20 +60,23 @@ def migrate(
                 )
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             with locks.migrating(connection):
-                before = MigrationContext.configure(connection).get_current_revision()
-                known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-                if before is not None and before not in known:
-                    raise DatabaseUnsuitable(
-                        f"The database's schema is {before}, which this release does not know: it comes from a newer "
-                        "one. Nothing was changed. Run the newer release, or restore the backup made before it."
-                    )
-                if before is None and (reason := why_not_granted(connection, version=version)):
-                    raise DatabaseUnsuitable(reason)
-                connection.commit()
-                config.attributes["connection"] = connection
-                command.upgrade(config, target)
-                connection.commit()
-                after = MigrationContext.configure(connection).get_current_revision()
+                try:
+                    before = MigrationContext.configure(connection).get_current_revision()
+                    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+                    if before is not None and before not in known:
+                        raise DatabaseUnsuitable(
+                            f"The database's schema is {before}, which this release does not know: it comes from a "
+                            "newer one. Nothing was changed. Run the newer release, or restore the backup made before it."
+                        )
+                    if before is None and (reason := why_not_granted(connection, version=version)):
+                        raise DatabaseUnsuitable(reason)
+                    connection.commit()
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, target)
+                    connection.commit()
+                    after = MigrationContext.configure(connection).get_current_revision()
+                finally:
+                    connection.rollback()
     finally:
         engine.dispose()
     return before, after
