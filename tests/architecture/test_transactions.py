@@ -16,6 +16,25 @@ class TestTransactions:
         assert transactions.commits_outside_the_database_module(planted(text))
 
 
+class TestFailures:
+    def test_are_not_written_down_while_a_session_is_open(self) -> None:
+        assert broken(transactions.failures_written_down_within) == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "async def pay(session):\n    log.exception('failed')",
+            "async def pay(*, session):\n    log.error('failed', exc_info=error)",
+            "async def pay(database):\n    async with database.transaction() as s:\n        log.exception('failed')",
+        ],
+    )
+    def test_that_are_written_down_then_are_caught(self, text: str) -> None:
+        assert transactions.failures_written_down_within(planted(text))
+        assert (
+            transactions.failures_written_down_within(planted("async def pay(database):\n    log.exception('x')")) == []
+        )
+
+
 class TestNetworks:
     def test_are_used_behind_the_guard(self) -> None:
         assert broken(transactions.network_clients_without_the_guard) == []

@@ -59,3 +59,30 @@ def payments_that_know_the_demo(source: Source) -> list[Violation]:
         if isinstance(node, ast.Constant) and node.value in {"demo", "SUBLET_DEMO"}:
             found.append(Violation(source.path, node.lineno, f"reads settings.demo by its name; {instead}"))
     return found
+
+
+_OPEN = re.compile(r"\.(transaction|reading|begin_nested)\(\)$")
+
+
+def failures_written_down_within(source: Source) -> list[Violation]:
+    """Frames take a while to read and to write, and others may wait for what the session has locked."""
+    return [
+        Violation(source.path, call.lineno, "logs a failure while a session is open; call telemetry.log_failure")
+        for node in source.nodes
+        if _has_a_session(node)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and _writes_frames(call)
+    ]
+
+
+def _has_a_session(node: ast.AST) -> bool:
+    if isinstance(node, ast.AsyncWith):
+        return any(_OPEN.search(ast.unparse(item.context_expr)) for item in node.items)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return any(argument.arg == "session" for argument in (*node.args.args, *node.args.kwonlyargs))
+    return False
+
+
+def _writes_frames(call: ast.Call) -> bool:
+    by_name = isinstance(call.func, ast.Attribute) and call.func.attr == "exception"
+    return by_name or any(keyword.arg == "exc_info" for keyword in call.keywords)

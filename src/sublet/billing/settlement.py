@@ -17,7 +17,7 @@ from sublet.core.db import Database, Session
 from sublet.core.errors import Conflict, SubletError
 from sublet.core.ids import new_id
 from sublet.core.money import Money
-from sublet.core.telemetry import get_logger
+from sublet.core.telemetry import get_logger, log_failure
 from sublet.ledger import charges as ledger_charges
 from sublet.ledger import holds
 
@@ -280,7 +280,7 @@ async def settle_due(session: Session, *, policy: Policy, after: Place = START) 
                 left |= await _settle_together(session, owed, as_of=taken.as_of)
         except REFUSED as error:
             sort = (owed.month, owed.currency, owed.meter_kind)
-            log.exception("settlement.batch_refused", sort=sort, error=str(error))
+            log_failure(log, "settlement.batch_refused", error, sort=sort, error=str(error))
             left |= set(owed.subject_ids)
     settled = [subject_id for subject_id in taken.subject_ids if subject_id not in left]
     await session.execute(_NEXT_MANY, {"subject_ids": settled, "settle_interval": policy.settle_interval_seconds})
@@ -300,7 +300,7 @@ async def settle_singly(session: Session, subject_ids: Collection[str], *, polic
             async with session.begin_nested():
                 await settle(session, subject_id, final=False, policy=policy)
         except REFUSED as error:
-            log.exception("settlement.refused", subject=subject_id, error=str(error))
+            log_failure(log, "settlement.refused", error, subject=subject_id, error=str(error))
 
 
 async def _settle_together(session: Session, owed: Row[Any], *, as_of: datetime) -> set[str]:

@@ -5,6 +5,7 @@ PostgreSQL adds the failing row to what it says (DETAIL), and pydantic the value
 
 import traceback
 from collections.abc import Iterator
+from types import TracebackType
 
 import psycopg
 from pydantic import ValidationError
@@ -12,6 +13,8 @@ from sqlalchemy.exc import StatementError
 
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
+MOST_FRAMES = 30
+"""Of an exception so many frames are written down from either end."""
 _DATA_EXCEPTION = "22"
 """The class of SQLSTATEs whose message quotes the value; the exception's name says what was wrong with it."""
 
@@ -42,6 +45,16 @@ def describe(error: BaseException) -> str:
     return "".join(_parts(error, set())).rstrip("\n")
 
 
+def _frames(of: TracebackType) -> Iterator[str]:
+    """The frames, but for those in the middle of very many."""
+    frames = list(traceback.extract_tb(of))
+    if len(frames) > 2 * MOST_FRAMES:
+        yield from traceback.format_list(frames[:MOST_FRAMES])
+        yield f"  … {len(frames) - 2 * MOST_FRAMES} frames …\n"
+        frames = frames[-MOST_FRAMES:]
+    yield from traceback.format_list(frames)
+
+
 def _parts(error: BaseException, seen: set[int]) -> Iterator[str]:
     seen.add(id(error))
     cause, context = error.__cause__, error.__context__
@@ -53,7 +66,7 @@ def _parts(error: BaseException, seen: set[int]) -> Iterator[str]:
         yield _CONTEXT
     if error.__traceback__ is not None:
         yield "Traceback (most recent call last):\n"
-        yield from traceback.format_tb(error.__traceback__)
+        yield from _frames(error.__traceback__)
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     yield f"{name}: {message_of(error)}\n"

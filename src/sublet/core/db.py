@@ -169,7 +169,7 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, engine: AsyncEngine) -> AsyncIterator[Session]:
-        with self._watch.over():
+        with context.holding_back(), self._watch.over():
             async with engine.connect() as connection:
                 _open_sessions.set(_open_sessions.get() + 1)
                 try:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -9,7 +10,7 @@ import structlog
 from opentelemetry import trace
 from prometheus_client import Counter, Gauge, Histogram
 
-from sublet.core.context import request_id
+from sublet.core.context import afterwards, request_id
 from sublet.core.crashes import describe
 
 SECRET_KEYS = frozenset(
@@ -108,7 +109,20 @@ def configure_logging(*, log_format: str = "json", level: str = "INFO") -> None:
     logging.getLogger("uvicorn.error").setLevel(max(root.level, logging.INFO))
 
 
+def log_failure(log: structlog.stdlib.BoundLogger, event: str, error: BaseException, /, **facts: object) -> None:
+    """Write down that something failed, with its frames; while a session is open, once it has ended.
+
+    Frames are read and written for a while under load, and others may wait for what the session has locked.
+    """
+    afterwards(partial(log.error, event, exc_info=error, **facts))
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger whose calls take an event name and keyword facts: `log.info("node.enrolled", node=node_id)`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger
+
+
+# Until a process says how it logs, and in a program that never does: without what structlog adds where a terminal's
+# libraries are installed, which is every local value of every frame.
+structlog.configure(processors=[*_shared, _describe_exceptions, structlog.dev.ConsoleRenderer(colors=False)])

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from sublet.core.db import Session
 from sublet.core.money import Money
-from sublet.core.telemetry import get_logger
+from sublet.core.telemetry import get_logger, log_failure
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 
@@ -87,7 +87,7 @@ async def ask(session: Session, check: Check, look: Callable[[], Awaitable[list[
             found = await look()
             await session.execute(_AS_BEFORE)
     except Exception as error:  # whatever it was, this check proved nothing and the others still can
-        log.exception("check.failed", check=check.name, error=type(error).__name__)
+        log_failure(log, "check.failed", error, check=check.name, error=type(error).__name__)
         reason = str(getattr(error, "orig", error)).partition("\n")[0]
         problem = f"the check could not be finished, so nothing is known: {reason}"
         return CheckResult(check, [Finding("check", check.code, problem)], complete=False)

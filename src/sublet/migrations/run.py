@@ -66,7 +66,7 @@ def migrate(
                     if before is not None and before not in known:
                         raise DatabaseUnsuitable(
                             f"The database's schema is {before}, which this release does not know: it comes from a "
-                            "newer one. Nothing was changed. Run the newer release, or restore the backup made before it."
+                            "newer one. Nothing was changed. Run that one, or restore the backup made before it."
                         )
                     if before is None and (reason := why_not_granted(connection, version=version)):
                         raise DatabaseUnsuitable(reason)

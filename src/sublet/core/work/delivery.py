@@ -194,9 +194,8 @@ async def _handle_or_put_aside(session: Session, event: StoredEvent, handlers: H
             await _handle(session, event, handlers)
     except Exception as error:  # one event holds up no other subject's
         telemetry.worker_failures_total.labels(DELIVERY).inc()
-        log.exception(
-            "event.failed", event_id=event.id, event_type=event.type, subject=event.subject, error=type(error).__name__
-        )
+        about = {"event_id": event.id, "event_type": event.type, "subject": event.subject}
+        telemetry.log_failure(log, "event.failed", error, **about, error=type(error).__name__)
         await leases.make_due(session, EVENT, event.id, place=event.subject)
 
 
@@ -208,7 +207,8 @@ async def _gather(session: Session, events: Sequence[StoredEvent], gather: Gathe
             await gather(session, events)
     except Exception as error:  # it holds up no other events: each is tried by itself
         telemetry.worker_failures_total.labels(DELIVERY).inc()
-        log.exception("events.failed", event_type=events[0].type, events=len(events), error=type(error).__name__)
+        about = {"event_type": events[0].type, "events": len(events)}
+        telemetry.log_failure(log, "events.failed", error, **about, error=type(error).__name__)
         for event in events:
             await leases.make_due(session, EVENT, event.id, place=event.subject)
 

@@ -14,7 +14,7 @@ from sublet.core.currencies import CurrencyUnknown
 from sublet.core.db import Session
 from sublet.core.errors import SubletError
 from sublet.core.money import Money
-from sublet.core.telemetry import get_logger
+from sublet.core.telemetry import get_logger, log_failure
 from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.ledger import processor as ledger
@@ -86,7 +86,7 @@ async def tell_not_kept(session: Session, found: Listed, error: Exception) -> No
         return  # it was there before, is nobody's here, and the account may have thousands of them
     about = {"code": NOT_MIRRORED_CODE, "subject_type": SUBJECT, "subject_id": found.id}
     if not await findings.is_open(session, **about):
-        log.error("balance_transaction.not_kept", transaction=found.id, type=found.type, exc_info=error)
+        log_failure(log, "balance_transaction.not_kept", error, transaction=found.id, type=found.type)
     said = str(error) if isinstance(error, SubletError) else type(error).__name__
     await findings.open_finding(
         session,
