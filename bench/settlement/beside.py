@@ -41,7 +41,7 @@ FEWEST = 100
 NODES = 500
 PAUSE_SECONDS = 0.02
 POLL_SECONDS = 0.1
-POLICY = Policy()
+POLICY = Policy(data_kept_days=14)
 LAUNCHES = Launches(
     allocation_rows.count_being_set_up,
     10**6,

@@ -82,7 +82,7 @@ async def _measure(server: EmbeddedPostgres) -> tuple[float, float, float]:
     database = Database(server.owner_url)
     try:
         ticked = await _cost(server, lambda: _in_transaction(database, watermarks.tick))
-        settled = await _cost(server, lambda: settlement.settle_all(database, policy=Policy()))
+        settled = await _cost(server, lambda: settlement.settle_all(database, policy=Policy(data_kept_days=14)))
         async with await psycopg.AsyncConnection.connect(server.owner_url) as connection:
             alone = await _cost(server, lambda: _charge(connection))
     finally:

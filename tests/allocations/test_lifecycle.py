@@ -65,7 +65,7 @@ class TestSetUp:
         assert account.principals == (account.login,)
 
     async def test_is_settled_first_after_the_interval_that_is_configured(self, rental: Rental) -> None:
-        rental.pace = replace(rental.pace, policy=Policy(settle_interval_seconds=60))
+        rental.pace = replace(rental.pace, policy=Policy(data_kept_days=14, settle_interval_seconds=60))
         await rental.running()
         wait = await rental.one("SELECT extract(epoch FROM settle_due_at - clock_timestamp()) AS seconds FROM meter")
         assert 0 < wait.seconds <= 60

@@ -27,7 +27,7 @@ from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
 
-EAGER = Policy(settle_interval_seconds=1)
+EAGER = Policy(data_kept_days=14, settle_interval_seconds=1)
 both_ways = pytest.mark.parametrize("together", [True, False], ids=["together", "singly"])
 
 

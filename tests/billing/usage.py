@@ -19,8 +19,8 @@ from tests.support.policy import DEFAULT_POLICY
 
 RATE = Rate.parse("0.36", "USD")  # 100 micro-dollars a second
 SUSPENDED_RATE = Rate.parse("0.036", "USD")
-POLICY = Policy(settle_interval_seconds=3600, detection_seconds=60, grace_seconds=900)
-EAGER = Policy(settle_interval_seconds=1)
+POLICY = Policy(data_kept_days=14, settle_interval_seconds=3600, detection_seconds=60, grace_seconds=900)
+EAGER = Policy(data_kept_days=14, settle_interval_seconds=1)
 A_DOLLAR_AN_HOUR = Rate.parse("1", "USD")
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -92,3 +93,27 @@ class TestNamespaceNode:
         assert demo.sublet("ssh", "plain", "--", "true", check=False).returncode != 0
         checks = json.loads(demo.sublet("admin", "reconcile", "--json", operator=True).stdout)["checks"]
         assert all(check["ok"] for check in checks), checks
+
+        self._takes_two(demo)
+
+    @staticmethod
+    def _takes_two(demo: Demo) -> None:
+        """Up to 20 an operator gives alone; what is more waits for the second one, who signs in and agrees."""
+        token = Path(demo.info.customer.token_file).read_text().strip()
+        me = httpx.get(f"{demo.info.url}/api/v1/me", headers={"Authorization": f"Bearer {token}"}, timeout=30).json()
+
+        def adjust(amount: str) -> dict[str, Any]:
+            why = ("--currency", "USD", "--reason", "sorry", "--json")
+            given = demo.sublet("admin", "adjust", me["organization"]["id"], "give", amount, *why, operator=True)
+            made: dict[str, Any] = json.loads(given.stdout)
+            return made
+
+        assert adjust("20.00")["approval"] is None
+        waits = adjust("20.01")
+        assert waits["adjustment"] is None
+        with httpx.Client(base_url=f"{demo.info.url}/api/v1", headers={"Origin": demo.info.url}, timeout=30) as second:
+            who = {"email": demo.info.second.email, "password": demo.info.second.password}
+            assert second.post("/auth/login", json=who).status_code == 200
+            approved = second.post(f"/admin/approvals/{waits['approval']['id']}/approve", json={"reason": "as asked"})
+            assert approved.status_code == 200, approved.text
+        assert adjust("20.01")["adjustment"] is not None

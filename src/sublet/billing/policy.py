@@ -12,11 +12,11 @@ class Policy:
     """Seconds between postings, for noticing and stopping, of grace without funds, and between two observations that
     still prove the time between them; days for which data are kept without funds."""
 
+    data_kept_days: int
     settle_interval_seconds: int = 3600
     detection_seconds: int = 60
     grace_seconds: int = 900
     evidence_gap_seconds: int = 300
-    data_kept_days: int = 14
 
     @classmethod
     def of(cls, settings: Settings) -> "Policy":

@@ -220,7 +220,8 @@ class Settings(BaseSettings):
         default=14,
         ge=2,
         description="How long suspended data are kept that nobody pays for. The end is announced, the last time a "
-        "whole day before it; a top-up that is enough cancels it, and a smaller one moves it, once.",
+        "whole day before it; a top-up that is enough cancels it, and a smaller one moves it, once. Two weeks outlast "
+        "most absences; what is kept takes capacity that nobody pays for, so no longer is assumed.",
     )
     detection_seconds: int = Field(
         default=60, ge=1, description="Extra seconds held, for noticing that funds ran out and for stopping."

@@ -38,6 +38,11 @@ CURRENCY = "USD"
 TIME_ZONE = "UTC"
 """In which the demo's months end, unless the setting says another."""
 
+REFUND_ALONE_UP_TO = "20"
+"""What one of the demo's operators refunds alone, so that both ways can be tried."""
+
+NOBODY = {"email": "", "password": "", "token_file": ""}
+
 
 @dataclass(frozen=True, slots=True)
 class DemoAccount:
@@ -68,6 +73,7 @@ class DemoInfo:
     url: str
     customer: DemoAccount
     operator: DemoAccount
+    second: DemoAccount
     node: DemoNode
     sandbox: str
     data_directory: str
@@ -86,6 +92,7 @@ class DemoInfo:
                 url=stored["url"],
                 customer=DemoAccount(**stored["customer"]),
                 operator=DemoAccount(**stored["operator"]),
+                second=DemoAccount(**stored.get("second", NOBODY)),
                 node=DemoNode(**stored["node"]),
                 sandbox=stored["sandbox"],
                 data_directory=stored["data_directory"],
@@ -107,6 +114,7 @@ class DemoInfo:
   Console    {self.url}
   Customer   {self.customer.email}   password {self.customer.password}
   Operator   {self.operator.email}   password {self.operator.password}   ({self.url}/operator)
+  Second     {self.second.email}   password {self.second.password}   (another operator, for what takes two)
   Node       {place}
   Cards      {self.sandbox} (a sandbox: no real money)
   Mail       {self.sandbox}/mail (all that is sent ends there)
@@ -126,5 +134,6 @@ class DemoInfo:
          sublet ssh first
          sublet release first
          sublet ledger
+    4. As the operator, refund more than {REFUND_ALONE_UP_TO} of a payment: it waits until the second one approves it.
   Ctrl-C stops everything; the data stays, until `sublet demo delete`.
 """

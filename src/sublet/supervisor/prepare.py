@@ -25,7 +25,11 @@ from sublet.supervisor.info import CURRENCY, DemoAccount, DemoInfo
 ROLES = frozenset({"admin", "fleet", "finance", "support"})
 
 
-async def create_operator(database: Database, account: DemoAccount) -> None:
+SECOND_ROLES = frozenset({"finance"})
+"""Of whoever has to agree to what takes two."""
+
+
+async def create_operator(database: Database, account: DemoAccount, *, name: str, roles: frozenset[str]) -> None:
     """Make the account unless an earlier run got that far."""
     try:
         async with database.transaction() as session:
@@ -33,8 +37,8 @@ async def create_operator(database: Database, account: DemoAccount) -> None:
                 session,
                 email=account.email,
                 password=account.password,
-                name="Demo operator",
-                platform_roles=ROLES,
+                name=name,
+                platform_roles=roles,
                 on_signup=[partial(open_wallet, currency=CURRENCY)],
             )
     except EmailTaken:
@@ -69,7 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
         if given.allow_login:
             allow_login(settings.owner_url)
         if given.operator_of is not None and (info := DemoInfo.load(given.operator_of)) is not None:
-            asyncio.run(create_operator(database_of(settings), info.operator))
+            operators = ((info.operator, "Demo operator", ROLES), (info.second, "Second operator", SECOND_ROLES))
+            for account, name, roles in operators:
+                asyncio.run(create_operator(database_of(settings), account, name=name, roles=roles))
     except SubletError as error:
         print(error.detail, file=sys.stderr)
         return 1

@@ -20,6 +20,7 @@ from sublet.supervisor.progress import Progress
 from sublet.supervisor.seed_data import (
     CUSTOMER_EMAIL,
     OPERATOR_EMAIL,
+    SECOND_EMAIL,
     Person,
     SeedRefused,
     generate_password,
@@ -40,6 +41,7 @@ def known_accounts(files: DemoFiles, url: str, sandbox_url: str) -> DemoInfo:
         url=url,
         customer=earlier.customer if earlier else _account(CUSTOMER_EMAIL, files.customer_token),
         operator=earlier.operator if earlier else _account(OPERATOR_EMAIL, files.operator_token),
+        second=earlier.second if earlier and earlier.second.email else _second(),
         node=NO_NODE,
         sandbox=sandbox_url,
         data_directory=str(files.root),
@@ -51,6 +53,11 @@ def known_accounts(files: DemoFiles, url: str, sandbox_url: str) -> DemoInfo:
 
 def _account(email: str, token_file: Path) -> DemoAccount:
     return DemoAccount(email, generate_password(), str(token_file))
+
+
+def _second() -> DemoAccount:
+    """Somebody who only agrees to what others ask for, in a browser."""
+    return DemoAccount(SECOND_EMAIL, generate_password(), "")
 
 
 class Seed:

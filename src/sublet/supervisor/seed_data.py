@@ -13,6 +13,7 @@ from sublet.supervisor.info import CURRENCY, DemoAccount, write_privately
 
 CUSTOMER_EMAIL = "customer@demo.example"
 OPERATOR_EMAIL = "operator@demo.example"
+SECOND_EMAIL = "second@demo.example"
 START_FUNDS = "25.00"
 SUCCESS_NUMBER = "4242424242424242"  # the processor's documented test card that always succeeds
 

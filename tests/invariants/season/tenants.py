@@ -21,7 +21,7 @@ from tests.invariants.season.oracle import MICRO, Life, Purse
 from tests.ledger.books import key
 
 OPERATOR = system_actor("season")
-POLICY = Policy(settle_interval_seconds=6 * 3600, evidence_gap_seconds=2 * 3600)
+POLICY = Policy(data_kept_days=14, settle_interval_seconds=6 * 3600, evidence_gap_seconds=2 * 3600)
 GAP = timedelta(hours=2)
 """What lies further apart than that, two observations do not prove."""
 AHEAD_SECONDS = 6 * 3600 + 60 + 900

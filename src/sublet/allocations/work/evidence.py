@@ -4,7 +4,7 @@ from sublet.allocations.rows import Allocation
 from sublet.billing.policy import Policy
 from sublet.fleet.backend import Observation
 
-UNPROVEN = Policy(evidence_gap_seconds=0)
+UNPROVEN = Policy(data_kept_days=0, evidence_gap_seconds=0)
 """For an observation that says nothing about the time before it: that time is recorded as unmetered, never billed."""
 
 
