@@ -222,6 +222,13 @@ class TestEnds:
             await ended(session, clock, subject)
             assert await is_over(session, subject)
 
+    async def test_is_not_over_before_a_review_has_ended_it(self, database: Database, clock: Clock) -> None:
+        async with database.transaction() as session:
+            subject = await without_money(session)
+            await review(session)
+            clock.later(15 * DAY)
+            assert not await is_over(session, subject), "its last notice has not been told"
+
     async def test_releases_nothing_if_a_top_up_came_since_the_review(self, database: Database, clock: Clock) -> None:
         async with database.transaction() as session:
             subject = await ended(session, clock)

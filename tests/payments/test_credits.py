@@ -217,6 +217,8 @@ class TestCode:
         assert waiting["promo_code"] is None
         await shop.approve(waiting["approval"]["id"], "bob")
         assert (await make(shop, **more)).json()["promo_code"] is not None
+        stands = (await shop.operate("GET", "credit-budget")).json()
+        assert stands["given"]["amount"] == "100.00", "what a second person approved does not count"
 
     async def test_of_letters_that_there_are_is_refused(self, shop: Shop) -> None:
         await shop.hire("ada")
@@ -239,6 +241,22 @@ class TestCode:
         await shop.hire("ada")
         assert (await make(shop, **change)).status_code == 422
         assert await shop.rows("SELECT 1 FROM promo_code") == []
+
+
+class TestBudget:
+    async def test_begins_anew_with_the_month(self, shop: Shop, owner_url: str) -> None:
+        await shop.hire("ada")
+        assert (await give(shop, await shop.organization(), "60.00")).json()["credit"] is not None
+        assert (await make(shop, most_uses=8)).json()["promo_code"] is not None
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("ALTER TABLE credit_grant DISABLE TRIGGER append_only")
+            owner.execute("UPDATE credit_grant SET created_at = created_at - interval '1 month'")
+            owner.execute("ALTER TABLE credit_grant ENABLE TRIGGER append_only")
+        of_codes = (await shop.operate("GET", "credit-budget")).json()
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("UPDATE promo_code SET created_at = created_at - interval '1 month'")
+        of_nothing = (await shop.operate("GET", "credit-budget")).json()
+        assert [one["given"]["amount"] for one in (of_codes, of_nothing)] == ["40.00", "0.00"]
 
 
 class TestApplicationsRole:
