@@ -25,7 +25,7 @@ export const money = {
     payout: { created: "Made", in_transit: "On its way", paid: "Arrived", failed: "Failed", canceled: "Canceled" },
     promoCode: { open: "Can be redeemed", ended: "Ended", over: "Over" },
   },
-  filter: { state: "State", severity: "Severity", all: "All", open: "Open", closed: "Closed", customer: "Customer", choose: "Choose a customer", currency: "Currency", at: "Just before", from: "From", until: "Until", firstMonth: "First month", lastMonth: "Last month" },
+  filter: { nothing: "Nothing here is like that.", state: "State", severity: "Severity", all: "All", open: "Open", closed: "Closed", customer: "Customer", choose: "Choose a customer", currency: "Currency", at: "Just before", from: "From", until: "Until", firstMonth: "First month", lastMonth: "Last month" },
   alarm: {
     title: (code: string) => `Something critical is found: ${code}`,
     effect: "Money may be lost or missing until this is mended. Nothing is repaired by itself.",

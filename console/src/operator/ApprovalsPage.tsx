@@ -172,7 +172,7 @@ export function ApprovalsPage() {
       caption={words.table}
       columns={columns}
       rowKey={({ id }) => id}
-      empty={words.empty}
+      empty={place.state === null ? words.empty : t.money.filter.nothing}
     >
       {deciding === undefined ? null : (
         <Dialog

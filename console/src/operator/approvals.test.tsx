@@ -74,7 +74,7 @@ describe("an act that needs a second person", () => {
   test("is narrowed to a state that there is, which stands in the address", async () => {
     const { user, router } = renderAt("/operator/approvals?state=toString");
     await user.selectOptions(await screen.findByLabelText("State"), "used");
-    expect(await screen.findByText("Nothing to approve")).toBeTruthy();
+    expect(await screen.findByText("Nothing here is like that.")).toBeTruthy();
     expect(router.state.location.search).toBe("?state=used");
     // What is shown is asked for again once the events channel is there, be that before or after.
     expect([...new Set(asked("get", "/api/v1/admin/approvals").map(({ query }) => query.get("state")))]).toEqual([null, "used"]);

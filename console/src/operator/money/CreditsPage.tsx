@@ -146,7 +146,7 @@ export function CreditsPage() {
         cursor={GRANTS_CURSOR}
         columns={grantColumns}
         rowKey={({ id }) => id}
-        empty={words.grants.empty}
+        empty={organization === "" ? words.grants.empty : t.money.filter.nothing}
         action={
           <ActionButton action={actionNamed(given.data?.actions ?? [], "grant")} size="small" variant="primary" onPress={() => setAsking("grant")}>
             {words.grants.give}

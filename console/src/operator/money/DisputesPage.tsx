@@ -17,7 +17,7 @@ export function DisputesPage() {
   return (
     <MoneyPage view="disputes" filter={<StateFilter states={DISPUTE_STATES} value={place.state} />}>
       <Panel flush>
-        <ListView query={useDisputes(place)} caption={words.table} columns={disputeColumns} rowKey={({ id }) => id} empty={words.empty} />
+        <ListView query={useDisputes(place)} caption={words.table} columns={disputeColumns} rowKey={({ id }) => id} empty={place.state !== null ? t.money.filter.nothing : words.empty} />
       </Panel>
     </MoneyPage>
   );

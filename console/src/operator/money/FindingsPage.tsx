@@ -66,6 +66,9 @@ function columns(onResolve: (one: Finding) => void): Column<Finding>[] {
   ];
 }
 
+/** Whether less is asked for than all that is open; that nothing is found is said of no less. */
+const isNarrowed = ({ state, severity, owner_id: owner }: ReturnType<typeof placeOf.findings>) => state !== "open" || severity !== null || owner !== null;
+
 /** What was found not to fit: what, how bad, how much money, since when; and closing it on somebody's word. */
 export function FindingsPage() {
   const place = placeOf.findings(useSearchParams()[0]);
@@ -87,7 +90,7 @@ export function FindingsPage() {
       }
     >
       <Panel flush>
-        <ListView query={useFindings(place)} caption={words.table} columns={columns(setResolving)} rowKey={({ id }) => id} empty={words.empty} />
+        <ListView query={useFindings(place)} caption={words.table} columns={columns(setResolving)} rowKey={({ id }) => id} empty={isNarrowed(place) ? t.money.filter.nothing : words.empty} />
       </Panel>
       {resolving === undefined ? null : (
         <Dialog title={words.resolveTitle} onClose={() => setResolving(undefined)}>

@@ -17,7 +17,7 @@ export function PayoutsPage() {
   return (
     <MoneyPage view="payouts" lead={words.lead} filter={<StateFilter states={PAYOUT_STATES} value={place.state} />}>
       <Panel flush>
-        <ListView query={usePayouts(place)} caption={words.table} columns={payoutColumns} rowKey={({ id }) => id} empty={words.empty} />
+        <ListView query={usePayouts(place)} caption={words.table} columns={payoutColumns} rowKey={({ id }) => id} empty={place.state !== null ? t.money.filter.nothing : words.empty} />
       </Panel>
     </MoneyPage>
   );

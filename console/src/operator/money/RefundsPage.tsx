@@ -54,7 +54,7 @@ export function RefundsPage() {
   return (
     <MoneyPage view="refunds" filter={<StateFilter states={REFUND_STATES} value={place.state} />}>
       <Panel flush>
-        <ListView query={useAdminRefunds(place)} caption={words.table} columns={columns} rowKey={({ id }) => id} empty={words.empty} />
+        <ListView query={useAdminRefunds(place)} caption={words.table} columns={columns} rowKey={({ id }) => id} empty={place.state !== null ? t.money.filter.nothing : words.empty} />
       </Panel>
     </MoneyPage>
   );

@@ -85,7 +85,7 @@ export function RequestsPage() {
           caption={words.table}
           columns={columns((one, what) => setDeciding({ one, what }))}
           rowKey={({ id }) => id}
-          empty={words.empty}
+          empty={place.state !== null ? t.money.filter.nothing : words.empty}
         />
       </Panel>
       {deciding === undefined ? null : (

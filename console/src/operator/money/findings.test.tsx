@@ -34,7 +34,8 @@ describe("findings", () => {
     await user.selectOptions(screen.getByLabelText("Owner"), "Nobody");
     expect(await screen.findByText("ledger.balance_drift")).toBeTruthy();
     await user.selectOptions(screen.getByLabelText("Owner"), "Me");
-    expect(await screen.findByText("Nothing is found")).toBeTruthy();
+    expect(await screen.findByText("Nothing here is like that.")).toBeTruthy();
+    expect(screen.queryByText("Nothing is found")).toBeNull();
     expect(asked("get", "/api/v1/admin/findings").at(-1)?.query.get("owner_id")).toBe(world.me.user.id);
   });
 });

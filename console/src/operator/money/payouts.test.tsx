@@ -31,6 +31,12 @@ describe("payouts", () => {
     expect(asked("get", "/api/v1/admin/payouts").at(-1)?.query.get("state")).toBe("failed");
   });
 
+  test("of which none is in a state are not told as none at all", async () => {
+    renderAt("/operator/money/payouts?state=canceled");
+    expect(await screen.findByText("Nothing here is like that.")).toBeTruthy();
+    expect(screen.queryByText("No payout yet")).toBeNull();
+  });
+
   test("that there are none of are told as such, and those that cannot be read are not", async () => {
     world.payouts = [];
     renderAt("/operator/money/payouts");
