@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from sublet.billing import checks, meters, settlement
+from sublet.billing import checks, meters, settlement, watermarks
 from sublet.billing.cost import cost_of
 from sublet.core.db import Database, Session
 from sublet.core.money import Rate
@@ -78,6 +78,18 @@ class TestTheEdge:
             await meters.pass_suspension(session, subject.id, subject.at(3000))
             assert await settled(session, subject) == RAN + 400 * 10 + 1000
             assert await unmetered_seconds(session, subject) == 1500
+
+    async def test_is_passed_by_the_tick_where_nobody_else_does(self, database: Database) -> None:
+        """As where its node is away: else what expires would wait for a charge that never comes."""
+        async with database.transaction() as session:
+            subject, later = await suspended(session), await suspended(session, until=1_000_000)
+            stopped = await suspended(session, until=1_000_000)
+            await meters.stop(session, stopped.id, stopped.at(900))
+            await observe_until(session, subject, 3000, since=100)
+            await watermarks.tick(session)
+            kinds = [(await meters.lock(session, one.id)).kind for one in (subject, later, stopped)]
+            assert kinds == ["disk", "suspended", "suspended"]
+            assert await settled(session, subject) == RAN + KEPT + 2000
 
     async def test_lies_inside_a_second_in_the_customers_favour(self, database: Database) -> None:
         async with database.transaction() as session:

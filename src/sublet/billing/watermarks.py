@@ -2,6 +2,7 @@
 
 from sqlalchemy import text
 
+from sublet.billing import meters
 from sublet.billing.charges import whole_seconds_sql
 from sublet.billing.runway import RATE_ENDS
 from sublet.core.db import Session
@@ -29,7 +30,8 @@ _TICK_SOME = text(
 
 
 async def tick(session: Session) -> int:
-    """Advance every segment to what is proven by now; returns how many moved."""
+    """Advance every segment to what is proven by now; returns how many moved. Suspended rates that are over end."""
+    await meters.pass_suspensions(session)
     return (await session.execute(_TICK)).rowcount
 
 
