@@ -1,6 +1,7 @@
 """Prices: versions that take effect from a moment on, never changed and never for the past."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -240,3 +241,85 @@ class TestHistory:
         async with database.reading() as session:
             found = (await prices.in_force(session, [sku_id], currency="USD"))[sku_id]
         assert (found.id, found.nano_per_hour) == (made["id"], 1_000_000_000)
+
+
+class TestTermsOfSuspension:
+    @pytest.mark.parametrize(
+        "terms",
+        [
+            {"suspended_claim": "none", "disk_per_hour": "0.1"},
+            {
+                "suspended_claim": "hours",
+                "suspended_claim_hours": 4,
+                "suspended_per_hour": "0.2",
+                "disk_per_hour": "0.1",
+            },
+            {"suspended_claim": "always", "suspended_per_hour": "0.2"},
+        ],
+    )
+    async def test_are_what_was_said(self, browser: httpx.AsyncClient, sku_id: str, terms: dict[str, Any]) -> None:
+        body = {"sku_id": sku_id, "per_hour": "1", "currency": "USD", **terms}
+        made = (await browser.post("/api/v1/admin/prices", json=body)).json()
+        assert (made["suspended_claim"], made["suspended_claim_hours"]) == (
+            terms["suspended_claim"],
+            terms.get("suspended_claim_hours"),
+        )
+        disk = made["disk_per_hour"]
+        assert (disk is None) == (terms["suspended_claim"] == "always")
+        assert disk is None or Decimal(disk["amount"]) == Decimal("0.1")
+        assert Decimal(made["suspended_per_hour"]["amount"]) == Decimal(terms.get("suspended_per_hour", "0.1"))
+
+    @pytest.mark.parametrize(
+        "terms",
+        [
+            {"suspended_per_hour": "0.2"},
+            {"suspended_claim": "sometimes", "suspended_per_hour": "0.2"},
+            {"suspended_claim": "none"},
+            {"suspended_claim": "none", "suspended_per_hour": "0.2", "disk_per_hour": "0.1"},
+            {"suspended_claim": "none", "disk_per_hour": "0"},
+            {"suspended_claim": "none", "disk_per_hour": "2"},
+            {"suspended_claim": "hours", "suspended_per_hour": "0.2", "disk_per_hour": "0.1"},
+            {
+                "suspended_claim": "hours",
+                "suspended_claim_hours": 0,
+                "suspended_per_hour": "0.2",
+                "disk_per_hour": "0.1",
+            },
+            {"suspended_claim": "hours", "suspended_claim_hours": 4, "suspended_per_hour": "0.2"},
+            {"suspended_claim": "hours", "suspended_claim_hours": 4, "suspended_per_hour": "0.2", "disk_per_hour": "0"},
+            {
+                "suspended_claim": "hours",
+                "suspended_claim_hours": 4,
+                "suspended_per_hour": "0.2",
+                "disk_per_hour": "0.3",
+            },
+            {"suspended_claim": "always", "suspended_per_hour": "0.2", "disk_per_hour": "0.1"},
+            {"suspended_claim": "always", "suspended_claim_hours": 4, "suspended_per_hour": "0.2"},
+        ],
+    )
+    async def test_are_whole_and_give_nothing_for_nothing(
+        self, browser: httpx.AsyncClient, sku_id: str, terms: dict[str, Any]
+    ) -> None:
+        body = {"sku_id": sku_id, "per_hour": "1", "currency": "USD", **terms}
+        assert (await browser.post("/api/v1/admin/prices", json=body)).status_code == 422
+
+    @pytest.mark.parametrize(
+        "terms",
+        [
+            "NULL, NULL, NULL",
+            "'none', NULL, 4",
+            "'hours', NULL, 4",
+            "'hours', 9999, 4",
+            "'always', NULL, 4",
+            "'hours', 4, 6",
+        ],
+    )
+    async def test_are_held_by_the_database(self, database: Database, sku_id: str, terms: str) -> None:
+        columns = "suspended_claim, suspended_claim_hours, disk_nano_per_hour"
+        insert = (
+            "INSERT INTO price (id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, effective_at, "
+            f"{columns}) VALUES ('prc_x', :sku, 'USD', 10, 5, clock_timestamp() + interval '1 hour', {terms})"
+        )
+        with pytest.raises(DBAPIError, match="not-null|check constraint"):
+            async with database.transaction() as session:
+                await session.execute(text(insert), {"sku": sku_id})
