@@ -5102,6 +5102,8 @@ CREATE INDEX meter_segment_subject ON public.meter_segment USING btree (subject_
 
 CREATE INDEX meter_settle_due_after ON public.meter USING btree (settle_due_at, subject_id) WHERE (stopped_at IS NULL);
 
+CREATE INDEX meter_suspended_until ON public.meter USING btree (suspended_until) WHERE (suspended_until IS NOT NULL);
+
 CREATE INDEX node_drain_due ON public.node_drain USING btree (deadline_at) WHERE ((ended_at IS NULL) AND (due_told_at IS NULL));
 
 CREATE INDEX node_drain_node ON public.node_drain USING btree (node_id, begun_at);

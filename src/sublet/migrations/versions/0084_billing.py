@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0082_billing"
-down_revision = "0081_allocations"
+revision = "0084_billing"
+down_revision = "0083_identity"
 
 INDEX = "CREATE INDEX meter_suspended_until ON meter (suspended_until) WHERE suspended_until IS NOT NULL;"
 
