@@ -320,6 +320,6 @@ class TestTermsOfSuspension:
             "INSERT INTO price (id, sku_id, currency, nano_per_hour, suspended_nano_per_hour, effective_at, "
             f"{columns}) VALUES ('prc_x', :sku, 'USD', 10, 5, clock_timestamp() + interval '1 hour', {terms})"
         )
-        with pytest.raises(DBAPIError, match="not-null|check constraint"):
+        with pytest.raises(DBAPIError, match=r"not-null|check constraint"):
             async with database.transaction() as session:
                 await session.execute(text(insert), {"sku": sku_id})
