@@ -4,7 +4,9 @@ They are opened in the console as developers run it, before the mock, which hold
 So no demo is needed, and a dialog that a demo would come to once in a month is looked at like the others.
 """
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -75,16 +77,22 @@ def mock() -> Iterator[str]:
         str(port),
         "--strictPort",
     ]
-    # It ends when nobody can type to it any more, so its input stays open.
+    # It ends when nobody can type to it any more, so its input stays open. The `node` of the virtual environment starts
+    # another one, so both are ended, as a group.
     with subprocess.Popen(
-        command, cwd=CONSOLE, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=CONSOLE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as server:
         address = f"http://127.0.0.1:{port}"
         try:
             until("the mock to answer", lambda: _answers(address), seconds=120.0)
             yield address
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGTERM)
 
 
 def _answers(address: str) -> bool:
