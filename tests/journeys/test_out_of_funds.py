@@ -59,9 +59,8 @@ class TestOutOfFunds:
         began = customer.get("/events")["next_cursor"]
         sku = ["--vcpu", "1", "--memory", "256MiB", "--disk", "1"]
         demo.sublet("admin", "sku", "add", "dear", *sku, operator=True)
-        demo.sublet(
-            "admin", "price", "set", "dear", RATE_PER_HOUR, "--currency", "USD", "--suspended", "0.36", operator=True
-        )
+        terms = ["--suspended-claim", "always", "--suspended", "0.36", "--currency", "USD"]
+        demo.sublet("admin", "price", "set", "dear", RATE_PER_HOUR, *terms, operator=True)
         demo.sublet("launch", "dear", "--name", "dear")
         demo.sublet("ssh", "dear", "--", "echo kept > note; (sleep 600 &) ; true")
 
