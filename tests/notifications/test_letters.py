@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from sublet.billing.events import DataClockAnnounced, SpendingAlerted, SpendingLimitReached, WalletLow
+from sublet.billing.events import CreditExpiring, DataClockAnnounced, SpendingAlerted, SpendingLimitReached, WalletLow
 from sublet.core.outbox import Event
 from sublet.notifications.letters import KINDS
 from sublet.payments.auto_top_up.events import AutoTopUpStopped
+from sublet.payments.cards.events import CardExpiring
 from sublet.payments.disputes.events import DisputeChanged
 from sublet.payments.refunds.events import RefundFailed, RefundRequestDecided, RefundSucceeded
 from sublet.payments.top_ups.events import TopUpFailed, TopUpNeedsAction, TopUpSucceeded
@@ -72,6 +73,32 @@ class TestTheDataClock:
             "A top-up before then that pays what is owed, and lets what is suspended run again, cancels that. "
             "A smaller one moves the date, but only once."
         )
+
+
+class TestWhatExpires:
+    async def test_of_credit_says_how_much_and_until_when(self, web: Web) -> None:
+        owner = await web.customer()
+        event = CreditExpiring(amount=TWENTY, expires_at=datetime(2026, 3, 2, tzinfo=UTC), days=7)
+        await happens(web, event, (await who(owner))[1])
+        [told] = await inbox(owner)
+        assert (told["kind"], told["title"], told["link"]) == (
+            "credit.expiring",
+            "20.00 USD of credit expire at 2026-03-02 00:00 UTC",
+            "/billing?view=credits",
+        )
+
+    @pytest.mark.parametrize(
+        ("tops_up", "follows"),
+        [(True, "from then on nothing is topped up by itself"), (False, "nothing stops by itself")],
+    )
+    async def test_of_a_card_says_what_auto_top_up_makes_of_it(self, web: Web, tops_up: bool, follows: str) -> None:
+        owner = await web.customer()
+        card = {"card_id": "card_1", "brand": "visa", "last4": "4242", "expiry_month": 3, "expiry_year": 2026}
+        await happens(web, CardExpiring(**card, months=1, tops_up=tops_up), (await who(owner))[1])
+        [told] = await inbox(owner)
+        assert (told["kind"], told["link"]) == ("card.expiring", "/billing?view=cards")
+        assert told["sentences"][0].endswith("that ends in 4242 can be charged until the end of 2026-03.")
+        assert follows in told["sentences"][1]
 
 
 class TestSpendingLimits:

@@ -37,6 +37,17 @@ class DataClockStopped(Event):
     currency: str
 
 
+class CreditExpiring(Event):
+    """So much promotional money is lost at `expires_at`, in `days` days or less, unless it is spent before. Told a week
+    and a day before."""
+
+    type: ClassVar[str] = "credit.expiring"
+
+    amount: MoneyField
+    expires_at: datetime
+    days: int
+
+
 class SpendingLimitSet(Event):
     """Somebody has set or cleared a spending limit; `amount` is null where there is none any more."""
 

@@ -152,6 +152,7 @@ KEPT: Mapping[str, str] = {
     ),
     "public.terms_acceptance": "which text somebody agreed to, when and from where: it is asked for in a dispute years "
     "later, and is of people who stay",
+    "public.credit_notice": "which credit was announced to expire: a row of each gift with an end, as its lot is kept",
     "public.spending_limit": f"{_FEW}, and goes when it is cleared or its allocation ends",
     "public.published_port": "which port was whose and when, for who asks about it and because the one that is free "
     "longest is given next; an allocation publishes 256 a day at most",

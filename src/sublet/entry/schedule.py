@@ -7,7 +7,7 @@ from sublet.admin import checks, seals
 from sublet.allocations import funds as allocation_funds
 from sublet.allocations.work import sweep as allocation_sweep
 from sublet.approvals import approvals
-from sublet.billing import credit_expiry, extension, funds, settlement, watermarks
+from sublet.billing import credit_expiry, credit_notices, extension, funds, settlement, watermarks
 from sublet.billing.limit_review import review_limits
 from sublet.billing.policy import Policy
 from sublet.core import heads
@@ -22,7 +22,7 @@ from sublet.findings.checks import keep
 from sublet.fleet import drains
 from sublet.fleet.observation import Observer
 from sublet.ledger.seals import seal_ranges
-from sublet.payments.cards import card, setups
+from sublet.payments.cards import card, expiry, setups
 from sublet.payments.mirror import look
 from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe.processor import Processor
@@ -77,6 +77,10 @@ def schedule(
     async def expire_credit() -> None:
         await credit_expiry.expire_all(database, policy=policy)
 
+    async def tell_what_expires(session: Session) -> None:
+        await credit_notices.tell(session)
+        await expiry.tell(session)
+
     async def fit_holds() -> None:
         await extension.fit_all(database, policy=policy)
 
@@ -118,6 +122,7 @@ def schedule(
         Tick(REVIEW_LIMITS, metering_seconds, look_at_limits),
         Tick("settle", min(MINUTE, settings.settle_interval_seconds), run_alone=settle),
         Tick("expire credit", MINUTE, run_alone=expire_credit),
+        Tick("tell what expires", HOUR, tell_what_expires),
         Tick("seal the ledger", MINUTE, seal_ranges),
         Tick("seal usage, payments and the trail", MINUTE, run_alone=seal_registers),
         Tick("watch top-ups", MINUTE, checkout.ensure_watched),

@@ -151,6 +151,7 @@ saved_card = Table(
     Column("saved_at", DateTime(timezone=True), nullable=False),
     Column("removed_at", DateTime(timezone=True)),
     Column("forgotten_at", DateTime(timezone=True)),
+    Column("expiry_told", Integer),
 )
 
 auto_top_up = Table(

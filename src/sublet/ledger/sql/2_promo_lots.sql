@@ -164,6 +164,16 @@ CREATE OR REPLACE VIEW ledger.purse AS
 COMMENT ON VIEW ledger.purse IS
   'Published: what each organization has, what of it is set aside and what it owes, in micro-units, without promotional money that has expired.';
 
+CREATE OR REPLACE VIEW ledger.expiring_credit AS
+  SELECT l.id AS lot_id, w.owner_id, w.currency, c.remains, l.expires_at
+    FROM ledger.promo_lot l
+    JOIN ledger.wallet w ON w.id = l.wallet_id
+    JOIN ledger.balance p ON p.account_id = w.promo_id
+   CROSS JOIN LATERAL ledger.left_of_lots(w.id, p.balance) c
+   WHERE l.rest > 0 AND l.expires_at >= clock_timestamp() AND c.lot_id = l.id AND c.remains > 0;
+COMMENT ON VIEW ledger.expiring_credit IS
+  'Published: lots of promotional money that will expire and of which something is left, with how much, in micro-units.';
+
 CREATE OR REPLACE VIEW ledger.credit_due AS
   SELECT l.id AS lot_id, w.owner_id, w.currency, l.expires_at
     FROM ledger.promo_lot l JOIN ledger.wallet w ON w.id = l.wallet_id

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sublet.client.formats import duration
+from sublet.client.formats import duration, money
 from sublet.core.actors import Permission
 from sublet.core.db import Session
 from sublet.core.outbox import StoredEvent
@@ -74,6 +74,20 @@ async def _kept(session: Session, event: StoredEvent) -> Letter:
     )
 
 
+async def _expiring(session: Session, event: StoredEvent) -> Letter:
+    name, amount = await name_of(session, event.organization_id), money(event.data["amount"])
+    ends = in_utc(datetime.fromisoformat(event.data["expires_at"]))
+    return Letter(
+        f"{amount} of credit expire at {ends}",
+        (
+            f"{name} has {amount} of promotional credit that can be spent until {ends}. What is left then is gone.",
+            "It is spent before anything that was paid in.",
+        ),
+        "/billing?view=credits",
+        "See your credit",
+    )
+
+
 KINDS = (
     Kind(
         "wallet.low",
@@ -97,5 +111,12 @@ KINDS = (
         Permission.ALLOCATION_READ,
         _kept,
         always="Files are deleted at its end, and nobody could undo that afterwards.",
+    ),
+    Kind(
+        "credit.expiring",
+        "Promotional credit expires: a week and a day before",
+        ("credit.expiring",),
+        Permission.WALLET_TOP_UP,
+        _expiring,
     ),
 )

@@ -84,6 +84,27 @@ async def _stopped(session: Session, event: StoredEvent) -> Letter:
     )
 
 
+async def _expiring(session: Session, event: StoredEvent) -> Letter:
+    name, of = await name_of(session, event.organization_id), event.data
+    card = f"The card of {name} that ends in {of['last4']}"
+    ends = f"{of['expiry_year']}-{of['expiry_month']:02d}"
+    follows = (
+        "Auto top-up charges it: from then on nothing is topped up by itself, and funds run out."
+        if of["tops_up"]
+        else "Auto top-up does not charge it, so nothing stops by itself."
+    )
+    return Letter(
+        f"A card expires: the one that ends in {of['last4']}",
+        (
+            f"{card} can be charged until the end of {ends}.",
+            follows,
+            "Save another card, and make it the default.",
+        ),
+        _CARDS,
+        "See your cards",
+    )
+
+
 async def _misconfigured(_session: Session, event: StoredEvent) -> Letter:
     return Letter(
         "Nobody can pay: the card processor does not accept our key",
@@ -121,6 +142,13 @@ KINDS = (
         Permission.AUTO_TOP_UP_MANAGE,
         _stopped,
         always="Who relies on auto top-up would otherwise learn of it when programs end.",
+    ),
+    Kind(
+        "card.expiring",
+        "A saved card expires: in the month before its last one, and in that",
+        ("card.expiring",),
+        Permission.CARD_MANAGE,
+        _expiring,
     ),
     Kind(
         "payments.misconfigured",

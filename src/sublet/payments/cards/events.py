@@ -23,6 +23,21 @@ class CardSetupFailed(Event):
     card_setup_id: str
 
 
+class CardExpiring(Event):
+    """A card can be charged until its last month is over, which is this one (`months` 0) or the next (1); `tops_up`
+    says whether auto top-up charges it. Told once in each."""
+
+    type: ClassVar[str] = "card.expiring"
+
+    card_id: str
+    brand: str
+    last4: str
+    expiry_month: int
+    expiry_year: int
+    months: int
+    tops_up: bool
+
+
 class CardMadeDefault(Event):
     """A card is the one that auto top-ups are charged to."""
 
