@@ -70,6 +70,8 @@ const QUESTIONS: [method: string, path: string, body?: object][] = [
   ["GET", "/admin/refunds?state=failed"],
   ["GET", "/admin/refund-requests?state=requested"],
   ["GET", "/admin/disputes"],
+  ["GET", "/admin/disputes/dsp_1/evidence"],
+  ["POST", "/admin/disputes/dsp_1/evidence", { note: "She used it." }],
   ["GET", "/admin/credits"],
   ["GET", "/admin/credit-budget"],
   ["GET", "/admin/promo-codes"],

@@ -13,6 +13,7 @@ from sublet.payments.refunds.states import RefundState
 from tests.cli.running import Cli
 
 PAYMENT = "tu_0000000000000008"
+DISPUTE = "dsp_0000000000000001"
 REQUEST = "rrq_0000000000000001"
 
 
@@ -67,6 +68,20 @@ class TestADispute:
         shown = operator.run("admin", "dispute", "show", "dsp_0000000000000001").stdout
         for part in ("fraudulent", "20.00 USD by the card processor", "Answer by"):
             assert part in shown
+
+    def test_shows_what_speaks_for_the_payment_as_text_and_as_json(self, operator: Cli) -> None:
+        told = operator.run("admin", "dispute", "evidence", DISPUTE).stdout
+        for part in ("The dispute\n---", "Answer by", "visa ending in 4242", "Spent of this payment: 3.00 USD"):
+            assert part in told
+        assert "None was accepted" in told
+        as_json = json.loads(operator.run("admin", "dispute", "evidence", DISPUTE, "--json").stdout)
+        assert as_json["payment"]["charge_id"] == "ch_1QvT"
+
+    def test_is_answered_with_a_note(self, operator: Cli) -> None:
+        told = operator.run("admin", "dispute", "answer", DISPUTE, "--note", "She used it.").stdout
+        assert "by Ada, on its way" in told
+        [call] = operator.api.calls("POST", f"/admin/disputes/{DISPUTE}/evidence")
+        assert call.body == {"note": "She used it."}
 
 
 def test_states_are_the_servers() -> None:

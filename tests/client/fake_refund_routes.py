@@ -33,6 +33,45 @@ DISPUTE: dict[str, Any] = {
     "due_by": at(-600_000),
     "disputed_at": at(3600),
     "decided_at": None,
+    "answer": None,
+    "actions": [{"name": "answer", "allowed": True, "reason": None}],
+}
+EVIDENCE: dict[str, Any] = {
+    "dispute": DISPUTE,
+    "customer": {
+        "organization_id": ORGANIZATION,
+        "name": "Engines",
+        "members": [
+            {
+                "user_id": "usr_0000000000000001",
+                "name": "Ada",
+                "email": "ada@customer.example",
+                "role": "owner",
+                "email_verified_at": None,
+                "since": at(9000),
+            }
+        ],
+    },
+    "payment": {
+        "top_up_id": DISPUTE["top_up_id"],
+        "purpose": "top_up",
+        "amount": usd("20"),
+        "requested_by": "usr_0000000000000001",
+        "requested_at": at(8000),
+        "paid_at": at(7900),
+        "payment_intent_id": "pi_1QvT",
+        "charge_id": "ch_1QvT",
+        "customer_email": None,
+        "card": "visa ending in 4242",
+    },
+    "terms": [],
+    "sign_ins": [],
+    "allocations": [],
+    "charges": [],
+    "charges_left_out": 0,
+    "spent": usd("3"),
+    "of_before": usd("0"),
+    "refunds": [],
 }
 
 
@@ -165,7 +204,24 @@ def disputes(asked: Asked) -> Answer:
 
 @route("GET", "/admin/disputes/{id}")
 def dispute(asked: Asked) -> Answer:
+    _only_dispute(asked)
+    return 200, DISPUTE
+
+
+def _only_dispute(asked: Asked) -> None:
     only_operators(asked)
     if asked.parts["id"] != DISPUTE["id"]:
         raise Problem(404, "not_found", "There is no such dispute. Nothing was changed.")
-    return 200, DISPUTE
+
+
+@route("GET", "/admin/disputes/{id}/evidence")
+def evidence(asked: Asked) -> Answer:
+    _only_dispute(asked)
+    return 200, EVIDENCE
+
+
+@route("POST", "/admin/disputes/{id}/evidence")
+def answer(asked: Asked) -> Answer:
+    _only_dispute(asked)
+    given = {"id": "ans_0000000000000001", "answered_by_name": "Ada", "created_at": at(0)}
+    return 202, DISPUTE | {"answer": {**given, "sent_at": None, "refusal": None}}

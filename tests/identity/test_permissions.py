@@ -52,6 +52,7 @@ admin.credit:read        no       no       no       no       no       │  yes  
 admin.credit:grant       no       no       no       no       no       │  no       yes      no       yes
 admin.dispute:read       no       no       no       no       no       │  yes      yes      yes      yes
 admin.payout:read        no       no       no       no       no       │  no       yes      no       yes
+admin.dispute:answer     no       no       no       no       no       │  no       yes      no       yes
 admin.report:read        no       no       no       no       no       │  no       yes      no       yes
 admin.month:close        no       no       no       no       no       │  no       yes      no       yes
 admin.event:read         no       no       no       no       no       │  yes      yes      yes      yes
@@ -64,7 +65,12 @@ admin.work:retry         no       no       no       no       no       │  yes  
 This is held against the table of roles word by word, so that nobody is given anything by the way.
 """
 
-OPEN_ROUTES = {("/api/v1/auth/signup", "post"), ("/api/v1/auth/login", "post"), ("/api/v1/auth/logout", "post")}
+OPEN_ROUTES = {
+    ("/api/v1/auth/terms", "get"),
+    ("/api/v1/auth/signup", "post"),
+    ("/api/v1/auth/login", "post"),
+    ("/api/v1/auth/logout", "post"),
+}
 
 
 def matrix() -> dict[str, dict[str, bool]]:

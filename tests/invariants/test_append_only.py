@@ -51,6 +51,7 @@ NEVER_REMOVED = {
     "refund",
     "refund_request",
     "dispute",
+    "dispute_answer",
     "payout",
     "stripe_transaction",
 }

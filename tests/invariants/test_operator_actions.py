@@ -19,6 +19,7 @@ from sublet.fleet import helper_rollouts
 from sublet.fleet.states import GpuState, NodeState
 from sublet.identity.permissions import PLATFORM_ROLES, ROLES
 from sublet.ledger import top_ups
+from sublet.payments.disputes.states import DisputeState
 from sublet.payments.refund_requests.states import RefundRequestState
 from sublet.payments.refund_requests.states import move as move_request
 from tests.allocations.rental import Rental, customer, offer
@@ -216,6 +217,38 @@ class TestFindings:
             (role, code, True) for role in ("finance", "admin") for code in ("payments.taken_back", "books.odd")
         }
 
+
+class TestDisputes:
+    @walks("DisputeOut")
+    async def test_are_offered_an_answer_where_it_is_accepted(self, database: Database, asking: Asking) -> None:
+        owner, offered = await customer(database), set()
+        async with database.transaction() as session:
+            for state in DisputeState:
+                row = {"id": f"tu_{state.value}", "organization_id": owner.organization}
+                await session.execute(text(ADD_TOP_UP), row)
+                await session.execute(text(DISPUTE_OF), {"state": state.value, **row})
+                if state is not DisputeState.SEEN:
+                    decided = state in (DisputeState.CLOSED, DisputeState.WON, DisputeState.LOST)
+                    await session.execute(text(DISPUTE_IN), {"state": state.value, "decided": decided, **row})
+        for role, held in PLATFORM_ROLES.items():
+            asking.actor = Actor("user", "usr_operator", None, permissions=held)
+            for one in (await asking.get("/admin/disputes"))["items"]:
+                assert (await asking.get(f"/admin/disputes/{one['id']}"))["actions"] == one["actions"]
+                await asking.agrees(
+                    one["actions"], "answer", "POST", f"/admin/disputes/{one['id']}/evidence", note="all of it"
+                )
+                if one["actions"][0]["allowed"]:
+                    offered.add((role, one["state"]))
+        assert offered == {(role, state) for role in ("finance", "admin") for state in ("inquiry", "open")}
+
+
+DISPUTE_OF = """
+INSERT INTO dispute (id, processor_id, organization_id, top_up_id, amount, currency, reason, disputed_at)
+VALUES ('dsp_' || :state, 'du_' || :state, :organization_id, :id, 1000000, 'USD', 'general', now())
+"""
+DISPUTE_IN = """
+UPDATE dispute SET state = :state, decided_at = CASE WHEN :decided THEN now() END WHERE top_up_id = :id
+"""
 
 ADD_DISPUTE = """
 INSERT INTO dispute (id, processor_id, organization_id, top_up_id, amount, currency, reason, disputed_at)

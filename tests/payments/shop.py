@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
+from sublet.admin.evidence.api import router as evidence_router
 from sublet.approvals import approvals
 from sublet.core.actors import Actor, Permission
 from sublet.core.app import AUTHENTICATOR, CURRENCY, DATABASE, SETTINGS, App
@@ -186,10 +187,9 @@ def build_app(database: Database, processor: Processor, directory: Path, public_
     )
     parts = App().put(SETTINGS, settings).put(DATABASE, database).put(AUTHENTICATOR, authenticate)
     parts.put(CURRENCY, "USD").put(PROCESSOR, processor)
-    parts.attach(
-        app,
-        [router.api, card_router.api, refunds_router.api, disputes_router.api, credits_router.api, payouts_router.api],
-    )
+    routers = [router, card_router, refunds_router, disputes_router, credits_router]
+    routers += [payouts_router, evidence_router]
+    parts.attach(app, [one.api for one in routers])
     return app
 
 

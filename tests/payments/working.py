@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sublet.core.work import leases
 from sublet.core.work.declaration import AnyWork
 from sublet.core.work.reconciler import Reconciler
+from sublet.payments.disputes import answers
 from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe import inbox
 from sublet.payments.stripe.processor import Processor
@@ -19,7 +20,7 @@ def worker(
     """A worker of its own, for some kinds of work."""
     asked = processor or shop.processor
     works: list[AnyWork] = [declared(shop.database, asked) for declared in (checkout.work, inbox.work)]
-    works.append(refund_work.work(shop.database, asked))
+    works += [refund_work.work(shop.database, asked), answers.work(shop.database, asked)]
     return Reconciler(shop.database, [one for one in works if one.kind in kinds])
 
 

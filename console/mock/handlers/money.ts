@@ -1,9 +1,9 @@
 /** What operators see and decide of money, and what customers ask back. */
-import type { Approval, Finding, Month, Payment, PromoCode, Refund, RefundRequest, WholePayout } from "~/api/types";
+import type { Approval, Dispute, Finding, Month, Payment, PromoCode, Refund, RefundRequest, WholePayout } from "~/api/types";
 import { freshId, notFound, on, pageOf, Refusal } from "../api";
 import { credit } from "../fixtures/billing";
 import { like, may, mayNot, usd } from "../fixtures/common";
-import { grant, promoCode, refund, refundRequest } from "../fixtures/money";
+import { evidence, grant, promoCode, refund, refundRequest } from "../fixtures/money";
 import { world } from "../world";
 import { askApproval } from "./operators";
 
@@ -13,6 +13,12 @@ function requestOf(id: string): RefundRequest {
   const request = world.refundRequests.find((one) => one.id === id);
   if (request === undefined) throw notFound();
   return request;
+}
+
+function disputeOf(id: string): Dispute {
+  const found = world.disputes.find((one) => one.id === id);
+  if (found === undefined) throw notFound();
+  return found;
 }
 
 function paymentOf(id: string): Payment {
@@ -132,6 +138,13 @@ export const money = [
     return Object.assign(one, { ended_at: now(), is_over: true, actions: mayNot(`The code ${one.code} was ended before.`, "end") });
   }),
 
+  on("get", "/api/v1/admin/disputes/{dispute_id}/evidence", ({ path }) => ({ ...evidence, dispute: disputeOf(path.dispute_id) })),
+  on("post", "/api/v1/admin/disputes/{dispute_id}/evidence", ({ path }) => {
+    const one = disputeOf(path.dispute_id);
+    one.answer = { id: "ans_1", answered_by_name: world.me.user.name, created_at: now(), sent_at: null, refusal: null };
+    one.actions = [{ name: "answer", allowed: false, reason: `Answer ans_1 of ${world.me.user.name} is on its way.` }];
+    return one;
+  }),
   on("get", "/api/v1/admin/disputes", ({ query }) => pageOf(narrowed(world.disputes, query, "state", "organization_id"), query)),
   on("get", "/api/v1/admin/payouts", ({ query }) => pageOf(narrowed(world.payouts, query, "state").map(({ history: _history, ...one }) => one), query)),
   on("get", "/api/v1/admin/payouts/{payout_id}", ({ path }) => payoutOf(path.payout_id)),

@@ -28,6 +28,7 @@ export const creditBudgetQuery = () => api.queryOptions("get", "/api/v1/admin/cr
 export const promoCodesQuery = (place: Paging) => api.queryOptions("get", "/api/v1/admin/promo-codes", { params: { query: given(place) } }, listed);
 export const grantsQuery = ({ organization, cursor }: Paging & { organization: string }) =>
   api.queryOptions("get", "/api/v1/admin/credits", { params: { query: given({ organization_id: organization || null, cursor }) } }, listed);
+export const evidenceQuery = (id: string) => api.queryOptions("get", "/api/v1/admin/disputes/{dispute_id}/evidence", { params: { path: { dispute_id: id } } });
 export const disputesQuery = (place: Paging & { state: DisputeState | null }) => api.queryOptions("get", "/api/v1/admin/disputes", { params: { query: given(place) } }, listed);
 
 export type FindingsPlace = Paging & { state: "open" | "closed" | null; severity: Severity | null; owner_id?: string | null };

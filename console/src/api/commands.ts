@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { body, http } from "./client";
 import type { paths } from "./schema";
 import { type Read, refresh, STALE_AFTER } from "./stale";
-import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, GrantBody, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, PromoCodeBody, RedeemBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SpendingLimitBody, SshKeyBody, TermsBody, TopUpBody } from "./types";
+import type { AdjustmentBody, ApiTokenBody, AutoTopUpBody, CardSetupBody, EmailConfirmation, EvidenceBody, GrantBody, LaunchBody, LoginBody, NodeBody, NodeChange, NoticeSwitch, PortBody, PriceBody, PromoCodeBody, RedeemBody, RefundBody, RefundRequestBody, SignUpBody, SkuBody, SpendingLimitBody, SshKeyBody, TermsBody, TopUpBody } from "./types";
 
 type Known = keyof typeof STALE_AFTER;
 type Method = Known extends `${infer M} ${string}` ? M : never;
@@ -196,3 +196,7 @@ export function useCommand<Input, Output>({ run, stale }: Command<Input, Output>
   };
   return { ...mutation, mutate };
 }
+export const answerDispute = command("post", "/api/v1/admin/disputes/{dispute_id}/evidence", ({ id, ...asked }: Keyed<EvidenceBody> & { id: string }) => ({
+  params: { path: { dispute_id: id } },
+  ...keyed(asked),
+}));

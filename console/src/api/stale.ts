@@ -68,6 +68,7 @@ export const STALE_AFTER = {
   "post /api/v1/auth/login": NOTHING,
   "post /api/v1/auth/logout": NOTHING,
   // What could not be done before can be done now.
+  "post /api/v1/admin/disputes/{dispute_id}/evidence": ["/api/v1/admin/disputes", "/api/v1/admin/disputes/{dispute_id}", "/api/v1/admin/disputes/{dispute_id}/evidence"],
   "post /api/v1/me/terms": ["/api/v1/me", "/api/v1/wallet", ...TOP_UPS, ...CARDS],
   "delete /api/v1/auth/sessions/{session_id}": ["/api/v1/auth/sessions"],
   "post /api/v1/notices/{notice_id}/read": NOTICES,

@@ -74,6 +74,8 @@ export type PromoCode = Item<Answer<"/api/v1/admin/promo-codes", "get", 200>>;
 /** Credit that an operator gave. */
 export type Grant = Item<Answer<"/api/v1/admin/credits", "get", 200>>;
 export type Dispute = Item<Answer<"/api/v1/admin/disputes", "get", 200>>;
+export type DisputeEvidence = Answer<"/api/v1/admin/disputes/{dispute_id}/evidence", "get", 200>;
+export type EvidenceBody = Body<"/api/v1/admin/disputes/{dispute_id}/evidence">;
 export type DisputeState = Dispute["state"];
 export type Payout = Item<Answer<"/api/v1/admin/payouts", "get", 200>>;
 export type PayoutState = Payout["state"];

@@ -106,7 +106,10 @@ REPAIRS: Mapping[str, Repair] = {
     ),
     **dict.fromkeys(
         ["payments.dispute", "payments.inquiry"],
-        Repair("Answer the bank in the processor's own pages before the deadline.", "sublet admin dispute show"),
+        Repair(
+            "Read what speaks for the payment, and send it to the bank before the deadline.",
+            "sublet admin dispute evidence",
+        ),
     ),
     "payments.taken_back": Repair("Of an earlier release: it is booked with the next look, and closes by itself."),
     "organization.launches_stopped": Repair(

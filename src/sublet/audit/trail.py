@@ -35,3 +35,13 @@ async def newest(session: Session, wanted: Filter, *, before: int | None, limit:
     if before is not None:
         statement = statement.where(audit_event.c.seq < before)
     return (await session.execute(statement)).all()
+
+
+async def of_organization(
+    session: Session, organization_id: str, *, actions: Sequence[str], limit: int
+) -> Sequence[Row[Any]]:
+    """Up to `limit` of an organization's events of these kinds, newest first."""
+    statement = select(audit_event).where(
+        audit_event.c.organization_id == organization_id, audit_event.c.action.in_(actions)
+    )
+    return (await session.execute(statement.order_by(audit_event.c.seq.desc()).limit(limit))).all()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import ARRAY, BigInteger, Row, any_, bindparam, cast, func, select
 
 from sublet.billing.models import meter, usage_charge, usage_record
 from sublet.core.db import Session
@@ -112,3 +112,23 @@ async def charge(session: Session, organization_id: str, charge_id: int) -> Char
     if row is None:
         raise NotFound("charge", str(charge_id))
     return _charge(row)
+
+
+_IN_ENTRIES = (usage_charge.c.organization_id == bindparam("owner")) & (
+    usage_charge.c.ledger_entry_id == any_(cast(bindparam("entries"), ARRAY(BigInteger)))
+)
+_IN = _CHARGES.where(_IN_ENTRIES)
+_COUNT_IN = select(func.count()).select_from(usage_charge).where(_IN_ENTRIES)
+
+
+async def charges_in(session: Session, organization_id: str, entry_ids: list[int], *, limit: int) -> list[Charge]:
+    """An organization's newest charges among those that these entries post."""
+    asked = {"owner": organization_id, "entries": entry_ids, "before": FIRST, "limit": limit}
+    return [_charge(row) for row in await session.execute(_IN, asked)]
+
+
+async def count_in(session: Session, organization_id: str, entry_ids: list[int]) -> int:
+    """How many charges of an organization these entries post."""
+    counted = await session.execute(_COUNT_IN, {"owner": organization_id, "entries": entry_ids})
+    found: int = counted.scalar_one()
+    return found

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import cast
 from urllib.parse import quote
 
+from sublet.client.shapes.evidence import Evidence
 from sublet.client.shapes.refunds import (
     BegunRefund,
     Dispute,
@@ -74,6 +75,15 @@ class Refunds:
     def dispute(self, dispute_id: str) -> Dispute:
         """One dispute."""
         return cast(Dispute, self._transport.get(f"/admin/disputes/{quote(dispute_id, safe='')}"))
+
+    def evidence(self, dispute_id: str) -> Evidence:
+        """What speaks for a disputed payment."""
+        return cast(Evidence, self._transport.get(f"/admin/disputes/{quote(dispute_id, safe='')}/evidence"))
+
+    def answer(self, dispute_id: str, note: str | None = None, *, idempotency_key: str | None = None) -> Dispute:
+        """Send the evidence to the bank as it is now; it takes one answer."""
+        path = f"/admin/disputes/{quote(dispute_id, safe='')}/evidence"
+        return cast(Dispute, self._transport.create(path, {"note": note}, key=idempotency_key))
 
 
 def _request(request_id: str, act: str) -> str:

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     ADMIN_CREDIT_GRANT = "admin.credit:grant"
     ADMIN_DISPUTE_READ = "admin.dispute:read"
     ADMIN_PAYOUT_READ = "admin.payout:read"
+    ADMIN_DISPUTE_ANSWER = "admin.dispute:answer"
     ADMIN_EVENT_READ = "admin.event:read"
     ADMIN_EVENT_REPLAY = "admin.event:replay"
     ADMIN_WORK_READ = "admin.work:read"

@@ -17,6 +17,7 @@ from sublet.notifications.mail import work as mail
 from sublet.payments.auto_top_up import bounds
 from sublet.payments.auto_top_up import work as auto_top_up
 from sublet.payments.cards import card, setup_work, setups
+from sublet.payments.disputes import answers
 from sublet.payments.refunds import requests as refunds
 from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe import inbox
@@ -37,6 +38,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     setups.WORK: setup_work.STEPS,
     card.FORGET: card.STEPS,
     refunds.WORK: refund_work.STEPS,
+    answers.WORK: answers.STEPS,
     inbox.WORK: inbox.STEPS,
     notices.MAIL: mail.STEPS,
     email_verification.WORK: mail.VERIFYING_STEPS,
@@ -60,6 +62,7 @@ _ENDS = {
     setups.WORK: setup_work.END,
     card.FORGET: card.END,
     refunds.WORK: refund_work.END,
+    answers.WORK: answers.END,
     inbox.WORK: inbox.END,
     notices.MAIL: mail.END,
     email_verification.WORK: mail.VERIFYING_END,

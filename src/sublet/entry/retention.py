@@ -82,6 +82,7 @@ KEPT: Mapping[str, str] = {
             *("public.top_up", "public.top_up_history", "public.stripe_event", "public.stripe_transaction"),
             *("public.card_setup", "public.card_setup_history", "public.saved_card"),
             *("public.refund", "public.refund_history", "public.refund_request", "public.dispute"),
+            "public.dispute_answer",
             *("public.dispute_history", "public.payout", "public.payout_history"),
             *("public.sealed_register", "public.register_seal", "public.register_seal_mark"),
             *("public.credit_grant", "public.promo_code", "public.promo_redemption"),

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 import sublet
 from sublet.admin import repairs
 from sublet.admin.api import router as admin_router
+from sublet.admin.evidence.api import router as evidence_router
 from sublet.admin.reports.api import router as reports_router
 from sublet.allocations import kept, residents, rows, upcoming_spend
 from sublet.allocations.api import router as allocations_router
@@ -94,6 +95,7 @@ ROUTERS: tuple[SubletRouter, ...] = (
     inbox_router,
     admin_router,
     reports_router,
+    evidence_router,
 )
 
 # Programs call these, not browsers: the card processor signs what it sends, a node brings a one-time token.

@@ -37,6 +37,7 @@ from sublet.notifications.mail import work as mail
 from sublet.notifications.mail.mailer import Mailer
 from sublet.payments.auto_top_up import work as auto_top_up
 from sublet.payments.cards import card, setup_work
+from sublet.payments.disputes import answers
 from sublet.payments.refunds import work as refund_work
 from sublet.payments.stripe import inbox
 from sublet.payments.stripe.processor import Processor
@@ -87,6 +88,7 @@ class Worker:
             helper_upgrades.work(self.backend),
             checkout.work(self.database, self.processor),
             refund_work.work(self.database, self.processor),
+            answers.work(self.database, self.processor),
             inbox.work(self.database, self.processor),
             setup_work.work(self.database, self.processor),
             card.work(self.processor),

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, case, func, select
 
 from sublet.core.actors import Actor
 from sublet.core.db import Session
@@ -88,6 +89,25 @@ async def members(
     if after is not None:
         statement = statement.where(membership.c.seq > after)
     return [Member(*row) for row in await session.execute(statement)]
+
+
+async def people_of(session: Session, organization_id: str) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Everybody in an organization, longest first: `user_id`, `name`, `email`, `role`, `since`, `email_verified_at`."""
+    verified = case((user_account.c.verified_email == user_account.c.email, user_account.c.verified_at))
+    statement = (
+        select(
+            user_account.c.id.label("user_id"),
+            user_account.c.name,
+            user_account.c.email,
+            membership.c.role,
+            membership.c.created_at.label("since"),
+            verified.label("email_verified_at"),
+        )
+        .join_from(membership, user_account, user_account.c.id == membership.c.user_id)
+        .where(membership.c.organization_id == organization_id)
+        .order_by(membership.c.seq)
+    )
+    return (await session.execute(statement)).all()
 
 
 async def ids_of_user(session: Session, user_id: str) -> list[str]:

@@ -5,14 +5,17 @@ asked for at the next sign-in, and until then they pay nothing in. What was paid
 bought under what was accepted then.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
+from sqlalchemy import Row, select
 from sqlalchemy.dialects.postgresql import insert
 
 from sublet.audit.record import record
 from sublet.core.actors import Actor
 from sublet.core.db import Session
+from sublet.core.filters import one_of
 from sublet.core.settings import Settings
 from sublet.identity.audit import TermsRecord
 from sublet.identity.errors import TermsChanged, TermsMissing, TokenNeedsSession
@@ -91,3 +94,9 @@ async def note(session: Session, actor: Actor, terms: Terms, *, occasion: str, u
     noted = await session.execute(made.on_conflict_do_nothing().returning(terms_acceptance.c.version))
     if noted.first() is not None:
         await record(session, actor, "terms.accepted", "user", str(actor.user_id), after=said)
+
+
+async def accepted_by(session: Session, user_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """What these people have accepted, oldest first, as the table has it."""
+    theirs = select(terms_acceptance).where(one_of(terms_acceptance.c.user_id, list(user_ids)))
+    return (await session.execute(theirs.order_by(terms_acceptance.c.seq))).all()

@@ -1,6 +1,7 @@
 """Tables of payments; migrations of payments hold their constraints."""
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from sublet.core.db import metadata
 
@@ -239,6 +240,21 @@ dispute = Table(
     Column("owed", BigInteger, nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
     Column("decided_at", DateTime(timezone=True)),
+)
+
+dispute_answer = Table(
+    "dispute_answer",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("dispute_id", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("evidence", JSONB, nullable=False),
+    Column("answered_by", Text, nullable=False),
+    Column("answered_by_name", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("sent_at", DateTime(timezone=True)),
+    Column("refusal", Text),
 )
 
 dispute_history = Table(

@@ -9,12 +9,25 @@ import text from "~/ui/text.module.css";
 import { Customer } from "./Customer";
 
 const words = t.money.disputes;
+const evidence = words.evidence;
 
 /** What a dispute did to money, a line each. */
 function Done({ dispute: { taken, charged, owed } }: { dispute: Dispute }) {
   const lines = [isNothing(taken) ? null : words.taken(formatMoney(taken)), isNothing(charged) ? null : words.charged(formatMoney(charged)), isNothing(owed) ? null : words.owed(formatMoney(owed))];
   const said = lines.filter((line) => line !== null);
   return <span>{said.length === 0 ? words.none : said.map((line) => <span key={line} className={text.cellSub}>{line}</span>)}</span>;
+}
+
+/** What the bank was answered, if anything was. */
+function Answered({ answer }: { answer: Dispute["answer"] }) {
+  if (answer === null) return null;
+  const { answered_by_name: by, sent_at: sent, refusal } = answer;
+  const ended = sent === null ? evidence.onItsWay : evidence.sent;
+  return (
+    <span className={text.cellSub}>
+      {evidence.answered(by)}. {refusal === null ? ended : evidence.refused(refusal)}
+    </span>
+  );
 }
 
 export const disputeColumns: Column<Dispute>[] = [
@@ -36,7 +49,7 @@ export const disputeColumns: Column<Dispute>[] = [
     key: "state",
     header: words.column.state,
     narrow: true,
-    cell: ({ state, decided_at: at }) => (
+    cell: ({ state, decided_at: at, answer }) => (
       <span>
         <Status look={disputeState(state)} />
         {at === null ? null : (
@@ -44,6 +57,7 @@ export const disputeColumns: Column<Dispute>[] = [
             {words.decided} <Moment at={at} />
           </span>
         )}
+        <Answered answer={answer} />
       </span>
     ),
   },

@@ -209,3 +209,16 @@ describe("reports", () => {
     expect(screen.getByRole("link", { name: /^Download CSV/ }).getAttribute("href")).toContain("format=csv");
   });
 });
+
+test("a dispute shows what speaks for its payment, and sends it to the bank with what the operator adds", async () => {
+  world.me.platform_roles = ["finance"];
+  world.disputes = [{ ...dispute, id: "dsp_7" }];
+  const { user } = renderAt("/operator/money/disputes");
+  await user.click(await screen.findByRole("button", { name: "Evidence of dsp_7" }));
+  expect(await screen.findByText("Version 2026-11 by usr_1")).toBeTruthy();
+  expect(screen.getByText("trainer: $0.36, seen 720 times")).toBeTruthy();
+  await user.type(screen.getByLabelText(/In your own words/), "She used it.");
+  await user.click(screen.getByRole("button", { name: "Send to the bank" }));
+  expect(await screen.findByText(/Answered by Ada/)).toBeTruthy();
+  expect(asked("post", "/api/v1/admin/disputes/{dispute_id}/evidence").map(({ body }) => body)).toEqual([{ note: "She used it." }]);
+});

@@ -1,12 +1,12 @@
 """What was done to an allocation: its operations, and every change of its state."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Row, select
 
 from sublet.allocations import startup as scripts
-from sublet.allocations.models import history, operation, startup
+from sublet.allocations.models import allocation, history, operation, startup
 from sublet.allocations.schemas import StartupOut, StartupOutputOut
 from sublet.core.db import Session
 from sublet.core.errors import NotFound
@@ -59,3 +59,15 @@ def startup_out(row: Any) -> StartupOut:
         began_at=row.began_at,
         ended_at=row.ended_at,
     )
+
+
+async def launched(session: Session, allocation_ids: Collection[str]) -> Sequence[Row[Any]]:
+    """These of the allocations, in the order in which they were launched."""
+    wanted = select(allocation).where(allocation.c.id.in_(allocation_ids)).order_by(allocation.c.seq)
+    return (await session.execute(wanted)).all()
+
+
+async def steps(session: Session, allocation_id: str, *, limit: int) -> Sequence[Row[Any]]:
+    """The newest lines of an allocation's history, in the order in which they happened."""
+    newest = select(history).where(history.c.allocation_id == allocation_id).order_by(history.c.id.desc()).limit(limit)
+    return (await session.execute(newest)).all()[::-1]

@@ -87,6 +87,16 @@ class MadeAdjustment(TypedDict):
     approval: Approval | None
 
 
+class DisputeAnswer(TypedDict):
+    """The newest answer to the bank, and whether the processor took it."""
+
+    id: str
+    answered_by_name: str
+    created_at: str
+    sent_at: str | None
+    refusal: str | None
+
+
 class Dispute(TypedDict):
     """What a card holder asked the bank to have back; an inquiry has moved no money."""
 
@@ -103,3 +113,5 @@ class Dispute(TypedDict):
     due_by: str | None
     disputed_at: str
     decided_at: str | None
+    answer: DisputeAnswer | None
+    actions: list[Action]

@@ -195,3 +195,9 @@ def work(processor: Processor) -> Work[str, None]:
         slots_each=2,
         steps=STEPS,
     )
+
+
+async def described(session: Session, card_id: str) -> str:
+    """A card that was saved, also one that is removed by now, in words."""
+    row = (await session.execute(select(saved_card).where(_card.id == card_id))).one()
+    return f"{row.brand} ending in {row.last4}"

@@ -3,11 +3,24 @@
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row
 
+from sublet.core.actions import ActionOut
 from sublet.core.money import Money, MoneyField
 from sublet.payments.disputes.states import DisputeState
+
+
+class AnswerOut(BaseModel):
+    """The newest answer to the bank: who gave it and when, when the processor took it, or why it did not."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    answered_by_name: str
+    created_at: datetime
+    sent_at: datetime | None
+    refusal: str | None
 
 
 class DisputeOut(BaseModel):
@@ -30,9 +43,11 @@ class DisputeOut(BaseModel):
     due_by: datetime | None
     disputed_at: datetime
     decided_at: datetime | None
+    answer: AnswerOut | None
+    actions: list[ActionOut]
 
     @classmethod
-    def of(cls, row: Row[tuple[Any, ...]]) -> Self:
+    def of(cls, row: Row[tuple[Any, ...]], answer: Row[tuple[Any, ...]] | None, actions: list[ActionOut]) -> Self:
         """The dispute as shown."""
 
         def money(micro: int) -> MoneyField:
@@ -52,4 +67,6 @@ class DisputeOut(BaseModel):
             due_by=row.due_by,
             disputed_at=row.disputed_at,
             decided_at=row.decided_at,
+            answer=None if answer is None else AnswerOut.model_validate(answer),
+            actions=actions,
         )

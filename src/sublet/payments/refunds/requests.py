@@ -175,3 +175,8 @@ async def newest(
     if organization_id is not None:
         query = query.where(refund.c.organization_id == organization_id)
     return (await session.execute(query)).all()
+
+
+async def of_payment(session: Session, top_up_id: str) -> Sequence[RefundRow]:
+    """Every refund of a payment, oldest first."""
+    return (await session.execute(select(refund).where(refund.c.top_up_id == top_up_id).order_by(refund.c.seq))).all()

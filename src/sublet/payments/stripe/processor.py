@@ -8,7 +8,14 @@ from typing import Any, TypeVar, cast
 
 import stripe
 from stripe import RequestOptions
-from stripe.params import DisputeListParams, PaymentIntentRetrieveParams, RefundCreateParams, RefundListParams
+from stripe.params import (
+    DisputeListParams,
+    DisputeUpdateParams,
+    DisputeUpdateParamsEvidence,
+    PaymentIntentRetrieveParams,
+    RefundCreateParams,
+    RefundListParams,
+)
 from stripe.params.checkout import SessionCreateParams
 
 from sublet.core.actions import Refusal
@@ -19,7 +26,16 @@ from sublet.core.money import Money
 from sublet.core.settings import Settings
 from sublet.payments.stripe.connection import Connection
 from sublet.payments.stripe.errors import ProcessorUnavailable, as_ours
-from sublet.payments.stripe.reversals import DisputeSeen, RefundOrder, RefundSeen, dispute_of, money, refund_of
+from sublet.payments.stripe.reversals import (
+    ANSWER_KEY,
+    AnswerOrder,
+    DisputeSeen,
+    RefundOrder,
+    RefundSeen,
+    dispute_of,
+    money,
+    refund_of,
+)
 from sublet.payments.stripe.test_keys import refuse_test_key
 from sublet.payments.stripe.transactions import INSTALLATION_KEY, TOP_UP_KEY, BalanceTransaction, transaction_of
 
@@ -245,6 +261,23 @@ class Processor:
         }
         options: RequestOptions = {"idempotency_key": f"refund:{order.refund_id}"}
         return refund_of(await call(self.require().v1.refunds.create_async(params, options)))
+
+    async def send_answer(self, order: AnswerOrder) -> None:
+        """Send the evidence of a dispute to the bank, or find that it was: once, however often this is called.
+
+        It is looked for first: the processor forgets an idempotency key after a day, and what a dispute names never.
+        """
+        disputes = self.require().v1.disputes
+        found = await call(disputes.retrieve_async(order.dispute_id))
+        if found.metadata.to_dict().get(ANSWER_KEY) == order.answer_id:
+            return
+        params: DisputeUpdateParams = {
+            "evidence": cast("DisputeUpdateParamsEvidence", order.evidence),
+            "metadata": {ANSWER_KEY: order.answer_id},
+            "submit": True,
+        }
+        options: RequestOptions = {"idempotency_key": f"answer:{order.answer_id}"}
+        await call(disputes.update_async(order.dispute_id, params, options))
 
     async def charges_taken_back(self, *, since: datetime) -> list[str]:
         """The charges that were refunded, in part or whole, or disputed since then; all of them, page by page."""

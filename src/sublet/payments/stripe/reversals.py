@@ -10,6 +10,7 @@ from sublet.core.currencies import micro_per_unit
 from sublet.core.money import Money
 
 REFUND_KEY = "sublet_refund"
+ANSWER_KEY = "sublet_answer"
 
 PENDING = frozenset({"pending", "requires_action"})
 
@@ -26,6 +27,15 @@ class RefundOrder:
     amount: Money
     metadata: dict[str, str]
     processor_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOrder:
+    """An answer to a dispute, as it was written down: `evidence` is by the processor's names of its fields."""
+
+    answer_id: str
+    dispute_id: str
+    evidence: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 import click
 
+from sublet.cli.commands.idempotency import repeat_option
 from sublet.cli.connection import connect
 from sublet.cli.formats import is_some, local, money
 from sublet.cli.lazy import LazyGroup
 from sublet.cli.output import Output, output_options
 from sublet.cli.tables import Column, print_facts
+from sublet.client.evidence_text import text_of
 from sublet.client.shapes.refunds import Dispute
 
 _HERE = "sublet.cli.commands.admin.disputes"
@@ -33,10 +35,12 @@ COLUMNS: list[Column[Dispute]] = [
     lazy={
         "ls": (f"{_HERE}:ls", "List disputes and inquiries."),
         "show": (f"{_HERE}:show", "Show a dispute: how much, why, by when to answer."),
+        "evidence": (f"{_HERE}:evidence", "Show what speaks for the payment, as the bank gets it."),
+        "answer": (f"{_HERE}:answer", "Send the evidence to the bank."),
     },
 )
 def dispute() -> None:
-    """See what card holders ask their banks to have back. They are answered in the card processor's own pages."""
+    """See what card holders ask their banks to have back. Send each bank the evidence before its deadline."""
 
 
 @click.command()
@@ -70,5 +74,39 @@ def _show(one: Dispute) -> None:
             ("Charged", money(one["charged"]) if is_some(one["charged"]) else ""),
             ("Owed", money(one["owed"]) if is_some(one["owed"]) else ""),
             ("Answer by", _by(one)),
+            ("Answer", _answered(one)),
         ]
     )
+
+
+def _answered(one: Dispute) -> str:
+    answer = one["answer"]
+    if answer is None:
+        return ""
+    if answer["refusal"] is not None:
+        return f"refused: {answer['refusal']}"
+    return f"by {answer['answered_by_name']}, " + ("sent" if answer["sent_at"] is not None else "on its way")
+
+
+@click.command()
+@click.argument("dispute")
+@output_options(quiet=False)
+def evidence(dispute: str, output: Output) -> None:
+    """Show what speaks for the payment of DISPUTE: who paid, what they accepted, what they were charged, and the proof.
+
+    Nothing is sent; `answer` sends it as it is then.
+    """
+    with connect() as client:
+        output.one(client.admin.refunds.evidence(dispute), lambda one: click.echo(text_of(one), nl=False))
+
+
+@click.command()
+@click.argument("dispute")
+@click.option("--note", help="What to say before the evidence, in your own words.")
+@repeat_option("an answer")
+@output_options(quiet=False)
+def answer(dispute: str, note: str | None, idempotency_key: str | None, output: Output) -> None:
+    """Send the evidence of DISPUTE to the bank, as it is now. The bank takes one answer, which cannot be changed."""
+    with connect() as client:
+        answered = client.admin.refunds.answer(dispute, note, idempotency_key=idempotency_key)
+        output.one(answered, _show)

@@ -1,0 +1,169 @@
+"""The evidence of a dispute in words, for a person to read and for the bank: the same on both sides."""
+
+from collections.abc import Iterable
+
+from sublet.client.shapes.amounts import Money, Rate
+from sublet.client.shapes.evidence import Evidence, EvidenceCharge, SignIn
+
+LONGEST_FIELD = 20_000
+"""How much the processor takes in one field, in characters."""
+
+PRODUCT = (
+    "Prepaid balance for Sublet, which sells time on Linux and GPU servers by the second. The customer launches "
+    "machines, signs in to them by SSH or in a browser, and each second that is charged rests on an observation of "
+    "the machine that ran for them."
+)
+
+
+def sections(evidence: Evidence) -> list[tuple[str, list[str]]]:
+    """Each part of the packet by its title, a line for each thing; a part that has nothing says so."""
+    return [
+        ("The dispute", _dispute(evidence)),
+        ("The payment", _payment(evidence)),
+        ("Who the customer is", _people(evidence)),
+        ("Terms that were accepted", _terms(evidence)),
+        ("What the payment paid for", _charges(evidence)),
+        ("Machines and how they were delivered", _machines(evidence)),
+        ("Sign-ins, newest first", [_sign_in(one) for one in evidence["sign_ins"]] or ["None is on record."]),
+        ("What was given back", _refunds(evidence)),
+    ]
+
+
+def text_of(evidence: Evidence) -> str:
+    """The packet as text."""
+    parts = [f"{title}\n{'-' * len(title)}\n" + "\n".join(lines) for title, lines in sections(evidence)]
+    return "\n\n".join(parts) + "\n"
+
+
+def fields_of(evidence: Evidence, note: str | None = None) -> dict[str, str]:
+    """The packet as the processor takes it, by its fields; each ends where it takes no more, and says so."""
+    told = sections(evidence)
+    people = evidence["customer"]["members"]
+    named = next((one for one in people if one["user_id"] == evidence["payment"]["requested_by"]), None)
+    payer = named or next(iter(people), None)
+    address = next((one["address"] for one in _before_payment(evidence) if one["address"]), None)
+    activity = dict(told)["Sign-ins, newest first"]
+    rest = [f"{title}\n" + "\n".join(lines) for title, lines in told if title != "Sign-ins, newest first"]
+    fields = {
+        "product_description": PRODUCT,
+        "access_activity_log": "\n".join(activity),
+        "uncategorized_text": "\n\n".join([*([note] if note else []), *rest]),
+        "customer_name": payer["name"] if payer else None,
+        "customer_email_address": evidence["payment"]["customer_email"] or (payer["email"] if payer else None),
+        "customer_purchase_ip": address,
+        "service_date": min((one["since"] for one in evidence["charges"]), default="")[:10] or None,
+    }
+    return {name: _cut(value) for name, value in fields.items() if value}
+
+
+def _cut(value: str) -> str:
+    rest = "\n… The rest is left out for length; our records have it."
+    return value if len(value) <= LONGEST_FIELD else value[: LONGEST_FIELD - len(rest)] + rest
+
+
+def _money(amount: Money | Rate) -> str:
+    return f"{amount['amount']} {amount['currency']}"
+
+
+def _at(moment: str | None) -> str:
+    return "-" if moment is None else f"{moment[:10]} {moment[11:19]} UTC"
+
+
+def _facts(pairs: Iterable[tuple[str, str | None]]) -> list[str]:
+    return [f"{name}: {value}" for name, value in pairs if value]
+
+
+def _dispute(evidence: Evidence) -> list[str]:
+    one = evidence["dispute"]
+    by = f"{one['id']} ({one['processor_id']})"
+    return _facts(
+        [
+            ("Dispute", by),
+            ("Amount", _money(one["amount"])),
+            ("Reason", one["reason"]),
+            ("Answer by", _at(one["due_by"]) if one["due_by"] else None),
+        ]
+    )
+
+
+def _payment(evidence: Evidence) -> list[str]:
+    one = evidence["payment"]
+    return _facts(
+        [
+            ("Payment", f"{one['top_up_id']} ({one['charge_id'] or 'no charge'})"),
+            ("Amount", _money(one["amount"])),
+            ("Purpose", one["purpose"].replace("_", " ")),
+            ("Asked for", f"{_at(one['requested_at'])} by {one['requested_by']}"),
+            ("Arrived", _at(one["paid_at"])),
+            ("Card", one["card"]),
+            ("Receipt", "issued to the customer in the console" if one["paid_at"] else None),
+        ]
+    )
+
+
+def _people(evidence: Evidence) -> list[str]:
+    customer = evidence["customer"]
+    lines = [f"Organization: {customer['name']} ({customer['organization_id']})"]
+    for one in customer["members"]:
+        shown = "address shown to be theirs" if one["email_verified_at"] else "address not verified"
+        lines.append(
+            f"{one['name']} <{one['email']}> ({one['user_id']}), {one['role']}, {shown}, since {_at(one['since'])}"
+        )
+    return lines
+
+
+def _terms(evidence: Evidence) -> list[str]:
+    lines = [
+        f"{_at(one['accepted_at'])}: {one['user_id']} accepted version {one['version']} of {one['url']}, from "
+        f"{one['address'] or 'an unknown address'} ({one['user_agent'] or 'unknown browser'})"
+        for one in evidence["terms"]
+    ]
+    return lines or ["None was accepted: nothing of the kind is on record."]
+
+
+def _charge(one: EvidenceCharge) -> str:
+    seen = ""
+    if one["seen_from"] is not None and one["seen_count"] is not None:
+        seen = f"; seen running {one['seen_count']} times from {_at(one['seen_from'])} to {_at(one['seen_until'])}"
+    return (
+        f"{_at(one['since'])} to {_at(one['until'])}: {one['name'] or one['subject_id']}, {one['seconds']} s "
+        f"at {_money(one['per_hour'])} an hour, {_money(one['amount'])}{seen}"
+    )
+
+
+def _charges(evidence: Evidence) -> list[str]:
+    lines = [f"Spent of this payment: {_money(evidence['spent'])}"]
+    if evidence["of_before"]["amount"].strip("0."):
+        lines.append(f"Of that, for usage that was owed when it arrived: {_money(evidence['of_before'])}")
+    lines += [_charge(one) for one in evidence["charges"]]
+    if evidence["charges_left_out"]:
+        lines.append(f"{evidence['charges_left_out']} further charges are left out.")
+    return lines
+
+
+def _machines(evidence: Evidence) -> list[str]:
+    lines = []
+    for one in evidence["allocations"]:
+        lines.append(
+            f"{one['name']} ({one['id']}), {one['sku']}, launched {_at(one['launched_at'])} by {one['launched_by']}"
+        )
+        lines += [f"  {_at(step['at'])}: {step['to']} ({step['reason']})" for step in one["history"]]
+    return lines or ["None was charged to this payment."]
+
+
+def _sign_in(one: SignIn) -> str:
+    where = f" to {one['allocation_id']}" if one["allocation_id"] else ""
+    return f"{_at(one['at'])}: {one['how']}{where} by {one['user_id'] or 'somebody'} from {one['address'] or '-'}"
+
+
+def _refunds(evidence: Evidence) -> list[str]:
+    lines = [
+        f"{_at(one['created_at'])}: {_money(one['amount'])}, {one['state']}, {one['reason']}"
+        for one in evidence["refunds"]
+    ]
+    return lines or ["Nothing of this payment was refunded."]
+
+
+def _before_payment(evidence: Evidence) -> list[SignIn]:
+    asked = evidence["payment"]["requested_at"]
+    return [one for one in evidence["sign_ins"] if one["at"] <= asked]
