@@ -1497,6 +1497,13 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION public.dispute_answer_ends_once() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RAISE EXCEPTION 'answer % has ended, and stays as it was sent', OLD.id USING ERRCODE = 'check_violation';
+END $$;
+
 CREATE FUNCTION public.finding_tells() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2269,6 +2276,18 @@ CREATE VIEW ledger.drifted_promo_lot AS
           WHERE (e.idempotency_key = ('expired:'::text || l.id))) gone)
   WHERE (((l.entry_id IS NOT NULL) AND (l.amount <> given.amount)) OR (l.expired <> gone.amount));
 
+CREATE VIEW ledger.expiring_credit AS
+ SELECT l.id AS lot_id,
+    w.owner_id,
+    w.currency,
+    c.remains,
+    l.expires_at
+   FROM (((ledger.promo_lot l
+     JOIN ledger.wallet w ON ((w.id = l.wallet_id)))
+     JOIN ledger.balance p ON ((p.account_id = w.promo_id)))
+     CROSS JOIN LATERAL ledger.left_of_lots(w.id, p.balance) c(lot_id, remains))
+  WHERE ((l.rest > 0) AND (l.expires_at >= clock_timestamp()) AND (c.lot_id = l.id) AND (c.remains > 0));
+
 CREATE VIEW ledger.purse AS
  SELECT w.id,
     w.owner_id,
@@ -2973,6 +2992,13 @@ ALTER TABLE public.credit_grant ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE TABLE public.credit_notice (
+    lot_id bigint NOT NULL,
+    days integer NOT NULL,
+    told_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT credit_notice_days_check CHECK ((days = ANY (ARRAY[7, 1])))
+);
+
 CREATE TABLE public.data_clock (
     organization_id text NOT NULL,
     currency text NOT NULL,
@@ -3012,6 +3038,31 @@ CREATE TABLE public.dispute (
     CONSTRAINT dispute_check1 CHECK (((state = ANY (ARRAY['closed'::text, 'won'::text, 'lost'::text])) = (decided_at IS NOT NULL))),
     CONSTRAINT dispute_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT dispute_state_check CHECK ((state = ANY (ARRAY['seen'::text, 'inquiry'::text, 'closed'::text, 'open'::text, 'won'::text, 'lost'::text])))
+);
+
+CREATE TABLE public.dispute_answer (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    dispute_id text NOT NULL,
+    stage text NOT NULL,
+    evidence jsonb NOT NULL,
+    answered_by text NOT NULL,
+    answered_by_name text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    sent_at timestamp with time zone,
+    refusal text,
+    CONSTRAINT dispute_answer_check CHECK (((sent_at IS NULL) OR (refusal IS NULL))),
+    CONSTRAINT dispute_answer_evidence_check CHECK ((jsonb_typeof(evidence) = 'object'::text)),
+    CONSTRAINT dispute_answer_stage_check CHECK ((stage = ANY (ARRAY['inquiry'::text, 'open'::text])))
+);
+
+ALTER TABLE public.dispute_answer ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.dispute_answer_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE public.dispute_history (
@@ -3856,8 +3907,10 @@ CREATE TABLE public.saved_card (
     saved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     removed_at timestamp with time zone,
     forgotten_at timestamp with time zone,
+    expiry_told integer,
     CONSTRAINT saved_card_default_check CHECK (((NOT is_default) OR (removed_at IS NULL))),
     CONSTRAINT saved_card_expiry_month_check CHECK (((expiry_month >= 1) AND (expiry_month <= 12))),
+    CONSTRAINT saved_card_expiry_told_check CHECK ((expiry_told = ANY (ARRAY[1, 0]))),
     CONSTRAINT saved_card_forgotten_check CHECK (((forgotten_at IS NULL) OR (removed_at IS NOT NULL))),
     CONSTRAINT saved_card_last4_check CHECK ((last4 ~ '^[0-9]{4}$'::text))
 );
@@ -4560,8 +4613,17 @@ ALTER TABLE ONLY public.credit_grant
 ALTER TABLE ONLY public.credit_grant
     ADD CONSTRAINT credit_grant_seq_key UNIQUE (seq);
 
+ALTER TABLE ONLY public.credit_notice
+    ADD CONSTRAINT credit_notice_pkey PRIMARY KEY (lot_id);
+
 ALTER TABLE ONLY public.data_clock
     ADD CONSTRAINT data_clock_pkey PRIMARY KEY (organization_id, currency);
+
+ALTER TABLE ONLY public.dispute_answer
+    ADD CONSTRAINT dispute_answer_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.dispute_answer
+    ADD CONSTRAINT dispute_answer_seq_key UNIQUE (seq);
 
 ALTER TABLE ONLY public.dispute_history
     ADD CONSTRAINT dispute_history_pkey PRIMARY KEY (id);
@@ -5036,6 +5098,10 @@ CREATE INDEX credit_grant_alone ON public.credit_grant USING btree (currency, cr
 
 CREATE INDEX credit_grant_of_organization ON public.credit_grant USING btree (organization_id, seq DESC);
 
+CREATE INDEX dispute_answer_of ON public.dispute_answer USING btree (dispute_id, seq);
+
+CREATE UNIQUE INDEX dispute_answer_once ON public.dispute_answer USING btree (dispute_id, stage) WHERE (refusal IS NULL);
+
 CREATE INDEX dispute_history_of ON public.dispute_history USING btree (dispute_id, id);
 
 CREATE INDEX dispute_of_organization ON public.dispute USING btree (organization_id, seq DESC);
@@ -5352,6 +5418,8 @@ CREATE TRIGGER ended BEFORE UPDATE ON public.helper_upgrade FOR EACH ROW WHEN ((
 
 CREATE TRIGGER ended BEFORE UPDATE ON public.join_token FOR EACH ROW WHEN (((new.expires_at > old.expires_at) OR (new.used_at > old.expires_at))) EXECUTE FUNCTION public.sublet_refuse_change();
 
+CREATE TRIGGER ends_once BEFORE UPDATE ON public.dispute_answer FOR EACH ROW WHEN (((old.sent_at IS NOT NULL) OR (old.refusal IS NOT NULL))) EXECUTE FUNCTION public.dispute_answer_ends_once();
+
 CREATE TRIGGER ends_once BEFORE UPDATE ON public.node_drain FOR EACH ROW WHEN ((old.ended_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER ends_once BEFORE UPDATE ON public.node_self_test FOR EACH ROW WHEN ((old.finished_at IS NOT NULL)) EXECUTE FUNCTION public.sublet_refuse_change();
@@ -5449,6 +5517,8 @@ CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.approval FOR EACH STATE
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.claim FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.dispute FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
+
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.dispute_answer FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON public.finding FOR EACH STATEMENT EXECUTE FUNCTION public.sublet_refuse_change();
 
@@ -5599,6 +5669,9 @@ ALTER TABLE ONLY public.credit_grant
 
 ALTER TABLE ONLY public.credit_grant
     ADD CONSTRAINT credit_grant_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organization(id);
+
+ALTER TABLE ONLY public.dispute_answer
+    ADD CONSTRAINT dispute_answer_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES public.dispute(id);
 
 ALTER TABLE ONLY public.dispute_history
     ADD CONSTRAINT dispute_history_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES public.dispute(id);
@@ -5995,6 +6068,8 @@ GRANT SELECT ON TABLE ledger.drifted_lot TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.drifted_promo_lot TO sublet_app;
 
+GRANT SELECT ON TABLE ledger.expiring_credit TO sublet_app;
+
 GRANT SELECT ON TABLE ledger.purse TO sublet_app;
 
 GRANT SELECT ON TABLE ledger.funds TO sublet_app;
@@ -6159,6 +6234,12 @@ GRANT USAGE ON SEQUENCE public.certificate_serial TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.credit_grant TO sublet_app;
 
+GRANT SELECT,INSERT ON TABLE public.credit_notice TO sublet_app;
+
+GRANT UPDATE(days) ON TABLE public.credit_notice TO sublet_app;
+
+GRANT UPDATE(told_at) ON TABLE public.credit_notice TO sublet_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.data_clock TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.dispute TO sublet_app;
@@ -6178,6 +6259,24 @@ GRANT UPDATE(charged) ON TABLE public.dispute TO sublet_app;
 GRANT UPDATE(owed) ON TABLE public.dispute TO sublet_app;
 
 GRANT UPDATE(decided_at) ON TABLE public.dispute TO sublet_app;
+
+GRANT SELECT ON TABLE public.dispute_answer TO sublet_app;
+
+GRANT INSERT(id) ON TABLE public.dispute_answer TO sublet_app;
+
+GRANT INSERT(dispute_id) ON TABLE public.dispute_answer TO sublet_app;
+
+GRANT INSERT(stage) ON TABLE public.dispute_answer TO sublet_app;
+
+GRANT INSERT(evidence) ON TABLE public.dispute_answer TO sublet_app;
+
+GRANT INSERT(answered_by) ON TABLE public.dispute_answer TO sublet_app;
+
+GRANT INSERT(answered_by_name) ON TABLE public.dispute_answer TO sublet_app;
+
+GRANT UPDATE(sent_at) ON TABLE public.dispute_answer TO sublet_app;
+
+GRANT UPDATE(refusal) ON TABLE public.dispute_answer TO sublet_app;
 
 GRANT SELECT ON TABLE public.dispute_history TO sublet_app;
 
@@ -6416,6 +6515,8 @@ GRANT UPDATE(is_default) ON TABLE public.saved_card TO sublet_app;
 GRANT UPDATE(removed_at) ON TABLE public.saved_card TO sublet_app;
 
 GRANT UPDATE(forgotten_at) ON TABLE public.saved_card TO sublet_app;
+
+GRANT UPDATE(expiry_told) ON TABLE public.saved_card TO sublet_app;
 
 GRANT SELECT,INSERT ON TABLE public.top_up TO sublet_app;
 

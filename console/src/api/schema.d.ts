@@ -217,11 +217,35 @@ export interface paths {
         };
         /**
          * Show Dispute
-         * @description One dispute.
+         * @description One dispute, and whether the bank can be answered.
          */
         get: operations["show_dispute_api_v1_admin_disputes__dispute_id__get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/disputes/{dispute_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Evidence
+         * @description What speaks for a disputed payment: who paid, what they accepted, what they were charged, and the proof of it.
+         */
+        get: operations["show_evidence_api_v1_admin_disputes__dispute_id__evidence_get"];
+        put?: never;
+        /**
+         * Send Evidence
+         * @description Send the evidence to the bank, as it is now; it takes one answer, which cannot be changed afterwards.
+         */
+        post: operations["send_evidence_api_v1_admin_disputes__dispute_id__evidence_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2994,6 +3018,25 @@ export interface components {
             state: components["schemas"]["AllocationState"];
         };
         /**
+         * AnswerOut
+         * @description The newest answer to the bank: who gave it and when, when the processor took it, or why it did not.
+         */
+        AnswerOut: {
+            /** Answered By Name */
+            answered_by_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Refusal */
+            refusal: string | null;
+            /** Sent At */
+            sent_at: string | null;
+        };
+        /**
          * ApiTokenCreate
          * @description A new token: scopes are permissions that the caller holds; it must expire within a year.
          */
@@ -3570,6 +3613,32 @@ export interface components {
             lines: components["schemas"]["UnspentOut"][];
         };
         /**
+         * DisputeEvidenceOut
+         * @description What speaks for a disputed payment, out of the books and the trail.
+         *
+         *     `spent` is what the payment was spent on, of which `of_before` was owed when it arrived. Long lists end:
+         *     `charges_left_out` says how many charges are not shown; of sign-ins and histories the newest are.
+         */
+        DisputeEvidenceOut: {
+            /** Allocations */
+            allocations: components["schemas"]["EvidenceAllocationOut"][];
+            /** Charges */
+            charges: components["schemas"]["EvidenceChargeOut"][];
+            /** Charges Left Out */
+            charges_left_out: number;
+            customer: components["schemas"]["EvidenceCustomerOut"];
+            dispute: components["schemas"]["DisputeOut"];
+            of_before: components["schemas"]["MoneyField"];
+            payment: components["schemas"]["EvidencePaymentOut"];
+            /** Refunds */
+            refunds: components["schemas"]["EvidenceRefundOut"][];
+            /** Sign Ins */
+            sign_ins: components["schemas"]["EvidenceSignInOut"][];
+            spent: components["schemas"]["MoneyField"];
+            /** Terms */
+            terms: components["schemas"]["EvidenceAcceptedTermsOut"][];
+        };
+        /**
          * DisputeOut
          * @description What a card holder asked the bank to have back. An inquiry has moved no money.
          *
@@ -3577,7 +3646,10 @@ export interface components {
          *     what of that the wallet did not hold. It has to be answered by `due_by`.
          */
         DisputeOut: {
+            /** Actions */
+            actions: components["schemas"]["ActionOut"][];
             amount: components["schemas"]["MoneyField"];
+            answer: components["schemas"]["AnswerOut"] | null;
             charged: components["schemas"]["MoneyField"];
             /** Decided At */
             decided_at: string | null;
@@ -3764,6 +3836,107 @@ export interface components {
             next_cursor: string;
         };
         /**
+         * EvidenceAcceptedTermsOut
+         * @description Terms that a member accepted, when and from where.
+         */
+        EvidenceAcceptedTermsOut: {
+            /**
+             * Accepted At
+             * Format: date-time
+             */
+            accepted_at: string;
+            /** Address */
+            address: string | null;
+            /** Occasion */
+            occasion: string;
+            /** Url */
+            url: string;
+            /** User Agent */
+            user_agent: string | null;
+            /** User Id */
+            user_id: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * EvidenceAllocationOut
+         * @description A machine that the payment paid for, with what became of it.
+         */
+        EvidenceAllocationOut: {
+            /** History */
+            history: components["schemas"]["EvidenceStepOut"][];
+            /** Id */
+            id: string;
+            /**
+             * Launched At
+             * Format: date-time
+             */
+            launched_at: string;
+            /** Launched By */
+            launched_by: string | null;
+            /** Name */
+            name: string;
+            /** Sku */
+            sku: string;
+        };
+        /**
+         * EvidenceAnswer
+         * @description An answer to the bank: the evidence as it is now, after what an operator adds in their own words.
+         */
+        EvidenceAnswer: {
+            /** Note */
+            note?: string | null;
+        };
+        /**
+         * EvidenceChargeOut
+         * @description A charge that the payment paid, wholly or in part, with the observations that it rests on.
+         */
+        EvidenceChargeOut: {
+            amount: components["schemas"]["MoneyField"];
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            /** Node Id */
+            node_id: string | null;
+            per_hour: components["schemas"]["RateField"];
+            /** Seconds */
+            seconds: number;
+            /** Seen Count */
+            seen_count: number | null;
+            /** Seen From */
+            seen_from: string | null;
+            /**
+             * Seen Until
+             * Format: date-time
+             */
+            seen_until: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Subject Id */
+            subject_id: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * EvidenceCustomerOut
+         * @description Who paid.
+         */
+        EvidenceCustomerOut: {
+            /** Members */
+            members: components["schemas"]["EvidencePersonOut"][];
+            /** Name */
+            name: string;
+            /** Organization Id */
+            organization_id: string;
+        };
+        /**
          * EvidenceOut
          * @description What the node found when the allocation was taken away.
          */
@@ -3777,6 +3950,109 @@ export interface components {
              * Format: date-time
              */
             released_at: string;
+        };
+        /**
+         * EvidencePaymentOut
+         * @description The payment that is disputed: who asked for it, and which card it came from, as far as that was saved.
+         */
+        EvidencePaymentOut: {
+            amount: components["schemas"]["MoneyField"];
+            /** Card */
+            card: string | null;
+            /** Charge Id */
+            charge_id: string | null;
+            /** Customer Email */
+            customer_email: string | null;
+            /** Paid At */
+            paid_at: string | null;
+            /** Payment Intent Id */
+            payment_intent_id: string | null;
+            /** Purpose */
+            purpose: string;
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** Requested By */
+            requested_by: string;
+            /** Top Up Id */
+            top_up_id: string;
+        };
+        /**
+         * EvidencePersonOut
+         * @description A member of the organization that paid.
+         */
+        EvidencePersonOut: {
+            /** Email */
+            email: string;
+            /** Email Verified At */
+            email_verified_at: string | null;
+            /** Name */
+            name: string;
+            /** Role */
+            role: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** User Id */
+            user_id: string;
+        };
+        /**
+         * EvidenceRefundOut
+         * @description What went back of the payment.
+         */
+        EvidenceRefundOut: {
+            amount: components["schemas"]["MoneyField"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Reason */
+            reason: string;
+            /** State */
+            state: string;
+        };
+        /**
+         * EvidenceSignInOut
+         * @description Somebody came in: to the console, to a machine's browser terminal, or got a certificate for SSH.
+         */
+        EvidenceSignInOut: {
+            /** Address */
+            address: string | null;
+            /** Allocation Id */
+            allocation_id: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** How */
+            how: string;
+            /** User Id */
+            user_id: string | null;
+        };
+        /**
+         * EvidenceStepOut
+         * @description What became of an allocation, and by whom.
+         */
+        EvidenceStepOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Reason */
+            reason: string;
+            /** To */
+            to: string;
         };
         /**
          * ExpiringOut
@@ -7623,6 +7899,90 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_evidence_api_v1_admin_disputes__dispute_id__evidence_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeEvidenceOut"];
+                };
+            };
+            /** @description The request was refused; nothing was changed. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that this needs failed or did not answer. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_evidence_api_v1_admin_disputes__dispute_id__evidence_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvidenceAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };

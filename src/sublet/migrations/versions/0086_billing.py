@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0085_billing"
-down_revision = "0084_billing"
+revision = "0086_billing"
+down_revision = "0085_payments"
 
 NOTICES = """
 -- The last notice of a lot of promotional money that comes to its end: so many days before it, or less.

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0083_payments"
-down_revision = "0082_payments"
+revision = "0085_payments"
+down_revision = "0084_billing"
 
 TABLES = """
 -- What is to be sent, written down before it is, and how that ended. One answer at each stage, unless it is refused.

@@ -2,8 +2,8 @@
 
 from sublet.migrations.script import execute_script
 
-revision = "0086_payments"
-down_revision = "0085_billing"
+revision = "0087_payments"
+down_revision = "0086_billing"
 
 TOLD = """
 -- The last notice that a card expires: in the month before its last one, or in its last one.
