@@ -28,7 +28,7 @@ CONSOLE = Path(__file__).resolve().parents[2] / "console"
 DIALOG = "[role=dialog], [role=alertdialog]"
 
 OPENED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("allocations/AllocationActions.tsx", "/allocations/al_1", ("Release",)),
+    ("allocations/AllocationActions.tsx", "/allocations/al_1", ("Suspend", "Release")),
     ("allocations/AllocationActions.tsx", "/allocations/al_18", ("Restart elsewhere",)),
     ("allocations/Ports.tsx", "/allocations/al_1", ("Publish port", "Withdraw 8080/tcp")),
     ("allocations/GivenPanel.tsx", "/allocations/al_1", ("Edit labels",)),
@@ -54,7 +54,7 @@ OPENED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("operator/NodePorts.tsx", "/operator/nodes/nd_1", ("Ports",)),
     ("operator/NodeCorrection.tsx", "/operator/nodes/nd_1", ("Correct", "Remove")),
     ("operator/NodeLife.tsx", "/operator/nodes/nd_1", ("Drain",)),
-    ("operator/money/FindingsPage.tsx", "/operator/money/findings", ("Resolve ledger.balance_drift of acc_12",)),
+    ("operator/money/FindingPage.tsx", "/operator/money/findings/fnd_1", ("Resolve",)),
     ("operator/money/RequestsPage.tsx", "/operator/money/requests", ("Grant rrq_1",)),
     ("operator/money/CreditsPage.tsx", "/operator/money/credits", ("Make a code", "Give credit", "End SPRING-7Q4M-X2")),
     ("operator/money/MonthsPage.tsx", "/operator/money/months", ("Close 2026-10",)),

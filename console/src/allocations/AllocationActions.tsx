@@ -18,7 +18,6 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
   const [asking, setAsking] = useState<"release" | "cancel" | "suspend" | null>(null);
   // The price as it was when the question was asked: what is agreed to is what was read.
   const [restarting, setRestarting] = useState<{ key: string; price: NonNullable<Allocation["restart_price"]> } | null>(null);
-  const pausing = useCommand(suspend);
   const resuming = useCommand(resume);
   const of = (name: string) => actionNamed(allocation.actions, name);
   const { toggle } = allocationState(allocation.state);
@@ -27,23 +26,19 @@ export function AllocationActions({ allocation, children }: { allocation: Alloca
   const [failed, setFailed] = useState<{ error: unknown; state: string } | null>(null);
   // What was refused in one state says nothing of the next.
   if (failed !== null && failed.state !== allocation.state) setFailed(null);
-  const act = (acting: typeof resuming) => {
+  const resumeIt = () => {
     const { id, state } = allocation;
     setFailed(null);
-    acting.mutate(id, { onError: (error) => setFailed({ error, state }) });
+    resuming.mutate(id, { onError: (error) => setFailed({ error, state }) });
   };
   const buttons = (
     <>
       {toggle === "resume" ? (
-        <ActionButton action={of("resume")} isPending={resuming.isPending} onPress={() => act(resuming)}>
+        <ActionButton action={of("resume")} isPending={resuming.isPending} onPress={resumeIt}>
           {words.resume}
         </ActionButton>
       ) : toggle === "suspend" ? (
-        <ActionButton
-          action={of("suspend")}
-          isPending={pausing.isPending}
-          onPress={() => (allocation.price.suspended_claim === "always" ? act(pausing) : setAsking("suspend"))}
-        >
+        <ActionButton action={of("suspend")} onPress={() => setAsking("suspend")}>
           {words.suspend}
         </ActionButton>
       ) : null}
