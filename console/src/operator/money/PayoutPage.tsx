@@ -49,10 +49,11 @@ const columns: Column<PayoutTransaction>[] = [
   amount("net"),
 ];
 
-function factsOf({ amount: whole, left, made_of: made, processor_id: there, automatic, arrives_on: due, failure }: Payout): [string, ReactNode][] {
+function factsOf(one: Payout): [string, ReactNode][] {
+  const { left, made_of: made, processor_id: there, automatic, arrives_on: due, failure } = one;
   const known = (money: Payout["left"], key: string) => (money === null ? words.facts.unknown : <ExactAmount key={key} money={money} />);
   return [
-    [words.facts.amount, <ExactAmount key="amount" money={whole} />],
+    [words.facts.amount, <ExactAmount key="amount" money={one.amount} />],
     [words.facts.left, known(left, "left")],
     [words.facts.made, known(made, "made")],
     [words.facts.how, automatic ? words.facts.automatic : words.facts.byHand],
