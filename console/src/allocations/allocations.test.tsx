@@ -1,7 +1,6 @@
 import { cleanup, screen, waitFor, within } from "@testing-library/react";
 import { delay } from "msw";
 import { describe, expect, test } from "vitest";
-import { t } from "~/messages";
 import { renderAt } from "~/testing/renderAt";
 import { answers, asked, hangs, refuses, server } from "~/testing/server";
 import { on } from "~mock/api";
@@ -159,17 +158,6 @@ describe("the page of an allocation", () => {
     const dialog = await screen.findByRole("alertdialog");
     await user.click(within(dialog).getByRole("button", { name: "Release" }));
     expect(await within(dialog).findByRole("alert")).toBeTruthy();
-  });
-
-  test("asks before it suspends, also where the place is kept: every program ends", async () => {
-    has({ state: "active" });
-    const { user } = renderAt("/allocations/al_1");
-    await user.click(await screen.findByRole("button", { name: "Suspend" }));
-    const dialog = await screen.findByRole("alertdialog");
-    expect(within(dialog).getByText(t.launch.suspension.ends)).toBeTruthy();
-    expect(world.allocations[0]!.state).toBe("active");
-    await user.click(within(dialog).getByRole("button", { name: "Suspend" }));
-    await waitFor(() => expect(world.allocations[0]!.state).not.toBe("active"));
   });
 
   test("shows a refused action with its reason, and does nothing on a press", async () => {
